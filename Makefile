@@ -1,0 +1,59 @@
+# Every target sets up what it needs, on a bare machine with Python 3.11 or later.
+#
+#   make demo         a first orchestration, killed half-way and resumed   (small install)
+#   make test         all tests, doctests, the README and the notebooks
+#   make check        the static checks, then the tests; what CI runs
+#   make docs         the documentation, in docs/_build/html
+#   make benchmarks   one JSON line for each workload
+#   make clean        removes what the others made
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint check docs benchmarks chromium clean
+
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check install --quiet
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+$(PY):
+	sh scripts/venv.sh $(VENV)
+
+$(VENV)/.demo: pyproject.toml | $(PY)
+	$(PIP) --editable '.[demo]'
+	touch $@
+
+$(VENV)/.dev: pyproject.toml | $(PY)
+	$(PIP) --editable '.[dev]'
+	touch $@ $(VENV)/.demo
+
+demo: $(VENV)/.demo
+	$(PY) -m durablenb demo
+
+test: $(VENV)/.dev chromium
+	$(PY) -m pytest --doctest-modules durablenb tests
+	$(PY) -m pytest --nbval --nbval-current-env notebooks
+
+lint: $(VENV)/.dev
+	$(PY) -m ruff check
+	$(PY) -m ruff format --check
+	$(PY) -m mypy
+	$(VENV)/bin/lint-imports
+
+check: lint
+	$(MAKE) test
+
+docs: $(VENV)/.dev
+	$(PY) -m sphinx -W --keep-going -b html docs docs/_build/html
+
+benchmarks: $(VENV)/.dev
+	$(PY) -m tests.benchmarks
+
+chromium:
+	@sh scripts/chromium.sh
+
+clean:
+	rm -rf $(VENV) build dist docs/_build docs/tutorial/lessons docs/reference/generated
+	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find durablenb tests docs notebooks -name __pycache__ -prune -exec rm -rf {} +
