@@ -1,0 +1,1 @@
+"""The plain data of the house: events, actions, failures, ids, statuses, errors."""

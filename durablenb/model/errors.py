@@ -1,0 +1,111 @@
+"""Errors: one tree under `DurableError`, each also of the nearest builtin kind.
+
+Every message says what happened, what was expected and what to do.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from durablenb.model.failures import FailureDetails
+
+
+class DurableError(Exception):
+    """Everything that durablenb raises on its own account is one of these."""
+
+
+class StoreError(DurableError, OSError):
+    """The journal could not be read or written (disk full, damaged file, closed hub).
+
+    Nothing that a call had returned before is lost. What was asked for and not yet returned is
+    unknown: look before you ask again.
+    """
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+
+class HubLockedError(StoreError):
+    """Another process holds the hub's file; the message names it.
+
+    You get a plain `StoreError` instead where the file itself is the trouble.
+    """
+
+
+class NotSerializableError(DurableError, TypeError):
+    """A value can't be kept in the journal; the message names the path inside the value."""
+
+
+class FunctionNotFoundError(DurableError, LookupError):
+    """No activity or orchestrator of that name is registered in this process.
+
+    You get an `InstanceNotFoundError` instead where the name is an instance's id.
+    """
+
+
+class InstanceNotFoundError(DurableError, LookupError):
+    """The hub has no instance with that id."""
+
+
+class InstanceExistsError(DurableError, ValueError):
+    """An instance with that id is open (or of a status that `dedupe_statuses` refuses)."""
+
+
+class InstanceStateError(DurableError, ValueError):
+    """The instance is in a state in which this can't be done: rewinding one that did not fail."""
+
+
+class WaitTimeoutError(DurableError, TimeoutError):
+    """The time-out of a wait ran out, or nothing is left that could end the wait.
+
+    The orchestration is unharmed: wait again, or go on without.
+    """
+
+
+class OrchestrationTerminatedError(DurableError, RuntimeError):
+    """`result()` of an orchestration that was terminated; the message gives the reason."""
+
+
+class OrchestrationLimitError(DurableError, RuntimeError):
+    """An execution asked for more than it may: actions, or bytes of custom status."""
+
+
+class NonDeterminismError(DurableError, RuntimeError):
+    """A replay asked for something else than the history holds.
+
+    Parameters
+    ----------
+    message
+        What was recorded, what was requested, and what to do.
+    line
+        Line of the orchestrator's source at which the two part, if it is known.
+    differences
+        For each field that differs: its name, the recorded value and the requested one.
+
+    Notes
+    -----
+    The Durable Task Framework's name is `NonDeterministicOrchestrationException`.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        line: int | None = None,
+        differences: tuple[tuple[str, object, object], ...] = (),
+    ) -> None:
+        super().__init__(message)
+        self.line = line
+        self.differences = differences
+
+
+class TaskFailedError(DurableError):
+    """An activity or a sub-orchestration failed.
+
+    It is also of the original exception's type where that is known to this process, so that
+    ``except ValueError:`` works in an orchestrator. `details` has the type's name, the message,
+    the traceback's text and the inner failure.
+    """
+
+    details: FailureDetails

@@ -1,0 +1,175 @@
+"""Failures as plain data, and back into exceptions of their original type."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from durablenb.model.errors import TaskFailedError
+
+MESSAGE_LIMIT = 64_000
+"""Characters kept of a message or a traceback; the middle of a longer one is cut out."""
+
+CHAIN_LIMIT = 20
+"""Inner failures kept, outermost first."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailureDetails:
+    """What is kept of an exception.
+
+    Parameters
+    ----------
+    error_type
+        Qualified name, ``builtins.ValueError`` or ``shop.orders.OutOfStock``.
+    message
+        The exception's text.
+    stack_trace
+        The traceback as Python prints it.
+    inner
+        The failure that caused this one (``raise ... from``, or a failed child's own).
+    is_non_retriable
+        Whether retrying is pointless: the function isn't there.
+    """
+
+    error_type: str
+    message: str
+    stack_trace: str = ""
+    inner: FailureDetails | None = None
+    is_non_retriable: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """The failure as JSON values, with the Durable Task Framework's field names."""
+        fields: dict[str, Any] = {
+            "ErrorType": self.error_type,
+            "ErrorMessage": self.message,
+            "StackTrace": self.stack_trace,
+        }
+        if self.inner is not None:
+            fields["InnerFailure"] = self.inner.as_json()
+        if self.is_non_retriable:
+            fields["IsNonRetriable"] = True
+        return fields
+
+    @staticmethod
+    def from_json(fields: dict[str, Any]) -> FailureDetails:
+        """The failure that `as_json` wrote."""
+        inner = fields.get("InnerFailure")
+        return FailureDetails(
+            fields["ErrorType"],
+            fields["ErrorMessage"],
+            fields.get("StackTrace", ""),
+            FailureDetails.from_json(inner) if inner else None,
+            bool(fields.get("IsNonRetriable", False)),
+        )
+
+
+def failure_of(exception: BaseException, *, is_non_retriable: bool = False) -> FailureDetails:
+    """What is kept of an exception; it never raises, whatever the exception's own methods do."""
+    return _failure_of(exception, is_non_retriable, CHAIN_LIMIT)
+
+
+def _failure_of(exception: BaseException, is_non_retriable: bool, depth: int) -> FailureDetails:
+    if isinstance(exception, TaskFailedError) and hasattr(exception, "details"):
+        inner: FailureDetails | None = exception.details
+        name = f"{TaskFailedError.__module__}.{TaskFailedError.__qualname__}"
+    else:
+        cause = exception.__cause__
+        inner = _failure_of(cause, False, depth - 1) if cause is not None and depth > 1 else None
+        name = f"{type(exception).__module__}.{type(exception).__qualname__}"
+    return FailureDetails(
+        name, _cut(_text_of(exception)), _cut(_traceback_of(exception)), inner, is_non_retriable
+    )
+
+
+def _text_of(exception: BaseException) -> str:
+    try:
+        return str(exception)
+    except BaseException as error:
+        return f"<no text: __str__ raised {type(error).__name__}>"
+
+
+def _traceback_of(exception: BaseException) -> str:
+    try:
+        return "".join(traceback.format_tb(exception.__traceback__, limit=-50))
+    except BaseException:
+        return ""
+
+
+def _cut(text: str) -> str:
+    if len(text) <= MESSAGE_LIMIT:
+        return text
+    half = MESSAGE_LIMIT // 2
+    return f"{text[:half]}\n... {len(text) - 2 * half} characters cut ...\n{text[-half:]}"
+
+
+def exception_of(failure: FailureDetails, text: str) -> TaskFailedError:
+    """A `TaskFailedError` with this text that is also of the failure's original type.
+
+    Notes
+    -----
+    The type is looked up among modules that are already imported, never by importing: a name
+    found in data must not run code.
+    """
+    original: Any = _known_type(_origin(failure).error_type)
+    error = _type_for(original)(text)
+    error.details = failure
+    return error
+
+
+def _origin(failure: FailureDetails) -> FailureDetails:
+    """The failure that a chain of failed tasks began with."""
+    wrapper = f"{TaskFailedError.__module__}.{TaskFailedError.__qualname__}"
+    while failure.error_type == wrapper and failure.inner is not None:
+        failure = failure.inner
+    return failure
+
+
+def _known_type(name: str) -> type[Exception]:
+    module_name, _, qualname = name.rpartition(".")
+    while module_name and module_name not in sys.modules:
+        module_name, _, head = module_name.rpartition(".")
+        qualname = f"{head}.{qualname}"
+    found: Any = sys.modules.get(module_name)
+    for part in qualname.split("."):
+        found = getattr(found, part, None)
+    if isinstance(found, type) and issubclass(found, Exception):
+        return found
+    return TaskFailedError
+
+
+_NEVER_MIXED = (TaskFailedError, StopIteration, StopAsyncIteration, ExceptionGroup)
+
+
+@lru_cache(maxsize=512)
+def _type_for(original: Any) -> type[TaskFailedError]:
+    if issubclass(original, _NEVER_MIXED):
+        return TaskFailedError
+    try:
+        mixed = type(
+            original.__name__,
+            (TaskFailedError, original),
+            {
+                "__module__": original.__module__,
+                "__init__": lambda self, text: Exception.__init__(self, text),
+                "__new__": lambda cls, text: _bare(cls, original, text),
+                "__str__": lambda self: str(self.args[0]),
+                "__reduce__": lambda self: (exception_of, (self.details, self.args[0])),
+            },
+        )
+        mixed("probe")
+    except Exception:
+        return TaskFailedError
+    return mixed
+
+
+def _bare(cls: type[Exception], original: type[Exception], text: str) -> Exception:
+    """An instance made without the original's own constructor, whose arguments aren't known."""
+    for builtin in original.__mro__:
+        if builtin.__module__ == "builtins" and issubclass(builtin, Exception):
+            made: Exception = builtin.__new__(cls, text)
+            return made
+    raise TypeError(f"{original!r} is no exception")

@@ -1,0 +1,88 @@
+"""Identifiers: what an instance's id may be, and ids that come out the same in every replay."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from hashlib import blake2b
+
+INSTANCE_ID_LIMIT = 256
+"""Characters that an instance's id may have, as in Azure's host."""
+
+_FORBIDDEN = frozenset("/\\#?")
+_UUID_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_OID, "9e952958-5e33-4daf-827f-2fa12937b875")
+
+
+def checked_instance_id(instance_id: object) -> str:
+    r"""The id itself, if Azure's rules allow it.
+
+    Raises
+    ------
+    TypeError
+        If it isn't text.
+    ValueError
+        If it is empty or too long, begins with ``@`` (entities do), or has one of ``/ \ # ?`` or a
+        control character in it.
+    """
+    if not isinstance(instance_id, str):
+        raise TypeError(f"An instance's id is text, not {type(instance_id).__name__}.")
+    if not instance_id or len(instance_id) > INSTANCE_ID_LIMIT:
+        raise ValueError(
+            f"An instance's id has 1 to {INSTANCE_ID_LIMIT} characters; this one has {len(instance_id)}."
+        )
+    if instance_id.startswith("@"):
+        raise ValueError(f"Orchestration instance ids must not start with @: {instance_id!r}.")
+    for character in instance_id:
+        if character in _FORBIDDEN or not character.isprintable():
+            raise ValueError(
+                f"The instance id {instance_id!r} has {character!r} in it; "
+                "leave out / \\ # ? and control characters."
+            )
+    return instance_id
+
+
+def checked_event_name(name: object) -> str:
+    """The name itself, if it can be an external event's.
+
+    Raises
+    ------
+    TypeError
+        If it isn't text.
+    ValueError
+        If it is empty.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"An external event's name is text, not {type(name).__name__}.")
+    if not name.strip():
+        raise ValueError("external_event_name cannot be empty")
+    return name
+
+
+def execution_id_of(instance_id: str, position: int, now: datetime) -> str:
+    """The id of an execution that begins at this position of the journal: 16 hexadecimal digits."""
+    text = f"{instance_id}\0{position}\0{now.isoformat()}"
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
+def new_uuid(instance_id: str, now: datetime, count: int) -> str:
+    """What Azure's `new_uuid` gives for the call of this number.
+
+    Examples
+    --------
+    >>> from datetime import datetime, timezone
+    >>> new_uuid("abc", datetime(2024, 1, 1, 0, 0, 1, tzinfo=timezone.utc), 0)
+    'c1c04be2-abea-59b2-9fdb-f3ab8fb86903'
+    """
+    return str(uuid.uuid5(_UUID_NAMESPACE, f"{instance_id}_{now:%Y-%m-%dT%H:%M:%S.%fZ}_{count}"))
+
+
+def new_guid(instance_id: str, now: datetime, count: int) -> uuid.UUID:
+    """What Azure's `new_guid` gives for the call of this number.
+
+    Examples
+    --------
+    >>> from datetime import datetime, timezone
+    >>> str(new_guid("abc", datetime(2024, 1, 1, 0, 0, 1, tzinfo=timezone.utc), 1))
+    'd03928ab-c85a-51e9-93a6-2233afee6601'
+    """
+    return uuid.uuid5(uuid.NAMESPACE_URL, f"{instance_id}_{now}_{count}")
