@@ -1,0 +1,145 @@
+"""Calls made of several tasks: a call that is retried, an HTTP request that is polled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from durablenb.core.tasks import AtomicTask, TaskBase, WhenAnyTask
+from durablenb.model.failures import FailureDetails
+from durablenb.model.retries import RetryOptions
+
+if TYPE_CHECKING:
+    from durablenb.core.context import DurableOrchestrationContext
+
+Routine = Generator[TaskBase[Any], TaskBase[Any], "TaskBase[Any] | tuple[FailureDetails, str]"]
+Attempt = Callable[[int, "int | None"], AtomicTask[Any]]
+
+DEFAULT_POLL_SECONDS = 30
+"""Between two polls where the answer has no ``Retry-After``; Azure's host setting."""
+
+LONGEST_POLL_SECONDS = 86_400
+"""A ``Retry-After`` of more is taken for nonsense."""
+
+
+class DurableHttpResponse(dict[str, Any]):
+    """What `call_http` gives: a dict as in Azure's 1.x library, with the attributes of the 2.x one.
+
+    Examples
+    --------
+    >>> response = DurableHttpResponse(statusCode=200, headers={}, content="ok")
+    >>> response["statusCode"], response.status_code
+    (200, 200)
+    """
+
+    @staticmethod
+    def from_json(fields: dict[str, Any]) -> DurableHttpResponse:
+        """The response that was kept in the journal."""
+        return DurableHttpResponse(fields)
+
+    @property
+    def status_code(self) -> int:
+        """The HTTP status."""
+        return int(self["statusCode"])
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Names in lower case, and values."""
+        found: dict[str, str] = self["headers"]
+        return found
+
+    @property
+    def content(self) -> str:
+        """The body as text."""
+        return str(self["content"])
+
+
+def retried(context: DurableOrchestrationContext, attempt_at: Attempt, options: RetryOptions) -> Routine:
+    """Attempts with a timer between two, until one succeeds or the options say no.
+
+    No timer follows the last failure. Times are the orchestration's, never the wall clock's, so a late
+    replay takes the same path.
+    """
+    began = context.current_utc_datetime
+    number = 1
+    task = attempt_at(1, None)
+    first = task.id
+    while True:
+        yield task
+        failure = task._failure
+        if not task.is_failed or failure is None:
+            return task
+        if not options.may_retry(number, failure, began, context.current_utc_datetime):
+            return task
+        yield context._timer(context.current_utc_datetime + options.delay(number), first)
+        number += 1
+        task = attempt_at(number, first)
+
+
+def polled(
+    context: DurableOrchestrationContext,
+    request: dict[str, Any],
+    timeout: float | None,
+    options: RetryOptions | None,
+    *,
+    is_polling: bool,
+) -> Routine:
+    """The request, and then its ``Location`` for as long as the answer is 202."""
+    from durablenb.core.context import HTTP_ACTIVITY
+
+    deadline = (
+        None
+        if timeout is None
+        else context._timer(context.current_utc_datetime + timedelta(seconds=timeout), None)
+    )
+    while True:
+        args = (HTTP_ACTIVITY, request, DurableHttpResponse)
+        if options is None:
+            call = context.call_activity(*args)
+        else:
+            call = context.call_activity_with_retry(HTTP_ACTIVITY, options, request, DurableHttpResponse)
+        if deadline is None:
+            yield call
+        else:
+            yield WhenAnyTask([call, deadline])
+            if not call.is_completed:
+                return _too_late(request, timeout)
+        location = None if call.is_failed or not is_polling else _location(call.get_result(), request)
+        if location is None:
+            if deadline is not None and not deadline.is_completed:
+                deadline.cancel()
+            return call
+        wait = context._timer(
+            context.current_utc_datetime + timedelta(seconds=_seconds(call.get_result())), None
+        )
+        if deadline is None:
+            yield wait
+        else:
+            yield WhenAnyTask([wait, deadline])
+            if deadline.is_completed:
+                if not wait.is_completed:
+                    wait.cancel()
+                return _too_late(request, timeout)
+        request = {"method": "GET", "uri": location, "headers": request["headers"], "content": None}
+
+
+def _location(response: DurableHttpResponse, request: dict[str, Any]) -> str | None:
+    from urllib.parse import urljoin
+
+    if response.status_code != 202 or "location" not in response.headers:
+        return None
+    return str(urljoin(request["uri"], response.headers["location"]))
+
+
+def _seconds(response: DurableHttpResponse) -> float:
+    try:
+        seconds = float(response.headers["retry-after"])
+    except (KeyError, ValueError):
+        return DEFAULT_POLL_SECONDS
+    return seconds if 0 <= seconds <= LONGEST_POLL_SECONDS else DEFAULT_POLL_SECONDS
+
+
+def _too_late(request: dict[str, Any], timeout: float | None) -> tuple[FailureDetails, str]:
+    text = f"The HTTP request {request['method']} {request['uri']} took longer than {timeout} s."
+    return FailureDetails("builtins.TimeoutError", text), text

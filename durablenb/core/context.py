@@ -1,0 +1,434 @@
+"""What an orchestrator is given: Azure's `DurableOrchestrationContext`."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from durablenb.core.calls import DurableHttpResponse, polled, retried
+from durablenb.core.moment import Moment
+from durablenb.core.routine import RoutineTask
+from durablenb.core.tasks import (
+    ActivityTask,
+    AtomicTask,
+    CancelableTask,
+    ExternalEventTask,
+    SubOrchestrationTask,
+    TaskBase,
+    TimerTask,
+    WhenAllTask,
+    WhenAnyTask,
+)
+from durablenb.model import actions
+from durablenb.model.errors import OrchestrationLimitError
+from durablenb.model.events import Event
+from durablenb.model.ids import checked_event_name, checked_instance_id, new_guid, new_uuid
+from durablenb.model.retries import RetryOptions
+
+if TYPE_CHECKING:
+    from durablenb.core.execution import Execution
+
+HTTP_ACTIVITY = "BuiltIn::HttpActivity"
+"""The built-in activity behind `call_http`, by the Durable extension's name."""
+
+CUSTOM_STATUS_LIMIT = 16 * 1024
+"""Bytes of UTF-16 that a custom status may have as JSON, as in Azure's host."""
+
+
+class DurableOrchestrationContext:
+    """What an orchestrator asks the engine through.
+
+    Every call is deterministic: in a replay it gives what it gave. Tasks are scheduled at the call, not
+    when they are first awaited; ``yield`` a task (in an ``async def``: ``await`` it) to wait for it.
+
+    Notes
+    -----
+    Names and arguments are those of ``azure.durable_functions``.
+    """
+
+    def __init__(self, execution: Execution) -> None:
+        self._execution = execution
+        self._names: dict[int | None, str] = {}
+        self._ids_given = 0
+
+    def __repr__(self) -> str:
+        return f"<DurableOrchestrationContext of {self.instance_id}>"
+
+    # -- calls -----------------------------------------------------------------------------------
+
+    def call_activity(
+        self, name: Any, input_: Any = None, expected_type: type[Any] | None = None
+    ) -> TaskBase[Any]:
+        """A task for one call of an activity.
+
+        Parameters
+        ----------
+        name
+            The activity's name, or the function itself.
+        input_
+            Its one argument.
+        expected_type
+            A class with ``from_json`` that the result is rebuilt by.
+
+        Raises
+        ------
+        NotSerializableError
+            If the argument can't be kept in the journal.
+        """
+        called = self._execution.name_of(name)
+        text = self._execution.codec.encode(input_)
+        return self._schedule(called, text, expected_type, 1, None)
+
+    def call_activity_with_retry(
+        self,
+        name: Any,
+        retry_options: RetryOptions,
+        input_: Any = None,
+        expected_type: type[Any] | None = None,
+    ) -> TaskBase[Any]:
+        """A task for a call of an activity that is made again when it fails; see `RetryOptions`."""
+        called = self._execution.name_of(name)
+        text = self._execution.codec.encode(input_)
+        schedule = partial(self._schedule, called, text, expected_type)
+        return self._routine(retried(self, schedule, _options(retry_options)))
+
+    def call_sub_orchestrator(
+        self,
+        name: Any,
+        input_: Any = None,
+        instance_id: str | None = None,
+        version: str | None = None,
+        expected_type: type[Any] | None = None,
+    ) -> TaskBase[Any]:
+        """A task for an orchestration started by this one.
+
+        Parameters
+        ----------
+        name
+            The orchestrator's name, or the function itself.
+        input_
+            Its input.
+        instance_id
+            The child's id; without one, ``<this execution's id>:<task id>``.
+        version
+            The child's version; without one, this orchestration's own.
+        expected_type
+            A class with ``from_json`` that the result is rebuilt by.
+
+        Raises
+        ------
+        ValueError
+            If the id breaks Azure's rules, or is this orchestration's or its parent's own.
+        """
+        create = self._creator(name, input_, instance_id, version, expected_type)
+        return create(1, None)
+
+    def call_sub_orchestrator_with_retry(
+        self,
+        name: Any,
+        retry_options: RetryOptions,
+        input_: Any = None,
+        instance_id: str | None = None,
+        version: str | None = None,
+        expected_type: type[Any] | None = None,
+    ) -> TaskBase[Any]:
+        """The same, made again when it fails; with an `instance_id` under the same id each time."""
+        create = self._creator(name, input_, instance_id, version, expected_type)
+        return self._routine(retried(self, create, _options(retry_options)))
+
+    def call_http(
+        self,
+        method: str,
+        uri: str,
+        content: Any = None,
+        headers: dict[str, str] | None = None,
+        token_source: Any = None,
+        is_raw_str: bool = False,
+        *,
+        timeout: float | None = None,
+        retry_options: RetryOptions | None = None,
+        asynchronous_pattern_enabled: bool = True,
+    ) -> TaskBase[DurableHttpResponse]:
+        """A task for an HTTP request, made by a built-in activity.
+
+        Parameters
+        ----------
+        method, uri
+            The request's; ``http`` or ``https`` only.
+        content
+            The body; anything but text is sent as JSON, and text too unless `is_raw_str` is set.
+        headers
+            Names and values.
+        token_source
+            Not supported here; a token goes into `headers`.
+        is_raw_str
+            Send `content`, which must be text, as it is.
+        timeout
+            Seconds that the whole call may take, polling included, by the orchestration's clock; for
+            one request 100 seconds at the most.
+        retry_options
+            When a request that got no answer is made again. An answer of any status is an answer.
+        asynchronous_pattern_enabled
+            Whether an answer 202 with a ``Location`` is polled there until it is another one, after
+            the seconds of ``Retry-After``, or 30.
+
+        Raises
+        ------
+        TypeError
+            If `is_raw_str` is set and `content` isn't text.
+        NotImplementedError
+            If there is a `token_source`.
+        """
+        if token_source is not None:
+            raise NotImplementedError(
+                "call_http can't fetch tokens here. Pass one in headers: {'Authorization': 'Bearer ...'}."
+            )
+        if is_raw_str and not isinstance(content, str):
+            raise TypeError("With is_raw_str the content must be text.")
+        body = content if is_raw_str or content is None else self._execution.codec.encode(content)
+        request = {"method": method.upper(), "uri": uri, "headers": headers or {}, "content": body}
+        options = None if retry_options is None else _options(retry_options)
+        return self._routine(polled(self, request, timeout, options, is_polling=asynchronous_pattern_enabled))
+
+    # -- waits -----------------------------------------------------------------------------------
+
+    def create_timer(self, fire_at: datetime) -> TimerTask:
+        """A task that completes at `fire_at` or soon after; one in the past completes at once.
+
+        Parameters
+        ----------
+        fire_at
+            Any distance away. A naive time is UTC.
+
+        Raises
+        ------
+        ValueError
+            If it isn't a datetime.
+        """
+        return self._timer(fire_at, None)
+
+    def wait_for_external_event(
+        self, name: str, expected_type: type[Any] | None = None
+    ) -> ExternalEventTask[Any]:
+        """A task for the next external event of that name.
+
+        Names are compared without case. Events wait for a waiter if they come first; of several
+        waiters the first one asked gets the first event. `cancel()` on the task gives up waiting.
+        """
+        task_id = self._execution.new_task_id()
+        self._execution.request(actions.SubscribeEvent(task_id, checked_event_name(name)))
+        task: ExternalEventTask[Any] = ExternalEventTask(
+            task_id, self._decoder(expected_type), self._cancel_wait, name
+        )
+        self._execution.mailbox.subscribe(task)
+        return task
+
+    def task_all(self, activities: Iterable[TaskBase[Any]]) -> WhenAllTask[Any]:
+        """A task for the values of all, in order; it waits for all, then raises the first failure."""
+        return WhenAllTask(_tasks(activities, "task_all"))
+
+    def task_any(self, activities: Iterable[TaskBase[Any]]) -> WhenAnyTask:
+        """A task for the one of these that completes first, failed or not.
+
+        Raises
+        ------
+        ValueError
+            If there are none: nothing could ever complete.
+        """
+        tasks = _tasks(activities, "task_any")
+        if not tasks:
+            raise ValueError("task_any needs at least one task; of none, none completes.")
+        return WhenAnyTask(tasks)
+
+    # -- the orchestration itself ----------------------------------------------------------------
+
+    def continue_as_new(self, input_: Any) -> None:
+        """Begins a fresh execution with this input when the orchestrator next yields or returns.
+
+        External events that it has not seen go with it, in order. What it asks for after this call
+        is ignored, and so is what it returns.
+        """
+        self._execution.continue_with = self._execution.codec.encode(input_)
+
+    def get_input(self, expected_type: type[Any] | None = None) -> Any:
+        """The orchestration's input, decoded anew at each call."""
+        started = self._execution.started
+        assert started is not None
+        return self._execution.codec.decode(started.input, expected_type)
+
+    def set_custom_status(self, status: Any) -> None:
+        """Shows a value as the orchestration's custom status; None and other false values too.
+
+        Raises
+        ------
+        OrchestrationLimitError
+            If it is larger than 16 KB as JSON in UTF-16, Azure's limit.
+        """
+        text = self._execution.codec.encode(status)
+        if 2 * len(text) > CUSTOM_STATUS_LIMIT:
+            raise OrchestrationLimitError(
+                "The UTF-16 size of the JSON-serialized payload must not exceed 16 KB. "
+                f"The current payload size is {2 * len(text) // 1024} KB."
+            )
+        if text == self._execution.custom_status:
+            return
+        self._execution.custom_status = text
+        if not self.is_replaying:
+            self._execution.request(actions.SetCustomStatus(text))
+
+    @property
+    def custom_status(self) -> Any:
+        """The custom status, or None."""
+        text = self._execution.custom_status
+        return None if text is None else self._execution.codec.decode(text)
+
+    def new_uuid(self) -> str:
+        """A UUID that is the same in every replay, by Azure's algorithm."""
+        return new_uuid(self.instance_id, self.current_utc_datetime, self._next_count())
+
+    def new_guid(self) -> uuid.UUID:
+        """A UUID that is the same in every replay, by Azure's other algorithm."""
+        return new_guid(self.instance_id, self.current_utc_datetime, self._next_count())
+
+    @property
+    def current_utc_datetime(self) -> Moment:
+        """The time at which this episode began: aware, UTC, the same in every replay.
+
+        It can be compared with ISO 8601 text, so that a time that came in as JSON needs no parsing.
+        """
+        return Moment.of(self._execution.now)
+
+    @property
+    def is_replaying(self) -> bool:
+        """Whether the code now runs through what is recorded already."""
+        return self._execution.ledger.is_replaying
+
+    @property
+    def instance_id(self) -> str:
+        """The instance's id."""
+        return self._execution.instance_id
+
+    @property
+    def parent_instance_id(self) -> str | None:
+        """The id of the orchestration that started this one, or None."""
+        started = self._execution.started
+        return None if started is None or started.parent is None else started.parent.instance_id
+
+    @property
+    def version(self) -> str | None:
+        """The version the instance was started with, or None."""
+        return None if self._execution.started is None else self._execution.started.version
+
+    @property
+    def histories(self) -> Sequence[Event]:
+        """The execution's events so far."""
+        return tuple(self._execution.history)
+
+    @property
+    def will_continue_as_new(self) -> bool:
+        """Whether `continue_as_new` was called."""
+        return self._execution.continue_with is not None
+
+    @property
+    def function_context(self) -> dict[str, Any]:
+        """What Azure's host hands over besides; empty here."""
+        return {}
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    def _schedule(
+        self, name: str, text: str, expected_type: Any, attempt: int, retry_of: int | None
+    ) -> AtomicTask[Any]:
+        execution = self._execution
+        task_id = execution.new_task_id()
+        execution.request(actions.ScheduleTask(task_id, name, text, attempt, retry_of))
+        task: ActivityTask[Any] = ActivityTask(task_id, self._decoder(expected_type))
+        execution.tasks[task_id] = task
+        self._names[task_id] = name
+        return task
+
+    def _creator(
+        self,
+        name: Any,
+        input_: Any,
+        instance_id: str | None,
+        version: str | None,
+        expected_type: Any,
+    ) -> Callable[[int, int | None], AtomicTask[Any]]:
+        execution = self._execution
+        called = execution.name_of(name)
+        text = execution.codec.encode(input_)
+        if instance_id is not None and checked_instance_id(instance_id) in (
+            self.instance_id,
+            self.parent_instance_id,
+        ):
+            raise ValueError(f"The child's id {instance_id!r} is this orchestration's or its parent's own.")
+
+        def create(attempt: int, retry_of: int | None) -> AtomicTask[Any]:
+            task_id = execution.new_task_id()
+            child = instance_id or f"{execution.execution_id}:{task_id}"
+            chosen = self.version if version is None else version
+            execution.request(
+                actions.CreateSubOrchestration(task_id, called, text, child, chosen, attempt, retry_of)
+            )
+            task: SubOrchestrationTask[Any] = SubOrchestrationTask(
+                task_id, self._decoder(expected_type), child
+            )
+            execution.tasks[task_id] = task
+            self._names[task_id] = called
+            return task
+
+        return create
+
+    def _timer(self, fire_at: datetime, retry_of: int | None) -> TimerTask:
+        if not isinstance(fire_at, datetime):
+            raise ValueError(f"fireAt: Expected valid datetime object but got {fire_at!r}")
+        aware = fire_at if fire_at.tzinfo else fire_at.replace(tzinfo=UTC)
+        plain = Moment.plain(aware.astimezone(UTC))
+        task_id = self._execution.new_task_id()
+        self._execution.request(actions.CreateTimer(task_id, plain, retry_of))
+        task = TimerTask(task_id, self._decoder(None), self._cancel_timer)
+        self._execution.tasks[task_id] = task
+        return task
+
+    def _cancel_timer(self, task: CancelableTask[Any]) -> None:
+        assert task.id is not None
+        self._execution.request(actions.CancelTimer(task.id))
+        self._execution.tasks.pop(task.id, None)
+
+    def _cancel_wait(self, task: CancelableTask[Any]) -> None:
+        assert task.id is not None
+        assert isinstance(task, ExternalEventTask)
+        self._execution.request(actions.UnsubscribeEvent(task.id))
+        self._execution.mailbox.unsubscribe(task)
+
+    def _routine(self, generator: Any) -> RoutineTask:
+        return RoutineTask(generator, self._execution.wake)
+
+    def _decoder(self, expected_type: type[Any] | None) -> Any:
+        decode = self._execution.codec.decode
+        return decode if expected_type is None else partial(decode, expected_type=expected_type)
+
+    def _next_count(self) -> int:
+        count = self._ids_given
+        self._ids_given += 1
+        return count
+
+
+def _options(retry_options: object) -> RetryOptions:
+    if not isinstance(retry_options, RetryOptions):
+        raise TypeError(f"retry_options is a {type(retry_options).__name__}; expected RetryOptions(...).")
+    return retry_options
+
+
+def _tasks(activities: Iterable[TaskBase[Any]], called: str) -> list[TaskBase[Any]]:
+    if isinstance(activities, TaskBase):
+        raise TypeError(f"{called} takes a list of tasks, not one task.")
+    tasks = list(activities)
+    for index, task in enumerate(tasks):
+        if not isinstance(task, TaskBase):
+            raise TypeError(f"{called} takes tasks; item {index} is a {type(task).__name__}.")
+    return tasks

@@ -1,0 +1,300 @@
+"""One execution, live in memory: the orchestrator's generator, the tasks it waits for, and its ledger.
+
+    deliver(event)   what arrived settles tasks; no code of the user runs
+    resume(now, id)  an episode: the orchestrator runs until it waits again; the facts are returned
+    replay(history)  the same for what is recorded, checked fact by fact
+
+Nothing here reads a clock, a disk or a thread: the same history and the same orchestrator give the
+same facts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from collections import deque
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from types import CodeType
+from typing import Any
+
+from durablenb.core.context import DurableOrchestrationContext
+from durablenb.core.ledger import MAX_ORCHESTRATION_ACTIONS, Halted, Ledger
+from durablenb.core.mailbox import Mailbox
+from durablenb.core.routine import RoutineTask
+from durablenb.core.tasks import AtomicTask, Parent, SubOrchestrationTask, TaskBase
+from durablenb.model import actions
+from durablenb.model.events import (
+    REQUESTED,
+    Event,
+    EventRaised,
+    ExecutionStarted,
+    OrchestratorStarted,
+    SubOrchestrationInstanceCompleted,
+    SubOrchestrationInstanceFailed,
+    TaskCompleted,
+    TaskFailed,
+    TimerFired,
+)
+from durablenb.model.failures import FailureDetails, failure_of
+from durablenb.model.payloads import Codec
+
+Orchestrator = Callable[[DurableOrchestrationContext], Any]
+NameOf = Callable[[object], str]
+
+
+class Execution(Parent):
+    """One execution of an orchestrator.
+
+    Parameters
+    ----------
+    function
+        The orchestrator: a generator function, an ``async def``, or a plain function.
+    instance_id, execution_id
+        Whose execution it is.
+    codec
+        How values become text.
+    name_of
+        Gives the registered name of a function or a name.
+    interrupts
+        Exceptions that pass through instead of failing the orchestration: the kernel's interrupt where
+        orchestrators run in the kernel's own thread.
+    """
+
+    def __init__(
+        self,
+        function: Orchestrator,
+        instance_id: str,
+        execution_id: str,
+        codec: Codec,
+        name_of: NameOf,
+        *,
+        interrupts: tuple[type[BaseException], ...] = (),
+        max_actions: int = MAX_ORCHESTRATION_ACTIONS,
+    ) -> None:
+        self.instance_id = instance_id
+        self.execution_id = execution_id
+        self.codec = codec
+        self.name_of = name_of
+        self.history: list[Event] = []
+        self.ledger = Ledger(_code_of(function), max_actions)
+        self.mailbox = Mailbox()
+        self.tasks: dict[int, AtomicTask[Any]] = {}
+        self.started: ExecutionStarted | None = None
+        self.now = datetime.fromtimestamp(0, UTC)
+        self.next_task_id = 0
+        self.custom_status: str | None = None
+        self.continue_with: str | None = None
+        self.is_finished = False
+        self._function = function
+        self._interrupts = interrupts
+        self._context = DurableOrchestrationContext(self)
+        self._routine: Any = None
+        self._awaited: TaskBase[Any] | None = None
+        self._can_go_on = False
+        self._woken: deque[RoutineTask] = deque()
+        self._is_unloaded = False
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether an episode would get anywhere."""
+        return not self.is_finished and (self._can_go_on or bool(self._woken))
+
+    def deliver(self, event: Event) -> None:
+        """Takes what arrived. What nobody waits for (late, doubled) changes nothing."""
+        self.history.append(event)
+        kind = type(event)
+        if isinstance(event, (TaskCompleted, SubOrchestrationInstanceCompleted)):
+            self._settle(event.task_id, event.result)
+        elif isinstance(event, TimerFired):
+            self._settle(event.task_id, "null")
+        elif isinstance(event, (TaskFailed, SubOrchestrationInstanceFailed)):
+            task = self.tasks.pop(event.task_id, None)
+            if task is not None:
+                task._fail(event.failure, self._failed_as(task, event.failure))
+        elif kind is EventRaised:
+            self.mailbox.deliver(event)  # type: ignore[arg-type]
+        elif isinstance(event, ExecutionStarted):
+            self.started = event
+            self._can_go_on = True
+
+    def resume(self, now: datetime, next_id: int) -> list[Event]:
+        """An episode now: its facts, `OrchestratorStarted` first, an outcome last if there is one.
+
+        Raises
+        ------
+        NonDeterminismError
+            If the code asked for something else than is recorded.
+        """
+        self.now = max(now, self.now)
+        begun = OrchestratorStarted(next_id, self.now)
+        self.ledger.begin(self.now, next_id + 1, None)
+        self._run()
+        facts = [begun, *self.ledger.facts]
+        self.history.extend(facts)
+        return facts
+
+    def replay(self, history: Sequence[Event]) -> None:
+        """Goes through what is recorded; the execution then stands where it stood.
+
+        Raises
+        ------
+        NonDeterminismError
+            At the first fact that the code doesn't ask for as recorded.
+        """
+        position = 0
+        while position < len(history):
+            event = history[position]
+            position += 1
+            if type(event) is not OrchestratorStarted:
+                self.deliver(event)
+                continue
+            first = position
+            while position < len(history) and isinstance(history[position], REQUESTED):
+                position += 1
+            self.now = event.timestamp
+            self.ledger.begin(event.timestamp, 0, history[first:position])
+            self.history.append(event)
+            self._run()
+            self.history.extend(history[first:position])
+
+    @property
+    def line(self) -> int | None:
+        """The line of the orchestrator's source at which it waits, if it has one."""
+        frame = getattr(self._routine, "gi_frame", None) or getattr(self._routine, "cr_frame", None)
+        return None if frame is None else int(frame.f_lineno)
+
+    def unload(self) -> None:
+        """Drops the generator; its ``finally`` blocks get nothing done any more."""
+        self._is_unloaded = True
+        if self._routine is not None:
+            with contextlib.suppress(BaseException):  # what the user's finally blocks raise
+                self._routine.close()
+
+    # -- what the context calls ------------------------------------------------------------------
+
+    def request(self, action: actions.Action) -> None:
+        """Asks for something; after continue_as_new nothing is asked for any more."""
+        if self._is_unloaded:
+            raise Halted
+        if self.continue_with is None:
+            self.ledger.request(action)
+
+    def new_task_id(self) -> int:
+        """The next task's id."""
+        task_id = self.next_task_id
+        self.next_task_id += 1
+        return task_id
+
+    def wake(self, routine: RoutineTask) -> None:
+        """Notes that a routine can go on in the next episode."""
+        self._woken.append(routine)
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    def _settle(self, task_id: int, text: str) -> None:
+        task = self.tasks.pop(task_id, None)
+        if task is not None:
+            task._complete(text)
+
+    def _failed_as(self, task: AtomicTask[Any], failure: FailureDetails) -> str:
+        kind = "Orchestrator" if isinstance(task, SubOrchestrationTask) else "Activity"
+        name = self._context._names.pop(task.id, "?")
+        trace = f"{failure.stack_trace}{failure.error_type}: {failure.message}"
+        return f"{kind} function '{name}' failed: {failure.message} \n {trace}"
+
+    def _child_settled(self, child: TaskBase[Any]) -> bool:
+        self._can_go_on = True
+        return False
+
+    def _run(self) -> None:
+        """One episode: woken routines first, then the orchestrator; what it raises becomes its outcome."""
+        if self.is_finished:
+            self.ledger.end(self.line)
+            return
+        try:
+            while self._woken:
+                self._woken.popleft().proceed()
+            if self._can_go_on:
+                self._can_go_on = False
+                self._advance()
+        except self._interrupts:
+            raise
+        except BaseException as error:
+            if self.ledger.mismatch is None:
+                self._finish_with(error)
+        if self.ledger.breach is not None and not self.is_finished:
+            self._finish_with(self.ledger.breach)
+        self.ledger.end(self.line)
+
+    def _advance(self) -> None:
+        """Runs the orchestrator until it waits for something that isn't settled."""
+        task = self._awaited
+        try:
+            if self._routine is None:
+                made = self._function(self._context)
+                if not (inspect.isgenerator(made) or inspect.iscoroutine(made)):
+                    self._finish(self._checked(made))
+                    return
+                self._routine = made
+            while True:
+                yielded = self._step(task)
+                if self.continue_with is not None:
+                    break
+                task = self._checked_task(yielded)
+                if not task.is_completed:
+                    self._awaited = task
+                    task._watch(self)
+                    return
+            self._finish(None)
+        except StopIteration as stop:
+            self._finish(stop.value)
+
+    def _step(self, task: TaskBase[Any] | None) -> object:
+        if task is None:
+            return self._routine.send(None)
+        try:
+            value = task.get_result()
+        except Exception as error:
+            return self._routine.throw(error)
+        return self._routine.send(value)
+
+    def _checked(self, made: object) -> object:
+        if inspect.isasyncgen(made):
+            raise TypeError("The orchestrator is an async generator: in an 'async def' use await, not yield.")
+        return made
+
+    def _checked_task(self, yielded: object) -> TaskBase[Any]:
+        if isinstance(yielded, TaskBase):
+            return yielded
+        hint = "context.task_all(...)" if isinstance(yielded, (list, tuple)) else "context.call_activity(...)"
+        raise TypeError(
+            f"Line {self.line}: the orchestrator waits for a {type(yielded).__name__}, which is no task. "
+            f"Expected what the context gives, such as {hint}."
+        )
+
+    def _finish(self, value: object) -> None:
+        if self.continue_with is not None:
+            self.ledger.request(actions.ContinueExecutionAsNew(self.continue_with), is_outcome=True)
+        elif self.ledger.breach is not None:
+            raise self.ledger.breach
+        else:
+            text = self.codec.encode(value)
+            self.ledger.request(actions.CompleteExecution(text), is_outcome=True)
+        self._end()
+
+    def _finish_with(self, error: BaseException) -> None:
+        if self.ledger.breach is not None:
+            error = self.ledger.breach
+        self.ledger.request(actions.FailExecution(failure_of(error)), is_outcome=True)
+        self._end()
+
+    def _end(self) -> None:
+        self.is_finished = True
+        if self.continue_with is not None and self._routine is not None:
+            self.unload()
+
+
+def _code_of(function: object) -> CodeType | None:
+    code = getattr(inspect.unwrap(function), "__code__", None) if callable(function) else None
+    return code if isinstance(code, CodeType) else None

@@ -1,0 +1,100 @@
+"""An instance's state, folded from its events; what the store's SQL views answer must equal this."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+
+from durablenb.model.events import (
+    LIFECYCLE,
+    CustomStatusSet,
+    Event,
+    ExecutionCompleted,
+    ExecutionFailed,
+    ExecutionResumed,
+    ExecutionStarted,
+    ExecutionSuspended,
+    ExecutionTerminated,
+    OrchestratorStarted,
+)
+from durablenb.model.failures import FailureDetails
+from durablenb.model.status import InstanceState
+from durablenb.model.status import OrchestrationRuntimeStatus as Status
+
+
+def state_of(instance_id: str, history: Iterable[tuple[str, Event]]) -> InstanceState | None:
+    """The state of an instance after these events of all its executions, oldest first.
+
+    Parameters
+    ----------
+    instance_id
+        The instance's id.
+    history
+        Pairs of execution id and event.
+    """
+    state: InstanceState | None = None
+    is_started = False
+    for execution_id, event in history:
+        if isinstance(event, ExecutionStarted):
+            state = _started(instance_id, execution_id, event, state)
+            is_started = False
+        if state is None:
+            continue
+        if isinstance(event, OrchestratorStarted):
+            is_started = True
+        state = _after(state, event, is_started)
+    return state
+
+
+def _started(
+    instance_id: str, execution_id: str, event: ExecutionStarted, before: InstanceState | None
+) -> InstanceState:
+    created: datetime = event.timestamp
+    updated = event.timestamp
+    if before is not None:
+        updated = max(updated, before.last_updated_time)
+        if event.generation:
+            created = before.created_time
+    return InstanceState(
+        instance_id=instance_id,
+        execution_id=execution_id,
+        name=event.name,
+        status=Status.Pending,
+        created_time=created,
+        last_updated_time=updated,
+        input=event.input,
+        version=event.version,
+        parent_instance_id=event.parent.instance_id if event.parent else None,
+        tags=event.tags,
+        scheduled_start_time=event.scheduled_start_time,
+        generation=event.generation,
+    )
+
+
+def _after(state: InstanceState, event: Event, is_started: bool) -> InstanceState:
+    updated = state.last_updated_time
+    if isinstance(event, LIFECYCLE):
+        updated = max(updated, event.timestamp)
+    status, output, custom = state.status, state.output, state.custom_status
+    if isinstance(event, CustomStatusSet):
+        custom = event.status
+    elif isinstance(event, ExecutionSuspended):
+        status = Status.Suspended
+    elif isinstance(event, ExecutionResumed):
+        status = Status.Running if is_started else Status.Pending
+    elif isinstance(event, OrchestratorStarted):
+        status = Status.Running
+    elif isinstance(event, ExecutionCompleted):
+        status, output = Status.Completed, event.result
+    elif isinstance(event, ExecutionFailed):
+        status, output = Status.Failed, failure_text(event.failure)
+    elif isinstance(event, ExecutionTerminated):
+        status, output = Status.Terminated, event.reason
+    return replace(state, status=status, output=output, custom_status=custom, last_updated_time=updated)
+
+
+def failure_text(failure: FailureDetails) -> str:
+    """A failure as the text that the journal keeps."""
+    return json.dumps(failure.as_json())

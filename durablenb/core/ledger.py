@@ -1,0 +1,136 @@
+"""The ledger of an episode: writes what the orchestrator asks for, or checks it against what is recorded."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from types import CodeType, FrameType
+
+from durablenb.core.records import described, differences, record, same
+from durablenb.model.actions import Action
+from durablenb.model.errors import NonDeterminismError, OrchestrationLimitError
+from durablenb.model.events import CustomStatusSet, Event, ExecutionFailed
+
+MAX_ORCHESTRATION_ACTIONS = 100_000
+"""What one execution may ask for, as in Azure's host."""
+
+
+class Halted(BaseException):
+    """Ends an orchestrator that must not go on; no ``except Exception`` of the user's catches it."""
+
+
+class Ledger:
+    """What an execution asked for, episode by episode.
+
+    Parameters
+    ----------
+    code
+        The orchestrator's code object, to name the line of a mismatch.
+    limit
+        How many requests an execution may make.
+    """
+
+    def __init__(self, code: CodeType | None, limit: int = MAX_ORCHESTRATION_ACTIONS) -> None:
+        self._code = code
+        self._limit = limit
+        self._now = datetime.min
+        self._next_id = 1
+        self._recorded: list[Event] | None = None
+        self._position = 0
+        self.requested = 0
+        self.facts: list[Event] = []
+        self.mismatch: NonDeterminismError | None = None
+        self.breach: OrchestrationLimitError | None = None
+
+    def begin(self, now: datetime, next_id: int, recorded: Sequence[Event] | None) -> None:
+        """A new episode: with what is recorded of it, or with None where it happens now."""
+        self._now = now
+        self._next_id = next_id
+        self._position = 0
+        self.facts = []
+        self._recorded = (
+            None if recorded is None else [event for event in recorded if type(event) is not CustomStatusSet]
+        )
+
+    @property
+    def is_replaying(self) -> bool:
+        """Whether the episode is a recorded one."""
+        return self._recorded is not None
+
+    def request(self, action: Action, *, is_outcome: bool = False) -> None:
+        """Records the request, or checks that the same one is recorded here.
+
+        Raises
+        ------
+        Halted
+            If something else is recorded here (`mismatch` says what), or if the execution asked for
+            too much (`breach`).
+        """
+        if self.mismatch is not None:
+            raise Halted
+        self.requested += 1
+        if self.requested > self._limit and not is_outcome:
+            self.breach = OrchestrationLimitError(
+                f"The execution asked for more than {self._limit:,} things. "
+                "Split the work over sub-orchestrations, or use continue_as_new."
+            )
+            raise Halted
+        if self._recorded is None:
+            self.facts.append(record(action, self._next_id, self._now))
+            self._next_id += 1
+        elif self._position >= len(self._recorded):
+            self._part(None, record(action, 0, self._now))
+            raise Halted
+        else:
+            recorded = self._recorded[self._position]
+            requested = record(action, recorded.event_id, recorded.timestamp)
+            if recorded != requested and not _same_failure(recorded, requested):
+                self._part(recorded, requested)
+                raise Halted
+            self._position += 1
+
+    def end(self, line: int | None) -> None:
+        """The episode is over: nothing that is recorded of it may be left.
+
+        Raises
+        ------
+        NonDeterminismError
+            If the orchestrator did not ask for all that is recorded.
+        """
+        if self.mismatch is None and self._recorded is not None and self._position < len(self._recorded):
+            self._part(self._recorded[self._position], None, line)
+        if self.mismatch is not None:
+            raise self.mismatch
+
+    def _part(self, recorded: Event | None, requested: Event | None, line: int | None = None) -> None:
+        line = line or self._line()
+        was = described(recorded) if recorded else "nothing more"
+        now = described(requested) if requested else "nothing more"
+        fields = differences(recorded, requested) if recorded and requested else ()
+        detail = "".join(f"\n  {name}: recorded {a!r}, requested {b!r}" for name, a, b in fields)
+        where = f"at line {line}" if line else "in the orchestrator"
+        event = f" (event {recorded.event_id})" if recorded else ""
+        self.mismatch = NonDeterminismError(
+            f"The code {where} no longer fits its history: recorded is {was}{event}, "
+            f"requested is {now}.{detail}\nNothing was written. Change the code back so that it asks "
+            "for what is recorded, in the same order, or start a new instance.",
+            line=line,
+            differences=fields or (("event_type", was, now),),
+        )
+
+    def _line(self) -> int | None:
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None:
+            if frame.f_code is self._code:
+                return frame.f_lineno
+            frame = frame.f_back
+        return None
+
+
+def _same_failure(recorded: Event, requested: Event) -> bool:
+    return (
+        isinstance(requested, ExecutionFailed)
+        and isinstance(recorded, ExecutionFailed)
+        and same(recorded.failure, requested.failure)
+    )

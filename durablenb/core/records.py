@@ -1,0 +1,60 @@
+"""The one function that turns a request into its fact; it writes histories and checks replays alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
+
+from durablenb.model import actions, events
+
+_FACT_OF: dict[type, Callable[..., events.Event]] = {
+    actions.ScheduleTask: events.TaskScheduled,
+    actions.CreateSubOrchestration: events.SubOrchestrationInstanceCreated,
+    actions.CreateTimer: events.TimerCreated,
+    actions.CancelTimer: events.TimerCanceled,
+    actions.SubscribeEvent: events.EventSubscribed,
+    actions.UnsubscribeEvent: events.EventUnsubscribed,
+    actions.SetCustomStatus: events.CustomStatusSet,
+    actions.CompleteExecution: events.ExecutionCompleted,
+    actions.FailExecution: events.ExecutionFailed,
+    actions.ContinueExecutionAsNew: events.ContinueAsNew,
+}
+
+_FIELDS = {kind: tuple(field.name for field in fields(kind)) for kind in _FACT_OF}
+
+
+def record(action: actions.Action, event_id: int, timestamp: datetime) -> events.Event:
+    """The fact that this request becomes at this place and time of the history."""
+    kind = type(action)
+    values = [getattr(action, name) for name in _FIELDS[kind]]
+    return _FACT_OF[kind](event_id, timestamp, *values)
+
+
+def described(event: events.Event) -> str:
+    """A fact in a few words, for messages."""
+    kind = type(event).__name__
+    name = getattr(event, "name", None)
+    task = getattr(event, "task_id", None)
+    return kind + (f" {name!r}" if name else "") + (f" #{task}" if task is not None else "")
+
+
+def differences(recorded: events.Event, requested: events.Event) -> tuple[tuple[str, Any, Any], ...]:
+    """Where two facts differ: (field, recorded, requested); the kind first, if that differs."""
+    if type(recorded) is not type(requested):
+        return (("event_type", described(recorded), described(requested)),)
+    return tuple(
+        (field.name, getattr(recorded, field.name), getattr(requested, field.name))
+        for field in fields(recorded)
+        if not same(getattr(recorded, field.name), getattr(requested, field.name))
+    )
+
+
+def same(recorded: object, requested: object) -> bool:
+    """Whether two values of a field count as equal: of a failure, its type and its message."""
+    from durablenb.model.failures import FailureDetails
+
+    if isinstance(recorded, FailureDetails) and isinstance(requested, FailureDetails):
+        return (recorded.error_type, recorded.message) == (requested.error_type, requested.message)
+    return recorded == requested

@@ -1,0 +1,117 @@
+"""The registry: functions by name. Registering again replaces, quietly, so that a cell can be run again."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any
+
+from durablenb.model.errors import FunctionNotFoundError
+
+NAME_ATTRIBUTE = "__durable_name__"
+"""Where a registered function carries its name, so that it can be called by function."""
+
+
+@dataclass(frozen=True)
+class Activity:
+    """A registered activity.
+
+    Parameters
+    ----------
+    name
+        By which it is called.
+    function
+        What is run.
+    max_concurrency
+        How many of its calls may run at a time; None for no limit of its own.
+    executor
+        Where it runs; None for the hub's executor.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    max_concurrency: int | None = None
+    executor: Any = None
+
+    @cached_property
+    def is_async(self) -> bool:
+        """Whether it is an ``async def``."""
+        function: Any = self.function
+        while isinstance(function, partial):
+            function = function.func
+        return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+            vars(type(function)).get("__call__")
+        )
+
+    @cached_property
+    def takes_input(self) -> bool:
+        """Whether it has a parameter for its input."""
+        try:
+            parameters = inspect.signature(self.function).parameters.values()
+        except (TypeError, ValueError):
+            return True
+        return any(parameter.kind is not parameter.KEYWORD_ONLY for parameter in parameters)
+
+
+class Registry:
+    """Activities and orchestrators by name."""
+
+    def __init__(self) -> None:
+        self.activities: dict[str, Activity] = {}
+        self.orchestrators: dict[str, Callable[..., Any]] = {}
+
+    def add_activity(self, activity: Activity) -> None:
+        """Registers an activity, in place of one of the same name."""
+        if activity.max_concurrency is not None and activity.max_concurrency < 1:
+            raise ValueError(f"max_concurrency is {activity.max_concurrency}; expected at least 1.")
+        self.activities[activity.name] = activity
+        mark(activity.function, activity.name)
+
+    def add_orchestrator(self, function: Callable[..., Any], name: str) -> None:
+        """Registers an orchestrator, in place of one of the same name."""
+        if name.startswith("@"):
+            raise ValueError(f"An orchestrator's name must not start with @: {name!r}.")
+        self.orchestrators[name] = function
+        mark(function, name)
+
+
+def mark(function: object, name: str) -> None:
+    """Notes the name on the function, where it lets itself be noted."""
+    with contextlib.suppress(AttributeError, TypeError):
+        setattr(function, NAME_ATTRIBUTE, name)
+
+
+def name_of(target: object) -> str:
+    """The name of a function, or the name itself.
+
+    Raises
+    ------
+    ValueError
+        If it is empty.
+    TypeError
+        If it is neither text nor a function.
+    """
+    if isinstance(target, str):
+        if not target:
+            raise ValueError("function_name cannot be empty")
+        return target
+    name = getattr(target, NAME_ATTRIBUTE, None) or getattr(target, "__name__", None)
+    if isinstance(name, str) and name:
+        return name
+    raise TypeError(f"Expected a function or its name, not a {type(target).__name__}.")
+
+
+def not_found(kind: str, name: str, known: Iterable[str]) -> FunctionNotFoundError:
+    """The error for a name that isn't registered, with what may have been meant."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1)
+    meant = f" Did you mean {close[0]!r}?" if close else ""
+    listed = ", ".join(repr(one) for one in names[:10]) or "none"
+    return FunctionNotFoundError(
+        f"The {kind} {name!r} isn't registered.{meant} Registered are: {listed}. "
+        f"Run the cell that defines it, with @hub.{kind}."
+    )

@@ -1,0 +1,64 @@
+"""Routines: code that waits for tasks, such as a retried call and a polled HTTP call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any
+
+from durablenb.core.tasks import Parent, TaskBase, TaskState
+from durablenb.model.failures import FailureDetails, failure_of
+
+Wake = Callable[["RoutineTask"], None]
+
+
+class RoutineTask(TaskBase[Any], Parent):
+    """A task whose outcome a generator works out from other tasks, one after another.
+
+    The generator yields the tasks it waits for, is handed each one once it is settled, and returns
+    the task whose outcome is its own. `wake` is called when it can go on; `proceed` makes it go on.
+    """
+
+    __slots__ = ("_adopted", "_awaited", "_generator", "_wake")
+
+    def __init__(self, generator: Generator[TaskBase[Any], TaskBase[Any], Any], wake: Wake) -> None:
+        super().__init__()
+        self._generator = generator
+        self._wake = wake
+        self._awaited: TaskBase[Any] | None = None
+        self._adopted: TaskBase[Any] | None = None
+        self.proceed()
+
+    def proceed(self) -> None:
+        """Runs the generator until it waits for something that isn't settled."""
+        try:
+            while True:
+                awaited = self._generator.send(self._awaited)  # type: ignore[arg-type]
+                self._awaited = awaited
+                if not awaited.is_completed:
+                    awaited._watch(self)
+                    return
+        except StopIteration as stop:
+            self._adopt(stop.value)
+        except Exception as error:  # a retry handler of the user's
+            self._fail(failure_of(error), str(error))
+
+    def _adopt(self, outcome: TaskBase[Any] | tuple[FailureDetails, str]) -> None:
+        if isinstance(outcome, tuple):
+            self._fail(*outcome)
+            return
+        self._adopted = outcome
+        self._failure, self._failed_as = outcome._failure, outcome._failed_as
+        self._settle(outcome.state)
+
+    def _child_settled(self, child: TaskBase[Any]) -> bool:
+        self._wake(self)
+        return False
+
+    def _value(self) -> Any:
+        assert self._adopted is not None
+        return self._adopted._value()
+
+    def _exception(self) -> Exception:
+        if self._adopted is not None and self._state is TaskState.FAILED:
+            return self._adopted._exception()
+        return super()._exception()

@@ -1,0 +1,314 @@
+"""Tasks: what an orchestrator awaits. Settling one settles what is composed of it, without recursion."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from enum import Enum
+from typing import Any, Generic, TypeVar
+
+from durablenb.model.failures import FailureDetails, exception_of
+
+T = TypeVar("T")
+
+
+class TaskState(Enum):
+    """Whether a task is settled, and how."""
+
+    RUNNING = 0
+    SUCCEEDED = 1
+    FAILED = 2
+
+
+class TaskBase(Generic[T]):
+    """Something that an orchestrator can wait for with ``yield`` or ``await``.
+
+    Notes
+    -----
+    The attributes are those of both of Azure's Python libraries: `is_completed` and `is_complete`,
+    `result` and `get_result`.
+    """
+
+    __slots__ = ("_failed_as", "_failure", "_parents", "_state", "id")
+
+    def __init__(self, task_id: int | None = None) -> None:
+        self.id = task_id
+        self._state = TaskState.RUNNING
+        self._failure: FailureDetails | None = None
+        self._failed_as = ""
+        self._parents: list[Parent] = []
+
+    @property
+    def state(self) -> TaskState:
+        """Running, succeeded or failed."""
+        return self._state
+
+    @property
+    def is_completed(self) -> bool:
+        """Whether the task has a result or a failure."""
+        return self._state is not TaskState.RUNNING
+
+    @property
+    def is_complete(self) -> bool:
+        """The same as `is_completed`, by the name of Azure's newer library."""
+        return self._state is not TaskState.RUNNING
+
+    @property
+    def is_failed(self) -> bool:
+        """Whether the task failed."""
+        return self._state is TaskState.FAILED
+
+    @property
+    def result(self) -> T | None:
+        """The task's value, or None while it is running.
+
+        Raises
+        ------
+        TaskFailedError
+            If it failed; also of the original exception's type, where that is known.
+        """
+        return None if self._state is TaskState.RUNNING else self.get_result()
+
+    def get_result(self) -> T:
+        """The task's value.
+
+        Raises
+        ------
+        ValueError
+            If the task is still running.
+        TaskFailedError
+            If it failed; also of the original exception's type, where that is known.
+        """
+        if self._state is TaskState.RUNNING:
+            raise ValueError("The task is still running; yield it (or await it) first.")
+        if self._state is TaskState.FAILED:
+            raise self._exception()
+        return self._value()
+
+    def get_exception(self) -> Exception | None:
+        """The failure as an exception, or None."""
+        return self._exception() if self._state is TaskState.FAILED else None
+
+    def __await__(self) -> Generator[TaskBase[T], Any, T]:
+        yield self
+        return self.get_result()
+
+    def __repr__(self) -> str:
+        number = "" if self.id is None else f" #{self.id}"
+        return f"<{type(self).__name__}{number} {self._state.name.lower()}>"
+
+    def _value(self) -> T:
+        raise NotImplementedError(f"{type(self).__name__} has no value")  # pragma: no cover
+
+    def _exception(self) -> Exception:
+        assert self._failure is not None
+        return exception_of(self._failure, self._failed_as)
+
+    def _watch(self, parent: Parent) -> None:
+        """Tells the parent when this task settles."""
+        self._parents.append(parent)
+
+    def _settle(self, state: TaskState) -> None:
+        """Settles the task, and then what waits for it, and so on."""
+        self._state = state
+        settled: list[TaskBase[Any]] = [self]
+        while settled:
+            task = settled.pop()
+            parents, task._parents = task._parents, []
+            for parent in parents:
+                if parent._child_settled(task) and isinstance(parent, TaskBase):
+                    settled.append(parent)
+
+    def _fail(self, failure: FailureDetails, failed_as: str) -> None:
+        if self._state is TaskState.RUNNING:
+            self._failure, self._failed_as = failure, failed_as
+            self._settle(TaskState.FAILED)
+
+
+class Parent:
+    """What is told when a task settles; answers whether it has settled by that itself."""
+
+    __slots__ = ()
+
+    def _child_settled(self, child: TaskBase[Any]) -> bool:
+        raise NotImplementedError  # pragma: no cover
+
+
+class AtomicTask(TaskBase[T]):
+    """A task that one event of the history settles; its value is decoded when it is first asked for."""
+
+    __slots__ = ("_decode", "_decoded", "_text")
+
+    def __init__(self, task_id: int, decode: Callable[[str], Any]) -> None:
+        super().__init__(task_id)
+        self._decode: Callable[[str], Any] | None = decode
+        self._text = "null"
+        self._decoded: Any = None
+
+    def _complete(self, text: str) -> None:
+        if self._state is TaskState.RUNNING:
+            self._text = text
+            self._settle(TaskState.SUCCEEDED)
+
+    def _value(self) -> T:
+        if self._decode is not None:
+            self._decoded = self._decode(self._text)
+            self._decode = None
+            self._text = ""
+        value: T = self._decoded
+        return value
+
+
+class ActivityTask(AtomicTask[T]):
+    """A call of an activity."""
+
+    __slots__ = ()
+
+
+class SubOrchestrationTask(AtomicTask[T]):
+    """A call of a sub-orchestration; `instance_id` is the child's."""
+
+    __slots__ = ("instance_id",)
+
+    def __init__(self, task_id: int, decode: Callable[[str], Any], instance_id: str) -> None:
+        super().__init__(task_id, decode)
+        self.instance_id = instance_id
+
+
+class CancelableTask(AtomicTask[T]):
+    """A wait that the orchestrator may give up."""
+
+    __slots__ = ("_cancel", "_is_canceled")
+
+    def __init__(
+        self,
+        task_id: int,
+        decode: Callable[[str], Any],
+        cancel: Callable[[CancelableTask[T]], None],
+    ) -> None:
+        super().__init__(task_id, decode)
+        self._cancel = cancel
+        self._is_canceled = False
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether `cancel` was called."""
+        return self._is_canceled
+
+    def is_canceled(self) -> bool:
+        """The same, as the method that Azure's long timers have."""
+        return self._is_canceled
+
+    def cancel(self) -> None:
+        """Gives up waiting: the task never completes. Cancelling twice does nothing.
+
+        Raises
+        ------
+        ValueError
+            If the task is completed already.
+        """
+        if self.is_completed:
+            raise ValueError("Cannot cancel a completed task.")
+        if not self._is_canceled:
+            self._is_canceled = True
+            self._cancel(self)
+
+
+class TimerTask(CancelableTask[None]):
+    """A wait until a moment."""
+
+    __slots__ = ()
+
+
+class ExternalEventTask(CancelableTask[T]):
+    """A wait for an external event."""
+
+    __slots__ = ("_event", "_is_observed", "name")
+
+    def __init__(
+        self,
+        task_id: int,
+        decode: Callable[[str], Any],
+        cancel: Callable[[CancelableTask[T]], None],
+        name: str,
+    ) -> None:
+        super().__init__(task_id, decode, cancel)
+        self.name = name
+        self._event: Any = None
+        self._is_observed = False
+
+    def _value(self) -> T:
+        self._is_observed = True
+        return super()._value()
+
+
+class CompoundTask(TaskBase[T], Parent):
+    """A task made of others."""
+
+    __slots__ = ("children",)
+
+    def __init__(self, children: Sequence[TaskBase[Any]]) -> None:
+        super().__init__()
+        self.children = list(children)
+
+
+class WhenAllTask(CompoundTask[list[T]]):
+    """All children's values in the order of the children; waits for all of them even if one fails."""
+
+    __slots__ = ("_missing",)
+
+    def __init__(self, children: Sequence[TaskBase[T]]) -> None:
+        super().__init__(children)
+        self._missing = 0
+        for child in self.children:
+            if not child.is_completed:
+                self._missing += 1
+                child._watch(self)
+        if not self._missing:
+            self._state = self._outcome()
+
+    def _child_settled(self, child: TaskBase[Any]) -> bool:
+        self._missing -= 1
+        if self._missing or self._state is not TaskState.RUNNING:
+            return False
+        self._state = self._outcome()
+        return True
+
+    def _outcome(self) -> TaskState:
+        failed = any(child.is_failed for child in self.children)
+        return TaskState.FAILED if failed else TaskState.SUCCEEDED
+
+    def _value(self) -> list[T]:
+        return [child.get_result() for child in self.children]
+
+    def _exception(self) -> Exception:
+        return next(child._exception() for child in self.children if child.is_failed)
+
+
+class WhenAnyTask(CompoundTask[TaskBase[Any]]):
+    """The child that settles first. One that fails wins too; its failure shows when its result is asked."""
+
+    __slots__ = ("_winner",)
+
+    def __init__(self, children: Sequence[TaskBase[Any]]) -> None:
+        super().__init__(children)
+        self._winner: TaskBase[Any] | None = None
+        for child in self.children:
+            if child.is_completed:
+                self._winner = child
+                self._state = TaskState.SUCCEEDED
+                return
+        for child in self.children:
+            child._watch(self)
+
+    def _child_settled(self, child: TaskBase[Any]) -> bool:
+        if self._winner is not None:
+            return False
+        self._winner = child
+        self._state = TaskState.SUCCEEDED
+        return True
+
+    def _value(self) -> TaskBase[Any]:
+        assert self._winner is not None
+        if isinstance(self._winner, ExternalEventTask):
+            self._winner._is_observed = True
+        return self._winner
