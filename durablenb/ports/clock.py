@@ -1,0 +1,31 @@
+"""The clock port: what time it is, and how long to wait for another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Time, as the engine sees it. All times are aware, UTC."""
+
+    def now(self) -> datetime:
+        """The time."""
+        ...
+
+    def seconds_until(self, moment: datetime) -> float | None:
+        """How long to sleep before looking again, or None: only a call can bring the moment about."""
+        ...
+
+    def jump_to(self, moment: datetime) -> bool:
+        """Makes it that time, if this clock can jump by itself; answers whether it did."""
+        ...
+
+    def subscribe(self, listener: Callable[[], None]) -> None:
+        """Calls this whenever the time was changed by a call."""
+        ...
+
+    def new_id(self) -> str:
+        """A fresh instance id: random, or the next of a fixed series where time is made up too."""
+        ...

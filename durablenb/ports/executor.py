@@ -1,0 +1,56 @@
+"""The executor port: somewhere that an activity can run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from durablenb.model.failures import FailureDetails
+from durablenb.model.payloads import Codec
+
+Outcome = str | FailureDetails
+"""What became of an activity: its result as text, or its failure."""
+
+
+class Job(Protocol):
+    """One call of an activity."""
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        """The activity."""
+        ...
+
+    @property
+    def takes_input(self) -> bool:
+        """Whether the activity has a parameter."""
+        ...
+
+    @property
+    def text(self) -> str:
+        """Its argument, as text."""
+        ...
+
+    @property
+    def codec(self) -> Codec:
+        """How text becomes values."""
+        ...
+
+    def begin(self) -> bool:
+        """Says that it starts now; false if nobody wants it any more: then don't run it."""
+        ...
+
+    def finish(self, outcome: Outcome) -> None:
+        """Says what became of it; from any thread."""
+        ...
+
+
+class Executor(Protocol):
+    """Runs jobs: calls `begin`, the function, then `finish`, each once, in an order of its own."""
+
+    def submit(self, job: Job) -> None:
+        """Takes a job; returns at once."""
+        ...
+
+    def close(self, *, wait: bool) -> None:
+        """Takes no more jobs; with `wait` those that run are waited for, queued ones are dropped."""
+        ...

@@ -1,0 +1,108 @@
+"""The store port: one append-only journal of events, and the few questions that are asked of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+from durablenb.model.events import (
+    Event,
+    ExecutionStarted,
+    SubOrchestrationInstanceCreated,
+    TaskScheduled,
+    TimerCreated,
+)
+from durablenb.model.status import InstanceState, OrchestrationRuntimeStatus
+
+Pending = TaskScheduled | TimerCreated | SubOrchestrationInstanceCreated
+"""What was asked for and has not ended."""
+
+
+class Record(NamedTuple):
+    """One event at its place in the journal. `seq` counts all events of a hub from 1, without gaps."""
+
+    seq: int
+    instance_id: str
+    execution_id: str
+    event: Event
+
+
+@dataclass(frozen=True)
+class OpenInstance:
+    """An instance that isn't ended, as recovery needs it: what is pending, and no history."""
+
+    instance_id: str
+    execution_id: str
+    started: ExecutionStarted
+    next_event_id: int
+    has_begun: bool
+    is_suspended: bool
+    has_arrivals: bool
+    pending: list[Pending] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class InstanceQuery:
+    """Which instances: those that meet every condition given, oldest first."""
+
+    instance_ids: tuple[str, ...] | None = None
+    prefix: str | None = None
+    name: str | None = None
+    statuses: tuple[OrchestrationRuntimeStatus, ...] | None = None
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+    limit: int | None = None
+    offset: int = 0
+
+
+class Store(Protocol):
+    """A journal. Only the committer's thread writes; anybody may read, and reads what is on disk.
+
+    Every method raises `StoreError` where the journal can't be read or written.
+    """
+
+    def append(self, records: Sequence[Record]) -> None:
+        """Writes all of these or none; they are on disk when it returns."""
+        ...
+
+    def purge(self, instance_ids: Sequence[str]) -> None:
+        """Deletes all events of these instances."""
+        ...
+
+    def last_seq(self) -> int:
+        """The last place taken in the journal, 0 if it is empty."""
+        ...
+
+    def load(self, instance_ids: Sequence[str]) -> dict[str, list[Event]]:
+        """The current execution's history of each instance, since its last rewind."""
+        ...
+
+    def records(self, instance_id: str) -> list[Record]:
+        """All events of an instance, of all its executions, oldest first."""
+        ...
+
+    def open_instances(self) -> list[OpenInstance]:
+        """The instances that aren't ended, oldest first."""
+        ...
+
+    def states(self, query: InstanceQuery) -> list[InstanceState]:
+        """The states of the instances that the query is about."""
+        ...
+
+    def descendants(self, instance_ids: Iterable[str]) -> list[str]:
+        """All sub-orchestrations of these instances, their own ones too, parents first."""
+        ...
+
+    def mark_replay(self, instance_id: str | None) -> None:
+        """Notes which instance is about to be replayed, so that a crash can be laid at its door."""
+        ...
+
+    def crashes(self) -> dict[str, int]:
+        """How often in a row the process died while it replayed an instance, by instance."""
+        ...
+
+    def close(self) -> None:
+        """Lets go of everything; twice does nothing."""
+        ...

@@ -1,0 +1,102 @@
+"""The connections to one database: the writer's, its appender, and one for each thread that reads."""
+
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from collections.abc import Callable
+
+import duckdb
+
+_PATIENCE = 10.0
+"""Seconds that a call under way in another thread has to come to its end, once it is interrupted."""
+
+
+class Connections:
+    """Opens a database when it is first needed, and again after `close`.
+
+    Parameters
+    ----------
+    connect
+        Opens the database.
+
+    Notes
+    -----
+    DuckDB opens a file anew, which is the only way on after a fatal error, once all connections of the
+    process are closed; and a connection that another thread is busy with refuses to be closed.
+    """
+
+    def __init__(self, connect: Callable[[], duckdb.DuckDBPyConnection]) -> None:
+        self._connect = connect
+        self._turn = threading.RLock()
+        self._of_thread = threading.local()
+        self._readers: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
+        self._writer: duckdb.DuckDBPyConnection | None = None
+        self._appender: duckdb.Appender | None = None
+        self._opening = 0
+
+    def open(self) -> int:
+        """Opens the database unless it is open; answers the how manieth opening this is."""
+        with self._turn:
+            if self._writer is None:
+                self._writer = self._connect()
+                self._opening += 1
+            return self._opening
+
+    def writer(self) -> duckdb.DuckDBPyConnection:
+        """The connection that writes."""
+        with self._turn:
+            self.open()
+            assert self._writer is not None
+            return self._writer
+
+    def appender(self) -> duckdb.Appender:
+        """What appends rows to the journal."""
+        with self._turn:
+            if self._appender is None:
+                self._appender = self.writer().appender("journal")
+            return self._appender
+
+    def drop_appender(self) -> None:
+        """Drops the appender and the rows that it holds; after an error it would write them later."""
+        with self._turn:
+            self._appender = None
+
+    def reader(self) -> duckdb.DuckDBPyConnection:
+        """The connection with which the calling thread reads."""
+        with self._turn:
+            opening = self.open()
+            if getattr(self._of_thread, "opening", None) != opening:
+                self._of_thread.reader = self.writer().cursor()
+                self._of_thread.opening = opening
+                self._readers.add(self._of_thread.reader)
+            reader: duckdb.DuckDBPyConnection = self._of_thread.reader
+            return reader
+
+    def close(self, opening: int | None = None) -> None:
+        """Closes all of them, or does nothing if this opening of the database is over already."""
+        with self._turn:
+            if self._writer is None or opening not in (None, self._opening):
+                return
+            self._appender = None
+            deadline = time.monotonic() + _PATIENCE
+            for connection in (*self._readers, self._writer):
+                _close(connection, deadline)
+            self._readers.clear()
+            self._writer = None
+
+
+def _close(connection: duckdb.DuckDBPyConnection, deadline: float) -> None:
+    while True:
+        try:
+            connection.close()
+            return
+        except duckdb.ResourceInUseException:
+            if time.monotonic() > deadline:
+                return
+        try:
+            connection.interrupt()
+        except duckdb.Error:
+            return  # Closed meanwhile.
+        time.sleep(0.001)

@@ -1,0 +1,305 @@
+"""The journal in DuckDB: one writer, one appender, one statement a commit; each reader on its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from durablenb.model.errors import StoreError
+from durablenb.model.events import Event, ExecutionStarted
+from durablenb.model.status import InstanceState, OrchestrationRuntimeStatus
+from durablenb.ports.store import InstanceQuery, OpenInstance, Pending, Record
+from durablenb.store import statements
+from durablenb.store.connections import Connections
+from durablenb.store.lockfile import HubLock
+from durablenb.store.opener import open_database
+from durablenb.store.recorder import FlightRecorder
+from durablenb.store.wire import from_row, read_attributes, to_row
+
+FORMAT = 1
+"""Version of the tables; a file of a newer one is refused."""
+
+
+class DuckStore:
+    """The journal of a hub in one DuckDB file, or in memory.
+
+    Parameters
+    ----------
+    path
+        The file, made if it isn't there; None for one in memory.
+
+    Raises
+    ------
+    HubLockedError
+        If another process, or another hub of this one, holds the file.
+    StoreError
+        If the file can't be opened; the message says what to do.
+
+    Notes
+    -----
+    After a fatal error (a disk that is full in the middle of a checkpoint) DuckDB refuses every
+    statement until its file is opened anew; that is done here, by whoever needs the file next.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._is_closed = False
+        self._is_unsure = False
+        self._lock = HubLock(path) if path is not None else None
+        self.path = None if self._lock is None else self._lock.path
+        self._recorder = FlightRecorder(self.path)
+        self._connections = Connections(self._connect)
+        try:
+            self._connections.open()
+        except BaseException:
+            self.close()
+            raise
+
+    def append(self, records: Sequence[Record]) -> None:
+        """Writes all of these or none; they are on disk when it returns.
+
+        Notes
+        -----
+        After an error, or an interrupt, nobody knows whether they are. So they can be given once more:
+        what is in the journal already is left out then.
+        """
+        self._check_use()
+        if self._is_unsure:
+            last = self.last_seq()
+            records = [record for record in records if record.seq > last]
+        if records:
+            self._is_unsure = True
+            self._insert(records)
+        self._is_unsure = False
+
+    def _insert(self, records: Sequence[Record]) -> None:
+        try:
+            with self._translated("write to"):
+                appender = self._connections.appender()
+                appender.append_rows(map(to_row, records))
+                appender.flush()
+        except BaseException as error:
+            self._connections.drop_appender()
+            if not (isinstance(error, StoreError) and self._has(records[-1])):
+                raise
+
+    def _has(self, record: Record) -> bool:
+        try:
+            return self.last_seq() >= record.seq
+        except StoreError:
+            return False
+
+    def purge(self, instance_ids: Sequence[str]) -> None:
+        """Deletes all events of these instances."""
+        with self._translated("purge"):
+            self._connections.writer().execute(statements.PURGE, [list(instance_ids)])
+        self._recorder.forget(instance_ids)
+
+    def last_seq(self) -> int:
+        """The last place taken in the journal, 0 if it is empty."""
+        return int(self.query("select coalesce(max(seq), 0) from journal")[0][0])
+
+    def load(self, instance_ids: Sequence[str]) -> dict[str, list[Event]]:
+        """The current execution's history of each instance, since its last rewind."""
+        if len(instance_ids) == 1:
+            rows = self.query(statements.LOAD_ONE, [instance_ids[0]])
+        else:
+            rows = self.query(statements.LOAD_MANY, [list(instance_ids)])
+        found: dict[str, list[Event]] = {}
+        for row in rows:
+            record = from_row(row)
+            if isinstance(record.event, ExecutionStarted):
+                found[record.instance_id] = []
+            if record.instance_id in found:
+                found[record.instance_id].append(record.event)
+        return found
+
+    def records(self, instance_id: str) -> list[Record]:
+        """All events of an instance, of all its executions, oldest first."""
+        return [from_row(row) for row in self.query(statements.LOAD_ONE, [instance_id])]
+
+    def open_instances(self) -> list[OpenInstance]:
+        """The instances that aren't ended, oldest first."""
+        pending: dict[str, list[Pending]] = {}
+        started: dict[str, Record] = {}
+        for row in self.query(statements.OPEN_EVENTS):
+            record = from_row(row)
+            event = record.event
+            if isinstance(event, ExecutionStarted):
+                started[record.instance_id] = record
+            elif isinstance(event, Pending):
+                pending.setdefault(record.instance_id, []).append(event)
+        found = []
+        for instance_id, last_id, has_begun, is_suspended, arrivals in self.query(statements.OPEN):
+            record = started[instance_id]
+            assert isinstance(record.event, ExecutionStarted)
+            found.append(
+                OpenInstance(
+                    instance_id,
+                    record.execution_id,
+                    record.event,
+                    last_id + 1,
+                    bool(has_begun),
+                    bool(is_suspended),
+                    bool(arrivals),
+                    pending.get(instance_id, []),
+                )
+            )
+        return found
+
+    def states(self, query: InstanceQuery) -> list[InstanceState]:
+        """The states of the instances that the query is about."""
+        sql, parameters = statements.states_of(query)
+        return [_state(row) for row in self.query(sql, parameters)]
+
+    def descendants(self, instance_ids: Iterable[str]) -> list[str]:
+        """All sub-orchestrations of these instances, their own ones too, parents first."""
+        rows = self.query(statements.DESCENDANTS, [list(instance_ids)])
+        return [row[0] for row in rows]
+
+    def mark_replay(self, instance_id: str | None) -> None:
+        """Notes which instance is about to be replayed."""
+        self._recorder.mark(instance_id)
+
+    def crashes(self) -> dict[str, int]:
+        """How often in a row the process died while it replayed an instance."""
+        return dict(self._recorder.crashes)
+
+    def query(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """Rows of a query over what is on disk; from any thread."""
+        with self._translated("read"):
+            return self._connections.reader().execute(sql, list(parameters)).fetchall()
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A connection of the calling thread's own, to read with; ask for it each time."""
+        self._check_use()
+        return self._connections.reader()
+
+    def close(self) -> None:
+        """Lets go of the file and its lock; twice does nothing."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        if self._lock is not None and self._lock.is_foreign:
+            return
+        try:
+            self._connections.close()
+            self._recorder.close()
+        finally:
+            if self._lock is not None:
+                self._lock.release()
+
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        connection = duckdb.connect(":memory:") if self.path is None else open_database(self.path)
+        try:
+            _prepare(connection, self.path)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    @contextmanager
+    def _translated(self, doing: str) -> Iterator[None]:
+        """Turns DuckDB's errors into the store's; after a fatal one, the next call opens the file anew."""
+        self._check_use()
+        opening = self._connections.open()
+        try:
+            yield
+        except duckdb.Error as error:
+            if self.path is not None and _is_fatal(error):
+                self._connections.close(opening)
+            raise _store_error(doing, self.path, error) from error
+        except RuntimeError as error:
+            if "Query interrupted" in str(error):  # What DuckDB makes of the kernel's interrupt.
+                raise KeyboardInterrupt from error
+            raise
+
+    def _check_use(self) -> None:
+        if self._is_closed:
+            raise StoreError("The hub is closed. Open it again: durablenb.TaskHub(path).")
+        if self._lock is not None:
+            self._lock.check_owner()
+
+
+def _prepare(connection: duckdb.DuckDBPyConnection, path: Path | None) -> None:
+    """Makes the tables and views of a new file, and checks those of an old one."""
+    folder = resources.files("durablenb.store")
+    try:
+        version = _format_of(connection)
+        if version is not None and version > FORMAT:
+            raise StoreError(
+                f"{path} has format {version} of the journal; this durablenb knows up to {FORMAT}. "
+                "Nothing was changed. Open it with a newer durablenb."
+            )
+        if version is None:
+            connection.execute((folder / "schema.sql").read_text("utf-8"))
+        connection.execute(statements.CHECK)
+        if version is None or not _has_views(connection):
+            connection.execute((folder / "views.sql").read_text("utf-8"))
+        if version is None:
+            connection.execute("insert into durablenb_format values (?)", [FORMAT])
+    except (duckdb.CatalogException, duckdb.BinderException) as error:
+        raise StoreError(
+            f"{path} can't be a hub, because of a table of its own: {error}. Give another path."
+        ) from error
+    except duckdb.Error as error:
+        raise _store_error("open", path, error) from error
+
+
+def _format_of(connection: duckdb.DuckDBPyConnection) -> int | None:
+    """The version of the file's tables, or None if it has none, or not all of them."""
+    tables = "select count(*) from duckdb_tables() where table_name = 'durablenb_format'"
+    if connection.execute(tables).fetchall()[0][0] == 0:
+        return None
+    found = connection.execute("select max(version) from durablenb_format").fetchall()[0][0]
+    return None if found is None else int(found)
+
+
+def _has_views(connection: duckdb.DuckDBPyConnection) -> bool:
+    found = connection.execute(
+        "select count(*) from duckdb_views() "
+        "where view_name in ('history', 'instance_states', 'instances', 'activities')"
+    ).fetchall()
+    return bool(found[0][0] == 4)
+
+
+def _state(row: tuple[Any, ...]) -> InstanceState:
+    instance_id, execution_id, name, status, created, updated, input_, output, custom, extra = row
+    attributes = read_attributes(extra)
+    parent = attributes.get("parent")
+    return InstanceState(
+        instance_id=instance_id,
+        execution_id=execution_id,
+        name=name,
+        status=OrchestrationRuntimeStatus(status),
+        created_time=created.replace(tzinfo=UTC),
+        last_updated_time=updated.replace(tzinfo=UTC),
+        input=input_,
+        output=json.loads(output) if status == "Terminated" else output,
+        custom_status=custom,
+        version=attributes.get("version"),
+        parent_instance_id=None if parent is None else parent.instance_id,
+        tags=attributes.get("tags", {}),
+        scheduled_start_time=attributes.get("scheduled_start_time"),
+        generation=attributes.get("generation", 0),
+    )
+
+
+def _is_fatal(error: duckdb.Error) -> bool:
+    is_named_so = isinstance(error, (duckdb.FatalException, duckdb.InternalException))
+    return is_named_so or "has been invalidated" in str(error)
+
+
+def _store_error(doing: str, path: Path | None, error: Exception) -> StoreError:
+    if path is None:
+        return StoreError(f"Could not {doing} the journal in memory: {error}.")
+    return StoreError(
+        f"Could not {doing} {path}: {error}. Nothing that a call had returned before is lost. "
+        "Make room if the disk is full; the hub goes on by itself then."
+    )

@@ -1,0 +1,176 @@
+"""The reference store: a list in memory that answers by folding it, slowly and plainly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from durablenb.core.fold import state_of
+from durablenb.model.events import (
+    ARRIVALS,
+    Event,
+    ExecutionCompleted,
+    ExecutionFailed,
+    ExecutionResumed,
+    ExecutionStarted,
+    ExecutionSuspended,
+    ExecutionTerminated,
+    OrchestratorStarted,
+    SubOrchestrationInstanceCompleted,
+    SubOrchestrationInstanceFailed,
+    TaskCompleted,
+    TaskFailed,
+    TimerCanceled,
+    TimerFired,
+)
+from durablenb.model.status import InstanceState
+from durablenb.ports.store import InstanceQuery, OpenInstance, Pending, Record
+
+_SETTLED = (
+    TaskCompleted,
+    TaskFailed,
+    TimerFired,
+    TimerCanceled,
+    SubOrchestrationInstanceCompleted,
+    SubOrchestrationInstanceFailed,
+)
+_ENDS = (ExecutionCompleted, ExecutionFailed, ExecutionTerminated)
+
+
+class MemoryStore:
+    """A journal that lasts as long as the object."""
+
+    def __init__(self) -> None:
+        self.journal: list[Record] = []
+        self._replaying: str | None = None
+        self._crashes: dict[str, int] = {}
+
+    def append(self, records: Sequence[Record]) -> None:
+        """Writes all of these."""
+        self.journal.extend(records)
+
+    def purge(self, instance_ids: Sequence[str]) -> None:
+        """Deletes all events of these instances."""
+        gone = set(instance_ids)
+        self.journal = [record for record in self.journal if record.instance_id not in gone]
+        self._crashes = {i: count for i, count in self._crashes.items() if i not in gone}
+
+    def last_seq(self) -> int:
+        """The last place taken in the journal, 0 if it is empty."""
+        return max((record.seq for record in self.journal), default=0)
+
+    def load(self, instance_ids: Sequence[str]) -> dict[str, list[Event]]:
+        """The current execution's history of each instance, since its last rewind."""
+        histories = {i: _current([record.event for record in self.records(i)]) for i in instance_ids}
+        return {instance_id: history for instance_id, history in histories.items() if history}
+
+    def records(self, instance_id: str) -> list[Record]:
+        """All events of an instance, of all its executions, oldest first."""
+        return [record for record in self.journal if record.instance_id == instance_id]
+
+    def open_instances(self) -> list[OpenInstance]:
+        """The instances that aren't ended, oldest first."""
+        found = []
+        for instance_id in self._ids():
+            records = self.records(instance_id)
+            events = _current([record.event for record in records])
+            if events and not any(isinstance(event, _ENDS) for event in events):
+                began = records[len(records) - len(events)]
+                found.append((began.seq, _open(instance_id, began.execution_id, events)))
+        return [open_ for _, open_ in sorted(found, key=lambda pair: pair[0])]
+
+    def states(self, query: InstanceQuery) -> list[InstanceState]:
+        """The states of the instances that the query is about."""
+        states = []
+        for instance_id in self._ids():
+            state = state_of(instance_id, [(r.execution_id, r.event) for r in self.records(instance_id)])
+            if state is not None and _meets(state, query):
+                states.append(state)
+        states.sort(key=lambda state: (state.created_time, state.instance_id))
+        end = None if query.limit is None else query.offset + query.limit
+        return states[query.offset : end]
+
+    def descendants(self, instance_ids: Iterable[str]) -> list[str]:
+        """All sub-orchestrations of these instances, their own ones too, parents first."""
+        found: list[str] = []
+        parents = set(instance_ids)
+        while parents:
+            children = []
+            for record in self.journal:
+                event = record.event
+                if (
+                    isinstance(event, ExecutionStarted)
+                    and event.parent is not None
+                    and event.parent.instance_id in parents
+                    and record.instance_id not in found
+                    and record.instance_id not in children
+                ):
+                    children.append(record.instance_id)
+            found.extend(sorted(children))
+            parents = set(children)
+        return found
+
+    def mark_replay(self, instance_id: str | None) -> None:
+        """Notes which instance is about to be replayed."""
+        if instance_id is None and self._replaying is not None:
+            self._crashes.pop(self._replaying, None)
+        self._replaying = instance_id
+
+    def crashes(self) -> dict[str, int]:
+        """How often in a row the process died while it replayed an instance."""
+        if self._replaying is not None:
+            self._crashes[self._replaying] = self._crashes.get(self._replaying, 0) + 1
+            self._replaying = None
+        return dict(self._crashes)
+
+    def close(self) -> None:
+        """Does nothing: what is in memory stays as long as the object."""
+
+    def _ids(self) -> list[str]:
+        return list(dict.fromkeys(record.instance_id for record in self.journal))
+
+
+def _current(events: list[Event]) -> list[Event]:
+    """The events from the last `ExecutionStarted` on."""
+    for index in range(len(events) - 1, -1, -1):
+        if isinstance(events[index], ExecutionStarted):
+            return events[index:]
+    return []
+
+
+def _open(instance_id: str, execution_id: str, events: list[Event]) -> OpenInstance:
+    started = events[0]
+    assert isinstance(started, ExecutionStarted)
+    pending: dict[int, Pending] = {}
+    is_suspended = has_begun = has_arrivals = False
+    for event in events:
+        if isinstance(event, Pending):
+            pending[event.task_id] = event
+        elif isinstance(event, _SETTLED):
+            pending.pop(event.task_id, None)
+        elif isinstance(event, (ExecutionSuspended, ExecutionResumed)):
+            is_suspended = isinstance(event, ExecutionSuspended)
+        if isinstance(event, OrchestratorStarted):
+            has_begun, has_arrivals = True, False
+        elif isinstance(event, ARRIVALS):
+            has_arrivals = True
+    return OpenInstance(
+        instance_id,
+        execution_id,
+        started,
+        events[-1].event_id + 1,
+        has_begun,
+        is_suspended,
+        has_arrivals,
+        list(pending.values()),
+    )
+
+
+def _meets(state: InstanceState, query: InstanceQuery) -> bool:
+    return (
+        (query.instance_ids is None or state.instance_id in query.instance_ids)
+        and (query.prefix is None or state.instance_id.startswith(query.prefix))
+        and (query.name is None or state.name == query.name)
+        and (query.statuses is None or state.status in query.statuses)
+        and (query.created_from is None or state.created_time >= query.created_from)
+        and (query.created_to is None or state.created_time <= query.created_to)
+    )

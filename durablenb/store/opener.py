@@ -1,0 +1,297 @@
+"""How a hub's database is opened: no loss without a word, nothing ever deleted.
+
+DuckDB alone starts an empty file where the database is gone (and deletes its log), drops the
+rest of a log in silence where a length in it is damaged, and refuses one whose tail a power cut
+left as zeros. Here the log is looked through first, copies are set aside before anything is cut,
+and every refusal says what to do. Nothing opens the database file by itself while a connection
+lives: that would drop DuckDB's own lock on it.
+"""
+
+from __future__ import annotations
+
+import filecmp
+import glob
+import os
+import re
+import shutil
+import struct
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import duckdb
+
+from durablenb.model.errors import HubLockedError, StoreError
+from durablenb.store.lockfile import aside_name, check_files, log_files, resolve_place
+
+_MOST_CUTS = 3
+
+# A log (DuckDB 2.0's) is a header, then frames of length (8 bytes), checksum (8) and content.
+# Each transaction ends with a flush frame, known here by all but its length.
+_HEADER = re.compile(
+    rb"d\x00be\x00[\x01\x02]"
+    rb"(?:f\x00\x10(?:[\x80-\xff]*[\x00-\x7f]){16}g\x00[\x80-\xff]*[\x00-\x7f])?\xff\xff",
+    re.DOTALL,
+)
+FLUSH = bytes.fromhex("e7fe7d722fed3d5e 640064ffff")
+_KNOWS_LAYOUT = duckdb.__version__.startswith("2.0.")  # A later DuckDB's log is left to DuckDB.
+
+
+class SalvageWarning(UserWarning):
+    """A damaged tail of the hub's log was cut off; `copies` are the files as they were."""
+
+    copies: tuple[Path, ...] = ()
+
+
+class DamagedHubError(StoreError):
+    """Database or log are damaged beyond what opening mends; `copies` were set aside."""
+
+    reason: str = ""
+    copies: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Damage:
+    """Where a log is damaged; without a position it can't be cut there."""
+
+    log: Path
+    position: int | None
+    reason: str
+
+
+def open_database(
+    path: Path,
+    *,
+    read_only: bool = False,
+    salvage: bool = True,
+    memory_limit: str = "1GB",
+    threads: int = 2,
+    checkpoint_threshold: str = "16MB",
+) -> duckdb.DuckDBPyConnection:
+    """Return a connection to the database at `path`, which is made if it isn't there.
+
+    Take a `HubLock` first, unless you only read.
+
+    Parameters
+    ----------
+    path
+        The file. Symbolic links are followed.
+    read_only
+        Make nothing, change nothing.
+    salvage
+        Mend a damaged log: copy database and log aside, then cut the log where it is damaged.
+    memory_limit, threads, checkpoint_threshold
+        DuckDB's settings.
+
+    Raises
+    ------
+    HubLockedError
+        If another program, or another connection in this process, has the file open.
+    DamagedHubError
+        If database or log are damaged and can't be mended here.
+    StoreError
+        If it can't be opened for another reason.
+
+    Notes
+    -----
+    Warns with a `SalvageWarning` for each cut. A new database has mode 0600 where there are modes;
+    its log, which DuckDB makes anew after each checkpoint, has what the process's umask leaves.
+    """
+    path = resolve_place(path)
+    is_new = check_files(path, must_exist=read_only)
+    if not is_new and not read_only and not os.access(path, os.W_OK):
+        raise StoreError(f"{path} can't be written. Make it writable, or work on a copy.")
+
+    def connect(read_only: bool = read_only) -> duckdb.DuckDBPyConnection:
+        settings: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": memory_limit,
+            "threads": threads,
+            "checkpoint_threshold": checkpoint_threshold,
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        }
+        return duckdb.connect(str(path), read_only=read_only, config=settings)
+
+    connection = _connect(path, connect, _MOST_CUTS if salvage and not read_only else 0)
+    _check_format(path, connection)
+    if is_new:
+        path.chmod(0o600)
+    return connection
+
+
+def _connect(
+    path: Path, connect: Callable[..., duckdb.DuckDBPyConnection], cuts_left: int
+) -> duckdb.DuckDBPyConnection:
+    copies: tuple[Path, ...] = ()
+    while True:
+        damage = _look_through(path)
+        try:
+            if damage is None:
+                return connect()
+            connect(read_only=True).close()  # Does nobody else have it open?
+        except duckdb.Error as error:
+            damage = _explain(path, error, damage)
+        if cuts_left and not copies:
+            copies = _set_aside(path)
+        if damage.position is None or not cuts_left:
+            _refuse(path, damage, copies)
+        _cut(damage, damage.position, copies)
+        cuts_left -= 1
+
+
+def _look_through(path: Path) -> _Damage | None:
+    """Find the damage in the logs that DuckDB would pass over in silence."""
+    logs = log_files(path) if _KNOWS_LAYOUT else []
+    for damage in filter(None, map(_damage_in, logs)):
+        return damage
+    if logs and logs[0].suffix != ".wal" and FLUSH in logs[0].read_bytes():
+        return _Damage(logs[0], None, "the main log, to which it belongs, is missing")
+    return None
+
+
+def _damage_in(log: Path) -> _Damage | None:
+    content = log.read_bytes()
+    header = _HEADER.match(content)
+    if header is None:
+        if FLUSH in content:
+            return _Damage(log, None, "its first bytes are damaged")
+        return _Damage(log, 0, "it has no readable beginning")
+    position, size = header.end(), len(content)
+    while position + 16 <= size:
+        (length,) = struct.unpack_from("<Q", content, position)
+        if length == 0 or position + 16 + length > size:
+            break
+        position += 16 + length
+    rest = content[position:]
+    if FLUSH in rest:
+        return _Damage(log, position, "the length of an entry is damaged")
+    if rest and not rest.strip(b"\0"):
+        return _Damage(log, position, "only zeros follow, as after a power cut")
+    return None  # Sound, or ending in a write that was under way when the process died.
+
+
+def _explain(path: Path, error: duckdb.Error, known: _Damage | None) -> _Damage:
+    """Return the damage to the log that stopped DuckDB, or raise what else it was."""
+    text = str(error)
+    reason = re.sub('^.*WAL file ".*?": ', "", text.partition("\n")[0]).rstrip(".")
+    if re.search("lock on file|different configuration|Unique file|used by another process", text):
+        _refuse_locked(path, text)
+    if "storage version" in text:
+        raise StoreError(
+            f"{path} can't be read by DuckDB {duckdb.__version__} ({reason}). Install a newer one; "
+            "or, if the file is older than that, export it with the DuckDB that wrote it."
+        ) from None
+    if "not a valid DuckDB database file" in text or text.startswith("IO Error: Extension"):
+        raise StoreError(f"{path} is not a DuckDB database. Give another path.") from None
+    if not re.search("Corrupt database file|read enough bytes", text):
+        if "WAL" in text:
+            return known or _damage_named_by_duckdb(path, text, reason)
+        if isinstance(error, duckdb.IOException | duckdb.ProgrammingError):
+            raise StoreError(
+                f"{path} can't be opened: {reason}. A hub needs a file and a folder that you may "
+                "write to, on a local disk."
+            ) from None
+    damaged = DamagedHubError(
+        f"{path} is damaged ({reason}). Nothing was changed. Restore a backup, or run "
+        f"`durablenb repair {path}`, which saves what can be read."
+    )
+    damaged.reason = reason
+    raise damaged from None
+
+
+def _damage_named_by_duckdb(path: Path, text: str, reason: str) -> _Damage:
+    name = re.search(r'WAL file "(.+?)":', text)
+    place = re.search(r"at byte position (\d+)", text)
+    logs = {str(log): log for log in log_files(path)}
+    log = logs.get(name[1]) if name else None
+    if log is None or place is None or int(place[1]) >= log.stat().st_size:
+        return _Damage(log or path.with_name(path.name + ".wal"), None, reason)
+    return _Damage(log, int(place[1]), "an entry's checksum is wrong")
+
+
+def _refuse_locked(path: Path, text: str) -> NoReturn:
+    who = re.search(r"(?:held|open) in\s+(.+ \(PID \d+\))", text)
+    here = "this very process, through a DuckDB connection of its own"
+    holder = who[1] if who else "another program" if "another process" in text else here
+    raise HubLockedError(
+        f"{path} is held by {holder}. A hub's file is opened once: close it there, or look into "
+        "it there; then open it here again."
+    ) from None
+
+
+def _set_aside(path: Path) -> tuple[Path, ...]:
+    """Copy database and logs under a new name, unless an earlier copy is the same."""
+    sources = [path, *log_files(path)]
+    suffixes = [source.name.removeprefix(path.name) for source in sources]
+    for earlier in path.parent.glob(glob.escape(path.name) + ".damaged-*Z"):
+        copies = tuple(earlier.with_name(earlier.name + suffix) for suffix in suffixes)
+        if all(c.exists() and filecmp.cmp(s, c) for s, c in zip(sources, copies, strict=True)):
+            return copies
+    target = aside_name(path)
+    copies = tuple(target.with_name(target.name + suffix) for suffix in suffixes)
+    try:
+        for source, copy in zip(sources, copies, strict=True):
+            shutil.copy2(source, copy)
+            with copy.open("rb+") as file:
+                os.fsync(file.fileno())
+    except OSError as error:
+        for copy in copies:
+            copy.unlink(missing_ok=True)
+        raise StoreError(
+            f"The log of {path} is damaged, and there can be no copy of it: {error.strerror}. "
+            "Nothing was changed. Make room beside the file, then open it again."
+        ) from None
+    return copies
+
+
+def _cut(damage: _Damage, position: int, copies: tuple[Path, ...]) -> None:
+    with damage.log.open("rb+") as file:
+        file.seek(position)
+        rest = file.read()
+        file.truncate(position)
+        os.fsync(file.fileno())
+    lost = rest.count(FLUSH)
+    loss = f"complete transactions, now lost: {lost}" if lost else "nothing that was ever confirmed"
+    warning = SalvageWarning(
+        f"The log {damage.log} was damaged at byte {position} ({damage.reason}). The {len(rest)} "
+        f"bytes from there on were cut off ({loss}). The files as they were: "
+        f"{', '.join(map(str, copies))}."
+    )
+    warning.copies = copies
+    warnings.warn(warning, stacklevel=4)
+
+
+def _refuse(path: Path, damage: _Damage, copies: tuple[Path, ...]) -> NoReturn:
+    kept = f"Copies are kept: {', '.join(map(str, copies))}" if copies else "Nothing was changed"
+    refusal = DamagedHubError(
+        f"{path} can't be opened, because of its log {damage.log.name}: {damage.reason}. {kept}. "
+        "If that log belongs to another database, bring the right two together; else "
+        f"`durablenb repair {path}` opens the database without the log, which it keeps."
+    )
+    refusal.reason, refusal.copies = f"log {damage.log.name}: {damage.reason}", copies
+    raise refusal
+
+
+def _check_format(path: Path, connection: duckdb.DuckDBPyConnection) -> None:
+    """Refuse a file whose format doesn't tie a log to its database."""
+    found = connection.execute(
+        "SELECT tags['storage_version'] FROM duckdb_databases() WHERE database_name = current_database()"
+    ).fetchone()
+    version = str(found and found[0])
+    number = re.match(r"v(\d+)\.", version)
+    if number and int(number[1]) >= 2:
+        return
+    connection.execute("PRAGMA disable_checkpoint_on_shutdown")  # Leave the file as it is.
+    connection.close()
+    if not number:
+        raise StoreError(f"{path} is not a DuckDB database. Give another path.")
+    new = path.with_name(f"{path.stem}-v2{path.suffix}")
+    raise StoreError(
+        f"{path} has DuckDB's older storage format {version}; a hub needs v2.0.0, which ties a log "
+        "to its database. Nothing was changed. Convert it into a new file:\n"
+        f"con = duckdb.connect(); con.execute('ATTACH ? AS old (READ_ONLY)', [{str(path)!r}]); "
+        f"con.execute('ATTACH ? AS new', [{str(new)!r}]); "
+        "con.execute('COPY FROM DATABASE old TO new'); con.close()"
+    )

@@ -1,0 +1,77 @@
+"""The flight recorder: a small file beside the journal that names the instance being replayed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterable
+from io import FileIO
+from pathlib import Path
+
+
+class FlightRecorder:
+    """Remembers across a crash which instance was being replayed, and how often in a row.
+
+    Parameters
+    ----------
+    path
+        The hub's file; None for a hub in memory, which survives no crash.
+
+    Notes
+    -----
+    Nothing is synced: the file is read after the death of a process, not of a machine. Where it can't
+    be written (a full disk), crashes go uncounted; that stops nobody.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = None if path is None else path.with_name(path.name + ".replaying")
+        self._file: FileIO | None = None
+        self._replaying: str | None = None
+        self.crashes: dict[str, int] = {}
+        if self._path is not None:
+            with contextlib.suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
+                self._read(self._path.read_text(encoding="utf-8"))
+
+    def mark(self, instance_id: str | None) -> None:
+        """Notes which instance is about to be replayed, or None once it came through."""
+        if instance_id is None and self._replaying is not None:
+            self.crashes.pop(self._replaying, None)
+        self._replaying = instance_id
+        self._write()
+
+    def forget(self, instance_ids: Iterable[str]) -> None:
+        """Forgets the crashes of instances that are gone."""
+        known = self.crashes.keys() & set(instance_ids)
+        if known:
+            for instance_id in known:
+                del self.crashes[instance_id]
+            self._write()
+
+    def close(self) -> None:
+        """Takes the file away if there is nothing to remember."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+        if self._path is not None and not self.crashes and self._replaying is None:
+            with contextlib.suppress(OSError):
+                self._path.unlink(missing_ok=True)
+
+    def _write(self) -> None:
+        if self._path is None:
+            return
+        note = json.dumps({"replaying": self._replaying, "crashes": self.crashes})
+        with contextlib.suppress(OSError):
+            if self._file is None:
+                self._path.touch()
+                self._file = self._path.open("r+b", buffering=0)
+            # Over the old note, so that there is one at every moment.
+            self._file.seek(0)
+            self._file.truncate(self._file.write(note.encode()))
+
+    def _read(self, text: str) -> None:
+        note, _ = json.JSONDecoder().raw_decode(text)  # What an older note left may follow.
+        crashes = {str(instance_id): int(count) for instance_id, count in note["crashes"].items()}
+        guilty = note["replaying"]
+        if guilty is not None:
+            crashes[guilty] = crashes.get(guilty, 0) + 1
+        self.crashes = crashes

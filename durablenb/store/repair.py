@@ -1,0 +1,278 @@
+"""Repair of a damaged hub: what can be read is saved, everything is kept, losses are counted."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import struct
+import warnings
+from array import array
+from dataclasses import dataclass, field
+from functools import reduce
+from itertools import repeat
+from operator import mul, xor
+from pathlib import Path
+from typing import Literal, cast
+
+import duckdb
+from duckdb import ColumnExpression, ConstantExpression
+
+from durablenb.store.lockfile import HubLock, aside_name, check_files, log_files, resolve_place
+from durablenb.store.opener import FLUSH, DamagedHubError, SalvageWarning, open_database
+
+Verdict = Literal["ok", "salvaged", "log set aside", "rebuilt", "unreadable"]
+
+_VECTOR = 2048  # rows that DuckDB reads at once: the smallest piece that is lost
+_BLOCKS_START = 12288  # after three headers of 4096 bytes
+_BLOCK_SIZE_PLACE = 4096 + 40  # in the second header
+_BAD_READ = re.compile("Corrupt database file|read enough bytes")
+
+
+@dataclass(frozen=True)
+class RepairReport:
+    """What `repair` found and did; its text is for people.
+
+    Parameters
+    ----------
+    verdict
+        ``ok``: nothing was wrong; ``salvaged``: a damaged tail of the log was cut off;
+        ``log set aside``: the log could not be used, and the hub opens without it; ``rebuilt``:
+        what could be read is in a new database; ``unreadable``: nothing was changed.
+    found, done
+        A sentence each.
+    kept
+        Files with what was there before.
+    rows, lost
+        For each table, how many rows can be read now, and how many could not be saved. What was
+        in a log that was cut or set aside is not counted here: `done` says it.
+    """
+
+    path: Path
+    verdict: Verdict
+    found: tuple[str, ...]
+    done: tuple[str, ...]
+    kept: tuple[Path, ...]
+    rows: dict[str, int]
+    lost: dict[str, int]
+
+    def __str__(self) -> str:
+        lines = [f"{self.path}: {self.verdict}"]
+        lines += [f"  found: {text}" for text in self.found]
+        lines += [f"  done: {text}" for text in self.done]
+        lines += [f"  kept: {kept}" for kept in self.kept]
+        for table, count in self.rows.items():
+            lost = self.lost.get(table)
+            lines.append(f"  {table}: {count:,} rows" + (f", {lost:,} lost" if lost else ""))
+        return "\n".join(lines)
+
+
+@dataclass
+class _Case:
+    """The notes of one repair, while it goes on."""
+
+    path: Path
+    verdict: Verdict = "ok"
+    found: list[str] = field(default_factory=list)
+    done: list[str] = field(default_factory=list)
+    kept: list[Path] = field(default_factory=list)
+    rows: dict[str, int] = field(default_factory=dict)
+    lost: dict[str, int] = field(default_factory=dict)
+
+    def keep(self, files: tuple[Path, ...] | list[Path]) -> None:
+        self.kept += [file for file in files if file not in self.kept]
+
+    def report(self) -> RepairReport:
+        notes = tuple(self.found), tuple(self.done), tuple(self.kept)
+        return RepairReport(self.path, self.verdict, *notes, self.rows, self.lost)
+
+
+def repair(path: Path) -> RepairReport:
+    """Return what was wrong with the hub at `path`, having mended what can be mended.
+
+    Nothing is ever deleted: the files as they were stay beside it, under names with ``damaged``.
+
+    Raises
+    ------
+    HubLockedError
+        If the hub is open somewhere.
+    StoreError
+        If there is no hub of this version of DuckDB at `path`.
+    """
+    path = resolve_place(path)
+    check_files(path, must_exist=True)
+    with HubLock(path):
+        case = _Case(path)
+        connection = _open(case)
+        if connection is None:
+            case.verdict = "unreadable"
+            return case.report()
+        case.rows, unreadable = _scan(connection)
+        connection.execute("PRAGMA disable_checkpoint_on_shutdown")  # So far, only look.
+        connection.close()
+        case.found += [f"table {table} can't be read in full" for table in unreadable]
+        bad_blocks = _count_bad_blocks(path)
+        if bad_blocks:
+            case.found.append(f"the database has damaged blocks: {bad_blocks}")
+        if bad_blocks or unreadable:
+            _rebuild(case)
+        return case.report()
+
+
+def _open(case: _Case) -> duckdb.DuckDBPyConnection | None:
+    """Open the database, without its log if that is the only way."""
+    try:
+        return _open_noting(case)
+    except DamagedHubError as error:
+        case.found.append(error.reason)
+        case.keep(error.copies)
+        moved = _move_logs(case.path, error.copies)
+    if not moved:
+        return None
+    try:
+        connection = _open_noting(case)
+    except DamagedHubError as error:
+        case.found.append(error.reason)
+        for log, aside in moved.items():
+            shutil.copy2(aside, log)
+        case.keep(list(moved.values()))
+        return None
+    commits = sum(aside.read_bytes().count(FLUSH) for aside in moved.values())
+    case.verdict = "log set aside"
+    case.done.append(f"opened without the log; its transactions are not in the hub: {commits}")
+    case.keep(list(moved.values()))
+    return connection
+
+
+def _open_noting(case: _Case) -> duckdb.DuckDBPyConnection:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            return open_database(case.path)
+        finally:
+            for warning in caught:
+                if isinstance(warning.message, SalvageWarning):
+                    case.verdict = "salvaged"
+                    case.done.append(str(warning.message))
+                    case.keep(warning.message.copies)
+
+
+def _move_logs(path: Path, copies: tuple[Path, ...]) -> dict[Path, Path]:
+    """Rename each log to its copy's name, or to a new one, and return where they went."""
+    target = copies[0] if copies else aside_name(path)
+    moved = {}
+    for log in log_files(path):
+        aside = target.with_name(target.name + log.name.removeprefix(path.name))
+        moved[log] = log.replace(aside)
+    return moved
+
+
+def _tables(connection: duckdb.DuckDBPyConnection, database: str) -> dict[str, str]:
+    """Return the tables of a database as people read them, and as SQL does, without its name."""
+    found = connection.execute(
+        "SELECT schema_name, table_name FROM duckdb_tables() "
+        "WHERE database_name = ? AND NOT internal ORDER BY table_oid",
+        [database],
+    ).fetchall()
+    return {
+        table if schema == "main" else f"{schema}.{table}": f"{_quoted(schema)}.{_quoted(table)}"
+        for schema, table in found
+    }
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _scan(connection: duckdb.DuckDBPyConnection) -> tuple[dict[str, int], list[str]]:
+    """Read every value of every table; return the rows of each, and those that can't be read."""
+    (database,) = cast(tuple[str], connection.execute("SELECT current_database()").fetchone())
+    rows, unreadable = {}, []
+    for table, name in _tables(connection, database).items():
+        try:
+            found = connection.execute(
+                "SELECT count(*), bit_xor(hash(t)) FROM query_table(?) AS t", [name]
+            ).fetchone()
+            rows[table] = found[0] if found else 0
+        except duckdb.Error:
+            unreadable.append(table)
+    return rows, unreadable
+
+
+def _count_bad_blocks(path: Path) -> int:
+    """Count blocks with a wrong checksum: those of indexes are read by no scan.
+
+    Call it only while no connection is open.
+    """
+    bad = 0
+    with path.open("rb") as file:
+        file.seek(_BLOCK_SIZE_PLACE)
+        (size,) = struct.unpack("<Q", file.read(8))
+        if size not in (1 << power for power in range(14, 19)):
+            return 0
+        file.seek(_BLOCKS_START)
+        while len(block := file.read(size)) == size:
+            words = array("Q", block)
+            products = map(mul, words[1:], repeat(0xBF58476D1CE4E5B9))
+            bad += words[0] != reduce(xor, products, 5381) & 0xFFFFFFFFFFFFFFFF
+    return bad
+
+
+def _rebuild(case: _Case) -> None:
+    """Put what can be read into a new database, and that in the place of the old one."""
+    aside = aside_name(case.path)
+    new = aside.with_name(aside.name + ".rebuilt")
+    try:
+        case.lost = _copy_readable(case.path, new)
+        connection = open_database(new)
+        case.rows, unreadable = _scan(connection)
+        connection.close()
+        if unreadable:
+            raise duckdb.IOException(f"the new database can't be read: {unreadable}")
+    except duckdb.Error as error:
+        new.unlink(missing_ok=True)  # Only the half-made copy.
+        case.verdict = "unreadable"
+        case.found.append(str(error).partition("\n")[0])
+        return
+    shutil.copymode(case.path, new)
+    for log, moved in _move_logs(case.path, (aside,)).items():
+        case.done.append(f"moved {log.name} away, having read it")
+        case.keep([moved])
+    case.path.replace(aside)
+    new.replace(case.path)
+    case.keep([aside])
+    case.verdict = "rebuilt"
+    case.done.append(f"saved {sum(case.rows.values()):,} rows into a new database")
+
+
+def _copy_readable(old: Path, new: Path) -> dict[str, int]:
+    """Copy the schema and all readable rows; return how many rows of each table are lost."""
+    lost = {}
+    with duckdb.connect(config={"memory_limit": "1GB", "threads": 2}) as connection:
+        connection.execute("ATTACH ? AS damaged (READ_ONLY)", [str(old)])
+        connection.execute("ATTACH ? AS rebuilt", [str(new)])
+        connection.execute("COPY FROM DATABASE damaged TO rebuilt (SCHEMA)")
+        for table, name in _tables(connection, "damaged").items():
+            source = connection.table(f"damaged.{name}")
+            _copy_rows(source, f"rebuilt.{name}")
+            before, after = source.count("*"), connection.table(f"rebuilt.{name}").count("*")
+            lost[table] = before.fetchall()[0][0] - after.fetchall()[0][0]
+    return {table: count for table, count in lost.items() if count}
+
+
+def _copy_rows(source: duckdb.DuckDBPyRelation, target: str) -> None:
+    """Copy the rows in order, halving what can't be read down to single vectors."""
+    rowid = ColumnExpression("rowid")
+    (last,) = source.max("rowid").fetchall()[0]
+    spans = [(0, (last or 0) + 1)]
+    while spans:
+        start, stop = spans.pop()
+        part = source.filter((rowid >= ConstantExpression(start)) & (rowid < ConstantExpression(stop)))
+        try:
+            part.insert_into(target)
+        except duckdb.Error as error:
+            if not _BAD_READ.search(str(error)):
+                raise
+            if stop - start > _VECTOR:
+                vectors = -(-(stop - start) // _VECTOR)
+                middle = start + vectors // 2 * _VECTOR
+                spans += [(middle, stop), (start, middle)]

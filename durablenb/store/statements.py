@@ -1,0 +1,122 @@
+"""The SQL that the store asks its journal with."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from durablenb.ports.store import InstanceQuery
+from durablenb.store.wire import COLUMNS
+
+_ALL = ", ".join(f"j.{column}" for column in COLUMNS)
+
+CHECK = f"select {_ALL} from journal j limit 0"
+
+PURGE = "delete from journal where list_contains(?, instance_id)"
+
+LOAD_ONE = f"select {_ALL} from journal j where j.instance_id = ? order by j.seq"
+LOAD_MANY = f"select {_ALL} from journal j where list_contains(?, j.instance_id) order by j.seq"
+
+_OPEN = """
+with marks as (
+    select instance_id,
+        max(seq) filter (event_type = 'ExecutionStarted') as started_seq,
+        max(seq) filter (event_type != 'ExecutionStarted') as ended_seq
+    from journal
+    where event_type in
+        ('ExecutionStarted', 'ExecutionCompleted', 'ExecutionFailed', 'ExecutionTerminated')
+    group by instance_id
+),
+alive as (
+    select instance_id, started_seq from marks
+    where started_seq is not null and coalesce(ended_seq, 0) < started_seq
+)
+"""
+
+OPEN = (
+    _OPEN
+    + """
+select instance_id, last_id, begun_seq is not null, coalesce(suspended_seq, 0) > coalesce(resumed_seq, 0),
+       coalesce(arrived_seq, 0) > coalesce(begun_seq, 0)
+from (
+    select j.instance_id as instance_id, any_value(a.started_seq) as started_seq, max(j.event_id) as last_id,
+        max(j.seq) filter (j.event_type = 'OrchestratorStarted') as begun_seq,
+        max(j.seq) filter (j.event_type = 'ExecutionSuspended') as suspended_seq,
+        max(j.seq) filter (j.event_type = 'ExecutionResumed') as resumed_seq,
+        max(j.seq) filter (j.event_type in (
+            'TaskCompleted', 'TaskFailed', 'SubOrchestrationInstanceCompleted',
+            'SubOrchestrationInstanceFailed', 'TimerFired', 'EventRaised')) as arrived_seq
+    from journal j join alive a on j.instance_id = a.instance_id and j.seq >= a.started_seq
+    group by j.instance_id
+)
+order by started_seq
+"""
+)
+
+OPEN_EVENTS = (
+    _OPEN
+    + f"""
+select {_ALL}
+from journal j join alive a on j.instance_id = a.instance_id and j.seq >= a.started_seq
+where j.event_type = 'ExecutionStarted'
+    or j.event_type in ('TaskScheduled', 'TimerCreated', 'SubOrchestrationInstanceCreated') and not exists (
+        select 1 from journal e
+        where e.instance_id = j.instance_id and e.execution_id = j.execution_id
+            and e.task_id = j.task_id and e.seq > j.seq
+            and e.event_type in (
+                'TaskCompleted', 'TaskFailed', 'TimerFired', 'TimerCanceled',
+                'SubOrchestrationInstanceCompleted', 'SubOrchestrationInstanceFailed')
+    )
+order by j.seq
+"""
+)
+
+DESCENDANTS = """
+with recursive family(instance_id, depth) as (
+    select unnest(?::varchar[]), 0
+    union
+    select j.instance_id, f.depth + 1
+    from journal j join family f
+        on j.event_type = 'ExecutionStarted' and j.attributes is not null
+        and try_cast(j.attributes as json) -> 'parent' ->> 'instance_id' = f.instance_id
+    where f.depth < 1000
+)
+select instance_id, min(depth) as d from family where depth > 0 group by 1 order by d, 1
+"""
+
+_STATE = """
+select instance_id, execution_id, name, status, created_time, last_updated_time, input, output,
+       custom_status, attributes
+from instance_states
+"""
+
+
+def states_of(query: InstanceQuery) -> tuple[str, list[object]]:
+    """The statement and its parameters for a query."""
+    conditions: list[str] = []
+    parameters: list[object] = []
+
+    def add(condition: str, value: object) -> None:
+        conditions.append(condition)
+        parameters.append(value)
+
+    if query.instance_ids is not None and len(query.instance_ids) == 1:
+        add("instance_id = ?", query.instance_ids[0])
+    elif query.instance_ids is not None:
+        add("list_contains(?, instance_id)", list(query.instance_ids))
+    if query.prefix is not None:
+        add("starts_with(instance_id, ?)", query.prefix)
+    if query.name is not None:
+        add("name = ?", query.name)
+    if query.statuses is not None:
+        add("list_contains(?, status)", [status.value for status in query.statuses])
+    if query.created_from is not None:
+        add("created_time >= ?", _utc(query.created_from))
+    if query.created_to is not None:
+        add("created_time <= ?", _utc(query.created_to))
+    where = f"where {' and '.join(conditions)}" if conditions else ""
+    parameters.extend([query.limit if query.limit is not None else 1 << 62, query.offset])
+    return f"{_STATE} {where} order by created_time, instance_id limit ? offset ?", parameters
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(tzinfo=None)

@@ -1,0 +1,170 @@
+"""Events as rows of the journal, and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from durablenb.core.fold import failure_text
+from durablenb.model import events
+from durablenb.model.failures import FailureDetails
+from durablenb.ports.store import Record
+
+COLUMNS = (
+    "seq",
+    "instance_id",
+    "execution_id",
+    "event_id",
+    "event_type",
+    "timestamp",
+    "name",
+    "task_id",
+    "payload",
+    "started_at",
+    "attributes",
+)
+
+Row = tuple[Any, ...]
+
+
+class Place(NamedTuple):
+    """Which columns an event's own fields are kept in; `extra` fields are kept as attributes."""
+
+    payload: str | None = None
+    has_name: bool = False
+    has_task: bool = False
+    is_timed: bool = False
+    extra: tuple[str, ...] = ()
+
+
+_RETRY = ("attempt", "retry_of")
+
+PLACES: dict[type[events.Event], Place] = {
+    events.ExecutionStarted: Place(
+        "input",
+        has_name=True,
+        extra=("version", "parent", "tags", "scheduled_start_time", "generation"),
+    ),
+    events.OrchestratorStarted: Place(),
+    events.TaskScheduled: Place("input", has_name=True, has_task=True, extra=_RETRY),
+    events.TaskCompleted: Place("result", has_task=True, is_timed=True),
+    events.TaskFailed: Place("failure", has_task=True, is_timed=True),
+    events.SubOrchestrationInstanceCreated: Place(
+        "input", has_name=True, has_task=True, extra=("instance_id", "version", *_RETRY)
+    ),
+    events.SubOrchestrationInstanceCompleted: Place("result", has_task=True),
+    events.SubOrchestrationInstanceFailed: Place("failure", has_task=True),
+    events.TimerCreated: Place(has_task=True, extra=("fire_at", "retry_of")),
+    events.TimerFired: Place(has_task=True),
+    events.TimerCanceled: Place(has_task=True),
+    events.EventSubscribed: Place(has_name=True, has_task=True),
+    events.EventUnsubscribed: Place(has_task=True),
+    events.EventRaised: Place("input", has_name=True),
+    events.CustomStatusSet: Place("status"),
+    events.ExecutionSuspended: Place("reason"),
+    events.ExecutionResumed: Place("reason"),
+    events.ExecutionRewound: Place("reason"),
+    events.ExecutionCompleted: Place("result"),
+    events.ExecutionFailed: Place("failure"),
+    events.ExecutionTerminated: Place("reason"),
+    events.ContinueAsNew: Place("input"),
+}
+
+_KINDS = {kind.__name__: kind for kind in PLACES}
+_DEFAULTS: dict[str, Any] = {"attempt": 1, "generation": 0, "tags": {}}
+
+
+def to_row(record: Record) -> Row:
+    """The row of a record, its values in the order of `COLUMNS`."""
+    seq, instance_id, execution_id, event = record
+    place = PLACES[type(event)]
+    started = getattr(event, "started_at", None) if place.is_timed else None
+    return (
+        seq,
+        instance_id,
+        execution_id,
+        event.event_id,
+        type(event).__name__,
+        event.timestamp.replace(tzinfo=None),
+        event.name if place.has_name else None,  # type: ignore[attr-defined]
+        event.task_id if place.has_task else None,  # type: ignore[attr-defined]
+        _payload_text(place.payload, event) if place.payload else None,
+        started.replace(tzinfo=None) if started else None,
+        _attributes_text(event, place.extra) if place.extra else None,
+    )
+
+
+def from_row(row: Row) -> Record:
+    """The record that `to_row` made this row of."""
+    seq, instance_id, execution_id, event_id, kind_name, at, name, task, payload, started, extra = row
+    kind = _KINDS[kind_name]
+    place = PLACES[kind]
+    values: dict[str, Any] = {}
+    if place.has_name:
+        values["name"] = name
+    if place.has_task:
+        values["task_id"] = task
+    if place.payload:
+        values[place.payload] = _READ.get(place.payload, _same)(payload)
+    if started is not None:
+        values["started_at"] = started.replace(tzinfo=UTC)
+    values.update(read_attributes(extra))
+    event = kind(event_id, at.replace(tzinfo=UTC), **values)
+    return Record(seq, instance_id, execution_id, event)
+
+
+def read_attributes(text: str | None) -> dict[str, Any]:
+    """The fields that only some events have, by name; those with their usual value are left out."""
+    if text is None:
+        return {}
+    return {key: _READ.get(key, _same)(value) for key, value in json.loads(text).items()}
+
+
+def _payload_text(field: str, event: events.Event) -> str:
+    value = getattr(event, field)
+    if isinstance(value, FailureDetails):
+        return failure_text(value)
+    return json.dumps(value) if field == "reason" else str(value)
+
+
+def _attributes_text(event: events.Event, extra: tuple[str, ...]) -> str | None:
+    kept = {}
+    for key in extra:
+        value = getattr(event, key)
+        if value is not None and value != _DEFAULTS.get(key):
+            kept[key] = _WRITE.get(type(value), _same)(value)
+    return json.dumps(kept) if kept else None
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _parent_fields(parent: events.ParentInstance) -> dict[str, Any]:
+    return {
+        "instance_id": parent.instance_id,
+        "execution_id": parent.execution_id,
+        "task_id": parent.task_id,
+        "name": parent.name,
+    }
+
+
+_WRITE: dict[type, Callable[[Any], Any]] = {
+    datetime: lambda moment: moment.replace(tzinfo=None).isoformat(),
+    events.ParentInstance: _parent_fields,
+}
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+_READ: dict[str, Callable[[Any], Any]] = {
+    "failure": lambda text: FailureDetails.from_json(json.loads(text)),
+    "reason": json.loads,
+    "parent": lambda fields: events.ParentInstance(**fields),
+    "fire_at": _moment,
+    "scheduled_start_time": _moment,
+}
