@@ -1,0 +1,1 @@
+"""The engine: messages in, facts into the journal, activities out to executors."""

@@ -1,0 +1,117 @@
+"""Clocks: the system's, and one that is moved by hand and jumps when all are waiting."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+
+class SystemClock:
+    """The machine's clock, in UTC."""
+
+    def now(self) -> datetime:
+        """The time."""
+        return datetime.now(UTC)
+
+    def seconds_until(self, moment: datetime) -> float | None:
+        """How long to sleep before looking again."""
+        return max(0.0, (moment - self.now()).total_seconds())
+
+    def jump_to(self, moment: datetime) -> bool:
+        """Can't: this clock goes by itself."""
+        return False
+
+    def subscribe(self, listener: Callable[[], None]) -> None:
+        """Never calls it: nobody sets this clock."""
+
+    def new_id(self) -> str:
+        """A random id of 32 hexadecimal digits, as Azure's."""
+        return uuid.uuid4().hex
+
+    def __repr__(self) -> str:
+        return "SystemClock()"
+
+
+class VirtualClock:
+    """A clock for tests and lessons: 72 hours pass in milliseconds, and every run is the same.
+
+    Parameters
+    ----------
+    start
+        The time it begins at; aware, or naive for UTC.
+    autojump
+        Whether it goes to the next deadline by itself while somebody waits for a result and nothing
+        else can happen.
+    seed
+        Of the series of instance ids.
+
+    Examples
+    --------
+    >>> clock = VirtualClock()
+    >>> clock.now().isoformat()
+    '2026-01-01T00:00:00+00:00'
+    >>> clock.advance(hours=72)
+    >>> clock.now().isoformat()
+    '2026-01-04T00:00:00+00:00'
+
+    Notes
+    -----
+    The idea is that of trio's ``MockClock``.
+    """
+
+    def __init__(
+        self,
+        start: datetime = datetime(2026, 1, 1, tzinfo=UTC),
+        *,
+        autojump: bool = True,
+        seed: int = 0,
+    ) -> None:
+        self._now = start if start.tzinfo else start.replace(tzinfo=UTC)
+        self._autojump = autojump
+        self._ids = Random(seed)
+        self._lock = threading.Lock()
+        self._listeners: list[Callable[[], None]] = []
+
+    def now(self) -> datetime:
+        """The time."""
+        return self._now
+
+    def advance(self, **duration: float) -> None:
+        """Moves the clock.
+
+        Parameters
+        ----------
+        **duration
+            What `datetime.timedelta` takes: ``hours=72``, ``seconds=1.5``. Less than nothing moves it
+            back, as a clock that is set.
+        """
+        with self._lock:
+            self._now += timedelta(**duration)
+        for listener in self._listeners:
+            listener()
+
+    def seconds_until(self, moment: datetime) -> float | None:
+        """Zero if it is that time, else None: no sleeping brings it about."""
+        return 0.0 if moment <= self._now else None
+
+    def jump_to(self, moment: datetime) -> bool:
+        """Makes it that time, if it jumps by itself."""
+        if not self._autojump:
+            return False
+        with self._lock:
+            self._now = max(self._now, moment)
+        return True
+
+    def subscribe(self, listener: Callable[[], None]) -> None:
+        """Calls this whenever the clock was moved by `advance`."""
+        self._listeners.append(listener)
+
+    def new_id(self) -> str:
+        """The next id of a fixed series, 32 hexadecimal digits."""
+        return f"{self._ids.getrandbits(128):032x}"
+
+    def __repr__(self) -> str:
+        return f"VirtualClock({self._now.isoformat()})"

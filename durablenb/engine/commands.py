@@ -1,0 +1,237 @@
+"""What clients ask for becomes facts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+from durablenb.core.registry import Registry, not_found
+from durablenb.core.rewind import rewound
+from durablenb.engine import messages
+from durablenb.engine.episodes import Episodes
+from durablenb.engine.instance import Instance
+from durablenb.engine.journal import Journal
+from durablenb.model.errors import (
+    DurableError,
+    InstanceExistsError,
+    InstanceNotFoundError,
+    InstanceStateError,
+)
+from durablenb.model.events import (
+    EventRaised,
+    ExecutionResumed,
+    ExecutionRewound,
+    ExecutionStarted,
+    ExecutionSuspended,
+    ExecutionTerminated,
+    OrchestratorStarted,
+    SubOrchestrationInstanceCompleted,
+    SubOrchestrationInstanceCreated,
+    TaskCompleted,
+    TimerFired,
+)
+from durablenb.model.status import InstanceState
+from durablenb.model.status import OrchestrationRuntimeStatus as Status
+from durablenb.ports.clock import Clock
+from durablenb.ports.store import InstanceQuery, Store
+
+
+class Commands:
+    """Carries out what clients ask for.
+
+    Parameters
+    ----------
+    store, journal, clock, registry
+        The world.
+    episodes
+        Where instances live.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        journal: Journal,
+        clock: Clock,
+        registry: Registry,
+        episodes: Episodes,
+    ) -> None:
+        self._store = store
+        self._journal = journal
+        self._clock = clock
+        self._registry = registry
+        self._episodes = episodes
+        self._lifecycle = episodes.lifecycle
+        self._carry_out: dict[type, Callable[[Any], object]] = {
+            messages.Start: self._start,
+            messages.Raise: self._raise,
+            messages.Terminate: self._terminate,
+            messages.Suspend: self._suspend,
+            messages.Resume: self._resume,
+            messages.Rewind: self._rewind,
+            messages.Purge: self._purge,
+            messages.Watch: self._watch,
+        }
+
+    def carry_out(self, message: messages.ClientMessage) -> None:
+        """Does what the message asks for; the answer comes when it is on disk."""
+        try:
+            answer = self._carry_out[type(message)](message)
+        except DurableError as error:
+            message.reply.set_exception(error)
+            return
+        self._journal.answer(message.reply, answer)
+
+    def _start(self, message: messages.Start) -> str:
+        if message.instance_id in self._lifecycle.open:
+            raise InstanceExistsError(
+                f"The instance {message.instance_id!r} is open. Wait for it, terminate it, or start "
+                "another one without an instance_id."
+            )
+        known = self._registry.orchestrators
+        if message.name not in known:
+            raise not_found("orchestrator", message.name, known)
+        if message.dedupe:
+            state = self._state(message.instance_id)
+            if state is not None and state.status in message.dedupe:
+                raise InstanceExistsError(
+                    f"The instance {message.instance_id!r} is {state.status} already, and "
+                    "dedupe_statuses says not to start it again."
+                )
+        self._lifecycle.begin(
+            message.instance_id,
+            message.name,
+            message.input,
+            version=message.version,
+            tags=message.tags,
+            start_at=message.start_at,
+        )
+        return message.instance_id
+
+    def _raise(self, message: messages.Raise) -> bool:
+        instance = self._lifecycle.open.get(message.instance_id)
+        if instance is None:
+            return False
+        self._lifecycle.arrive(instance, EventRaised, message.name, message.input)
+        return True
+
+    def _terminate(self, message: messages.Terminate) -> bool:
+        targets = [message.instance_id]
+        if message.is_recursive:
+            self._journal.drain()
+            targets.extend(self._store.descendants(targets))
+        for target in targets:
+            instance = self._lifecycle.open.get(target)
+            if instance is not None:
+                instance.is_dropped = True
+                fact = ExecutionTerminated(instance.next_event_id, self._clock.now(), message.reason)
+                self._journal.write(instance, fact)
+                self._lifecycle.end(instance, fact)
+        return True
+
+    def _suspend(self, message: messages.Suspend) -> bool:
+        instance = self._lifecycle.open.get(message.instance_id)
+        if instance is not None and not instance.is_suspended:
+            self._lifecycle.arrive(instance, ExecutionSuspended, message.reason)
+            instance.is_suspended = True
+        return instance is not None
+
+    def _resume(self, message: messages.Resume) -> bool:
+        instance = self._lifecycle.open.get(message.instance_id)
+        if instance is not None and instance.is_suspended:
+            instance.is_suspended = False
+            self._lifecycle.arrive(instance, ExecutionResumed, message.reason)
+        return instance is not None
+
+    def _purge(self, message: messages.Purge) -> int:
+        wanted = list(message.instance_ids)
+        self._journal.drain()
+        if message.is_recursive:
+            wanted.extend(self._store.descendants(wanted))
+        open_ids = [one for one in wanted if one in self._lifecycle.open]
+        if len(message.instance_ids) == 1 and message.instance_ids[0] in open_ids:
+            raise InstanceStateError(
+                f"The instance {message.instance_ids[0]!r} is open. Terminate it before you purge it."
+            )
+        query = InstanceQuery(instance_ids=tuple(set(wanted) - set(open_ids)))
+        gone = [state.instance_id for state in self._store.states(query)]
+        if gone:
+            self._journal.purge(gone)
+        return len(gone)
+
+    def _watch(self, message: messages.Watch) -> Future[Any] | None:
+        instance = self._lifecycle.open.get(message.instance_id)
+        if instance is None:
+            return None
+        if instance.completion is None:
+            instance.completion = Future()
+        return instance.completion
+
+    # -- rewind ----------------------------------------------------------------------------------
+
+    def _rewind(self, message: messages.Rewind) -> None:
+        self._journal.drain()
+        state = self._state(message.instance_id)
+        if state is None:
+            raise InstanceNotFoundError(f"The hub has no instance {message.instance_id!r}.")
+        if state.status is not Status.Failed:
+            raise InstanceStateError(
+                f"The instance {message.instance_id!r} is {state.status}; only a failed one can be rewound."
+            )
+        family = (message.instance_id, *self._store.descendants([message.instance_id]))
+        known = self._registry.orchestrators
+        for member in self._store.states(InstanceQuery(instance_ids=family)):
+            if member.status is Status.Failed and member.name not in known:
+                raise not_found("orchestrator", member.name, known)
+        self._rewind_one(state, message.reason)
+
+    def _rewind_one(self, state: InstanceState, reason: str) -> None:
+        history = self._store.load([state.instance_id])[state.instance_id]
+        started = history[0]
+        assert isinstance(started, ExecutionStarted)
+        instance = Instance(state.instance_id, state.execution_id, started)
+        mark = ExecutionRewound(history[-1].event_id + 1, self._clock.now(), reason)
+        execution = self._episodes.new_execution(instance)
+        assert execution is not None
+        kept = rewound(execution, history, mark.event_id + 1)
+        self._lifecycle.open[instance.id] = instance
+        instance.has_begun = True
+        for event in (mark, *kept):
+            self._journal.write(instance, event)
+        self._go_on(instance, execution, kept, reason)
+
+    def _go_on(self, instance: Instance, execution: Any, kept: list[Any], reason: str) -> None:
+        settled = {
+            event.task_id
+            for event in kept
+            if isinstance(event, (TaskCompleted, SubOrchestrationInstanceCompleted, TimerFired))
+        }
+        children = []
+        facts = []
+        for event in kept:
+            if isinstance(event, SubOrchestrationInstanceCreated):
+                if event.task_id not in settled:
+                    children.append(event)
+            elif getattr(event, "task_id", None) not in settled and not isinstance(
+                event, (ExecutionStarted, OrchestratorStarted)
+            ):
+                facts.append(event)
+        self._episodes.adopt(instance, execution, facts)
+        for event in children:
+            if not instance.is_closed:
+                self._rewind_child(instance, event, reason)
+
+    def _rewind_child(self, parent: Instance, event: SubOrchestrationInstanceCreated, reason: str) -> None:
+        parent.pending.add(event.task_id)
+        if event.instance_id in self._lifecycle.open:
+            return
+        state = self._state(event.instance_id)
+        if state is not None and state.status is Status.Failed and state.name == event.name:
+            self._rewind_one(state, reason)
+        else:
+            self._episodes.begin_child(parent, event)
+
+    def _state(self, instance_id: str) -> InstanceState | None:
+        self._journal.drain()
+        states = self._store.states(InstanceQuery(instance_ids=(instance_id,)))
+        return states[0] if states else None

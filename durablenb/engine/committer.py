@@ -1,0 +1,190 @@
+"""The committer: hands what has gathered to the store, one transaction at a time, in one thread."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from durablenb.model.errors import StoreError
+from durablenb.ports.store import Record, Store
+
+RETRY_SECONDS = 1.0
+"""Between two tries of a commit that failed."""
+
+BACKLOG = 100_000
+"""Records that may wait for the disk before the engine waits, too."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """Records that belong together, and what is to happen once they are on disk."""
+
+    records: list[Record] = field(default_factory=list)
+    purged: list[str] = field(default_factory=list)
+    replies: list[tuple[Future[Any], Any]] = field(default_factory=list)
+    then: list[Callable[[], None]] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.records or self.purged or self.replies or self.then)
+
+
+class Committer:
+    """Commits batches in order; the batches that have gathered go into one transaction.
+
+    Parameters
+    ----------
+    store
+        Where they go.
+    retry_seconds
+        Between two tries of a commit that failed.
+
+    Notes
+    -----
+    A commit that fails is tried again until it works. Until then `failure` says why, and whoever waits
+    for an answer gets that error; the records themselves stay and are written when there is room.
+    """
+
+    def __init__(self, store: Store, retry_seconds: float = RETRY_SECONDS) -> None:
+        self._store = store
+        self._retry_seconds = retry_seconds
+        self._queue: SimpleQueue[Batch | None] = SimpleQueue()
+        self._unsaved: list[Batch] = []
+        self._thread: threading.Thread | None = None
+        self._stop = threading.Event()
+        self._changed = threading.Condition()
+        self._submitted = 0
+        self._committed = 0
+        self._backlog = 0
+        self.failure: StoreError | None = None
+
+    def start(self) -> None:
+        """Begins to commit in a thread of its own."""
+        self._thread = threading.Thread(target=self._run, name="durablenb-committer", daemon=True)
+        self._thread.start()
+
+    def submit(self, batch: Batch) -> None:
+        """Takes a batch; returns at once, unless too much is waiting."""
+        self._submitted += 1
+        self._backlog += len(batch.records)
+        self._queue.put(batch)
+        if self._backlog > BACKLOG:
+            self.drain()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether all that was submitted is on disk."""
+        return self._committed == self._submitted
+
+    def drain(self) -> None:
+        """Waits until all that was submitted is on disk.
+
+        Raises
+        ------
+        StoreError
+            If it can't be written now.
+        """
+        if self._thread is None:
+            while not self.is_idle:
+                self.commit()
+                if self.failure is not None:
+                    raise self.failure
+            return
+        until = self._submitted
+        with self._changed:
+            while self._committed < until:
+                if self.failure is not None:
+                    raise self.failure
+                self._changed.wait(0.5)
+
+    def commit(self, first: Batch | None = None) -> None:
+        """Writes all that has gathered; without a thread of its own, this is to be called."""
+        if first is not None:
+            self._unsaved.append(first)
+        while len(self._unsaved) < 10_000:
+            try:
+                batch = self._queue.get_nowait()
+            except Empty:
+                break
+            if batch is not None:
+                self._unsaved.append(batch)
+            else:
+                self._stop.set()
+        while self._unsaved:
+            group = self._group()
+            try:
+                self._write(group)
+            except StoreError as error:
+                self._fail(error)
+                return
+            del self._unsaved[: len(group)]
+            self._succeed(group)
+
+    def close(self) -> None:
+        """Commits what is left and ends the thread.
+
+        Raises
+        ------
+        StoreError
+            If something could not be written; it was never acknowledged.
+        """
+        if self._thread is not None:
+            self._queue.put(None)
+            self._stop.set()
+            self._thread.join()
+            self._thread = None
+        else:
+            self.commit()
+        if self.failure is not None:
+            raise self.failure
+
+    def _run(self) -> None:
+        while True:
+            batch = self._queue.get() if not self._unsaved else None
+            if batch is None and not self._unsaved:
+                return
+            self.commit(batch)
+            if self.failure is not None and self._stop.wait(self._retry_seconds):
+                self.commit()
+                return
+            if self._stop.is_set() and self._queue.empty():
+                return
+
+    def _group(self) -> list[Batch]:
+        """The batches of the next transaction: a purge goes by itself."""
+        if self._unsaved[0].purged:
+            return self._unsaved[:1]
+        end = next((i for i, batch in enumerate(self._unsaved) if batch.purged), None)
+        return self._unsaved[:end]
+
+    def _write(self, group: list[Batch]) -> None:
+        if group[0].purged:
+            self._store.purge(group[0].purged)
+        records = group[0].records if len(group) == 1 else [r for batch in group for r in batch.records]
+        if records:
+            self._store.append(records)
+
+    def _succeed(self, group: list[Batch]) -> None:
+        self.failure = None
+        for batch in group:
+            self._backlog -= len(batch.records)
+            for callback in batch.then:
+                callback()
+            for reply, value in batch.replies:
+                if not reply.done():
+                    reply.set_result(value)
+        with self._changed:
+            self._committed += len(group)
+            self._changed.notify_all()
+
+    def _fail(self, error: StoreError) -> None:
+        for batch in self._unsaved:
+            for reply, _ in batch.replies:
+                if not reply.done():
+                    reply.set_exception(error)
+        with self._changed:
+            self.failure = error
+            self._changed.notify_all()

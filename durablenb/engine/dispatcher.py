@@ -1,0 +1,106 @@
+"""The dispatcher: gives calls of activities to executors, within the limits that were set."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable
+from datetime import datetime
+
+from durablenb.core.registry import Activity, Registry
+from durablenb.engine.executors import Executors
+from durablenb.engine.messages import Finished
+from durablenb.engine.work import Work
+
+
+class Dispatcher:
+    """Calls that may start, calls that wait for a place, and calls that wait for their code.
+
+    Parameters
+    ----------
+    registry
+        The activities by name.
+    executors
+        Where they run.
+    post
+        Tells the engine that one ended.
+    now
+        What time it is.
+    max_concurrency
+        How many may run at a time in the whole hub; None for no limit.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        executors: Executors,
+        post: Callable[[Finished], None],
+        now: Callable[[], datetime],
+        max_concurrency: int | None,
+    ) -> None:
+        self._registry = registry
+        self._executors = executors
+        self.post = post
+        self.now = now
+        self._max_concurrency = max_concurrency
+        self._ready: deque[Work] = deque()
+        self._full: dict[str, deque[Work]] = {}
+        self._missing: dict[str, list[Work]] = {}
+        self._running_by_name: Counter[str] = Counter()
+        self._running: set[Work] = set()
+        self.is_closing = False
+
+    def offer(self, work: Work) -> None:
+        """Takes a call; it starts at the next `pump` that has a place for it."""
+        if work.name in self._registry.activities:
+            self._ready.append(work)
+        else:
+            self._missing.setdefault(work.name, []).append(work)
+            work.instance.missing.add(work.name)
+
+    def registered(self, name: str) -> None:
+        """An activity was registered: calls that waited for it may start."""
+        for work in self._missing.pop(name, ()):
+            work.instance.missing.discard(name)
+            self._ready.append(work)
+        for work in self._full.pop(name, ()):
+            self._ready.append(work)
+
+    def finished(self, work: Work) -> None:
+        """A call ended: its place is free."""
+        if work not in self._running:  # it began before a recovery
+            return
+        self._running.discard(work)
+        self._running_by_name[work.name] -= 1
+        waiting = self._full.get(work.name)
+        if waiting:
+            self._ready.appendleft(waiting.popleft())
+
+    def pump(self) -> None:
+        """Starts what may start."""
+        limit = self._max_concurrency
+        while self._ready and not self.is_closing and (limit is None or len(self._running) < limit):
+            work = self._ready.popleft()
+            activity = self._registry.activities[work.name]
+            cap = activity.max_concurrency
+            if not work.is_wanted:
+                continue
+            if cap is not None and self._running_by_name[work.name] >= cap:
+                self._full.setdefault(work.name, deque()).append(work)
+                continue
+            self._start(work, activity)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing runs and nothing could start."""
+        return not self._running and not self._ready
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a call was given to an executor and has not ended."""
+        return bool(self._running)
+
+    def _start(self, work: Work, activity: Activity) -> None:
+        work.activity, work.dispatcher = activity, self
+        self._running.add(work)
+        self._running_by_name[work.name] += 1
+        self._executors.of(activity).submit(work)

@@ -1,0 +1,445 @@
+"""The engine: a state machine over messages. It applies them, runs episodes, commits, starts activities.
+
+    inbox -> apply -> facts in the journal -> episodes -> more facts -> commit -> answers, activities
+
+All of its state belongs to one thread at a time: a thread of its own (`start`), or whoever calls `step`.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from durablenb.core.registry import Registry
+from durablenb.engine.commands import Commands
+from durablenb.engine.committer import Committer
+from durablenb.engine.dispatcher import Dispatcher
+from durablenb.engine.episodes import EpisodeOptions, Episodes
+from durablenb.engine.executors import UNHARMED, Executors
+from durablenb.engine.instance import Instance
+from durablenb.engine.journal import Journal
+from durablenb.engine.messages import (
+    ClientMessage,
+    Durable,
+    Finished,
+    Message,
+    Registered,
+    Wake,
+)
+from durablenb.engine.timers import Timers
+from durablenb.engine.work import Work
+from durablenb.model.errors import FunctionNotFoundError, InstanceStateError, StoreError, WaitTimeoutError
+from durablenb.model.events import (
+    SubOrchestrationInstanceCreated,
+    TaskCompleted,
+    TaskFailed,
+    TaskScheduled,
+    TimerFired,
+)
+from durablenb.model.payloads import Codec, JsonCodec
+from durablenb.ports.clock import Clock
+from durablenb.ports.store import OpenInstance, Store
+
+LONGEST_SLEEP = 60.0
+"""Seconds after which the engine looks at the clock again, which may have been set."""
+
+STOP_SECONDS = 2.0
+"""The longest wait for an orchestrator that doesn't come back when the process ends."""
+
+POISON_LIMIT = 5
+"""Deaths in a row in one instance's replay after which it is held."""
+
+MESSAGES_AT_ONCE = 2_000
+"""Messages that are taken before what they changed is acted on."""
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """How an engine works. `is_strict` holds back an activity until its `TaskScheduled` is on disk."""
+
+    is_strict: bool = True
+    max_concurrency: int | None = None
+    episodes: EpisodeOptions = field(default_factory=EpisodeOptions)
+    codec: Codec = field(default_factory=JsonCodec)
+
+
+class Engine:
+    """Runs the orchestrations of one store.
+
+    Parameters
+    ----------
+    store, clock, registry, executors
+        The world.
+    options
+        See `EngineOptions`.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        registry: Registry,
+        executors: Executors,
+        options: EngineOptions,
+    ) -> None:
+        self.store = store
+        self.clock = clock
+        self.registry = registry
+        self.executors = executors
+        self.options = options
+        self.committer = Committer(store)
+        self.waiters: set[object] = set()
+        self._inbox: SimpleQueue[Message] = SimpleQueue()
+        self._turn = threading.RLock()
+        self._thread: threading.Thread | None = None
+        self._is_stopping = False
+        self._pid = os.getpid()
+        self._is_torn = False
+        clock.subscribe(lambda: self._inbox.put(Wake()))
+        self.recover()
+
+    # -- from outside ----------------------------------------------------------------------------
+
+    def post(self, message: Message) -> None:
+        """Tells the engine something; from any thread."""
+        self._inbox.put(message)
+
+    def ask(self, message: ClientMessage) -> Future[Any]:
+        """Asks for something; the future is resolved once the answer is on disk."""
+        refusal = self._refusal()
+        if refusal is not None:
+            message.reply.set_exception(refusal)
+            return message.reply
+        self._inbox.put(message)
+        if self._thread is None:
+            self.accept()
+        return message.reply
+
+    def _refusal(self) -> StoreError | None:
+        if os.getpid() != self._pid:
+            return StoreError(
+                "This process was forked from the one that has the hub open; what it asked for would be "
+                "lost. Open a hub of its own, on another file, or start workers with 'spawn'."
+            )
+        if self._is_stopping:
+            return StoreError("The hub is closed. Open it again: durablenb.TaskHub(path).")
+        return self.committer.failure
+
+    def start(self) -> None:
+        """Begins to run in a thread of its own."""
+        self._thread = threading.Thread(target=self._run, name="durablenb-engine", daemon=True)
+        self._thread.start()
+
+    @property
+    def open_count(self) -> int:
+        """How many instances are open."""
+        return len(self.lifecycle.open)
+
+    @property
+    def is_threaded(self) -> bool:
+        """Whether the engine has a thread of its own."""
+        return self._thread is not None
+
+    def obstacle(self, instance_id: str) -> Exception | None:
+        """Why an instance can't go on until somebody does something, or None."""
+        for instance in list(self.lifecycle.open.values()):
+            if (instance.held or instance.missing) and self._descends(instance, instance_id):
+                return instance.held or _waiting_for_code(instance)
+        return None
+
+    def _descends(self, instance: Instance, ancestor: str) -> bool:
+        seen: Instance | None = instance
+        while seen is not None:
+            if seen.id == ancestor:
+                return True
+            link = seen.started.parent
+            seen = None if link is None else self.lifecycle.open.get(link.instance_id)
+        return False
+
+    def stop(self, *, wait: bool) -> None:
+        """Stops: nothing new starts; with `wait`, what runs is waited for and recorded.
+
+        Raises
+        ------
+        StoreError
+            If the last records could not be written; they were never acknowledged.
+        """
+        self._is_stopping = True
+        self.dispatcher.is_closing = True
+        if self._thread is not None:
+            self._inbox.put(Wake())
+            self._thread.join(None if wait else STOP_SECONDS)
+            self._thread = None
+        while self.executors.inline.run_next() is not None:
+            pass  # each finds that it isn't to be done any more
+        self._take_messages()
+        while wait and self.dispatcher.is_running and self.committer.failure is None:
+            self._apply(self._inbox.get())
+        self.accept()
+        self.executors.close(wait=wait)
+        self.committer.close()
+
+    # -- turns -----------------------------------------------------------------------------------
+
+    def recover(self) -> None:
+        """Forgets all that is in memory and begins with what is in the journal."""
+        self.journal = Journal(self.committer, self.store.last_seq())
+        self.timers = Timers()
+        self.dispatcher = Dispatcher(
+            self.registry,
+            self.executors,
+            self.post,
+            self.clock.now,
+            self.options.max_concurrency,
+        )
+        self.episodes = Episodes(
+            self.store,
+            self.journal,
+            self.clock,
+            self.registry,
+            self.options.codec,
+            self.timers,
+            self._offer,
+            self.options.episodes,
+        )
+        self.lifecycle = self.episodes.lifecycle
+        self.commands = Commands(self.store, self.journal, self.clock, self.registry, self.episodes)
+        self._scheduled: list[Work] = []
+        crashes = self.store.crashes()
+        for found in self.store.open_instances():
+            self._adopt(found, crashes.get(found.instance_id, 0))
+
+    def accept(self) -> None:
+        """Applies the messages that are there."""
+        with self._turn:
+            self._mend()
+            self._is_torn = True
+            self._take_messages()
+            self._flush()
+            self._is_torn = False
+
+    def _mend(self) -> None:
+        """After an interrupt in the middle of the engine's own work: begins again with the journal."""
+        if not self._is_torn:
+            return
+        self.committer.drain()
+        waited_for = [one.completion for one in self.lifecycle.open.values() if one.completion]
+        self.executors.inline.jobs.clear()
+        self.recover()
+        self._is_torn = False
+        for completion in waited_for:
+            completion.set_exception(
+                WaitTimeoutError("The wait ended because the kernel was interrupted. Wait again.")
+            )
+
+    def step(self) -> str | None:
+        """One unit of work in the caller's thread; says what it was, or None if nothing can be done."""
+        with self._turn:
+            try:
+                return self._step()
+            except KeyboardInterrupt as interrupt:
+                self._is_torn = UNHARMED not in getattr(interrupt, "__notes__", ())
+                raise
+            finally:
+                if not self._is_torn:
+                    self._flush()
+
+    def _step(self) -> str | None:
+        self._mend()
+        self._take_messages()
+        self.dispatcher.pump()
+        job = self.executors.inline.run_next()
+        if isinstance(job, Work):
+            return f"activity {job.name} of {job.instance.id}"
+        if self.lifecycle.queue:
+            taken = self.episodes.run_queued(1)
+            return f"episode of {taken[0].id}"
+        return self._fire_timers()
+
+    def jump(self) -> bool:
+        """Moves a virtual clock to the next deadline if nothing else can happen; answers whether."""
+        due = self.timers.next_due()
+        return due is not None and self.is_idle and self.clock.jump_to(due)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing can happen before time passes or a message comes."""
+        return (
+            self._inbox.empty()
+            and not self.lifecycle.queue
+            and not self._scheduled
+            and self.dispatcher.is_idle
+            and not self.journal.has_news
+            and self.committer.is_idle
+        )
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether an activity that runs or the passing of time will bring something about."""
+        due = self.timers.next_due()
+        return self.dispatcher.is_running or (due is not None and self.clock.seconds_until(due) is not None)
+
+    def rest(self, longest: float) -> None:
+        """Waits for a message or a deadline, at the most this many seconds."""
+        timeout = self._timeout()
+        try:
+            message = self._inbox.get(timeout=longest if timeout is None else min(timeout, longest))
+        except Empty:
+            return
+        with self._turn:
+            self._apply(message)
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while not self._is_stopping:
+            try:
+                self._wait()
+                with self._turn:
+                    self._take_messages()
+                    self._fire_timers()
+                    self.episodes.run_queued()
+                    self._flush()
+                    self.dispatcher.pump()
+                    while self.executors.inline.run_next() is not None:
+                        pass
+                if self.waiters:
+                    self.jump()
+            except StoreError:
+                self._wait_for_room()
+
+    def _wait(self) -> None:
+        if self.lifecycle.queue or self.executors.inline.jobs:
+            return
+        try:
+            message = self._inbox.get(timeout=self._timeout())
+        except Empty:
+            return
+        with self._turn:
+            self._apply(message)
+
+    def _wait_for_room(self) -> None:
+        """Nothing goes on until the disk takes records again."""
+        while self.committer.failure is not None and not self._is_stopping:
+            threading.Event().wait(0.05)
+
+    def _timeout(self) -> float | None:
+        due = self.timers.next_due()
+        seconds = None if due is None else self.clock.seconds_until(due)
+        return None if seconds is None else min(seconds, LONGEST_SLEEP)
+
+    def _waiting_messages(self) -> list[Message]:
+        messages: list[Message] = []
+        while len(messages) < MESSAGES_AT_ONCE:
+            try:
+                messages.append(self._inbox.get_nowait())
+            except Empty:
+                break
+        return messages
+
+    def _take_messages(self) -> None:
+        for message in self._waiting_messages():
+            self._apply(message)
+
+    def _apply(self, message: Message) -> None:
+        if isinstance(message, Finished):
+            self._finished(message)
+        elif isinstance(message, Durable):
+            for work in message.works:
+                self.dispatcher.offer(work)
+        elif isinstance(message, Registered):
+            self._registered(message)
+        elif not isinstance(message, Wake):
+            self.commands.carry_out(message)
+
+    def _finished(self, message: Finished) -> None:
+        work = message.work
+        self.dispatcher.finished(work)
+        instance = self.lifecycle.open.get(work.instance.id)
+        if (
+            message.outcome is None
+            or instance is None
+            or instance.execution_id != work.execution_id
+            or work.task_id not in instance.pending
+        ):
+            return
+        instance.pending.discard(work.task_id)
+        kind = TaskCompleted if isinstance(message.outcome, str) else TaskFailed
+        self.lifecycle.arrive(
+            instance,
+            kind,
+            work.task_id,
+            message.outcome,
+            message.started_at,
+            timestamp=message.ended_at,
+        )
+
+    def _registered(self, message: Registered) -> None:
+        if message.kind == "activity":
+            self.dispatcher.registered(message.name)
+            return
+        for instance in list(self.lifecycle.open.values()):
+            if instance.name == message.name and (instance.held or instance.execution is None):
+                instance.held = None
+                instance.missing.discard(message.name)
+                self.lifecycle.enqueue(instance)
+
+    def _fire_timers(self) -> str | None:
+        fired = None
+        for deadline in self.timers.take_due(self.clock.now()):
+            instance = deadline.instance
+            if deadline.task_id is None:
+                self.lifecycle.enqueue(instance)
+                fired = f"start of {instance.id}"
+            else:
+                instance.pending.discard(deadline.task_id)
+                self.lifecycle.arrive(instance, TimerFired, deadline.task_id)
+                fired = f"timer of {instance.id}"
+        return fired
+
+    def _offer(self, work: Work) -> None:
+        if self.options.is_strict:
+            self._scheduled.append(work)
+        else:
+            self.dispatcher.offer(work)
+
+    def _flush(self) -> None:
+        if self._scheduled:
+            works, self._scheduled = self._scheduled, []
+            self.journal.afterwards(lambda: self._inbox.put(Durable(works)))
+        elif self.waiters and self.journal.has_news:
+            self.journal.afterwards(lambda: self._inbox.put(Wake()))
+        self.journal.flush()
+
+    def _adopt(self, found: OpenInstance, crashes: int) -> None:
+        instance = Instance.recovered(found)
+        self.lifecycle.open[instance.id] = instance
+        for event in found.pending:
+            instance.pending.add(event.task_id)
+            if isinstance(event, TaskScheduled):
+                work = Work(instance, event.task_id, event.name, event.input, self.options.codec)
+                self.dispatcher.offer(work)
+            elif not isinstance(event, SubOrchestrationInstanceCreated):
+                self.timers.add(event.fire_at, instance, event.task_id)
+        if crashes >= POISON_LIMIT:
+            instance.held = InstanceStateError(
+                f"{instance.id} is held: {crashes} times in a row the process died while it was "
+                f"replayed. Mend {instance.name!r} and run its cell again, or terminate it."
+            )
+        start_at = instance.started.scheduled_start_time
+        if not instance.has_begun and start_at is not None and start_at > self.clock.now():
+            self.timers.add(start_at, instance, None)
+        elif found.has_arrivals or not found.has_begun:
+            self.lifecycle.enqueue(instance)
+
+
+def _waiting_for_code(instance: Instance) -> Exception:
+    names = ", ".join(repr(name) for name in sorted(instance.missing))
+    return FunctionNotFoundError(
+        f"{instance.id} ({instance.name}) waits for {names}: run the cell that defines it, then wait "
+        "again. Nothing is lost meanwhile."
+    )

@@ -1,0 +1,298 @@
+"""Episodes: orchestrators are loaded, replayed, run until they wait; what they ask for is done."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from durablenb.core.execution import Execution
+from durablenb.core.registry import Registry, name_of, not_found
+from durablenb.engine.executors import UNHARMED
+from durablenb.engine.instance import Instance
+from durablenb.engine.journal import Journal
+from durablenb.engine.lifecycle import Lifecycle
+from durablenb.engine.timers import Timers
+from durablenb.engine.work import Work
+from durablenb.model.errors import InstanceExistsError, NonDeterminismError
+from durablenb.model.events import (
+    TERMINAL,
+    Event,
+    ExecutionFailed,
+    OrchestratorStarted,
+    ParentInstance,
+    SubOrchestrationInstanceCreated,
+    SubOrchestrationInstanceFailed,
+    TaskFailed,
+    TaskScheduled,
+    TimerCanceled,
+    TimerCreated,
+)
+from durablenb.model.failures import failure_of
+from durablenb.model.payloads import Codec
+from durablenb.ports.clock import Clock
+from durablenb.ports.store import Store
+
+log = logging.getLogger("durablenb")
+
+LOAD_TOGETHER = 64
+"""Histories that are read with one query."""
+
+
+@dataclass(frozen=True)
+class EpisodeOptions:
+    """How orchestrators are run."""
+
+    verify_replay: bool = False
+    fails_on_nondeterminism: bool = False
+    max_cached_events: int = 200_000
+    max_orchestration_actions: int = 100_000
+    interrupts: tuple[type[BaseException], ...] = ()
+
+
+class Episodes:
+    """Runs the orchestrators of queued instances.
+
+    Parameters
+    ----------
+    store, journal, clock, registry, codec
+        The world.
+    timers
+        Where deadlines go.
+    offer
+        Takes calls of activities.
+    options
+        See `EpisodeOptions`.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        journal: Journal,
+        clock: Clock,
+        registry: Registry,
+        codec: Codec,
+        timers: Timers,
+        offer: Callable[[Work], None],
+        options: EpisodeOptions,
+    ) -> None:
+        self._store = store
+        self._journal = journal
+        self._clock = clock
+        self._registry = registry
+        self._codec = codec
+        self._timers = timers
+        self._offer = offer
+        self._options = options
+        self._loaded: OrderedDict[Instance, int] = OrderedDict()
+        self._cached = 0
+        self.lifecycle = Lifecycle(journal, timers, clock, self.new_execution, self._forget)
+
+    def run_queued(self, limit: int | None = None) -> list[Instance]:
+        """An episode for each queued instance (`limit` of them); answers which ones."""
+        queue = self.lifecycle.queue
+        count = len(queue) if limit is None else min(limit, len(queue))
+        taken = [queue.popleft() for _ in range(count)]
+        waiting = deque(taken)
+        try:
+            self._load([instance for instance in taken if instance.execution is None])
+            while waiting:
+                waiting[0].is_queued = False
+                self._run(waiting[0])
+                waiting.popleft()
+        except BaseException:  # an interrupt, or no disk: what did not get its turn keeps it
+            for instance in waiting:
+                instance.is_queued = True
+            queue.extendleft(reversed(waiting))
+            raise
+        return taken
+
+    def new_execution(self, instance: Instance) -> Execution | None:
+        """A fresh execution of the registered code, or None if there is none yet."""
+        function = self._registry.orchestrators.get(instance.name)
+        if function is None:
+            instance.missing.add(instance.name)
+            return None
+        return Execution(
+            function,
+            instance.id,
+            instance.execution_id,
+            self._codec,
+            name_of,
+            interrupts=self._options.interrupts,
+            max_actions=self._options.max_orchestration_actions,
+        )
+
+    def adopt(self, instance: Instance, execution: Execution, facts: list[Event]) -> None:
+        """Does what these facts ask for; they are written already."""
+        instance.execution = execution
+        self._act_on(instance, facts)
+
+    # -- loading ---------------------------------------------------------------------------------
+
+    def _load(self, instances: list[Instance]) -> None:
+        wanted = [
+            instance
+            for instance in instances
+            if not (instance.is_closed or instance.held) and self._is_registered(instance)
+        ]
+        if not wanted:
+            return
+        self._journal.drain()
+        for first in range(0, len(wanted), LOAD_TOGETHER):
+            group = wanted[first : first + LOAD_TOGETHER]
+            histories = self._store.load([instance.id for instance in group])
+            for instance in group:
+                self._replay(instance, histories.get(instance.id, []))
+
+    def _is_registered(self, instance: Instance) -> bool:
+        if instance.name in self._registry.orchestrators:
+            return True
+        instance.missing.add(instance.name)
+        return False
+
+    def _replay(self, instance: Instance, history: list[Event]) -> None:
+        execution = self.new_execution(instance)
+        if execution is None:
+            return
+        if not any(type(event) is OrchestratorStarted for event in history):
+            execution.replay(history)
+            instance.execution = execution
+            return
+        self._store.mark_replay(instance.id)
+        try:
+            execution.replay(history)
+            instance.execution = execution
+        except NonDeterminismError as error:
+            self._part(instance, execution, error)
+        finally:
+            self._store.mark_replay(None)
+
+    def _part(self, instance: Instance, execution: Execution, error: NonDeterminismError) -> None:
+        """The code doesn't fit the history: the instance is held, or failed if that was asked for."""
+        execution.unload()
+        instance.execution = None
+        if self._options.fails_on_nondeterminism:
+            now = self._clock.now()
+            fact = ExecutionFailed(instance.next_event_id, now, failure_of(error))
+            self._journal.write(instance, fact)
+            self.lifecycle.end(instance, fact)
+        else:
+            instance.held = error
+            log.warning("%s (%s) is held. %s", instance.id, instance.name, error)
+
+    # -- running ---------------------------------------------------------------------------------
+
+    def _run(self, instance: Instance) -> None:
+        execution = instance.execution
+        if execution is None or instance.is_closed or instance.is_suspended or instance.held:
+            return
+        if execution.is_ready:
+            try:
+                facts = execution.resume(self._clock.now(), instance.next_event_id)
+                if self._options.verify_replay:
+                    self._verify(instance, execution)
+            except NonDeterminismError as error:
+                self._part(instance, execution, error)
+                return
+            except BaseException as interrupt:  # the kernel's: nothing of this episode happened
+                instance.execution = None
+                self._forget(instance)
+                execution.unload()
+                interrupt.add_note(UNHARMED)
+                raise
+            instance.has_begun = True
+            for fact in facts:
+                self._journal.write(instance, fact)
+            self._act_on(instance, facts)
+        self._remember(instance)
+
+    def _verify(self, instance: Instance, execution: Execution) -> None:
+        again = self.new_execution(instance)
+        if again is not None:
+            again.replay(execution.history)
+            again.unload()
+
+    def _act_on(self, instance: Instance, facts: list[Event]) -> None:
+        refused: list[tuple[type[Event], int, Exception]] = []
+        for fact in facts:
+            if isinstance(fact, TaskScheduled):
+                self._schedule(instance, fact, refused)
+            elif isinstance(fact, TimerCreated):
+                instance.pending.add(fact.task_id)
+                self._timers.add(fact.fire_at, instance, fact.task_id)
+            elif isinstance(fact, TimerCanceled):
+                instance.pending.discard(fact.task_id)
+            elif isinstance(fact, SubOrchestrationInstanceCreated):
+                self._create_child(instance, fact, refused)
+            elif isinstance(fact, TERMINAL):
+                self.lifecycle.end(instance, fact)
+                return
+        for kind, task_id, error in refused:
+            self.lifecycle.arrive(instance, kind, task_id, failure_of(error, is_non_retriable=True))
+
+    def _schedule(
+        self,
+        instance: Instance,
+        fact: TaskScheduled,
+        refused: list[tuple[type[Event], int, Exception]],
+    ) -> None:
+        known = self._registry.activities
+        if fact.name in known or instance.is_recovered:
+            instance.pending.add(fact.task_id)
+            self._offer(Work(instance, fact.task_id, fact.name, fact.input, self._codec))
+        else:
+            refused.append((TaskFailed, fact.task_id, not_found("activity", fact.name, known)))
+
+    def _create_child(
+        self,
+        instance: Instance,
+        fact: SubOrchestrationInstanceCreated,
+        refused: list[tuple[type[Event], int, Exception]],
+    ) -> None:
+        known = self._registry.orchestrators
+        error: Exception | None = None
+        if fact.name not in known and not instance.is_recovered:
+            error = not_found("orchestrator", fact.name, known)
+        elif fact.instance_id in self.lifecycle.open:
+            error = InstanceExistsError(
+                f"The child's id {fact.instance_id!r} is that of an open instance. "
+                "Give the child another instance_id, or none."
+            )
+        if error is not None:
+            refused.append((SubOrchestrationInstanceFailed, fact.task_id, error))
+            return
+        instance.pending.add(fact.task_id)
+        self.begin_child(instance, fact)
+
+    def begin_child(self, instance: Instance, fact: SubOrchestrationInstanceCreated) -> None:
+        """Begins the execution that this fact asks for."""
+        child = self.lifecycle.begin(
+            fact.instance_id,
+            fact.name,
+            fact.input,
+            version=fact.version,
+            parent=ParentInstance(instance.id, instance.execution_id, fact.task_id, instance.name),
+        )
+        child.is_recovered = instance.is_recovered
+
+    # -- memory ----------------------------------------------------------------------------------
+
+    def _remember(self, instance: Instance) -> None:
+        """Counts what is in memory, and drops what was not used for longest if that is too much."""
+        self._forget(instance)
+        if instance.execution is None:
+            return
+        weight = len(instance.execution.history)
+        self._loaded[instance] = weight
+        self._cached += weight
+        while self._cached > self._options.max_cached_events and len(self._loaded) > 1:
+            oldest = next(iter(self._loaded))
+            self._forget(oldest)
+            if oldest.execution is not None and not oldest.is_closed:
+                oldest.execution.unload()
+                oldest.execution = None
+
+    def _forget(self, instance: Instance) -> None:
+        self._cached -= self._loaded.pop(instance, 0)

@@ -1,0 +1,67 @@
+"""The built-in activity behind `call_http`."""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+from typing import Any
+from urllib.parse import urlsplit
+
+REQUEST_SECONDS = 100.0
+"""The longest time that one request may take, as .NET's ``HttpClient`` has it."""
+
+
+def send_request(request: dict[str, Any]) -> dict[str, Any]:
+    """Return the response to an HTTP request; any status is an answer.
+
+    Parameters
+    ----------
+    request
+        ``method``, ``uri``, ``headers`` and ``content``, text or None.
+
+    Raises
+    ------
+    ValueError
+        If the address isn't of ``http`` or ``https``.
+    OSError
+        If there is no answer.
+    """
+    uri = request["uri"]
+    if urlsplit(uri).scheme.lower() not in ("http", "https"):
+        raise ValueError(f"call_http takes http and https addresses, not {uri!r}.")
+    content = request["content"]
+    headers = dict(request["headers"])
+    if content is not None and not any(name.lower() == "content-type" for name in headers):
+        headers["Content-Type"] = "application/json"
+    data = None if content is None else content.encode()
+    asked = urllib.request.Request(uri, data=data, headers=headers, method=request["method"])
+    opener = urllib.request.build_opener(_CarefulRedirects)
+    try:
+        with opener.open(asked, timeout=REQUEST_SECONDS) as answer:
+            return _read(answer)
+    except urllib.error.HTTPError as answer:
+        with answer:
+            return _read(answer)
+
+
+class _CarefulRedirects(urllib.request.HTTPRedirectHandler):
+    """Redirects stay on http and https, and keep no credentials for another host."""
+
+    def redirect_request(
+        self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> urllib.request.Request | None:
+        if urlsplit(newurl).scheme.lower() not in ("http", "https"):
+            return None
+        followed = super().redirect_request(req, fp, code, msg, headers, newurl)
+        if followed is not None and urlsplit(newurl).netloc != urlsplit(req.full_url).netloc:
+            followed.headers.pop("Authorization", None)
+        return followed
+
+
+def _read(answer: Any) -> dict[str, Any]:
+    charset = answer.headers.get_content_charset() or "utf-8"
+    return {
+        "statusCode": answer.status,
+        "headers": {name.lower(): value for name, value in answer.headers.items()},
+        "content": answer.read().decode(charset, "replace"),
+    }

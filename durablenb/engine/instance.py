@@ -1,0 +1,73 @@
+"""An open instance, as the engine holds it."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from typing import NamedTuple
+
+from durablenb.core.execution import Execution
+from durablenb.model.events import ExecutionStarted
+from durablenb.model.status import OrchestrationRuntimeStatus
+from durablenb.ports.store import OpenInstance
+
+
+class Outcome(NamedTuple):
+    """How an instance ended."""
+
+    name: str
+    status: OrchestrationRuntimeStatus
+    text: str
+
+
+class Instance:
+    """What the engine must know of an open instance to take messages for it without its history."""
+
+    __slots__ = (
+        "completion",
+        "execution",
+        "execution_id",
+        "has_begun",
+        "held",
+        "id",
+        "is_closed",
+        "is_dropped",
+        "is_queued",
+        "is_recovered",
+        "is_suspended",
+        "missing",
+        "next_event_id",
+        "pending",
+        "started",
+    )
+
+    def __init__(self, instance_id: str, execution_id: str, started: ExecutionStarted) -> None:
+        self.id = instance_id
+        self.execution_id = execution_id
+        self.started = started
+        self.next_event_id = 1
+        self.execution: Execution | None = None
+        self.completion: Future[Outcome] | None = None
+        self.pending: set[int] = set()
+        self.missing: set[str] = set()
+        self.held: Exception | None = None
+        self.has_begun = False
+        self.is_closed = False
+        self.is_dropped = False
+        self.is_queued = False
+        self.is_recovered = False
+        self.is_suspended = False
+
+    @staticmethod
+    def recovered(found: OpenInstance) -> Instance:
+        """The instance that was found open in the journal."""
+        instance = Instance(found.instance_id, found.execution_id, found.started)
+        instance.next_event_id = found.next_event_id
+        instance.has_begun = found.has_begun
+        instance.is_suspended = found.is_suspended
+        instance.is_recovered = True
+        return instance
+
+    @property
+    def name(self) -> str:
+        """The orchestrator's name."""
+        return self.started.name

@@ -1,0 +1,63 @@
+"""The journal as the engine writes it: what belongs together is handed to the committer together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from durablenb.engine.committer import Batch, Committer
+from durablenb.engine.instance import Instance
+from durablenb.engine.messages import Reply
+from durablenb.model.events import Event
+from durablenb.ports.store import Record
+
+
+class Journal:
+    """Gathers records, answers and what is to follow; `flush` hands them over as one batch.
+
+    Parameters
+    ----------
+    committer
+        Who writes them.
+    last_seq
+        The last place taken in the journal.
+    """
+
+    def __init__(self, committer: Committer, last_seq: int) -> None:
+        self._committer = committer
+        self._batch = Batch()
+        self.seq = last_seq
+
+    def write(self, instance: Instance, event: Event) -> None:
+        """Adds an event to an instance's history."""
+        self.seq += 1
+        self._batch.records.append(Record(self.seq, instance.id, instance.execution_id, event))
+        instance.next_event_id = event.event_id + 1
+
+    def answer(self, reply: Reply, value: object) -> None:
+        """Answers a client once all that was written before is on disk."""
+        self._batch.replies.append((reply, value))
+
+    def afterwards(self, callback: Callable[[], None]) -> None:
+        """Calls this, on the committer's thread, once all that was written before is on disk."""
+        self._batch.then.append(callback)
+
+    def purge(self, instance_ids: list[str]) -> None:
+        """Deletes instances, after all that was written before."""
+        self.flush()
+        self._batch.purged.extend(instance_ids)
+
+    @property
+    def has_news(self) -> bool:
+        """Whether records wait to be handed over."""
+        return bool(self._batch.records)
+
+    def flush(self) -> None:
+        """Hands over what was gathered."""
+        if self._batch:
+            batch, self._batch = self._batch, Batch()
+            self._committer.submit(batch)
+
+    def drain(self) -> None:
+        """Hands over what was gathered and waits until it is on disk."""
+        self.flush()
+        self._committer.drain()

@@ -1,0 +1,197 @@
+"""Instances begin, take what arrives, go on as new, and end."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from datetime import datetime
+from typing import Any
+
+from durablenb.core.execution import Execution
+from durablenb.core.fold import failure_text
+from durablenb.engine.instance import Instance, Outcome
+from durablenb.engine.journal import Journal
+from durablenb.engine.timers import Timers
+from durablenb.model.errors import OrchestrationTerminatedError
+from durablenb.model.events import (
+    ContinueAsNew,
+    Event,
+    EventRaised,
+    ExecutionCompleted,
+    ExecutionFailed,
+    ExecutionStarted,
+    ExecutionTerminated,
+    ParentInstance,
+    SubOrchestrationInstanceCompleted,
+    SubOrchestrationInstanceFailed,
+)
+from durablenb.model.failures import FailureDetails, failure_of
+from durablenb.model.ids import execution_id_of
+from durablenb.model.status import OrchestrationRuntimeStatus as Status
+from durablenb.ports.clock import Clock
+
+
+class Lifecycle:
+    """The open instances, and the queue of those whose orchestrator can go on.
+
+    Parameters
+    ----------
+    journal
+        Where every change is written.
+    timers
+        Where scheduled starts wait.
+    clock
+        What time it is.
+    new_execution
+        Makes the live execution of an instance, or None where its code isn't registered.
+    forget
+        Called when an instance is closed.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        timers: Timers,
+        clock: Clock,
+        new_execution: Callable[[Instance], Execution | None],
+        forget: Callable[[Instance], None],
+    ) -> None:
+        self._journal = journal
+        self._timers = timers
+        self._clock = clock
+        self._new_execution = new_execution
+        self._forget = forget
+        self.open: dict[str, Instance] = {}
+        self.queue: deque[Instance] = deque()
+
+    def begin(
+        self,
+        instance_id: str,
+        name: str,
+        text: str,
+        *,
+        version: str | None = None,
+        tags: dict[str, str] | None = None,
+        parent: ParentInstance | None = None,
+        start_at: datetime | None = None,
+        generation: int = 0,
+    ) -> Instance:
+        """A new execution."""
+        now = self._clock.now()
+        execution_id = execution_id_of(instance_id, self._journal.seq + 1, now)
+        started = ExecutionStarted(1, now, name, text, version, parent, tags or {}, start_at, generation)
+        instance = Instance(instance_id, execution_id, started)
+        self.open[instance_id] = instance
+        self._journal.write(instance, started)
+        instance.execution = self._new_execution(instance)
+        if instance.execution is not None:
+            instance.execution.deliver(started)
+        if start_at is not None and start_at > now:
+            self._timers.add(start_at, instance, None)
+        else:
+            self.enqueue(instance)
+        return instance
+
+    def arrive(
+        self,
+        instance: Instance,
+        kind: Callable[..., Event],
+        *fields: Any,
+        timestamp: datetime | None = None,
+    ) -> None:
+        """An event arrives: it is a fact at once, and wakes the orchestrator if it waits for it."""
+        event = kind(instance.next_event_id, timestamp or self._clock.now(), *fields)
+        self._journal.write(instance, event)
+        if instance.execution is not None:
+            instance.execution.deliver(event)
+        self.enqueue(instance)
+
+    def enqueue(self, instance: Instance) -> None:
+        """Queues the instance for an episode, if one could get anywhere."""
+        if instance.is_queued or instance.is_closed or instance.is_suspended or instance.held:
+            return
+        if instance.execution is not None and not instance.execution.is_ready:
+            return
+        start_at = instance.started.scheduled_start_time
+        if not instance.has_begun and start_at is not None and start_at > self._clock.now():
+            return
+        instance.is_queued = True
+        self.queue.append(instance)
+
+    def end(self, instance: Instance, fact: Event) -> None:
+        """The instance ended with this fact, or goes on as new."""
+        if isinstance(fact, ContinueAsNew):
+            self._continue(instance, fact)
+            return
+        self._close(instance)
+        outcome = outcome_of(instance.name, fact)
+        if instance.completion is not None:
+            completion = instance.completion
+            self._journal.afterwards(lambda: _resolve(completion, outcome))
+        self._tell_parent(instance, fact)
+
+    def _continue(self, instance: Instance, fact: ContinueAsNew) -> None:
+        carried = instance.execution.mailbox.unprocessed() if instance.execution else []
+        self._close(instance)
+        started = instance.started
+        successor = self.begin(
+            instance.id,
+            started.name,
+            fact.input,
+            version=started.version,
+            tags=started.tags,
+            parent=started.parent,
+            generation=started.generation + 1,
+        )
+        successor.completion = instance.completion
+        successor.is_recovered = instance.is_recovered
+        for event in carried:
+            self.arrive(successor, EventRaised, event.name, event.input, timestamp=event.timestamp)
+
+    def _close(self, instance: Instance) -> None:
+        instance.is_closed = True
+        instance.pending.clear()
+        if self.open.get(instance.id) is instance:
+            del self.open[instance.id]
+        if instance.execution is not None and not instance.execution.is_finished:
+            instance.execution.unload()
+        instance.execution = None
+        self._forget(instance)
+
+    def _tell_parent(self, instance: Instance, fact: Event) -> None:
+        link = instance.started.parent
+        parent = None if link is None else self.open.get(link.instance_id)
+        if link is None or parent is None or parent.execution_id != link.execution_id:
+            return
+        if link.task_id not in parent.pending:
+            return
+        parent.pending.discard(link.task_id)
+        if isinstance(fact, ExecutionCompleted):
+            self.arrive(parent, SubOrchestrationInstanceCompleted, link.task_id, fact.result)
+        else:
+            self.arrive(parent, SubOrchestrationInstanceFailed, link.task_id, _failure(instance, fact))
+
+
+def outcome_of(name: str, fact: Event) -> Outcome:
+    """How an instance stands after a terminal fact."""
+    if isinstance(fact, ExecutionCompleted):
+        return Outcome(name, Status.Completed, fact.result)
+    if isinstance(fact, ExecutionFailed):
+        return Outcome(name, Status.Failed, failure_text(fact.failure))
+    assert isinstance(fact, ExecutionTerminated)
+    return Outcome(name, Status.Terminated, fact.reason)
+
+
+def _failure(instance: Instance, fact: Event) -> FailureDetails:
+    if isinstance(fact, ExecutionFailed):
+        return fact.failure
+    assert isinstance(fact, ExecutionTerminated)
+    return failure_of(
+        OrchestrationTerminatedError(f"{instance.id} was terminated: {fact.reason or 'no reason'}")
+    )
+
+
+def _resolve(completion: Future[Outcome], outcome: Outcome) -> None:
+    if not completion.done():
+        completion.set_result(outcome)

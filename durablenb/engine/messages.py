@@ -1,0 +1,130 @@
+"""What the engine is told: by clients, by activities that ended, by the committer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from durablenb.model.status import OrchestrationRuntimeStatus
+from durablenb.ports.executor import Outcome
+
+if TYPE_CHECKING:
+    from durablenb.engine.work import Work
+
+Reply = Future[Any]
+"""Where the answer to a client's message goes, once what it says is on disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Start an orchestration; answered with its id."""
+
+    instance_id: str
+    name: str
+    input: str
+    version: str | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+    start_at: datetime | None = None
+    dedupe: tuple[OrchestrationRuntimeStatus, ...] = ()
+    reply: Reply = field(default_factory=Future)
+
+
+@dataclass(frozen=True, slots=True)
+class Raise:
+    """Raise an external event; answered with whether somebody open got it."""
+
+    instance_id: str
+    name: str
+    input: str
+    reply: Reply = field(default_factory=Future)
+
+
+@dataclass(frozen=True, slots=True)
+class Terminate:
+    """Terminate an orchestration; answered with whether it was open."""
+
+    instance_id: str
+    reason: str
+    is_recursive: bool
+    reply: Reply = field(default_factory=Future)
+
+
+@dataclass(frozen=True, slots=True)
+class Suspend:
+    """Suspend an orchestration; answered with whether it was open."""
+
+    instance_id: str
+    reason: str
+    reply: Reply = field(default_factory=Future)
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Resume an orchestration; answered with whether it was open."""
+
+    instance_id: str
+    reason: str
+    reply: Reply = field(default_factory=Future)
+
+
+@dataclass(frozen=True, slots=True)
+class Rewind:
+    """Rewind a failed orchestration; answered with None."""
+
+    instance_id: str
+    reason: str
+    reply: Reply = field(default_factory=Future)
+
+
+@dataclass(frozen=True, slots=True)
+class Purge:
+    """Delete ended instances; answered with the number deleted."""
+
+    instance_ids: Sequence[str]
+    is_recursive: bool
+    reply: Reply = field(default_factory=Future)
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Answered with the future of an open instance's outcome, or None if it isn't open."""
+
+    instance_id: str
+    reply: Reply = field(default_factory=Future)
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A function was registered: what waits for it can go on."""
+
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """An activity ended; without an outcome, it was not run."""
+
+    work: Work
+    outcome: Outcome | None
+    started_at: datetime | None
+    ended_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Durable:
+    """These calls are on disk: they may start."""
+
+    works: Sequence[Work]
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """Look around: the time may have changed."""
+
+
+ClientMessage = Start | Raise | Terminate | Suspend | Resume | Rewind | Purge | Watch
+Message = ClientMessage | Registered | Finished | Durable | Wake

@@ -1,0 +1,58 @@
+"""Deadlines in the order in which they are due."""
+
+from __future__ import annotations
+
+import heapq
+from datetime import datetime
+from typing import NamedTuple
+
+from durablenb.engine.instance import Instance
+
+
+class Deadline(NamedTuple):
+    """A moment at which something is to happen: a task's timer, or (without a task) a start."""
+
+    due: datetime
+    order: int
+    instance: Instance
+    execution_id: str
+    task_id: int | None
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether anybody still waits for it."""
+        instance = self.instance
+        if instance.is_closed or instance.execution_id != self.execution_id:
+            return False
+        return self.task_id is None or self.task_id in instance.pending
+
+
+class Timers:
+    """All deadlines of a hub."""
+
+    def __init__(self) -> None:
+        self._heap: list[Deadline] = []
+        self._added = 0
+        self._sweep_at = 1024
+
+    def add(self, due: datetime, instance: Instance, task_id: int | None) -> None:
+        """Notes a deadline; of several at one moment the one added first comes first."""
+        self._added += 1
+        heapq.heappush(self._heap, Deadline(due, self._added, instance, instance.execution_id, task_id))
+        if len(self._heap) > self._sweep_at:
+            self._heap = [deadline for deadline in self._heap if deadline.is_wanted]
+            heapq.heapify(self._heap)
+            self._sweep_at = 1024 + 2 * len(self._heap)
+
+    def next_due(self) -> datetime | None:
+        """The next moment at which something is to happen."""
+        while self._heap and not self._heap[0].is_wanted:
+            heapq.heappop(self._heap)
+        return self._heap[0].due if self._heap else None
+
+    def take_due(self, now: datetime) -> list[Deadline]:
+        """The deadlines that have come, earliest first."""
+        taken = []
+        while (due := self.next_due()) is not None and due <= now:
+            taken.append(heapq.heappop(self._heap))
+        return taken

@@ -1,0 +1,131 @@
+"""Waiting for an instance's outcome: beside the engine's own thread, or by doing its work."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future
+from typing import Any
+
+from durablenb.engine.engine import Engine
+from durablenb.engine.instance import Outcome
+from durablenb.engine.messages import Wake, Watch
+from durablenb.model.errors import WaitTimeoutError
+
+LOOK_SECONDS = 0.2
+"""Between two looks at whether the wait can still end; an interrupt need not wait for it."""
+
+
+def wait_for_outcome(engine: Engine, instance_id: str, timeout: float | None) -> Outcome | None:
+    """Return how the instance ended, or None if it isn't open.
+
+    Parameters
+    ----------
+    engine
+        Whose instance it is.
+    instance_id
+        Which one.
+    timeout
+        Seconds, or None for as long as it takes.
+
+    Raises
+    ------
+    WaitTimeoutError
+        If the time is over, or nothing is left that could end the wait.
+    StoreError
+        If the journal can't be written now.
+    DurableError
+        If the instance, or a child of it, can't go on until somebody does something: what.
+    """
+    deadline = None if timeout is None else time.monotonic() + timeout
+    completion: Future[Outcome] | None = engine.ask(Watch(instance_id)).result()
+    if completion is None:
+        return None
+    with _waiting(engine):
+        while not completion.done():
+            seconds = _seconds_left(instance_id, deadline, timeout)
+            _wait_a_while(engine, instance_id, completion, seconds)
+        return completion.result()
+
+
+def step(engine: Engine) -> str | None:
+    """Return what was done, having done one thing; None if nothing can be done now."""
+    while True:
+        done = engine.step()
+        if done is not None:
+            return done
+        if not engine.is_idle:
+            engine.rest(LOOK_SECONDS)
+        elif not engine.jump():
+            return None
+
+
+async def await_outcome(engine: Engine, instance_id: str, timeout: float | None) -> Outcome | None:
+    """Return the same; the event loop goes on meanwhile, unless its thread has to do the work."""
+    if not engine.is_threaded:
+        return wait_for_outcome(engine, instance_id, timeout)
+    deadline = None if timeout is None else time.monotonic() + timeout
+    completion: Future[Outcome] | None = await asyncio.to_thread(engine.ask(Watch(instance_id)).result)
+    if completion is None:
+        return None
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+
+    def tell(_: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(ended.set)
+
+    completion.add_done_callback(tell)
+    with _waiting(engine):
+        while not completion.done():
+            seconds = _seconds_left(instance_id, deadline, timeout)
+            try:
+                await asyncio.wait_for(ended.wait(), seconds)
+            except TimeoutError:
+                _check(engine, instance_id)
+        return completion.result()
+
+
+@contextlib.contextmanager
+def _waiting(engine: Engine) -> Iterator[None]:
+    """Lets the engine know that somebody waits, so that a virtual clock may jump."""
+    waiter = object()
+    engine.waiters.add(waiter)
+    engine.post(Wake())
+    try:
+        yield
+    finally:
+        engine.waiters.discard(waiter)
+
+
+def _seconds_left(instance_id: str, deadline: float | None, timeout: float | None) -> float:
+    if deadline is None:
+        return LOOK_SECONDS
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise WaitTimeoutError(f"{instance_id} did not end within {timeout} s. It is unharmed: wait again.")
+    return min(left, LOOK_SECONDS)
+
+
+def _wait_a_while(engine: Engine, instance_id: str, completion: Future[Any], seconds: float) -> None:
+    if engine.is_threaded:
+        try:
+            completion.result(seconds)
+        except TimeoutError:
+            _check(engine, instance_id)
+    elif engine.step() is None and not completion.done():
+        if engine.is_idle and not engine.jump():
+            _check(engine, instance_id)
+            if not engine.can_go_on:
+                raise WaitTimeoutError(
+                    f"{instance_id} waits, and nothing is left to happen: no activity runs and no "
+                    "timer is set. Raise the event it waits for, or resume it, then wait again."
+                )
+        engine.rest(seconds)
+
+
+def _check(engine: Engine, instance_id: str) -> None:
+    obstacle = engine.committer.failure or engine.obstacle(instance_id)
+    if obstacle is not None:
+        raise obstacle

@@ -1,0 +1,96 @@
+"""One call of an activity, from being asked for until it has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from durablenb.core.registry import Activity
+from durablenb.engine.messages import Finished
+from durablenb.model.failures import failure_of
+from durablenb.model.payloads import Codec
+from durablenb.ports.executor import Job, Outcome
+
+if TYPE_CHECKING:
+    from durablenb.engine.dispatcher import Dispatcher
+    from durablenb.engine.instance import Instance
+
+
+class Work:
+    """A job for an executor; what becomes of it is posted to the engine.
+
+    Parameters
+    ----------
+    instance, task_id
+        Whose task it is.
+    name, text
+        The activity's name and its argument as text.
+    codec
+        How values become text.
+    """
+
+    __slots__ = (
+        "activity",
+        "codec",
+        "dispatcher",
+        "execution_id",
+        "instance",
+        "name",
+        "started_at",
+        "task_id",
+        "text",
+    )
+
+    activity: Activity
+    dispatcher: Dispatcher
+
+    def __init__(self, instance: Instance, task_id: int, name: str, text: str, codec: Codec) -> None:
+        self.instance = instance
+        self.execution_id = instance.execution_id
+        self.task_id = task_id
+        self.name = name
+        self.text = text
+        self.codec = codec
+        self.started_at: datetime | None = None
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether it is still to be done; what a terminated orchestration asked for isn't."""
+        return not self.instance.is_dropped
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        """The activity's function."""
+        return self.activity.function
+
+    @property
+    def takes_input(self) -> bool:
+        """Whether the function has a parameter."""
+        return self.activity.takes_input
+
+    def begin(self) -> bool:
+        """Notes the time at which it starts; one that isn't to be done any more gives its place back."""
+        if self.dispatcher.is_closing or not self.is_wanted:
+            self.dispatcher.post(Finished(self, None, None, self.dispatcher.now()))
+            return False
+        self.started_at = self.dispatcher.now()
+        return True
+
+    def finish(self, outcome: Outcome) -> None:
+        """Posts what became of it."""
+        self.dispatcher.post(Finished(self, outcome, self.started_at, self.dispatcher.now()))
+
+
+def invoke(job: Job) -> Outcome:
+    """Calls the activity; whatever it raises is its failure."""
+    return call(job.function, job.text, job.takes_input, job.codec)
+
+
+def call(function: Callable[..., Any], text: str, takes_input: bool, codec: Codec) -> Outcome:
+    """The function's result as text, or its failure."""
+    try:
+        value = function(codec.decode(text)) if takes_input else function()
+        return codec.encode(value)
+    except BaseException as error:
+        return failure_of(error)
