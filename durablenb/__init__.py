@@ -1,0 +1,66 @@
+"""Durable Functions in your notebook: orchestrations in plain Python, journaled in one DuckDB file."""
+
+from durablenb.app import Blueprint, DFApp, Orchestrator
+from durablenb.azure import DurableOrchestrationClient
+from durablenb.client import SyncDurableOrchestrationClient
+from durablenb.core.calls import DurableHttpResponse
+from durablenb.core.context import DurableOrchestrationContext
+from durablenb.engine.clocks import SystemClock, VirtualClock
+from durablenb.handle import Handle
+from durablenb.hub import TaskHub
+from durablenb.model.errors import (
+    DurableError,
+    FunctionNotFoundError,
+    HubLockedError,
+    InstanceExistsError,
+    InstanceNotFoundError,
+    InstanceStateError,
+    NonDeterminismError,
+    NotSerializableError,
+    OrchestrationLimitError,
+    OrchestrationTerminatedError,
+    StoreError,
+    TaskFailedError,
+    WaitTimeoutError,
+)
+from durablenb.model.failures import FailureDetails
+from durablenb.model.retries import RetryOptions
+from durablenb.model.status import (
+    DurableOrchestrationStatus,
+    OrchestrationRuntimeStatus,
+    PurgeHistoryResult,
+)
+
+__all__ = [
+    "Blueprint",
+    "DFApp",
+    "DurableError",
+    "DurableHttpResponse",
+    "DurableOrchestrationClient",
+    "DurableOrchestrationContext",
+    "DurableOrchestrationStatus",
+    "FailureDetails",
+    "FunctionNotFoundError",
+    "Handle",
+    "HubLockedError",
+    "InstanceExistsError",
+    "InstanceNotFoundError",
+    "InstanceStateError",
+    "NonDeterminismError",
+    "NotSerializableError",
+    "OrchestrationLimitError",
+    "OrchestrationRuntimeStatus",
+    "OrchestrationTerminatedError",
+    "Orchestrator",
+    "PurgeHistoryResult",
+    "RetryOptions",
+    "StoreError",
+    "SyncDurableOrchestrationClient",
+    "SystemClock",
+    "TaskFailedError",
+    "TaskHub",
+    "VirtualClock",
+    "WaitTimeoutError",
+]
+
+__version__ = "0.1.0"

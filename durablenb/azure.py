@@ -1,0 +1,173 @@
+"""Azure's client, awaitable, over a hub of this process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, ParamSpec, Protocol, TypeVar
+
+from durablenb.client import Statuses, SyncDurableOrchestrationClient
+from durablenb.engine.waiting import await_outcome
+from durablenb.model.status import DurableOrchestrationStatus, PurgeHistoryResult
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class HasClient(Protocol):
+    """A hub, as far as it matters here."""
+
+    @property
+    def client(self) -> SyncDurableOrchestrationClient:
+        """The client that does the work."""
+        ...
+
+
+class DurableOrchestrationClient:
+    """Azure's client, awaitable; `hub.client` has the same methods without ``await``.
+
+    Parameters
+    ----------
+    hub
+        A `TaskHub`.
+
+    Examples
+    --------
+    >>> import asyncio, durablenb as df
+    >>> hub = df.TaskHub(":memory:")
+    >>> @hub.orchestrator
+    ... def approval(context):
+    ...     return (yield context.wait_for_external_event("ApprovalEvent"))
+    >>> async def main(client):
+    ...     durable_client = df.DurableOrchestrationClient(client)
+    ...     instance_id = await durable_client.start_new("approval")
+    ...     await durable_client.raise_event(instance_id, "ApprovalEvent", True)
+    ...     return (await durable_client.wait_for_completion(instance_id)).output
+    >>> asyncio.run(main(hub))
+    True
+    >>> hub.close()
+
+    Notes
+    -----
+    Each method runs the client's one in a thread, so that the event loop goes on while it waits for the
+    disk.
+    """
+
+    def __init__(self, hub: HasClient) -> None:
+        if not isinstance(getattr(hub, "client", None), SyncDurableOrchestrationClient):
+            raise TypeError(f"DurableOrchestrationClient takes a TaskHub, not a {type(hub).__name__}.")
+        self._client = hub.client
+
+    async def start_new(
+        self,
+        orchestration_function_name: Any,
+        instance_id: str | None = None,
+        client_input: Any = None,
+        version: str | None = None,
+        **options: Any,
+    ) -> str:
+        """Start an orchestration and return its id; `options` are those of the synchronous method."""
+        return await _in_thread(
+            self._client.start_new,
+            orchestration_function_name,
+            instance_id,
+            client_input,
+            version,
+            **options,
+        )
+
+    async def get_status(
+        self,
+        instance_id: str,
+        show_history: bool = False,
+        show_history_output: bool = False,
+        show_input: bool = True,
+    ) -> DurableOrchestrationStatus:
+        """Return where an instance stands; a false status if there is none."""
+        return await _in_thread(
+            self._client.get_status, instance_id, show_history, show_history_output, show_input
+        )
+
+    async def get_status_all(self) -> list[DurableOrchestrationStatus]:
+        """Return where all instances stand, oldest first."""
+        return await _in_thread(self._client.get_status_all)
+
+    async def get_status_by(
+        self,
+        created_time_from: datetime | None = None,
+        created_time_to: datetime | None = None,
+        runtime_status: Statuses = None,
+        instance_id_prefix: str | None = None,
+    ) -> list[DurableOrchestrationStatus]:
+        """Return where the instances stand that meet every condition given, oldest first."""
+        return await _in_thread(
+            self._client.get_status_by,
+            created_time_from,
+            created_time_to,
+            runtime_status,
+            instance_id_prefix,
+        )
+
+    async def raise_event(
+        self,
+        instance_id: str,
+        event_name: str,
+        event_data: Any = None,
+        task_hub_name: str | None = None,
+        connection_name: str | None = None,
+    ) -> None:
+        """Send an external event; there is one hub, so its name and connection don't matter."""
+        await _in_thread(self._client.raise_event, instance_id, event_name, event_data)
+
+    async def terminate(self, instance_id: str, reason: str = "", *, recursive: bool = True) -> None:
+        """End an orchestration; with `recursive` its sub-orchestrations too, and theirs."""
+        await _in_thread(self._client.terminate, instance_id, reason, recursive=recursive)
+
+    async def suspend(self, instance_id: str, reason: str = "") -> None:
+        """Let an orchestration rest until `resume`."""
+        await _in_thread(self._client.suspend, instance_id, reason)
+
+    async def resume(self, instance_id: str, reason: str = "") -> None:
+        """Let a suspended orchestration go on."""
+        await _in_thread(self._client.resume, instance_id, reason)
+
+    async def rewind(
+        self,
+        instance_id: str,
+        reason: str = "",
+        task_hub_name: str | None = None,
+        connection_name: str | None = None,
+    ) -> None:
+        """Do the failed tasks and children of a failed orchestration again; successes stay."""
+        await _in_thread(self._client.rewind, instance_id, reason)
+
+    async def restart(self, instance_id: str, restart_with_new_instance_id: bool = True) -> str:
+        """Start an orchestration again with its input, and return its id."""
+        return await _in_thread(self._client.restart, instance_id, restart_with_new_instance_id)
+
+    async def purge_instance_history(self, instance_id: str) -> PurgeHistoryResult:
+        """Delete all that is kept of an instance that has ended."""
+        return await _in_thread(self._client.purge_instance_history, instance_id)
+
+    async def purge_instance_history_by(
+        self,
+        created_time_from: datetime | None = None,
+        created_time_to: datetime | None = None,
+        runtime_status: Statuses = None,
+    ) -> PurgeHistoryResult:
+        """Delete all that is kept of the ended instances that meet every condition given."""
+        return await _in_thread(
+            self._client.purge_instance_history_by, created_time_from, created_time_to, runtime_status
+        )
+
+    async def wait_for_completion(
+        self, instance_id: str, timeout: float | None = None
+    ) -> DurableOrchestrationStatus:
+        """Wait until an instance has ended, and return where it stands then."""
+        await await_outcome(self._client.engine, instance_id, timeout)
+        return await self.get_status(instance_id)
+
+
+async def _in_thread(method: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    return await asyncio.to_thread(method, *args, **kwargs)

@@ -1,0 +1,444 @@
+"""The client: everything that can be asked of a hub's orchestrations."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from durablenb.core.projection import history_events
+from durablenb.core.registry import name_of
+from durablenb.engine import messages
+from durablenb.engine.engine import Engine
+from durablenb.engine.instance import Outcome
+from durablenb.engine.waiting import wait_for_outcome
+from durablenb.model.errors import (
+    InstanceNotFoundError,
+    InstanceStateError,
+    OrchestrationTerminatedError,
+)
+from durablenb.model.events import Event
+from durablenb.model.failures import FailureDetails, exception_of
+from durablenb.model.ids import checked_event_name, checked_instance_id
+from durablenb.model.status import (
+    DurableOrchestrationStatus,
+    InstanceState,
+    OrchestrationRuntimeStatus,
+    PurgeHistoryResult,
+)
+from durablenb.ports.store import InstanceQuery
+
+Statuses = Iterable[OrchestrationRuntimeStatus | str] | OrchestrationRuntimeStatus | str | None
+
+
+class SyncDurableOrchestrationClient:
+    """Azure's client methods, each returning once what it did is on disk; a hub's `client`.
+
+    Notes
+    -----
+    Names and arguments are those of ``azure.durable_functions.DurableOrchestrationClient``; what comes
+    after ``*`` is durablenb's. A call that was interrupted may have been done: look before you repeat it.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._codec = engine.options.codec
+        self._store = engine.store
+
+    # -- starting and steering -------------------------------------------------------------------
+
+    def start_new(
+        self,
+        orchestration_function_name: Any,
+        instance_id: str | None = None,
+        client_input: Any = None,
+        version: str | None = None,
+        *,
+        start_at: datetime | None = None,
+        tags: Mapping[str, str] | None = None,
+        dedupe_statuses: Statuses = None,
+    ) -> str:
+        r"""Start an orchestration and return its id.
+
+        Parameters
+        ----------
+        orchestration_function_name
+            The orchestrator's name, or the function.
+        instance_id
+            Up to 256 characters, none of them ``/``, ``\``, ``#``, ``?`` or a control character, and no
+            ``@`` in front; without one, 32 hexadecimal digits. The id of an instance that has ended may
+            be used again.
+        client_input
+            What ``context.get_input()`` gives.
+        version
+            What ``context.version`` gives.
+        start_at
+            Not before this moment; a naive one is UTC.
+        tags
+            Names and values to find it by.
+        dedupe_statuses
+            Statuses in which an instance of that id that has ended is not to be replaced either.
+
+        Raises
+        ------
+        InstanceExistsError
+            If an instance of that id is open, or of one of `dedupe_statuses`.
+        FunctionNotFoundError
+            If no such orchestrator is registered.
+        NotSerializableError
+            If the input can't be kept.
+        ValueError
+            If the id breaks the rules.
+        """
+        name = name_of(orchestration_function_name)
+        chosen = self.engine.clock.new_id() if instance_id is None else checked_instance_id(instance_id)
+        message = messages.Start(
+            chosen,
+            name,
+            self._codec.encode(client_input),
+            version,
+            _tags(tags),
+            _aware(start_at),
+            _statuses(dedupe_statuses) or (),
+        )
+        return str(self.engine.ask(message).result())
+
+    def raise_event(self, instance_id: str, event_name: str, event_data: Any = None) -> None:
+        """Send an external event; it is kept until the orchestration waits for it.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If there is no such instance.
+        InstanceStateError
+            If it has ended.
+        """
+        text = self._codec.encode(event_data)
+        message = messages.Raise(instance_id, checked_event_name(event_name), text)
+        if not self.engine.ask(message).result():
+            state = self._existing(instance_id)
+            raise InstanceStateError(
+                f"The instance {instance_id!r} is {state.status} and takes no events any more."
+            )
+
+    def terminate(self, instance_id: str, reason: str = "", *, recursive: bool = True) -> None:
+        """End an orchestration; with `recursive` its sub-orchestrations too, and theirs.
+
+        Activities that run are not stopped; those that wait for a place are not started. On an instance
+        that has ended this does nothing to the instance itself.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If there is no such instance.
+        """
+        self._existing(instance_id)
+        self.engine.ask(messages.Terminate(instance_id, str(reason), recursive)).result()
+
+    def suspend(self, instance_id: str, reason: str = "") -> None:
+        """Let an orchestration rest: it takes what arrives, and does nothing until `resume`.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If there is no such instance.
+        """
+        if not self.engine.ask(messages.Suspend(instance_id, str(reason))).result():
+            self._existing(instance_id)
+
+    def resume(self, instance_id: str, reason: str = "") -> None:
+        """Let a suspended orchestration go on.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If there is no such instance.
+        """
+        if not self.engine.ask(messages.Resume(instance_id, str(reason))).result():
+            self._existing(instance_id)
+
+    def rewind(self, instance_id: str, reason: str = "") -> None:
+        """Do the failed tasks and children of a failed orchestration again; successes stay.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If there is no such instance.
+        InstanceStateError
+            If it did not fail.
+        """
+        self.engine.ask(messages.Rewind(instance_id, str(reason))).result()
+
+    def restart(self, instance_id: str, restart_with_new_instance_id: bool = True) -> str:
+        """Start an orchestration again with its input, version and tags, and return its id.
+
+        Parameters
+        ----------
+        instance_id
+            The instance to take the input from.
+        restart_with_new_instance_id
+            Whether the new one has an id of its own; if not, the old one must have ended.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If there is no such instance.
+        InstanceExistsError
+            If it is open and its id was to be used.
+        """
+        state = self._existing(instance_id)
+        chosen = self.engine.clock.new_id() if restart_with_new_instance_id else instance_id
+        message = messages.Start(chosen, state.name, state.input or "null", state.version, state.tags)
+        return str(self.engine.ask(message).result())
+
+    # -- looking ---------------------------------------------------------------------------------
+
+    def get_status(
+        self,
+        instance_id: str,
+        show_history: bool = False,
+        show_history_output: bool = False,
+        show_input: bool = True,
+    ) -> DurableOrchestrationStatus:
+        """Return where an instance stands; a false status if there is none.
+
+        Parameters
+        ----------
+        instance_id
+            Which one.
+        show_history
+            Fill `history` with the events of the current execution, in the form of Azure's endpoint.
+        show_history_output
+            With the results in it.
+        show_input
+            Fill `input_`, and the inputs of the history.
+        """
+        state = self._state(instance_id)
+        if state is None:
+            return DurableOrchestrationStatus()
+        status = self._status(state, show_input=show_input)
+        if show_history:
+            events = self._store.load([instance_id]).get(instance_id, [])
+            status.history = history_events(events, show_output=show_history_output, show_input=show_input)
+        return status
+
+    def get_status_all(self) -> list[DurableOrchestrationStatus]:
+        """Return where all instances stand, oldest first."""
+        return self.get_status_by()
+
+    def get_status_by(
+        self,
+        created_time_from: datetime | None = None,
+        created_time_to: datetime | None = None,
+        runtime_status: Statuses = None,
+        instance_id_prefix: str | None = None,
+        *,
+        name: str | None = None,
+        top: int | None = None,
+        skip: int = 0,
+    ) -> list[DurableOrchestrationStatus]:
+        """Return where the instances stand that meet every condition given, oldest first.
+
+        Parameters
+        ----------
+        created_time_from, created_time_to
+            When they were first started, both ends included; naive times are UTC.
+        runtime_status
+            One or several.
+        instance_id_prefix
+            What their ids begin with.
+        name
+            Their orchestrator.
+        top, skip
+            How many at the most, after how many that are left out.
+        """
+        query = InstanceQuery(
+            prefix=instance_id_prefix,
+            name=name,
+            statuses=_statuses(runtime_status),
+            created_from=_aware(created_time_from),
+            created_to=_aware(created_time_to),
+            limit=top,
+            offset=skip,
+        )
+        return [self._status(state) for state in self._store.states(query)]
+
+    def wait_for_completion(
+        self, instance_id: str, timeout: float | None = None
+    ) -> DurableOrchestrationStatus:
+        """Wait until an instance has ended, and return where it stands then.
+
+        Parameters
+        ----------
+        instance_id
+            Which one.
+        timeout
+            Seconds; None for as long as it takes. Interrupting the wait harms nothing.
+
+        Raises
+        ------
+        WaitTimeoutError
+            If it did not end in time, or nothing is left that could end it.
+        InstanceNotFoundError
+            If there is no such instance.
+        StoreError
+            If the journal can't be written now.
+        DurableError
+            If it can't go on until somebody does something; the message says what.
+        """
+        wait_for_outcome(self.engine, instance_id, timeout)
+        return self._status(self._existing(instance_id))
+
+    def result_of(self, instance_id: str, timeout: float | None = None) -> Any:
+        """Wait until an instance has ended, and return what its orchestrator returned.
+
+        Raises
+        ------
+        TaskFailedError
+            If it failed; also of the original exception's type, where that is known.
+        OrchestrationTerminatedError
+            If it was terminated.
+        """
+        return self.value_of(instance_id, wait_for_outcome(self.engine, instance_id, timeout))
+
+    def value_of(self, instance_id: str, outcome: Outcome | None) -> Any:
+        """Return what an outcome stands for, or raise it; without one, that of an instance long ended."""
+        if outcome is None:
+            state = self._existing(instance_id)
+            name, status, text = state.name, state.status, state.output or "null"
+        else:
+            name, status, text = outcome
+        if status is OrchestrationRuntimeStatus.Completed:
+            return self._codec.decode(text)
+        if status is OrchestrationRuntimeStatus.Failed:
+            failure = FailureDetails.from_json(json.loads(text))
+            raise exception_of(failure, _failed_text(name, failure))
+        raise OrchestrationTerminatedError(
+            f"{instance_id} ({name}) was terminated: {text or 'no reason was given'}."
+        )
+
+    def history(self, instance_id: str) -> list[Event]:
+        """Return the events of all executions of an instance, oldest first.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If there is no such instance.
+        """
+        records = self._store.records(instance_id)
+        if not records:
+            raise _unknown(instance_id)
+        return [record.event for record in records]
+
+    # -- deleting --------------------------------------------------------------------------------
+
+    def purge_instance_history(self, instance_id: str, *, recursive: bool = True) -> PurgeHistoryResult:
+        """Delete all that is kept of an instance that has ended; there need not be one.
+
+        Parameters
+        ----------
+        instance_id
+            Which one.
+        recursive
+            Whether its sub-orchestrations that have ended go too, and theirs.
+
+        Raises
+        ------
+        InstanceStateError
+            If it is open.
+        """
+        purge = messages.Purge((instance_id,), recursive)
+        return PurgeHistoryResult(self.engine.ask(purge).result())
+
+    def purge_instance_history_by(
+        self,
+        created_time_from: datetime | None = None,
+        created_time_to: datetime | None = None,
+        runtime_status: Statuses = None,
+        *,
+        recursive: bool = True,
+    ) -> PurgeHistoryResult:
+        """Delete all that is kept of the ended instances that meet every condition given."""
+        query = InstanceQuery(
+            statuses=_statuses(runtime_status),
+            created_from=_aware(created_time_from),
+            created_to=_aware(created_time_to),
+        )
+        ended = tuple(state.instance_id for state in self._store.states(query) if state.status.is_terminal)
+        return PurgeHistoryResult(self.engine.ask(messages.Purge(ended, recursive)).result())
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    def _state(self, instance_id: str) -> InstanceState | None:
+        states = self._store.states(InstanceQuery(instance_ids=(instance_id,)))
+        return states[0] if states else None
+
+    def _existing(self, instance_id: str) -> InstanceState:
+        state = self._state(instance_id)
+        if state is None:
+            raise _unknown(instance_id)
+        return state
+
+    def _status(self, state: InstanceState, *, show_input: bool = True) -> DurableOrchestrationStatus:
+        failure = None
+        output: Any = None
+        if state.status is OrchestrationRuntimeStatus.Failed:
+            failure = FailureDetails.from_json(json.loads(state.output or "{}"))
+            output = _failed_text(state.name, failure)
+        elif state.status is OrchestrationRuntimeStatus.Terminated:
+            output = state.output
+        elif state.output is not None:
+            output = self._codec.decode(state.output)
+        return DurableOrchestrationStatus(
+            name=state.name,
+            instance_id=state.instance_id,
+            created_time=state.created_time,
+            last_updated_time=state.last_updated_time,
+            input_=self._codec.decode(state.input) if show_input and state.input else None,
+            output=output,
+            runtime_status=state.status,
+            custom_status=self._codec.decode(state.custom_status) if state.custom_status else None,
+            version=state.version,
+            parent_instance_id=state.parent_instance_id,
+            tags=state.tags,
+            scheduled_start_time=state.scheduled_start_time,
+            failure_details=failure,
+        )
+
+
+def _failed_text(name: str, failure: FailureDetails) -> str:
+    return f"Orchestrator function '{name}' failed: {failure.message or failure.error_type}"
+
+
+def _unknown(instance_id: object) -> InstanceNotFoundError:
+    return InstanceNotFoundError(
+        f"No instance with ID {instance_id!r} found. hub.instances() lists those that there are."
+    )
+
+
+def _aware(moment: datetime | None) -> datetime | None:
+    if moment is None:
+        return None
+    if not isinstance(moment, datetime):
+        raise TypeError(f"Expected a datetime, not {moment!r}.")
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _tags(tags: Mapping[str, str] | None) -> dict[str, str]:
+    found = dict(tags or {})
+    for key, value in found.items():
+        if not (isinstance(key, str) and isinstance(value, str)):
+            raise TypeError(f"Tags are text by text; {key!r}: {value!r} isn't.")
+    return found
+
+
+def _statuses(asked: Statuses) -> tuple[OrchestrationRuntimeStatus, ...] | None:
+    if asked is None:
+        return None
+    several = [asked] if isinstance(asked, str) else list(asked)
+    try:
+        return tuple(OrchestrationRuntimeStatus(status) for status in several)
+    except ValueError as error:
+        known = ", ".join(OrchestrationRuntimeStatus)
+        raise ValueError(f"{error}. The statuses are: {known}.") from None

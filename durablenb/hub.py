@@ -1,0 +1,503 @@
+"""The task hub: what a notebook holds; it opens a file, recovers, runs, and lets go."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast, overload
+
+from durablenb.app import Blueprint
+from durablenb.client import Statuses, SyncDurableOrchestrationClient
+from durablenb.core.context import HTTP_ACTIVITY
+from durablenb.core.registry import Activity, Registry, name_of
+from durablenb.engine.clocks import SystemClock
+from durablenb.engine.engine import Engine, EngineOptions
+from durablenb.engine.episodes import EpisodeOptions
+from durablenb.engine.executors import Executors
+from durablenb.engine.http import send_request
+from durablenb.engine.messages import Registered
+from durablenb.engine.waiting import step
+from durablenb.handle import Handle
+from durablenb.model.errors import DurableError
+from durablenb.model.status import DurableOrchestrationStatus
+from durablenb.ports.clock import Clock
+from durablenb.queries.sql import query
+from durablenb.store.duck import DuckStore
+
+if TYPE_CHECKING:
+    import duckdb
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+SWITCH_SECONDS = 0.0005
+"""`sys.setswitchinterval` while a hub is open: an activity busy in pure Python holds up no commit."""
+
+
+class TaskHub:
+    """Orchestrations in one DuckDB file: opened or created, recovered, and gone on with.
+
+    Parameters
+    ----------
+    path
+        The file; ``":memory:"`` for a hub that lasts as long as the object. Opening the file of a hub
+        that is open in this process gives that very hub, so that a notebook's cell can be run again.
+    mode
+        ``"threads"``: work goes on in the background. ``"kernel"``: everything happens in the calling
+        thread, and only inside `run`, `step` and a handle's `result`.
+    clock
+        A `VirtualClock` for tests and lessons; without one, the machine's.
+    durability
+        ``"strict"``: an activity starts when its being asked for is on disk. ``"pipelined"``: it starts
+        at once; after a crash the work of the last few milliseconds may be done again.
+    executor
+        Where activities run: ``"threads"``, a number of threads, ``"inline"`` (in the engine's own
+        thread), ``"processes"``, or any ``concurrent.futures.Executor``, which stays yours to shut down.
+        Without one, 16 threads; in mode ``"kernel"`` inline. An ``async def`` activity runs in an event
+        loop of its own thread.
+    verify_replay
+        Replay every episode from scratch and compare; slow, for tests.
+    on_nondeterminism
+        What becomes of an instance whose code no longer fits its history: ``"hold"``, until the code
+        is mended and registered again, or ``"fail"``, as in Azure.
+    max_concurrency
+        How many activities may run at a time; None for as many as the executor takes.
+
+    Raises
+    ------
+    HubLockedError
+        If another process holds the file; the message names it.
+    StoreError
+        If the file can't be opened; the message says what to do.
+    ValueError
+        If an option isn't one of those above.
+
+    Notes
+    -----
+    While a hub is open, ``sys.setswitchinterval`` is at most 0.5 ms; it is put back on closing.
+
+    Examples
+    --------
+    >>> import durablenb as df
+    >>> with df.TaskHub(":memory:") as hub:
+    ...     @hub.activity
+    ...     def say_hello(city):
+    ...         return f"Hello {city}!"
+    ...     @hub.orchestrator
+    ...     def greet(context):
+    ...         cities = context.get_input()
+    ...         return (yield context.task_all([context.call_activity(say_hello, c) for c in cities]))
+    ...     hub.run(greet, ["Tokyo", "London"])
+    ['Hello Tokyo!', 'Hello London!']
+    """
+
+    _options: dict[str, Any]
+
+    def __new__(cls, path: str | os.PathLike[str], **options: Any) -> Self:
+        """Return the hub of that file which is open in this process, or a new one."""
+        found = _open_hubs.get(_place_of(path))
+        if found is None:
+            made = super().__new__(cls)
+            made._options = options
+            return made
+        if found._options != options:
+            raise DurableError(
+                f"{path} is open in this process with other options: {found._options}. Use the same "
+                "ones, or close it first: hub.close()."
+            )
+        return cast(Self, found)
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        mode: Literal["threads", "kernel"] = "threads",
+        clock: Clock | None = None,
+        durability: Literal["strict", "pipelined"] = "strict",
+        executor: Any = None,
+        verify_replay: bool = False,
+        on_nondeterminism: Literal["hold", "fail"] = "hold",
+        max_concurrency: int | None = None,
+    ) -> None:
+        if hasattr(self, "_engine"):  # the same hub again: its cell was run once more
+            return
+        _one_of("mode", mode, ("threads", "kernel"))
+        _one_of("durability", durability, ("strict", "pipelined"))
+        _one_of("on_nondeterminism", on_nondeterminism, ("hold", "fail"))
+        if max_concurrency is not None and max_concurrency < 1:
+            raise ValueError(f"max_concurrency is {max_concurrency}; expected at least 1, or None.")
+        is_threaded = mode == "threads"
+        executors = Executors(executor or ("threads" if is_threaded else "inline"))
+        self._mode = mode
+        self._path = _place_of(path)
+        self._registry = Registry()
+        self._registry.add_activity(Activity(HTTP_ACTIVITY, send_request))
+        self._connections: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
+        self._store = DuckStore(self._path)
+        self._is_closed = False
+        episodes = EpisodeOptions(
+            verify_replay=verify_replay,
+            fails_on_nondeterminism=on_nondeterminism == "fail",
+            interrupts=() if is_threaded else (KeyboardInterrupt,),
+        )
+        options = EngineOptions(
+            is_strict=durability == "strict", max_concurrency=max_concurrency, episodes=episodes
+        )
+        try:
+            self._engine = Engine(self._store, clock or SystemClock(), self._registry, executors, options)
+        except BaseException:
+            self._store.close()
+            raise
+        self.client = SyncDurableOrchestrationClient(self._engine)
+        """Azure's client methods, without ``await``."""
+        _opened(self)
+        self._engine.committer.start()
+        if is_threaded:
+            self._engine.start()
+
+    # -- functions -------------------------------------------------------------------------------
+
+    @overload
+    def activity(self, function: F) -> F: ...
+    @overload
+    def activity(
+        self, *, name: str | None = None, max_concurrency: int | None = None, executor: Any = None
+    ) -> Callable[[F], F]: ...
+    def activity(
+        self,
+        function: Callable[..., Any] | None = None,
+        *,
+        name: str | None = None,
+        max_concurrency: int | None = None,
+        executor: Any = None,
+    ) -> Any:
+        """Register an activity, ``def`` or ``async def``, as a decorator; see `add_activity`."""
+
+        def decorate(decorated: F) -> F:
+            self.add_activity(decorated, name, max_concurrency=max_concurrency, executor=executor)
+            return decorated
+
+        return decorate if function is None else decorate(function)
+
+    @overload
+    def orchestrator(self, function: F) -> F: ...
+    @overload
+    def orchestrator(self, *, name: str | None = None) -> Callable[[F], F]: ...
+    def orchestrator(self, function: Callable[..., Any] | None = None, *, name: str | None = None) -> Any:
+        """Register an orchestrator, a generator or ``async def``, as a decorator; see `add_orchestrator`."""
+
+        def decorate(decorated: F) -> F:
+            self.add_orchestrator(decorated, name)
+            return decorated
+
+        return decorate if function is None else decorate(function)
+
+    def add_activity(
+        self,
+        function: Callable[..., Any],
+        name: str | None = None,
+        *,
+        max_concurrency: int | None = None,
+        executor: Any = None,
+    ) -> None:
+        """Register an activity, in place of one of the same name.
+
+        Parameters
+        ----------
+        function
+            A function of one argument, or of none.
+        name
+            By which it is called; without one, the function's own.
+        max_concurrency
+            How many of its calls may run at a time.
+        executor
+            Where it runs, as for the hub.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If one of these isn't what it should be.
+        """
+        activity = Activity(_chosen_name(function, name), function, max_concurrency, executor)
+        self._registry.add_activity(activity)
+        self._engine.post(Registered("activity", activity.name))
+
+    def add_orchestrator(self, function: Callable[..., Any], name: str | None = None) -> None:
+        """Register an orchestrator, in place of one of the same name.
+
+        Parameters
+        ----------
+        function
+            A generator function, an ``async def`` or a plain function of the context; or what
+            `Orchestrator.create` made of one.
+        name
+            By which it is started; without one, the function's own.
+        """
+        chosen = _chosen_name(function, name)
+        self._registry.add_orchestrator(function, chosen)
+        self._engine.post(Registered("orchestrator", chosen))
+
+    def add_app(self, app: Blueprint) -> None:
+        """Register all functions of a `DFApp` or a `Blueprint`.
+
+        Raises
+        ------
+        ValueError
+            If one of them has no trigger.
+        """
+        for builder in app.get_functions():
+            if builder.kind == "activity":
+                self.add_activity(builder.function, builder.name)
+            else:
+                self.add_orchestrator(builder.function, builder.name)
+
+    # -- running ---------------------------------------------------------------------------------
+
+    def start(
+        self,
+        orchestrator: Any,
+        input_: Any = None,
+        *,
+        instance_id: str | None = None,
+        start_at: datetime | None = None,
+        tags: Mapping[str, str] | None = None,
+        version: str | None = None,
+    ) -> Handle:
+        """Start an orchestration; the call returns once the start is on disk.
+
+        Parameters
+        ----------
+        orchestrator
+            The function, or its name.
+        input_
+            What ``context.get_input()`` gives.
+        instance_id, start_at, tags, version
+            As for `SyncDurableOrchestrationClient.start_new`.
+
+        Raises
+        ------
+        InstanceExistsError
+            If an instance of that id is open.
+        FunctionNotFoundError
+            If no such orchestrator is registered.
+        NotSerializableError
+            If the input can't be kept.
+        StoreError
+            If the journal can't be written now, or the hub is closed.
+        """
+        instance_id = self.client.start_new(
+            orchestrator, instance_id, input_, version, start_at=start_at, tags=tags
+        )
+        return Handle(self.client, instance_id)
+
+    def run(self, orchestrator: Any, input_: Any = None, **options: Any) -> Any:
+        """Start an orchestration, wait for it, and return what it returned.
+
+        Parameters
+        ----------
+        orchestrator, input_, **options
+            As for `start`.
+
+        Raises
+        ------
+        TaskFailedError
+            If it failed; see `Handle.result` for the others.
+        """
+        return self.start(orchestrator, input_, **options).result()
+
+    def step(self) -> str | None:
+        """Do one unit of work (an episode, an activity, a timer) and return what it was.
+
+        None: nothing can be done until something happens outside. A virtual clock jumps to the next
+        deadline.
+
+        Raises
+        ------
+        DurableError
+            If the hub's mode isn't ``"kernel"``: then its work goes on by itself.
+        """
+        if self._mode != "kernel":
+            raise DurableError('hub.step() is for mode="kernel"; this hub works by itself.')
+        return step(self._engine)
+
+    def handle(self, instance_id: str) -> Handle:
+        """Return the handle of an instance.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If there is no such instance.
+        """
+        self.client.history(instance_id)
+        return Handle(self.client, instance_id)
+
+    # -- looking ---------------------------------------------------------------------------------
+
+    def instances(
+        self,
+        status: Statuses = None,
+        *,
+        name: str | None = None,
+        since: datetime | None = None,
+        top: int | None = None,
+    ) -> list[DurableOrchestrationStatus]:
+        """Return where the instances stand that meet every condition given, oldest first.
+
+        Parameters
+        ----------
+        status
+            One or several, such as ``"Failed"``.
+        name
+            Their orchestrator.
+        since
+            Started at this moment or later; a naive one is UTC.
+        top
+            How many at the most.
+        """
+        return self.client.get_status_by(since, None, status, name=name, top=top)
+
+    def sql(
+        self, query_text: str, params: Sequence[object] | dict[str, object] | None = None
+    ) -> duckdb.DuckDBPyRelation:
+        """Return the answer to a query over ``instances``, ``history`` and ``activities``.
+
+        Parameters
+        ----------
+        query_text
+            DuckDB's SQL. Data frames of your variables can be joined by ``hub.connection()``.
+        params
+            Values for its ``?`` or ``$name``.
+
+        Returns
+        -------
+        duckdb.DuckDBPyRelation
+            With ``.show()``, ``.df()``, ``.pl()``, ``.arrow()``, ``.fetchall()``.
+
+        Raises
+        ------
+        ValueError
+            If it isn't one query: the journal is written by the hub alone.
+        """
+        return query(self.connection(), query_text, params)
+
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """Return a connection of its own for reading, for jupysql, ibis or polars; close it after use."""
+        connection = self._store.cursor().cursor()
+        self._connections.add(connection)
+        return connection
+
+    # -- the end ---------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Wait for the activities that run, commit, and release the file; twice does nothing.
+
+        Open orchestrations go on when the file is opened again.
+
+        Raises
+        ------
+        StoreError
+            If the last records could not be written; nobody was told of them.
+        """
+        self._close(wait=True)
+
+    def _close(self, *, wait: bool) -> None:
+        if self._is_closed:
+            return
+        self._is_closed = True
+        try:
+            self._engine.stop(wait=wait)
+        finally:
+            for connection in list(self._connections):
+                connection.close()
+            self._store.close()
+            _closed(self)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        where = ":memory:" if self._path is None else self._path.name
+        if self._is_closed:
+            return f"<TaskHub {where}: closed>"
+        count = self._engine.open_count
+        return f"<TaskHub {where}: {count} open instance{'' if count == 1 else 's'}, mode {self._mode!r}>"
+
+
+def _place_of(path: str | os.PathLike[str]) -> Path | None:
+    """The file's place, or None for a hub in memory."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"Expected a path or ':memory:', not a {type(path).__name__}.")
+    if path == ":memory:":
+        return None
+    if not str(path) or str(path).startswith(":"):
+        raise ValueError(f"{str(path)!r} is no path. Give a file such as 'flows.duckdb', or ':memory:'.")
+    return Path(path).expanduser().resolve()
+
+
+def _chosen_name(function: object, name: str | None) -> str:
+    if not callable(function):
+        raise TypeError(f"Expected a function, not a {type(function).__name__}.")
+    if name is not None:
+        return name_of(name)
+    chosen = getattr(function, "__name__", None)
+    if not isinstance(chosen, str):
+        raise TypeError(f"{function!r} has no name of its own; give it one: name='...'.")
+    if chosen == "<lambda>":
+        raise ValueError("A lambda has no name of its own; give it one: name='...'.")
+    return chosen
+
+
+def _one_of(option: str, value: object, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ValueError(f"{option} is {value!r}; expected one of {', '.join(map(repr, known))}.")
+
+
+# -- hubs that are open in this process ----------------------------------------------------------
+
+_open_hubs: dict[Path | None, TaskHub] = {}
+_in_memory: list[TaskHub] = []
+_switch_interval = 0.0
+
+
+def _opened(hub: TaskHub) -> None:
+    global _switch_interval
+    if not _open_hubs and not _in_memory:
+        _switch_interval = sys.getswitchinterval()
+        sys.setswitchinterval(min(SWITCH_SECONDS, _switch_interval))
+    if hub._path is None:
+        _in_memory.append(hub)
+    else:
+        _open_hubs[hub._path] = hub
+
+
+def _closed(hub: TaskHub) -> None:
+    if hub in _in_memory:
+        _in_memory.remove(hub)
+    elif _open_hubs.get(hub._path) is hub:
+        del _open_hubs[hub._path]
+    if not _open_hubs and not _in_memory:
+        sys.setswitchinterval(_switch_interval)
+
+
+def _close_all() -> None:
+    """At the end of the process: what runs is not waited for, and goes on when the file is opened again."""
+    for hub in [*_open_hubs.values(), *_in_memory]:
+        hub._close(wait=False)
+
+
+def _forget_all() -> None:
+    """In a forked child: the hubs are the parent's."""
+    _open_hubs.clear()
+    _in_memory.clear()
+
+
+atexit.register(_close_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_all)

@@ -1,0 +1,1 @@
+"""Questions about what happened; rows in, text and frozen values out."""
