@@ -1,0 +1,51 @@
+"""Sphinx configuration.
+
+The lessons are the notebooks, copied here since Sphinx reads only below its own folder.
+"""
+
+import shutil
+from importlib.metadata import version as installed_version
+from pathlib import Path
+
+DOCS = Path(__file__).parent
+LESSONS = DOCS / "tutorial" / "lessons"
+
+shutil.rmtree(LESSONS, ignore_errors=True)
+LESSONS.mkdir(parents=True)
+for notebook in sorted((DOCS.parent / "notebooks").glob("*.ipynb")):
+    shutil.copy2(notebook, LESSONS)  # keeps the time: unchanged pages aren't built again
+
+project = "durablenb"
+author = "The durablenb authors"
+copyright = f"2026, {author}"
+release = version = installed_version("durablenb")
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.viewcode",
+    "numpydoc",
+    "myst_nb",
+]
+exclude_patterns = ["_build", "jupyter_execute", "**/.ipynb_checkpoints"]
+templates_path = ["_templates"]
+
+nb_execution_mode = "off"  # the notebooks are executed by the tests, and their outputs are kept
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+
+autosummary_generate = True
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+maximum_signature_line_length = 80
+numpydoc_show_class_members = False  # autosummary's template lists them
+
+html_theme = "pydata_sphinx_theme"
+html_title = f"durablenb {version}"
+html_theme_options = {
+    "show_prev_next": True,
+    "navigation_with_keys": False,
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}

@@ -1,0 +1,37 @@
+"""The examples of the README, and of pages that stand on their own, run block by block."""
+
+import re
+import textwrap
+from pathlib import Path
+
+import pytest
+
+import durablenb as df
+
+ROOT = Path(__file__).parent.parent
+PAGES = [
+    "README.md",
+    "docs/index.md",
+    "docs/how-to/choose-durability.md",
+    "docs/how-to/from-azure-and-back.md",
+    "docs/how-to/test-an-orchestrator.md",
+]
+PYTHON_BLOCK = re.compile(r"^( *)```python\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_python_blocks_run_in_order(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    namespace = {"__name__": "example"}
+    blocks = PYTHON_BLOCK.findall((ROOT / page).read_text(encoding="utf-8"))
+    assert blocks
+    try:
+        for number, (_, block) in enumerate(blocks, start=1):
+            source = textwrap.dedent(block)
+            file = tmp_path / f"block_{number}.py"  # a file, since a hub keeps functions' sources
+            file.write_text(source, encoding="utf-8")
+            exec(compile(source, file, "exec"), namespace)
+    finally:
+        for value in namespace.values():
+            if isinstance(value, df.TaskHub):
+                value.close()
