@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from durablenb.client import Statuses, SyncDurableOrchestrationClient
-from durablenb.engine.waiting import await_outcome
 from durablenb.model.status import DurableOrchestrationStatus, PurgeHistoryResult
 
 P = ParamSpec("P")
@@ -68,14 +66,12 @@ class DurableOrchestrationClient:
         **options: Any,
     ) -> str:
         """Start an orchestration and return its id; `options` are those of the synchronous method."""
-        return await _in_thread(
-            self._client.start_new,
-            orchestration_function_name,
-            instance_id,
-            client_input,
-            version,
-            **options,
+        import asyncio  # it takes its time to import
+
+        asked = self._client.ask_start(
+            orchestration_function_name, instance_id, client_input, version, **options
         )
+        return await asyncio.wrap_future(asked)
 
     async def get_status(
         self,
@@ -165,9 +161,13 @@ class DurableOrchestrationClient:
         self, instance_id: str, timeout: float | None = None
     ) -> DurableOrchestrationStatus:
         """Wait until an instance has ended, and return where it stands then."""
+        from durablenb.engine.awaiting import await_outcome
+
         await await_outcome(self._client.engine, instance_id, timeout)
         return await self.get_status(instance_id)
 
 
 async def _in_thread(method: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    import asyncio  # it takes its time to import
+
     return await asyncio.to_thread(method, *args, **kwargs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
 from datetime import UTC, datetime
 from typing import Any
 
@@ -91,6 +92,28 @@ class SyncDurableOrchestrationClient:
         ValueError
             If the id breaks the rules.
         """
+        return self.ask_start(
+            orchestration_function_name,
+            instance_id,
+            client_input,
+            version,
+            start_at=start_at,
+            tags=tags,
+            dedupe_statuses=dedupe_statuses,
+        ).result()
+
+    def ask_start(
+        self,
+        orchestration_function_name: Any,
+        instance_id: str | None,
+        client_input: Any,
+        version: str | None,
+        *,
+        start_at: datetime | None = None,
+        tags: Mapping[str, str] | None = None,
+        dedupe_statuses: Statuses = None,
+    ) -> Future[str]:
+        """Ask for a start; the future has the id once it is on disk."""
         name = name_of(orchestration_function_name)
         chosen = self.engine.clock.new_id() if instance_id is None else checked_instance_id(instance_id)
         message = messages.Start(
@@ -102,7 +125,7 @@ class SyncDurableOrchestrationClient:
             _aware(start_at),
             _statuses(dedupe_statuses) or (),
         )
-        return str(self.engine.ask(message).result())
+        return self.engine.ask(message)
 
     def raise_event(self, instance_id: str, event_name: str, event_data: Any = None) -> None:
         """Send an external event; it is kept until the orchestration waits for it.
@@ -117,7 +140,7 @@ class SyncDurableOrchestrationClient:
         text = self._codec.encode(event_data)
         message = messages.Raise(instance_id, checked_event_name(event_name), text)
         if not self.engine.ask(message).result():
-            state = self._existing(instance_id)
+            state = self.existing(instance_id)
             raise InstanceStateError(
                 f"The instance {instance_id!r} is {state.status} and takes no events any more."
             )
@@ -133,7 +156,7 @@ class SyncDurableOrchestrationClient:
         InstanceNotFoundError
             If there is no such instance.
         """
-        self._existing(instance_id)
+        self.existing(instance_id)
         self.engine.ask(messages.Terminate(instance_id, str(reason), recursive)).result()
 
     def suspend(self, instance_id: str, reason: str = "") -> None:
@@ -145,7 +168,7 @@ class SyncDurableOrchestrationClient:
             If there is no such instance.
         """
         if not self.engine.ask(messages.Suspend(instance_id, str(reason))).result():
-            self._existing(instance_id)
+            self.existing(instance_id)
 
     def resume(self, instance_id: str, reason: str = "") -> None:
         """Let a suspended orchestration go on.
@@ -156,7 +179,7 @@ class SyncDurableOrchestrationClient:
             If there is no such instance.
         """
         if not self.engine.ask(messages.Resume(instance_id, str(reason))).result():
-            self._existing(instance_id)
+            self.existing(instance_id)
 
     def rewind(self, instance_id: str, reason: str = "") -> None:
         """Do the failed tasks and children of a failed orchestration again; successes stay.
@@ -187,7 +210,7 @@ class SyncDurableOrchestrationClient:
         InstanceExistsError
             If it is open and its id was to be used.
         """
-        state = self._existing(instance_id)
+        state = self.existing(instance_id)
         chosen = self.engine.clock.new_id() if restart_with_new_instance_id else instance_id
         message = messages.Start(chosen, state.name, state.input or "null", state.version, state.tags)
         return str(self.engine.ask(message).result())
@@ -288,7 +311,7 @@ class SyncDurableOrchestrationClient:
             If it can't go on until somebody does something; the message says what.
         """
         wait_for_outcome(self.engine, instance_id, timeout)
-        return self._status(self._existing(instance_id))
+        return self._status(self.existing(instance_id))
 
     def result_of(self, instance_id: str, timeout: float | None = None) -> Any:
         """Wait until an instance has ended, and return what its orchestrator returned.
@@ -305,7 +328,7 @@ class SyncDurableOrchestrationClient:
     def value_of(self, instance_id: str, outcome: Outcome | None) -> Any:
         """Return what an outcome stands for, or raise it; without one, that of an instance long ended."""
         if outcome is None:
-            state = self._existing(instance_id)
+            state = self.existing(instance_id)
             name, status, text = state.name, state.status, state.output or "null"
         else:
             name, status, text = outcome
@@ -374,7 +397,8 @@ class SyncDurableOrchestrationClient:
         states = self._store.states(InstanceQuery(instance_ids=(instance_id,)))
         return states[0] if states else None
 
-    def _existing(self, instance_id: str) -> InstanceState:
+    def existing(self, instance_id: str) -> InstanceState:
+        """Return the state of an instance that there is, or raise `InstanceNotFoundError`."""
         state = self._state(instance_id)
         if state is None:
             raise _unknown(instance_id)

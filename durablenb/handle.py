@@ -6,7 +6,6 @@ from collections.abc import Generator
 from typing import Any
 
 from durablenb.client import SyncDurableOrchestrationClient
-from durablenb.engine.waiting import await_outcome
 from durablenb.model.errors import DurableError
 from durablenb.model.status import DurableOrchestrationStatus
 from durablenb.queries.history import History
@@ -66,6 +65,8 @@ class Handle:
         return self._client.wait_for_completion(self.id, timeout)
 
     def __await__(self) -> Generator[Any, Any, Any]:
+        from durablenb.engine.awaiting import await_outcome  # asyncio takes its time to import
+
         outcome = yield from await_outcome(self._client.engine, self.id, None).__await__()
         return self._client.value_of(self.id, outcome)
 

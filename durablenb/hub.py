@@ -19,7 +19,6 @@ from durablenb.engine.clocks import SystemClock
 from durablenb.engine.engine import Engine, EngineOptions
 from durablenb.engine.episodes import EpisodeOptions
 from durablenb.engine.executors import Executors
-from durablenb.engine.http import send_request
 from durablenb.engine.messages import Registered
 from durablenb.engine.waiting import step
 from durablenb.handle import Handle
@@ -135,7 +134,7 @@ class TaskHub:
         self._mode = mode
         self._path = _place_of(path)
         self._registry = Registry()
-        self._registry.add_activity(Activity(HTTP_ACTIVITY, send_request))
+        self._registry.add_activity(Activity(HTTP_ACTIVITY, _send_request))
         self._connections: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
         self._store = DuckStore(self._path)
         self._is_closed = False
@@ -332,8 +331,7 @@ class TaskHub:
         InstanceNotFoundError
             If there is no such instance.
         """
-        self.client.history(instance_id)
-        return Handle(self.client, instance_id)
+        return Handle(self.client, self.client.existing(instance_id).instance_id)
 
     # -- looking ---------------------------------------------------------------------------------
 
@@ -428,6 +426,12 @@ class TaskHub:
             return f"<TaskHub {where}: closed>"
         count = self._engine.open_count
         return f"<TaskHub {where}: {count} open instance{'' if count == 1 else 's'}, mode {self._mode!r}>"
+
+
+def _send_request(request: dict[str, Any]) -> dict[str, Any]:
+    from durablenb.engine.http import send_request  # urllib takes its time to import
+
+    return send_request(request)
 
 
 def _place_of(path: str | os.PathLike[str]) -> Path | None:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from durablenb.model import actions, events
+from durablenb.model.failures import FailureDetails
 
 _FACT_OF: dict[type, Callable[..., events.Event]] = {
     actions.ScheduleTask: events.TaskScheduled,
@@ -22,14 +23,10 @@ _FACT_OF: dict[type, Callable[..., events.Event]] = {
     actions.ContinueExecutionAsNew: events.ContinueAsNew,
 }
 
-_FIELDS = {kind: tuple(field.name for field in fields(kind)) for kind in _FACT_OF}
-
 
 def record(action: actions.Action, event_id: int, timestamp: datetime) -> events.Event:
     """The fact that this request becomes at this place and time of the history."""
-    kind = type(action)
-    values = [getattr(action, name) for name in _FIELDS[kind]]
-    return _FACT_OF[kind](event_id, timestamp, *values)
+    return _FACT_OF[type(action)](event_id, timestamp, *action)
 
 
 def described(event: events.Event) -> str:
@@ -53,8 +50,6 @@ def differences(recorded: events.Event, requested: events.Event) -> tuple[tuple[
 
 def same(recorded: object, requested: object) -> bool:
     """Whether two values of a field count as equal: of a failure, its type and its message."""
-    from durablenb.model.failures import FailureDetails
-
     if isinstance(recorded, FailureDetails) and isinstance(requested, FailureDetails):
         return (recorded.error_type, recorded.message) == (requested.error_type, requested.message)
     return recorded == requested

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -107,6 +106,8 @@ def name_of(target: object) -> str:
 
 def not_found(kind: str, name: str, known: Iterable[str]) -> FunctionNotFoundError:
     """The error for a name that isn't registered, with what may have been meant."""
+    import difflib
+
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1)
     meant = f" Did you mean {close[0]!r}?" if close else ""

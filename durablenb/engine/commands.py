@@ -10,7 +10,7 @@ from durablenb.core.registry import Registry, not_found
 from durablenb.core.rewind import rewound
 from durablenb.engine import messages
 from durablenb.engine.episodes import Episodes
-from durablenb.engine.instance import Instance
+from durablenb.engine.instance import Instance, Outcome
 from durablenb.engine.journal import Journal
 from durablenb.model.errors import (
     DurableError,
@@ -78,7 +78,7 @@ class Commands:
         try:
             answer = self._carry_out[type(message)](message)
         except DurableError as error:
-            message.reply.set_exception(error)
+            messages.refuse(message.reply, error)
             return
         self._journal.answer(message.reply, answer)
 
@@ -155,6 +155,8 @@ class Commands:
             )
         query = InstanceQuery(instance_ids=tuple(set(wanted) - set(open_ids)))
         gone = [state.instance_id for state in self._store.states(query)]
+        for instance_id in gone:
+            self._lifecycle.ended.pop(instance_id, None)
         if gone:
             self._journal.purge(gone)
         return len(gone)
@@ -162,9 +164,11 @@ class Commands:
     def _watch(self, message: messages.Watch) -> Future[Any] | None:
         instance = self._lifecycle.open.get(message.instance_id)
         if instance is None:
-            return None
+            outcome = self._lifecycle.ended.get(message.instance_id)
+            return None if outcome is None else _done(outcome)
         if instance.completion is None:
             instance.completion = Future()
+        messages.answer(message.reply, instance.completion)  # it tells nothing that isn't on disk
         return instance.completion
 
     # -- rewind ----------------------------------------------------------------------------------
@@ -194,7 +198,7 @@ class Commands:
         execution = self._episodes.new_execution(instance)
         assert execution is not None
         kept = rewound(execution, history, mark.event_id + 1)
-        self._lifecycle.open[instance.id] = instance
+        self._lifecycle.reopen(instance)
         instance.has_begun = True
         for event in (mark, *kept):
             self._journal.write(instance, event)
@@ -235,3 +239,9 @@ class Commands:
         self._journal.drain()
         states = self._store.states(InstanceQuery(instance_ids=(instance_id,)))
         return states[0] if states else None
+
+
+def _done(outcome: Outcome) -> Future[Outcome]:
+    future: Future[Outcome] = Future()
+    future.set_result(outcome)
+    return future

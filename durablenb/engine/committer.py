@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from durablenb.engine.messages import answer, refuse
 from durablenb.model.errors import StoreError
 from durablenb.ports.store import Record, Store
 
@@ -174,8 +175,7 @@ class Committer:
             for callback in batch.then:
                 callback()
             for reply, value in batch.replies:
-                if not reply.done():
-                    reply.set_result(value)
+                answer(reply, value)
         with self._changed:
             self._committed += len(group)
             self._changed.notify_all()
@@ -183,8 +183,7 @@ class Committer:
     def _fail(self, error: StoreError) -> None:
         for batch in self._unsaved:
             for reply, _ in batch.replies:
-                if not reply.done():
-                    reply.set_exception(error)
+                refuse(reply, error)
         with self._changed:
             self.failure = error
             self._changed.notify_all()

@@ -29,6 +29,7 @@ from durablenb.engine.messages import (
     Message,
     Registered,
     Wake,
+    refuse,
 )
 from durablenb.engine.timers import Timers
 from durablenb.engine.work import Work
@@ -112,7 +113,7 @@ class Engine:
         """Asks for something; the future is resolved once the answer is on disk."""
         refusal = self._refusal()
         if refusal is not None:
-            message.reply.set_exception(refusal)
+            refuse(message.reply, refusal)
             return message.reply
         self._inbox.put(message)
         if self._thread is None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import concurrent.futures
 import os
 import threading
 from collections import deque
-from collections.abc import Coroutine
 from functools import lru_cache
 from queue import SimpleQueue
 from typing import Any, cast
@@ -108,51 +106,6 @@ def _interruptible(job: Job) -> Outcome:
         raise
     except BaseException as error:
         return failure_of(error)
-
-
-class LoopExecutor:
-    """An asyncio event loop in a thread of its own, for ``async def`` activities."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._thread = threading.Thread(target=self._run, name="durablenb-asyncio", daemon=True)
-        self._thread.start()
-
-    def submit(self, job: Job) -> None:
-        """Takes a job."""
-        self._loop.call_soon_threadsafe(self._spawn, job)
-
-    def close(self, *, wait: bool) -> None:
-        """Ends the loop; what runs is cancelled."""
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        if wait:
-            self._thread.join()
-
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_forever()
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            self._loop.run_until_complete(asyncio.gather(*self._tasks, return_exceptions=True))
-        self._loop.close()
-
-    def _spawn(self, job: Job) -> None:
-        task = self._loop.create_task(self._call(job))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _call(self, job: Job) -> None:
-        if not job.begin():
-            return
-        try:
-            argument = (job.codec.decode(job.text),) if job.takes_input else ()
-            made: Coroutine[Any, Any, Any] = job.function(*argument)
-            outcome: Outcome = job.codec.encode(await made)
-        except BaseException as error:
-            outcome = failure_of(error)
-        job.finish(outcome)
 
 
 class FuturesExecutor:
@@ -258,6 +211,8 @@ class Executors:
         if asked == "inline":
             return self.inline
         if asked == "asyncio":
+            from durablenb.engine.loop import LoopExecutor  # asyncio takes its time to import
+
             return LoopExecutor()
         if asked == "processes":
             return ProcessExecutor()

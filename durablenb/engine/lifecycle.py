@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
-from concurrent.futures import Future
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +11,7 @@ from durablenb.core.execution import Execution
 from durablenb.core.fold import failure_text
 from durablenb.engine.instance import Instance, Outcome
 from durablenb.engine.journal import Journal
+from durablenb.engine.messages import answer
 from durablenb.engine.timers import Timers
 from durablenb.model.errors import OrchestrationTerminatedError
 from durablenb.model.events import (
@@ -30,6 +30,13 @@ from durablenb.model.failures import FailureDetails, failure_of
 from durablenb.model.ids import execution_id_of
 from durablenb.model.status import OrchestrationRuntimeStatus as Status
 from durablenb.ports.clock import Clock
+
+
+KEPT_OUTCOMES = 4_096
+"""Outcomes of instances that ended lately, for who asks for them after the end."""
+
+KEPT_CHARACTERS = 4_096
+"""An outcome longer than this is read from the journal."""
 
 
 class Lifecycle:
@@ -63,6 +70,7 @@ class Lifecycle:
         self._new_execution = new_execution
         self._forget = forget
         self.open: dict[str, Instance] = {}
+        self.ended: OrderedDict[str, Outcome] = OrderedDict()
         self.queue: deque[Instance] = deque()
 
     def begin(
@@ -82,7 +90,7 @@ class Lifecycle:
         execution_id = execution_id_of(instance_id, self._journal.seq + 1, now)
         started = ExecutionStarted(1, now, name, text, version, parent, tags or {}, start_at, generation)
         instance = Instance(instance_id, execution_id, started)
-        self.open[instance_id] = instance
+        self.reopen(instance)
         self._journal.write(instance, started)
         instance.execution = self._new_execution(instance)
         if instance.execution is not None:
@@ -92,6 +100,11 @@ class Lifecycle:
         else:
             self.enqueue(instance)
         return instance
+
+    def reopen(self, instance: Instance) -> None:
+        """The instance is open, whatever became of one of its id before."""
+        self.open[instance.id] = instance
+        self.ended.pop(instance.id, None)
 
     def arrive(
         self,
@@ -126,9 +139,13 @@ class Lifecycle:
             return
         self._close(instance)
         outcome = outcome_of(instance.name, fact)
+        if len(outcome.text) <= KEPT_CHARACTERS:
+            self.ended[instance.id] = outcome
+            if len(self.ended) > KEPT_OUTCOMES:
+                self.ended.popitem(last=False)
         if instance.completion is not None:
             completion = instance.completion
-            self._journal.afterwards(lambda: _resolve(completion, outcome))
+            self._journal.afterwards(lambda: answer(completion, outcome))
         self._tell_parent(instance, fact)
 
     def _continue(self, instance: Instance, fact: ContinueAsNew) -> None:
@@ -190,8 +207,3 @@ def _failure(instance: Instance, fact: Event) -> FailureDetails:
     return failure_of(
         OrchestrationTerminatedError(f"{instance.id} was terminated: {fact.reason or 'no reason'}")
     )
-
-
-def _resolve(completion: Future[Outcome], outcome: Outcome) -> None:
-    if not completion.done():
-        completion.set_result(outcome)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,19 @@ Reply = Future[Any]
 """Where the answer to a client's message goes, once what it says is on disk."""
 
 
-@dataclass(frozen=True, slots=True)
+def answer(reply: Reply, value: object) -> None:
+    """Answers a client, unless it gave up waiting."""
+    with contextlib.suppress(InvalidStateError):
+        reply.set_result(value)
+
+
+def refuse(reply: Reply, error: Exception) -> None:
+    """Answers a client with an error, unless it gave up waiting."""
+    with contextlib.suppress(InvalidStateError):
+        reply.set_exception(error)
+
+
+@dataclass(slots=True, eq=False)
 class Start:
     """Start an orchestration; answered with its id."""
 
@@ -32,7 +45,7 @@ class Start:
     reply: Reply = field(default_factory=Future)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Raise:
     """Raise an external event; answered with whether somebody open got it."""
 
@@ -42,7 +55,7 @@ class Raise:
     reply: Reply = field(default_factory=Future)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Terminate:
     """Terminate an orchestration; answered with whether it was open."""
 
@@ -52,7 +65,7 @@ class Terminate:
     reply: Reply = field(default_factory=Future)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Suspend:
     """Suspend an orchestration; answered with whether it was open."""
 
@@ -61,7 +74,7 @@ class Suspend:
     reply: Reply = field(default_factory=Future)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Resume:
     """Resume an orchestration; answered with whether it was open."""
 
@@ -70,7 +83,7 @@ class Resume:
     reply: Reply = field(default_factory=Future)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Rewind:
     """Rewind a failed orchestration; answered with None."""
 
@@ -79,7 +92,7 @@ class Rewind:
     reply: Reply = field(default_factory=Future)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Purge:
     """Delete ended instances; answered with the number deleted."""
 
@@ -88,15 +101,15 @@ class Purge:
     reply: Reply = field(default_factory=Future)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Watch:
-    """Answered with the future of an open instance's outcome, or None if it isn't open."""
+    """Answered with the future of an instance's outcome, or None if it ended long ago or never was."""
 
     instance_id: str
     reply: Reply = field(default_factory=Future)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Registered:
     """A function was registered: what waits for it can go on."""
 
@@ -104,7 +117,7 @@ class Registered:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Finished:
     """An activity ended; without an outcome, it was not run."""
 
@@ -114,14 +127,14 @@ class Finished:
     ended_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Durable:
     """These calls are on disk: they may start."""
 
     works: Sequence[Work]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Wake:
     """Look around: the time may have changed."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import time
 from collections.abc import Iterator
@@ -43,9 +42,9 @@ def wait_for_outcome(engine: Engine, instance_id: str, timeout: float | None) ->
     completion: Future[Outcome] | None = engine.ask(Watch(instance_id)).result()
     if completion is None:
         return None
-    with _waiting(engine):
+    with waiting(engine):
         while not completion.done():
-            seconds = _seconds_left(instance_id, deadline, timeout)
+            seconds = seconds_left(instance_id, deadline, timeout)
             _wait_a_while(engine, instance_id, completion, seconds)
         return completion.result()
 
@@ -62,33 +61,8 @@ def step(engine: Engine) -> str | None:
             return None
 
 
-async def await_outcome(engine: Engine, instance_id: str, timeout: float | None) -> Outcome | None:
-    """Return the same; the event loop goes on meanwhile, unless its thread has to do the work."""
-    if not engine.is_threaded:
-        return wait_for_outcome(engine, instance_id, timeout)
-    deadline = None if timeout is None else time.monotonic() + timeout
-    completion: Future[Outcome] | None = await asyncio.to_thread(engine.ask(Watch(instance_id)).result)
-    if completion is None:
-        return None
-    loop, ended = asyncio.get_running_loop(), asyncio.Event()
-
-    def tell(_: object) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(ended.set)
-
-    completion.add_done_callback(tell)
-    with _waiting(engine):
-        while not completion.done():
-            seconds = _seconds_left(instance_id, deadline, timeout)
-            try:
-                await asyncio.wait_for(ended.wait(), seconds)
-            except TimeoutError:
-                _check(engine, instance_id)
-        return completion.result()
-
-
 @contextlib.contextmanager
-def _waiting(engine: Engine) -> Iterator[None]:
+def waiting(engine: Engine) -> Iterator[None]:
     """Lets the engine know that somebody waits, so that a virtual clock may jump."""
     waiter = object()
     engine.waiters.add(waiter)
@@ -99,7 +73,8 @@ def _waiting(engine: Engine) -> Iterator[None]:
         engine.waiters.discard(waiter)
 
 
-def _seconds_left(instance_id: str, deadline: float | None, timeout: float | None) -> float:
+def seconds_left(instance_id: str, deadline: float | None, timeout: float | None) -> float:
+    """How long to wait before the next look; raises when the time is over."""
     if deadline is None:
         return LOOK_SECONDS
     left = deadline - time.monotonic()
@@ -113,10 +88,10 @@ def _wait_a_while(engine: Engine, instance_id: str, completion: Future[Any], sec
         try:
             completion.result(seconds)
         except TimeoutError:
-            _check(engine, instance_id)
+            check(engine, instance_id)
     elif engine.step() is None and not completion.done():
         if engine.is_idle and not engine.jump():
-            _check(engine, instance_id)
+            check(engine, instance_id)
             if not engine.can_go_on:
                 raise WaitTimeoutError(
                     f"{instance_id} waits, and nothing is left to happen: no activity runs and no "
@@ -125,7 +100,8 @@ def _wait_a_while(engine: Engine, instance_id: str, completion: Future[Any], sec
         engine.rest(seconds)
 
 
-def _check(engine: Engine, instance_id: str) -> None:
+def check(engine: Engine, instance_id: str) -> None:
+    """Raises what stands in the way of an instance, if anything does."""
     obstacle = engine.committer.failure or engine.obstacle(instance_id)
     if obstacle is not None:
         raise obstacle

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from durablenb.model.failures import FailureDetails
 
 
-@dataclass(frozen=True, slots=True)
-class ScheduleTask:
+class ScheduleTask(NamedTuple):
     """Run an activity."""
 
     task_id: int
@@ -19,8 +18,7 @@ class ScheduleTask:
     retry_of: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CreateSubOrchestration:
+class CreateSubOrchestration(NamedTuple):
     """Start a child and wait for it. No `instance_id`: one is made from the execution's and the task's."""
 
     task_id: int
@@ -32,8 +30,7 @@ class CreateSubOrchestration:
     retry_of: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CreateTimer:
+class CreateTimer(NamedTuple):
     """Wake the orchestrator at `fire_at` or soon after."""
 
     task_id: int
@@ -41,51 +38,44 @@ class CreateTimer:
     retry_of: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CancelTimer:
+class CancelTimer(NamedTuple):
     """Give up waiting for a timer."""
 
     task_id: int
 
 
-@dataclass(frozen=True, slots=True)
-class SubscribeEvent:
+class SubscribeEvent(NamedTuple):
     """Wait for an external event."""
 
     task_id: int
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class UnsubscribeEvent:
+class UnsubscribeEvent(NamedTuple):
     """Give up waiting for an external event."""
 
     task_id: int
 
 
-@dataclass(frozen=True, slots=True)
-class SetCustomStatus:
+class SetCustomStatus(NamedTuple):
     """Show this value as the custom status."""
 
     status: str
 
 
-@dataclass(frozen=True, slots=True)
-class CompleteExecution:
+class CompleteExecution(NamedTuple):
     """The orchestrator returned this."""
 
     result: str
 
 
-@dataclass(frozen=True, slots=True)
-class FailExecution:
+class FailExecution(NamedTuple):
     """The orchestrator raised this."""
 
     failure: FailureDetails
 
 
-@dataclass(frozen=True, slots=True)
-class ContinueExecutionAsNew:
+class ContinueExecutionAsNew(NamedTuple):
     """Begin a fresh execution with this input."""
 
     input: str

@@ -5,47 +5,56 @@ select seq, instance_id, execution_id, event_id, event_type, timestamp, name, ta
        try_cast(payload as json) as payload, started_at, try_cast(attributes as json) as attributes
 from journal;
 
+-- One row an instance; payloads as they were written. The last event of a kind wins: `latest` and `phase`
+-- hold a place in the journal and the kind of the event there in one number, which is cheap to take the
+-- greatest of.
 create or replace view instance_states as
-with marks as (
-    select
-        instance_id,
-        max(seq) filter (event_type = 'ExecutionStarted') as started_seq,
-        max(seq) filter (event_type = 'OrchestratorStarted') as begun_seq,
-        max(seq) filter (event_type in ('ExecutionCompleted', 'ExecutionFailed', 'ExecutionTerminated')) as ended_seq,
-        max(seq) filter (event_type = 'ExecutionSuspended') as suspended_seq,
-        max(seq) filter (event_type = 'ExecutionResumed') as resumed_seq,
-        max(seq) filter (event_type = 'CustomStatusSet') as custom_seq,
-        arg_max(event_type, seq) filter (event_type in ('ExecutionCompleted', 'ExecutionFailed', 'ExecutionTerminated')) as end_type,
-        arg_max(payload, seq) filter (event_type in ('ExecutionCompleted', 'ExecutionFailed', 'ExecutionTerminated')) as end_payload,
-        arg_max(payload, seq) filter (event_type = 'CustomStatusSet') as custom_payload,
-        arg_max(execution_id, seq) filter (event_type = 'ExecutionStarted') as execution_id,
-        arg_max(name, seq) filter (event_type = 'ExecutionStarted') as name,
-        arg_max(payload, seq) filter (event_type = 'ExecutionStarted') as input,
-        arg_max(coalesce(attributes, '{}'), seq) filter (event_type = 'ExecutionStarted') as attributes,
-        arg_max(timestamp, seq) filter (
-            event_type = 'ExecutionStarted' and coalesce(try_cast(attributes as json) ->> 'generation', '0') = '0'
-        ) as created_time,
-        max(timestamp) as last_updated_time
+with events as (
+    select seq, instance_id, execution_id, timestamp, name, payload, attributes,
+        case event_type
+            when 'ExecutionStarted' then 0 when 'OrchestratorStarted' then 1
+            when 'ExecutionSuspended' then 2 when 'ExecutionResumed' then 3
+            when 'ExecutionCompleted' then 4 when 'ExecutionFailed' then 5 when 'ExecutionTerminated' then 6
+            when 'CustomStatusSet' then 8 when 'ExecutionRewound' then 9
+        end as kind
     from journal
     where event_type in (
         'ExecutionStarted', 'OrchestratorStarted', 'ExecutionCompleted', 'ExecutionFailed',
         'ExecutionTerminated', 'ExecutionSuspended', 'ExecutionResumed', 'ExecutionRewound', 'CustomStatusSet'
     )
+),
+marks as (
+    select
+        instance_id,
+        max(seq * 8 + kind) filter (kind < 8) as latest,
+        max(seq * 2 + kind) filter (kind < 2) as phase,
+        max(seq) filter (kind = 0) as started_seq,
+        max(seq) filter (kind = 8) as custom_seq,
+        arg_max(payload, seq) filter (kind between 4 and 6) as end_payload,
+        arg_max(payload, seq) filter (kind = 8) as custom_payload,
+        arg_max(execution_id, seq) filter (kind = 0) as execution_id,
+        arg_max(name, seq) filter (kind = 0) as name,
+        arg_max(payload, seq) filter (kind = 0) as input,
+        arg_max(coalesce(attributes, '{}'), seq) filter (kind = 0) as attributes,
+        arg_max(timestamp, seq) filter (
+            kind = 0 and coalesce(try_cast(attributes as json) ->> 'generation', '0') = '0'
+        ) as created_time,
+        max(timestamp) as last_updated_time
+    from events
     group by instance_id
 )
 select
     instance_id,
     name,
-    case
-        when ended_seq > started_seq then replace(end_type, 'Execution', '')
-        when suspended_seq > started_seq and suspended_seq > coalesce(resumed_seq, 0) then 'Suspended'
-        when begun_seq > started_seq then 'Running'
-        else 'Pending'
+    case latest & 7
+        when 0 then 'Pending' when 1 then 'Running' when 2 then 'Suspended'
+        when 3 then case phase & 1 when 1 then 'Running' else 'Pending' end
+        when 4 then 'Completed' when 5 then 'Failed' when 6 then 'Terminated'
     end as status,
     created_time,
     last_updated_time,
     input,
-    case when ended_seq > started_seq then end_payload end as output,
+    case when latest & 7 >= 4 then end_payload end as output,
     case when custom_seq > started_seq then custom_payload end as custom_status,
     try_cast(attributes as json) ->> 'version' as version,
     try_cast(attributes as json) -> 'parent' ->> 'instance_id' as parent_instance_id,
@@ -54,8 +63,7 @@ select
     cast(coalesce(try_cast(attributes as json) ->> 'generation', '0') as integer) as generation,
     execution_id,
     attributes
-from marks
-where started_seq is not null;
+from marks;
 
 create or replace view instances as
 select instance_id, name, status, created_time, last_updated_time, last_updated_time - created_time as duration,
@@ -64,38 +72,30 @@ select instance_id, name, status, created_time, last_updated_time, last_updated_
        tags, scheduled_start_time, generation, execution_id
 from instance_states;
 
+-- One row a call, as it stands since the last rewind.
 create or replace view activities as
-with calls as (
-    select
-        instance_id, execution_id, task_id,
-        max(seq) filter (event_type = 'TaskScheduled') as scheduled_seq,
-        max(seq) filter (event_type in ('TaskCompleted', 'TaskFailed')) as ended_seq,
-        any_value(name) as name,
-        arg_max(payload, seq) filter (event_type = 'TaskScheduled') as input,
-        arg_max(attributes, seq) filter (event_type = 'TaskScheduled') as attributes,
-        min(timestamp) filter (event_type = 'TaskScheduled') as scheduled,
-        arg_max(started_at, seq) filter (event_type in ('TaskCompleted', 'TaskFailed')) as started,
-        arg_max(timestamp, seq) filter (event_type in ('TaskCompleted', 'TaskFailed')) as ended,
-        arg_max(payload, seq) filter (event_type in ('TaskCompleted', 'TaskFailed')) as outcome,
-        arg_max(event_type, seq) filter (event_type in ('TaskCompleted', 'TaskFailed')) as end_type
-    from journal
-    where event_type in ('TaskScheduled', 'TaskCompleted', 'TaskFailed')
-    group by instance_id, execution_id, task_id
+with rewinds as (
+    select execution_id, max(seq) as seq from journal where event_type = 'ExecutionRewound' group by execution_id
+),
+calls as (
+    select j.* from journal j left join rewinds r on j.execution_id = r.execution_id
+    where j.event_type in ('TaskScheduled', 'TaskCompleted', 'TaskFailed') and j.seq > coalesce(r.seq, 0)
 )
 select
-    instance_id,
-    execution_id,
-    task_id,
-    name,
-    case when ended_seq > scheduled_seq then replace(end_type, 'Task', '') else 'Pending' end as status,
-    scheduled,
-    case when ended_seq > scheduled_seq then started end as started,
-    case when ended_seq > scheduled_seq then ended end as ended,
-    case when ended_seq > scheduled_seq then started - scheduled end as queue_time,
-    case when ended_seq > scheduled_seq then ended - started end as run_time,
-    cast(coalesce(try_cast(attributes as json) ->> 'attempt', '1') as integer) as attempt,
-    try_cast(input as json) as input,
-    case when ended_seq > scheduled_seq and end_type = 'TaskCompleted' then try_cast(outcome as json) end as result,
-    case when ended_seq > scheduled_seq and end_type = 'TaskFailed' then try_cast(outcome as json) end as failure
-from calls
-where scheduled_seq is not null;
+    s.instance_id,
+    s.execution_id,
+    s.task_id,
+    s.name,
+    case e.event_type when 'TaskCompleted' then 'Completed' when 'TaskFailed' then 'Failed' else 'Pending' end as status,
+    s.timestamp as scheduled,
+    e.started_at as started,
+    e.timestamp as ended,
+    e.started_at - s.timestamp as queue_time,
+    e.timestamp - e.started_at as run_time,
+    cast(coalesce(try_cast(s.attributes as json) ->> 'attempt', '1') as integer) as attempt,
+    try_cast(s.payload as json) as input,
+    case e.event_type when 'TaskCompleted' then try_cast(e.payload as json) end as result,
+    case e.event_type when 'TaskFailed' then try_cast(e.payload as json) end as failure
+from (select * from calls where event_type = 'TaskScheduled') s
+left join (select * from calls where event_type <> 'TaskScheduled') e
+    on s.execution_id = e.execution_id and s.task_id = e.task_id;

@@ -1,0 +1,156 @@
+"""The command line: look into a hub, repair it, see a demonstration."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import durablenb
+from durablenb.model.errors import DurableError
+from durablenb.queries.file import HubFile
+from durablenb.queries.text import shortened, table_text
+from durablenb.store.repair import repair
+
+_ALL = "select instance_id, name, status, last_updated_time from instances order by created_time, instance_id"
+_ONE = "select * from instances where instance_id = ?"
+_EVENTS = "select * from history where instance_id = ? order by seq"
+
+_WIDTH = 72
+"""Characters of a value that `show` prints."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line asks for, and return the exit code.
+
+    Parameters
+    ----------
+    arguments
+        The words after the program's name; without them, those the process was started with.
+    """
+    options = _parser().parse_args(arguments)
+    _allow_any_text()
+    try:
+        code: int = options.command(options)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # `durablenb show … | head`: nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return _failed("interrupted")
+    except (DurableError, OSError, ValueError) as error:
+        return _failed(str(error))
+
+
+def _failed(text: str) -> int:
+    print("durablenb:", " ".join(text.splitlines()), file=sys.stderr)
+    return 1
+
+
+def _allow_any_text() -> None:
+    """Let a terminal that can't show a character show another one."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="replace")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="durablenb", description="Look into a hub's file, repair it, or see a demonstration."
+    )
+    parser.add_argument("--version", action="version", version=f"durablenb {durablenb.__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(name: str, function: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=function.__doc__, description=function.__doc__)
+        added.set_defaults(command=function)
+        return added
+
+    demo = command("demo", _demo)
+    demo.add_argument("--keep", metavar="FOLDER", type=Path, help="work in this folder and leave it there")
+    listing, show = command("ls", _ls), command("show", _show)
+    sql, mend = command("sql", _sql), command("repair", _repair)
+    for with_file in (listing, show, sql, mend):
+        with_file.add_argument("file", metavar="FILE", type=Path, help="the hub's file")
+        with_file.add_argument("--json", action="store_true", help="print JSON")
+    show.add_argument("instance", metavar="INSTANCE", help="the instance's id")
+    sql.add_argument("query", metavar="QUERY", help="DuckDB's SQL")
+    return parser
+
+
+def _demo(options: argparse.Namespace) -> int:
+    """See an orchestration whose process is killed half-way, and which goes on."""
+    from durablenb.demo import tell
+
+    return tell(sys.stdout, options.keep)
+
+
+def _ls(options: argparse.Namespace) -> int:
+    """List the instances."""
+    with HubFile(options.file) as file:
+        answer = file.answer(_ALL)
+    if options.json:
+        _print_json(answer.as_json())
+        return 0
+    if answer.rows:
+        rows = [(*row, f"{updated:%Y-%m-%d %H:%M:%S}") for *row, updated in answer.rows]
+        print(table_text(("instance", "orchestrator", "status", "last heard of (UTC)"), rows))
+        print()
+    statuses = Counter(row[2] for row in answer.rows)
+    counts = ", ".join(f"{count:,} {status}" for status, count in statuses.most_common())
+    total = len(answer.rows)
+    print(f"{total:,} instance{'' if total == 1 else 's'}" + (f": {counts}" if counts else ""))
+    return 0
+
+
+def _show(options: argparse.Namespace) -> int:
+    """Show one instance: what it was given and what it gave, its timeline, its history."""
+    with HubFile(options.file) as file:
+        history = file.history(options.instance)
+        answer = file.answer(_ONE, [options.instance])
+        (instance,) = answer.as_json()
+        if options.json:
+            events = file.answer(_EVENTS, [options.instance]).as_json()
+            _print_json({"instance": instance, "history": events})
+            return 0
+    print(f"{instance['name']}  {instance['instance_id']}  {instance['status']}\n")
+    for key, value in instance.items():
+        if key not in ("name", "instance_id", "status") and value not in (None, {}):
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            print(f"  {key:<18}  {shortened(text, _WIDTH)}")
+    print(f"\n{history.timeline()}\n\n{history}")
+    return 0
+
+
+def _sql(options: argparse.Namespace) -> int:
+    """Answer a query over the views instances, history and activities."""
+    with HubFile(options.file) as file:
+        answer = file.answer(options.query)
+    if options.json:
+        _print_json(answer.as_json())
+    else:
+        print(table_text(answer.columns, answer.rows))
+    return 0
+
+
+def _repair(options: argparse.Namespace) -> int:
+    """Mend a hub that can't be opened; nothing is ever deleted."""
+    report = repair(options.file)
+    if options.json:
+        found = asdict(report)
+        _print_json(found | {"path": str(report.path), "kept": [str(file) for file in report.kept]})
+    else:
+        print(report)
+    return 1 if report.verdict == "unreadable" else 0
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=1, ensure_ascii=False))

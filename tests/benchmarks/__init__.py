@@ -1,0 +1,1 @@
+"""Workloads that are timed: `python -m tests.benchmarks [name ...]` prints one JSON line for each."""

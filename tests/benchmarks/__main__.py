@@ -1,0 +1,48 @@
+"""Prints a JSON line for each workload: its name, n, seconds, and the bare DuckDB figure of the same run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.benchmarks import opening, querying, running
+
+WORKLOADS = {
+    workload.__name__: workload
+    for workload in (
+        running.chain_pipelined,
+        running.chain_strict,
+        running.fan_out,
+        running.many_orchestrations,
+        running.one_activity,
+        running.beside_a_busy_activity,
+        opening.imports,
+        opening.going_on_after_a_kill,
+        opening.a_large_hub,
+        querying.ten_million_events,
+    )
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("workloads", nargs="*", help=f"which of: {', '.join(WORKLOADS)}")
+    asked = parser.parse_args().workloads
+    for name in asked:
+        if name not in WORKLOADS:
+            sys.exit(f"There is no workload {name!r}; there are: {', '.join(WORKLOADS)}.")
+    for name in asked or WORKLOADS:
+        with tempfile.TemporaryDirectory() as folder:
+            for figures in WORKLOADS[name](Path(folder)):
+                rounded = {
+                    key: round(value, 5) if isinstance(value, float) else value
+                    for key, value in figures.items()
+                }
+                print(json.dumps({"workload": name, **rounded}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

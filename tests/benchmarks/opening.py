@@ -1,0 +1,148 @@
+"""How soon a process is at work: importing, and going on after a kill."""
+
+from __future__ import annotations
+
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import durablenb as df
+from durablenb.model.events import (
+    ExecutionCompleted,
+    ExecutionStarted,
+    OrchestratorStarted,
+    TaskCompleted,
+    TaskScheduled,
+)
+from durablenb.ports.store import Record
+from durablenb.store.duck import DuckStore
+
+_WORKER = """
+import sys, time
+begin = time.perf_counter()
+import durablenb as df
+imported = time.perf_counter()
+hub = df.TaskHub(sys.argv[1])
+@hub.activity
+def nothing(value):
+    print("activity", value, time.perf_counter() - begin, imported - begin, flush=True)
+    return value
+@hub.orchestrator
+def chain(context):
+    for number in range(context.get_input()):
+        yield context.call_activity("nothing", number)
+if len(sys.argv) > 2:
+    hub.start("chain", 1_000, instance_id="killed")
+hub.handle("killed").result()
+"""
+
+
+def imports(folder: Path) -> Iterator[dict[str, Any]]:
+    """`import durablenb` against `import duckdb`, each in processes of its own, in turn."""
+    taken: dict[str, list[float]] = {"duckdb": [], "durablenb": []}
+    for _ in range(9):
+        for name, seconds in taken.items():
+            code = f"import time; t = time.perf_counter(); import {name}; print(time.perf_counter() - t)"
+            seconds.append(float(_python(folder, "-c", code).stdout))
+    ours, theirs = (statistics.median(taken[name]) for name in ("durablenb", "duckdb"))
+    yield {"n": 9, "seconds": ours, "bare_seconds": theirs, "ratio": ours / theirs}
+
+
+def going_on_after_a_kill(folder: Path) -> Iterator[dict[str, Any]]:
+    """Killed in the middle of a chain of 1,000: from the new process's start to its first activity."""
+    script = folder / "worker.py"
+    script.write_text(_WORKER, encoding="utf-8")
+    above = []
+    for attempt in range(5):
+        path = folder / f"killed-{attempt}.duckdb"
+        _kill_at(script, path, 500)
+        line = _python(folder, str(script), str(path)).stdout.splitlines()[0].split()
+        above.append(float(line[2]) - float(line[3]))
+    yield {"n": 1_000, "seconds": statistics.median(above), "is": "above `import durablenb`"}
+
+
+def a_large_hub(folder: Path) -> Iterator[dict[str, Any]]:
+    """A hub of 1,000,000 events and 1,000 open instances: opened, to the first progress."""
+    path = folder / "large.duckdb"
+    _fill(path, ended=124_000, open_=1_000)
+    begin = time.perf_counter()
+    with df.TaskHub(path) as hub:
+        first: list[float] = []
+
+        @hub.activity
+        def nothing(value: int) -> int:
+            first.append(time.perf_counter() - begin)
+            return value
+
+        @hub.orchestrator
+        def chain(context: df.DurableOrchestrationContext) -> Iterator[Any]:
+            for number in range(3):
+                yield context.call_activity("nothing", number)
+
+        hub.handle("open-999").result()
+        all_done = time.perf_counter() - begin
+        events = hub.sql("select count(*) from journal").fetchall()[0][0]
+    yield {"n": events, "open": 1_000, "seconds": first[0], "one_done_seconds": all_done}
+
+
+def _fill(path: Path, *, ended: int, open_: int) -> None:
+    """A journal of ended chains of two activities, and of open ones that wait for their second."""
+    store = DuckStore(path)
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    records: list[Record] = []
+    seq = 0
+    for number in range(ended + open_):
+        is_open = number >= ended
+        name = f"open-{number - ended}" if is_open else f"ended-{number}"
+        events: list[Any] = [
+            ExecutionStarted(1, moment, "chain", "3"),
+            OrchestratorStarted(2, moment),
+            TaskScheduled(3, moment, 0, "nothing", "0"),
+            TaskCompleted(4, moment + timedelta(milliseconds=number % 50), 0, "0", moment),
+            OrchestratorStarted(5, moment),
+            TaskScheduled(6, moment, 1, "nothing", "1"),
+        ]
+        if not is_open:
+            events += [TaskCompleted(7, moment, 1, "1", moment), ExecutionCompleted(8, moment, "null")]
+        for event in events:
+            seq += 1
+            records.append(Record(seq, name, f"{number:016x}", event))
+        if len(records) > 50_000:
+            store.append(records)
+            records = []
+    store.append(records)
+    store.close()
+
+
+def _kill_at(script: Path, path: Path, activity: int) -> None:
+    command = [sys.executable, str(script), str(path), "start"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=_environment()) as worker:
+        assert worker.stdout is not None
+        for line in worker.stdout:
+            if line.startswith(f"activity {activity} "):
+                break
+        os.kill(worker.pid, signal.SIGKILL)
+
+
+def _python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=folder,
+        env=_environment(),
+    )
+
+
+def _environment() -> dict[str, str]:
+    """As a user has it: compiled modules are kept."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "PYTHONPATH": str(Path(df.__file__).parents[1])}

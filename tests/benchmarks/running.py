@@ -1,0 +1,133 @@
+"""Throughput and latency of a hub on a file, with activities that do nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import durablenb as df
+from tests.benchmarks import bare
+
+
+def _hub(folder: Path, name: str, **options: Any) -> df.TaskHub:
+    hub = df.TaskHub(folder / f"{name}.duckdb", **options)
+
+    @hub.activity
+    def nothing(value: int) -> int:
+        return value
+
+    @hub.orchestrator
+    def chain(context: df.DurableOrchestrationContext) -> Iterator[Any]:
+        for number in range(context.get_input()):
+            yield context.call_activity("nothing", number)
+
+    @hub.orchestrator
+    def fan_out(context: df.DurableOrchestrationContext) -> Iterator[Any]:
+        tasks = [context.call_activity("nothing", number) for number in range(context.get_input())]
+        values = yield context.task_all(tasks)
+        return len(values)
+
+    hub.run("chain", 20)
+    return hub
+
+
+def _run(hub: df.TaskHub, name: str, count: int) -> float:
+    begin = time.perf_counter()
+    hub.run(name, count)
+    return time.perf_counter() - begin
+
+
+def chain_pipelined(folder: Path) -> Iterator[dict[str, Any]]:
+    """A chain, its causally dependent steps sharing commits."""
+    with _hub(folder, "chain-pipelined", durability="pipelined") as hub:
+        short = min(_run(hub, "chain", 1_000) for _ in range(3))
+        long = _run(hub, "chain", 10_000)
+    yield {"n": 1_000, "seconds": short, "per_second": 1_000 / short}
+    yield {"n": 10_000, "seconds": long, "per_second": 10_000 / long, "times_1000": long / short}
+
+
+def chain_strict(folder: Path) -> Iterator[dict[str, Any]]:
+    """A chain in which each activity waits for its `TaskScheduled` to be on disk."""
+    count = 1_000
+    with _hub(folder, "chain-strict") as hub:
+        handle = hub.start("chain", count)
+        handle.result()
+        rows = bare.rows_of(hub._store.records(handle.id))
+        before = bare.commit_seconds(folder, rows, count)
+        taken = [_run(hub, "chain", count) for _ in range(3)]
+        after = bare.commit_seconds(folder, rows, count)
+    commits = count * (before + after) / 2
+    yield {"n": count, "seconds": min(taken), "bare_seconds": commits, "ratio": min(taken) / commits}
+
+
+def fan_out(folder: Path) -> Iterator[dict[str, Any]]:
+    """One orchestration of 10,000 activities at once."""
+    count = 10_000
+    with _hub(folder, "fan-out") as hub:
+        handle = hub.start("fan_out", count)
+        handle.result()
+        rows = bare.rows_of(hub._store.records(handle.id))
+        taken = [_run(hub, "fan_out", count) for _ in range(3)]
+        appended = bare.append_seconds(folder, rows)
+    yield {"n": count, "seconds": min(taken), "bare_seconds": appended, "ratio": min(taken) / appended}
+
+
+def many_orchestrations(folder: Path) -> Iterator[dict[str, Any]]:
+    """1,000 orchestrations of five activities in a row, started and awaited in one event loop."""
+
+    async def run_all(hub: df.TaskHub) -> float:
+        client = df.DurableOrchestrationClient(hub)
+        begin = time.perf_counter()
+        ids = await asyncio.gather(*(client.start_new("chain", None, 5) for _ in range(1_000)))
+        await asyncio.gather(*(_result(hub, instance_id) for instance_id in ids))
+        return time.perf_counter() - begin
+
+    with _hub(folder, "many") as hub:
+        taken = [asyncio.run(run_all(hub)) for _ in range(3)]
+    yield {"n": 1_000, "activities": 5, "seconds": min(taken)}
+
+
+async def _result(hub: df.TaskHub, instance_id: str) -> Any:
+    return await df.Handle(hub.client, instance_id)
+
+
+def one_activity(folder: Path) -> Iterator[dict[str, Any]]:
+    """One activity, from the start of its orchestration to the durable result; the median of 200."""
+    count = 200
+    with _hub(folder, "one") as hub:
+        handle = hub.start("chain", count)
+        handle.result()
+        rows = bare.rows_of(hub._store.records(handle.id))
+        commit = bare.commit_seconds(folder, rows, count)
+        taken = sorted(_run(hub, "chain", 1) for _ in range(count))
+    median = taken[count // 2]
+    yield {"n": 1, "seconds": median, "bare_seconds": commit, "ratio": median / commit}
+
+
+def beside_a_busy_activity(folder: Path) -> Iterator[dict[str, Any]]:
+    """The strict chain while an activity on another thread is busy in pure Python."""
+    count = 300
+    with _hub(folder, "busy") as hub:
+        is_over = threading.Event()
+
+        @hub.activity
+        def spin() -> int:
+            turns = 0
+            while not is_over.is_set():
+                turns += 1
+            return turns
+
+        @hub.orchestrator
+        def busy(context: df.DurableOrchestrationContext) -> Iterator[Any]:
+            return (yield context.call_activity(spin))
+
+        alone = min(_run(hub, "chain", count) for _ in range(3))
+        handle = hub.start(busy)
+        beside = min(_run(hub, "chain", count) for _ in range(3))
+        is_over.set()
+        handle.result()
+    yield {"n": count, "seconds": beside, "alone_seconds": alone, "ratio": beside / alone}
