@@ -31,7 +31,6 @@ from durablenb.model.ids import execution_id_of
 from durablenb.model.status import OrchestrationRuntimeStatus as Status
 from durablenb.ports.clock import Clock
 
-
 KEPT_OUTCOMES = 4_096
 """Outcomes of instances that ended lately, for who asks for them after the end."""
 

@@ -1,0 +1,160 @@
+"""A JupyterLab of its own, and a Chromium that looks into it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+_FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+_KERNEL_IS_READY = """() => {
+    const shown = window.jupyterapp?.shell.currentWidget?.sessionContext;
+    return shown && shown.isReady && shown.kernelDisplayStatus === 'idle'
+        && shown.session?.kernel?.connectionStatus === 'connected';
+}"""
+
+
+@dataclass
+class Lab:
+    """A running JupyterLab server and the folder that it shows."""
+
+    url: str
+    folder: Path
+    browser: Browser
+
+    def write(self, name: str, cells: list[str]) -> None:
+        """Puts a notebook of these code cells into the folder."""
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+        notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+        nbformat.write(notebook, self.folder / name)
+
+    @contextlib.contextmanager
+    def opened(self, name: str) -> Iterator[Page]:
+        """A page with the notebook open and its kernel ready."""
+        context = self.browser.new_context(reduced_motion="reduce", viewport={"width": 1100, "height": 1000})
+        page = context.new_page()
+        page.set_default_timeout(60_000)
+        page.goto(f"{self.url}/lab/tree/{name}?reset", wait_until="domcontentloaded")
+        page.wait_for_selector(".jp-NotebookPanel")
+        wait_for_kernel(page)
+        try:
+            yield page
+        finally:
+            context.close()
+
+
+def wait_for_kernel(page: Page) -> None:
+    """Waits until a cell could be run."""
+    page.wait_for_function(_KERNEL_IS_READY)
+
+
+def run_all(page: Page) -> None:
+    """Begins to run all cells."""
+    page.evaluate("void window.jupyterapp.commands.execute('notebook:run-all-cells')")
+
+
+def use_theme(page: Page, name: str) -> None:
+    """Changes to 'JupyterLab Light' or 'JupyterLab Dark'."""
+    page.evaluate(f"window.jupyterapp.commands.execute('apputils:change-theme', {{theme: {name!r}}})")
+    is_light = json.dumps(name.endswith("Light"))
+    page.wait_for_selector(f'body[data-jp-theme-light="{is_light}"]', state="attached")
+    page.wait_for_selector("#jupyterlab-splash", state="detached")
+
+
+def expect_run(page: Page, cells: int) -> None:
+    """Waits until the last cell has a number: all have been run."""
+    page.wait_for_function(
+        "count => { const all = document.querySelectorAll('.jp-CodeCell .jp-InputArea-prompt');"
+        " return all.length >= count && /\\[\\d+\\]/.test(all[count - 1].textContent); }",
+        arg=cells,
+    )
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """JupyterLab on a free port, with settings of its own and no news."""
+    home = tmp_path_factory.mktemp("home")
+    folder = tmp_path_factory.mktemp("notebooks")
+    settings = home / "settings" / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True)
+    quiet = {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True}
+    (settings / "notification.jupyterlab-settings").write_text(json.dumps(quiet), encoding="utf-8")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    with (
+        (home / "server.log").open("w", encoding="utf-8") as log,
+        subprocess.Popen(_command(port, folder), env=_environment(home), stdout=log, stderr=log) as server,
+    ):
+        try:
+            _wait_until_up(f"{url}/api/status", server, home / "server.log")
+            with sync_playwright() as playwright:
+                browser = playwright.chromium.launch(executable_path=_chromium(), args=list(_FLAGS))
+                yield Lab(url, folder, browser)
+                browser.close()
+        finally:
+            server.terminate()
+
+
+def _chromium() -> str:
+    found = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    assert found, "No Chromium: install Debian's chromium, or name one in the variable CHROMIUM."
+    return found
+
+
+def _command(port: int, folder: Path) -> list[str]:
+    return [
+        *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
+        *("--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0"),
+        *(f"--ServerApp.root_dir={folder}", "--IdentityProvider.token="),
+        *("--ServerApp.allow_unauthenticated_access=True", "--LabApp.expose_app_in_browser=True"),
+    ]
+
+
+def _environment(home: Path) -> dict[str, str]:
+    places = {
+        name: str(home / name.lower())
+        for name in (
+            "JUPYTER_CONFIG_DIR",
+            "JUPYTER_DATA_DIR",
+            "JUPYTER_RUNTIME_DIR",
+            "IPYTHONDIR",
+            "JUPYTERLAB_WORKSPACES_DIR",
+            "MPLCONFIGDIR",
+        )
+    }
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    settings = str(home / "settings")
+    return {**os.environ, **places, "HOME": str(home), "JUPYTERLAB_SETTINGS_DIR": settings, "PATH": path}
+
+
+def _wait_until_up(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        assert server.poll() is None, f"JupyterLab did not start:\n{log.read_text(encoding='utf-8')}"
+        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=5):
+            return
+        time.sleep(0.2)
+    raise TimeoutError(f"JupyterLab did not answer at {url} within 60 s")
