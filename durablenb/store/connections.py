@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 import weakref
@@ -34,21 +35,12 @@ class Connections:
         self._readers: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
         self._writer: duckdb.DuckDBPyConnection | None = None
         self._appender: duckdb.Appender | None = None
-        self._opening = 0
-
-    def open(self) -> int:
-        """Opens the database unless it is open; answers the how manieth opening this is."""
-        with self._turn:
-            if self._writer is None:
-                self._writer = self._connect()
-                self._opening += 1
-            return self._opening
 
     def writer(self) -> duckdb.DuckDBPyConnection:
         """The connection that writes."""
         with self._turn:
-            self.open()
-            assert self._writer is not None
+            if self._writer is None:
+                self._writer = self._connect()
             return self._writer
 
     def appender(self) -> duckdb.Appender:
@@ -59,27 +51,30 @@ class Connections:
             return self._appender
 
     def drop_appender(self) -> None:
-        """Drops the appender and the rows that it holds; after an error it would write them later."""
+        """Drops the appender with the rows that it holds: after an error it would write them later."""
         with self._turn:
+            if self._appender is not None:
+                with contextlib.suppress(duckdb.Error):
+                    self._appender.clear()
             self._appender = None
 
     def reader(self) -> duckdb.DuckDBPyConnection:
         """The connection with which the calling thread reads."""
         with self._turn:
-            opening = self.open()
-            if getattr(self._of_thread, "opening", None) != opening:
-                self._of_thread.reader = self.writer().cursor()
-                self._of_thread.opening = opening
+            writer = self.writer()
+            if getattr(self._of_thread, "writer", None) is not writer:
+                self._of_thread.reader = writer.cursor()
+                self._of_thread.writer = writer
                 self._readers.add(self._of_thread.reader)
             reader: duckdb.DuckDBPyConnection = self._of_thread.reader
             return reader
 
-    def close(self, opening: int | None = None) -> None:
-        """Closes all of them, or does nothing if this opening of the database is over already."""
+    def close(self, writer: duckdb.DuckDBPyConnection | None = None) -> None:
+        """Closes all of them, or does nothing if `writer` was closed already."""
         with self._turn:
-            if self._writer is None or opening not in (None, self._opening):
+            if self._writer is None or writer not in (None, self._writer):
                 return
-            self._appender = None
+            self.drop_appender()
             deadline = time.monotonic() + _PATIENCE
             for connection in (*self._readers, self._writer):
                 _close(connection, deadline)

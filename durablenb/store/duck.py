@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +55,7 @@ class DuckStore:
         self._recorder = FlightRecorder(self.path)
         self._connections = Connections(self._connect)
         try:
-            self._connections.open()
+            self._connections.writer()
         except BaseException:
             self.close()
             raise
@@ -208,12 +207,12 @@ class DuckStore:
     def _translated(self, doing: str) -> Iterator[None]:
         """Turns DuckDB's errors into the store's; after a fatal one, the next call opens the file anew."""
         self._check_use()
-        opening = self._connections.open()
+        writer = self._connections.writer()
         try:
             yield
         except duckdb.Error as error:
             if self.path is not None and _is_fatal(error):
-                self._connections.close(opening)
+                self._connections.close(writer)
             raise _store_error(doing, self.path, error) from error
         except RuntimeError as error:
             if "Query interrupted" in str(error):  # What DuckDB makes of the kernel's interrupt.
@@ -229,7 +228,7 @@ class DuckStore:
 
 def _prepare(connection: duckdb.DuckDBPyConnection, path: Path | None) -> None:
     """Makes the tables and views of a new file, and checks those of an old one."""
-    folder = resources.files("durablenb.store")
+    folder = Path(__file__).parent
     try:
         version = _format_of(connection)
         if version is not None and version > FORMAT:
@@ -249,7 +248,9 @@ def _prepare(connection: duckdb.DuckDBPyConnection, path: Path | None) -> None:
             f"{path} can't be a hub, because of a table of its own: {error}. Give another path."
         ) from error
     except duckdb.Error as error:
-        raise _store_error("open", path, error) from error
+        raise StoreError(
+            f"{path} can't be opened: {error}. Make room if the disk is full, then open it again."
+        ) from error
 
 
 def _format_of(connection: duckdb.DuckDBPyConnection) -> int | None:

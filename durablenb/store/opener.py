@@ -114,11 +114,29 @@ def open_database(
         }
         return duckdb.connect(str(path), read_only=read_only, config=settings)
 
-    connection = _connect(path, connect, _MOST_CUTS if salvage and not read_only else 0)
-    _check_format(path, connection)
     if is_new:
-        path.chmod(0o600)
+        _create(path)
+    connection = _connect(path, connect, _MOST_CUTS if salvage and not read_only else 0)
+    try:
+        _check_format(path, connection)
+    except duckdb.Error as error:  # After a fatal one, while a thread still lets go of its connection.
+        connection.close()
+        _explain(path, error, None)
     return connection
+
+
+def _create(path: Path) -> None:
+    """Make an empty database in one step: where the disk is full, or the process dies, there is none."""
+    new = path.with_name(f"{path.name}.new-{os.getpid()}")
+    try:
+        duckdb.connect(str(new)).close()
+        new.chmod(0o600)
+        new.replace(path)
+    except (duckdb.Error, OSError) as error:
+        new.unlink(missing_ok=True)  # Only the half-made one.
+        if isinstance(error, duckdb.Error):
+            _explain(path, error, None)
+        raise StoreError(f"{path} can't be made: {error}. Choose another place.") from error
 
 
 def _connect(
@@ -178,6 +196,10 @@ def _explain(path: Path, error: duckdb.Error, known: _Damage | None) -> _Damage:
     reason = re.sub('^.*WAL file ".*?": ', "", text.partition("\n")[0]).rstrip(".")
     if re.search("lock on file|different configuration|Unique file|used by another process", text):
         _refuse_locked(path, text)
+    if re.search("has been invalidated|create checkpoint", text):
+        raise StoreError(
+            f"{path} can't be opened now: {reason}. Make room if the disk is full, then open it again."
+        ) from None
     if "storage version" in text:
         raise StoreError(
             f"{path} can't be read by DuckDB {duckdb.__version__} ({reason}). Install a newer one; "
@@ -191,7 +213,7 @@ def _explain(path: Path, error: duckdb.Error, known: _Damage | None) -> _Damage:
         if isinstance(error, duckdb.IOException | duckdb.ProgrammingError):
             raise StoreError(
                 f"{path} can't be opened: {reason}. A hub needs a file and a folder that you may "
-                "write to, on a local disk."
+                "write to, on a local disk with room on it."
             ) from None
     damaged = DamagedHubError(
         f"{path} is damaged ({reason}). Nothing was changed. Restore a backup, or run "
@@ -253,7 +275,7 @@ def _cut(damage: _Damage, position: int, copies: tuple[Path, ...]) -> None:
         file.truncate(position)
         os.fsync(file.fileno())
     lost = rest.count(FLUSH)
-    loss = f"complete transactions, now lost: {lost}" if lost else "nothing that was ever confirmed"
+    loss = f"complete transactions, now lost: {lost}" if lost else "no complete transaction was there"
     warning = SalvageWarning(
         f"The log {damage.log} was damaged at byte {position} ({damage.reason}). The {len(rest)} "
         f"bytes from there on were cut off ({loss}). The files as they were: "

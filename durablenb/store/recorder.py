@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Iterable
-from io import FileIO
 from pathlib import Path
 
 
@@ -25,7 +25,7 @@ class FlightRecorder:
 
     def __init__(self, path: Path | None) -> None:
         self._path = None if path is None else path.with_name(path.name + ".replaying")
-        self._file: FileIO | None = None
+        self._fd: int | None = None
         self._replaying: str | None = None
         self.crashes: dict[str, int] = {}
         if self._path is not None:
@@ -49,9 +49,9 @@ class FlightRecorder:
 
     def close(self) -> None:
         """Takes the file away if there is nothing to remember."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
         if self._path is not None and not self.crashes and self._replaying is None:
             with contextlib.suppress(OSError):
                 self._path.unlink(missing_ok=True)
@@ -61,12 +61,11 @@ class FlightRecorder:
             return
         note = json.dumps({"replaying": self._replaying, "crashes": self.crashes})
         with contextlib.suppress(OSError):
-            if self._file is None:
-                self._path.touch()
-                self._file = self._path.open("r+b", buffering=0)
+            if self._fd is None:
+                self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
             # Over the old note, so that there is one at every moment.
-            self._file.seek(0)
-            self._file.truncate(self._file.write(note.encode()))
+            os.lseek(self._fd, 0, os.SEEK_SET)
+            os.ftruncate(self._fd, os.write(self._fd, note.encode()))
 
     def _read(self, text: str) -> None:
         note, _ = json.JSONDecoder().raw_decode(text)  # What an older note left may follow.

@@ -84,9 +84,7 @@ def process(script, *arguments):
 
 
 def said_by_another_process(path):
-    done = subprocess.run(
-        [sys.executable, "-c", TRY, str(path)], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", TRY, str(path)], capture_output=True, text=True, check=True)
     return done.stdout.strip()
 
 

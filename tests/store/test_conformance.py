@@ -1,0 +1,179 @@
+"""What every store answers about its journal: histories, open instances, families, crashes."""
+
+import threading
+
+import pytest
+
+from durablenb.model.events import (
+    EventRaised,
+    ExecutionCompleted,
+    ExecutionFailed,
+    ExecutionRewound,
+    ExecutionStarted,
+    OrchestratorStarted,
+    TaskCompleted,
+    TaskFailed,
+    TaskScheduled,
+)
+from durablenb.ports.store import InstanceQuery
+
+ODD_IDS = [
+    "it's",
+    '"; drop table journal; --',
+    "100%_sure",
+    "a b",
+    "雪😀",
+    "null",
+    "[1, 2]",
+    "?",
+    "$1",
+    "x" * 256,
+]
+
+
+def test_an_empty_journal_has_nothing_to_tell(store):
+    assert store.last_seq() == 0
+    assert store.load(["a"]) == {}
+    assert store.records("a") == []
+    assert store.open_instances() == []
+    assert store.states(InstanceQuery()) == []
+    assert store.descendants(["a"]) == []
+    assert store.crashes() == {}
+
+
+def test_asking_for_no_instances_or_writing_nothing_is_fine(store, scribe):
+    scribe.start("a")
+    store.append(scribe.take())
+    store.append([])
+    store.purge([])
+    assert store.load([]) == {}
+    assert store.descendants([]) == []
+    assert store.last_seq() == 1
+
+
+def test_what_was_appended_comes_back_equal_and_in_order(store, scribe):
+    scribe.start("a", input='{"id": 7}', tags={"team": "blue"}, version="1.2")
+    scribe.start("b")
+    scribe.run("a", OrchestratorStarted, TaskScheduled, TaskCompleted, OrchestratorStarted)
+    written = scribe.take()
+    store.append(written[:3])
+    store.append(written[3:])
+    assert store.records("a") == [record for record in written if record.instance_id == "a"]
+    assert store.load(["a", "b"]) == scribe.history
+    assert store.last_seq() == len(written) == 6
+
+
+def test_another_thread_reads_what_was_appended(store, scribe):
+    read = []
+
+    def look():
+        read.append(store.last_seq())
+
+    for _ in range(2):
+        scribe.start("a")
+        store.append(scribe.take())
+        thread = threading.Thread(target=look)
+        thread.start()
+        thread.join()
+    assert read == [1, 2]
+
+
+def test_history_is_that_of_the_last_execution_and_records_are_those_of_all(store, scribe):
+    first = scribe.start("a")
+    scribe.run("a", OrchestratorStarted)
+    second = scribe.continue_as_new("a", "2")
+    scribe.add("a", EventRaised, name="go")
+    store.append(scribe.take())
+    assert store.load(["a"])["a"] == scribe.history["a"]
+    assert store.load(["a"])["a"][0] == second
+    assert second.generation == 1
+    assert store.records("a")[0].event == first
+    assert len({record.execution_id for record in store.records("a")}) == 2
+
+
+def test_history_begins_after_the_last_rewind(store, scribe):
+    scribe.start("a")
+    scribe.run("a", OrchestratorStarted, TaskScheduled, TaskFailed, OrchestratorStarted, ExecutionFailed)
+    scribe.rewind("a")
+    store.append(scribe.take())
+    history = store.load(["a"])["a"]
+    assert [type(event) for event in history] == [
+        ExecutionStarted,
+        OrchestratorStarted,
+        TaskScheduled,
+        OrchestratorStarted,
+    ]
+    assert [event.event_id for event in history] == [8, 9, 10, 11]
+    assert ExecutionRewound in {type(record.event) for record in store.records("a")}
+
+
+@pytest.mark.parametrize("count", [2, 65, 1_000])
+def test_many_histories_are_loaded_at_once_and_unknown_ones_left_out(store, scribe, count):
+    for number in range(count):
+        scribe.start(f"instance {number}", input=str(number))
+    store.append(scribe.take())
+    assert store.load([*scribe.history, "unknown"]) == scribe.history
+
+
+@pytest.mark.parametrize("odd", ODD_IDS)
+def test_an_instance_may_have_any_id(store, scribe, odd):
+    scribe.start("other")
+    scribe.start(odd)
+    scribe.start_child(odd, odd + "'s child")
+    store.append(scribe.take())
+    assert store.load([odd, "other"]) == {name: scribe.history[name] for name in (odd, "other")}
+    assert [state.instance_id for state in store.states(InstanceQuery(instance_ids=(odd,)))] == [odd]
+    assert [state.instance_id for state in store.states(InstanceQuery(prefix=odd + "'"))] == [
+        odd + "'s child"
+    ]
+    assert store.descendants([odd]) == [odd + "'s child"]
+    store.purge([odd])
+    assert store.records(odd) == []
+    assert len(store.open_instances()) == 2
+
+
+def test_purged_instances_are_gone_and_others_untouched(store, scribe):
+    for name in ("a", "b", "c"):
+        scribe.start(name)
+    store.append(scribe.take())
+    store.purge(["a", "c", "unknown"])
+    assert store.load(["a", "b", "c"]) == {"b": scribe.history["b"]}
+    assert store.records("a") == []
+    scribe.start("a", input='"anew"')
+    store.append(scribe.take())
+    assert [event.input for event in store.load(["a"])["a"]] == ['"anew"']
+    assert store.last_seq() == 4
+
+
+def test_descendants_are_found_through_all_levels_parents_first(store, scribe):
+    scribe.start("root")
+    scribe.start_child("root", "b")
+    scribe.start_child("b", "a grandchild")
+    scribe.start_child("root", "c")
+    scribe.start("stranger")
+    scribe.start_child("stranger", "strange child")
+    store.append(scribe.take())
+    assert store.descendants(["root"]) == ["b", "c", "a grandchild"]
+    assert store.descendants(iter(["b", "stranger"])) == ["a grandchild", "strange child"]
+    assert store.descendants(["c"]) == []
+
+
+def test_looking_for_descendants_ends_where_a_family_goes_in_circles(store, scribe):
+    scribe.start("a")
+    scribe.start_child("a", "b")
+    scribe.add("b", ExecutionCompleted)
+    scribe.start_child("b", "a")
+    store.append(scribe.take())
+    assert sorted(store.descendants(["a"])) == ["a", "b"]
+
+
+def test_replays_that_came_through_are_no_crashes(store):
+    for name in ("a", "b"):
+        store.mark_replay(name)
+        store.mark_replay(None)
+    assert store.crashes() == {}
+
+
+def test_closing_twice_does_nothing(store):
+    store.close()
+    store.close()

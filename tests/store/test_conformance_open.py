@@ -1,0 +1,152 @@
+"""What every store answers about open instances, which is all that recovery begins with."""
+
+from datetime import timedelta
+
+import pytest
+
+from durablenb.model.events import (
+    EventRaised,
+    ExecutionCompleted,
+    ExecutionFailed,
+    ExecutionResumed,
+    ExecutionSuspended,
+    ExecutionTerminated,
+    OrchestratorStarted,
+    SubOrchestrationInstanceCompleted,
+    SubOrchestrationInstanceCreated,
+    SubOrchestrationInstanceFailed,
+    TaskCompleted,
+    TaskFailed,
+    TaskScheduled,
+    TimerCanceled,
+    TimerCreated,
+    TimerFired,
+)
+from tests.store.scribe import BEGINNING
+
+
+def opened(store, scribe):
+    """The open instances of what was written, by their ids."""
+    store.append(scribe.take())
+    return {found.instance_id: found for found in store.open_instances()}
+
+
+def test_a_new_instance_is_open_and_has_not_begun(store, scribe):
+    started = scribe.start("a")
+    found = opened(store, scribe)["a"]
+    assert found.started == started
+    assert found.execution_id == store.records("a")[0].execution_id
+    assert found.next_event_id == 2
+    assert (found.has_begun, found.is_suspended, found.has_arrivals, found.pending) == (
+        False,
+        False,
+        False,
+        [],
+    )
+
+
+@pytest.mark.parametrize("end", [ExecutionCompleted, ExecutionFailed, ExecutionTerminated])
+def test_ended_instances_are_not_open_unless_they_are_started_again(store, scribe, end):
+    scribe.start("a")
+    scribe.start("b")
+    scribe.run("a", OrchestratorStarted, end)
+    assert list(opened(store, scribe)) == ["b"]
+    again = scribe.start("a", input="2")
+    found = opened(store, scribe)
+    assert list(found) == ["b", "a"]
+    assert found["a"].started == again
+
+
+def test_open_instances_come_in_the_order_in_which_their_executions_began(store, scribe):
+    for name in ("c", "a", "b"):
+        scribe.start(name)
+    scribe.run("c", OrchestratorStarted)
+    scribe.continue_as_new("c")
+    assert list(opened(store, scribe)) == ["a", "b", "c"]
+
+
+def test_continued_as_new_an_instance_is_open_with_nothing_of_the_execution_before(store, scribe):
+    scribe.start("a")
+    scribe.run("a", OrchestratorStarted, TaskScheduled, ExecutionSuspended, EventRaised)
+    scribe.continue_as_new("a", "5")
+    found = opened(store, scribe)["a"]
+    assert (found.started.input, found.started.generation, found.next_event_id) == ("5", 1, 2)
+    assert (found.has_begun, found.is_suspended, found.has_arrivals, found.pending) == (
+        False,
+        False,
+        False,
+        [],
+    )
+
+
+def test_a_rewound_instance_is_open_with_what_was_kept(store, scribe):
+    scribe.start("a")
+    scribe.run("a", OrchestratorStarted, TaskScheduled, TaskFailed, ExecutionFailed)
+    scribe.rewind("a")
+    found = opened(store, scribe)["a"]
+    assert [type(event) for event in found.pending] == [TaskScheduled]
+    assert found.next_event_id == scribe.history["a"][-1].event_id + 1 == 10
+    assert found.has_begun
+
+
+def test_pending_is_what_was_asked_for_and_has_not_ended(store, scribe):
+    scribe.start("a")
+    scribe.start("bystander")
+    scribe.run("a", OrchestratorStarted)
+    kept = []
+    for task_id, (request, ending) in enumerate(
+        [
+            (TaskScheduled, TaskCompleted),
+            (TaskScheduled, TaskFailed),
+            (TimerCreated, TimerFired),
+            (TimerCreated, TimerCanceled),
+            (SubOrchestrationInstanceCreated, SubOrchestrationInstanceCompleted),
+            (SubOrchestrationInstanceCreated, SubOrchestrationInstanceFailed),
+        ]
+    ):
+        scribe.add("a", request, task_id=task_id)
+        kept.append(scribe.add("a", request, task_id=task_id + 100))
+        scribe.add("a", ending, task_id=task_id)
+        scribe.add("bystander", ending, task_id=task_id + 100)
+    found = opened(store, scribe)
+    assert found["a"].pending == kept
+    assert found["bystander"].pending == []
+
+
+def test_a_timer_keeps_its_moment_to_the_microsecond(store, scribe):
+    moment = BEGINNING + timedelta(days=400, microseconds=1)
+    scribe.start("a", scheduled_start_time=moment)
+    scribe.add("a", TimerCreated, fire_at=moment)
+    found = opened(store, scribe)["a"]
+    assert found.started.scheduled_start_time == moment
+    assert [timer.fire_at for timer in found.pending] == [moment]
+
+
+def test_suspension_lasts_until_it_is_lifted(store, scribe):
+    scribe.start("a")
+    answers = []
+    for kind in (ExecutionSuspended, ExecutionResumed, ExecutionSuspended):
+        scribe.add("a", kind)
+        answers.append(opened(store, scribe)["a"].is_suspended)
+    assert answers == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    "arrival",
+    [
+        TaskCompleted,
+        TaskFailed,
+        TimerFired,
+        SubOrchestrationInstanceCompleted,
+        SubOrchestrationInstanceFailed,
+        EventRaised,
+    ],
+)
+def test_arrivals_are_news_until_the_orchestrator_looks(store, scribe, arrival):
+    scribe.start("a")
+    scribe.run("a", OrchestratorStarted)
+    assert not opened(store, scribe)["a"].has_arrivals
+    scribe.run("a", arrival)
+    assert opened(store, scribe)["a"].has_arrivals
+    scribe.run("a", OrchestratorStarted, TaskScheduled, ExecutionSuspended)
+    assert not opened(store, scribe)["a"].has_arrivals

@@ -1,0 +1,106 @@
+"""A full disk: what was confirmed stays, what was refused can be tried again once there is room.
+
+A limit on the size of files stands in for the full disk: to the process both are a write that fails.
+"""
+
+import json
+
+import pytest
+
+from durablenb.store.duck import DuckStore
+from tests.store.files import run
+
+STORY = """
+import json, os, random, resource, signal, sys, threading
+from pathlib import Path
+from durablenb.model.errors import StoreError
+from durablenb.model.events import EventRaised
+from durablenb.ports.store import InstanceQuery, Record
+from durablenb.store import duck
+from tests.store.scribe import Scribe
+
+hub, threshold, limits, end = Path(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3]), sys.argv[4]
+open_database, openings = duck.open_database, []
+
+
+def counting(path):
+    openings.append(path)
+    return open_database(path, checkpoint_threshold=threshold)
+
+
+duck.open_database = counting
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+
+def room(size):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+
+def batch():
+    for _ in range(5):
+        scribe.add("a", EventRaised, input=json.dumps(chance.randbytes(5_000).hex()))
+    return scribe.take()
+
+
+store, scribe, chance = duck.DuckStore(hub), Scribe(), random.Random(1)
+scribe.start("a")
+store.append(scribe.take())
+confirmed, refusals, causes, wrong = 1, [], [], []
+is_over = threading.Event()
+
+
+def read():
+    while not is_over.is_set():
+        least = confirmed
+        try:
+            if store.last_seq() < least or len(store.states(InstanceQuery())) != 1:
+                wrong.append(least)
+        except StoreError:
+            pass
+
+
+readers = [threading.Thread(target=read) for _ in range(2)]
+for reader in readers:
+    reader.start()
+waiting = batch()
+for limit in [*limits, resource.RLIM_INFINITY]:
+    room(limit)
+    for _ in range(60):
+        try:
+            store.append(waiting)
+        except StoreError as error:
+            refusals.append(str(error))
+            causes.append(type(error.__cause__).__name__)
+            if len(refusals) % 3 == 0:
+                break
+        else:
+            confirmed = waiting[-1].seq
+            waiting = batch()
+is_over.set()
+for reader in readers:
+    reader.join()
+print(json.dumps([confirmed, refusals, causes, wrong, len(openings), store.last_seq()]), flush=True)
+if end == "die":
+    os._exit(0)
+store.close()
+"""
+
+
+def story(hub, threshold, limits, end):
+    answer = run(STORY, hub, threshold, json.dumps(limits), end)
+    return json.loads(answer)
+
+
+@pytest.mark.parametrize("end", ["close", "die"])
+@pytest.mark.parametrize("threshold", ["1GB", "16KB"], ids=["while it commits", "in a checkpoint"])
+def test_no_confirmed_record_is_lost_and_refused_ones_are_written_later(hub, threshold, end):
+    confirmed, refusals, causes, wrong, openings, last = story(hub, threshold, [400_000, 600_000], end)
+    assert "TransactionException" in causes
+    assert len(refusals) >= 6
+    assert all("Make room if the disk is full" in refusal for refusal in refusals)
+    assert wrong == []
+    assert (openings > 1) == (threshold == "16KB")  # A failed checkpoint is fatal: the file is opened anew.
+    assert last == confirmed > 100
+    store = DuckStore(hub)
+    assert [record.seq for record in store.records("a")] == list(range(1, confirmed + 1))
+    store.close()

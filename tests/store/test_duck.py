@@ -1,0 +1,299 @@
+"""The journal in DuckDB: opening and closing, interrupts, and writing all or nothing."""
+
+import threading
+
+import duckdb
+import pytest
+
+from durablenb.model.errors import StoreError
+from durablenb.model.events import EventRaised, OrchestratorStarted
+from durablenb.ports.store import InstanceQuery, Record
+from durablenb.store import duck
+from durablenb.store.connections import Connections
+from durablenb.store.duck import DuckStore
+from tests.store.files import contents, run
+from tests.store.scribe import BEGINNING
+
+
+@pytest.fixture
+def store(hub):
+    store = DuckStore(hub)
+    yield store
+    store.close()
+
+
+@pytest.fixture(params=["in memory", "in a file"])
+def any_store(request, hub):
+    store = DuckStore(hub if request.param == "in a file" else None)
+    yield store
+    store.close()
+
+
+# -- closing ---------------------------------------------------------------------------------------
+
+
+def test_a_closed_hub_says_so_whatever_it_is_asked(any_store):
+    any_store.close()
+    for use in (
+        any_store.last_seq,
+        any_store.cursor,
+        lambda: any_store.append([]),
+        lambda: any_store.purge([]),
+    ):
+        with pytest.raises(StoreError, match=r"The hub is closed\. Open it again"):
+            use()
+
+
+def test_closing_closes_the_connections_of_all_threads(any_store):
+    cursors = [any_store.cursor()]
+    thread = threading.Thread(target=lambda: cursors.append(any_store.cursor()))
+    thread.start()
+    thread.join()
+    any_store.close()
+    for cursor in cursors:
+        with pytest.raises(duckdb.ConnectionException, match="closed"):
+            cursor.execute("select 1")
+
+
+def test_closing_does_not_wait_for_a_query_under_way_in_another_thread(any_store):
+    cursor = any_store.cursor()
+    begun, ended = threading.Event(), []
+
+    def read():
+        begun.set()
+        try:
+            cursor.execute(
+                "select max(hash(a.range + b.range)) from range(1000000) a, range(1000000) b"
+            ).fetchall()
+        except duckdb.Error as error:
+            ended.append(error)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    begun.wait()
+    any_store.close()
+    thread.join()
+    assert len(ended) == 1
+
+
+def test_after_closing_anybody_may_open_the_file_and_finds_all_of_it(store, scribe, hub):
+    scribe.start("a")
+    store.append(scribe.take())
+    kept = store.cursor()
+    store.close()
+    with duckdb.connect(str(hub), config={"threads": 1}) as connection:
+        rows = connection.execute("select instance_id, status from instances").fetchall()
+    assert rows == [("a", "Pending")]
+    assert sorted(contents(hub.parent)) == [hub.name]
+    del kept
+
+
+def test_opened_again_a_hub_knows_all_it_knew(store, scribe, hub):
+    scribe.start("a")
+    scribe.run("a", OrchestratorStarted)
+    store.append(scribe.take())
+    store.close()
+    again = DuckStore(hub)
+    assert again.load(["a"]) == scribe.history
+    assert again.last_seq() == 2
+    again.close()
+
+
+# -- opening ---------------------------------------------------------------------------------------
+
+
+def make(hub, *statements):
+    """A database that wasn't made by a hub, or not in the usual way."""
+    with duckdb.connect(str(hub)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        ("insert into durablenb_format values (99)", r"has format 99 .* knows up to 1\. Nothing was changed"),
+        ("alter table journal drop payload", "because of a table of its own"),
+        ("drop view history; create table history (i int)", "because of a table of its own"),
+    ],
+)
+def test_a_file_that_is_no_hub_of_this_version_is_refused_and_let_go(hub, statement, message):
+    DuckStore(hub).close()
+    make(hub, *statement.split(";"))
+    before = contents(hub.parent)
+    for _ in range(2):  # The second time it isn't locked.
+        with pytest.raises(StoreError, match=message):
+            DuckStore(hub)
+    assert contents(hub.parent) == before
+    assert run(f"import duckdb; duckdb.connect({str(hub)!r})") == ""
+
+
+def test_a_newer_format_is_refused_before_anything_is_added_to_the_file(hub):
+    make(
+        hub,
+        "create table durablenb_format (version int, extra int)",
+        "insert into durablenb_format values (2, 3)",
+    )
+    with pytest.raises(StoreError, match="Open it with a newer durablenb"):
+        DuckStore(hub)
+    with duckdb.connect(str(hub)) as connection:
+        assert connection.execute("select table_name from duckdb_tables()").fetchall() == [
+            ("durablenb_format",)
+        ]
+
+
+def test_a_database_with_other_tables_can_become_a_hub(hub, scribe):
+    make(hub, "create table mine as select 42 as i")
+    store = DuckStore(hub)
+    scribe.start("a")
+    store.append(scribe.take())
+    assert store.query("select i from mine") == [(42,)]
+    store.close()
+
+
+@pytest.mark.parametrize(
+    "left", ["delete from durablenb_format", "drop view activities", "drop table journal"]
+)
+def test_tables_that_were_only_half_made_are_completed(hub, left):
+    DuckStore(hub).close()
+    make(hub, "delete from durablenb_format", left)
+    for _ in range(2):
+        store = DuckStore(hub)
+        assert store.states(InstanceQuery()) == store.query("from activities") == []
+        assert store.query("from durablenb_format") == [(duck.FORMAT,)]
+        store.close()
+
+
+def test_a_hub_stays_the_same_file_when_the_working_directory_changes(tmp_path, monkeypatch, scribe):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    store = DuckStore(duck.Path("hub.duckdb"))
+    scribe.start("a")
+    store.append(scribe.take())
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    store._connections.close()  # As after a fatal error; the next call opens the file again.
+    assert store.last_seq() == 1
+    store.mark_replay("a")
+    store.close()
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+# -- all or nothing --------------------------------------------------------------------------------
+
+
+def test_a_batch_bigger_than_any_buffer_is_written_as_a_whole_or_not_at_all(any_store):
+    records = [Record(n, "a", "e", EventRaised(n, BEGINNING, "e", "1")) for n in range(1, 210_001)]
+    bad = Record(210_001, "a", "e", EventRaised(1, BEGINNING, "\ud800 is no text for a table", "1"))
+    with pytest.raises(StoreError, match="Could not write"):
+        any_store.append([*records, bad])
+    assert any_store.last_seq() == 0
+    any_store.append(records)
+    assert any_store.query("select count(*), max(seq) from journal") == [(210_000, 210_000)]
+
+
+def interrupted(*_):
+    raise KeyboardInterrupt
+
+
+def test_an_interrupted_batch_is_not_written_until_it_is_given_again(any_store, scribe, monkeypatch):
+    scribe.start("a")
+    any_store.append(scribe.take())
+    scribe.run("a", *[OrchestratorStarted] * 10)
+    records = scribe.take()
+    to_row = duck.to_row
+    monkeypatch.setattr(
+        duck, "to_row", lambda record: interrupted() if record is records[5] else to_row(record)
+    )
+    with pytest.raises(KeyboardInterrupt):
+        any_store.append(records)
+    assert any_store.last_seq() == 1
+    monkeypatch.undo()
+    any_store.append(records)
+    assert [record.seq for record in any_store.records("a")] == list(range(1, 12))
+
+
+def test_a_batch_that_was_written_when_the_interrupt_came_is_not_written_twice(
+    any_store, scribe, monkeypatch
+):
+    class Interrupted:
+        def __init__(self, appender):
+            self.append_rows = appender.append_rows
+            self.really_flush = appender.flush
+
+        def flush(self):
+            self.really_flush()
+            raise KeyboardInterrupt
+
+    appender = Connections.appender
+    monkeypatch.setattr(Connections, "appender", lambda self: Interrupted(appender(self)))
+    scribe.start("a")
+    records = scribe.take()
+    with pytest.raises(KeyboardInterrupt):
+        any_store.append(records)
+    monkeypatch.undo()
+    scribe.start("b")
+    any_store.append([*records, *scribe.take()])
+    assert any_store.query("select seq from journal order by seq") == [(1,), (2,)]
+
+
+SIGINT = """
+import os, signal, sys, threading
+from pathlib import Path
+from durablenb.model.events import EventRaised
+from durablenb.ports.store import Record
+from durablenb.store.duck import DuckStore
+from tests.store.scribe import BEGINNING
+
+store = DuckStore(Path(sys.argv[1]))
+records = [Record(n, "a", "e", EventRaised(n, BEGINNING, "e", "1")) for n in range(1, 300_001)]
+threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+try:
+    store.append(records)
+except KeyboardInterrupt:
+    print("interrupted", store.last_seq())
+store.append(records)
+print(store.query("select count(*), max(seq) from journal"))
+store.close()
+"""
+
+
+def test_the_kernels_interrupt_stops_a_long_write_and_leaves_the_hub_in_order(hub):
+    assert run(SIGINT, hub).splitlines() == ["interrupted 0", "[(300000, 300000)]"]
+
+
+def test_the_kernels_interrupt_of_a_query_is_one_to_the_caller_too(any_store, monkeypatch):
+    class Reader:
+        def execute(self, *_):
+            raise RuntimeError("Query interrupted")  # DuckDB's word for it.
+
+    monkeypatch.setattr(Connections, "reader", lambda self: Reader())
+    with pytest.raises(KeyboardInterrupt):
+        any_store.last_seq()
+    monkeypatch.undo()
+    assert any_store.last_seq() == 0
+
+
+def test_each_thread_reads_through_a_connection_of_its_own(store):
+    seen = [store.cursor(), store.cursor()]
+    thread = threading.Thread(target=lambda: seen.append(store.cursor()))
+    thread.start()
+    thread.join()
+    assert seen[0] is seen[1] is not seen[2]
+
+
+def test_reading_goes_on_while_the_writer_writes(store, scribe):
+    counts, is_over = [], threading.Event()
+
+    def read():
+        while not is_over.is_set():
+            counts.append(store.last_seq())
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    for number in range(50):
+        scribe.start(str(number))
+        store.append(scribe.take())
+    is_over.set()
+    thread.join()
+    assert counts == sorted(counts)
+    assert store.last_seq() == 50

@@ -1,0 +1,118 @@
+"""The flight recorder: what a crash in the middle of a replay leaves behind."""
+
+import json
+
+import pytest
+
+from durablenb.store.duck import DuckStore
+from durablenb.store.recorder import FlightRecorder
+from tests.store.files import run
+
+DIE_REPLAYING = """
+import os, sys
+from pathlib import Path
+from durablenb.store.duck import DuckStore
+store = DuckStore(Path(sys.argv[1]))
+for name in sys.argv[2].split():
+    store.mark_replay(name)
+    if name != sys.argv[3]:
+        store.mark_replay(None)
+    else:
+        os._exit(0)
+os._exit(0)
+"""
+
+
+def crashes_after_dying_in(hub, *guilty):
+    """What a hub says after one process after another died replaying these."""
+    for name in guilty:
+        run(DIE_REPLAYING, hub, "healthy " + name, name)
+    store = DuckStore(hub)
+    crashes = store.crashes()
+    store.close()
+    return crashes
+
+
+def note(hub):
+    return hub.with_name("hub.duckdb.replaying")
+
+
+def test_process_that_died_in_a_replay_names_the_instance(hub):
+    assert crashes_after_dying_in(hub, "poison") == {"poison": 1}
+
+
+def test_crashes_in_a_row_add_up_also_those_of_several_instances(hub):
+    assert crashes_after_dying_in(hub, "a", "a", "b", "a") == {"a": 3, "b": 1}
+
+
+def test_process_that_died_outside_of_replays_blames_nobody(hub):
+    run(DIE_REPLAYING, hub, "healthy other", "nobody")
+    assert crashes_after_dying_in(hub) == {}
+
+
+def test_looking_at_a_crash_counts_it_once(hub):
+    run(DIE_REPLAYING, hub, "a", "a")
+    for _ in range(3):
+        assert crashes_after_dying_in(hub) == {"a": 1}
+
+
+def test_replay_that_comes_through_ends_the_row_and_leaves_no_file(hub):
+    run(DIE_REPLAYING, hub, "a", "a")
+    store = DuckStore(hub)
+    store.mark_replay("a")
+    store.mark_replay(None)
+    assert store.crashes() == {}
+    store.close()
+    assert not note(hub).exists()
+
+
+def test_purged_instance_leaves_its_crashes_behind(hub):
+    run(DIE_REPLAYING, hub, "a", "a")
+    run(DIE_REPLAYING, hub, "b", "b")
+    store = DuckStore(hub)
+    store.purge(["a", "unknown"])
+    assert store.crashes() == {"b": 1}
+    store.close()
+    assert crashes_after_dying_in(hub) == {"b": 1}
+
+
+@pytest.mark.parametrize("odd", ["it's", '"', "雪😀", "\\", "\ud800"], ids=ascii)
+def test_an_instance_of_any_id_can_be_blamed(hub, odd):
+    recorder = FlightRecorder(hub)
+    recorder.mark("a rather long id " * 10)
+    recorder.mark(odd)
+    assert FlightRecorder(hub).crashes == {odd: 1}
+    recorder.close()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", "null", "{}", '{"replaying": "a"}', '{"replaying": [], "crashes": {}}', "\0"]
+    + ['{"replaying": null, "crashes": []}', '{"replaying": null, "crashes": {"a": "many"}}', b"\xff\xfe"],
+    ids=ascii,
+)
+def test_unreadable_note_accuses_nobody_and_is_written_over(hub, text):
+    note(hub).write_bytes(text if isinstance(text, bytes) else text.encode())
+    recorder = FlightRecorder(hub)
+    assert recorder.crashes == {}
+    recorder.mark("a")
+    assert json.loads(note(hub).read_text()) == {"replaying": "a", "crashes": {}}
+    recorder.close()
+
+
+def test_note_that_cannot_be_written_stops_no_replay(hub):
+    note(hub).mkdir()
+    recorder = FlightRecorder(hub)
+    recorder.mark("a")
+    recorder.mark(None)
+    recorder.close()
+    assert recorder.crashes == {}
+    assert note(hub).is_dir()
+
+
+def test_hub_in_memory_writes_no_note(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    store = DuckStore(None)
+    store.mark_replay("a")
+    store.close()
+    assert list(tmp_path.iterdir()) == []

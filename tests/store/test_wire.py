@@ -1,0 +1,114 @@
+"""Events become rows of a real DuckDB table, and the same events again."""
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from durablenb.model.events import ALL_EVENTS, EventRaised, ExecutionTerminated
+from durablenb.ports.store import Record
+from durablenb.store.duck import DuckStore
+from durablenb.store.wire import COLUMNS, PLACES, from_row, to_row
+from tests.store.scribe import BEGINNING, Scribe
+from tests.strategies import events, events_of, instance_ids
+
+JOURNAL = DuckStore(None)
+
+
+def through_the_journal(*written):
+    """What a table in DuckDB gives back for these events."""
+    last = JOURNAL.last_seq()
+    records = [Record(last + number, "a", f"{number:016x}", event) for number, event in enumerate(written, 1)]
+    JOURNAL.append(records)
+    read = [record for record in JOURNAL.records("a") if record.seq > last]
+    assert read == records
+    return [record.event for record in read]
+
+
+def test_every_kind_of_event_has_its_place():
+    assert set(PLACES) == set(ALL_EVENTS)
+
+
+@pytest.mark.parametrize("kind", ALL_EVENTS, ids=lambda kind: kind.__name__)
+def test_events_of_every_kind_come_back_equal_from_their_row(kind):
+    @settings(max_examples=50)
+    @given(events_of(kind), instance_ids)
+    def check(event, instance_id):
+        record = Record(1, instance_id, "0" * 16, event)
+        row = to_row(record)
+        assert len(row) == len(COLUMNS)
+        assert from_row(row) == record
+
+    check()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(events, min_size=1, max_size=20))
+def test_events_come_back_equal_from_a_table(written):
+    assert through_the_journal(*written) == written
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "\0",
+        "a\0b",
+        "\ud800 alone",
+        "\udfff\ud800",
+        "😀",
+        "\u202eright to left",
+        "\x7f\x1b[31m",
+        2**70,
+        [],
+        0,
+    ],
+    ids=ascii,
+)
+def test_odd_payloads_come_back_as_they_were(value):
+    text = json.dumps(value)
+    (event,) = through_the_journal(EventRaised(1, BEGINNING, "e", text))
+    assert json.loads(event.input) == value
+
+
+@pytest.mark.parametrize("name", ["", "\0", "it's", '"', "😀", "e" * 10_000], ids=ascii)
+def test_odd_names_come_back_as_they_were(name):
+    through_the_journal(EventRaised(1, BEGINNING, name, "null"))
+
+
+def test_a_reason_may_be_any_text():
+    through_the_journal(
+        *[ExecutionTerminated(1, BEGINNING, text) for text in ("", "\ud800", "null", "\0", '"')]
+    )
+
+
+def test_five_megabytes_come_back_as_they_were():
+    text = json.dumps("é😀\0\ud800" * 180_000)
+    assert len(text) > 5_000_000
+    through_the_journal(EventRaised(1, BEGINNING, "big", text))
+
+
+def test_payloads_are_plain_text_to_whoever_looks_into_the_table():
+    JOURNAL.append(
+        [Record(JOURNAL.last_seq() + 1, "look", "0" * 16, EventRaised(3, BEGINNING, "go", '{"a": [1]}'))]
+    )
+    rows = JOURNAL.query(
+        "select event_id, event_type, name, payload->'a' from history where instance_id = 'look'"
+    )
+    assert rows == [(3, "EventRaised", "go", "[1]")]
+
+
+@pytest.mark.parametrize("text", ["\ud800", '{"tags": "\udc00"}'], ids=ascii)
+def test_one_instance_with_a_text_that_is_no_unicode_hides_no_other(store, text):
+    scribe = Scribe()
+    scribe.start("healthy")
+    scribe.start("odd", version=text, tags={text: text})
+    scribe.start_child("odd", "child", version=text)
+    store.append(scribe.take())
+    from durablenb.ports.store import InstanceQuery
+
+    states = {state.instance_id: state for state in store.states(InstanceQuery())}
+    assert set(states) == {"healthy", "odd", "child"}
+    assert states["odd"].tags == {text: text}
+    assert states["child"].version == text
