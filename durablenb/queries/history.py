@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import Any, overload
 
 from durablenb.core.records import described
 from durablenb.model.events import Event
 from durablenb.model.failures import FailureDetails
-from durablenb.queries.text import shortened
+from durablenb.queries.text import padded, shortened
+from durablenb.queries.timeline import timeline_text
 
 _PAYLOADS = ("input", "result", "failure", "reason", "status", "fire_at")
 
@@ -22,6 +24,22 @@ class History(Sequence[Event]):
         Whose they are.
     events
         Of all its executions.
+
+    Examples
+    --------
+    >>> import durablenb as df
+    >>> hub = df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock())
+    >>> @hub.orchestrator
+    ... def double(context):
+    ...     return 2 * context.get_input()
+    >>> handle = hub.start(double, 21)
+    >>> handle.result()
+    42
+    >>> print(handle.history())
+        1  2026-01-01 00:00:00.000  ExecutionStarted 'double'         21
+        2  2026-01-01 00:00:00.000  OrchestratorStarted
+        3  2026-01-01 00:00:00.000  ExecutionCompleted                42
+    >>> hub.close()
     """
 
     def __init__(self, instance_id: str, events: Sequence[Event]) -> None:
@@ -45,11 +63,21 @@ class History(Sequence[Event]):
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, History):
-            return self._events == other._events
+            return (self.instance_id, self._events) == (other.instance_id, other._events)
         return NotImplemented
 
     def __hash__(self) -> int:
         return hash(self.instance_id)
+
+    def timeline(self, width: int = 58) -> str:
+        """Return a drawing of what was asked for, and when, as text: a bar for each task.
+
+        Parameters
+        ----------
+        width
+            Characters for the whole time.
+        """
+        return timeline_text(self._events, width)
 
     def __str__(self) -> str:
         return "\n".join(line_of(event) for event in self._events)
@@ -63,11 +91,23 @@ class History(Sequence[Event]):
 def line_of(event: Event) -> str:
     """Return one event as a line of text."""
     moment = f"{event.timestamp:%Y-%m-%d %H:%M:%S}.{event.timestamp.microsecond // 1000:03}"
-    line = f"{event.event_id:>5}  {moment}  {described(event)}"
+    attempt = getattr(event, "attempt", 1)
+    what = shortened(described(event), 60) + (f" (attempt {attempt})" if attempt > 1 else "")
+    line = f"{event.event_id:>5}  {moment}  {padded(what, 32)}"
     for field in _PAYLOADS:
         value: Any = getattr(event, field, None)
         if isinstance(value, FailureDetails):
             value = f"{value.error_type}: {value.message}"
         if value not in (None, "null", ""):
-            line += f"  {shortened(str(value), 60)}"
-    return line
+            line += f"  {shortened(_readable(str(value)), 60)}"
+    return line.rstrip()
+
+
+def _readable(text: str) -> str:
+    """Return JSON with its letters as they are, other text as it is."""
+    if "\\u" not in text:
+        return text
+    try:
+        return json.dumps(json.loads(text), ensure_ascii=False)
+    except ValueError:
+        return text
