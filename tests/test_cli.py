@@ -1,0 +1,335 @@
+"""The command line: what it prints, what it refuses, and that looking changes nothing."""
+
+import json
+import os
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+
+import durablenb as df
+from durablenb.cli import main
+
+KILLED = """
+import os, sys
+import durablenb as df
+
+hub = df.TaskHub(sys.argv[1])
+
+@hub.orchestrator
+def approval(context):
+    return (yield context.wait_for_external_event("Approval"))
+
+hub.start(approval, {"amount": 7}, instance_id="order-7")
+while hub.handle("order-7").status().runtime_status != "Running":
+    pass
+if len(sys.argv) > 2:
+    print("open", flush=True)
+    sys.stdin.read()
+os._exit(9)  # the hub is not closed: its log stays
+"""
+
+LOOKS = [
+    ["ls", "{file}"],
+    ["ls", "{file}", "--json"],
+    ["show", "{file}", "order-7"],
+    ["show", "{file}", "order-7", "--json"],
+    ["sql", "{file}", "select count(*) from history"],
+]
+
+
+@pytest.fixture(scope="module")
+def closed(tmp_path_factory):
+    """A hub with an orchestration that is over, and one that waits."""
+    file = tmp_path_factory.mktemp("closed") / "flows.duckdb"
+    with df.TaskHub(file, mode="kernel", clock=df.VirtualClock()) as hub:
+
+        @hub.activity
+        def fetch(city):
+            return {"city": city, "rides": 100}
+
+        @hub.orchestrator
+        def season(context):
+            tables = yield context.task_all([context.call_activity(fetch, c) for c in context.get_input()])
+            yield context.create_timer(context.current_utc_datetime + timedelta(hours=1))
+            context.set_custom_status("ranked")
+            return [table["city"] for table in tables]
+
+        @hub.orchestrator
+        def approval(context):
+            return (yield context.wait_for_external_event("Approval"))
+
+        hub.run(season, ["Tokyo", "東京"], instance_id="season-2026")
+        hub.start(approval, instance_id="order-7")
+        while hub.step():
+            pass
+    return file
+
+
+@pytest.fixture(scope="module")
+def left(tmp_path_factory):
+    """A hub whose process died, with its log beside it."""
+    file = tmp_path_factory.mktemp("left") / "flows.duckdb"
+    done = subprocess.run([sys.executable, "-c", KILLED, file], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (9, "")
+    assert file.with_name("flows.duckdb.wal").stat().st_size
+    return file
+
+
+@pytest.fixture
+def run(capsys):
+    """The command line, called; what it returned, printed and complained of."""
+
+    def run(*words):
+        code = main([str(word) for word in words])
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return run
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+# -- looking -----------------------------------------------------------------------------------------
+
+
+def test_ls_lists_the_instances(run, closed):
+    code, out, err = run("ls", closed)
+    assert (code, err) == (0, "")
+    assert out.splitlines() == [
+        "instance     orchestrator  status     last heard of (UTC)",
+        "───────────  ────────────  ─────────  ───────────────────",
+        "season-2026  season        Completed  2026-01-01 01:00:00",
+        "order-7      approval      Running    2026-01-01 01:00:00",
+        "",
+        "2 instances: 1 Completed, 1 Running",
+    ]
+
+
+def test_ls_of_an_empty_hub_says_so(run, tmp_path):
+    df.TaskHub(tmp_path / "empty.duckdb").close()
+    assert run("ls", tmp_path / "empty.duckdb") == (0, "0 instances\n", "")
+
+
+def test_ls_prints_json(run, closed):
+    code, out, _ = run("ls", "--json", closed)
+    assert code == 0
+    assert json.loads(out)[0] == {
+        "instance_id": "season-2026",
+        "name": "season",
+        "status": "Completed",
+        "last_updated_time": "2026-01-01T01:00:00",
+    }
+
+
+def test_show_prints_status_values_timeline_and_history(run, closed):
+    code, out, err = run("show", closed, "season-2026")
+    assert (code, err) == (0, "")
+    assert out.startswith("season  season-2026  Completed\n")
+    assert '  output              ["Tokyo", "東京"]\n' in out
+    assert "  custom_status       ranked\n" in out
+    assert "fetch                    █ " in out
+    assert "01:00:00 in all" in out
+    assert "    1  2026-01-01 00:00:00.000  ExecutionStarted 'season'" in out
+    last = ["12", "2026-01-01", "01:00:00.000", "ExecutionCompleted", '["Tokyo",', '"東京"]']
+    assert out.splitlines()[-1].split() == last
+
+
+def test_show_prints_the_instance_and_its_history_as_json(run, closed):
+    code, out, _ = run("show", closed, "season-2026", "--json")
+    assert code == 0
+    shown = json.loads(out)
+    assert shown["instance"]["input"] == ["Tokyo", "東京"]
+    assert [event["event_id"] for event in shown["history"]] == list(range(1, 13))
+    assert shown["history"][0]["event_type"] == "ExecutionStarted"
+
+
+def test_sql_prints_a_table(run, closed):
+    query = "select name, count(*) as n, 0.5::double as half, null as x from activities group by 1"
+    code, out, _ = run("sql", closed, query)
+    assert code == 0
+    assert out.splitlines() == ["name   n  half  x", "─────  ─  ────  ─", "fetch  2   0.5"]
+
+
+def test_sql_prints_json_that_any_parser_takes(run, closed):
+    query = """select 'nan'::double as a, {'b': [1.5::double, null]} as b, timestamp '2026-01-01' as c,
+        input, interval 1 day as d, 1.50::decimal(4, 2) as e from activities where task_id = 0"""
+    code, out, _ = run("sql", "--json", closed, query)
+    assert code == 0
+    row = {"a": None, "b": {"b": [1.5, None]}, "c": "2026-01-01T00:00:00", "input": "Tokyo"}
+    assert json.loads(out, parse_constant=pytest.fail) == [row | {"d": "1 day, 0:00:00", "e": "1.50"}]
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=" ".join)
+def test_looking_changes_nothing_where_a_process_died(run, left, look):
+    before = contents(left.parent)
+    code, out, err = run(*(word.format(file=left) for word in look))
+    assert (code, err) == (0, "")
+    assert out
+    assert contents(left.parent) == before
+
+
+def test_looking_leaves_no_lock_file(run, left, tmp_path):
+    for name in ("flows.duckdb", "flows.duckdb.wal"):
+        (tmp_path / name).write_bytes(left.with_name(name).read_bytes())
+    assert run("ls", tmp_path / "flows.duckdb")[0] == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["flows.duckdb", "flows.duckdb.wal"]
+
+
+# -- refusals ----------------------------------------------------------------------------------------
+
+
+def refused(result):
+    """The one line of complaint."""
+    code, out, err = result
+    assert (code, out) == (1, "")
+    (line,) = err.splitlines()
+    assert line.startswith("durablenb: ")
+    return line
+
+
+def test_a_file_that_is_not_there_is_not_made(run, tmp_path):
+    assert "doesn't exist" in refused(run("ls", tmp_path / "nothing.duckdb"))
+    assert "doesn't exist" in refused(run("repair", tmp_path / "nothing.duckdb"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_no_hub_is_refused(run, tmp_path):
+    (tmp_path / "notes.txt").write_text("Buy milk. " * 9)
+    assert "not a DuckDB database" in refused(run("ls", tmp_path / "notes.txt"))
+    with duckdb.connect(
+        str(tmp_path / "mine.duckdb"), config={"storage_compatibility_version": "latest"}
+    ) as c:
+        c.execute("create table mine (a int)")
+    assert "not a hub" in refused(run("ls", tmp_path / "mine.duckdb"))
+
+
+def test_a_hub_of_a_newer_durablenb_is_refused(run, tmp_path):
+    df.TaskHub(tmp_path / "flows.duckdb").close()
+    with duckdb.connect(str(tmp_path / "flows.duckdb")) as connection:
+        connection.execute("update durablenb_format set version = 99")
+    assert "Install a newer durablenb" in refused(run("ls", tmp_path / "flows.duckdb"))
+
+
+def test_an_unknown_instance_is_refused(run, closed):
+    assert "no instance 'season-2025'" in refused(run("show", closed, "season-2025"))
+
+
+@pytest.mark.parametrize(
+    ("query", "complaint"),
+    [
+        ("selec 1", 'syntax error at or near "selec"'),
+        ("select nothing from instances", '"nothing" not found'),
+        ("delete from journal", "one query, not DELETE"),
+        ("select 1; select 2", "one query, not SELECT and SELECT"),
+        ("", "one query, not nothing"),
+    ],
+)
+def test_sql_that_is_no_query_is_refused_in_one_line(run, closed, query, complaint):
+    assert complaint in refused(run("sql", closed, query))
+
+
+def test_a_hub_that_a_kernel_has_open_is_refused_with_the_kernels_name(run, tmp_path):
+    command = [sys.executable, "-c", KILLED, tmp_path / "flows.duckdb", "stay"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as kernel:
+        assert kernel.stdout.readline() == "open\n"
+        for words in (["ls"], ["sql"], ["show"], ["repair"]):
+            more = {"sql": ["select 1"], "show": ["order-7"]}.get(words[0], [])
+            assert str(kernel.pid) in refused(run(*words, tmp_path / "flows.duckdb", *more))
+        kernel.communicate("")
+
+
+def test_a_hub_that_this_process_has_open_is_refused(run, tmp_path):
+    with df.TaskHub(tmp_path / "flows.duckdb"):
+        assert "this very process" in refused(run("ls", tmp_path / "flows.duckdb"))
+
+
+def test_an_interrupt_ends_it_without_a_traceback(run, closed, monkeypatch):
+    def interrupted(path):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("durablenb.cli.HubFile", interrupted)
+    assert refused(run("ls", closed)) == "durablenb: interrupted"
+
+
+@pytest.mark.parametrize("words", [[], ["lss", "x"], ["show", "x"], ["ls", "x", "--jsn"]], ids=" ".join)
+def test_a_command_line_that_is_not_understood_has_exit_code_2(words, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main(words)
+    assert exit_.value.code == 2
+    assert "usage: durablenb" in capsys.readouterr().err
+
+
+# -- repair ------------------------------------------------------------------------------------------
+
+
+def test_repair_of_a_sound_hub_changes_nothing(run, closed):
+    before = closed.read_bytes()
+    code, out, _ = run("repair", closed)
+    assert code == 0
+    assert out.startswith(f"{closed}: ok\n")
+    assert closed.read_bytes() == before
+
+
+def test_repair_without_a_usable_log_keeps_the_log_and_opens_the_hub(run, left, tmp_path):
+    file, log = tmp_path / "flows.duckdb", tmp_path / "flows.duckdb.wal"
+    file.write_bytes(left.read_bytes())
+    log.write_bytes(b"\xff" * 40 + left.with_name(log.name).read_bytes()[40:])
+    assert "its first bytes are damaged" in refused(run("ls", file))
+    code, out, _ = run("repair", "--json", file)
+    assert code == 0
+    report = json.loads(out)
+    assert report["verdict"] == "log set aside"
+    assert [Path(kept).exists() for kept in report["kept"]] == [True, True]
+    assert run("repair", file)[1].startswith(f"{file}: ok")
+
+
+def test_repair_that_saves_nothing_has_exit_code_1(run, tmp_path):
+    file = tmp_path / "flows.duckdb"
+    df.TaskHub(file).close()
+    damaged = bytearray(file.read_bytes())
+    damaged[4096:12288] = b"\xff" * 8192  # both headers of the database
+    file.write_bytes(damaged)
+    code, out, _ = run("repair", file)
+    assert code == 1
+    assert out.startswith(f"{file}: unreadable\n")
+    assert file.read_bytes() == damaged
+
+
+# -- the process -------------------------------------------------------------------------------------
+
+
+def python(*words, **options):
+    return subprocess.run([sys.executable, *words], capture_output=True, text=True, **options)
+
+
+def test_python_m_durablenb_is_the_command_line():
+    done = python("-m", "durablenb", "--version")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"durablenb {df.__version__}\n", "")
+
+
+def test_the_exit_code_is_the_process(tmp_path):
+    done = python("-m", "durablenb", "ls", tmp_path / "nothing.duckdb")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_reader_who_goes_away_is_no_error(closed):
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "durablenb", "show", closed, "season-2026"]
+    with os.fdopen(writing, "w") as nobody:
+        done = subprocess.run(command, stdout=nobody, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_importing_durablenb_imports_nothing_heavy():
+    heavy = "pandas", "numpy", "matplotlib", "networkx", "ipywidgets", "anywidget", "cloudpickle", "IPython"
+    code = f"import sys, durablenb, durablenb.cli; print(set({heavy!r}) & set(sys.modules) or '')"
+    done = python("-c", code)
+    assert (done.stdout.strip(), done.stderr) == ("", "")
