@@ -1,8 +1,10 @@
 """Sphinx configuration.
 
-The lessons are the notebooks, copied here since Sphinx reads only below its own folder.
+The lessons are the notebooks, copied here since Sphinx reads only below its own folder; their links to the
+documentation are set right for the new place.
 """
 
+import os
 import shutil
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -13,7 +15,10 @@ LESSONS = DOCS / "tutorial" / "lessons"
 shutil.rmtree(LESSONS, ignore_errors=True)
 LESSONS.mkdir(parents=True)
 for notebook in sorted((DOCS.parent / "notebooks").glob("*.ipynb")):
-    shutil.copy2(notebook, LESSONS)  # keeps the time: unchanged pages aren't built again
+    lesson = LESSONS / notebook.name
+    text = notebook.read_text(encoding="utf-8").replace("(../docs/", "(../../")
+    lesson.write_text(text, encoding="utf-8")
+    os.utime(lesson, (0, notebook.stat().st_mtime))  # unchanged pages aren't built again
 
 project = "durablenb"
 author = "The durablenb authors"
@@ -41,6 +46,8 @@ maximum_signature_line_length = 80
 numpydoc_show_class_members = False  # autosummary's template lists them
 
 html_theme = "pydata_sphinx_theme"
+html_static_path = ["_static"]
+html_css_files = ["durablenb.css"]
 html_title = f"durablenb {version}"
 html_theme_options = {
     "show_prev_next": True,

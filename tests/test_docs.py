@@ -1,14 +1,17 @@
-"""The documentation is complete, and its links lead somewhere."""
+"""The documentation is complete, its links lead somewhere, and what it says of names and tables is so."""
 
+import argparse
 import ast
 import re
 import textwrap
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-import durablenb
-from durablenb.model import errors
+import durablenb as df
+from durablenb import cli
+from durablenb.model import errors, events
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -25,6 +28,7 @@ TEXTS = [*PAGES, *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SEC
 PYTHON_BLOCK = re.compile(r"^( *)```python\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 TOCTREE = re.compile(r"^```\{toctree\}\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)[^)]*\)")
+ROW = re.compile(r"^\| `(\w+)` \|(.*)$", re.MULTILINE)
 
 
 def name_of(page):
@@ -35,6 +39,15 @@ def read(page):
     return page.read_text(encoding="utf-8")
 
 
+def reference(name):
+    return read(DOCS / "reference" / name)
+
+
+def section(page, title):
+    """What stands under a heading of the page."""
+    return re.search(rf"^## {re.escape(title)}$(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL)[1]
+
+
 def linked_pages():
     """Every page that stands in the toctree of another."""
     for page in PAGES:
@@ -43,16 +56,88 @@ def linked_pages():
                 yield (page.parent / f"{entry}.md").resolve()
 
 
-def test_the_api_reference_lists_every_public_name():
-    page = read(DOCS / "reference" / "api.md")
-    listed = set(re.findall(r"^ {3}(\w+)$", page, re.MULTILINE))
-    assert set(durablenb.__all__) - {"__version__"} <= listed
+def test_the_api_reference_lists_every_public_name_and_no_other():
+    listed = set(re.findall(r"^ {3}(\w+)$", reference("api.md"), re.MULTILINE))
+    assert listed == set(df.__all__)
 
 
 def test_the_error_reference_tells_of_every_error():
-    page = read(DOCS / "reference" / "errors.md")
+    page = reference("errors.md")
     kinds = {name for name, kind in vars(errors).items() if isinstance(kind, type)}
     assert {name for name in kinds if f"`{name}`" not in page} == set()
+
+
+def test_the_error_reference_names_the_builtin_kinds():
+    for name, kind in ROW.findall(reference("errors.md")):
+        (other,) = re.findall(r"^ (.+?) \|", kind)
+        if other != "the original type":
+            (parent,) = set(getattr(errors, name).__bases__) - {errors.DurableError}
+            assert other == f"`{parent.__name__}`", name
+
+
+def test_the_event_reference_has_every_event_with_its_fields():
+    rows = dict(ROW.findall(reference("events.md")))
+    common = {field.name for field in fields(events.Event)}
+    assert {name for name in rows if name in common} == common
+    kinds = {kind.__name__: kind for kind in events.ALL_EVENTS}
+    assert set(rows) - common == set(kinds)
+    for name, kind in kinds.items():
+        cell = rows[name].split("|")[0]
+        listed = re.findall(r"`(\w+)`", cell)
+        assert listed == [field.name for field in fields(kind) if field.name not in common], name
+
+
+@pytest.mark.parametrize("table", ["instances", "history", "activities", "journal"])
+def test_the_table_reference_has_every_column_with_its_type(table):
+    rows = re.findall(
+        r"^\| `(\w+)` \| `(\w+)` \|", section(reference("tables.md"), f"`{table}`"), re.MULTILINE
+    )
+    with df.TaskHub(":memory:") as hub:
+        described = hub.sql(f"select column_name, column_type from (describe {table})").fetchall()
+    assert rows == described
+
+
+def test_the_queries_of_the_table_reference_answer():
+    queries = re.findall(r"^```sql\n(.*?)^```", reference("tables.md"), re.MULTILINE | re.DOTALL)
+    assert len(queries) == 3
+    with df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock()) as hub:
+
+        @hub.activity
+        def charge(amount):
+            raise ValueError(f"{amount} is too much")
+
+        @hub.activity
+        def ship():
+            return "shipped"
+
+        @hub.orchestrator
+        def order(context):
+            try:
+                yield context.call_activity_with_retry(charge, df.RetryOptions(1_000, 2), 7)
+            except ValueError:
+                yield context.call_activity(ship)
+
+        hub.run(order, instance_id="order-7")
+        hub.start(order, instance_id="order-8")
+        hub.step()
+        standing, failing, waiting = (hub.sql(query).fetchall() for query in queries)
+    assert [row[:3] for row in standing] == [("order", "Completed", 1), ("order", "Running", 1)]
+    assert failing == [("charge", "builtins.ValueError", 2, "7 is too much")]
+    assert [row[:4] for row in waiting] == [("order-8", "charge", "7", 1)]
+
+
+def test_the_command_reference_has_every_command_with_its_arguments():
+    page = reference("command-line.md")
+    (commands,) = (
+        action.choices for action in cli._parser()._actions if isinstance(action, argparse._SubParsersAction)
+    )
+    headings = dict(re.findall(r"^## `durablenb (\w+) ?(.*)`$", page, re.MULTILINE))
+    assert set(headings) == set(commands)
+    for name, command in commands.items():
+        usage = " ".join(command.format_usage().split())
+        for word in headings[name].replace("[", "").replace("]", "").split():
+            assert word in usage
+        assert len(headings[name].split()) == len(usage.split()) - 4  # "usage: durablenb NAME [-h]"
 
 
 def test_every_page_is_in_a_toctree():

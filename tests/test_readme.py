@@ -15,6 +15,8 @@ PAGES = [
     "docs/how-to/choose-durability.md",
     "docs/how-to/from-azure-and-back.md",
     "docs/how-to/test-an-orchestrator.md",
+    "docs/reference/events.md",
+    "docs/reference/tables.md",
 ]
 PYTHON_BLOCK = re.compile(r"^( *)```python\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, overload
 
 from durablenb.core.records import described
+from durablenb.model.display import Displayed
 from durablenb.model.events import Event
 from durablenb.model.failures import FailureDetails
 from durablenb.queries.text import padded, shortened
@@ -15,7 +16,7 @@ from durablenb.queries.timeline import timeline_text
 _PAYLOADS = ("input", "result", "failure", "reason", "status", "fire_at")
 
 
-class History(Sequence[Event]):
+class History(Displayed, Sequence[Event]):
     """The events of an instance, oldest first; printed, a line for each.
 
     Parameters

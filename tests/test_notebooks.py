@@ -1,0 +1,84 @@
+"""The lessons are well-formed: what nbval, which executes them, doesn't see."""
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+LINK = re.compile(r"\[[^\]]+\]\((?!https?://)([^)#]+)[^)]*\)")
+
+
+@pytest.fixture(params=LESSONS, ids=lambda path: path.stem)
+def lesson(request):
+    """A lesson's path, and the notebook."""
+    return request.param, nbformat.read(request.param, as_version=4)
+
+
+def texts(notebook):
+    return [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+
+
+def codes(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def test_the_lessons_are_numbered_from_0():
+    assert [path.name[:2] for path in LESSONS] == [f"{number:02}" for number in range(len(LESSONS))]
+
+
+def test_it_is_a_valid_notebook_for_any_python_3_kernel(lesson):
+    _, notebook = lesson
+    nbformat.validate(notebook)
+    assert notebook.metadata.kernelspec.name == "python3"
+
+
+def test_it_is_short_and_begins_with_its_title(lesson):
+    _, notebook = lesson
+    assert 6 <= len(notebook.cells) <= 12
+    assert re.match(r"# [A-Z][^\n]+\n", notebook.cells[0].source)
+
+
+def test_it_ends_with_what_you_saw_and_leads_on(lesson):
+    path, notebook = lesson
+    last = texts(notebook)[-1]
+    assert notebook.cells[-1].source == last
+    assert last.startswith("## What you saw\n")
+    assert "../docs/" in last
+    later = [other.name for other in LESSONS if other.name > path.name]
+    assert [link for link in LINK.findall(last) if link.endswith(".ipynb")] == later[:1]
+
+
+def test_its_links_lead_to_files(lesson):
+    path, notebook = lesson
+    links = [link for text in texts(notebook) for link in LINK.findall(text)]
+    assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+def test_it_was_executed_in_order_and_without_an_error(lesson):
+    _, notebook = lesson
+    cells = codes(notebook)
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    outputs = [output for cell in cells for output in cell.outputs]
+    assert any(outputs)
+    assert [output for output in outputs if output.output_type == "error"] == []
+    assert [output for output in outputs if output.get("name") == "stderr"] == []
+
+
+def test_it_names_no_place_of_the_machine_it_was_executed_on(lesson):
+    path, _ = lesson
+    text = path.read_text(encoding="utf-8")
+    assert not re.search(r"/(tmp|home|root|work|Users|var)/", text)
+
+
+def test_it_hides_little_from_the_comparison(lesson):
+    _, notebook = lesson
+    assert sum("NBVAL_IGNORE_OUTPUT" in cell.source for cell in codes(notebook)) <= 1
+    assert not any("NBVAL_SKIP" in cell.source for cell in codes(notebook))
+
+
+def test_it_closes_its_hubs(lesson):
+    _, notebook = lesson
+    assert "hub.close()" in codes(notebook)[-1].source
