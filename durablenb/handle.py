@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from durablenb.client import SyncDurableOrchestrationClient
+from durablenb.model.display import Displayed
 from durablenb.model.errors import DurableError
 from durablenb.model.status import DurableOrchestrationStatus
 from durablenb.queries.history import History
 
+if TYPE_CHECKING:
+    import networkx
 
-class Handle:
+    from durablenb.queries.picture import Picture
+    from durablenb.queries.waits import Obstacle
+
+
+class Handle(Displayed):
     """One instance of a hub; `hub.start` and `hub.handle` give it.
 
     Examples
@@ -84,6 +91,22 @@ class Handle:
         """
         return History(self.id, self._client.history(self.id))
 
+    def graph(self) -> networkx.DiGraph[Any]:
+        """Return the last execution as a graph of its steps, a `networkx.DiGraph`.
+
+        Calls of one name that were made at one place are one node; see `durablenb.queries.graph.graph_of`
+        for what nodes and edges tell.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If it was purged.
+        """
+        from durablenb.queries.graph import graph_of
+        from durablenb.queries.steps import flow_of
+
+        return graph_of(flow_of(self._client.history(self.id)))
+
     def raise_event(self, event_name: str, event_data: Any = None) -> None:
         """Send an external event; it is kept until the orchestration waits for it.
 
@@ -129,6 +152,25 @@ class Handle:
             If it is open.
         """
         return self._client.purge_instance_history(self.id).instances_deleted
+
+    def _shown(self) -> Picture:
+        from durablenb.queries.picture import picture_of  # what only pictures need
+
+        events = self._client.history(self.id)
+        return picture_of(self.status(), events, self._obstacle(), self._client.engine.clock.now())
+
+    def _obstacle(self) -> Obstacle:
+        """Return what stands in the way of the instance, as plain data."""
+        from durablenb.queries.waits import Obstacle
+
+        engine = self._client.engine
+        instance = engine.lifecycle.open.get(self.id)
+        found = engine.obstacle(self.id)
+        if instance is None or found is None:
+            return Obstacle()
+        held, missing = instance.held, tuple(sorted(instance.missing))
+        below = None if held or missing else str(found)
+        return Obstacle(missing, None if held is None else str(held), below)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Handle):

@@ -22,9 +22,10 @@ from durablenb.engine.executors import Executors
 from durablenb.engine.messages import Registered
 from durablenb.engine.waiting import step
 from durablenb.handle import Handle
+from durablenb.model.display import Displayed, HubView, Views, use_views
 from durablenb.model.errors import DurableError
-from durablenb.model.status import DurableOrchestrationStatus
 from durablenb.ports.clock import Clock
+from durablenb.queries.instances import InstanceList
 from durablenb.queries.sql import query
 from durablenb.store.duck import DuckStore
 
@@ -37,7 +38,7 @@ SWITCH_SECONDS = 0.0005
 """`sys.setswitchinterval` while a hub is open: an activity busy in pure Python holds up no commit."""
 
 
-class TaskHub:
+class TaskHub(Displayed):
     """Orchestrations in one DuckDB file: opened or created, recovered, and gone on with.
 
     Parameters
@@ -312,16 +313,20 @@ class TaskHub:
         """Do one unit of work (an episode, an activity, a timer) and return what it was.
 
         None: nothing can be done until something happens outside. A virtual clock jumps to the next
-        deadline.
+        deadline. What was done is on disk.
 
         Raises
         ------
         DurableError
             If the hub's mode isn't ``"kernel"``: then its work goes on by itself.
+        StoreError
+            If the journal can't be written now.
         """
         if self._mode != "kernel":
             raise DurableError('hub.step() is for mode="kernel"; this hub works by itself.')
-        return step(self._engine)
+        done = step(self._engine)
+        self._engine.committer.drain()  # so that whoever looks now sees it
+        return done
 
     def handle(self, instance_id: str) -> Handle:
         """Return the handle of an instance.
@@ -342,7 +347,7 @@ class TaskHub:
         name: str | None = None,
         since: datetime | None = None,
         top: int | None = None,
-    ) -> list[DurableOrchestrationStatus]:
+    ) -> InstanceList:
         """Return where the instances stand that meet every condition given, oldest first.
 
         Parameters
@@ -356,7 +361,7 @@ class TaskHub:
         top
             How many at the most.
         """
-        return self.client.get_status_by(since, None, status, name=name, top=top)
+        return InstanceList(self.client.get_status_by(since, None, status, name=name, top=top))
 
     def sql(
         self, query_text: str, params: Sequence[object] | dict[str, object] | None = None
@@ -420,12 +425,26 @@ class TaskHub:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _shown(self) -> HubView:
+        from durablenb.queries.fleet import fleet_of  # what only pictures need
+
+        return HubView(repr(self), fleet_of(self._store.cursor()))
+
     def __repr__(self) -> str:
         where = ":memory:" if self._path is None else self._path.name
         if self._is_closed:
             return f"<TaskHub {where}: closed>"
         count = self._engine.open_count
         return f"<TaskHub {where}: {count} open instance{'' if count == 1 else 's'}, mode {self._mode!r}>"
+
+
+def _views() -> Views:
+    from durablenb.views import display  # when something is first shown
+
+    return display
+
+
+use_views(_views)
 
 
 def _send_request(request: dict[str, Any]) -> dict[str, Any]:

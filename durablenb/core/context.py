@@ -25,7 +25,13 @@ from durablenb.core.tasks import (
 from durablenb.model import actions
 from durablenb.model.errors import OrchestrationLimitError
 from durablenb.model.events import Event
-from durablenb.model.ids import checked_event_name, checked_instance_id, new_guid, new_uuid
+from durablenb.model.ids import (
+    checked_event_name,
+    checked_instance_id,
+    checked_version,
+    new_guid,
+    new_uuid,
+)
 from durablenb.model.retries import RetryOptions
 
 if TYPE_CHECKING:
@@ -361,6 +367,7 @@ class DurableOrchestrationContext:
         execution = self._execution
         called = execution.name_of(name)
         text = execution.codec.encode(input_)
+        checked_version(version)
         if instance_id is not None and checked_instance_id(instance_id) in (
             self.instance_id,
             self.parent_instance_id,
@@ -396,8 +403,9 @@ class DurableOrchestrationContext:
 
     def _cancel_timer(self, task: CancelableTask[Any]) -> None:
         assert task.id is not None
-        self._execution.request(actions.CancelTimer(task.id))
-        self._execution.tasks.pop(task.id, None)
+        if not task.is_completed:
+            self._execution.request(actions.CancelTimer(task.id))
+            self._execution.tasks.pop(task.id, None)
 
     def _cancel_wait(self, task: CancelableTask[Any]) -> None:
         assert task.id is not None

@@ -107,6 +107,7 @@ class Execution(Parent):
         if isinstance(event, (TaskCompleted, SubOrchestrationInstanceCompleted)):
             self._settle(event.task_id, event.result)
         elif isinstance(event, TimerFired):
+            self.now = max(self.now, event.timestamp)  # even if the clock was set back since
             self._settle(event.task_id, "null")
         elif isinstance(event, (TaskFailed, SubOrchestrationInstanceFailed)):
             task = self.tasks.pop(event.task_id, None)
@@ -116,6 +117,7 @@ class Execution(Parent):
             self.mailbox.deliver(event)  # type: ignore[arg-type]
         elif isinstance(event, ExecutionStarted):
             self.started = event
+            self.now = max(self.now, event.scheduled_start_time or event.timestamp)
             self._can_go_on = True
 
     def resume(self, now: datetime, next_id: int) -> list[Event]:
@@ -175,8 +177,8 @@ class Execution(Parent):
 
     def request(self, action: actions.Action) -> None:
         """Asks for something; after continue_as_new nothing is asked for any more."""
-        if self._is_unloaded:
-            raise Halted
+        if self._is_unloaded and not self.ledger.is_halted:
+            self.ledger.halt()
         if self.continue_with is None:
             self.ledger.request(action)
 
@@ -229,26 +231,37 @@ class Execution(Parent):
 
     def _advance(self) -> None:
         """Runs the orchestrator until it waits for something that isn't settled."""
+        if self._routine is None and not self._begin():
+            return
         task = self._awaited
-        try:
-            if self._routine is None:
-                made = self._function(self._context)
-                if not (inspect.isgenerator(made) or inspect.iscoroutine(made)):
-                    self._finish(self._checked(made))
-                    return
-                self._routine = made
-            while True:
+        while True:
+            if self.ledger.is_replaying:
+                self.ledger.follow(self.line)
+            try:
                 yielded = self._step(task)
-                if self.continue_with is not None:
-                    break
-                task = self._checked_task(yielded)
-                if not task.is_completed:
-                    self._awaited = task
-                    task._watch(self)
-                    return
-            self._finish(None)
-        except StopIteration as stop:
-            self._finish(stop.value)
+            except StopIteration as stop:
+                self._finish(stop.value)
+                return
+            if self.ledger.is_halted:  # and swallowed it
+                raise Halted
+            if self.continue_with is not None:
+                self._finish(None)
+                return
+            task = self._checked_task(yielded)
+            if not task.is_completed:
+                self._awaited = task
+                task._watch(self)
+                return
+            self.ledger.count_round()
+
+    def _begin(self) -> bool:
+        """Calls the function; false if it is a plain one, and so has ended by that."""
+        made = self._function(self._context)
+        if inspect.isgenerator(made) or inspect.iscoroutine(made):
+            self._routine = made
+            return True
+        self._finish(self._checked(made))
+        return False
 
     def _step(self, task: TaskBase[Any] | None) -> object:
         if task is None:
@@ -286,13 +299,14 @@ class Execution(Parent):
     def _finish_with(self, error: BaseException) -> None:
         if self.ledger.breach is not None:
             error = self.ledger.breach
-        self.ledger.request(actions.FailExecution(failure_of(error)), is_outcome=True)
-        self._end()
+        self.ledger.follow_to(error)
+        with contextlib.suppress(Halted):  # it doesn't fit what is recorded, and the ledger knows why
+            self.ledger.request(actions.FailExecution(failure_of(error)), is_outcome=True)
+            self._end()
 
     def _end(self) -> None:
         self.is_finished = True
-        if self.continue_with is not None and self._routine is not None:
-            self.unload()
+        self.unload()
 
 
 def _code_of(function: object) -> CodeType | None:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from datetime import datetime
 from types import CodeType, FrameType
+from typing import NoReturn
 
 from durablenb.core.records import described, differences, record, same
 from durablenb.model.actions import Action
@@ -14,6 +15,10 @@ from durablenb.model.events import CustomStatusSet, Event, ExecutionFailed
 
 MAX_ORCHESTRATION_ACTIONS = 100_000
 """What one execution may ask for, as in Azure's host."""
+
+
+ROUNDS_FOR_AN_ACTION = 10
+"""How often an episode may wait for what is settled already, for each action that an execution may ask for."""
 
 
 class Halted(BaseException):
@@ -38,7 +43,10 @@ class Ledger:
         self._next_id = 1
         self._recorded: list[Event] | None = None
         self._position = 0
+        self._rounds = 0
         self.requested = 0
+        self.is_halted = False
+        self.last_line = None if code is None else code.co_firstlineno
         self.facts: list[Event] = []
         self.mismatch: NonDeterminismError | None = None
         self.breach: OrchestrationLimitError | None = None
@@ -48,6 +56,7 @@ class Ledger:
         self._now = now
         self._next_id = next_id
         self._position = 0
+        self._rounds = 0
         self.facts = []
         self._recorded = (
             None if recorded is None else [event for event in recorded if type(event) is not CustomStatusSet]
@@ -67,6 +76,8 @@ class Ledger:
             If something else is recorded here (`mismatch` says what), or if the execution asked for
             too much (`breach`).
         """
+        if self.is_halted and not is_outcome:
+            return
         if self.mismatch is not None:
             raise Halted
         self.requested += 1
@@ -75,20 +86,53 @@ class Ledger:
                 f"The execution asked for more than {self._limit:,} things. "
                 "Split the work over sub-orchestrations, or use continue_as_new."
             )
-            raise Halted
+            self.halt()
         if self._recorded is None:
             self.facts.append(record(action, self._next_id, self._now))
             self._next_id += 1
         elif self._position >= len(self._recorded):
             self._part(None, record(action, 0, self._now))
-            raise Halted
+            self.halt()
         else:
             recorded = self._recorded[self._position]
             requested = record(action, recorded.event_id, recorded.timestamp)
             if recorded != requested and not _same_failure(recorded, requested):
                 self._part(recorded, requested)
-                raise Halted
+                self.halt()
             self._position += 1
+
+    def count_round(self) -> None:
+        """Counts a wait for what was settled already: an orchestrator that only does that never ends.
+
+        Raises
+        ------
+        Halted
+            If there were too many in one episode.
+        """
+        self._rounds += 1
+        if self._rounds > ROUNDS_FOR_AN_ACTION * self._limit:
+            self.breach = OrchestrationLimitError(
+                f"The orchestrator waited more than {ROUNDS_FOR_AN_ACTION * self._limit:,} times in a row for "
+                "tasks that were settled already. Let its loop end, or wait for something new in it."
+            )
+            self.halt()
+
+    def follow(self, line: int | None) -> None:
+        """Notes where a replay is, for a mismatch that has no line of its own: an end that comes too early."""
+        self.last_line = line or self.last_line
+
+    def follow_to(self, error: BaseException) -> None:
+        """Notes where the orchestrator's own code raised."""
+        trace = error.__traceback__
+        while trace is not None:
+            if trace.tb_frame.f_code is self._code:
+                self.last_line = trace.tb_lineno
+            trace = trace.tb_next
+
+    def halt(self) -> NoReturn:
+        """Ends the orchestrator; if it swallows that, what it asks for from then on is ignored."""
+        self.is_halted = True
+        raise Halted
 
     def end(self, line: int | None) -> None:
         """The episode is over: nothing that is recorded of it may be left.
@@ -104,7 +148,7 @@ class Ledger:
             raise self.mismatch
 
     def _part(self, recorded: Event | None, requested: Event | None, line: int | None = None) -> None:
-        line = line or self._line()
+        line = line or self._line() or self.last_line
         was = described(recorded) if recorded else "nothing more"
         now = described(requested) if requested else "nothing more"
         fields = differences(recorded, requested) if recorded and requested else ()
@@ -116,6 +160,8 @@ class Ledger:
             f"requested is {now}.{detail}\nNothing was written. Change the code back so that it asks "
             "for what is recorded, in the same order, or start a new instance.",
             line=line,
+            file=self._code and self._code.co_filename,
+            function=self._code and self._code.co_name,
             differences=fields or (("event_type", was, now),),
         )
 

@@ -35,15 +35,23 @@ class Mailbox:
             self._waiters.setdefault(task.name.casefold(), deque()).append(task)
 
     def unsubscribe(self, task: ExternalEventTask[Any]) -> None:
-        """A waiter gives up; events go to the next one."""
-        self._waiters[task.name.casefold()].remove(task)
+        """A waiter gives up; an event that it has but did not look at goes to the next one."""
+        if task._event is None:
+            self._waiters[task.name.casefold()].remove(task)
+            return
+        self._taken.remove(task)
+        event = task._give_back()
+        self.deliver(event)
+        kept = self._buffered.get(event.name.casefold())
+        if kept and kept[-1] is event:
+            self._buffered[event.name.casefold()] = deque(sorted(kept, key=_place))
 
     def unprocessed(self) -> list[EventRaised]:
         """Events that the orchestrator has not seen, in the order in which they were raised."""
         unseen = [task._event for task in self._taken if not task._is_observed]
         for kept in self._buffered.values():
             unseen.extend(kept)
-        return sorted(unseen, key=lambda event: event.event_id)
+        return sorted(unseen, key=_place)
 
     def _hand_over(self, event: EventRaised, task: ExternalEventTask[Any]) -> None:
         task._event = event
@@ -52,3 +60,7 @@ class Mailbox:
             self._taken = [taken for taken in self._taken if not taken._is_observed]
             self._sweep_at = 64 + 2 * len(self._taken)
         task._complete(event.input)
+
+
+def _place(event: EventRaised) -> int:
+    return event.event_id

@@ -10,6 +10,7 @@ from functools import cached_property, partial
 from typing import Any
 
 from durablenb.model.errors import FunctionNotFoundError
+from durablenb.model.ids import checked_text
 
 NAME_ATTRIBUTE = "__durable_name__"
 """Where a registered function carries its name, so that it can be called by function."""
@@ -97,7 +98,7 @@ def name_of(target: object) -> str:
     if isinstance(target, str):
         if not target:
             raise ValueError("function_name cannot be empty")
-        return target
+        return checked_text(target)
     name = getattr(target, NAME_ATTRIBUTE, None) or getattr(target, "__name__", None)
     if isinstance(name, str) and name:
         return name

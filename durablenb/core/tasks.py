@@ -111,8 +111,7 @@ class TaskBase(Generic[T]):
         """Settles the task, and then what waits for it, and so on."""
         self._state = state
         settled: list[TaskBase[Any]] = [self]
-        while settled:
-            task = settled.pop()
+        for task in settled:  # it grows meanwhile: what settles first is told first
             parents, task._parents = task._parents, []
             for parent in parents:
                 if parent._child_settled(task) and isinstance(parent, TaskBase):
@@ -177,7 +176,7 @@ class SubOrchestrationTask(AtomicTask[T]):
 class CancelableTask(AtomicTask[T]):
     """A wait that the orchestrator may give up."""
 
-    __slots__ = ("_cancel", "_is_canceled")
+    __slots__ = ("_cancel", "_is_canceled", "_is_observed")
 
     def __init__(
         self,
@@ -188,6 +187,7 @@ class CancelableTask(AtomicTask[T]):
         super().__init__(task_id, decode)
         self._cancel = cancel
         self._is_canceled = False
+        self._is_observed = False
 
     @property
     def is_cancelled(self) -> bool:
@@ -199,18 +199,25 @@ class CancelableTask(AtomicTask[T]):
         return self._is_canceled
 
     def cancel(self) -> None:
-        """Gives up waiting: the task never completes. Cancelling twice does nothing.
+        """Gives up waiting. Cancelling twice does nothing.
+
+        What came while the orchestrator was not looking does no harm: a timer that has fired is
+        forgotten, an external event goes to the next waiter.
 
         Raises
         ------
         ValueError
-            If the task is completed already.
+            If the orchestrator has seen the task complete.
         """
-        if self.is_completed:
+        if self._is_observed:
             raise ValueError("Cannot cancel a completed task.")
         if not self._is_canceled:
             self._is_canceled = True
             self._cancel(self)
+
+    def _value(self) -> T:
+        self._is_observed = True
+        return super()._value()
 
 
 class TimerTask(CancelableTask[None]):
@@ -222,7 +229,7 @@ class TimerTask(CancelableTask[None]):
 class ExternalEventTask(CancelableTask[T]):
     """A wait for an external event."""
 
-    __slots__ = ("_event", "_is_observed", "name")
+    __slots__ = ("_event", "name")
 
     def __init__(
         self,
@@ -234,11 +241,12 @@ class ExternalEventTask(CancelableTask[T]):
         super().__init__(task_id, decode, cancel)
         self.name = name
         self._event: Any = None
-        self._is_observed = False
 
-    def _value(self) -> T:
-        self._is_observed = True
-        return super()._value()
+    def _give_back(self) -> Any:
+        """Returns the event that came for this task, which waits again as if it had none."""
+        event, self._event = self._event, None
+        self._state = TaskState.RUNNING
+        return event
 
 
 class CompoundTask(TaskBase[T], Parent):
@@ -309,6 +317,6 @@ class WhenAnyTask(CompoundTask[TaskBase[Any]]):
 
     def _value(self) -> TaskBase[Any]:
         assert self._winner is not None
-        if isinstance(self._winner, ExternalEventTask):
+        if isinstance(self._winner, CancelableTask):
             self._winner._is_observed = True
         return self._winner

@@ -8,8 +8,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from random import Random
 
+from durablenb.model.display import Card, Displayed
 
-class SystemClock:
+
+class SystemClock(Displayed):
     """The machine's clock, in UTC."""
 
     def now(self) -> datetime:
@@ -31,11 +33,14 @@ class SystemClock:
         """A random id of 32 hexadecimal digits, as Azure's."""
         return uuid.uuid4().hex
 
+    def _shown(self) -> Card:
+        return Card("System clock", (("time", "the machine's, UTC"),))
+
     def __repr__(self) -> str:
         return "SystemClock()"
 
 
-class VirtualClock:
+class VirtualClock(Displayed):
     """A clock for tests and lessons: 72 hours pass in milliseconds, and every run is the same.
 
     Parameters
@@ -112,6 +117,10 @@ class VirtualClock:
     def new_id(self) -> str:
         """The next id of a fixed series, 32 hexadecimal digits."""
         return f"{self._ids.getrandbits(128):032x}"
+
+    def _shown(self) -> Card:
+        jumps = "by itself, to the next deadline" if self._autojump else "by hand"
+        return Card("Virtual clock", (("time", self._now.isoformat()), ("moved", jumps)))
 
     def __repr__(self) -> str:
         return f"VirtualClock({self._now.isoformat()})"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -19,13 +19,17 @@ from durablenb.model.errors import (
     InstanceStateError,
 )
 from durablenb.model.events import (
+    Event,
     EventRaised,
+    ExecutionCompleted,
+    ExecutionFailed,
     ExecutionResumed,
     ExecutionRewound,
     ExecutionStarted,
     ExecutionSuspended,
     ExecutionTerminated,
     OrchestratorStarted,
+    ParentInstance,
     SubOrchestrationInstanceCompleted,
     SubOrchestrationInstanceCreated,
     TaskCompleted,
@@ -80,6 +84,9 @@ class Commands:
         except DurableError as error:
             messages.refuse(message.reply, error)
             return
+        except Exception as error:  # a mistake of the engine's own: nobody is to wait for the answer
+            messages.refuse(message.reply, error)
+            raise
         self._journal.answer(message.reply, answer)
 
     def _start(self, message: messages.Start) -> str:
@@ -117,10 +124,7 @@ class Commands:
 
     def _terminate(self, message: messages.Terminate) -> bool:
         targets = [message.instance_id]
-        if message.is_recursive:
-            self._journal.drain()
-            targets.extend(self._store.descendants(targets))
-        for target in targets:
+        for target in self._family(targets) if message.is_recursive else targets:
             instance = self._lifecycle.open.get(target)
             if instance is not None:
                 instance.is_dropped = True
@@ -147,7 +151,7 @@ class Commands:
         wanted = list(message.instance_ids)
         self._journal.drain()
         if message.is_recursive:
-            wanted.extend(self._store.descendants(wanted))
+            wanted = self._family(wanted)
         open_ids = [one for one in wanted if one in self._lifecycle.open]
         if len(message.instance_ids) == 1 and message.instance_ids[0] in open_ids:
             raise InstanceStateError(
@@ -174,7 +178,6 @@ class Commands:
     # -- rewind ----------------------------------------------------------------------------------
 
     def _rewind(self, message: messages.Rewind) -> None:
-        self._journal.drain()
         state = self._state(message.instance_id)
         if state is None:
             raise InstanceNotFoundError(f"The hub has no instance {message.instance_id!r}.")
@@ -184,12 +187,18 @@ class Commands:
             )
         family = (message.instance_id, *self._store.descendants([message.instance_id]))
         known = self._registry.orchestrators
-        for member in self._store.states(InstanceQuery(instance_ids=family)):
-            if member.status is Status.Failed and member.name not in known:
+        failed = {
+            member.instance_id: member
+            for member in self._store.states(InstanceQuery(instance_ids=family))
+            if member.status is Status.Failed
+        }
+        for member in failed.values():
+            if member.name not in known:
                 raise not_found("orchestrator", member.name, known)
-        self._rewind_one(state, message.reason)
+        self._rewind_one(state, message.reason, failed)
 
-    def _rewind_one(self, state: InstanceState, reason: str) -> None:
+    def _rewind_one(self, state: InstanceState, reason: str, failed: dict[str, InstanceState]) -> None:
+        """Rewinds an instance, and those of its children that are among the `failed`, as one transaction."""
         history = self._store.load([state.instance_id])[state.instance_id]
         started = history[0]
         assert isinstance(started, ExecutionStarted)
@@ -198,13 +207,21 @@ class Commands:
         execution = self._episodes.new_execution(instance)
         assert execution is not None
         kept = rewound(execution, history, mark.event_id + 1)
+        self._lifecycle.drop_calls(instance.id)
         self._lifecycle.reopen(instance)
         instance.has_begun = True
         for event in (mark, *kept):
             self._journal.write(instance, event)
-        self._go_on(instance, execution, kept, reason)
+        self._go_on(instance, execution, kept, reason, failed)
 
-    def _go_on(self, instance: Instance, execution: Any, kept: list[Any], reason: str) -> None:
+    def _go_on(
+        self,
+        instance: Instance,
+        execution: Any,
+        kept: list[Any],
+        reason: str,
+        failed: dict[str, InstanceState],
+    ) -> None:
         settled = {
             event.task_id
             for event in kept
@@ -213,27 +230,52 @@ class Commands:
         children = []
         facts = []
         for event in kept:
-            if isinstance(event, SubOrchestrationInstanceCreated):
-                if event.task_id not in settled:
-                    children.append(event)
-            elif getattr(event, "task_id", None) not in settled and not isinstance(
-                event, (ExecutionStarted, OrchestratorStarted)
-            ):
+            if getattr(event, "task_id", None) in settled:
+                continue
+            last = self._last_of_child(instance, event)
+            if last is not None:
+                children.append((event, last))
+            elif not isinstance(event, (ExecutionStarted, OrchestratorStarted)):
                 facts.append(event)
         self._episodes.adopt(instance, execution, facts)
-        for event in children:
+        for event, last in children:
             if not instance.is_closed:
-                self._rewind_child(instance, event, reason)
+                self._rewind_child(instance, event, last, reason, failed)
+        self._lifecycle.enqueue(instance)
 
-    def _rewind_child(self, parent: Instance, event: SubOrchestrationInstanceCreated, reason: str) -> None:
-        parent.pending.add(event.task_id)
-        if event.instance_id in self._lifecycle.open:
+    def _last_of_child(self, parent: Instance, event: Event) -> Event | None:
+        """Where the child stands that this event created; None if it has to be created once more."""
+        if not isinstance(event, SubOrchestrationInstanceCreated):
+            return None
+        history = self._store.load([event.instance_id]).get(event.instance_id, [])
+        link = ParentInstance(parent.id, parent.execution_id, event.task_id, parent.name)
+        if not history or getattr(history[0], "parent", None) != link:
+            return None
+        return None if isinstance(history[-1], ExecutionTerminated) else history[-1]
+
+    def _rewind_child(
+        self, parent: Instance, event: Any, last: Event, reason: str, failed: dict[str, InstanceState]
+    ) -> None:
+        """A failed child is rewound; one that completed meanwhile is heard; one at work goes on."""
+        if isinstance(last, ExecutionCompleted):
+            self._lifecycle.arrive(parent, SubOrchestrationInstanceCompleted, event.task_id, last.result)
             return
-        state = self._state(event.instance_id)
-        if state is not None and state.status is Status.Failed and state.name == event.name:
-            self._rewind_one(state, reason)
-        else:
-            self._episodes.begin_child(parent, event)
+        parent.pending.add(event.task_id)
+        if isinstance(last, ExecutionFailed):
+            self._rewind_one(failed[event.instance_id], reason, failed)
+
+    def _family(self, instance_ids: Sequence[str]) -> list[str]:
+        """These instances, their children, and theirs; not what only once had one of their ids."""
+        self._journal.drain()
+        found = self._store.descendants(instance_ids)
+        states = self._store.states(InstanceQuery(instance_ids=tuple(found))) if found else []
+        children: dict[str | None, list[str]] = {}
+        for state in states:
+            children.setdefault(state.parent_instance_id, []).append(state.instance_id)
+        family = list(dict.fromkeys(instance_ids))
+        for member in family:  # it grows meanwhile
+            family.extend(one for one in children.pop(member, ()) if one not in instance_ids)
+        return family
 
     def _state(self, instance_id: str) -> InstanceState | None:
         self._journal.drain()

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from itertools import count
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -28,6 +29,7 @@ class Batch:
     purged: list[str] = field(default_factory=list)
     replies: list[tuple[Future[Any], Any]] = field(default_factory=list)
     then: list[Callable[[], None]] = field(default_factory=list)
+    number: int = 0
 
     def __bool__(self) -> bool:
         return bool(self.records or self.purged or self.replies or self.then)
@@ -57,10 +59,16 @@ class Committer:
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
         self._changed = threading.Condition()
-        self._submitted = 0
+        self._numbers = count(1)
+        self._submitted = 0  # the last batch's number, as the next one
         self._committed = 0
-        self._backlog = 0
+        self._records_in = 0
+        self._records_out = 0
         self.failure: StoreError | None = None
+        self.last_seq = 0
+        """The place of the last record written here, which may have been purged since."""
+        self.when_idle: Callable[[], None] = _nothing
+        """Called, on the committer's thread, whenever all that was submitted is on disk."""
 
     def start(self) -> None:
         """Begins to commit in a thread of its own."""
@@ -69,16 +77,17 @@ class Committer:
 
     def submit(self, batch: Batch) -> None:
         """Takes a batch; returns at once, unless too much is waiting."""
-        self._submitted += 1
-        self._backlog += len(batch.records)
+        batch.number = next(self._numbers)
         self._queue.put(batch)
-        if self._backlog > BACKLOG:
+        self._submitted = batch.number  # an interrupt before this leaves nobody waiting for nothing
+        self._records_in += len(batch.records)
+        if self._records_in - self._records_out > BACKLOG:
             self.drain()
 
     @property
     def is_idle(self) -> bool:
         """Whether all that was submitted is on disk."""
-        return self._committed == self._submitted
+        return self._committed >= self._submitted
 
     def drain(self) -> None:
         """Waits until all that was submitted is on disk.
@@ -120,6 +129,9 @@ class Committer:
                 self._write(group)
             except StoreError as error:
                 self._fail(error)
+                return
+            except Exception as error:  # a record that no store can take: better said than silent
+                self._fail(StoreError(f"The journal could not be written: {type(error).__name__}: {error}."))
                 return
             del self._unsaved[: len(group)]
             self._succeed(group)
@@ -167,18 +179,21 @@ class Committer:
         records = group[0].records if len(group) == 1 else [r for batch in group for r in batch.records]
         if records:
             self._store.append(records)
+            self.last_seq = records[-1].seq
 
     def _succeed(self, group: list[Batch]) -> None:
         self.failure = None
         for batch in group:
-            self._backlog -= len(batch.records)
+            self._records_out += len(batch.records)
             for callback in batch.then:
                 callback()
             for reply, value in batch.replies:
                 answer(reply, value)
         with self._changed:
-            self._committed += len(group)
+            self._committed = group[-1].number
             self._changed.notify_all()
+        if self.is_idle:
+            self.when_idle()
 
     def _fail(self, error: StoreError) -> None:
         for batch in self._unsaved:
@@ -187,3 +202,7 @@ class Committer:
         with self._changed:
             self.failure = error
             self._changed.notify_all()
+
+
+def _nothing() -> None:
+    """Does nothing."""

@@ -10,6 +10,7 @@ from durablenb.core.registry import Activity, Registry
 from durablenb.engine.executors import Executors
 from durablenb.engine.messages import Finished
 from durablenb.engine.work import Work
+from durablenb.model.failures import failure_of
 
 
 class Dispatcher:
@@ -65,27 +66,30 @@ class Dispatcher:
         for work in self._full.pop(name, ()):
             self._ready.append(work)
 
+    def activity(self, name: str) -> Activity:
+        """The activity as it is registered now."""
+        return self._registry.activities[name]
+
     def finished(self, work: Work) -> None:
         """A call ended: its place is free."""
         if work not in self._running:  # it began before a recovery
             return
         self._running.discard(work)
         self._running_by_name[work.name] -= 1
-        waiting = self._full.get(work.name)
-        if waiting:
-            self._ready.appendleft(waiting.popleft())
+        self._next_of(work.name)
 
     def pump(self) -> None:
         """Starts what may start."""
         limit = self._max_concurrency
         while self._ready and not self.is_closing and (limit is None or len(self._running) < limit):
             work = self._ready.popleft()
-            activity = self._registry.activities[work.name]
+            activity = self.activity(work.name)
             cap = activity.max_concurrency
-            if not work.is_wanted:
-                continue
             if cap is not None and self._running_by_name[work.name] >= cap:
                 self._full.setdefault(work.name, deque()).append(work)
+                continue
+            if not work.is_wanted:
+                self._next_of(work.name)
                 continue
             self._start(work, activity)
 
@@ -99,8 +103,17 @@ class Dispatcher:
         """Whether a call was given to an executor and has not ended."""
         return bool(self._running)
 
+    def _next_of(self, name: str) -> None:
+        """There may be a place for a call that waits for one of this activity's."""
+        waiting = self._full.get(name)
+        if waiting:
+            self._ready.appendleft(waiting.popleft())
+
     def _start(self, work: Work, activity: Activity) -> None:
         work.activity, work.dispatcher = activity, self
         self._running.add(work)
         self._running_by_name[work.name] += 1
-        self._executors.of(activity).submit(work)
+        try:
+            self._executors.of(activity).submit(work)
+        except Exception as error:  # no more threads or processes; an executor of the user's
+            work.finish(failure_of(error))

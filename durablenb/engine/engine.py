@@ -7,6 +7,7 @@ All of its state belongs to one thread at a time: a thread of its own (`start`),
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from concurrent.futures import Future
@@ -33,7 +34,13 @@ from durablenb.engine.messages import (
 )
 from durablenb.engine.timers import Timers
 from durablenb.engine.work import Work
-from durablenb.model.errors import FunctionNotFoundError, InstanceStateError, StoreError, WaitTimeoutError
+from durablenb.model.errors import (
+    DurableError,
+    FunctionNotFoundError,
+    InstanceStateError,
+    StoreError,
+    WaitTimeoutError,
+)
 from durablenb.model.events import (
     SubOrchestrationInstanceCreated,
     TaskCompleted,
@@ -44,6 +51,8 @@ from durablenb.model.events import (
 from durablenb.model.payloads import Codec, JsonCodec
 from durablenb.ports.clock import Clock
 from durablenb.ports.store import OpenInstance, Store
+
+log = logging.getLogger("durablenb")
 
 LONGEST_SLEEP = 60.0
 """Seconds after which the engine looks at the clock again, which may have been set."""
@@ -93,14 +102,19 @@ class Engine:
         self.executors = executors
         self.options = options
         self.committer = Committer(store)
+        self.committer.when_idle = self._look_around
         self.waiters: set[object] = set()
         self._inbox: SimpleQueue[Message] = SimpleQueue()
+        self._news = threading.Event()
         self._turn = threading.RLock()
         self._thread: threading.Thread | None = None
+        self._is_threaded = False
         self._is_stopping = False
+        self._is_stopped = False
         self._pid = os.getpid()
         self._is_torn = False
-        clock.subscribe(lambda: self._inbox.put(Wake()))
+        self._defect: DurableError | None = None
+        clock.subscribe(lambda: self.post(Wake()))
         self.recover()
 
     # -- from outside ----------------------------------------------------------------------------
@@ -108,30 +122,36 @@ class Engine:
     def post(self, message: Message) -> None:
         """Tells the engine something; from any thread."""
         self._inbox.put(message)
+        if self._thread is None:
+            self._news.set()
 
     def ask(self, message: ClientMessage) -> Future[Any]:
         """Asks for something; the future is resolved once the answer is on disk."""
-        refusal = self._refusal()
+        refusal = self.refusal()
         if refusal is not None:
             refuse(message.reply, refusal)
             return message.reply
-        self._inbox.put(message)
-        if self._thread is None:
+        self.post(message)
+        if self._is_stopped:
+            self._turn_away()
+        elif not self._is_threaded:
             self.accept()
         return message.reply
 
-    def _refusal(self) -> StoreError | None:
+    def refusal(self) -> DurableError | None:
+        """Why nothing can be asked for now, or None."""
         if os.getpid() != self._pid:
             return StoreError(
                 "This process was forked from the one that has the hub open; what it asked for would be "
                 "lost. Open a hub of its own, on another file, or start workers with 'spawn'."
             )
         if self._is_stopping:
-            return StoreError("The hub is closed. Open it again: durablenb.TaskHub(path).")
-        return self.committer.failure
+            return _closed()
+        return self._defect or self.committer.failure
 
     def start(self) -> None:
         """Begins to run in a thread of its own."""
+        self._is_threaded = True
         self._thread = threading.Thread(target=self._run, name="durablenb-engine", daemon=True)
         self._thread.start()
 
@@ -143,7 +163,7 @@ class Engine:
     @property
     def is_threaded(self) -> bool:
         """Whether the engine has a thread of its own."""
-        return self._thread is not None
+        return self._is_threaded
 
     def obstacle(self, instance_id: str) -> Exception | None:
         """Why an instance can't go on until somebody does something, or None."""
@@ -171,24 +191,52 @@ class Engine:
         """
         self._is_stopping = True
         self.dispatcher.is_closing = True
-        if self._thread is not None:
-            self._inbox.put(Wake())
-            self._thread.join(None if wait else STOP_SECONDS)
-            self._thread = None
-        while self.executors.inline.run_next() is not None:
-            pass  # each finds that it isn't to be done any more
-        self._take_messages()
-        while wait and self.dispatcher.is_running and self.committer.failure is None:
-            self._apply(self._inbox.get())
-        self.accept()
-        self.executors.close(wait=wait)
-        self.committer.close()
+        thread, self._thread = self._thread, None
+        try:
+            if thread is not None:
+                self.post(Wake())
+                thread.join(None if wait else STOP_SECONDS)
+            if thread is None or not thread.is_alive():
+                self._take_last(wait)
+        except BaseException:  # an interrupt: what runs is not waited for any more
+            wait = False
+            raise
+        finally:
+            self._is_stopped = True
+            self._turn_away()
+            try:
+                self.executors.close(wait=wait)
+            finally:
+                self.committer.close()
+
+    def _take_last(self, wait: bool) -> None:
+        """With `wait` until nothing runs any more: takes the messages that still come."""
+        self.executors.drop_queued()
+        while wait and self.dispatcher.is_running and not (self._defect or self.committer.failure):
+            self._listen(0.2)
+            with self._turn:
+                self._take_messages()
+        if self._defect is None:
+            with self._turn:
+                self.accept()
+                self._is_stopped = True
+
+    def _turn_away(self) -> None:
+        """Refuses what came after the end."""
+        while True:
+            try:
+                message = self._inbox.get_nowait()
+            except Empty:
+                return
+            if isinstance(message, ClientMessage):
+                refuse(message.reply, _closed())
 
     # -- turns -----------------------------------------------------------------------------------
 
     def recover(self) -> None:
         """Forgets all that is in memory and begins with what is in the journal."""
-        self.journal = Journal(self.committer, self.store.last_seq())
+        last_seq = max(self.store.last_seq(), self.committer.last_seq)
+        self.journal = Journal(self.committer, last_seq)
         self.timers = Timers()
         self.dispatcher = Dispatcher(
             self.registry,
@@ -217,6 +265,9 @@ class Engine:
     def accept(self) -> None:
         """Applies the messages that are there."""
         with self._turn:
+            if self._is_stopped:
+                self._turn_away()
+                return
             self._mend()
             self._is_torn = True
             self._take_messages()
@@ -230,24 +281,54 @@ class Engine:
         self.committer.drain()
         waited_for = [one.completion for one in self.lifecycle.open.values() if one.completion]
         self.executors.inline.jobs.clear()
+        self.dispatcher.is_closing = True  # what it has not begun is begun anew
+        self.episodes.unload()
+        self._drop_calls()
+        interrupted = WaitTimeoutError("The wait ended because the kernel was interrupted. Wait again.")
+        for completion in waited_for:
+            refuse(completion, interrupted)
         self.recover()
         self._is_torn = False
-        for completion in waited_for:
-            completion.set_exception(
-                WaitTimeoutError("The wait ended because the kernel was interrupted. Wait again.")
-            )
+
+    def _drop_calls(self) -> None:
+        """Drops the messages by which activities would start that recovery starts, too."""
+        for _ in range(self._inbox.qsize()):
+            message = self._inbox.get()
+            if not isinstance(message, Durable):
+                self._inbox.put(message)
+
+    def turn(self) -> None:
+        """All that can be done now; what the engine's own thread does again and again.
+
+        Raises
+        ------
+        StoreError
+            If the journal can't be written or read now; the next turn goes on from here.
+        """
+        with self._turn:
+            self._take_messages()
+            self._fire_timers()
+            self.episodes.run_queued()
+            self._flush()
+            self.dispatcher.pump()
+            while self.executors.inline.run_next() is not None:
+                pass
+        if self.waiters:
+            self.jump()
 
     def step(self) -> str | None:
         """One unit of work in the caller's thread; says what it was, or None if nothing can be done."""
         with self._turn:
             try:
-                return self._step()
+                done = self._step()
+                self._flush()
+                return done
             except KeyboardInterrupt as interrupt:
-                self._is_torn = UNHARMED not in getattr(interrupt, "__notes__", ())
-                raise
-            finally:
-                if not self._is_torn:
+                was_torn, self._is_torn = self._is_torn, True
+                if not was_torn and UNHARMED in getattr(interrupt, "__notes__", ()):
                     self._flush()
+                    self._is_torn = False
+                raise
 
     def _step(self) -> str | None:
         self._mend()
@@ -270,12 +351,12 @@ class Engine:
     def is_idle(self) -> bool:
         """Whether nothing can happen before time passes or a message comes."""
         return (
-            self._inbox.empty()
-            and not self.lifecycle.queue
+            not self.lifecycle.queue
             and not self._scheduled
             and self.dispatcher.is_idle
             and not self.journal.has_news
             and self.committer.is_idle
+            and self._inbox.empty()  # last: the last commit may have brought a message
         )
 
     @property
@@ -287,12 +368,13 @@ class Engine:
     def rest(self, longest: float) -> None:
         """Waits for a message or a deadline, at the most this many seconds."""
         timeout = self._timeout()
-        try:
-            message = self._inbox.get(timeout=longest if timeout is None else min(timeout, longest))
-        except Empty:
-            return
-        with self._turn:
-            self._apply(message)
+        self._listen(longest if timeout is None else min(timeout, longest))
+
+    def _listen(self, longest: float) -> None:
+        """Waits for a message, and leaves it where it is: an interrupt must not lose it."""
+        if self._inbox.empty():
+            self._news.wait(longest)
+        self._news.clear()
 
     # -- inside ----------------------------------------------------------------------------------
 
@@ -300,18 +382,13 @@ class Engine:
         while not self._is_stopping:
             try:
                 self._wait()
-                with self._turn:
-                    self._take_messages()
-                    self._fire_timers()
-                    self.episodes.run_queued()
-                    self._flush()
-                    self.dispatcher.pump()
-                    while self.executors.inline.run_next() is not None:
-                        pass
-                if self.waiters:
-                    self.jump()
+                self.turn()
             except StoreError:
                 self._wait_for_room()
+            except Exception as error:  # a mistake of the engine's own
+                self._defect = _stopped_by(error)
+                log.exception("%s", self._defect)
+                return
 
     def _wait(self) -> None:
         if self.lifecycle.queue or self.executors.inline.jobs:
@@ -333,17 +410,12 @@ class Engine:
         seconds = None if due is None else self.clock.seconds_until(due)
         return None if seconds is None else min(seconds, LONGEST_SLEEP)
 
-    def _waiting_messages(self) -> list[Message]:
-        messages: list[Message] = []
-        while len(messages) < MESSAGES_AT_ONCE:
-            try:
-                messages.append(self._inbox.get_nowait())
-            except Empty:
-                break
-        return messages
-
     def _take_messages(self) -> None:
-        for message in self._waiting_messages():
+        for _ in range(MESSAGES_AT_ONCE):
+            try:
+                message = self._inbox.get_nowait()
+            except Empty:
+                return
             self._apply(message)
 
     def _apply(self, message: Message) -> None:
@@ -366,6 +438,7 @@ class Engine:
             or instance is None
             or instance.execution_id != work.execution_id
             or work.task_id not in instance.pending
+            or (work.instance is not instance and work.instance.is_closed)  # rewound since
         ):
             return
         instance.pending.discard(work.task_id)
@@ -394,6 +467,7 @@ class Engine:
         for deadline in self.timers.take_due(self.clock.now()):
             instance = deadline.instance
             if deadline.task_id is None:
+                instance.is_due = True
                 self.lifecycle.enqueue(instance)
                 fired = f"start of {instance.id}"
             else:
@@ -411,10 +485,13 @@ class Engine:
     def _flush(self) -> None:
         if self._scheduled:
             works, self._scheduled = self._scheduled, []
-            self.journal.afterwards(lambda: self._inbox.put(Durable(works)))
-        elif self.waiters and self.journal.has_news:
-            self.journal.afterwards(lambda: self._inbox.put(Wake()))
+            self.journal.afterwards(lambda: self.post(Durable(works)))
         self.journal.flush()
+
+    def _look_around(self) -> None:
+        """All is on disk: whoever waits for that, a clock that may jump for one, goes on."""
+        if self.waiters or self._thread is None:
+            self.post(Wake())
 
     def _adopt(self, found: OpenInstance, crashes: int) -> None:
         instance = Instance.recovered(found)
@@ -433,9 +510,21 @@ class Engine:
             )
         start_at = instance.started.scheduled_start_time
         if not instance.has_begun and start_at is not None and start_at > self.clock.now():
+            instance.is_due = False
             self.timers.add(start_at, instance, None)
         elif found.has_arrivals or not found.has_begun:
             self.lifecycle.enqueue(instance)
+
+
+def _stopped_by(error: Exception) -> DurableError:
+    return DurableError(
+        f"The hub stopped because of a mistake in durablenb itself: {type(error).__name__}: {error}. What is "
+        "on disk is unharmed. Close the hub and open it again, and please report what led to this."
+    )
+
+
+def _closed() -> StoreError:
+    return StoreError("The hub is closed. Open it again: durablenb.TaskHub(path).")
 
 
 def _waiting_for_code(instance: Instance) -> Exception:

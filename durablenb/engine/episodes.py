@@ -6,6 +6,7 @@ import logging
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 
 from durablenb.core.execution import Execution
 from durablenb.core.registry import Registry, name_of, not_found
@@ -96,8 +97,9 @@ class Episodes:
         taken = [queue.popleft() for _ in range(count)]
         waiting = deque(taken)
         try:
-            self._load([instance for instance in taken if instance.execution is None])
             while waiting:
+                if self._is_to_load(waiting[0]):
+                    self._load([one for one in islice(waiting, LOAD_TOGETHER) if self._is_to_load(one)])
                 waiting[0].is_queued = False
                 self._run(waiting[0])
                 waiting.popleft()
@@ -131,20 +133,17 @@ class Episodes:
 
     # -- loading ---------------------------------------------------------------------------------
 
+    def _is_to_load(self, instance: Instance) -> bool:
+        """Whether it has to be replayed before it can go on; it may have been dropped while it waited."""
+        if instance.execution is not None or instance.is_closed or instance.held:
+            return False
+        return self._is_registered(instance)
+
     def _load(self, instances: list[Instance]) -> None:
-        wanted = [
-            instance
-            for instance in instances
-            if not (instance.is_closed or instance.held) and self._is_registered(instance)
-        ]
-        if not wanted:
-            return
         self._journal.drain()
-        for first in range(0, len(wanted), LOAD_TOGETHER):
-            group = wanted[first : first + LOAD_TOGETHER]
-            histories = self._store.load([instance.id for instance in group])
-            for instance in group:
-                self._replay(instance, histories.get(instance.id, []))
+        histories = self._store.load([instance.id for instance in instances])
+        for instance in instances:
+            self._replay(instance, histories.get(instance.id, []))
 
     def _is_registered(self, instance: Instance) -> bool:
         if instance.name in self._registry.orchestrators:
@@ -293,6 +292,12 @@ class Episodes:
             if oldest.execution is not None and not oldest.is_closed:
                 oldest.execution.unload()
                 oldest.execution = None
+
+    def unload(self) -> None:
+        """Drops all that is in memory; no ``finally`` block of the user's gets anything done any more."""
+        for instance in self.lifecycle.open.values():
+            if instance.execution is not None:
+                instance.execution.unload()
 
     def _forget(self, instance: Instance) -> None:
         self._cached -= self._loaded.pop(instance, 0)

@@ -1,19 +1,16 @@
-"""Where activities run: threads, the engine's own thread, an asyncio loop, processes, or any executor."""
+"""Where activities run: threads, the engine's own thread, and whatever else one asks for."""
 
 from __future__ import annotations
 
 import concurrent.futures
-import os
 import threading
 from collections import deque
-from functools import lru_cache
 from queue import SimpleQueue
 from typing import Any, cast
 
 from durablenb.core.registry import Activity
-from durablenb.engine.work import call, invoke
+from durablenb.engine.work import invoke
 from durablenb.model.failures import failure_of
-from durablenb.model.payloads import Codec
 from durablenb.ports.executor import Executor, Job, Outcome
 
 DEFAULT_THREADS = 16
@@ -25,7 +22,7 @@ UNHARMED = "durablenb: nothing is lost; the next hub.run(), handle.result() or h
 
 
 class ThreadExecutor:
-    """A fixed number of threads, started as they are needed.
+    """A fixed number of threads, started as jobs come.
 
     Parameters
     ----------
@@ -34,39 +31,45 @@ class ThreadExecutor:
     """
 
     def __init__(self, size: int = DEFAULT_THREADS) -> None:
-        if size < 1:
-            raise ValueError(f"The number of threads is {size}; expected at least 1.")
         self._size = size
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
-        self._is_closed = False
 
     def submit(self, job: Job) -> None:
         """Takes a job."""
-        self._jobs.put(job)
         if len(self._threads) < self._size:
-            thread = threading.Thread(
-                target=self._run, name=f"durablenb-activity-{len(self._threads)}", daemon=True
-            )
-            self._threads.append(thread)
-            thread.start()
+            self._grow()
+        self._jobs.put(job)
+
+    def drop_queued(self) -> None:
+        """Does nothing: a queued job finds by itself that it isn't wanted any more."""
 
     def close(self, *, wait: bool) -> None:
-        """Ends the threads; jobs that did not begin are dropped."""
-        self._is_closed = True
+        """Ends the threads once they have gone through what is queued."""
         for _ in self._threads:
             self._jobs.put(None)
         if wait:
             for thread in self._threads:
                 thread.join()
 
+    def _grow(self) -> None:
+        name = f"durablenb-activity-{len(self._threads)}"
+        thread = threading.Thread(target=self._run, name=name, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # the system has no more of them
+            if not self._threads:
+                raise
+            return
+        self._threads.append(thread)
+
     def _run(self) -> None:
-        while True:
-            job = self._jobs.get()
-            if job is None or self._is_closed:
-                return
+        while (job := self._jobs.get()) is not None:
             if job.begin():
-                job.finish(invoke(job))
+                job.finish(self._outcome(job))
+
+    def _outcome(self, job: Job) -> Outcome:
+        return invoke(job)
 
 
 class InlineExecutor:
@@ -83,14 +86,20 @@ class InlineExecutor:
         """Runs the oldest job; an interrupt leaves it where it was."""
         if not self.jobs:
             return None
-        job = self.jobs[0]
+        job = self.jobs.popleft()
         if job.begin():
-            outcome = _interruptible(job)
-            self.jobs.popleft()
+            try:
+                outcome = _interruptible(job)
+            except KeyboardInterrupt:
+                self.jobs.appendleft(job)
+                raise
             job.finish(outcome)
-        else:
-            self.jobs.popleft()
         return job
+
+    def drop_queued(self) -> None:
+        """Lets each job find that it isn't wanted any more."""
+        while self.run_next() is not None:
+            pass
 
     def close(self, *, wait: bool) -> None:
         """Drops the jobs."""
@@ -98,6 +107,9 @@ class InlineExecutor:
 
 
 def _interruptible(job: Job) -> Outcome:
+    """Calls the activity; the kernel's interrupt, which reaches only the main thread, passes through."""
+    if threading.current_thread() is not threading.main_thread():
+        return invoke(job)
     try:
         value = job.function(job.codec.decode(job.text)) if job.takes_input else job.function()
         return job.codec.encode(value)
@@ -106,66 +118,6 @@ def _interruptible(job: Job) -> Outcome:
         raise
     except BaseException as error:
         return failure_of(error)
-
-
-class FuturesExecutor:
-    """Any ``concurrent.futures.Executor``: processes, Dask, Ray.
-
-    Parameters
-    ----------
-    pool
-        Where the functions run; they travel by value, so functions of a notebook's cells can.
-    """
-
-    def __init__(self, pool: concurrent.futures.Executor) -> None:
-        self._pool = pool
-
-    def submit(self, job: Job) -> None:
-        """Takes a job."""
-        if not job.begin():
-            return
-        try:
-            future = self._pool.submit(
-                call_pickled, _pickled(job.function), job.text, job.takes_input, job.codec
-            )
-        except BaseException as error:
-            job.finish(failure_of(error))
-            return
-        future.add_done_callback(lambda done: job.finish(_outcome(done)))
-
-    def close(self, *, wait: bool) -> None:
-        """Does nothing: the pool is its owner's."""
-
-
-class ProcessExecutor(FuturesExecutor):
-    """Processes of this machine, started afresh when one of them dies.
-
-    Parameters
-    ----------
-    size
-        Processes; without a number, one a processor.
-    """
-
-    def __init__(self, size: int | None = None) -> None:
-        self._size = size or os.cpu_count() or 1
-        super().__init__(self._new_pool())
-
-    def submit(self, job: Job) -> None:
-        """Takes a job; a pool of which a process has died is replaced first."""
-        if getattr(self._pool, "_broken", False):
-            self._pool.shutdown(wait=False, cancel_futures=True)
-            self._pool = self._new_pool()
-        super().submit(job)
-
-    def close(self, *, wait: bool) -> None:
-        """Ends the processes."""
-        self._pool.shutdown(wait=wait, cancel_futures=True)
-
-    def _new_pool(self) -> concurrent.futures.ProcessPoolExecutor:
-        import multiprocessing
-
-        context = multiprocessing.get_context("spawn")
-        return concurrent.futures.ProcessPoolExecutor(self._size, mp_context=context)
 
 
 class Executors:
@@ -191,41 +143,47 @@ class Executors:
 
     def of(self, activity: Activity) -> Executor:
         """Where an activity runs: an ``async def`` in the event loop, unless it says otherwise."""
-        if activity.executor is not None:
-            asked, owner = activity.executor, activity.name
-        else:
+        asked, owner = activity.executor, activity.name
+        if asked is None or (asked == "inline" and activity.is_async):
             asked, owner = ("asyncio" if activity.is_async else self._default), ""
+        if asked == "inline":
+            return self.inline
         key = asked if isinstance(asked, str) else (owner, asked if type(asked) is int else id(asked))
         found = self._made.get(key)
         if found is None:
             found = self._made[key] = self._make(asked)
         return found
 
+    def drop_queued(self) -> None:
+        """Takes back the jobs that were not begun; they find that they aren't wanted any more."""
+        for executor in (self.inline, *self._made.values()):
+            executor.drop_queued()
+
     def close(self, *, wait: bool) -> None:
         """Closes all that were made here."""
-        for executor in self._made.values():
+        made, self._made = self._made, {}
+        for executor in made.values():
             executor.close(wait=wait)
 
     def _make(self, asked: object) -> Executor:
-        check_executor(asked)
-        if asked == "inline":
-            return self.inline
         if asked == "asyncio":
             from durablenb.engine.loop import LoopExecutor  # asyncio takes its time to import
 
             return LoopExecutor()
-        if asked == "processes":
-            return ProcessExecutor()
         if asked == "threads":
             return ThreadExecutor()
         if isinstance(asked, int):
             return ThreadExecutor(asked)
+        from durablenb.engine.processes import FuturesExecutor, ProcessExecutor
+
+        if asked == "processes":
+            return ProcessExecutor()
         if isinstance(asked, concurrent.futures.Executor):
             return FuturesExecutor(asked)
         return cast(Executor, asked)
 
 
-def check_executor(asked: object) -> None:
+def check_executor(asked: Any) -> None:
     """Raises for what is no executor.
 
     Raises
@@ -244,36 +202,7 @@ def check_executor(asked: object) -> None:
     elif type(asked) is int:
         if asked < 1:
             raise ValueError(f"The number of threads is {asked}; expected at least 1.")
-    elif not hasattr(asked, "submit"):
+    elif hasattr(asked, "get_executor"):
+        raise TypeError(f"{asked!r} is no executor, but has one: give its .get_executor().")
+    elif isinstance(asked, type) or not hasattr(asked, "submit"):
         raise TypeError(f"{asked!r} is no executor; expected a name, a number or an Executor.")
-
-
-@lru_cache(maxsize=1024)
-def _pickled(function: Any) -> bytes:
-    import cloudpickle
-
-    data: bytes = cloudpickle.dumps(function)
-    return data
-
-
-@lru_cache(maxsize=256)
-def _unpickled(data: bytes) -> Any:
-    import pickle
-
-    return pickle.loads(data)
-
-
-def call_pickled(data: bytes, text: str, takes_input: bool, codec: Codec) -> Outcome:
-    """What runs in the other process."""
-    try:
-        function = _unpickled(data)
-    except BaseException as error:
-        return failure_of(error)
-    return call(function, text, takes_input, codec)
-
-
-def _outcome(done: concurrent.futures.Future[Outcome]) -> Outcome:
-    try:
-        return done.result()
-    except BaseException as error:
-        return failure_of(error)

@@ -23,6 +23,7 @@ class Instance:
     """What the engine must know of an open instance to take messages for it without its history."""
 
     __slots__ = (
+        "__weakref__",
         "completion",
         "execution",
         "execution_id",
@@ -31,6 +32,7 @@ class Instance:
         "id",
         "is_closed",
         "is_dropped",
+        "is_due",
         "is_queued",
         "is_recovered",
         "is_suspended",
@@ -53,6 +55,7 @@ class Instance:
         self.has_begun = False
         self.is_closed = False
         self.is_dropped = False
+        self.is_due = True
         self.is_queued = False
         self.is_recovered = False
         self.is_suspended = False

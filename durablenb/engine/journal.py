@@ -29,6 +29,8 @@ class Journal:
 
     def write(self, instance: Instance, event: Event) -> None:
         """Adds an event to an instance's history."""
+        if self._batch.purged:
+            self.flush()
         self.seq += 1
         self._batch.records.append(Record(self.seq, instance.id, instance.execution_id, event))
         instance.next_event_id = event.event_id + 1
@@ -42,7 +44,7 @@ class Journal:
         self._batch.then.append(callback)
 
     def purge(self, instance_ids: list[str]) -> None:
-        """Deletes instances, after all that was written before."""
+        """Deletes instances, after all that was written before and before all that comes."""
         self.flush()
         self._batch.purged.extend(instance_ids)
 

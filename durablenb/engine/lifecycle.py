@@ -6,6 +6,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
+from weakref import WeakValueDictionary
 
 from durablenb.core.execution import Execution
 from durablenb.core.fold import failure_text
@@ -70,6 +71,7 @@ class Lifecycle:
         self._forget = forget
         self.open: dict[str, Instance] = {}
         self.ended: OrderedDict[str, Outcome] = OrderedDict()
+        self._failed: WeakValueDictionary[str, Instance] = WeakValueDictionary()
         self.queue: deque[Instance] = deque()
 
     def begin(
@@ -95,6 +97,7 @@ class Lifecycle:
         if instance.execution is not None:
             instance.execution.deliver(started)
         if start_at is not None and start_at > now:
+            instance.is_due = False
             self._timers.add(start_at, instance, None)
         else:
             self.enqueue(instance)
@@ -104,6 +107,12 @@ class Lifecycle:
         """The instance is open, whatever became of one of its id before."""
         self.open[instance.id] = instance
         self.ended.pop(instance.id, None)
+
+    def drop_calls(self, instance_id: str) -> None:
+        """What a failed orchestration asked for and was not begun yet isn't wanted: it is rewound."""
+        failed = self._failed.pop(instance_id, None)
+        if failed is not None:
+            failed.is_dropped = True
 
     def arrive(
         self,
@@ -123,10 +132,9 @@ class Lifecycle:
         """Queues the instance for an episode, if one could get anywhere."""
         if instance.is_queued or instance.is_closed or instance.is_suspended or instance.held:
             return
-        if instance.execution is not None and not instance.execution.is_ready:
+        if not instance.is_due:
             return
-        start_at = instance.started.scheduled_start_time
-        if not instance.has_begun and start_at is not None and start_at > self._clock.now():
+        if instance.execution is not None and not instance.execution.is_ready:
             return
         instance.is_queued = True
         self.queue.append(instance)
@@ -137,6 +145,8 @@ class Lifecycle:
             self._continue(instance, fact)
             return
         self._close(instance)
+        if isinstance(fact, ExecutionFailed):
+            self._failed[instance.id] = instance
         outcome = outcome_of(instance.name, fact)
         if len(outcome.text) <= KEPT_CHARACTERS:
             self.ended[instance.id] = outcome
@@ -167,7 +177,6 @@ class Lifecycle:
 
     def _close(self, instance: Instance) -> None:
         instance.is_closed = True
-        instance.pending.clear()
         if self.open.get(instance.id) is instance:
             del self.open[instance.id]
         if instance.execution is not None and not instance.execution.is_finished:

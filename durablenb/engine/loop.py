@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import inspect
 import threading
-from collections.abc import Coroutine
-from typing import Any
 
 from durablenb.model.failures import failure_of
 from durablenb.ports.executor import Job, Outcome
@@ -16,7 +16,8 @@ class LoopExecutor:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._calls: set[asyncio.Task[None]] = set()
+        self._is_closed = False
         self._thread = threading.Thread(target=self._run, name="durablenb-asyncio", daemon=True)
         self._thread.start()
 
@@ -24,33 +25,47 @@ class LoopExecutor:
         """Takes a job."""
         self._loop.call_soon_threadsafe(self._spawn, job)
 
+    def drop_queued(self) -> None:
+        """Does nothing: nothing is queued."""
+
     def close(self, *, wait: bool) -> None:
         """Ends the loop; what runs is cancelled."""
+        self._is_closed = True
         self._loop.call_soon_threadsafe(self._loop.stop)
         if wait:
             self._thread.join()
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
-        self._loop.run_forever()
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            self._loop.run_until_complete(asyncio.gather(*self._tasks, return_exceptions=True))
+        while not self._is_closed:
+            # What gets here is, say, SystemExit in a task that an activity left behind: the loop is sound.
+            with contextlib.suppress(BaseException):
+                self._loop.run_forever()
+        with contextlib.suppress(BaseException):
+            self._loop.run_until_complete(_cancel_all())
+            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+            self._loop.run_until_complete(self._loop.shutdown_default_executor())
         self._loop.close()
 
     def _spawn(self, job: Job) -> None:
-        task = self._loop.create_task(self._call(job))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        call = self._loop.create_task(_call(job))
+        self._calls.add(call)  # the loop alone would let it be collected
+        call.add_done_callback(self._calls.discard)
 
-    async def _call(self, job: Job) -> None:
-        if not job.begin():
-            return
-        try:
-            argument = (job.codec.decode(job.text),) if job.takes_input else ()
-            made: Coroutine[Any, Any, Any] = job.function(*argument)
-            outcome: Outcome = job.codec.encode(await made)
-        except BaseException as error:
-            outcome = failure_of(error)
-        job.finish(outcome)
+
+async def _call(job: Job) -> None:
+    if not job.begin():
+        return
+    try:
+        value = job.function(job.codec.decode(job.text)) if job.takes_input else job.function()
+        outcome: Outcome = job.codec.encode(await value if inspect.isawaitable(value) else value)
+    except BaseException as error:
+        outcome = failure_of(error)
+    job.finish(outcome)
+
+
+async def _cancel_all() -> None:
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

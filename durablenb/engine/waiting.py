@@ -102,6 +102,6 @@ def _wait_a_while(engine: Engine, instance_id: str, completion: Future[Any], sec
 
 def check(engine: Engine, instance_id: str) -> None:
     """Raises what stands in the way of an instance, if anything does."""
-    obstacle = engine.committer.failure or engine.obstacle(instance_id)
+    obstacle = engine.refusal() or engine.obstacle(instance_id)
     if obstacle is not None:
         raise obstacle

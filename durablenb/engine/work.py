@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Coroutine
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -56,8 +57,8 @@ class Work:
 
     @property
     def is_wanted(self) -> bool:
-        """Whether it is still to be done; what a terminated orchestration asked for isn't."""
-        return not self.instance.is_dropped
+        """Whether it is still to be done; not if it was done, or if the orchestration was terminated."""
+        return not self.instance.is_dropped and self.task_id in self.instance.pending
 
     @property
     def function(self) -> Callable[..., Any]:
@@ -74,11 +75,12 @@ class Work:
         if self.dispatcher.is_closing or not self.is_wanted:
             self.dispatcher.post(Finished(self, None, None, self.dispatcher.now()))
             return False
+        self.activity = self.dispatcher.activity(self.name)  # the code of now, not of when it was queued
         self.started_at = self.dispatcher.now()
         return True
 
-    def finish(self, outcome: Outcome) -> None:
-        """Posts what became of it."""
+    def finish(self, outcome: Outcome | None) -> None:
+        """Posts what became of it, None if it was not run after all."""
         self.dispatcher.post(Finished(self, outcome, self.started_at, self.dispatcher.now()))
 
 
@@ -91,6 +93,13 @@ def call(function: Callable[..., Any], text: str, takes_input: bool, codec: Code
     """The function's result as text, or its failure."""
     try:
         value = function(codec.decode(text)) if takes_input else function()
-        return codec.encode(value)
+        return codec.encode(_awaited(value) if inspect.iscoroutine(value) else value)
     except BaseException as error:
         return failure_of(error)
+
+
+def _awaited(made: Coroutine[Any, Any, Any]) -> Any:
+    """What an ``async def`` gives in an event loop of its own."""
+    import asyncio
+
+    return asyncio.run(made)

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from durablenb.model.display import Told
+
 if TYPE_CHECKING:
     from durablenb.model.failures import FailureDetails
 
 
-class DurableError(Exception):
+class DurableError(Told, Exception):
     """Everything that durablenb raises on its own account is one of these."""
 
 
@@ -78,8 +80,8 @@ class NonDeterminismError(DurableError, RuntimeError):
     ----------
     message
         What was recorded, what was requested, and what to do.
-    line
-        Line of the orchestrator's source at which the two part, if it is known.
+    line, file, function
+        Where in the orchestrator's source the two part, if it is known.
     differences
         For each field that differs: its name, the recorded value and the requested one.
 
@@ -93,10 +95,14 @@ class NonDeterminismError(DurableError, RuntimeError):
         message: str,
         *,
         line: int | None = None,
+        file: str | None = None,
+        function: str | None = None,
         differences: tuple[tuple[str, object, object], ...] = (),
     ) -> None:
         super().__init__(message)
         self.line = line
+        self.file = file
+        self.function = function
         self.differences = differences
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import traceback
 from dataclasses import dataclass
 from functools import lru_cache
+from types import ModuleType
 from typing import Any
 
+from durablenb.model.display import Displayed
 from durablenb.model.errors import TaskFailedError
 
 MESSAGE_LIMIT = 64_000
@@ -18,7 +21,7 @@ CHAIN_LIMIT = 20
 
 
 @dataclass(frozen=True, slots=True)
-class FailureDetails:
+class FailureDetails(Displayed):
     """What is kept of an exception.
 
     Parameters
@@ -30,7 +33,7 @@ class FailureDetails:
     stack_trace
         The traceback as Python prints it.
     inner
-        The failure that caused this one (``raise ... from``, or a failed child's own).
+        The failure that caused this one (``raise ... from``, a failed child's own, the first of a group).
     is_non_retriable
         Whether retrying is pointless: the function isn't there.
     """
@@ -78,16 +81,25 @@ def _failure_of(exception: BaseException, is_non_retriable: bool, depth: int) ->
         name = f"{TaskFailedError.__module__}.{TaskFailedError.__qualname__}"
     else:
         cause = exception.__cause__
+        if cause is None and isinstance(exception, BaseExceptionGroup):
+            cause = exception.exceptions[0]
         inner = _failure_of(cause, False, depth - 1) if cause is not None and depth > 1 else None
-        name = f"{type(exception).__module__}.{type(exception).__qualname__}"
+        name = _name_of(type(exception))
     return FailureDetails(
         name, _cut(_text_of(exception)), _cut(_traceback_of(exception)), inner, is_non_retriable
     )
 
 
+def _name_of(kind: type[BaseException]) -> str:
+    try:
+        return str.__str__(f"{kind.__module__}.{kind.__qualname__}")
+    except BaseException:
+        return "builtins.Exception"
+
+
 def _text_of(exception: BaseException) -> str:
     try:
-        return str(exception)
+        return str.__str__(str(exception))  # a plain str, even of a subclass with ideas of its own
     except BaseException as error:
         return f"<no text: __str__ raised {type(error).__name__}>"
 
@@ -135,7 +147,8 @@ def _known_type(name: str) -> type[Exception]:
         qualname = f"{head}.{qualname}"
     found: Any = sys.modules.get(module_name)
     for part in qualname.split("."):
-        found = getattr(found, part, None)
+        # Not getattr: a module's __getattr__ is code.
+        found = vars(found).get(part) if isinstance(found, (ModuleType, type)) else None
     if isinstance(found, type) and issubclass(found, Exception):
         return found
     return TaskFailedError
@@ -154,13 +167,14 @@ def _type_for(original: Any) -> type[TaskFailedError]:
             (TaskFailedError, original),
             {
                 "__module__": original.__module__,
+                "details": None,  # in place of a property of the original's
                 "__init__": lambda self, text: Exception.__init__(self, text),
                 "__new__": lambda cls, text: _bare(cls, original, text),
                 "__str__": lambda self: str(self.args[0]),
                 "__reduce__": lambda self: (exception_of, (self.details, self.args[0])),
             },
         )
-        mixed("probe")
+        mixed("probe").details = None
     except Exception:
         return TaskFailedError
     return mixed
@@ -170,6 +184,7 @@ def _bare(cls: type[Exception], original: type[Exception], text: str) -> Excepti
     """An instance made without the original's own constructor, whose arguments aren't known."""
     for builtin in original.__mro__:
         if builtin.__module__ == "builtins" and issubclass(builtin, Exception):
-            made: Exception = builtin.__new__(cls, text)
-            return made
+            with contextlib.suppress(TypeError):  # MemoryError, say, makes none for a subclass of two
+                made: Exception = builtin.__new__(cls, text)
+                return made
     raise TypeError(f"{original!r} is no exception")

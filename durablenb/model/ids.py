@@ -55,7 +55,35 @@ def checked_event_name(name: object) -> str:
         raise TypeError(f"An external event's name is text, not {type(name).__name__}.")
     if not name.strip():
         raise ValueError("external_event_name cannot be empty")
-    return name
+    return checked_text(name)
+
+
+def checked_version(version: object) -> str | None:
+    """The version itself, if it is text or None.
+
+    Raises
+    ------
+    TypeError
+        If it is something else.
+    """
+    if version is not None and not isinstance(version, str):
+        raise TypeError(f"A version is text, not {type(version).__name__}.")
+    return version
+
+
+def checked_text(text: str) -> str:
+    """The text itself, if it can be kept in a column of the journal.
+
+    Raises
+    ------
+    ValueError
+        If it has half a surrogate pair in it, which is no character.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{text!r} can't be a name: {error.reason} at position {error.start}.") from None
+    return text
 
 
 def execution_id_of(instance_id: str, position: int, now: datetime) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from durablenb.model.display import Displayed
 from durablenb.model.failures import FailureDetails
 
 MAX_RETRY_INTERVAL = timedelta(days=6)
@@ -13,7 +14,7 @@ MAX_RETRY_INTERVAL = timedelta(days=6)
 
 
 @dataclass(frozen=True)
-class RetryOptions:
+class RetryOptions(Displayed):
     """When a failed call is made again.
 
     Parameters

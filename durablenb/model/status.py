@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from durablenb.model.display import Displayed
 from durablenb.model.failures import FailureDetails
 
 
@@ -62,7 +63,7 @@ class InstanceState:
 
 
 @dataclass
-class DurableOrchestrationStatus:
+class DurableOrchestrationStatus(Displayed):
     """What `get_status` answers; false where the hub has no such instance.
 
     Notes

@@ -1,0 +1,129 @@
+"""What a notebook shows of an object: the drawing is the views', which are loaded when something is shown."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+log = logging.getLogger("durablenb")
+
+Display = Literal["static", "text"]
+
+_DISPLAYS: tuple[Display, ...] = ("static", "text")
+
+
+class Options:
+    """What durablenb shows; there is one, `durablenb.options`.
+
+    Examples
+    --------
+    >>> import durablenb as df
+    >>> df.options.display
+    'static'
+    >>> df.options.display = "pictures"
+    Traceback (most recent call last):
+    ValueError: display is 'pictures'; expected one of 'static', 'text'.
+    """
+
+    __slots__ = ("_display",)
+
+    def __init__(self) -> None:
+        self._display: Display = "static"
+
+    @property
+    def display(self) -> Display:
+        """``"static"``: pictures and tables that stay right with a dead kernel; ``"text"``: text alone."""
+        return self._display
+
+    @display.setter
+    def display(self, value: Display) -> None:
+        if value not in _DISPLAYS:
+            raise ValueError(f"display is {value!r}; expected one of {', '.join(map(repr, _DISPLAYS))}.")
+        self._display = value
+
+    def __repr__(self) -> str:
+        return f"<options: display={self._display!r}>"
+
+
+options = Options()
+"""What durablenb shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A few named values under a word: what there is to see of a simple object."""
+
+    word: str
+    rows: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HubView:
+    """What there is to see of a hub: its line of text, and a `queries.fleet.Fleet`."""
+
+    text: str
+    fleet: object
+
+
+class Views(Protocol):
+    """What draws objects."""
+
+    def text_of(self, shown: object) -> str:
+        """The object as text that is the same in every run."""
+        ...
+
+    def html_of(self, shown: object) -> str | None:
+        """The object as a picture and tables; None if it has none."""
+        ...
+
+    def account_of(self, error: Exception) -> list[str]:
+        """What is told of an error, in place of a traceback."""
+        ...
+
+
+_load: Callable[[], Views] | None = None
+
+
+def use_views(load: Callable[[], Views]) -> None:
+    """Let these draw; they are loaded when something is first shown."""
+    global _load
+    _load = load
+
+
+class Displayed:
+    """Has a static form in notebooks. Whatever goes wrong in drawing it, its line of text is shown."""
+
+    __slots__ = ()
+
+    def _shown(self) -> object:
+        """Return what the views draw: plain data."""
+        return self
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        bundle = {"text/plain": repr(self)}
+        if _load is None:
+            return bundle
+        try:
+            views, shown = _load(), self._shown()
+            bundle["text/plain"] = views.text_of(shown)
+            html = views.html_of(shown) if options.display == "static" else None
+            return bundle if html is None else {**bundle, "text/html": html}
+        except Exception:
+            log.debug("%r could not be drawn", self, exc_info=True)
+            return bundle
+
+
+class Told:
+    """An error of which notebooks show a short account; ``%tb`` shows the whole traceback."""
+
+    __slots__ = ()
+
+    def _render_traceback_(self) -> list[str]:
+        assert isinstance(self, Exception)
+        try:
+            return [repr(self)] if _load is None else _load().account_of(self)
+        except Exception:  # a poor account is no reason to hide the error
+            return traceback.format_exception(self)

@@ -1,0 +1,128 @@
+"""A hub to put to the test: in the test's own thread or in threads, every episode replayed and compared."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import durablenb as df
+from durablenb.engine.messages import Purge, Terminate, Watch
+
+PATIENCE = 20.0
+"""Seconds after which something that has not come about counts as never."""
+
+
+class HandClock(df.VirtualClock):
+    """A virtual clock that can be told not to jump for a while."""
+
+    is_held = False
+
+    def jump_to(self, moment):
+        return not self.is_held and super().jump_to(moment)
+
+
+class Lab:
+    """A hub on a virtual clock; `restart` closes its file and opens it again with the same functions."""
+
+    def __init__(self, mode: str, path: Any = ":memory:", **options: Any) -> None:
+        self.mode = mode
+        self.path = path
+        self.clock = HandClock()
+        self._options = {"verify_replay": True, **options}
+        self._functions: dict[tuple[str, str], Any] = {}
+        self.open()
+
+    def open(self) -> None:
+        self.hub = df.TaskHub(self.path, mode=self.mode, clock=self.clock, **self._options)
+        self.client = self.hub.client
+        for (kind, name), function in self._functions.items():
+            self._register(kind, name, function)
+
+    def restart(self, *, without: tuple[str, ...] = (), **changed: Any) -> None:
+        """As after the end of a kernel; `changed` are orchestrators that were edited meanwhile."""
+        self.hub.close()
+        self._functions = {key: f for key, f in self._functions.items() if key[1] not in without}
+        for name, function in changed.items():
+            self._functions["orchestrator", name] = function
+        self.open()
+
+    def close(self) -> None:
+        self.hub.close()
+
+    def renew(self) -> None:
+        """Leaves nothing of what was done with it but the time that has passed."""
+        engine = self.client.engine
+        for instance_id in list(engine.lifecycle.open):
+            engine.ask(Terminate(instance_id, "", False)).result(PATIENCE)
+        self.settle()
+        rows = engine.store.query("select distinct instance_id from journal")
+        if rows:
+            engine.ask(Purge([row[0] for row in rows], False)).result(PATIENCE)
+        registry = self.hub._registry
+        for _, name in self._functions:
+            registry.activities.pop(name, None)
+            registry.orchestrators.pop(name, None)
+        self._functions.clear()
+
+    def orchestrator(self, function, name=None):
+        return self._keep("orchestrator", name or function.__name__, function)
+
+    def activity(self, function, name=None):
+        return self._keep("activity", name or function.__name__, function)
+
+    def _keep(self, kind, name, function):
+        self._functions[kind, name] = function
+        self._register(kind, name, function)
+        return function
+
+    def _register(self, kind, name, function):
+        add = self.hub.add_orchestrator if kind == "orchestrator" else self.hub.add_activity
+        add(function, name)
+
+    def start(self, *args: Any, **options: Any) -> df.Handle:
+        return self.hub.start(*args, **options)
+
+    def run(self, *args: Any, **options: Any) -> Any:
+        return self.hub.start(*args, **options).result(PATIENCE)
+
+    def settle(self) -> None:
+        """Lets everything happen that can happen before time passes or somebody asks for something."""
+        if self.mode == "kernel":
+            self.clock.is_held = True
+            while self.hub.step() is not None:
+                pass
+            self.clock.is_held = False
+            return
+        engine, quiet, end = self.client.engine, 0, time.monotonic() + PATIENCE
+        while quiet < 3:
+            assert time.monotonic() < end, "the hub does not come to rest"
+            engine.ask(Watch("nobody")).result(PATIENCE)  # all messages before this one are dealt with
+            quiet = quiet + 1 if engine.is_idle else 0
+            time.sleep(0.001)
+
+    def until(self, is_so: Callable[[], object]) -> None:
+        """Lets the hub go on until it is so."""
+        end = time.monotonic() + PATIENCE
+        while not is_so():
+            assert time.monotonic() < end, "it does not come about"
+            if self.mode == "kernel":
+                self.hub.step()
+            else:
+                time.sleep(0.001)
+
+    def advance(self, **duration: float) -> None:
+        """Lets time pass, and then everything happen that is due."""
+        self.settle()
+        self.clock.advance(**duration)
+        self.settle()
+
+
+def kinds(events: Any) -> list[str]:
+    """What the events are."""
+    return [type(event).__name__ for event in events]
+
+
+def counted(events: Any, kind: str) -> int:
+    """How many of the events are of this kind."""
+    return kinds(events).count(kind)

@@ -1,0 +1,213 @@
+"""Row 1: continue-as-new takes along, in order, what the orchestrator has not seen."""
+
+import threading
+import time
+from datetime import timedelta
+
+from tests.traps.lab import kinds
+
+
+def collector(context):
+    """Takes one item in each execution."""
+    taken = context.get_input() or []
+    item = yield context.wait_for_external_event("item")
+    taken.append(item)
+    if item == "last":
+        return taken
+    context.continue_as_new(taken)
+
+
+def test_row_01_events_in_the_final_batch_are_carried_over(lab):
+    lab.orchestrator(collector)
+    handle = lab.start(collector)
+    for item in ("a", "b", "c", "last"):
+        handle.raise_event("item", item)
+    assert handle.result(10) == ["a", "b", "c", "last"]
+
+
+def test_row_01_fifty_events_outlive_fifty_executions_in_order(lab):
+    lab.orchestrator(collector)
+    handle = lab.start(collector)
+    items = [*range(49), "last"]
+    for item in items:
+        handle.raise_event("item", item)
+    assert handle.result(10) == items
+    assert kinds(handle.history()).count("ExecutionStarted") == 50
+
+
+def test_row_01_events_behind_the_awaited_one_are_carried_over(lab):
+    @lab.orchestrator
+    def gate(context):
+        if context.get_input() is None:
+            yield context.wait_for_external_event("go")
+            context.continue_as_new("second")
+            return None
+        return (yield context.task_all([context.wait_for_external_event("item") for _ in range(3)]))
+
+    handle = lab.start(gate)
+    lab.settle()
+    handle.suspend()  # so that all four are in one batch
+    for name, data in (("item", 1), ("go", None), ("item", 2), ("item", 3)):
+        handle.raise_event(name, data)
+    handle.resume()
+    assert handle.result(10) == [1, 2, 3]
+
+
+def test_row_01_an_event_that_arrives_in_the_middle_of_the_transition_is_carried_over(lab):
+    @lab.orchestrator
+    def busy(context):
+        if context.get_input() == "second":
+            return (yield context.wait_for_external_event("item"))
+        if not context.is_replaying:
+            ask = lab.client.raise_event
+            raiser = threading.Thread(target=ask, args=(context.instance_id, "item", "mid"))
+            raiser.start()
+            while lab.client.engine._inbox.empty():  # it has been sent, and this episode still runs
+                time.sleep(0.001)
+            raisers.append(raiser)
+        context.continue_as_new("second")
+
+    raisers: list[threading.Thread] = []
+    assert lab.run(busy) == "mid"
+    for raiser in raisers:
+        raiser.join(5)
+
+
+def test_row_01_events_that_come_while_a_timer_runs_between_are_kept(lab):
+    @lab.orchestrator
+    def polite(context):
+        taken = context.get_input() or []
+        if len(taken) == 3:
+            return taken
+        yield context.create_timer(context.current_utc_datetime + timedelta(minutes=1))
+        taken.append((yield context.wait_for_external_event("item")))
+        context.continue_as_new(taken)
+
+    handle = lab.start(polite)
+    lab.settle()
+    for item in (1, 2, 3):
+        handle.raise_event("item", item)
+    assert handle.result(10) == [1, 2, 3]
+
+
+def test_row_01_an_event_that_was_handed_over_but_not_looked_at_is_carried_over(lab):
+    @lab.orchestrator
+    def racer(context):
+        if context.get_input() is None:
+            first, second = (context.wait_for_external_event(name) for name in ("a", "b"))
+            winner = yield context.task_any([first, second])
+            context.continue_as_new(winner.result)
+            return None
+        return [context.get_input(), (yield context.wait_for_external_event("b"))]
+
+    handle = lab.start(racer)
+    lab.settle()
+    handle.suspend()
+    handle.raise_event("a", 1)
+    handle.raise_event("b", 2)
+    handle.resume()
+    assert handle.result(10) == [1, 2]
+
+
+def test_row_01_the_loser_of_a_race_with_a_timer_is_carried_over(lab):
+    @lab.orchestrator
+    def racer(context):
+        if context.get_input() is None:
+            timer = context.create_timer(context.current_utc_datetime + timedelta(hours=1))
+            winner = yield context.task_any([timer, context.wait_for_external_event("item")])
+            context.continue_as_new("timer" if winner is timer else "event")
+            return None
+        return [context.get_input(), (yield context.wait_for_external_event("item"))]
+
+    handle = lab.start(racer)
+    lab.settle()
+    handle.suspend()
+    lab.advance(hours=2)
+    handle.raise_event("item", "late")
+    handle.resume()
+    assert handle.result(10) == ["timer", "late"]
+
+
+def test_row_01_events_of_several_names_keep_the_order_in_which_they_were_raised(lab):
+    @lab.orchestrator
+    def sorter(context):
+        if context.get_input() is None:
+            yield context.wait_for_external_event("go")
+            context.continue_as_new(1)
+            return None
+        order = [event.name for event in context.histories if type(event).__name__ == "EventRaised"]
+        for name in "abab":
+            yield context.wait_for_external_event(name)
+        return order
+
+    handle = lab.start(sorter)
+    for name in ("b", "a", "b", "a", "go"):
+        handle.raise_event(name, None)
+    assert handle.result(10) == ["b", "a", "b", "a"]
+
+
+def test_row_01_an_event_that_was_seen_is_not_delivered_again(lab):
+    @lab.orchestrator
+    def once(context):
+        if context.get_input() is None:
+            yield context.wait_for_external_event("item")
+            context.continue_as_new("second")
+            return None
+        return (yield context.wait_for_external_event("item"))
+
+    handle = lab.start(once)
+    handle.raise_event("item", "first")
+    lab.settle()
+    assert handle.status().runtime_status == "Running"
+    handle.raise_event("item", "second")
+    assert handle.result(10) == "second"
+
+
+def test_row_01_events_are_carried_over_by_an_execution_that_never_waits(lab):
+    @lab.orchestrator
+    def hasty(context):
+        if context.get_input() < 3:
+            context.continue_as_new(context.get_input() + 1)
+            return None
+        return (yield context.wait_for_external_event("item"))
+
+    handle = lab.start(hasty, 0)
+    handle.raise_event("item", "kept")
+    assert handle.result(10) == "kept"
+
+
+def test_row_01_carried_events_are_in_the_file_with_the_new_execution(disk):
+    disk.orchestrator(collector)
+    handle = disk.start(collector, instance_id="c")
+    for item in ("a", "b"):
+        handle.raise_event("item", item)
+    disk.settle()
+    handle.suspend()
+    handle.raise_event("item", "c")
+    handle.raise_event("item", "last")
+    disk.restart()
+    handle = disk.hub.handle("c")
+    handle.resume()
+    assert handle.result(10) == ["a", "b", "c", "last"]
+
+
+def test_row_01_an_unseen_event_survives_a_restart_between_executions(disk):
+    @disk.orchestrator
+    def gate(context):
+        if context.get_input() is None:
+            yield context.wait_for_external_event("go")
+            context.continue_as_new("second")
+            return None
+        return (yield context.wait_for_external_event("item"))
+
+    handle = disk.start(gate, instance_id="g")
+    disk.settle()
+    handle.suspend()
+    handle.raise_event("item", "kept")
+    handle.raise_event("go")
+    disk.restart()
+    handle = disk.hub.handle("g")
+    handle.resume()
+    disk.hub.step()  # the episode that continues as new
+    disk.restart()
+    assert disk.hub.handle("g").result(10) == "kept"

@@ -1,0 +1,167 @@
+"""Row 6: an external event against a time-out; whichever loses does no harm."""
+
+from datetime import timedelta
+
+import pytest
+
+from tests.traps.lab import counted, kinds
+
+
+def approval(context):
+    """As the overview of Durable Functions has it."""
+    timeout = context.create_timer(context.current_utc_datetime + timedelta(hours=72))
+    approved = context.wait_for_external_event("Approval")
+    winner = yield context.task_any([approved, timeout])
+    if approved == winner:
+        timeout.cancel()
+        return ["approved", approved.result]
+    return "escalated"
+
+
+def test_row_06_the_event_wins_and_the_cancelled_timer_never_fires(lab):
+    lab.orchestrator(approval)
+    handle = lab.start(approval)
+    lab.settle()
+    handle.raise_event("Approval", True)
+    began = lab.clock.now()
+    assert handle.result(10) == ["approved", True]
+    assert lab.clock.now() == began  # nobody waited 72 hours for the timer
+    assert counted(handle.history(), "TimerCanceled") == 1
+    lab.advance(hours=100)
+    assert counted(handle.history(), "TimerFired") == 0
+
+
+def test_row_06_the_timer_wins_and_a_later_event_is_refused(lab):
+    lab.orchestrator(approval)
+    handle = lab.start(approval)
+    assert handle.result(10) == "escalated"
+    assert lab.clock.now() - handle.status().created_time == timedelta(hours=72)
+    with pytest.raises(ValueError, match="takes no events"):
+        handle.raise_event("Approval", True)
+
+
+def test_row_06_an_event_and_the_timer_behind_it_in_one_batch(lab):
+    """The event came first, the timer fired before the orchestrator looked: cancelling it is harmless."""
+    lab.orchestrator(approval)
+    handle = lab.start(approval)
+    lab.settle()
+    handle.suspend()
+    handle.raise_event("Approval", True)
+    lab.advance(hours=73)
+    handle.resume()
+    assert handle.result(10) == ["approved", True]
+    assert counted(handle.history(), "TimerFired") == 1
+
+
+def test_row_06_the_timer_and_an_event_behind_it_in_one_batch(lab):
+    lab.orchestrator(approval)
+    handle = lab.start(approval)
+    lab.settle()
+    handle.suspend()
+    lab.advance(hours=73)
+    handle.raise_event("Approval", True)
+    handle.resume()
+    assert handle.result(10) == "escalated"
+
+
+def test_row_06_a_race_decided_in_one_batch_is_decided_the_same_after_a_restart(disk):
+    @disk.orchestrator
+    def decides(context):
+        timeout = context.create_timer(context.current_utc_datetime + timedelta(hours=72))
+        approved = context.wait_for_external_event("Approval")
+        winner = yield context.task_any([timeout, approved])
+        if winner == approved:
+            timeout.cancel()
+        outcome = "approved" if winner == approved else "escalated"
+        yield context.wait_for_external_event("go on")
+        return outcome
+
+    handle = disk.start(decides, instance_id="d")
+    disk.settle()
+    handle.suspend()
+    handle.raise_event("Approval", True)
+    disk.advance(hours=73)
+    handle.resume()
+    disk.settle()
+    disk.restart()
+    handle = disk.hub.handle("d")
+    handle.raise_event("go on")
+    assert handle.result() == "approved"
+
+
+def test_row_06_a_timer_that_was_seen_to_fire_cannot_be_cancelled(lab):
+    @lab.orchestrator
+    def mistaken(context):
+        timer = context.create_timer(context.current_utc_datetime + timedelta(hours=1))
+        yield timer
+        timer.cancel()
+
+    with pytest.raises(ValueError, match="Cannot cancel a completed task"):
+        lab.run(mistaken)
+
+
+def test_row_06_a_losing_timer_that_nobody_cancels_does_not_keep_the_instance_running(lab):
+    @lab.orchestrator
+    def careless(context):
+        timeout = context.create_timer(context.current_utc_datetime + timedelta(hours=72))
+        approved = context.wait_for_external_event("Approval")
+        yield context.task_any([approved, timeout])
+        return "done"
+
+    handle = lab.start(careless)
+    handle.raise_event("Approval")
+    began = lab.clock.now()
+    assert handle.result(10) == "done"
+    assert lab.clock.now() == began
+    before = handle.history()
+    lab.advance(hours=100)
+    assert handle.history() == before
+
+
+def test_row_06_a_late_timer_of_a_running_instance_changes_nothing(lab):
+    @lab.orchestrator
+    def careless(context):
+        timeout = context.create_timer(context.current_utc_datetime + timedelta(hours=1))
+        approved = context.wait_for_external_event("Approval")
+        yield context.task_any([approved, timeout])
+        yield context.create_timer(context.current_utc_datetime + timedelta(hours=5))
+        return (yield context.wait_for_external_event("end"))
+
+    handle = lab.start(careless)
+    lab.settle()
+    handle.raise_event("Approval")
+    lab.advance(hours=2)
+    assert handle.status().runtime_status == "Running"
+    lab.advance(hours=4)
+    handle.raise_event("end", "well")
+    assert handle.result(10) == "well"
+
+
+def test_row_06_cancelling_twice_does_nothing(lab):
+    @lab.orchestrator
+    def twice(context):
+        timer = context.create_timer(context.current_utc_datetime + timedelta(hours=1))
+        timer.cancel()
+        timer.cancel()
+        return [timer.is_cancelled, timer.is_canceled(), timer.is_completed]
+
+    handle = lab.start(twice)
+    assert handle.result(10) == [True, True, False]
+    assert kinds(handle.history()).count("TimerCanceled") == 1
+
+
+def test_row_06_a_cancelled_timer_stays_cancelled_after_a_restart(disk):
+    @disk.orchestrator
+    def cancels(context):
+        timer = context.create_timer(context.current_utc_datetime + timedelta(hours=1))
+        timer.cancel()
+        return (yield context.wait_for_external_event("end"))
+
+    disk.start(cancels, instance_id="c")
+    disk.settle()
+    disk.restart()
+    disk.advance(hours=2)
+    handle = disk.hub.handle("c")
+    handle.raise_event("end", "well")
+    assert handle.result() == "well"
+    assert counted(handle.history(), "TimerFired") == 0

@@ -1,0 +1,283 @@
+"""Rows 7 and 8: terminate, in every status, and down to the grandchildren."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+
+import durablenb as df
+from tests.traps.lab import counted, kinds
+
+
+def waits(context):
+    return (yield context.wait_for_external_event("go"))
+
+
+# -- row 7 ---------------------------------------------------------------------------------------
+
+
+def test_row_07_a_running_instance_is_terminated_with_its_reason(lab):
+    lab.orchestrator(waits)
+    handle = lab.start(waits)
+    lab.settle()
+    handle.terminate("no longer needed")
+    status = handle.status()
+    assert (status.runtime_status, status.output) == ("Terminated", "no longer needed")
+    with pytest.raises(df.OrchestrationTerminatedError, match="no longer needed"):
+        handle.result(10)
+
+
+def test_row_07_a_pending_instance_is_terminated_before_its_code_ever_runs(kernel):
+    ran = []
+
+    @kernel.orchestrator
+    def eager(context):
+        ran.append(1)
+
+    handle = kernel.start(eager)
+    assert handle.status().runtime_status == "Pending"
+    handle.terminate()
+    kernel.settle()
+    assert handle.status().runtime_status == "Terminated"
+    assert ran == []
+
+
+def test_row_07_a_scheduled_instance_is_terminated_and_does_not_start_later(lab):
+    lab.orchestrator(waits)
+    handle = lab.start(waits, start_at=lab.clock.now() + timedelta(hours=1))
+    handle.terminate("changed plans")
+    lab.advance(hours=2)
+    assert handle.status().runtime_status == "Terminated"
+    assert kinds(handle.history()) == ["ExecutionStarted", "ExecutionTerminated"]
+
+
+def test_row_07_a_suspended_instance_is_terminated_and_shows_it(lab):
+    lab.orchestrator(waits)
+    handle = lab.start(waits)
+    handle.suspend("wait")
+    handle.terminate("enough")
+    assert handle.status().runtime_status == "Terminated"
+    with pytest.raises(df.OrchestrationTerminatedError, match="enough"):
+        handle.result(10)
+
+
+def test_row_07_an_instance_that_has_ended_stays_as_it_is(lab):
+    lab.orchestrator(waits)
+    done = lab.start(waits)
+    done.raise_event("go", "well")
+    done.result(10)
+    gone = lab.start(waits)
+    gone.terminate("first")
+    for handle in (done, gone):
+        before = handle.history()
+        handle.terminate("second")
+        assert handle.history() == before
+    assert done.status().output == "well"
+    assert gone.status().output == "first"
+
+
+def test_row_07_a_failed_instance_stays_failed(lab):
+    @lab.orchestrator
+    def fails(context):
+        raise ValueError("broken")
+
+    handle = lab.start(fails)
+    handle.wait(10)
+    handle.terminate("too late")
+    assert handle.status().runtime_status == "Failed"
+
+
+def test_row_07_terminating_nobody_is_an_error(lab):
+    with pytest.raises(df.InstanceNotFoundError, match="nobody"):
+        lab.client.terminate("nobody", "why")
+
+
+@pytest.mark.parametrize("reason", ["", "quote ' \" \\ and NUL \0 and 지속성 🦆", "x" * 5_000_000])
+def test_row_07_a_reason_of_any_kind_and_size_is_kept(kernel, reason):
+    kernel.orchestrator(waits)
+    handle = kernel.start(waits)
+    handle.terminate(reason)
+    assert handle.status().output == reason
+    assert handle.status(show_history=True).history[-1]["Reason"] == reason
+
+
+def test_row_07_no_code_runs_after_it_not_even_in_finally_blocks(lab):
+    @lab.orchestrator
+    def tidy(context):
+        try:
+            yield context.wait_for_external_event("go")
+        finally:
+            yield context.call_activity("clean up")
+
+    handle = lab.start(tidy)
+    lab.settle()
+    handle.terminate()
+    lab.settle()
+    assert kinds(handle.history())[-1] == "ExecutionTerminated"
+
+
+def test_row_07_the_result_of_an_activity_that_still_ran_counts_no_more(threads):
+    begun, may_end = threading.Event(), threading.Event()
+
+    @threads.activity
+    def slow():
+        begun.set()
+        assert may_end.wait(10)
+
+    @threads.orchestrator
+    def asks(context):
+        yield context.call_activity(slow)
+
+    handle = threads.start(asks)
+    assert begun.wait(10)
+    handle.terminate("stop")
+    may_end.set()
+    threads.settle()
+    assert kinds(handle.history())[-1] == "ExecutionTerminated"
+    assert counted(handle.history(), "TaskCompleted") == 0
+
+
+def test_row_07_activities_that_wait_for_a_place_are_not_started(kernel):
+    ran = []
+
+    @kernel.activity
+    def note(number):
+        ran.append(number)
+
+    @kernel.orchestrator
+    def asks(context):
+        yield context.task_all([context.call_activity(note, n) for n in range(5)])
+
+    handle = kernel.start(asks)
+    kernel.hub.step()  # the episode
+    handle.terminate()
+    kernel.settle()
+    assert ran == []
+
+
+def test_row_07_it_holds_after_a_restart(disk):
+    disk.orchestrator(waits)
+    handle = disk.start(waits, instance_id="t")
+    disk.settle()
+    handle.suspend()
+    handle.terminate("over")
+    disk.restart()
+    disk.settle()
+    assert disk.hub.handle("t").status().runtime_status == "Terminated"
+
+
+# -- row 8 ---------------------------------------------------------------------------------------
+
+
+def family(lab, *, child_completes):
+    """A grandparent, its child, and the child's child, which waits."""
+    lab.orchestrator(waits)
+
+    @lab.orchestrator
+    def child(context):
+        asked = context.call_sub_orchestrator(waits, None, "grandchild")
+        if not child_completes:
+            yield asked
+        yield context.create_timer(context.current_utc_datetime)
+        return "child"
+
+    @lab.orchestrator
+    def parent(context):
+        yield context.call_sub_orchestrator(child, None, "child")
+        yield context.wait_for_external_event("go")
+
+    handle = lab.start(parent, instance_id="parent")
+    lab.settle()
+    return handle
+
+
+def statuses(lab):
+    return {s.instance_id: str(s.runtime_status) for s in lab.hub.instances()}
+
+
+def test_row_08_children_and_grandchildren_go_too(lab):
+    family(lab, child_completes=False).terminate("all")
+    assert set(statuses(lab).values()) == {"Terminated"}
+    assert len(statuses(lab)) == 3
+    assert lab.client.get_status("grandchild").output == "all"
+
+
+def test_row_08_grandchildren_of_a_completed_child_go_too_and_the_child_stays_completed(lab):
+    handle = family(lab, child_completes=True)
+    assert statuses(lab) == {"parent": "Running", "child": "Completed", "grandchild": "Running"}
+    handle.terminate("all")
+    assert statuses(lab) == {"parent": "Terminated", "child": "Completed", "grandchild": "Terminated"}
+    assert lab.client.get_status("child").output == "child"
+
+
+def test_row_08_without_recursion_they_are_left_alone(lab):
+    handle = family(lab, child_completes=False)
+    handle.terminate("only you", recursive=False)
+    assert statuses(lab) == {"parent": "Terminated", "child": "Running", "grandchild": "Running"}
+    lab.client.raise_event("grandchild", "go", 1)
+    assert lab.client.wait_for_completion("child", 10).output == "child"
+
+
+def test_row_08_a_parent_that_has_ended_takes_its_children_along_and_stays_as_it_is(lab):
+    lab.orchestrator(waits)
+
+    @lab.orchestrator
+    def forgets(context):
+        context.call_sub_orchestrator(waits, None, "orphan")
+        return "done"
+
+    handle = lab.start(forgets)
+    assert handle.result(10) == "done"
+    lab.settle()
+    handle.terminate("children")
+    assert handle.status().output == "done"
+    assert lab.client.get_status("orphan").runtime_status == "Terminated"
+
+
+def test_row_08_a_terminated_child_is_a_failure_that_its_parent_can_catch(lab):
+    lab.orchestrator(waits)
+
+    @lab.orchestrator
+    def parent(context):
+        try:
+            yield context.call_sub_orchestrator(waits, None, "child")
+        except df.OrchestrationTerminatedError as error:
+            return error.details.message
+
+    handle = lab.start(parent)
+    lab.settle()
+    lab.client.terminate("child", "not you")
+    assert handle.result(10) == "child was terminated: not you"
+
+
+def test_row_08_an_id_that_once_was_a_childs_is_not_taken_for_one(lab):
+    """The child's id was used again for an instance that belongs to nobody."""
+    lab.orchestrator(waits)
+
+    @lab.orchestrator
+    def parent(context):
+        yield context.call_sub_orchestrator(waits, None, "reused")
+        yield context.wait_for_external_event("go")
+
+    handle = lab.start(parent)
+    lab.settle()
+    lab.client.raise_event("reused", "go")
+    lab.client.wait_for_completion("reused", 10)
+    lab.start(waits, instance_id="reused")
+    handle.terminate("family only")
+    assert lab.client.get_status("reused").runtime_status in ("Pending", "Running")
+
+
+def test_row_08_a_wide_and_deep_family_goes_as_a_whole(kernel):
+    @kernel.orchestrator
+    def node(context):
+        depth = context.get_input()
+        if depth:
+            yield context.task_all([context.call_sub_orchestrator(node, depth - 1) for _ in range(3)])
+        yield context.wait_for_external_event("go")
+
+    handle = kernel.start(node, 4)
+    kernel.settle()
+    handle.terminate("all")
+    assert len(statuses(kernel)) == 1 + 3 + 9 + 27 + 81
+    assert set(statuses(kernel).values()) == {"Terminated"}

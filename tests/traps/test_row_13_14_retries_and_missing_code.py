@@ -1,0 +1,397 @@
+"""Rows 13 and 14: retries, to the count and to the second; code that isn't there."""
+
+from datetime import timedelta
+
+import pytest
+
+import durablenb as df
+from tests.traps.lab import Lab, counted
+
+
+class Flaky:
+    """An activity that fails a number of times, and notes when it was called."""
+
+    def __init__(self, lab, failures, error=ValueError):
+        self.lab, self.failures, self.error = lab, failures, error
+        self.calls: list[float] = []
+        self.began = lab.clock.now()
+
+    def __call__(self, value):
+        self.calls.append((self.lab.clock.now() - self.began) / timedelta(seconds=1))
+        if len(self.calls) <= self.failures:
+            raise self.error(f"call {len(self.calls)}")
+        return value
+
+
+def retrying(options):
+    def orchestrator(context):
+        return (yield context.call_activity_with_retry("flaky", options, "value"))
+
+    return orchestrator
+
+
+def run_flaky(lab, failures, options, error=ValueError):
+    flaky = Flaky(lab, failures, error)
+    lab.activity(flaky, "flaky")
+    lab.orchestrator(retrying(options), "retrying")
+    handle = lab.start("retrying")
+    return flaky, handle
+
+
+# -- row 13 --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("failures", [0, 1, 2])
+def test_row_13_it_is_called_until_it_succeeds(lab, failures):
+    flaky, handle = run_flaky(lab, failures, df.RetryOptions(5_000, 3))
+    assert handle.result(10) == "value"
+    assert flaky.calls == [0, 5, 10][: failures + 1]
+
+
+@pytest.mark.parametrize("attempts", [1, 2, 5])
+def test_row_13_the_attempts_are_exactly_as_many_as_asked_for(lab, attempts):
+    flaky, handle = run_flaky(lab, 99, df.RetryOptions(1_000, attempts))
+    with pytest.raises(ValueError, match=f"call {attempts}"):
+        handle.result(10)
+    assert len(flaky.calls) == attempts
+    assert counted(handle.history(), "TaskScheduled") == attempts
+    assert counted(handle.history(), "TimerCreated") == attempts - 1  # and none after the last failure
+
+
+def test_row_13_waits_grow_by_the_coefficient_up_to_the_cap(lab):
+    options = df.RetryOptions(
+        1_000, 7, backoff_coefficient=2.0, max_retry_interval_in_milliseconds=10_000
+    )
+    flaky, handle = run_flaky(lab, 99, options)
+    handle.wait(10)
+    waits = [after - before for before, after in zip(flaky.calls, flaky.calls[1:], strict=False)]
+    assert waits == [1, 2, 4, 8, 10, 10]
+
+
+def test_row_13_without_a_cap_no_wait_is_longer_than_six_days(lab):
+    flaky, handle = run_flaky(lab, 99, df.RetryOptions(86_400_000, 6, backoff_coefficient=10.0))
+    handle.wait(10)
+    days = [
+        (after - before) / 86_400 for before, after in zip(flaky.calls, flaky.calls[1:], strict=False)
+    ]
+    assert days == [1, 6, 6, 6, 6]
+
+
+def test_row_13_a_coefficient_beyond_all_bounds_gives_the_cap():
+    options = df.RetryOptions(1, 10**9, backoff_coefficient=1e300)
+    assert options.delay(100) == timedelta(days=6)
+
+
+def test_row_13_no_attempt_begins_after_the_time_limit(lab):
+    options = df.RetryOptions(10_000, 100, retry_timeout_in_milliseconds=35_000)
+    flaky, handle = run_flaky(lab, 99, options)
+    handle.wait(10)
+    assert flaky.calls == [0, 10, 20, 30, 40]  # it failed at 30 s, which is before 35 s
+
+
+def test_row_13_the_time_limit_goes_by_the_orchestrations_clock_in_a_late_replay_too(disk):
+    """By the wall clock a replay a year later would give up where the first time went on."""
+    options = df.RetryOptions(10_000, 3, retry_timeout_in_milliseconds=60_000)
+    flaky, _ = run_flaky(disk, 2, options)
+
+    @disk.orchestrator
+    def waits(context):
+        value = yield context.call_activity_with_retry("flaky", options, "value")
+        yield context.wait_for_external_event("go")
+        return value
+
+    handle = disk.start(waits, instance_id="late")
+    disk.advance(seconds=10)
+    disk.advance(seconds=10)
+    disk.restart()
+    disk.clock.advance(days=365)
+    handle = disk.hub.handle("late")
+    handle.raise_event("go")
+    assert handle.result() == "value"
+
+
+def test_row_13_a_handler_is_asked_once_for_each_failure_and_its_no_ends_it():
+    lab = Lab("kernel", verify_replay=False)
+    seen = []
+
+    def handler(failure):
+        seen.append((failure.error_type, failure.message))
+        return failure.message != "call 2"
+
+    flaky, handle = run_flaky(lab, 99, df.RetryOptions(1_000, 9, handle=handler))
+    with pytest.raises(ValueError, match="call 2"):
+        handle.result()
+    assert seen == [("builtins.ValueError", "call 1"), ("builtins.ValueError", "call 2")]
+    assert len(flaky.calls) == 2
+    lab.close()
+
+
+def test_row_13_a_handler_is_asked_once_for_each_failure_in_a_replay(tmp_path):
+    lab = Lab("kernel", tmp_path / "hub.duckdb", verify_replay=False)
+    seen = []
+    options = df.RetryOptions(1_000, 4, handle=lambda failure: not seen.append(failure.message))
+    flaky = Flaky(lab, 2)
+    lab.activity(flaky, "flaky")
+
+    @lab.orchestrator
+    def retrying(context):
+        yield context.call_activity_with_retry("flaky", options, "value")
+        yield context.wait_for_external_event("go")
+
+    lab.start(retrying, instance_id="r")
+    lab.advance(seconds=1)
+    lab.advance(seconds=1)
+    assert seen == ["call 1", "call 2"]
+    lab.restart()
+    handle = lab.hub.handle("r")
+    handle.raise_event("go")
+    handle.result()
+    assert seen == ["call 1", "call 2"] * 2
+    assert len(flaky.calls) == 3
+    lab.close()
+
+
+def test_row_13_a_handler_goes_by_the_reason(lab):
+    class Temporary(Exception):
+        pass
+
+    class Permanent(Exception):
+        pass
+
+    def is_temporary(failure):
+        return failure.error_type.endswith("Temporary")
+
+    options = df.RetryOptions(1_000, 5, handle=is_temporary)
+    flaky, handle = run_flaky(lab, 2, options, Temporary)
+    assert handle.result(10) == "value"
+    flaky, handle = run_flaky(lab, 2, options, Permanent)
+    with pytest.raises(df.TaskFailedError, match="call 1"):
+        handle.result(10)
+    assert len(flaky.calls) == 1
+
+
+def test_row_13_a_handler_that_raises_fails_the_call_with_its_own_error(lab):
+    def handler(failure):
+        raise LookupError("handler's fault")
+
+    _, handle = run_flaky(lab, 99, df.RetryOptions(1_000, 5, handle=handler))
+    with pytest.raises(LookupError, match="handler's fault"):
+        handle.result(10)
+
+
+def test_row_13_a_retry_a_year_away_happens_after_a_year(lab):
+    year = 365 * 86_400_000
+    options = df.RetryOptions(year, 2, max_retry_interval_in_milliseconds=year)
+    flaky, handle = run_flaky(lab, 1, options)
+    assert handle.result(10) == "value"
+    assert flaky.calls == [0, 365 * 86_400]
+
+
+def test_row_13_each_attempt_is_a_task_of_its_own_that_names_the_first(lab):
+    _, handle = run_flaky(lab, 2, df.RetryOptions(1_000, 3))
+    handle.result(10)
+    asked = [event for event in handle.history() if type(event).__name__ == "TaskScheduled"]
+    timers = [event for event in handle.history() if type(event).__name__ == "TimerCreated"]
+    assert [(e.task_id, e.attempt, e.retry_of) for e in asked] == [(0, 1, None), (2, 2, 0), (4, 3, 0)]
+    assert [(e.task_id, e.retry_of) for e in timers] == [(1, 0), (3, 0)]
+
+
+@pytest.mark.parametrize("instance_id", [None, "kid"])
+def test_row_13_a_child_is_run_again_under_the_same_id_if_it_has_one(lab, instance_id):
+    calls = []
+
+    @lab.activity
+    def note(child_id):
+        calls.append(child_id)
+        return len(calls)
+
+    @lab.orchestrator
+    def child(context):
+        count = yield context.call_activity(note, context.instance_id)
+        if count < 3:
+            raise ValueError(f"try {count}")
+        return count
+
+    @lab.orchestrator
+    def parent(context):
+        return (
+            yield context.call_sub_orchestrator_with_retry(
+                child, df.RetryOptions(1_000, 3), None, instance_id
+            )
+        )
+
+    handle = lab.start(parent)
+    assert handle.result(10) == 3
+    assert len(set(calls)) == (1 if instance_id else 3)
+    if instance_id:
+        assert set(calls) == {"kid"}
+        assert lab.client.get_status("kid").output == 3
+
+
+def test_row_13_retries_in_a_fan_out_go_on_side_by_side(lab):
+    flaky = {name: Flaky(lab, failures) for name, failures in (("a", 2), ("b", 0), ("c", 1))}
+    for name, activity in flaky.items():
+        lab.activity(activity, name)
+
+    @lab.orchestrator
+    def fan_out(context):
+        options = df.RetryOptions(1_000, 3)
+        tasks = [context.call_activity_with_retry(name, options, name) for name in flaky]
+        return (yield context.task_all(tasks))
+
+    assert lab.run(fan_out) == ["a", "b", "c"]
+    assert [activity.calls for activity in flaky.values()] == [[0, 1, 2], [0], [0, 1]]
+
+
+def test_row_13_the_wait_goes_on_after_a_restart_and_no_attempt_is_made_twice(disk):
+    flaky, handle = run_flaky(disk, 2, df.RetryOptions(60_000, 3))
+    disk.settle()
+    for _ in range(2):
+        disk.restart()
+        disk.settle()
+        disk.advance(seconds=60)
+    assert disk.hub.handle(handle.id).result() == "value"
+    assert flaky.calls == [0, 60, 120]
+
+
+def test_row_13_a_retried_call_is_one_task_to_wait_for_with_others(lab):
+    flaky = Flaky(lab, 1)
+    lab.activity(flaky, "flaky")
+
+    @lab.orchestrator
+    def races(context):
+        call = context.call_activity_with_retry("flaky", df.RetryOptions(60_000, 2), "value")
+        timer = context.create_timer(context.current_utc_datetime + timedelta(seconds=30))
+        winner = yield context.task_any([call, timer])
+        return [winner is timer, call.is_completed, (yield call)]
+
+    assert lab.run(races) == [True, False, "value"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ((0, 3), "first_retry_interval_in_milliseconds is 0"),
+        ((-1, 3), "first_retry_interval_in_milliseconds is -1"),
+        ((1, 0), "max_number_of_attempts is 0"),
+        ((1, True), "max_number_of_attempts is True"),
+        (("1", 3), "first_retry_interval_in_milliseconds is '1'"),
+        ((1, 3, 0.5), "backoff_coefficient is 0.5"),
+        ((1, 3, 1.0, 0), "max_retry_interval_in_milliseconds is 0"),
+        ((1, 3, 1.0, 1, -5), "retry_timeout_in_milliseconds is -5"),
+    ],
+)
+def test_row_13_numbers_out_of_range_are_refused_with_their_name(arguments, text):
+    with pytest.raises(ValueError, match=text):
+        df.RetryOptions(*arguments)
+
+
+def test_row_13_something_else_than_retry_options_is_refused(lab):
+    @lab.orchestrator
+    def mistaken(context):
+        yield context.call_activity_with_retry("flaky", 3, "value")
+
+    with pytest.raises(TypeError, match=r"retry_options is a int; expected RetryOptions"):
+        lab.run(mistaken)
+
+
+# -- row 14 --------------------------------------------------------------------------------------
+
+
+def test_row_14_an_unknown_activity_fails_at_once_and_says_what_may_have_been_meant(lab):
+    lab.activity(lambda: None, "crunch")
+
+    @lab.orchestrator
+    def mistaken(context):
+        yield context.call_activity("crnch")
+
+    with pytest.raises(df.FunctionNotFoundError, match="Did you mean 'crunch'"):
+        lab.run(mistaken)
+
+
+def test_row_14_an_unknown_child_fails_at_once(lab):
+    @lab.orchestrator
+    def mistaken(context):
+        yield context.call_sub_orchestrator("nobody")
+
+    with pytest.raises(df.FunctionNotFoundError, match="The orchestrator 'nobody' isn't registered"):
+        lab.run(mistaken)
+
+
+@pytest.mark.parametrize("kind", ["activity", "sub_orchestrator"])
+def test_row_14_what_is_missing_is_never_tried_again(lab, kind):
+    @lab.orchestrator
+    def mistaken(context):
+        call = getattr(context, f"call_{kind}_with_retry")
+        yield call("nobody", df.RetryOptions(1_000, 10))
+
+    handle = lab.start(mistaken)
+    began = lab.clock.now()
+    with pytest.raises(df.FunctionNotFoundError):
+        handle.result(10)
+    assert lab.clock.now() == began
+    assert counted(handle.history(), "TimerCreated") == 0
+
+
+def test_row_14_the_orchestrator_can_catch_it_and_go_on(lab):
+    lab.activity(lambda: "plan B", "other")
+
+    @lab.orchestrator
+    def careful(context):
+        try:
+            yield context.call_activity("nobody")
+        except LookupError as error:
+            assert error.details.is_non_retriable
+            return (yield context.call_activity("other"))
+
+    assert lab.run(careful) == "plan B"
+
+
+def test_row_14_starting_an_unknown_orchestrator_is_refused_and_leaves_nothing(lab):
+    with pytest.raises(df.FunctionNotFoundError, match="isn't registered"):
+        lab.start("nobody", instance_id="n")
+    assert lab.hub.instances() == []
+
+
+def test_row_14_after_a_restart_an_instance_waits_for_its_code_and_says_so(disk):
+    disk.activity(lambda: "well", "crunch")
+
+    @disk.orchestrator
+    def asks(context):
+        yield context.wait_for_external_event("go")
+        return (yield context.call_activity("crunch"))
+
+    disk.start(asks, instance_id="a")
+    disk.settle()
+    disk.restart(without=("asks", "crunch"))
+    handle = disk.hub.handle("a")
+    handle.raise_event("go")
+    with pytest.raises(df.FunctionNotFoundError, match="a \\(asks\\) waits for 'asks': run the cell"):
+        handle.result()
+    disk.orchestrator(asks)
+    with pytest.raises(df.FunctionNotFoundError, match="waits for 'crunch'"):
+        handle.result()
+    assert handle.status().runtime_status == "Running"
+    disk.activity(lambda: "well", "crunch")
+    assert handle.result() == "well"
+
+
+def test_row_14_a_missing_child_of_a_recovered_instance_is_waited_for_too(disk):
+    @disk.orchestrator
+    def child(context):
+        return "well"
+
+    @disk.orchestrator
+    def parent(context):
+        yield context.wait_for_external_event("go")
+        return (yield context.call_sub_orchestrator(child, None, "c"))
+
+    disk.start(parent, instance_id="p")
+    disk.settle()
+    disk.restart(without=("child",))
+    handle = disk.hub.handle("p")
+    handle.raise_event("go")
+    with pytest.raises(df.FunctionNotFoundError, match="c \\(child\\) waits for 'child'"):
+        handle.result()
+    disk.orchestrator(child)
+    assert handle.result() == "well"

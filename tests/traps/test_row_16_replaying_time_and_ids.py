@@ -1,0 +1,191 @@
+"""Row 16: is_replaying, the orchestration's clock and its ids."""
+
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.traps.lab import Lab, kinds
+
+
+def test_row_16_what_is_said_when_not_replaying_is_said_once(lab):
+    said = []
+    lab.activity(lambda value: value, "echo")
+
+    @lab.orchestrator
+    def talks(context):
+        for number in range(3):
+            if not context.is_replaying:
+                said.append(number)
+            yield context.call_activity("echo", number)
+        if not context.is_replaying:
+            said.append("end")
+
+    lab.run(talks)  # every episode is replayed and compared, too
+    assert said == [0, 1, 2, "end"]
+
+
+def test_row_16_it_is_true_for_the_past_and_false_for_the_present_after_a_restart(disk):
+    seen = []
+    disk.activity(lambda value: value, "echo")
+
+    @disk.orchestrator
+    def talks(context):
+        seen.append(("first", context.is_replaying))
+        yield context.call_activity("echo", 1)
+        seen.append(("second", context.is_replaying))
+        yield context.wait_for_external_event("go")
+        seen.append(("third", context.is_replaying))
+
+    disk.start(talks, instance_id="t")
+    disk.settle()
+    disk.restart()
+    seen.clear()
+    handle = disk.hub.handle("t")
+    handle.raise_event("go")
+    disk.settle()
+    assert ("third", False) in seen
+    assert seen[: seen.index(("third", False)) + 1] == [("first", True), ("second", True), ("third", False)]
+
+
+def test_row_16_what_arrived_before_a_crash_and_was_not_looked_at_is_the_present(tmp_path):
+    """The batch mixes what was recorded long ago with what the orchestrator has not seen."""
+    lab = Lab("kernel", tmp_path / "hub.duckdb", verify_replay=False)
+    seen = []
+
+    @lab.orchestrator
+    def two(context):
+        yield context.wait_for_external_event("a")
+        seen.append(("a", context.is_replaying))
+        yield context.wait_for_external_event("b")
+        seen.append(("b", context.is_replaying))
+
+    handle = lab.start(two, instance_id="t")
+    handle.raise_event("a")
+    lab.settle()
+    handle.suspend()
+    handle.raise_event("b")
+    lab.restart()
+    lab.hub.handle("t").resume()
+    lab.settle()
+    assert seen == [("a", False), ("a", True), ("b", False)]
+    lab.close()
+
+
+def test_row_16_several_arrivals_are_one_episode_at_one_time(lab):
+    times = []
+
+    @lab.orchestrator
+    def three(context):
+        for _ in range(3):
+            yield context.wait_for_external_event("tick")
+            times.append(context.current_utc_datetime)
+
+    handle = lab.start(three)
+    lab.settle()
+    handle.suspend()
+    for _ in range(3):
+        handle.raise_event("tick")
+        lab.clock.advance(minutes=1)
+    handle.resume()
+    handle.result(10)
+    assert len(set(times)) == 1
+
+
+def test_row_16_the_time_stands_still_within_an_episode_and_is_the_same_in_a_replay(disk):
+    disk.activity(lambda: None, "tick")
+
+    @disk.orchestrator
+    def notes(context):
+        times = []
+        for _ in range(3):
+            before = context.current_utc_datetime
+            disk.clock.advance(seconds=1)  # while the orchestrator's code runs
+            assert context.current_utc_datetime == before
+            times.append(before.isoformat())
+            yield context.call_activity("tick")
+        yield context.wait_for_external_event("go")
+        return times
+
+    disk.start(notes, instance_id="n")
+    disk.settle()
+    began = [e.timestamp.isoformat() for e in disk.hub.handle("n").history() if kinds([e]) == ["OrchestratorStarted"]]
+    disk.restart()
+    handle = disk.hub.handle("n")
+    handle.raise_event("go")
+    assert handle.result() == began[:3]
+
+
+def test_row_16_the_time_is_aware_and_utc_and_never_goes_back(lab):
+    lab.activity(lambda: lab.clock.advance(days=-1), "set the clock back")
+
+    @lab.orchestrator
+    def notes(context):
+        before = context.current_utc_datetime
+        yield context.call_activity("set the clock back")
+        assert context.current_utc_datetime.tzinfo is UTC
+        return context.current_utc_datetime >= before
+
+    assert lab.run(notes) is True
+    lab.clock.advance(days=1)
+
+
+def test_row_16_new_uuid_is_distinct_and_the_same_in_every_replay(disk):
+    @disk.orchestrator
+    def makes(context):
+        made = [context.new_uuid() for _ in range(3)]
+        yield context.wait_for_external_event("go")
+        return [*made, context.new_uuid(), str(context.new_guid())]
+
+    disk.start(makes, instance_id="m")
+    disk.start(makes, instance_id="n")
+    disk.settle()
+    disk.restart()
+    results = []
+    for instance_id in "mn":
+        handle = disk.hub.handle(instance_id)
+        handle.raise_event("go")
+        results.append(handle.result())
+    disk.restart()
+    everything = results[0] + results[1]
+    assert len(set(everything)) == 10
+    assert all(uuid.UUID(one).version == 5 for one in everything)
+
+
+def test_row_16_new_uuid_is_azures(kernel):
+    start = datetime(2024, 1, 1, 0, 0, 1, tzinfo=UTC)
+    kernel.clock.advance(seconds=(start - kernel.clock.now()).total_seconds())
+
+    @kernel.orchestrator
+    def makes(context):
+        return [context.new_uuid(), str(context.new_guid())]
+
+    assert kernel.run(makes, instance_id="abc") == [
+        "c1c04be2-abea-59b2-9fdb-f3ab8fb86903",
+        "d03928ab-c85a-51e9-93a6-2233afee6601",
+    ]
+
+
+def test_row_16_each_execution_of_a_loop_makes_ids_of_its_own(lab):
+    @lab.orchestrator
+    def loop(context):
+        made = [*(context.get_input() or []), context.new_uuid()]
+        if len(made) == 3:
+            return made
+        yield context.create_timer(context.current_utc_datetime + timedelta(seconds=1))
+        context.continue_as_new(made)
+
+    assert len(set(lab.run(loop))) == 3
+
+
+@pytest.mark.parametrize("text", ["2026-01-01T01:00:00Z", "2026-01-01T01:00:00+00:00", "2026-01-01T02:00:00+01:00"])
+def test_row_16_the_time_can_be_compared_with_text(kernel, text):
+    kernel.clock.advance(seconds=(datetime(2026, 1, 1, tzinfo=UTC) - kernel.clock.now()).total_seconds())
+
+    @kernel.orchestrator
+    def compares(context):
+        now = context.current_utc_datetime
+        later = now + timedelta(hours=1)
+        return [now < text, now >= text, later == text, later + timedelta(seconds=1) > text]
+
+    assert kernel.run(compares) == [True, False, True, True]

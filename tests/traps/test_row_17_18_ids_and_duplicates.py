@@ -1,0 +1,306 @@
+"""Rows 17 and 18: an id belongs to one open instance; what comes twice or too late changes nothing."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+
+import durablenb as df
+from durablenb.core.execution import Execution
+from durablenb.core.registry import name_of
+from durablenb.engine.messages import Finished
+from durablenb.engine.work import Work
+from durablenb.model.events import (
+    ExecutionStarted,
+    OrchestratorStarted,
+    TaskCompleted,
+    TaskFailed,
+    TaskScheduled,
+    TimerFired,
+)
+from durablenb.model.failures import FailureDetails
+from durablenb.model.payloads import JsonCodec
+from tests.traps.lab import counted, kinds
+
+
+def waits(context):
+    return (yield context.wait_for_external_event("go"))
+
+
+def quick(context):
+    return context.get_input()
+
+
+def fails(context):
+    raise ValueError("broken")
+
+
+# -- row 17 --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", ["pending", "running", "suspended", "scheduled"])
+def test_row_17_the_id_of_an_open_instance_is_refused(lab, state):
+    lab.orchestrator(waits)
+    lab.orchestrator(quick)
+    start_at = lab.clock.now() + timedelta(days=1) if state == "scheduled" else None
+    handle = lab.start(waits, 1, instance_id="only", start_at=start_at)
+    if state != "pending":
+        lab.settle()
+    if state == "suspended":
+        handle.suspend()
+    with pytest.raises(df.InstanceExistsError, match="The instance 'only' is open"):
+        lab.start(quick, 2, instance_id="only")
+    assert (handle.status().name, handle.status().input_) == ("waits", 1)
+
+
+def end(lab, how):
+    lab.orchestrator(waits)
+    lab.orchestrator(fails)
+    handle = lab.start(fails if how == "Failed" else waits, "old", instance_id="again")
+    if how == "Completed":
+        handle.raise_event("go", "old output")
+    elif how == "Terminated":
+        handle.terminate("old reason")
+    assert handle.wait(10).runtime_status == how
+    return handle
+
+
+@pytest.mark.parametrize("how", ["Completed", "Failed", "Terminated"])
+def test_row_17_the_id_of_an_ended_instance_can_be_used_again(lab, how):
+    handle = end(lab, how)
+    lab.clock.advance(hours=1)
+    lab.orchestrator(quick)
+    assert lab.run(quick, "new", instance_id="again") == "new"
+    status = handle.status(show_history=True)
+    assert (status.name, status.input_, status.output) == ("quick", "new", "new")
+    assert status.created_time == lab.clock.now()
+    assert status.failure_details is None
+    assert [event["EventType"] for event in status.history] == ["ExecutionStarted", "ExecutionCompleted"]
+    assert len(lab.hub.instances()) == 1
+
+
+@pytest.mark.parametrize("how", ["Completed", "Failed", "Terminated"])
+def test_row_17_unless_its_status_is_one_of_the_dedupe_statuses(lab, how):
+    end(lab, how)
+    others = {"Completed", "Failed", "Terminated"} - {how}
+    with pytest.raises(df.InstanceExistsError, match=f"is {how} already"):
+        lab.client.start_new(waits, "again", dedupe_statuses=[how])
+    with pytest.raises(df.InstanceExistsError):
+        lab.client.start_new(waits, "again", dedupe_statuses=df.OrchestrationRuntimeStatus(how))
+    assert lab.client.start_new(waits, "again", dedupe_statuses=others) == "again"
+
+
+def test_row_17_of_many_who_start_one_id_at_once_one_succeeds(threads):
+    threads.orchestrator(waits)
+    barrier = threading.Barrier(8)
+
+    def start(number):
+        barrier.wait(10)
+        try:
+            return threads.start(waits, number, instance_id="only").id
+        except df.InstanceExistsError:
+            return None
+
+    with ThreadPoolExecutor(8) as pool:
+        started = list(pool.map(start, range(8)))
+    assert started.count("only") == 1
+    assert threads.client.get_status("only").input_ == started.index("only")
+    assert counted(threads.hub.handle("only").history(), "ExecutionStarted") == 1
+
+
+def test_row_17_late_results_of_the_old_execution_are_not_given_to_the_new(threads):
+    """The ids of tasks are the same in both; the old activity ends when the new one waits for its own."""
+    gates = {"old": threading.Event(), "new": threading.Event()}
+    begun = {"old": threading.Event(), "new": threading.Event()}
+
+    @threads.activity
+    def slow(name):
+        begun[name].set()
+        assert gates[name].wait(10)
+        return name
+
+    @threads.orchestrator
+    def asks(context):
+        return (yield context.call_activity(slow, context.get_input()))
+
+    handle = threads.start(asks, "old", instance_id="again")
+    assert begun["old"].wait(10)
+    handle.terminate()
+    handle = threads.start(asks, "new", instance_id="again")
+    assert begun["new"].wait(10)
+    running = threads.client.engine.dispatcher._running
+    assert len(running) == 2
+    gates["old"].set()
+    threads.until(lambda: len(running) == 1)  # the engine has been told of the old one's end
+    assert handle.status().runtime_status == "Running"
+    gates["new"].set()
+    assert handle.result(10) == "new"
+
+
+def test_row_17_timers_and_events_of_the_old_execution_are_not_given_to_the_new(lab):
+    @lab.orchestrator
+    def sleeps(context):
+        hours = context.get_input()
+        began = context.current_utc_datetime
+        event = context.wait_for_external_event("go")
+        yield context.create_timer(began + timedelta(hours=hours))
+        return [event.is_completed, (context.current_utc_datetime - began) / timedelta(hours=1)]
+
+    handle = lab.start(sleeps, 1, instance_id="again")
+    lab.settle()
+    handle.raise_event("go")
+    handle.terminate()
+    assert lab.run(sleeps, 5, instance_id="again") == [False, 5]
+
+
+def test_row_17_a_child_of_the_old_execution_does_not_answer_the_new(lab):
+    lab.orchestrator(waits)
+
+    @lab.orchestrator
+    def parent(context):
+        return (yield context.call_sub_orchestrator(waits, None, context.get_input()))
+
+    handle = lab.start(parent, "old-child", instance_id="again")
+    lab.settle()
+    handle.terminate(recursive=False)
+    handle = lab.start(parent, "new-child", instance_id="again")
+    lab.settle()
+    lab.client.raise_event("old-child", "go", "old")
+    lab.client.wait_for_completion("old-child", 10)
+    assert handle.status().runtime_status == "Running"
+    lab.client.raise_event("new-child", "go", "new")
+    assert handle.result(10) == "new"
+
+
+def test_row_17_whoever_waited_for_the_old_one_gets_the_old_result(threads):
+    threads.orchestrator(waits)
+    handle = threads.start(waits, instance_id="again")
+    with ThreadPoolExecutor(1) as pool:
+        waiter = pool.submit(handle.wait, 10)
+        threads.settle()
+        handle.raise_event("go", "old")
+        waiter.result(10)
+    threads.start(waits, instance_id="again")
+    assert handle.status().runtime_status in ("Pending", "Running")
+
+
+def test_row_17_it_is_the_new_one_that_a_restart_finds(disk):
+    disk.orchestrator(waits)
+    for data in ("one", "two"):
+        handle = disk.start(waits, data, instance_id="again")
+        handle.raise_event("go", data)
+        handle.result()
+    disk.start(waits, "three", instance_id="again")
+    disk.restart()
+    handle = disk.hub.handle("again")
+    assert (handle.status().runtime_status, handle.status().input_) == ("Pending", "three")
+    handle.raise_event("go", "three")
+    assert handle.result() == "three"
+
+
+# -- row 18 --------------------------------------------------------------------------------------
+
+
+def finished(lab, handle, task_id, outcome):
+    """What an executor would report, once more or without having been asked."""
+    engine = lab.client.engine
+    instance = engine.lifecycle.open.get(handle.id) or engine.lifecycle.open.get("other")
+    work = Work(instance, task_id, "slow", "null", engine.options.codec)
+    engine.post(Finished(work, outcome, lab.clock.now(), lab.clock.now()))
+    lab.settle()
+
+
+def test_row_18_a_second_result_of_one_task_changes_nothing(lab):
+    lab.activity(lambda: "first", "slow")
+
+    @lab.orchestrator
+    def asks(context):
+        result = yield context.call_activity("slow")
+        yield context.wait_for_external_event("go")
+        return result
+
+    handle = lab.start(asks)
+    lab.settle()
+    before = handle.history()
+    finished(lab, handle, 0, '"second"')
+    finished(lab, handle, 0, FailureDetails("builtins.ValueError", "third"))
+    assert handle.history() == before
+    handle.raise_event("go")
+    assert handle.result(10) == "first"
+
+
+def test_row_18_a_result_for_an_unknown_task_changes_nothing(lab):
+    lab.orchestrator(waits)
+    handle = lab.start(waits)
+    lab.settle()
+    before = handle.history()
+    finished(lab, handle, 17, '"surprise"')
+    finished(lab, handle, 0, '"the wait for the event has this id"')
+    assert handle.history() == before
+    handle.raise_event("go", "well")
+    assert handle.result(10) == "well"
+
+
+def test_row_18_a_result_after_the_end_changes_nothing(lab):
+    lab.orchestrator(waits)
+    lab.start(waits, instance_id="other")
+    handle = lab.start(waits, instance_id="ended")
+    lab.settle()
+    engine = lab.client.engine
+    work = Work(engine.lifecycle.open["ended"], 0, "slow", "null", engine.options.codec)
+    handle.terminate()
+    before = handle.history()
+    engine.post(Finished(work, '"late"', None, lab.clock.now()))
+    lab.settle()
+    assert handle.history() == before
+
+
+def test_row_18_a_second_start_changes_nothing(lab):
+    lab.orchestrator(waits)
+    handle = lab.start(waits, 1, instance_id="only")
+    lab.settle()
+    before = handle.history()
+    with pytest.raises(df.InstanceExistsError):
+        lab.start(waits, 2, instance_id="only")
+    assert handle.history() == before
+
+
+def test_row_18_events_raised_twice_are_two_events(lab):
+    @lab.orchestrator
+    def two(context):
+        events = [context.wait_for_external_event("go") for _ in range(2)]
+        return (yield context.task_all(events))
+
+    handle = lab.start(two)
+    handle.raise_event("go", "same")
+    handle.raise_event("go", "same")
+    assert handle.result(10) == ["same", "same"]
+
+
+def test_row_18_completions_doubled_in_a_history_count_once():
+    """A history from elsewhere may hold them; replaying it must not trip over them."""
+    def asks(context):
+        return [(yield context.call_activity("a")), (yield context.call_activity("b"))]
+
+    now = df.VirtualClock().now()
+    execution = Execution(asks, "i", "x", JsonCodec(), name_of)
+    execution.replay(
+        [
+            ExecutionStarted(1, now, "asks", "null"),
+            ExecutionStarted(2, now, "asks", "null"),
+            OrchestratorStarted(3, now),
+            TaskScheduled(4, now, 0, "a", "null"),
+            TaskCompleted(5, now, 0, "1"),
+            TaskCompleted(6, now, 0, "2"),
+            TaskFailed(7, now, 0, FailureDetails("builtins.ValueError", "no")),
+            TaskCompleted(8, now, 99, "3"),
+            TimerFired(9, now, 0),
+            OrchestratorStarted(10, now),
+            TaskScheduled(11, now, 1, "b", "null"),
+            TaskCompleted(12, now, 1, "4"),
+        ]
+    )
+    facts = execution.resume(now, 13)
+    assert kinds(facts) == ["OrchestratorStarted", "ExecutionCompleted"]
+    assert facts[-1].result == "[1, 4]"

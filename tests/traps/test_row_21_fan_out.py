@@ -1,0 +1,297 @@
+"""Row 21: fan-outs of thousands, twice over, with failures, and results in order."""
+
+import random
+import threading
+from datetime import timedelta
+
+import pytest
+
+import durablenb as df
+from durablenb.engine.messages import Raise
+from tests.traps.lab import Lab, counted, kinds
+
+WIDE = 3_000
+
+
+@pytest.fixture
+def plain():
+    """Without replaying every episode."""
+    made = Lab("kernel", verify_replay=False)
+    yield made
+    made.close()
+
+
+def test_row_21_thousands_come_back_in_order_in_two_episodes(plain):
+    plain.activity(lambda number: number * 2, "double")
+
+    @plain.orchestrator
+    def fan_out(context):
+        tasks = [context.call_activity("double", number) for number in range(WIDE)]
+        return (yield context.task_all(tasks))
+
+    handle = plain.start(fan_out)
+    assert handle.result(60) == [2 * number for number in range(WIDE)]
+    assert counted(handle.history(), "OrchestratorStarted") == 2
+
+
+def test_row_21_a_fan_out_of_what_a_fan_out_gave(lab):
+    lab.activity(lambda number: number + 1, "plus one")
+
+    @lab.orchestrator
+    def twice(context):
+        first = yield context.task_all([context.call_activity("plus one", n) for n in range(100)])
+        second = yield context.task_all([context.call_activity("plus one", n) for n in first])
+        return sum(second)
+
+    assert lab.run(twice) == sum(range(100)) + 200
+
+
+def test_row_21_results_are_in_the_order_of_the_calls_not_of_the_ends(threads):
+    """The later one is asked for, the sooner it ends."""
+    ended = [threading.Event() for _ in range(5)]
+
+    @threads.activity
+    def backwards(number):
+        if number < 4:
+            assert ended[number + 1].wait(10)
+        ended[number].set()
+        return number
+
+    @threads.orchestrator
+    def fan_out(context):
+        return (yield context.task_all([context.call_activity(backwards, n) for n in range(5)]))
+
+    handle = threads.start(fan_out)
+    assert handle.result(10) == [0, 1, 2, 3, 4]
+    completed = [event.task_id for event in handle.history() if kinds([event]) == ["TaskCompleted"]]
+    assert completed == [4, 3, 2, 1, 0]
+
+
+def test_row_21_one_failure_waits_for_all_the_others_and_is_raised_then(lab):
+    ran = []
+
+    @lab.activity
+    def some_fail(number):
+        ran.append(number)
+        if number in (3, 7):
+            raise ValueError(f"number {number}")
+
+    @lab.orchestrator
+    def fan_out(context):
+        tasks = [context.call_activity(some_fail, n) for n in range(10)]
+        try:
+            yield context.task_all(tasks)
+        except ValueError as error:
+            return [error.details.message, all(task.is_completed for task in tasks)]
+
+    assert lab.run(fan_out) == ["number 3", True]
+    assert sorted(ran) == list(range(10))
+
+
+def test_row_21_the_first_failure_is_the_first_in_the_list_whichever_came_first(lab):
+    @lab.orchestrator
+    def child(context):
+        yield context.create_timer(context.current_utc_datetime + timedelta(hours=context.get_input()))
+        raise ValueError(f"after {context.get_input()}")
+
+    @lab.orchestrator
+    def fan_out(context):
+        yield context.task_all([context.call_sub_orchestrator(child, hours) for hours in (3, 1, 2)])
+
+    with pytest.raises(ValueError, match="after 3"):
+        lab.run(fan_out)
+
+
+def test_row_21_an_empty_fan_out_gives_an_empty_list_at_once(lab):
+    @lab.orchestrator
+    def nothing(context):
+        return (yield context.task_all([]))
+
+    assert lab.run(nothing) == []
+
+
+def test_row_21_the_first_of_none_is_refused(lab):
+    @lab.orchestrator
+    def nothing(context):
+        yield context.task_any([])
+
+    with pytest.raises(ValueError, match="task_any needs at least one task"):
+        lab.run(nothing)
+
+
+def test_row_21_the_winner_of_a_race_is_the_task_itself_also_if_it_failed(lab):
+    lab.activity(lambda: 1 / 0, "fails")
+
+    @lab.orchestrator
+    def race(context):
+        failing = context.call_activity("fails")
+        timer = context.create_timer(context.current_utc_datetime + timedelta(hours=1))
+        winner = yield context.task_any([timer, failing])
+        assert winner is failing
+        assert winner.is_failed
+        try:
+            winner.result
+        except ZeroDivisionError:
+            return "raised when asked"
+
+    assert lab.run(race) == "raised when asked"
+
+
+def test_row_21_races_inside_races_are_won_by_who_came_first(lab):
+    @lab.orchestrator
+    def races(context):
+        event = context.wait_for_external_event("a")
+        first, second = context.task_any([event]), context.task_any([event])
+        winner = yield context.task_any([second, first])
+        order = [first, second]
+        return order.index(winner)
+
+    handle = lab.start(races)
+    lab.settle()
+    handle.raise_event("a")
+    assert handle.result(10) == 0
+
+
+def test_row_21_all_of_any_of_all(lab):
+    lab.activity(lambda value: value, "echo")
+
+    @lab.orchestrator
+    def nested(context):
+        def echo(value):
+            return context.call_activity("echo", value)
+
+        pairs = context.task_all([context.task_all([echo(1), echo(2)]), context.task_all([echo(3)])])
+        never = context.wait_for_external_event("never")
+        winner = yield context.task_any([never, pairs])
+        return winner.result
+
+    assert lab.run(nested) == [[1, 2], [3]]
+
+
+def test_row_21_one_task_may_be_waited_for_many_times(lab):
+    calls = []
+    lab.activity(lambda: calls.append(1) or len(calls), "count")
+
+    @lab.orchestrator
+    def repeats(context):
+        task = context.call_activity("count")
+        return [(yield task), (yield task), *(yield context.task_all([task, task]))]
+
+    assert lab.run(repeats) == [1, 1, 1, 1]
+
+
+def test_row_21_a_task_runs_also_if_nobody_ever_waits_for_it(lab):
+    ran = []
+    lab.activity(lambda: ran.append(1), "note")
+
+    @lab.orchestrator
+    def careless(context):
+        context.call_activity("note")
+        yield context.create_timer(context.current_utc_datetime + timedelta(seconds=1))
+
+    lab.run(careless)
+    assert ran == [1]
+
+
+def test_row_21_thousands_of_settled_tasks_do_not_hit_the_recursion_limit(plain):
+    plain.activity(lambda number: number, "echo")
+
+    def body(context):
+        tasks = [context.call_activity("echo", number) for number in range(WIDE)]
+        yield context.task_all(tasks)
+        total = 0
+        for task in tasks:
+            total += yield task
+        return total
+
+    @plain.orchestrator
+    async def awaits(context):
+        tasks = [context.call_activity("echo", number) for number in range(WIDE)]
+        await context.task_all(tasks)
+        return sum([await task for task in tasks])
+
+    plain.orchestrator(body, "yields")
+    assert plain.run("yields") == plain.run(awaits) == sum(range(WIDE))
+
+
+def test_row_21_a_long_history_is_resumed_after_a_restart_without_recursion(tmp_path):
+    lab = Lab("kernel", tmp_path / "hub.duckdb", verify_replay=False)
+
+    @lab.orchestrator
+    def counts(context):
+        total = 0
+        for _ in range(1_500):
+            total += yield context.wait_for_external_event("tick")
+        yield context.wait_for_external_event("go")
+        return total
+
+    handle = lab.start(counts, instance_id="c")
+    tick_often(lab, handle, 1_500)
+    lab.settle()
+    lab.restart()
+    handle = lab.hub.handle("c")
+    handle.raise_event("go")
+    assert handle.result() == 1_500
+    lab.close()
+
+
+def test_row_21_the_cost_of_an_arrival_does_not_grow_with_the_history(plain):
+    """Counted, not timed: however long the history is, the code runs on from where it stood."""
+    rounds = []
+
+    @plain.orchestrator
+    def counts(context):
+        for number in range(200):
+            rounds.append(number)
+            yield context.create_timer(context.current_utc_datetime + timedelta(seconds=1))
+
+    handle = plain.start(counts)
+    handle.result()
+    assert counted(handle.history(), "OrchestratorStarted") == 201
+    assert rounds == list(range(200))
+
+
+def test_row_21_all_that_waits_is_taken_at_once(plain):
+    @plain.orchestrator
+    def counts(context):
+        total = 0
+        for _ in range(1_000):
+            total += yield context.wait_for_external_event("tick")
+        return total
+
+    handle = plain.start(counts)
+    plain.settle()
+    handle.suspend()
+    tick_often(plain, handle, 1_000)
+    handle.resume()
+    assert handle.result() == 1_000
+    assert counted(handle.history(), "OrchestratorStarted") == 2
+
+
+def tick_often(lab, handle, times):
+    """Many events without waiting for each to be on disk."""
+    for _ in range(times):
+        lab.client.engine.ask(Raise(handle.id, "tick", "1"))
+
+
+def test_row_21_wide_fan_outs_of_children_with_random_failures_lose_nobody(plain):
+    chance = random.Random(21)
+    fails = {number for number in range(200) if chance.random() < 0.3}
+
+    @plain.orchestrator
+    def child(context):
+        number = context.get_input()
+        yield context.create_timer(context.current_utc_datetime + timedelta(seconds=number % 7))
+        if number in fails:
+            raise ValueError(number)
+        return number
+
+    @plain.orchestrator
+    def fan_out(context):
+        tasks = [context.call_sub_orchestrator(child, number) for number in range(200)]
+        try:
+            yield context.task_all(tasks)
+        except df.TaskFailedError:
+            return [task.is_failed for task in tasks]
+
+    assert plain.run(fan_out) == [number in fails for number in range(200)]

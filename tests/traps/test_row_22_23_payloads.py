@@ -1,0 +1,325 @@
+"""Rows 22 and 23: large payloads, and text of every kind, anywhere."""
+
+import enum
+
+import pytest
+
+import durablenb as df
+
+MEGABYTES_5 = "x" * 5 * 1024 * 1024
+
+ODD_TEXTS = [
+    "지속성 함수 🦆",
+    "NUL \0 inside",
+    "quotes ' \" ` and \\ backslash",
+    "'); drop table journal; --",
+    "{\"json\": [1, 2]}",
+    "line\nbreak\r\n\ttab \x1b escape",
+    "\ufeff bom, \u200b zero width, \u202e right to left",
+    "half a surrogate \udc80",
+    "100% $1 ${x} {x} %s",
+    " ",
+    "",
+    "null",
+]
+
+
+# -- row 22 --------------------------------------------------------------------------------------
+
+
+def test_row_22_five_megabytes_arrive_everywhere(disk):
+    """Input, activity, child, external event, output, custom status left out: that has a limit."""
+    disk.activity(lambda text: text + "!", "echo")
+    disk.orchestrator(lambda context: context.get_input() + "?", "child")
+
+    @disk.orchestrator
+    def passes_on(context):
+        text = yield context.call_activity("echo", context.get_input())
+        text = yield context.call_sub_orchestrator("child", text)
+        event = yield context.wait_for_external_event("more")
+        assert event == MEGABYTES_5
+        return text
+
+    handle = disk.start(passes_on, MEGABYTES_5, instance_id="big")
+    disk.settle()
+    disk.restart()
+    handle = disk.hub.handle("big")
+    handle.raise_event("more", MEGABYTES_5)
+    assert handle.result(60) == MEGABYTES_5 + "!?"
+    status = handle.status()
+    assert status.input_ == MEGABYTES_5
+    assert status.output == MEGABYTES_5 + "!?"
+
+
+def test_row_22_large_tags_failures_and_carried_inputs(kernel):
+    @kernel.orchestrator
+    def again(context):
+        if len(context.get_input()) < 10:
+            context.continue_as_new(MEGABYTES_5)
+            return
+        raise ValueError(MEGABYTES_5)
+
+    tags = {"note": MEGABYTES_5, "k" * 100_000: ""}
+    handle = kernel.start(again, "", tags=tags)
+    assert handle.wait(60).runtime_status == "Failed"
+    status = handle.status()
+    assert status.tags == tags
+    assert status.input_ == MEGABYTES_5
+    message = status.failure_details.message
+    assert message.startswith("xxxx")
+    assert message.endswith("xxxx")
+    assert "characters cut" in message  # the middle of it
+    assert len(message) < 70_000
+
+
+def test_row_22_a_purge_leaves_none_of_it(kernel):
+    kernel.orchestrator(lambda context: context.get_input(), "echo")
+    handle = kernel.start("echo", MEGABYTES_5)
+    handle.result(60)
+    handle.purge()
+    assert kernel.hub.sql("select coalesce(sum(length(payload)), 0) from history").fetchall() == [(0,)]
+
+
+def test_row_22_a_custom_status_has_azures_limit_and_says_so(lab):
+    @lab.orchestrator
+    def large(context):
+        context.set_custom_status("x" * context.get_input())
+        return context.custom_status
+
+    limit = 16 * 1024 // 2 - 2  # UTF-16, and two quotes
+    assert lab.run(large, limit) == "x" * limit
+    handle = lab.start(large, limit + 1)
+    with pytest.raises(df.OrchestrationLimitError, match="must not exceed 16 KB. The current payload size"):
+        handle.result(10)
+    assert handle.status().custom_status is None
+
+
+def test_row_22_a_large_value_of_many_small_ones(kernel):
+    kernel.activity(lambda value: value, "echo")
+
+    @kernel.orchestrator
+    def passes_on(context):
+        return (yield context.call_activity("echo", context.get_input()))
+
+    value = {"rows": [[number, str(number), number / 7, None, True] for number in range(20_000)]}
+    assert kernel.run(passes_on, value) == value
+
+
+# -- row 23 --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ODD_TEXTS, ids=ascii)
+def test_row_23_values_of_every_kind_of_text_come_back_as_they_are(disk, text):
+    disk.activity(lambda value: value, "echo")
+
+    @disk.orchestrator
+    def passes_on(context):
+        context.set_custom_status({"status": text})
+        echoed = yield context.call_activity("echo", {text: text})
+        event = yield context.wait_for_external_event("more")
+        return [echoed, event, context.get_input()]
+
+    handle = disk.start(passes_on, text, instance_id="i", tags={text: text}, version=text)
+    disk.settle()
+    disk.restart()
+    handle = disk.hub.handle("i")
+    handle.raise_event("more", [text])
+    assert handle.result() == [{text: text}, [text], text]
+    status = handle.status(show_history=True)
+    assert status.custom_status == {"status": text}
+    assert (status.tags, status.version) == ({text: text}, text)
+    handle.restart().terminate(text)
+    assert {s.output for s in disk.hub.instances("Terminated")} == {text}
+
+
+IDS = [
+    "it's",
+    'say "hi"',
+    "지속성 🦆",
+    "a b",
+    " ",
+    "%41",
+    "x'; drop table journal; --",
+    "100%_",
+    "(a) [b] {c} <d> & | ; $e ~f !g *",
+    "x" * 256,
+    "UPPER and upper",
+    "é",
+    "é",
+]
+
+
+@pytest.mark.parametrize("instance_id", IDS, ids=ascii)
+def test_row_23_ids_of_every_allowed_kind_are_found_again(lab, instance_id):
+    @lab.orchestrator
+    def waits(context):
+        kid = yield context.call_sub_orchestrator("kid", None, instance_id[:250] + "+kid")
+        return [context.instance_id, kid, (yield context.wait_for_external_event("go"))]
+
+    lab.orchestrator(lambda context: context.parent_instance_id, "kid")
+    handle = lab.start(waits, instance_id=instance_id)
+    handle.suspend()
+    handle.resume()
+    handle.raise_event("go", 1)
+    assert handle.result(10) == [instance_id, instance_id, 1]
+    assert [s.instance_id for s in lab.client.get_status_by(instance_id_prefix=instance_id)][0] == instance_id
+    assert len(lab.hub.handle(instance_id).history()) > 5
+    assert handle.purge() == 2
+
+
+def test_row_23_ids_are_compared_letter_by_letter(lab):
+    lab.orchestrator(lambda context: context.get_input(), "echo")
+    for number, instance_id in enumerate(("a", "A", "a ", "é", "e\u0301")):
+        lab.run("echo", number, instance_id=instance_id)
+    assert [lab.client.get_status(i).output for i in ("a", "A", "a ", "é", "e\u0301")] == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("instance_id", "text"),
+    [
+        ("", "1 to 256 characters"),
+        ("x" * 257, "1 to 256 characters; this one has 257"),
+        ("@entity@key", "must not start with @"),
+        ("a/b", "'/' in it"),
+        ("a\\b", r"in it"),
+        ("a#b", "'#' in it"),
+        ("a?b", r"'\?' in it"),
+        ("a\0b", r"in it"),
+        ("a\nb", r"in it"),
+        ("a\x7fb", r"in it"),
+        ("a\udc80", r"in it"),
+    ],
+    ids=ascii,
+)
+def test_row_23_ids_that_break_azures_rules_are_refused_wherever_they_come_from(lab, instance_id, text):
+    lab.orchestrator(lambda context: None, "nothing")
+
+    @lab.orchestrator
+    def parent(context):
+        yield context.call_sub_orchestrator("nothing", None, instance_id)
+
+    with pytest.raises(ValueError, match=text):
+        lab.start("nothing", instance_id=instance_id)
+    if instance_id:
+        with pytest.raises(ValueError, match=text):
+            lab.run(parent)
+    assert {s.name for s in lab.hub.instances()} <= {"parent"}
+
+
+@pytest.mark.parametrize("name", [text for text in ODD_TEXTS if text.strip() and "\udc80" not in text], ids=ascii)
+def test_row_23_names_of_every_kind_of_text_work(disk, name):
+    disk.activity(lambda value: value, name)
+
+    def asks(context):
+        value = yield context.call_activity(name, 1)
+        kid = yield context.call_sub_orchestrator("kid of " + name)
+        return [value, kid, (yield context.wait_for_external_event(name))]
+
+    disk.orchestrator(asks, name)
+    disk.orchestrator(lambda context: 2, "kid of " + name)
+    handle = disk.start(name, instance_id="i")
+    disk.settle()
+    disk.restart()
+    handle = disk.hub.handle("i")
+    handle.raise_event(name, 3)
+    assert handle.result() == [1, 2, 3]
+    assert handle.status().name == name
+
+
+@pytest.mark.parametrize("how", ["activity", "retried activity", "child", "event", "raised", "started"])
+def test_row_23_a_name_that_is_no_text_of_unicode_is_refused_and_the_hub_goes_on(lab, how):
+    """Half a surrogate cannot be written down; it must not stop the hub when it is first tried."""
+    bad = "half \udc80"
+
+    @lab.orchestrator
+    def asks(context):
+        if how == "activity":
+            yield context.call_activity(bad)
+        elif how == "retried activity":
+            yield context.call_activity_with_retry(bad, df.RetryOptions(1, 2))
+        elif how == "child":
+            yield context.call_sub_orchestrator(bad)
+        else:
+            yield context.wait_for_external_event(bad if how == "event" else "go")
+
+    handle = lab.start(asks)
+    with pytest.raises(ValueError, match="surrogate"):
+        if how == "raised":
+            handle.raise_event(bad)
+        elif how == "started":
+            lab.start(bad)
+        else:
+            handle.result(10)
+    lab.orchestrator(lambda context: "well", "other")
+    assert lab.run("other") == "well"
+
+
+class Plain(str):
+    """Text that is a little more than text."""
+
+    def __str__(self):
+        return "not what it is"
+
+
+class Choice(enum.StrEnum):
+    A = "choice-a"
+
+
+class Member(str, enum.Enum):
+    B = "choice-b"
+
+
+@pytest.mark.parametrize("text", [Plain("choice-plain"), Choice.A, Member.B], ids=lambda t: type(t).__name__)
+def test_row_23_subclasses_of_text_are_the_text_that_they_hold(disk, text):
+    held = str.__str__(text)
+
+    @disk.orchestrator
+    def waits(context):
+        value = yield context.call_activity(text, text)
+        kid = yield context.call_sub_orchestrator("kid", None, Plain(held + "-kid"), Plain("7"))
+        return [value, kid, (yield context.wait_for_external_event(text))]
+
+    disk.activity(lambda value: value, text)
+    disk.orchestrator(lambda context: [context.instance_id, context.version], "kid")
+    disk.orchestrator(waits, text)
+    handle = disk.start(text, instance_id=text, version=text, tags={text: text})
+    handle.raise_event(text, text)
+    assert handle.result() == [held, [held + "-kid", "7"], held]
+    disk.restart()
+    status = disk.client.get_status(held)
+    assert (status.name, status.version, status.tags) == (held, held, {held: held})
+
+
+def test_row_23_a_version_that_is_no_text_is_refused_and_the_hub_goes_on(lab):
+    @lab.orchestrator
+    def asks(context):
+        yield context.call_sub_orchestrator("kid", None, None, object())
+
+    lab.orchestrator(lambda context: "well", "kid")
+    with pytest.raises(TypeError, match="version"):
+        lab.run(asks)
+    with pytest.raises(TypeError, match="version"):
+        lab.start("kid", version=5)
+    assert lab.run("kid") == "well"
+
+
+@pytest.mark.parametrize("value", [[], {}, 5, b"id", object()], ids=repr)
+def test_row_23_what_is_no_text_is_refused_as_an_id_and_the_hub_goes_on(lab, value):
+    lab.orchestrator(lambda context: "well", "other")
+    client = lab.client
+    for method, arguments in (
+        (client.start_new, ("other", value)),
+        (client.raise_event, (value, "go")),
+        (client.terminate, (value,)),
+        (client.suspend, (value,)),
+        (client.resume, (value,)),
+        (client.rewind, (value,)),
+        (client.restart, (value,)),
+        (client.get_status, (value,)),
+        (client.wait_for_completion, (value,)),
+        (client.purge_instance_history, (value,)),
+        (lab.hub.handle, (value,)),
+    ):
+        with pytest.raises(TypeError, match="An instance's id is text"):
+            method(*arguments)
+    assert lab.run("other") == "well"
