@@ -275,6 +275,11 @@ class SyncDurableOrchestrationClient:
             Their orchestrator.
         top, skip
             How many at the most, after how many that are left out.
+
+        Raises
+        ------
+        ValueError
+            If there is no such status, or a number is negative.
         """
         query = InstanceQuery(
             prefix=instance_id_prefix,
@@ -282,8 +287,8 @@ class SyncDurableOrchestrationClient:
             statuses=_statuses(runtime_status),
             created_from=_aware(created_time_from),
             created_to=_aware(created_time_to),
-            limit=top,
-            offset=skip,
+            limit=None if top is None else _count("top", top),
+            offset=_count("skip", skip),
         )
         return [self._status(state) for state in self._store.states(query)]
 
@@ -446,6 +451,12 @@ def _unknown(instance_id: object) -> InstanceNotFoundError:
     return InstanceNotFoundError(
         f"No instance with ID {instance_id!r} found. hub.instances() lists those that there are."
     )
+
+
+def _count(name: str, value: int) -> int:
+    if value < 0:
+        raise ValueError(f"{name} is {value}; expected at least 0.")
+    return value
 
 
 def _aware(moment: datetime | None) -> datetime | None:

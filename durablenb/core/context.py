@@ -268,6 +268,8 @@ class DurableOrchestrationContext:
     def set_custom_status(self, status: Any) -> None:
         """Shows a value as the orchestration's custom status; None and other false values too.
 
+        It stays until another one is set, over `continue_as_new` as well.
+
         Raises
         ------
         OrchestrationLimitError
@@ -279,11 +281,10 @@ class DurableOrchestrationContext:
                 "The UTF-16 size of the JSON-serialized payload must not exceed 16 KB. "
                 f"The current payload size is {2 * len(text) // 1024} KB."
             )
-        if text == self._execution.custom_status:
+        if text == self._execution.custom_status or self.will_continue_as_new:
             return
         self._execution.custom_status = text
-        if not self.is_replaying:
-            self._execution.request(actions.SetCustomStatus(text))
+        self._execution.request(actions.SetCustomStatus(text))
 
     @property
     def custom_status(self) -> Any:

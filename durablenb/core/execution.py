@@ -26,6 +26,7 @@ from durablenb.core.tasks import AtomicTask, Parent, SubOrchestrationTask, TaskB
 from durablenb.model import actions
 from durablenb.model.events import (
     REQUESTED,
+    CustomStatusSet,
     Event,
     EventRaised,
     ExecutionStarted,
@@ -115,6 +116,8 @@ class Execution(Parent):
                 task._fail(event.failure, self._failed_as(task, event.failure))
         elif kind is EventRaised:
             self.mailbox.deliver(event)  # type: ignore[arg-type]
+        elif isinstance(event, CustomStatusSet):  # handed on by the last execution
+            self.custom_status = event.status
         elif isinstance(event, ExecutionStarted):
             self.started = event
             self.now = max(self.now, event.scheduled_start_time or event.timestamp)

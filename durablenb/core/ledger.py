@@ -9,7 +9,7 @@ from types import CodeType, FrameType
 from typing import NoReturn
 
 from durablenb.core.records import described, differences, record, same
-from durablenb.model.actions import Action
+from durablenb.model.actions import Action, SetCustomStatus
 from durablenb.model.errors import NonDeterminismError, OrchestrationLimitError
 from durablenb.model.events import CustomStatusSet, Event, ExecutionFailed
 
@@ -90,6 +90,8 @@ class Ledger:
         if self._recorded is None:
             self.facts.append(record(action, self._next_id, self._now))
             self._next_id += 1
+        elif isinstance(action, SetCustomStatus):
+            return  # what is shown may be changed
         elif self._position >= len(self._recorded):
             self._part(None, record(action, 0, self._now))
             self.halt()

@@ -8,6 +8,7 @@ from dataclasses import replace
 from durablenb.core.execution import Execution
 from durablenb.model.events import (
     REQUESTED,
+    CustomStatusSet,
     Event,
     EventRaised,
     ExecutionStarted,
@@ -36,6 +37,8 @@ def rewound(execution: Execution, history: Sequence[Event], first_id: int) -> li
         for event in history
         if isinstance(event, REQUESTED)
     }
+    begun = (event.event_id for event in history if type(event) is OrchestratorStarted)
+    first_episode = next(begun, history[-1].event_id)
     kept: list[Event] = []
     same_tasks: set[int] = set()
 
@@ -52,8 +55,10 @@ def rewound(execution: Execution, history: Sequence[Event], first_id: int) -> li
                     was = recorded.get((type(fact), getattr(fact, "task_id", None)))
                     if was is not None and _is_same(was, fact):
                         same_tasks.add(getattr(fact, "task_id", -1))
-        elif isinstance(event, (ExecutionStarted, EventRaised)) or (
-            isinstance(event, _COMPLETIONS) and event.task_id in same_tasks
+        elif (
+            isinstance(event, (ExecutionStarted, EventRaised))
+            or (isinstance(event, CustomStatusSet) and event.event_id < first_episode)
+            or (isinstance(event, _COMPLETIONS) and event.task_id in same_tasks)
         ):
             execution.deliver(keep(event))
     return kept

@@ -17,6 +17,7 @@ from durablenb.engine.timers import Timers
 from durablenb.model.errors import OrchestrationTerminatedError
 from durablenb.model.events import (
     ContinueAsNew,
+    CustomStatusSet,
     Event,
     EventRaised,
     ExecutionCompleted,
@@ -158,7 +159,8 @@ class Lifecycle:
         self._tell_parent(instance, fact)
 
     def _continue(self, instance: Instance, fact: ContinueAsNew) -> None:
-        carried = instance.execution.mailbox.unprocessed() if instance.execution else []
+        ended = instance.execution
+        carried = ended.mailbox.unprocessed() if ended else []
         self._close(instance)
         started = instance.started
         successor = self.begin(
@@ -172,6 +174,8 @@ class Lifecycle:
         )
         successor.completion = instance.completion
         successor.is_recovered = instance.is_recovered
+        if ended is not None and ended.custom_status is not None:
+            self.arrive(successor, CustomStatusSet, ended.custom_status)
         for event in carried:
             self.arrive(successor, EventRaised, event.name, event.input, timestamp=event.timestamp)
 

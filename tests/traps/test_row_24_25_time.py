@@ -1,0 +1,269 @@
+"""Rows 24 and 25: starts that are scheduled, and timers near and far."""
+
+import time
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+import durablenb as df
+from tests.traps.lab import Lab, counted, kinds
+
+
+def quick(context):
+    return context.current_utc_datetime.isoformat()
+
+
+# -- row 24 --------------------------------------------------------------------------------------
+
+
+def test_row_24_a_scheduled_instance_does_not_start_at_once_and_can_be_seen_waiting(lab):
+    ran = []
+
+    @lab.orchestrator
+    def eager(context):
+        ran.append(context.is_replaying)
+        return context.current_utc_datetime.isoformat()
+
+    start_at = lab.clock.now() + timedelta(hours=1)
+    handle = lab.start(eager, start_at=start_at)
+    lab.settle()
+    status = handle.status()
+    assert (status.runtime_status, status.scheduled_start_time) == ("Pending", start_at)
+    assert [one.instance_id for one in lab.hub.instances("Pending")] == [handle.id]
+    lab.advance(minutes=59)
+    assert ran == []
+    lab.advance(minutes=1)
+    assert ran[0] is False
+    assert handle.result(10) == start_at.isoformat()
+
+
+def test_row_24_waiting_for_its_result_waits_for_its_start(lab):
+    lab.orchestrator(quick)
+    start_at = lab.clock.now() + timedelta(days=400)
+    assert lab.start(quick, start_at=start_at).result(10) == start_at.isoformat()
+
+
+@pytest.mark.parametrize(
+    "as_given",
+    [
+        lambda moment: moment,
+        lambda moment: moment.replace(tzinfo=None),
+        lambda moment: moment.astimezone(timezone(timedelta(hours=9))),
+        lambda moment: moment.astimezone(timezone(timedelta(hours=-11, minutes=-30))),
+    ],
+    ids=["utc", "naive", "ahead", "behind"],
+)
+def test_row_24_a_start_may_be_given_in_any_kind_of_datetime(lab, as_given):
+    lab.orchestrator(quick)
+    start_at = lab.clock.now() + timedelta(hours=1)
+    handle = lab.start(quick, start_at=as_given(start_at))
+    assert handle.status().scheduled_start_time == start_at
+    assert handle.result(10) == start_at.isoformat()
+
+
+def test_row_24_a_start_in_the_past_is_a_start_now(lab):
+    lab.orchestrator(quick)
+    began = lab.clock.now()
+    for start_at in (began, began - timedelta(seconds=1), datetime.min):
+        assert lab.start(quick, start_at=start_at).result(10) == began.isoformat()
+
+
+def test_row_24_something_else_than_a_datetime_is_refused(lab):
+    lab.orchestrator(quick)
+    with pytest.raises(TypeError, match="Expected a datetime"):
+        lab.start(quick, start_at="tomorrow")
+    assert lab.hub.instances() == []
+
+
+def test_row_24_its_start_outlives_restarts(disk):
+    disk.orchestrator(quick)
+    start_at = disk.clock.now() + timedelta(hours=2)
+    disk.start(quick, start_at=start_at, instance_id="s")
+    disk.restart()
+    disk.advance(hours=1)
+    assert disk.client.get_status("s").runtime_status == "Pending"
+    disk.restart()
+    assert disk.hub.handle("s").result() == start_at.isoformat()
+
+
+def test_row_24_a_start_that_was_missed_while_nothing_ran_happens_at_once(disk):
+    disk.orchestrator(quick)
+    disk.start(quick, start_at=disk.clock.now() + timedelta(hours=2), instance_id="s")
+    disk.hub.close()
+    disk.clock.advance(hours=5)
+    disk.open()
+    assert disk.hub.handle("s").result() == disk.clock.now().isoformat()
+
+
+def test_row_24_several_start_in_the_order_of_their_times(lab):
+    order = []
+
+    @lab.orchestrator
+    def notes(context):
+        if not context.is_replaying:
+            order.append(context.get_input())
+
+    now = lab.clock.now()
+    for hours in (3, 1, 2):
+        lab.start(notes, hours, start_at=now + timedelta(hours=hours))
+    lab.advance(hours=4)
+    assert order == [1, 2, 3]
+
+
+# -- row 25 --------------------------------------------------------------------------------------
+
+
+def sleeper(context):
+    """Sleeps until the time in its input, and says when it woke."""
+    moment = datetime.fromisoformat(context.get_input())
+    yield context.create_timer(moment)
+    return context.current_utc_datetime.isoformat()
+
+
+@pytest.mark.parametrize("days", [7, 49, 366, 36_525, 2_000_000])
+def test_row_25_timers_may_be_as_far_away_as_they_like(lab, days):
+    lab.orchestrator(sleeper)
+    moment = lab.clock.now() + timedelta(days=days)
+    handle = lab.start(sleeper, moment.isoformat())
+    assert handle.result(10) == moment.isoformat()
+    assert counted(handle.history(), "TimerCreated") == 1  # in one piece
+    lab.clock.advance(days=-days)
+
+
+def test_row_25_the_end_of_time_is_no_overflow(kernel):
+    kernel.orchestrator(sleeper)
+    handle = kernel.start(sleeper, datetime.max.replace(tzinfo=UTC).isoformat())
+    kernel.settle()
+    assert handle.status().runtime_status == "Running"
+
+
+def test_row_25_with_a_real_clock_a_far_timer_leaves_the_engine_alive():
+    with df.TaskHub(":memory:") as hub:
+        hub.add_orchestrator(sleeper)
+        hub.add_orchestrator(lambda context: "well", "other")
+        far = hub.start(sleeper, datetime.max.replace(tzinfo=UTC).isoformat())
+        assert hub.run("other") == "well"
+        assert far.status().runtime_status == "Running"
+
+
+@pytest.mark.parametrize("seconds", [0, -1, -1e9])
+def test_row_25_zero_and_the_past_fire_at_once(lab, seconds):
+    lab.orchestrator(sleeper)
+    now = lab.clock.now()
+    assert lab.run(sleeper, (now + timedelta(seconds=seconds)).isoformat()) == now.isoformat()
+
+
+def test_row_25_naive_and_aware_times_of_any_zone_are_the_same_moment(lab):
+    @lab.orchestrator
+    def sleeps(context):
+        moment = datetime.fromisoformat(context.get_input())
+        zone = timezone(timedelta(hours=5, minutes=45))
+        for one in (moment, moment.replace(tzinfo=None), moment.astimezone(zone)):
+            yield context.create_timer(one)
+        return context.current_utc_datetime.isoformat()
+
+    moment = lab.clock.now() + timedelta(hours=1)
+    handle = lab.start(sleeps, moment.isoformat())
+    assert handle.result(10) == moment.isoformat()
+    assert {event.fire_at for event in handle.history() if kinds([event]) == ["TimerCreated"]} == {moment}
+
+
+def test_row_25_many_at_one_moment_fire_together_in_the_order_in_which_they_were_set(lab):
+    @lab.orchestrator
+    def many(context):
+        moment = context.current_utc_datetime + timedelta(hours=1)
+        yield context.task_all([context.create_timer(moment) for _ in range(500)])
+
+    handle = lab.start(many)
+    handle.result(10)
+    fired = [event.task_id for event in handle.history() if kinds([event]) == ["TimerFired"]]
+    assert fired == list(range(500))
+    assert counted(handle.history(), "OrchestratorStarted") == 2
+
+
+def test_row_25_timers_fire_in_the_order_of_their_times(lab):
+    @lab.orchestrator
+    def shuffled(context):
+        now = context.current_utc_datetime
+        timers = [context.create_timer(now + timedelta(minutes=minutes)) for minutes in (30, 10, 20)]
+        order = []
+        while len(order) < 3:
+            winner = yield context.task_any([timer for timer in timers if timer not in order])
+            order.append(winner)
+        return [timers.index(timer) for timer in order]
+
+    assert lab.run(shuffled) == [1, 2, 0]
+
+
+def test_row_25_microseconds_are_kept_and_no_timer_fires_early(disk):
+    disk.orchestrator(sleeper)
+    moment = disk.clock.now() + timedelta(microseconds=1_000_001)
+    disk.start(sleeper, moment.isoformat(), instance_id="s")
+    disk.settle()
+    disk.restart()
+    disk.advance(microseconds=1_000_000)
+    assert counted(disk.hub.handle("s").history(), "TimerFired") == 0
+    disk.advance(microseconds=1)
+    assert counted(disk.hub.handle("s").history(), "TimerFired") == 1
+    assert disk.hub.handle("s").result() == moment.isoformat()
+
+
+def test_row_25_with_a_real_clock_no_timer_fires_early():
+    with df.TaskHub(":memory:") as hub:
+        @hub.orchestrator
+        def short(context):
+            moments = [context.current_utc_datetime + timedelta(milliseconds=ms) for ms in (1, 5, 20, 40)]
+            for moment in moments:
+                yield context.create_timer(moment)
+                assert context.current_utc_datetime >= moment
+            return "well"
+
+        assert hub.run(short) == "well"
+
+
+def test_row_25_a_timer_that_was_due_while_nothing_ran_fires_at_once_when_something_does(disk):
+    disk.orchestrator(sleeper)
+    disk.start(sleeper, (disk.clock.now() + timedelta(hours=1)).isoformat(), instance_id="s")
+    disk.settle()
+    disk.hub.close()
+    disk.clock.advance(hours=10)
+    disk.open()
+    assert disk.hub.handle("s").result() == disk.clock.now().isoformat()
+
+
+def test_row_25_timers_do_not_drift_over_many_rounds(lab):
+    @lab.orchestrator
+    def ticking(context):
+        began = context.current_utc_datetime
+        for number in range(1, 101):
+            yield context.create_timer(began + timedelta(milliseconds=number * 100))
+        return (context.current_utc_datetime - began) / timedelta(milliseconds=1)
+
+    assert lab.run(ticking) == 10_000
+
+
+@pytest.mark.parametrize("wrong", [None, 5, "2026-01-01", timedelta(hours=1)], ids=repr)
+def test_row_25_something_else_than_a_datetime_is_refused_in_azures_words(lab, wrong):
+    @lab.orchestrator
+    def mistaken(context):
+        yield context.create_timer(wrong)
+
+    with pytest.raises(ValueError, match="fireAt: Expected valid datetime object but got"):
+        lab.run(mistaken)
+
+
+def test_row_25_a_virtual_clock_jumps_however_slowly_the_disk_writes():
+    """The engine has long come to rest when the last commit ends, and nothing else would wake it."""
+    lab = Lab("threads")
+    append = lab.hub._store.append
+
+    def slow_append(records):
+        time.sleep(0.02)
+        append(records)
+
+    lab.hub._store.append = slow_append
+    lab.orchestrator(sleeper)
+    moment = lab.clock.now() + timedelta(days=3)
+    assert lab.run(sleeper, moment.isoformat()) == moment.isoformat()
+    del lab.hub._store.append
+    lab.close()

@@ -1,0 +1,523 @@
+"""Row 27: rewind does again what had failed, and nothing that had succeeded."""
+
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+
+import durablenb as df
+from tests.traps.lab import Lab, counted, kinds
+
+
+class Switch:
+    """Activities that fail until they are mended; counts what was done."""
+
+    def __init__(self, lab):
+        self.lab = lab
+        self.broken: set[str] = set()
+        self.calls: Counter[str] = Counter()
+        lab.activity(self, "do")
+
+    def __call__(self, what):
+        self.calls[what] += 1
+        if what in self.broken:
+            raise ValueError(f"{what} is broken")
+        return what.upper()
+
+
+@pytest.fixture
+def switch(lab):
+    return Switch(lab)
+
+
+def fail(handle):
+    assert handle.wait(10).runtime_status == "Failed"
+    return handle
+
+
+def test_row_27_a_single_failed_activity_is_done_again_and_what_came_before_is_not(lab, switch):
+    @lab.orchestrator
+    def chain(context):
+        return [
+            (yield context.call_activity("do", "a")),
+            (yield context.call_activity("do", "b")),
+            (yield context.call_activity("do", "c")),
+        ]
+
+    switch.broken = {"b"}
+    handle = fail(lab.start(chain))
+    switch.broken = set()
+    handle.rewind("mended")
+    assert handle.result(10) == ["A", "B", "C"]
+    assert switch.calls == {"a": 1, "b": 2, "c": 1}
+    assert handle.status().failure_details is None
+
+
+def test_row_27_in_a_fan_out_only_the_failed_ones_are_done_again(lab, switch):
+    @lab.orchestrator
+    def fan_out(context):
+        return (yield context.task_all([context.call_activity("do", what) for what in "abcdef"]))
+
+    switch.broken = {"b", "e"}
+    handle = fail(lab.start(fan_out))
+    switch.broken = set()
+    handle.rewind()
+    assert handle.result(10) == list("ABCDEF")
+    assert switch.calls == {"a": 1, "b": 2, "c": 1, "d": 1, "e": 2, "f": 1}
+
+
+def test_row_27_several_failures_on_the_way_are_all_done_again(lab, switch):
+    """One was caught and compensated for; with the failure the compensation is gone, too."""
+
+    @lab.orchestrator
+    def careful(context):
+        try:
+            first = yield context.call_activity("do", "first")
+        except ValueError:
+            first = yield context.call_activity("do", "compensation")
+        second = yield context.call_activity("do", "second")
+        return [first, second]
+
+    switch.broken = {"first", "second"}
+    handle = fail(lab.start(careful))
+    switch.broken = set()
+    handle.rewind()
+    assert handle.result(10) == ["FIRST", "SECOND"]
+    assert switch.calls == {"first": 2, "compensation": 1, "second": 2}
+
+
+def test_row_27_a_failed_child_is_rewound_not_begun_anew(lab, switch):
+    @lab.orchestrator
+    def child(context):
+        return [(yield context.call_activity("do", "early")), (yield context.call_activity("do", "late"))]
+
+    @lab.orchestrator
+    def parent(context):
+        return (yield context.call_sub_orchestrator(child, None, "child"))
+
+    switch.broken = {"late"}
+    handle = fail(lab.start(parent))
+    switch.broken = set()
+    handle.rewind("again")
+    assert handle.result(10) == ["EARLY", "LATE"]
+    assert switch.calls == {"early": 1, "late": 2}
+    assert counted(lab.hub.handle("child").history(), "ExecutionRewound") == 1
+
+
+def test_row_27_nested_children_are_rewound_down_to_the_failed_activity(lab, switch):
+    @lab.orchestrator
+    def level(context):
+        depth = context.get_input()
+        before = yield context.call_activity("do", f"before {depth}")
+        if depth:
+            inside = yield context.call_sub_orchestrator(level, depth - 1, f"level-{depth - 1}")
+        else:
+            inside = yield context.call_activity("do", "core")
+        return [before, inside]
+
+    switch.broken = {"core"}
+    handle = fail(lab.start(level, 3, instance_id="level-3"))
+    switch.broken = set()
+    handle.rewind()
+    assert handle.result(10) == ["BEFORE 3", ["BEFORE 2", ["BEFORE 1", ["BEFORE 0", "CORE"]]]]
+    assert switch.calls == {"core": 2, **{f"before {depth}": 1 for depth in range(4)}}
+    assert {str(status.runtime_status) for status in lab.hub.instances()} == {"Completed"}
+
+
+def test_row_27_children_that_succeeded_are_left_alone(lab, switch):
+    @lab.orchestrator
+    def child(context):
+        return (yield context.call_activity("do", context.get_input()))
+
+    @lab.orchestrator
+    def parent(context):
+        return (yield context.task_all([context.call_sub_orchestrator(child, w, w) for w in "abc"]))
+
+    switch.broken = {"b"}
+    handle = fail(lab.start(parent))
+    switch.broken = set()
+    before = lab.hub.handle("a").history()
+    handle.rewind()
+    assert handle.result(10) == ["A", "B", "C"]
+    assert switch.calls == {"a": 1, "b": 2, "c": 1}
+    assert lab.hub.handle("a").history() == before
+
+
+def test_row_27_a_purged_child_is_begun_anew(lab, switch):
+    @lab.orchestrator
+    def child(context):
+        return [(yield context.call_activity("do", "early")), (yield context.call_activity("do", "late"))]
+
+    @lab.orchestrator
+    def parent(context):
+        return (yield context.call_sub_orchestrator(child, None, "child"))
+
+    switch.broken = {"late"}
+    handle = fail(lab.start(parent))
+    switch.broken = set()
+    lab.client.purge_instance_history("child")
+    handle.rewind()
+    assert handle.result(10) == ["EARLY", "LATE"]
+    assert switch.calls == {"early": 2, "late": 2}
+
+
+def test_row_27_a_terminated_child_is_begun_anew(lab, switch):
+    @lab.orchestrator
+    def child(context):
+        return (yield context.wait_for_external_event("go"))
+
+    @lab.orchestrator
+    def parent(context):
+        return (yield context.call_sub_orchestrator(child, None, "child"))
+
+    handle = lab.start(parent)
+    lab.settle()
+    lab.client.terminate("child", "mistake")
+    fail(handle)
+    handle.rewind()
+    lab.settle()
+    lab.client.raise_event("child", "go", "well")
+    assert handle.result(10) == "well"
+
+
+def test_row_27_twice_and_a_third_time(lab, switch):
+    @lab.orchestrator
+    def chain(context):
+        return [(yield context.call_activity("do", "a")), (yield context.call_activity("do", "b"))]
+
+    switch.broken = {"b"}
+    handle = fail(lab.start(chain))
+    for _ in range(2):
+        handle.rewind("still broken")
+        fail(handle)
+    switch.broken = set()
+    handle.rewind("mended")
+    assert handle.result(10) == ["A", "B"]
+    assert switch.calls == {"a": 1, "b": 4}
+    assert counted(handle.history(), "ExecutionRewound") == 3
+
+
+def test_row_27_something_else_may_fail_the_second_time(lab, switch):
+    @lab.orchestrator
+    def fan_out(context):
+        first = yield context.task_all([context.call_activity("do", what) for what in "ab"])
+        return [*first, (yield context.call_activity("do", "c"))]
+
+    switch.broken = {"a"}
+    handle = fail(lab.start(fan_out))
+    switch.broken = {"c"}
+    handle.rewind()
+    fail(handle)
+    switch.broken = set()
+    handle.rewind()
+    assert handle.result(10) == ["A", "B", "C"]
+    assert switch.calls == {"a": 2, "b": 1, "c": 2}
+
+
+def test_row_27_a_retried_call_begins_with_its_first_attempt_and_no_old_timer_fires(lab, switch):
+    @lab.orchestrator
+    def retries(context):
+        options = df.RetryOptions(60_000, 3)
+        began = context.current_utc_datetime
+        result = yield context.call_activity_with_retry("do", options, "a")
+        return [result, (context.current_utc_datetime - began) / timedelta(minutes=1)]
+
+    switch.broken = {"a"}
+    handle = fail(lab.start(retries))
+    assert switch.calls == {"a": 3}
+    handle.rewind("still broken")
+    fail(handle)
+    assert switch.calls == {"a": 6}
+    switch.broken = set()
+    handle.rewind("mended")
+    assert handle.result(10)[0] == "A"
+    assert switch.calls == {"a": 7}
+
+
+def test_row_27_a_retried_child_with_an_id_of_its_own_answers_its_parent(lab, switch):
+    """Its last attempt was another task of the parent than the one that is asked for again."""
+
+    @lab.orchestrator
+    def child(context):
+        return [(yield context.call_activity("do", "early")), (yield context.call_activity("do", "late"))]
+
+    @lab.orchestrator
+    def parent(context):
+        options = df.RetryOptions(1_000, 3)
+        return (yield context.call_sub_orchestrator_with_retry(child, options, None, "kid"))
+
+    switch.broken = {"late"}
+    handle = fail(lab.start(parent))
+    switch.broken = set()
+    handle.rewind()
+    assert handle.result(10) == ["EARLY", "LATE"]
+    assert switch.calls["late"] == 4
+
+
+def test_row_27_a_child_that_completed_after_its_parent_had_failed_is_not_done_again(lab, switch):
+    @lab.orchestrator
+    def child(context):
+        yield context.wait_for_external_event("go")
+        return (yield context.call_activity("do", "child's"))
+
+    @lab.orchestrator
+    def parent(context):
+        kid = context.call_sub_orchestrator(child, None, "child")
+        mine = yield context.call_activity("do", "mine")
+        return [mine, (yield kid)]
+
+    switch.broken = {"mine"}
+    handle = fail(lab.start(parent))
+    lab.client.raise_event("child", "go")
+    lab.client.wait_for_completion("child", 10)
+    switch.broken = set()
+    handle.rewind()
+    assert handle.result(10) == ["MINE", "CHILD'S"]
+    assert switch.calls == {"mine": 2, "child's": 1}
+
+
+def test_row_27_a_child_that_is_still_open_answers_the_rewound_parent(lab, switch):
+    @lab.orchestrator
+    def child(context):
+        return (yield context.wait_for_external_event("go"))
+
+    @lab.orchestrator
+    def parent(context):
+        kid = context.call_sub_orchestrator(child, None, "child")
+        mine = yield context.call_activity("do", "mine")
+        return [mine, (yield kid)]
+
+    switch.broken = {"mine"}
+    handle = fail(lab.start(parent))
+    switch.broken = set()
+    handle.rewind()
+    lab.settle()
+    lab.client.raise_event("child", "go", "well")
+    assert handle.result(10) == ["MINE", "well"]
+
+
+def test_row_27_an_id_that_belongs_to_somebody_else_by_now_is_not_rewound(lab, switch):
+    @lab.orchestrator
+    def child(context):
+        return (yield context.call_activity("do", context.get_input()))
+
+    @lab.orchestrator
+    def parent(context):
+        return (yield context.call_sub_orchestrator(child, "asked for", "child"))
+
+    switch.broken = {"asked for", "somebody else's"}
+    handle = fail(lab.start(parent))
+    fail(lab.start(child, "somebody else's", instance_id="child"))
+    switch.broken = set()
+    handle.rewind()
+    assert handle.result(10) == "ASKED FOR"
+
+
+def test_row_27_an_id_that_somebody_else_uses_just_now_fails_the_call_and_does_not_hang(lab, switch):
+    @lab.orchestrator
+    def child(context):
+        return (yield context.call_activity("do", "child's"))
+
+    @lab.orchestrator
+    def waits(context):
+        yield context.wait_for_external_event("go")
+
+    @lab.orchestrator
+    def parent(context):
+        return (yield context.call_sub_orchestrator(child, None, "child"))
+
+    switch.broken = {"child's"}
+    handle = fail(lab.start(parent))
+    lab.start(waits, instance_id="child")
+    handle.rewind()
+    with pytest.raises(df.InstanceExistsError, match="'child' is that of an open instance"):
+        handle.result(10)
+
+
+def test_row_27_events_timers_and_ids_are_as_they_were(lab, switch):
+    @lab.orchestrator
+    def mixed(context):
+        made = context.new_uuid()
+        began = context.current_utc_datetime
+        event = yield context.wait_for_external_event("go")
+        yield context.create_timer(began + timedelta(hours=1))
+        context.set_custom_status("slept")
+        yield context.call_activity("do", "a")
+        return [made, event, context.custom_status, (context.current_utc_datetime - began) / timedelta(hours=1)]
+
+    switch.broken = {"a"}
+    handle = lab.start(mixed)
+    handle.raise_event("go", {"x": 1})
+    fail(handle)
+    first = [e for e in handle.history() if kinds([e]) == ["TaskScheduled"]]
+    lab.clock.advance(hours=5)
+    switch.broken = set()
+    handle.rewind()
+    made, event, status, hours = handle.result(10)
+    assert (event, status) == ({"x": 1}, "slept")
+    assert hours == 6  # the activity's result came five hours later
+    assert counted(handle.history(), "ExecutionStarted") == 2  # the kept history stands there once more
+    assert len(first) == 1
+
+
+def test_row_27_a_mistake_in_the_orchestrator_itself_is_mended_and_rewound(lab, switch):
+    def broken(context):
+        value = yield context.call_activity("do", "a")
+        raise TypeError(value)
+
+    def mended(context):
+        value = yield context.call_activity("do", "a")
+        return value * 2
+
+    lab.orchestrator(broken, "code")
+    handle = fail(lab.start("code"))
+    lab.orchestrator(mended, "code")
+    handle.rewind()
+    assert handle.result(10) == "AA"
+    assert switch.calls == {"a": 1}
+
+
+def test_row_27_after_continue_as_new_the_last_execution_is_rewound(lab, switch):
+    @lab.orchestrator
+    def again(context):
+        yield context.call_activity("do", f"round {context.get_input()}")
+        if context.get_input() == 3:
+            return (yield context.call_activity("do", "end"))
+        context.continue_as_new(context.get_input() + 1)
+
+    switch.broken = {"end"}
+    handle = fail(lab.start(again, 1))
+    switch.broken = set()
+    handle.rewind()
+    assert handle.result(10) == "END"
+    assert switch.calls == {"round 1": 1, "round 2": 1, "round 3": 1, "end": 2}
+
+
+def test_row_27_its_custom_status_from_before_continue_as_new_is_kept(lab, switch):
+    @lab.orchestrator
+    def again(context):
+        if context.get_input() is None:
+            context.set_custom_status("set before")
+            context.continue_as_new(1)
+            return None
+        yield context.call_activity("do", "a")
+        return context.custom_status
+
+    switch.broken = {"a"}
+    handle = fail(lab.start(again))
+    switch.broken = set()
+    handle.rewind()
+    assert handle.result(10) == "set before"
+    assert handle.status().custom_status == "set before"
+
+
+def test_row_27_what_failed_for_changed_code_goes_on_with_the_old_code(tmp_path):
+    lab = Lab("kernel", tmp_path / "hub.duckdb", on_nondeterminism="fail")
+    switch = Switch(lab)
+
+    def original(context):
+        value = yield context.call_activity("do", "a")
+        return [value, (yield context.wait_for_external_event("go"))]
+
+    def changed(context):
+        return (yield context.call_activity("do", "another"))
+
+    lab.orchestrator(original, "code")
+    lab.start("code", instance_id="i")
+    lab.settle()
+    lab.restart(code=changed)
+    handle = lab.hub.handle("i")
+    handle.raise_event("go", "kept")
+    fail(handle)
+    lab.orchestrator(original, "code")
+    handle.rewind()
+    assert handle.result(10) == ["A", "kept"]
+    assert switch.calls == {"a": 1}
+    lab.close()
+
+
+@pytest.mark.parametrize("how", ["Running", "Completed", "Terminated", "Suspended"])
+def test_row_27_only_what_failed_can_be_rewound(lab, how):
+    @lab.orchestrator
+    def waits(context):
+        yield context.wait_for_external_event("go")
+
+    handle = lab.start(waits)
+    lab.settle()
+    if how == "Completed":
+        handle.raise_event("go")
+        handle.result(10)
+    elif how == "Terminated":
+        handle.terminate()
+    elif how == "Suspended":
+        handle.suspend()
+    before = handle.history()
+    with pytest.raises(df.InstanceStateError, match=f"is {how}; only a failed one can be rewound"):
+        handle.rewind()
+    assert handle.history() == before
+
+
+def test_row_27_nobody_cannot_be_rewound(lab):
+    with pytest.raises(df.InstanceNotFoundError, match="nobody"):
+        lab.client.rewind("nobody", "why")
+
+
+def test_row_27_the_failed_attempt_stays_in_the_history_with_the_reason(lab, switch):
+    @lab.orchestrator
+    def asks(context):
+        return (yield context.call_activity("do", "a"))
+
+    switch.broken = {"a"}
+    handle = fail(lab.start(asks))
+    before = list(handle.history())
+    switch.broken = set()
+    handle.rewind("mended")
+    handle.result(10)
+    after = list(handle.history())
+    assert after[: len(before)] == before
+    assert kinds(after[len(before) :])[:2] == ["ExecutionRewound", "ExecutionStarted"]
+    assert after[len(before)].reason == "mended"
+    assert [event.event_id for event in after] == list(range(1, len(after) + 1))
+    assert [event["EventType"] for event in handle.status(show_history=True).history] == [
+        *("ExecutionStarted", "TaskCompleted", "ExecutionCompleted")
+    ]
+
+
+def test_row_27_a_rewound_instance_goes_on_after_a_restart(disk):
+    switch = Switch(disk)
+
+    @disk.orchestrator
+    def child(context):
+        return [(yield context.call_activity("do", "early")), (yield context.call_activity("do", "late"))]
+
+    @disk.orchestrator
+    def parent(context):
+        return (yield context.call_sub_orchestrator(child, None, "child"))
+
+    switch.broken = {"late"}
+    handle = fail(disk.start(parent, instance_id="p"))
+    switch.broken = set()
+    handle.rewind()
+    disk.restart()
+    assert disk.hub.handle("p").result() == ["EARLY", "LATE"]
+    assert switch.calls == {"early": 1, "late": 2}
+
+
+def test_row_27_without_its_code_nothing_is_rewound(disk):
+    switch = Switch(disk)
+
+    @disk.orchestrator
+    def child(context):
+        yield context.call_activity("do", "a")
+
+    @disk.orchestrator
+    def parent(context):
+        yield context.call_sub_orchestrator(child, None, "child")
+
+    switch.broken = {"a"}
+    fail(disk.start(parent, instance_id="p"))
+    disk.restart(without=("child",))
+    before = disk.hub.handle("p").history()
+    with pytest.raises(df.FunctionNotFoundError, match="The orchestrator 'child' isn't registered"):
+        disk.hub.handle("p").rewind()
+    assert disk.hub.handle("p").history() == before

@@ -1,0 +1,222 @@
+"""Row 32: children that outlive their parents, hear events, and have ids of their own."""
+
+from datetime import timedelta
+
+import pytest
+
+import durablenb as df
+from tests.traps.lab import counted
+
+
+def waits(context):
+    return (yield context.wait_for_external_event("go"))
+
+
+def quick(context):
+    return context.get_input()
+
+
+def test_row_32_a_child_that_nobody_waits_for_runs_to_its_end(lab):
+    lab.orchestrator(waits)
+
+    @lab.orchestrator
+    def parent(context):
+        context.call_sub_orchestrator(waits, None, "orphan")
+        return "gone ahead"
+
+    assert lab.run(parent) == "gone ahead"
+    lab.client.raise_event("orphan", "go", "alone")
+    assert lab.client.wait_for_completion("orphan", 10).output == "alone"
+
+
+def test_row_32_a_child_outlives_a_parent_that_failed_or_was_terminated(lab):
+    lab.orchestrator(waits)
+
+    @lab.orchestrator
+    def parent(context):
+        context.call_sub_orchestrator(waits, None, context.get_input())
+        if context.get_input() == "of the failed":
+            raise ValueError
+        yield context.wait_for_external_event("never")
+
+    lab.start(parent, "of the failed").wait(10)
+    handle = lab.start(parent, "of the terminated")
+    lab.settle()
+    handle.terminate(recursive=False)
+    for child in ("of the failed", "of the terminated"):
+        lab.client.raise_event(child, "go", child)
+        assert lab.client.wait_for_completion(child, 10).output == child
+
+
+def test_row_32_an_orphans_end_does_not_disturb_its_ended_parent(lab):
+    lab.orchestrator(waits)
+
+    @lab.orchestrator
+    def parent(context):
+        context.call_sub_orchestrator(waits, None, "orphan")
+
+    handle = lab.start(parent)
+    handle.result(10)
+    before = handle.history()
+    lab.client.raise_event("orphan", "go")
+    lab.client.wait_for_completion("orphan", 10)
+    lab.settle()
+    assert handle.history() == before
+
+
+def test_row_32_an_orphan_survives_restarts_and_the_purge_of_its_parent(disk):
+    disk.orchestrator(waits)
+
+    @disk.orchestrator
+    def parent(context):
+        context.call_sub_orchestrator(waits, None, "orphan")
+
+    handle = disk.start(parent)
+    handle.result()
+    disk.settle()
+    disk.restart()
+    assert disk.hub.handle(handle.id).purge() == 1
+    disk.restart()
+    orphan = disk.hub.handle("orphan")
+    orphan.raise_event("go", "still there")
+    assert orphan.result() == "still there"
+
+
+def test_row_32_events_reach_children_by_their_ids(lab):
+    lab.orchestrator(waits)
+
+    @lab.orchestrator
+    def parent(context):
+        named = context.call_sub_orchestrator(waits, None, "named")
+        unnamed = context.call_sub_orchestrator(waits)
+        context.set_custom_status(unnamed.instance_id)
+        return (yield context.task_all([named, unnamed]))
+
+    handle = lab.start(parent)
+    lab.settle()
+    lab.client.raise_event("named", "go", 1)
+    lab.client.raise_event(handle.status().custom_status, "go", 2)
+    assert handle.result(10) == [1, 2]
+
+
+def test_row_32_without_an_id_a_childs_is_made_of_the_executions_and_the_tasks(lab):
+    lab.orchestrator(quick)
+
+    @lab.orchestrator
+    def parent(context):
+        children = [context.call_sub_orchestrator(quick) for _ in range(2)]
+        yield context.task_all(children)
+        return [child.instance_id for child in children]
+
+    handle = lab.start(parent)
+    children = handle.result(10)
+    ((execution_id,),) = lab.hub.sql(
+        "select execution_id from instances where name = 'parent'"
+    ).fetchall()
+    assert children == [f"{execution_id}:0", f"{execution_id}:1"]
+
+
+@pytest.mark.parametrize("whose", ["own", "parent's"])
+def test_row_32_the_id_of_the_orchestration_itself_or_its_parent_is_refused(lab, whose):
+    lab.orchestrator(quick)
+
+    @lab.orchestrator
+    def child(context):
+        taken = context.instance_id if whose == "own" else context.parent_instance_id
+        yield context.call_sub_orchestrator(quick, None, taken)
+
+    @lab.orchestrator
+    def parent(context):
+        yield context.call_sub_orchestrator(child, None, "child")
+
+    with pytest.raises(ValueError, match="is this orchestration's or its parent's own"):
+        lab.run(parent, instance_id="parent")
+
+
+def test_row_32_the_id_of_another_open_instance_is_a_failure_that_can_be_caught(lab):
+    lab.orchestrator(waits)
+    lab.start(waits, instance_id="taken")
+
+    @lab.orchestrator
+    def parent(context):
+        try:
+            yield context.call_sub_orchestrator(waits, None, "taken")
+        except df.InstanceExistsError as error:
+            return "already open" if "'taken'" in error.details.message else None
+
+    assert lab.run(parent) == "already open"
+    assert lab.client.get_status("taken").parent_instance_id is None
+
+
+def test_row_32_a_grandparents_id_is_a_failure_too_and_nobody_hangs(lab):
+    @lab.orchestrator
+    def nested(context):
+        depth = context.get_input()
+        if depth == 2:
+            return (yield context.call_sub_orchestrator(nested, 3, "top"))
+        return (yield context.call_sub_orchestrator(nested, depth + 1))
+
+    with pytest.raises(df.InstanceExistsError, match="'top'"):
+        lab.run(nested, 0, instance_id="top")
+
+
+def test_row_32_two_children_of_one_id_at_once_are_one_child_and_one_failure(lab):
+    lab.orchestrator(waits)
+
+    @lab.orchestrator
+    def parent(context):
+        first = context.call_sub_orchestrator(waits, None, "twin")
+        second = context.call_sub_orchestrator(waits, None, "twin")
+        winner = yield context.task_any([first, second])
+        return [winner is second, winner.is_failed, (yield first)]
+
+    handle = lab.start(parent)
+    lab.settle()
+    lab.client.raise_event("twin", "go", "first")
+    assert handle.result(10) == [True, True, "first"]
+
+
+def test_row_32_the_id_of_an_ended_child_can_be_used_for_the_next(lab):
+    lab.orchestrator(quick)
+
+    @lab.orchestrator
+    def parent(context):
+        return [
+            (yield context.call_sub_orchestrator(quick, 1, "same")),
+            (yield context.call_sub_orchestrator(quick, 2, "same")),
+        ]
+
+    assert lab.run(parent) == [1, 2]
+    assert lab.client.get_status("same").output == 2
+
+
+def test_row_32_a_parent_may_wait_longer_than_any_inner_time_limit(lab):
+    @lab.orchestrator
+    def slow(context):
+        yield context.create_timer(context.current_utc_datetime + timedelta(days=3650))
+        return "after ten years"
+
+    @lab.orchestrator
+    def parent(context):
+        return (yield context.call_sub_orchestrator(slow))
+
+    handle = lab.start(parent)
+    assert handle.result(10) == "after ten years"
+    assert counted(handle.history(), "SubOrchestrationInstanceCompleted") == 1
+
+
+def test_row_32_terminating_a_parent_without_recursion_leaves_no_dangling_answer(lab):
+    lab.orchestrator(waits)
+
+    @lab.orchestrator
+    def parent(context):
+        return (yield context.call_sub_orchestrator(waits, None, "child"))
+
+    handle = lab.start(parent)
+    lab.settle()
+    handle.terminate(recursive=False)
+    before = handle.history()
+    lab.client.raise_event("child", "go")
+    lab.client.wait_for_completion("child", 10)
+    lab.settle()
+    assert handle.history() == before

@@ -1,0 +1,328 @@
+"""Rows 33 and 34: finding instances, waiting for them, and starting them again."""
+
+import asyncio
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+
+import durablenb as df
+from tests.traps.lab import PATIENCE
+
+
+def quick(context):
+    return context.get_input()
+
+
+def waits(context):
+    return (yield context.wait_for_external_event("go"))
+
+
+def fails(context):
+    raise ValueError("broken")
+
+
+@pytest.fixture
+def full(lab):
+    """Six instances, an hour apart: a-0 to a-2 completed, b-0 waits, b-1 failed, c is terminated."""
+    for function in (quick, waits, fails):
+        lab.orchestrator(function)
+    lab.began = lab.clock.now()
+    for number in range(3):
+        lab.run(quick, number, instance_id=f"a-{number}")
+        lab.advance(hours=1)
+    lab.start(waits, instance_id="b-0")
+    lab.advance(hours=1)
+    lab.start(fails, instance_id="b-1").wait(10)
+    lab.advance(hours=1)
+    lab.start(waits, instance_id="c").terminate()
+    return lab
+
+
+def ids(statuses):
+    return [status.instance_id for status in statuses]
+
+
+# -- row 33 --------------------------------------------------------------------------------------
+
+
+def test_row_33_all_are_listed_oldest_first(full):
+    expected = ["a-0", "a-1", "a-2", "b-0", "b-1", "c"]
+    assert ids(full.client.get_status_all()) == expected
+    assert ids(full.client.get_status_by()) == expected
+    assert ids(full.hub.instances()) == expected
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ("Completed", ["a-0", "a-1", "a-2"]),
+        (df.OrchestrationRuntimeStatus.Failed, ["b-1"]),
+        (["Running", "Terminated"], ["b-0", "c"]),
+        ([df.OrchestrationRuntimeStatus.Running, "Failed"], ["b-0", "b-1"]),
+        (["Pending"], []),
+        ([], []),
+        (None, ["a-0", "a-1", "a-2", "b-0", "b-1", "c"]),
+    ],
+)
+def test_row_33_by_status_one_or_several_none_or_no_condition(full, status, expected):
+    assert ids(full.client.get_status_by(runtime_status=status)) == expected
+    assert ids(full.hub.instances(status)) == expected
+
+
+def test_row_33_an_unknown_status_is_refused_with_those_that_there_are(lab):
+    with pytest.raises(ValueError, match="'Done' is not a valid.*The statuses are: Running, Completed"):
+        lab.client.get_status_by(runtime_status="Done")
+
+
+def test_row_33_by_time_with_both_ends_included(full):
+    hour = timedelta(hours=1)
+    began = full.began
+    between = full.client.get_status_by(began + hour, began + 3 * hour)
+    assert ids(between) == ["a-1", "a-2", "b-0"]
+    assert ids(full.client.get_status_by(created_time_from=began + 4 * hour)) == ["b-1", "c"]
+    assert ids(full.client.get_status_by(created_time_to=began)) == ["a-0"]
+    assert ids(full.client.get_status_by((began + 5 * hour).replace(tzinfo=None))) == ["c"]
+    assert ids(full.client.get_status_by(began + hour, began)) == []
+    assert ids(full.hub.instances(since=began + 5 * hour)) == ["c"]
+
+
+def test_row_33_by_prefix_to_the_letter(full):
+    full.run(quick, instance_id="A-0")
+    full.run(quick, instance_id="a_0")
+    full.run(quick, instance_id="%")
+    by_prefix = full.client.get_status_by
+    assert ids(by_prefix(instance_id_prefix="a-")) == ["a-0", "a-1", "a-2"]
+    assert ids(by_prefix(instance_id_prefix="a_")) == ["a_0"]
+    assert ids(by_prefix(instance_id_prefix="%")) == ["%"]
+    assert ids(by_prefix(instance_id_prefix="x")) == []
+    assert len(by_prefix(instance_id_prefix="")) == 9
+
+
+def test_row_33_by_name_and_by_all_conditions_together(full):
+    assert ids(full.client.get_status_by(name="waits")) == ["b-0", "c"]
+    assert ids(full.hub.instances(name="quick", top=2)) == ["a-0", "a-1"]
+    found = full.client.get_status_by(
+        full.began, full.clock.now(), ["Completed", "Running"], "b", name="waits"
+    )
+    assert ids(found) == ["b-0"]
+
+
+def test_row_33_pages_have_no_gap_and_no_overlap_and_an_end(full):
+    pages = [ids(full.client.get_status_by(top=4, skip=skip)) for skip in (0, 4, 8)]
+    assert pages == [["a-0", "a-1", "a-2", "b-0"], ["b-1", "c"], []]
+    assert ids(full.client.get_status_by(top=6)) == ids(full.client.get_status_all())
+    assert ids(full.client.get_status_by(skip=5)) == ["c"]
+    assert full.client.get_status_by(top=0) == []
+    assert ids(full.client.get_status_by(runtime_status="Completed", top=1, skip=2)) == ["a-2"]
+
+
+@pytest.mark.parametrize(("top", "skip"), [(-1, 0), (None, -1)])
+def test_row_33_a_negative_page_is_refused(lab, top, skip):
+    with pytest.raises(ValueError, match=r"(top|skip) is -1"):
+        lab.client.get_status_by(top=top, skip=skip)
+
+
+def test_row_33_more_than_a_hundred_are_listed(kernel):
+    kernel.orchestrator(quick)
+    for number in range(130):
+        kernel.start(quick, number)
+    kernel.settle()
+    assert len(kernel.client.get_status_all()) == 130
+
+
+def test_row_33_of_many_at_one_moment_pages_are_still_whole(kernel):
+    kernel.orchestrator(quick)
+    for _ in range(50):
+        kernel.start(quick)
+    seen = [i for skip in range(0, 50, 7) for i in ids(kernel.client.get_status_by(top=7, skip=skip))]
+    assert len(seen) == len(set(seen)) == 50
+
+
+def test_row_33_parents_can_be_told_from_children(lab):
+    lab.orchestrator(quick)
+
+    @lab.orchestrator
+    def parent(context):
+        yield context.call_sub_orchestrator(quick)
+
+    lab.run(parent, instance_id="p")
+    assert ids(s for s in lab.hub.instances() if s.parent_instance_id is None) == ["p"]
+    rows = lab.hub.sql("select instance_id from instances where parent_instance_id is null").fetchall()
+    assert rows == [("p",)]
+
+
+def test_row_33_an_unknown_id_is_a_false_status_not_an_error(lab):
+    status = lab.client.get_status("nobody")
+    assert not status
+    assert (status.instance_id, status.runtime_status, status.created_time) == (None, None, None)
+
+
+def test_row_33_a_wait_that_runs_out_says_so_and_harms_nothing(lab):
+    lab.orchestrator(waits)
+    handle = lab.start(waits)
+    lab.settle()
+    started = time.monotonic()
+    with pytest.raises(df.WaitTimeoutError):
+        handle.result(0.05)
+    assert time.monotonic() - started < 5
+    with pytest.raises(TimeoutError):
+        lab.client.wait_for_completion(handle.id, timeout=0)
+    handle.raise_event("go", "well")
+    assert handle.result(10) == "well"
+    assert handle.result(0) == "well"  # what has ended needs no time
+
+
+def test_row_33_waiting_for_nobody_is_an_error(lab):
+    with pytest.raises(df.InstanceNotFoundError, match="nobody"):
+        lab.client.wait_for_completion("nobody", 10)
+
+
+def test_row_33_a_wait_goes_on_in_the_next_kernel(disk):
+    disk.orchestrator(waits)
+    handle = disk.start(waits, instance_id="w")
+    with pytest.raises(df.WaitTimeoutError):
+        handle.result()
+    disk.restart()
+    handle = disk.hub.handle("w")
+    handle.raise_event("go", "well")
+    assert handle.result() == "well"
+    disk.restart()
+    assert disk.hub.handle("w").result() == "well"
+
+
+def test_row_33_nine_who_wait_do_not_keep_a_tenth_from_starting(threads):
+    threads.orchestrator(waits)
+    threads.orchestrator(quick)
+    handles = [threads.start(waits) for _ in range(9)]
+    with ThreadPoolExecutor(9) as pool:
+        waiting = [pool.submit(handle.result, PATIENCE) for handle in handles]
+        assert threads.run(quick, "through") == "through"
+        for number, handle in enumerate(handles):
+            handle.raise_event("go", number)
+        assert [future.result(PATIENCE) for future in waiting] == list(range(9))
+
+
+def test_row_33_nine_who_wait_in_an_event_loop_do_not_keep_a_tenth_from_starting(threads):
+    threads.orchestrator(waits)
+    threads.orchestrator(quick)
+
+    async def main():
+        client = df.DurableOrchestrationClient(threads.hub)
+        started = [await client.start_new("waits") for _ in range(9)]
+        waiting = [asyncio.create_task(client.wait_for_completion(i, PATIENCE)) for i in started]
+        await asyncio.sleep(0)
+        tenth = await client.start_new("quick", None, "through")
+        assert (await client.wait_for_completion(tenth, PATIENCE)).output == "through"
+        for number, instance_id in enumerate(started):
+            await client.raise_event(instance_id, "go", number)
+        return [status.output for status in await asyncio.gather(*waiting)]
+
+    assert asyncio.run(main()) == list(range(9))
+
+
+def test_row_33_several_who_wait_for_one_all_learn_of_its_end(threads):
+    threads.orchestrator(waits)
+    handle = threads.start(waits)
+    barrier = threading.Barrier(6)
+
+    def wait():
+        barrier.wait(10)
+        return handle.result(PATIENCE)
+
+    with ThreadPoolExecutor(5) as pool:
+        waiting = [pool.submit(wait) for _ in range(5)]
+        barrier.wait(10)
+        handle.raise_event("go", "well")
+        assert [future.result(PATIENCE) for future in waiting] == ["well"] * 5
+
+
+# -- row 34 --------------------------------------------------------------------------------------
+
+
+def test_row_34_with_a_new_id_it_runs_again_with_the_same_input(lab):
+    calls = []
+    lab.activity(lambda value: calls.append(value), "note")
+
+    @lab.orchestrator
+    def notes(context):
+        yield context.call_activity("note", context.get_input())
+        return context.instance_id
+
+    handle = lab.start(notes, {"a": [1]}, instance_id="first", tags={"t": "x"}, version="1")
+    handle.result(10)
+    again = lab.client.restart("first")
+    assert again != "first"
+    assert lab.client.wait_for_completion(again, 10).output == again
+    status = lab.client.get_status(again)
+    assert (status.input_, status.tags, status.version, status.name) == ({"a": [1]}, {"t": "x"}, "1", "notes")
+    assert calls == [{"a": [1]}] * 2
+    assert lab.client.get_status("first").output == "first"
+
+
+def test_row_34_with_the_same_id_nothing_of_the_old_one_shows(lab):
+    broken = [True]
+    lab.activity(lambda: 1 / 0 if broken else "well", "fragile")
+
+    @lab.orchestrator
+    def stages(context):
+        if broken:
+            context.set_custom_status("of the first")
+        return (yield context.call_activity("fragile"))
+
+    handle = lab.start(stages, 7, instance_id="same")
+    handle.wait(10)
+    lab.clock.advance(hours=1)
+    broken.clear()
+    assert lab.client.restart("same", restart_with_new_instance_id=False) == "same"
+    assert handle.result(10) == "well"
+    status = handle.status(show_history=True)
+    assert (status.input_, status.custom_status, status.failure_details) == (7, None, None)
+    assert status.created_time == lab.clock.now()
+    kinds = [event["EventType"] for event in status.history]
+    assert kinds == ["ExecutionStarted", "TaskCompleted", "ExecutionCompleted"]
+
+
+def test_row_34_an_open_one_can_be_restarted_under_a_new_id_only(lab):
+    lab.orchestrator(waits)
+    handle = lab.start(waits, 1, instance_id="open")
+    with pytest.raises(df.InstanceExistsError, match="'open' is open"):
+        lab.client.restart("open", False)
+    again = handle.restart()
+    assert again.id != "open"
+    assert again.status().input_ == 1
+    assert handle.status().runtime_status in ("Pending", "Running")
+
+
+def test_row_34_nobody_cannot_be_restarted(lab):
+    with pytest.raises(df.InstanceNotFoundError, match="No instance with ID 'nobody' found"):
+        lab.client.restart("nobody")
+
+
+def test_row_34_without_its_code_it_is_refused(disk):
+    disk.orchestrator(quick)
+    disk.run(quick, instance_id="q")
+    disk.restart(without=("quick",))
+    with pytest.raises(df.FunctionNotFoundError, match="'quick' isn't registered"):
+        disk.client.restart("q")
+
+
+@pytest.mark.parametrize("input_", [None, 0, "", [], {"a": None}], ids=repr)
+def test_row_34_false_inputs_are_kept(lab, input_):
+    lab.orchestrator(quick)
+    handle = lab.start(quick, input_)
+    handle.result(10)
+    assert handle.restart().result(10) == input_
+
+
+def test_row_34_events_of_the_old_one_are_not_given_to_the_new(lab):
+    lab.orchestrator(waits)
+    handle = lab.start(waits, instance_id="same")
+    handle.raise_event("go", 1)
+    lab.settle()
+    handle.result(10)
+    lab.client.restart("same", False)
+    lab.settle()
+    assert handle.status().runtime_status == "Running"
