@@ -1,0 +1,172 @@
+"""The store as the simulator sees it: a journal, and a disk in front of it on which things go wrong."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from durablenb.model.errors import StoreError
+from durablenb.model.events import Event
+from durablenb.model.status import InstanceState
+from durablenb.ports.store import InstanceQuery, OpenInstance, Record, Store
+from durablenb.store.memory import MemoryStore
+from tests.simulation.audit import Audit
+from tests.simulation.corpus import Crash
+
+
+class ModelStore(MemoryStore):
+    """The reference store with an index, so that ten thousand seeds take a minute."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._of: dict[str, list[Record]] = {}
+
+    def append(self, records: Sequence[Record]) -> None:
+        super().append(records)
+        for record in records:
+            self._of.setdefault(record.instance_id, []).append(record)
+
+    def purge(self, instance_ids: Sequence[str]) -> None:
+        super().purge(instance_ids)
+        for instance_id in instance_ids:
+            self._of.pop(instance_id, None)
+
+    def last_seq(self) -> int:
+        return self.journal[-1].seq if self.journal else 0
+
+    def records(self, instance_id: str) -> list[Record]:
+        return list(self._of.get(instance_id, ()))
+
+    def states(self, query: InstanceQuery) -> list[InstanceState]:
+        if query.instance_ids is None:
+            return super().states(query)
+        few = MemoryStore()
+        few.journal = [record for one in query.instance_ids for record in self.records(one)]
+        return few.states(query)
+
+    def _ids(self) -> list[str]:
+        return list(self._of)
+
+
+CRASH_BEFORE, CRASH_AFTER, ERROR_BEFORE, ERROR_AFTER = FAULTS = (
+    "crash before the commit",
+    "crash after the commit",
+    "error before the commit",
+    "error after the commit",
+)
+
+
+class Disk:
+    """The store port; every write is audited, and `fault` is what becomes of the next one.
+
+    Parameters
+    ----------
+    open_store
+        Opens the store that survives crashes.
+    audit
+        Is told what was written.
+    note
+        Writes it down.
+    """
+
+    def __init__(
+        self, open_store: Callable[[], Store], audit: Audit, note: Callable[[str, Sequence[Record]], None]
+    ) -> None:
+        self._open_store = open_store
+        self._audit = audit
+        self._note = note
+        self._is_unsure = False
+        self.store = open_store()
+        self.fault: str | None = None
+        self.read_fault: BaseException | None = None
+        self.is_full = False
+        self.is_dead = False
+
+    def die(self) -> None:
+        """Whatever the process still does reaches no disk."""
+        self.is_dead = True
+        raise Crash
+
+    def reopen(self) -> None:
+        """A new process opens the journal."""
+        self.store.close()
+        self.store = self._open_store()
+        self.is_dead = self._is_unsure = False
+        self.fault = self.read_fault = None
+
+    # -- the port --------------------------------------------------------------------------------
+
+    def append(self, records: Sequence[Record]) -> None:
+        fault = self._write_fault()
+        if self._is_unsure:
+            last = self.store.last_seq()
+            records = [record for record in records if record.seq > last]
+        self._is_unsure = False
+        if records:
+            self.store.append(records)
+            self._audit.appended(records)
+            self._note("on disk", records)
+        self._after(fault)
+
+    def purge(self, instance_ids: Sequence[str]) -> None:
+        fault = self._write_fault()
+        self.store.purge(instance_ids)
+        self._audit.purged(instance_ids)
+        self._note(f"purged {', '.join(instance_ids)}", ())
+        self._after(fault)
+
+    def last_seq(self) -> int:
+        return self._readable().last_seq()
+
+    def load(self, instance_ids: Sequence[str]) -> dict[str, list[Event]]:
+        return self._readable().load(instance_ids)
+
+    def records(self, instance_id: str) -> list[Record]:
+        return self._readable().records(instance_id)
+
+    def open_instances(self) -> list[OpenInstance]:
+        return self._readable().open_instances()
+
+    def states(self, query: InstanceQuery) -> list[InstanceState]:
+        return self._readable().states(query)
+
+    def descendants(self, instance_ids: Iterable[str]) -> list[str]:
+        return self._readable().descendants(instance_ids)
+
+    def mark_replay(self, instance_id: str | None) -> None:
+        self._alive().mark_replay(instance_id)
+
+    def crashes(self) -> dict[str, int]:
+        found: dict[str, int] = self._alive().crashes()
+        return found
+
+    def close(self) -> None:
+        self.store.close()
+
+    # -- faults ----------------------------------------------------------------------------------
+
+    def _alive(self) -> Any:
+        if self.is_dead:
+            raise Crash
+        return self.store
+
+    def _readable(self) -> Store:
+        store: Store = self._alive()
+        if self.read_fault is not None:
+            fault, self.read_fault = self.read_fault, None
+            raise fault
+        return store
+
+    def _write_fault(self) -> str | None:
+        self._alive()
+        fault, self.fault = self.fault, None
+        if fault == CRASH_BEFORE:
+            self.die()
+        if self.is_full or fault == ERROR_BEFORE:
+            raise StoreError("The disk is full.")
+        return fault
+
+    def _after(self, fault: str | None) -> None:
+        if fault == CRASH_AFTER:
+            self.die()
+        if fault == ERROR_AFTER:
+            self._is_unsure = True
+            raise StoreError("The disk is full, it seems.")

@@ -1,0 +1,99 @@
+"""An executor whose jobs begin and end when, and in the order in which, the seed says."""
+
+from random import Random
+
+from durablenb.engine.work import Work, invoke
+from durablenb.ports.executor import Job, Outcome
+from tests.simulation.audit import Audit
+
+
+_SLOW = {"crawl": 1.0, "double": 0.6}
+"""How likely a call of an activity is to last."""
+
+
+class SeededExecutor:
+    """Takes calls of activities; `begin`, `end` and `repeat` are the simulator's.
+
+    Parameters
+    ----------
+    random
+        Picks which one.
+    audit
+        Knows what is on disk when one begins.
+    is_strict
+        Whether none may begin before its being asked for is on disk.
+    """
+
+    def __init__(self, random: Random, audit: Audit, is_strict: bool) -> None:
+        self._random = random
+        self._audit = audit
+        self._is_strict = is_strict
+        self.waiting: list[Work] = []
+        self.running: list[Work] = []
+        self._slow: set[Work] = set()
+        self._ended: list[tuple[Work, Outcome]] = []
+
+    def submit(self, job: Job) -> None:
+        assert isinstance(job, Work)
+        self.waiting.append(job)
+
+    def close(self, *, wait: bool) -> None:
+        self.waiting.clear()
+
+    def forget(self) -> None:
+        """The process died."""
+        self.waiting.clear()
+        self.running.clear()
+        self._ended.clear()
+
+    def begin(self) -> str:
+        """One of the waiting jobs begins; says which."""
+        work = self._pick(self.waiting)
+        if not work.begin():
+            return f"{_name(work)} isn't wanted any more"
+        self.check(work)
+        self.running.append(work)
+        if self._random.random() < _SLOW.get(work.name, 0.1):
+            self._slow.add(work)
+        return f"{_name(work)} begins"
+
+    def end(self) -> str:
+        """One of the running jobs ends; says which."""
+        work = self._pick(self.running)
+        if work in self._slow and self._random.random() < 0.9:
+            self.running.append(work)
+            return f"{_name(work)} goes on"
+        outcome = invoke(work)
+        work.finish(outcome)
+        self._ended = [*self._ended[-7:], (work, outcome)]
+        return f"{_name(work)} ends"
+
+    def repeat(self) -> str:
+        """The news that a job ended comes once more; says which."""
+        if not self._ended:
+            return "nothing"
+        work, outcome = self._random.choice(self._ended)
+        work.finish(outcome)
+        return f"{_name(work)} ends again"
+
+    def check(self, work: Work) -> None:
+        """What must hold when an activity begins."""
+        key = (work.instance.id, work.execution_id, work.task_id)
+        audit = self._audit
+        if self._is_strict:
+            audit.check(key in audit.scheduled, "strict", "an activity runs before it is on disk", key)
+        is_new = audit.begun.get(key) is not work.dispatcher
+        audit.begun[key] = work.dispatcher
+        life = audit.lives.get(key[:2])
+        is_rewound = not self._is_strict and life is not None and life.status == "Failed"  # not on disk yet
+        audit.check(is_rewound or is_new, "I3", "an activity runs twice, and nothing had died", key)
+        audit.check(
+            is_rewound or key not in audit.completed, "I3", "an activity that completed runs again", key
+        )
+
+    def _pick(self, works: list[Work]) -> Work:
+        return works.pop(self._random.randrange(len(works)))
+
+
+def _name(work: Work) -> str:
+    return f"activity {work.name} #{work.task_id} of {work.instance.id}"
