@@ -156,8 +156,8 @@ class Handle(Displayed):
     def _shown(self) -> Picture:
         from durablenb.queries.picture import picture_of  # what only pictures need
 
-        events = self._client.history(self.id)
-        return picture_of(self.status(), events, self._obstacle(), self._client.engine.clock.now())
+        status, now = self.status(), self._client.engine.clock.now()
+        return picture_of(status, self._client.history(self.id), self._obstacle(), now)
 
     def _obstacle(self) -> Obstacle:
         """Return what stands in the way of the instance, as plain data."""

@@ -34,7 +34,7 @@ class SystemClock(Displayed):
         return uuid.uuid4().hex
 
     def _shown(self) -> Card:
-        return Card("System clock", (("time", "the machine's, UTC"),))
+        return Card(repr(self), "System clock", (("time", "the machine's, UTC"),))
 
     def __repr__(self) -> str:
         return "SystemClock()"
@@ -120,7 +120,7 @@ class VirtualClock(Displayed):
 
     def _shown(self) -> Card:
         jumps = "by itself, to the next deadline" if self._autojump else "by hand"
-        return Card("Virtual clock", (("time", self._now.isoformat()), ("moved", jumps)))
+        return Card(repr(self), "Virtual clock", (("time", self._now.isoformat()), ("moved", jumps)))
 
     def __repr__(self) -> str:
         return f"VirtualClock({self._now.isoformat()})"

@@ -54,8 +54,9 @@ options = Options()
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A few named values under a word: what there is to see of a simple object."""
+    """What there is to see of a simple object: its line of text, and a few named values under a word."""
 
+    text: str
     word: str
     rows: tuple[tuple[str, str], ...]
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from durablenb.model.display import Told
+from durablenb.model import display
 
 if TYPE_CHECKING:
     from durablenb.model.failures import FailureDetails
 
 
-class DurableError(Told, Exception):
+class DurableError(display.Told, Exception):
     """Everything that durablenb raises on its own account is one of these."""
 
 
@@ -43,6 +43,13 @@ class FunctionNotFoundError(DurableError, LookupError):
     """No activity or orchestrator of that name is registered in this process.
 
     You get an `InstanceNotFoundError` instead where the name is an instance's id.
+    """
+
+
+class TypeNotRegisteredError(DurableError, LookupError):
+    """A value is of a type that isn't registered in this process; the message names it.
+
+    You get a `NotSerializableError` instead where a value is written that can't be kept.
     """
 
 

@@ -39,8 +39,8 @@ class Job(Protocol):
         """Says that it starts now; false if nobody wants it any more: then don't run it."""
         ...
 
-    def finish(self, outcome: Outcome) -> None:
-        """Says what became of it; from any thread."""
+    def finish(self, outcome: Outcome | None) -> None:
+        """Says what became of it, None if it was not run after all; from any thread."""
         ...
 
 
@@ -51,6 +51,10 @@ class Executor(Protocol):
         """Takes a job; returns at once."""
         ...
 
+    def drop_queued(self) -> None:
+        """Lets go of jobs that have not begun: `begin`, which says no, is called, or ``finish(None)``."""
+        ...
+
     def close(self, *, wait: bool) -> None:
-        """Takes no more jobs; with `wait` those that run are waited for, queued ones are dropped."""
+        """Takes no more jobs; with `wait` those that run are waited for."""
         ...

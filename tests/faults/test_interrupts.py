@@ -1,0 +1,592 @@
+"""The stop button, forks and second processes: the next cell goes on, nothing is lost, nothing is doubled."""
+
+import _thread
+import json
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+
+import pytest
+
+import durablenb as df
+
+PACKAGE = str(Path(df.__file__).parent)
+LENGTH = 4
+
+
+class Ledger:
+    """What activities did."""
+
+    def __init__(self):
+        self.calls = Counter()
+
+    def work(self, key):
+        self.calls[key] += 1
+        return key
+
+
+def register(hub, ledger):
+    hub.add_activity(ledger.work, "work")
+
+    @hub.orchestrator
+    def child(context):
+        return (yield context.call_activity("work", f"{context.instance_id}/only"))
+
+    @hub.orchestrator
+    def parent(context):
+        mine = context.instance_id
+        done = []
+        for step in range(LENGTH):
+            done.append((yield context.call_activity("work", f"{mine}/{step}")))
+        yield context.create_timer(context.current_utc_datetime + timedelta(hours=1))
+        done.append((yield context.call_sub_orchestrator("child", None, f"{mine}.child")))
+        calls = [context.call_activity("work", f"{mine}/fan{n}") for n in range(3)]
+        done.extend((yield context.task_all(calls)))
+        done.append((yield context.wait_for_external_event("go on")))
+        return done
+
+
+def expected(instance_id):
+    chain = [f"{instance_id}/{step}" for step in range(LENGTH)]
+    return [*chain, f"{instance_id}.child/only", *(f"{instance_id}/fan{n}" for n in range(3)), "event"]
+
+
+def cell(hub, instance_id):
+    """A notebook's cell as a user writes it: can be run again and again."""
+    if not hub.client.get_status(instance_id):
+        hub.start("parent", instance_id=instance_id)
+    handle = hub.handle(instance_id)
+    if not any(type(event).__name__ == "EventRaised" for event in handle.history()):
+        handle.raise_event("go on", "event")
+    return handle.result()
+
+
+def run_until_done(cell, *args):
+    """Runs the cell until it isn't interrupted; returns its value and the number of interrupts."""
+    interrupts = 0
+    while True:
+        try:
+            return cell(*args), interrupts
+        except KeyboardInterrupt:
+            interrupts += 1
+
+
+def check_history(hub, instance_id, ledger, repeats):
+    """One event an id, one end a task; and no activity ran again but for an interrupt."""
+    for one in (instance_id, f"{instance_id}.child"):
+        history = hub.handle(one).history()
+        assert [event.event_id for event in history] == list(range(1, len(history) + 1))
+        kinds = Counter(type(event).__name__ for event in history)
+        assert kinds["TaskScheduled"] == kinds["TaskCompleted"]
+        assert kinds["ExecutionStarted"] == kinds["ExecutionCompleted"] == 1
+        assert kinds["EventRaised"] == (one == instance_id)
+    calls = [times for key, times in ledger.calls.items() if key.startswith(f"{instance_id}/")]
+    assert len(calls) == LENGTH + 3
+    assert sum(calls) <= len(calls) + repeats
+
+
+class InterruptAt:
+    """Raises KeyboardInterrupt once, before the n-th line that the package runs in this thread."""
+
+    def __init__(self, number=None):
+        self._number = number
+        self.lines = 0
+        self.place = None
+
+    def __enter__(self):
+        self._before = sys.gettrace()
+        sys.settrace(self._trace)
+        return self
+
+    def __exit__(self, *_):
+        sys.settrace(self._before)
+
+    def _trace(self, frame, event, _argument):
+        if not frame.f_code.co_filename.startswith(PACKAGE):
+            return None
+        if event == "line":
+            self.lines += 1
+            if self.lines == self._number:
+                self.place = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+                raise KeyboardInterrupt
+        return self._trace
+
+
+@pytest.fixture(params=["inline", "threads"])
+def kernel(request):
+    with df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock(), executor=request.param) as hub:
+        yield hub
+
+
+@pytest.mark.timeout(120)
+def test_an_interrupt_anywhere_in_the_package_loses_nothing(kernel):
+    ledger = Ledger()
+    register(kernel, ledger)
+    with InterruptAt() as nowhere:
+        assert cell(kernel, "reference") == expected("reference")
+    random, places = Random(1), set()
+    points = sorted(random.sample(range(1, nowhere.lines), 120))
+    for number in points:
+        instance_id = f"at{number}"
+        with InterruptAt(number) as interrupt:
+            try:
+                value, interrupts = run_until_done(cell, kernel, instance_id)
+            except BaseException as error:
+                error.add_note(f"interrupted before {interrupt.place}, line {number} of {nowhere.lines}")
+                raise
+        assert value == expected(instance_id), interrupt.place
+        places.add(interrupt.place)
+        try:
+            check_history(kernel, instance_id, ledger, repeats=3 * interrupts)
+        except BaseException as error:
+            error.add_note(f"interrupted before {interrupt.place}, line {number} of {nowhere.lines}")
+            raise
+    assert len(places) > 60
+
+
+@pytest.mark.timeout(60)
+def test_interrupts_at_any_moment_lose_nothing(tmp_path):
+    """Real ones, from outside, also in the middle of DuckDB and of the interpreter."""
+    ledger, stop = Ledger(), threading.Event()
+    random = Random(2)
+
+    def pester():
+        while not stop.wait(0.001 + random.random() * 0.01):
+            _thread.interrupt_main()
+
+    hub = df.TaskHub(tmp_path / "pestered.duckdb", mode="kernel", clock=df.VirtualClock())
+    register(hub, ledger)
+    thread = threading.Thread(target=pester)
+    total, number = 0, 0
+    thread.start()
+    try:
+        while total < 80:
+            try:
+                value, interrupts = run_until_done(cell, hub, f"p{number}")
+                number, total = number + 1, total + interrupts
+            except KeyboardInterrupt:
+                total += 1
+    finally:
+        last_breath(stop.set)
+        last_breath(thread.join)
+    assert value == expected(f"p{number - 1}") or number
+    for one in range(number):
+        assert cell(hub, f"p{one}") == expected(f"p{one}")
+        check_history(hub, f"p{one}", ledger, repeats=100)
+    hub.close()
+
+
+def last_breath(do):
+    """Does it even if an interrupt is still on its way."""
+    while True:
+        try:
+            return do()
+        except KeyboardInterrupt:
+            pass
+
+
+def test_an_interrupted_activity_begins_anew_in_the_next_cell():
+    calls = []
+    with df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock()) as hub:
+
+        @hub.activity
+        def slow(value):
+            calls.append(value)
+            if len(calls) < 4:
+                raise KeyboardInterrupt
+            return value
+
+        @hub.orchestrator
+        def one(context):
+            return (yield context.call_activity(slow, context.get_input()))
+
+        handle = hub.start(one, 7)
+        value, interrupts = run_until_done(handle.result)
+        assert (value, interrupts, calls) == (7, 3, [7] * 4)
+        assert len(handle.history()) == 6
+
+
+def test_an_interrupted_activity_can_be_mended_before_it_begins_anew():
+    with df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock()) as hub:
+
+        @hub.activity
+        def slow():
+            raise KeyboardInterrupt
+
+        @hub.orchestrator
+        def one(context):
+            return (yield context.call_activity("slow"))
+
+        handle = hub.start(one)
+        with pytest.raises(KeyboardInterrupt) as interrupt:
+            handle.result()
+        assert "nothing is lost" in interrupt.value.__notes__[0]
+
+        @hub.activity(name="slow")
+        def quick():
+            return "quick"
+
+        assert handle.result() == "quick"
+
+
+def test_an_interrupted_orchestrator_replays_in_the_next_cell():
+    with df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock()) as hub:
+        ledger, lives = Ledger(), Counter()
+        hub.add_activity(ledger.work, "work")
+
+        @hub.orchestrator
+        def chain(context):
+            for step in range(5):
+                lives[step] += 1
+                if not context.is_replaying and lives[step] == 1:
+                    raise KeyboardInterrupt
+                yield context.call_activity("work", step)
+            return "done"
+
+        handle = hub.start(chain)
+        value, interrupts = run_until_done(handle.result)
+        assert (value, interrupts) == ("done", 5)
+        assert ledger.calls == dict.fromkeys(range(5), 1)
+
+
+def test_an_orchestrator_that_swallows_the_interrupt_goes_on_by_itself():
+    with df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock()) as hub:
+
+        @hub.orchestrator
+        def stubborn(context):
+            try:
+                raise KeyboardInterrupt
+            except KeyboardInterrupt:
+                yield context.create_timer(context.current_utc_datetime + timedelta(hours=1))
+            return "done"
+
+        assert hub.run(stubborn) == "done"
+
+
+def interrupt_soon(seconds=0.05):
+    timer = threading.Timer(seconds, _thread.interrupt_main)
+    timer.start()
+    return timer
+
+
+@pytest.mark.parametrize("mode", ["kernel", "threads"])
+def test_an_interrupted_wait_can_be_taken_up_again(mode):
+    with df.TaskHub(":memory:", mode=mode) as hub:
+
+        @hub.orchestrator
+        def patient(context):
+            context.create_timer(context.current_utc_datetime + timedelta(days=1))
+            return (yield context.wait_for_external_event("go on"))
+
+        handle = hub.start(patient)
+        for _ in range(5):
+            timer = interrupt_soon()
+            with pytest.raises(KeyboardInterrupt):
+                handle.result()
+            timer.join()
+        handle.raise_event("go on", "came")
+        assert handle.result() == "came"
+        assert len(handle.history()) == 7
+
+
+def test_an_interrupted_wait_for_an_activity_does_not_stop_the_activity():
+    calls, go_on = [], threading.Event()
+    with df.TaskHub(":memory:") as hub:
+
+        @hub.activity
+        def slow():
+            calls.append(1)
+            go_on.wait(20)
+            return "slow"
+
+        @hub.orchestrator
+        def one(context):
+            return (yield context.call_activity(slow))
+
+        handle = hub.start(one)
+        for _ in range(3):
+            timer = interrupt_soon()
+            with pytest.raises(KeyboardInterrupt):
+                handle.result()
+            timer.join()
+        go_on.set()
+        assert handle.result() == "slow"
+        assert calls == [1]
+
+
+def test_a_close_that_is_interrupted_lets_go_of_the_file_and_the_work_goes_on_later(tmp_path):
+    begun, go_on = threading.Event(), threading.Event()
+    hub = df.TaskHub(tmp_path / "hub.duckdb")
+
+    def slow():
+        begun.set()
+        go_on.wait(20)
+        return "first"
+
+    def one(context):
+        return (yield context.call_activity("slow"))
+
+    hub.add_activity(slow)
+    hub.add_orchestrator(one)
+    hub.start("one", instance_id="one")
+    assert begun.wait(10)
+    timer = interrupt_soon()
+    with pytest.raises(KeyboardInterrupt):
+        hub.close()
+    timer.join()
+    with df.TaskHub(tmp_path / "hub.duckdb") as again:
+        again.add_orchestrator(one)
+        again.add_activity(lambda: "second", "slow")
+        assert again.handle("one").result(timeout=20) == "second"
+    go_on.set()
+
+
+def test_a_processes_activity_is_not_hit_by_the_interrupt_of_the_kernel():
+    """A kernel's interrupt is sent to its whole process group."""
+    script = """
+        import os, signal, sys, threading, time
+        import durablenb as df
+
+        def slow(path):
+            open(path, "w").close()
+            time.sleep(1.0)
+            return "slow"
+
+        def one(context):
+            return (yield context.call_activity("slow", context.get_input()))
+
+        def interrupt(path):
+            while not os.path.exists(path):
+                time.sleep(0.01)
+            time.sleep(0.1)
+            os.killpg(os.getpgid(0), signal.SIGINT)
+
+        hub = df.TaskHub(":memory:", executor="processes")
+        hub.add_activity(slow)
+        hub.add_orchestrator(one)
+        handle = hub.start("one", sys.argv[1])
+        threading.Thread(target=interrupt, args=(sys.argv[1],)).start()
+        try:
+            handle.result()
+        except KeyboardInterrupt:
+            print("interrupted")
+        print(handle.result())
+        hub.close()
+    """
+    assert run_script(script, str(Path(os.devnull).parent / "shm" / f"durablenb-{os.getpid()}")) == [
+        "interrupted",
+        "slow",
+    ]
+
+
+def run_script(script, *args):
+    """The lines that a script prints, run as a process and group of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script), *args],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        start_new_session=True,
+        cwd=Path(__file__).parents[2],
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+# -- other processes ----------------------------------------------------------------------------------
+
+FORK = """
+    import json, os, sys, warnings
+    warnings.simplefilter("ignore", DeprecationWarning)  # that a process with threads forks
+    import durablenb as df
+
+    path, mode, farewell = sys.argv[1:]
+    hub = df.TaskHub(path, mode=mode)
+
+    @hub.activity
+    def work(n):
+        return n
+
+    @hub.orchestrator
+    def chain(context):
+        return (yield context.task_all([context.call_activity(work, n) for n in range(3)]))
+
+    @hub.orchestrator
+    def waits(context):
+        return (yield context.wait_for_external_event("go on"))
+
+    done = hub.start(chain, instance_id="done")
+    done.result()
+    open_ = hub.start(waits, instance_id="open")
+    connection = hub.connection()
+    entries = {
+        "start": lambda: hub.start(chain),
+        "run": lambda: hub.run(chain),
+        "step": lambda: hub.step(),
+        "handle": lambda: hub.handle("done"),
+        "result of an ended one": lambda: done.result(),
+        "result": lambda: open_.result(timeout=2),
+        "wait": lambda: open_.wait(timeout=2),
+        "status": lambda: open_.status(),
+        "history": lambda: open_.history(),
+        "raise_event": lambda: open_.raise_event("go on"),
+        "terminate": lambda: open_.terminate(),
+        "suspend": lambda: open_.suspend(),
+        "resume": lambda: open_.resume(),
+        "rewind": lambda: done.rewind(),
+        "restart": lambda: done.restart(),
+        "purge": lambda: done.purge(),
+        "purge_by": lambda: hub.client.purge_instance_history_by(),
+        "get_status": lambda: hub.client.get_status("done"),
+        "get_status_all": lambda: hub.client.get_status_all(),
+        "instances": lambda: hub.instances(),
+        "sql": lambda: hub.sql("select 1").fetchall(),
+        "connection": lambda: hub.connection(),
+    }
+    if mode == "threads":
+        del entries["step"]
+    child = os.fork()
+    if child == 0:
+        found = {}
+        for name, entry in entries.items():
+            try:
+                found[name] = f"no error: {entry()!r}"
+            except Exception as error:
+                found[name] = f"{type(error).__name__}: {error}"
+        found["repr"] = repr(hub) + repr(open_)
+        hub.add_activity(work)
+        if path != ":memory:":
+            try:
+                found["open"] = repr(df.TaskHub(path))
+            except Exception as error:
+                found["open"] = f"{type(error).__name__}: {error}"
+        hub.close()
+        with df.TaskHub(":memory:", mode="kernel") as own:
+            own.add_activity(work)
+            own.add_orchestrator(chain)
+            found["own"] = own.run("chain")
+        print(json.dumps(found), flush=True)
+        if farewell == "_exit":
+            os._exit(0)
+        sys.exit(0)
+    _, status = os.waitpid(child, 0)
+    print(status)
+    open_.raise_event("go on", "unharmed")
+    print(open_.result(), hub.run(chain))
+    hub.close()
+    if path != ":memory:":
+        with df.TaskHub(path) as again:
+            print(again.handle("open").result(), again.handle("done").result())
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
+@pytest.mark.parametrize("farewell", ["_exit", "exit"])
+@pytest.mark.parametrize("mode", ["threads", "kernel"])
+@pytest.mark.parametrize("place", [":memory:", "hub.duckdb"])
+def test_a_forked_child_is_told_so_and_harms_nobody(tmp_path, place, mode, farewell):
+    path = place if place == ":memory:" else str(tmp_path / place)
+    found, status, alive, *again = run_script(FORK, path, mode, farewell)
+    found = json.loads(found)
+    assert status == "0"
+    assert alive == "unharmed [0, 1, 2]"
+    assert again == ([] if place == ":memory:" else ["unharmed [0, 1, 2]"])
+    assert found.pop("own") == [0, 1, 2]
+    assert "TaskHub" in found.pop("repr")
+    if place != ":memory:":
+        assert found.pop("open").startswith("HubLockedError")
+    for name, message in found.items():
+        assert message.startswith("StoreError"), f"{name}: {message}"
+        assert "fork" in message, f"{name}: {message}"
+
+
+def test_a_second_process_is_told_who_holds_the_file(tmp_path):
+    path = tmp_path / "hub.duckdb"
+    script = """
+        import sys
+        import durablenb as df
+        try:
+            df.TaskHub(sys.argv[1])
+        except df.HubLockedError as error:
+            assert isinstance(error, df.StoreError)
+            print(error)
+    """
+    with df.TaskHub(path) as hub:
+        hub.add_orchestrator(lambda context: "fine", "fine")
+        [message] = run_script(script, str(path))
+        assert f"process {os.getpid()}" in message
+        assert str(path) in message
+        assert hub.run("fine") == "fine"
+    assert run_script(script, str(path)) == []
+
+
+def test_the_same_file_again_is_the_same_hub(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link.duckdb").symlink_to(tmp_path / "hub.duckdb")
+    with df.TaskHub("hub.duckdb") as hub:
+        for same in (
+            "hub.duckdb",
+            tmp_path / "hub.duckdb",
+            "folder/../hub.duckdb",
+            tmp_path / "link.duckdb",
+            Path("hub.duckdb"),
+        ):
+            assert df.TaskHub(same) is hub
+        assert df.TaskHub("hub.duckdb", mode="threads", durability="strict", executor=None) is hub
+    with df.TaskHub("hub.duckdb") as another:
+        assert another is not hub
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"mode": "kernel"},
+        {"durability": "pipelined"},
+        {"executor": 4},
+        {"clock": df.VirtualClock()},
+        {"max_concurrency": 1},
+        {"verify_replay": True},
+        {"on_nondeterminism": "fail"},
+    ],
+    ids=str,
+)
+def test_the_same_file_with_other_options_is_refused(tmp_path, options):
+    with df.TaskHub(tmp_path / "hub.duckdb") as hub:
+        hub.add_orchestrator(lambda context: "fine", "fine")
+        with pytest.raises(df.DurableError, match=f"other options.*{next(iter(options))}"):
+            df.TaskHub(tmp_path / "hub.duckdb", **options)
+        assert hub.run("fine") == "fine"
+    with df.TaskHub(tmp_path / "hub.duckdb", **options):
+        pass
+
+
+def test_a_wait_in_another_thread_ends_when_the_hub_is_closed():
+    hub, told = df.TaskHub(":memory:"), []
+
+    @hub.orchestrator
+    def waits(context):
+        yield context.wait_for_external_event("never")
+
+    handle = hub.start(waits)
+
+    def wait():
+        try:
+            handle.result()
+        except df.StoreError as error:
+            told.append(str(error))
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    time.sleep(0.05)
+    hub.close()
+    thread.join(5)
+    assert not thread.is_alive()
+    assert "closed" in told[0]
