@@ -255,10 +255,10 @@ def _prepare(connection: duckdb.DuckDBPyConnection, path: Path | None) -> None:
 
 def _format_of(connection: duckdb.DuckDBPyConnection) -> int | None:
     """The version of the file's tables, or None if it has none, or not all of them."""
-    tables = "select count(*) from duckdb_tables() where table_name = 'durablenb_format'"
-    if connection.execute(tables).fetchall()[0][0] == 0:
+    try:
+        found = connection.execute("select max(version) from durablenb_format").fetchall()[0][0]
+    except duckdb.CatalogException:
         return None
-    found = connection.execute("select max(version) from durablenb_format").fetchall()[0][0]
     return None if found is None else int(found)
 
 

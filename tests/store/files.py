@@ -15,7 +15,7 @@ def wal_of(path: Path) -> Path:
 
 
 def write_commits(path: Path, count: int = 20, size: int = 50) -> list[int]:
-    """A table `t` of the numbers 0, 1, ..., one a commit, all in the log; answers the log's size after each."""
+    """A table `t` of the numbers 0, 1, ..., one a commit, in the log; answers the log's size after each."""
     sizes = []
     with duckdb.connect(str(path)) as connection:
         connection.execute("PRAGMA disable_checkpoint_on_shutdown")

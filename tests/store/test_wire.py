@@ -7,21 +7,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from durablenb.model.events import ALL_EVENTS, EventRaised, ExecutionTerminated
-from durablenb.ports.store import Record
+from durablenb.ports.store import InstanceQuery, Record
 from durablenb.store.duck import DuckStore
 from durablenb.store.wire import COLUMNS, PLACES, from_row, to_row
 from tests.store.scribe import BEGINNING, Scribe
 from tests.strategies import events, events_of, instance_ids
 
-JOURNAL = DuckStore(None)
+
+@pytest.fixture(scope="module")
+def journal():
+    journal = DuckStore(None)
+    yield journal
+    journal.close()
 
 
-def through_the_journal(*written):
+def through(journal, *written):
     """What a table in DuckDB gives back for these events."""
-    last = JOURNAL.last_seq()
+    last = journal.last_seq()
     records = [Record(last + number, "a", f"{number:016x}", event) for number, event in enumerate(written, 1)]
-    JOURNAL.append(records)
-    read = [record for record in JOURNAL.records("a") if record.seq > last]
+    journal.append(records)
+    read = [record for record in journal.records("a") if record.seq > last]
     assert read == records
     return [record.event for record in read]
 
@@ -45,8 +50,8 @@ def test_events_of_every_kind_come_back_equal_from_their_row(kind):
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(events, min_size=1, max_size=20))
-def test_events_come_back_equal_from_a_table(written):
-    assert through_the_journal(*written) == written
+def test_events_come_back_equal_from_a_table(journal, written):
+    assert through(journal, *written) == written
 
 
 @pytest.mark.parametrize(
@@ -66,34 +71,32 @@ def test_events_come_back_equal_from_a_table(written):
     ],
     ids=ascii,
 )
-def test_odd_payloads_come_back_as_they_were(value):
+def test_odd_payloads_come_back_as_they_were(journal, value):
     text = json.dumps(value)
-    (event,) = through_the_journal(EventRaised(1, BEGINNING, "e", text))
+    (event,) = through(journal, EventRaised(1, BEGINNING, "e", text))
     assert json.loads(event.input) == value
 
 
 @pytest.mark.parametrize("name", ["", "\0", "it's", '"', "😀", "e" * 10_000], ids=ascii)
-def test_odd_names_come_back_as_they_were(name):
-    through_the_journal(EventRaised(1, BEGINNING, name, "null"))
+def test_odd_names_come_back_as_they_were(journal, name):
+    through(journal, EventRaised(1, BEGINNING, name, "null"))
 
 
-def test_a_reason_may_be_any_text():
-    through_the_journal(
-        *[ExecutionTerminated(1, BEGINNING, text) for text in ("", "\ud800", "null", "\0", '"')]
-    )
+def test_a_reason_may_be_any_text(journal):
+    through(journal, *[ExecutionTerminated(1, BEGINNING, text) for text in ("", "\ud800", "null", "\0", '"')])
 
 
-def test_five_megabytes_come_back_as_they_were():
+def test_five_megabytes_come_back_as_they_were(journal):
     text = json.dumps("é😀\0\ud800" * 180_000)
     assert len(text) > 5_000_000
-    through_the_journal(EventRaised(1, BEGINNING, "big", text))
+    through(journal, EventRaised(1, BEGINNING, "big", text))
 
 
-def test_payloads_are_plain_text_to_whoever_looks_into_the_table():
-    JOURNAL.append(
-        [Record(JOURNAL.last_seq() + 1, "look", "0" * 16, EventRaised(3, BEGINNING, "go", '{"a": [1]}'))]
+def test_payloads_are_plain_text_to_whoever_looks_into_the_table(journal):
+    journal.append(
+        [Record(journal.last_seq() + 1, "look", "0" * 16, EventRaised(3, BEGINNING, "go", '{"a": [1]}'))]
     )
-    rows = JOURNAL.query(
+    rows = journal.query(
         "select event_id, event_type, name, payload->'a' from history where instance_id = 'look'"
     )
     assert rows == [(3, "EventRaised", "go", "[1]")]
@@ -106,8 +109,6 @@ def test_one_instance_with_a_text_that_is_no_unicode_hides_no_other(store, text)
     scribe.start("odd", version=text, tags={text: text})
     scribe.start_child("odd", "child", version=text)
     store.append(scribe.take())
-    from durablenb.ports.store import InstanceQuery
-
     states = {state.instance_id: state for state in store.states(InstanceQuery())}
     assert set(states) == {"healthy", "odd", "child"}
     assert states["odd"].tags == {text: text}
