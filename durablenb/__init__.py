@@ -8,6 +8,7 @@ from durablenb.core.context import DurableOrchestrationContext
 from durablenb.engine.clocks import SystemClock, VirtualClock
 from durablenb.handle import Handle
 from durablenb.hub import TaskHub
+from durablenb.model.display import options
 from durablenb.model.errors import (
     DurableError,
     FunctionNotFoundError,
@@ -61,6 +62,7 @@ __all__ = [
     "TaskHub",
     "VirtualClock",
     "WaitTimeoutError",
+    "options",
 ]
 
 __version__ = "0.1.0"

@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from datetime import UTC, datetime
 from typing import Any
 
+from durablenb.core.annotations import result_type
 from durablenb.core.projection import history_events
 from durablenb.core.registry import name_of
 from durablenb.engine import messages
@@ -27,6 +28,7 @@ from durablenb.model.status import (
     InstanceState,
     OrchestrationRuntimeStatus,
     PurgeHistoryResult,
+    Shown,
 )
 from durablenb.ports.store import InstanceQuery
 
@@ -119,7 +121,7 @@ class SyncDurableOrchestrationClient:
         message = messages.Start(
             chosen,
             name,
-            self._codec.encode(client_input),
+            self._codec.encode(client_input, "input"),
             checked_version(version),
             _tags(tags),
             _aware(start_at),
@@ -137,7 +139,7 @@ class SyncDurableOrchestrationClient:
         InstanceStateError
             If it has ended.
         """
-        text = self._codec.encode(event_data)
+        text = self._codec.encode(event_data, "event")
         message = messages.Raise(_id(instance_id), checked_event_name(event_name), text)
         if not self.engine.ask(message).result():
             state = self.existing(instance_id)
@@ -338,7 +340,8 @@ class SyncDurableOrchestrationClient:
         else:
             name, status, text = outcome
         if status is OrchestrationRuntimeStatus.Completed:
-            return self._codec.decode(text)
+            wanted = result_type(self.engine.registry.orchestrators.get(name))
+            return self._codec.decode(text, wanted)
         if status is OrchestrationRuntimeStatus.Failed:
             failure = FailureDetails.from_json(json.loads(text))
             raise exception_of(failure, _failed_text(name, failure))
@@ -418,22 +421,25 @@ class SyncDurableOrchestrationClient:
         elif state.status is OrchestrationRuntimeStatus.Terminated:
             output = state.output
         elif state.output is not None:
-            output = self._codec.decode(state.output)
+            output = self._shown(state.output)
         return DurableOrchestrationStatus(
             name=state.name,
             instance_id=state.instance_id,
             created_time=state.created_time,
             last_updated_time=state.last_updated_time,
-            input_=self._codec.decode(state.input) if show_input and state.input else None,
+            input_=self._shown(state.input) if show_input else None,
             output=output,
             runtime_status=state.status,
-            custom_status=self._codec.decode(state.custom_status) if state.custom_status else None,
+            custom_status=self._shown(state.custom_status),
             version=state.version,
             parent_instance_id=state.parent_instance_id,
             tags=state.tags,
             scheduled_start_time=state.scheduled_start_time,
             failure_details=failure,
         )
+
+    def _shown(self, text: str | None) -> Shown | None:
+        return None if text is None else Shown(text, self._codec.shown)
 
 
 def _failed_text(name: str, failure: FailureDetails) -> str:

@@ -103,7 +103,7 @@ class Handle(Displayed):
             If it was purged.
         """
         from durablenb.queries.graph import graph_of
-        from durablenb.queries.steps import flow_of
+        from durablenb.queries.flow import flow_of
 
         return graph_of(flow_of(self._client.history(self.id)))
 

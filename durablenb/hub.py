@@ -3,36 +3,43 @@
 from __future__ import annotations
 
 import atexit
+import inspect
+import logging
 import os
 import sys
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast, overload
 
 from durablenb.app import Blueprint
 from durablenb.client import Statuses, SyncDurableOrchestrationClient
 from durablenb.core.context import HTTP_ACTIVITY
-from durablenb.core.registry import Activity, Registry, name_of
+from durablenb.core.registry import Activity, Registry, check_limit, name_of
 from durablenb.engine.clocks import SystemClock
 from durablenb.engine.engine import Engine, EngineOptions
 from durablenb.engine.episodes import EpisodeOptions
-from durablenb.engine.executors import Executors
+from durablenb.engine.executors import Executors, check_executor
 from durablenb.engine.messages import Registered
 from durablenb.engine.waiting import step
 from durablenb.handle import Handle
 from durablenb.model.display import Displayed, HubView, Views, use_views
-from durablenb.model.errors import DurableError
+from durablenb.model.errors import DurableError, StoreError
 from durablenb.ports.clock import Clock
 from durablenb.queries.instances import InstanceList
 from durablenb.queries.sql import query
 from durablenb.store.duck import DuckStore
+from durablenb.values.codec import Redact, ValueCodec
 
 if TYPE_CHECKING:
     import duckdb
 
+log = logging.getLogger("durablenb")
+
 F = TypeVar("F", bound=Callable[..., Any])
+C = TypeVar("C", bound=type[Any])
 
 SWITCH_SECONDS = 0.0005
 """`sys.setswitchinterval` while a hub is open: an activity busy in pure Python holds up no commit."""
@@ -66,6 +73,14 @@ class TaskHub(Displayed):
         is mended and registered again, or ``"fail"``, as in Azure.
     max_concurrency
         How many activities may run at a time; None for as many as the executor takes.
+    redact
+        A function that sees every value and failure before it is kept: it is called with what it is
+        (``"input"``, ``"result"``, ``"event"``, ``"status"`` or ``"failure"``) and the value as JSON has
+        it, and returns what is kept in its place. Everybody gets what was kept. It has to return the same
+        for the same value, always: replays compare.
+    allow_pickle
+        Whether values may be kept by pickle, where they are given as `Pickled`. Reading one runs code from
+        the file.
 
     Raises
     ------
@@ -96,17 +111,25 @@ class TaskHub(Displayed):
     """
 
     _options: dict[str, Any]
+    _codec: ValueCodec
 
     def __new__(cls, path: str | os.PathLike[str], **options: Any) -> Self:
         """Return the hub of that file which is open in this process, or a new one."""
+        chosen = {**_default_options(), **options}
+        chosen.pop("redact", None)  # its cell makes a new function each time, which replaces the old one
         found = _open_hubs.get(_place_of(path))
         if found is None:
             made = super().__new__(cls)
-            made._options = options
+            made._options = chosen
             return made
-        if found._options != options:
+        differing = ", ".join(
+            f"{name}={found._options.get(name)!r}, not {value!r}"
+            for name, value in chosen.items()
+            if found._options.get(name) != value
+        )
+        if differing:
             raise DurableError(
-                f"{path} is open in this process with other options: {found._options}. Use the same "
+                f"{path} is open in this process with other options: {differing}. Use the same "
                 "ones, or close it first: hub.close()."
             )
         return cast(Self, found)
@@ -122,16 +145,19 @@ class TaskHub(Displayed):
         verify_replay: bool = False,
         on_nondeterminism: Literal["hold", "fail"] = "hold",
         max_concurrency: int | None = None,
+        redact: Redact | None = None,
+        allow_pickle: bool = False,
     ) -> None:
         if hasattr(self, "_engine"):  # the same hub again: its cell was run once more
+            self._codec.redact = redact
             return
         _one_of("mode", mode, ("threads", "kernel"))
         _one_of("durability", durability, ("strict", "pipelined"))
         _one_of("on_nondeterminism", on_nondeterminism, ("hold", "fail"))
-        if max_concurrency is not None and max_concurrency < 1:
-            raise ValueError(f"max_concurrency is {max_concurrency}; expected at least 1, or None.")
+        check_limit(max_concurrency)
         is_threaded = mode == "threads"
-        executors = Executors(executor or ("threads" if is_threaded else "inline"))
+        default = "threads" if is_threaded else "inline"
+        executors = Executors(default if executor is None else executor)
         self._mode = mode
         self._path = _place_of(path)
         self._registry = Registry()
@@ -144,9 +170,8 @@ class TaskHub(Displayed):
             fails_on_nondeterminism=on_nondeterminism == "fail",
             interrupts=() if is_threaded else (KeyboardInterrupt,),
         )
-        options = EngineOptions(
-            is_strict=durability == "strict", max_concurrency=max_concurrency, episodes=episodes
-        )
+        self._codec = ValueCodec(self._store.blob, redact=redact, allow_pickle=allow_pickle)
+        options = EngineOptions(durability == "strict", max_concurrency, episodes, self._codec)
         try:
             self._engine = Engine(self._store, clock or SystemClock(), self._registry, executors, options)
         except BaseException:
@@ -222,6 +247,8 @@ class TaskHub(Displayed):
         ValueError, TypeError
             If one of these isn't what it should be.
         """
+        if executor is not None:
+            check_executor(executor)
         activity = Activity(_chosen_name(function, name), function, max_concurrency, executor)
         self._registry.add_activity(activity)
         self._engine.post(Registered("activity", activity.name))
@@ -240,6 +267,53 @@ class TaskHub(Displayed):
         chosen = _chosen_name(function, name)
         self._registry.add_orchestrator(function, chosen)
         self._engine.post(Registered("orchestrator", chosen))
+
+    @overload
+    def register_type(self, kind: C, name: str | None = None) -> C: ...
+    @overload
+    def register_type(self, *, name: str | None = None) -> Callable[[C], C]: ...
+    def register_type(self, kind: Any = None, name: str | None = None) -> Any:
+        """Register a class, in place of one of the same name, so that its values come back by themselves.
+
+        Without that they are kept as plain JSON, and come back where an annotation says what they are. It is
+        also a decorator.
+
+        Parameters
+        ----------
+        kind
+            A dataclass, an enum, a named tuple, a pydantic model, or a class with Azure's ``to_json`` and
+            ``from_json``.
+        name
+            What stands in the journal; without one, the class's own name.
+
+        Raises
+        ------
+        TypeError
+            If it is another kind of class.
+        ValueError
+            If the name is taken by a type that needs no registration.
+
+        Examples
+        --------
+        >>> import durablenb as df
+        >>> from dataclasses import dataclass
+        >>> with df.TaskHub(":memory:", mode="kernel") as hub:
+        ...     @hub.register_type
+        ...     @dataclass
+        ...     class Order:
+        ...         number: int
+        ...     @hub.orchestrator
+        ...     def echo(context):
+        ...         return [context.get_input()]
+        ...     hub.run(echo, Order(7))  # doctest: +ELLIPSIS
+        [...Order(number=7)]
+        """
+
+        def decorate(decorated: C) -> C:
+            self._engine.post(Registered("type", self._codec.register(decorated, name)))
+            return decorated
+
+        return decorate if kind is None else decorate(kind)
 
     def add_app(self, app: Blueprint) -> None:
         """Register all functions of a `DFApp` or a `Blueprint`.
@@ -324,6 +398,9 @@ class TaskHub(Displayed):
         """
         if self._mode != "kernel":
             raise DurableError('hub.step() is for mode="kernel"; this hub works by itself.')
+        refusal = self._engine.refusal()
+        if refusal is not None:
+            raise refusal
         done = step(self._engine)
         self._engine.committer.drain()  # so that whoever looks now sees it
         return done
@@ -411,6 +488,8 @@ class TaskHub(Displayed):
         if self._is_closed:
             return
         self._is_closed = True
+        if self._engine.is_foreign:
+            return
         try:
             self._engine.stop(wait=wait)
         finally:
@@ -477,6 +556,12 @@ def _chosen_name(function: object, name: str | None) -> str:
     return chosen
 
 
+@cache
+def _default_options() -> dict[str, Any]:
+    parameters = inspect.signature(TaskHub.__init__).parameters.values()
+    return {one.name: one.default for one in parameters if one.kind is one.KEYWORD_ONLY}
+
+
 def _one_of(option: str, value: object, known: tuple[str, ...]) -> None:
     if value not in known:
         raise ValueError(f"{option} is {value!r}; expected one of {', '.join(map(repr, known))}.")
@@ -512,11 +597,16 @@ def _closed(hub: TaskHub) -> None:
 def _close_all() -> None:
     """At the end of the process: what runs is not waited for, and goes on when the file is opened again."""
     for hub in [*_open_hubs.values(), *_in_memory]:
-        hub._close(wait=False)
+        try:
+            hub._close(wait=False)
+        except StoreError as error:
+            log.warning("%s", error)
 
 
 def _forget_all() -> None:
     """In a forked child: the hubs are the parent's."""
+    if _open_hubs or _in_memory:
+        sys.setswitchinterval(_switch_interval)
     _open_hubs.clear()
     _in_memory.clear()
 

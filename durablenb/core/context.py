@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from durablenb.core.annotations import result_type
 from durablenb.core.calls import DurableHttpResponse, polled, retried
 from durablenb.core.moment import Moment
 from durablenb.core.routine import RoutineTask
@@ -32,6 +33,7 @@ from durablenb.model.ids import (
     new_guid,
     new_uuid,
 )
+from durablenb.model.payloads import plain_json
 from durablenb.model.retries import RetryOptions
 
 if TYPE_CHECKING:
@@ -65,9 +67,7 @@ class DurableOrchestrationContext:
 
     # -- calls -----------------------------------------------------------------------------------
 
-    def call_activity(
-        self, name: Any, input_: Any = None, expected_type: type[Any] | None = None
-    ) -> TaskBase[Any]:
+    def call_activity(self, name: Any, input_: Any = None, expected_type: Any = None) -> TaskBase[Any]:
         """A task for one call of an activity.
 
         Parameters
@@ -77,7 +77,8 @@ class DurableOrchestrationContext:
         input_
             Its one argument.
         expected_type
-            A class with ``from_json`` that the result is rebuilt by.
+            What the result is rebuilt as: a class, or an annotation such as ``list[Order]``. Without one,
+            what the function itself says that it returns.
 
         Raises
         ------
@@ -85,20 +86,20 @@ class DurableOrchestrationContext:
             If the argument can't be kept in the journal.
         """
         called = self._execution.name_of(name)
-        text = self._execution.codec.encode(input_)
-        return self._schedule(called, text, expected_type, 1, None)
+        text = self._execution.codec.encode(input_, "input")
+        return self._schedule(called, text, _wanted(expected_type, name), 1, None)
 
     def call_activity_with_retry(
         self,
         name: Any,
         retry_options: RetryOptions,
         input_: Any = None,
-        expected_type: type[Any] | None = None,
+        expected_type: Any = None,
     ) -> TaskBase[Any]:
         """A task for a call of an activity that is made again when it fails; see `RetryOptions`."""
         called = self._execution.name_of(name)
-        text = self._execution.codec.encode(input_)
-        schedule = partial(self._schedule, called, text, expected_type)
+        text = self._execution.codec.encode(input_, "input")
+        schedule = partial(self._schedule, called, text, _wanted(expected_type, name))
         return self._routine(retried(self, schedule, _options(retry_options)))
 
     def call_sub_orchestrator(
@@ -107,7 +108,7 @@ class DurableOrchestrationContext:
         input_: Any = None,
         instance_id: str | None = None,
         version: str | None = None,
-        expected_type: type[Any] | None = None,
+        expected_type: Any = None,
     ) -> TaskBase[Any]:
         """A task for an orchestration started by this one.
 
@@ -122,7 +123,8 @@ class DurableOrchestrationContext:
         version
             The child's version; without one, this orchestration's own.
         expected_type
-            A class with ``from_json`` that the result is rebuilt by.
+            What the result is rebuilt as: a class, or an annotation such as ``list[Order]``. Without one,
+            what the function itself says that it returns.
 
         Raises
         ------
@@ -139,7 +141,7 @@ class DurableOrchestrationContext:
         input_: Any = None,
         instance_id: str | None = None,
         version: str | None = None,
-        expected_type: type[Any] | None = None,
+        expected_type: Any = None,
     ) -> TaskBase[Any]:
         """The same, made again when it fails; with an `instance_id` under the same id each time."""
         create = self._creator(name, input_, instance_id, version, expected_type)
@@ -194,7 +196,7 @@ class DurableOrchestrationContext:
             )
         if is_raw_str and not isinstance(content, str):
             raise TypeError("With is_raw_str the content must be text.")
-        body = content if is_raw_str or content is None else self._execution.codec.encode(content)
+        body = content if is_raw_str or content is None else plain_json(content)
         request = {"method": method.upper(), "uri": uri, "headers": headers or {}, "content": body}
         options = None if retry_options is None else _options(retry_options)
         return self._routine(polled(self, request, timeout, options, is_polling=asynchronous_pattern_enabled))
@@ -216,9 +218,7 @@ class DurableOrchestrationContext:
         """
         return self._timer(fire_at, None)
 
-    def wait_for_external_event(
-        self, name: str, expected_type: type[Any] | None = None
-    ) -> ExternalEventTask[Any]:
+    def wait_for_external_event(self, name: str, expected_type: Any = None) -> ExternalEventTask[Any]:
         """A task for the next external event of that name.
 
         Names are compared without case. Events wait for a waiter if they come first; of several
@@ -257,13 +257,13 @@ class DurableOrchestrationContext:
         External events that it has not seen go with it, in order. What it asks for after this call
         is ignored, and so is what it returns.
         """
-        self._execution.continue_with = self._execution.codec.encode(input_)
+        self._execution.continue_with = self._execution.codec.encode(input_, "input")
 
-    def get_input(self, expected_type: type[Any] | None = None) -> Any:
+    def get_input(self, expected_type: Any = None) -> Any:
         """The orchestration's input, decoded anew at each call."""
         started = self._execution.started
         assert started is not None
-        return self._execution.codec.decode(started.input, expected_type)
+        return self._execution.decode(started.input, expected_type)
 
     def set_custom_status(self, status: Any) -> None:
         """Shows a value as the orchestration's custom status; None and other false values too.
@@ -275,7 +275,7 @@ class DurableOrchestrationContext:
         OrchestrationLimitError
             If it is larger than 16 KB as JSON in UTF-16, Azure's limit.
         """
-        text = self._execution.codec.encode(status)
+        text = self._execution.codec.encode(status, "status")
         if 2 * len(text) > CUSTOM_STATUS_LIMIT:
             raise OrchestrationLimitError(
                 "The UTF-16 size of the JSON-serialized payload must not exceed 16 KB. "
@@ -290,7 +290,7 @@ class DurableOrchestrationContext:
     def custom_status(self) -> Any:
         """The custom status, or None."""
         text = self._execution.custom_status
-        return None if text is None else self._execution.codec.decode(text)
+        return None if text is None else self._execution.decode(text)
 
     def new_uuid(self) -> str:
         """A UUID that is the same in every replay, by Azure's algorithm."""
@@ -367,7 +367,8 @@ class DurableOrchestrationContext:
     ) -> Callable[[int, int | None], AtomicTask[Any]]:
         execution = self._execution
         called = execution.name_of(name)
-        text = execution.codec.encode(input_)
+        text = execution.codec.encode(input_, "input")
+        wanted = _wanted(expected_type, name)
         checked_version(version)
         if instance_id is not None and checked_instance_id(instance_id) in (
             self.instance_id,
@@ -382,9 +383,7 @@ class DurableOrchestrationContext:
             execution.request(
                 actions.CreateSubOrchestration(task_id, called, text, child, chosen, attempt, retry_of)
             )
-            task: SubOrchestrationTask[Any] = SubOrchestrationTask(
-                task_id, self._decoder(expected_type), child
-            )
+            task: SubOrchestrationTask[Any] = SubOrchestrationTask(task_id, self._decoder(wanted), child)
             execution.tasks[task_id] = task
             self._names[task_id] = called
             return task
@@ -417,14 +416,19 @@ class DurableOrchestrationContext:
     def _routine(self, generator: Any) -> RoutineTask:
         return RoutineTask(generator, self._execution.wake)
 
-    def _decoder(self, expected_type: type[Any] | None) -> Any:
-        decode = self._execution.codec.decode
+    def _decoder(self, expected_type: Any) -> Any:
+        decode = self._execution.decode
         return decode if expected_type is None else partial(decode, expected_type=expected_type)
 
     def _next_count(self) -> int:
         count = self._ids_given
         self._ids_given += 1
         return count
+
+
+def _wanted(expected_type: Any, name: object) -> Any:
+    """What a result is rebuilt as: what was asked for, else what the function says that it returns."""
+    return result_type(name) if expected_type is None and callable(name) else expected_type
 
 
 def _options(retry_options: object) -> RetryOptions:

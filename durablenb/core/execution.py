@@ -24,6 +24,7 @@ from durablenb.core.mailbox import Mailbox
 from durablenb.core.routine import RoutineTask
 from durablenb.core.tasks import AtomicTask, Parent, SubOrchestrationTask, TaskBase
 from durablenb.model import actions
+from durablenb.model.errors import TypeNotRegisteredError
 from durablenb.model.events import (
     REQUESTED,
     CustomStatusSet,
@@ -37,7 +38,7 @@ from durablenb.model.events import (
     TaskFailed,
     TimerFired,
 )
-from durablenb.model.failures import FailureDetails, failure_of
+from durablenb.model.failures import FailureDetails
 from durablenb.model.payloads import Codec
 
 Orchestrator = Callable[[DurableOrchestrationContext], Any]
@@ -95,6 +96,7 @@ class Execution(Parent):
         self._can_go_on = False
         self._woken: deque[RoutineTask] = deque()
         self._is_unloaded = False
+        self._unregistered: TypeNotRegisteredError | None = None
 
     @property
     def is_ready(self) -> bool:
@@ -130,6 +132,8 @@ class Execution(Parent):
         ------
         NonDeterminismError
             If the code asked for something else than is recorded.
+        TypeNotRegisteredError
+            If a value is of a type that isn't registered yet; nothing happened then.
         """
         self.now = max(now, self.now)
         begun = OrchestratorStarted(next_id, self.now)
@@ -146,6 +150,8 @@ class Execution(Parent):
         ------
         NonDeterminismError
             At the first fact that the code doesn't ask for as recorded.
+        TypeNotRegisteredError
+            If a value is of a type that isn't registered yet.
         """
         position = 0
         while position < len(history):
@@ -177,6 +183,20 @@ class Execution(Parent):
                 self._routine.close()
 
     # -- what the context calls ------------------------------------------------------------------
+
+    def decode(self, text: str, expected_type: Any = None) -> Any:
+        """The value that a text stands for.
+
+        Raises
+        ------
+        Halted
+            If it is of a type that isn't registered yet: `resume` and `replay` then raise that.
+        """
+        try:
+            return self.codec.decode(text, expected_type)
+        except TypeNotRegisteredError as error:
+            self._unregistered = error
+            self.ledger.halt()
 
     def request(self, action: actions.Action) -> None:
         """Asks for something; after continue_as_new nothing is asked for any more."""
@@ -218,6 +238,8 @@ class Execution(Parent):
             self.ledger.end(self.line)
             return
         try:
+            if self._woken and self.ledger.is_replaying:
+                self.ledger.follow(self.line)  # where it waits for the routines
             while self._woken:
                 self._woken.popleft().proceed()
             if self._can_go_on:
@@ -226,8 +248,10 @@ class Execution(Parent):
         except self._interrupts:
             raise
         except BaseException as error:
-            if self.ledger.mismatch is None:
+            if self.ledger.mismatch is None and self._unregistered is None:
                 self._finish_with(error)
+        if self._unregistered is not None:
+            raise self._unregistered
         if self.ledger.breach is not None and not self.is_finished:
             self._finish_with(self.ledger.breach)
         self.ledger.end(self.line)
@@ -295,7 +319,7 @@ class Execution(Parent):
         elif self.ledger.breach is not None:
             raise self.ledger.breach
         else:
-            text = self.codec.encode(value)
+            text = self.codec.encode(value, "result")
             self.ledger.request(actions.CompleteExecution(text), is_outcome=True)
         self._end()
 
@@ -304,7 +328,7 @@ class Execution(Parent):
             error = self.ledger.breach
         self.ledger.follow_to(error)
         with contextlib.suppress(Halted):  # it doesn't fit what is recorded, and the ledger knows why
-            self.ledger.request(actions.FailExecution(failure_of(error)), is_outcome=True)
+            self.ledger.request(actions.FailExecution(self.codec.failure(error)), is_outcome=True)
             self._end()
 
     def _end(self) -> None:

@@ -18,7 +18,7 @@ MAX_ORCHESTRATION_ACTIONS = 100_000
 
 
 ROUNDS_FOR_AN_ACTION = 10
-"""How often an episode may wait for what is settled already, for each action that an execution may ask for."""
+"""How often an episode may wait for what is settled already, for each action of the limit."""
 
 
 class Halted(BaseException):
@@ -114,8 +114,8 @@ class Ledger:
         self._rounds += 1
         if self._rounds > ROUNDS_FOR_AN_ACTION * self._limit:
             self.breach = OrchestrationLimitError(
-                f"The orchestrator waited more than {ROUNDS_FOR_AN_ACTION * self._limit:,} times in a row for "
-                "tasks that were settled already. Let its loop end, or wait for something new in it."
+                f"The orchestrator waited more than {ROUNDS_FOR_AN_ACTION * self._limit:,} times in a row "
+                "for tasks that were settled already. Let its loop end, or wait for something new in it."
             )
             self.halt()
 

@@ -54,7 +54,9 @@ class Activity:
             parameters = inspect.signature(self.function).parameters.values()
         except (TypeError, ValueError):
             return True
-        return any(parameter.kind is not parameter.KEYWORD_ONLY for parameter in parameters)
+        return any(
+            parameter.kind not in (parameter.KEYWORD_ONLY, parameter.VAR_KEYWORD) for parameter in parameters
+        )
 
 
 class Registry:
@@ -66,8 +68,7 @@ class Registry:
 
     def add_activity(self, activity: Activity) -> None:
         """Registers an activity, in place of one of the same name."""
-        if activity.max_concurrency is not None and activity.max_concurrency < 1:
-            raise ValueError(f"max_concurrency is {activity.max_concurrency}; expected at least 1.")
+        check_limit(activity.max_concurrency)
         self.activities[activity.name] = activity
         mark(activity.function, activity.name)
 
@@ -77,6 +78,24 @@ class Registry:
             raise ValueError(f"An orchestrator's name must not start with @: {name!r}.")
         self.orchestrators[name] = function
         mark(function, name)
+
+
+def check_limit(max_concurrency: object) -> None:
+    """Raises for what is no number of calls.
+
+    Raises
+    ------
+    TypeError
+        If it is neither a whole number nor None.
+    ValueError
+        If it is less than 1.
+    """
+    if max_concurrency is None:
+        return
+    if type(max_concurrency) is not int:
+        raise TypeError(f"max_concurrency is {max_concurrency!r}; expected a whole number, or None.")
+    if max_concurrency < 1:
+        raise ValueError(f"max_concurrency is {max_concurrency}; expected at least 1, or None.")
 
 
 def mark(function: object, name: str) -> None:

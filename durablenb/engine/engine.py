@@ -48,9 +48,10 @@ from durablenb.model.events import (
     TaskScheduled,
     TimerFired,
 )
-from durablenb.model.payloads import Codec, JsonCodec
+from durablenb.model.payloads import Codec
 from durablenb.ports.clock import Clock
 from durablenb.ports.store import OpenInstance, Store
+from durablenb.values.codec import ValueCodec
 
 log = logging.getLogger("durablenb")
 
@@ -74,7 +75,7 @@ class EngineOptions:
     is_strict: bool = True
     max_concurrency: int | None = None
     episodes: EpisodeOptions = field(default_factory=EpisodeOptions)
-    codec: Codec = field(default_factory=JsonCodec)
+    codec: Codec = field(default_factory=ValueCodec)
 
 
 class Engine:
@@ -138,9 +139,14 @@ class Engine:
             self.accept()
         return message.reply
 
+    @property
+    def is_foreign(self) -> bool:
+        """Whether this is a forked child's copy, which must do nothing."""
+        return os.getpid() != self._pid
+
     def refusal(self) -> DurableError | None:
         """Why nothing can be asked for now, or None."""
-        if os.getpid() != self._pid:
+        if self.is_foreign:
             return StoreError(
                 "This process was forked from the one that has the hub open; what it asked for would be "
                 "lost. Open a hub of its own, on another file, or start workers with 'spawn'."
@@ -171,6 +177,17 @@ class Engine:
             if (instance.held or instance.missing) and self._descends(instance, instance_id):
                 return instance.held or _waiting_for_code(instance)
         return None
+
+    def settle(self, instance_id: str) -> None:
+        """Waits for the disk if that instance has ended.
+
+        Raises
+        ------
+        StoreError
+            If the journal can't be written now.
+        """
+        if instance_id not in self.lifecycle.open:
+            self.committer.drain()
 
     def _descends(self, instance: Instance, ancestor: str) -> bool:
         seen: Instance | None = instance
@@ -258,6 +275,7 @@ class Engine:
         self.lifecycle = self.episodes.lifecycle
         self.commands = Commands(self.store, self.journal, self.clock, self.registry, self.episodes)
         self._scheduled: list[Work] = []
+        self._durable: list[Work] = []
         crashes = self.store.crashes()
         for found in self.store.open_instances():
             self._adopt(found, crashes.get(found.instance_id, 0))
@@ -307,6 +325,7 @@ class Engine:
         """
         with self._turn:
             self._take_messages()
+            self._offer_durable()
             self._fire_timers()
             self.episodes.run_queued()
             self._flush()
@@ -333,6 +352,18 @@ class Engine:
     def _step(self) -> str | None:
         self._mend()
         self._take_messages()
+        done = self._work()
+        if done is None and not self._is_on_disk:
+            self._flush()  # only when all else is done, so that no haste of the disk shows in a history
+            self.committer.drain()
+            self._take_messages()
+        if done is None:
+            self._offer_durable()
+            done = self._work()
+        return done or self._fire_timers()
+
+    def _work(self) -> str | None:
+        """An activity or an episode, if one can be done."""
         self.dispatcher.pump()
         job = self.executors.inline.run_next()
         if isinstance(job, Work):
@@ -340,7 +371,11 @@ class Engine:
         if self.lifecycle.queue:
             taken = self.episodes.run_queued(1)
             return f"episode of {taken[0].id}"
-        return self._fire_timers()
+        return None
+
+    @property
+    def _is_on_disk(self) -> bool:
+        return self.committer.is_idle and not self.journal.has_news and not self._scheduled
 
     def jump(self) -> bool:
         """Moves a virtual clock to the next deadline if nothing else can happen; answers whether."""
@@ -352,10 +387,9 @@ class Engine:
         """Whether nothing can happen before time passes or a message comes."""
         return (
             not self.lifecycle.queue
-            and not self._scheduled
+            and not self._durable
             and self.dispatcher.is_idle
-            and not self.journal.has_news
-            and self.committer.is_idle
+            and self._is_on_disk
             and self._inbox.empty()  # last: the last commit may have brought a message
         )
 
@@ -422,8 +456,7 @@ class Engine:
         if isinstance(message, Finished):
             self._finished(message)
         elif isinstance(message, Durable):
-            for work in message.works:
-                self.dispatcher.offer(work)
+            self._durable.extend(message.works)
         elif isinstance(message, Registered):
             self._registered(message)
         elif not isinstance(message, Wake):
@@ -456,10 +489,19 @@ class Engine:
         if message.kind == "activity":
             self.dispatcher.registered(message.name)
             return
+        if message.kind == "type":
+            self._type_registered(message.name)
+            return
         for instance in list(self.lifecycle.open.values()):
             if instance.name == message.name and (instance.held or instance.execution is None):
                 instance.held = None
                 instance.missing.discard(message.name)
+                self.lifecycle.enqueue(instance)
+
+    def _type_registered(self, name: str) -> None:
+        for instance in list(self.lifecycle.open.values()):
+            if instance.execution is None and name in instance.missing:
+                instance.missing.discard(name)
                 self.lifecycle.enqueue(instance)
 
     def _fire_timers(self) -> str | None:
@@ -475,6 +517,11 @@ class Engine:
                 self.lifecycle.arrive(instance, TimerFired, deadline.task_id)
                 fired = f"timer of {instance.id}"
         return fired
+
+    def _offer_durable(self) -> None:
+        works, self._durable = self._durable, []
+        for work in works:
+            self.dispatcher.offer(work)
 
     def _offer(self, work: Work) -> None:
         if self.options.is_strict:

@@ -16,7 +16,7 @@ from durablenb.engine.journal import Journal
 from durablenb.engine.lifecycle import Lifecycle
 from durablenb.engine.timers import Timers
 from durablenb.engine.work import Work
-from durablenb.model.errors import InstanceExistsError, NonDeterminismError
+from durablenb.model.errors import InstanceExistsError, NonDeterminismError, TypeNotRegisteredError
 from durablenb.model.events import (
     TERMINAL,
     Event,
@@ -165,8 +165,11 @@ class Episodes:
             instance.execution = execution
         except NonDeterminismError as error:
             self._part(instance, execution, error)
+        except TypeNotRegisteredError as error:
+            self._await_type(instance, execution, error)
         finally:
-            self._store.mark_replay(None)
+            if not (instance.is_suspect and self._can_run(instance)):  # else once it has come through
+                self._store.mark_replay(None)
 
     def _part(self, instance: Instance, execution: Execution, error: NonDeterminismError) -> None:
         """The code doesn't fit the history: the instance is held, or failed if that was asked for."""
@@ -181,9 +184,31 @@ class Episodes:
             instance.held = error
             log.warning("%s (%s) is held. %s", instance.id, instance.name, error)
 
+    def _await_type(self, instance: Instance, execution: Execution, error: TypeNotRegisteredError) -> None:
+        """A value can't be read yet: the instance waits until its type is registered."""
+        execution.unload()
+        instance.execution = None
+        self._forget(instance)
+        instance.missing.add(error.type_name)
+
     # -- running ---------------------------------------------------------------------------------
 
+    def _can_run(self, instance: Instance) -> bool:
+        is_resting = instance.is_closed or instance.is_suspended or instance.held is not None
+        return not is_resting and instance.execution is not None and instance.execution.is_ready
+
     def _run(self, instance: Instance) -> None:
+        if not (instance.is_suspect and self._can_run(instance)):
+            self._go_on(instance)
+            return
+        self._store.mark_replay(instance.id)
+        try:
+            self._go_on(instance)
+        finally:
+            instance.is_suspect = False
+            self._store.mark_replay(None)
+
+    def _go_on(self, instance: Instance) -> None:
         execution = instance.execution
         if execution is None or instance.is_closed or instance.is_suspended or instance.held:
             return
@@ -194,6 +219,9 @@ class Episodes:
                     self._verify(instance, execution)
             except NonDeterminismError as error:
                 self._part(instance, execution, error)
+                return
+            except TypeNotRegisteredError as error:
+                self._await_type(instance, execution, error)
                 return
             except BaseException as interrupt:  # the kernel's: nothing of this episode happened
                 instance.execution = None

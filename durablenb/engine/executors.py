@@ -10,7 +10,6 @@ from typing import Any, cast
 
 from durablenb.core.registry import Activity
 from durablenb.engine.work import invoke
-from durablenb.model.failures import failure_of
 from durablenb.ports.executor import Executor, Job, Outcome
 
 DEFAULT_THREADS = 16
@@ -111,13 +110,10 @@ def _interruptible(job: Job) -> Outcome:
     if threading.current_thread() is not threading.main_thread():
         return invoke(job)
     try:
-        value = job.function(job.codec.decode(job.text)) if job.takes_input else job.function()
-        return job.codec.encode(value)
+        return invoke(job, passing=(KeyboardInterrupt,))
     except KeyboardInterrupt as interrupt:
         interrupt.add_note(UNHARMED)
         raise
-    except BaseException as error:
-        return failure_of(error)
 
 
 class Executors:

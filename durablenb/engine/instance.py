@@ -35,6 +35,7 @@ class Instance:
         "is_due",
         "is_queued",
         "is_recovered",
+        "is_suspect",
         "is_suspended",
         "missing",
         "next_event_id",
@@ -58,6 +59,7 @@ class Instance:
         self.is_due = True
         self.is_queued = False
         self.is_recovered = False
+        self.is_suspect = False  # it may be what the last process died of
         self.is_suspended = False
 
     @staticmethod
@@ -68,6 +70,7 @@ class Instance:
         instance.has_begun = found.has_begun
         instance.is_suspended = found.is_suspended
         instance.is_recovered = True
+        instance.is_suspect = True
         return instance
 
     @property

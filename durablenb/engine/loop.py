@@ -7,7 +7,7 @@ import contextlib
 import inspect
 import threading
 
-from durablenb.model.failures import failure_of
+from durablenb.engine.work import argument
 from durablenb.ports.executor import Job, Outcome
 
 
@@ -57,10 +57,10 @@ async def _call(job: Job) -> None:
     if not job.begin():
         return
     try:
-        value = job.function(job.codec.decode(job.text)) if job.takes_input else job.function()
-        outcome: Outcome = job.codec.encode(await value if inspect.isawaitable(value) else value)
+        value = job.function(argument(job)) if job.takes_input else job.function()
+        outcome: Outcome = job.codec.encode(await value if inspect.isawaitable(value) else value, "result")
     except BaseException as error:
-        outcome = failure_of(error)
+        outcome = job.codec.failure(error)
     job.finish(outcome)
 
 

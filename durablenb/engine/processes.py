@@ -55,7 +55,7 @@ class FuturesExecutor:
             else:
                 given = self._pool.submit(call_pickled, *_parcel(job))
         except BaseException as error:
-            job.finish(failure_of(error))
+            job.finish(job.codec.failure(error))
             return
         self._given.add(given)
         given.add_done_callback(lambda done: self._ended(job, done))
@@ -77,7 +77,7 @@ class FuturesExecutor:
         try:
             job.finish(done.result())
         except BaseException as error:
-            job.finish(failure_of(error))
+            job.finish(job.codec.failure(error))
 
 
 class ProcessExecutor(ThreadExecutor):
@@ -119,7 +119,7 @@ class ProcessExecutor(ThreadExecutor):
                 process.take(parcel)
             return process.outcome()
         except BaseException as error:
-            return failure_of(error)
+            return job.codec.failure(error)
 
 
 class Process:
@@ -151,7 +151,7 @@ class Process:
         try:
             self._to.write(parcel)
             self._to.flush()
-        except OSError:
+        except (OSError, ValueError):  # it died, or was found dead before
             self.end()
             return False
         return True
@@ -217,15 +217,15 @@ def call_pickled(data: bytes, text: str, takes_input: bool, codec: Codec) -> Out
     try:
         function = _unpickled(data)
     except BaseException as error:
-        return failure_of(error)
+        return codec.failure(error)
     return call(function, text, takes_input, codec)
 
 
 def _parcel(job: Job) -> tuple[bytes, str, bool, Codec]:
-    """A job as it travels; the function is pickled anew, with its globals as they are now."""
+    """A job as it travels, with all that its input refers to; the function with its globals of now."""
     import cloudpickle
 
-    return cloudpickle.dumps(job.function), job.text, job.takes_input, job.codec
+    return cloudpickle.dumps(job.function), job.codec.gathered(job.text), job.takes_input, job.codec
 
 
 @lru_cache(maxsize=256)

@@ -98,6 +98,8 @@ def _wait_a_while(engine: Engine, instance_id: str, completion: Future[Any], sec
                     "timer is set. Raise the event it waits for, or resume it, then wait again."
                 )
         engine.rest(seconds)
+    else:
+        engine.settle(instance_id)  # at once, so that each wait ends after the same steps
 
 
 def check(engine: Engine, instance_id: str) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Coroutine
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from durablenb.core.annotations import input_type
 from durablenb.core.registry import Activity
 from durablenb.engine.messages import Finished
-from durablenb.model.failures import failure_of
 from durablenb.model.payloads import Codec
 from durablenb.ports.executor import Job, Outcome
 
@@ -84,18 +84,32 @@ class Work:
         self.dispatcher.post(Finished(self, outcome, self.started_at, self.dispatcher.now()))
 
 
-def invoke(job: Job) -> Outcome:
-    """Calls the activity; whatever it raises is its failure."""
-    return call(job.function, job.text, job.takes_input, job.codec)
+def argument(job: Job) -> Any:
+    """What the activity is called with."""
+    return job.codec.decode(job.text, input_type(job.function))
 
 
-def call(function: Callable[..., Any], text: str, takes_input: bool, codec: Codec) -> Outcome:
+def invoke(job: Job, *, passing: tuple[type[BaseException], ...] = ()) -> Outcome:
+    """Calls the activity; whatever it raises is its failure, but for what is to pass through."""
+    return call(job.function, job.text, job.takes_input, job.codec, passing=passing)
+
+
+def call(
+    function: Callable[..., Any],
+    text: str,
+    takes_input: bool,
+    codec: Codec,
+    *,
+    passing: tuple[type[BaseException], ...] = (),
+) -> Outcome:
     """The function's result as text, or its failure."""
     try:
-        value = function(codec.decode(text)) if takes_input else function()
-        return codec.encode(_awaited(value) if inspect.iscoroutine(value) else value)
+        value = function(codec.decode(text, input_type(function))) if takes_input else function()
+        return codec.encode(_awaited(value) if inspect.iscoroutine(value) else value, "result")
+    except passing:
+        raise
     except BaseException as error:
-        return failure_of(error)
+        return codec.failure(error)
 
 
 def _awaited(made: Coroutine[Any, Any, Any]) -> Any:

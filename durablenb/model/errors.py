@@ -52,6 +52,10 @@ class TypeNotRegisteredError(DurableError, LookupError):
     You get a `NotSerializableError` instead where a value is written that can't be kept.
     """
 
+    def __init__(self, message: str, type_name: str = "") -> None:
+        super().__init__(message)
+        self.type_name = type_name
+
 
 class InstanceNotFoundError(DurableError, LookupError):
     """The hub has no instance with that id."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -71,6 +70,10 @@ class Codec(Protocol):
         """The value that the text stands for, rebuilt as that type where the text doesn't say its own."""
         ...
 
+    def shown(self, text: str) -> Any:
+        """The value for a status; never raises: what can't be rebuilt now is shown as JSON has it."""
+        ...
+
     def failure(self, error: BaseException) -> FailureDetails:
         """What is kept of an exception."""
         ...
@@ -78,85 +81,6 @@ class Codec(Protocol):
     def gathered(self, text: str) -> str:
         """The text with all blobs that it refers to, ready to go to another process."""
         ...
-
-
-class JsonCodec:
-    """JSON as in RFC 8259: no NaN; tuples come back as lists, and numbers as keys come back as text."""
-
-    def __init__(self) -> None:
-        self._encode = json.JSONEncoder(allow_nan=False, check_circular=True).encode
-
-    def encode(self, value: object) -> str:
-        """The value as JSON text.
-
-        Raises
-        ------
-        NotSerializableError
-            With the path to what JSON can't hold.
-        """
-        try:
-            text = self._encode(value)
-        except (TypeError, ValueError, RecursionError) as error:
-            raise _diagnosis(value, error) from None
-        if len(text) > SIZE_LIMIT:
-            raise NotSerializableError(
-                f"The value has {len(text):,} characters as JSON; the journal keeps up to {SIZE_LIMIT:,}. "
-                "Write it to a file and hand on its path. Nothing was recorded."
-            )
-        return text
-
-    def decode(self, text: str, expected_type: type[Any] | None = None) -> Any:
-        """The value that the text stands for; `expected_type` with a ``from_json`` is given it."""
-        value = json.loads(text)
-        rebuild = getattr(expected_type, "from_json", None)
-        if rebuild is not None and not isinstance(value, expected_type):  # type: ignore[arg-type]
-            return rebuild(value)
-        return value
-
-
-def _diagnosis(value: object, error: Exception) -> NotSerializableError:
-    try:
-        _check(value, "value", 0, set())
-    except NotSerializableError as found:
-        return found
-    return NotSerializableError(f"The value can't be kept in the journal: {error}.")
-
-
-def _check(value: object, path: str, depth: int, above: set[int]) -> None:
-    """Raises for the first thing inside the value that JSON can't hold."""
-    kind = type(value)
-    if value is None or isinstance(value, (str, int)):
-        return
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            _refuse(path, f"the number {value!r}", "Replace it by None or by text")
-        return
-    if not isinstance(value, (dict, list, tuple)):
-        _refuse(
-            path,
-            f"a {kind.__module__}.{kind.__qualname__}",
-            "Return str, int, float, bool, None, or lists and dicts of them",
-        )
-    if depth >= DEPTH_LIMIT:
-        _refuse(path[:200], f"more than {DEPTH_LIMIT} levels", "Flatten the value")
-    if id(value) in above:
-        _refuse(path[:200], "a reference to itself", "Break the cycle")
-    above.add(id(value))
-    if isinstance(value, dict):
-        for key, item in value.items():
-            if not isinstance(key, (str, int, float, type(None))):
-                _refuse(path, f"a dict with the key {key!r}", "Use text as keys")
-            _check(item, f"{path}[{key!r}]", depth + 1, above)
-    elif isinstance(value, (list, tuple)):
-        for index, item in enumerate(value):
-            _check(item, f"{path}[{index}]", depth + 1, above)
-    above.discard(id(value))
-
-
-def _refuse(path: str, found: str, remedy: str) -> None:
-    raise NotSerializableError(
-        f"{path} is {found}, which the journal can't keep. {remedy}. Nothing was recorded."
-    )
 
 
 def plain_json(value: object) -> str:

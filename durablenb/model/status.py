@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -62,6 +64,48 @@ class InstanceState:
     generation: int = 0
 
 
+class Shown:
+    """A value of a status as the journal has it; it is decoded when it is first looked at.
+
+    Parameters
+    ----------
+    text
+        The value as text.
+    decode
+        Makes the value of it.
+    """
+
+    __slots__ = ("_decode", "_value", "text")
+
+    def __init__(self, text: str, decode: Callable[[str], Any]) -> None:
+        self.text = text
+        self._decode: Callable[[str], Any] | None = decode
+        self._value: Any = None
+
+    @property
+    def value(self) -> Any:
+        """The value."""
+        if self._decode is not None:
+            self._value, self._decode = self._decode(self.text), None
+        return self._value
+
+
+class _Looked:
+    """A field of a status; what is `Shown` is decoded on the way out."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = "_" + name.strip("_")
+
+    def __get__(self, status: object, owner: type) -> Any:
+        if status is None:
+            return None
+        kept = vars(status)[self._name]
+        return kept.value if isinstance(kept, Shown) else kept
+
+    def __set__(self, status: object, value: Any) -> None:
+        vars(status)[self._name] = value
+
+
 @dataclass
 class DurableOrchestrationStatus(Displayed):
     """What `get_status` answers; false where the hub has no such instance.
@@ -77,10 +121,10 @@ class DurableOrchestrationStatus(Displayed):
     instance_id: str | None = None
     created_time: datetime | None = None
     last_updated_time: datetime | None = None
-    input_: Any = None
-    output: Any = None
+    input_: Any = _Looked()
+    output: Any = _Looked()
     runtime_status: OrchestrationRuntimeStatus | None = None
-    custom_status: Any = None
+    custom_status: Any = _Looked()
     history: list[dict[str, Any]] | None = None
     version: str | None = None
     parent_instance_id: str | None = None
@@ -103,14 +147,18 @@ class DurableOrchestrationStatus(Displayed):
             "instanceId": self.instance_id,
             "createdTime": _iso(self.created_time),
             "lastUpdatedTime": _iso(self.last_updated_time),
-            "input": self.input_,
-            "output": self.output,
+            "input": _json_form(vars(self)["_input"]),
+            "output": _json_form(vars(self)["_output"]),
             "runtimeStatus": str(self.runtime_status) if self.runtime_status else None,
-            "customStatus": self.custom_status,
+            "customStatus": _json_form(vars(self)["_custom_status"]),
         }
         if self.history is not None:
             shown["historyEvents"] = self.history
         return shown
+
+
+def _json_form(kept: Any) -> Any:
+    return json.loads(kept.text) if isinstance(kept, Shown) else kept
 
 
 def _iso(moment: datetime | None) -> str | None:

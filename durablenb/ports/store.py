@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
+from durablenb.model.errors import StoreError
 from durablenb.model.events import (
     Event,
     ExecutionStarted,
@@ -57,6 +58,14 @@ class InstanceQuery:
     offset: int = 0
 
 
+def blob_is_gone(blob_hash: str) -> StoreError:
+    """The error for a blob that a store doesn't have."""
+    return StoreError(
+        f"The payload {blob_hash[:12]} is not in the journal: it was purged with all that referred to it, "
+        "or the file is damaged."
+    )
+
+
 class Store(Protocol):
     """A journal. Only the committer's thread writes; anybody may read, and reads what is on disk.
 
@@ -64,11 +73,11 @@ class Store(Protocol):
     """
 
     def append(self, records: Sequence[Record]) -> None:
-        """Writes all of these or none; they are on disk when it returns."""
+        """Writes all of these, with their blobs, or none; they are on disk when it returns."""
         ...
 
     def purge(self, instance_ids: Sequence[str]) -> None:
-        """Deletes all events of these instances."""
+        """Deletes all events of these instances, and the blobs that no other one refers to."""
         ...
 
     def last_seq(self) -> int:
@@ -81,6 +90,10 @@ class Store(Protocol):
 
     def records(self, instance_id: str) -> list[Record]:
         """All events of an instance, of all its executions, oldest first."""
+        ...
+
+    def blob(self, blob_hash: str) -> bytes:
+        """The bytes of a blob that a payload refers to."""
         ...
 
     def open_instances(self) -> list[OpenInstance]:

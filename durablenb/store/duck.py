@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC
@@ -14,13 +15,13 @@ import duckdb
 from durablenb.model.errors import StoreError
 from durablenb.model.events import Event, ExecutionStarted
 from durablenb.model.status import InstanceState, OrchestrationRuntimeStatus
-from durablenb.ports.store import InstanceQuery, OpenInstance, Pending, Record
-from durablenb.store import statements
+from durablenb.ports.store import InstanceQuery, OpenInstance, Pending, Record, blob_is_gone
+from durablenb.store import blobs, statements
 from durablenb.store.connections import Connections
 from durablenb.store.lockfile import HubLock
 from durablenb.store.opener import open_database
 from durablenb.store.recorder import FlightRecorder
-from durablenb.store.wire import from_row, read_attributes, to_row
+from durablenb.store.wire import Row, from_row, read_attributes, to_row
 
 FORMAT = 1
 """Version of the tables; a file of a newer one is refused."""
@@ -50,6 +51,7 @@ class DuckStore:
     def __init__(self, path: Path | None) -> None:
         self._is_closed = False
         self._is_unsure = False
+        self._pid = os.getpid()
         self._lock = HubLock(path) if path is not None else None
         self.path = None if self._lock is None else self._lock.path
         self._recorder = FlightRecorder(self.path)
@@ -80,13 +82,24 @@ class DuckStore:
     def _insert(self, records: Sequence[Record]) -> None:
         try:
             with self._translated("write to"):
-                appender = self._connections.appender()
-                appender.append_rows(map(to_row, records))
-                appender.flush()
+                rows = [to_row(record) for record in records]
+                uses = blobs.uses_of(rows)
+                if uses:
+                    with blobs.transaction(self._connections.writer()):
+                        blobs.write(self._connections.writer(), rows, uses)
+                        self._append_rows(rows)
+                    blobs.let_go(rows)
+                else:
+                    self._append_rows(rows)
         except BaseException as error:
             self._connections.drop_appender()
             if not (isinstance(error, StoreError) and self._has(records[-1])):
                 raise
+
+    def _append_rows(self, rows: Sequence[Row]) -> None:
+        appender = self._connections.appender()
+        appender.append_rows(rows)
+        appender.flush()
 
     def _has(self, record: Record) -> bool:
         try:
@@ -95,9 +108,16 @@ class DuckStore:
             return False
 
     def purge(self, instance_ids: Sequence[str]) -> None:
-        """Deletes all events of these instances."""
+        """Deletes all events of these instances, and the blobs that no other one refers to."""
+        ids = list(instance_ids)
         with self._translated("purge"):
-            self._connections.writer().execute(statements.PURGE, [list(instance_ids)])
+            writer = self._connections.writer()
+            if blobs.has_uses(writer, ids):
+                with blobs.transaction(writer):
+                    blobs.free(writer, ids)
+                    writer.execute(statements.PURGE, [ids])
+            else:
+                writer.execute(statements.PURGE, [ids])
         self._recorder.forget(instance_ids)
 
     def last_seq(self) -> int:
@@ -122,6 +142,13 @@ class DuckStore:
     def records(self, instance_id: str) -> list[Record]:
         """All events of an instance, of all its executions, oldest first."""
         return [from_row(row) for row in self.query(statements.LOAD_ONE, [instance_id])]
+
+    def blob(self, blob_hash: str) -> bytes:
+        """The bytes of a blob."""
+        found = self.query(blobs.FETCH, [blob_hash])
+        if not found:
+            raise blob_is_gone(blob_hash)
+        return bytes(found[0][0])
 
     def open_instances(self) -> list[OpenInstance]:
         """The instances that aren't ended, oldest first."""
@@ -224,6 +251,11 @@ class DuckStore:
             raise StoreError("The hub is closed. Open it again: durablenb.TaskHub(path).")
         if self._lock is not None:
             self._lock.check_owner()
+        elif os.getpid() != self._pid:
+            raise StoreError(
+                "This hub in memory belongs to the process from which this one was forked, and DuckDB "
+                "doesn't work in a fork. Open a hub in the child instead."
+            )
 
 
 def _prepare(connection: duckdb.DuckDBPyConnection, path: Path | None) -> None:
@@ -236,10 +268,11 @@ def _prepare(connection: duckdb.DuckDBPyConnection, path: Path | None) -> None:
                 f"{path} has format {version} of the journal; this durablenb knows up to {FORMAT}. "
                 "Nothing was changed. Open it with a newer durablenb."
             )
-        if version is None:
+        is_whole = version is not None and _has_views(connection)
+        if not is_whole:
             connection.execute((folder / "schema.sql").read_text("utf-8"))
         connection.execute(statements.CHECK)
-        if version is None or not _has_views(connection):
+        if not is_whole:
             connection.execute((folder / "views.sql").read_text("utf-8"))
         if version is None:
             connection.execute("insert into durablenb_format values (?)", [FORMAT])
@@ -265,9 +298,9 @@ def _format_of(connection: duckdb.DuckDBPyConnection) -> int | None:
 def _has_views(connection: duckdb.DuckDBPyConnection) -> bool:
     found = connection.execute(
         "select count(*) from duckdb_views() "
-        "where view_name in ('history', 'instance_states', 'instances', 'activities')"
+        "where view_name in ('history', 'instance_states', 'instances', 'activities', 'payloads')"
     ).fetchall()
-    return bool(found[0][0] == 4)
+    return bool(found[0][0] == 5)
 
 
 def _state(row: tuple[Any, ...]) -> InstanceState:

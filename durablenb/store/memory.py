@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from durablenb.core.fold import state_of
 from durablenb.model.events import (
@@ -22,8 +22,9 @@ from durablenb.model.events import (
     TimerCanceled,
     TimerFired,
 )
+from durablenb.model.payloads import Blob, Payload, blobs_of, references
 from durablenb.model.status import InstanceState
-from durablenb.ports.store import InstanceQuery, OpenInstance, Pending, Record
+from durablenb.ports.store import InstanceQuery, OpenInstance, Pending, Record, blob_is_gone
 
 _SETTLED = (
     TaskCompleted,
@@ -41,17 +42,25 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self.journal: list[Record] = []
+        self.blobs: dict[str, Blob] = {}
         self._replaying: str | None = None
         self._crashes: dict[str, int] = {}
 
     def append(self, records: Sequence[Record]) -> None:
-        """Writes all of these."""
+        """Writes all of these, with their blobs."""
         self.journal.extend(records)
+        for text in _texts(records):
+            self.blobs.update((blob.hash, blob) for blob in blobs_of(text))
+            if isinstance(text, Payload):
+                text.blobs = ()
 
     def purge(self, instance_ids: Sequence[str]) -> None:
-        """Deletes all events of these instances."""
+        """Deletes all events of these instances, and the blobs that no other one refers to."""
         gone = set(instance_ids)
         self.journal = [record for record in self.journal if record.instance_id not in gone]
+        if self.blobs:
+            used = {one for text in _texts(self.journal) for one in references(text)}
+            self.blobs = {one: blob for one, blob in self.blobs.items() if one in used}
         self._crashes = {i: count for i, count in self._crashes.items() if i not in gone}
 
     def last_seq(self) -> int:
@@ -66,6 +75,12 @@ class MemoryStore:
     def records(self, instance_id: str) -> list[Record]:
         """All events of an instance, of all its executions, oldest first."""
         return [record for record in self.journal if record.instance_id == instance_id]
+
+    def blob(self, blob_hash: str) -> bytes:
+        """The bytes of a blob."""
+        if blob_hash not in self.blobs:
+            raise blob_is_gone(blob_hash)
+        return self.blobs[blob_hash].content
 
     def open_instances(self) -> list[OpenInstance]:
         """The instances that aren't ended, oldest first."""
@@ -127,6 +142,15 @@ class MemoryStore:
 
     def _ids(self) -> list[str]:
         return list(dict.fromkeys(record.instance_id for record in self.journal))
+
+
+def _texts(records: Iterable[Record]) -> Iterator[str]:
+    """The values among these records, as text."""
+    for record in records:
+        for name in ("input", "result", "status"):
+            text = getattr(record.event, name, None)
+            if isinstance(text, str):
+                yield text
 
 
 def _current(events: list[Event]) -> list[Event]:

@@ -14,3 +14,19 @@ create table if not exists journal (
     started_at   timestamp,           -- UTC: when the activity that ended here had begun
     attributes   varchar              -- JSON: what only some events have
 );
+
+-- The large parts of values (data frames, arrays, pictures), each once.
+create table if not exists blobs (
+    hash    varchar   not null primary key,  -- SHA-256 of the content
+    kind    varchar   not null,              -- what it is, such as pandas.DataFrame
+    size    bigint    not null,              -- bytes
+    content blob      not null,
+    created timestamp not null               -- UTC
+);
+
+-- Which event refers to which of them.
+create table if not exists blob_uses (
+    seq         bigint  not null,
+    instance_id varchar not null,
+    hash        varchar not null
+);

@@ -99,3 +99,8 @@ select
 from (select * from calls where event_type = 'TaskScheduled') s
 left join (select * from calls where event_type <> 'TaskScheduled') e
     on s.execution_id = e.execution_id and s.task_id = e.task_id;
+
+-- One row a large part of a value, without its bytes.
+create or replace view payloads as
+select b.hash, b.kind, b.size as bytes, coalesce(u.uses, 0) as uses, b.created
+from blobs b left join (select hash, count(*) as uses from blob_uses group by hash) u on b.hash = u.hash;

@@ -123,10 +123,10 @@ def read_attributes(text: str | None) -> dict[str, Any]:
 
 
 def _payload_text(field: str, event: events.Event) -> str:
-    value = getattr(event, field)
+    value: Any = getattr(event, field)
     if isinstance(value, FailureDetails):
         return failure_text(value)
-    return json.dumps(value) if field == "reason" else str(value)
+    return json.dumps(value) if field == "reason" else value
 
 
 def _attributes_text(event: events.Event, extra: tuple[str, ...]) -> str | None:

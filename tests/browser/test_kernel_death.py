@@ -59,7 +59,7 @@ def test_a_killed_kernel_loses_nothing_and_repeats_nothing(lab: Lab, tmp_path: P
         assert ran == {"0": 1, "1": 1, "2": 1, "3": 2, "4": 1, "5": 1}
         outputs = page.locator(".jp-OutputArea-output")
         expect(outputs.filter(has_text="[0, 1, 4, 9, 16, 25]").first).to_be_visible()
-        expect(outputs.filter(has_text="<season season: Completed>")).to_be_visible()
+        expect(outputs.locator("img[alt='Completed']")).to_be_visible()
         expect(page.locator('[data-mime-type="application/vnd.jupyter.stderr"]')).to_have_count(0)
         for theme in ("Light", "Dark"):
             use_theme(page, f"JupyterLab {theme}")

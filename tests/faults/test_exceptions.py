@@ -1,6 +1,7 @@
 """Whatever user code raises, its own orchestration fails, readably, and nothing else does."""
 
 import asyncio
+import contextlib
 import gc
 import sys
 import threading
@@ -146,7 +147,6 @@ TABLE = {
     "nothing can be set": (raising(lambda: Slotted("rigid")), f"{__name__}.Slotted", "rigid"),
     "demanding subclass": (raising(lambda: Demanding("more")), f"{__name__}.Demanding", "more"),
 }
-NOT_MIXED = {"StopIteration", "StopAsyncIteration", "ExceptionGroup", "demanding subclass", "nothing can be set"}
 
 
 @pytest.fixture(scope="module")
@@ -325,9 +325,7 @@ def test_a_parent_catches_the_original_type_even_through_a_child(hub, case, exec
             try:
                 yield task
             except kind as error:
-                assert isinstance(error, df.TaskFailedError)
-                assert str(error)
-                caught.append(error.details.error_type.rpartition(".")[2])
+                caught.append(error.details.error_type.rpartition(".")[2] if str(error) else None)
         return caught
 
     name = TABLE[case][1].rpartition(".")[2]
@@ -447,10 +445,8 @@ def test_an_orchestrator_that_catches_generator_exit_can_be_terminated(hub, unha
     @hub.orchestrator
     def clinging(context):
         while True:
-            try:
+            with contextlib.suppress(GeneratorExit):
                 yield context.wait_for_external_event("never")
-            except GeneratorExit:
-                pass
 
     handle = hub.start(clinging)
     while len(handle.history()) < 3:
@@ -553,10 +549,10 @@ def test_a_from_json_that_raises_is_the_orchestrators_own_exception(hub, unharme
     def reading(context):
         try:
             yield context.call_activity("order", None, Order)
-        except KeyError as error:
+        except TypeError as error:
             return str(error)
 
-    assert hub.run(reading) == "'price'"
+    assert "can't be made a Order: KeyError: 'price'" in hub.run(reading)
 
 
 def test_a_thread_that_an_activity_leaves_behind_stops_nobody(hub, unharmed, monkeypatch):

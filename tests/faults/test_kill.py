@@ -1,4 +1,4 @@
-"""A hundred times a process dies in the middle of its work: nothing said is lost, nothing done is repeated."""
+"""A hundred deaths in the middle of the work: nothing that was said is lost, nothing done is repeated."""
 
 import subprocess
 import sys
@@ -80,7 +80,9 @@ def check(path, diary):
     with df.TaskHub(path, mode="kernel") as hub:
         rows = hub.sql("select seq from history order by seq").fetchall()
         assert [row[0] for row in rows] == list(range(1, len(rows) + 1))
-        histories = {status.instance_id: hub.handle(status.instance_id).history() for status in hub.instances()}
+        histories = {
+            status.instance_id: hub.handle(status.instance_id).history() for status in hub.instances()
+        }
         for history in histories.values():
             check_history(history)
         check_families(histories)
@@ -173,4 +175,4 @@ def expected(kind, instance_id):
 
 def family(instance_id, depth):
     children = [family(f"{instance_id}.{n}", depth - 1) for n in range(2)] if depth else []
-    return [f"{instance_id}/own", *sum(children, [])]
+    return [f"{instance_id}/own", *(key for child in children for key in child)]

@@ -2,6 +2,7 @@
 
 import decimal
 import math
+import threading
 import time
 from datetime import UTC, date, datetime
 from fractions import Fraction
@@ -39,6 +40,7 @@ KEPT = {
     "1 MB": "x" * MEGABYTE,
     "5 MB": "ü" * (5 * MEGABYTE // 2),
     "5 MB of items": list(range(700_000)),
+    "5 MB of bytes": b"\x00\xff" * (5 * MEGABYTE // 2),
     "lone surrogate": "a\ud800b\udfffc",
     "NUL": "a\0b\0",
     "control characters": "".join(map(chr, range(32))) + "\x7f\x85\u2028\u2029\ufeff\ufffe\uffff",
@@ -49,16 +51,21 @@ KEPT = {
     "big float": 1.7976931348623157e308,
     "minus zero": -0.0,
     "0.1 + 0.2": 0.1 + 0.2,
-    "depth at the limit": nested(DEPTH_LIMIT),
-    "keys": {"": 1, "\0": 2, "\ud800": 3, "a.b": 4, "$type": 5, "__class__": 6},
+    "NaN": {"a": [1, math.nan]},
+    "infinities": [math.inf, -math.inf],
+    "bytes": {"a": b"\0\xff", "b": bytearray(b"x")},
+    "datetime": [datetime(2024, 1, 1, 1, 2, 3, 4, tzinfo=UTC), datetime.min, date.max],
+    "Decimal": {"price": decimal.Decimal("1.10"), "none": decimal.Decimal("NaN")},
+    "UUID": UUID(int=1),
+    "complex": 1j,
+    "set": {"a": {1}},
+    "tuple": (1, (2, []), ()),
+    "keys": {"": 1, "\0": 2, "\ud800": 3, "a.b": 4, "$type": 5, "$value": 6, "__class__": 7},
+    "what looks like a tag": {"$type": "tuple", "$value": [1]},
+    "keys of all types": {1: "a", "1": "b", None: 1, 1.5: 2, math.nan: 3, (1, 2): 4, b"k": 5, False: 6},
+    "depth": nested(DEPTH_LIMIT - 1),
     "wide dict": {str(n): n for n in range(10_000)},
     "shared, not cyclic": [shared := [1, 2], shared, {"again": shared}],
-}
-
-CHANGED_AS_IN_JSON = {
-    "tuple": ((1, (2,)), [1, [2]]),
-    "integer keys": ({1: "a", -2: "b"}, {"1": "a", "-2": "b"}),
-    "other keys": ({None: 1, 1.5: 2, True: 3}, {"null": 1, "1.5": 2, "true": 3}),
 }
 
 
@@ -67,40 +74,20 @@ class Opaque:
         raise ValueError("not even a text")
 
 
-class HalfDict(dict):
-    def items(self):
-        raise RuntimeError("no items")
-
-
 # The value, and a part of the message: where it is and what it is.
 REFUSED = {
-    "NaN": ({"a": [1, math.nan]}, r"value\['a'\]\[1\] is the number nan"),
-    "infinity": ([math.inf], r"value\[0\] is the number inf"),
-    "minus infinity": (-math.inf, r"value is the number -inf"),
-    "NaN as a key": ([{math.nan: 1}], r"value\[0\] is a dict with the key nan"),
-    "bytes": ({"a": b"x"}, r"value\['a'\] is a builtins.bytes"),
-    "bytearray": (bytearray(b"x"), r"value is a builtins.bytearray"),
-    "datetime": ([datetime(2024, 1, 1, tzinfo=UTC)], r"value\[0\] is a datetime.datetime"),
-    "date": (date(2024, 1, 1), r"value is a datetime.date"),
-    "Decimal": ({"price": decimal.Decimal("1.10")}, r"value\['price'\] is a decimal.Decimal"),
-    "Fraction": (Fraction(1, 3), r"value is a fractions.Fraction"),
-    "UUID": (UUID(int=1), r"value is a uuid.UUID"),
-    "complex": (1j, r"value is a builtins.complex"),
-    "set": ({"a": {1}}, r"value\['a'\] is a builtins.set"),
+    "Fraction": ([Fraction(1, 3)], r"value\[0\] is a fractions.Fraction"),
     "generator": ((n for n in range(3)), r"value is a builtins.generator"),
     "function": ([len], r"value\[0\] is a builtins.builtin_function_or_method"),
+    "lock": ({"a": threading.Lock()}, r"value\['a'\] is a _thread.lock"),
     "object": ([[Opaque()]], r"value\[0\]\[0\] is a .*Opaque"),
-    "odd dict": ([HalfDict(a=1)], r"value\[0\]"),
+    "an object as a key": ([{Opaque(): 3}], r"value\[0\].* is a .*Opaque"),
     "cyclic": (cyclic(), r"value\['a'\]\[1\]\['back'\] is a reference to itself"),
-    "tuple as a key": ({(1, 2): 3}, r"value is a dict with the key \(1, 2\)"),
-    "bytes as a key": ([{b"k": 3}], r"value\[0\] is a dict with the key b'k'"),
-    "an odd object as a key": ([{Opaque(): 3}], r"value\[0\] is a dict with the key <"),
     "too deep by one": (nested(DEPTH_LIMIT + 1), f"more than {DEPTH_LIMIT} levels"),
     "too deep, as dicts": ({"a": {"b": nested(DEPTH_LIMIT - 1)}}, f"more than {DEPTH_LIMIT} levels"),
     "depth 10^5": (nested(100_000), f"more than {DEPTH_LIMIT} levels"),
-    "a thing too deep": (nested(100, b"x"), r"\[0\]\[0\] is a builtins.bytes"),
-    "too many digits": (10**5000, r"value is .*digits"),
-    "keys that become one": ([{1: "a", "1": "b"}], r"value\[0\] is a dict with the keys? .*'1'"),
+    "an object far inside": (nested(100, len), r"\[0\]\[0\].* is a builtins.builtin_function"),
+    "too many digits": ([10**5000], r"value\[0\] is a number of too many digits"),
 }
 
 
@@ -141,7 +128,8 @@ def recorded(hub):
 
 
 def same(value, other):
-    return repr(value) == repr(other)  # -0.0 is not 0.0, and no assert prints megabytes
+    # By repr: -0.0 is not 0.0, NaN is NaN, a tuple is no list; and no assert prints megabytes.
+    return repr(value) == repr(other)
 
 
 @pytest.mark.parametrize("case", KEPT)
@@ -154,12 +142,6 @@ def test_a_value_comes_through_unchanged_whichever_way_it_goes(hub, case):
     handle.raise_event("data", value)
     assert same(handle.result(), value)
     assert same(handle.status().output, value)
-
-
-@pytest.mark.parametrize("case", CHANGED_AS_IN_JSON)
-def test_some_values_come_through_as_json_has_them(hub, case):
-    value, expected = CHANGED_AS_IN_JSON[case]
-    assert same(hub.run("through_an_activity", value), expected)
 
 
 @pytest.mark.parametrize("case", REFUSED)
@@ -222,7 +204,7 @@ def test_a_result_that_cannot_be_kept_fails_who_gave_it(hub, case):
     def gives(context):
         return value
 
-    for orchestrator in (asks, gives):
+    for orchestrator in (asks,) if case == "generator" else (asks, gives):  # that would be its own
         handle = hub.start(orchestrator)
         with pytest.raises(df.NotSerializableError, match=message):
             handle.result()
@@ -403,6 +385,7 @@ def test_deep_values_can_be_read_wherever_they_were_allowed(hub):
     assert far_down(300, handle.result) == deep
     assert far_down(300, handle.status).output == deep
     assert hub.sql("select json_array_length(input) from instances").fetchall()
+    assert handle.history()[0].input
 
 
 @pytest.mark.serial

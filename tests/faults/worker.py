@@ -54,7 +54,8 @@ def register(hub, diary, random):
         children = [
             context.call_sub_orchestrator("family", depth - 1, f"{context.instance_id}.{n}") for n in range(2)
         ]
-        return [mine, *sum((yield context.task_all(children)), [])]
+        done = yield context.task_all(children)
+        return [mine, *(key for child in done for key in child)]
 
     @hub.orchestrator
     def waiter(context):

@@ -6,7 +6,6 @@ from durablenb.engine.work import Work, invoke
 from durablenb.ports.executor import Job, Outcome
 from tests.simulation.audit import Audit
 
-
 _SLOW = {"crawl": 1.0, "double": 0.6}
 """How likely a call of an activity is to last."""
 

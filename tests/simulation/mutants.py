@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -105,18 +105,33 @@ def timers_fire_early(original, timers, now):
     return original(timers, now + timedelta(seconds=1))
 
 
-@planted(Engine, "_fire_timers")
-def a_timer_of_an_older_generation_fires(original, engine):
+def _fire_into_the_open_instance(engine):
     fired = None
-    for deadline in list(engine.timers._heap):
-        now = engine.lifecycle.open.get(deadline.instance.id)
-        is_stale = now is not None and now is not deadline.instance and deadline.task_id in now.pending
-        if is_stale and deadline.due <= engine.clock.now():
-            engine.timers._heap.remove(deadline)
-            now.pending.discard(deadline.task_id)
-            engine.lifecycle.arrive(now, ev.TimerFired, deadline.task_id)
-            fired = "a stale timer"
-    return fired or original(engine)
+    for deadline in engine.timers.take_due(engine.clock.now()):
+        instance = engine.lifecycle.open.get(deadline.instance.id)
+        if instance is not None and deadline.task_id is None:
+            instance.is_due = True
+            engine.lifecycle.enqueue(instance)
+        elif instance is not None and deadline.task_id in instance.pending:
+            instance.pending.discard(deadline.task_id)
+            engine.lifecycle.arrive(instance, ev.TimerFired, deadline.task_id)
+        fired = "a timer"
+    return fired
+
+
+@contextmanager
+def a_timer_of_an_older_generation_fires():
+    is_asked = property(
+        lambda deadline: deadline.task_id is None or deadline.task_id in deadline.instance.pending
+    )
+    with (
+        patch.object(Deadline, "is_wanted", is_asked),
+        patch.object(Engine, "_fire_timers", _fire_into_the_open_instance),
+    ):
+        yield
+
+
+MUTANTS["a_timer_of_an_older_generation_fires"] = a_timer_of_an_older_generation_fires
 
 
 @planted(Deadline, "is_wanted")

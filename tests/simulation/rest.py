@@ -31,12 +31,12 @@ def come_to_rest(world: Simulation) -> None:
     is_rewound = False
     for _ in range(ROUNDS):
         settle(world)
-        if world.audit.violations:
-            return
         found = world.disk.store.open_instances()
         _check_agreement(world, found)
         for instance in found:
             _check_reason(world, instance)
+        if world.audit.violations:
+            return
         for instance in found:
             _help(world, instance)
         if not found:

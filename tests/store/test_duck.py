@@ -8,11 +8,11 @@ import pytest
 
 from durablenb.model.errors import StoreError
 from durablenb.model.events import EventRaised, OrchestratorStarted
-from durablenb.ports.store import InstanceQuery, Record
+from durablenb.ports.store import Record
 from durablenb.store import duck
 from durablenb.store.connections import Connections
 from durablenb.store.duck import DuckStore
-from tests.store.files import contents, run
+from tests.store.files import contents
 from tests.store.scribe import BEGINNING
 
 
@@ -105,85 +105,6 @@ def test_opened_again_a_hub_knows_all_it_knew(store, scribe, hub):
     again.close()
 
 
-# -- opening ---------------------------------------------------------------------------------------
-
-
-def make(hub, *statements):
-    """A database that wasn't made by a hub, or not in the usual way."""
-    with duckdb.connect(str(hub)) as connection:
-        for statement in statements:
-            connection.execute(statement)
-
-
-@pytest.mark.parametrize(
-    ("statement", "message"),
-    [
-        ("insert into durablenb_format values (99)", r"has format 99 .* knows up to 1\. Nothing was changed"),
-        ("alter table journal drop payload", "because of a table of its own"),
-        ("drop view history; create table history (i int)", "because of a table of its own"),
-    ],
-)
-def test_a_file_that_is_no_hub_of_this_version_is_refused_and_let_go(hub, statement, message):
-    DuckStore(hub).close()
-    make(hub, *statement.split(";"))
-    before = contents(hub.parent)
-    for _ in range(2):  # The second time it isn't locked.
-        with pytest.raises(StoreError, match=message):
-            DuckStore(hub)
-    assert contents(hub.parent) == before
-    assert run(f"import duckdb; duckdb.connect({str(hub)!r})") == ""
-
-
-def test_a_newer_format_is_refused_before_anything_is_added_to_the_file(hub):
-    make(
-        hub,
-        "create table durablenb_format (version int, extra int)",
-        "insert into durablenb_format values (2, 3)",
-    )
-    with pytest.raises(StoreError, match="Open it with a newer durablenb"):
-        DuckStore(hub)
-    with duckdb.connect(str(hub)) as connection:
-        assert connection.execute("select table_name from duckdb_tables()").fetchall() == [
-            ("durablenb_format",)
-        ]
-
-
-def test_a_database_with_other_tables_can_become_a_hub(hub, scribe):
-    make(hub, "create table mine as select 42 as i")
-    store = DuckStore(hub)
-    scribe.start("a")
-    store.append(scribe.take())
-    assert store.query("select i from mine") == [(42,)]
-    store.close()
-
-
-@pytest.mark.parametrize(
-    "left", ["delete from durablenb_format", "drop view activities", "drop table journal"]
-)
-def test_tables_that_were_only_half_made_are_completed(hub, left):
-    DuckStore(hub).close()
-    make(hub, "delete from durablenb_format", left)
-    for _ in range(2):
-        store = DuckStore(hub)
-        assert store.states(InstanceQuery()) == store.query("from activities") == []
-        assert store.query("from durablenb_format") == [(duck.FORMAT,)]
-        store.close()
-
-
-def test_a_hub_stays_the_same_file_when_the_working_directory_changes(tmp_path, monkeypatch, scribe):
-    (tmp_path / "elsewhere").mkdir()
-    monkeypatch.chdir(tmp_path)
-    store = DuckStore(duck.Path("hub.duckdb"))
-    scribe.start("a")
-    store.append(scribe.take())
-    monkeypatch.chdir(tmp_path / "elsewhere")
-    store._connections.close()  # As after a fatal error; the next call opens the file again.
-    assert store.last_seq() == 1
-    store.mark_replay("a")
-    store.close()
-    assert list((tmp_path / "elsewhere").iterdir()) == []
-
-
 # -- all or nothing --------------------------------------------------------------------------------
 
 
@@ -218,20 +139,26 @@ def test_an_interrupted_batch_is_not_written_until_it_is_given_again(any_store, 
     assert [record.seq for record in any_store.records("a")] == list(range(1, 12))
 
 
-def test_a_batch_that_was_written_when_the_interrupt_came_is_not_written_twice(
-    any_store, scribe, monkeypatch
+class Interrupted:
+    """An appender whose flush is interrupted, in Python's way or in DuckDB's."""
+
+    def __init__(self, appender, error, is_written):
+        self.append_rows, self.clear = appender.append_rows, appender.clear
+        self._appender, self._error, self._is_written = appender, error, is_written
+
+    def flush(self):
+        if self._is_written:
+            self._appender.flush()
+        raise self._error
+
+
+@pytest.mark.parametrize("is_written", [True, False])
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("Query interrupted")], ids=repr)
+def test_a_batch_is_written_once_whenever_the_interrupt_came(
+    any_store, scribe, monkeypatch, error, is_written
 ):
-    class Interrupted:
-        def __init__(self, appender):
-            self.append_rows = appender.append_rows
-            self.really_flush = appender.flush
-
-        def flush(self):
-            self.really_flush()
-            raise KeyboardInterrupt
-
     appender = Connections.appender
-    monkeypatch.setattr(Connections, "appender", lambda self: Interrupted(appender(self)))
+    monkeypatch.setattr(Connections, "appender", lambda self: Interrupted(appender(self), error, is_written))
     scribe.start("a")
     records = scribe.take()
     with pytest.raises(KeyboardInterrupt):
@@ -242,32 +169,7 @@ def test_a_batch_that_was_written_when_the_interrupt_came_is_not_written_twice(
     assert any_store.query("select seq from journal order by seq") == [(1,), (2,)]
 
 
-SIGINT = """
-import os, signal, sys, threading
-from pathlib import Path
-from durablenb.model.events import EventRaised
-from durablenb.ports.store import Record
-from durablenb.store.duck import DuckStore
-from tests.store.scribe import BEGINNING
-
-store = DuckStore(Path(sys.argv[1]))
-records = [Record(n, "a", "e", EventRaised(n, BEGINNING, "e", "1")) for n in range(1, 200_001)]
-threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
-try:
-    store.append(records)
-except KeyboardInterrupt:
-    print("interrupted", store.last_seq())
-store.append(records)
-print(store.query("select count(*), max(seq) from journal"))
-store.close()
-"""
-
-
-def test_the_kernels_interrupt_stops_a_long_write_and_leaves_the_hub_in_order(hub):
-    assert run(SIGINT, hub).splitlines() == ["interrupted 0", "[(200000, 200000)]"]
-
-
-def test_the_kernels_interrupt_of_a_query_is_one_to_the_caller_too(any_store, monkeypatch):
+def test_the_interrupt_of_a_query_is_one_to_the_caller_too(any_store, monkeypatch):
     class Reader:
         def execute(self, *_):
             raise RuntimeError("Query interrupted")  # DuckDB's word for it.
@@ -277,6 +179,9 @@ def test_the_kernels_interrupt_of_a_query_is_one_to_the_caller_too(any_store, mo
         any_store.last_seq()
     monkeypatch.undo()
     assert any_store.last_seq() == 0
+
+
+# -- threads ---------------------------------------------------------------------------------------
 
 
 def test_each_thread_reads_through_a_connection_of_its_own(store):

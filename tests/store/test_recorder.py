@@ -13,24 +13,29 @@ import os, sys
 from pathlib import Path
 from durablenb.store.duck import DuckStore
 store = DuckStore(Path(sys.argv[1]))
-for name in sys.argv[2].split():
-    store.mark_replay(name)
-    if name != sys.argv[3]:
-        store.mark_replay(None)
-    else:
-        os._exit(0)
+store.mark_replay("healthy")
+store.mark_replay(None)
+store.mark_replay("poison")
 os._exit(0)
 """
 
 
-def crashes_after_dying_in(hub, *guilty):
-    """What a hub says after one process after another died replaying these."""
-    for name in guilty:
-        run(DIE_REPLAYING, hub, "healthy " + name, name)
+def die_replaying(hub, *names, guilty):
+    """What a process leaves that replays these instances one after the other, and dies in the guilty one."""
+    recorder = FlightRecorder(hub)
+    for name in names:
+        recorder.mark(name)
+        if name == guilty:
+            return
+        recorder.mark(None)
+
+
+def crashes(hub):
+    """What the next process is told."""
     store = DuckStore(hub)
-    crashes = store.crashes()
+    found = store.crashes()
     store.close()
-    return crashes
+    return found
 
 
 def note(hub):
@@ -38,26 +43,29 @@ def note(hub):
 
 
 def test_process_that_died_in_a_replay_names_the_instance(hub):
-    assert crashes_after_dying_in(hub, "poison") == {"poison": 1}
+    for _ in range(2):
+        run(DIE_REPLAYING, hub)
+    assert crashes(hub) == {"poison": 2}
 
 
 def test_crashes_in_a_row_add_up_also_those_of_several_instances(hub):
-    assert crashes_after_dying_in(hub, "a", "a", "b", "a") == {"a": 3, "b": 1}
+    for guilty in ("a", "a", "b", "a"):
+        die_replaying(hub, "healthy", guilty, guilty=guilty)
+    assert crashes(hub) == {"a": 3, "b": 1}
 
 
 def test_process_that_died_outside_of_replays_blames_nobody(hub):
-    run(DIE_REPLAYING, hub, "healthy other", "nobody")
-    assert crashes_after_dying_in(hub) == {}
+    die_replaying(hub, "healthy", "other", guilty=None)
+    assert crashes(hub) == {}
 
 
 def test_looking_at_a_crash_counts_it_once(hub):
-    run(DIE_REPLAYING, hub, "a", "a")
-    for _ in range(3):
-        assert crashes_after_dying_in(hub) == {"a": 1}
+    die_replaying(hub, "a", guilty="a")
+    assert [crashes(hub) for _ in range(3)] == [{"a": 1}] * 3
 
 
 def test_replay_that_comes_through_ends_the_row_and_leaves_no_file(hub):
-    run(DIE_REPLAYING, hub, "a", "a")
+    die_replaying(hub, "a", guilty="a")
     store = DuckStore(hub)
     store.mark_replay("a")
     store.mark_replay(None)
@@ -67,13 +75,13 @@ def test_replay_that_comes_through_ends_the_row_and_leaves_no_file(hub):
 
 
 def test_purged_instance_leaves_its_crashes_behind(hub):
-    run(DIE_REPLAYING, hub, "a", "a")
-    run(DIE_REPLAYING, hub, "b", "b")
+    die_replaying(hub, "a", guilty="a")
+    die_replaying(hub, "b", guilty="b")
     store = DuckStore(hub)
     store.purge(["a", "unknown"])
     assert store.crashes() == {"b": 1}
     store.close()
-    assert crashes_after_dying_in(hub) == {"b": 1}
+    assert crashes(hub) == {"b": 1}
 
 
 @pytest.mark.parametrize("odd", ["it's", '"', "雪😀", "\\", "\ud800"], ids=ascii)

@@ -20,7 +20,7 @@ from durablenb.model.events import (
     TimerFired,
 )
 from durablenb.model.failures import FailureDetails
-from durablenb.model.payloads import JsonCodec
+from durablenb.values.codec import ValueCodec
 from tests.traps.lab import counted, kinds
 
 
@@ -284,7 +284,7 @@ def test_row_18_completions_doubled_in_a_history_count_once():
         return [(yield context.call_activity("a")), (yield context.call_activity("b"))]
 
     now = df.VirtualClock().now()
-    execution = Execution(asks, "i", "x", JsonCodec(), name_of)
+    execution = Execution(asks, "i", "x", ValueCodec(), name_of)
     execution.replay(
         [
             ExecutionStarted(1, now, "asks", "null"),

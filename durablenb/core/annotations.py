@@ -1,0 +1,80 @@
+"""What functions say of their values: the type of an activity's input, and of a function's result."""
+
+from __future__ import annotations
+
+import collections.abc
+import functools
+import inspect
+import typing
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+_GENERATORS = (collections.abc.Generator, collections.abc.Coroutine, collections.abc.Awaitable)
+"""Annotations of functions whose result is the last thing that these name."""
+
+_STREAMS = (collections.abc.Iterator, collections.abc.Iterable, collections.abc.AsyncGenerator)
+
+
+class _Types(NamedTuple):
+    input: Any
+    result: Any
+
+
+def input_type(function: object) -> Any:
+    """The annotation of the function's first parameter, or None."""
+    return _types(function).input
+
+
+def result_type(function: object) -> Any:
+    """What the function says that it returns; of a generator that which it returns in the end. Or None."""
+    return _types(function).result
+
+
+def _types(function: object) -> _Types:
+    try:
+        return _known(function)
+    except Exception:  # a name that isn't there yet; it may be by the next time
+        found = getattr(_plain(function), "__annotations__", {})
+        return _of(function, {name: hint for name, hint in found.items() if not isinstance(hint, str)})
+
+
+@functools.lru_cache(maxsize=1024)
+def _resolved(function: Any) -> _Types:
+    return _of(function, typing.get_type_hints(_plain(function)))
+
+
+_known = typing.cast(Callable[[object], _Types], _resolved)
+
+
+def _of(function: Any, hints: dict[str, Any]) -> _Types:
+    wanted = hints.get("return")
+    origin = typing.get_origin(wanted) or wanted
+    if origin in _GENERATORS:
+        wanted = (typing.get_args(wanted) or (None,))[-1]
+    elif origin in _STREAMS:
+        wanted = None
+    return _Types(hints.get(_first_parameter(function)), wanted)
+
+
+def _first_parameter(function: Any) -> str:
+    try:
+        return next(iter(inspect.signature(_behind(function)).parameters), "")
+    except (TypeError, ValueError):
+        return ""
+
+
+def _behind(function: Any) -> Any:
+    """The function under the decorators of an app."""
+    found = getattr(function, "function", None)
+    return found if callable(found) else function
+
+
+def _plain(function: Any) -> Any:
+    """The function behind partial objects, decorators and objects that are called."""
+    function = _behind(function)
+    while isinstance(function, functools.partial):
+        function = function.func
+    function = inspect.unwrap(function)
+    if not hasattr(function, "__annotations__") and callable(function):
+        return type(function).__call__
+    return function

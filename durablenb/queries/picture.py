@@ -1,0 +1,99 @@
+"""All that a picture of one instance is drawn from, whether it stands still or moves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from durablenb.model.events import Event, ExecutionStarted, OrchestratorStarted
+from durablenb.model.status import DurableOrchestrationStatus
+from durablenb.queries.flow import flow_of
+from durablenb.queries.steps import Call, Flow, calls_of
+from durablenb.queries.waits import Obstacle, Wait, waits_of
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An instance as it stands: nothing in it has to be asked for any more.
+
+    Parameters
+    ----------
+    status
+        What a client sees.
+    events
+        Of all executions, oldest first.
+    flow
+        The last execution as a graph of steps.
+    calls
+        The tasks of all executions.
+    waits
+        What it waits for; the first one is the one to look at first.
+    now
+        When this was so, of an instance that is open.
+    """
+
+    status: DurableOrchestrationStatus
+    events: tuple[Event, ...]
+    flow: Flow
+    calls: tuple[Call, ...]
+    waits: tuple[Wait, ...]
+    now: datetime | None = None
+
+    @property
+    def word(self) -> str:
+        """The status, or what a notebook must say instead of "Running": "Held", "Waiting", ..."""
+        kinds = {wait.kind for wait in self.waits}
+        if "mending" in kinds:
+            return "Held"
+        if "code" in kinds or "child" in kinds:
+            return "Not loaded" if "code" in kinds else "Blocked"
+        is_running = str(self.status.runtime_status) == "Running"
+        if is_running and kinds <= {"external event", "timer"}:
+            return "Waiting"
+        if is_running and kinds == {"retry"}:
+            return "Retrying"
+        return str(self.status.runtime_status)
+
+    @property
+    def executions(self) -> int:
+        """How many executions there were, counting those after continue-as-new and rewind."""
+        return sum(type(event) is ExecutionStarted for event in self.events)
+
+    @property
+    def episodes(self) -> tuple[datetime, ...]:
+        """When the orchestrator looked."""
+        return tuple(event.timestamp for event in self.events if type(event) is OrchestratorStarted)
+
+
+def picture_of(
+    status: DurableOrchestrationStatus,
+    events: Sequence[Event],
+    obstacle: Obstacle | None = None,
+    now: datetime | None = None,
+) -> Picture:
+    """Return all that there is to draw of an instance.
+
+    Parameters
+    ----------
+    status
+        Where it stands.
+    events
+        Its history, of all executions.
+    obstacle
+        What stands in its way, if the engine says that something does.
+    now
+        The time; what is open lasts until then.
+    """
+    missing = obstacle.missing if obstacle else ()
+    calls = [_known(call, missing) for call in calls_of(events)]
+    flow = flow_of(events, calls)
+    current = [call for step in flow.steps for call in step.calls]
+    waits = waits_of(events, current, obstacle)
+    return Picture(status, tuple(events), flow, tuple(calls), waits, now if waits else None)
+
+
+def _known(call: Call, missing: tuple[str, ...]) -> Call:
+    """Return the call; one that is open and has no code is not loaded."""
+    is_missing = bool(missing) and call.state == "open" and call.kind == "activity" and call.name in missing
+    return replace(call, state="not loaded") if is_missing else call

@@ -1,0 +1,135 @@
+"""What an open instance waits for, and since when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from durablenb.model.events import (
+    TERMINAL,
+    Event,
+    ExecutionResumed,
+    ExecutionStarted,
+    ExecutionSuspended,
+    OrchestratorStarted,
+    TimerCreated,
+)
+from durablenb.queries.steps import Call
+from durablenb.queries.timeline import Kind
+
+WaitKind = Literal["mending", "code", "child", "resuming", "start", "turn", "retry"] | Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Why an instance can't go on until somebody does something, as an engine knows it.
+
+    Parameters
+    ----------
+    missing
+        Functions whose cells have not run yet.
+    held
+        Why the instance is held, if it is.
+    below
+        What stands in the way of one of its sub-orchestrations.
+    """
+
+    missing: tuple[str, ...] = ()
+    held: str | None = None
+    below: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """One thing that an instance waits for.
+
+    Parameters
+    ----------
+    kind
+        What it is: a kind of task, or the mending or defining of code, its being resumed, its start.
+    name
+        Of the activity, the external event, the function, ...
+    since, due
+        From when on, and until when, where that is known.
+    count, attempt
+        How many calls, and the number of the attempt (of the last one that has most).
+    detail
+        The child's id, the reason of a suspension, what doesn't fit.
+    """
+
+    kind: WaitKind
+    name: str
+    since: datetime | None = None
+    due: datetime | None = None
+    count: int = 1
+    attempt: int = 1
+    detail: str = ""
+
+
+def waits_of(
+    events: Sequence[Event], calls: Iterable[Call], obstacle: Obstacle | None = None
+) -> tuple[Wait, ...]:
+    """Return what an instance waits for; nothing if it has ended.
+
+    Parameters
+    ----------
+    events
+        Its history, of which the last execution counts.
+    calls
+        The calls of the last execution.
+    obstacle
+        What the engine says.
+    """
+    if not events or isinstance(events[-1], TERMINAL):
+        return ()
+    waits = _obstructions(events, obstacle or Obstacle())
+    groups: dict[tuple[str, str], list[Call]] = {}
+    for call in calls:
+        if call.state in ("open", "retrying"):
+            kind = "retry" if call.state == "retrying" else call.kind
+            groups.setdefault((kind, call.name), []).append(call)
+    waits += [_wait(several) for several in groups.values()]
+    return tuple(waits or [Wait("turn", "", events[-1].timestamp)])
+
+
+def _obstructions(events: Sequence[Event], obstacle: Obstacle) -> list[Wait]:
+    waits: list[Wait] = []
+    if obstacle.held is not None:
+        waits.append(Wait("mending", "", detail=obstacle.held))
+    waits += [Wait("code", name) for name in obstacle.missing]
+    if obstacle.below is not None:
+        waits.append(Wait("child", "", detail=obstacle.below))
+    suspended: ExecutionSuspended | None = None
+    started: ExecutionStarted | None = None
+    for event in events:
+        if isinstance(event, ExecutionStarted):
+            started, suspended = event, None
+        elif isinstance(event, OrchestratorStarted):
+            started = None
+        elif isinstance(event, ExecutionSuspended):
+            suspended = event
+        elif isinstance(event, ExecutionResumed):
+            suspended = None
+    if suspended is not None:
+        waits.append(Wait("resuming", "", suspended.timestamp, detail=suspended.reason))
+    if started is not None and started.scheduled_start_time is not None:
+        waits.append(Wait("start", "", started.timestamp, started.scheduled_start_time))
+    return waits
+
+
+def _wait(calls: Sequence[Call]) -> Wait:
+    first = calls[0]
+    if first.state == "retrying":
+        lasts = [call.pauses[-1] for call in calls]
+        kind: WaitKind = "retry"
+        attempt = max(len(call.attempts) for call in calls) + 1
+    else:
+        lasts = [call.attempts[-1] for call in calls]
+        kind = first.kind
+        attempt = max(span.attempt for span in lasts)
+    dues = [span.request.fire_at for span in lasts if isinstance(span.request, TimerCreated)]
+    child = getattr(lasts[0].request, "instance_id", "") if len(calls) == 1 else ""
+    since = min(span.asked for span in lasts)
+    return Wait(kind, first.name, since, min(dues, default=None), len(calls), attempt, child)

@@ -1,0 +1,1 @@
+"""Values: what activities and orchestrators may hand around, as text and as blobs, and back."""

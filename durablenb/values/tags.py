@@ -1,0 +1,89 @@
+"""The types of the standard library that JSON doesn't have: a closed set, each with its tag."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from pathlib import Path, PurePath
+from typing import Any, NamedTuple
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+
+class Tag(NamedTuple):
+    """How values of one type are written as JSON under ``"$value"``, and read."""
+
+    kind: type
+    write: Callable[[Any], Any]
+    read: Callable[[Any], Any]
+
+
+def _moment_text(moment: datetime) -> str:
+    return datetime.isoformat(moment) + _suffixes(moment)
+
+
+def _time_text(moment: time) -> str:
+    return time.isoformat(moment) + _suffixes(moment)
+
+
+def _suffixes(moment: datetime | time) -> str:
+    """The zone's name in brackets, as in RFC 9557, and on which side of a clock change it is."""
+    zone = moment.tzinfo
+    name = f"[{zone.key}]" if isinstance(zone, ZoneInfo) and zone.key else ""
+    return f"{name}[fold]" if moment.fold else name
+
+
+def _moment(text: str) -> datetime:
+    plain, zone, fold = _parts(text)
+    moment = datetime.fromisoformat(plain)
+    return moment.replace(tzinfo=zone or moment.tzinfo, fold=fold)
+
+
+def _time(text: str) -> time:
+    plain, zone, fold = _parts(text)
+    moment = time.fromisoformat(plain)
+    return moment.replace(tzinfo=zone or moment.tzinfo, fold=fold)
+
+
+def _parts(text: str) -> tuple[str, ZoneInfo | None, int]:
+    plain, *suffixes = text.replace("]", "").split("[")
+    zones = [ZoneInfo(one) for one in suffixes if one != "fold"]
+    return plain, zones[0] if zones else None, int("fold" in suffixes)
+
+
+def _microseconds(span: timedelta) -> int:
+    return span // timedelta(microseconds=1)
+
+
+def _bytes_text(content: bytes | bytearray) -> str:
+    return base64.b64encode(content).decode("ascii")
+
+
+def _complex(parts: list[str]) -> complex:
+    return complex(*map(float, parts))
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+TAGS: dict[str, Tag] = {
+    "datetime": Tag(datetime, _moment_text, _moment),
+    "date": Tag(date, date.isoformat, date.fromisoformat),
+    "time": Tag(time, _time_text, _time),
+    "timedelta": Tag(timedelta, _microseconds, lambda number: timedelta(microseconds=number)),
+    "uuid": Tag(UUID, str, UUID),
+    "decimal": Tag(Decimal, str, Decimal),
+    "bytes": Tag(bytes, _bytes_text, base64.b64decode),
+    "bytearray": Tag(bytearray, _bytes_text, lambda text: bytearray(base64.b64decode(text))),
+    "path": Tag(PurePath, str, Path),
+    "float": Tag(float, repr, float),
+    "complex": Tag(complex, lambda number: [repr(number.real), repr(number.imag)], _complex),
+    "tuple": Tag(tuple, list, tuple),
+    "set": Tag(set, list, set),
+    "frozenset": Tag(frozenset, list, frozenset),
+    "dict": Tag(dict, _same, dict),
+}
+"""By tag. Containers, and numbers that aren't finite, are written by `durablenb.values.writer`."""

@@ -1,0 +1,1 @@
+"""What notebooks show: pictures and tables that need no kernel, no script and no network."""

@@ -1,0 +1,55 @@
+"""Which object shows as what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from durablenb.model.display import Card, HubView
+from durablenb.model.failures import FailureDetails
+from durablenb.model.retries import RetryOptions
+from durablenb.model.status import DurableOrchestrationStatus
+from durablenb.queries.history import History
+from durablenb.queries.instances import InstanceList
+from durablenb.queries.picture import Picture
+from durablenb.views import cards, texts
+from durablenb.views.account import account_of
+
+__all__ = ["SIZE_LIMIT", "account_of", "html_of", "text_of"]
+
+SIZE_LIMIT = 500_000
+"""Characters of HTML that an object may take in a notebook."""
+
+_CARDS: dict[type, Callable[[Any], str]] = {
+    Picture: cards.picture_card,
+    HubView: cards.hub_card,
+    History: cards.history_card,
+    DurableOrchestrationStatus: cards.status_card,
+    InstanceList: cards.instances_card,
+    FailureDetails: cards.failure_card,
+    RetryOptions: cards.retries_card,
+    Card: cards.plain_card,
+}
+
+_TEXTS: dict[type, Callable[[Any], str]] = {
+    Picture: texts.picture_text,
+    HubView: texts.hub_text,
+    History: texts.history_text,
+    InstanceList: texts.instances_text,
+    FailureDetails: texts.failure_text,
+    RetryOptions: texts.retries_text,
+    Card: texts.card_text,
+}
+
+
+def text_of(shown: object) -> str:
+    """Return an object as text that is the same in every run."""
+    text = _TEXTS.get(type(shown), repr)
+    return text(shown)
+
+
+def html_of(shown: object) -> str | None:
+    """Return an object as pictures and tables, or None if it has none, or they would be too large."""
+    draw = _CARDS.get(type(shown))
+    html = None if draw is None else draw(shown)
+    return None if html is None or len(html) > SIZE_LIMIT else html

@@ -1,0 +1,74 @@
+"""The picture of an execution: its steps from left to right, fan-outs as one box, what is open in colour."""
+
+from __future__ import annotations
+
+from durablenb.queries.picture import Picture
+from durablenb.queries.steps import CallState, Flow, Step
+from durablenb.views.boxes import draw_box
+from durablenb.views.cells import MANY, draw_cells
+from durablenb.views.layout import MARGIN, Layout, layout_of
+from durablenb.views.links import LINE, draw_links
+from durablenb.views.nodes import SMALL
+from durablenb.views.palette import GREY, TINTS
+from durablenb.views.svg import MUTED, WIDTH, Drawing
+from durablenb.views.words import plural, states_text
+
+_PANELS = 3
+
+
+def graph_svg(picture: Picture) -> tuple[str, str]:
+    """Return the picture of the last execution, and the sentence that says the same."""
+    flow = picture.flow
+    sentence = sentence_of(picture)
+    layout = layout_of(flow)
+    drawing = Drawing(WIDTH, sentence)
+    _draw_loops(drawing, layout)
+    draw_tags = draw_links(drawing, layout)
+    for box in layout.boxes.values():
+        draw_box(drawing, box)
+    draw_tags()
+    if not flow.steps:
+        words = "nothing was asked for" + (" yet" if flow.end is None else "")
+        right = max(box.x + box.width for box in layout.boxes.values())
+        drawing.text(right + 16, layout.boxes["start"].middle + 4, words, size=11.5, fill=MUTED)
+    height = layout.height
+    for step in _worth_cells(flow)[:_PANELS]:
+        height = draw_cells(drawing, step, MARGIN, height + 6, WIDTH - 2 * MARGIN)
+    return drawing.finished(height), sentence
+
+
+def sentence_of(picture: Picture) -> str:
+    """Return what there is to see of an instance, as a sentence."""
+    steps = picture.flow.steps
+    calls = sum(len(step.calls) for step in steps)
+    states: dict[CallState, int] = {}
+    for step in steps:
+        for state, count in step.states.items():
+            states[state] = states.get(state, 0) + count
+    counts = f": {states_text(states)}" if states else ""
+    status = picture.status
+    what = f"{plural(len(steps), 'step')}, {plural(calls, 'call')}{counts}"
+    return f"{status.name} {status.instance_id}: {picture.word}, {what}"
+
+
+def _worth_cells(flow: Flow) -> list[Step]:
+    """Return the steps of many calls at once, or with failures among many; the largest first."""
+    rounds = {place for loop in flow.loops for place in range(loop.first, loop.last + 1)}
+    several = [step for step in flow.steps if len(step.calls) >= MANY and step.kind != "timer"]
+    worth = [step for step in several if step.stage not in rounds or "failed" in step.states]
+    return sorted(worth, key=lambda step: -len(step.calls))
+
+
+def _draw_loops(drawing: Drawing, layout: Layout) -> None:
+    for loop in layout.loops:
+        for row in {layout.columns[place].row for place in range(loop.first, loop.last + 1)}:
+            columns = [column for column in layout.columns[loop.first : loop.last + 1] if column.row == row]
+            left = columns[0].x - 13
+            right = columns[-1].x + columns[-1].width + 13
+            top = min(box.y for column in columns for box in column.boxes) - 12
+            bottom = max(box.y + box.height for column in columns for box in column.boxes) + 11
+            words = f"{loop.times:,} rounds" + (", in any order" if loop.is_mixed else "")
+            dashes = {"stroke_dasharray": "4 3", "fill_opacity": "0.55"}
+            fill = TINTS[GREY]
+            drawing.box(left, top, right - left, bottom - top, words, rx=10, fill=fill, stroke=LINE, **dashes)
+            drawing.text(left + 10, top - 5, words, size=SMALL, fill=MUTED, width=max(right - left - 10, 150))

@@ -1,0 +1,278 @@
+"""The lanes of a timeline: bars for few calls, a strip of how many were under way for many."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from durablenb.queries.steps import Call
+from durablenb.queries.timeline import Kind, Span
+from durablenb.views.palette import AMBER, RED, SOLIDS, call_look
+from durablenb.views.scale import Scale
+from durablenb.views.svg import MUTED, PLATE, Drawing, number, width_of
+from durablenb.views.words import lasting, states_text
+
+ROW = 16.0
+_NARROW = 9.0
+_LEAST = 3.0
+_WIDE_ROWS = 12
+_MOST_ROWS = 30
+_MOST_BARS = 200
+_MOST_BARS_IN_ALL = 400
+_STRIP = 34
+_BUCKET = 4
+_RIGHT_EDGE = 852
+ASKED = "#ccd4dd"
+
+
+@dataclass(slots=True)
+class Lane:
+    """Calls of one name; what is open lasts until `now`. Where there are too many, it `is_strip`."""
+
+    name: str
+    kind: Kind
+    calls: list[Call]
+    now: datetime | None = None
+    is_strip: bool = False
+    rows: list[list[Call]] = field(default_factory=list)
+
+    @property
+    def marks(self) -> int:
+        """How many bars there are to draw."""
+        return sum(len(call.attempts) + len(call.pauses) for call in self.calls)
+
+    def end_of(self, call: Call, span: Span) -> datetime:
+        """When a span ends, or how far it has come."""
+        is_open = call.state in ("open", "retrying", "not loaded") and span.state == "open"
+        return span.ended if self.now is None or not is_open else max(self.now, span.ended)
+
+    def end(self, call: Call) -> datetime:
+        """When a call ends, or how far it has come."""
+        return max(self.end_of(call, span) for span in (*call.attempts[-1:], *call.pauses[-1:]))
+
+
+def arrange(lanes: Sequence[Lane]) -> None:
+    """Decide which lanes are strips, those with most calls first, and give the others rows."""
+    left = _MOST_BARS_IN_ALL
+    for lane in sorted(lanes, key=lambda lane: lane.marks):
+        lane.is_strip = lane.marks > min(left, _MOST_BARS)
+        if not lane.is_strip:
+            lane.rows = _rows_of(lane)
+            lane.is_strip = len(lane.rows) > _MOST_ROWS
+            left -= lane.marks
+
+
+def _rows_of(lane: Lane) -> list[list[Call]]:
+    """Return the calls in as few rows as there are calls at a time."""
+    rows: list[list[Call]] = []
+    for call in lane.calls:
+        row = next((row for row in rows if _comes_after(call, row[-1], lane)), None)
+        if row is None:
+            rows.append([call])
+        else:
+            row.append(call)
+    return rows
+
+
+def _comes_after(call: Call, before: Call, lane: Lane) -> bool:
+    """Whether a call began when another one had ended; of those that take no time, later."""
+    return before.asked < call.asked and lane.end(before) <= call.asked
+
+
+# -- bars ----------------------------------------------------------------------------------------
+
+
+def draw_bars(drawing: Drawing, lane: Lane, scale: Scale, y: float) -> float:
+    """Draw each call, and return where the next lane may begin."""
+    rows = lane.rows
+    bars = _Bars(drawing, lane, scale, ROW if len(rows) <= _WIDE_ROWS else _NARROW)
+    for row in rows:
+        for place, call in enumerate(row):
+            after = scale.place(row[place + 1].asked) if place + 1 < len(row) else _RIGHT_EDGE
+            bars.draw(call, y + bars.row / 2, after)
+        y += bars.row
+    return max(y, y - len(rows) * bars.row + ROW)
+
+
+class _Bars:
+    """Draws calls as bars in rows of one height."""
+
+    def __init__(self, drawing: Drawing, lane: Lane, scale: Scale, row: float) -> None:
+        self._drawing = drawing
+        self._lane = lane
+        self._scale = scale
+        self.row = row
+        self._bar = 9.0 if row == ROW else row - 3
+
+    def draw(self, call: Call, middle: float, after: float) -> None:
+        """Draw a call on a line; the next one begins at `after`."""
+        for pause in call.pauses:
+            left, right = self._scale.place(pause.asked), self._scale.place(self._lane.end_of(call, pause))
+            words = f"{lasting(pause.ended - pause.asked)} until the next attempt"
+            d = f"M{number(left)} {number(middle)}H{number(right)}"
+            self._line(d, words, SOLIDS[AMBER], 1.6, "2 2")
+        draw = {"external event": self._draw_event, "timer": self._draw_timer}.get(
+            call.kind, self._draw_attempt
+        )
+        for span in call.attempts:
+            draw(call, span, middle)
+        if self.row == ROW:
+            self._write(call, middle, after)
+
+    def _line(self, d: str, title: str, colour: str, width: float, dashes: str = "") -> None:
+        more = {"stroke_dasharray": dashes} if dashes else {}
+        self._drawing.path(d, title, fill="none", stroke=colour, stroke_width=width, **more)
+
+    def _write(self, call: Call, middle: float, after: float) -> None:
+        end = self._lane.end(call)
+        seconds = (end - call.asked).total_seconds()
+        right = max(self._scale.place(end), self._scale.place(call.asked) + _LEAST)
+        words = lasting(seconds) + (f", {len(call.attempts)} tries" if len(call.attempts) > 1 else "")
+        if seconds >= 0.001 and width_of(words, 9.5) + 14 < after - right:
+            self._drawing.text(right + 8, middle + 3.4, words, size=9.5, fill=MUTED)
+
+    def _draw_attempt(self, call: Call, span: Span, middle: float) -> None:
+        place, end = self._scale.place, self._lane.end_of(call, span)
+        state = call.state if span is call.attempts[-1] and call.state != "retrying" else span.state
+        look = call_look(state, call.kind)
+        asked, ended = place(span.asked), place(end)
+        started = place(span.started) if span.answer is not None else asked
+        if started - asked >= 1:
+            words = f"queued for {lasting(span.started - span.asked)}"
+            self._line(f"M{number(asked)} {number(middle)}H{number(started)}", words, look.solid, 2)
+        width = max(ended - started, _LEAST)
+        width -= 1 if width > 2 * _LEAST else 0  # so that the next one stands off
+        title = f"{call.name}, attempt {span.attempt}: {state}, {lasting(end - span.asked)}"
+        top = middle - self._bar / 2
+        if state in ("open", "not loaded", "left open"):
+            dashes = {"stroke": look.solid, "stroke_dasharray": "3 2"}
+            self._drawing.box(started, top, width, self._bar, title, rx=1.5, fill=look.tint, **dashes)
+            return
+        self._drawing.box(started, top, width, self._bar, title, rx=1.5, fill=look.solid)
+        if call.kind == "sub-orchestration" and width > 6:
+            self._line(f"M{number(started + 2)} {number(middle)}h{number(width - 4)}", "", PLATE, 1.6)
+        if state == "failed":
+            self._line(f"M{number(started + width - 3)} {number(middle - 6)}l6 12m0 -12l-6 12", "", RED, 1.8)
+
+    def _draw_timer(self, call: Call, span: Span, middle: float) -> None:
+        end = self._lane.end_of(call, span)
+        left, right = self._scale.place(span.asked), self._scale.place(end)
+        look = call_look(call.state, call.kind)
+        width = max(right - left, _LEAST)
+        what = states_text({call.state: 1}, "timer").removeprefix("1 ")
+        top = middle - self._bar / 2 + 1
+        title = f"timer: {what}, {lasting(end - span.asked)}"
+        ground = {"fill": look.tint, "stroke": look.solid}
+        self._drawing.box(left, top, width, self._bar - 2, title, rx=2.0, **ground)
+        hatch = "".join(
+            f"M{number(left + 3 + 6 * count)} {number(top + self._bar - 2)}l3 {number(2 - self._bar)}"
+            for count in range(int((width - 6) // 6) + 1)
+        )
+        if hatch:
+            self._line(hatch, "", look.solid, 1)
+
+    def _draw_event(self, call: Call, span: Span, middle: float) -> None:
+        left, right = self._scale.place(span.asked), self._scale.place(self._lane.end_of(call, span))
+        look = call_look(call.state, call.kind)
+        what = states_text({call.state: 1}, call.kind).removeprefix("1 ")
+        self._line(f"M{number(left)} {number(middle)}H{number(right)}", "", look.solid, 1.6, "1.5 3")
+        fill = look.solid if call.state == "completed" else PLATE
+        d = f"M{number(right)} {number(middle - 5.5)}l5.5 5.5l-5.5 5.5l-5.5 -5.5z"
+        self._drawing.path(d, f"{call.name}: {what}", fill=fill, stroke=look.solid, stroke_width=1.4)
+
+
+# -- many ----------------------------------------------------------------------------------------
+
+
+def draw_density(drawing: Drawing, lane: Lane, scale: Scale, y: float) -> float:
+    """Draw how many calls were under way, failures on top, and return where the next lane may begin.
+
+    Thin what was asked for, thick what ran; the highest place is the most at a time.
+    """
+    left = scale.pieces[0].left
+    buckets = int((scale.pieces[-1].right - left) // _BUCKET) + 1
+    asked = _Cover(buckets)
+    run = _Cover(buckets)
+    failures: dict[int, int] = {}
+    for call in lane.calls:
+        for span in call.attempts:
+            ended = (scale.place(lane.end_of(call, span)) - left) / _BUCKET
+            asked.add((scale.place(span.asked) - left) / _BUCKET, ended)
+            run.add((scale.place(span.started) - left) / _BUCKET, ended)
+            if span.state == "failed":
+                failures[int(ended)] = failures.get(int(ended), 0) + 1
+    base, top = y + _STRIP, max(*asked.counts(), 1e-9)
+    words = f"at most {_most_open(lane):,} open"
+    drawing.text(20, base - 2, words, size=10, fill=MUTED)
+    look = (
+        call_look("open", "activity")
+        if any(call.state == "open" for call in lane.calls)
+        else call_look("completed", "activity")
+    )
+    drawing.path(_area(asked.counts(), left, base, top), "asked for", fill=ASKED)
+    drawing.path(_area(run.counts(), left, base, top), "running", fill=look.solid)
+    for place in sorted(failures):
+        x = left + place * _BUCKET
+        drawing.path(
+            f"M{number(x - 3)} {number(y)}l6 6m0 -6l-6 6",
+            f"{failures[place]:,} failed here",
+            fill="none",
+            stroke=RED,
+            stroke_width=1.8,
+        )
+    return base + 1
+
+
+def _most_open(lane: Lane) -> int:
+    """Return how many calls were asked for and not settled, at the most at a time."""
+    spans = [(call, span) for call in lane.calls for span in call.attempts]
+    changes = sorted(
+        [(span.asked, 1) for _, span in spans] + [(lane.end_of(call, span), -1) for call, span in spans]
+    )
+    most = count = 0
+    for _, change in changes:  # at the same moment, ends come first
+        count += change
+        most = max(most, count)
+    return max(most, 1)
+
+
+class _Cover:
+    """How much of each bucket is covered, by how many."""
+
+    def __init__(self, buckets: int) -> None:
+        self._partial = [0.0] * (buckets + 2)
+        self._change = [0] * (buckets + 2)
+
+    def add(self, begin: float, end: float) -> None:
+        """Cover a stretch, in buckets."""
+        end = max(end, begin + 0.2)
+        first, last = int(begin), int(end)
+        if first == last:
+            self._partial[first] += end - begin
+            return
+        self._partial[first] += first + 1 - begin
+        self._partial[last] += end - last
+        self._change[first + 1] += 1
+        self._change[last] -= 1
+
+    def counts(self) -> list[float]:
+        """How many cover each bucket, on average."""
+        counts: list[float] = []
+        whole = 0
+        for partial, change in zip(self._partial, self._change, strict=True):
+            whole += change
+            counts.append(whole + partial)
+        return counts
+
+
+def _area(counts: Sequence[float], left: float, base: float, top: float) -> str:
+    """Return the outline of a strip, flat stretches as one line."""
+    d = [f"M{number(left)} {number(base)}"]
+    before = 0.0
+    for place, count in enumerate(counts):
+        height = 0.0 if count <= 0 else max(1.5, (_STRIP - 7) * count / top)
+        if abs(height - before) >= 0.05:
+            d.append(f"H{number(left + place * _BUCKET)}V{number(base - height)}")
+            before = height
+    return "".join(d) + f"H{number(left + len(counts) * _BUCKET)}V{number(base)}Z"

@@ -1,0 +1,220 @@
+"""Every object shows as a picture and a table: trusted or not, with a dead kernel, in both themes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbconvert import HTMLExporter
+from playwright.sync_api import Page
+
+from tests.browser.conftest import Lab, expect_run, run_all, use_theme, wait_for_kernel
+
+pytestmark = [pytest.mark.browser, pytest.mark.serial, pytest.mark.timeout(240)]
+
+CELLS = [
+    """from datetime import timedelta
+import durablenb as df
+
+clock = df.VirtualClock()
+hub = df.TaskHub(":memory:", mode="kernel", clock=clock)""",
+    '''@hub.activity
+def reserve(order):
+    clock.advance(seconds=0.4)
+    return f"{order} reserved"
+
+calls = 0
+
+@hub.activity
+def charge(order):
+    """The card is refused twice."""
+    global calls
+    calls += 1
+    clock.advance(seconds=1.3)
+    if calls < 3:
+        raise ConnectionError("no answer from the bank, $x$ and <b>$y$</b>")
+    return calls
+
+@hub.activity
+def crunch(part):
+    clock.advance(seconds=0.002)
+    if part % 97 == 13:
+        raise ValueError(f"part {part} is empty")
+    return part''',
+    """@hub.orchestrator
+def fulfil(context):
+    order = context.get_input()
+    yield context.call_activity(reserve, order)
+    yield context.call_activity_with_retry(charge, df.RetryOptions(1000, 5, 2.0), order)
+    approval = context.wait_for_external_event("Approval")
+    deadline = context.create_timer(context.current_utc_datetime + timedelta(hours=72))
+    winner = yield context.task_any([approval, deadline])
+    return "too late" if winner is deadline else approval.result
+
+@hub.orchestrator
+def season(context):
+    parts = [context.call_activity(crunch, part) for part in range(context.get_input())]
+    try:
+        yield context.task_all(parts)
+    except ValueError:
+        pass
+    yield context.call_sub_orchestrator(once, "again")
+
+@hub.orchestrator
+def once(context):
+    return (yield context.call_activity(crunch, 13))""",
+    """late = hub.start(fulfil, "order-16", instance_id="order-16")
+late.result()""",
+    "late",
+    """waiting = hub.start(fulfil, "order-17", instance_id="order-17")
+while hub.step() and not waiting.status().custom_status and clock.now().day < 5:
+    if "Approval" in str(waiting.history()):
+        break
+waiting""",
+    """failed = hub.start(season, 600, instance_id="season")
+failed.result()""",
+    "failed",
+    "hub",
+    "hub.instances()",
+    "failed.history()",
+    "late.status()",
+    "failed.status().failure_details",
+    "df.RetryOptions(1000, 5, 2.0)",
+    "clock",
+    "df.SystemClock()",
+]
+SHOWN = 11
+FAILING = next(place for place, cell in enumerate(CELLS) if "failed.result()" in cell)
+
+
+@contextlib.contextmanager
+def watched(lab: Lab, address: str) -> Iterator[tuple[Page, list[str]]]:
+    """A page, and what went wrong in it: errors on the console, requests to other hosts."""
+    context = lab.browser.new_context(reduced_motion="reduce", viewport={"width": 1300, "height": 1000})
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    trouble: list[str] = []
+    page.on("console", lambda message: trouble.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: trouble.append(str(error)))
+    page.on("request", lambda request: None if _is_local(request.url, lab) else trouble.append(request.url))
+    page.goto(address, wait_until="domcontentloaded")
+    try:
+        yield page, trouble
+    finally:
+        context.close()
+
+
+def _is_local(url: str, lab: Lab) -> bool:
+    return url.startswith((lab.url, lab.url.replace("http", "ws"), "data:", "blob:", "file:", "about:"))
+
+
+@contextlib.contextmanager
+def notebook(lab: Lab, name: str) -> Iterator[tuple[Page, list[str]]]:
+    with watched(lab, f"{lab.url}/lab/tree/{name}?reset") as (page, trouble):
+        page.wait_for_selector(".jp-NotebookPanel")
+        wait_for_kernel(page)
+        yield page, trouble
+
+
+def check_pictures(page: Page, outputs: str) -> None:
+    """Each output has at least one image that was drawn, and a table that is visible."""
+    found = page.evaluate(
+        """selector => [...document.querySelectorAll(selector)].map(output => ({
+            images: [...output.querySelectorAll('img')].map(
+                image => image.complete && image.naturalWidth && image.getBoundingClientRect().height > 10),
+            tables: [...output.querySelectorAll('table')].filter(
+                table => table.getBoundingClientRect().height > 10).length,
+            script: output.querySelectorAll('script, style, svg, [id], a[href]').length,
+        }))""",
+        outputs,
+    )
+    assert len(found) == SHOWN
+    for output in found:
+        assert output["images"], output
+        assert all(output["images"]), output
+        assert output["tables"], output
+        assert output["script"] == 0, output
+    assert page.get_by_text("model not found").count() == 0
+    assert page.locator("mjx-container").count() == 0  # nobody's data is taken for mathematics
+
+
+def shoot(page: Page, folder: Path, name: str) -> None:
+    """Takes a picture of the whole notebook, in pieces that can be read."""
+    outputs = page.locator(".jp-CodeCell")
+    for number in range(outputs.count()):
+        cell = outputs.nth(number)
+        cell.scroll_into_view_if_needed()
+        cell.screenshot(path=folder / f"{name}-{number:02}.png")
+
+
+HTML = ".jp-OutputArea-output[data-mime-type='text/html']"
+
+
+@pytest.fixture(scope="module")
+def pictures(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The notebook, run and saved, with a screenshot of each cell in both themes; the screenshots' folder."""
+    folder = tmp_path_factory.mktemp("pictures")
+    lab.write("pictures.ipynb", CELLS)
+    written = nbformat.read(lab.folder / "pictures.ipynb", 4)
+    written.cells[FAILING].metadata["tags"] = ["raises-exception"]
+    nbformat.write(written, lab.folder / "pictures.ipynb")
+    with notebook(lab, "pictures.ipynb") as (page, trouble):
+        run_all(page)
+        expect_run(page, len(CELLS))
+        check_pictures(page, HTML)
+        for theme in ("Light", "Dark"):
+            use_theme(page, f"JupyterLab {theme}")
+            shoot(page, folder, theme.lower())
+        page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
+        assert trouble == []
+        page.evaluate("window.jupyterapp.serviceManager.sessions.shutdownAll()")  # the kernel is gone
+    return folder
+
+
+def test_every_object_is_a_picture_and_a_table_in_both_themes(pictures: Path) -> None:
+    assert len(list(pictures.glob("*.png"))) == 2 * len(CELLS)
+
+
+def test_errors_are_short_and_name_the_line(lab: Lab, pictures: Path) -> None:
+    saved = nbformat.read(lab.folder / "pictures.ipynb", 4)
+    errors = [output for cell in saved.cells for output in cell.outputs if output.output_type == "error"]
+    assert len(errors) == 1
+    text = "\n".join(errors[0].traceback)
+    assert "part 13 is empty" in text
+    assert "execution.py" not in text
+
+
+@pytest.mark.parametrize("is_trusted", [True, False], ids=["trusted", "untrusted"])
+def test_a_reopened_notebook_shows_all_of_it_without_its_kernel(
+    lab: Lab, pictures: Path, tmp_path: Path, is_trusted: bool
+) -> None:
+    name = "pictures.ipynb"
+    if not is_trusted:
+        foreign = nbformat.read(lab.folder / name, 4)
+        foreign.cells.append(nbformat.v4.new_markdown_cell("From somewhere else."))
+        name = "foreign.ipynb"
+        nbformat.write(foreign, lab.folder / name)
+    with notebook(lab, name) as (page, trouble):
+        trusted = page.evaluate(
+            "[...window.jupyterapp.shell.currentWidget.content.model.cells]"
+            ".filter(cell => cell.type === 'code').every(cell => cell.trusted)"
+        )
+        assert trusted is is_trusted
+        check_pictures(page, HTML)
+        shoot(page, tmp_path, "reopened")
+        assert trouble == []
+
+
+def test_a_page_made_of_the_notebook_shows_all_of_it(lab: Lab, pictures: Path, tmp_path: Path) -> None:
+    exporter = HTMLExporter(mathjax_url="", require_js_url="", jquery_url="")
+    html, _ = exporter.from_filename(str(lab.folder / "pictures.ipynb"))
+    target = tmp_path / "pictures.html"
+    target.write_text(html, encoding="utf-8")
+    with watched(lab, target.as_uri()) as (page, trouble):
+        page.wait_for_load_state()
+        check_pictures(page, ".jp-RenderedHTML.jp-OutputArea-output[data-mime-type='text/html']")
+        page.screenshot(path=tmp_path / "page.png", full_page=True)
+        assert trouble == []

@@ -1,0 +1,250 @@
+"""The end of a hub: what runs is waited for, what is queued is dropped, nothing is left behind, nobody hangs."""
+
+import asyncio
+import concurrent.futures
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+import durablenb as df
+
+
+def fan(context):
+    return (yield context.task_all([context.call_activity("work", n) for n in range(10)]))
+
+
+EXECUTORS = {
+    "threads": lambda: 2,
+    "inline": lambda: "inline",
+    "pool": lambda: concurrent.futures.ThreadPoolExecutor(2),
+}
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_close_waits_for_what_runs_records_it_and_drops_what_is_queued(tmp_path, executor):
+    begun, go_on, closing = [], threading.Event(), threading.Event()
+
+    def work(n):
+        begun.append(n)
+        closing.set()
+        go_on.wait(10)
+        return n
+
+    hub = df.TaskHub(tmp_path / "hub.duckdb", executor=EXECUTORS[executor]())
+    hub.add_activity(work)
+    hub.add_orchestrator(fan)
+    hub.start("fan", instance_id="one")
+    assert closing.wait(10)
+    if executor != "inline":
+        while len(begun) < 2:
+            time.sleep(0.001)
+    closer = threading.Thread(target=hub.close)
+    closer.start()
+    time.sleep(0.05)
+    assert closer.is_alive()
+    go_on.set()
+    closer.join(10)
+    assert not closer.is_alive()
+    first = list(begun)
+    assert len(first) == (1 if executor == "inline" else 2)
+    with df.TaskHub(tmp_path / "hub.duckdb") as again:
+        again.add_activity(work)
+        again.add_orchestrator(fan)
+        assert again.handle("one").result(timeout=10) == list(range(10))
+    assert sorted(begun) == list(range(10))  # none ran twice
+
+
+def test_close_waits_for_a_process_and_drops_what_is_queued(tmp_path):
+    def slow(n):
+        import time
+
+        time.sleep(0.3)
+        return n
+
+    hub = df.TaskHub(tmp_path / "hub.duckdb", executor="processes")
+    hub.add_activity(slow, "work")
+    hub.add_orchestrator(fan)
+    handle = hub.start("fan", instance_id="one")
+    while "TaskCompleted" not in str(handle.history()):
+        time.sleep(0.01)
+    hub.close()
+    with df.TaskHub(tmp_path / "hub.duckdb", mode="kernel") as again:
+        ends = sum(type(event).__name__ == "TaskCompleted" for event in again.handle("one").history())
+        assert 1 < ends < 10
+        again.add_activity(lambda n: n, "work")
+        again.add_orchestrator(fan)
+        assert again.handle("one").result() == list(range(10))
+
+
+def test_close_waits_for_async_activities():
+    with df.TaskHub(":memory:") as hub:
+
+        async def sleep(n):
+            await asyncio.sleep(0.05)
+            ended.append(n)
+
+        ended = []
+        hub.add_activity(sleep, "work")
+        hub.add_orchestrator(fan)
+        handle = hub.start("fan")
+        while len(handle.history()) < 12:
+            time.sleep(0.001)
+    assert len(ended) in (0, 10)  # either none had begun, or all are waited for
+
+
+@pytest.mark.parametrize("mode", ["kernel", "threads"])
+def test_a_closed_and_opened_hub_goes_on_where_it_was(tmp_path, mode):
+    runs = []
+
+    def chain(context):
+        for n in range(6):
+            yield context.call_activity("work", n)
+        return "done"
+
+    for _ in range(7):
+        with df.TaskHub(tmp_path / "hub.duckdb", mode=mode) as hub:
+            hub.add_activity(runs.append, "work")
+            hub.add_orchestrator(chain)
+            if not hub.instances():
+                hub.start("chain", instance_id="one")
+            if mode == "kernel":
+                hub.step()
+                hub.step()
+    with df.TaskHub(tmp_path / "hub.duckdb", mode=mode) as hub:
+        hub.add_activity(runs.append, "work")
+        hub.add_orchestrator(chain)
+        assert hub.handle("one").result() == "done"
+    assert runs == list(range(6))
+
+
+def test_an_instance_waits_for_its_code_after_a_restart(tmp_path):
+    with df.TaskHub(tmp_path / "hub.duckdb", mode="kernel") as hub:
+        hub.add_activity(lambda n: n, "work")
+        hub.add_orchestrator(fan)
+        hub.start("fan", instance_id="one")
+        hub.step()
+    with df.TaskHub(tmp_path / "hub.duckdb", mode="kernel") as hub:
+        handle = hub.handle("one")
+        with pytest.raises(df.FunctionNotFoundError, match=r"waits for .*'work'"):
+            handle.result()
+        hub.add_activity(lambda n: n, "work")
+        with pytest.raises(df.FunctionNotFoundError, match="waits for 'fan'"):
+            handle.result()
+        hub.add_orchestrator(fan)
+        assert handle.result() == list(range(10))
+
+
+def test_calls_that_cross_with_the_closing_are_answered():
+    for round_ in range(20):
+        hub = df.TaskHub(":memory:", mode="threads" if round_ % 2 else "kernel")
+        hub.add_orchestrator(lambda context: None, "nothing")
+        answers, go = [], threading.Barrier(5)
+
+        def ask(hub=hub, answers=answers, go=go):
+            go.wait()
+            for _ in range(50):
+                try:
+                    answers.append(hub.start("nothing").id)
+                except df.StoreError as error:
+                    answers.append(str(error))
+                    return
+
+        threads = [threading.Thread(target=ask) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        go.wait()
+        time.sleep(0.0005 * round_)
+        hub.close()
+        for thread in threads:
+            thread.join(10)
+            assert not thread.is_alive(), "a call hangs"
+        assert any("closed" in answer for answer in answers) or len(answers) == 200
+
+
+@pytest.mark.serial
+def test_a_hundred_hubs_leave_no_thread_and_no_file_behind(tmp_path):
+    def open_files():
+        return len(os.listdir("/proc/self/fd")) if os.path.exists("/proc/self/fd") else 0
+
+    def one(number):
+        with df.TaskHub(tmp_path / f"{number % 3}.duckdb", executor=2) as hub:
+            hub.add_activity(lambda n: n, "work")
+            hub.add_orchestrator(fan)
+            hub.run("fan")
+
+    one(0)
+    threads, files = threading.active_count(), open_files()
+    for number in range(30):
+        one(number)
+    assert threading.active_count() == threads
+    assert open_files() <= files + 2
+    assert {path.name.removesuffix(".lock") for path in tmp_path.iterdir()} == {
+        "0.duckdb",
+        "1.duckdb",
+        "2.duckdb",
+    }
+
+
+# -- the end of the process ---------------------------------------------------------------------------
+
+EXIT = """
+    import sys, threading, time
+    import durablenb as df
+
+    path, what = sys.argv[1:]
+    hub = df.TaskHub(path)
+    other = df.TaskHub(":memory:")
+    begun = threading.Event()
+
+    def work(n):
+        begun.set()
+        if what == "running":
+            time.sleep(60)
+        return n
+
+    def fan(context):
+        return (yield context.task_all([context.call_activity("work", n) for n in range(10)]))
+
+    def endless(context):
+        begun.set()
+        while True:
+            pass
+        yield
+
+    hub.add_activity(work)
+    hub.add_orchestrator(fan)
+    hub.add_orchestrator(endless)
+    hub.start("endless" if what == "endless" else "fan", instance_id="one")
+    begun.wait(10)
+    print("leaving", flush=True)
+    if what == "error":
+        raise SystemExit(3)
+"""
+
+
+@pytest.mark.parametrize("what", ["idle", "running", "error", "endless"])
+def test_a_script_that_just_ends_loses_nothing_and_does_not_hang(tmp_path, what):
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(EXIT), tmp_path / "hub.duckdb", what],
+        capture_output=True,
+        text=True,
+        timeout=40,
+        cwd=Path(__file__).parents[2],
+    )
+    assert done.returncode == (3 if what == "error" else 0), done.stderr
+    assert done.stdout == "leaving\n"
+    assert done.stderr == ""
+    assert time.monotonic() - began < 20
+    with df.TaskHub(tmp_path / "hub.duckdb", mode="kernel") as hub:
+        hub.add_activity(lambda n: n, "work")
+        hub.add_orchestrator(fan)
+        hub.add_orchestrator(lambda context: "ended", "endless")
+        expected = "ended" if what == "endless" else list(range(10))
+        assert hub.handle("one").result() == expected

@@ -1,0 +1,213 @@
+"""The committer: in order, all or nothing, many batches a transaction, and patient with a full disk."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future
+from datetime import UTC, datetime
+
+import pytest
+
+from durablenb.engine.committer import Batch, Committer
+from durablenb.model.errors import StoreError
+from durablenb.model.events import OrchestratorStarted
+from durablenb.ports.store import Record
+from durablenb.store.memory import MemoryStore
+
+
+class SlowStore(MemoryStore):
+    """Writes when it may, notes each transaction, and fails as often as it is told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_write = threading.Event()
+        self.may_write.set()
+        self.transactions: list[list[int]] = []
+        self.failures = 0
+
+    def append(self, records):
+        assert self.may_write.wait(20)
+        if self.failures:
+            self.failures -= 1
+            raise StoreError("No space left on device")
+        self.transactions.append([record.seq for record in records])
+        super().append(records)
+
+
+def _record(seq: int) -> Record:
+    return Record(seq, "one", "e" * 16, OrchestratorStarted(seq, datetime(2026, 1, 1, tzinfo=UTC)))
+
+
+def _batch(*seqs: int) -> Batch:
+    return Batch(records=[_record(seq) for seq in seqs])
+
+
+def _started(store: MemoryStore) -> Committer:
+    committer = Committer(store, retry_seconds=0.01)
+    committer.start()
+    return committer
+
+
+def test_batches_are_written_in_order_and_share_transactions():
+    store = SlowStore()
+    store.may_write.clear()
+    committer = _started(store)
+    for seq in range(1, 101):
+        committer.submit(_batch(seq))
+    store.may_write.set()
+    committer.close()
+    assert [seq for transaction in store.transactions for seq in transaction] == list(range(1, 101))
+    assert len(store.transactions) <= 3
+
+
+def test_an_answer_comes_only_after_its_records_are_written():
+    store = SlowStore()
+    store.may_write.clear()
+    committer = _started(store)
+    reply: Future[str] = Future()
+    batch = _batch(1)
+    batch.replies.append((reply, "done"))
+    committer.submit(batch)
+    assert not reply.done()
+    store.may_write.set()
+    assert reply.result(20) == "done"
+    assert store.last_seq() == 1
+    committer.close()
+
+
+def test_a_failing_commit_is_tried_again_and_answers_with_the_error_meanwhile():
+    store = SlowStore()
+    store.failures = 3
+    committer = _started(store)
+    reply: Future[str] = Future()
+    batch = _batch(1, 2)
+    batch.replies.append((reply, "done"))
+    committer.submit(batch)
+    with pytest.raises(StoreError, match="No space left"):
+        reply.result(20)
+    committer.submit(_batch(3))
+    while not committer.is_idle:
+        threading.Event().wait(0.005)
+    assert committer.failure is None
+    assert [seq for transaction in store.transactions for seq in transaction] == [1, 2, 3]
+    committer.close()
+
+
+def test_waiting_for_the_disk_raises_while_it_is_full():
+    store = SlowStore()
+    store.failures = 10_000
+    committer = _started(store)
+    committer.submit(_batch(1))
+    with pytest.raises(StoreError, match="No space left"):
+        committer.drain()
+    store.failures = 0
+    while committer.failure is not None:
+        threading.Event().wait(0.005)
+    committer.drain()
+    assert store.last_seq() == 1
+    committer.close()
+
+
+def test_closing_writes_what_is_left_or_says_that_it_could_not():
+    store = SlowStore()
+    store.may_write.clear()
+    committer = _started(store)
+    committer.submit(_batch(1))
+    committer.submit(_batch(2))
+    store.may_write.set()
+    committer.close()
+    assert store.last_seq() == 2
+    full = SlowStore()
+    full.failures = 10_000
+    failing = _started(full)
+    failing.submit(_batch(1))
+    with pytest.raises(StoreError, match="No space left"):
+        failing.close()
+    assert full.last_seq() == 0
+
+
+def test_a_purge_comes_after_what_was_written_before_and_before_what_comes_after():
+    store = SlowStore()
+    store.may_write.clear()
+    committer = _started(store)
+    committer.submit(_batch(1))
+    committer.submit(Batch(purged=["one"]))
+    committer.submit(_batch(2))
+    store.may_write.set()
+    committer.close()
+    assert [record.seq for record in store.journal] == [2]
+
+
+def test_a_record_that_no_store_can_take_is_said_and_not_silently_waited_for():
+    class Choosy(MemoryStore):
+        def append(self, records):
+            raise UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed")
+
+    committer = _started(Choosy())
+    reply: Future[str] = Future()
+    batch = _batch(1)
+    batch.replies.append((reply, "done"))
+    committer.submit(batch)
+    with pytest.raises(StoreError, match="surrogates not allowed"):
+        reply.result(20)
+    with pytest.raises(StoreError, match="surrogates not allowed"):
+        committer.drain()
+    with pytest.raises(StoreError):
+        committer.close()
+
+
+def test_a_batch_is_never_torn_between_transactions():
+    store = SlowStore()
+    committer = _started(store)
+    sizes = [1, 7, 3, 50, 2] * 20
+    seq = 0
+    ends = set()
+    for size in sizes:
+        committer.submit(_batch(*range(seq + 1, seq + size + 1)))
+        seq += size
+        ends.add(seq)
+    committer.close()
+    assert [one for transaction in store.transactions for one in transaction] == list(range(1, seq + 1))
+    assert {transaction[-1] for transaction in store.transactions} <= ends
+
+
+def test_too_long_a_backlog_makes_the_engine_wait(monkeypatch):
+    monkeypatch.setattr("durablenb.engine.committer.BACKLOG", 10)
+    store = SlowStore()
+    store.may_write.clear()
+    committer = _started(store)
+    submitted = []
+
+    def submit_all():
+        for seq in range(1, 31):
+            committer.submit(_batch(seq))
+            submitted.append(seq)
+
+    thread = threading.Thread(target=submit_all)
+    thread.start()
+    thread.join(0.2)
+    assert len(submitted) <= 11
+    store.may_write.set()
+    thread.join(20)
+    assert len(submitted) == 30
+    committer.close()
+    assert store.last_seq() == 30
+
+
+def test_an_interrupt_while_a_batch_is_handed_over_leaves_nobody_waiting():
+    committer = _started(MemoryStore())
+
+    class Interrupted:
+        def put(self, batch):
+            raise KeyboardInterrupt
+
+    queue, committer._queue = committer._queue, Interrupted()
+    with pytest.raises(KeyboardInterrupt):
+        committer.submit(_batch(1))
+    committer._queue = queue
+    assert committer.is_idle
+    committer.drain()
+    committer.submit(_batch(1))
+    committer.drain()
+    assert committer.is_idle
+    committer.close()

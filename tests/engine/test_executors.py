@@ -1,0 +1,540 @@
+"""Where activities run: each executor runs each call once, and says what became of it."""
+
+import asyncio
+import concurrent.futures
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+import cloudpickle
+import pytest
+
+import durablenb as df
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _by_value():
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    yield
+    cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
+
+
+def fan_of(name, inputs):
+    def fan(context):
+        return (yield context.task_all([context.call_activity(name, one) for one in inputs]))
+
+    return fan
+
+
+def run_all(hub, function, inputs, **options):
+    """The results of one activity for all these inputs, called at once."""
+    hub.add_activity(function, "work", **options)
+    hub.add_orchestrator(fan_of("work", inputs), "fan")
+    return hub.run("fan")
+
+
+class Gauge:
+    """How many are inside at a time."""
+
+    def __init__(self):
+        self._turn = threading.Lock()
+        self.inside = Counter()
+        self.most = Counter()
+        self.threads = set()
+
+    def pass_through(self, name, seconds=0.002):
+        with self._turn:
+            self.threads.add(threading.current_thread().name)
+            self.inside[name] += 1
+            self.most[name] = max(self.most[name], self.inside[name])
+            self.inside["all"] += 1
+            self.most["all"] = max(self.most["all"], self.inside["all"])
+        time.sleep(seconds)
+        with self._turn:
+            self.inside[name] -= 1
+            self.inside["all"] -= 1
+
+
+# -- threads, inline ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_a_number_of_threads_is_used_and_not_exceeded(size):
+    gauge = Gauge()
+    with df.TaskHub(":memory:", executor=size) as hub:
+        run_all(hub, lambda n: gauge.pass_through("work"), range(30))
+    assert gauge.most["work"] == size
+    assert len(gauge.threads) == size
+
+
+def test_without_a_number_sixteen_threads_are_used():
+    gauge = Gauge()
+    with df.TaskHub(":memory:") as hub:
+        run_all(hub, lambda n: gauge.pass_through("work", 0.02), range(64))
+    assert gauge.most["work"] == len(gauge.threads) == 16
+
+
+def test_one_thread_takes_calls_in_the_order_in_which_they_were_asked_for():
+    order = []
+    with df.TaskHub(":memory:", executor=1) as hub:
+        run_all(hub, order.append, range(50))
+    assert order == list(range(50))
+
+
+def test_inline_activities_run_in_the_thread_that_drives_the_hub():
+    seen = set()
+
+    def note(n):
+        seen.add(threading.current_thread())
+        return n
+
+    with df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock()) as hub:
+        assert run_all(hub, note, range(5)) == list(range(5))
+    assert seen == {threading.current_thread()}
+    seen.clear()
+    with df.TaskHub(":memory:", executor="inline") as hub:
+        assert run_all(hub, note, range(5)) == list(range(5))
+    assert {thread.name for thread in seen} == {"durablenb-engine"}
+
+
+def test_the_kernels_hub_can_have_threads():
+    gauge = Gauge()
+    with df.TaskHub(":memory:", mode="kernel", executor=4, clock=df.VirtualClock()) as hub:
+        run_all(hub, lambda n: gauge.pass_through("work", 0.02), range(16))
+    assert gauge.most["work"] == 4
+
+
+def test_an_activity_may_have_an_executor_of_its_own():
+    seen = {}
+
+    def note(name):
+        seen[name] = (os.getpid(), threading.current_thread().name)
+
+    pool = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="mine")
+    with pool, df.TaskHub(":memory:", executor=2) as hub:
+        for name, executor in (("hub", None), ("inline", "inline"), ("own", 1), ("pool", pool)):
+            hub.add_activity(note, name, executor=executor)
+        hub.add_activity(lambda _: os.getpid(), "process", executor="processes")
+
+        @hub.orchestrator
+        def all_of_them(context):
+            for name in ("hub", "inline", "own", "pool"):
+                yield context.call_activity(name, name)
+            return (yield context.call_activity("process"))
+
+        assert hub.run(all_of_them) != os.getpid()
+    assert {pid for pid, _ in seen.values()} == {os.getpid()}
+    assert seen["inline"][1] == "durablenb-engine"
+    assert seen["pool"][1].startswith("mine")
+    assert seen["hub"][1].startswith("durablenb-activity")
+
+
+def test_each_activity_with_a_number_of_threads_has_threads_of_its_own():
+    gauge = Gauge()
+    with df.TaskHub(":memory:", executor=1) as hub:
+        for name in ("a", "b"):
+            hub.add_activity(lambda n, name=name: gauge.pass_through(name, 0.005), name, executor=2)
+
+        @hub.orchestrator
+        def both(context):
+            yield context.task_all([context.call_activity(name, n) for n in range(10) for name in ("a", "b")])
+
+        hub.run(both)
+    assert gauge.most["a"] == gauge.most["b"] == 2
+    assert gauge.most["all"] > 2
+
+
+def test_an_executor_that_cannot_take_a_call_fails_that_call_only():
+    class Broken(concurrent.futures.Executor):
+        def submit(self, *args, **kwargs):
+            raise RuntimeError("no more workers")
+
+    class Odd:
+        def submit(self, job):
+            raise RuntimeError("not even begun")
+
+        def drop_queued(self):
+            pass
+
+        def close(self, *, wait):
+            pass
+
+    with df.TaskHub(":memory:") as hub:
+        hub.add_activity(lambda n: n, "fine")
+        hub.add_orchestrator(fan_of("fine", [1]), "good")
+        for executor, message in ((Broken(), "no more workers"), (Odd(), "not even begun")):
+            with pytest.raises(RuntimeError, match=message):
+                run_all(hub, len, [1], executor=executor)
+            assert hub.run("good") == [1]
+
+
+def test_a_dask_client_is_asked_for_its_executor():
+    class Client:
+        def submit(self, *args): ...
+
+        def get_executor(self): ...
+
+    with (
+        df.TaskHub(":memory:") as hub,
+        pytest.raises(TypeError, match=r"give its \.get_executor\(\)"),
+    ):
+        hub.add_activity(len, executor=Client())
+
+
+# -- asyncio ------------------------------------------------------------------------------------------
+
+
+def test_a_thousand_async_activities_sleep_at_the_same_time():
+    with df.TaskHub(":memory:") as hub:
+        inside, most = 0, 0
+
+        async def sleep(n):
+            nonlocal inside, most
+            inside += 1
+            most = max(most, inside)
+            await asyncio.sleep(0.3)
+            inside -= 1
+            return n
+
+        assert run_all(hub, sleep, range(1000)) == list(range(1000))
+    assert most > 900
+
+
+def test_async_activities_share_one_loop_and_one_thread():
+    with df.TaskHub(":memory:", executor=3) as hub:
+        seen = set()
+
+        async def where(n):
+            seen.add((id(asyncio.get_running_loop()), threading.current_thread().name))
+
+        run_all(hub, where, range(10))
+    assert len(seen) == 1
+
+
+def test_an_async_activity_runs_elsewhere_if_it_says_so():
+    async def where(n):
+        await asyncio.sleep(0)
+        return [os.getpid(), threading.current_thread().name]
+
+    with df.TaskHub(":memory:") as hub:
+        [[pid, name]] = run_all(hub, where, [1], executor="threads")
+        assert pid == os.getpid()
+        assert name.startswith("durablenb-activity")
+        [[pid, _]] = run_all(hub, where, [1], executor="processes")
+        assert pid != os.getpid()
+        [[pid, name]] = run_all(hub, where, [1], executor="inline")  # a loop can't run in a loop
+        assert name == "durablenb-asyncio"
+
+
+def test_a_busy_async_activity_can_hand_work_to_a_thread():
+    async def hand_over(n):
+        return await asyncio.to_thread(lambda: n + 1)
+
+    with df.TaskHub(":memory:") as hub:
+        assert run_all(hub, hand_over, range(20)) == list(range(1, 21))
+
+
+def test_what_async_activities_leave_behind_ends_with_the_hub():
+    ended = []
+
+    async def leave_behind(n):
+        async def forever():
+            try:
+                await asyncio.sleep(1000)
+            finally:
+                ended.append(n)
+
+        leave_behind.task = asyncio.get_running_loop().create_task(forever())
+        await asyncio.sleep(0)
+
+    with df.TaskHub(":memory:") as hub:
+        run_all(hub, leave_behind, [1])
+        assert not ended
+    assert ended == [1]
+
+
+# -- processes ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def processes():
+    with df.TaskHub(":memory:", executor="processes") as hub:
+        yield hub
+
+
+def test_closures_lambdas_and_their_globals_travel(processes):
+    factor = 3
+
+    def helper(n):
+        return n * factor
+
+    assert run_all(processes, lambda n: helper(n) + 1, range(5)) == [1, 4, 7, 10, 13]
+
+
+def test_a_global_that_was_changed_since_travels_as_it_is_now(processes):
+    namespace = {"threshold": 1}
+    exec("def above(n): return n > threshold", namespace)
+    assert run_all(processes, namespace["above"], [0, 2, 4]) == [False, True, True]
+    namespace["threshold"] = 3
+    assert run_all(processes, namespace["above"], [0, 2, 4]) == [False, False, True]
+
+
+def test_several_processes_work_at_the_same_time(processes):
+    def pid(n):
+        import os
+        import time
+
+        time.sleep(0.1)
+        return os.getpid()
+
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    pids = run_all(processes, pid, range(2 * count))
+    assert os.getpid() not in pids
+    assert len(set(pids)) == count
+
+
+def test_a_process_that_dies_fails_its_own_call_and_no_other(processes):
+    def die_of_three(n):
+        import os
+        import time
+
+        time.sleep(0.02)
+        if n == 3:
+            os._exit(7)
+        return n
+
+    processes.add_activity(die_of_three, "work")
+
+    @processes.orchestrator
+    def fan(context):
+        tasks = [context.call_activity("work", n) for n in range(8)]
+        found = []
+        for task in tasks:
+            try:
+                found.append((yield task))
+            except ChildProcessError as error:
+                found.append(str(error.details.message))
+        return found
+
+    found = processes.run(fan)
+    assert "died: it ended with exit code 7" in found.pop(3)
+    assert found == [0, 1, 2, 4, 5, 6, 7]
+    assert run_all(processes, lambda n: n, range(4)) == list(range(4))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no signals like these")
+def test_a_process_that_is_killed_says_by_what(processes):
+    def kill():
+        import os
+        import signal
+
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    processes.add_activity(kill, "kill")
+    processes.add_orchestrator(lambda context: (yield context.call_activity("kill")), "kills")
+    with pytest.raises(ChildProcessError, match="ended by SIGKILL"):
+        processes.run("kills")
+
+
+def test_a_process_that_died_while_it_had_nothing_to_do_is_replaced(processes):
+    def pid(n):
+        import os
+
+        return os.getpid()
+
+    [first] = run_all(processes, pid, [1])
+    import signal
+
+    os.kill(first, signal.SIGTERM)
+    time.sleep(0.1)
+    assert first not in run_all(processes, pid, range(8))
+
+
+def test_retries_get_over_a_process_that_died(processes, tmp_path):
+    def die_once(path):
+        from pathlib import Path
+
+        if not Path(path).exists():
+            Path(path).touch()
+            import os
+
+            os._exit(1)
+        return "second time"
+
+    processes.add_activity(die_once)
+
+    @processes.orchestrator
+    def retrying(context):
+        options = df.RetryOptions(1, 3)
+        return (yield context.call_activity_with_retry("die_once", options, str(tmp_path / "died")))
+
+    assert processes.run(retrying) == "second time"
+
+
+def test_what_activities_print_does_not_get_among_the_results(processes):
+    def chatty(n):
+        import os
+        import subprocess
+        import sys
+
+        print("print", n, flush=True)
+        os.write(1, b"write\n")
+        subprocess.run([sys.executable, "-c", "print('child')"], check=True)
+        return [n, sys.stdin.read()]
+
+    assert run_all(processes, chatty, range(2)) == [[0, ""], [1, ""]]
+
+
+def test_a_function_that_cannot_travel_fails_and_says_why(processes):
+    lock = threading.Lock()
+    with pytest.raises(TypeError, match="lock"):
+        run_all(processes, lambda n: lock.acquire(), [1])
+
+
+SCRIPT = """
+    import sys
+    import durablenb as df
+
+    class OutOfStock(Exception):
+        pass
+
+    def helper(n):
+        return n + offset
+
+    def work(n):
+        if n < 0:
+            raise OutOfStock(n)
+        return helper(n)
+
+    def chain(context):
+        caught = None
+        try:
+            yield context.call_activity("work", -1)
+        except OutOfStock:
+            caught = "caught"
+        return [caught, (yield context.call_activity("work", 1))]
+
+    offset = 41
+    hub = df.TaskHub(":memory:", executor="processes")
+    hub.add_activity(work)
+    hub.add_orchestrator(chain)
+    print(hub.run("chain"))
+    print("once")
+    if "close" in sys.argv:
+        hub.close()
+"""
+
+
+@pytest.mark.parametrize("as_file", [False, True])
+@pytest.mark.parametrize("farewell", ["close", "leave"])
+def test_functions_of_a_script_travel_and_the_script_is_not_run_again(tmp_path, as_file, farewell):
+    source = textwrap.dedent(SCRIPT)
+    (tmp_path / "script.py").write_text(source)
+    how = [str(tmp_path / "script.py")] if as_file else ["-c", source]
+    done = subprocess.run(
+        [sys.executable, *how, farewell],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    assert done.stdout.splitlines() == ["['caught', 42]", "once"], done.stderr
+    assert done.stderr == ""
+
+
+def test_the_end_of_a_script_does_not_wait_for_its_processes():
+    script = """
+        import threading, time
+        import durablenb as df
+
+        def slow():
+            import time
+            print("begun", flush=True)
+            time.sleep(60)
+
+        hub = df.TaskHub(":memory:", executor="processes")
+        hub.add_activity(slow)
+        hub.add_orchestrator(lambda context: (yield context.call_activity("slow")), "one")
+        hub.start("one")
+        while "TaskScheduled" not in str(hub.sql("select event_type from history").fetchall()):
+            time.sleep(0.01)
+        time.sleep(0.5)
+    """
+    began = time.monotonic()
+    subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=True, timeout=30)
+    assert time.monotonic() - began < 20
+
+
+# -- pools of the user's own --------------------------------------------------------------------------
+
+
+def test_a_thread_pool_of_the_users_calls_the_very_function():
+    calls = []
+    with concurrent.futures.ThreadPoolExecutor(3) as pool, df.TaskHub(":memory:", executor=pool) as hub:
+        assert run_all(hub, lambda n: calls.append(n) or n, range(20)) == list(range(20))
+    assert sorted(calls) == list(range(20))
+    assert pool.submit
+
+
+def test_a_pool_of_the_users_is_not_shut_down_by_the_hub():
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        with df.TaskHub(":memory:", executor=pool) as hub:
+            assert run_all(hub, lambda n: n, [1]) == [1]
+        assert pool.submit(lambda: "open").result() == "open"
+
+
+def test_a_pool_that_was_shut_down_fails_calls_and_says_so():
+    pool = concurrent.futures.ThreadPoolExecutor(1)
+    pool.shutdown()
+    with df.TaskHub(":memory:", executor=pool) as hub, pytest.raises(RuntimeError, match="after shutdown"):
+        run_all(hub, lambda n: n, [1])
+
+
+def test_a_process_pool_of_the_users_gets_functions_by_value():
+    context = __import__("multiprocessing").get_context("spawn")
+    with (
+        concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool,
+        df.TaskHub(":memory:", executor=pool) as hub,
+    ):
+        factor = 2
+        assert run_all(hub, lambda n: n * factor, range(3)) == [0, 2, 4]
+
+        def raises(n):
+            raise KeyError(n)
+
+        with pytest.raises(KeyError):
+            run_all(hub, raises, [1])
+
+
+def test_any_executor_will_do_even_one_that_runs_at_once():
+    class AtOnce(concurrent.futures.Executor):
+        def submit(self, function, *args, **kwargs):
+            future = concurrent.futures.Future()
+            try:
+                future.set_result(function(*args, **kwargs))
+            except BaseException as error:
+                future.set_exception(error)
+            return future
+
+    for mode in ("kernel", "threads"):
+        with df.TaskHub(":memory:", mode=mode, executor=AtOnce()) as hub:
+            assert run_all(hub, lambda n: n + 1, range(10)) == list(range(1, 11))
+
+
+def test_futures_that_are_cancelled_by_the_pool_fail_their_calls():
+    go_on, pool = threading.Event(), concurrent.futures.ThreadPoolExecutor(1)
+    with df.TaskHub(":memory:", executor=pool) as hub:
+        hub.add_activity(lambda n: go_on.wait(10), "work")
+        hub.add_orchestrator(fan_of("work", range(3)), "fan")
+        handle = hub.start("fan")
+        while pool._work_queue.qsize() < 2:
+            time.sleep(0.001)
+        pool.shutdown(wait=False, cancel_futures=True)
+        go_on.set()
+        with pytest.raises(df.TaskFailedError, match="CancelledError"):
+            handle.result(timeout=10)

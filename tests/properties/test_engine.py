@@ -1,0 +1,91 @@
+"""What holds for the engine, whichever programs it runs."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from durablenb.core.fold import state_of
+from durablenb.model.status import OrchestrationRuntimeStatus as Status
+from durablenb.ports.store import InstanceQuery
+from tests.properties.drivers import ByEngine
+from tests.properties.programs import expected, programs, tame_programs
+
+few = settings(max_examples=100, deadline=None)
+several = st.lists(programs, min_size=1, max_size=3)
+several_tame = st.lists(tame_programs, min_size=1, max_size=3)
+
+
+def run(all_steps, **options):
+    engine = ByEngine(**options)
+    engine.start(all_steps)
+    engine.run()
+    return engine
+
+
+@few
+@given(several)
+def test_what_is_dropped_from_memory_goes_on_the_same(all_steps):
+    kept = run(all_steps, is_strict=False)  # where no activity waits for a commit, which dropping hastens
+    dropped = run(all_steps, is_strict=False, max_cached_events=1)
+    assert dropped.store.journal == kept.store.journal
+
+
+@few
+@given(several_tame)
+def test_what_is_dropped_from_memory_comes_to_the_same_result(all_steps):
+    assert run(all_steps, max_cached_events=1).results() == run(all_steps).results()
+
+
+@few
+@given(several)
+def test_every_episode_passes_its_verification(all_steps):
+    plain = run(all_steps)
+    verified = run(all_steps, verify_replay=True)
+    assert verified.store.journal == plain.store.journal
+
+
+@few
+@given(several)
+def test_two_runs_leave_the_same_journal(all_steps):
+    assert run(all_steps).store.journal == run(all_steps).store.journal
+
+
+@few
+@given(several_tame)
+def test_every_program_returns_what_it_should(all_steps):
+    results = run(all_steps).results()
+    assert results == {str(number): expected(steps) for number, steps in enumerate(all_steps)}
+
+
+@few
+@given(several_tame, st.booleans())
+def test_strict_and_pipelined_come_to_the_same(all_steps, is_strict):
+    assert run(all_steps, is_strict=is_strict).results() == run(all_steps).results()
+
+
+@few
+@given(several_tame, st.lists(st.integers(0, 12), max_size=6))
+def test_a_death_between_any_two_steps_changes_no_result(all_steps, lives):
+    engine = ByEngine()
+    engine.start(all_steps)
+    engine.engine.committer.commit()
+    for steps_of_a_life in lives:
+        for _ in range(steps_of_a_life):
+            engine.step()
+        engine.reopen()
+    engine.run()
+    assert engine.results() == {str(number): expected(steps) for number, steps in enumerate(all_steps)}
+
+
+@few
+@given(several, st.integers(0, 60))
+def test_the_status_is_the_fold_of_the_history(all_steps, count):
+    engine = ByEngine()
+    engine.start(all_steps)
+    for _ in range(count):
+        engine.step()
+    engine.engine.committer.commit()
+    for state in engine.store.states(InstanceQuery()):
+        records = engine.store.records(state.instance_id)
+        assert state == state_of(state.instance_id, [(r.execution_id, r.event) for r in records])
+        is_open = state.instance_id in engine.engine.lifecycle.open
+        assert is_open == (state.status in (Status.Running, Status.Pending))

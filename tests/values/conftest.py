@@ -1,0 +1,19 @@
+import pytest
+
+from durablenb.values.codec import ValueCodec
+
+
+@pytest.fixture
+def codec():
+    return ValueCodec()
+
+
+@pytest.fixture
+def round_trip(codec):
+    """What everybody gets of a value; its text is the same when it is written again."""
+
+    def go(value, expected_type=None):
+        text = codec.encode(value)
+        return codec.decode(text, expected_type)
+
+    return go

@@ -1,0 +1,339 @@
+"""Instances in every state, on the virtual clock: the same history in every run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import durablenb as df
+
+RETRY = df.RetryOptions(1_000, 4, backoff_coefficient=2.0)
+
+
+class Stage:
+    """A hub in this thread, whose activities take their time by moving the clock."""
+
+    def __init__(self, path: Path | str = ":memory:") -> None:
+        self.path = path
+        self.clock = df.VirtualClock()
+        self.open()
+
+    def open(self) -> None:
+        self.hub = df.TaskHub(self.path, mode="kernel", clock=self.clock)
+
+    def reopen(self) -> None:
+        self.hub.close()
+        self.open()
+
+    def activity(
+        self, name: str, seconds: float = 0, fails: Callable[[Any, int], bool] | None = None
+    ) -> None:
+        calls = 0
+
+        def run(value: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            self.clock.advance(seconds=seconds)
+            if fails is not None and fails(value, calls):
+                raise ValueError(f"{name} can't do {value}")
+            return value
+
+        self.hub.add_activity(run, name=name)
+
+    def orchestrator(self, function: Any, name: str | None = None) -> None:
+        self.hub.add_orchestrator(function, name)
+
+    def begin(self, name: str, input_: Any = None, steps: int = 0) -> df.Handle:
+        """Starts an instance of that name and id, and does so many units of work."""
+        handle = self.hub.start(name, input_, instance_id=name)
+        for _ in range(steps):
+            self.hub.step()
+        return handle
+
+    def done(self, name: str, input_: Any = None) -> df.Handle:
+        """Starts an instance and waits until it has ended, well or not."""
+        handle = self.begin(name, input_)
+        handle.wait()
+        return handle
+
+
+# -- orchestrators -------------------------------------------------------------------------------
+
+
+def chain(context):
+    for name in ("reserve", "charge", "ship"):
+        yield context.call_activity(name, context.get_input())
+    return "shipped"
+
+
+def fan_out(context):
+    parts = [context.call_activity("crunch", part) for part in range(context.get_input())]
+    try:
+        yield context.task_all(parts)
+    except ValueError:
+        context.set_custom_status("some parts were lost")
+    return (yield context.call_activity("merge", len(parts)))
+
+
+def loop(context):
+    for round_ in range(context.get_input()):
+        yield context.call_activity("poll", round_)
+        if round_ == context.get_input() - 1:
+            break
+        yield context.create_timer(context.current_utc_datetime + timedelta(minutes=10))
+    return (yield context.call_activity("ship", 1))
+
+
+def race(context):
+    approval = context.wait_for_external_event("Approval")
+    deadline = context.create_timer(context.current_utc_datetime + timedelta(hours=72))
+    winner = yield context.task_any([approval, deadline])
+    if winner is approval:
+        deadline.cancel()
+        return (yield context.call_activity("charge", approval.result))
+    return "too late"
+
+
+def retrying(context):
+    return (yield context.call_activity_with_retry("flaky", RETRY, context.get_input()))
+
+
+def family(context):
+    yield context.task_all([context.call_sub_orchestrator("chain", part) for part in range(3)])
+    return (yield context.call_sub_orchestrator("doomed", 1))
+
+
+def doomed(context):
+    return (yield context.call_activity("broken", context.get_input()))
+
+
+def eternal(context):
+    round_ = context.get_input()
+    yield context.call_activity("poll", round_)
+    yield context.create_timer(context.current_utc_datetime + timedelta(minutes=1))
+    if round_ < 4:
+        context.continue_as_new(round_ + 1)
+    return round_
+
+
+def overlapping(context):
+    slow = context.call_activity("ship", 1)
+    deadline = context.create_timer(context.current_utc_datetime + timedelta(hours=1))
+    yield context.call_activity("reserve", 1)
+    yield context.call_activity("charge", 1)
+    yield context.task_any([slow, deadline])
+    return (yield context.call_activity("merge", 1))
+
+
+def any_order(context):
+    dice = Random(1)
+    for place in range(context.get_input()):
+        yield context.call_activity(dice.choice(("poll", "merge", "crunch")), place)
+
+
+def idle(context):
+    return context.get_input()
+
+
+ALL = (chain, fan_out, loop, race, retrying, family, doomed, eternal, overlapping, any_order, idle)
+
+
+def stage(path: Path | str = ":memory:") -> Stage:
+    """A stage with all orchestrators and activities of this file."""
+    made = Stage(path)
+    furnish(made)
+    return made
+
+
+def furnish(made: Stage, *, without: tuple[str, ...] = ()) -> None:
+    """Registers all orchestrators and activities but some."""
+    for function in ALL:
+        if function.__name__ not in without:
+            made.orchestrator(function)
+    activities: dict[str, tuple[float, Callable[[Any, int], bool] | None]] = {
+        "reserve": (0.4, None),
+        "charge": (1.3, None),
+        "ship": (2.1, None),
+        "poll": (0.05, None),
+        "merge": (0.3, None),
+        "crunch": (0.004, lambda part, _: part % 290 == 17),
+        "flaky": (0.2, lambda _, call: call < 3),
+        "broken": (0.1, lambda *_: True),
+    }
+    for name, (seconds, fails) in activities.items():
+        if name not in without:
+            made.activity(name, seconds, fails)
+
+
+# -- scenes --------------------------------------------------------------------------------------
+
+
+def pending(made: Stage) -> df.Handle:
+    return made.begin("chain", "order")
+
+
+def running(made: Stage) -> df.Handle:
+    return made.begin("chain", "order", steps=3)
+
+
+def waiting(made: Stage) -> df.Handle:
+    handle = made.begin("race", steps=1)
+    made.clock.advance(hours=2)
+    return handle
+
+
+def between_attempts(made: Stage) -> df.Handle:
+    return made.begin("retrying", steps=3)
+
+
+def completed(made: Stage) -> df.Handle:
+    return made.done("chain", "order")
+
+
+def retried(made: Stage) -> df.Handle:
+    return made.done("retrying")
+
+
+def failed(made: Stage) -> df.Handle:
+    return made.done("family")
+
+
+def terminated(made: Stage) -> df.Handle:
+    handle = made.begin("race", steps=1)
+    handle.terminate("no longer wanted")
+    return handle
+
+
+def suspended(made: Stage) -> df.Handle:
+    handle = made.begin("race", steps=1)
+    handle.suspend("for the night")
+    return handle
+
+
+def scheduled(made: Stage) -> df.Handle:
+    start_at = made.clock.now() + timedelta(hours=5)
+    return made.hub.start("chain", 1, instance_id="later", start_at=start_at)
+
+
+def too_late(made: Stage) -> df.Handle:
+    return made.done("race")
+
+
+def approved(made: Stage) -> df.Handle:
+    handle = made.begin("race", steps=1)
+    handle.raise_event("approval", 17)
+    handle.wait()
+    return handle
+
+
+def looped(made: Stage) -> df.Handle:
+    return made.done("loop", 14)
+
+
+def continued(made: Stage) -> df.Handle:
+    return made.done("eternal", 0)
+
+
+def rewound(made: Stage) -> df.Handle:
+    handle = made.done("doomed", 3)
+    made.activity("broken", 0.1)
+    handle.rewind("mended")
+    handle.wait()
+    return handle
+
+
+def crossing(made: Stage) -> df.Handle:
+    return made.done("overlapping")
+
+
+def immediate(made: Stage) -> df.Handle:
+    return made.done("idle", {"a": [1, None]})
+
+
+def fanned(made: Stage) -> df.Handle:
+    return made.done("fan_out", 20)
+
+
+def fanned_wide(made: Stage) -> df.Handle:
+    return made.done("fan_out", 1_000)
+
+
+SCENES: dict[str, Callable[[Stage], df.Handle]] = {
+    scene.__name__: scene
+    for scene in (
+        *(pending, running, waiting, between_attempts, completed, retried, failed, terminated, suspended),
+        *(
+            scheduled,
+            too_late,
+            approved,
+            looped,
+            continued,
+            rewound,
+            crossing,
+            immediate,
+            fanned,
+            fanned_wide,
+        ),
+    )
+}
+"""By name; each is given a stage, and gives a handle."""
+
+
+def held(path: Path) -> tuple[Stage, df.Handle]:
+    """An instance whose code no longer fits its history."""
+    made = stage(path)
+    made.begin("chain", "order", steps=3)
+    made.reopen()
+    furnish(made, without=("chain",))
+
+    def changed(context):
+        yield context.call_activity("ship", context.get_input())
+
+    made.orchestrator(changed, "chain")
+    while made.hub.step():
+        pass
+    return made, made.hub.handle("chain")
+
+
+def without_code(path: Path) -> tuple[Stage, df.Handle]:
+    """An instance whose orchestrator's cell has not been run yet."""
+    made = stage(path)
+    made.begin("chain", "order", steps=2)
+    made.reopen()
+    while made.hub.step():
+        pass
+    return made, made.hub.handle("chain")
+
+
+def without_activity(path: Path) -> tuple[Stage, df.Handle]:
+    """An instance whose activity's cell has not been run yet."""
+    made = stage(path)
+    made.begin("chain", "order", steps=1)
+    made.reopen()
+    furnish(made, without=("reserve",))
+    while made.hub.step():
+        pass
+    return made, made.hub.handle("chain")
+
+
+def with_held_child(path: Path) -> tuple[Stage, df.Handle]:
+    """An instance one of whose sub-orchestrations can't go on."""
+    made = stage(path)
+    made.begin("family", steps=5)
+    made.reopen()
+    furnish(made, without=("chain",))
+    while made.hub.step():
+        pass
+    return made, made.hub.handle("family")
+
+
+STUCK: dict[str, Callable[[Path], tuple[Stage, df.Handle]]] = {
+    "held": held,
+    "without_code": without_code,
+    "without_activity": without_activity,
+    "with_held_child": with_held_child,
+}
+"""What can't go on, in a hub's file."""
