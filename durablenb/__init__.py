@@ -22,6 +22,7 @@ from durablenb.model.errors import (
     OrchestrationTerminatedError,
     StoreError,
     TaskFailedError,
+    TypeNotRegisteredError,
     WaitTimeoutError,
 )
 from durablenb.model.failures import FailureDetails
@@ -31,6 +32,9 @@ from durablenb.model.status import (
     OrchestrationRuntimeStatus,
     PurgeHistoryResult,
 )
+from durablenb.values.pickles import Pickled
+from durablenb.values.pictures import Picture
+from durablenb.values.sealed import Sealed
 
 __all__ = [
     "Blueprint",
@@ -53,13 +57,17 @@ __all__ = [
     "OrchestrationRuntimeStatus",
     "OrchestrationTerminatedError",
     "Orchestrator",
+    "Pickled",
+    "Picture",
     "PurgeHistoryResult",
     "RetryOptions",
+    "Sealed",
     "StoreError",
     "SyncDurableOrchestrationClient",
     "SystemClock",
     "TaskFailedError",
     "TaskHub",
+    "TypeNotRegisteredError",
     "VirtualClock",
     "WaitTimeoutError",
     "options",

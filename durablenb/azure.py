@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from durablenb.client import Statuses, SyncDurableOrchestrationClient
+from durablenb.model.ids import asked_instance_id
 from durablenb.model.status import DurableOrchestrationStatus, PurgeHistoryResult
 
 P = ParamSpec("P")
@@ -95,6 +96,10 @@ class DurableOrchestrationClient:
         created_time_to: datetime | None = None,
         runtime_status: Statuses = None,
         instance_id_prefix: str | None = None,
+        *,
+        name: str | None = None,
+        top: int | None = None,
+        skip: int = 0,
     ) -> list[DurableOrchestrationStatus]:
         """Return where the instances stand that meet every condition given, oldest first."""
         return await _in_thread(
@@ -103,6 +108,9 @@ class DurableOrchestrationClient:
             created_time_to,
             runtime_status,
             instance_id_prefix,
+            name=name,
+            top=top,
+            skip=skip,
         )
 
     async def raise_event(
@@ -142,29 +150,41 @@ class DurableOrchestrationClient:
         """Start an orchestration again with its input, and return its id."""
         return await _in_thread(self._client.restart, instance_id, restart_with_new_instance_id)
 
-    async def purge_instance_history(self, instance_id: str) -> PurgeHistoryResult:
-        """Delete all that is kept of an instance that has ended."""
-        return await _in_thread(self._client.purge_instance_history, instance_id)
+    async def purge_instance_history(self, instance_id: str, *, recursive: bool = True) -> PurgeHistoryResult:
+        """Delete all that is kept of an instance that has ended; with `recursive` of its children, too."""
+        return await _in_thread(self._client.purge_instance_history, instance_id, recursive=recursive)
 
     async def purge_instance_history_by(
         self,
         created_time_from: datetime | None = None,
         created_time_to: datetime | None = None,
         runtime_status: Statuses = None,
+        *,
+        recursive: bool = True,
     ) -> PurgeHistoryResult:
         """Delete all that is kept of the ended instances that meet every condition given."""
         return await _in_thread(
-            self._client.purge_instance_history_by, created_time_from, created_time_to, runtime_status
+            self._client.purge_instance_history_by,
+            created_time_from,
+            created_time_to,
+            runtime_status,
+            recursive=recursive,
         )
 
     async def wait_for_completion(
         self, instance_id: str, timeout: float | None = None
     ) -> DurableOrchestrationStatus:
-        """Wait until an instance has ended, and return where it stands then."""
+        """Wait until an instance has ended, and return where it stands then.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If there is no such instance; the others are those of the synchronous method.
+        """
         from durablenb.engine.awaiting import await_outcome
 
-        await await_outcome(self._client.engine, instance_id, timeout)
-        return await self.get_status(instance_id)
+        await await_outcome(self._client.engine, asked_instance_id(instance_id), timeout)
+        return await _in_thread(self._client.status_of, instance_id)
 
 
 async def _in_thread(method: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -22,7 +22,12 @@ from durablenb.model.errors import (
 )
 from durablenb.model.events import Event
 from durablenb.model.failures import FailureDetails, exception_of
-from durablenb.model.ids import checked_event_name, checked_instance_id, checked_version
+from durablenb.model.ids import (
+    asked_instance_id,
+    checked_event_name,
+    checked_instance_id,
+    checked_version,
+)
 from durablenb.model.status import (
     DurableOrchestrationStatus,
     InstanceState,
@@ -140,7 +145,7 @@ class SyncDurableOrchestrationClient:
             If it has ended.
         """
         text = self._codec.encode(event_data, "event")
-        message = messages.Raise(_id(instance_id), checked_event_name(event_name), text)
+        message = messages.Raise(asked_instance_id(instance_id), checked_event_name(event_name), text)
         if not self.engine.ask(message).result():
             state = self.existing(instance_id)
             raise InstanceStateError(
@@ -169,7 +174,7 @@ class SyncDurableOrchestrationClient:
         InstanceNotFoundError
             If there is no such instance.
         """
-        if not self.engine.ask(messages.Suspend(_id(instance_id), str(reason))).result():
+        if not self.engine.ask(messages.Suspend(asked_instance_id(instance_id), str(reason))).result():
             self.existing(instance_id)
 
     def resume(self, instance_id: str, reason: str = "") -> None:
@@ -180,7 +185,7 @@ class SyncDurableOrchestrationClient:
         InstanceNotFoundError
             If there is no such instance.
         """
-        if not self.engine.ask(messages.Resume(_id(instance_id), str(reason))).result():
+        if not self.engine.ask(messages.Resume(asked_instance_id(instance_id), str(reason))).result():
             self.existing(instance_id)
 
     def rewind(self, instance_id: str, reason: str = "") -> None:
@@ -193,7 +198,7 @@ class SyncDurableOrchestrationClient:
         InstanceStateError
             If it did not fail.
         """
-        self.engine.ask(messages.Rewind(_id(instance_id), str(reason))).result()
+        self.engine.ask(messages.Rewind(asked_instance_id(instance_id), str(reason))).result()
 
     def restart(self, instance_id: str, restart_with_new_instance_id: bool = True) -> str:
         """Start an orchestration again with its input, version and tags, and return its id.
@@ -317,7 +322,11 @@ class SyncDurableOrchestrationClient:
         DurableError
             If it can't go on until somebody does something; the message says what.
         """
-        wait_for_outcome(self.engine, _id(instance_id), timeout)
+        wait_for_outcome(self.engine, asked_instance_id(instance_id), timeout)
+        return self.status_of(instance_id)
+
+    def status_of(self, instance_id: str) -> DurableOrchestrationStatus:
+        """Return where an instance stands, or raise `InstanceNotFoundError`."""
         return self._status(self.existing(instance_id))
 
     def result_of(self, instance_id: str, timeout: float | None = None) -> Any:
@@ -330,7 +339,9 @@ class SyncDurableOrchestrationClient:
         OrchestrationTerminatedError
             If it was terminated.
         """
-        return self.value_of(instance_id, wait_for_outcome(self.engine, _id(instance_id), timeout))
+        return self.value_of(
+            instance_id, wait_for_outcome(self.engine, asked_instance_id(instance_id), timeout)
+        )
 
     def value_of(self, instance_id: str, outcome: Outcome | None) -> Any:
         """Return what an outcome stands for, or raise it; without one, that of an instance long ended."""
@@ -379,7 +390,7 @@ class SyncDurableOrchestrationClient:
         InstanceStateError
             If it is open.
         """
-        purge = messages.Purge((_id(instance_id),), recursive)
+        purge = messages.Purge((asked_instance_id(instance_id),), recursive)
         return PurgeHistoryResult(self.engine.ask(purge).result())
 
     def purge_instance_history_by(
@@ -402,7 +413,7 @@ class SyncDurableOrchestrationClient:
     # -- inside ----------------------------------------------------------------------------------
 
     def _state(self, instance_id: str) -> InstanceState | None:
-        states = self._store.states(InstanceQuery(instance_ids=(_id(instance_id),)))
+        states = self._store.states(InstanceQuery(instance_ids=(asked_instance_id(instance_id),)))
         return states[0] if states else None
 
     def existing(self, instance_id: str) -> InstanceState:
@@ -444,13 +455,6 @@ class SyncDurableOrchestrationClient:
 
 def _failed_text(name: str, failure: FailureDetails) -> str:
     return f"Orchestrator function '{name}' failed: {failure.message or failure.error_type}"
-
-
-def _id(instance_id: object) -> str:
-    """The id itself; any text may be asked for, whatever an id may be."""
-    if not isinstance(instance_id, str):
-        raise TypeError(f"An instance's id is text, not {type(instance_id).__name__}.")
-    return instance_id
 
 
 def _unknown(instance_id: object) -> InstanceNotFoundError:

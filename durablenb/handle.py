@@ -102,8 +102,8 @@ class Handle(Displayed):
         InstanceNotFoundError
             If it was purged.
         """
-        from durablenb.queries.graph import graph_of
         from durablenb.queries.flow import flow_of
+        from durablenb.queries.graph import graph_of
 
         return graph_of(flow_of(self._client.history(self.id)))
 

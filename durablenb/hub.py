@@ -25,7 +25,7 @@ from durablenb.engine.executors import Executors, check_executor
 from durablenb.engine.messages import Registered
 from durablenb.engine.waiting import step
 from durablenb.handle import Handle
-from durablenb.model.display import Displayed, HubView, Views, use_views
+from durablenb.model.display import Displayed, HubView, use_views
 from durablenb.model.errors import DurableError, StoreError
 from durablenb.ports.clock import Clock
 from durablenb.queries.instances import InstanceList
@@ -35,6 +35,8 @@ from durablenb.values.codec import Redact, ValueCodec
 
 if TYPE_CHECKING:
     import duckdb
+
+    from durablenb.model.display import Views
 
 log = logging.getLogger("durablenb")
 

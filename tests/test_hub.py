@@ -260,7 +260,7 @@ def test_what_cannot_be_registered_is_refused(hub, add, function, name, error, m
         ({"max_concurrency": 1.5}, TypeError),
         ({"executor": "cloud"}, ValueError),
         ({"executor": 0}, ValueError),
-        ({"executor": object()}, TypeError),
+        pytest.param({"executor": object()}, TypeError, id="no executor"),
     ],
     ids=str,
 )

@@ -19,6 +19,9 @@ Attempt = Callable[[int, "int | None"], AtomicTask[Any]]
 DEFAULT_POLL_SECONDS = 30
 """Between two polls where the answer has no ``Retry-After``; Azure's host setting."""
 
+CREDENTIALS = ("authorization", "cookie", "proxy-authorization", "x-functions-key")
+"""Headers that are meant for one host."""
+
 LONGEST_POLL_SECONDS = 86_400
 """A ``Retry-After`` of more is taken for nonsense."""
 
@@ -121,7 +124,17 @@ def polled(
                 if not wait.is_completed:
                     wait.cancel()
                 return _too_late(request, timeout)
-        request = {"method": "GET", "uri": location, "headers": request["headers"], "content": None}
+        headers = headers_for(location, request["uri"], request["headers"])
+        request = {"method": "GET", "uri": location, "headers": headers, "content": None}
+
+
+def headers_for(address: str, before: str, headers: dict[str, str]) -> dict[str, str]:
+    """The headers of a request that follows another one: no credentials for another host."""
+    from urllib.parse import urlsplit
+
+    if urlsplit(address)[:2] == urlsplit(before)[:2]:
+        return headers
+    return {name: value for name, value in headers.items() if name.lower() not in CREDENTIALS}
 
 
 def _location(response: DurableHttpResponse, request: dict[str, Any]) -> str | None:

@@ -120,7 +120,7 @@ class Ledger:
             self.halt()
 
     def follow(self, line: int | None) -> None:
-        """Notes where a replay is, for a mismatch that has no line of its own: an end that comes too early."""
+        """Notes where a replay is, for a mismatch that has no line of its own: an end too early."""
         self.last_line = line or self.last_line
 
     def follow_to(self, error: BaseException) -> None:

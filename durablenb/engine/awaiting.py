@@ -10,7 +10,8 @@ from concurrent.futures import Future
 from durablenb.engine.engine import Engine
 from durablenb.engine.instance import Outcome
 from durablenb.engine.messages import Watch
-from durablenb.engine.waiting import check, seconds_left, wait_for_outcome, waiting
+from durablenb.engine.waiting import check, completion_of, seconds_left, wait_for_outcome, waiting
+from durablenb.model.errors import StoreError
 
 
 async def await_outcome(engine: Engine, instance_id: str, timeout: float | None) -> Outcome | None:
@@ -21,7 +22,11 @@ async def await_outcome(engine: Engine, instance_id: str, timeout: float | None)
     if not engine.is_threaded:
         return wait_for_outcome(engine, instance_id, timeout)
     deadline = None if timeout is None else time.monotonic() + timeout
-    completion: Future[Outcome] | None = await asyncio.wrap_future(engine.ask(Watch(instance_id)))
+    completion: Future[Outcome] | None
+    try:
+        completion = await asyncio.wrap_future(engine.ask(Watch(instance_id)))
+    except StoreError:
+        completion = completion_of(engine, instance_id)
     if completion is None:
         return None
     loop, ended = asyncio.get_running_loop(), asyncio.Event()

@@ -142,6 +142,9 @@ class Commands:
 
     def _resume(self, message: messages.Resume) -> bool:
         instance = self._lifecycle.open.get(message.instance_id)
+        if instance is not None and instance.held:
+            instance.held = None  # it is tried once more
+            self._lifecycle.enqueue(instance)
         if instance is not None and instance.is_suspended:
             instance.is_suspended = False
             self._lifecycle.arrive(instance, ExecutionResumed, message.reason)
@@ -206,7 +209,8 @@ class Commands:
         mark = ExecutionRewound(history[-1].event_id + 1, self._clock.now(), reason)
         execution = self._episodes.new_execution(instance)
         assert execution is not None
-        kept = rewound(execution, history, mark.event_id + 1)
+        with self._episodes.running():
+            kept = rewound(execution, history, mark.event_id + 1)
         self._lifecycle.drop_calls(instance.id)
         self._lifecycle.reopen(instance)
         instance.has_begun = True

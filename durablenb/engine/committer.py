@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from copy import copy
 from dataclasses import dataclass, field
 from itertools import count
 from queue import Empty, SimpleQueue
@@ -100,14 +101,14 @@ class Committer:
         if self._thread is None:
             while not self.is_idle:
                 self.commit()
-                if self.failure is not None:
-                    raise self.failure
+                if (failure := self.failure) is not None:
+                    raise copy(failure)
             return
         until = self._submitted
         with self._changed:
             while self._committed < until:
-                if self.failure is not None:
-                    raise self.failure
+                if (failure := self.failure) is not None:
+                    raise copy(failure)
                 self._changed.wait(0.5)
 
     def commit(self, first: Batch | None = None) -> None:
@@ -151,8 +152,8 @@ class Committer:
             self._thread = None
         else:
             self.commit()
-        if self.failure is not None:
-            raise self.failure
+        if (failure := self.failure) is not None:
+            raise copy(failure)
 
     def _run(self) -> None:
         while True:
@@ -198,7 +199,7 @@ class Committer:
     def _fail(self, error: StoreError) -> None:
         for batch in self._unsaved:
             for reply, _ in batch.replies:
-                refuse(reply, error)
+                refuse(reply, copy(error))
         with self._changed:
             self.failure = error
             self._changed.notify_all()

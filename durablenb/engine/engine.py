@@ -11,6 +11,7 @@ import logging
 import os
 import threading
 from concurrent.futures import Future
+from copy import copy
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -115,6 +116,7 @@ class Engine:
         self._pid = os.getpid()
         self._is_torn = False
         self._defect: DurableError | None = None
+        self._registered_names: set[str] = set()
         clock.subscribe(lambda: self.post(Wake()))
         self.recover()
 
@@ -135,7 +137,7 @@ class Engine:
         self.post(message)
         if self._is_stopped:
             self._turn_away()
-        elif not self._is_threaded:
+        elif not self._is_threaded or threading.current_thread() is self._thread:
             self.accept()
         return message.reply
 
@@ -153,7 +155,13 @@ class Engine:
             )
         if self._is_stopping:
             return _closed()
-        return self._defect or self.committer.failure
+        if self.episodes.is_asking:
+            return DurableError(
+                "An orchestrator can't use the hub that runs it: it would wait for itself. Let an activity "
+                "do it, or use the context: call_sub_orchestrator, continue_as_new, ..."
+            )
+        obstacle = self._defect or self.committer.failure
+        return None if obstacle is None else copy(obstacle)  # each is raised once
 
     def start(self) -> None:
         """Begins to run in a thread of its own."""
@@ -436,7 +444,13 @@ class Engine:
 
     def _wait_for_room(self) -> None:
         """Nothing goes on until the disk takes records again."""
-        while self.committer.failure is not None and not self._is_stopping:
+        while (failure := self.committer.failure) is not None and not self._is_stopping:
+            for _ in range(self._inbox.qsize()):
+                message = self._inbox.get()
+                if isinstance(message, ClientMessage):  # it was asked just before the disk was full
+                    refuse(message.reply, copy(failure))
+                else:
+                    self._inbox.put(message)
             threading.Event().wait(0.05)
 
     def _timeout(self) -> float | None:
@@ -492,8 +506,12 @@ class Engine:
         if message.kind == "type":
             self._type_registered(message.name)
             return
+        is_first = message.name not in self._registered_names
+        self._registered_names.add(message.name)
         for instance in list(self.lifecycle.open.values()):
             if instance.name == message.name and (instance.held or instance.execution is None):
+                if is_first and isinstance(instance.held, InstanceStateError):
+                    continue  # it is what the process died of; after a restart all cells are run again
                 instance.held = None
                 instance.missing.discard(message.name)
                 self.lifecycle.enqueue(instance)
@@ -553,7 +571,8 @@ class Engine:
         if crashes >= POISON_LIMIT:
             instance.held = InstanceStateError(
                 f"{instance.id} is held: {crashes} times in a row the process died while it was "
-                f"replayed. Mend {instance.name!r} and run its cell again, or terminate it."
+                f"replayed. Mend {instance.name!r} and run its cell once more, or handle.resume(), "
+                "or terminate it."
             )
         start_at = instance.started.scheduled_start_time
         if not instance.has_begun and start_at is not None and start_at > self.clock.now():

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 
@@ -88,6 +90,7 @@ class Episodes:
         self._options = options
         self._loaded: OrderedDict[Instance, int] = OrderedDict()
         self._cached = 0
+        self._thread: int | None = None
         self.lifecycle = Lifecycle(journal, timers, clock, self.new_execution, self._forget)
 
     def run_queued(self, limit: int | None = None) -> list[Instance]:
@@ -97,18 +100,33 @@ class Episodes:
         taken = [queue.popleft() for _ in range(count)]
         waiting = deque(taken)
         try:
-            while waiting:
-                if self._is_to_load(waiting[0]):
-                    self._load([one for one in islice(waiting, LOAD_TOGETHER) if self._is_to_load(one)])
-                waiting[0].is_queued = False
-                self._run(waiting[0])
-                waiting.popleft()
+            with self.running():
+                while waiting:
+                    if self._is_to_load(waiting[0]):
+                        self._load([one for one in islice(waiting, LOAD_TOGETHER) if self._is_to_load(one)])
+                    waiting[0].is_queued = False
+                    self._run(waiting[0])
+                    waiting.popleft()
         except BaseException:  # an interrupt, or no disk: what did not get its turn keeps it
             for instance in waiting:
                 instance.is_queued = True
             queue.extendleft(reversed(waiting))
             raise
         return taken
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """While orchestrators' code runs, so that the engine knows when that code asks it for something."""
+        self._thread = threading.get_ident()
+        try:
+            yield
+        finally:
+            self._thread = None
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether it is an orchestrator's code that now asks."""
+        return self._thread == threading.get_ident()
 
     def new_execution(self, instance: Instance) -> Execution | None:
         """A fresh execution of the registered code, or None if there is none yet."""

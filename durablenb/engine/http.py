@@ -7,6 +7,8 @@ import urllib.request
 from typing import Any
 from urllib.parse import urlsplit
 
+from durablenb.core.calls import headers_for
+
 REQUEST_SECONDS = 100.0
 """The longest time that one request may take, as .NET's ``HttpClient`` has it."""
 
@@ -53,15 +55,20 @@ class _CarefulRedirects(urllib.request.HTTPRedirectHandler):
         if urlsplit(newurl).scheme.lower() not in ("http", "https"):
             return None
         followed = super().redirect_request(req, fp, code, msg, headers, newurl)
-        if followed is not None and urlsplit(newurl).netloc != urlsplit(req.full_url).netloc:
-            followed.headers.pop("Authorization", None)
+        if followed is not None:
+            followed.headers = headers_for(newurl, req.full_url, dict(followed.headers))
         return followed
 
 
 def _read(answer: Any) -> dict[str, Any]:
     charset = answer.headers.get_content_charset() or "utf-8"
+    body = answer.read()
+    try:
+        content = body.decode(charset, "replace")
+    except LookupError:  # there is no such charset
+        content = body.decode("utf-8", "replace")
     return {
         "statusCode": answer.status,
         "headers": {name.lower(): value for name, value in answer.headers.items()},
-        "content": answer.read().decode(charset, "replace"),
+        "content": content,
     }

@@ -6,12 +6,14 @@ import contextlib
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
+from copy import copy
 from typing import Any
 
 from durablenb.engine.engine import Engine
 from durablenb.engine.instance import Outcome
 from durablenb.engine.messages import Wake, Watch
-from durablenb.model.errors import WaitTimeoutError
+from durablenb.model.errors import StoreError, WaitTimeoutError
+from durablenb.ports.store import InstanceQuery
 
 LOOK_SECONDS = 0.2
 """Between two looks at whether the wait can still end; an interrupt need not wait for it."""
@@ -39,7 +41,7 @@ def wait_for_outcome(engine: Engine, instance_id: str, timeout: float | None) ->
         If the instance, or a child of it, can't go on until somebody does something: what.
     """
     deadline = None if timeout is None else time.monotonic() + timeout
-    completion: Future[Outcome] | None = engine.ask(Watch(instance_id)).result()
+    completion = completion_of(engine, instance_id)
     if completion is None:
         return None
     with waiting(engine):
@@ -51,6 +53,9 @@ def wait_for_outcome(engine: Engine, instance_id: str, timeout: float | None) ->
 
 def step(engine: Engine) -> str | None:
     """Return what was done, having done one thing; None if nothing can be done now."""
+    refusal = engine.refusal()
+    if refusal is not None:
+        raise refusal
     while True:
         done = engine.step()
         if done is not None:
@@ -59,6 +64,24 @@ def step(engine: Engine) -> str | None:
             engine.rest(LOOK_SECONDS)
         elif not engine.jump():
             return None
+
+
+def completion_of(engine: Engine, instance_id: str) -> Future[Outcome] | None:
+    """Where an open instance's outcome will be; None if it isn't open.
+
+    Raises
+    ------
+    StoreError
+        If the journal can't be written now; the outcome of one that has ended can be read all the same.
+    """
+    try:
+        completion: Future[Outcome] | None = engine.ask(Watch(instance_id)).result()
+    except StoreError:
+        states = engine.store.states(InstanceQuery(instance_ids=(instance_id,)))
+        if not (states and states[0].status.is_terminal):
+            raise
+        return None
+    return completion
 
 
 @contextlib.contextmanager
@@ -106,4 +129,4 @@ def check(engine: Engine, instance_id: str) -> None:
     """Raises what stands in the way of an instance, if anything does."""
     obstacle = engine.refusal() or engine.obstacle(instance_id)
     if obstacle is not None:
-        raise obstacle
+        raise copy(obstacle)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 log = logging.getLogger("durablenb")
 
@@ -52,8 +51,7 @@ options = Options()
 """What durablenb shows."""
 
 
-@dataclass(frozen=True, slots=True)
-class Card:
+class Card(NamedTuple):
     """What there is to see of a simple object: its line of text, and a few named values under a word."""
 
     text: str
@@ -61,28 +59,29 @@ class Card:
     rows: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class HubView:
+class HubView(NamedTuple):
     """What there is to see of a hub: its line of text, and a `queries.fleet.Fleet`."""
 
     text: str
     fleet: object
 
 
-class Views(Protocol):
-    """What draws objects."""
+if TYPE_CHECKING:
 
-    def text_of(self, shown: object) -> str:
-        """The object as text that is the same in every run."""
-        ...
+    class Views(Protocol):
+        """What draws objects."""
 
-    def html_of(self, shown: object) -> str | None:
-        """The object as a picture and tables; None if it has none."""
-        ...
+        def text_of(self, shown: object) -> str:
+            """The object as text that is the same in every run."""
+            ...
 
-    def account_of(self, error: Exception) -> list[str]:
-        """What is told of an error, in place of a traceback."""
-        ...
+        def html_of(self, shown: object) -> str | None:
+            """The object as a picture and tables; None if it has none."""
+            ...
+
+        def account_of(self, error: Exception) -> list[str]:
+            """What is told of an error, in place of a traceback."""
+            ...
 
 
 _load: Callable[[], Views] | None = None

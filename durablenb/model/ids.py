@@ -24,8 +24,7 @@ def checked_instance_id(instance_id: object) -> str:
         If it is empty or too long, begins with ``@`` (entities do), or has one of ``/ \ # ?`` or a
         control character in it.
     """
-    if not isinstance(instance_id, str):
-        raise TypeError(f"An instance's id is text, not {type(instance_id).__name__}.")
+    instance_id = asked_instance_id(instance_id)
     if not instance_id or len(instance_id) > INSTANCE_ID_LIMIT:
         raise ValueError(
             f"An instance's id has 1 to {INSTANCE_ID_LIMIT} characters; this one has {len(instance_id)}."
@@ -38,6 +37,19 @@ def checked_instance_id(instance_id: object) -> str:
                 f"The instance id {instance_id!r} has {character!r} in it; "
                 "leave out / \\ # ? and control characters."
             )
+    return instance_id
+
+
+def asked_instance_id(instance_id: object) -> str:
+    """The id itself, if it is text; any text may be asked for, whatever an id may be.
+
+    Raises
+    ------
+    TypeError
+        If it isn't text.
+    """
+    if not isinstance(instance_id, str):
+        raise TypeError(f"An instance's id is text, not {type(instance_id).__name__}.")
     return instance_id
 
 

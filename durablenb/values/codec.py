@@ -20,6 +20,7 @@ from durablenb.values.kinds import Cells
 from durablenb.values.reader import Reader, not_registered
 from durablenb.values.rebuild import rebuilt
 from durablenb.values.refusal import Refusal
+from durablenb.values.sealed import Sealed
 from durablenb.values.shelf import Shelf
 from durablenb.values.types import Types
 from durablenb.values.writer import Writer, too_deep
@@ -191,6 +192,8 @@ class ValueCodec:
         TypeError
             If it can't be made what `expected_type` says.
         """
+        if expected_type is Sealed:
+            return Sealed(self, text)
         if '"$type"' not in text:
             value = _loads(text)
             return value if expected_type is None else rebuilt(value, expected_type)

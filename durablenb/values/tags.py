@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import base64
+import sys
 from collections.abc import Callable
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 
 class Tag(NamedTuple):
@@ -30,8 +30,10 @@ def _time_text(moment: time) -> str:
 
 def _suffixes(moment: datetime | time) -> str:
     """The zone's name in brackets, as in RFC 9557, and on which side of a clock change it is."""
-    zone = moment.tzinfo
-    name = f"[{zone.key}]" if isinstance(zone, ZoneInfo) and zone.key else ""
+    zone: Any = moment.tzinfo
+    zoneinfo = sys.modules.get("zoneinfo")
+    is_named = zoneinfo is not None and isinstance(zone, zoneinfo.ZoneInfo) and zone.key
+    name = f"[{zone.key}]" if is_named else ""
     return f"{name}[fold]" if moment.fold else name
 
 
@@ -47,10 +49,16 @@ def _time(text: str) -> time:
     return moment.replace(tzinfo=zone or moment.tzinfo, fold=fold)
 
 
-def _parts(text: str) -> tuple[str, ZoneInfo | None, int]:
+def _parts(text: str) -> tuple[str, tzinfo | None, int]:
     plain, *suffixes = text.replace("]", "").split("[")
-    zones = [ZoneInfo(one) for one in suffixes if one != "fold"]
-    return plain, zones[0] if zones else None, int("fold" in suffixes)
+    names = [one for one in suffixes if one != "fold"]
+    return plain, _zone(names[0]) if names else None, int("fold" in suffixes)
+
+
+def _zone(name: str) -> tzinfo:
+    from zoneinfo import ZoneInfo  # takes its time to import
+
+    return ZoneInfo(name)
 
 
 def _microseconds(span: timedelta) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 from durablenb.values.forms import DATACLASS, Form, form_of, unknown_parameters
 from durablenb.values.kinds import encoder_of_library, is_library
 from durablenb.values.refusal import Refusal, a
+from durablenb.values.sealed import Sealed, write_sealed
 from durablenb.values.tags import TAGS
 from durablenb.values.writer import Encoder, Writer, encoder_of, refused, tagged
 
@@ -74,6 +75,8 @@ class Types:
         return found
 
     def _encoder(self, kind: type[Any]) -> Encoder:
+        if kind is Sealed:
+            return write_sealed
         form = form_of(kind)
         name = self._names.get(kind)
         if name is not None and form is not None:

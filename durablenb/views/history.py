@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from durablenb.model.events import Event
 from durablenb.model.failures import FailureDetails
 from durablenb.views.html import Markup, code, table, unbroken
-from durablenb.views.words import moment
+from durablenb.views.traces import short_type
+from durablenb.views.words import bare, moment
 
 _FEWEST = 4
 _ENDS = 20
@@ -105,7 +106,7 @@ def value_of(event: Event) -> str:
     for field in _PAYLOADS:
         value = getattr(event, field, None)
         if isinstance(value, FailureDetails):
-            return f"{value.error_type}: {value.message}"
+            return f"{short_type(value)}: {bare(value.message)}"
         if value not in (None, "null", ""):
             return readable(str(value))
     return ""

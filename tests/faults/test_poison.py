@@ -1,6 +1,7 @@
 """An instance that kills the process whenever its orchestrator runs is held; the others go on."""
 
 import json
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -15,12 +16,13 @@ from durablenb.engine.engine import POISON_LIMIT
 LIFE = """
     import json, os, sys
     import durablenb as df
+    import durablenb.engine.engine
 
-    path, where, is_mended = sys.argv[1], sys.argv[2], sys.argv[3] == "mended"
+    path, where, limit = sys.argv[1:]
+    durablenb.engine.engine.POISON_LIMIT = int(limit)
 
     def die():
-        if not is_mended:
-            os._exit(13)
+        os._exit(13)
 
     def poison(context):
         if where == "at once":
@@ -66,10 +68,10 @@ LIFE = """
 """
 
 
-def live(path, where, state="poisoned"):
+def live(path, where, limit=POISON_LIMIT):
     """What one life of a process saw, or None if it died."""
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(LIFE), path, where, state],
+        [sys.executable, "-c", textwrap.dedent(LIFE), path, where, str(limit)],
         capture_output=True,
         text=True,
         timeout=60,
@@ -81,64 +83,89 @@ def live(path, where, state="poisoned"):
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("where", ["at once", "in replay", "beyond"])
-def test_it_is_held_after_five_deaths_and_goes_on_once_it_is_mended(tmp_path, where):
+@pytest.mark.parametrize(("where", "limit"), [("at once", 2), ("in replay", POISON_LIMIT), ("beyond", 2)])
+def test_it_is_held_after_some_deaths_while_the_others_run(tmp_path, where, limit):
     path = tmp_path / "hub.duckdb"
-    lives = [live(path, where)]
-    while lives[-1] is None or len(lives) == 1:
-        lives.append(live(path, where))
-        assert len(lives) < POISON_LIMIT + 5
-    assert lives[-POISON_LIMIT - 1 : -1] == [None] * POISON_LIMIT
-    seen, bystander = lives[-1]
-    assert "poison" in seen
-    assert f"{POISON_LIMIT} times in a row" in seen
-    assert "Mend 'poison'" in seen
-    assert bystander in ("Running", "Completed")
-    for _ in range(3):  # it stays held, and the others run to their end
-        seen, bystander = live(path, where)
-        assert f"{POISON_LIMIT} times in a row" in seen
+    live(path, where, limit)  # here it begins
+    assert [live(path, where, limit) for _ in range(limit)] == [None] * limit
+    for _ in range(3 if limit == 2 else 1):
+        seen, bystander = live(path, where, limit)
+        assert f"poison is held: {limit} times in a row the process died" in seen
+        assert "Mend 'poison'" in seen
     assert bystander == "Completed"
-    assert live(path, where, "mended") == [[1, 2], "Completed"]
 
 
-def test_a_held_instance_can_be_terminated_and_purged(tmp_path):
-    path = tmp_path / "hub.duckdb"
-    for _ in range(POISON_LIMIT):
-        assert live(path, "at once") is None
-    with df.TaskHub(path, mode="kernel") as hub:
-        handle = hub.handle("poison")
-        assert "times in a row" in repr(raised(handle.result))
-        handle.terminate("enough")
-        assert isinstance(raised(handle.result), df.OrchestrationTerminatedError)
-        assert handle.purge() == 1
-    assert not list(tmp_path.glob("*.replaying"))
+def mended(context):
+    first = yield context.call_activity("work", 1)
+    yield context.wait_for_external_event("go on")
+    return [first, (yield context.call_activity("work", 2))]
 
 
 def raised(call):
     with pytest.raises(df.DurableError) as error:
         call()
-    return error.value
+    return str(error.value)
 
 
-def test_deaths_that_are_not_in_a_row_do_not_count(tmp_path):
+@pytest.fixture(scope="module")
+def deadly(tmp_path_factory):
+    """The files of a hub whose process died twice of one of its instances."""
+    folder = tmp_path_factory.mktemp("deadly")
+    live(folder / "hub.duckdb", "in replay")
+    assert [live(folder / "hub.duckdb", "in replay") for _ in range(2)] == [None, None]
+    return folder
+
+
+@pytest.fixture
+def held(deadly, tmp_path, monkeypatch):
+    """A hub that holds this instance."""
+    monkeypatch.setattr("durablenb.engine.engine.POISON_LIMIT", 2)
+    shutil.copytree(deadly, tmp_path / "copy")
+    with df.TaskHub(tmp_path / "copy" / "hub.duckdb", mode="kernel") as hub:
+        hub.add_activity(lambda n: n, "work")
+        yield hub
+
+
+def test_running_all_cells_after_a_restart_does_not_let_it_go_on_but_running_its_cell_again_does(held):
+    handle = held.handle("poison")
+    assert "is held" in raised(handle.result)
+    held.add_orchestrator(mended, "poison")
+    assert "is held" in raised(handle.result)
+    held.add_orchestrator(mended, "poison")
+    assert handle.result() == [1, 2]
+
+
+def test_resuming_it_lets_it_go_on(held):
+    held.add_orchestrator(mended, "poison")
+    handle = held.handle("poison")
+    assert "is held" in raised(handle.result)
+    handle.resume("mended")
+    assert handle.result() == [1, 2]
+
+
+def test_it_can_be_terminated_and_purged_and_is_forgotten(held, tmp_path):
+    handle = held.handle("poison")
+    handle.terminate("enough")
+    with pytest.raises(df.OrchestrationTerminatedError, match="enough"):
+        handle.result()
+    assert handle.purge() == 1
+    held.close()
+    assert not list((tmp_path / "copy").glob("*.replaying"))
+
+
+def test_deaths_that_are_not_in_a_row_do_not_count(tmp_path, monkeypatch):
+    monkeypatch.setattr("durablenb.engine.engine.POISON_LIMIT", 2)
     path = tmp_path / "hub.duckdb"
-    live(path, "in replay")
+    live(path, "in replay", 2)
     for _ in range(3):
-        for _ in range(POISON_LIMIT - 1):
-            assert live(path, "in replay") is None
-        with df.TaskHub(path, mode="kernel") as hub:
-            hub.add_activity(lambda n: n, "work")
+        assert live(path, "in replay", 2) is None
+        with df.TaskHub(path, mode="kernel") as hub:  # a process that it came through
 
             @hub.orchestrator
             def poison(context):
                 yield context.call_activity("work", 1)
-                yield context.wait_for_external_event("go on")
-                return "mended"
+                while True:
+                    yield context.wait_for_external_event("go on")
 
-            hub.handle("poison").suspend()
-            hub.handle("poison").resume()
-            while hub.step():
-                pass
-            assert hub.handle("poison").status().runtime_status in ("Running", "Completed")
-            if hub.handle("poison").status().runtime_status == "Completed":
-                break
+            hub.client.raise_event("poison", "go on")
+            assert "nothing is left to happen" in raised(hub.handle("poison").result)

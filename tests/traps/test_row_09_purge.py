@@ -147,12 +147,12 @@ def test_row_09_the_ends_of_the_filter_are_included_and_naive_times_are_utc(lab)
 @pytest.mark.parametrize(
     "instance_id", ["it's", 'say "hi"', "x'; drop table journal; --", "%", "_", "지속성 🦆", " ", "(1,2)"]
 )
-def test_row_09_odd_ids_are_purged_and_nothing_else(lab, instance_id):
-    lab.orchestrator(quick)
-    lab.run(quick, instance_id=instance_id)
-    lab.run(quick, instance_id="x")
-    assert lab.client.purge_instance_history(instance_id).instances_deleted == 1
-    assert ids(lab) == {"x"}
+def test_row_09_odd_ids_are_purged_and_nothing_else(kernel, instance_id):
+    kernel.orchestrator(quick)
+    kernel.run(quick, instance_id=instance_id)
+    kernel.run(quick, instance_id="x")
+    assert kernel.client.purge_instance_history(instance_id).instances_deleted == 1
+    assert ids(kernel) == {"x"}
 
 
 def test_row_09_a_purged_id_can_be_used_again(lab):

@@ -1,7 +1,5 @@
 """Rows 11 and 12: failures keep what they are, at every level, and a failure is never read as a success."""
 
-import math
-
 import pytest
 
 import durablenb as df
@@ -249,7 +247,11 @@ def test_row_12_an_activity_that_raises_fails_whatever_it_raises(kernel, error):
     assert answer["text"].startswith("Activity function 'raises' failed: ")
 
 
-@pytest.mark.parametrize("error", [ValueError(), ValueError("null"), Sulking(), StopIteration(5)], ids=lambda error: type(error).__name__ + str(len(error.args)))
+@pytest.mark.parametrize(
+    "error",
+    [ValueError(), ValueError("null"), Sulking(), StopIteration(5)],
+    ids=lambda error: type(error).__name__ + str(len(error.args)),
+)
 def test_row_12_an_orchestrator_that_raises_fails_whatever_it_raises(lab, error):
     @lab.orchestrator
     def generator(context):
@@ -278,14 +280,14 @@ def test_row_12_a_failure_without_a_message_names_its_type(lab):
         raise ValueError
 
     handle = lab.start(fails)
-    with pytest.raises(ValueError, match="builtins.ValueError"):
+    with pytest.raises(ValueError, match=r"builtins\.ValueError"):
         handle.result(10)
     assert handle.status().output == "Orchestrator function 'fails' failed: builtins.ValueError"
 
 
 @pytest.mark.parametrize(
     "value",
-    [object(), {1, 2}, b"bytes", math.nan, math.inf, {"a": [1, {2}]}, {(1, 2): 3}, lambda: 0, object],
+    [object(), object, print, lambda: 0, iter([]), {"a": [1, {2: object()}]}],
     ids=lambda value: type(value).__name__,
 )
 def test_row_12_a_result_that_cannot_be_kept_is_a_failure(lab, value):
@@ -331,26 +333,26 @@ def test_row_12_a_result_that_refers_to_itself_or_is_too_deep_is_a_failure(kerne
 
 
 @pytest.mark.parametrize("value", [None, 0, False, "", [], {}, "null", 0.0], ids=repr)
-def test_row_12_null_and_other_false_results_are_results(lab, value):
-    @lab.activity
+def test_row_12_null_and_other_false_results_are_results(kernel, value):
+    @kernel.activity
     def gives():
         return value
 
-    @lab.orchestrator
+    @kernel.orchestrator
     def asks(context):
         got = yield context.call_activity(gives)
         return [got]
 
-    @lab.orchestrator
+    @kernel.orchestrator
     def passes_on(context):
         return (yield context.call_sub_orchestrator("gives_itself"))
 
-    @lab.orchestrator
+    @kernel.orchestrator
     def gives_itself(context):
         return value
 
-    assert lab.run(asks) == [value]
-    handle = lab.start(passes_on)
+    assert kernel.run(asks) == [value]
+    handle = kernel.start(passes_on)
     assert handle.result(10) == value
     assert handle.status().runtime_status == "Completed"
 
@@ -358,10 +360,10 @@ def test_row_12_null_and_other_false_results_are_results(lab, value):
 def test_row_12_an_input_that_cannot_be_kept_is_refused_before_anything_is_recorded(lab):
     @lab.orchestrator
     def asks(context):
-        context.call_activity("anything", {1, 2})
+        context.call_activity("anything", object())
 
     handle = lab.start(asks)
-    with pytest.raises(df.NotSerializableError, match="value is a builtins.set"):
+    with pytest.raises(df.NotSerializableError, match=r"value is a builtins\.object"):
         handle.result(10)
     assert "TaskScheduled" not in [type(event).__name__ for event in handle.history()]
     with pytest.raises(df.NotSerializableError):

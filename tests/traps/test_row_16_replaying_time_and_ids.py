@@ -109,7 +109,11 @@ def test_row_16_the_time_stands_still_within_an_episode_and_is_the_same_in_a_rep
 
     disk.start(notes, instance_id="n")
     disk.settle()
-    began = [e.timestamp.isoformat() for e in disk.hub.handle("n").history() if kinds([e]) == ["OrchestratorStarted"]]
+    began = [
+        e.timestamp.isoformat()
+        for e in disk.hub.handle("n").history()
+        if kinds([e]) == ["OrchestratorStarted"]
+    ]
     disk.restart()
     handle = disk.hub.handle("n")
     handle.raise_event("go")
@@ -178,7 +182,9 @@ def test_row_16_each_execution_of_a_loop_makes_ids_of_its_own(lab):
     assert len(set(lab.run(loop))) == 3
 
 
-@pytest.mark.parametrize("text", ["2026-01-01T01:00:00Z", "2026-01-01T01:00:00+00:00", "2026-01-01T02:00:00+01:00"])
+@pytest.mark.parametrize(
+    "text", ["2026-01-01T01:00:00Z", "2026-01-01T01:00:00+00:00", "2026-01-01T02:00:00+01:00"]
+)
 def test_row_16_the_time_can_be_compared_with_text(kernel, text):
     kernel.clock.advance(seconds=(datetime(2026, 1, 1, tzinfo=UTC) - kernel.clock.now()).total_seconds())
 

@@ -280,6 +280,7 @@ def test_row_18_events_raised_twice_are_two_events(lab):
 
 def test_row_18_completions_doubled_in_a_history_count_once():
     """A history from elsewhere may hold them; replaying it must not trip over them."""
+
     def asks(context):
         return [(yield context.call_activity("a")), (yield context.call_activity("b"))]
 

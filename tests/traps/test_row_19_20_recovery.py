@@ -223,7 +223,8 @@ def test_row_20_after_five_deaths_in_a_row_it_is_held_and_others_go_on(disk):
     assert disk.hub.handle("other").result() == "abca"
 
 
-def test_row_20_a_held_instance_says_why_and_goes_on_when_it_is_mended(tmp_path):
+@pytest.mark.parametrize("mended", ["by its cell", "by resuming it"])
+def test_row_20_a_held_instance_says_why_and_goes_on_when_it_is_mended(tmp_path, mended):
     lab = Lab("kernel", tmp_path / "hub.duckdb")
     calls: list[str] = []
     prepare(lab, calls)
@@ -234,12 +235,14 @@ def test_row_20_a_held_instance_says_why_and_goes_on_when_it_is_mended(tmp_path)
         store = DuckStore(lab.hub._path)
         store.mark_replay("poison")
         store.close()
-    lab._functions.pop(("orchestrator", "chain"))
-    lab.open()
+    lab.open()  # and all cells are run again, which is no mending
     handle = lab.hub.handle("poison")
     with pytest.raises(df.InstanceStateError, match="5 times in a row the process died"):
         handle.result()
     assert handle.status().runtime_status == "Running"
-    lab.orchestrator(chain)
+    if mended == "by its cell":
+        lab.orchestrator(chain)
+    else:
+        handle.resume()
     assert handle.result() == "abca"
     lab.close()

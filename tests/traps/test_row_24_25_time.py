@@ -210,6 +210,7 @@ def test_row_25_microseconds_are_kept_and_no_timer_fires_early(disk):
 
 def test_row_25_with_a_real_clock_no_timer_fires_early():
     with df.TaskHub(":memory:") as hub:
+
         @hub.orchestrator
         def short(context):
             moments = [context.current_utc_datetime + timedelta(milliseconds=ms) for ms in (1, 5, 20, 40)]
@@ -243,13 +244,13 @@ def test_row_25_timers_do_not_drift_over_many_rounds(lab):
 
 
 @pytest.mark.parametrize("wrong", [None, 5, "2026-01-01", timedelta(hours=1)], ids=repr)
-def test_row_25_something_else_than_a_datetime_is_refused_in_azures_words(lab, wrong):
-    @lab.orchestrator
+def test_row_25_something_else_than_a_datetime_is_refused_in_azures_words(kernel, wrong):
+    @kernel.orchestrator
     def mistaken(context):
         yield context.create_timer(wrong)
 
     with pytest.raises(ValueError, match="fireAt: Expected valid datetime object but got"):
-        lab.run(mistaken)
+        kernel.run(mistaken)
 
 
 def test_row_25_a_virtual_clock_jumps_however_slowly_the_disk_writes():

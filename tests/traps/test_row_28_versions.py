@@ -20,8 +20,9 @@ def test_row_28_the_version_given_at_the_start_is_what_the_code_and_the_status_s
 def test_row_28_without_one_it_is_none_and_an_empty_one_is_one(lab):
     lab.orchestrator(version)
     assert lab.run(version) is None
-    assert lab.run(version, version="") == ""
-    assert lab.client.get_status_by(name="version")[1].version == ""
+    handle = lab.start(version, version="")
+    assert handle.result(10) == ""
+    assert handle.status().version == ""
 
 
 def test_row_28_children_have_their_parents_version_unless_they_are_given_their_own(lab):

@@ -110,9 +110,7 @@ def test_row_32_without_an_id_a_childs_is_made_of_the_executions_and_the_tasks(l
 
     handle = lab.start(parent)
     children = handle.result(10)
-    ((execution_id,),) = lab.hub.sql(
-        "select execution_id from instances where name = 'parent'"
-    ).fetchall()
+    ((execution_id,),) = lab.hub.sql("select execution_id from instances where name = 'parent'").fetchall()
     assert children == [f"{execution_id}:0", f"{execution_id}:1"]
 
 

@@ -73,7 +73,7 @@ def test_row_33_by_status_one_or_several_none_or_no_condition(full, status, expe
 
 
 def test_row_33_an_unknown_status_is_refused_with_those_that_there_are(lab):
-    with pytest.raises(ValueError, match="'Done' is not a valid.*The statuses are: Running, Completed"):
+    with pytest.raises(ValueError, match=r"'Done' is not a valid.*The statuses are: Running, Completed"):
         lab.client.get_status_by(runtime_status="Done")
 
 
@@ -310,9 +310,9 @@ def test_row_34_without_its_code_it_is_refused(disk):
 
 
 @pytest.mark.parametrize("input_", [None, 0, "", [], {"a": None}], ids=repr)
-def test_row_34_false_inputs_are_kept(lab, input_):
-    lab.orchestrator(quick)
-    handle = lab.start(quick, input_)
+def test_row_34_false_inputs_are_kept(kernel, input_):
+    kernel.orchestrator(quick)
+    handle = kernel.start(quick, input_)
     handle.result(10)
     assert handle.restart().result(10) == input_
 

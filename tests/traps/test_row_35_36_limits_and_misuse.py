@@ -15,12 +15,12 @@ from tests.traps.lab import counted, kinds
 
 
 @pytest.fixture
-def limited(lab):
+def limited(kernel):
     """At most twenty requests an execution, instead of a hundred thousand."""
-    episodes = lab.client.engine.episodes
+    episodes = kernel.client.engine.episodes
     before = episodes._options
     episodes._options = replace(before, max_orchestration_actions=20)
-    yield lab
+    yield kernel
     episodes._options = before
 
 
@@ -51,13 +51,17 @@ async def endless_calls(context):
         await context.call_activity("nothing")
 
 
-def swallows_everything(context):
+def swallows_its_end(context):
+    swallowed = 0
     while True:
         try:
             yield context.call_activity("nothing")
         except BaseException:
+            swallowed += 1
             if context.get_input():
                 return "pretends to be well"
+            if swallowed == 2:
+                raise
 
 
 @pytest.mark.parametrize(
@@ -68,7 +72,7 @@ def swallows_everything(context):
         endless_waits,
         endless_statuses,
         endless_calls,
-        swallows_everything,
+        swallows_its_end,
     ],
     ids=lambda function: function.__name__,
 )
@@ -147,14 +151,14 @@ class Odd:
     [None, 5, "text", [], [1], (), Odd(), Odd, print, time.sleep],
     ids=lambda wrong: getattr(wrong, "__name__", type(wrong).__name__),
 )
-def test_row_36_waiting_for_what_is_no_task_fails_with_a_message(lab, wrong, at):
-    @lab.orchestrator
+def test_row_36_waiting_for_what_is_no_task_fails_with_a_message(kernel, wrong, at):
+    @kernel.orchestrator
     def mistaken(context):
         if at == "second":
             yield context.create_timer(context.current_utc_datetime)
         yield wrong
 
-    handle = lab.start(mistaken)
+    handle = kernel.start(mistaken)
     with pytest.raises(TypeError, match=r"Line \d+: the orchestrator waits for an? .* which is no task"):
         handle.result(10)
     assert kinds(handle.history())[-1] == "ExecutionFailed"
@@ -366,13 +370,14 @@ def test_row_36_a_finally_block_of_a_failed_orchestrator_gets_nothing_done(lab):
     assert counted(handle.history(), "TaskScheduled") == 0
 
 
-@pytest.mark.parametrize("what", ["raise", "start", "run", "result", "status of the step"])
+@pytest.mark.parametrize("what", ["raise", "start", "run", "result", "step", "terminate"])
 def test_row_36_an_orchestrator_that_uses_the_hub_fails_and_does_not_hang(lab, what):
     """It is what an activity is for; waiting for oneself would last for ever."""
     lab.orchestrator(lambda context: "well", "other")
 
     @lab.orchestrator
     def mistaken(context):
+        yield context.wait_for_external_event("go")
         if what == "raise":
             lab.client.raise_event(context.instance_id, "go")
         elif what == "start":
@@ -381,12 +386,17 @@ def test_row_36_an_orchestrator_that_uses_the_hub_fails_and_does_not_hang(lab, w
             lab.hub.run("other")
         elif what == "result":
             lab.hub.handle(context.instance_id).result()
+        elif what == "step":
+            lab.hub.step()
         else:
             lab.client.terminate(context.instance_id)
 
     handle = lab.start(mistaken)
-    with pytest.raises(df.DurableError, match="orchestrator"):
+    lab.settle()
+    handle.raise_event("go")
+    with pytest.raises(df.DurableError, match=r"An orchestrator can't use the hub|hub.step\(\) is for mode"):
         handle.result(10)
+    assert kinds(handle.history())[-2:] == ["OrchestratorStarted", "ExecutionFailed"]
     assert lab.run("other") == "well"
 
 
@@ -411,7 +421,9 @@ def test_row_36_an_inline_activity_of_a_threaded_hub_may_use_the_hub(threads):
 
     threads._functions["activity", "starts inline"] = None
     threads.hub.add_activity(
-        lambda value: threads.start("other", value, instance_id="started").id, "starts inline", executor="inline"
+        lambda value: threads.start("other", value, instance_id="started").id,
+        "starts inline",
+        executor="inline",
     )
     assert threads.run(asks) == "started"
     assert threads.client.wait_for_completion("started", 10).output == 5
