@@ -32,7 +32,8 @@ demo: $(VENV)/.demo
 	$(PY) -m durablenb demo
 
 test: $(VENV)/.dev chromium
-	$(PY) -m pytest --doctest-modules durablenb tests
+	$(PY) -m pytest -n auto -m "not serial and not browser" --doctest-modules durablenb tests
+	$(PY) -m pytest -m "serial or browser" tests
 	$(PY) -m pytest --nbval --nbval-current-env notebooks
 
 lint: $(VENV)/.dev

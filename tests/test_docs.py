@@ -87,7 +87,7 @@ def test_the_event_reference_has_every_event_with_its_fields():
         assert listed == [field.name for field in fields(kind) if field.name not in common], name
 
 
-@pytest.mark.parametrize("table", ["instances", "history", "activities", "journal"])
+@pytest.mark.parametrize("table", ["instances", "history", "activities", "payloads", "journal"])
 def test_the_table_reference_has_every_column_with_its_type(table):
     rows = re.findall(
         r"^\| `(\w+)` \| `(\w+)` \|", section(reference("tables.md"), f"`{table}`"), re.MULTILINE

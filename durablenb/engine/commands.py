@@ -79,6 +79,8 @@ class Commands:
 
     def carry_out(self, message: messages.ClientMessage) -> None:
         """Does what the message asks for; the answer comes when it is on disk."""
+        if message.reply.cancelled():
+            return
         try:
             answer = self._carry_out[type(message)](message)
         except DurableError as error:

@@ -134,11 +134,15 @@ class Engine:
         if refusal is not None:
             refuse(message.reply, refusal)
             return message.reply
-        self.post(message)
-        if self._is_stopped:
-            self._turn_away()
-        elif not self._is_threaded or threading.current_thread() is self._thread:
-            self.accept()
+        try:
+            self.post(message)
+            if self._is_stopped:
+                self._turn_away()
+            elif not self._is_threaded or threading.current_thread() is self._thread:
+                self.accept()
+        except KeyboardInterrupt:
+            message.reply.cancel()  # what was not done by now is not done at all
+            raise
         return message.reply
 
     @property
@@ -155,7 +159,7 @@ class Engine:
             )
         if self._is_stopping:
             return _closed()
-        if self.episodes.is_asking:
+        if self.episodes.is_asking and not self._is_torn:
             return DurableError(
                 "An orchestrator can't use the hub that runs it: it would wait for itself. Let an activity "
                 "do it, or use the context: call_sub_orchestrator, continue_as_new, ..."

@@ -15,10 +15,10 @@ SIZE_LIMIT = 256 * 1024 * 1024
 DEPTH_LIMIT = 500
 """Levels of nesting that a value may have as JSON."""
 
-REFERENCE = '"$payload"'
+REFERENCE = '"@payload"'
 """Stands in every text that refers to a blob."""
 
-_REFERENCES = re.compile(r'"\$payload": "([0-9a-f]{64})"')
+_REFERENCES = re.compile(r'"@payload": "([0-9a-f]{64})"')
 
 Kind = Literal["input", "result", "event", "status", "failure", "value"]
 """What a value is to the journal."""

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -127,9 +128,9 @@ class DuckStore:
     def load(self, instance_ids: Sequence[str]) -> dict[str, list[Event]]:
         """The current execution's history of each instance, since its last rewind."""
         if len(instance_ids) == 1:
-            rows = self.query(statements.LOAD_ONE, [instance_ids[0]])
+            rows = self._in_order(statements.LOAD_ONE, [instance_ids[0]])
         else:
-            rows = self.query(statements.LOAD_MANY, [list(instance_ids)])
+            rows = self._in_order(statements.LOAD_MANY, [list(instance_ids)])
         found: dict[str, list[Event]] = {}
         for row in rows:
             record = from_row(row)
@@ -141,7 +142,7 @@ class DuckStore:
 
     def records(self, instance_id: str) -> list[Record]:
         """All events of an instance, of all its executions, oldest first."""
-        return [from_row(row) for row in self.query(statements.LOAD_ONE, [instance_id])]
+        return [from_row(row) for row in self._in_order(statements.LOAD_ONE, [instance_id])]
 
     def blob(self, blob_hash: str) -> bytes:
         """The bytes of a blob."""
@@ -154,7 +155,7 @@ class DuckStore:
         """The instances that aren't ended, oldest first."""
         pending: dict[str, list[Pending]] = {}
         started: dict[str, Record] = {}
-        for row in self.query(statements.OPEN_EVENTS):
+        for row in self._in_order(statements.OPEN_EVENTS):
             record = from_row(row)
             event = record.event
             if isinstance(event, ExecutionStarted):
@@ -182,7 +183,10 @@ class DuckStore:
     def states(self, query: InstanceQuery) -> list[InstanceState]:
         """The states of the instances that the query is about."""
         sql, parameters = statements.states_of(query)
-        return [_state(row) for row in self.query(sql, parameters)]
+        rows = self.query(sql, parameters)
+        wanted = [seq for row in rows for seq in row[-3:] if seq is not None]
+        payloads: dict[int, str] = dict(self.query(statements.PAYLOADS, [wanted])) if wanted else {}
+        return [_state(row, payloads) for row in rows]
 
     def descendants(self, instance_ids: Iterable[str]) -> list[str]:
         """All sub-orchestrations of these instances, their own ones too, parents first."""
@@ -196,6 +200,9 @@ class DuckStore:
     def crashes(self) -> dict[str, int]:
         """How often in a row the process died while it replayed an instance."""
         return dict(self._recorder.crashes)
+
+    def _in_order(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        return sorted(self.query(sql, parameters), key=itemgetter(0))
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Rows of a query over what is on disk; from any thread."""
@@ -303,8 +310,9 @@ def _has_views(connection: duckdb.DuckDBPyConnection) -> bool:
     return bool(found[0][0] == 5)
 
 
-def _state(row: tuple[Any, ...]) -> InstanceState:
-    instance_id, execution_id, name, status, created, updated, input_, output, custom, extra = row
+def _state(row: tuple[Any, ...], payloads: dict[int, str]) -> InstanceState:
+    instance_id, execution_id, name, status, created, updated, extra, *seqs = row
+    input_, output, custom = (payloads.get(seq) for seq in seqs)
     attributes = read_attributes(extra)
     parent = attributes.get("parent")
     return InstanceState(
@@ -315,7 +323,7 @@ def _state(row: tuple[Any, ...]) -> InstanceState:
         created_time=created.replace(tzinfo=UTC),
         last_updated_time=updated.replace(tzinfo=UTC),
         input=input_,
-        output=json.loads(output) if status == "Terminated" else output,
+        output=json.loads(output or "null") if status == "Terminated" else output,
         custom_status=custom,
         version=attributes.get("version"),
         parent_instance_id=None if parent is None else parent.instance_id,

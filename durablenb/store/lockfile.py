@@ -258,15 +258,9 @@ def _refusal(path: Path, holder: Holder | None) -> str:
             f"{path} is already open in this process, since {holder.started}. A hub's file is "
             "opened once: use that hub, or close it first."
         )
-    look_in = (
-        f"look in from here with durablenb.TaskHub.connect({holder.url!r})"
-        if holder and holder.url
-        else "let it serve the hub and look in with durablenb.TaskHub.connect(url)"
-    )
     return (
-        f"{path} is held by {holder or 'another process, which left no name'}. A hub's file "
-        f"belongs to one process at a time: shut down that kernel, or {look_in}, or work on a "
-        "copy that it exports."
+        f"{path} is held by {holder or 'another process, which left no name'}. A hub's file belongs to one "
+        "process at a time: close the hub there with hub.close(), or shut that kernel down, then open it here."
     )
 
 

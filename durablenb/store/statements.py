@@ -13,8 +13,9 @@ CHECK = f"select {_ALL} from journal j limit 0"
 
 PURGE = "delete from journal where list_contains(?, instance_id)"
 
-LOAD_ONE = f"select {_ALL} from journal j where j.instance_id = ? order by j.seq"
-LOAD_MANY = f"select {_ALL} from journal j where list_contains(?, j.instance_id) order by j.seq"
+# In no order: DuckDB would hold all that it sorts in memory, payloads of hundreds of megabytes too.
+LOAD_ONE = f"select {_ALL} from journal j where j.instance_id = ?"
+LOAD_MANY = f"select {_ALL} from journal j where list_contains(?, j.instance_id)"
 
 _OPEN = """
 with marks as (
@@ -66,7 +67,6 @@ where j.event_type = 'ExecutionStarted'
                 'TaskCompleted', 'TaskFailed', 'TimerFired', 'TimerCanceled',
                 'SubOrchestrationInstanceCompleted', 'SubOrchestrationInstanceFailed')
     )
-order by j.seq
 """
 )
 
@@ -83,11 +83,14 @@ with recursive family(instance_id, depth) as (
 select instance_id, min(depth) as d from family where depth > 0 group by 1 order by d, 1
 """
 
+# Where the payloads stand, not the payloads: folding those takes several times their size in memory.
 _STATE = """
-select instance_id, execution_id, name, status, created_time, last_updated_time, input, output,
-       custom_status, attributes
+select instance_id, execution_id, name, status, created_time, last_updated_time, attributes,
+       started_seq, ended_seq, custom_seq
 from instance_states
 """
+
+PAYLOADS = "select seq, payload from journal where seq in (select unnest(?::bigint[]))"
 
 
 def states_of(query: InstanceQuery) -> tuple[str, list[object]]:

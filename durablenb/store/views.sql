@@ -62,7 +62,10 @@ select
     cast(try_cast(attributes as json) ->> 'scheduled_start_time' as timestamp) as scheduled_start_time,
     cast(coalesce(try_cast(attributes as json) ->> 'generation', '0') as integer) as generation,
     execution_id,
-    attributes
+    attributes,
+    started_seq,
+    case when latest & 7 >= 4 then latest >> 3 end as ended_seq,
+    case when custom_seq > started_seq then custom_seq end as custom_seq
 from marks;
 
 create or replace view instances as

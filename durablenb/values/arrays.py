@@ -56,8 +56,9 @@ def _is_same(array: Any, kept: Any) -> bool:
 
 
 def bits(array: Any) -> Any:
-    """The array's memory as bytes, which tells NaN from NaN and 0.0 from -0.0."""
-    return array.reshape(-1, order="A").view(np.uint8)
+    """The array's memory as numbers, which are equal where all its bits are: also of NaN and -0.0."""
+    flat = array.reshape(-1, order="A")
+    return flat.view(np.uint64 if flat.nbytes % 8 == 0 else np.uint8)
 
 
 ARRAY = LargeKind(
@@ -83,14 +84,14 @@ def _scalar(name: str) -> Encoder:
 
 def _read_scalar(name: str) -> SmallKind:
     kind = np.dtype(name).type
-    return SmallKind(f"numpy.{name}", lambda fields: kind(fields["$value"]))
+    return SmallKind(f"numpy.{name}", lambda fields: kind(fields["@value"]))
 
 
 def _read_moment(name: str) -> SmallKind:
     def read(fields: dict[str, Any]) -> Any:
         unit = fields["unit"]
         dtype = np.dtype(f"{name}[{unit}]" if unit != "1generic" else name)
-        return np.int64(fields["$value"]).view(dtype)
+        return np.int64(fields["@value"]).view(dtype)
 
     return SmallKind(f"numpy.{name}", read)
 

@@ -194,7 +194,7 @@ class ValueCodec:
         """
         if expected_type is Sealed:
             return Sealed(self, text)
-        if '"$type"' not in text:
+        if '"@type"' not in text:
             value = _loads(text)
             return value if expected_type is None else rebuilt(value, expected_type)
         reader = Reader(self, text)

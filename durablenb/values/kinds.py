@@ -129,8 +129,8 @@ def _as_blob(kind: LargeKind) -> Encoder:
         blob = writer.shelf.blob_of(kind, value, writer.cells)
         writer.blobs[blob.hash] = blob
         return {
-            "$type": kind.name,
-            "$payload": blob.hash,
+            "@type": kind.name,
+            "@payload": blob.hash,
             **kind.about(value, blob.content),
             "bytes": len(blob.content),
         }

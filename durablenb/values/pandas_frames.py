@@ -30,10 +30,9 @@ def find(kind: type[Any]) -> LargeKind | Encoder | None:
 
 def _write_frame(frame: Any, cells: Cells) -> bytes:
     batch = Batch(cells)
-    for number in range(frame.shape[1]):
-        label = frame.columns[number]
+    for number, (label, column) in enumerate(frame.items()):
         try:
-            batch.add(frame.iloc[:, number], label if isinstance(label, str) else str(number))
+            batch.add(column, label if isinstance(label, str) else str(number))
         except Refusal as refusal:
             refusal.within(f"[{label!r}]")
             raise
@@ -79,7 +78,8 @@ def _is_same(frame: Any, kept: Any) -> bool:
         and frame.attrs == kept.attrs == {}
         and frame.flags == kept.flags
         and all(
-            _is_same_column(frame.iloc[:, number], kept.iloc[:, number]) for number in range(frame.shape[1])
+            _is_same_column(column, kept_column)
+            for (_, column), (_, kept_column) in zip(frame.items(), kept.items(), strict=True)
         )
     )
 
@@ -157,7 +157,7 @@ def _timestamp(writer: Writer, value: Any, depth: int) -> Any:
 
 
 def _read_timestamp(fields: dict[str, Any]) -> Any:
-    moment = pd.Timestamp(fields["$value"]).as_unit(fields["unit"])
+    moment = pd.Timestamp(fields["@value"]).as_unit(fields["unit"])
     return moment.tz_convert(fields["zone"]) if "zone" in fields else moment
 
 
@@ -167,7 +167,7 @@ def _timedelta(writer: Writer, value: Any, depth: int) -> Any:
 
 def _read_timedelta(fields: dict[str, Any]) -> Any:
     unit = fields["unit"]
-    return pd.Timedelta(fields["$value"], unit=unit).as_unit(unit)
+    return pd.Timedelta(fields["@value"], unit=unit).as_unit(unit)
 
 
 def _interval(writer: Writer, value: Any, depth: int) -> Any:
@@ -194,10 +194,10 @@ READERS: dict[str, LargeKind | SmallKind] = {
     "pandas.Timestamp": SmallKind("pandas.Timestamp", _read_timestamp),
     "pandas.Timedelta": SmallKind("pandas.Timedelta", _read_timedelta),
     "pandas.Interval": SmallKind(
-        "pandas.Interval", lambda fields: pd.Interval(*fields["$value"], closed=fields["closed"])
+        "pandas.Interval", lambda fields: pd.Interval(*fields["@value"], closed=fields["closed"])
     ),
     "pandas.Period": SmallKind(
-        "pandas.Period", lambda fields: pd.Period(ordinal=fields["$value"], freq=fields["freq"])
+        "pandas.Period", lambda fields: pd.Period(ordinal=fields["@value"], freq=fields["freq"])
     ),
     "pandas.NaT": SmallKind("pandas.NaT", lambda fields: pd.NaT),
     "pandas.NA": SmallKind("pandas.NA", lambda fields: pd.NA),

@@ -25,22 +25,22 @@ class Reader:
 
     def resolved(self, fields: dict[str, Any]) -> Any:
         """What an object of JSON's stands for; the inner ones are resolved already."""
-        name = fields.get("$type")
+        name = fields.get("@type")
         if not isinstance(name, str):
             return fields
-        if "$value" not in fields:
-            kind = reader_of(name) if isinstance(fields.get("$payload"), str) else None
-            return self._large(kind, fields["$payload"]) if isinstance(kind, LargeKind) else fields
+        if "@value" not in fields:
+            kind = reader_of(name) if isinstance(fields.get("@payload"), str) else None
+            return self._large(kind, fields["@payload"]) if isinstance(kind, LargeKind) else fields
         tag = TAGS.get(name)
         if tag is not None:
-            return _readable(name, lambda: tag.read(fields["$value"]))
+            return _readable(name, lambda: tag.read(fields["@value"]))
         kind = reader_of(name)
         if isinstance(kind, SmallKind):
             return _readable(name, lambda: kind.read(fields))
         found = self._codec.types.find(name)
         if found is not None:
-            return built_again(found, fields["$value"])
-        missing = Unregistered(name, fields["$value"])
+            return built_again(found, fields["@value"])
+        missing = Unregistered(name, fields["@value"])
         self.unregistered.append(missing)
         return missing
 

@@ -13,7 +13,7 @@ from uuid import UUID
 
 
 class Tag(NamedTuple):
-    """How values of one type are written as JSON under ``"$value"``, and read."""
+    """How values of one type are written as JSON under ``"@value"``, and read."""
 
     kind: type
     write: Callable[[Any], Any]

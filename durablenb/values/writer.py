@@ -1,4 +1,4 @@
-"""Values become trees of what JSON has; what it doesn't have is tagged ``{"$type": ..., "$value": ...}``."""
+"""Values become trees of what JSON has; what it doesn't have is tagged ``{"@type": ..., "@value": ...}``."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class Writer:
 
 def tagged(name: str, tree: Any) -> dict[str, Any]:
     """A tree under a tag."""
-    return {"$type": name, "$value": tree}
+    return {"@type": name, "@value": tree}
 
 
 def encoder_of(kind: type) -> Encoder | None:
@@ -135,16 +135,16 @@ def too_deep() -> Refusal:
 
 
 def _looks_tagged(value: dict[Any, Any]) -> bool:
-    return "$type" in value or "$payload" in value
+    return "@type" in value or "@payload" in value
 
 
 def _is_hashable(tree: Any) -> bool:
     if not isinstance(tree, dict):
         return not isinstance(tree, list)
-    name = tree.get("$type")
+    name = tree.get("@type")
     if name == "tuple":
-        return all(map(_is_hashable, tree["$value"]))
-    return name is not None and name not in _UNHASHABLE and "$payload" not in tree
+        return all(map(_is_hashable, tree["@value"]))
+    return name is not None and name not in _UNHASHABLE and "@payload" not in tree
 
 
 def _float(writer: Writer, value: float, depth: int) -> Any:
@@ -202,7 +202,7 @@ def _simple(name: str) -> Encoder:
     write = TAGS[name].write
 
     def encode(writer: Writer, value: Any, depth: int) -> Any:
-        return {"$type": name, "$value": write(value)}
+        return {"@type": name, "@value": write(value)}
 
     return encode
 

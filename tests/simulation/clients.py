@@ -124,7 +124,9 @@ class Clients:
         return messages.Raise(self._known_id(), self._random.choice(EVENT_NAMES), _encode(self._next()))
 
     def _terminate(self) -> messages.ClientMessage:
-        message = messages.Terminate(self._known_id(), str(self._next()), self._random.random() < 0.5)
+        elders = [one for one in self.ids if self._has_grandchildren(one)]
+        chosen = self._random.choice(elders) if elders else self._known_id()
+        message = messages.Terminate(chosen, str(self._next()), self._random.random() < 0.5)
         if message.is_recursive:
             before = {life.key for life in self._family(message.instance_id) if life.is_open}
             message.reply.add_done_callback(lambda reply: self._check_family(message, before, reply))
@@ -144,6 +146,10 @@ class Clients:
             found += children
             parents = {life.instance_id for life in children}
         return found
+
+    def _has_grandchildren(self, instance_id: str) -> bool:
+        parents = [life.started.parent for life in self._family(instance_id) if life.is_open]
+        return any(parent is not None and parent.instance_id != instance_id for parent in parents)
 
     def _check_family(self, message: messages.Terminate, before: set[Key], reply: Future[Any]) -> None:
         """A recursive termination leaves none of the family as it was."""

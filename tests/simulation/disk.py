@@ -9,7 +9,7 @@ from durablenb.model.status import InstanceState
 from durablenb.ports.store import InstanceQuery, OpenInstance, Record, Store
 from durablenb.store.memory import MemoryStore
 from tests.simulation.audit import Audit
-from tests.simulation.corpus import Crash
+from tests.simulation.orchestrators import Crash
 
 
 class ModelStore(MemoryStore):
@@ -121,6 +121,9 @@ class Disk:
 
     def records(self, instance_id: str) -> list[Record]:
         return self._readable().records(instance_id)
+
+    def blob(self, blob_hash: str) -> bytes:
+        return self._readable().blob(blob_hash)
 
     def open_instances(self) -> list[OpenInstance]:
         return self._readable().open_instances()

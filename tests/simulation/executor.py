@@ -1,7 +1,9 @@
 """An executor whose jobs begin and end when, and in the order in which, the seed says."""
 
+from collections.abc import Callable
 from random import Random
 
+from durablenb.engine.executors import InlineExecutor
 from durablenb.engine.work import Work, invoke
 from durablenb.ports.executor import Job, Outcome
 from tests.simulation.audit import Audit
@@ -92,6 +94,20 @@ class SeededExecutor:
 
     def _pick(self, works: list[Work]) -> Work:
         return works.pop(self._random.randrange(len(works)))
+
+
+class AuditedInline(InlineExecutor):
+    """The executor of the kernel's own thread, with an eye on what it runs."""
+
+    def __init__(self, check: Callable[[Work], None]) -> None:
+        super().__init__()
+        self._check = check
+
+    def run_next(self) -> Job | None:
+        job = super().run_next()
+        if isinstance(job, Work) and job.started_at is not None:
+            self._check(job)
+        return job
 
 
 def _name(work: Work) -> str:

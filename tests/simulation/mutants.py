@@ -23,7 +23,7 @@ from durablenb.engine.lifecycle import Lifecycle
 from durablenb.engine.messages import answer
 from durablenb.engine.timers import Deadline, Timers
 from durablenb.model import events as ev
-from durablenb.ports.store import InstanceQuery, OpenInstance
+from durablenb.ports.store import InstanceQuery
 
 Planted = AbstractContextManager[Any]
 
@@ -182,10 +182,6 @@ def a_purge_shares_its_batch(original, journal, instance, event):
 # -- recovery ------------------------------------------------------------------------------------
 
 
-def _adopted(engine: Engine, found: OpenInstance) -> Callable[[Any], bool]:
-    return lambda thing: thing.instance.id == found.instance_id
-
-
 @planted(Engine, "_adopt")
 def events_are_forgotten_on_recovery(original, engine, found, crashes):
     original(engine, replace(found, has_arrivals=False), crashes)
@@ -194,15 +190,15 @@ def events_are_forgotten_on_recovery(original, engine, found, crashes):
 @planted(Engine, "_adopt")
 def timers_are_not_set_again_on_recovery(original, engine, found, crashes):
     original(engine, found, crashes)
-    is_its = _adopted(engine, found)
-    engine.timers._heap = [deadline for deadline in engine.timers._heap if not is_its(deadline)]
+    heap = engine.timers._heap
+    engine.timers._heap = [deadline for deadline in heap if deadline.instance.id != found.instance_id]
 
 
 @planted(Engine, "_adopt")
 def activities_are_not_started_again_on_recovery(original, engine, found, crashes):
     original(engine, found, crashes)
-    is_its = _adopted(engine, found)
-    engine.dispatcher._ready = deque(work for work in engine.dispatcher._ready if not is_its(work))
+    ready = engine.dispatcher._ready
+    engine.dispatcher._ready = deque(work for work in ready if work.instance.id != found.instance_id)
 
 
 @planted(Engine, "_adopt")

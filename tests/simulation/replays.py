@@ -22,7 +22,8 @@ from durablenb.model.events import (
 )
 from durablenb.ports.store import InstanceQuery, Record, Store
 from tests.simulation.audit import Audit, Life
-from tests.simulation.corpus import PIECES, Crash, codec
+from tests.simulation.corpus import PIECES, codec
+from tests.simulation.orchestrators import Crash
 
 
 def histories_of(records: Iterable[Record]) -> dict[str, list[Event]]:

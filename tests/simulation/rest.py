@@ -9,8 +9,8 @@ from durablenb.engine import messages
 from durablenb.model.events import SubOrchestrationInstanceCreated, TaskScheduled
 from durablenb.ports.store import OpenInstance, Record
 from tests.simulation.audit import Audit
-from tests.simulation.corpus import fate, nobody
 from tests.simulation.disk import Disk
+from tests.simulation.orchestrators import fate, nobody
 from tests.simulation.replays import fresh, histories_of
 
 if TYPE_CHECKING:
@@ -51,11 +51,11 @@ def settle(world: Simulation) -> None:
     """Goes on until only something from outside could change anything."""
     for _ in range(TURNS):
         done = False
-        world.guarded("turn", world.turn)
-        world.guarded("commit", world.commit)
+        world.make("turn")
+        world.make("commit")
         for move, works in (("begin", world.executor.waiting), ("end", world.executor.running)):
             if works:
-                world.guarded(move, getattr(world.executor, move))
+                world.make(move)
                 done = True
         if world.audit.violations:
             return

@@ -23,7 +23,7 @@ _WEIGHTS = {
     "look": 1,
     "room": 1,
     "register": 1,
-    "interrupt": 4,
+    "interrupt": 10,
     "break": 1,
 }
 _TROUBLES = tuple(_WEIGHTS)[7:]
@@ -42,7 +42,7 @@ _THEMES = (
 _WANTED = {
     _REWINDS: {"rewind": 2},
     _LIMITS: {"terminate": 3},
-    _FAMILIES: {"terminate": 3, "rewind": 4},
+    _FAMILIES: {"terminate": 2, "rewind": 4},
     _EVENTS: {"raise": 20},
 }
 """How often some requests are made in a theme, where a usual one weighs 1."""

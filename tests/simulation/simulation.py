@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from random import Random
-from typing import Any
 
 from durablenb.engine import messages
-from durablenb.engine.clocks import VirtualClock
 from durablenb.engine.committer import Batch, Committer
 from durablenb.engine.engine import Engine, EngineOptions
 from durablenb.engine.episodes import EpisodeOptions
@@ -20,9 +18,13 @@ from durablenb.ports.store import Record, Store
 from tests.simulation import rest
 from tests.simulation.audit import Audit
 from tests.simulation.clients import Clients
-from tests.simulation.corpus import ACTIVITIES, PIECES, Crash, fate, full_registry
-from tests.simulation.disk import FAULTS, Disk, ModelStore
-from tests.simulation.executor import SeededExecutor
+from tests.simulation.clock import SimulatedClock
+from tests.simulation.corpus import ACTIVITIES, PIECES, full_registry
+from tests.simulation.disk import Disk, ModelStore
+from tests.simulation.executor import AuditedInline, SeededExecutor
+from tests.simulation.lines import described, record_line
+from tests.simulation.moves import MOVES
+from tests.simulation.orchestrators import Crash, fate
 from tests.simulation.replays import check_replays, check_results, check_states
 from tests.simulation.scenario import Scenario
 
@@ -41,33 +43,6 @@ class Report:
         """Of all that happened, and of the journal at the end."""
         text = "\n".join([*self.trace, *map(record_line, self.journal)])
         return blake2b(text.encode(), digest_size=16).hexdigest()
-
-
-def record_line(record: Record) -> str:
-    """A record on one line."""
-    event = record.event
-    values = [f"{field.name}={getattr(event, field.name)!r}" for field in fields(event)[2:]]
-    kind = type(event).__name__
-    return f"{record.seq} {record.instance_id} {event.event_id} {kind} {event.timestamp} {' '.join(values)}"
-
-
-def described(message: messages.ClientMessage) -> str:
-    """A request on one line."""
-    values = [getattr(message, field.name) for field in fields(message)[:-1]]
-    return f"{type(message).__name__} {' '.join(map(repr, values))}"
-
-
-class SimulatedClock(VirtualClock):
-    """A virtual clock that may interrupt whoever looks at it."""
-
-    interrupt_in = 0
-
-    def now(self) -> Any:
-        if self.interrupt_in:
-            self.interrupt_in -= 1
-            if not self.interrupt_in:
-                raise KeyboardInterrupt
-        return super().now()
 
 
 def simulate(seed: int, open_store: Callable[[], Store] | None = None, *, is_traced: bool = False) -> Report:
@@ -117,25 +92,6 @@ class Simulation:
             self.scenario.wanted,
         )
         self.missing: list[tuple[str, str]] = []
-        self._moves = {
-            "client": self._client,
-            "turn": self.turn,
-            "commit": self.commit,
-            "begin": self._begin,
-            "end": self._end,
-            "repeat": self._repeat,
-            "tick": self._tick,
-            "back": self._back,
-            "jump": self._jump,
-            "crash": self._crash_now,
-            "fault": self._fault,
-            "read fault": self._read_fault,
-            "room": self._room,
-            "look": self._look,
-            "register": self._register,
-            "interrupt": self._interrupt,
-            "break": self._break,
-        }
         fate.random = self.random
         fate.is_broken = self.scenario.is_broken
         fate.deaths_left = self.scenario.deaths
@@ -147,10 +103,10 @@ class Simulation:
     def run(self) -> Report:
         """Plays the moves, then lets everything come to rest, and looks at what is left."""
         for _ in range(2):
-            self._ask(self.clients.starts())
+            self.ask(self.clients.starts())
         names, weights = self.scenario.weighted_moves
         for move in self.random.choices(names, weights, k=self.scenario.moves):
-            self.guarded(move, self._moves[move])
+            self.make(move)
             if self.audit.violations:
                 break
         else:
@@ -168,10 +124,21 @@ class Simulation:
             self.trace.append(text)
             self.trace.extend(f"    {record_line(record)}" for record in records)
 
-    def guarded(self, name: str, move: Callable[[], object]) -> None:
+    def ask(self, message: messages.ClientMessage) -> str:
+        """Asks the engine for something, as a client does; says what."""
+        refusal = self.engine.refusal() if self.scenario.is_threaded else None
+        if refusal is not None:
+            message.reply.set_exception(refusal)
+        elif self.scenario.is_threaded:
+            self.engine.post(message)
+        else:
+            self.engine.ask(message)
+        return described(message) if self._is_traced else ""
+
+    def make(self, name: str) -> None:
         """Makes a move, and what follows if it kills the process, interrupts the kernel or finds no room."""
         try:
-            done = move()
+            done = MOVES[name](self)
             self.note(f"{name}: {done}" if done else name)
         except Crash:
             self.note(f"{name}: the process dies")
@@ -200,6 +167,7 @@ class Simulation:
         )
         options = EngineOptions(scenario.is_strict, scenario.max_concurrency, episodes)
         executors = Executors("inline" if scenario.is_inline else self.executor)
+        executors.inline = AuditedInline(self.executor.check)
         self.audit.reopened(self.disk.store.last_seq())
         self.engine = Engine(self.disk, self.clock, self.registry, executors, options)
         if scenario.is_prompt:
@@ -241,103 +209,3 @@ class Simulation:
             piece = PIECES[name]
             self.registry.orchestrators[name] = self.random.choice(piece.versions or (piece.function,))
         self.engine.post(Registered(kind, name))
-
-    # -- moves -----------------------------------------------------------------------------------
-
-    def _ask(self, message: messages.ClientMessage) -> str:
-        if self.scenario.is_threaded:
-            refusal = self.engine.refusal()
-            if refusal is not None:
-                message.reply.set_exception(refusal)
-            else:
-                self.engine.post(message)
-        else:
-            self.engine.ask(message)
-        return described(message) if self._is_traced else ""
-
-    def _client(self) -> str:
-        message = self.clients.request()
-        asked = self._ask(message)
-        if isinstance(message, messages.Purge) and self.random.random() < 0.5:
-            asked += "; " + self._ask(self.clients.starts(message.instance_ids[0]))
-        return asked
-
-    def turn(self) -> str | None:
-        """The engine does what can be done now: all of it, or in the kernel's thread one thing."""
-        if not self.scenario.is_threaded:
-            return self.engine.step()
-        if self.engine.committer.failure is None:
-            self.engine.turn()
-        return None
-
-    def commit(self) -> None:
-        """The committer has its turn."""
-        self.engine.committer.commit()
-
-    def _begin(self) -> str:
-        return self.executor.begin() if self.executor.waiting else ""
-
-    def _end(self) -> str:
-        return self.executor.end() if self.executor.running else ""
-
-    def _repeat(self) -> str:
-        return self.executor.repeat()
-
-    def _tick(self) -> str:
-        seconds = self.random.choice((0.001, 1, 5, 60, 3_600, 31_536_000))
-        self.clock.advance(seconds=seconds)
-        return f"{seconds} s"
-
-    def _back(self) -> str:
-        seconds = self.random.choice((0.001, 2, 60, 3_600, 31_536_000))
-        self.clock.advance(seconds=-seconds)
-        return f"{-seconds} s"
-
-    def _jump(self) -> str:
-        due = self.engine.timers.next_due()
-        if due is not None:
-            self.clock.jump_to(due)
-        return f"to {due}"
-
-    def _crash_now(self) -> None:
-        raise Crash
-
-    def _fault(self) -> str:
-        self.disk.fault = self.random.choice(FAULTS)
-        return self.disk.fault
-
-    def _read_fault(self) -> None:
-        self.disk.read_fault = StoreError("The disk can't be read.")
-
-    def _room(self) -> str:
-        self.disk.is_full = not self.disk.is_full
-        return "none" if self.disk.is_full else "enough"
-
-    def _look(self) -> None:
-        check_states(self.disk.store, self.audit)
-
-    def _register(self) -> str:
-        if self.missing:
-            kind, name = self.missing.pop(self.random.randrange(len(self.missing)))
-        else:
-            kind, name = "orchestrator", self.random.choice(("recoded", *self.scenario.pieces))
-        self.register(kind, name)
-        return f"{kind} {name}"
-
-    def _interrupt(self) -> str | None:
-        if self.scenario.is_threaded:
-            return None
-        chance = self.random.random()
-        if chance < 0.2:
-            self.disk.read_fault = KeyboardInterrupt()
-        elif chance < 0.5:
-            fate.interrupt_in = self.random.randint(1, 3)
-        else:
-            self.clock.interrupt_in = self.random.randint(1, 4)
-        if self.random.random() < 0.3:
-            return self._client()
-        return self.turn()
-
-    def _break(self) -> str:
-        fate.is_broken = not fate.is_broken
-        return f"{fate.is_broken}"

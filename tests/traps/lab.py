@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import durablenb as df
-from durablenb.engine.messages import Purge, Terminate, Watch
+from durablenb.engine.messages import Terminate, Watch
 
 PATIENCE = 20.0
 """Seconds after which something that has not come about counts as never."""
@@ -57,8 +57,11 @@ class Lab:
             engine.ask(Terminate(instance_id, "", False)).result(PATIENCE)
         self.settle()
         rows = engine.store.query("select distinct instance_id from journal")
-        if rows:
-            engine.ask(Purge([row[0] for row in rows], False)).result(PATIENCE)
+        with engine._turn:  # not by a message: that would look each instance up
+            engine.lifecycle.ended.clear()
+            engine.journal.purge([row[0] for row in rows])
+            engine.journal.flush()
+        engine.committer.drain()
         registry = self.hub._registry
         for _, name in self._functions:
             registry.activities.pop(name, None)

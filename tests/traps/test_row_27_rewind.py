@@ -1,38 +1,17 @@
 """Row 27: rewind does again what had failed, and nothing that had succeeded."""
 
-from collections import Counter
 from datetime import timedelta
 
 import pytest
 
 import durablenb as df
+from tests.traps.corpus import Switch, fail
 from tests.traps.lab import Lab, counted, kinds
-
-
-class Switch:
-    """Activities that fail until they are mended; counts what was done."""
-
-    def __init__(self, lab):
-        self.lab = lab
-        self.broken: set[str] = set()
-        self.calls: Counter[str] = Counter()
-        lab.activity(self, "do")
-
-    def __call__(self, what):
-        self.calls[what] += 1
-        if what in self.broken:
-            raise ValueError(f"{what} is broken")
-        return what.upper()
 
 
 @pytest.fixture
 def switch(lab):
     return Switch(lab)
-
-
-def fail(handle):
-    assert handle.wait(10).runtime_status == "Failed"
-    return handle
 
 
 def test_row_27_a_single_failed_activity_is_done_again_and_what_came_before_is_not(lab, switch):
@@ -84,100 +63,6 @@ def test_row_27_several_failures_on_the_way_are_all_done_again(lab, switch):
     handle.rewind()
     assert handle.result(10) == ["FIRST", "SECOND"]
     assert switch.calls == {"first": 2, "compensation": 1, "second": 2}
-
-
-def test_row_27_a_failed_child_is_rewound_not_begun_anew(lab, switch):
-    @lab.orchestrator
-    def child(context):
-        return [(yield context.call_activity("do", "early")), (yield context.call_activity("do", "late"))]
-
-    @lab.orchestrator
-    def parent(context):
-        return (yield context.call_sub_orchestrator(child, None, "child"))
-
-    switch.broken = {"late"}
-    handle = fail(lab.start(parent))
-    switch.broken = set()
-    handle.rewind("again")
-    assert handle.result(10) == ["EARLY", "LATE"]
-    assert switch.calls == {"early": 1, "late": 2}
-    assert counted(lab.hub.handle("child").history(), "ExecutionRewound") == 1
-
-
-def test_row_27_nested_children_are_rewound_down_to_the_failed_activity(lab, switch):
-    @lab.orchestrator
-    def level(context):
-        depth = context.get_input()
-        before = yield context.call_activity("do", f"before {depth}")
-        if depth:
-            inside = yield context.call_sub_orchestrator(level, depth - 1, f"level-{depth - 1}")
-        else:
-            inside = yield context.call_activity("do", "core")
-        return [before, inside]
-
-    switch.broken = {"core"}
-    handle = fail(lab.start(level, 3, instance_id="level-3"))
-    switch.broken = set()
-    handle.rewind()
-    assert handle.result(10) == ["BEFORE 3", ["BEFORE 2", ["BEFORE 1", ["BEFORE 0", "CORE"]]]]
-    assert switch.calls == {"core": 2, **{f"before {depth}": 1 for depth in range(4)}}
-    assert {str(status.runtime_status) for status in lab.hub.instances()} == {"Completed"}
-
-
-def test_row_27_children_that_succeeded_are_left_alone(lab, switch):
-    @lab.orchestrator
-    def child(context):
-        return (yield context.call_activity("do", context.get_input()))
-
-    @lab.orchestrator
-    def parent(context):
-        return (yield context.task_all([context.call_sub_orchestrator(child, w, w) for w in "abc"]))
-
-    switch.broken = {"b"}
-    handle = fail(lab.start(parent))
-    switch.broken = set()
-    before = lab.hub.handle("a").history()
-    handle.rewind()
-    assert handle.result(10) == ["A", "B", "C"]
-    assert switch.calls == {"a": 1, "b": 2, "c": 1}
-    assert lab.hub.handle("a").history() == before
-
-
-def test_row_27_a_purged_child_is_begun_anew(lab, switch):
-    @lab.orchestrator
-    def child(context):
-        return [(yield context.call_activity("do", "early")), (yield context.call_activity("do", "late"))]
-
-    @lab.orchestrator
-    def parent(context):
-        return (yield context.call_sub_orchestrator(child, None, "child"))
-
-    switch.broken = {"late"}
-    handle = fail(lab.start(parent))
-    switch.broken = set()
-    lab.client.purge_instance_history("child")
-    handle.rewind()
-    assert handle.result(10) == ["EARLY", "LATE"]
-    assert switch.calls == {"early": 2, "late": 2}
-
-
-def test_row_27_a_terminated_child_is_begun_anew(lab, switch):
-    @lab.orchestrator
-    def child(context):
-        return (yield context.wait_for_external_event("go"))
-
-    @lab.orchestrator
-    def parent(context):
-        return (yield context.call_sub_orchestrator(child, None, "child"))
-
-    handle = lab.start(parent)
-    lab.settle()
-    lab.client.terminate("child", "mistake")
-    fail(handle)
-    handle.rewind()
-    lab.settle()
-    lab.client.raise_event("child", "go", "well")
-    assert handle.result(10) == "well"
 
 
 def test_row_27_twice_and_a_third_time(lab, switch):
@@ -232,106 +117,6 @@ def test_row_27_a_retried_call_begins_with_its_first_attempt_and_no_old_timer_fi
     handle.rewind("mended")
     assert handle.result(10)[0] == "A"
     assert switch.calls == {"a": 7}
-
-
-def test_row_27_a_retried_child_with_an_id_of_its_own_answers_its_parent(lab, switch):
-    """Its last attempt was another task of the parent than the one that is asked for again."""
-
-    @lab.orchestrator
-    def child(context):
-        return [(yield context.call_activity("do", "early")), (yield context.call_activity("do", "late"))]
-
-    @lab.orchestrator
-    def parent(context):
-        options = df.RetryOptions(1_000, 3)
-        return (yield context.call_sub_orchestrator_with_retry(child, options, None, "kid"))
-
-    switch.broken = {"late"}
-    handle = fail(lab.start(parent))
-    switch.broken = set()
-    handle.rewind()
-    assert handle.result(10) == ["EARLY", "LATE"]
-    assert switch.calls["late"] == 4
-
-
-def test_row_27_a_child_that_completed_after_its_parent_had_failed_is_not_done_again(lab, switch):
-    @lab.orchestrator
-    def child(context):
-        yield context.wait_for_external_event("go")
-        return (yield context.call_activity("do", "child's"))
-
-    @lab.orchestrator
-    def parent(context):
-        kid = context.call_sub_orchestrator(child, None, "child")
-        mine = yield context.call_activity("do", "mine")
-        return [mine, (yield kid)]
-
-    switch.broken = {"mine"}
-    handle = fail(lab.start(parent))
-    lab.client.raise_event("child", "go")
-    lab.client.wait_for_completion("child", 10)
-    switch.broken = set()
-    handle.rewind()
-    assert handle.result(10) == ["MINE", "CHILD'S"]
-    assert switch.calls == {"mine": 2, "child's": 1}
-
-
-def test_row_27_a_child_that_is_still_open_answers_the_rewound_parent(lab, switch):
-    @lab.orchestrator
-    def child(context):
-        return (yield context.wait_for_external_event("go"))
-
-    @lab.orchestrator
-    def parent(context):
-        kid = context.call_sub_orchestrator(child, None, "child")
-        mine = yield context.call_activity("do", "mine")
-        return [mine, (yield kid)]
-
-    switch.broken = {"mine"}
-    handle = fail(lab.start(parent))
-    switch.broken = set()
-    handle.rewind()
-    lab.settle()
-    lab.client.raise_event("child", "go", "well")
-    assert handle.result(10) == ["MINE", "well"]
-
-
-def test_row_27_an_id_that_belongs_to_somebody_else_by_now_is_not_rewound(lab, switch):
-    @lab.orchestrator
-    def child(context):
-        return (yield context.call_activity("do", context.get_input()))
-
-    @lab.orchestrator
-    def parent(context):
-        return (yield context.call_sub_orchestrator(child, "asked for", "child"))
-
-    switch.broken = {"asked for", "somebody else's"}
-    handle = fail(lab.start(parent))
-    fail(lab.start(child, "somebody else's", instance_id="child"))
-    switch.broken = set()
-    handle.rewind()
-    assert handle.result(10) == "ASKED FOR"
-
-
-def test_row_27_an_id_that_somebody_else_uses_just_now_fails_the_call_and_does_not_hang(lab, switch):
-    @lab.orchestrator
-    def child(context):
-        return (yield context.call_activity("do", "child's"))
-
-    @lab.orchestrator
-    def waits(context):
-        yield context.wait_for_external_event("go")
-
-    @lab.orchestrator
-    def parent(context):
-        return (yield context.call_sub_orchestrator(child, None, "child"))
-
-    switch.broken = {"child's"}
-    handle = fail(lab.start(parent))
-    lab.start(waits, instance_id="child")
-    handle.rewind()
-    with pytest.raises(df.InstanceExistsError, match="'child' is that of an open instance"):
-        handle.result(10)
 
 
 def test_row_27_events_timers_and_ids_are_as_they_were(lab, switch):
@@ -433,53 +218,6 @@ def test_row_27_what_failed_for_changed_code_goes_on_with_the_old_code(tmp_path)
     lab.close()
 
 
-@pytest.mark.parametrize("how", ["Running", "Completed", "Terminated", "Suspended"])
-def test_row_27_only_what_failed_can_be_rewound(lab, how):
-    @lab.orchestrator
-    def waits(context):
-        yield context.wait_for_external_event("go")
-
-    handle = lab.start(waits)
-    lab.settle()
-    if how == "Completed":
-        handle.raise_event("go")
-        handle.result(10)
-    elif how == "Terminated":
-        handle.terminate()
-    elif how == "Suspended":
-        handle.suspend()
-    before = handle.history()
-    with pytest.raises(df.InstanceStateError, match=f"is {how}; only a failed one can be rewound"):
-        handle.rewind()
-    assert handle.history() == before
-
-
-def test_row_27_nobody_cannot_be_rewound(lab):
-    with pytest.raises(df.InstanceNotFoundError, match="nobody"):
-        lab.client.rewind("nobody", "why")
-
-
-def test_row_27_the_failed_attempt_stays_in_the_history_with_the_reason(lab, switch):
-    @lab.orchestrator
-    def asks(context):
-        return (yield context.call_activity("do", "a"))
-
-    switch.broken = {"a"}
-    handle = fail(lab.start(asks))
-    before = list(handle.history())
-    switch.broken = set()
-    handle.rewind("mended")
-    handle.result(10)
-    after = list(handle.history())
-    assert after[: len(before)] == before
-    assert kinds(after[len(before) :])[:2] == ["ExecutionRewound", "ExecutionStarted"]
-    assert after[len(before)].reason == "mended"
-    assert [event.event_id for event in after] == list(range(1, len(after) + 1))
-    assert [event["EventType"] for event in handle.status(show_history=True).history] == [
-        *("ExecutionStarted", "TaskCompleted", "ExecutionCompleted")
-    ]
-
-
 def test_row_27_a_rewound_instance_goes_on_after_a_restart(disk):
     switch = Switch(disk)
 
@@ -498,23 +236,3 @@ def test_row_27_a_rewound_instance_goes_on_after_a_restart(disk):
     disk.restart()
     assert disk.hub.handle("p").result() == ["EARLY", "LATE"]
     assert switch.calls == {"early": 1, "late": 2}
-
-
-def test_row_27_without_its_code_nothing_is_rewound(disk):
-    switch = Switch(disk)
-
-    @disk.orchestrator
-    def child(context):
-        yield context.call_activity("do", "a")
-
-    @disk.orchestrator
-    def parent(context):
-        yield context.call_sub_orchestrator(child, None, "child")
-
-    switch.broken = {"a"}
-    fail(disk.start(parent, instance_id="p"))
-    disk.restart(without=("child",))
-    before = disk.hub.handle("p").history()
-    with pytest.raises(df.FunctionNotFoundError, match="The orchestrator 'child' isn't registered"):
-        disk.hub.handle("p").rewind()
-    assert disk.hub.handle("p").history() == before

@@ -49,7 +49,7 @@ NAMES = [
 def test_a_name_that_nobody_registered_is_only_ever_a_name(name):
     before = set(sys.modules)
     with pytest.raises(TypeNotRegisteredError, match="isn't registered"):
-        ValueCodec().decode(json.dumps({"$type": name, "$value": ["true"]}))
+        ValueCodec().decode(json.dumps({"@type": name, "@value": ["true"]}))
     assert {one.partition(".")[0] for one in set(sys.modules) - before} <= {"durablenb"}
 
 
@@ -63,13 +63,13 @@ def test_azures_envelope_is_just_a_dict():
 @pytest.mark.parametrize(
     "fields",
     [
-        {"$type": 5, "$value": 1},
-        {"$type": None, "$value": 1},
-        {"$type": ["datetime"], "$value": "2026-01-01"},
-        {"$type": "datetime"},
-        {"$type": "pandas.DataFrame"},
-        {"$payload": HASH},
-        {"$value": 1},
+        {"@type": 5, "@value": 1},
+        {"@type": None, "@value": 1},
+        {"@type": ["datetime"], "@value": "2026-01-01"},
+        {"@type": "datetime"},
+        {"@type": "pandas.DataFrame"},
+        {"@payload": HASH},
+        {"@value": 1},
     ],
 )
 def test_what_only_resembles_a_tag_is_just_a_dict(fields):
@@ -107,7 +107,7 @@ def test_what_only_resembles_a_tag_is_just_a_dict(fields):
 )
 def test_a_tag_with_a_false_value_is_told_as_what_it_is(name, value):
     with pytest.raises(ValueError, match=f"A {name} in the journal can't be read"):
-        ValueCodec().decode(json.dumps([{"$type": name, "$value": value}]))
+        ValueCodec().decode(json.dumps([{"@type": name, "@value": value}]))
 
 
 LARGE = sorted(name for name in LIBRARY_TAGS if isinstance(reader_of(name), LargeKind) and name != "pickle")
@@ -118,7 +118,7 @@ LARGE = sorted(name for name in LIBRARY_TAGS if isinstance(reader_of(name), Larg
     "content", [b"", b"x", b"\x93NUMPY\x01\x00", b"ARROW1\0\0" * 10, b"\x89PNG\r\n\x1a\n"]
 )
 def test_a_damaged_blob_is_told_as_what_it_is(name, content):
-    text = Payload(json.dumps({"$type": name, "$payload": HASH}), (Blob(HASH, name, content),))
+    text = Payload(json.dumps({"@type": name, "@payload": HASH}), (Blob(HASH, name, content),))
     with pytest.raises(ValueError, match=f"A {name} in the journal can't be read"):
         ValueCodec().decode(text)
 
@@ -142,7 +142,7 @@ def test_an_array_of_pickles_is_not_unpickled():
     content = io.BytesIO()
     np.save(content, np.array([Trap()], object), allow_pickle=True)
     text = Payload(
-        json.dumps({"$type": "numpy.ndarray", "$payload": HASH}), (Blob(HASH, "", content.getvalue()),)
+        json.dumps({"@type": "numpy.ndarray", "@payload": HASH}), (Blob(HASH, "", content.getvalue()),)
     )
     with pytest.raises(ValueError, match="can't be read"):
         ValueCodec().decode(text)
@@ -151,7 +151,7 @@ def test_an_array_of_pickles_is_not_unpickled():
 
 def test_a_pickle_in_a_text_is_not_unpickled_unless_the_hub_allows_it():
     content = pickle.dumps(Trap())
-    text = Payload(json.dumps({"$type": "pickle", "$payload": HASH}), (Blob(HASH, "", content),))
+    text = Payload(json.dumps({"@type": "pickle", "@payload": HASH}), (Blob(HASH, "", content),))
     found = ValueCodec().decode(text)
     assert repr(found) == f"<Pickled, {len(content)} bytes>"
     with pytest.raises(DurableError, match=r"could run any code.*allow_pickle=True"):
@@ -177,11 +177,11 @@ def test_base64_that_is_no_base64_is_only_a_text():
 
 def test_a_blob_that_is_nowhere_is_told():
     with pytest.raises(StoreError, match="The payload 000000000000 isn't at hand"):
-        ValueCodec().decode(json.dumps({"$type": "picture", "$payload": HASH}))
+        ValueCodec().decode(json.dumps({"@type": "picture", "@payload": HASH}))
 
 
 @given(st.recursive(st.none() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(
-    st.sampled_from(["$type", "$value", "$payload", "unit", "a"]), inner | st.sampled_from(NAMES)
+    st.sampled_from(["@type", "@value", "@payload", "unit", "a"]), inner | st.sampled_from(NAMES)
 )))  # fmt: skip
 @settings(deadline=None)
 def test_any_text_is_a_value_or_one_of_the_errors_that_are_told(tree):
@@ -190,10 +190,10 @@ def test_any_text_is_a_value_or_one_of_the_errors_that_are_told(tree):
 
 
 def test_what_a_user_sends_can_not_become_a_tag_on_the_way(codec):
-    sent = {"$type": "bytes", "$value": "eA=="}
+    sent = {"@type": "bytes", "@value": "eA=="}
     for _ in range(3):
         sent = codec.decode(codec.encode(sent))
-    assert sent == {"$type": "bytes", "$value": "eA=="}
+    assert sent == {"@type": "bytes", "@value": "eA=="}
 
 
 def test_a_value_of_too_many_characters_is_refused(codec, monkeypatch):

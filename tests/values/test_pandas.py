@@ -148,7 +148,7 @@ FRAMES = {
     "attributes": attrs(pd.DataFrame({"a": [1]}), source="x", at=dt.date(2026, 1, 1)),
     "unique labels": pd.DataFrame({"a": [1]}).set_flags(allows_duplicate_labels=False),
     "many columns": pd.DataFrame(np.arange(600.0).reshape(2, 300)),
-    "odd text": pd.DataFrame({"é😀\0": ["\0", "é😀"], "$type": ["$type", ""]}),
+    "odd text": pd.DataFrame({"é😀\0": ["\0", "é😀"], "@type": ["@type", ""]}),
 }
 
 
@@ -217,7 +217,7 @@ def test_a_frame_stands_beside_the_text_which_says_what_it_is(codec):
     text = codec.encode({"frame": frame})
     (blob,) = blobs_of(text)
     assert text == (
-        f'{{"frame": {{"$type": "pandas.DataFrame", "$payload": "{blob.hash}", "shape": [2, 2], '
+        f'{{"frame": {{"@type": "pandas.DataFrame", "@payload": "{blob.hash}", "shape": [2, 2], '
         f'"bytes": {len(blob.content)}}}}}'
     )
     assert blob.kind == "pandas.DataFrame"

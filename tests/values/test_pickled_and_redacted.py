@@ -95,14 +95,14 @@ def test_redact_is_told_what_the_value_is_and_gets_what_json_has():
     for value, kind in ((5, "input"), ((1, None), "result"), (frame, "event"), (float("nan"), "status")):
         codec.encode(value, kind)
     assert seen[0] == ("input", 5)
-    assert seen[1] == ("result", {"$type": "tuple", "$value": [1, None]})
+    assert seen[1] == ("result", {"@type": "tuple", "@value": [1, None]})
     assert seen[2][0] == "event"
     assert seen[2][1]["shape"] == [1, 1]
-    assert seen[-1] == ("status", {"$type": "float", "$value": "nan"})
+    assert seen[-1] == ("status", {"@type": "float", "@value": "nan"})
 
 
 def test_a_frame_that_redact_takes_out_is_not_kept():
-    codec = ValueCodec(redact=lambda kind, value: "gone" if "$payload" in value else value)
+    codec = ValueCodec(redact=lambda kind, value: "gone" if "@payload" in value else value)
     text = codec.encode(pd.DataFrame({"a": [1]}))
     assert text == '"gone"'
     assert blobs_of(text) == ()
@@ -197,7 +197,7 @@ def test_a_value_for_a_status_is_shown_even_if_it_can_not_be_rebuilt(codec):
     text = codec.encode((Item("tea"), 1))
     assert codec.shown(text) == (Item("tea"), 1)
     assert ValueCodec().shown(text) == {
-        "$type": "tuple",
-        "$value": [{"$type": "Item", "$value": {"name": "tea", "price": 1.0}}, 1],
+        "@type": "tuple",
+        "@value": [{"@type": "Item", "@value": {"name": "tea", "price": 1.0}}, 1],
     }
     assert ValueCodec().shown(str(codec.encode(np.zeros(2))))["shape"] == [2]

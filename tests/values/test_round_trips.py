@@ -23,7 +23,7 @@ from durablenb.values.codec import ValueCodec
 from tests.values.sameness import is_same
 
 text = st.text(st.characters(codec=None, categories=None), max_size=8) | st.sampled_from(
-    ["$type", "$value", "$payload", "tuple", "\ud800", "\0", '"$type"', "é😀"]
+    ["@type", "@value", "@payload", "tuple", "\ud800", "\0", '"@type"', "é😀"]
 )
 zones = (
     st.none()
@@ -103,12 +103,12 @@ def test_any_json_text_can_be_read(value):
 @pytest.mark.parametrize(
     "value",
     [
-        {"$type": "datetime", "$value": "2026-01-01"},
-        {"$type": "os.system", "$value": "true"},
-        {"$payload": "0" * 64},
-        {"a": [{"$type": 1}, {"$type": {"$type": None}}]},
-        {"$type": {"$value": [1]}, 2: "$payload"},
-        '{"$type": "tuple", "$value": []}',
+        {"@type": "datetime", "@value": "2026-01-01"},
+        {"@type": "os.system", "@value": "true"},
+        {"@payload": "0" * 64},
+        {"a": [{"@type": 1}, {"@type": {"@type": None}}]},
+        {"@type": {"@value": [1]}, 2: "@payload"},
+        '{"@type": "tuple", "@value": []}',
     ],
 )
 def test_dicts_that_look_like_tags_are_just_dicts(round_trip, value):
@@ -201,9 +201,9 @@ def test_a_set_has_the_same_text_in_every_process():
 def test_the_text_can_be_read_by_people():
     moment = datetime(2026, 3, 1, 12, tzinfo=BERLIN)
     assert ValueCodec().encode([moment, Decimal("1.50"), {"a": (1, {2})}]) == (
-        '[{"$type": "datetime", "$value": "2026-03-01T12:00:00+01:00[Europe/Berlin]"}, '
-        '{"$type": "decimal", "$value": "1.50"}, '
-        '{"a": {"$type": "tuple", "$value": [1, {"$type": "set", "$value": [2]}]}}]'
+        '[{"@type": "datetime", "@value": "2026-03-01T12:00:00+01:00[Europe/Berlin]"}, '
+        '{"@type": "decimal", "@value": "1.50"}, '
+        '{"a": {"@type": "tuple", "@value": [1, {"@type": "set", "@value": [2]}]}}]'
     )
 
 

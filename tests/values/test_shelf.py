@@ -255,7 +255,7 @@ def test_the_same_frame_in_several_places_of_a_value_is_one_blob(codec):
 
 def test_references_are_those_of_the_text_and_no_lookalikes(codec):
     one, two = pd.DataFrame({"a": [1]}), np.zeros(2)
-    text = codec.encode([one, two, {"$payload": "0" * 64}, '"$payload": "' + "0" * 64 + '"'])
+    text = codec.encode([one, two, {"@payload": "0" * 64}, '"@payload": "' + "0" * 64 + '"'])
     assert references(text) == [blob.hash for blob in blobs_of(text)]
     assert len(references(text)) == 2
     assert references('{"a": 1}') == []

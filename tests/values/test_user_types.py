@@ -133,8 +133,8 @@ def test_a_registered_name_stands_in_the_text_and_no_import_path(codec):
     codec.register(Item)
     codec.register(Color, "colour")
     assert json.loads(codec.encode([Item("tea"), Color.RED])) == [
-        {"$type": "Item", "$value": {"name": "tea", "price": 1.0}},
-        {"$type": "colour", "$value": "red"},
+        {"@type": "Item", "@value": {"name": "tea", "price": 1.0}},
+        {"@type": "colour", "@value": "red"},
     ]
 
 

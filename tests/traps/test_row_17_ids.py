@@ -1,4 +1,4 @@
-"""Rows 17 and 18: an id belongs to one open instance; what comes twice or too late changes nothing."""
+"""Row 17: an id belongs to one open instance, and to the next one after it."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -7,21 +7,7 @@ from datetime import timedelta
 import pytest
 
 import durablenb as df
-from durablenb.core.execution import Execution
-from durablenb.core.registry import name_of
-from durablenb.engine.messages import Finished
-from durablenb.engine.work import Work
-from durablenb.model.events import (
-    ExecutionStarted,
-    OrchestratorStarted,
-    TaskCompleted,
-    TaskFailed,
-    TaskScheduled,
-    TimerFired,
-)
-from durablenb.model.failures import FailureDetails
-from durablenb.values.codec import ValueCodec
-from tests.traps.lab import counted, kinds
+from tests.traps.lab import counted
 
 
 def waits(context):
@@ -34,9 +20,6 @@ def quick(context):
 
 def fails(context):
     raise ValueError("broken")
-
-
-# -- row 17 --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("state", ["pending", "running", "suspended", "scheduled"])
@@ -197,111 +180,3 @@ def test_row_17_it_is_the_new_one_that_a_restart_finds(disk):
     assert (handle.status().runtime_status, handle.status().input_) == ("Pending", "three")
     handle.raise_event("go", "three")
     assert handle.result() == "three"
-
-
-# -- row 18 --------------------------------------------------------------------------------------
-
-
-def finished(lab, handle, task_id, outcome):
-    """What an executor would report, once more or without having been asked."""
-    engine = lab.client.engine
-    instance = engine.lifecycle.open.get(handle.id) or engine.lifecycle.open.get("other")
-    work = Work(instance, task_id, "slow", "null", engine.options.codec)
-    engine.post(Finished(work, outcome, lab.clock.now(), lab.clock.now()))
-    lab.settle()
-
-
-def test_row_18_a_second_result_of_one_task_changes_nothing(lab):
-    lab.activity(lambda: "first", "slow")
-
-    @lab.orchestrator
-    def asks(context):
-        result = yield context.call_activity("slow")
-        yield context.wait_for_external_event("go")
-        return result
-
-    handle = lab.start(asks)
-    lab.settle()
-    before = handle.history()
-    finished(lab, handle, 0, '"second"')
-    finished(lab, handle, 0, FailureDetails("builtins.ValueError", "third"))
-    assert handle.history() == before
-    handle.raise_event("go")
-    assert handle.result(10) == "first"
-
-
-def test_row_18_a_result_for_an_unknown_task_changes_nothing(lab):
-    lab.orchestrator(waits)
-    handle = lab.start(waits)
-    lab.settle()
-    before = handle.history()
-    finished(lab, handle, 17, '"surprise"')
-    finished(lab, handle, 0, '"the wait for the event has this id"')
-    assert handle.history() == before
-    handle.raise_event("go", "well")
-    assert handle.result(10) == "well"
-
-
-def test_row_18_a_result_after_the_end_changes_nothing(lab):
-    lab.orchestrator(waits)
-    lab.start(waits, instance_id="other")
-    handle = lab.start(waits, instance_id="ended")
-    lab.settle()
-    engine = lab.client.engine
-    work = Work(engine.lifecycle.open["ended"], 0, "slow", "null", engine.options.codec)
-    handle.terminate()
-    before = handle.history()
-    engine.post(Finished(work, '"late"', None, lab.clock.now()))
-    lab.settle()
-    assert handle.history() == before
-
-
-def test_row_18_a_second_start_changes_nothing(lab):
-    lab.orchestrator(waits)
-    handle = lab.start(waits, 1, instance_id="only")
-    lab.settle()
-    before = handle.history()
-    with pytest.raises(df.InstanceExistsError):
-        lab.start(waits, 2, instance_id="only")
-    assert handle.history() == before
-
-
-def test_row_18_events_raised_twice_are_two_events(lab):
-    @lab.orchestrator
-    def two(context):
-        events = [context.wait_for_external_event("go") for _ in range(2)]
-        return (yield context.task_all(events))
-
-    handle = lab.start(two)
-    handle.raise_event("go", "same")
-    handle.raise_event("go", "same")
-    assert handle.result(10) == ["same", "same"]
-
-
-def test_row_18_completions_doubled_in_a_history_count_once():
-    """A history from elsewhere may hold them; replaying it must not trip over them."""
-
-    def asks(context):
-        return [(yield context.call_activity("a")), (yield context.call_activity("b"))]
-
-    now = df.VirtualClock().now()
-    execution = Execution(asks, "i", "x", ValueCodec(), name_of)
-    execution.replay(
-        [
-            ExecutionStarted(1, now, "asks", "null"),
-            ExecutionStarted(2, now, "asks", "null"),
-            OrchestratorStarted(3, now),
-            TaskScheduled(4, now, 0, "a", "null"),
-            TaskCompleted(5, now, 0, "1"),
-            TaskCompleted(6, now, 0, "2"),
-            TaskFailed(7, now, 0, FailureDetails("builtins.ValueError", "no")),
-            TaskCompleted(8, now, 99, "3"),
-            TimerFired(9, now, 0),
-            OrchestratorStarted(10, now),
-            TaskScheduled(11, now, 1, "b", "null"),
-            TaskCompleted(12, now, 1, "4"),
-        ]
-    )
-    facts = execution.resume(now, 13)
-    assert kinds(facts) == ["OrchestratorStarted", "ExecutionCompleted"]
-    assert facts[-1].result == "[1, 4]"

@@ -1,4 +1,4 @@
-"""Rows 24 and 25: starts that are scheduled, and timers near and far."""
+"""Row 25: timers near and far."""
 
 import time
 from datetime import UTC, datetime, timedelta, timezone
@@ -7,110 +7,6 @@ import pytest
 
 import durablenb as df
 from tests.traps.lab import Lab, counted, kinds
-
-
-def quick(context):
-    return context.current_utc_datetime.isoformat()
-
-
-# -- row 24 --------------------------------------------------------------------------------------
-
-
-def test_row_24_a_scheduled_instance_does_not_start_at_once_and_can_be_seen_waiting(lab):
-    ran = []
-
-    @lab.orchestrator
-    def eager(context):
-        ran.append(context.is_replaying)
-        return context.current_utc_datetime.isoformat()
-
-    start_at = lab.clock.now() + timedelta(hours=1)
-    handle = lab.start(eager, start_at=start_at)
-    lab.settle()
-    status = handle.status()
-    assert (status.runtime_status, status.scheduled_start_time) == ("Pending", start_at)
-    assert [one.instance_id for one in lab.hub.instances("Pending")] == [handle.id]
-    lab.advance(minutes=59)
-    assert ran == []
-    lab.advance(minutes=1)
-    assert ran[0] is False
-    assert handle.result(10) == start_at.isoformat()
-
-
-def test_row_24_waiting_for_its_result_waits_for_its_start(lab):
-    lab.orchestrator(quick)
-    start_at = lab.clock.now() + timedelta(days=400)
-    assert lab.start(quick, start_at=start_at).result(10) == start_at.isoformat()
-
-
-@pytest.mark.parametrize(
-    "as_given",
-    [
-        lambda moment: moment,
-        lambda moment: moment.replace(tzinfo=None),
-        lambda moment: moment.astimezone(timezone(timedelta(hours=9))),
-        lambda moment: moment.astimezone(timezone(timedelta(hours=-11, minutes=-30))),
-    ],
-    ids=["utc", "naive", "ahead", "behind"],
-)
-def test_row_24_a_start_may_be_given_in_any_kind_of_datetime(lab, as_given):
-    lab.orchestrator(quick)
-    start_at = lab.clock.now() + timedelta(hours=1)
-    handle = lab.start(quick, start_at=as_given(start_at))
-    assert handle.status().scheduled_start_time == start_at
-    assert handle.result(10) == start_at.isoformat()
-
-
-def test_row_24_a_start_in_the_past_is_a_start_now(lab):
-    lab.orchestrator(quick)
-    began = lab.clock.now()
-    for start_at in (began, began - timedelta(seconds=1), datetime.min):
-        assert lab.start(quick, start_at=start_at).result(10) == began.isoformat()
-
-
-def test_row_24_something_else_than_a_datetime_is_refused(lab):
-    lab.orchestrator(quick)
-    with pytest.raises(TypeError, match="Expected a datetime"):
-        lab.start(quick, start_at="tomorrow")
-    assert lab.hub.instances() == []
-
-
-def test_row_24_its_start_outlives_restarts(disk):
-    disk.orchestrator(quick)
-    start_at = disk.clock.now() + timedelta(hours=2)
-    disk.start(quick, start_at=start_at, instance_id="s")
-    disk.restart()
-    disk.advance(hours=1)
-    assert disk.client.get_status("s").runtime_status == "Pending"
-    disk.restart()
-    assert disk.hub.handle("s").result() == start_at.isoformat()
-
-
-def test_row_24_a_start_that_was_missed_while_nothing_ran_happens_at_once(disk):
-    disk.orchestrator(quick)
-    disk.start(quick, start_at=disk.clock.now() + timedelta(hours=2), instance_id="s")
-    disk.hub.close()
-    disk.clock.advance(hours=5)
-    disk.open()
-    assert disk.hub.handle("s").result() == disk.clock.now().isoformat()
-
-
-def test_row_24_several_start_in_the_order_of_their_times(lab):
-    order = []
-
-    @lab.orchestrator
-    def notes(context):
-        if not context.is_replaying:
-            order.append(context.get_input())
-
-    now = lab.clock.now()
-    for hours in (3, 1, 2):
-        lab.start(notes, hours, start_at=now + timedelta(hours=hours))
-    lab.advance(hours=4)
-    assert order == [1, 2, 3]
-
-
-# -- row 25 --------------------------------------------------------------------------------------
 
 
 def sleeper(context):

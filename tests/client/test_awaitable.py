@@ -1,0 +1,152 @@
+"""Azure's awaitable client: the same methods, and an event loop that goes on."""
+
+import asyncio
+import inspect
+
+import pytest
+
+import durablenb as df
+from tests.client.corpus import waits
+from tests.traps.lab import PATIENCE
+
+SAME = ["start_new", "get_status", "get_status_all", "get_status_by", "raise_event", "terminate", "suspend"]
+SAME += ["resume", "rewind", "restart", "purge_instance_history", "purge_instance_history_by"]
+SAME += ["wait_for_completion"]
+
+
+@pytest.mark.parametrize("name", SAME)
+def test_the_awaitable_client_has_each_method_with_the_same_arguments(name):
+    awaitable = getattr(df.DurableOrchestrationClient, name)
+    synchronous = getattr(df.SyncDurableOrchestrationClient, name)
+    assert inspect.iscoroutinefunction(awaitable)
+
+    def positional(method):
+        return [
+            (parameter.name, parameter.default)
+            for parameter in inspect.signature(method).parameters.values()
+            if parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+        ]
+
+    taken = [p for p in positional(awaitable) if p[0] not in ("task_hub_name", "connection_name")]
+    assert taken == positional(synchronous)
+
+
+@pytest.mark.parametrize("name", [n for n in SAME if n not in ("start_new", "wait_for_completion")])
+def test_the_awaitable_client_takes_what_is_durablenbs_own_too(name):
+    own = {
+        parameter.name
+        for parameter in inspect.signature(
+            getattr(df.SyncDurableOrchestrationClient, name)
+        ).parameters.values()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    }
+    assert own <= set(inspect.signature(getattr(df.DurableOrchestrationClient, name)).parameters)
+
+
+def test_the_awaitable_client_does_all_of_it(lab):
+    broken = [True]
+    lab.activity(lambda: 1 / 0 if broken else "well", "fragile")
+
+    @lab.orchestrator
+    def fragile(context):
+        return (yield context.call_activity("fragile"))
+
+    async def main():
+        client = df.DurableOrchestrationClient(lab.hub)
+        now = lab.clock.now()
+        assert await client.start_new("waits", "w", {"a": 1}, "1", tags={"t": "x"}) == "w"
+        status = await client.get_status("w", show_history=True)
+        assert (status.input_, status.version, status.tags) == ({"a": 1}, "1", {"t": "x"})
+        await client.suspend("w", "rest")
+        assert (await client.get_status("w")).runtime_status == "Suspended"
+        await client.resume("w", "go on")
+        await client.raise_event("w", "go", 5, task_hub_name="any", connection_name="any")
+        assert (await client.wait_for_completion("w", 10)).output == 5
+        await client.start_new("fragile", "f")
+        assert (await client.wait_for_completion("f", 10)).runtime_status == "Failed"
+        broken.clear()
+        await client.rewind("f", "mended", task_hub_name="any", connection_name="any")
+        assert (await client.wait_for_completion("f", 10)).output == "well"
+        again = await client.restart("f")
+        assert (await client.wait_for_completion(again, 10)).output == "well"
+        await client.start_new("waits", "t")
+        await client.terminate("t", "why", recursive=False)
+        found = await client.get_status_by(now, None, ["Completed", "Terminated"], "t")
+        assert [one.instance_id for one in found] == ["t"]
+        assert len(await client.get_status_all()) == 4
+        assert (await client.purge_instance_history("t", recursive=False)).instances_deleted == 1
+        assert (await client.purge_instance_history_by(now, None, "Completed")).instances_deleted == 3
+        return await client.get_status_all()
+
+    assert asyncio.run(main()) == []
+
+
+def test_the_awaitable_client_raises_what_the_synchronous_one_raises(lab):
+    async def main():
+        client = df.DurableOrchestrationClient(lab.hub)
+        with pytest.raises(df.InstanceNotFoundError):
+            await client.raise_event("nobody", "go")
+        with pytest.raises(df.FunctionNotFoundError):
+            await client.start_new("nobody")
+        with pytest.raises(df.InstanceNotFoundError):
+            await client.wait_for_completion("nobody")
+        await client.start_new("waits", "w")
+        with pytest.raises(df.WaitTimeoutError):
+            await client.wait_for_completion("w", 0.02)
+
+    asyncio.run(main())
+
+
+def test_the_awaitable_client_takes_a_hub_and_nothing_else():
+    with pytest.raises(TypeError, match="takes a TaskHub, not a str"):
+        df.DurableOrchestrationClient("starter")
+
+
+def test_the_event_loop_goes_on_while_an_orchestration_is_waited_for():
+    with df.TaskHub(":memory:") as hub:
+        hub.add_orchestrator(waits)
+
+        async def main():
+            client = df.DurableOrchestrationClient(hub)
+            await client.start_new("waits", "w")
+            waiting = asyncio.create_task(client.wait_for_completion("w", PATIENCE))
+            await asyncio.sleep(0)
+            await client.raise_event("w", "go", 1)  # by the same loop
+            return (await waiting).output
+
+        assert asyncio.run(main()) == 1
+
+
+def test_a_wait_that_is_cancelled_harms_nothing():
+    with df.TaskHub(":memory:") as hub:
+        hub.add_orchestrator(waits)
+
+        async def main():
+            client = df.DurableOrchestrationClient(hub)
+            await client.start_new("waits", "w")
+            waiting = asyncio.create_task(client.wait_for_completion("w", PATIENCE))
+            await asyncio.sleep(0.01)
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+            await client.raise_event("w", "go", 1)
+            return (await client.wait_for_completion("w", PATIENCE)).output
+
+        assert asyncio.run(main()) == 1
+
+
+def test_two_event_loops_may_wait_for_one_instance_one_after_another():
+    with df.TaskHub(":memory:") as hub:
+        hub.add_orchestrator(waits)
+        handle = hub.start(waits)
+
+        async def give_up():
+            await df.DurableOrchestrationClient(hub).wait_for_completion(handle.id, 0.02)
+
+        async def wait():
+            return await handle
+
+        with pytest.raises(df.WaitTimeoutError):
+            asyncio.run(give_up())
+        handle.raise_event("go", 1)
+        assert asyncio.run(wait()) == 1

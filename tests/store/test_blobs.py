@@ -1,0 +1,174 @@
+"""The large parts of values in every store: kept once, found again, freed with the last who refers."""
+
+import hashlib
+
+import pytest
+
+from durablenb.model.errors import StoreError
+from durablenb.model.events import EventRaised, ExecutionCompleted, OrchestratorStarted, TaskCompleted
+from durablenb.model.payloads import Blob, Payload, references
+from durablenb.store.duck import DuckStore
+
+
+def text_of(*contents: bytes, is_bare: bool = False) -> str:
+    """A text that refers to these blobs, and brings them along unless it is bare."""
+    blobs = tuple(Blob(hashlib.sha256(content).hexdigest(), "test", content) for content in contents)
+    text = "[" + ", ".join(f'{{"@type": "x", "@payload": "{blob.hash}"}}' for blob in blobs) + "]"
+    return text if is_bare else Payload(text, blobs)
+
+
+def hash_of(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def is_kept(store, content: bytes) -> bool:
+    try:
+        return store.blob(hash_of(content)) == content
+    except StoreError:
+        return False
+
+
+def test_a_blob_is_found_by_its_hash(store, scribe):
+    scribe.start("a", input=text_of(b"one", b"\0two"))
+    store.append(scribe.take())
+    assert is_kept(store, b"one")
+    assert is_kept(store, b"\0two")
+    assert store.load(["a"])["a"][0].input == text_of(b"one", b"\0two")
+
+
+def test_a_blob_that_is_not_there_is_told(store):
+    with pytest.raises(StoreError, match="The payload 000000000000 is not in the journal"):
+        store.blob("0" * 64)
+
+
+def test_texts_let_go_of_their_blobs_once_they_are_kept(store, scribe):
+    text = text_of(b"one")
+    scribe.start("a", input=text)
+    store.append(scribe.take())
+    assert text.blobs == ()
+    assert references(text) == [hash_of(b"one")]
+
+
+def test_a_text_may_refer_to_what_is_kept_already(store, scribe):
+    scribe.start("a", input=text_of(b"one"))
+    store.append(scribe.take())
+    scribe.start("b", input=text_of(b"one", is_bare=True))
+    scribe.add("b", TaskCompleted, result=text_of(b"one"))
+    store.append(scribe.take())
+    store.purge(["a"])
+    assert is_kept(store, b"one")
+    store.purge(["b"])
+    assert not is_kept(store, b"one")
+
+
+def test_a_purge_frees_only_what_nothing_else_refers_to(store, scribe):
+    for name, contents in {"a": [b"one", b"two"], "b": [b"two", b"three"], "c": [b"three"]}.items():
+        scribe.start(name, input=text_of(*contents))
+        scribe.add(name, EventRaised, input=text_of(contents[-1]))
+        scribe.add(name, ExecutionCompleted, result=text_of(contents[0]))
+    store.append(scribe.take())
+    store.purge(["a", "unknown"])
+    assert [is_kept(store, one) for one in (b"one", b"two", b"three")] == [False, True, True]
+    store.purge(["b", "c"])
+    assert [is_kept(store, one) for one in (b"one", b"two", b"three")] == [False, False, False]
+
+
+def test_what_was_freed_can_come_again(store, scribe):
+    for _ in range(3):
+        scribe.start("a", input=text_of(b"one"))
+        store.append(scribe.take())
+        assert is_kept(store, b"one")
+        store.purge(["a"])
+        assert not is_kept(store, b"one")
+
+
+def test_many_events_of_one_blob_are_one_blob(store, scribe):
+    shared = text_of(b"one")
+    scribe.start("a", input=shared)
+    for _ in range(1_000):
+        scribe.add("a", EventRaised, input=text_of(b"one"))
+    store.append(scribe.take())
+    assert is_kept(store, b"one")
+    if isinstance(store, DuckStore):
+        assert store.query("select kind, bytes, uses from payloads") == [("test", 3, 1_001)]
+
+
+# -- in DuckDB -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def duck(hub):
+    store = DuckStore(hub)
+    yield store
+    store.close()
+
+
+def test_blobs_are_there_when_the_file_is_opened_again(hub, scribe):
+    store = DuckStore(hub)
+    scribe.start("a", input=text_of(b"one"))
+    store.append(scribe.take())
+    store.close()
+    store = DuckStore(hub)
+    assert is_kept(store, b"one")
+    store.close()
+
+
+def test_blobs_and_their_records_are_written_together_or_not_at_all(duck, scribe, monkeypatch):
+    scribe.start("a", input=text_of(b"one"))
+    records = scribe.take()
+
+    def fail(rows):
+        raise RuntimeError("no more")
+
+    monkeypatch.setattr(duck, "_append_rows", fail)
+    with pytest.raises(RuntimeError, match="no more"):
+        duck.append(records)
+    assert not is_kept(duck, b"one")
+    assert duck.query("select * from blob_uses") == []
+    monkeypatch.undo()
+    duck.append(records)
+    assert is_kept(duck, b"one")
+    assert len(duck.records("a")) == len(duck.query("select * from blob_uses")) == 1
+
+
+def test_a_commit_that_was_interrupted_after_all_is_not_done_twice(duck, scribe, monkeypatch):
+    scribe.start("a", input=text_of(b"one"))
+    records = scribe.take()
+    real = duck._append_rows
+
+    def interrupted(rows):
+        real(rows)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(duck, "_append_rows", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        duck.append(records)
+    assert duck.last_seq() == 0
+    monkeypatch.undo()
+    duck.append(records)
+    assert [record.seq for record in duck.records("a")] == [1]
+    assert is_kept(duck, b"one")
+
+
+def test_another_commit_follows_on_one_that_failed(duck, scribe, monkeypatch):
+    scribe.start("a", input=text_of(b"one"))
+    first = scribe.take()
+    monkeypatch.setattr(duck, "_append_rows", lambda rows: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        duck.append(first)
+    monkeypatch.undo()
+    scribe.run("a", OrchestratorStarted)
+    duck.append([*first, *scribe.take()])
+    assert len(duck.records("a")) == 2
+    assert is_kept(duck, b"one")
+
+
+def test_payloads_without_users_are_shown_as_such_and_their_bytes_are_not(duck, scribe):
+    scribe.start("a", input=text_of(b"one"))
+    duck.append(scribe.take())
+    assert duck.query("select hash, kind, bytes, uses from payloads") == [(hash_of(b"one"), "test", 3, 1)]
+    columns = duck.query(
+        "select column_name from duckdb_columns() where table_name = 'payloads' order by column_index"
+    )
+    assert [name for (name,) in columns] == ["hash", "kind", "bytes", "uses", "created"]
+    assert duck.query("select hash = sha256(content) from blobs") == [(True,)]

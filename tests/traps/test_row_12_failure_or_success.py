@@ -1,0 +1,192 @@
+"""Row 12: a failure is never read as a success, and a result that is false is a result."""
+
+import pytest
+
+import durablenb as df
+
+
+class OutOfStock(Exception):
+    """An exception of the user's, with arguments of its own."""
+
+    def __init__(self, article, *, left):
+        super().__init__(f"{article}: {left} left")
+        self.article = article
+
+
+class Sulking(Exception):
+    def __str__(self):
+        raise RuntimeError("no text for you")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError(),
+        ValueError(""),
+        ValueError(None),
+        ValueError(" "),
+        ValueError("\0"),
+        ValueError("null"),
+        ValueError('{"a": 1}'),
+        ValueError("\udc80 half a surrogate"),
+        ValueError("지속성 🦆"),
+        ValueError("x" * 10_000_000),
+        KeyError("key"),
+        Exception(),
+        Exception(1, [2]),
+        Sulking(),
+        OutOfStock("tea", left=0),
+        MemoryError(),
+        RecursionError(),
+        ExceptionGroup("several", [ValueError("a"), KeyError("b")]),
+        StopIteration(5),
+        StopAsyncIteration(),
+        GeneratorExit(),
+        UnicodeDecodeError("utf-8", b"x", 0, 1, "bad"),
+        OSError(2, "No such file", "tea.txt"),
+        ImportError("no module", name="tea"),
+        df.NotSerializableError("mine"),
+        df.DurableError(),
+    ],
+    ids=lambda error: f"{type(error).__name__}-{len(error.args)}",
+)
+def test_row_12_an_activity_that_raises_fails_whatever_it_raises(kernel, error):
+    @kernel.activity
+    def raises():
+        raise error
+
+    @kernel.orchestrator
+    def asks(context):
+        try:
+            result = yield context.call_activity(raises)
+        except df.TaskFailedError as failed:
+            return {"type": failed.details.error_type, "text": str(failed)}
+        return {"result": result}
+
+    answer = kernel.run(asks)
+    assert answer["type"] == f"{type(error).__module__}.{type(error).__qualname__}"
+    assert answer["text"].startswith("Activity function 'raises' failed: ")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ValueError(), ValueError("null"), Sulking(), StopIteration(5)],
+    ids=lambda error: type(error).__name__ + str(len(error.args)),
+)
+def test_row_12_an_orchestrator_that_raises_fails_whatever_it_raises(lab, error):
+    @lab.orchestrator
+    def generator(context):
+        raise error
+        yield
+
+    @lab.orchestrator
+    def plain(context):
+        raise error
+
+    @lab.orchestrator
+    async def coroutine(context):
+        raise error
+
+    for orchestrator in (generator, plain, coroutine):
+        handle = lab.start(orchestrator)
+        assert handle.wait(10).runtime_status == "Failed"
+        with pytest.raises(df.TaskFailedError):
+            handle.result(10)
+        assert handle.status().output.startswith(f"Orchestrator function '{orchestrator.__name__}' failed: ")
+
+
+def test_row_12_a_failure_without_a_message_names_its_type(lab):
+    @lab.orchestrator
+    def fails(context):
+        raise ValueError
+
+    handle = lab.start(fails)
+    with pytest.raises(ValueError, match=r"builtins\.ValueError"):
+        handle.result(10)
+    assert handle.status().output == "Orchestrator function 'fails' failed: builtins.ValueError"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [object(), object, print, lambda: 0, iter([]), {"a": [1, {2: object()}]}],
+    ids=lambda value: type(value).__name__,
+)
+def test_row_12_a_result_that_cannot_be_kept_is_a_failure(lab, value):
+    @lab.activity
+    def gives():
+        return value
+
+    @lab.orchestrator
+    def asks(context):
+        yield context.call_activity(gives)
+
+    @lab.orchestrator
+    def returns(context):
+        return value
+
+    for orchestrator in (asks, returns):
+        handle = lab.start(orchestrator)
+        with pytest.raises(df.NotSerializableError, match="which the journal can't keep"):
+            handle.result(10)
+
+
+def test_row_12_a_result_that_refers_to_itself_or_is_too_deep_is_a_failure(kernel):
+    loop: list = []
+    loop.append(loop)
+    deep: list = []
+    for _ in range(100_000):
+        deep = [deep]
+    values = [loop, deep]
+
+    @kernel.activity
+    def gives(number):
+        return values[number]
+
+    @kernel.orchestrator
+    def asks(context):
+        yield context.call_activity(gives, context.get_input())
+
+    for number, text in enumerate(("a reference to itself", "more than 500 levels")):
+        with pytest.raises(df.NotSerializableError, match=text):
+            kernel.run(asks, number)
+    while deep:  # so that it is not freed by recursion
+        deep = deep.pop()
+
+
+@pytest.mark.parametrize("value", [None, 0, False, "", [], {}, "null", 0.0], ids=repr)
+def test_row_12_null_and_other_false_results_are_results(kernel, value):
+    @kernel.activity
+    def gives():
+        return value
+
+    @kernel.orchestrator
+    def asks(context):
+        got = yield context.call_activity(gives)
+        return [got]
+
+    @kernel.orchestrator
+    def passes_on(context):
+        return (yield context.call_sub_orchestrator("gives_itself"))
+
+    @kernel.orchestrator
+    def gives_itself(context):
+        return value
+
+    assert kernel.run(asks) == [value]
+    handle = kernel.start(passes_on)
+    assert handle.result(10) == value
+    assert handle.status().runtime_status == "Completed"
+
+
+def test_row_12_an_input_that_cannot_be_kept_is_refused_before_anything_is_recorded(lab):
+    @lab.orchestrator
+    def asks(context):
+        context.call_activity("anything", object())
+
+    handle = lab.start(asks)
+    with pytest.raises(df.NotSerializableError, match=r"value is a builtins\.object"):
+        handle.result(10)
+    assert "TaskScheduled" not in [type(event).__name__ for event in handle.history()]
+    with pytest.raises(df.NotSerializableError):
+        lab.start(asks, object(), instance_id="never")
+    assert not lab.client.get_status("never")

@@ -1,0 +1,74 @@
+"""A data frame of 100 MB: through activities and a fan-out, over a restart, and freed."""
+
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import durablenb as df
+
+ROWS = 1_800_000
+
+
+def load():
+    chance = np.random.default_rng(0)
+    return pd.DataFrame(
+        {
+            "id": np.arange(ROWS),
+            "x": chance.normal(size=ROWS),
+            "y": chance.normal(size=ROWS),
+            "z": chance.normal(size=ROWS),
+            "day": pd.date_range("2026-01-01", periods=ROWS, freq="s"),
+            "shop": pd.array(
+                np.array(["north", "south", "east", "west"])[chance.integers(0, 4, ROWS)], "str"
+            ),
+            "size": pd.Categorical(chance.integers(0, 9, ROWS)),
+        }
+    )
+
+
+def count(given):
+    assert isinstance(given["frame"], pd.DataFrame)
+    return len(given["frame"]) + given["shard"]
+
+
+@pytest.mark.serial
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("expected_type", [None, df.Sealed], ids=["opened", "sealed"])
+def test_a_frame_of_100_mb_goes_to_many_activities_for_the_price_of_one(tmp_path, expected_type):
+    path = tmp_path / "hub.duckdb"
+
+    def fan_out(context):
+        frame = yield context.call_activity("load", expected_type=expected_type)
+        tasks = [context.call_activity("count", {"frame": frame, "shard": shard}) for shard in range(100)]
+        counts = yield context.task_all(tasks)
+        yield context.wait_for_external_event("go")
+        return [sum(counts), frame]
+
+    def opened():
+        hub = df.TaskHub(path, executor=4)
+        hub.add_activity(load)
+        hub.add_activity(count)
+        hub.add_orchestrator(fan_out)
+        return hub
+
+    began = time.monotonic()
+    with opened() as hub:
+        handle = hub.start(fan_out, instance_id="i")
+        while "EventSubscribed" not in [type(event).__name__ for event in handle.history()]:
+            time.sleep(0.05)
+        ((size, uses),) = hub.sql("select bytes, uses from payloads").fetchall()
+        assert size > 50_000_000
+        assert uses == 101
+    ran = time.monotonic()
+    assert path.stat().st_size < 1.5 * size
+    with opened() as hub:
+        handle = hub.handle("i")
+        handle.raise_event("go")
+        total, frame = handle.result(120)
+        assert total == 100 * ROWS + 4_950
+        pd.testing.assert_frame_equal(frame, load())
+        assert handle.purge() == 1
+        assert hub.sql("select count(*) from blobs").fetchall() == [(0,)]
+    print(f"ran {ran - began:.1f} s, replayed and fetched {time.monotonic() - ran:.1f} s")
