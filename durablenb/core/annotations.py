@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections.abc
 import functools
 import inspect
+import sys
 import typing
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -34,8 +35,18 @@ def _types(function: object) -> _Types:
     try:
         return _known(function)
     except Exception:  # a name that isn't there yet; it may be by the next time
-        found = getattr(_plain(function), "__annotations__", {})
-        return _of(function, {name: hint for name, hint in found.items() if not isinstance(hint, str)})
+        found = _annotations_of(_plain(function))
+        unresolved = (str, typing.ForwardRef)
+        return _of(function, {name: hint for name, hint in found.items() if not isinstance(hint, unresolved)})
+
+
+def _annotations_of(function: Any) -> dict[str, Any]:
+    if sys.version_info >= (3, 14) and callable(function):  # where looking at them resolves them
+        from annotationlib import Format, get_annotations
+
+        return get_annotations(function, format=Format.FORWARDREF)
+    found: dict[str, Any] = getattr(function, "__annotations__", {})
+    return found
 
 
 @functools.lru_cache(maxsize=1024)

@@ -259,8 +259,9 @@ def _refusal(path: Path, holder: Holder | None) -> str:
             "opened once: use that hub, or close it first."
         )
     return (
-        f"{path} is held by {holder or 'another process, which left no name'}. A hub's file belongs to one "
-        "process at a time: close the hub there with hub.close(), or shut that kernel down, then open it here."
+        f"{path} is held by {holder or 'another process, which left no name'}. A hub's file belongs to "
+        "one process at a time: close the hub there with hub.close(), or shut that kernel down, "
+        "then open it here."
     )
 
 

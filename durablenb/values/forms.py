@@ -66,8 +66,17 @@ def hints_of(kind: type[Any]) -> dict[str, Any]:
     except Exception:
         found: dict[str, Any] = {}
         for base in reversed(kind.__mro__):
-            found.update(vars(base).get("__annotations__", {}))
-        return {name: hint for name, hint in found.items() if not isinstance(hint, str)}
+            found.update(_annotations_of(base))
+        return {name: hint for name, hint in found.items() if not isinstance(hint, (str, typing.ForwardRef))}
+
+
+def _annotations_of(kind: type[Any]) -> dict[str, Any]:
+    if sys.version_info >= (3, 14):  # where looking at them resolves them
+        from annotationlib import Format, get_annotations
+
+        return get_annotations(kind, format=Format.FORWARDREF)
+    found: dict[str, Any] = vars(kind).get("__annotations__", {})
+    return found
 
 
 def unknown_parameters(kind: type[Any]) -> list[str]:
