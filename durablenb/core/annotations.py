@@ -6,6 +6,7 @@ import collections.abc
 import functools
 import inspect
 import sys
+import types
 import typing
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -14,6 +15,9 @@ _GENERATORS = (collections.abc.Generator, collections.abc.Coroutine, collections
 """Annotations of functions whose result is the last thing that these name."""
 
 _STREAMS = (collections.abc.Iterator, collections.abc.Iterable, collections.abc.AsyncGenerator)
+
+
+_FUNCTIONS = (types.FunctionType, types.MethodType, types.BuiltinFunctionType, type)
 
 
 class _Types(NamedTuple):
@@ -86,6 +90,6 @@ def _plain(function: Any) -> Any:
     while isinstance(function, functools.partial):
         function = function.func
     function = inspect.unwrap(function)
-    if not hasattr(function, "__annotations__") and callable(function):
+    if callable(function) and not isinstance(function, _FUNCTIONS):
         return type(function).__call__
     return function

@@ -11,6 +11,9 @@ from durablenb.values.kinds import NUMPY_SCALARS, Cells, LargeKind, SmallKind
 from durablenb.values.refusal import Refusal
 from durablenb.values.writer import Encoder, Writer, tagged
 
+_PLAIN = frozenset({"bool", "float64", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))})
+"""Scalars that are kept as Python's own numbers, which hold the same."""
+
 _LARGEST_HEADER = 1 << 20
 """Characters that may describe an array's type: a table of many columns is long to describe."""
 
@@ -21,6 +24,8 @@ def find(kind: type[Any]) -> LargeKind | Encoder | None:
         return ARRAY
     if issubclass(kind, np.generic):
         name = np.dtype(kind).name
+        if name in _PLAIN:
+            return _plain
         return _scalar(name) if f"numpy.{name}" in READERS else None
     return None
 
@@ -70,6 +75,11 @@ ARRAY = LargeKind(
     size=lambda array: int(array.nbytes),
     is_same=_is_same,
 )
+
+
+def _plain(writer: Writer, value: Any, depth: int) -> Any:
+    """What `mean`, `sum` and `max` give is a number like any other, for SQL as for people."""
+    return writer.tree(value.item(), depth)
 
 
 def _scalar(name: str) -> Encoder:

@@ -78,10 +78,7 @@ _MODULES = {
 Each of these modules has a function `find` and a table `READERS`.
 """
 
-NUMPY_SCALARS = (
-    *("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
-    *("float16", "float32", "float64", "complex64", "complex128", "str", "bytes"),
-)
+NUMPY_SCALARS = ("float16", "float32", "complex64", "complex128", "str", "bytes")
 """NumPy's names of the scalar types that are read by their type's name alone."""
 
 LIBRARY_TAGS = frozenset(

@@ -11,7 +11,7 @@ from durablenb.ports.store import InstanceQuery
 from tests.properties.drivers import ByEngine
 from tests.properties.programs import expected, programs, tame_programs
 
-few = settings(max_examples=800, deadline=None)
+few = settings(max_examples=100, deadline=None)
 several = st.lists(programs, min_size=1, max_size=3)
 several_tame = st.lists(tame_programs, min_size=1, max_size=3)
 

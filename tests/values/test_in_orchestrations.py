@@ -70,7 +70,7 @@ VALUES = {
     "numbers": (Decimal("1.50"), 1 + 2j, float("inf"), 10**30),
     "containers": {"t": (1, (2,)), "s": {1, 2}, "f": frozenset("ab"), 5: None, "b": b"\0"},
     "ids": UUID(int=5),
-    "scalars": [np.float64(2.5), np.int8(3), pd.Timestamp("2026-01-01")],
+    "scalars": [np.float32(2.5), np.complex64(3), pd.Timestamp("2026-01-01")],
     "lookalikes": {"@type": "datetime", "@value": 1},
 }
 
