@@ -67,7 +67,7 @@ class Committer:
         self._records_out = 0
         self.failure: StoreError | None = None
         self.last_seq = 0
-        """The place of the last record written here, which may have been purged since."""
+        """The last place taken in the journal, by a record that may have been purged since."""
         self.when_idle: Callable[[], None] = _nothing
         """Called, on the committer's thread, whenever all that was submitted is on disk."""
 

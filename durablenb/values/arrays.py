@@ -11,7 +11,9 @@ from durablenb.values.kinds import NUMPY_SCALARS, Cells, LargeKind, SmallKind
 from durablenb.values.refusal import Refusal
 from durablenb.values.writer import Encoder, Writer, tagged
 
-_PLAIN = frozenset({"bool", "float64", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))})
+_PLAIN = frozenset(
+    {"bool", "float64", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))}
+)
 """Scalars that are kept as Python's own numbers, which hold the same."""
 
 _LARGEST_HEADER = 1 << 20

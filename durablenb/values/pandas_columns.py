@@ -151,8 +151,8 @@ class File:
         if note == "arrow":
             return pd.ArrowDtype(arrow.type).__from_arrow__(arrow)
         if isinstance(note, dict):
-            na_value = float("nan") if note["is_nan"] else pd.NA
-            return pd.StringDtype(note["storage"], na_value=na_value).__from_arrow__(arrow)
+            options = {"na_value": float("nan")} if note["is_nan"] else {}
+            return pd.StringDtype(note["storage"], **options).__from_arrow__(arrow)
         dtype = pandas_dtype(note)
         if is_numpy(dtype):
             return arrow.to_numpy(zero_copy_only=False).astype(dtype, copy=False)

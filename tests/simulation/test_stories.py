@@ -193,3 +193,32 @@ def test_a_hub_in_the_kernel_does_the_same_things_in_the_same_order(clock):
             hub.start("family", instance_id="a")
             orders.add(tuple(iter(hub.step, None)))
     assert len(orders) == 1
+
+
+def test_places_in_the_journal_are_not_given_twice_after_a_purge_and_an_interrupt(tmp_path):
+    class StopButton(df.VirtualClock):
+        is_pressed = False
+
+        def now(self):
+            if self.is_pressed:
+                self.is_pressed = False
+                raise KeyboardInterrupt
+            return super().now()
+
+    def quick(context):
+        return context.get_input()
+
+    clock = StopButton()
+    for instance_id in ("a", "b"):
+        with df.TaskHub(tmp_path / "hub.duckdb", mode="kernel", clock=clock) as hub:
+            hub.add_orchestrator(quick)
+            if instance_id == "a":
+                hub.run(quick, 1, instance_id="a")
+                continue
+            last = hub._store.last_seq()
+            hub.handle("a").purge()
+            clock.is_pressed = True
+            with pytest.raises(KeyboardInterrupt):
+                hub.start(quick, 2, instance_id="b")
+            hub.run(quick, 2, instance_id="b")
+            assert hub._store.records("b")[0].seq == last + 1
