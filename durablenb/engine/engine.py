@@ -264,7 +264,7 @@ class Engine:
 
     def recover(self) -> None:
         """Forgets all that is in memory and begins with what is in the journal."""
-        self.committer.last_seq = self.store.last_seq()
+        self.committer.last_seq = max(self.store.last_seq(), self.committer.last_seq)
         self.journal = Journal(self.committer, self.committer.last_seq)
         self.timers = Timers()
         self.dispatcher = Dispatcher(
