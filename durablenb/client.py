@@ -1,4 +1,7 @@
-"""The client: everything that can be asked of a hub's orchestrations."""
+"""The client: everything that can be asked of a hub's orchestrations.
+
+It is long because it is Azure's client in one place: most of it is the reference of its methods.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The task hub: what a notebook holds; it opens a file, recovers, runs, and lets go."""
+"""The task hub: what a notebook holds; it opens a file, recovers, runs, and lets go.
+
+It is long because it is what users hold: most of it is the reference of its methods.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What an orchestrator is given: Azure's `DurableOrchestrationContext`."""
+"""What an orchestrator is given: Azure's `DurableOrchestrationContext`.
+
+It is long because it is Azure's context in one place: most of it is the reference of its methods.
+"""
 
 from __future__ import annotations
 
