@@ -486,7 +486,14 @@ class TaskHub(Displayed):
         ------
         StoreError
             If the last records could not be written; nobody was told of them.
+        DurableError
+            If it is an activity of this hub that asks for it: it would wait for itself.
         """
+        if not self._is_closed and self._engine.dispatcher.is_running_here:
+            raise DurableError(
+                "An activity can't close the hub that runs it: it would wait for itself. Close the hub where "
+                "it was opened."
+            )
         self._close(wait=True)
 
     def _close(self, *, wait: bool) -> None:

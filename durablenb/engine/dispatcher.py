@@ -9,7 +9,7 @@ from datetime import datetime
 from durablenb.core.registry import Activity, Registry
 from durablenb.engine.executors import Executors
 from durablenb.engine.messages import Finished
-from durablenb.engine.work import Work
+from durablenb.engine.work import Work, current
 from durablenb.model.failures import failure_of
 
 
@@ -102,6 +102,11 @@ class Dispatcher:
     def is_running(self) -> bool:
         """Whether a call was given to an executor and has not ended."""
         return bool(self._running)
+
+    @property
+    def is_running_here(self) -> bool:
+        """Whether it is a call itself that asks."""
+        return current.get() in self._running
 
     def _next_of(self, name: str) -> None:
         """There may be a place for a call that waits for one of this activity's."""

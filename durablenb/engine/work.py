@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Coroutine
+from contextvars import ContextVar
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,10 @@ from durablenb.ports.executor import Job, Outcome
 if TYPE_CHECKING:
     from durablenb.engine.dispatcher import Dispatcher
     from durablenb.engine.instance import Instance
+
+
+current: ContextVar[Job | None] = ContextVar("current", default=None)
+"""The call inside of which this code runs."""
 
 
 class Work:
@@ -91,7 +96,11 @@ def argument(job: Job) -> Any:
 
 def invoke(job: Job, *, passing: tuple[type[BaseException], ...] = ()) -> Outcome:
     """Calls the activity; whatever it raises is its failure, but for what is to pass through."""
-    return call(job.function, job.text, job.takes_input, job.codec, passing=passing)
+    token = current.set(job)
+    try:
+        return call(job.function, job.text, job.takes_input, job.codec, passing=passing)
+    finally:
+        current.reset(token)
 
 
 def call(

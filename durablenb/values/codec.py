@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 from durablenb.model.errors import NotSerializableError, StoreError
 from durablenb.model.failures import FailureDetails, failure_of
 from durablenb.model.payloads import SIZE_LIMIT, Blob, Kind, Payload, blobs_of, references
-from durablenb.values.kinds import Cells
+from durablenb.values.diagnosis import blamed, why_too_deep
 from durablenb.values.reader import Reader, not_registered
 from durablenb.values.rebuild import rebuilt
 from durablenb.values.refusal import Refusal
@@ -97,19 +98,19 @@ class ValueCodec:
                 return self._checked(quick(value))
             return self._encoded(value, kind)
         except Refusal as refusal:
-            found = self._circle(value, refusal) if refusal.is_too_deep else refusal
+            found = why_too_deep(value, self, refusal) if refusal.is_too_deep else refusal
             raise found.as_error() from refusal.__cause__
         except RecursionError:
-            raise self._circle(value, too_deep()).as_error() from None
+            raise why_too_deep(value, self, too_deep()).as_error() from None
         except ValueError as error:
-            raise _blamed(value, error).as_error() from None
+            raise blamed(value, error).as_error() from None
 
     def _encoded(self, value: object, kind: Kind) -> str:
         for checks_floats in (False, True):
             writer = Writer(self._types, self._shelf, self, checks_floats=checks_floats)
             tree = writer.tree(value)
             if self._redact is not None:
-                tree = self._redacted(kind, tree)
+                tree = self._redacted(kind, deepcopy(tree))  # parts of it are the sender's own
             try:
                 text = self._checked(_dumps(tree))
                 break
@@ -117,7 +118,7 @@ class ValueCodec:
                 if isinstance(error, NotSerializableError):
                     raise
                 if checks_floats:
-                    raise _blamed(tree, error) from None
+                    raise blamed(tree, error) from None
         if not writer.blobs:
             return text
         kept = [writer.blobs[one] for one in references(text) if one in writer.blobs]
@@ -162,16 +163,6 @@ class ValueCodec:
                 "Write it to a file and hand on its path. Nothing was recorded."
             )
         return text
-
-    def _circle(self, value: object, otherwise: Refusal) -> Refusal:
-        """Why a value is too deep: it holds itself, or it is just deep."""
-        try:
-            _Tracker(self._types, self._shelf, self).tree(value)
-        except Refusal as refusal:
-            return refusal
-        except RecursionError:
-            pass
-        return otherwise
 
     # -- reading ---------------------------------------------------------------------------------
 
@@ -257,27 +248,6 @@ class ValueCodec:
         return _arrived, (self._baggage,)
 
 
-class _Tracker(Writer):
-    """Looks for a value inside itself."""
-
-    __slots__ = ("_above",)
-
-    def __init__(self, types: Types, shelf: Shelf, cells: Cells) -> None:
-        super().__init__(types, shelf, cells)
-        self._above: set[int] = set()
-
-    def tree(self, value: Any, depth: int = 0) -> Any:
-        if type(value) in self.plain:
-            return value
-        if id(value) in self._above:
-            raise Refusal("a reference to itself", "Break the cycle")
-        self._above.add(id(value))
-        try:
-            return super().tree(value, depth)
-        finally:
-            self._above.discard(id(value))
-
-
 _arrivals: dict[bytes, ValueCodec] = {}
 
 
@@ -294,23 +264,3 @@ def _arrived(baggage: bytes) -> ValueCodec:
         _arrivals.clear()
         _arrivals[baggage] = codec
     return codec
-
-
-def _blamed(tree: Any, error: Exception) -> Refusal:
-    """What JSON's encoder refused: a number of too many digits, or what redact returned."""
-    items: Any = ()
-    if isinstance(tree, dict):
-        items = tree.items()
-    elif isinstance(tree, (list, tuple)):
-        items = enumerate(tree)
-    for key, item in items:
-        try:
-            _dumps(item)
-        except (ValueError, TypeError) as inner:
-            return _blamed(item, inner).within(f"[{key!r}]")
-    if type(tree) is int:
-        return Refusal("a number of too many digits", "Hand it on as text")
-    return Refusal(
-        f"a {type(tree).__name__} that can't become text ({error})",
-        "Replace it by text, or by something smaller",
-    )

@@ -16,6 +16,10 @@ class Cells(Protocol):
 
     allows_pickle: bool
 
+    def fetched(self, blob_hash: str) -> bytes:
+        """The bytes of a blob; raises `StoreError`."""
+        ...
+
     def write(self, value: Any) -> str:
         """An object as text; raises `Refusal`."""
         ...

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from durablenb.model.errors import StoreError
 from durablenb.model.payloads import Blob
 from durablenb.values.refusal import Refusal, a
 
@@ -93,8 +94,11 @@ class Shelf:
         reference, blob_hash = self._seen.get(id(value), (None, ""))
         if kind.is_same is None or reference is None or reference() is not value:
             return None
-        book = self._book(blob_hash)
-        if book is None or not kind.is_same(value, self._read(kind, book, cells)):
+        try:
+            book = self._book(blob_hash) or self._put(blob_hash, cells.fetched(blob_hash))
+        except StoreError:  # it was purged, or is on its way to the disk
+            return None
+        if not kind.is_same(value, self._read(kind, book, cells)):
             return None
         return Blob(blob_hash, kind.name, book.content)
 

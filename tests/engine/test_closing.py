@@ -248,3 +248,26 @@ def test_a_script_that_just_ends_loses_nothing_and_does_not_hang(tmp_path, what)
         hub.add_orchestrator(lambda context: (yield context.call_activity("work", 0)), "endless")
         expected = 0 if what == "endless" else list(range(10))
         assert hub.handle("one").result() == expected
+
+
+@pytest.mark.parametrize(("mode", "executor"), [("kernel", "inline"), ("threads", "inline"), ("threads", 2)])
+def test_an_activity_cannot_close_the_hub_that_runs_it(mode, executor):
+    with df.TaskHub(":memory:", mode=mode, executor=executor) as hub:
+        hub.add_activity(hub.close, "work")
+        hub.add_orchestrator(lambda context: (yield context.call_activity("work")), "closes")
+        with pytest.raises(df.DurableError, match="would wait for itself"):
+            hub.run("closes")
+        hub.add_activity(lambda: "open", "work")
+        assert hub.run("closes") == "open"
+
+
+def test_an_async_activity_cannot_close_the_hub_that_runs_it():
+    with df.TaskHub(":memory:") as hub:
+
+        @hub.activity
+        async def work():
+            hub.close()
+
+        hub.add_orchestrator(lambda context: (yield context.call_activity("work")), "closes")
+        with pytest.raises(df.DurableError, match="would wait for itself"):
+            hub.run("closes")

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pytest
 
 import durablenb as df
+from durablenb.values import arrays, pandas_frames
 from tests.values.sameness import is_same
 
 
@@ -361,6 +362,45 @@ def test_a_restarted_and_a_rewound_instance_have_their_frames(hub):
         uses
         == hub.sql("select count(*) from history where payload->>'@payload' is not null").fetchall()[0][0]
     )
+
+
+@pytest.mark.parametrize("is_small", [False, True], ids=["at hand", "forgotten"])
+def test_a_replay_hands_a_frame_on_as_it_was_kept_whoever_would_write_it_now(path, monkeypatch, is_small):
+    functions = (load, total)
+
+    def opened():
+        hub = kernel(path, verify_replay=True)
+        if is_small:
+            hub._codec.shelf._limit = 1
+        for function in functions:
+            hub.add_activity(function)
+        hub.add_orchestrator(hands_on)
+        return hub
+
+    def hands_on(context):
+        frame = yield context.call_activity("load")
+        other = yield context.call_activity("load_other")
+        yield context.call_activity("total", {"frame": frame, "other": other})
+        yield context.wait_for_external_event("go")
+        return frame
+
+    def load_other():
+        return np.arange(1_000)
+
+    functions = (load, total, load_other)
+    with opened() as hub:
+        hub.start(hands_on, instance_id="i")
+        while hub.step():
+            pass
+
+    def write(value, cells):
+        raise AssertionError("it is not to be written again")
+
+    monkeypatch.setattr(pandas_frames, "FRAME", pandas_frames.FRAME._replace(write=write))
+    monkeypatch.setattr(arrays, "ARRAY", arrays.ARRAY._replace(write=write))
+    with opened() as hub:
+        hub.handle("i").raise_event("go")
+        assert hub.handle("i").result().equals(load())
 
 
 def test_a_pipelined_activity_gets_a_frame_that_is_not_on_disk_yet(path):

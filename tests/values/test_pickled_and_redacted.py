@@ -83,6 +83,18 @@ def test_what_is_kept_is_what_redact_returns():
     assert sent["password"] == "hunter2"
 
 
+def test_redact_may_change_what_it_is_given_and_the_sender_keeps_his_own():
+    def blank(kind, value):
+        value["all"].clear()
+        value["password"] = None
+        return value
+
+    sent = {"password": "hunter2", "all": [1, 2]}
+    codec = ValueCodec(redact=blank)
+    assert codec.decode(codec.encode(sent)) == {"password": None, "all": []}
+    assert sent == {"password": "hunter2", "all": [1, 2]}
+
+
 def test_redact_is_told_what_the_value_is_and_gets_what_json_has():
     seen = []
 
