@@ -33,7 +33,8 @@ demo: $(VENV)/.demo
 
 test: $(VENV)/.dev chromium
 	$(PY) -m pytest -n auto -m "not serial and not browser" --doctest-modules durablenb tests
-	$(PY) -m pytest -m "serial or browser" tests
+	$(PY) -m pytest -m "serial and not browser" tests
+	$(PY) -m pytest -m browser tests
 	$(PY) -m pytest --nbval --nbval-current-env notebooks
 
 lint: $(VENV)/.dev
