@@ -11,6 +11,7 @@ from itertools import count
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from durablenb.engine.locks import Condition, Event
 from durablenb.engine.messages import answer, refuse
 from durablenb.model.errors import StoreError
 from durablenb.ports.store import Record, Store
@@ -58,8 +59,8 @@ class Committer:
         self._queue: SimpleQueue[Batch | None] = SimpleQueue()
         self._unsaved: list[Batch] = []
         self._thread: threading.Thread | None = None
-        self._stop = threading.Event()
-        self._changed = threading.Condition()
+        self._stop = Event()
+        self._changed = Condition()
         self._numbers = count(1)
         self._submitted = 0  # the last batch's number, as the next one
         self._committed = 0

@@ -24,6 +24,7 @@ from durablenb.engine.episodes import EpisodeOptions, Episodes
 from durablenb.engine.executors import UNHARMED, Executors
 from durablenb.engine.instance import Instance
 from durablenb.engine.journal import Journal
+from durablenb.engine.locks import Event
 from durablenb.engine.messages import (
     ClientMessage,
     Durable,
@@ -107,7 +108,7 @@ class Engine:
         self.committer.when_idle = self._look_around
         self.waiters: set[object] = set()
         self._inbox: SimpleQueue[Message] = SimpleQueue()
-        self._news = threading.Event()
+        self._news = Event()
         self._turn = threading.RLock()
         self._thread: threading.Thread | None = None
         self._is_threaded = False

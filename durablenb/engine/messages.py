@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from durablenb.engine.locks import Promise
 from durablenb.model.status import OrchestrationRuntimeStatus
 from durablenb.ports.executor import Outcome
 
@@ -42,7 +43,7 @@ class Start:
     tags: dict[str, str] = field(default_factory=dict)
     start_at: datetime | None = None
     dedupe: tuple[OrchestrationRuntimeStatus, ...] = ()
-    reply: Reply = field(default_factory=Future)
+    reply: Reply = field(default_factory=Promise)
 
 
 @dataclass(slots=True, eq=False)
@@ -52,7 +53,7 @@ class Raise:
     instance_id: str
     name: str
     input: str
-    reply: Reply = field(default_factory=Future)
+    reply: Reply = field(default_factory=Promise)
 
 
 @dataclass(slots=True, eq=False)
@@ -62,7 +63,7 @@ class Terminate:
     instance_id: str
     reason: str
     is_recursive: bool
-    reply: Reply = field(default_factory=Future)
+    reply: Reply = field(default_factory=Promise)
 
 
 @dataclass(slots=True, eq=False)
@@ -71,7 +72,7 @@ class Suspend:
 
     instance_id: str
     reason: str
-    reply: Reply = field(default_factory=Future)
+    reply: Reply = field(default_factory=Promise)
 
 
 @dataclass(slots=True, eq=False)
@@ -80,7 +81,7 @@ class Resume:
 
     instance_id: str
     reason: str
-    reply: Reply = field(default_factory=Future)
+    reply: Reply = field(default_factory=Promise)
 
 
 @dataclass(slots=True, eq=False)
@@ -89,7 +90,7 @@ class Rewind:
 
     instance_id: str
     reason: str
-    reply: Reply = field(default_factory=Future)
+    reply: Reply = field(default_factory=Promise)
 
 
 @dataclass(slots=True, eq=False)
@@ -98,7 +99,7 @@ class Purge:
 
     instance_ids: Sequence[str]
     is_recursive: bool
-    reply: Reply = field(default_factory=Future)
+    reply: Reply = field(default_factory=Promise)
 
 
 @dataclass(slots=True, eq=False)
@@ -106,7 +107,7 @@ class Watch:
     """Answered with the future of an instance's outcome, or None if it ended long ago or never was."""
 
     instance_id: str
-    reply: Reply = field(default_factory=Future)
+    reply: Reply = field(default_factory=Promise)
 
 
 @dataclass(slots=True, eq=False)

@@ -1,0 +1,120 @@
+"""An interrupt in the middle of a wait leaves no lock taken that whoever wakes the waiting thread needs."""
+
+import concurrent.futures
+import dis
+import sys
+import threading
+
+import pytest
+
+from durablenb.engine.locks import Condition, Event, Promise
+
+FILES = (threading.__file__, concurrent.futures._base.__file__, __file__)
+
+
+LOOKS_UP = ("RESUME", "CALL", "JUMP_BACKWARD")
+"""What the interpreter has to have done in order to look whether there is an interrupt."""
+
+
+def interrupted(do, number):
+    """Does it with an interrupt at the n-th moment that there can be one; answers whether it came to that."""
+    moments, last = 0, {}
+
+    def trace(frame, event, _argument):
+        nonlocal moments
+        if frame.f_code.co_filename not in FILES:
+            return None
+        frame.f_trace_opcodes = True
+        if event == "opcode":
+            moments += last.get(frame, "").startswith(LOOKS_UP)
+            last[frame] = dis.opname[frame.f_code.co_code[frame.f_lasti]]
+            if moments == number:
+                moments += 1
+                raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        do()
+    except (KeyboardInterrupt, RuntimeError, TimeoutError):
+        pass
+    finally:
+        sys.settrace(before)
+    return moments > number
+
+
+def is_free(condition):
+    """Whether another thread can take its lock."""
+    taken = []
+
+    def take():
+        taken.append(condition._lock.acquire(timeout=1))
+        if taken[0]:
+            condition._lock.release()
+
+    thread = threading.Thread(target=take)
+    thread.start()
+    thread.join()
+    return taken[0]
+
+
+def waits_on_a_condition(condition):
+    def do():
+        with condition:
+            condition.wait(0.0001)
+
+    return do, condition
+
+
+def waits_for_an_event(condition):
+    event = Event()
+    return lambda: event.wait(0.0001), event._cond
+
+
+def waits_for_a_promise(condition):
+    promise = Promise()
+    return lambda: promise.result(0.0001), promise._condition
+
+
+@pytest.mark.parametrize("waits", [waits_on_a_condition, waits_for_an_event, waits_for_a_promise])
+def test_no_interrupt_leaves_a_lock_taken(waits):
+    number = 1
+    while True:
+        do, condition = waits(Condition())
+        if not interrupted(do, number):
+            break
+        assert is_free(condition), f"taken for ever by an interrupt at moment {number}"
+        number += 1
+    assert number > 10
+
+
+def test_pythons_own_condition_is_left_taken():
+    """Else there would be no need for ours."""
+    stuck, number = 0, 1
+    while True:
+        do, condition = waits_on_a_condition(threading.Condition(threading.Lock()))
+        if not interrupted(do, number):
+            break
+        stuck += not condition._lock.acquire(blocking=False)
+        number += 1
+    assert stuck
+
+
+def test_promises_are_futures():
+    promise = Promise()
+    threading.Timer(0.01, promise.set_result, [7]).start()
+    assert promise.result(5) == 7
+    seen = []
+    promise.add_done_callback(seen.append)
+    assert seen == [promise]
+    assert concurrent.futures.wait([promise]).done == {promise}
+
+
+def test_events_are_events():
+    event = Event()
+    assert not event.wait(0.001)
+    threading.Timer(0.01, event.set).start()
+    assert event.wait(5)
+    event.clear()
+    assert not event.is_set()
