@@ -67,12 +67,12 @@ class DurableOrchestrationClient:
         **options: Any,
     ) -> str:
         """Start an orchestration and return its id; `options` are those of the synchronous method."""
-        import asyncio  # it takes its time to import
+        from durablenb.engine.awaiting import answer_to  # asyncio takes its time to import
 
         asked = self._client.ask_start(
             orchestration_function_name, instance_id, client_input, version, **options
         )
-        return await asyncio.wrap_future(asked)
+        return await answer_to(asked)
 
     async def get_status(
         self,

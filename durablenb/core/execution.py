@@ -337,5 +337,7 @@ class Execution(Parent):
 
 
 def _code_of(function: object) -> CodeType | None:
-    code = getattr(inspect.unwrap(function), "__code__", None) if callable(function) else None
+    if hasattr(function, "__wrapped__"):
+        function = inspect.unwrap(function)  # type: ignore[arg-type]
+    code = getattr(function, "__code__", None)
     return code if isinstance(code, CodeType) else None

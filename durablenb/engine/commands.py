@@ -146,7 +146,7 @@ class Commands:
     def _resume(self, message: messages.Resume) -> bool:
         instance = self._lifecycle.open.get(message.instance_id)
         if instance is not None and instance.held:
-            instance.held = None  # it is tried once more
+            self._lifecycle.release(instance)  # it is tried once more
             self._lifecycle.enqueue(instance)
         if instance is not None and instance.is_suspended:
             instance.is_suspended = False
@@ -212,7 +212,7 @@ class Commands:
         mark = ExecutionRewound(history[-1].event_id + 1, self._clock.now(), reason)
         execution = self._episodes.new_execution(instance)
         assert execution is not None
-        with self._episodes.running():
+        with self._episodes.running:
             kept = rewound(execution, history, mark.event_id + 1)
         self._lifecycle.drop_calls(instance.id)
         self._lifecycle.reopen(instance)

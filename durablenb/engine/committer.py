@@ -112,10 +112,8 @@ class Committer:
                     raise copy(failure)
                 self._changed.wait(0.5)
 
-    def commit(self, first: Batch | None = None) -> None:
+    def commit(self) -> None:
         """Writes all that has gathered; without a thread of its own, this is to be called."""
-        if first is not None:
-            self._unsaved.append(first)
         while len(self._unsaved) < 10_000:
             try:
                 batch = self._queue.get_nowait()
@@ -157,16 +155,20 @@ class Committer:
             raise copy(failure)
 
     def _run(self) -> None:
-        while True:
-            batch = self._queue.get() if not self._unsaved else None
-            if batch is None and not self._unsaved:
-                return
-            self.commit(batch)
+        while self._unsaved or self._receive():
+            self.commit()
             if self.failure is not None and self._stop.wait(self._retry_seconds):
                 self.commit()
                 return
             if self._stop.is_set() and self._queue.empty():
                 return
+
+    def _receive(self) -> bool:
+        """Waits for a batch, and keeps no other hold on it; false at the end."""
+        batch = self._queue.get()
+        if batch is not None:
+            self._unsaved.append(batch)
+        return batch is not None
 
     def _group(self) -> list[Batch]:
         """The batches of the next transaction: a purge goes by itself."""

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from durablenb.core.registry import Activity, Registry
 from durablenb.engine.executors import Executors
+from durablenb.engine.lifecycle import Lifecycle
 from durablenb.engine.messages import Finished
 from durablenb.engine.work import Work, current
 from durablenb.model.failures import failure_of
@@ -22,6 +23,8 @@ class Dispatcher:
         The activities by name.
     executors
         Where they run.
+    lifecycle
+        Is told which instances lack an activity.
     post
         Tells the engine that one ended.
     now
@@ -34,12 +37,14 @@ class Dispatcher:
         self,
         registry: Registry,
         executors: Executors,
+        lifecycle: Lifecycle,
         post: Callable[[Finished], None],
         now: Callable[[], datetime],
         max_concurrency: int | None,
     ) -> None:
         self._registry = registry
         self._executors = executors
+        self._lifecycle = lifecycle
         self.post = post
         self.now = now
         self._max_concurrency = max_concurrency
@@ -56,12 +61,12 @@ class Dispatcher:
             self._ready.append(work)
         else:
             self._missing.setdefault(work.name, []).append(work)
-            work.instance.missing.add(work.name)
+            self._lifecycle.lack(work.instance, work.name)
 
     def registered(self, name: str) -> None:
         """An activity was registered: calls that waited for it may start."""
         for work in self._missing.pop(name, ()):
-            work.instance.missing.discard(name)
+            self._lifecycle.found(work.instance, name)
             self._ready.append(work)
         for work in self._full.pop(name, ()):
             self._ready.append(work)

@@ -160,7 +160,7 @@ class Engine:
             )
         if self._is_stopping:
             return _closed()
-        if self.episodes.is_asking and not self._is_torn:
+        if self.episodes.running.is_here and not self._is_torn:
             return DurableError(
                 "An orchestrator can't use the hub that runs it: it would wait for itself. Let an activity "
                 "do it, or use the context: call_sub_orchestrator, continue_as_new, ..."
@@ -186,8 +186,8 @@ class Engine:
 
     def obstacle(self, instance_id: str) -> Exception | None:
         """Why an instance can't go on until somebody does something, or None."""
-        for instance in list(self.lifecycle.open.values()):
-            if (instance.held or instance.missing) and self._descends(instance, instance_id):
+        for instance in tuple(self.lifecycle.blocked):
+            if self._descends(instance, instance_id):
                 return instance.held or _waiting_for_code(instance)
         return None
 
@@ -268,13 +268,6 @@ class Engine:
         self.committer.last_seq = max(self.store.last_seq(), self.committer.last_seq)
         self.journal = Journal(self.committer, self.committer.last_seq)
         self.timers = Timers()
-        self.dispatcher = Dispatcher(
-            self.registry,
-            self.executors,
-            self.post,
-            self.clock.now,
-            self.options.max_concurrency,
-        )
         self.episodes = Episodes(
             self.store,
             self.journal,
@@ -286,6 +279,14 @@ class Engine:
             self.options.episodes,
         )
         self.lifecycle = self.episodes.lifecycle
+        self.dispatcher = Dispatcher(
+            self.registry,
+            self.executors,
+            self.lifecycle,
+            self.post,
+            self.clock.now,
+            self.options.max_concurrency,
+        )
         self.commands = Commands(self.store, self.journal, self.clock, self.registry, self.episodes)
         self._scheduled: list[Work] = []
         self._durable: list[Work] = []
@@ -517,19 +518,19 @@ class Engine:
             if instance.name == message.name and (instance.held or instance.execution is None):
                 if is_first and isinstance(instance.held, InstanceStateError):
                     continue  # it is what the process died of; after a restart all cells are run again
-                instance.held = None
-                instance.missing.discard(message.name)
+                self.lifecycle.release(instance)
+                self.lifecycle.found(instance, message.name)
                 self.lifecycle.enqueue(instance)
 
     def _type_registered(self, name: str) -> None:
         for instance in list(self.lifecycle.open.values()):
             if instance.execution is None and name in instance.missing:
-                instance.missing.discard(name)
+                self.lifecycle.found(instance, name)
                 self.lifecycle.enqueue(instance)
 
     def _fire_timers(self) -> str | None:
         fired = None
-        for deadline in self.timers.take_due(self.clock.now()):
+        for deadline in self.timers.take_due(self.clock.now()) if self.timers else ():
             instance = deadline.instance
             if deadline.task_id is None:
                 instance.is_due = True
@@ -560,7 +561,7 @@ class Engine:
 
     def _look_around(self) -> None:
         """All is on disk: whoever waits for that, a clock that may jump for one, goes on."""
-        if self.waiters or self._thread is None:
+        if self._thread is None or (self.waiters and self.timers):
             self.post(Wake())
 
     def _adopt(self, found: OpenInstance, crashes: int) -> None:
@@ -574,17 +575,20 @@ class Engine:
             elif not isinstance(event, SubOrchestrationInstanceCreated):
                 self.timers.add(event.fire_at, instance, event.task_id)
         if crashes >= POISON_LIMIT:
-            instance.held = InstanceStateError(
-                f"{instance.id} is held: {crashes} times in a row the process died while it was "
-                f"replayed. Mend {instance.name!r} and run its cell once more, or handle.resume(), "
-                "or terminate it."
-            )
+            self.lifecycle.hold(instance, _poisonous(instance, crashes))
         start_at = instance.started.scheduled_start_time
         if not instance.has_begun and start_at is not None and start_at > self.clock.now():
             instance.is_due = False
             self.timers.add(start_at, instance, None)
         elif found.has_arrivals or not found.has_begun:
             self.lifecycle.enqueue(instance)
+
+
+def _poisonous(instance: Instance, crashes: int) -> DurableError:
+    return InstanceStateError(
+        f"{instance.id} is held: {crashes} times in a row the process died while it was replayed. Mend "
+        f"{instance.name!r} and run its cell once more, or handle.resume(), or terminate it."
+    )
 
 
 def _stopped_by(error: Exception) -> DurableError:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 
@@ -54,6 +53,24 @@ class EpisodeOptions:
     interrupts: tuple[type[BaseException], ...] = ()
 
 
+class Running:
+    """While orchestrators' code runs, so that the engine knows when that code asks it for something."""
+
+    def __init__(self) -> None:
+        self._thread: int | None = None
+
+    def __enter__(self) -> None:
+        self._thread = threading.get_ident()
+
+    def __exit__(self, *_: object) -> None:
+        self._thread = None
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is an orchestrator's code that asks."""
+        return self._thread == threading.get_ident()
+
+
 class Episodes:
     """Runs the orchestrators of queued instances.
 
@@ -90,7 +107,7 @@ class Episodes:
         self._options = options
         self._loaded: OrderedDict[Instance, int] = OrderedDict()
         self._cached = 0
-        self._thread: int | None = None
+        self.running = Running()
         self.lifecycle = Lifecycle(journal, timers, clock, self.new_execution, self._forget)
 
     def run_queued(self, limit: int | None = None) -> list[Instance]:
@@ -100,7 +117,7 @@ class Episodes:
         taken = [queue.popleft() for _ in range(count)]
         waiting = deque(taken)
         try:
-            with self.running():
+            with self.running:
                 while waiting:
                     if self._is_to_load(waiting[0]):
                         self._load([one for one in islice(waiting, LOAD_TOGETHER) if self._is_to_load(one)])
@@ -114,25 +131,11 @@ class Episodes:
             raise
         return taken
 
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        """While orchestrators' code runs, so that the engine knows when that code asks it for something."""
-        self._thread = threading.get_ident()
-        try:
-            yield
-        finally:
-            self._thread = None
-
-    @property
-    def is_asking(self) -> bool:
-        """Whether it is an orchestrator's code that now asks."""
-        return self._thread == threading.get_ident()
-
     def new_execution(self, instance: Instance) -> Execution | None:
         """A fresh execution of the registered code, or None if there is none yet."""
         function = self._registry.orchestrators.get(instance.name)
         if function is None:
-            instance.missing.add(instance.name)
+            self.lifecycle.lack(instance, instance.name)
             return None
         return Execution(
             function,
@@ -166,7 +169,7 @@ class Episodes:
     def _is_registered(self, instance: Instance) -> bool:
         if instance.name in self._registry.orchestrators:
             return True
-        instance.missing.add(instance.name)
+        self.lifecycle.lack(instance, instance.name)
         return False
 
     def _replay(self, instance: Instance, history: list[Event]) -> None:
@@ -199,7 +202,7 @@ class Episodes:
             self._journal.write(instance, fact)
             self.lifecycle.end(instance, fact)
         else:
-            instance.held = error
+            self.lifecycle.hold(instance, error)
             log.warning("%s (%s) is held. %s", instance.id, instance.name, error)
 
     def _await_type(self, instance: Instance, execution: Execution, error: TypeNotRegisteredError) -> None:
@@ -207,7 +210,7 @@ class Episodes:
         execution.unload()
         instance.execution = None
         self._forget(instance)
-        instance.missing.add(error.type_name)
+        self.lifecycle.lack(instance, error.type_name)
 
     # -- running ---------------------------------------------------------------------------------
 

@@ -66,6 +66,7 @@ class ThreadExecutor:
         while (job := self._jobs.get()) is not None:
             if job.begin():
                 job.finish(self._outcome(job))
+            del job  # and with it its argument, while this thread waits for the next one
 
     def _outcome(self, job: Job) -> Outcome:
         return invoke(job)

@@ -74,6 +74,8 @@ class Lifecycle:
         self.ended: OrderedDict[str, Outcome] = OrderedDict()
         self._failed: WeakValueDictionary[str, Instance] = WeakValueDictionary()
         self.queue: deque[Instance] = deque()
+        self.blocked: set[Instance] = set()
+        """Open instances that are held, or that lack code."""
 
     def begin(
         self,
@@ -140,6 +142,30 @@ class Lifecycle:
         instance.is_queued = True
         self.queue.append(instance)
 
+    def hold(self, instance: Instance, why: Exception) -> None:
+        """The instance doesn't go on until its code, or somebody's mind, has changed."""
+        instance.held = why
+        self.blocked.add(instance)
+
+    def release(self, instance: Instance) -> None:
+        """The instance may be tried once more."""
+        instance.held = None
+        self._unblock(instance)
+
+    def lack(self, instance: Instance, name: str) -> None:
+        """The instance can't go on before something of this name is registered."""
+        instance.missing.add(name)
+        self.blocked.add(instance)
+
+    def found(self, instance: Instance, name: str) -> None:
+        """What it lacked is registered now."""
+        instance.missing.discard(name)
+        self._unblock(instance)
+
+    def _unblock(self, instance: Instance) -> None:
+        if instance.held is None and not instance.missing:
+            self.blocked.discard(instance)
+
     def end(self, instance: Instance, fact: Event) -> None:
         """The instance ended with this fact, or goes on as new."""
         if isinstance(fact, ContinueAsNew):
@@ -181,6 +207,7 @@ class Lifecycle:
 
     def _close(self, instance: Instance) -> None:
         instance.is_closed = True
+        self.blocked.discard(instance)
         if self.open.get(instance.id) is instance:
             del self.open[instance.id]
         if instance.execution is not None and not instance.execution.is_finished:

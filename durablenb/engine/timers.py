@@ -35,6 +35,10 @@ class Timers:
         self._added = 0
         self._sweep_at = 1024
 
+    def __bool__(self) -> bool:
+        """Whether there may be any."""
+        return bool(self._heap)
+
     def add(self, due: datetime, instance: Instance, task_id: int | None) -> None:
         """Notes a deadline; of several at one moment the one added first comes first."""
         self._added += 1

@@ -89,7 +89,8 @@ def waiting(engine: Engine) -> Iterator[None]:
     """Lets the engine know that somebody waits, so that a virtual clock may jump."""
     waiter = object()
     engine.waiters.add(waiter)
-    engine.post(Wake())
+    if engine.timers:
+        engine.post(Wake())
     try:
         yield
     finally:

@@ -30,7 +30,7 @@ Redact = Callable[[Kind, Any], Any]
 """Gets what a value is to the journal, and the value as JSON has it; returns what is to be kept."""
 
 _dumps = json.JSONEncoder(allow_nan=False, check_circular=False).encode
-_loads = json.JSONDecoder().decode
+_scan = json.JSONDecoder().raw_decode
 
 _QUICK: dict[type[Any], Callable[[Any], str]] = {
     str: _dumps,
@@ -39,6 +39,15 @@ _QUICK: dict[type[Any], Callable[[Any], str]] = {
     type(None): lambda value: "null",
 }
 """Values that are often handed around, and need no look inside."""
+
+
+def _loads(text: str) -> Any:
+    """The value of a JSON text; one without white space around it, as the codec writes it, is quicker."""
+    if text[:1] > " ":
+        value, end = _scan(text)
+        if end == len(text):
+            return value
+    return json.loads(text)
 
 
 class ValueCodec:
