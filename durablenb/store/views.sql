@@ -5,32 +5,26 @@ select seq, instance_id, execution_id, event_id, event_type, timestamp, name, ta
        try_cast(payload as json) as payload, started_at, try_cast(attributes as json) as attributes
 from journal;
 
--- One row an instance; payloads as they were written. The last event of a kind wins: `latest` and `phase`
--- hold a place in the journal and the kind of the event there in one number, which is cheap to take the
--- greatest of.
+-- One row an instance; payloads as they were written. The last event of a kind wins: `latest` and `halt` hold
+-- a place in the journal and the kind of the event there in one number, which is cheap to take the greatest of.
 create or replace view instance_states as
-with events as (
-    select seq, instance_id, execution_id, timestamp, name, payload, attributes,
-        case event_type
-            when 'ExecutionStarted' then 0 when 'OrchestratorStarted' then 1
-            when 'ExecutionSuspended' then 2 when 'ExecutionResumed' then 3
-            when 'ExecutionCompleted' then 4 when 'ExecutionFailed' then 5 when 'ExecutionTerminated' then 6
-            when 'CustomStatusSet' then 8 when 'ExecutionRewound' then 9
-        end as kind
-    from journal
-    where event_type in (
-        'ExecutionStarted', 'OrchestratorStarted', 'ExecutionCompleted', 'ExecutionFailed',
-        'ExecutionTerminated', 'ExecutionSuspended', 'ExecutionResumed', 'ExecutionRewound', 'CustomStatusSet'
-    )
+with kinds(event_type, kind) as (
+    values ('ExecutionStarted', 0), ('OrchestratorStarted', 1),
+           ('ExecutionCompleted', 2), ('ExecutionFailed', 3), ('ExecutionTerminated', 4),
+           ('CustomStatusSet', 8), ('ExecutionRewound', 9), ('ExecutionResumed', 10), ('ExecutionSuspended', 11)
+),
+events as (
+    select seq, instance_id, execution_id, timestamp, name, payload, attributes, kind, seq * 16 + kind as mark
+    from journal join kinds using (event_type)
 ),
 marks as (
     select
         instance_id,
-        max(seq * 8 + kind) filter (kind < 8) as latest,
-        max(seq * 2 + kind) filter (kind < 2) as phase,
+        max(mark) filter (kind < 8) as latest,
+        max(mark) filter (kind >= 10) as halt,
         max(seq) filter (kind = 0) as started_seq,
         max(seq) filter (kind = 8) as custom_seq,
-        arg_max(payload, seq) filter (kind between 4 and 6) as end_payload,
+        arg_max(payload, seq) filter (kind between 2 and 4) as end_payload,
         arg_max(payload, seq) filter (kind = 8) as custom_payload,
         arg_max(execution_id, seq) filter (kind = 0) as execution_id,
         arg_max(name, seq) filter (kind = 0) as name,
@@ -46,15 +40,13 @@ marks as (
 select
     instance_id,
     name,
-    case latest & 7
-        when 0 then 'Pending' when 1 then 'Running' when 2 then 'Suspended'
-        when 3 then case phase & 1 when 1 then 'Running' else 'Pending' end
-        when 4 then 'Completed' when 5 then 'Failed' when 6 then 'Terminated'
+    case when halt > latest and halt & 15 = 11 then 'Suspended'
+         else ['Pending', 'Running', 'Completed', 'Failed', 'Terminated'][(latest & 15) + 1]
     end as status,
     created_time,
     last_updated_time,
     input,
-    case when latest & 7 >= 4 then end_payload end as output,
+    case when latest & 15 >= 2 then end_payload end as output,
     case when custom_seq > started_seq then custom_payload end as custom_status,
     try_cast(attributes as json) ->> 'version' as version,
     try_cast(attributes as json) -> 'parent' ->> 'instance_id' as parent_instance_id,
@@ -64,7 +56,7 @@ select
     execution_id,
     attributes,
     started_seq,
-    case when latest & 7 >= 4 then latest >> 3 end as ended_seq,
+    case when latest & 15 >= 2 then latest >> 4 end as ended_seq,
     case when custom_seq > started_seq then custom_seq end as custom_seq
 from marks;
 
