@@ -163,9 +163,9 @@ class Handle(Displayed):
         """Return what stands in the way of the instance, as plain data."""
         from durablenb.queries.waits import Obstacle
 
-        engine = self._client.engine
-        instance = engine.lifecycle.open.get(self.id)
-        found = engine.obstacle(self.id)
+        lifecycle = self._client.engine.machine.lifecycle
+        instance = lifecycle.open.get(self.id)
+        found = lifecycle.obstacle(self.id)
         if instance is None or found is None:
             return Obstacle()
         held, missing = instance.held, tuple(sorted(instance.missing))

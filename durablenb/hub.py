@@ -22,9 +22,10 @@ from durablenb.client import Statuses, SyncDurableOrchestrationClient
 from durablenb.core.context import HTTP_ACTIVITY
 from durablenb.core.registry import Activity, Registry, check_limit, name_of
 from durablenb.engine.clocks import SystemClock
-from durablenb.engine.engine import Engine, EngineOptions
+from durablenb.engine.engine import Engine
 from durablenb.engine.episodes import EpisodeOptions
 from durablenb.engine.executors import Executors, check_executor
+from durablenb.engine.machine import EngineOptions
 from durablenb.engine.messages import Registered
 from durablenb.engine.waiting import step
 from durablenb.handle import Handle
@@ -403,9 +404,6 @@ class TaskHub(Displayed):
         """
         if self._mode != "kernel":
             raise DurableError('hub.step() is for mode="kernel"; this hub works by itself.')
-        refusal = self._engine.refusal()
-        if refusal is not None:
-            raise refusal
         done = step(self._engine)
         self._engine.committer.drain()  # so that whoever looks now sees it
         return done
@@ -489,7 +487,7 @@ class TaskHub(Displayed):
         DurableError
             If it is an activity of this hub that asks for it: it would wait for itself.
         """
-        if not self._is_closed and self._engine.dispatcher.is_running_here:
+        if not self._is_closed and self._engine.machine.dispatcher.is_running_here:
             raise DurableError(
                 "An activity can't close the hub that runs it: it would wait for itself. Close the hub where "
                 "it was opened."

@@ -14,7 +14,7 @@ from durablenb.engine.instance import Instance, Outcome
 from durablenb.engine.journal import Journal
 from durablenb.engine.messages import answer
 from durablenb.engine.timers import Timers
-from durablenb.model.errors import OrchestrationTerminatedError
+from durablenb.model.errors import FunctionNotFoundError, OrchestrationTerminatedError
 from durablenb.model.events import (
     ContinueAsNew,
     CustomStatusSet,
@@ -162,6 +162,22 @@ class Lifecycle:
         instance.missing.discard(name)
         self._unblock(instance)
 
+    def obstacle(self, instance_id: str) -> Exception | None:
+        """Why an instance can't go on until somebody does something, or None; from any thread."""
+        for instance in tuple(self.blocked):
+            if self._descends(instance, instance_id):
+                return instance.held or _waiting_for_code(instance)
+        return None
+
+    def _descends(self, instance: Instance, ancestor: str) -> bool:
+        seen: Instance | None = instance
+        while seen is not None:
+            if seen.id == ancestor:
+                return True
+            link = seen.started.parent
+            seen = None if link is None else self.open.get(link.instance_id)
+        return False
+
     def _unblock(self, instance: Instance) -> None:
         if instance.held is None and not instance.missing:
             self.blocked.discard(instance)
@@ -245,4 +261,12 @@ def _failure(instance: Instance, fact: Event) -> FailureDetails:
     assert isinstance(fact, ExecutionTerminated)
     return failure_of(
         OrchestrationTerminatedError(f"{instance.id} was terminated: {fact.reason or 'no reason'}")
+    )
+
+
+def _waiting_for_code(instance: Instance) -> Exception:
+    names = ", ".join(repr(name) for name in sorted(instance.missing))
+    return FunctionNotFoundError(
+        f"{instance.id} ({instance.name}) waits for {names}: run the cell that defines it, then wait "
+        "again. Nothing is lost meanwhile."
     )

@@ -8,9 +8,10 @@ import tracemalloc
 import durablenb as df
 from durablenb.core.registry import Activity, Registry
 from durablenb.engine.clocks import SystemClock
-from durablenb.engine.engine import Engine, EngineOptions
+from durablenb.engine.engine import Engine
 from durablenb.engine.episodes import EpisodeOptions
 from durablenb.engine.executors import Executors
+from durablenb.engine.machine import EngineOptions
 from durablenb.engine.messages import Start
 from durablenb.engine.waiting import wait_for_outcome
 from durablenb.store.memory import MemoryStore
@@ -34,7 +35,7 @@ def test_instances_beyond_the_bound_are_dropped_and_replayed_when_they_go_on():
         engine.ask(Start(f"chain-{number}", "chain", "null")).result()
     loaded = []
     while engine.step() is not None or not engine.is_idle:
-        open_ones = engine.lifecycle.open.values()
+        open_ones = engine.machine.lifecycle.open.values()
         loaded.append(sum(len(one.execution.history) for one in open_ones if one.execution))
     engine.stop(wait=True)
     assert max(loaded[30:]) <= 50 + 2 * 65  # one more history, and the one that is being run

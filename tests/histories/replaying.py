@@ -5,7 +5,7 @@ from typing import Any
 
 from durablenb.core.execution import Execution
 from durablenb.core.registry import name_of
-from durablenb.engine.engine import EngineOptions
+from durablenb.engine.machine import EngineOptions
 from durablenb.model.events import REQUESTED, Event, ExecutionStarted
 from durablenb.ports.store import Record
 

@@ -10,9 +10,10 @@ from durablenb.core.execution import Execution
 from durablenb.core.registry import Registry, name_of
 from durablenb.engine import messages
 from durablenb.engine.clocks import VirtualClock
-from durablenb.engine.engine import Engine, EngineOptions
+from durablenb.engine.engine import Engine
 from durablenb.engine.episodes import EpisodeOptions
 from durablenb.engine.executors import Executors
+from durablenb.engine.machine import EngineOptions
 from durablenb.model import events as ev
 from durablenb.model.failures import FailureDetails
 from durablenb.ports.store import Record
@@ -169,7 +170,7 @@ class ByEngine:
         }
 
     def _raise(self) -> bool:
-        waiting = sorted(self.engine.lifecycle.open)
+        waiting = sorted(self.engine.machine.lifecycle.open)
         for instance_id in waiting:
             for name in EVENTS:
                 self.engine.ask(messages.Raise(instance_id, name, codec.encode(name)))

@@ -6,7 +6,7 @@ from random import Random
 from typing import Any
 
 from durablenb.core.registry import Activity, Registry
-from durablenb.engine.engine import EngineOptions
+from durablenb.engine.machine import EngineOptions
 from tests.simulation import orchestrators as o
 
 codec = EngineOptions().codec

@@ -20,6 +20,7 @@ from durablenb.engine.engine import Engine
 from durablenb.engine.episodes import Episodes
 from durablenb.engine.journal import Journal
 from durablenb.engine.lifecycle import Lifecycle
+from durablenb.engine.machine import Machine
 from durablenb.engine.messages import answer
 from durablenb.engine.timers import Deadline, Timers
 from durablenb.model import events as ev
@@ -49,22 +50,22 @@ def planted(owner: Any, attribute: str) -> Callable[[Callable[..., Any]], Callab
 # -- what arrives --------------------------------------------------------------------------------
 
 
-@planted(Engine, "_finished")
-def a_completion_is_applied_twice(_original, engine, message):
+@planted(Machine, "_finished")
+def a_completion_is_applied_twice(_original, machine, message):
     work = message.work
-    engine.dispatcher.finished(work)
-    instance = engine.lifecycle.open.get(work.instance.id)
+    machine.dispatcher.finished(work)
+    instance = machine.lifecycle.open.get(work.instance.id)
     if message.outcome is None or instance is None or instance.execution_id != work.execution_id:
         return
     kind = ev.TaskCompleted if isinstance(message.outcome, str) else ev.TaskFailed
-    engine.lifecycle.arrive(instance, kind, work.task_id, message.outcome)
+    machine.lifecycle.arrive(instance, kind, work.task_id, message.outcome)
     instance.pending.discard(work.task_id)
 
 
-@planted(Engine, "_finished")
-def a_result_from_before_the_rewind_is_taken(original, engine, message):
+@planted(Machine, "_finished")
+def a_result_from_before_the_rewind_is_taken(original, machine, message):
     was_closed, message.work.instance.is_closed = message.work.instance.is_closed, False
-    original(engine, message)
+    original(machine, message)
     message.work.instance.is_closed = was_closed
 
 
@@ -105,16 +106,16 @@ def timers_fire_early(original, timers, now):
     return original(timers, now + timedelta(seconds=1))
 
 
-def _fire_into_the_open_instance(engine):
+def _fire_into_the_open_instance(machine):
     fired = None
-    for deadline in engine.timers.take_due(engine.clock.now()):
-        instance = engine.lifecycle.open.get(deadline.instance.id)
+    for deadline in machine.timers.take_due(machine._clock.now()):
+        instance = machine.lifecycle.open.get(deadline.instance.id)
         if instance is not None and deadline.task_id is None:
             instance.is_due = True
-            engine.lifecycle.enqueue(instance)
+            machine.lifecycle.enqueue(instance)
         elif instance is not None and deadline.task_id in instance.pending:
             instance.pending.discard(deadline.task_id)
-            engine.lifecycle.arrive(instance, ev.TimerFired, deadline.task_id)
+            machine.lifecycle.arrive(instance, ev.TimerFired, deadline.task_id)
         fired = "a timer"
     return fired
 
@@ -126,7 +127,7 @@ def a_timer_of_an_older_generation_fires():
     )
     with (
         patch.object(Deadline, "is_wanted", is_asked),
-        patch.object(Engine, "_fire_timers", _fire_into_the_open_instance),
+        patch.object(Machine, "fire_timers", _fire_into_the_open_instance),
     ):
         yield
 
@@ -154,9 +155,9 @@ def answers_come_before_the_commit(_original, _journal, reply, value):
     answer(reply, value)
 
 
-@planted(Engine, "_offer")
-def activities_start_before_the_commit(_original, engine, work):
-    engine.dispatcher.offer(work)
+@planted(Machine, "_offer")
+def activities_start_before_the_commit(_original, machine, work):
+    machine.dispatcher.offer(work)
 
 
 @planted(Episodes, "begin_child")
@@ -182,28 +183,28 @@ def a_purge_shares_its_batch(original, journal, instance, event):
 # -- recovery ------------------------------------------------------------------------------------
 
 
-@planted(Engine, "_adopt")
-def events_are_forgotten_on_recovery(original, engine, found, crashes):
-    original(engine, replace(found, has_arrivals=False), crashes)
+@planted(Machine, "_adopt")
+def events_are_forgotten_on_recovery(original, machine, found, crashes):
+    original(machine, replace(found, has_arrivals=False), crashes)
 
 
-@planted(Engine, "_adopt")
-def timers_are_not_set_again_on_recovery(original, engine, found, crashes):
-    original(engine, found, crashes)
-    heap = engine.timers._heap
-    engine.timers._heap = [deadline for deadline in heap if deadline.instance.id != found.instance_id]
+@planted(Machine, "_adopt")
+def timers_are_not_set_again_on_recovery(original, machine, found, crashes):
+    original(machine, found, crashes)
+    heap = machine.timers._heap
+    machine.timers._heap = [deadline for deadline in heap if deadline.instance.id != found.instance_id]
 
 
-@planted(Engine, "_adopt")
-def activities_are_not_started_again_on_recovery(original, engine, found, crashes):
-    original(engine, found, crashes)
-    ready = engine.dispatcher._ready
-    engine.dispatcher._ready = deque(work for work in ready if work.instance.id != found.instance_id)
+@planted(Machine, "_adopt")
+def activities_are_not_started_again_on_recovery(original, machine, found, crashes):
+    original(machine, found, crashes)
+    ready = machine.dispatcher._ready
+    machine.dispatcher._ready = deque(work for work in ready if work.instance.id != found.instance_id)
 
 
-@planted(Engine, "_adopt")
-def a_suspension_is_forgotten_on_recovery(original, engine, found, crashes):
-    original(engine, replace(found, is_suspended=False), crashes)
+@planted(Machine, "_adopt")
+def a_suspension_is_forgotten_on_recovery(original, machine, found, crashes):
+    original(machine, replace(found, is_suspended=False), crashes)
 
 
 @planted(Engine, "_mend")

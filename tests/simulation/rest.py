@@ -61,7 +61,7 @@ def settle(world: Simulation) -> None:
             return
         if done or not world.engine.is_idle:
             continue
-        due = world.engine.timers.next_due()
+        due = world.engine.machine.timers.next_due()
         if due is None:
             return
         world.clock.jump_to(due)
@@ -81,7 +81,7 @@ def _help(world: Simulation, instance: OpenInstance) -> None:
     """Brings what an instance may be waiting for."""
     if instance.is_suspended:
         world.engine.post(messages.Resume(instance.instance_id, "at the end"))
-    held = world.engine.lifecycle.open[instance.instance_id].held
+    held = world.engine.machine.lifecycle.open[instance.instance_id].held
     if held is not None:
         world.register("orchestrator", instance.started.name)
     if any(getattr(event, "name", None) == "nobody" for event in instance.pending):
@@ -94,7 +94,7 @@ def _help(world: Simulation, instance: OpenInstance) -> None:
 
 def _check_agreement(world: Simulation, found: list[OpenInstance]) -> None:
     """What the engine has in memory is what a new process would find."""
-    live = world.engine.lifecycle.open
+    live = world.engine.machine.lifecycle.open
     ids = {instance.instance_id for instance in found}
     world.audit.check(live.keys() == ids, "I7", "other instances are open", sorted(live), sorted(ids))
     for instance in found:
@@ -111,7 +111,7 @@ def _check_agreement(world: Simulation, found: list[OpenInstance]) -> None:
 
 def _check_reason(world: Simulation, instance: OpenInstance) -> None:
     """An open instance is suspended, or held, or waits for an event or a child."""
-    mine = world.engine.lifecycle.open.get(instance.instance_id)
+    mine = world.engine.machine.lifecycle.open.get(instance.instance_id)
     if mine is None or instance.is_suspended or mine.held is not None:
         return
     children = 0

@@ -9,9 +9,10 @@ from random import Random
 
 from durablenb.engine import messages
 from durablenb.engine.committer import Batch, Committer
-from durablenb.engine.engine import Engine, EngineOptions
+from durablenb.engine.engine import Engine
 from durablenb.engine.episodes import EpisodeOptions
 from durablenb.engine.executors import Executors
+from durablenb.engine.machine import EngineOptions
 from durablenb.engine.messages import Registered
 from durablenb.model.errors import StoreError
 from durablenb.ports.store import Record, Store
@@ -65,7 +66,7 @@ def simulate(seed: int, open_store: Callable[[], Store] | None = None, *, is_tra
     try:
         return simulation.run()
     finally:
-        simulation.engine.episodes.unload()
+        simulation.engine.machine.episodes.unload()
         simulation.disk.close()
 
 
@@ -189,7 +190,7 @@ class Simulation:
     def _crash(self) -> None:
         self.clock.interrupt_in = fate.interrupt_in = 0
         self.clock._listeners.clear()
-        self.engine.episodes.unload()  # a dead process runs no finally blocks
+        self.engine.machine.episodes.unload()  # a dead process runs no finally blocks
         self.executor.forget()
         self.disk.reopen()
         self.registry = full_registry()

@@ -53,14 +53,14 @@ class Lab:
     def renew(self) -> None:
         """Leaves nothing of what was done with it but the time that has passed."""
         engine = self.client.engine
-        for instance_id in list(engine.lifecycle.open):
+        for instance_id in list(engine.machine.lifecycle.open):
             engine.ask(Terminate(instance_id, "", False)).result(PATIENCE)
         self.settle()
         rows = engine.store.query("select distinct instance_id from journal")
         with engine._turn:  # not by a message: that would look each instance up
-            engine.lifecycle.ended.clear()
-            engine.journal.purge([row[0] for row in rows])
-            engine.journal.flush()
+            engine.machine.lifecycle.ended.clear()
+            engine.machine.journal.purge([row[0] for row in rows])
+            engine.machine.journal.flush()
         engine.committer.drain()
         registry = self.hub._registry
         for _, name in self._functions:

@@ -5,9 +5,10 @@ import threading
 import pytest
 
 import durablenb as df
-from durablenb.engine.engine import Engine, EngineOptions
+from durablenb.engine.engine import Engine
 from durablenb.engine.episodes import EpisodeOptions
 from durablenb.engine.executors import Executors
+from durablenb.engine.machine import EngineOptions
 from durablenb.engine.waiting import wait_for_outcome
 from durablenb.store.duck import DuckStore
 from durablenb.store.memory import MemoryStore

@@ -1,0 +1,262 @@
+"""The state machine: all that is in memory of the open instances, and what messages, time and turns do to it.
+
+    message -> apply -> facts in the journal -> episodes -> more facts -> flush -> activities
+
+It is made from the journal; at any moment it may be thrown away and made anew. It belongs to one thread at a
+time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from durablenb.core.registry import Registry
+from durablenb.engine.commands import Commands
+from durablenb.engine.committer import Committer
+from durablenb.engine.dispatcher import Dispatcher
+from durablenb.engine.episodes import EpisodeOptions, Episodes
+from durablenb.engine.executors import Executors
+from durablenb.engine.instance import Instance
+from durablenb.engine.journal import Journal
+from durablenb.engine.messages import Durable, Finished, Message, Registered, Wake
+from durablenb.engine.timers import Timers
+from durablenb.engine.work import Work
+from durablenb.model.errors import DurableError, InstanceStateError
+from durablenb.model.events import (
+    SubOrchestrationInstanceCreated,
+    TaskCompleted,
+    TaskFailed,
+    TaskScheduled,
+    TimerFired,
+)
+from durablenb.model.payloads import Codec
+from durablenb.ports.clock import Clock
+from durablenb.ports.store import OpenInstance, Store
+from durablenb.values.codec import ValueCodec
+
+POISON_LIMIT = 5
+"""Deaths in a row in one instance's replay after which it is held."""
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """How an engine works. `is_strict` holds back an activity until its `TaskScheduled` is on disk."""
+
+    is_strict: bool = True
+    max_concurrency: int | None = None
+    episodes: EpisodeOptions = field(default_factory=EpisodeOptions)
+    codec: Codec = field(default_factory=ValueCodec)
+
+
+@dataclass(frozen=True)
+class World:
+    """What a machine works with. `seen` has the names of orchestrators that were registered by now."""
+
+    store: Store
+    clock: Clock
+    registry: Registry
+    executors: Executors
+    committer: Committer
+    post: Callable[[Message], None]
+    options: EngineOptions
+    seen: set[str] = field(default_factory=set)
+
+
+class Machine:
+    """The open instances of a store, their timers, and the calls that are to be made for them.
+
+    Parameters
+    ----------
+    world
+        What is outside.
+    """
+
+    def __init__(self, world: World) -> None:
+        store, clock, registry, committer = world.store, world.clock, world.registry, world.committer
+        committer.last_seq = max(store.last_seq(), committer.last_seq)
+        options = world.options
+        self._world = world
+        self._clock = clock
+        self._executors = world.executors
+        self._committer = committer
+        self._scheduled: list[Work] = []
+        self._durable: list[Work] = []
+        self.journal = Journal(committer, committer.last_seq)
+        self.timers = Timers()
+        self.episodes = Episodes(
+            store, self.journal, clock, registry, options.codec, self.timers, self._offer, options.episodes
+        )
+        self.lifecycle = self.episodes.lifecycle
+        self.dispatcher = Dispatcher(
+            registry, world.executors, self.lifecycle, world.post, clock.now, options.max_concurrency
+        )
+        self.commands = Commands(store, self.journal, clock, registry, self.episodes)
+        crashes = store.crashes()
+        for found in store.open_instances():
+            self._adopt(found, crashes.get(found.instance_id, 0))
+
+    # -- what is done ----------------------------------------------------------------------------
+
+    def apply(self, message: Message) -> None:
+        """Takes a message."""
+        if isinstance(message, Finished):
+            self._finished(message)
+        elif isinstance(message, Durable):
+            self._durable.extend(message.works)
+        elif isinstance(message, Registered):
+            self._registered(message)
+        elif not isinstance(message, Wake):
+            self.commands.carry_out(message)
+
+    def advance(self) -> None:
+        """Does all that can be done now.
+
+        Raises
+        ------
+        StoreError
+            If the journal can't be written or read now; the next time it goes on from here.
+        """
+        self.offer_durable()
+        self.fire_timers()
+        self.episodes.run_queued()
+        self.flush()
+        self.dispatcher.pump()
+        while self._executors.inline.run_next() is not None:
+            pass
+
+    def work(self) -> str | None:
+        """An activity in this thread, or an episode, if one can be done; says what it was."""
+        self.dispatcher.pump()
+        job = self._executors.inline.run_next()
+        if isinstance(job, Work):
+            return f"activity {job.name} of {job.instance.id}"
+        if self.lifecycle.queue:
+            taken = self.episodes.run_queued(1)
+            return f"episode of {taken[0].id}"
+        return None
+
+    def offer_durable(self) -> None:
+        """Hands on the calls that are on disk."""
+        works, self._durable = self._durable, []
+        for work in works:
+            self.dispatcher.offer(work)
+
+    def fire_timers(self) -> str | None:
+        """Lets arrive what is due; says what came last."""
+        fired = None
+        for deadline in self.timers.take_due(self._clock.now()) if self.timers else ():
+            instance = deadline.instance
+            if deadline.task_id is None:
+                instance.is_due = True
+                self.lifecycle.enqueue(instance)
+                fired = f"start of {instance.id}"
+            else:
+                instance.pending.discard(deadline.task_id)
+                self.lifecycle.arrive(instance, TimerFired, deadline.task_id)
+                fired = f"timer of {instance.id}"
+        return fired
+
+    def flush(self) -> None:
+        """Hands the new facts to the committer; the calls among them start once they are on disk."""
+        if self._scheduled:
+            works, self._scheduled = self._scheduled, []
+            self.journal.afterwards(lambda: self._world.post(Durable(works)))
+        self.journal.flush()
+
+    # -- where it stands -------------------------------------------------------------------------
+
+    @property
+    def has_work(self) -> bool:
+        """Whether something can be done in this thread without another message."""
+        return bool(self.lifecycle.queue or self._executors.inline.jobs)
+
+    @property
+    def is_on_disk(self) -> bool:
+        """Whether all facts are."""
+        return self._committer.is_idle and not self.journal.has_news and not self._scheduled
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing can happen before time passes or a message comes."""
+        return not self.lifecycle.queue and not self._durable and self.dispatcher.is_idle and self.is_on_disk
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    def _finished(self, message: Finished) -> None:
+        work = message.work
+        self.dispatcher.finished(work)
+        instance = self.lifecycle.open.get(work.instance.id)
+        if (
+            message.outcome is None
+            or instance is None
+            or instance.execution_id != work.execution_id
+            or work.task_id not in instance.pending
+            or (work.instance is not instance and work.instance.is_closed)  # rewound since
+        ):
+            return
+        instance.pending.discard(work.task_id)
+        kind = TaskCompleted if isinstance(message.outcome, str) else TaskFailed
+        self.lifecycle.arrive(
+            instance,
+            kind,
+            work.task_id,
+            message.outcome,
+            message.started_at,
+            timestamp=message.ended_at,
+        )
+
+    def _registered(self, message: Registered) -> None:
+        if message.kind == "activity":
+            self.dispatcher.registered(message.name)
+            return
+        if message.kind == "type":
+            self._type_registered(message.name)
+            return
+        is_first = message.name not in self._world.seen
+        self._world.seen.add(message.name)
+        for instance in list(self.lifecycle.open.values()):
+            if instance.name == message.name and (instance.held or instance.execution is None):
+                if is_first and isinstance(instance.held, InstanceStateError):
+                    continue  # it is what the process died of; after a restart all cells are run again
+                self.lifecycle.release(instance)
+                self.lifecycle.found(instance, message.name)
+                self.lifecycle.enqueue(instance)
+
+    def _type_registered(self, name: str) -> None:
+        for instance in list(self.lifecycle.open.values()):
+            if instance.execution is None and name in instance.missing:
+                self.lifecycle.found(instance, name)
+                self.lifecycle.enqueue(instance)
+
+    def _offer(self, work: Work) -> None:
+        if self._world.options.is_strict:
+            self._scheduled.append(work)
+        else:
+            self.dispatcher.offer(work)
+
+    def _adopt(self, found: OpenInstance, crashes: int) -> None:
+        instance = Instance.recovered(found)
+        self.lifecycle.open[instance.id] = instance
+        for event in found.pending:
+            instance.pending.add(event.task_id)
+            if isinstance(event, TaskScheduled):
+                codec = self._world.options.codec
+                self.dispatcher.offer(Work(instance, event.task_id, event.name, event.input, codec))
+            elif not isinstance(event, SubOrchestrationInstanceCreated):
+                self.timers.add(event.fire_at, instance, event.task_id)
+        if crashes >= POISON_LIMIT:
+            self.lifecycle.hold(instance, _poisonous(instance, crashes))
+        start_at = instance.started.scheduled_start_time
+        if not instance.has_begun and start_at is not None and start_at > self._clock.now():
+            instance.is_due = False
+            self.timers.add(start_at, instance, None)
+        elif found.has_arrivals or not found.has_begun:
+            self.lifecycle.enqueue(instance)
+
+
+def _poisonous(instance: Instance, crashes: int) -> DurableError:
+    return InstanceStateError(
+        f"{instance.id} is held: {crashes} times in a row the process died while it was replayed. Mend "
+        f"{instance.name!r} and run its cell once more, or handle.resume(), or terminate it."
+    )
