@@ -1,5 +1,7 @@
 """Durable Functions in your notebook: orchestrations in plain Python, journaled in one DuckDB file."""
 
+from typing import Any
+
 from durablenb.app import Blueprint, DFApp, Orchestrator
 from durablenb.azure import DurableOrchestrationClient
 from durablenb.client import SyncDurableOrchestrationClient
@@ -7,6 +9,7 @@ from durablenb.core.calls import DurableHttpResponse
 from durablenb.core.context import DurableOrchestrationContext
 from durablenb.engine.clocks import SystemClock, VirtualClock
 from durablenb.handle import Handle
+from durablenb.histories import open_history
 from durablenb.hub import TaskHub
 from durablenb.model.display import options
 from durablenb.model.errors import (
@@ -70,7 +73,15 @@ __all__ = [
     "TypeNotRegisteredError",
     "VirtualClock",
     "WaitTimeoutError",
+    "open_history",
     "options",
 ]
 
 __version__ = "0.1.0"
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Give IPython the magics ``%durable`` and ``%%durable_sql``; ``%load_ext durablenb`` calls it."""
+    from durablenb.magics import load  # IPython takes its time to import
+
+    load(shell)

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, ParamSpec, Protocol, TypeVar
 
-from durablenb.client import Statuses, SyncDurableOrchestrationClient
+from durablenb.client import SyncDurableOrchestrationClient
 from durablenb.model.ids import asked_instance_id
-from durablenb.model.status import DurableOrchestrationStatus, PurgeHistoryResult
+from durablenb.model.status import DurableOrchestrationStatus, PurgeHistoryResult, Statuses
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import durablenb
+from durablenb.histories import open_history
 from durablenb.model.errors import DurableError
-from durablenb.queries.file import HubFile
 from durablenb.queries.text import shortened, table_text
 from durablenb.store.repair import repair
 
@@ -77,11 +77,12 @@ def _parser() -> argparse.ArgumentParser:
     demo = command("demo", _demo)
     demo.add_argument("--keep", metavar="FOLDER", type=Path, help="work in this folder and leave it there")
     listing, show = command("ls", _ls), command("show", _show)
-    sql, mend = command("sql", _sql), command("repair", _repair)
-    for with_file in (listing, show, sql, mend):
+    logs, sql, mend = command("logs", _logs), command("sql", _sql), command("repair", _repair)
+    for with_file in (listing, show, logs, sql, mend):
         with_file.add_argument("file", metavar="FILE", type=Path, help="the hub's file")
         with_file.add_argument("--json", action="store_true", help="print JSON")
-    show.add_argument("instance", metavar="INSTANCE", help="the instance's id")
+    for with_instance in (show, logs):
+        with_instance.add_argument("instance", metavar="INSTANCE", help="the instance's id")
     sql.add_argument("query", metavar="QUERY", help="DuckDB's SQL")
     return parser
 
@@ -95,7 +96,7 @@ def _demo(options: argparse.Namespace) -> int:
 
 def _ls(options: argparse.Namespace) -> int:
     """List the instances."""
-    with HubFile(options.file) as file:
+    with open_history(options.file) as file:
         answer = file.answer(_ALL)
     if options.json:
         _print_json(answer.as_json())
@@ -113,7 +114,7 @@ def _ls(options: argparse.Namespace) -> int:
 
 def _show(options: argparse.Namespace) -> int:
     """Show one instance: what it was given and what it gave, its timeline, its history."""
-    with HubFile(options.file) as file:
+    with open_history(options.file) as file:
         history = file.history(options.instance)
         answer = file.answer(_ONE, [options.instance])
         (instance,) = answer.as_json()
@@ -130,9 +131,21 @@ def _show(options: argparse.Namespace) -> int:
     return 0
 
 
+def _logs(options: argparse.Namespace) -> int:
+    """Show what an instance and its sub-orchestrations printed and logged."""
+    with open_history(options.file) as file:
+        log = file.logs(options.instance)
+    if options.json:
+        times = (line.timestamp.replace(tzinfo=None).isoformat() for line in log)
+        _print_json([line._asdict() | {"timestamp": time} for line, time in zip(log, times, strict=True)])
+    else:
+        print(log if log else "0 lines")
+    return 0
+
+
 def _sql(options: argparse.Namespace) -> int:
     """Answer a query over the views instances, history and activities."""
-    with HubFile(options.file) as file:
+    with open_history(options.file) as file:
         answer = file.answer(options.query)
     if options.json:
         _print_json(answer.as_json())

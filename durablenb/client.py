@@ -6,9 +6,9 @@ It is long because it is Azure's client in one place: most of it is the referenc
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from durablenb.core.annotations import result_type
@@ -31,16 +31,19 @@ from durablenb.model.ids import (
     checked_instance_id,
     checked_version,
 )
+from durablenb.model.logs import LogLine
 from durablenb.model.status import (
     DurableOrchestrationStatus,
     InstanceState,
     OrchestrationRuntimeStatus,
     PurgeHistoryResult,
-    Shown,
+    Statuses,
+    failed_text,
+    status_of,
+    statuses_of,
 )
+from durablenb.model.times import aware
 from durablenb.ports.store import InstanceQuery
-
-Statuses = Iterable[OrchestrationRuntimeStatus | str] | OrchestrationRuntimeStatus | str | None
 
 
 class SyncDurableOrchestrationClient:
@@ -132,8 +135,8 @@ class SyncDurableOrchestrationClient:
             self._codec.encode(client_input, "input"),
             checked_version(version),
             _tags(tags),
-            _aware(start_at),
-            _statuses(dedupe_statuses) or (),
+            aware(start_at),
+            statuses_of(dedupe_statuses) or (),
         )
         return self.engine.ask(message)
 
@@ -294,11 +297,11 @@ class SyncDurableOrchestrationClient:
         query = InstanceQuery(
             prefix=instance_id_prefix,
             name=name,
-            statuses=_statuses(runtime_status),
-            created_from=_aware(created_time_from),
-            created_to=_aware(created_time_to),
-            limit=None if top is None else _count("top", top),
-            offset=_count("skip", skip),
+            statuses=statuses_of(runtime_status),
+            created_from=aware(created_time_from),
+            created_to=aware(created_time_to),
+            limit=top,
+            offset=skip,
         )
         return [self._status(state) for state in self._store.states(query)]
 
@@ -358,7 +361,7 @@ class SyncDurableOrchestrationClient:
             return self._codec.decode(text, wanted)
         if status is OrchestrationRuntimeStatus.Failed:
             failure = FailureDetails.from_json(json.loads(text))
-            raise exception_of(failure, _failed_text(name, failure))
+            raise exception_of(failure, failed_text(name, failure))
         raise OrchestrationTerminatedError(
             f"{instance_id} ({name}) was terminated: {text or 'no reason was given'}."
         )
@@ -375,6 +378,19 @@ class SyncDurableOrchestrationClient:
         if not records:
             raise _unknown(instance_id)
         return [record.event for record in records]
+
+    def logs(self, instance_id: str) -> list[LogLine]:
+        """Return what an instance and its sub-orchestrations have printed and logged, oldest first.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If there is no such instance.
+        """
+        self.existing(instance_id)
+        self.engine.settle_log()
+        family = (instance_id, *self._store.descendants([instance_id]))
+        return [*self._store.lines(instance_id), *self.engine.book.unfinished(family)]
 
     # -- deleting --------------------------------------------------------------------------------
 
@@ -406,9 +422,9 @@ class SyncDurableOrchestrationClient:
     ) -> PurgeHistoryResult:
         """Delete all that is kept of the ended instances that meet every condition given."""
         query = InstanceQuery(
-            statuses=_statuses(runtime_status),
-            created_from=_aware(created_time_from),
-            created_to=_aware(created_time_to),
+            statuses=statuses_of(runtime_status),
+            created_from=aware(created_time_from),
+            created_to=aware(created_time_to),
         )
         ended = tuple(state.instance_id for state in self._store.states(query) if state.status.is_terminal)
         return PurgeHistoryResult(self.engine.ask(messages.Purge(ended, recursive)).result())
@@ -427,37 +443,7 @@ class SyncDurableOrchestrationClient:
         return state
 
     def _status(self, state: InstanceState, *, show_input: bool = True) -> DurableOrchestrationStatus:
-        failure = None
-        output: Any = None
-        if state.status is OrchestrationRuntimeStatus.Failed:
-            failure = FailureDetails.from_json(json.loads(state.output or "{}"))
-            output = _failed_text(state.name, failure)
-        elif state.status is OrchestrationRuntimeStatus.Terminated:
-            output = state.output
-        elif state.output is not None:
-            output = self._shown(state.output)
-        return DurableOrchestrationStatus(
-            name=state.name,
-            instance_id=state.instance_id,
-            created_time=state.created_time,
-            last_updated_time=state.last_updated_time,
-            input_=self._shown(state.input) if show_input else None,
-            output=output,
-            runtime_status=state.status,
-            custom_status=self._shown(state.custom_status),
-            version=state.version,
-            parent_instance_id=state.parent_instance_id,
-            tags=state.tags,
-            scheduled_start_time=state.scheduled_start_time,
-            failure_details=failure,
-        )
-
-    def _shown(self, text: str | None) -> Shown | None:
-        return None if text is None else Shown(text, self._codec.shown)
-
-
-def _failed_text(name: str, failure: FailureDetails) -> str:
-    return f"Orchestrator function '{name}' failed: {failure.message or failure.error_type}"
+        return status_of(state, self._codec.shown, show_input=show_input)
 
 
 def _unknown(instance_id: object) -> InstanceNotFoundError:
@@ -466,34 +452,9 @@ def _unknown(instance_id: object) -> InstanceNotFoundError:
     )
 
 
-def _count(name: str, value: int) -> int:
-    if value < 0:
-        raise ValueError(f"{name} is {value}; expected at least 0.")
-    return value
-
-
-def _aware(moment: datetime | None) -> datetime | None:
-    if moment is None:
-        return None
-    if not isinstance(moment, datetime):
-        raise TypeError(f"Expected a datetime, not {moment!r}.")
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-
-
 def _tags(tags: Mapping[str, str] | None) -> dict[str, str]:
     found = dict(tags or {})
     for key, value in found.items():
         if not (isinstance(key, str) and isinstance(value, str)):
             raise TypeError(f"Tags are text by text; {key!r}: {value!r} isn't.")
     return found
-
-
-def _statuses(asked: Statuses) -> tuple[OrchestrationRuntimeStatus, ...] | None:
-    if asked is None:
-        return None
-    several = [asked] if isinstance(asked, str) else list(asked)
-    try:
-        return tuple(OrchestrationRuntimeStatus(status) for status in several)
-    except ValueError as error:
-        known = ", ".join(OrchestrationRuntimeStatus)
-        raise ValueError(f"{error}. The statuses are: {known}.") from None

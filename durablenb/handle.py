@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from durablenb.client import SyncDurableOrchestrationClient
 from durablenb.model.display import Displayed
-from durablenb.model.errors import DurableError
+from durablenb.model.errors import DurableError, WaitTimeoutError
 from durablenb.model.status import DurableOrchestrationStatus
 from durablenb.queries.history import History
+from durablenb.queries.logs import Log
 
 if TYPE_CHECKING:
     import networkx
@@ -91,6 +92,33 @@ class Handle(Displayed):
         """
         return History(self.id, self._client.history(self.id))
 
+    def logs(
+        self, *, level: int | str | None = None, task_id: int | None = None, name: str | None = None
+    ) -> Log:
+        """Return what the instance and its sub-orchestrations have printed and logged so far, oldest first.
+
+        What was printed before this call is in it, unless the disk is full; of a line that isn't ended, as of
+        a progress bar, the last state.
+
+        Parameters
+        ----------
+        level
+            Records of `logging` of this level or a higher one, such as ``"WARNING"``. What was printed has no
+            level.
+        task_id
+            What one call printed. It is a task of this instance, as in its history.
+        name
+            What calls of this activity printed, or the orchestrator of this name.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If it was purged.
+        ValueError
+            If there is no such level.
+        """
+        return Log(self.id, self._client.logs(self.id)).only(level=level, task_id=task_id, name=name)
+
     def graph(self) -> networkx.DiGraph[Any]:
         """Return the last execution as a graph of its steps, a `networkx.DiGraph`.
 
@@ -165,9 +193,9 @@ class Handle(Displayed):
 
         lifecycle = self._client.engine.machine.lifecycle
         instance = lifecycle.open.get(self.id)
-        found = lifecycle.obstacle(self.id)
-        if instance is None or found is None:
-            return Obstacle()
+        found = lifecycle.obstacles.reason(self.id)
+        if instance is None or found is None or isinstance(instance.held, WaitTimeoutError):
+            return Obstacle()  # that it waits for more code is in its history
         held, missing = instance.held, tuple(sorted(instance.missing))
         below = None if held or missing else str(found)
         return Obstacle(missing, None if held is None else str(held), below)

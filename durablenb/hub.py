@@ -5,35 +5,36 @@ It is long because it is what users hold: most of it is the reference of its met
 
 from __future__ import annotations
 
-import atexit
 import inspect
-import logging
 import os
 import sys
-import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast, overload
 
 from durablenb.app import Blueprint
-from durablenb.client import Statuses, SyncDurableOrchestrationClient
+from durablenb.client import SyncDurableOrchestrationClient
 from durablenb.core.context import HTTP_ACTIVITY
 from durablenb.core.registry import Activity, Registry, check_limit, name_of
 from durablenb.engine.clocks import SystemClock
 from durablenb.engine.engine import Engine
 from durablenb.engine.episodes import EpisodeOptions
 from durablenb.engine.executors import Executors, check_executor
+from durablenb.engine.interrupts import uninterrupted
 from durablenb.engine.machine import EngineOptions
 from durablenb.engine.messages import Registered
 from durablenb.engine.waiting import step
 from durablenb.handle import Handle
 from durablenb.model.display import Displayed, HubView, use_views
-from durablenb.model.errors import DurableError, StoreError
+from durablenb.model.errors import DurableError
+from durablenb.model.source import source_of
+from durablenb.model.status import Statuses
+from durablenb.opened import asked, closed, hub_of, hubs, opened
 from durablenb.ports.clock import Clock
 from durablenb.queries.instances import InstanceList
-from durablenb.queries.sql import query
+from durablenb.queries.sql import Parameters, query, variables_of
 from durablenb.store.duck import DuckStore
 from durablenb.values.codec import Redact, ValueCodec
 
@@ -42,13 +43,8 @@ if TYPE_CHECKING:
 
     from durablenb.model.display import Views
 
-log = logging.getLogger("durablenb")
-
 F = TypeVar("F", bound=Callable[..., Any])
 C = TypeVar("C", bound=type[Any])
-
-SWITCH_SECONDS = 0.0005
-"""`sys.setswitchinterval` while a hub is open: an activity busy in pure Python holds up no commit."""
 
 
 class TaskHub(Displayed):
@@ -81,9 +77,9 @@ class TaskHub(Displayed):
         How many activities may run at a time; None for as many as the executor takes.
     redact
         A function that sees every value and failure before it is kept: it is called with what it is
-        (``"input"``, ``"result"``, ``"event"``, ``"status"`` or ``"failure"``) and the value as JSON has
-        it, and returns what is kept in its place. Everybody gets what was kept. It has to return the same
-        for the same value, always: replays compare.
+        (``"input"``, ``"result"``, ``"event"``, ``"status"``, ``"failure"``, or ``"log"`` for a line that
+        was printed) and the value as JSON has it, and returns what is kept in its place. Everybody gets
+        what was kept. It has to return the same for the same value, always: replays compare.
     allow_pickle
         Whether values may be kept by pickle, where they are given as `Pickled`. Reading one runs code from
         the file.
@@ -99,7 +95,8 @@ class TaskHub(Displayed):
 
     Notes
     -----
-    While a hub is open, ``sys.setswitchinterval`` is at most 0.5 ms; it is put back on closing.
+    While a hub is open, ``sys.setswitchinterval`` is at most 0.5 ms, and what activities and orchestrators
+    print and log goes to their instance's log, see `Handle.logs`; both end on closing.
 
     Examples
     --------
@@ -123,7 +120,7 @@ class TaskHub(Displayed):
         """Return the hub of that file which is open in this process, or a new one."""
         chosen = {**_default_options(), **options}
         chosen.pop("redact", None)  # its cell makes a new function each time, which replaces the old one
-        found = _open_hubs.get(_place_of(path))
+        found = cast(TaskHub | None, hub_of(_place_of(path)))
         if found is None:
             made = super().__new__(cls)
             made._options = chosen
@@ -156,6 +153,7 @@ class TaskHub(Displayed):
     ) -> None:
         if hasattr(self, "_engine"):  # the same hub again: its cell was run once more
             self._codec.redact = redact
+            asked(self)
             return
         _one_of("mode", mode, ("threads", "kernel"))
         _one_of("durability", durability, ("strict", "pipelined"))
@@ -168,27 +166,37 @@ class TaskHub(Displayed):
         self._path = _place_of(path)
         self._registry = Registry()
         self._registry.add_activity(Activity(HTTP_ACTIVITY, _send_request))
-        self._connections: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
-        self._store = DuckStore(self._path)
-        self._is_closed = False
         episodes = EpisodeOptions(
             verify_replay=verify_replay,
             fails_on_nondeterminism=on_nondeterminism == "fail",
             interrupts=() if is_threaded else (KeyboardInterrupt,),
         )
-        self._codec = ValueCodec(self._store.blob, redact=redact, allow_pickle=allow_pickle)
+        self._codec = ValueCodec(self._blob, redact=redact, allow_pickle=allow_pickle)
         options = EngineOptions(durability == "strict", max_concurrency, episodes, self._codec)
+        uninterrupted(lambda: self._open(clock or SystemClock(), executors, options))
+
+    def _open(self, clock: Clock, executors: Executors, options: EngineOptions) -> None:
+        self._store = DuckStore(self._path)
+        self._is_closed = False
         try:
-            self._engine = Engine(self._store, clock or SystemClock(), self._registry, executors, options)
+            self._engine = Engine(self._store, clock, self._registry, executors, options)
         except BaseException:
             self._store.close()
             raise
         self.client = SyncDurableOrchestrationClient(self._engine)
         """Azure's client methods, without ``await``."""
-        _opened(self)
+        opened(self)
         self._engine.committer.start()
-        if is_threaded:
+        if self._mode == "threads":
             self._engine.start()
+
+    def _blob(self, blob_hash: str) -> bytes:
+        return self._store.blob(blob_hash)
+
+    @property
+    def path(self) -> Path | None:
+        """The file; None for a hub in memory."""
+        return self._path
 
     # -- functions -------------------------------------------------------------------------------
 
@@ -271,7 +279,7 @@ class TaskHub(Displayed):
             By which it is started; without one, the function's own.
         """
         chosen = _chosen_name(function, name)
-        self._registry.add_orchestrator(function, chosen)
+        self._registry.add_orchestrator(function, chosen, source_of(function))
         self._engine.post(Registered("orchestrator", chosen))
 
     @overload
@@ -443,35 +451,57 @@ class TaskHub(Displayed):
         """
         return InstanceList(self.client.get_status_by(since, None, status, name=name, top=top))
 
-    def sql(
-        self, query_text: str, params: Sequence[object] | dict[str, object] | None = None
-    ) -> duckdb.DuckDBPyRelation:
-        """Return the answer to a query over ``instances``, ``history`` and ``activities``.
+    def sql(self, query_text: str, params: Parameters = None) -> duckdb.DuckDBPyRelation:
+        """Return the answer to a query over the hub's tables and views, and your data frames.
 
         Parameters
         ----------
         query_text
-            DuckDB's SQL. Data frames of your variables can be joined by ``hub.connection()``.
+            DuckDB's SQL. A name that is no table or view of the hub is a variable of yours, where you ask: a
+            data frame of pandas or Polars, an Arrow table, NumPy arrays, or the answer to another query.
         params
             Values for its ``?`` or ``$name``.
 
         Returns
         -------
         duckdb.DuckDBPyRelation
-            With ``.show()``, ``.df()``, ``.pl()``, ``.arrow()``, ``.fetchall()``.
+            With ``.show()``, ``.df()``, ``.pl()``, ``.arrow()``, ``.fetchall()``; each of them asks anew, and
+            gets what is on disk then. Polars can't read columns of type ``INTERVAL``: take
+            ``epoch(duration)``, the seconds.
 
         Raises
         ------
         ValueError
             If it isn't one query: the journal is written by the hub alone.
+        duckdb.Error
+            If the query is wrong; for example `duckdb.CatalogException` if a name is neither a table nor a
+            variable.
+
+        Examples
+        --------
+        >>> import durablenb as df
+        >>> import pandas as pd
+        >>> hub = df.TaskHub(":memory:", mode="kernel")
+        >>> hub.add_orchestrator(lambda context: 2 * context.get_input(), name="double")
+        >>> hub.run("double", 21, instance_id="a")
+        42
+        >>> labels = pd.DataFrame({"instance_id": ["a"], "label": ["the answer"]})
+        >>> query = "select label, output::int from labels join instances using (instance_id) where name = $n"
+        >>> hub.sql(query, {"n": "double"}).fetchall()
+        [('the answer', 42)]
+        >>> hub.close()
         """
-        return query(self.connection(), query_text, params)
+        return query(self.connection(), query_text, params, variables_of(sys._getframe(1)))
 
     def connection(self) -> duckdb.DuckDBPyConnection:
-        """Return a connection of its own for reading, for jupysql, ibis or polars; close it after use."""
-        connection = self._store.cursor().cursor()
-        self._connections.add(connection)
-        return connection
+        """Return a connection of its own, for tools that want one: Polars, jupysql; close it after use.
+
+        It is for reading, which nothing enforces: DuckDB has no connection that may only read to a database
+        that is written. ``connection.execute("begin transaction read only")`` refuses writes until
+        ``rollback``, and sees what was on disk when it began.
+        """
+        self._engine.settle_log()
+        return self._store.connection()
 
     # -- the end ---------------------------------------------------------------------------------
 
@@ -503,10 +533,13 @@ class TaskHub(Displayed):
         try:
             self._engine.stop(wait=wait)
         finally:
-            for connection in list(self._connections):
-                connection.close()
+            uninterrupted(self._let_go)
+
+    def _let_go(self) -> None:
+        try:
             self._store.close()
-            _closed(self)
+        finally:
+            closed(self)
 
     def __enter__(self) -> Self:
         return self
@@ -577,50 +610,6 @@ def _one_of(option: str, value: object, known: tuple[str, ...]) -> None:
         raise ValueError(f"{option} is {value!r}; expected one of {', '.join(map(repr, known))}.")
 
 
-# -- hubs that are open in this process ----------------------------------------------------------
-
-_open_hubs: dict[Path | None, TaskHub] = {}
-_in_memory: list[TaskHub] = []
-_switch_interval = 0.0
-
-
-def _opened(hub: TaskHub) -> None:
-    global _switch_interval
-    if not _open_hubs and not _in_memory:
-        _switch_interval = sys.getswitchinterval()
-        sys.setswitchinterval(min(SWITCH_SECONDS, _switch_interval))
-    if hub._path is None:
-        _in_memory.append(hub)
-    else:
-        _open_hubs[hub._path] = hub
-
-
-def _closed(hub: TaskHub) -> None:
-    if hub in _in_memory:
-        _in_memory.remove(hub)
-    elif _open_hubs.get(hub._path) is hub:
-        del _open_hubs[hub._path]
-    if not _open_hubs and not _in_memory:
-        sys.setswitchinterval(_switch_interval)
-
-
-def _close_all() -> None:
-    """At the end of the process: what runs is not waited for, and goes on when the file is opened again."""
-    for hub in [*_open_hubs.values(), *_in_memory]:
-        try:
-            hub._close(wait=False)
-        except StoreError as error:
-            log.warning("%s", error)
-
-
-def _forget_all() -> None:
-    """In a forked child: the hubs are the parent's."""
-    if _open_hubs or _in_memory:
-        sys.setswitchinterval(_switch_interval)
-    _open_hubs.clear()
-    _in_memory.clear()
-
-
-atexit.register(_close_all)
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_all)
+def open_hubs() -> list[TaskHub]:
+    """Return the hubs that are open in this process; the one that was asked for last is the last one."""
+    return cast(list[TaskHub], hubs())

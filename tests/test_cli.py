@@ -37,6 +37,8 @@ LOOKS = [
     ["ls", "{file}", "--json"],
     ["show", "{file}", "order-7"],
     ["show", "{file}", "order-7", "--json"],
+    ["logs", "{file}", "order-7"],
+    ["logs", "{file}", "order-7", "--json"],
     ["sql", "{file}", "select count(*) from history"],
 ]
 
@@ -49,6 +51,7 @@ def closed(tmp_path_factory):
 
         @hub.activity
         def fetch(city):
+            print("fetching", city)
             return {"city": city, "rides": 100}
 
         @hub.orchestrator
@@ -56,6 +59,7 @@ def closed(tmp_path_factory):
             tables = yield context.task_all([context.call_activity(fetch, c) for c in context.get_input()])
             yield context.create_timer(context.current_utc_datetime + timedelta(hours=1))
             context.set_custom_status("ranked")
+            context.logger.info("ranked\n\x1b[2Jthem")
             return [table["city"] for table in tables]
 
         @hub.orchestrator
@@ -149,6 +153,35 @@ def test_show_prints_the_instance_and_its_history_as_json(run, closed):
     assert shown["history"][0]["event_type"] == "ExecutionStarted"
 
 
+def test_logs_prints_what_was_printed(run, closed):
+    assert run("logs", closed, "season-2026") == (
+        0,
+        "fetch #0  fetching Tokyo\nfetch #1  fetching 東京\nseason    INFO: ranked\n          �[2Jthem\n",
+        "",
+    )
+    assert run("logs", closed, "order-7") == (0, "0 lines\n", "")
+
+
+def test_logs_prints_json(run, closed):
+    code, out, _ = run("logs", "--json", closed, "season-2026")
+    first, second, third = json.loads(out)
+    assert code == 0
+    assert len(first.pop("execution_id")) == 16
+    assert first == {
+        "instance_id": "season-2026",
+        "task_id": 0,
+        "name": "fetch",
+        "attempt": 1,
+        "timestamp": "2026-01-01T00:00:00",
+        "stream": "stdout",
+        "level": None,
+        "logger": None,
+        "message": "fetching Tokyo",
+    }
+    assert second["message"] == "fetching 東京"
+    assert (third["timestamp"], third["level"]) == ("2026-01-01T01:00:00", "INFO")
+
+
 def test_sql_prints_a_table(run, closed):
     query = "select name, count(*) as n, 0.5::double as half, null as x from activities group by 1"
     code, out, _ = run("sql", closed, query)
@@ -238,22 +271,25 @@ def test_a_hub_that_a_kernel_has_open_is_refused_with_the_kernels_name(run, tmp_
     command = [sys.executable, "-c", KILLED, tmp_path / "flows.duckdb", "stay"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as kernel:
         assert kernel.stdout.readline() == "open\n"
-        for words in (["ls"], ["sql"], ["show"], ["repair"]):
-            more = {"sql": ["select 1"], "show": ["order-7"]}.get(words[0], [])
+        for words in (["ls"], ["sql"], ["show"], ["logs"], ["repair"]):
+            more = {"sql": ["select 1"], "show": ["order-7"], "logs": ["order-7"]}.get(words[0], [])
             assert str(kernel.pid) in refused(run(*words, tmp_path / "flows.duckdb", *more))
         kernel.communicate("")
 
 
-def test_a_hub_that_this_process_has_open_is_refused(run, tmp_path):
-    with df.TaskHub(tmp_path / "flows.duckdb"):
-        assert "this very process" in refused(run("ls", tmp_path / "flows.duckdb"))
+def test_a_hub_that_this_process_has_open_is_looked_at_through_it(run, tmp_path):
+    with df.TaskHub(tmp_path / "flows.duckdb", mode="kernel") as hub:
+        hub.add_orchestrator(lambda context: 1, "one")
+        hub.start("one", instance_id="a")
+        assert run("ls", tmp_path / "flows.duckdb")[1].endswith("1 instance: 1 Pending\n")
+        assert hub.run("one") == 1
 
 
 def test_an_interrupt_ends_it_without_a_traceback(run, closed, monkeypatch):
     def interrupted(path):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("durablenb.cli.HubFile", interrupted)
+    monkeypatch.setattr("durablenb.cli.open_history", interrupted)
     assert refused(run("ls", closed)) == "durablenb: interrupted"
 
 

@@ -6,13 +6,14 @@ It is long because it is Azure's context in one place: most of it is the referen
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from durablenb.core.annotations import result_type
 from durablenb.core.calls import DurableHttpResponse, polled, retried
+from durablenb.core.logger import ReplaySafeLogger
 from durablenb.core.moment import Moment
 from durablenb.core.routine import RoutineTask
 from durablenb.core.tasks import (
@@ -49,6 +50,13 @@ CUSTOM_STATUS_LIMIT = 16 * 1024
 """Bytes of UTF-16 that a custom status may have as JSON, as in Azure's host."""
 
 
+class ToBeContinued:
+    """What ``await context.to_be_continued()`` waits for: more code."""
+
+    def __await__(self) -> Generator[Any, None, None]:
+        yield ...
+
+
 class DurableOrchestrationContext:
     """What an orchestrator asks the engine through.
 
@@ -64,6 +72,7 @@ class DurableOrchestrationContext:
         self._execution = execution
         self._names: dict[int | None, str] = {}
         self._ids_given = 0
+        self._logger: ReplaySafeLogger | None = None
 
     def __repr__(self) -> str:
         return f"<DurableOrchestrationContext of {self.instance_id}>"
@@ -252,6 +261,14 @@ class DurableOrchestrationContext:
             raise ValueError("task_any needs at least one task; of none, none completes.")
         return WhenAnyTask(tasks)
 
+    def to_be_continued(self) -> ToBeContinued:
+        """What ``yield ...`` is in an ``async def``: ``await context.to_be_continued()``.
+
+        The orchestration waits there until its function is registered again with more code: other code in
+        this place, or more after it. It is how an orchestration is grown cell by cell.
+        """
+        return ToBeContinued()
+
     # -- the orchestration itself ----------------------------------------------------------------
 
     def continue_as_new(self, input_: Any) -> None:
@@ -310,6 +327,18 @@ class DurableOrchestrationContext:
         It can be compared with ISO 8601 text, so that a time that came in as JSON needs no parsing.
         """
         return Moment.of(self._execution.now)
+
+    @property
+    def logger(self) -> ReplaySafeLogger:
+        """A `logging.LoggerAdapter` whose records appear once, however often the orchestrator is replayed.
+
+        It is ``durablenb.orchestrator.<name>``, and says what has the level ``INFO`` or a higher one.
+        """
+        if self._logger is None:
+            started = self._execution.started
+            assert started is not None
+            self._logger = ReplaySafeLogger(started.name, lambda: self._execution.ledger.is_replaying)
+        return self._logger
 
     @property
     def is_replaying(self) -> bool:

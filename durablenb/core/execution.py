@@ -18,15 +18,16 @@ from datetime import UTC, datetime
 from types import CodeType
 from typing import Any
 
-from durablenb.core.context import DurableOrchestrationContext
+from durablenb.core.context import DurableOrchestrationContext, ToBeContinued
 from durablenb.core.ledger import MAX_ORCHESTRATION_ACTIONS, Halted, Ledger
 from durablenb.core.mailbox import Mailbox
+from durablenb.core.recording import Recording
 from durablenb.core.routine import RoutineTask
 from durablenb.core.tasks import AtomicTask, Parent, SubOrchestrationTask, TaskBase
 from durablenb.model import actions
 from durablenb.model.errors import TypeNotRegisteredError
 from durablenb.model.events import (
-    REQUESTED,
+    CodeAwaited,
     CustomStatusSet,
     Event,
     EventRaised,
@@ -40,6 +41,7 @@ from durablenb.model.events import (
 )
 from durablenb.model.failures import FailureDetails
 from durablenb.model.payloads import Codec
+from durablenb.model.source import Source, hash_of
 
 Orchestrator = Callable[[DurableOrchestrationContext], Any]
 NameOf = Callable[[object], str]
@@ -58,6 +60,8 @@ class Execution(Parent):
         How values become text.
     name_of
         Gives the registered name of a function or a name.
+    source
+        The function's, if it is known: what follows a ``yield ...`` of it.
     interrupts
         Exceptions that pass through instead of failing the orchestration: the kernel's interrupt where
         orchestrators run in the kernel's own thread.
@@ -71,6 +75,7 @@ class Execution(Parent):
         codec: Codec,
         name_of: NameOf,
         *,
+        source: Source | None = None,
         interrupts: tuple[type[BaseException], ...] = (),
         max_actions: int = MAX_ORCHESTRATION_ACTIONS,
     ) -> None:
@@ -89,6 +94,7 @@ class Execution(Parent):
         self.continue_with: str | None = None
         self.is_finished = False
         self._function = function
+        self._source = source
         self._interrupts = interrupts
         self._context = DurableOrchestrationContext(self)
         self._routine: Any = None
@@ -97,11 +103,17 @@ class Execution(Parent):
         self._woken: deque[RoutineTask] = deque()
         self._is_unloaded = False
         self._unregistered: TypeNotRegisteredError | None = None
+        self._recording = Recording()
+        self._episode: list[Event] = []
+        self._paused: Event | None = None
+        self._passing: Event | None = None
+        self.is_paused = False
+        """Whether it waits at a ``yield ...``."""
 
     @property
     def is_ready(self) -> bool:
         """Whether an episode would get anywhere."""
-        return not self.is_finished and (self._can_go_on or bool(self._woken))
+        return not (self.is_finished or self.is_paused) and (self._can_go_on or bool(self._woken))
 
     def deliver(self, event: Event) -> None:
         """Takes what arrived. What nobody waits for (late, doubled) changes nothing."""
@@ -128,6 +140,8 @@ class Execution(Parent):
     def resume(self, now: datetime, next_id: int) -> list[Event]:
         """An episode now: its facts, `OrchestratorStarted` first, an outcome last if there is one.
 
+        None at all where it still waits at the ``yield ...`` that its history ends with.
+
         Raises
         ------
         NonDeterminismError
@@ -135,16 +149,21 @@ class Execution(Parent):
         TypeNotRegisteredError
             If a value is of a type that isn't registered yet; nothing happened then.
         """
-        self.now = max(now, self.now)
-        begun = OrchestratorStarted(next_id, self.now)
-        self.ledger.begin(self.now, next_id + 1, None)
+        now = max(now, self.now)
+        if self._paused is not None:
+            paused, self._paused = self._paused, None
+            self._passing = OrchestratorStarted(next_id, now)
+            return self._replay_episode(paused)
+        self.now = now
+        self.ledger.begin(now, next_id + 1, None)
         self._run()
-        facts = [begun, *self.ledger.facts]
-        self.history.extend(facts)
-        return facts
+        return self._noted([OrchestratorStarted(next_id, now), *self.ledger.facts])
 
     def replay(self, history: Sequence[Event]) -> None:
         """Goes through what is recorded; the execution then stands where it stood.
+
+        An episode that ended at ``yield ...`` is left to `resume`, if nothing came after it: the code may go
+        on there now.
 
         Raises
         ------
@@ -153,21 +172,16 @@ class Execution(Parent):
         TypeNotRegisteredError
             If a value is of a type that isn't registered yet.
         """
-        position = 0
-        while position < len(history):
-            event = history[position]
-            position += 1
+        self._recording = Recording(history)
+        while self._recording:
+            event = self._recording.take()
             if type(event) is not OrchestratorStarted:
                 self.deliver(event)
-                continue
-            first = position
-            while position < len(history) and isinstance(history[position], REQUESTED):
-                position += 1
-            self.now = event.timestamp
-            self.ledger.begin(event.timestamp, 0, history[first:position])
-            self.history.append(event)
-            self._run()
-            self.history.extend(history[first:position])
+            elif self._recording.ends_at_pause:
+                self._paused = event
+                return
+            else:
+                self._replay_episode(event)
 
     @property
     def line(self) -> int | None:
@@ -203,7 +217,7 @@ class Execution(Parent):
         if self._is_unloaded and not self.ledger.is_halted:
             self.ledger.halt()
         if self.continue_with is None:
-            self.ledger.request(action)
+            self._request(action)
 
     def new_task_id(self) -> int:
         """The next task's id."""
@@ -216,6 +230,62 @@ class Execution(Parent):
         self._woken.append(routine)
 
     # -- inside ----------------------------------------------------------------------------------
+
+    def _request(self, action: actions.Action, *, is_outcome: bool = False) -> None:
+        if self.ledger.is_at_pause and type(action) is not actions.SetCustomStatus:
+            self._pass()
+        self.ledger.request(action, is_outcome=is_outcome)
+
+    def _replay_episode(self, begun: Event) -> list[Event]:
+        """A recorded episode; the facts of the one that follows if the code goes on at its ``yield ...``."""
+        self.now = begun.timestamp
+        self._episode = self._recording.facts()
+        self.ledger.begin(begun.timestamp, 0, self._episode)
+        self.history.append(begun)
+        self._run()
+        if self.ledger.is_replaying:
+            self.history.extend(self._episode)
+            return []
+        assert self._passing is not None
+        return self._noted([self._passing, *self.ledger.facts])
+
+    def _noted(self, facts: list[Event]) -> list[Event]:
+        self.history.extend(facts)
+        return facts
+
+    def _pass(self) -> None:
+        """The code goes on where it had waited for more of itself: what came since then has arrived now."""
+        self.history.extend(self._episode)
+        for event in self._recording.arrivals():
+            self.deliver(event)
+        if self._recording:
+            begun = self._recording.take()
+            self.now = begun.timestamp
+            self._episode = self._recording.facts()
+            self.history.append(begun)
+            self.ledger.go_on(self.now, 0, self._episode)
+            return
+        assert self._passing is not None
+        self.now = self._passing.timestamp
+        self.ledger.go_on(self.now, self._passing.event_id + 1, None)
+        shown = (event.status for event in reversed(self.history) if isinstance(event, CustomStatusSet))
+        if self.custom_status is not None and self.custom_status != next(shown, None):
+            self.ledger.request(actions.SetCustomStatus(self.custom_status))
+
+    def _goes_on(self) -> bool:
+        """Whether the code goes on at a ``yield ...``; else it waits there."""
+        line = self.line
+        rest = "" if line is None or self._source is None else hash_of(self._source.after(line))
+        if self.ledger.is_at_pause:
+            pause = self._episode[-1]
+            if self._recording or (rest and isinstance(pause, CodeAwaited) and rest != pause.rest):
+                self._pass()
+                return True
+            self.ledger.stay()
+        else:
+            self.ledger.request(actions.AwaitCode(line, rest))
+        self.is_paused = True
+        return False
 
     def _settle(self, task_id: int, text: str) -> None:
         task = self.tasks.pop(task_id, None)
@@ -274,7 +344,14 @@ class Execution(Parent):
             if self.continue_with is not None:
                 self._finish(None)
                 return
+            if yielded is ... or isinstance(yielded, ToBeContinued):
+                if not self._goes_on():
+                    return
+                task = None
+                continue
             task = self._checked_task(yielded)
+            if self.ledger.is_at_pause and not task.is_completed:
+                self._pass()
             if not task.is_completed:
                 self._awaited = task
                 task._watch(self)
@@ -315,12 +392,12 @@ class Execution(Parent):
 
     def _finish(self, value: object) -> None:
         if self.continue_with is not None:
-            self.ledger.request(actions.ContinueExecutionAsNew(self.continue_with), is_outcome=True)
+            self._request(actions.ContinueExecutionAsNew(self.continue_with), is_outcome=True)
         elif self.ledger.breach is not None:
             raise self.ledger.breach
         else:
             text = self.codec.encode(value, "result")
-            self.ledger.request(actions.CompleteExecution(text), is_outcome=True)
+            self._request(actions.CompleteExecution(text), is_outcome=True)
         self._end()
 
     def _finish_with(self, error: BaseException) -> None:
@@ -328,7 +405,7 @@ class Execution(Parent):
             error = self.ledger.breach
         self.ledger.follow_to(error)
         with contextlib.suppress(Halted):  # it doesn't fit what is recorded, and the ledger knows why
-            self.ledger.request(actions.FailExecution(self.codec.failure(error)), is_outcome=True)
+            self._request(actions.FailExecution(self.codec.failure(error)), is_outcome=True)
             self._end()
 
     def _end(self) -> None:

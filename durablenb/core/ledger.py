@@ -11,7 +11,7 @@ from typing import NoReturn
 from durablenb.core.records import described, differences, record, same
 from durablenb.model.actions import Action, SetCustomStatus
 from durablenb.model.errors import NonDeterminismError, OrchestrationLimitError
-from durablenb.model.events import CustomStatusSet, Event, ExecutionFailed
+from durablenb.model.events import CodeAwaited, CustomStatusSet, Event, ExecutionFailed
 
 MAX_ORCHESTRATION_ACTIONS = 100_000
 """What one execution may ask for, as in Azure's host."""
@@ -53,11 +53,15 @@ class Ledger:
 
     def begin(self, now: datetime, next_id: int, recorded: Sequence[Event] | None) -> None:
         """A new episode: with what is recorded of it, or with None where it happens now."""
+        self._rounds = 0
+        self.facts = []
+        self.go_on(now, next_id, recorded)
+
+    def go_on(self, now: datetime, next_id: int, recorded: Sequence[Event] | None) -> None:
+        """The code has passed a ``yield ...``: what it asks for now belongs to another episode."""
         self._now = now
         self._next_id = next_id
         self._position = 0
-        self._rounds = 0
-        self.facts = []
         self._recorded = (
             None if recorded is None else [event for event in recorded if type(event) is not CustomStatusSet]
         )
@@ -66,6 +70,16 @@ class Ledger:
     def is_replaying(self) -> bool:
         """Whether the episode is a recorded one."""
         return self._recorded is not None
+
+    @property
+    def is_at_pause(self) -> bool:
+        """Whether it is recorded that the code came to ``yield ...`` here."""
+        recorded, position = self._recorded, self._position
+        return recorded is not None and position < len(recorded) and type(recorded[position]) is CodeAwaited
+
+    def stay(self) -> None:
+        """The code waits at the ``yield ...`` that is recorded here."""
+        self._position += 1
 
     def request(self, action: Action, *, is_outcome: bool = False) -> None:
         """Records the request, or checks that the same one is recorded here.

@@ -17,6 +17,7 @@ _FACT_OF: dict[type, Callable[..., events.Event]] = {
     actions.CancelTimer: events.TimerCanceled,
     actions.SubscribeEvent: events.EventSubscribed,
     actions.UnsubscribeEvent: events.EventUnsubscribed,
+    actions.AwaitCode: events.CodeAwaited,
     actions.SetCustomStatus: events.CustomStatusSet,
     actions.CompleteExecution: events.ExecutionCompleted,
     actions.FailExecution: events.ExecutionFailed,

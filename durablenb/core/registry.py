@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
+from durablenb.core.names import is_defined, undefined_name
 from durablenb.model.errors import FunctionNotFoundError
 from durablenb.model.ids import checked_text
+from durablenb.model.source import Source
 
 NAME_ATTRIBUTE = "__durable_name__"
 """Where a registered function carries its name, so that it can be called by function."""
@@ -65,19 +67,35 @@ class Registry:
     def __init__(self) -> None:
         self.activities: dict[str, Activity] = {}
         self.orchestrators: dict[str, Callable[..., Any]] = {}
+        self.sources: dict[str, Source | None] = {}
+        """The orchestrators' source texts, as far as they are known."""
+        self._undefined: dict[object, str | None] = {}
 
     def add_activity(self, activity: Activity) -> None:
         """Registers an activity, in place of one of the same name."""
         check_limit(activity.max_concurrency)
         self.activities[activity.name] = activity
+        self._undefined.pop(("activity", activity.name), None)
         mark(activity.function, activity.name)
 
-    def add_orchestrator(self, function: Callable[..., Any], name: str) -> None:
+    def add_orchestrator(self, function: Callable[..., Any], name: str, source: Source | None = None) -> None:
         """Registers an orchestrator, in place of one of the same name."""
         if name.startswith("@"):
             raise ValueError(f"An orchestrator's name must not start with @: {name!r}.")
+        self.sources[name] = source
         self.orchestrators[name] = function
+        self._undefined.pop(("orchestrator", name), None)
         mark(function, name)
+
+    def undefined_name(self, kind: str, name: str) -> str | None:
+        """A name that this registered function needs and that no cell has defined yet, or None."""
+        key = (kind, name)
+        known = self._undefined.get(key, "")
+        if known is None or (known and not is_defined(known)):
+            return known
+        function = self.activities[name].function if kind == "activity" else self.orchestrators[name]
+        found = self._undefined[key] = undefined_name(function)
+        return found
 
 
 def check_limit(max_concurrency: object) -> None:

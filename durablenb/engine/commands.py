@@ -146,7 +146,7 @@ class Commands:
     def _resume(self, message: messages.Resume) -> bool:
         instance = self._lifecycle.open.get(message.instance_id)
         if instance is not None and instance.held:
-            self._lifecycle.release(instance)  # it is tried once more
+            self._lifecycle.obstacles.release(instance)  # it is tried once more
             self._lifecycle.enqueue(instance)
         if instance is not None and instance.is_suspended:
             instance.is_suspended = False

@@ -14,6 +14,7 @@ from typing import Any
 from durablenb.engine.locks import Condition, Event
 from durablenb.engine.messages import answer, refuse
 from durablenb.model.errors import StoreError
+from durablenb.model.source import Source
 from durablenb.ports.store import Record, Store
 
 RETRY_SECONDS = 1.0
@@ -28,6 +29,7 @@ class Batch:
     """Records that belong together, and what is to happen once they are on disk."""
 
     records: list[Record] = field(default_factory=list)
+    sources: list[Source] = field(default_factory=list)
     purged: list[str] = field(default_factory=list)
     replies: list[tuple[Future[Any], Any]] = field(default_factory=list)
     then: list[Callable[[], None]] = field(default_factory=list)
@@ -66,11 +68,16 @@ class Committer:
         self._committed = 0
         self._records_in = 0
         self._records_out = 0
+        self._patience: float | None = None
         self.failure: StoreError | None = None
         self.last_seq = 0
         """The last place taken in the journal, by a record that may have been purged since."""
         self.when_idle: Callable[[], None] = _nothing
         """Called, on the committer's thread, whenever all that was submitted is on disk."""
+        self.when_written: Callable[[], float | None] = _nothing
+        """Called, on the committer's thread, between commits; answers in how many seconds once more."""
+        self.before_purge: Callable[[list[str]], None] = _nothing
+        """Called, on the committer's thread, with the instances that are about to be deleted."""
 
     def start(self) -> None:
         """Begins to commit in a thread of its own."""
@@ -85,6 +92,15 @@ class Committer:
         self._records_in += len(batch.records)
         if self._records_in - self._records_out > BACKLOG:
             self.drain()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has a thread of its own now."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def nudge(self) -> None:
+        """Lets `when_written` be called soon; from any thread."""
+        self._queue.put(_NUDGE)
 
     @property
     def is_idle(self) -> bool:
@@ -119,10 +135,10 @@ class Committer:
                 batch = self._queue.get_nowait()
             except Empty:
                 break
-            if batch is not None:
-                self._unsaved.append(batch)
-            else:
+            if batch is None:
                 self._stop.set()
+            elif batch is not _NUDGE:
+                self._unsaved.append(batch)
         while self._unsaved:
             group = self._group()
             try:
@@ -135,6 +151,7 @@ class Committer:
                 return
             del self._unsaved[: len(group)]
             self._succeed(group)
+        self._patience = self.when_written()
 
     def close(self) -> None:
         """Commits what is left and ends the thread.
@@ -165,8 +182,11 @@ class Committer:
 
     def _receive(self) -> bool:
         """Waits for a batch, and keeps no other hold on it; false at the end."""
-        batch = self._queue.get()
-        if batch is not None:
+        try:
+            batch = self._queue.get(timeout=self._patience)
+        except Empty:
+            return True
+        if batch is not None and batch is not _NUDGE:
             self._unsaved.append(batch)
         return batch is not None
 
@@ -179,7 +199,11 @@ class Committer:
 
     def _write(self, group: list[Batch]) -> None:
         if group[0].purged:
+            self.before_purge(group[0].purged)
             self._store.purge(group[0].purged)
+        sources = [source for batch in group for source in batch.sources]
+        if sources:
+            self._store.keep(sources)
         records = group[0].records if len(group) == 1 else [r for batch in group for r in batch.records]
         if records:
             self._store.append(records)
@@ -208,5 +232,9 @@ class Committer:
             self._changed.notify_all()
 
 
-def _nothing() -> None:
+def _nothing(*_: object) -> None:
     """Does nothing."""
+
+
+_NUDGE = Batch()
+"""Stands in the queue where there is no batch, but something else to do."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 
 from durablenb.core.registry import Activity, Registry
 from durablenb.engine.executors import Executors
-from durablenb.engine.lifecycle import Lifecycle
+from durablenb.engine.logbook import LogBook
 from durablenb.engine.messages import Finished
-from durablenb.engine.work import Work, current
+from durablenb.engine.obstacles import Obstacles
+from durablenb.engine.transcript import current
+from durablenb.engine.work import Work
 from durablenb.model.failures import failure_of
 
 
@@ -23,12 +25,14 @@ class Dispatcher:
         The activities by name.
     executors
         Where they run.
-    lifecycle
+    obstacles
         Is told which instances lack an activity.
     post
         Tells the engine that one ended.
     now
         What time it is.
+    book
+        Takes what they print.
     max_concurrency
         How many may run at a time in the whole hub; None for no limit.
     """
@@ -37,39 +41,54 @@ class Dispatcher:
         self,
         registry: Registry,
         executors: Executors,
-        lifecycle: Lifecycle,
+        obstacles: Obstacles,
         post: Callable[[Finished], None],
         now: Callable[[], datetime],
+        book: LogBook,
         max_concurrency: int | None,
     ) -> None:
         self._registry = registry
         self._executors = executors
-        self._lifecycle = lifecycle
+        self._obstacles = obstacles
         self.post = post
         self.now = now
+        self.book = book
         self._max_concurrency = max_concurrency
         self._ready: deque[Work] = deque()
         self._full: dict[str, deque[Work]] = {}
         self._missing: dict[str, list[Work]] = {}
+        self._undefined: dict[str, str] = {}
         self._running_by_name: Counter[str] = Counter()
         self._running: set[Work] = set()
         self.is_closing = False
 
     def offer(self, work: Work) -> None:
-        """Takes a call; it starts at the next `pump` that has a place for it."""
-        if work.name in self._registry.activities:
+        """Takes a call; it starts at the next `pump` that has a place for it, once all it needs is there."""
+        if work.name not in self._registry.activities:
+            self._missing.setdefault(work.name, []).append(work)
+            self._obstacles.lack(work.instance, work.name)
+            return
+        undefined = self._undefined_name(work)
+        if undefined is None:
             self._ready.append(work)
         else:
             self._missing.setdefault(work.name, []).append(work)
-            self._lifecycle.lack(work.instance, work.name)
+            self._undefined[work.name] = undefined
+            self._obstacles.lack_name(work.instance, undefined)
 
     def registered(self, name: str) -> None:
         """An activity was registered: calls that waited for it may start."""
+        lacked = self._undefined.pop(name, name)
         for work in self._missing.pop(name, ()):
-            self._lifecycle.found(work.instance, name)
-            self._ready.append(work)
+            self._obstacles.found(work.instance, lacked)
+            self.offer(work)
         for work in self._full.pop(name, ()):
             self._ready.append(work)
+
+    def names_found(self, names: Collection[str]) -> None:
+        """Cells have defined these names: calls of activities that need them may start."""
+        for activity in [one for one, lacked in self._undefined.items() if lacked in names]:
+            self.registered(activity)
 
     def activity(self, name: str) -> Activity:
         """The activity as it is registered now."""
@@ -112,6 +131,10 @@ class Dispatcher:
     def is_running_here(self) -> bool:
         """Whether it is a call itself that asks."""
         return current.get() in self._running
+
+    def _undefined_name(self, work: Work) -> str | None:
+        """After a restart: a name that the activity needs and whose cell has not run yet."""
+        return self._registry.undefined_name("activity", work.name) if work.instance.is_recovered else None
 
     def _next_of(self, name: str) -> None:
         """There may be a place for a call that waits for one of this activity's."""

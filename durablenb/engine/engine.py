@@ -19,6 +19,7 @@ from durablenb.core.registry import Registry
 from durablenb.engine.committer import Committer
 from durablenb.engine.executors import UNHARMED, Executors
 from durablenb.engine.locks import Event
+from durablenb.engine.logbook import LogBook
 from durablenb.engine.machine import EngineOptions, Machine, World
 from durablenb.engine.messages import ClientMessage, Durable, Message, Wake, refuse
 from durablenb.model.errors import DurableError, StoreError, WaitTimeoutError
@@ -26,6 +27,9 @@ from durablenb.ports.clock import Clock
 from durablenb.ports.store import Store
 
 log = logging.getLogger("durablenb")
+
+LOOK_SECONDS = 0.1
+"""Seconds between two looks at whether cells have defined what is waited for."""
 
 LONGEST_SLEEP = 60.0
 """Seconds after which the engine looks at the clock again, which may have been set."""
@@ -63,6 +67,9 @@ class Engine:
         self.executors = executors
         self.committer = Committer(store)
         self.committer.when_idle = self._look_around
+        self.book = LogBook(store, clock.now, options.codec.told, self.committer.nudge)
+        self.committer.when_written = self.book.visit
+        self.committer.before_purge = self.book.forget
         self.waiters: set[object] = set()
         self._inbox: SimpleQueue[Message] = SimpleQueue()
         self._news = Event()
@@ -74,7 +81,7 @@ class Engine:
         self._pid = os.getpid()
         self._is_torn = False
         self._defect: DurableError | None = None
-        self._world = World(store, clock, registry, executors, self.committer, self.post, options)
+        self._world = World(store, clock, registry, executors, self.committer, self.book, self.post, options)
         self.machine = Machine(self._world)
         clock.subscribe(lambda: self.post(Wake()))
 
@@ -128,6 +135,7 @@ class Engine:
     def start(self) -> None:
         """Begins to run in a thread of its own."""
         self._is_threaded = True
+        self.book.is_shown = False
         self._thread = threading.Thread(target=self._run, name="durablenb-engine", daemon=True)
         self._thread.start()
 
@@ -140,6 +148,10 @@ class Engine:
     def is_threaded(self) -> bool:
         """Whether the engine has a thread of its own."""
         return self._is_threaded
+
+    def settle_log(self) -> None:
+        """Waits until what was printed by now is on disk, unless the disk takes nothing now."""
+        self.book.flush(lambda: self.committer.is_running and self.committer.failure is None)
 
     def settle(self, instance_id: str) -> None:
         """Waits for the disk if that instance has ended.
@@ -178,7 +190,13 @@ class Engine:
             try:
                 self.executors.close(wait=wait)
             finally:
-                self.committer.close()
+                self._close_files()
+
+    def _close_files(self) -> None:
+        try:
+            self.committer.close()
+        finally:
+            self.book.end()
 
     def _take_last(self, wait: bool) -> None:
         """With `wait` until nothing runs any more: takes the messages that still come."""
@@ -347,6 +365,8 @@ class Engine:
     def _timeout(self) -> float | None:
         due = self.machine.timers.next_due()
         seconds = None if due is None else self.clock.seconds_until(due)
+        if self.machine.lifecycle.obstacles.are_names:  # no one tells when a cell defines a name
+            return LOOK_SECONDS if seconds is None else min(seconds, LOOK_SECONDS)
         return None if seconds is None else min(seconds, LONGEST_SLEEP)
 
     def _take_messages(self) -> None:

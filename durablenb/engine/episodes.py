@@ -15,9 +15,17 @@ from durablenb.engine.executors import UNHARMED
 from durablenb.engine.instance import Instance
 from durablenb.engine.journal import Journal
 from durablenb.engine.lifecycle import Lifecycle
+from durablenb.engine.logbook import LogBook
 from durablenb.engine.timers import Timers
+from durablenb.engine.transcript import SILENCE, current, speaking
+from durablenb.engine.turn import Turn
 from durablenb.engine.work import Work
-from durablenb.model.errors import InstanceExistsError, NonDeterminismError, TypeNotRegisteredError
+from durablenb.model.errors import (
+    InstanceExistsError,
+    NonDeterminismError,
+    TypeNotRegisteredError,
+    WaitTimeoutError,
+)
 from durablenb.model.events import (
     TERMINAL,
     Event,
@@ -54,16 +62,21 @@ class EpisodeOptions:
 
 
 class Running:
-    """While orchestrators' code runs, so that the engine knows when that code asks it for something."""
+    """While orchestrators' code runs, so that the engine knows when that code asks it for something.
+
+    What that code prints goes nowhere, unless it is its `Turn`.
+    """
 
     def __init__(self) -> None:
         self._thread: int | None = None
 
     def __enter__(self) -> None:
+        self._token = current.set(SILENCE)
         self._thread = threading.get_ident()
 
     def __exit__(self, *_: object) -> None:
         self._thread = None
+        current.reset(self._token)
 
     @property
     def is_here(self) -> bool:
@@ -80,6 +93,8 @@ class Episodes:
         The world.
     timers
         Where deadlines go.
+    book
+        Takes what orchestrators print.
     offer
         Takes calls of activities.
     options
@@ -94,6 +109,7 @@ class Episodes:
         registry: Registry,
         codec: Codec,
         timers: Timers,
+        book: LogBook,
         offer: Callable[[Work], None],
         options: EpisodeOptions,
     ) -> None:
@@ -103,12 +119,13 @@ class Episodes:
         self._registry = registry
         self._codec = codec
         self._timers = timers
+        self._book = book
         self._offer = offer
         self._options = options
         self._loaded: OrderedDict[Instance, int] = OrderedDict()
         self._cached = 0
         self.running = Running()
-        self.lifecycle = Lifecycle(journal, timers, clock, self.new_execution, self._forget)
+        self.lifecycle = Lifecycle(journal, timers, clock, registry, self.new_execution, self._forget)
 
     def run_queued(self, limit: int | None = None) -> list[Instance]:
         """An episode for each queued instance (`limit` of them); answers which ones."""
@@ -135,7 +152,7 @@ class Episodes:
         """A fresh execution of the registered code, or None if there is none yet."""
         function = self._registry.orchestrators.get(instance.name)
         if function is None:
-            self.lifecycle.lack(instance, instance.name)
+            self.lifecycle.obstacles.lack(instance, instance.name)
             return None
         return Execution(
             function,
@@ -143,6 +160,7 @@ class Episodes:
             instance.execution_id,
             self._codec,
             name_of,
+            source=self._registry.sources.get(instance.name),
             interrupts=self._options.interrupts,
             max_actions=self._options.max_orchestration_actions,
         )
@@ -167,10 +185,14 @@ class Episodes:
             self._replay(instance, histories.get(instance.id, []))
 
     def _is_registered(self, instance: Instance) -> bool:
-        if instance.name in self._registry.orchestrators:
-            return True
-        self.lifecycle.lack(instance, instance.name)
-        return False
+        if instance.name not in self._registry.orchestrators:
+            self.lifecycle.obstacles.lack(instance, instance.name)
+            return False
+        undefined = self._registry.undefined_name("orchestrator", instance.name)
+        if instance.is_recovered and undefined is not None:
+            self.lifecycle.obstacles.lack_name(instance, undefined)
+            return False
+        return True
 
     def _replay(self, instance: Instance, history: list[Event]) -> None:
         execution = self.new_execution(instance)
@@ -202,15 +224,16 @@ class Episodes:
             self._journal.write(instance, fact)
             self.lifecycle.end(instance, fact)
         else:
-            self.lifecycle.hold(instance, error)
-            log.warning("%s (%s) is held. %s", instance.id, instance.name, error)
+            self.lifecycle.obstacles.hold(instance, error)
+            with speaking(None):
+                log.warning("%s (%s) is held. %s", instance.id, instance.name, error)
 
     def _await_type(self, instance: Instance, execution: Execution, error: TypeNotRegisteredError) -> None:
         """A value can't be read yet: the instance waits until its type is registered."""
         execution.unload()
         instance.execution = None
         self._forget(instance)
-        self.lifecycle.lack(instance, error.type_name)
+        self.lifecycle.obstacles.lack(instance, error.type_name)
 
     # -- running ---------------------------------------------------------------------------------
 
@@ -235,7 +258,8 @@ class Episodes:
             return
         if execution.is_ready:
             try:
-                facts = execution.resume(self._clock.now(), instance.next_event_id)
+                with Turn(self._book, instance):
+                    facts = execution.resume(self._clock.now(), instance.next_event_id)
                 if self._options.verify_replay:
                     self._verify(instance, execution)
             except NonDeterminismError as error:
@@ -254,7 +278,22 @@ class Episodes:
             for fact in facts:
                 self._journal.write(instance, fact)
             self._act_on(instance, facts)
+            if execution.is_paused:
+                self._pause(instance, execution)
+            elif execution.is_ready:  # what arrived during a pause has more to do than this
+                self.lifecycle.enqueue(instance)
         self._remember(instance)
+
+    def _pause(self, instance: Instance, execution: Execution) -> None:
+        """The code came to ``yield ...``: the instance waits to be registered again."""
+        where = f" at line {execution.line}" if execution.line else ""
+        execution.unload()
+        instance.execution = None
+        why = WaitTimeoutError(
+            f"{instance.id} ({instance.name}) waits for more code{where}, at its `yield ...`. Write on "
+            "from there and run the cell again, then wait again. Nothing is lost meanwhile."
+        )
+        self.lifecycle.obstacles.hold(instance, why)
 
     def _verify(self, instance: Instance, execution: Execution) -> None:
         again = self.new_execution(instance)
@@ -289,7 +328,7 @@ class Episodes:
         known = self._registry.activities
         if fact.name in known or instance.is_recovered:
             instance.pending.add(fact.task_id)
-            self._offer(Work(instance, fact.task_id, fact.name, fact.input, self._codec))
+            self._offer(Work(instance, fact.task_id, fact.name, fact.input, self._codec, fact.attempt))
         else:
             refused.append((TaskFailed, fact.task_id, not_found("activity", fact.name, known)))
 
@@ -344,9 +383,10 @@ class Episodes:
 
     def unload(self) -> None:
         """Drops all that is in memory; no ``finally`` block of the user's gets anything done any more."""
-        for instance in self.lifecycle.open.values():
-            if instance.execution is not None:
-                instance.execution.unload()
+        with speaking(SILENCE):
+            for instance in self.lifecycle.open.values():
+                if instance.execution is not None:
+                    instance.execution.unload()
 
     def _forget(self, instance: Instance) -> None:
         self._cached -= self._loaded.pop(instance, 0)

@@ -8,6 +8,7 @@ from durablenb.engine.committer import Batch, Committer
 from durablenb.engine.instance import Instance
 from durablenb.engine.messages import Reply
 from durablenb.model.events import Event
+from durablenb.model.source import Source
 from durablenb.ports.store import Record
 
 
@@ -25,6 +26,7 @@ class Journal:
     def __init__(self, committer: Committer, last_seq: int) -> None:
         self._committer = committer
         self._batch = Batch()
+        self._kept: set[str] = set()
         self.seq = last_seq
 
     def write(self, instance: Instance, event: Event) -> None:
@@ -34,6 +36,12 @@ class Journal:
         self.seq += 1
         self._batch.records.append(Record(self.seq, instance.id, instance.execution_id, event))
         instance.next_event_id = event.event_id + 1
+
+    def keep(self, source: Source) -> None:
+        """Keeps a source text, before what is written from now on."""
+        if source.hash not in self._kept:
+            self._kept.add(source.hash)
+            self._batch.sources.append(source)
 
     def answer(self, reply: Reply, value: object) -> None:
         """Answers a client once all that was written before is on disk."""

@@ -10,11 +10,14 @@ from weakref import WeakValueDictionary
 
 from durablenb.core.execution import Execution
 from durablenb.core.fold import failure_text
+from durablenb.core.registry import Registry
 from durablenb.engine.instance import Instance, Outcome
 from durablenb.engine.journal import Journal
 from durablenb.engine.messages import answer
+from durablenb.engine.obstacles import Obstacles
 from durablenb.engine.timers import Timers
-from durablenb.model.errors import FunctionNotFoundError, OrchestrationTerminatedError
+from durablenb.engine.transcript import SILENCE, speaking
+from durablenb.model.errors import OrchestrationTerminatedError
 from durablenb.model.events import (
     ContinueAsNew,
     CustomStatusSet,
@@ -51,6 +54,8 @@ class Lifecycle:
         Where scheduled starts wait.
     clock
         What time it is.
+    registry
+        The orchestrators' sources.
     new_execution
         Makes the live execution of an instance, or None where its code isn't registered.
     forget
@@ -62,20 +67,21 @@ class Lifecycle:
         journal: Journal,
         timers: Timers,
         clock: Clock,
+        registry: Registry,
         new_execution: Callable[[Instance], Execution | None],
         forget: Callable[[Instance], None],
     ) -> None:
         self._journal = journal
         self._timers = timers
         self._clock = clock
+        self._sources = registry.sources
         self._new_execution = new_execution
         self._forget = forget
         self.open: dict[str, Instance] = {}
+        self.obstacles = Obstacles(self.open)
         self.ended: OrderedDict[str, Outcome] = OrderedDict()
         self._failed: WeakValueDictionary[str, Instance] = WeakValueDictionary()
         self.queue: deque[Instance] = deque()
-        self.blocked: set[Instance] = set()
-        """Open instances that are held, or that lack code."""
 
     def begin(
         self,
@@ -92,9 +98,14 @@ class Lifecycle:
         """A new execution."""
         now = self._clock.now()
         execution_id = execution_id_of(instance_id, self._journal.seq + 1, now)
-        started = ExecutionStarted(1, now, name, text, version, parent, tags or {}, start_at, generation)
+        source = self._sources.get(name)
+        started = ExecutionStarted(
+            1, now, name, text, version, parent, tags or {}, start_at, generation, source and source.hash
+        )
         instance = Instance(instance_id, execution_id, started)
         self.reopen(instance)
+        if source is not None:
+            self._journal.keep(source)
         self._journal.write(instance, started)
         instance.execution = self._new_execution(instance)
         if instance.execution is not None:
@@ -142,46 +153,6 @@ class Lifecycle:
         instance.is_queued = True
         self.queue.append(instance)
 
-    def hold(self, instance: Instance, why: Exception) -> None:
-        """The instance doesn't go on until its code, or somebody's mind, has changed."""
-        instance.held = why
-        self.blocked.add(instance)
-
-    def release(self, instance: Instance) -> None:
-        """The instance may be tried once more."""
-        instance.held = None
-        self._unblock(instance)
-
-    def lack(self, instance: Instance, name: str) -> None:
-        """The instance can't go on before something of this name is registered."""
-        instance.missing.add(name)
-        self.blocked.add(instance)
-
-    def found(self, instance: Instance, name: str) -> None:
-        """What it lacked is registered now."""
-        instance.missing.discard(name)
-        self._unblock(instance)
-
-    def obstacle(self, instance_id: str) -> Exception | None:
-        """Why an instance can't go on until somebody does something, or None; from any thread."""
-        for instance in tuple(self.blocked):
-            if self._descends(instance, instance_id):
-                return instance.held or _waiting_for_code(instance)
-        return None
-
-    def _descends(self, instance: Instance, ancestor: str) -> bool:
-        seen: Instance | None = instance
-        while seen is not None:
-            if seen.id == ancestor:
-                return True
-            link = seen.started.parent
-            seen = None if link is None else self.open.get(link.instance_id)
-        return False
-
-    def _unblock(self, instance: Instance) -> None:
-        if instance.held is None and not instance.missing:
-            self.blocked.discard(instance)
-
     def end(self, instance: Instance, fact: Event) -> None:
         """The instance ended with this fact, or goes on as new."""
         if isinstance(fact, ContinueAsNew):
@@ -223,11 +194,12 @@ class Lifecycle:
 
     def _close(self, instance: Instance) -> None:
         instance.is_closed = True
-        self.blocked.discard(instance)
+        self.obstacles.drop(instance)
         if self.open.get(instance.id) is instance:
             del self.open[instance.id]
         if instance.execution is not None and not instance.execution.is_finished:
-            instance.execution.unload()
+            with speaking(SILENCE):
+                instance.execution.unload()
         instance.execution = None
         self._forget(instance)
 
@@ -261,12 +233,4 @@ def _failure(instance: Instance, fact: Event) -> FailureDetails:
     assert isinstance(fact, ExecutionTerminated)
     return failure_of(
         OrchestrationTerminatedError(f"{instance.id} was terminated: {fact.reason or 'no reason'}")
-    )
-
-
-def _waiting_for_code(instance: Instance) -> Exception:
-    names = ", ".join(repr(name) for name in sorted(instance.missing))
-    return FunctionNotFoundError(
-        f"{instance.id} ({instance.name}) waits for {names}: run the cell that defines it, then wait "
-        "again. Nothing is lost meanwhile."
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from concurrent.futures import Future
+from operator import attrgetter
 from typing import Any
 
 
@@ -29,13 +30,13 @@ class Condition(threading.Condition):
         self._lock = threading.RLock()
         self._waiters = deque()
 
-    __enter__ = property(lambda self: self._lock.__enter__)
-    __exit__ = property(lambda self: self._lock.__exit__)
-    acquire = property(lambda self: self._lock.acquire)
-    release = property(lambda self: self._lock.release)
-    _release_save = property(lambda self: self._lock._release_save)
-    _acquire_restore = property(lambda self: self._lock._acquire_restore)
-    _is_owned = property(lambda self: self._lock._is_owned)
+    __enter__ = property(attrgetter("_lock.__enter__"))
+    __exit__ = property(attrgetter("_lock.__exit__"))
+    acquire = property(attrgetter("_lock.acquire"))
+    release = property(attrgetter("_lock.release"))
+    _release_save = property(attrgetter("_lock._release_save"))
+    _acquire_restore = property(attrgetter("_lock._acquire_restore"))
+    _is_owned = property(attrgetter("_lock._is_owned"))
 
 
 class Event(threading.Event):

@@ -7,7 +7,8 @@ import contextlib
 import inspect
 import threading
 
-from durablenb.engine.work import argument, current
+from durablenb.engine.taps import enter
+from durablenb.engine.work import argument
 from durablenb.ports.executor import Job, Outcome
 
 
@@ -56,7 +57,7 @@ class LoopExecutor:
 async def _call(job: Job) -> None:
     if not job.begin():
         return
-    current.set(job)  # for this task alone
+    enter(job)  # for this task alone
     try:
         value = job.function(argument(job)) if job.takes_input else job.function()
         outcome: Outcome = job.codec.encode(await value if inspect.isawaitable(value) else value, "result")

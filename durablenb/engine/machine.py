@@ -19,6 +19,7 @@ from durablenb.engine.episodes import EpisodeOptions, Episodes
 from durablenb.engine.executors import Executors
 from durablenb.engine.instance import Instance
 from durablenb.engine.journal import Journal
+from durablenb.engine.logbook import LogBook
 from durablenb.engine.messages import Durable, Finished, Message, Registered, Wake
 from durablenb.engine.timers import Timers
 from durablenb.engine.work import Work
@@ -58,6 +59,7 @@ class World:
     registry: Registry
     executors: Executors
     committer: Committer
+    book: LogBook
     post: Callable[[Message], None]
     options: EngineOptions
     seen: set[str] = field(default_factory=set)
@@ -85,11 +87,25 @@ class Machine:
         self.journal = Journal(committer, committer.last_seq)
         self.timers = Timers()
         self.episodes = Episodes(
-            store, self.journal, clock, registry, options.codec, self.timers, self._offer, options.episodes
+            store,
+            self.journal,
+            clock,
+            registry,
+            options.codec,
+            self.timers,
+            world.book,
+            self._offer,
+            options.episodes,
         )
         self.lifecycle = self.episodes.lifecycle
         self.dispatcher = Dispatcher(
-            registry, world.executors, self.lifecycle, world.post, clock.now, options.max_concurrency
+            registry,
+            world.executors,
+            self.lifecycle.obstacles,
+            world.post,
+            clock.now,
+            world.book,
+            options.max_concurrency,
         )
         self.commands = Commands(store, self.journal, clock, registry, self.episodes)
         crashes = store.crashes()
@@ -117,6 +133,7 @@ class Machine:
         StoreError
             If the journal can't be written or read now; the next time it goes on from here.
         """
+        self.look_for_names()
         self.offer_durable()
         self.fire_timers()
         self.episodes.run_queued()
@@ -127,6 +144,7 @@ class Machine:
 
     def work(self) -> str | None:
         """An activity in this thread, or an episode, if one can be done; says what it was."""
+        self.look_for_names()
         self.dispatcher.pump()
         job = self._executors.inline.run_next()
         if isinstance(job, Work):
@@ -135,6 +153,16 @@ class Machine:
             taken = self.episodes.run_queued(1)
             return f"episode of {taken[0].id}"
         return None
+
+    def look_for_names(self) -> None:
+        """Goes on with what had waited for names that cells have defined meanwhile."""
+        if not self.lifecycle.obstacles.are_names:
+            return
+        found = self.lifecycle.obstacles.found_names()
+        for instances in found.values():
+            for instance in instances:
+                self.lifecycle.enqueue(instance)
+        self.dispatcher.names_found(found)
 
     def offer_durable(self) -> None:
         """Hands on the calls that are on disk."""
@@ -219,14 +247,15 @@ class Machine:
             if instance.name == message.name and (instance.held or instance.execution is None):
                 if is_first and isinstance(instance.held, InstanceStateError):
                     continue  # it is what the process died of; after a restart all cells are run again
-                self.lifecycle.release(instance)
-                self.lifecycle.found(instance, message.name)
+                self.lifecycle.obstacles.release(instance)
+                self.lifecycle.obstacles.found(instance, message.name)
+                self.lifecycle.obstacles.drop_names(instance)
                 self.lifecycle.enqueue(instance)
 
     def _type_registered(self, name: str) -> None:
         for instance in list(self.lifecycle.open.values()):
             if instance.execution is None and name in instance.missing:
-                self.lifecycle.found(instance, name)
+                self.lifecycle.obstacles.found(instance, name)
                 self.lifecycle.enqueue(instance)
 
     def _offer(self, work: Work) -> None:
@@ -242,11 +271,13 @@ class Machine:
             instance.pending.add(event.task_id)
             if isinstance(event, TaskScheduled):
                 codec = self._world.options.codec
-                self.dispatcher.offer(Work(instance, event.task_id, event.name, event.input, codec))
+                self.dispatcher.offer(
+                    Work(instance, event.task_id, event.name, event.input, codec, event.attempt)
+                )
             elif not isinstance(event, SubOrchestrationInstanceCreated):
                 self.timers.add(event.fire_at, instance, event.task_id)
         if crashes >= POISON_LIMIT:
-            self.lifecycle.hold(instance, _poisonous(instance, crashes))
+            self.lifecycle.obstacles.hold(instance, _poisonous(instance, crashes))
         start_at = instance.started.scheduled_start_time
         if not instance.has_begun and start_at is not None and start_at > self._clock.now():
             instance.is_due = False

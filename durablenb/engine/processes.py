@@ -10,12 +10,16 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
+from durablenb.engine import taps
 from durablenb.engine.executors import ThreadExecutor
+from durablenb.engine.transcript import Transcript, current
 from durablenb.engine.work import call, invoke
 from durablenb.model.failures import failure_of
+from durablenb.model.logs import Said
 from durablenb.model.payloads import Codec
 from durablenb.ports.executor import Job, Outcome
 
@@ -49,7 +53,7 @@ class FuturesExecutor:
         if not job.begin():
             return
         try:
-            given: concurrent.futures.Future[Outcome]
+            given: concurrent.futures.Future[Any]
             if self._is_near:
                 given = self._pool.submit(invoke, job)
             else:
@@ -69,15 +73,20 @@ class FuturesExecutor:
     def close(self, *, wait: bool) -> None:
         """Does nothing: the pool is its owner's."""
 
-    def _ended(self, job: Job, done: concurrent.futures.Future[Outcome]) -> None:
+    def _ended(self, job: Job, done: concurrent.futures.Future[Any]) -> None:
         self._given.discard(done)
         if self._is_dropping and done.cancelled():
             job.finish(None)
             return
         try:
-            job.finish(done.result())
+            outcome = done.result()
+            if not self._is_near:
+                outcome, told = outcome
+                for said in told:
+                    job.output.take(said)
         except BaseException as error:
-            job.finish(job.codec.failure(error))
+            outcome = job.codec.failure(error)
+        job.finish(outcome)
 
 
 class ProcessExecutor(ThreadExecutor):
@@ -117,7 +126,7 @@ class ProcessExecutor(ThreadExecutor):
                 process = self._processes.own = _started()
                 self._living.add(process)
                 process.take(parcel)
-            return process.outcome()
+            return process.outcome(lambda said: job.output.take(said))
         except BaseException as error:
             return job.codec.failure(error)
 
@@ -156,9 +165,10 @@ class Process:
             return False
         return True
 
-    def outcome(self) -> Outcome:
-        """What came of the job."""
-        outcome = self._answer()
+    def outcome(self, hear: Callable[[Said], None]) -> Outcome:
+        """What came of the job; `hear` gets each line that it prints."""
+        while isinstance(outcome := self._answer(), Said):
+            hear(outcome)
         if outcome is None:
             self.end()
             died = ChildProcessError(
@@ -180,9 +190,9 @@ class Process:
         with contextlib.suppress(OSError):
             self._process.kill()
 
-    def _answer(self) -> Outcome | None:
+    def _answer(self) -> Outcome | Said | None:
         try:
-            answer: Outcome = pickle.load(self._from)
+            answer: Outcome | Said = pickle.load(self._from)
         except (OSError, EOFError, ValueError, pickle.UnpicklingError):
             return None
         return answer
@@ -203,22 +213,45 @@ def serve() -> None:
     replies = os.fdopen(os.dup(1), "wb")
     with open(os.devnull, "rb") as nothing:  # noqa: PTH123
         os.dup2(nothing.fileno(), 0)
-    os.dup2(2, 1)  # what activities print must not get among the replies
-    answer: Outcome = "ready"
-    with contextlib.suppress(BrokenPipeError, EOFError, KeyboardInterrupt):
-        while True:
-            replies.write(pickle.dumps(answer))
+    os.dup2(2, 1)  # what libraries print past Python must not get among the replies
+    turn = threading.RLock()
+
+    def send(answer: Outcome | Said) -> None:
+        message = pickle.dumps(answer)
+        with turn:
+            replies.write(message)
             replies.flush()
-            answer = call_pickled(*pickle.load(requests))
+
+    def tell(said: Said) -> None:
+        with contextlib.suppress(OSError, ValueError):  # nobody listens any more
+            send(said)
+
+    with contextlib.suppress(BrokenPipeError, EOFError, KeyboardInterrupt):
+        send("ready")
+        while True:
+            send(_call_heard(tell, *pickle.load(requests)))
 
 
-def call_pickled(data: bytes, text: str, takes_input: bool, codec: Codec) -> Outcome:
-    """The outcome of a job, in another process than that of the hub."""
+def call_pickled(data: bytes, text: str, takes_input: bool, codec: Codec) -> tuple[Outcome, list[Said]]:
+    """The outcome of a job, in another process than that of the hub, and what it printed."""
+    told: list[Said] = []
+    return _call_heard(told.append, data, text, takes_input, codec), told
+
+
+def _call_heard(
+    keep: Callable[[Said], None], data: bytes, text: str, takes_input: bool, codec: Codec
+) -> Outcome:
+    transcript = Transcript(keep)
+    taps.install()
+    token = taps.enter(transcript)
     try:
-        function = _unpickled(data)
+        return call(_unpickled(data), text, takes_input, codec)
     except BaseException as error:
         return codec.failure(error)
-    return call(function, text, takes_input, codec)
+    finally:
+        current.reset(token)
+        transcript.close()
+        taps.remove()
 
 
 def _parcel(job: Job) -> tuple[bytes, str, bool, Codec]:

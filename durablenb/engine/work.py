@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Coroutine
-from contextvars import ContextVar
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from durablenb.core.annotations import input_type
 from durablenb.core.registry import Activity
+from durablenb.engine.logbook import Author
 from durablenb.engine.messages import Finished
+from durablenb.engine.taps import enter
+from durablenb.engine.transcript import Transcript, current
 from durablenb.model.payloads import Codec
 from durablenb.ports.executor import Job, Outcome
 
 if TYPE_CHECKING:
     from durablenb.engine.dispatcher import Dispatcher
     from durablenb.engine.instance import Instance
-
-
-current: ContextVar[Job | None] = ContextVar("current", default=None)
-"""The call inside of which this code runs."""
 
 
 class Work:
@@ -34,10 +32,14 @@ class Work:
         The activity's name and its argument as text.
     codec
         How values become text.
+    attempt
+        Of a call that is made again when it fails: which one, from 1.
     """
 
     __slots__ = (
+        "_transcript",
         "activity",
+        "attempt",
         "codec",
         "dispatcher",
         "execution_id",
@@ -51,14 +53,18 @@ class Work:
     activity: Activity
     dispatcher: Dispatcher
 
-    def __init__(self, instance: Instance, task_id: int, name: str, text: str, codec: Codec) -> None:
+    def __init__(
+        self, instance: Instance, task_id: int, name: str, text: str, codec: Codec, attempt: int = 1
+    ) -> None:
         self.instance = instance
         self.execution_id = instance.execution_id
         self.task_id = task_id
         self.name = name
         self.text = text
         self.codec = codec
+        self.attempt = attempt
         self.started_at: datetime | None = None
+        self._transcript: Transcript | None = None
 
     @property
     def is_wanted(self) -> bool:
@@ -75,6 +81,17 @@ class Work:
         """Whether the function has a parameter."""
         return self.activity.takes_input
 
+    @property
+    def output(self) -> Transcript:
+        """Where what it prints goes."""
+        if self._transcript is None:
+            self._transcript = self.dispatcher.book.open(self._author)
+        return self._transcript
+
+    @property
+    def _author(self) -> Author:
+        return Author(self.instance.id, self.execution_id, self.task_id, self.name, self.attempt)
+
     def begin(self) -> bool:
         """Notes the time at which it starts; one that isn't to be done any more gives its place back."""
         if self.dispatcher.is_closing or not self.is_wanted:
@@ -86,6 +103,8 @@ class Work:
 
     def finish(self, outcome: Outcome | None) -> None:
         """Posts what became of it, None if it was not run after all."""
+        if self._transcript is not None:
+            self.dispatcher.book.close(self._author)
         self.dispatcher.post(Finished(self, outcome, self.started_at, self.dispatcher.now()))
 
 
@@ -96,7 +115,7 @@ def argument(job: Job) -> Any:
 
 def invoke(job: Job, *, passing: tuple[type[BaseException], ...] = ()) -> Outcome:
     """Calls the activity; whatever it raises is its failure, but for what is to pass through."""
-    token = current.set(job)
+    token = enter(job)
     try:
         return call(job.function, job.text, job.takes_input, job.codec, passing=passing)
     finally:

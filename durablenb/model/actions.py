@@ -57,6 +57,13 @@ class UnsubscribeEvent(NamedTuple):
     task_id: int
 
 
+class AwaitCode(NamedTuple):
+    """Wait to be registered with more code. `rest` is a hash of what follows this line now."""
+
+    line: int | None
+    rest: str
+
+
 class SetCustomStatus(NamedTuple):
     """Show this value as the custom status."""
 
@@ -88,6 +95,7 @@ Action = (
     | CancelTimer
     | SubscribeEvent
     | UnsubscribeEvent
+    | AwaitCode
     | SetCustomStatus
     | CompleteExecution
     | FailExecution

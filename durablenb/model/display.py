@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TextIO
 
 log = logging.getLogger("durablenb")
 
@@ -27,10 +27,11 @@ class Options:
     ValueError: display is 'pictures'; expected one of 'static', 'text'.
     """
 
-    __slots__ = ("_display",)
+    __slots__ = ("_display", "_echo")
 
     def __init__(self) -> None:
         self._display: Display = "static"
+        self._echo: TextIO | None = None
 
     @property
     def display(self) -> Display:
@@ -42,6 +43,20 @@ class Options:
         if value not in _DISPLAYS:
             raise ValueError(f"display is {value!r}; expected one of {', '.join(map(repr, _DISPLAYS))}.")
         self._display = value
+
+    @property
+    def echo(self) -> TextIO | None:
+        """A text stream to which every line of every log goes at once, such as ``sys.__stderr__``; or None.
+
+        A line begins with the instance and the function that printed it.
+        """
+        return self._echo
+
+    @echo.setter
+    def echo(self, value: TextIO | None) -> None:
+        if value is not None and not callable(getattr(value, "write", None)):
+            raise TypeError(f"echo is {value!r}; expected a text stream, such as sys.__stderr__, or None.")
+        self._echo = value
 
     def __repr__(self) -> str:
         return f"<options: display={self._display!r}>"

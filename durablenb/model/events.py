@@ -41,7 +41,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class ExecutionStarted(Event):
-    """An execution begins. `generation` counts the executions that continue-as-new made, from 0."""
+    """An execution begins. `generation` counts the executions that continue-as-new made, from 0.
+
+    `source` is the hash of the orchestrator's source text, where that is known.
+    """
 
     name: str
     input: str
@@ -50,6 +53,7 @@ class ExecutionStarted(Event):
     tags: dict[str, str] = field(default_factory=dict)
     scheduled_start_time: datetime | None = None
     generation: int = 0
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +158,17 @@ class EventUnsubscribed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class CodeAwaited(Event):
+    """The orchestrator came to ``yield ...``: it waits to be registered with more code.
+
+    `line` is where that stands in its cell or file; `rest` is a hash of what followed it, empty for nothing.
+    """
+
+    line: int | None = None
+    rest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class EventRaised(Event):
     """An external event arrived."""
 
@@ -227,6 +242,7 @@ REQUESTED = (
     TimerCanceled,
     EventSubscribed,
     EventUnsubscribed,
+    CodeAwaited,
     CustomStatusSet,
     ExecutionCompleted,
     ExecutionFailed,

@@ -20,7 +20,7 @@ REFERENCE = '"@payload"'
 
 _REFERENCES = re.compile(r'"@payload": "([0-9a-f]{64})"')
 
-Kind = Literal["input", "result", "event", "status", "failure", "value"]
+Kind = Literal["input", "result", "event", "status", "failure", "value", "log"]
 """What a value is to the journal."""
 
 
@@ -76,6 +76,10 @@ class Codec(Protocol):
 
     def failure(self, error: BaseException) -> FailureDetails:
         """What is kept of an exception."""
+        ...
+
+    def told(self, message: str) -> str:
+        """What is kept of a line of a log."""
         ...
 
     def gathered(self, text: str) -> str:

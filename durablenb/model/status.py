@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -32,6 +32,22 @@ class OrchestrationRuntimeStatus(StrEnum):
 
     def __str__(self) -> str:
         return self.value
+
+
+Statuses = Iterable[OrchestrationRuntimeStatus | str] | OrchestrationRuntimeStatus | str | None
+"""One status or several, as users name them; None for any."""
+
+
+def statuses_of(asked: Statuses) -> tuple[OrchestrationRuntimeStatus, ...] | None:
+    """The statuses that are meant; None for any."""
+    if asked is None:
+        return None
+    several = [asked] if isinstance(asked, str) else list(asked)
+    try:
+        return tuple(OrchestrationRuntimeStatus(status) for status in several)
+    except ValueError as error:
+        known = ", ".join(OrchestrationRuntimeStatus)
+        raise ValueError(f"{error}. The statuses are: {known}.") from None
 
 
 _TERMINAL = frozenset(
@@ -155,6 +171,55 @@ class DurableOrchestrationStatus(Displayed):
         if self.history is not None:
             shown["historyEvents"] = self.history
         return shown
+
+
+def status_of(
+    state: InstanceState, decode: Callable[[str], Any], *, show_input: bool = True
+) -> DurableOrchestrationStatus:
+    """What a client sees of an instance.
+
+    Parameters
+    ----------
+    state
+        The instance as it stands in the journal.
+    decode
+        Makes a value of its text; asked for when the value is first looked at.
+    show_input
+        Whether the input is there to be looked at.
+    """
+
+    def shown(text: str | None) -> Shown | None:
+        return None if text is None else Shown(text, decode)
+
+    failure = None
+    output: Any = None
+    if state.status is OrchestrationRuntimeStatus.Failed:
+        failure = FailureDetails.from_json(json.loads(state.output or "{}"))
+        output = failed_text(state.name, failure)
+    elif state.status is OrchestrationRuntimeStatus.Terminated:
+        output = state.output
+    elif state.output is not None:
+        output = shown(state.output)
+    return DurableOrchestrationStatus(
+        name=state.name,
+        instance_id=state.instance_id,
+        created_time=state.created_time,
+        last_updated_time=state.last_updated_time,
+        input_=shown(state.input) if show_input else None,
+        output=output,
+        runtime_status=state.status,
+        custom_status=shown(state.custom_status),
+        version=state.version,
+        parent_instance_id=state.parent_instance_id,
+        tags=state.tags,
+        scheduled_start_time=state.scheduled_start_time,
+        failure_details=failure,
+    )
+
+
+def failed_text(name: str, failure: FailureDetails) -> str:
+    """What a failed instance says in place of a result."""
+    return f"Orchestrator function '{name}' failed: {failure.message or failure.error_type}"
 
 
 def _json_form(kept: Any) -> Any:

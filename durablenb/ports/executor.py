@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from durablenb.model.failures import FailureDetails
 from durablenb.model.payloads import Codec
+from durablenb.ports.output import Output
 
 Outcome = str | FailureDetails
 """What became of an activity: its result as text, or its failure."""
@@ -33,6 +34,11 @@ class Job(Protocol):
     @property
     def codec(self) -> Codec:
         """How text becomes values."""
+        ...
+
+    @property
+    def output(self) -> Output:
+        """Where what it prints goes."""
         ...
 
     def begin(self) -> bool:

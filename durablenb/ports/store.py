@@ -15,6 +15,8 @@ from durablenb.model.events import (
     TaskScheduled,
     TimerCreated,
 )
+from durablenb.model.logs import LogLine
+from durablenb.model.source import Source
 from durablenb.model.status import InstanceState, OrchestrationRuntimeStatus
 
 Pending = TaskScheduled | TimerCreated | SubOrchestrationInstanceCreated
@@ -57,6 +59,11 @@ class InstanceQuery:
     limit: int | None = None
     offset: int = 0
 
+    def __post_init__(self) -> None:
+        for name, value in (("top", self.limit), ("skip", self.offset)):
+            if value is not None and value < 0:
+                raise ValueError(f"{name} is {value}; expected at least 0.")
+
 
 def blob_is_gone(blob_hash: str) -> StoreError:
     """The error for a blob that a store doesn't have."""
@@ -76,8 +83,16 @@ class Store(Protocol):
         """Writes all of these, with their blobs, or none; they are on disk when it returns."""
         ...
 
+    def keep(self, sources: Sequence[Source]) -> None:
+        """Keeps the source texts that aren't kept already."""
+        ...
+
+    def append_lines(self, said: Sequence[LogLine]) -> None:
+        """Writes all of these lines of logs, or none."""
+        ...
+
     def purge(self, instance_ids: Sequence[str]) -> None:
-        """Deletes all events of these instances, and the blobs that no other one refers to."""
+        """Deletes all events and lines of these instances, and the blobs that no other one refers to."""
         ...
 
     def last_seq(self) -> int:
@@ -94,6 +109,14 @@ class Store(Protocol):
 
     def blob(self, blob_hash: str) -> bytes:
         """The bytes of a blob that a payload refers to."""
+        ...
+
+    def lines(self, instance_id: str) -> list[LogLine]:
+        """The lines of the logs of an instance and of its sub-orchestrations, oldest first."""
+        ...
+
+    def source(self, source_hash: str) -> str | None:
+        """The source text of that hash, or None."""
         ...
 
     def open_instances(self) -> list[OpenInstance]:

@@ -4,21 +4,38 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+import os
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Self
+from weakref import WeakSet
 
 import duckdb
 
-from durablenb.model.errors import InstanceNotFoundError, StoreError
+from durablenb.model.display import Displayed, HubView
+from durablenb.model.errors import DurableError, InstanceNotFoundError, StoreError
+from durablenb.model.ids import asked_instance_id
+from durablenb.model.status import DurableOrchestrationStatus, Statuses, status_of, statuses_of
+from durablenb.model.times import aware
+from durablenb.ports.store import InstanceQuery, blob_is_gone
 from durablenb.queries.history import History
-from durablenb.queries.sql import query
+from durablenb.queries.instances import InstanceList
+from durablenb.queries.logs import Log
+from durablenb.queries.recorded import RecordedInstance
+from durablenb.queries.sql import Parameters, query, variables_of
+from durablenb.store.blobs import FETCH
+from durablenb.store.connections import close_connections
 from durablenb.store.duck import FORMAT
+from durablenb.store.lines import lines_of
 from durablenb.store.opener import open_database
 from durablenb.store.statements import LOAD_ONE
+from durablenb.store.states import states_of
 from durablenb.store.wire import from_row
+from durablenb.values.codec import ValueCodec
 
 
 @dataclass(frozen=True)
@@ -40,25 +57,37 @@ class Answer:
         ]
 
 
-class HubFile:
-    """A hub's file, opened read-only.
+class HubFile(Displayed):
+    """The histories in a hub's file, for reading alone; `durablenb.open_history` gives it.
 
     Parameters
     ----------
     path
         The file.
+    connect
+        Gives a connection to its database, where a hub of this process has it open. Without that, the file
+        is opened read-only.
 
     Raises
     ------
     HubLockedError
-        If a hub has it open; the message names the process.
+        If another process has it open; the message names the process.
     StoreError
         If it can't be opened, or isn't a hub's.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, connect: Callable[[], duckdb.DuckDBPyConnection] | None = None) -> None:
         self.path = path
-        self._connection = open_database(path, read_only=True)
+        """Where it is."""
+        self._codec = ValueCodec(self._blob)
+        self._pid = os.getpid()
+        self._is_closed = False
+        self._given: WeakSet[duckdb.DuckDBPyConnection] = WeakSet()
+        if connect is None:
+            database = open_database(path, read_only=True)
+            self._given.add(database)
+            connect = database.cursor
+        self._connect = connect
         try:
             self._check_format()
         except BaseException:
@@ -67,7 +96,8 @@ class HubFile:
 
     def _check_format(self) -> None:
         try:
-            ((version,),) = self._connection.execute("select max(version) from durablenb_format").fetchall()
+            with self.connection() as connection:
+                ((version,),) = connection.execute("select max(version) from durablenb_format").fetchall()
         except duckdb.CatalogException:
             version = None
         if version is None:
@@ -78,20 +108,48 @@ class HubFile:
                 "Install a newer durablenb."
             )
 
-    def answer(self, sql: str, parameters: Sequence[object] | dict[str, object] | None = None) -> Answer:
-        """Return the answer to one query.
+    # -- instances -------------------------------------------------------------------------------
+
+    def instances(
+        self,
+        status: Statuses = None,
+        *,
+        name: str | None = None,
+        since: datetime | None = None,
+        top: int | None = None,
+    ) -> InstanceList:
+        """Return where the instances stand that meet every condition given, oldest first.
+
+        Parameters
+        ----------
+        status
+            One or several, such as ``"Failed"``.
+        name
+            Their orchestrator.
+        since
+            Started at this moment or later; a naive one is UTC.
+        top
+            How many at the most.
+        """
+        asked = InstanceQuery(name=name, statuses=statuses_of(status), created_from=aware(since), limit=top)
+        return InstanceList(self._statuses(asked))
+
+    def handle(self, instance_id: str) -> RecordedInstance:
+        """Return an instance, to look at its status, history, graph and picture.
 
         Raises
         ------
-        ValueError
-            If it isn't one query, or DuckDB doesn't understand it.
+        InstanceNotFoundError
+            If there is no such instance.
         """
-        try:
-            relation = query(self._connection, sql, parameters)
-            rows = tuple(relation.fetchall())
-        except duckdb.Error as error:
-            raise ValueError(str(error).partition("\n")[0]) from None
-        return Answer(tuple(relation.columns), tuple(map(str, relation.types)), rows)
+        if not self.status(instance_id):
+            raise self._unknown(instance_id)
+        return RecordedInstance(self, instance_id)
+
+    def status(self, instance_id: str) -> DurableOrchestrationStatus:
+        """Return where an instance stands; a false status if there is none."""
+        found = self._statuses(InstanceQuery(instance_ids=(asked_instance_id(instance_id),)))
+        return found[0] if found else DurableOrchestrationStatus()
 
     def history(self, instance_id: str) -> History:
         """Return the events of all executions of an instance, oldest first.
@@ -101,20 +159,129 @@ class HubFile:
         InstanceNotFoundError
             If there is no such instance.
         """
-        rows = self._connection.execute(LOAD_ONE, [instance_id]).fetchall()
+        rows = sorted(self._ask(LOAD_ONE, [instance_id]), key=itemgetter(0))
         if not rows:
-            raise InstanceNotFoundError(f"{self.path} has no instance {instance_id!r}.")
+            raise self._unknown(instance_id)
         return History(instance_id, [from_row(row).event for row in rows])
 
+    def logs(self, instance_id: str) -> Log:
+        """Return what an instance and its sub-orchestrations printed and logged, oldest first.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If there is no such instance.
+        """
+        return Log(self.handle(instance_id).id, lines_of(self._ask, instance_id))
+
+    def last_written(self) -> datetime | None:
+        """Return the time of the last event of all; None if there is none."""
+        moment: datetime | None = self._ask("select max(timestamp) from journal")[0][0]
+        return None if moment is None else moment.replace(tzinfo=UTC)
+
+    def _statuses(self, asked: InstanceQuery) -> list[DurableOrchestrationStatus]:
+        return [status_of(state, self._codec.shown) for state in states_of(self._ask, asked)]
+
+    def _unknown(self, instance_id: object) -> InstanceNotFoundError:
+        return InstanceNotFoundError(
+            f"{self.path} has no instance {instance_id!r}. instances() lists those that there are."
+        )
+
+    # -- queries ---------------------------------------------------------------------------------
+
+    def sql(self, query_text: str, params: Parameters = None) -> duckdb.DuckDBPyRelation:
+        """Return the answer to a query over the file's tables and views, and your data frames.
+
+        Parameters
+        ----------
+        query_text, params
+            As for `TaskHub.sql`.
+
+        Raises
+        ------
+        ValueError
+            If it isn't one query.
+        duckdb.Error
+            If the query is wrong.
+        """
+        return query(self.connection(), query_text, params, variables_of(sys._getframe(1)))
+
+    def answer(self, query_text: str, params: Parameters = None) -> Answer:
+        """Return the answer to one query, with its rows.
+
+        Raises
+        ------
+        ValueError
+            If it isn't one query, or DuckDB doesn't understand it.
+        """
+        try:
+            relation = query(self.connection(), query_text, params, {})
+            rows = tuple(relation.fetchall())
+        except duckdb.Error as error:
+            raise ValueError(str(error).partition("\n")[0]) from None
+        return Answer(tuple(relation.columns), tuple(map(str, relation.types)), rows)
+
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """Return a connection of its own, for tools that want one: Polars, jupysql; close it after use.
+
+        Raises
+        ------
+        StoreError
+            If this was closed.
+        """
+        if self._is_closed:
+            raise StoreError(f"{self.path} was closed. Open it again: durablenb.open_history(path).")
+        if os.getpid() != self._pid:
+            raise StoreError(
+                f"{self.path} was opened by process {self._pid}, from which this one was forked, and DuckDB "
+                "doesn't work in a fork. Open it again in the child."
+            )
+        connection = self._connect()
+        self._given.add(connection)
+        return connection
+
+    def _ask(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        try:
+            with self.connection() as connection:
+                return connection.execute(sql, list(parameters)).fetchall()
+        except duckdb.Error as error:
+            raise StoreError(
+                f"{self.path} can't be read: {error}. Whether it is damaged is told by "
+                f"`durablenb repair {self.path}`."
+            ) from error
+
+    def _blob(self, blob_hash: str) -> bytes:
+        found = self._ask(FETCH, [blob_hash])
+        if not found:
+            raise blob_is_gone(blob_hash)
+        return bytes(found[0][0])
+
+    # -- the end ---------------------------------------------------------------------------------
+
     def close(self) -> None:
-        """Let go of the file; twice does nothing."""
-        self._connection.close()
+        """Let go of the file, with all connections and answers that it gave; twice does nothing."""
+        self._is_closed = True
+        if os.getpid() == self._pid:
+            close_connections(self._given)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _shown(self) -> HubView:
+        from durablenb.queries.fleet import fleet_of  # what only pictures need
+
+        with self.connection() as connection:
+            return HubView(repr(self), fleet_of(connection))
+
+    def __repr__(self) -> str:
+        try:
+            count = self._ask("select count(distinct instance_id) from journal")[0][0]
+        except DurableError:
+            return f"<HubFile {self.path.name}: closed>"
+        return f"<HubFile {self.path.name}: {count:,} instance{'' if count == 1 else 's'}, read-only>"
 
 
 def _plain(value: Any, kind: str = "") -> Any:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from durablenb.model.events import (
     TERMINAL,
+    CodeAwaited,
     Event,
     ExecutionResumed,
     ExecutionStarted,
@@ -19,7 +20,7 @@ from durablenb.model.events import (
 from durablenb.queries.steps import Call
 from durablenb.queries.timeline import Kind
 
-WaitKind = Literal["mending", "code", "child", "resuming", "start", "turn", "retry"] | Kind
+WaitKind = Literal["mending", "code", "continuation", "child", "resuming", "start", "turn", "retry"] | Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,8 @@ class Wait:
     Parameters
     ----------
     kind
-        What it is: a kind of task, or the mending or defining of code, its being resumed, its start.
+        What it is: a kind of task, or the mending, defining or continuing of code, its being resumed, its
+        start.
     name
         Of the activity, the external event, the function, ...
     since, due
@@ -56,7 +58,7 @@ class Wait:
     count, attempt
         How many calls, and the number of the attempt (of the last one that has most).
     detail
-        The child's id, the reason of a suspension, what doesn't fit.
+        The child's id, the reason of a suspension, what doesn't fit, the line of ``yield ...``.
     """
 
     kind: WaitKind
@@ -103,15 +105,21 @@ def _obstructions(events: Sequence[Event], obstacle: Obstacle) -> list[Wait]:
         waits.append(Wait("child", "", detail=obstacle.below))
     suspended: ExecutionSuspended | None = None
     started: ExecutionStarted | None = None
+    awaited: CodeAwaited | None = None
     for event in events:
         if isinstance(event, ExecutionStarted):
-            started, suspended = event, None
+            started, suspended, awaited = event, None, None
         elif isinstance(event, OrchestratorStarted):
-            started = None
+            started = awaited = None
+        elif isinstance(event, CodeAwaited):
+            awaited = event
         elif isinstance(event, ExecutionSuspended):
             suspended = event
         elif isinstance(event, ExecutionResumed):
             suspended = None
+    if awaited is not None:
+        where = f"It is in line {awaited.line}." if awaited.line else ""
+        waits.append(Wait("continuation", "", awaited.timestamp, detail=where))
     if suspended is not None:
         waits.append(Wait("resuming", "", suspended.timestamp, detail=suspended.reason))
     if started is not None and started.scheduled_start_time is not None:

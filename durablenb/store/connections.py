@@ -1,4 +1,4 @@
-"""The connections to one database: the writer's, its appender, and one for each thread that reads."""
+"""The connections to one database: the writer's, its appender, one for each thread that reads, users' own."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import duckdb
 
@@ -69,17 +69,29 @@ class Connections:
             reader: duckdb.DuckDBPyConnection = self._of_thread.reader
             return reader
 
+    def given(self) -> duckdb.DuckDBPyConnection:
+        """A connection of a user's own; it is closed with the others."""
+        with self._turn:
+            connection = self.writer().cursor()
+            self._readers.add(connection)
+            return connection
+
     def close(self, writer: duckdb.DuckDBPyConnection | None = None) -> None:
         """Closes all of them, or does nothing if `writer` was closed already."""
         with self._turn:
             if self._writer is None or writer not in (None, self._writer):
                 return
             self.drop_appender()
-            deadline = time.monotonic() + _PATIENCE
-            for connection in (*self._readers, self._writer):
-                _close(connection, deadline)
+            close_connections((*self._readers, self._writer))
             self._readers.clear()
             self._writer = None
+
+
+def close_connections(connections: Iterable[duckdb.DuckDBPyConnection]) -> None:
+    """Closes them; what other threads ask with them is interrupted."""
+    deadline = time.monotonic() + _PATIENCE
+    for connection in list(connections):
+        _close(connection, deadline)
 
 
 def _close(connection: duckdb.DuckDBPyConnection, deadline: float) -> None:

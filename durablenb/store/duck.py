@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -15,14 +13,17 @@ import duckdb
 
 from durablenb.model.errors import StoreError
 from durablenb.model.events import Event, ExecutionStarted
-from durablenb.model.status import InstanceState, OrchestrationRuntimeStatus
+from durablenb.model.logs import LogLine
+from durablenb.model.source import Source
+from durablenb.model.status import InstanceState
 from durablenb.ports.store import InstanceQuery, OpenInstance, Pending, Record, blob_is_gone
-from durablenb.store import blobs, statements
+from durablenb.store import blobs, lines, statements, views
 from durablenb.store.connections import Connections
 from durablenb.store.lockfile import HubLock
 from durablenb.store.opener import open_database
 from durablenb.store.recorder import FlightRecorder
-from durablenb.store.wire import Row, from_row, read_attributes, to_row
+from durablenb.store.states import states_of
+from durablenb.store.wire import Row, from_row, to_row
 
 FORMAT = 1
 """Version of the tables; a file of a newer one is refused."""
@@ -52,6 +53,7 @@ class DuckStore:
     def __init__(self, path: Path | None) -> None:
         self._is_closed = False
         self._is_unsure = False
+        self._last_line: int | None = None
         self._pid = os.getpid()
         self._lock = HubLock(path) if path is not None else None
         self.path = None if self._lock is None else self._lock.path
@@ -108,17 +110,31 @@ class DuckStore:
         except StoreError:
             return False
 
+    def keep(self, sources: Sequence[Source]) -> None:
+        """Keeps the source texts that aren't kept already."""
+        with self._translated("write to"):
+            for source in sources:
+                self._connections.writer().execute(statements.KEEP, [source.hash, source.text])
+
+    def append_lines(self, said: Sequence[LogLine]) -> None:
+        """Writes all of these lines of logs, or none."""
+        last, self._last_line = self._last_line, None  # not known again until these are on disk
+        with self._translated("write to"):
+            writer = self._connections.writer()
+            last = writer.execute(lines.LAST).fetchall()[0][0] if last is None else last
+            lines.append(writer, said, last)
+        self._last_line = last + len(said)
+
     def purge(self, instance_ids: Sequence[str]) -> None:
-        """Deletes all events of these instances, and the blobs that no other one refers to."""
+        """Deletes all events and lines of these instances, and the blobs that no other one refers to."""
         ids = list(instance_ids)
         with self._translated("purge"):
             writer = self._connections.writer()
-            if blobs.has_uses(writer, ids):
-                with blobs.transaction(writer):
+            with blobs.transaction(writer):
+                if blobs.has_uses(writer, ids):
                     blobs.free(writer, ids)
-                    writer.execute(statements.PURGE, [ids])
-            else:
                 writer.execute(statements.PURGE, [ids])
+                writer.execute(lines.PURGE, [ids])
         self._recorder.forget(instance_ids)
 
     def last_seq(self) -> int:
@@ -151,6 +167,15 @@ class DuckStore:
             raise blob_is_gone(blob_hash)
         return bytes(found[0][0])
 
+    def lines(self, instance_id: str) -> list[LogLine]:
+        """The lines of the logs of an instance and of its sub-orchestrations, oldest first."""
+        return lines.lines_of(self.query, instance_id)
+
+    def source(self, source_hash: str) -> str | None:
+        """The source text of that hash, or None."""
+        found = self.query(statements.SOURCE, [source_hash])
+        return str(found[0][0]) if found else None
+
     def open_instances(self) -> list[OpenInstance]:
         """The instances that aren't ended, oldest first."""
         pending: dict[str, list[Pending]] = {}
@@ -182,11 +207,7 @@ class DuckStore:
 
     def states(self, query: InstanceQuery) -> list[InstanceState]:
         """The states of the instances that the query is about."""
-        sql, parameters = statements.states_of(query)
-        rows = self.query(sql, parameters)
-        wanted = [seq for row in rows for seq in row[-3:] if seq is not None]
-        payloads: dict[int, str] = dict(self.query(statements.PAYLOADS, [wanted])) if wanted else {}
-        return [_state(row, payloads) for row in rows]
+        return states_of(self.query, query)
 
     def descendants(self, instance_ids: Iterable[str]) -> list[str]:
         """All sub-orchestrations of these instances, their own ones too, parents first."""
@@ -213,6 +234,11 @@ class DuckStore:
         """A connection of the calling thread's own, to read with; ask for it each time."""
         self._check_use()
         return self._connections.reader()
+
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """A connection of a user's own, to read with; it is closed with the store."""
+        self._check_use()
+        return self._connections.given()
 
     def close(self) -> None:
         """Lets go of the file and its lock; twice does nothing."""
@@ -267,7 +293,6 @@ class DuckStore:
 
 def _prepare(connection: duckdb.DuckDBPyConnection, path: Path | None) -> None:
     """Makes the tables and views of a new file, and checks those of an old one."""
-    folder = Path(__file__).parent
     try:
         version = _format_of(connection)
         if version is not None and version > FORMAT:
@@ -275,12 +300,12 @@ def _prepare(connection: duckdb.DuckDBPyConnection, path: Path | None) -> None:
                 f"{path} has format {version} of the journal; this durablenb knows up to {FORMAT}. "
                 "Nothing was changed. Open it with a newer durablenb."
             )
-        is_whole = version is not None and _has_views(connection)
+        is_whole = version is not None and views.are_current(connection)
         if not is_whole:
-            connection.execute((folder / "schema.sql").read_text("utf-8"))
+            connection.execute((Path(__file__).parent / "schema.sql").read_text("utf-8"))
         connection.execute(statements.CHECK)
         if not is_whole:
-            connection.execute((folder / "views.sql").read_text("utf-8"))
+            views.make(connection)
         if version is None:
             connection.execute("insert into durablenb_format values (?)", [FORMAT])
     except (duckdb.CatalogException, duckdb.BinderException) as error:
@@ -300,37 +325,6 @@ def _format_of(connection: duckdb.DuckDBPyConnection) -> int | None:
     except duckdb.CatalogException:
         return None
     return None if found is None else int(found)
-
-
-def _has_views(connection: duckdb.DuckDBPyConnection) -> bool:
-    found = connection.execute(
-        "select count(*) from duckdb_views() "
-        "where view_name in ('history', 'instance_states', 'instances', 'activities', 'payloads')"
-    ).fetchall()
-    return bool(found[0][0] == 5)
-
-
-def _state(row: tuple[Any, ...], payloads: dict[int, str]) -> InstanceState:
-    instance_id, execution_id, name, status, created, updated, extra, *seqs = row
-    input_, output, custom = (payloads.get(seq) for seq in seqs)
-    attributes = read_attributes(extra)
-    parent = attributes.get("parent")
-    return InstanceState(
-        instance_id=instance_id,
-        execution_id=execution_id,
-        name=name,
-        status=OrchestrationRuntimeStatus(status),
-        created_time=created.replace(tzinfo=UTC),
-        last_updated_time=updated.replace(tzinfo=UTC),
-        input=input_,
-        output=json.loads(output or "null") if status == "Terminated" else output,
-        custom_status=custom,
-        version=attributes.get("version"),
-        parent_instance_id=None if parent is None else parent.instance_id,
-        tags=attributes.get("tags", {}),
-        scheduled_start_time=attributes.get("scheduled_start_time"),
-        generation=attributes.get("generation", 0),
-    )
 
 
 def _is_fatal(error: duckdb.Error) -> bool:

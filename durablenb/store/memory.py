@@ -22,7 +22,9 @@ from durablenb.model.events import (
     TimerCanceled,
     TimerFired,
 )
+from durablenb.model.logs import LogLine
 from durablenb.model.payloads import Blob, Payload, blobs_of, references
+from durablenb.model.source import Source
 from durablenb.model.status import InstanceState
 from durablenb.ports.store import InstanceQuery, OpenInstance, Pending, Record, blob_is_gone
 
@@ -43,6 +45,8 @@ class MemoryStore:
     def __init__(self) -> None:
         self.journal: list[Record] = []
         self.blobs: dict[str, Blob] = {}
+        self._sources: dict[str, str] = {}
+        self._lines: list[LogLine] = []
         self._replaying: str | None = None
         self._crashes: dict[str, int] = {}
 
@@ -54,9 +58,18 @@ class MemoryStore:
             if isinstance(text, Payload):
                 text.blobs = ()
 
+    def keep(self, sources: Sequence[Source]) -> None:
+        """Keeps the source texts that aren't kept already."""
+        self._sources.update((source.hash, source.text) for source in sources)
+
+    def append_lines(self, said: Sequence[LogLine]) -> None:
+        """Writes all of these lines of logs."""
+        self._lines.extend(said)
+
     def purge(self, instance_ids: Sequence[str]) -> None:
-        """Deletes all events of these instances, and the blobs that no other one refers to."""
+        """Deletes all events and lines of these instances, and the blobs that no other one refers to."""
         gone = set(instance_ids)
+        self._lines = [line for line in self._lines if line.instance_id not in gone]
         self.journal = [record for record in self.journal if record.instance_id not in gone]
         if self.blobs:
             used = {one for text in _texts(self.journal) for one in references(text)}
@@ -81,6 +94,15 @@ class MemoryStore:
         if blob_hash not in self.blobs:
             raise blob_is_gone(blob_hash)
         return self.blobs[blob_hash].content
+
+    def lines(self, instance_id: str) -> list[LogLine]:
+        """The lines of the logs of an instance and of its sub-orchestrations, oldest first."""
+        family = {instance_id, *self.descendants([instance_id])}
+        return [line for line in self._lines if line.instance_id in family]
+
+    def source(self, source_hash: str) -> str | None:
+        """The source text of that hash, or None."""
+        return self._sources.get(source_hash)
 
     def open_instances(self) -> list[OpenInstance]:
         """The instances that aren't ended, oldest first."""

@@ -235,7 +235,7 @@ def _damage_named_by_duckdb(path: Path, text: str, reason: str) -> _Damage:
 
 def _refuse_locked(path: Path, text: str) -> NoReturn:
     who = re.search(r"(?:held|open) in\s+(.+ \(PID \d+\))", text)
-    here = "this very process, through a DuckDB connection of its own"
+    here = "this very process, through durablenb.open_history or a DuckDB connection of its own"
     holder = who[1] if who else "another program" if "another process" in text else here
     raise HubLockedError(
         f"{path} is held by {holder}. A hub's file is opened once: close it there, or look into "

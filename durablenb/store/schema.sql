@@ -15,6 +15,27 @@ create table if not exists journal (
     attributes   varchar              -- JSON: what only some events have
 );
 
+-- The source texts that orchestrators had when executions began, each once.
+create table if not exists sources (
+    hash varchar not null primary key,  -- 16 hexadecimal digits of SHA-256
+    text varchar not null
+);
+
+-- What activities and orchestrators print: one row a line. No fact follows from it.
+create table if not exists log_lines (
+    seq          bigint    not null,  -- place among all lines of the hub
+    instance_id  varchar   not null,
+    execution_id varchar   not null,
+    task_id      integer,             -- the call that printed it; NULL: the orchestrator itself
+    name         varchar   not null,  -- of the activity or the orchestrator
+    attempt      integer   not null,  -- of a call that is made again when it fails, from 1
+    timestamp    timestamp not null,  -- UTC
+    stream       varchar   not null,  -- stdout, stderr or logging
+    level        varchar,             -- of a record of logging
+    logger       varchar,             -- of a record of logging
+    message      varchar   not null
+);
+
 -- The large parts of values (data frames, arrays, pictures), each once.
 create table if not exists blobs (
     hash    varchar   not null primary key,  -- SHA-256 of the content

@@ -13,6 +13,9 @@ CHECK = f"select {_ALL} from journal j limit 0"
 
 PURGE = "delete from journal where list_contains(?, instance_id)"
 
+KEEP = "insert into sources values (?, ?) on conflict do nothing"
+SOURCE = "select text from sources where hash = ?"
+
 # In no order: DuckDB would hold all that it sorts in memory, payloads of hundreds of megabytes too.
 LOAD_ONE = f"select {_ALL} from journal j where j.instance_id = ?"
 LOAD_MANY = f"select {_ALL} from journal j where list_contains(?, j.instance_id)"

@@ -1,9 +1,18 @@
--- What users query. Filters on instance_id reach the journal, and columns that aren't asked for cost nothing.
+-- What users query, with calls.sql and spans.sql. Filters on instance_id reach the journal, and columns that aren't
+-- asked for cost nothing.
 
 create or replace view history as
 select seq, instance_id, execution_id, event_id, event_type, timestamp, name, task_id,
        try_cast(payload as json) as payload, started_at, try_cast(attributes as json) as attributes
 from journal;
+
+-- The journal without what a rewind replaced.
+create or replace view standing as
+select j.*
+from journal j
+left join (select * from journal where event_type = 'ExecutionRewound') r
+    on r.instance_id = j.instance_id and r.execution_id = j.execution_id and r.seq >= j.seq
+where r.seq is null;
 
 -- One row an instance; payloads as they were written. The last event of a kind wins: `latest` and `halt` hold
 -- a place in the journal and the kind of the event there in one number, which is cheap to take the greatest of.
@@ -67,35 +76,53 @@ select instance_id, name, status, created_time, last_updated_time, last_updated_
        tags, scheduled_start_time, generation, execution_id
 from instance_states;
 
--- One row a call, as it stands since the last rewind.
-create or replace view activities as
-with rewinds as (
-    select execution_id, max(seq) as seq from journal where event_type = 'ExecutionRewound' group by execution_id
-),
-calls as (
-    select j.* from journal j left join rewinds r on j.execution_id = r.execution_id
-    where j.event_type in ('TaskScheduled', 'TaskCompleted', 'TaskFailed') and j.seq > coalesce(r.seq, 0)
-)
+-- One row an execution, as it stands since its last rewind.
+create or replace view executions as
 select
-    s.instance_id,
-    s.execution_id,
-    s.task_id,
-    s.name,
-    case e.event_type when 'TaskCompleted' then 'Completed' when 'TaskFailed' then 'Failed' else 'Pending' end as status,
-    s.timestamp as scheduled,
-    e.started_at as started,
-    e.timestamp as ended,
-    e.started_at - s.timestamp as queue_time,
-    e.timestamp - e.started_at as run_time,
-    cast(coalesce(try_cast(s.attributes as json) ->> 'attempt', '1') as integer) as attempt,
-    try_cast(s.payload as json) as input,
-    case e.event_type when 'TaskCompleted' then try_cast(e.payload as json) end as result,
-    case e.event_type when 'TaskFailed' then try_cast(e.payload as json) end as failure
-from (select * from calls where event_type = 'TaskScheduled') s
-left join (select * from calls where event_type <> 'TaskScheduled') e
-    on s.execution_id = e.execution_id and s.task_id = e.task_id;
+    instance_id,
+    execution_id,
+    cast(coalesce(try_cast(attributes as json) ->> 'generation', '0') as integer) as generation,
+    name,
+    case when ending = 'ContinueAsNew' then 'ContinuedAsNew' when ending is not null then substr(ending, 10)
+         when episodes > 0 then 'Running' else 'Pending' end as status,
+    started,
+    ended,
+    ended - started as duration,
+    events,
+    episodes,
+    try_cast(input as json) as input,
+    try_cast(output as json) as output,
+    seq,
+    ended_seq
+from (
+    select
+        instance_id,
+        execution_id,
+        max(attributes) filter (is_start) as attributes,
+        max(name) filter (is_start) as name,
+        max(event_type) filter (is_end) as ending,
+        max(timestamp) filter (is_start) as started,
+        max(timestamp) filter (is_end) as ended,
+        count(*) as events,
+        count(*) filter (event_type = 'OrchestratorStarted') as episodes,
+        max(payload) filter (is_start) as input,
+        max(payload) filter (is_end) as output,
+        max(seq) filter (is_start) as seq,
+        max(seq) filter (is_end) as ended_seq
+    from (
+        select *, event_type = 'ExecutionStarted' as is_start, event_type in
+            ('ExecutionCompleted', 'ExecutionFailed', 'ExecutionTerminated', 'ContinueAsNew') as is_end
+        from standing
+    )
+    group by instance_id, execution_id
+);
 
 -- One row a large part of a value, without its bytes.
 create or replace view payloads as
 select b.hash, b.kind, b.size as bytes, coalesce(u.uses, 0) as uses, b.created
 from blobs b left join (select hash, count(*) as uses from blob_uses group by hash) u on b.hash = u.hash;
+
+-- One row a line that was printed, or a record of logging.
+create or replace view logs as
+select seq, instance_id, execution_id, task_id, name, attempt, timestamp, stream, level, logger, message
+from log_lines;

@@ -45,7 +45,7 @@ PLACES: dict[type[events.Event], Place] = {
     events.ExecutionStarted: Place(
         "input",
         has_name=True,
-        extra=("version", "parent", "tags", "scheduled_start_time", "generation"),
+        extra=("version", "parent", "tags", "scheduled_start_time", "generation", "source"),
     ),
     events.OrchestratorStarted: Place(),
     events.TaskScheduled: Place("input", has_name=True, has_task=True, extra=_RETRY),
@@ -61,6 +61,7 @@ PLACES: dict[type[events.Event], Place] = {
     events.TimerCanceled: Place(has_task=True),
     events.EventSubscribed: Place(has_name=True, has_task=True),
     events.EventUnsubscribed: Place(has_task=True),
+    events.CodeAwaited: Place(extra=("line", "rest")),
     events.EventRaised: Place("input", has_name=True),
     events.CustomStatusSet: Place("status"),
     events.ExecutionSuspended: Place("reason"),

@@ -144,6 +144,10 @@ class ValueCodec:
             kept = failure_of(mistake)
             return FailureDetails(kept.error_type, f"redact failed on a failure: {kept.message}")
 
+    def told(self, message: str) -> str:
+        """What is kept of a line of a log."""
+        return message if self._redact is None else str(self._redact("log", message))
+
     def write(self, value: Any) -> str:
         """An object inside a data frame as text.
 

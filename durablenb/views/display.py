@@ -11,8 +11,9 @@ from durablenb.model.retries import RetryOptions
 from durablenb.model.status import DurableOrchestrationStatus
 from durablenb.queries.history import History
 from durablenb.queries.instances import InstanceList
+from durablenb.queries.logs import Log
 from durablenb.queries.picture import Picture
-from durablenb.views import cards, texts
+from durablenb.views import cards, logs, texts
 from durablenb.views.account import account_of
 
 __all__ = ["SIZE_LIMIT", "account_of", "html_of", "text_of"]
@@ -24,6 +25,7 @@ _CARDS: dict[type, Callable[[Any], str]] = {
     Picture: cards.picture_card,
     HubView: cards.hub_card,
     History: cards.history_card,
+    Log: logs.log_card,
     DurableOrchestrationStatus: cards.status_card,
     InstanceList: cards.instances_card,
     FailureDetails: cards.failure_card,
@@ -35,6 +37,7 @@ _TEXTS: dict[type, Callable[[Any], str]] = {
     Picture: texts.picture_text,
     HubView: texts.hub_text,
     History: texts.history_text,
+    Log: logs.log_text,
     InstanceList: texts.instances_text,
     FailureDetails: texts.failure_text,
     RetryOptions: texts.retries_text,

@@ -14,6 +14,7 @@ _MOST = 20
 _LOOKS = {
     "mending": LOOKS["Held"],
     "code": LOOKS["Not loaded"],
+    "continuation": LOOKS["Waiting"],
     "child": LOOKS["Blocked"],
     "resuming": LOOKS["Suspended"],
     "retry": LOOKS["Retrying"],
@@ -35,6 +36,7 @@ def wait_text(wait: Wait) -> str:
     texts = {
         "mending": "its code to be mended",
         "code": f"the cell that defines {name}",
+        "continuation": "more code",
         "child": "a sub-orchestration that can't go on",
         "resuming": "being resumed",
         "start": "the time of its start",
@@ -54,6 +56,8 @@ def todo_of(wait: Wait) -> Markup:
         return line("Mend the orchestrator's cell and run it again.")
     if wait.kind == "code":
         return line("Run it. Nothing is lost meanwhile.")
+    if wait.kind == "continuation":
+        return markup("Write on from ", code("yield ..."), " and run the cell again.")
     if wait.kind == "resuming":
         return code("handle.resume()")
     return code(f"handle.raise_event({wait.name!r}, ...)", 300) if wait.kind == "external event" else line("")

@@ -14,6 +14,9 @@ _QUESTIONS = {
     "status counts": "select status, count(*) from instances group by 1",
     "open instances": "select instance_id, name from instances where status in ('Running', 'Pending')",
     "p95 by activity": "select name, quantile_cont(epoch(run_time), 0.95) from activities group by 1",
+    "episodes by orchestrator": "select name, max(episodes), max(events) from executions group by 1",
+    "spans by kind": "select kind, status, count(*) from spans group by 1, 2",
+    "critical path of one": "from critical_path('instance-777777')",
 }
 
 _FILL = """
@@ -42,7 +45,7 @@ order by first, e
 
 
 def ten_million_events(folder: Path) -> Iterator[dict[str, Any]]:
-    """Status counts, open instances and the 95th percentile of durations over 10,000,000 events."""
+    """What is asked of all instances, and of one, over 10,000,000 events."""
     with df.TaskHub(folder / "ten-million.duckdb") as hub:
         hub._store.cursor().execute(_FILL)
         count = hub.sql("select count(*) from journal").fetchall()[0][0]

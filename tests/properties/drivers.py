@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -150,16 +151,31 @@ class ByEngine:
 
     def step(self) -> bool:
         """Does one thing; answers whether there was one."""
+        return self._work() or self._raise()
+
+    def _work(self) -> bool:
         if self.engine.step() is not None:
             return True
         self.engine.committer.commit()
-        return not self.engine.is_idle or self.engine.jump() or self._raise()
+        return not self.engine.is_idle or self.engine.jump()
 
     def run(self) -> list[Record]:
         """Goes on until all have ended; answers with the journal."""
         while self.step():
             pass
         return self.store.journal
+
+    def write(self, cut: int | None) -> None:
+        """Registers the orchestrator as it is written up to that step; to the end with None."""
+        self._code.add_orchestrator(partial(program, cut=cut), "program")
+        self.engine.post(messages.Registered("orchestrator", "program"))
+
+    def run_to_pauses(self) -> None:
+        """Goes on until all that are open wait for more code, or for who does."""
+        for _ in range(12):  # no program waits for more events
+            while self._work():
+                pass
+            self._raise()
 
     def results(self) -> dict[str, Any]:
         """What came out of the instances that were started."""

@@ -61,9 +61,12 @@ tame_programs = _programs(("all",))
 _RETRY = RetryOptions(1_000, 3, backoff_coefficient=2.0)
 
 
-def program(context):
+def program(context, cut=None):
+    """Does what its input says; with a `cut`, code was written for that many steps as yet."""
     results = []
-    for step in context.get_input():
+    for number, step in enumerate(context.get_input()):
+        if number == cut:
+            yield ...
         context.set_custom_status(len(results))
         task = task_of(context, step)
         try:

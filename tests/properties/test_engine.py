@@ -5,11 +5,13 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from durablenb.core.execution import Execution
 from durablenb.core.fold import state_of
+from durablenb.core.registry import name_of
 from durablenb.model.status import OrchestrationRuntimeStatus as Status
 from durablenb.ports.store import InstanceQuery
-from tests.properties.drivers import ByEngine
-from tests.properties.programs import expected, programs, tame_programs
+from tests.properties.drivers import ByEngine, codec
+from tests.properties.programs import expected, program, programs, tame_programs
 
 few = settings(max_examples=100, deadline=None)
 several = st.lists(programs, min_size=1, max_size=3)
@@ -91,3 +93,41 @@ def test_the_status_is_the_fold_of_the_history(all_steps, count):
         assert state == state_of(state.instance_id, [(r.execution_id, r.event) for r in records])
         is_open = state.instance_id in engine.engine.machine.lifecycle.open
         assert is_open == (state.status in (Status.Running, Status.Pending))
+
+
+@few
+@given(several_tame, st.lists(st.tuples(st.integers(0, 4), st.booleans()), max_size=4))
+def test_programs_that_are_written_while_they_run_come_to_the_same(all_steps, cuts):
+    engine = ByEngine(verify_replay=True)
+    for number, (cut, dies) in enumerate(sorted(cuts)):
+        engine.write(cut)
+        if number == 0:
+            engine.start(all_steps)
+        engine.run_to_pauses()
+        if dies:
+            engine.reopen()
+    engine.write(None)
+    if not cuts:
+        engine.start(all_steps)
+    engine.run()
+    assert engine.results() == {str(number): expected(steps) for number, steps in enumerate(all_steps)}
+
+
+@few
+@given(several, st.lists(st.integers(0, 4), min_size=1, max_size=4))
+def test_what_was_written_while_it_ran_fits_its_history_afterwards(all_steps, cuts):
+    engine = ByEngine()
+    engine.write(min(cuts))
+    engine.start(all_steps)
+    for cut in sorted(cuts):
+        engine.write(cut)
+        engine.run_to_pauses()
+    engine.write(None)
+    engine.run()
+    for number in range(len(all_steps)):
+        records = engine.store.records(str(number))
+        history = [record.event for record in records]
+        execution = Execution(program, str(number), records[0].execution_id, codec, name_of)
+        execution.replay(history)
+        assert execution.is_finished
+        assert execution.history == history

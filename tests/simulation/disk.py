@@ -5,6 +5,8 @@ from typing import Any
 
 from durablenb.model.errors import StoreError
 from durablenb.model.events import Event
+from durablenb.model.logs import LogLine
+from durablenb.model.source import Source
 from durablenb.model.status import InstanceState
 from durablenb.ports.store import InstanceQuery, OpenInstance, Record, Store
 from durablenb.store.memory import MemoryStore
@@ -106,6 +108,12 @@ class Disk:
             self._note("on disk", records)
         self._after(fault)
 
+    def keep(self, sources: Sequence[Source]) -> None:
+        self._alive().keep(sources)
+
+    def append_lines(self, said: Sequence[LogLine]) -> None:
+        self._alive().append_lines(said)
+
     def purge(self, instance_ids: Sequence[str]) -> None:
         fault = self._write_fault()
         self.store.purge(instance_ids)
@@ -124,6 +132,12 @@ class Disk:
 
     def blob(self, blob_hash: str) -> bytes:
         return self._readable().blob(blob_hash)
+
+    def lines(self, instance_id: str) -> list[LogLine]:
+        return self._readable().lines(instance_id)
+
+    def source(self, source_hash: str) -> str | None:
+        return self._readable().source(source_hash)
 
     def open_instances(self) -> list[OpenInstance]:
         return self._readable().open_instances()

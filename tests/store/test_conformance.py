@@ -15,6 +15,7 @@ from durablenb.model.events import (
     TaskFailed,
     TaskScheduled,
 )
+from durablenb.model.source import Source
 from durablenb.ports.store import InstanceQuery
 
 ODD_IDS = [
@@ -177,3 +178,11 @@ def test_replays_that_came_through_are_no_crashes(store):
 def test_closing_twice_does_nothing(store):
     store.close()
     store.close()
+
+
+def test_a_source_is_kept_once_and_found_by_its_hash(store):
+    first, second = Source("a" * 16, "def f(context): ...", 1), Source("b" * 16, "def g(): 'ü'", 7)
+    store.keep([first])
+    store.keep([first, second])
+    assert [store.source(one.hash) for one in (first, second)] == [first.text, second.text]
+    assert store.source("c" * 16) is None

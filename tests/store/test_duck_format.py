@@ -72,6 +72,22 @@ def test_tables_that_were_only_half_made_are_completed(hub, left):
         store.close()
 
 
+def test_views_and_macros_of_another_version_are_made_anew(hub):
+    DuckStore(hub).close()
+    make(
+        hub,
+        "create or replace view activities as select 1 as was",
+        "create or replace macro tree(id) as table select 1 as was",
+        "comment on view instances is 'of another version'",
+    )
+    store = DuckStore(hub)
+    for source in ("activities", "tree('a')"):
+        columns = store.query(f"select column_name from (describe from {source})")
+        assert ("instance_id",) in columns
+        assert ("was",) not in columns
+    store.close()
+
+
 def test_a_hub_stays_the_same_file_when_the_working_directory_changes(tmp_path, monkeypatch, scribe):
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path)

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from durablenb import hub as hubs
+from durablenb.hub import open_hubs
 
 
 @pytest.fixture(autouse=True)
 def _all_hubs_closed() -> Iterator[None]:
     yield
-    for hub in [*hubs._open_hubs.values(), *hubs._in_memory]:
+    for hub in open_hubs():
         hub.close()

@@ -1,0 +1,63 @@
+"""Names that a notebook's functions use, and that no cell has defined yet."""
+
+from __future__ import annotations
+
+import builtins
+import dis
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from types import CodeType, FunctionType
+from typing import Any
+
+_NOTEBOOK = "__main__"
+
+
+def is_defined(name: str) -> bool:
+    """Whether a cell of the notebook has defined the name."""
+    return name in _notebook() or hasattr(builtins, name)
+
+
+def undefined_name(function: Callable[..., Any]) -> str | None:
+    """A name that the function needs, itself or by another function of the notebook, and that isn't defined.
+
+    Functions of modules need nothing: all of a module has run when it is imported.
+    """
+    notebook, seen = _notebook(), {id(function)}
+    found: list[Any] = [function]
+    for used in found:  # it grows meanwhile
+        for name in _names_of(_plain(used), notebook):
+            if not is_defined(name):
+                return name
+            value = notebook.get(name)
+            if callable(value) and id(value) not in seen:
+                seen.add(id(value))
+                found.append(value)
+    return None
+
+
+def _notebook() -> dict[str, Any]:
+    return vars(sys.modules[_NOTEBOOK])
+
+
+def _plain(function: Any) -> object:
+    while isinstance(function, partial):
+        function = function.func
+    return inspect.unwrap(function) if hasattr(function, "__wrapped__") else function
+
+
+def _names_of(function: object, notebook: dict[str, Any]) -> Iterator[str]:
+    if isinstance(function, FunctionType) and function.__globals__ is notebook:
+        yield from _globals_of(function.__code__)
+
+
+def _globals_of(code: CodeType) -> Iterator[str]:
+    """The global names that the code reads and doesn't define itself."""
+    own = {step.argval for step in dis.get_instructions(code) if step.opname == "STORE_GLOBAL"}
+    for step in dis.get_instructions(code):
+        if step.opname == "LOAD_GLOBAL" and step.argval not in own:
+            yield step.argval
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _globals_of(constant)

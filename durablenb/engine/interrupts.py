@@ -1,0 +1,52 @@
+"""Steps that the stop button has to wait for."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from durablenb.engine.locks import Event
+
+
+def uninterrupted(work: Callable[[], None]) -> None:
+    """Do something that an interrupt can't leave half-way; an interrupt is raised when it is done.
+
+    For steps that are short: opening a file, letting go of it. Some libraries also lose an interrupt that
+    comes in the middle of them.
+
+    Notes
+    -----
+    Interrupts only ever come to the main thread. So another one does the work, and this one waits for it.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        work()
+        return
+    claim, done = threading.Lock(), Event()
+    failures: list[BaseException] = []
+
+    def do() -> None:
+        if claim.acquire(blocking=False):
+            try:
+                work()
+            except BaseException as error:
+                failures.append(error)
+            done.set()
+
+    interrupt: KeyboardInterrupt | None = None
+    try:
+        threading.Thread(target=do, name="durablenb-uninterrupted").start()
+    except RuntimeError:  # the process ends, or has no more threads
+        do()
+    except KeyboardInterrupt as error:
+        if claim.acquire(blocking=False):  # it has not begun, and now it won't
+            raise
+        interrupt = error
+    while not done.is_set():
+        try:
+            done.wait()
+        except KeyboardInterrupt as error:
+            interrupt = error
+    if interrupt is not None:
+        raise interrupt from (failures[0] if failures else None)
+    if failures:
+        raise failures[0]

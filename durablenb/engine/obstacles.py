@@ -1,0 +1,108 @@
+"""What keeps open instances from going on until somebody does something: code that lacks, or doesn't fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from durablenb.core.names import is_defined
+from durablenb.engine.instance import Instance
+from durablenb.model.errors import FunctionNotFoundError
+
+
+class Obstacles:
+    """The open instances that are held, or that lack code.
+
+    Parameters
+    ----------
+    opened
+        All open instances, by id.
+    """
+
+    def __init__(self, opened: Mapping[str, Instance]) -> None:
+        self._open = opened
+        self._blocked: set[Instance] = set()
+        self._undefined: dict[str, set[Instance]] = {}
+
+    def hold(self, instance: Instance, why: Exception) -> None:
+        """The instance doesn't go on until its code, or somebody's mind, has changed."""
+        instance.held = why
+        self._blocked.add(instance)
+
+    def release(self, instance: Instance) -> None:
+        """The instance may be tried once more."""
+        instance.held = None
+        self._unblock(instance)
+
+    def lack(self, instance: Instance, name: str) -> None:
+        """The instance can't go on before something of this name is registered."""
+        instance.missing.add(name)
+        self._blocked.add(instance)
+
+    def found(self, instance: Instance, name: str) -> None:
+        """What it lacked is registered now."""
+        instance.missing.discard(name)
+        self._unblock(instance)
+
+    def drop(self, instance: Instance) -> None:
+        """The instance has ended."""
+        self._blocked.discard(instance)
+        for instances in self._undefined.values():
+            instances.discard(instance)
+
+    def reason(self, instance_id: str) -> Exception | None:
+        """Why an instance, or one below it, can't go on; None if nothing is in its way. From any thread."""
+        for instance in tuple(self._blocked):
+            if self._descends(instance, instance_id):
+                return instance.held or _waiting_for_code(instance)
+        return None
+
+    # -- names of the notebook -------------------------------------------------------------------
+
+    @property
+    def are_names(self) -> bool:
+        """Whether a name is waited for that cells define; nobody tells when they do."""
+        return bool(self._undefined)
+
+    def lack_name(self, instance: Instance, name: str) -> None:
+        """The instance can't go on before a cell has defined this name."""
+        self._undefined.setdefault(name, set()).add(instance)
+        self.lack(instance, name)
+
+    def drop_names(self, instance: Instance) -> None:
+        """The instance has other code now, which may need other names."""
+        for name, instances in self._undefined.items():
+            if instance in instances:
+                instances.discard(instance)
+                self.found(instance, name)
+
+    def found_names(self) -> dict[str, set[Instance]]:
+        """The names that are defined by now, and the instances that lacked them."""
+        names = [name for name in self._undefined if is_defined(name)]
+        found = {name: self._undefined.pop(name) for name in names}
+        for name, instances in found.items():
+            for instance in instances:
+                self.found(instance, name)
+        return found
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    def _unblock(self, instance: Instance) -> None:
+        if instance.held is None and not instance.missing:
+            self._blocked.discard(instance)
+
+    def _descends(self, instance: Instance, ancestor: str) -> bool:
+        seen: Instance | None = instance
+        while seen is not None:
+            if seen.id == ancestor:
+                return True
+            link = seen.started.parent
+            seen = None if link is None else self._open.get(link.instance_id)
+        return False
+
+
+def _waiting_for_code(instance: Instance) -> Exception:
+    names = ", ".join(repr(name) for name in sorted(instance.missing))
+    return FunctionNotFoundError(
+        f"{instance.id} ({instance.name}) waits for {names}: run the cell that defines it, then wait "
+        "again. Nothing is lost meanwhile."
+    )

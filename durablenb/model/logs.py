@@ -1,0 +1,83 @@
+"""Lines of a log: what activities and orchestrators print, log and warn of."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from typing import NamedTuple
+
+
+class Said(NamedTuple):
+    """A line that was printed, or a record of `logging`, as it left the user's code."""
+
+    stream: str
+    message: str
+    level: str | None = None
+    logger: str | None = None
+
+
+class LogLine(NamedTuple):
+    """One line of an instance's log.
+
+    Parameters
+    ----------
+    instance_id, execution_id
+        Whose line it is.
+    task_id
+        Which task of that execution printed it; None for the orchestrator itself.
+    name
+        The activity's or the orchestrator's name.
+    attempt
+        Of a call that is made again when it fails: which one, from 1.
+    timestamp
+        When it was printed, aware, UTC, by the hub's clock.
+    stream
+        ``"stdout"`` or ``"stderr"``; ``"logging"`` for a record of `logging`, and for a warning.
+    level, logger
+        Of such a record: its level's name and its logger's.
+    message
+        The text, without the line break at its end.
+    """
+
+    instance_id: str
+    execution_id: str
+    task_id: int | None
+    name: str
+    attempt: int
+    timestamp: datetime
+    stream: str
+    level: str | None
+    logger: str | None
+    message: str
+
+    @property
+    def author(self) -> str:
+        """Who printed it: ``fetch #3`` for a call of an activity, the bare name for an orchestrator."""
+        return self.name if self.task_id is None else f"{self.name} #{self.task_id}"
+
+    def reaches(self, level: int) -> bool:
+        """Return whether it is a record of this level or a higher one; what was printed has no level."""
+        return self.level is not None and _number(self.level) >= level
+
+
+def level_number(level: int | str) -> int:
+    """Return the number of a level of `logging`.
+
+    Raises
+    ------
+    ValueError
+        If there is none of that name.
+    """
+    if isinstance(level, int):
+        return level
+    names = logging.getLevelNamesMapping()
+    if level.upper() not in names:
+        known = ", ".join(map(repr, sorted(names, key=lambda name: names[name])))
+        raise ValueError(f"There is no level {level!r}; expected one of {known}, or a number.")
+    return names[level.upper()]
+
+
+def _number(name: str) -> int:
+    """The number of a level as `logging` names it: ``Level 25`` is one without a name."""
+    last = name.rpartition(" ")[2]
+    return int(last) if last.isdecimal() else logging.getLevelNamesMapping().get(name, logging.NOTSET)

@@ -1,0 +1,89 @@
+"""One instance as a hub's file has it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from durablenb.model.display import Displayed
+from durablenb.model.errors import DurableError
+from durablenb.model.status import DurableOrchestrationStatus
+from durablenb.queries.history import History
+from durablenb.queries.logs import Log
+
+if TYPE_CHECKING:
+    import networkx
+
+    from durablenb.queries.file import HubFile
+    from durablenb.queries.picture import Picture
+
+
+class RecordedInstance(Displayed):
+    """One instance of a file that is only read; `HubFile.handle` gives it.
+
+    What there is to look at is called as in a `Handle`. A notebook shows it as it was when the file was last
+    written.
+    """
+
+    def __init__(self, file: HubFile, instance_id: str) -> None:
+        self._file = file
+        self.id = instance_id
+        """The instance's id."""
+
+    def status(self) -> DurableOrchestrationStatus:
+        """Return where the instance stands; a false status if it was purged."""
+        return self._file.status(self.id)
+
+    def history(self) -> History:
+        """Return the events of the instance, of all its executions, oldest first.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If it was purged.
+        """
+        return self._file.history(self.id)
+
+    def logs(
+        self, *, level: int | str | None = None, task_id: int | None = None, name: str | None = None
+    ) -> Log:
+        """Return what the instance and its sub-orchestrations printed and logged; see `Handle.logs`.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If it was purged.
+        """
+        return self._file.logs(self.id).only(level=level, task_id=task_id, name=name)
+
+    def graph(self) -> networkx.DiGraph[Any]:
+        """Return the last execution as a graph of its steps, a `networkx.DiGraph`.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If it was purged.
+        """
+        from durablenb.queries.flow import flow_of  # what only pictures need
+        from durablenb.queries.graph import graph_of
+
+        return graph_of(flow_of(self.history()))
+
+    def _shown(self) -> Picture:
+        from durablenb.queries.picture import picture_of
+
+        return picture_of(self.status(), self.history(), now=self._file.last_written())
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, RecordedInstance):
+            return NotImplemented
+        return (self._file, self.id) == (other._file, other.id)
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def __repr__(self) -> str:
+        try:
+            status = self.status()
+        except DurableError:
+            return f"<instance {self.id} of a closed file>"
+        return repr(status) if status else f"<instance {self.id}: purged>"

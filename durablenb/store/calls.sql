@@ -1,0 +1,159 @@
+-- What orchestrations ask for, and what came of it, as it stands since the last rewind.
+-- A filter on instance_id reaches the journal; `seq` and `ended_seq` are places in it.
+
+-- One row a call of an activity; each attempt of a retried one is a row.
+create or replace view activities as
+select
+    s.instance_id,
+    s.execution_id,
+    s.task_id,
+    s.name,
+    case e.event_type when 'TaskCompleted' then 'Completed' when 'TaskFailed' then 'Failed' else 'Pending' end as status,
+    s.timestamp as scheduled,
+    e.started_at as started,
+    e.timestamp as ended,
+    e.started_at - s.timestamp as queue_time,
+    e.timestamp - e.started_at as run_time,
+    cast(coalesce(try_cast(s.attributes as json) ->> 'attempt', '1') as integer) as attempt,
+    cast(try_cast(s.attributes as json) ->> 'retry_of' as integer) as retry_of,
+    try_cast(s.payload as json) as input,
+    case e.event_type when 'TaskCompleted' then try_cast(e.payload as json) end as result,
+    case e.event_type when 'TaskFailed' then try_cast(e.payload as json) end as failure,
+    s.seq,
+    e.seq as ended_seq
+from standing s
+left join (select * from journal where event_type in ('TaskCompleted', 'TaskFailed')) e
+    on e.execution_id = s.execution_id and e.task_id = s.task_id and e.seq > s.seq
+where s.event_type = 'TaskScheduled';
+
+-- One row a call of a sub-orchestration; each attempt of a retried one is a row.
+create or replace view sub_orchestrations as
+select
+    s.instance_id,
+    s.execution_id,
+    s.task_id,
+    s.name,
+    try_cast(s.attributes as json) ->> 'instance_id' as child_instance_id,
+    case e.event_type when 'SubOrchestrationInstanceCompleted' then 'Completed'
+         when 'SubOrchestrationInstanceFailed' then 'Failed' else 'Pending' end as status,
+    s.timestamp as scheduled,
+    e.timestamp as ended,
+    e.timestamp - s.timestamp as duration,
+    cast(coalesce(try_cast(s.attributes as json) ->> 'attempt', '1') as integer) as attempt,
+    cast(try_cast(s.attributes as json) ->> 'retry_of' as integer) as retry_of,
+    try_cast(s.payload as json) as input,
+    case e.event_type when 'SubOrchestrationInstanceCompleted' then try_cast(e.payload as json) end as result,
+    case e.event_type when 'SubOrchestrationInstanceFailed' then try_cast(e.payload as json) end as failure,
+    s.seq,
+    e.seq as ended_seq
+from standing s
+left join (
+    select * from journal
+    where event_type in ('SubOrchestrationInstanceCompleted', 'SubOrchestrationInstanceFailed')
+) e on e.instance_id = s.instance_id and e.execution_id = s.execution_id and e.task_id = s.task_id and e.seq > s.seq
+where s.event_type = 'SubOrchestrationInstanceCreated';
+
+-- One row a timer, those between two attempts of a call included.
+create or replace view timers as
+select
+    instance_id, execution_id, task_id, if(retry_of is null, 'timer', 'retry') as purpose, status,
+    created, due, ended, if(status = 'Fired', ended - due, null) as lateness, retry_of, seq, ended_seq
+from (
+    select
+        s.instance_id,
+        s.execution_id,
+        s.task_id,
+        case e.event_type when 'TimerFired' then 'Fired' when 'TimerCanceled' then 'Canceled' else 'Pending' end
+            as status,
+        s.timestamp as created,
+        cast(try_cast(s.attributes as json) ->> 'fire_at' as timestamp) as due,
+        e.timestamp as ended,
+        cast(try_cast(s.attributes as json) ->> 'retry_of' as integer) as retry_of,
+        s.seq,
+        e.seq as ended_seq
+    from standing s
+    left join (select * from journal where event_type in ('TimerFired', 'TimerCanceled')) e
+        on e.instance_id = s.instance_id and e.execution_id = s.execution_id and e.task_id = s.task_id and e.seq > s.seq
+    where s.event_type = 'TimerCreated'
+);
+
+-- One row an attempt of a call that was retried: a timer follows each attempt that isn't the last.
+create or replace view attempts as
+select
+    instance_id, execution_id, call_id, attempt, task_id, kind, name, status,
+    scheduled - lag(ended) over (partition by instance_id, execution_id, call_id order by attempt) as wait,
+    scheduled, started, ended, failure
+from (
+    select instance_id, execution_id, coalesce(retry_of, task_id) as call_id, attempt, task_id, 'activity' as kind,
+           name, status, scheduled, started, ended, failure
+    from activities
+    union all
+    select instance_id, execution_id, coalesce(retry_of, task_id), attempt, task_id, 'sub-orchestration',
+           name, status, scheduled, scheduled, ended, failure
+    from sub_orchestrations
+)
+join (select distinct instance_id, execution_id, retry_of as call_id from timers where purpose = 'retry')
+    using (instance_id, execution_id, call_id);
+
+-- One row an external event with the wait that took it, or one of them without the other: of one name the first
+-- event goes to the first wait, and so on. Waits that were given up stand apart, and so does what an execution had
+-- not seen when it continued as new: that is raised once more in the next one, with its time.
+create or replace view external_events as
+with said as (
+    select
+        s.instance_id, s.execution_id, s.name, lower(s.name) as key, s.task_id, s.timestamp, s.payload, s.seq,
+        s.event_type = 'EventRaised' as is_raised, u.timestamp as given_up, u.seq as given_up_seq, c.seq as renewed_seq,
+        count(*) over same as times,
+        row_number() over (same order by s.seq desc) as left_over
+    from standing s
+    left join (select * from journal where event_type = 'EventUnsubscribed') u
+        on u.instance_id = s.instance_id and u.execution_id = s.execution_id and u.task_id = s.task_id and u.seq > s.seq
+    left join (select * from journal where event_type = 'ContinueAsNew') c
+        on s.event_type = 'EventRaised' and c.instance_id = s.instance_id and c.execution_id = s.execution_id
+    where s.event_type in ('EventRaised', 'EventSubscribed')
+    window same as (partition by s.instance_id, s.execution_id, s.event_type, lower(s.name), s.timestamp, s.payload)
+),
+sorted as (
+    select *, case when given_up_seq is not null then 'Canceled'
+                   when renewed_seq is not null and left_over <= lead(times, left_over) over (
+                       partition by instance_id, is_raised, key, timestamp, payload order by seq
+                   ) then 'Carried' end as apart
+    from said
+),
+numbered as (
+    select *, row_number() over (partition by instance_id, execution_id, key, apart, is_raised order by seq) as place
+    from sorted
+),
+pairs as (
+    select
+        instance_id,
+        execution_id,
+        max(task_id) as task_id,
+        coalesce(max(name) filter (not is_raised), max(name)) as name,
+        apart,
+        max(timestamp) filter (is_raised) as raised,
+        max(timestamp) filter (not is_raised) as subscribed,
+        max(given_up) as given_up,
+        max(payload) filter (is_raised) as payload,
+        max(seq) filter (is_raised) as raised_seq,
+        max(seq) filter (not is_raised) as seq,
+        max(given_up_seq) as given_up_seq
+    from numbered
+    group by instance_id, execution_id, key, apart, place
+)
+select
+    instance_id,
+    execution_id,
+    task_id,
+    name,
+    case when apart is not null then apart when raised is null then 'Pending' when subscribed is null then 'Buffered'
+         else 'Taken' end as status,
+    raised,
+    subscribed,
+    case when apart is null and raised_seq is not null and seq is not null then greatest(raised, subscribed)
+         else given_up end as ended,
+    try_cast(payload as json) as input,
+    seq,
+    raised_seq,
+    coalesce(given_up_seq, case when seq is not null then raised_seq end) as ended_seq
+from pairs;

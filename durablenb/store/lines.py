@@ -1,0 +1,51 @@
+"""Logs in DuckDB: a row a line, in the order in which they were printed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC
+from operator import itemgetter
+from typing import Any
+
+import duckdb
+
+from durablenb.model.logs import LogLine
+from durablenb.store.statements import DESCENDANTS
+from durablenb.store.states import Ask
+
+PURGE = "delete from log_lines where list_contains(?, instance_id)"
+
+LAST = "select coalesce(max(seq), 0) from log_lines"
+
+_COLUMNS = "instance_id, execution_id, task_id, name, attempt, timestamp, stream, level, logger, message"
+_OF_ONE = f"select seq, {_COLUMNS} from log_lines where instance_id = ?"
+_OF_MANY = f"select seq, {_COLUMNS} from log_lines where list_contains(?, instance_id)"
+
+
+def append(connection: duckdb.DuckDBPyConnection, lines: Sequence[LogLine], last: int) -> None:
+    """Writes all of these, or none, after the line with the number `last`."""
+    appender = connection.appender("log_lines")
+    try:
+        appender.append_rows([_row(seq, line) for seq, line in enumerate(lines, last + 1)])
+        appender.flush()
+    except BaseException:
+        appender.clear()  # it would write them later
+        raise
+
+
+def lines_of(ask: Ask, instance_id: str) -> list[LogLine]:
+    """The lines of an instance and of its sub-orchestrations, oldest first."""
+    if not ask("select 1 from duckdb_tables() where table_name = 'log_lines'", []):
+        return []  # a file that was last written before there were logs
+    children = [row[0] for row in ask(DESCENDANTS, [[instance_id]])]
+    rows = ask(_OF_MANY, [[instance_id, *children]]) if children else ask(_OF_ONE, [instance_id])
+    return [_line(row) for row in sorted(rows, key=itemgetter(0))]
+
+
+def _line(row: tuple[Any, ...]) -> LogLine:
+    line = LogLine(*row[1:])
+    return line._replace(timestamp=line.timestamp.replace(tzinfo=UTC))
+
+
+def _row(seq: int, line: LogLine) -> tuple[Any, ...]:
+    return (seq, *line._replace(timestamp=line.timestamp.replace(tzinfo=None)))

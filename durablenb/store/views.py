@@ -1,0 +1,50 @@
+"""The views and macros of a hub's file: made when it is new, and again when they have changed."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+
+import duckdb
+
+from durablenb.store.blobs import transaction
+
+_FILES = ("views.sql", "calls.sql", "spans.sql")
+_VIEW = re.compile(r"^create or replace view (\w+)", re.MULTILINE)
+
+
+def are_current(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the tables and views are those that this durablenb makes."""
+    found = dict(
+        connection.execute("select view_name, comment from duckdb_views() where not internal").fetchall()
+    )
+    return found.keys() >= set(_VIEW.findall(_text())) and found["instances"] == _version()
+
+
+def make(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make all views and macros, or none.
+
+    Raises
+    ------
+    duckdb.CatalogException
+        If the file has a table of that name.
+    """
+    with transaction(connection):
+        connection.execute(_text())
+        connection.execute(f"comment on view instances is '{_version()}'")
+
+
+@cache
+def _text() -> str:
+    return "\n".join(_read(name) for name in _FILES)
+
+
+@cache
+def _version() -> str:
+    return sha256((_read("schema.sql") + _text()).encode()).hexdigest()[:16]
+
+
+def _read(name: str) -> str:
+    return (Path(__file__).parent / name).read_text("utf-8")

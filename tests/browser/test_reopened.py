@@ -1,0 +1,63 @@
+"""The pictures outlive a reload of the page and the death of their kernel, in both themes."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import nbformat
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Lab, expect_run, run_all, use_theme, wait_for_kernel
+from tests.browser.test_pictures import CELLS, FAILING, HTML, SHOWN, check_pictures, notebook, shoot
+
+pytestmark = [pytest.mark.browser, pytest.mark.serial, pytest.mark.timeout(240)]
+
+PID = 'import os\nfrom pathlib import Path\nPath("shown.pid").write_text(str(os.getpid()));'
+ERROR = ".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.stderr']"
+
+
+def check_account(page: Page) -> None:
+    """The account of the error is there, and readable on its background."""
+    account = page.locator(ERROR)
+    expect(account).to_have_count(1)
+    expect(account).to_contain_text("ValueError (also a TaskFailedError): part 13 is empty")
+    expect(account).to_contain_text("of cell In[")
+    box = account.bounding_box()
+    assert box is not None
+    assert box["height"] > 100
+
+
+def check_all(page: Page, folder: Path, name: str) -> None:
+    expect(page.locator(HTML)).to_have_count(SHOWN, timeout=30_000)  # cells are drawn one after another
+    for theme in ("Light", "Dark"):
+        use_theme(page, f"JupyterLab {theme}")
+        check_pictures(page, HTML)
+        check_account(page)
+        shoot(page, folder, f"{name}-{theme.lower()}")
+
+
+def test_they_stay_when_the_page_is_loaded_anew_and_when_the_kernel_is_killed(
+    lab: Lab, tmp_path: Path
+) -> None:
+    lab.write("shown.ipynb", [*CELLS, PID])
+    written = nbformat.read(lab.folder / "shown.ipynb", 4)
+    written.cells[FAILING].metadata["tags"] = ["raises-exception"]
+    nbformat.write(written, lab.folder / "shown.ipynb")
+    with notebook(lab, "shown.ipynb") as (page, trouble):
+        run_all(page)
+        expect_run(page, len(CELLS) + 1)
+        page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
+        page.reload(wait_until="domcontentloaded")  # its kernel is alive
+        page.wait_for_selector(".jp-NotebookPanel")
+        wait_for_kernel(page)
+        check_all(page, tmp_path, "reloaded")
+        assert trouble == []
+        os.kill(int((lab.folder / "shown.pid").read_text()), signal.SIGKILL)
+        page.wait_for_selector(".jp-Dialog")
+        page.locator(".jp-Dialog .jp-mod-accept").first.click()
+        page.wait_for_selector(".jp-Dialog", state="detached")
+        check_all(page, tmp_path, "killed")
+        assert [one for one in trouble if "kernel" not in one.lower()] == []

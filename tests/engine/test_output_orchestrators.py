@@ -1,0 +1,187 @@
+"""What orchestrators print: once, however often they are replayed."""
+
+import logging
+
+import pytest
+
+import durablenb as df
+from durablenb.core.logger import PARENT
+from durablenb.core.registry import Registry
+from durablenb.engine import taps
+from durablenb.engine.clocks import SystemClock
+from durablenb.engine.engine import Engine
+from durablenb.engine.episodes import EpisodeOptions
+from durablenb.engine.executors import Executors
+from durablenb.engine.machine import EngineOptions
+from durablenb.engine.messages import Start, Terminate
+from durablenb.store.memory import MemoryStore
+
+
+def messages(lines):
+    return [line.message for line in lines]
+
+
+def season(context):
+    print("start", context.get_input())
+    context.logger.info("%d cities", 2)
+    yield context.wait_for_external_event("go")
+    logging.getLogger("mine").warning("gone")
+    yield context.wait_for_external_event("go")
+    context.logger.debug("not said by default")
+    print("end")
+
+
+SAID = ["start 7", "2 cities", "gone", "end"]
+
+
+@pytest.mark.parametrize("mode", ["threads", "kernel"])
+@pytest.mark.parametrize("verify_replay", [False, True])
+def test_what_an_orchestrator_prints_is_in_its_log_once_and_without_a_task(mode, verify_replay, capsys):
+    with df.TaskHub(":memory:", mode=mode, verify_replay=verify_replay) as hub:
+        hub.add_orchestrator(season)
+        handle = hub.start(season, 7, instance_id="s")
+        handle.raise_event("go")
+        handle.raise_event("go")
+        handle.result()
+        lines = handle.logs()
+        assert messages(lines) == SAID
+    assert {(line.instance_id, line.task_id, line.name) for line in lines} == {("s", None, "season")}
+    assert [line.level for line in lines] == [None, "INFO", "WARNING", None]
+    assert lines[1].logger == "durablenb.orchestrator.season"
+    assert capsys.readouterr().out == ("start 7\nend\n" if mode == "kernel" else "")
+
+
+def test_after_a_restart_it_says_what_is_new_and_nothing_again(tmp_path, capsys):
+    for _ in range(3):
+        with df.TaskHub(tmp_path / "hub.duckdb", mode="kernel") as hub:
+            hub.add_orchestrator(season)
+            handle = hub.handle("s") if hub.instances() else hub.start(season, 7, instance_id="s")
+            while hub.step():
+                pass
+            lines = handle.logs()
+            if handle.status().runtime_status == "Running":
+                handle.raise_event("go")
+    assert messages(lines) == SAID
+    assert capsys.readouterr().out == "start 7\nend\n"
+
+
+def test_a_replay_says_nothing_to_handlers_that_write_elsewhere_either(tmp_path):
+    heard = []
+    handler = logging.Handler()
+    handler.emit = lambda record: heard.append(record.getMessage())
+    logger = logging.getLogger("durablenb.orchestrator.season")
+    logger.addHandler(handler)
+    try:
+        with df.TaskHub(":memory:", mode="kernel", verify_replay=True) as hub:
+            hub.add_orchestrator(season)
+            handle = hub.start(season, 7)
+            handle.raise_event("go")
+            handle.raise_event("go")
+            handle.result()
+    finally:
+        logger.removeHandler(handler)
+    assert heard == ["2 cities"]
+
+
+def test_an_async_orchestrator_is_heard_alike():
+    async def talks(context):
+        print("before")
+        await context.call_activity("work")
+        context.logger.warning("after")
+
+    with df.TaskHub(":memory:", verify_replay=True) as hub:
+        hub.add_activity(lambda: print("within"), "work")
+        hub.add_orchestrator(talks)
+        handle = hub.start(talks)
+        handle.result()
+        assert messages(handle.logs()) == ["before", "within", "after"]
+
+
+def test_the_level_of_an_orchestrators_logger_can_be_set():
+    def talks(context):
+        context.logger.debug("quietly")
+        context.logger.info("aloud")
+        return context.logger.isEnabledFor(logging.DEBUG)
+
+    before = PARENT.level
+    try:
+        with df.TaskHub(":memory:") as hub:
+            hub.add_orchestrator(talks)
+            for level, enabled, said in (
+                (logging.WARNING, False, []),
+                (logging.DEBUG, True, ["quietly", "aloud"]),
+            ):
+                PARENT.setLevel(level)
+                handle = hub.start(talks)
+                assert handle.result() is enabled
+                assert messages(handle.logs()) == said
+    finally:
+        PARENT.setLevel(before)
+
+
+def test_a_logger_that_is_kept_over_a_replay_is_silent_in_it():
+    said = []
+
+    def talks(context):
+        logger = context.logger
+        said.append((context.is_replaying, logger.isEnabledFor(logging.ERROR)))
+        yield context.call_activity("work")
+
+    with df.TaskHub(":memory:", mode="kernel", verify_replay=True) as hub:
+        hub.add_activity(lambda: None, "work")
+        hub.add_orchestrator(talks)
+        hub.run(talks)
+    assert set(said) == {(False, True), (True, False)}
+
+
+def _parting(context):
+    try:
+        yield context.wait_for_external_event("go")
+    finally:
+        print("parting")
+
+
+def test_an_orchestrator_that_is_put_out_of_memory_says_nothing_of_it(capsys):
+    registry = Registry()
+    registry.add_orchestrator(_parting, "parting")
+    options = EngineOptions(episodes=EpisodeOptions(max_cached_events=2))
+    engine = Engine(MemoryStore(), SystemClock(), registry, Executors("inline"), options)
+    taps.install()
+    try:
+        for name in ("a", "b"):
+            engine.ask(Start(name, "parting", "null"))
+            while engine.step() is not None:
+                pass
+        assert engine.machine.lifecycle.open["a"].execution is None
+        engine.ask(Terminate("b", "", is_recursive=True))
+        engine.stop(wait=True)
+    finally:
+        taps.remove()
+    assert engine.store.lines("a") == engine.store.lines("b") == []
+    assert capsys.readouterr() == ("", "")
+
+
+def test_that_an_instance_is_held_is_said_where_it_always_was(caplog):
+    def first(context):
+        yield context.call_activity("one")
+        yield context.wait_for_external_event("go")
+
+    def second(context):
+        print("not in a replay")
+        yield context.call_activity("other")
+
+    with df.TaskHub(":memory:", mode="kernel", verify_replay=False) as hub:
+        for name in ("one", "other"):
+            hub.add_activity(lambda: None, name)
+        hub.add_orchestrator(first, "main")
+        handle = hub.start("main", instance_id="m")
+        while hub.step():
+            pass
+        hub._engine.machine.episodes.unload()
+        hub._engine.machine.lifecycle.open["m"].execution = None
+        hub.add_orchestrator(second, "main")
+        handle.raise_event("go")
+        while hub.step():
+            pass
+        assert list(handle.logs()) == []
+    assert "m (main) is held" in caplog.text

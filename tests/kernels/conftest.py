@@ -1,0 +1,151 @@
+"""Real kernels: processes that execute cells, are interrupted, restarted and killed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jupyter_client.blocking import BlockingKernelClient
+from jupyter_client.manager import KernelManager
+
+SECONDS = 60
+"""The longest that a cell of these tests may take."""
+
+
+@dataclass
+class Ran:
+    """What came of a cell."""
+
+    printed: str = ""
+    shown: dict[str, str] = field(default_factory=dict)
+    error: str = ""
+    account: str = ""
+
+    @property
+    def value(self) -> str:
+        """The text of its last expression."""
+        return self.shown.get("text/plain", "")
+
+
+class Kernel:
+    """A kernel in a process of its own.
+
+    Parameters
+    ----------
+    folder
+        Where it works, and where what it keeps for itself goes, too.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._manager = KernelManager(kernel_name="python3")
+        self._manager.start_kernel(cwd=str(folder))
+        self._client: BlockingKernelClient = self._connected()
+
+    def _connected(self) -> BlockingKernelClient:
+        client: BlockingKernelClient = self._manager.client()
+        client.start_channels()
+        client.wait_for_ready(timeout=SECONDS)
+        return client
+
+    def run(self, code: str) -> str:
+        """Executes a cell that has to come to its end; returns the text of its last value, or its output."""
+        ran = self.tried(code)
+        assert not ran.error, f"{ran.error}\n{ran.account}\n{ran.printed}"
+        return ran.value or ran.printed
+
+    def tried(self, code: str) -> Ran:
+        """Executes a cell, whatever becomes of it."""
+        return self.ended(self.begin(code))
+
+    def begin(self, code: str) -> str:
+        """Begins to execute a cell."""
+        asked: str = self._client.execute(code, store_history=True)
+        return asked
+
+    def begin_and_print(self, code: str) -> str:
+        """Begins to execute a cell; returns when it has printed something, so that its code runs."""
+        asked = self.begin(code)
+        while True:
+            message = self._client.get_iopub_msg(timeout=SECONDS)
+            if _answers(message, asked):
+                kind = message["header"]["msg_type"]
+                assert kind != "error", message["content"]
+                if kind == "stream":
+                    return asked
+
+    def ended(self, asked: str) -> Ran:
+        """Waits for the end of a cell that was begun."""
+        ran = Ran()
+        while True:
+            message = self._client.get_iopub_msg(timeout=SECONDS)
+            if not _answers(message, asked):
+                continue
+            kind, content = message["header"]["msg_type"], message["content"]
+            if kind == "stream":
+                ran.printed += content["text"]
+            elif kind in ("execute_result", "display_data"):
+                ran.shown = content["data"]
+            elif kind == "error":
+                ran.error = f"{content['ename']}: {content['evalue']}"
+                ran.account = "\n".join(content["traceback"])
+            elif kind == "status" and content["execution_state"] == "idle":
+                return ran
+
+    def interrupt(self) -> None:
+        """Presses the stop button."""
+        self._manager.interrupt_kernel()
+
+    def restart(self) -> None:
+        """Kills the kernel, without a goodbye, and starts another one."""
+        self._client.stop_channels()
+        self._manager.restart_kernel(now=True)
+        self._client = self._connected()
+
+    def shut_down(self, *, is_killed: bool = False) -> None:
+        """Lets the kernel end, or kills it; twice does nothing."""
+        self._client.stop_channels()
+        self._manager.shutdown_kernel(now=is_killed)
+
+
+def _answers(message: dict[str, Any], asked: str) -> bool:
+    return bool(message["parent_header"].get("msg_id") == asked)
+
+
+@pytest.fixture(autouse=True)
+def _quiet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel has settings and a history of its own."""
+    for name in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "MPLCONFIGDIR"):
+        monkeypatch.setenv(name, str(tmp_path / name.lower()))
+
+
+@pytest.fixture
+def new_kernel(tmp_path: Path) -> Iterator[Callable[[], Kernel]]:
+    """Makes kernels that work in the test's folder, and ends them."""
+    made: list[Kernel] = []
+
+    def make() -> Kernel:
+        made.append(Kernel(tmp_path))
+        return made[-1]
+
+    yield make
+    for kernel in made:
+        kernel.shut_down(is_killed=True)
+
+
+@pytest.fixture
+def kernel(new_kernel: Callable[[], Kernel]) -> Kernel:
+    """One kernel."""
+    return new_kernel()
+
+
+def wait_until(is_so: Callable[[], bool], what: str) -> None:
+    """Waits for something that another process does."""
+    end = time.monotonic() + SECONDS
+    while not is_so():
+        assert time.monotonic() < end, f"it did not happen: {what}"
+        time.sleep(0.01)

@@ -1,0 +1,325 @@
+"""The magics: what they show, which hub they are about, and what they refuse."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from IPython.core.completer import provisionalcompleter
+from IPython.core.error import UsageError
+from IPython.core.interactiveshell import InteractiveShell
+from nbclient import NotebookClient
+from traitlets.config import Config
+
+import durablenb as df
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[InteractiveShell]:
+    config = Config()
+    config.HistoryManager.enabled = False
+    shell = InteractiveShell(config=config, ipython_dir=str(tmp_path / "ipython"))
+    shell.run_line_magic("load_ext", "durablenb")
+    yield shell
+    shell.restore_sys_module_state()
+
+
+@pytest.fixture
+def hub(shell: InteractiveShell) -> Iterator[df.TaskHub]:
+    """A hub with an instance that was completed, one that failed, and one that waits."""
+    clock = df.VirtualClock()
+    with df.TaskHub(":memory:", mode="kernel", clock=clock) as hub:
+
+        def good(context: Any) -> Any:
+            return context.get_input()
+
+        def bad(context: Any) -> Any:
+            raise ValueError("no")
+
+        def waiting(context: Any) -> Any:
+            return (yield context.wait_for_external_event("Go"))
+
+        for function in (good, bad, waiting):
+            hub.add_orchestrator(function)
+        hub.run(good, 7, instance_id="good-1")
+        clock.advance(hours=2)
+        hub.start(bad, instance_id="bad-1").wait()
+        hub.start(waiting, instance_id="waiting-1")
+        hub.step()
+        yield hub
+
+
+def ids(instances: Any) -> list[str]:
+    return [status.instance_id for status in instances]
+
+
+def refused(shell: InteractiveShell, name: str, line: str, cell: str | None = None) -> str:
+    """What is said of a magic that is not understood."""
+    magic = shell.find_line_magic(name)
+    with pytest.raises(UsageError) as caught:
+        magic(line, cell=cell) if cell is not None else magic(line)
+    return str(caught.value)
+
+
+# -- %durable ----------------------------------------------------------------------------------------
+
+
+def test_durable_says_where_the_hub_is_and_shows_it(shell, tmp_path, capsys) -> None:
+    with df.TaskHub(tmp_path / "flows.duckdb") as hub:
+        assert shell.run_line_magic("durable", "") is hub
+    assert capsys.readouterr().out == f"durablenb {df.__version__}, {tmp_path / 'flows.duckdb'}\n"
+
+
+def test_durable_ls_lists_instances(shell, hub) -> None:
+    def listed(line: str) -> list[str]:
+        return ids(shell.run_line_magic("durable", f"ls {line}"))
+
+    assert listed("") == ["good-1", "bad-1", "waiting-1"]
+    assert listed("--status failed") == ["bad-1"]
+    assert listed("--status Failed --status completed") == ["good-1", "bad-1"]
+    assert listed("--name waiting") == ["waiting-1"]
+    assert listed("--name 'no such name'") == []
+    assert listed("--since 1h") == listed("--since '90 m'") == ["bad-1", "waiting-1"]
+    assert listed("--since 0.5w") == listed("--since 2d") == listed("--since 2026-01-01")
+    assert listed("--since 2026-01-01T01:00") == ["bad-1", "waiting-1"]
+    assert listed("--top 1") == ["good-1"]
+
+
+def test_durable_show_shows_an_instance(shell, hub) -> None:
+    assert shell.run_line_magic("durable", "show good-1") == hub.handle("good-1")
+    with pytest.raises(df.InstanceNotFoundError, match="good-2"):
+        shell.run_line_magic("durable", "show good-2")
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("ls --status faild", "'faild' is not a valid .* The statuses are: Running"),
+        ("ls --since yesterday", "--since is 'yesterday'; expected a length such as 30s"),
+        ("ls --top -1", "top is -1"),
+        ("ls --top many", "--top: invalid int value: 'many'"),
+        ("list", "invalid choice: 'list'"),
+        ("show", "required: instance"),
+        ("ls 'x", "No closing quotation in"),
+    ],
+)
+def test_what_durable_does_not_understand_is_said(shell, hub, line, words) -> None:
+    with pytest.raises(UsageError, match=words):
+        shell.run_line_magic("durable", line)
+
+
+def test_the_magics_are_documented_where_ipython_looks(shell) -> None:
+    for name, word in (("durable", "--since WHEN"), ("durable_sql", "keeps the answer")):
+        assert word in shell.object_inspect_text(f"%{name}")
+
+
+def test_ids_are_completed(shell, hub) -> None:
+    def completed(line: str) -> list[str]:
+        with provisionalcompleter():
+            return sorted(one.text for one in shell.Completer.completions(line, len(line)))
+
+    assert {"ls", "show"} <= set(completed("%durable "))
+    assert completed("%durable show wai") == ["waiting-1"]
+    assert {"good-1", "bad-1", "waiting-1"} <= set(completed("%durable show "))
+    hub.close()
+    assert "waiting-1" not in completed("%durable show wai")
+
+
+# -- %durable_sql ------------------------------------------------------------------------------------
+
+
+def test_a_line_of_sql_is_answered(shell, hub) -> None:
+    answer = shell.run_line_magic("durable_sql", "select name from instances where output = '7'")
+    assert answer.fetchall() == [("good",)]
+    assert '<table class="dataframe">' in answer._repr_mimebundle_()["text/html"]
+
+
+def test_a_cell_of_sql_is_answered(shell, hub) -> None:
+    cell = "-- all of them\nselect status, count(*) as n\nfrom instances\ngroup by all\norder by all;\n"
+    answer = shell.run_cell_magic("durable_sql", "", cell)
+    assert answer.fetchall() == [("Completed", 1), ("Failed", 1), ("Running", 1)]
+
+
+@pytest.mark.parametrize(
+    "line", ["failed <<", "-o failed", "failed<<", "--hub hub -o failed", "-o failed --hub=hub"]
+)
+def test_an_answer_is_kept_in_a_variable(shell, hub, line) -> None:
+    shell.user_ns["hub"] = hub
+    query = "select instance_id from instances where status = 'Failed'"
+    assert shell.run_cell_magic("durable_sql", line, query) is None
+    assert shell.user_ns["failed"].fetchall() == [("bad-1",)]
+    answer = shell.run_line_magic(
+        "durable_sql", "select count(*) from failed join history using (instance_id)"
+    )
+    assert answer.fetchall() == [(3,)]
+
+
+def test_values_and_frames_are_variables(shell, hub) -> None:
+    shell.run_cell(
+        "import pandas as pd\nname = 'good'\nlabels = pd.DataFrame({'instance_id': ['good-1'], 'l': ['x']})"
+    )
+    query = "select l from labels join instances using (instance_id) where name = $name and $name != '$l'"
+    assert shell.run_cell_magic("durable_sql", "", query).fetchall() == [("x",)]
+    assert shell.run_line_magic("durable_sql", query).fetchall() == [("x",)]
+    shell.run_cell(
+        "def inside(name):\n"
+        "    weights = pd.DataFrame({'w': [3]})\n"
+        "    return get_ipython().run_line_magic('durable_sql', 'select w, $name from weights').fetchall()\n"
+        "found = inside('own')"
+    )
+    assert shell.user_ns["found"] == [(3, "own")]
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("select $nothing", r"The query has $nothing, and there is no variable 'nothing'."),
+        ("select ?", "write $name"),
+        ("selec 1", "syntax error"),
+        ("from zork", 'no table or view "zork"'),
+        ("delete from journal", "Expected one query, not DELETE"),
+        ("", "Expected one query, not nothing"),
+    ],
+)
+def test_what_is_no_query_is_refused_in_short(shell, hub, query, words) -> None:
+    assert words in refused(shell, "durable_sql", "", query)
+    assert words in refused(shell, "durable_sql", query)
+
+
+def test_a_name_that_no_variable_can_have_is_refused(shell, hub) -> None:
+    assert refused(shell, "durable_sql", "-o a-b", "select 1") == "'a-b' is no name for a variable."
+
+
+# -- which hub ---------------------------------------------------------------------------------------
+
+
+def test_without_a_hub_the_magics_say_how_to_get_one(shell) -> None:
+    for name, line in (("durable", ""), ("durable", "ls"), ("durable_sql", "select 1")):
+        assert refused(shell, name, line).startswith("No hub is open in this kernel. Open one: ")
+
+
+def test_it_is_the_hub_that_was_opened_last(shell, tmp_path, capsys) -> None:
+    first = df.TaskHub(tmp_path / "first.duckdb")
+    other = df.TaskHub(":memory:")
+    assert shell.run_line_magic("durable", "") is other
+    assert capsys.readouterr().out.endswith(f"in memory\nalso open: {tmp_path / 'first.duckdb'}\n")
+    assert df.TaskHub(tmp_path / "first.duckdb") is first  # its cell was run again
+    assert shell.run_line_magic("durable", "") is first
+    first.close()
+    assert shell.run_line_magic("durable", "") is other
+    other.close()
+
+
+def test_another_hub_or_file_is_named_by_its_variable(shell, hub, tmp_path) -> None:
+    with df.TaskHub(tmp_path / "flows.duckdb", mode="kernel") as other:
+        other.add_orchestrator(lambda context: 1, "one")
+        other.run("one", instance_id="in the file")
+        shell.user_ns |= {"another": hub, "number": 3}
+        assert ids(shell.run_line_magic("durable", "ls --top 1")) == ["in the file"]
+        assert ids(shell.run_line_magic("durable", "ls --top 1 --hub another")) == ["good-1"]
+        assert shell.run_line_magic("durable", "--hub another") is hub
+        query = "select count(*) from instances"
+        assert shell.run_line_magic("durable_sql", f"--hub another {query}").fetchall() == [(3,)]
+    for name, what in (("number", "is of type int"), ("nothing", "doesn't exist")):
+        assert refused(shell, "durable", f"ls --hub {name}").startswith(
+            f"{name} {what}. --hub takes a variable"
+        )
+        assert refused(shell, "durable_sql", f"--hub {name} {query}").startswith(f"{name} {what}.")
+    with df.open_history(tmp_path / "flows.duckdb") as file:
+        shell.user_ns["file"] = file
+        assert ids(shell.run_line_magic("durable", "ls --hub file --since 1d")) == ["in the file"]
+        assert shell.run_line_magic("durable", "show 'in the file' --hub file") == file.handle("in the file")
+        assert shell.run_line_magic("durable_sql", f"--hub file {query}").fetchall() == [(1,)]
+        assert shell.run_line_magic("durable", "--hub file") is file
+
+
+# -- the page about it -------------------------------------------------------------------------------
+
+PAGE = Path(__file__).parent.parent / "docs/how-to/query-from-a-notebook.md"
+
+
+def test_the_cells_of_the_page_run(shell, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"^```(?:python)?\n(.*?)^```", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 8
+    with df.TaskHub("flows.duckdb", mode="kernel", clock=df.VirtualClock()) as hub:
+
+        def report(context: Any) -> Any:
+            if context.get_input()["shop"] == "south":
+                raise ValueError("closed")
+            return {"rides": 3}
+
+        hub.add_orchestrator(report)
+        hub.run(report, {"shop": "north"})
+        hub.start(report, {"shop": "south"}, instance_id="order-7").wait()
+        shell.user_ns["hub"] = hub
+        results = [shell.run_cell(block) for block in blocks]
+        for result in results:
+            result.raise_error()
+        assert results[0].result.fetchall() == [("A", "Completed", 1), ("B", "Failed", 1)]
+        assert results[2].result.fetchall() == [("B", 1)]
+        assert results[4].result.fetchall() == [("closed", 1)]
+        assert shell.user_ns["message"] == "closed"
+        assert shell.user_ns["rides"] == [(3,)]
+        assert shell.user_ns["failed"].height == 1
+
+
+# -- in a kernel -------------------------------------------------------------------------------------
+
+CELLS = [
+    "%load_ext durablenb",
+    """import durablenb as df
+import pandas as pd
+
+hub = df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock())
+
+@hub.orchestrator
+def double(context):
+    return 2 * context.get_input()
+
+least = 4
+doubles = [hub.run(double, n, instance_id=str(n)) for n in range(4)]
+labels = pd.DataFrame({"instance_id": ["1", "3"], "label": ["one", "three"]})""",
+    """%%durable_sql
+select label, output::int as doubled
+from instances join labels using (instance_id)
+where output::int >= $least""",
+    "%%durable_sql many <<\nselect count(*) as n from instances",
+    "many.fetchall()",
+    "ids = %durable_sql select instance_id from instances where instance_id > '2'\nids.df()",
+    "%durable",
+    "%durable show 3",
+    "%durable_sql selec 1",
+]
+
+
+@pytest.mark.filterwarnings("ignore:.*:DeprecationWarning", "ignore::RuntimeWarning")
+def test_the_magics_in_a_kernel(tmp_path: Path) -> None:
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+    resources = {"metadata": {"path": str(tmp_path)}}
+    NotebookClient(notebook, allow_errors=True, timeout=60, resources=resources).execute()
+    outputs = [cell.outputs for cell in notebook.cells]
+    assert outputs[:2] == [[], []]
+    assert "three" in outputs[2][0].data["text/html"]
+    assert "│ three   │       6 │" in outputs[2][0].data["text/plain"]
+    assert outputs[3] == []
+    assert outputs[4][0].data["text/plain"] == "[(4,)]"
+    assert outputs[5][0].data["text/plain"].splitlines() == ["  instance_id", "0           3"]
+    assert outputs[6][0].text == f"durablenb {df.__version__}, in memory\n"
+    assert "data:image/svg+xml;base64," in outputs[6][1].data["text/html"]
+    assert outputs[7][0].data["text/plain"] == "<double 3: Completed>"
+    (told,) = outputs[8]
+    assert told.text.startswith('UsageError: Parser Error: syntax error at or near "selec"')
+
+
+def test_importing_durablenb_does_not_import_ipython() -> None:
+    code = "import durablenb, sys; print('IPython' in sys.modules, 'durablenb.magics' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False False\n"
