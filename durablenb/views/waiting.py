@@ -81,8 +81,8 @@ def waits_table(waits: tuple[Wait, ...], now: datetime | None) -> Markup:
 def _since(wait: Wait, now: datetime | None) -> Markup:
     if wait.since is None or now is None:
         return _time(wait.since)
-    ago = lasting(max((now - wait.since).total_seconds(), 0.0))
-    return unbroken(f"{wait.since:%Y-%m-%d %H:%M:%S}, {ago} ago")
+    length = lasting(max((now - wait.since).total_seconds(), 0.0))
+    return unbroken(f"{wait.since:%Y-%m-%d %H:%M:%S}, {length} by {now:%H:%M:%S}")  # true in a saved one, too
 
 
 def _time(when: datetime | None) -> Markup:

@@ -74,6 +74,13 @@ def run_all(page: Page) -> None:
     page.evaluate("void window.jupyterapp.commands.execute('notebook:run-all-cells')")
 
 
+def dismiss_the_dialog(page: Page) -> None:
+    """Agrees to what JupyterLab says when a kernel has died."""
+    page.wait_for_selector(".jp-Dialog")
+    page.locator(".jp-Dialog .jp-mod-accept").first.click()
+    page.wait_for_selector(".jp-Dialog", state="detached")
+
+
 def use_theme(page: Page, name: str) -> None:
     """Changes to 'JupyterLab Light' or 'JupyterLab Dark'."""
     page.evaluate(f"window.jupyterapp.commands.execute('apputils:change-theme', {{theme: {name!r}}})")

@@ -9,9 +9,9 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from tests.browser.conftest import Lab, expect_run, run_all, use_theme, wait_for_kernel
+from tests.browser.conftest import Lab, dismiss_the_dialog, expect_run, run_all, use_theme, wait_for_kernel
 
 pytestmark = [pytest.mark.browser, pytest.mark.serial, pytest.mark.timeout(180)]
 
@@ -50,7 +50,7 @@ def test_a_killed_kernel_loses_nothing_and_repeats_nothing(lab: Lab, tmp_path: P
         run_all(page)
         _wait_for(lab.folder / "ran.txt", "0\n1\n2\n3\n")
         os.kill(int((lab.folder / "kernel.pid").read_text()), signal.SIGKILL)
-        _dismiss_the_dialog(page)
+        dismiss_the_dialog(page)
         wait_for_kernel(page)
         (lab.folder / "go").touch()
         run_all(page)
@@ -65,12 +65,6 @@ def test_a_killed_kernel_loses_nothing_and_repeats_nothing(lab: Lab, tmp_path: P
             use_theme(page, f"JupyterLab {theme}")
             shot = page.screenshot(path=tmp_path / f"kernel-death-{theme.lower()}.png")
             assert len(shot) > 20_000
-
-
-def _dismiss_the_dialog(page: Page) -> None:
-    page.wait_for_selector(".jp-Dialog")
-    page.locator(".jp-Dialog .jp-mod-accept").first.click()
-    page.wait_for_selector(".jp-Dialog", state="detached")
 
 
 def _wait_for(path: Path, text: str) -> None:

@@ -10,7 +10,7 @@ import nbformat
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Lab, expect_run, run_all, use_theme, wait_for_kernel
+from tests.browser.conftest import Lab, dismiss_the_dialog, expect_run, run_all, use_theme, wait_for_kernel
 from tests.browser.test_pictures import CELLS, FAILING, HTML, SHOWN, check_pictures, notebook, shoot
 
 pytestmark = [pytest.mark.browser, pytest.mark.serial, pytest.mark.timeout(240)]
@@ -56,8 +56,6 @@ def test_they_stay_when_the_page_is_loaded_anew_and_when_the_kernel_is_killed(
         check_all(page, tmp_path, "reloaded")
         assert trouble == []
         os.kill(int((lab.folder / "shown.pid").read_text()), signal.SIGKILL)
-        page.wait_for_selector(".jp-Dialog")
-        page.locator(".jp-Dialog .jp-mod-accept").first.click()
-        page.wait_for_selector(".jp-Dialog", state="detached")
+        dismiss_the_dialog(page)
         check_all(page, tmp_path, "killed")
         assert [one for one in trouble if "kernel" not in one.lower()] == []

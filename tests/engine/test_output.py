@@ -341,6 +341,14 @@ def test_a_method_that_somebody_replaced_meanwhile_stays(capsys):
     assert capsys.readouterr().out == "still here\n"
 
 
+def test_what_somebody_put_on_a_stream_of_pythons_own_meanwhile_stays(monkeypatch):
+    screen = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", screen)
+    with df.TaskHub(":memory:"):
+        screen.write = mine = lambda text: len(text)
+    assert screen.write is mine
+
+
 def test_an_activity_may_redirect_what_it_prints_itself():
     def redirects(word):
         with contextlib.redirect_stdout(io.StringIO()) as kept:

@@ -53,6 +53,14 @@ def test_a_hub_that_is_closed_has_its_lines_on_disk(path):
         assert rows == [(n + 1, str(n)) for n in range(50)] + [(51, "99")]
 
 
+def test_closing_waits_for_no_time_to_write(path, monkeypatch):
+    monkeypatch.setattr(logbook, "PAUSE_SECONDS", 1_000)
+    with opened(path, lambda n: print(n, end="")) as hub:
+        hub.start(talks, list(range(50)), instance_id="t").result()
+    with df.open_history(path) as file:
+        assert messages(file.handle("t").logs()) == [str(n) for n in range(50)]
+
+
 def test_sql_sees_what_was_printed_before_it_was_asked():
     with opened(":memory:") as hub:
         for n in range(20):
@@ -126,6 +134,22 @@ def test_after_an_error_the_next_lines_have_numbers_of_their_own(path, monkeypat
         monkeypatch.setattr(store_lines, "_row", row)
         hub.run(talks, [3])
         assert hub.sql("select seq, message from logs order by seq").fetchall() == [(1, "1"), (2, "3")]
+
+
+def test_after_an_error_of_which_nobody_knows_what_it_left_numbers_go_on_all_the_same(path, monkeypatch):
+    append = store_lines.append
+
+    def appends_and_fails(*arguments):
+        append(*arguments)
+        raise duckdb.IOException("interrupted")
+
+    with opened(path) as hub:
+        monkeypatch.setattr(store_lines, "append", appends_and_fails)
+        hub.run(talks, [1])
+        hub.sql("from logs")
+        monkeypatch.setattr(store_lines, "append", append)
+        hub.run(talks, [2])
+        assert hub.sql("select seq, message from logs order by seq").fetchall() == [(1, "1"), (2, "2")]
 
 
 def test_what_was_committed_survives_the_death_of_the_process(path):

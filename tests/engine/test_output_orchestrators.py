@@ -65,12 +65,13 @@ def test_after_a_restart_it_says_what_is_new_and_nothing_again(tmp_path, capsys)
     assert capsys.readouterr().out == "start 7\nend\n"
 
 
-def test_a_replay_says_nothing_to_handlers_that_write_elsewhere_either(tmp_path):
+def test_a_replay_says_nothing_to_handlers_that_write_elsewhere_either():
     heard = []
     handler = logging.Handler()
     handler.emit = lambda record: heard.append(record.getMessage())
-    logger = logging.getLogger("durablenb.orchestrator.season")
-    logger.addHandler(handler)
+    loggers = [logging.getLogger(name) for name in ("durablenb.orchestrator.season", "mine")]
+    for logger in loggers:
+        logger.addHandler(handler)
     try:
         with df.TaskHub(":memory:", mode="kernel", verify_replay=True) as hub:
             hub.add_orchestrator(season)
@@ -79,8 +80,22 @@ def test_a_replay_says_nothing_to_handlers_that_write_elsewhere_either(tmp_path)
             handle.raise_event("go")
             handle.result()
     finally:
-        logger.removeHandler(handler)
-    assert heard == ["2 cities"]
+        for logger in loggers:
+            logger.removeHandler(handler)
+    assert heard == ["2 cities", "gone"]
+
+
+def test_a_line_without_end_ends_with_its_episode():
+    def talks(context):
+        print("one", end="")
+        yield context.wait_for_external_event("go")
+
+    with df.TaskHub(":memory:", mode="kernel") as hub:
+        hub.add_orchestrator(talks)
+        hub.start(talks)
+        while hub.step():
+            pass
+        assert hub.sql("select message from logs").fetchall() == [("one",)]
 
 
 def test_an_async_orchestrator_is_heard_alike():

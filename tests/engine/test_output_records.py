@@ -127,6 +127,26 @@ def test_a_traceback_is_kept_with_its_record_and_not_twice(mine, capsys):
     assert capsys.readouterr() == ("", "")
 
 
+def test_the_formatters_of_handlers_find_the_record_as_it_was(mine):
+    class Short(logging.Formatter):
+        def formatException(self, ei):
+            return f"({ei[1]})"
+
+    elsewhere = io.StringIO()
+    handler = logging.StreamHandler(elsewhere)
+    handler.setFormatter(Short())
+    mine.addHandler(handler)
+
+    def logs(word):
+        try:
+            raise ValueError("no")
+        except ValueError:
+            mine.exception("it failed")
+
+    assert len(log_of(logs)) == 1
+    assert elsewhere.getvalue() == "it failed\n(no)\n"
+
+
 def test_a_record_whose_arguments_do_not_fit_fails_nobody(mine):
     mine.addHandler(logging.NullHandler())
     assert messages(log_of(lambda word: mine.info("%d things", "many"))) == ["%d things ('many',)"]

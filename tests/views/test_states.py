@@ -113,7 +113,7 @@ def test_an_ended_instance_waits_for_nothing(name: str) -> None:
 
 def test_a_wait_says_how_long_it_lasts_and_until_when() -> None:
     page = page_of(scene("waiting"))
-    assert "2026-01-01 00:00:00, 2 h ago" in page.texts
+    assert "2026-01-01 00:00:00, 2 h by 02:00:00" in page.texts
     assert "2026-01-04 00:00:00" in page.texts
     assert "handle.raise_event('Approval', ...)" in page.texts
 
