@@ -93,7 +93,7 @@ class Execution(Parent):
         self.custom_status: str | None = None
         self.continue_with: str | None = None
         self.is_finished = False
-        self._function = function
+        self.function = function
         self._source = source
         self._interrupts = interrupts
         self._context = DurableOrchestrationContext(self)
@@ -278,7 +278,7 @@ class Execution(Parent):
         rest = "" if line is None or self._source is None else hash_of(self._source.after(line))
         if self.ledger.is_at_pause:
             pause = self._episode[-1]
-            if self._recording or (rest and isinstance(pause, CodeAwaited) and rest != pause.rest):
+            if self._recording.goes_on or (rest and isinstance(pause, CodeAwaited) and rest != pause.rest):
                 self._pass()
                 return True
             self.ledger.stay()
@@ -360,7 +360,7 @@ class Execution(Parent):
 
     def _begin(self) -> bool:
         """Calls the function; false if it is a plain one, and so has ended by that."""
-        made = self._function(self._context)
+        made = self.function(self._context)
         if inspect.isgenerator(made) or inspect.iscoroutine(made):
             self._routine = made
             return True

@@ -41,6 +41,12 @@ class Recording:
             yield self.take()
 
     @property
+    def goes_on(self) -> bool:
+        """Whether another episode is recorded."""
+        ahead = range(self._position, len(self._history))
+        return any(type(self._history[place]) is OrchestratorStarted for place in ahead)
+
+    @property
     def ends_at_pause(self) -> bool:
         """Whether the episode that has just begun ended at a ``yield ...``, and so did all that follow."""
         position = self._position

@@ -289,6 +289,9 @@ class Episodes:
         where = f" at line {execution.line}" if execution.line else ""
         execution.unload()
         instance.execution = None
+        if self._registry.orchestrators.get(instance.name) is not execution.function:
+            self.lifecycle.enqueue(instance)  # it ran with older code: there is more already
+            return
         why = WaitTimeoutError(
             f"{instance.id} ({instance.name}) waits for more code{where}, at its `yield ...`. Write on "
             "from there and run the cell again, then wait again. Nothing is lost meanwhile."

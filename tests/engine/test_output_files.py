@@ -144,12 +144,18 @@ def test_after_an_error_of_which_nobody_knows_what_it_left_numbers_go_on_all_the
         raise duckdb.IOException("interrupted")
 
     with opened(path) as hub:
+        hub.run(talks, [0])
+        hub.sql("from logs")
         monkeypatch.setattr(store_lines, "append", appends_and_fails)
         hub.run(talks, [1])
         hub.sql("from logs")
         monkeypatch.setattr(store_lines, "append", append)
         hub.run(talks, [2])
-        assert hub.sql("select seq, message from logs order by seq").fetchall() == [(1, "1"), (2, "2")]
+        assert hub.sql("select seq, message from logs order by seq").fetchall() == [
+            (1, "0"),
+            (2, "1"),
+            (3, "2"),
+        ]
 
 
 def test_what_was_committed_survives_the_death_of_the_process(path):

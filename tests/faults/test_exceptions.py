@@ -367,7 +367,7 @@ def test_no_type_is_looked_for_in_a_module_that_would_have_to_run_code_for_it(hu
 # -- orchestrators that don't do as they should -------------------------------------------------------
 
 
-@pytest.mark.parametrize("yielded", [None, 1, "text", [], pytest.param(object(), id="object"), ...])
+@pytest.mark.parametrize("yielded", [None, 1, "text", [], pytest.param(object(), id="object")])
 @pytest.mark.parametrize("later", [False, True])
 def test_an_orchestrator_that_yields_no_task_fails_and_says_the_line(hub, unharmed, yielded, later):
     hub.add_activity(lambda: None, "nothing")

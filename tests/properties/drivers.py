@@ -16,6 +16,7 @@ from durablenb.engine.episodes import EpisodeOptions
 from durablenb.engine.executors import Executors
 from durablenb.engine.machine import EngineOptions
 from durablenb.model import events as ev
+from durablenb.model.errors import WaitTimeoutError
 from durablenb.model.failures import FailureDetails
 from durablenb.ports.store import Record
 from durablenb.store.memory import MemoryStore
@@ -161,9 +162,10 @@ class ByEngine:
 
     def run(self) -> list[Record]:
         """Goes on until all have ended; answers with the journal."""
-        while self.step():
-            pass
-        return self.store.journal
+        for _ in range(20_000):
+            if not self.step():
+                return self.store.journal
+        raise AssertionError("it does not come to an end")
 
     def write(self, cut: int | None) -> None:
         """Registers the orchestrator as it is written up to that step; to the end with None."""
@@ -176,6 +178,8 @@ class ByEngine:
             while self._work():
                 pass
             self._raise()
+        held = [instance.held for instance in self.engine.machine.lifecycle.open.values() if instance.held]
+        assert all(isinstance(why, WaitTimeoutError) for why in held), held
 
     def results(self) -> dict[str, Any]:
         """What came out of the instances that were started."""

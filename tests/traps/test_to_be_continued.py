@@ -102,6 +102,15 @@ def test_it_does_not_go_on_for_a_cell_that_is_only_run_again(lab, ran, again):
     assert (ran, counted(handle.history(), "CodeAwaited")) == ([1], 1)
 
 
+def test_what_arrives_meanwhile_lets_nothing_go_on(lab, ran):
+    handle = grown(lab, with_more_below)
+    handle.raise_event("news", 1)
+    lab.settle()
+    lab.orchestrator(with_more_below, "grow")
+    lab.settle()
+    assert (ran, counted(handle.history(), "CodeAwaited")) == ([1], 1)
+
+
 def test_code_below_the_dots_from_the_beginning_waits_for_a_change_of_it(lab, ran):
     handle = grown(lab, with_more_below, with_more_below)
     assert ran == [1]
@@ -204,6 +213,20 @@ def test_an_attempt_that_fails_meanwhile_is_made_again_when_it_goes_on(lab):
     lab.orchestrator(awaits, "grow")
     lab.advance(hours=1)
     assert (handle.result(10), tries) == ("at last", [0, 1, 2])
+
+
+def test_code_that_came_while_it_was_busy_is_taken_up_where_the_old_code_ends(lab, ran):
+    def busy(context):
+        yield context.wait_for_external_event("go")
+        yield ...
+
+    def more(context):
+        yield context.wait_for_external_event("go")
+        return (yield context.call_activity("step", 1))
+
+    handle = grown(lab, busy, more)
+    handle.raise_event("go")
+    assert handle.result(10) == 2
 
 
 def test_a_coroutine_waits_by_to_be_continued(lab, ran):
