@@ -52,7 +52,7 @@ class ThreadExecutor:
                 thread.join()
 
     def _grow(self) -> None:
-        name = f"durablenb-activity-{len(self._threads)}"
+        name = f"durablenb-thread-{len(self._threads)}"
         thread = threading.Thread(target=self._run, name=name, daemon=True)
         try:
             thread.start()
@@ -65,11 +65,17 @@ class ThreadExecutor:
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:
             if job.begin():
-                job.finish(self._outcome(job))
+                outcome = self._outcome(job)
+                job.finish(outcome, self._worker)
             del job  # and with it its argument, while this thread waits for the next one
 
     def _outcome(self, job: Job) -> Outcome:
         return invoke(job)
+
+    @property
+    def _worker(self) -> str:
+        """The thread that asks, for people."""
+        return threading.current_thread().name.removeprefix("durablenb-")
 
 
 class InlineExecutor:

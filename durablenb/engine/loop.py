@@ -63,7 +63,7 @@ async def _call(job: Job) -> None:
         outcome: Outcome = job.codec.encode(await value if inspect.isawaitable(value) else value, "result")
     except BaseException as error:
         outcome = job.codec.failure(error)
-    job.finish(outcome)
+    job.finish(outcome, "asyncio")
 
 
 async def _cancel_all() -> None:

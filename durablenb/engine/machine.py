@@ -231,6 +231,7 @@ class Machine:
             work.task_id,
             message.outcome,
             message.started_at,
+            message.worker,
             timestamp=message.ended_at,
         )
 

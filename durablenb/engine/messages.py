@@ -126,6 +126,7 @@ class Finished:
     outcome: Outcome | None
     started_at: datetime | None
     ended_at: datetime
+    worker: str | None = None
 
 
 @dataclass(slots=True, eq=False)

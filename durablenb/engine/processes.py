@@ -86,7 +86,7 @@ class FuturesExecutor:
                     job.output.take(said)
         except BaseException as error:
             outcome = job.codec.failure(error)
-        job.finish(outcome)
+        job.finish(outcome, type(self._pool).__name__)
 
 
 class ProcessExecutor(ThreadExecutor):
@@ -130,6 +130,11 @@ class ProcessExecutor(ThreadExecutor):
         except BaseException as error:
             return job.codec.failure(error)
 
+    @property
+    def _worker(self) -> str:
+        process = getattr(self._processes, "own", None)
+        return "process" if process is None else f"process-{process.pid}"
+
 
 class Process:
     """A process that runs what it is sent, one after another.
@@ -144,6 +149,7 @@ class Process:
         self._process = subprocess.Popen(
             [sys.executable, "-c", PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
+        self.pid = self._process.pid
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._to, self._from = self._process.stdin, self._process.stdout

@@ -101,11 +101,11 @@ class Work:
         self.started_at = self.dispatcher.now()
         return True
 
-    def finish(self, outcome: Outcome | None) -> None:
-        """Posts what became of it, None if it was not run after all."""
+    def finish(self, outcome: Outcome | None, worker: str | None = None) -> None:
+        """Posts what became of it, None if it was not run after all, and where it ran."""
         if self._transcript is not None:
             self.dispatcher.book.close(self._author)
-        self.dispatcher.post(Finished(self, outcome, self.started_at, self.dispatcher.now()))
+        self.dispatcher.post(Finished(self, outcome, self.started_at, self.dispatcher.now(), worker))
 
 
 def argument(job: Job) -> Any:

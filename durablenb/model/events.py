@@ -74,11 +74,12 @@ class TaskScheduled(Event):
 
 @dataclass(frozen=True, slots=True)
 class TaskCompleted(Event):
-    """An activity returned."""
+    """An activity returned. `worker` is where it ran: a thread, a process, None in the hub's own thread."""
 
     task_id: int
     result: str
     started_at: datetime | None = None
+    worker: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,7 @@ class TaskFailed(Event):
     task_id: int
     failure: FailureDetails
     started_at: datetime | None = None
+    worker: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

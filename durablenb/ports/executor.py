@@ -45,8 +45,8 @@ class Job(Protocol):
         """Says that it starts now; false if nobody wants it any more: then don't run it."""
         ...
 
-    def finish(self, outcome: Outcome | None) -> None:
-        """Says what became of it, None if it was not run after all; from any thread."""
+    def finish(self, outcome: Outcome | None, worker: str | None = None) -> None:
+        """Says what became of it, None if it was not run after all, and where it ran; from any thread."""
         ...
 
 

@@ -19,6 +19,7 @@ select
     try_cast(s.payload as json) as input,
     case e.event_type when 'TaskCompleted' then try_cast(e.payload as json) end as result,
     case e.event_type when 'TaskFailed' then try_cast(e.payload as json) end as failure,
+    try_cast(e.attributes as json) ->> 'worker' as worker,
     s.seq,
     e.seq as ended_seq
 from standing s

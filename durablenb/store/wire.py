@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from durablenb.core.fold import failure_text
@@ -49,8 +50,8 @@ PLACES: dict[type[events.Event], Place] = {
     ),
     events.OrchestratorStarted: Place(),
     events.TaskScheduled: Place("input", has_name=True, has_task=True, extra=_RETRY),
-    events.TaskCompleted: Place("result", has_task=True, is_timed=True),
-    events.TaskFailed: Place("failure", has_task=True, is_timed=True),
+    events.TaskCompleted: Place("result", has_task=True, is_timed=True, extra=("worker",)),
+    events.TaskFailed: Place("failure", has_task=True, is_timed=True, extra=("worker",)),
     events.SubOrchestrationInstanceCreated: Place(
         "input", has_name=True, has_task=True, extra=("instance_id", "version", *_RETRY)
     ),
@@ -130,7 +131,14 @@ def _payload_text(field: str, event: events.Event) -> str:
     return json.dumps(value) if field == "reason" else value
 
 
+@lru_cache(maxsize=1_024)
+def _worker_text(worker: str | None) -> str | None:
+    return None if worker is None else json.dumps({"worker": worker})
+
+
 def _attributes_text(event: events.Event, extra: tuple[str, ...]) -> str | None:
+    if isinstance(event, (events.TaskCompleted, events.TaskFailed)):
+        return _worker_text(event.worker)  # there are many of these, and few workers
     kept = {}
     for key in extra:
         value = getattr(event, key)

@@ -131,7 +131,7 @@ def test_an_activity_may_have_an_executor_of_its_own():
     assert {pid for pid, _ in seen.values()} == {os.getpid()}
     assert seen["inline"][1] == "durablenb-engine"
     assert seen["pool"][1].startswith("mine")
-    assert seen["hub"][1].startswith("durablenb-activity")
+    assert seen["hub"][1].startswith("durablenb-thread")
 
 
 def test_each_activity_with_a_number_of_threads_has_threads_of_its_own():
@@ -224,7 +224,7 @@ def test_an_async_activity_runs_elsewhere_if_it_says_so():
     with df.TaskHub(":memory:") as hub:
         [[pid, name]] = run_all(hub, where, [1], executor="threads")
         assert pid == os.getpid()
-        assert name.startswith("durablenb-activity")
+        assert name.startswith("durablenb-thread")
         [[pid, _]] = run_all(hub, where, [1], executor="processes")
         assert pid != os.getpid()
         [[pid, name]] = run_all(hub, where, [1], executor="inline")  # a loop can't run in a loop
@@ -538,3 +538,28 @@ def test_futures_that_are_cancelled_by_the_pool_fail_their_calls():
         go_on.set()
         with pytest.raises(df.TaskFailedError, match="CancelledError"):
             handle.result(timeout=10)
+
+
+def test_where_an_activity_ran_is_kept(tmp_path):
+    with df.TaskHub(tmp_path / "hub.duckdb") as hub, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        for name, executor in {"a": None, "b": "processes", "c": "inline", "d": pool, "e": 2}.items():
+            hub.add_activity(lambda: os.getpid(), name, executor=executor)
+
+        @hub.activity(name="f")
+        async def in_the_loop():
+            return 1
+
+        @hub.orchestrator
+        def all_of_them(context):
+            return (yield context.task_all([context.call_activity(name) for name in "abcdef"]))
+
+        pids = hub.run(all_of_them)
+        workers = dict(hub.sql("select name, worker from activities").fetchall())
+    assert workers == {
+        "a": "thread-0",
+        "b": f"process-{pids[1]}",
+        "c": None,
+        "d": "ThreadPoolExecutor",
+        "e": "thread-0",
+        "f": "asyncio",
+    }

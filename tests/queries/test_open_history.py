@@ -165,7 +165,7 @@ def test_the_file_and_its_instances_show_as_those_of_a_hub(file):
     approval = file.handle("approval")
     assert repr(approval) == "<approval approval: Running>"
     assert "waits for the external event 'Approval'" in text_of(approval)
-    assert "2026-01-01 00:00:00, 60 min ago" in page_of(approval).texts
+    assert "2026-01-01 00:00:00, 60 min by 01:00:00" in page_of(approval).texts
     assert page_of(file.handle("season")).pictures
     assert file.last_written() == datetime(2026, 1, 1, 1, tzinfo=UTC)
 
