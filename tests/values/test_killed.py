@@ -1,5 +1,6 @@
 """A process that is killed while it hands frames around: every payload that is referred to is there."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ def make(number):
 
 
 def add(frame):
-    print(int(frame["n"][0]), flush=True)
+    os.write(1, b"%d\n" % frame["n"][0])  # to this test; what is printed goes to the log
     return frame.assign(n=frame["n"] + 1)
 
 
