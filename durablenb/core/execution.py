@@ -182,6 +182,7 @@ class Execution(Parent):
                 return
             else:
                 self._replay_episode(event)
+        self._recording = Recording()  # and no hold on what was read
 
     @property
     def line(self) -> int | None:
