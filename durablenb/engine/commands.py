@@ -12,7 +12,6 @@ from durablenb.engine import messages
 from durablenb.engine.episodes import Episodes
 from durablenb.engine.instance import Instance, Outcome
 from durablenb.engine.journal import Journal
-from durablenb.engine.locks import Promise
 from durablenb.model.errors import (
     DurableError,
     InstanceExistsError,
@@ -176,10 +175,9 @@ class Commands:
         if instance is None:
             outcome = self._lifecycle.ended.get(message.instance_id)
             return None if outcome is None else _done(outcome)
-        if instance.completion is None:
-            instance.completion = Promise()
-        messages.answer(message.reply, instance.completion)  # it tells nothing that isn't on disk
-        return instance.completion
+        completion = instance.watch()
+        messages.answer(message.reply, completion)  # it tells nothing that isn't on disk
+        return completion
 
     # -- rewind ----------------------------------------------------------------------------------
 

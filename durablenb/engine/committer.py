@@ -213,10 +213,10 @@ class Committer:
         self.failure = None
         for batch in group:
             self._records_out += len(batch.records)
-            for callback in batch.then:
-                callback()
             for reply, value in batch.replies:
                 answer(reply, value)
+            for callback in batch.then:
+                callback()
         with self._changed:
             self._committed = group[-1].number
             self._changed.notify_all()

@@ -27,7 +27,7 @@ class Dispatcher:
         Where they run.
     obstacles
         Is told which instances lack an activity.
-    post
+    bring
         Tells the engine that one ended.
     now
         What time it is.
@@ -42,7 +42,7 @@ class Dispatcher:
         registry: Registry,
         executors: Executors,
         obstacles: Obstacles,
-        post: Callable[[Finished], None],
+        bring: Callable[[Finished], None],
         now: Callable[[], datetime],
         book: LogBook,
         max_concurrency: int | None,
@@ -50,7 +50,7 @@ class Dispatcher:
         self._registry = registry
         self._executors = executors
         self._obstacles = obstacles
-        self.post = post
+        self.bring = bring
         self.now = now
         self.book = book
         self._max_concurrency = max_concurrency
@@ -121,6 +121,11 @@ class Dispatcher:
     def is_idle(self) -> bool:
         """Whether nothing runs and nothing could start."""
         return not self._running and not self._ready
+
+    @property
+    def is_last(self) -> bool:
+        """Whether there is no call but one that runs."""
+        return len(self._running) == 1 and not self._ready
 
     @property
     def is_running(self) -> bool:

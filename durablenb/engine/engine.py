@@ -3,6 +3,8 @@
     inbox -> machine -> journal -> committer -> answers, calls of activities
 
 The machine belongs to one thread at a time: a thread of the engine's own (`start`), or whoever calls `step`.
+A thread of the hub's own that brings news and finds it free takes the turn itself (`bring`): to hand over to
+another thread costs as much as a step.
 """
 
 from __future__ import annotations
@@ -12,16 +14,17 @@ import os
 import threading
 from concurrent.futures import Future
 from copy import copy
-from queue import Empty, SimpleQueue
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 from durablenb.core.registry import Registry
 from durablenb.engine.committer import Committer
-from durablenb.engine.executors import UNHARMED, Executors
-from durablenb.engine.locks import Event
+from durablenb.engine.executors import UNHARMED, Executors, is_worker
+from durablenb.engine.inbox import Inbox
 from durablenb.engine.logbook import LogBook
 from durablenb.engine.machine import EngineOptions, Machine, World
-from durablenb.engine.messages import ClientMessage, Durable, Message, Wake, refuse
+from durablenb.engine.messages import ClientMessage, Durable, Finished, Message, Wake, refuse
 from durablenb.model.errors import DurableError, StoreError, WaitTimeoutError
 from durablenb.ports.clock import Clock
 from durablenb.ports.store import Store
@@ -71,17 +74,20 @@ class Engine:
         self.committer.when_written = self.book.visit
         self.committer.before_purge = self.book.forget
         self.waiters: set[object] = set()
-        self._inbox: SimpleQueue[Message] = SimpleQueue()
-        self._news = Event()
+        self._inbox = Inbox()
         self._turn = threading.RLock()
+        self._sleeps_until: datetime | None = None
         self._thread: threading.Thread | None = None
         self._is_threaded = False
+        self._is_brought = False
         self._is_stopping = False
         self._is_stopped = False
         self._pid = os.getpid()
         self._is_torn = False
         self._defect: DurableError | None = None
-        self._world = World(store, clock, registry, executors, self.committer, self.book, self.post, options)
+        self._world = World(
+            store, clock, registry, executors, self.committer, self.book, self.post, self.bring, options
+        )
         self.machine = Machine(self._world)
         clock.subscribe(lambda: self.post(Wake()))
 
@@ -90,8 +96,50 @@ class Engine:
     def post(self, message: Message) -> None:
         """Tells the engine something; from any thread."""
         self._inbox.put(message)
-        if self._thread is None:
-            self._news.set()
+
+    def bring(self, message: Finished | Durable) -> None:
+        """As `post`; a thread of the hub's own goes on from here by itself, if it can."""
+        if not (self._is_for_bringer(message) and self._turn.acquire(blocking=False)):
+            self.post(message)
+            return
+        self._is_brought = True
+        try:
+            self.machine.apply(message)
+            if isinstance(message, Finished):
+                self.machine.run_episodes()
+            self.machine.start_calls()
+        except StoreError:
+            pass  # the engine's own thread meets it, too, and waits until it is over
+        except Exception as error:
+            self._break(error)
+        finally:
+            is_needed = self._is_needed()
+            self._is_brought = False
+            self._turn.release()
+        if is_needed:
+            self.post(Wake())
+
+    def _is_for_bringer(self, message: Finished | Durable) -> bool:
+        """Whether nothing is lost if the thread that brings this doesn't hand it over.
+
+        Of many activities' ends the engine's own thread takes what has gathered: an episode for each would
+        be dear. And the committer is to commit while many calls are started.
+        """
+        if self._is_brought or self._is_stopping or self._defect or self.committer.failure:
+            return False
+        if isinstance(message, Durable):
+            return self._is_threaded and len(message.works) == 1
+        return self._is_threaded and is_worker() and self.machine.dispatcher.is_last
+
+    def _is_needed(self) -> bool:
+        """Whether the engine's own thread has something to do before it would wake."""
+        due = self.machine.timers.next_due()
+        return (
+            self.machine.has_work
+            or self.machine.lifecycle.obstacles.are_names
+            or (due is not None and (self._sleeps_until is None or due < self._sleeps_until))
+            or self._defect is not None
+        )
 
     def ask(self, message: ClientMessage) -> Future[Any]:
         """Asks for something; the future is resolved once the answer is on disk."""
@@ -102,7 +150,7 @@ class Engine:
         try:
             self.post(message)
             if self._is_stopped:
-                self._turn_away()
+                self._inbox.turn_away(_closed)
             elif not self._is_threaded or threading.current_thread() is self._thread:
                 self.accept()
         except KeyboardInterrupt:
@@ -135,6 +183,7 @@ class Engine:
     def start(self) -> None:
         """Begins to run in a thread of its own."""
         self._is_threaded = True
+        self._inbox.is_watched = False
         self.book.is_shown = False
         self._thread = threading.Thread(target=self._run, name="durablenb-engine", daemon=True)
         self._thread.start()
@@ -175,6 +224,7 @@ class Engine:
         self._is_stopping = True
         self.machine.dispatcher.is_closing = True
         thread, self._thread = self._thread, None
+        self._inbox.is_watched = True
         try:
             if thread is not None:
                 self.post(Wake())
@@ -186,7 +236,7 @@ class Engine:
             raise
         finally:
             self._is_stopped = True
-            self._turn_away()
+            self._inbox.turn_away(_closed)
             try:
                 self.executors.close(wait=wait)
             finally:
@@ -200,25 +250,20 @@ class Engine:
 
     def _take_last(self, wait: bool) -> None:
         """With `wait` until nothing runs any more: takes the messages that still come."""
-        self.executors.drop_queued()
-        while wait and self.machine.dispatcher.is_running and not (self._defect or self.committer.failure):
-            self._listen(0.2)
-            with self._turn:
+        if not self._turn.acquire(timeout=-1 if wait else STOP_SECONDS):
+            return
+        try:
+            self.executors.drop_queued()
+            while (
+                wait and self.machine.dispatcher.is_running and not (self._defect or self.committer.failure)
+            ):
+                self._inbox.listen(0.2)
                 self._take_messages()
-        if self._defect is None:
-            with self._turn:
+            if self._defect is None:
                 self.accept()
                 self._is_stopped = True
-
-    def _turn_away(self) -> None:
-        """Refuses what came after the end."""
-        while True:
-            try:
-                message = self._inbox.get_nowait()
-            except Empty:
-                return
-            if isinstance(message, ClientMessage):
-                refuse(message.reply, _closed())
+        finally:
+            self._turn.release()
 
     # -- turns -----------------------------------------------------------------------------------
 
@@ -226,7 +271,7 @@ class Engine:
         """Applies the messages that are there."""
         with self._turn:
             if self._is_stopped:
-                self._turn_away()
+                self._inbox.turn_away(_closed)
                 return
             self._mend()
             self._is_torn = True
@@ -243,19 +288,12 @@ class Engine:
         self.executors.inline.jobs.clear()
         self.machine.dispatcher.is_closing = True  # what it has not begun is begun anew
         self.machine.episodes.unload()
-        self._drop_calls()
+        self._inbox.drop(Durable)  # recovery starts these activities, too
         interrupted = WaitTimeoutError("The wait ended because the kernel was interrupted. Wait again.")
         for completion in waited_for:
             refuse(completion, interrupted)
         self.machine = Machine(self._world)
         self._is_torn = False
-
-    def _drop_calls(self) -> None:
-        """Drops the messages by which activities would start that recovery starts, too."""
-        for _ in range(self._inbox.qsize()):
-            message = self._inbox.get()
-            if not isinstance(message, Durable):
-                self._inbox.put(message)
 
     def turn(self) -> None:
         """All that can be done now; what the engine's own thread does again and again.
@@ -306,7 +344,7 @@ class Engine:
     @property
     def is_idle(self) -> bool:
         """Whether nothing can happen before time passes or a message comes."""
-        return self.machine.is_idle and self._inbox.empty()  # last: the last commit may have brought one
+        return self.machine.is_idle and self._inbox.is_empty  # last: the last commit may have brought one
 
     @property
     def can_go_on(self) -> bool:
@@ -319,47 +357,40 @@ class Engine:
     def rest(self, longest: float) -> None:
         """Waits for a message or a deadline, at the most this many seconds."""
         timeout = self._timeout()
-        self._listen(longest if timeout is None else min(timeout, longest))
-
-    def _listen(self, longest: float) -> None:
-        """Waits for a message, and leaves it where it is: an interrupt must not lose it."""
-        if self._inbox.empty():
-            self._news.wait(longest)
-        self._news.clear()
+        self._inbox.listen(longest if timeout is None else min(timeout, longest))
 
     # -- inside ----------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        while not self._is_stopping:
+        while not (self._is_stopping or self._defect):
             try:
                 self._wait()
                 self.turn()
             except StoreError:
                 self._wait_for_room()
-            except Exception as error:  # a mistake of the engine's own
-                self._defect = _stopped_by(error)
-                log.exception("%s", self._defect)
-                return
+            except Exception as error:
+                self._break(error)
+
+    def _break(self, error: Exception) -> None:
+        """A mistake of the engine's own: nothing goes on."""
+        self._defect = _stopped_by(error)
+        log.exception("%s", self._defect)
 
     def _wait(self) -> None:
-        if self.machine.has_work:
-            return
-        try:
-            message = self._inbox.get(timeout=self._timeout())
-        except Empty:
-            return
         with self._turn:
-            self.machine.apply(message)
+            if self.machine.has_work:
+                return
+            self._sleeps_until = self.machine.timers.next_due()
+            timeout = self._timeout()
+        message = self._inbox.wait(timeout)
+        if message is not None:
+            with self._turn:
+                self.machine.apply(message)
 
     def _wait_for_room(self) -> None:
         """Nothing goes on until the disk takes records again."""
         while (failure := self.committer.failure) is not None and not self._is_stopping:
-            for _ in range(self._inbox.qsize()):
-                message = self._inbox.get()
-                if isinstance(message, ClientMessage):  # it was asked just before the disk was full
-                    refuse(message.reply, copy(failure))
-                else:
-                    self._inbox.put(message)
+            self._inbox.turn_away(partial(copy, failure))  # it was asked just before the disk was full
             threading.Event().wait(0.05)
 
     def _timeout(self) -> float | None:
@@ -370,11 +401,7 @@ class Engine:
         return None if seconds is None else min(seconds, LONGEST_SLEEP)
 
     def _take_messages(self) -> None:
-        for _ in range(MESSAGES_AT_ONCE):
-            try:
-                message = self._inbox.get_nowait()
-            except Empty:
-                return
+        for message in self._inbox.take(MESSAGES_AT_ONCE):
             self.machine.apply(message)
 
     def _look_around(self) -> None:

@@ -20,6 +20,15 @@ UNHARMED = "durablenb: nothing is lost; the next hub.run(), handle.result() or h
 """Note on an interrupt that came in the user's code and left the engine as it was."""
 
 
+class Worker(threading.Thread):
+    """A thread that has nothing else to do once the activity that it ran has ended."""
+
+
+def is_worker() -> bool:
+    """Whether it is such a thread that asks."""
+    return isinstance(threading.current_thread(), Worker)
+
+
 class ThreadExecutor:
     """A fixed number of threads, started as jobs come.
 
@@ -53,7 +62,7 @@ class ThreadExecutor:
 
     def _grow(self) -> None:
         name = f"durablenb-thread-{len(self._threads)}"
-        thread = threading.Thread(target=self._run, name=name, daemon=True)
+        thread = Worker(target=self._run, name=name, daemon=True)
         try:
             thread.start()
         except RuntimeError:  # the system has no more of them

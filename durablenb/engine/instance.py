@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import Future
 from typing import NamedTuple
 
 from durablenb.core.execution import Execution
+from durablenb.engine.locks import Promise
 from durablenb.model.events import ExecutionStarted
 from durablenb.model.status import OrchestrationRuntimeStatus
 from durablenb.ports.store import OpenInstance
+
+_watching = threading.Lock()
 
 
 class Outcome(NamedTuple):
@@ -72,6 +76,13 @@ class Instance:
         instance.is_recovered = True
         instance.is_suspect = True
         return instance
+
+    def watch(self) -> Future[Outcome] | None:
+        """Where its outcome will be, once it is on disk; None if it has been closed. From any thread."""
+        with _watching:
+            if self.completion is None:
+                self.completion = Promise()
+        return None if self.is_closed else self.completion  # whoever closes it looks there afterwards
 
     @property
     def name(self) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from concurrent.futures import Future
+from concurrent.futures._base import PENDING
 from operator import attrgetter
 from typing import Any
 
@@ -55,5 +56,10 @@ class Promise(Future[Any]):
     _condition: threading.Condition
 
     def __init__(self) -> None:
-        super().__init__()
+        # As the inherited one, which would make a condition of its own first, as dear as all the rest.
         self._condition = Condition()
+        self._state = PENDING
+        self._result = None
+        self._exception = None
+        self._waiters: list[Any] = []
+        self._done_callbacks: list[Any] = []

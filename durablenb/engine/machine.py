@@ -61,6 +61,7 @@ class World:
     committer: Committer
     book: LogBook
     post: Callable[[Message], None]
+    bring: Callable[[Finished | Durable], None]
     options: EngineOptions
     seen: set[str] = field(default_factory=set)
 
@@ -102,7 +103,7 @@ class Machine:
             registry,
             world.executors,
             self.lifecycle.obstacles,
-            world.post,
+            world.bring,
             clock.now,
             world.book,
             options.max_concurrency,
@@ -134,13 +135,27 @@ class Machine:
             If the journal can't be written or read now; the next time it goes on from here.
         """
         self.look_for_names()
-        self.offer_durable()
         self.fire_timers()
-        self.episodes.run_queued()
-        self.flush()
-        self.dispatcher.pump()
+        self.run_episodes()
+        self.start_calls()
         while self._executors.inline.run_next() is not None:
             pass
+
+    def run_episodes(self) -> None:
+        """Lets the orchestrators go on that can, and hands what they did to the committer.
+
+        Raises
+        ------
+        StoreError
+            If the journal can't be written or read now; the next time it goes on from here.
+        """
+        self.episodes.run_queued()
+        self.flush()
+
+    def start_calls(self) -> None:
+        """Starts the activities that may start."""
+        self.offer_durable()
+        self.dispatcher.pump()
 
     def work(self) -> str | None:
         """An activity in this thread, or an episode, if one can be done; says what it was."""
@@ -189,7 +204,7 @@ class Machine:
         """Hands the new facts to the committer; the calls among them start once they are on disk."""
         if self._scheduled:
             works, self._scheduled = self._scheduled, []
-            self.journal.afterwards(lambda: self._world.post(Durable(works)))
+            self.journal.afterwards(lambda: self._world.bring(Durable(works)))
         self.journal.flush()
 
     # -- where it stands -------------------------------------------------------------------------

@@ -74,14 +74,25 @@ def completion_of(engine: Engine, instance_id: str) -> Future[Outcome] | None:
     StoreError
         If the journal can't be written now; the outcome of one that has ended can be read all the same.
     """
+    completion = completion_here(engine, instance_id)
+    if completion is not None:
+        return completion
     try:
-        completion: Future[Outcome] | None = engine.ask(Watch(instance_id)).result()
+        asked: Future[Outcome] | None = engine.ask(Watch(instance_id)).result()
     except StoreError:
         states = engine.store.states(InstanceQuery(instance_ids=(instance_id,)))
         if not (states and states[0].status.is_terminal):
             raise
         return None
-    return completion
+    return asked
+
+
+def completion_here(engine: Engine, instance_id: str) -> Future[Outcome] | None:
+    """Where an instance's outcome will be that is seen to be open without asking the engine's thread."""
+    if not engine.is_threaded or engine.refusal() is not None:
+        return None
+    instance = engine.machine.lifecycle.open.get(instance_id)
+    return None if instance is None else instance.watch()
 
 
 @contextlib.contextmanager
@@ -103,8 +114,13 @@ def seconds_left(instance_id: str, deadline: float | None, timeout: float | None
         return LOOK_SECONDS
     left = deadline - time.monotonic()
     if left <= 0:
-        raise WaitTimeoutError(f"{instance_id} did not end within {timeout} s. It is unharmed: wait again.")
+        raise too_late(instance_id, timeout)
     return min(left, LOOK_SECONDS)
+
+
+def too_late(instance_id: str, timeout: float | None) -> WaitTimeoutError:
+    """The time for a wait is over."""
+    return WaitTimeoutError(f"{instance_id} did not end within {timeout} s. It is unharmed: wait again.")
 
 
 def _wait_a_while(engine: Engine, instance_id: str, completion: Future[Any], seconds: float) -> None:

@@ -95,7 +95,7 @@ class Work:
     def begin(self) -> bool:
         """Notes the time at which it starts; one that isn't to be done any more gives its place back."""
         if self.dispatcher.is_closing or not self.is_wanted:
-            self.dispatcher.post(Finished(self, None, None, self.dispatcher.now()))
+            self.dispatcher.bring(Finished(self, None, None, self.dispatcher.now()))
             return False
         self.activity = self.dispatcher.activity(self.name)  # the code of now, not of when it was queued
         self.started_at = self.dispatcher.now()
@@ -105,7 +105,7 @@ class Work:
         """Posts what became of it, None if it was not run after all, and where it ran."""
         if self._transcript is not None:
             self.dispatcher.book.close(self._author)
-        self.dispatcher.post(Finished(self, outcome, self.started_at, self.dispatcher.now(), worker))
+        self.dispatcher.bring(Finished(self, outcome, self.started_at, self.dispatcher.now(), worker))
 
 
 def argument(job: Job) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -14,8 +13,8 @@ from durablenb.store.duck import DuckStore
 from durablenb.store.wire import to_row
 
 
-def commit_seconds(folder: Path, rows: Iterable[Sequence[object]], count: int) -> float:
-    """Seconds of one bare single-row transaction: the median of `count` commits into a journal table."""
+def commit_seconds(folder: Path, rows: Iterable[Sequence[object]], count: int) -> list[float]:
+    """Seconds of each of `count` bare single-row transactions into a journal table."""
     connection = _journal(folder / "bare-single.duckdb")
     appender = connection.appender("journal")
     taken = []
@@ -25,7 +24,7 @@ def commit_seconds(folder: Path, rows: Iterable[Sequence[object]], count: int) -
         appender.flush()
         taken.append(time.perf_counter() - begin)
     connection.close()
-    return statistics.median(taken)
+    return taken
 
 
 def append_seconds(folder: Path, rows: Sequence[Sequence[object]], batch: int = 1_000) -> float:

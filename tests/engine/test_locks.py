@@ -118,3 +118,11 @@ def test_events_are_events():
     assert event.wait(5)
     event.clear()
     assert not event.is_set()
+
+
+def test_a_promise_is_made_like_the_standard_librarys_future():
+    """It sets what that one sets, so that a Python which sets more is noticed here."""
+    assert vars(Promise()).keys() == vars(concurrent.futures.Future()).keys()
+    ours, theirs = vars(Promise()), vars(concurrent.futures.Future())
+    del ours["_condition"], theirs["_condition"]
+    assert ours == theirs

@@ -75,6 +75,7 @@ while True:
 
 NEXT = """
 hub = opened()
+hub.run("child", instance_id=f"after-{next(numbers)}.child")  # a start that was interrupted is on disk now
 for status in hub.instances(["Pending", "Running"], name="parent"):
     handle = hub.handle(status.instance_id)
     came = [event for event in handle.history() if type(event).__name__ == "EventRaised"]

@@ -18,6 +18,7 @@ from durablenb.engine.committer import Committer
 from durablenb.engine.dispatcher import Dispatcher
 from durablenb.engine.engine import Engine
 from durablenb.engine.episodes import Episodes
+from durablenb.engine.inbox import Inbox
 from durablenb.engine.journal import Journal
 from durablenb.engine.lifecycle import Lifecycle
 from durablenb.engine.machine import Machine
@@ -212,8 +213,8 @@ def an_interrupt_is_not_mended(_original, engine):
     engine._is_torn = False
 
 
-@planted(Engine, "_drop_calls")
-def calls_start_twice_after_an_interrupt(_original, _engine):
+@planted(Inbox, "drop")
+def calls_start_twice_after_an_interrupt(_original, _inbox, _kind):
     pass
 
 
