@@ -77,9 +77,10 @@ class TaskHub(Displayed):
         How many activities may run at a time; None for as many as the executor takes.
     redact
         A function that sees every value and failure before it is kept: it is called with what it is
-        (``"input"``, ``"result"``, ``"event"``, ``"status"``, ``"failure"``, or ``"log"`` for a line that
-        was printed) and the value as JSON has it, and returns what is kept in its place. Everybody gets
-        what was kept. It has to return the same for the same value, always: replays compare.
+        (``"input"``, ``"result"``, ``"event"``, ``"status"``, ``"state"`` of an entity, ``"failure"``, or
+        ``"log"`` for a line that was printed) and the value as JSON has it, and returns what is kept in
+        its place. Everybody gets what was kept. It has to return the same for the same value, always:
+        replays compare.
     allow_pickle
         Whether values may be kept by pickle, where they are given as `Pickled`. Reading one runs code from
         the file.
@@ -121,6 +122,9 @@ class TaskHub(Displayed):
         chosen = {**_default_options(), **options}
         chosen.pop("redact", None)  # its cell makes a new function each time, which replaces the old one
         found = cast(TaskHub | None, hub_of(_place_of(path)))
+        if found is not None and found._is_closing:  # and an interrupt kept it from its end
+            found._close(wait=True)
+            found = None
         if found is None:
             made = super().__new__(cls)
             made._options = chosen
@@ -177,7 +181,7 @@ class TaskHub(Displayed):
 
     def _open(self, clock: Clock, executors: Executors, options: EngineOptions) -> None:
         self._store = DuckStore(self._path)
-        self._is_closed = False
+        self._is_closing = self._is_closed = False
         try:
             self._engine = Engine(self._store, clock, self._registry, executors, options)
         except BaseException:
@@ -517,7 +521,7 @@ class TaskHub(Displayed):
         DurableError
             If it is an activity of this hub that asks for it: it would wait for itself.
         """
-        if not self._is_closed and self._engine.machine.dispatcher.is_running_here:
+        if not self._is_closing and self._engine.machine.dispatcher.is_running_here:
             raise DurableError(
                 "An activity can't close the hub that runs it: it would wait for itself. Close the hub where "
                 "it was opened."
@@ -525,10 +529,12 @@ class TaskHub(Displayed):
         self._close(wait=True)
 
     def _close(self, *, wait: bool) -> None:
+        """Closes; after an interrupt in the middle, once more from the start."""
         if self._is_closed:
             return
-        self._is_closed = True
+        self._is_closing = True
         if self._engine.is_foreign:
+            self._is_closed = True
             return
         try:
             self._engine.stop(wait=wait)
@@ -540,6 +546,7 @@ class TaskHub(Displayed):
             self._store.close()
         finally:
             closed(self)
+            self._is_closed = True
 
     def __enter__(self) -> Self:
         return self
@@ -554,7 +561,7 @@ class TaskHub(Displayed):
 
     def __repr__(self) -> str:
         where = ":memory:" if self._path is None else self._path.name
-        if self._is_closed:
+        if self._is_closing:
             return f"<TaskHub {where}: closed>"
         count = self._engine.open_count
         return f"<TaskHub {where}: {count} open instance{'' if count == 1 else 's'}, mode {self._mode!r}>"

@@ -610,3 +610,22 @@ def test_a_wait_in_another_thread_ends_when_the_hub_is_closed():
     thread.join(5)
     assert not thread.is_alive()
     assert "closed" in told[0]
+
+
+def test_a_hub_whose_closing_was_cut_off_is_closed_when_it_is_asked_for_again(tmp_path, monkeypatch):
+    """An interrupt may come just before the file is let go."""
+
+    def cut_off(_):
+        raise KeyboardInterrupt
+
+    path = tmp_path / "cut.duckdb"
+    first = df.TaskHub(path)
+    first.add_activity(lambda value: value, "echo")
+    with monkeypatch.context() as patch:
+        patch.setattr("durablenb.hub.uninterrupted", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            first.close()
+    with df.TaskHub(path) as second:
+        assert second is not first
+        second.add_orchestrator(lambda context: "it runs", "again")
+        assert second.run("again") == "it runs"
