@@ -2,16 +2,25 @@
 
 from typing import Any
 
-from durablenb.app import Blueprint, DFApp, Orchestrator
+from durablenb.app import Blueprint, DFApp, Entity, Orchestrator
 from durablenb.azure import DurableOrchestrationClient
 from durablenb.client import SyncDurableOrchestrationClient
 from durablenb.core.calls import DurableHttpResponse
 from durablenb.core.context import DurableOrchestrationContext
+from durablenb.core.entity import DurableEntityContext
+from durablenb.core.locking import CriticalSection
 from durablenb.engine.clocks import SystemClock, VirtualClock
+from durablenb.entities import EntityHandle
 from durablenb.handle import Handle
 from durablenb.histories import open_history
 from durablenb.hub import TaskHub
 from durablenb.model.display import options
+from durablenb.model.entities import (
+    CleanEntityStorageResult,
+    EntityId,
+    EntityMetadata,
+    EntityStateResponse,
+)
 from durablenb.model.errors import (
     DurableError,
     FunctionNotFoundError,
@@ -19,6 +28,7 @@ from durablenb.model.errors import (
     InstanceExistsError,
     InstanceNotFoundError,
     InstanceStateError,
+    LockingRulesViolationError,
     NonDeterminismError,
     NotSerializableError,
     OrchestrationLimitError,
@@ -41,12 +51,20 @@ from durablenb.values.sealed import Sealed
 
 __all__ = [
     "Blueprint",
+    "CleanEntityStorageResult",
+    "CriticalSection",
     "DFApp",
+    "DurableEntityContext",
     "DurableError",
     "DurableHttpResponse",
     "DurableOrchestrationClient",
     "DurableOrchestrationContext",
     "DurableOrchestrationStatus",
+    "Entity",
+    "EntityHandle",
+    "EntityId",
+    "EntityMetadata",
+    "EntityStateResponse",
     "FailureDetails",
     "FunctionNotFoundError",
     "Handle",
@@ -54,6 +72,7 @@ __all__ = [
     "InstanceExistsError",
     "InstanceNotFoundError",
     "InstanceStateError",
+    "LockingRulesViolationError",
     "NonDeterminismError",
     "NotSerializableError",
     "OrchestrationLimitError",

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, Literal
 
-Kind = Literal["orchestrator", "activity"]
+Kind = Literal["orchestrator", "activity", "entity"]
 
 
 class Orchestrator:
@@ -50,6 +50,50 @@ class Orchestrator:
 
     def __repr__(self) -> str:
         return f"<Orchestrator {self.orchestrator_function.__qualname__}>"
+
+
+class Entity:
+    """An entity of Azure's first programming model.
+
+    Examples
+    --------
+    >>> import durablenb as df
+    >>> def entity_function(context):
+    ...     context.set_state(context.get_state(lambda: 0) + context.get_input())
+    >>> main = df.Entity.create(entity_function)
+    >>> with df.TaskHub(":memory:", mode="kernel") as hub:
+    ...     hub.add_entity(main, name="Counter")
+    ...     hub.client.signal_entity(df.EntityId("Counter", "a"), "add", 5)
+    ...     while hub.step():
+    ...         pass
+    ...     hub.entity_state(df.EntityId("Counter", "a"))
+    5
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        functools.update_wrapper(self, function)
+        self.entity_function = function
+        """The function itself, for tests of it."""
+
+    @classmethod
+    def create(cls, function: Callable[..., Any]) -> Entity:
+        """What a hub takes for an entity.
+
+        Parameters
+        ----------
+        function
+            A function of the context, or a class whose methods are the operations.
+        """
+        if not callable(function):
+            raise TypeError(f"Expected a function or a class, not a {type(function).__name__}.")
+        return cls(function)
+
+    def __call__(self, context: Any) -> Any:
+        """Call the function itself."""
+        return self.entity_function(context)
+
+    def __repr__(self) -> str:
+        return f"<Entity {self.entity_function.__qualname__}>"
 
 
 class FunctionBuilder:
@@ -151,6 +195,23 @@ class Blueprint:
         """
         return self._trigger("activity", input_name, activity)
 
+    def entity_trigger(self, context_name: str, entity_name: str | None = None) -> Decorator:
+        """Makes the function an entity.
+
+        Parameters
+        ----------
+        context_name
+            Its parameter for the context.
+        entity_name
+            Its name, if it isn't the function's.
+
+        Raises
+        ------
+        ValueError
+            If the function has no such parameter.
+        """
+        return self._trigger("entity", context_name, entity_name)
+
     def register_functions(self, other: Blueprint) -> None:
         """Takes over the functions of another blueprint."""
         self._builders.extend(other._builders)
@@ -168,8 +229,8 @@ class Blueprint:
         for builder in self._builders:
             if builder.kind is None:
                 raise ValueError(
-                    f"The function {builder.name!r} has no trigger. Put @app.orchestration_trigger or "
-                    "@app.activity_trigger under its @app.function_name."
+                    f"The function {builder.name!r} has no trigger. Put @app.orchestration_trigger, "
+                    "@app.activity_trigger or @app.entity_trigger under its @app.function_name."
                 )
         return list(self._builders)
 

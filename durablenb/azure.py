@@ -7,6 +7,12 @@ from datetime import datetime
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from durablenb.client import SyncDurableOrchestrationClient
+from durablenb.model.entities import (
+    CleanEntityStorageResult,
+    EntityId,
+    EntityMetadata,
+    EntityStateResponse,
+)
 from durablenb.model.ids import asked_instance_id
 from durablenb.model.status import DurableOrchestrationStatus, PurgeHistoryResult, Statuses
 
@@ -123,6 +129,46 @@ class DurableOrchestrationClient:
     ) -> None:
         """Send an external event; there is one hub, so its name and connection don't matter."""
         await _in_thread(self._client.raise_event, instance_id, event_name, event_data)
+
+    async def signal_entity(
+        self,
+        entityId: EntityId,
+        operation_name: str,
+        operation_input: Any = None,
+        task_hub_name: str | None = None,
+        connection_name: str | None = None,
+        *,
+        at: datetime | None = None,
+    ) -> None:
+        """Ask an entity for an operation; the call returns once that is on disk, and has no result."""
+        from durablenb.engine.awaiting import answer_to
+
+        await answer_to(self._client.ask_signal(entityId, operation_name, operation_input, at=at))
+
+    async def read_entity_state(
+        self,
+        entityId: EntityId,
+        task_hub_name: str | None = None,
+        connection_name: str | None = None,
+        *,
+        expected_type: Any = None,
+    ) -> EntityStateResponse:
+        """Return whether an entity exists, and the state that it has on disk now."""
+        return await _in_thread(self._client.read_entity_state, entityId, expected_type=expected_type)
+
+    async def list_entities(
+        self, name: str | None = None, fetch_state: bool = True, since: datetime | None = None
+    ) -> list[EntityMetadata]:
+        """Return the entities that exist, by their ids."""
+        return await _in_thread(self._client.list_entities, name, fetch_state, since)
+
+    async def clean_entity_storage(
+        self, remove_empty_entities: bool = True, release_orphaned_locks: bool = True
+    ) -> CleanEntityStorageResult:
+        """Delete what is left of entities that don't exist any more, with their histories."""
+        return await _in_thread(
+            self._client.clean_entity_storage, remove_empty_entities, release_orphaned_locks
+        )
 
     async def terminate(self, instance_id: str, reason: str = "", *, recursive: bool = True) -> None:
         """End an orchestration; with `recursive` its sub-orchestrations too, and theirs."""

@@ -18,6 +18,7 @@ from durablenb.engine import messages
 from durablenb.engine.engine import Engine
 from durablenb.engine.instance import Outcome
 from durablenb.engine.waiting import wait_for_outcome
+from durablenb.entity_client import SyncDurableEntityClient
 from durablenb.model.errors import (
     InstanceNotFoundError,
     InstanceStateError,
@@ -46,7 +47,7 @@ from durablenb.model.times import aware
 from durablenb.ports.store import InstanceQuery
 
 
-class SyncDurableOrchestrationClient:
+class SyncDurableOrchestrationClient(SyncDurableEntityClient):
     """Azure's client methods, each returning once what it did is on disk; a hub's `client`.
 
     Notes
@@ -56,8 +57,7 @@ class SyncDurableOrchestrationClient:
     """
 
     def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        self._codec = engine.options.codec
+        super().__init__(engine)
         self._store = engine.store
 
     # -- starting and steering -------------------------------------------------------------------

@@ -14,10 +14,11 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast, overload
 
-from durablenb.app import Blueprint
+from durablenb.app import Blueprint, Entity
 from durablenb.client import SyncDurableOrchestrationClient
 from durablenb.core.context import HTTP_ACTIVITY
-from durablenb.core.registry import Activity, Registry, check_limit, name_of
+from durablenb.core.entity_class import EntityClass
+from durablenb.core.registry import Activity, Registry, check_limit, mark, name_of
 from durablenb.engine.clocks import SystemClock
 from durablenb.engine.engine import Engine
 from durablenb.engine.episodes import EpisodeOptions
@@ -26,8 +27,10 @@ from durablenb.engine.interrupts import uninterrupted
 from durablenb.engine.machine import EngineOptions
 from durablenb.engine.messages import Registered
 from durablenb.engine.waiting import step
+from durablenb.entities import EntityHandle
 from durablenb.handle import Handle
 from durablenb.model.display import Displayed, HubView, use_views
+from durablenb.model.entities import EntityId
 from durablenb.model.errors import DurableError
 from durablenb.model.source import source_of
 from durablenb.model.status import Statuses
@@ -287,6 +290,74 @@ class TaskHub(Displayed):
         self._engine.post(Registered("orchestrator", chosen))
 
     @overload
+    def entity(self, function: F) -> F: ...
+    @overload
+    def entity(self, *, name: str | None = None, executor: Any = None) -> Callable[[F], F]: ...
+    @overload
+    def entity(self, function: Any, key: str) -> EntityHandle: ...
+    def entity(
+        self, function: Any = None, key: str | None = None, *, name: str | None = None, executor: Any = None
+    ) -> Any:
+        """Register an entity, as a decorator, see `add_entity`; with a `key`, return an entity to signal.
+
+        ``@hub.entity`` above a function or a class registers it. ``hub.entity(Counter, "a").add(5)`` signals
+        the operation ``add`` of ``EntityId("Counter", "a")``, see `EntityHandle`.
+        """
+        if key is not None:
+            return EntityHandle(self.client, EntityId(name_of(function), key))
+
+        def decorate(decorated: F) -> F:
+            self.add_entity(decorated, name, executor=executor)
+            return decorated
+
+        return decorate if function is None else decorate(function)
+
+    def add_entity(
+        self, function: Callable[..., Any], name: str | None = None, *, executor: Any = None
+    ) -> None:
+        """Register an entity, in place of one of the same name.
+
+        Parameters
+        ----------
+        function
+            A function of the `DurableEntityContext`, ``def`` or ``async def``; or a class whose public
+            methods are the operations and whose attributes are the state.
+        name
+            By which it is addressed, compared without case; without one, the function's own.
+        executor
+            Where its operations run, as for the hub.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If one of these isn't what it should be.
+        """
+        if executor is not None:
+            check_executor(executor)
+        chosen = _chosen_name(function, name)
+        plain = function.entity_function if isinstance(function, Entity) else function
+        does = EntityClass(plain) if isinstance(plain, type) else plain
+        added = self._registry.add_entity(does, chosen, executor)
+        mark(plain, chosen)
+        self._engine.post(Registered("entity", added))
+
+    def entity_state(
+        self, entity_id: EntityId, expected_type: Any = None, *, as_of: datetime | None = None
+    ) -> Any:
+        """Return the state of an entity, None if it doesn't exist.
+
+        Parameters
+        ----------
+        entity_id
+            Which one.
+        expected_type
+            What the state is rebuilt as: a class, or an annotation such as ``list[Order]``.
+        as_of
+            Give the state that it had at that moment; a naive time is UTC. Without it, that on disk now.
+        """
+        return self.client.entity_state(entity_id, expected_type, as_of=as_of)
+
+    @overload
     def register_type(self, kind: C, name: str | None = None) -> C: ...
     @overload
     def register_type(self, *, name: str | None = None) -> Callable[[C], C]: ...
@@ -344,6 +415,8 @@ class TaskHub(Displayed):
         for builder in app.get_functions():
             if builder.kind == "activity":
                 self.add_activity(builder.function, builder.name)
+            elif builder.kind == "entity":
+                self.add_entity(builder.function, builder.name)
             else:
                 self.add_orchestrator(builder.function, builder.name)
 

@@ -13,13 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 from durablenb.core.annotations import result_type
 from durablenb.core.calls import DurableHttpResponse, polled, retried
+from durablenb.core.locking import CriticalSection, Locking, LockTask, in_order
 from durablenb.core.logger import ReplaySafeLogger
 from durablenb.core.moment import Moment
+from durablenb.core.proxies import EntityProxy
+from durablenb.core.registry import name_of
 from durablenb.core.routine import RoutineTask
 from durablenb.core.tasks import (
     ActivityTask,
     AtomicTask,
     CancelableTask,
+    EntityTask,
     ExternalEventTask,
     SubOrchestrationTask,
     TaskBase,
@@ -28,6 +32,7 @@ from durablenb.core.tasks import (
     WhenAnyTask,
 )
 from durablenb.model import actions
+from durablenb.model.entities import EntityId, checked_entity_id, checked_operation
 from durablenb.model.errors import OrchestrationLimitError
 from durablenb.model.events import Event
 from durablenb.model.ids import (
@@ -39,6 +44,7 @@ from durablenb.model.ids import (
 )
 from durablenb.model.payloads import plain_json
 from durablenb.model.retries import RetryOptions
+from durablenb.model.times import aware
 
 if TYPE_CHECKING:
     from durablenb.core.execution import Execution
@@ -73,6 +79,7 @@ class DurableOrchestrationContext:
         self._names: dict[int | None, str] = {}
         self._ids_given = 0
         self._logger: ReplaySafeLogger | None = None
+        self._locking = Locking()
 
     def __repr__(self) -> str:
         return f"<DurableOrchestrationContext of {self.instance_id}>"
@@ -212,6 +219,129 @@ class DurableOrchestrationContext:
         request = {"method": method.upper(), "uri": uri, "headers": headers or {}, "content": body}
         options = None if retry_options is None else _options(retry_options)
         return self._routine(polled(self, request, timeout, options, is_polling=asynchronous_pattern_enabled))
+
+    # -- entities --------------------------------------------------------------------------------
+
+    def call_entity(
+        self,
+        entityId: EntityId,
+        operationName: str,
+        operationInput: Any = None,
+        expected_type: Any = None,
+    ) -> TaskBase[Any]:
+        """A task for an operation of an entity.
+
+        Parameters
+        ----------
+        entityId, operationName, operationInput
+            Which entity, what it is to do, and with what.
+        expected_type
+            What the result is rebuilt as: a class, or an annotation such as ``list[Order]``.
+
+        Raises
+        ------
+        LockingRulesViolationError
+            In a critical section, if the entity isn't locked, or is called already.
+        """
+        execution = self._execution
+        entity_id = checked_entity_id(entityId)
+        name = checked_operation(operationName)
+        text = execution.codec.encode(operationInput, "input")
+        self._locking.check_call(entity_id)
+        task_id = execution.new_task_id()
+        execution.request(actions.CallEntity(task_id, name, str(entity_id), text))
+        task: EntityTask[Any] = EntityTask(task_id, self._decoder(expected_type), str(entity_id))
+        execution.tasks[task_id] = task
+        self._names[task_id] = name
+        self._locking.called(entity_id, task)
+        return task
+
+    def signal_entity(
+        self,
+        entityId: EntityId,
+        operationName: str,
+        operationInput: Any = None,
+        *,
+        at: datetime | None = None,
+    ) -> None:
+        """Asks an entity for an operation, without waiting for it.
+
+        Parameters
+        ----------
+        entityId, operationName, operationInput
+            Which entity, what it is to do, and with what.
+        at
+            Not before that; a naive time is UTC.
+
+        Raises
+        ------
+        LockingRulesViolationError
+            In a critical section, if the entity is locked.
+        """
+        execution = self._execution
+        entity_id = checked_entity_id(entityId)
+        name = checked_operation(operationName)
+        text = execution.codec.encode(operationInput, "input")
+        self._locking.check_signal(entity_id)
+        due = aware(at)
+        execution.request(
+            actions.SignalEntity(
+                execution.new_task_id(), name, str(entity_id), text, due and Moment.plain(due)
+            )
+        )
+
+    def entity(self, kind: Any, key: str) -> EntityProxy:
+        """An entity as an object: each method is a `call_entity` of that operation.
+
+        Parameters
+        ----------
+        kind
+            The entity's class or function, or its name.
+        key
+            Which one.
+
+        Examples
+        --------
+        ``balance = yield context.entity(Account, "alice").deposit(5)``
+        """
+        return EntityProxy(EntityId(name_of(kind), key), self.call_entity)
+
+    def lock(self, entities: Iterable[EntityId]) -> LockTask:
+        """A task for a critical section: ``with (yield context.lock([a, b])):``.
+
+        In an ``async def``, ``async with context.lock([a, b]):``. Inside, the entities do what this
+        orchestration asks of them, and what others ask waits. It ends with the block, and with the
+        orchestration, however that ends.
+
+        Parameters
+        ----------
+        entities
+            Which ones. All orchestrations lock in the same order, so that no two wait for each other.
+
+        Raises
+        ------
+        LockingRulesViolationError
+            If there is a critical section already.
+        """
+        self._locking.check_lock()
+        chosen = in_order(entities)
+        execution = self._execution
+        task_id = execution.new_task_id()
+        execution.request(actions.RequestLock(task_id, tuple(str(one) for one in chosen)))
+        task = LockTask(task_id, CriticalSection(chosen, lambda: self._unlock(task)))
+        execution.tasks[task_id] = task
+        self._locking.begin(task)
+        return task
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether this is in a critical section."""
+        return bool(self._locking.held)
+
+    @property
+    def locked_entities(self) -> tuple[EntityId, ...]:
+        """The entities that are locked here, in order."""
+        return self._locking.held
 
     # -- waits -----------------------------------------------------------------------------------
 
@@ -409,6 +539,7 @@ class DurableOrchestrationContext:
             raise ValueError(f"The child's id {instance_id!r} is this orchestration's or its parent's own.")
 
         def create(attempt: int, retry_of: int | None) -> AtomicTask[Any]:
+            self._locking.check_sub_orchestration()
             task_id = execution.new_task_id()
             child = instance_id or f"{execution.execution_id}:{task_id}"
             chosen = self.version if version is None else version
@@ -444,6 +575,11 @@ class DurableOrchestrationContext:
         assert isinstance(task, ExternalEventTask)
         self._execution.request(actions.UnsubscribeEvent(task.id))
         self._execution.mailbox.unsubscribe(task)
+
+    def _unlock(self, task: LockTask) -> None:
+        assert task.id is not None
+        if self._locking.end(task):
+            self._execution.request(actions.SendUnlock(task.id))
 
     def _routine(self, generator: Any) -> RoutineTask:
         return RoutineTask(generator, self._execution.wake)

@@ -23,12 +23,15 @@ from durablenb.core.ledger import MAX_ORCHESTRATION_ACTIONS, Halted, Ledger
 from durablenb.core.mailbox import Mailbox
 from durablenb.core.recording import Recording
 from durablenb.core.routine import RoutineTask
-from durablenb.core.tasks import AtomicTask, Parent, SubOrchestrationTask, TaskBase
+from durablenb.core.tasks import AtomicTask, EntityTask, Parent, SubOrchestrationTask, TaskBase
 from durablenb.model import actions
 from durablenb.model.errors import TypeNotRegisteredError
 from durablenb.model.events import (
     CodeAwaited,
     CustomStatusSet,
+    EntityLockGranted,
+    EntityOperationCompleted,
+    EntityOperationFailed,
     Event,
     EventRaised,
     ExecutionStarted,
@@ -42,6 +45,9 @@ from durablenb.model.events import (
 from durablenb.model.failures import FailureDetails
 from durablenb.model.payloads import Codec
 from durablenb.model.source import Source, hash_of
+
+_COMPLETED = (TaskCompleted, SubOrchestrationInstanceCompleted, EntityOperationCompleted)
+_FAILED = (TaskFailed, SubOrchestrationInstanceFailed, EntityOperationFailed)
 
 Orchestrator = Callable[[DurableOrchestrationContext], Any]
 NameOf = Callable[[object], str]
@@ -119,12 +125,14 @@ class Execution(Parent):
         """Takes what arrived. What nobody waits for (late, doubled) changes nothing."""
         self.history.append(event)
         kind = type(event)
-        if isinstance(event, (TaskCompleted, SubOrchestrationInstanceCompleted)):
+        if isinstance(event, _COMPLETED):
             self._settle(event.task_id, event.result)
+        elif isinstance(event, EntityLockGranted):
+            self._settle(event.task_id, "null")
         elif isinstance(event, TimerFired):
             self.now = max(self.now, event.timestamp)  # even if the clock was set back since
             self._settle(event.task_id, "null")
-        elif isinstance(event, (TaskFailed, SubOrchestrationInstanceFailed)):
+        elif isinstance(event, _FAILED):
             task = self.tasks.pop(event.task_id, None)
             if task is not None:
                 task._fail(event.failure, self._failed_as(task, event.failure))
@@ -294,10 +302,14 @@ class Execution(Parent):
             task._complete(text)
 
     def _failed_as(self, task: AtomicTask[Any], failure: FailureDetails) -> str:
-        kind = "Orchestrator" if isinstance(task, SubOrchestrationTask) else "Activity"
         name = self._context._names.pop(task.id, "?")
+        if isinstance(task, EntityTask):
+            what = f"Operation '{name}' on entity '{task.entity_id}'"
+        else:
+            kind = "Orchestrator" if isinstance(task, SubOrchestrationTask) else "Activity"
+            what = f"{kind} function '{name}'"
         trace = f"{failure.stack_trace}{failure.error_type}: {failure.message}"
-        return f"{kind} function '{name}' failed: {failure.message} \n {trace}"
+        return f"{what} failed: {failure.message} \n {trace}"
 
     def _child_settled(self, child: TaskBase[Any]) -> bool:
         self._can_go_on = True

@@ -10,6 +10,7 @@ from functools import cached_property, partial
 from typing import Any
 
 from durablenb.core.names import is_defined, undefined_name
+from durablenb.model.entities import checked_entity_name
 from durablenb.model.errors import FunctionNotFoundError
 from durablenb.model.ids import checked_text
 from durablenb.model.source import Source
@@ -43,6 +44,8 @@ class Activity:
     def is_async(self) -> bool:
         """Whether it is an ``async def``."""
         function: Any = self.function
+        if hasattr(function, "is_async"):
+            return bool(function.is_async)
         while isinstance(function, partial):
             function = function.func
         return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
@@ -74,9 +77,27 @@ class Registry:
     def add_activity(self, activity: Activity) -> None:
         """Registers an activity, in place of one of the same name."""
         check_limit(activity.max_concurrency)
+        if activity.name.startswith("@"):
+            raise ValueError(f"An activity's name must not start with @: {activity.name!r}.")
         self.activities[activity.name] = activity
         self._undefined.pop(("activity", activity.name), None)
         mark(activity.function, activity.name)
+
+    def add_entity(self, function: Callable[..., Any], name: str, executor: Any = None) -> str:
+        """Registers an entity, in place of one of the same name; gives the name of its activity.
+
+        Its operations are done as activities are, under a name that no activity can have.
+        """
+        checked_entity_name(name)
+        activity = Activity(entity_activity(name), function, None, executor)
+        self.activities[activity.name] = activity
+        self._undefined.pop(("activity", activity.name), None)
+        return activity.name
+
+    @property
+    def entities(self) -> list[str]:
+        """The names of the entities, in lower case."""
+        return [name[1:] for name in self.activities if name.startswith("@")]
 
     def add_orchestrator(self, function: Callable[..., Any], name: str, source: Source | None = None) -> None:
         """Registers an orchestrator, in place of one of the same name."""
@@ -96,6 +117,11 @@ class Registry:
         function = self.activities[name].function if kind == "activity" else self.orchestrators[name]
         found = self._undefined[key] = undefined_name(function)
         return found
+
+
+def entity_activity(name: str) -> str:
+    """The name under which an entity's function is found among the activities."""
+    return f"@{name.lower()}"
 
 
 def check_limit(max_concurrency: object) -> None:

@@ -173,6 +173,16 @@ class SubOrchestrationTask(AtomicTask[T]):
         self.instance_id = instance_id
 
 
+class EntityTask(AtomicTask[T]):
+    """A call of an entity's operation; `entity_id` is the entity's."""
+
+    __slots__ = ("entity_id",)
+
+    def __init__(self, task_id: int, decode: Callable[[str], Any], entity_id: str) -> None:
+        super().__init__(task_id, decode)
+        self.entity_id = entity_id
+
+
 class CancelableTask(AtomicTask[T]):
     """A wait that the orchestrator may give up."""
 

@@ -6,12 +6,15 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
+from durablenb.core.entity import NOTHING
 from durablenb.core.registry import Registry, not_found
 from durablenb.core.rewind import rewound
 from durablenb.engine import messages
+from durablenb.engine.entities import Entities
 from durablenb.engine.episodes import Episodes
 from durablenb.engine.instance import Instance, Outcome
 from durablenb.engine.journal import Journal
+from durablenb.model.entities import CleanEntityStorageResult
 from durablenb.model.errors import (
     DurableError,
     InstanceExistsError,
@@ -48,8 +51,8 @@ class Commands:
     ----------
     store, journal, clock, registry
         The world.
-    episodes
-        Where instances live.
+    episodes, entities
+        Where instances live, and entities.
     """
 
     def __init__(
@@ -59,12 +62,14 @@ class Commands:
         clock: Clock,
         registry: Registry,
         episodes: Episodes,
+        entities: Entities,
     ) -> None:
         self._store = store
         self._journal = journal
         self._clock = clock
         self._registry = registry
         self._episodes = episodes
+        self._entities = entities
         self._lifecycle = episodes.lifecycle
         self._carry_out: dict[type, Callable[[Any], object]] = {
             messages.Start: self._start,
@@ -75,6 +80,8 @@ class Commands:
             messages.Rewind: self._rewind,
             messages.Purge: self._purge,
             messages.Watch: self._watch,
+            messages.Signal: self._signal,
+            messages.CleanEntities: self._clean_entities,
         }
 
     def carry_out(self, message: messages.ClientMessage) -> None:
@@ -169,6 +176,22 @@ class Commands:
         if gone:
             self._journal.purge(gone)
         return len(gone)
+
+    def _signal(self, message: messages.Signal) -> None:
+        self._entities.enqueue(message.entity_id, message.name, message.input, deliver_at=message.deliver_at)
+
+    def _clean_entities(self, message: messages.CleanEntities) -> CleanEntityStorageResult:
+        released = self._entities.release_orphans() if message.releases_locks else 0
+        self._journal.drain()
+        empty: list[str] = []
+        if message.removes_empty:
+            states = self._store.entity_states(None).items()
+            gone = (one for one, state in states if state == NOTHING)
+            empty = [one for one in gone if not self._entities.is_busy(one)]
+        if empty:
+            self._entities.forget(empty)
+            self._journal.purge(empty)
+        return CleanEntityStorageResult(len(empty), released)
 
     def _watch(self, message: messages.Watch) -> Future[Any] | None:
         instance = self._lifecycle.open.get(message.instance_id)

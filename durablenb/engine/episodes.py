@@ -8,9 +8,11 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 from durablenb.core.execution import Execution
 from durablenb.core.registry import Registry, name_of, not_found
+from durablenb.engine.entities import Entities
 from durablenb.engine.executors import UNHARMED
 from durablenb.engine.instance import Instance
 from durablenb.engine.journal import Journal
@@ -20,6 +22,7 @@ from durablenb.engine.timers import Timers
 from durablenb.engine.transcript import SILENCE, current, speaking
 from durablenb.engine.turn import Turn
 from durablenb.engine.work import Work
+from durablenb.model.entities import EntityId
 from durablenb.model.errors import (
     InstanceExistsError,
     NonDeterminismError,
@@ -28,6 +31,11 @@ from durablenb.model.errors import (
 )
 from durablenb.model.events import (
     TERMINAL,
+    EntityLockRequested,
+    EntityOperationCalled,
+    EntityOperationFailed,
+    EntityOperationSignaled,
+    EntityUnlockSent,
     Event,
     ExecutionFailed,
     OrchestratorStarted,
@@ -125,6 +133,7 @@ class Episodes:
         self._loaded: OrderedDict[Instance, int] = OrderedDict()
         self._cached = 0
         self.running = Running()
+        self.entities: Entities
         self.lifecycle = Lifecycle(journal, timers, clock, registry, self.new_execution, self._forget)
 
     def run_queued(self, limit: int | None = None) -> list[Instance]:
@@ -316,6 +325,17 @@ class Episodes:
                 instance.pending.discard(fact.task_id)
             elif isinstance(fact, SubOrchestrationInstanceCreated):
                 self._create_child(instance, fact, refused)
+            elif isinstance(fact, EntityOperationCalled):
+                self._call(instance, fact, refused)
+            elif isinstance(fact, EntityOperationSignaled):
+                self.entities.enqueue(
+                    fact.entity_id, fact.name, fact.input, _caller(instance, fact), deliver_at=fact.deliver_at
+                )
+            elif isinstance(fact, EntityLockRequested):
+                instance.pending.add(fact.task_id)
+                self.entities.lock(_caller(instance, fact), fact.entity_ids)
+            elif isinstance(fact, EntityUnlockSent):
+                self.entities.unlock((instance.id, instance.execution_id))
             elif isinstance(fact, TERMINAL):
                 self.lifecycle.end(instance, fact)
                 return
@@ -334,6 +354,22 @@ class Episodes:
             self._offer(Work(instance, fact.task_id, fact.name, fact.input, self._codec, fact.attempt))
         else:
             refused.append((TaskFailed, fact.task_id, not_found("activity", fact.name, known)))
+
+    def _call(
+        self,
+        instance: Instance,
+        fact: EntityOperationCalled,
+        refused: list[tuple[type[Event], int, Exception]],
+    ) -> None:
+        known = self._registry.entities
+        name = EntityId.get_entity_id(fact.entity_id).name
+        if name in known or instance.is_recovered:
+            instance.pending.add(fact.task_id)
+            self.entities.enqueue(
+                fact.entity_id, fact.name, fact.input, _caller(instance, fact), is_signal=False
+            )
+        else:
+            refused.append((EntityOperationFailed, fact.task_id, not_found("entity", name, known)))
 
     def _create_child(
         self,
@@ -393,3 +429,7 @@ class Episodes:
 
     def _forget(self, instance: Instance) -> None:
         self._cached -= self._loaded.pop(instance, 0)
+
+
+def _caller(instance: Instance, fact: Any) -> ParentInstance:
+    return ParentInstance(instance.id, instance.execution_id, fact.task_id, instance.name)

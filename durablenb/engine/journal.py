@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from durablenb.engine.committer import Batch, Committer
+from durablenb.engine.entity import Entity
 from durablenb.engine.instance import Instance
 from durablenb.engine.messages import Reply
 from durablenb.model.events import Event
@@ -29,8 +30,8 @@ class Journal:
         self._kept: set[str] = set()
         self.seq = last_seq
 
-    def write(self, instance: Instance, event: Event) -> None:
-        """Adds an event to an instance's history."""
+    def write(self, instance: Instance | Entity, event: Event) -> None:
+        """Adds an event to the history of an instance or an entity."""
         if self._batch.purged:
             self.flush()
         self.seq += 1

@@ -82,6 +82,8 @@ class Lifecycle:
         self.ended: OrderedDict[str, Outcome] = OrderedDict()
         self._failed: WeakValueDictionary[str, Instance] = WeakValueDictionary()
         self.queue: deque[Instance] = deque()
+        self.when_closed: Callable[[Instance], None] = forget
+        """Called with each execution that ends, whichever way."""
 
     def begin(
         self,
@@ -194,6 +196,7 @@ class Lifecycle:
 
     def _close(self, instance: Instance) -> None:
         instance.is_closed = True
+        self.when_closed(instance)
         self.obstacles.drop(instance)
         if self.open.get(instance.id) is instance:
             del self.open[instance.id]

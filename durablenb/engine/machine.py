@@ -10,11 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from durablenb.core.registry import Registry
 from durablenb.engine.commands import Commands
 from durablenb.engine.committer import Committer
 from durablenb.engine.dispatcher import Dispatcher
+from durablenb.engine.entities import Entities
+from durablenb.engine.entity import Entity
 from durablenb.engine.episodes import EpisodeOptions, Episodes
 from durablenb.engine.executors import Executors
 from durablenb.engine.instance import Instance
@@ -22,13 +25,13 @@ from durablenb.engine.journal import Journal
 from durablenb.engine.logbook import LogBook
 from durablenb.engine.messages import Durable, Finished, Message, Registered, Wake
 from durablenb.engine.timers import Timers
-from durablenb.engine.work import Work
+from durablenb.engine.work import EntityWork, Work
 from durablenb.model.errors import DurableError, InstanceStateError
 from durablenb.model.events import (
-    SubOrchestrationInstanceCreated,
     TaskCompleted,
     TaskFailed,
     TaskScheduled,
+    TimerCreated,
     TimerFired,
 )
 from durablenb.model.payloads import Codec
@@ -108,10 +111,16 @@ class Machine:
             world.book,
             options.max_concurrency,
         )
-        self.commands = Commands(store, self.journal, clock, registry, self.episodes)
+        self.entities = self.episodes.entities = Entities(
+            store, self.journal, clock, options.codec, self.timers, self.lifecycle, self._offer
+        )
+        self.commands = Commands(store, self.journal, clock, registry, self.episodes, self.entities)
         crashes = store.crashes()
         for found in store.open_instances():
             self._adopt(found, crashes.get(found.instance_id, 0))
+        for entity in store.open_entities():
+            self.entities.adopt(entity)
+        self.entities.release_orphans()
 
     # -- what is done ----------------------------------------------------------------------------
 
@@ -150,6 +159,7 @@ class Machine:
             If the journal can't be written or read now; the next time it goes on from here.
         """
         self.episodes.run_queued()
+        self.entities.offer_batches()
         self.flush()
 
     def start_calls(self) -> None:
@@ -160,8 +170,12 @@ class Machine:
     def work(self) -> str | None:
         """An activity in this thread, or an episode, if one can be done; says what it was."""
         self.look_for_names()
+        self.entities.offer_batches()
         self.dispatcher.pump()
         job = self._executors.inline.run_next()
+        if isinstance(job, EntityWork):
+            count = len(job.batch.asked)
+            return f"{count} operation{'' if count == 1 else 's'} of {job.entity.id}"
         if isinstance(job, Work):
             return f"activity {job.name} of {job.instance.id}"
         if self.lifecycle.queue:
@@ -176,7 +190,8 @@ class Machine:
         found = self.lifecycle.obstacles.found_names()
         for instances in found.values():
             for instance in instances:
-                self.lifecycle.enqueue(instance)
+                if isinstance(instance, Instance):
+                    self.lifecycle.enqueue(instance)
         self.dispatcher.names_found(found)
 
     def offer_durable(self) -> None:
@@ -190,7 +205,11 @@ class Machine:
         fired = None
         for deadline in self.timers.take_due(self._clock.now()) if self.timers else ():
             instance = deadline.instance
-            if deadline.task_id is None:
+            if isinstance(instance, Entity):
+                assert deadline.task_id is not None
+                self.entities.due(instance, deadline.task_id)
+                fired = f"signal to {instance.id}"
+            elif deadline.task_id is None:
                 instance.is_due = True
                 self.lifecycle.enqueue(instance)
                 fired = f"start of {instance.id}"
@@ -212,7 +231,7 @@ class Machine:
     @property
     def has_work(self) -> bool:
         """Whether something can be done in this thread without another message."""
-        return bool(self.lifecycle.queue or self._executors.inline.jobs)
+        return bool(self.lifecycle.queue or self.entities.queue or self._executors.inline.jobs)
 
     @property
     def is_on_disk(self) -> bool:
@@ -222,13 +241,18 @@ class Machine:
     @property
     def is_idle(self) -> bool:
         """Whether nothing can happen before time passes or a message comes."""
-        return not self.lifecycle.queue and not self._durable and self.dispatcher.is_idle and self.is_on_disk
+        is_resting = not (self.lifecycle.queue or self.entities.queue or self._durable)
+        return is_resting and self.dispatcher.is_idle and self.is_on_disk
 
     # -- inside ----------------------------------------------------------------------------------
 
     def _finished(self, message: Finished) -> None:
         work = message.work
         self.dispatcher.finished(work)
+        if isinstance(work, EntityWork):
+            outcome: Any = message.outcome
+            self.entities.finished(work, outcome, message.started_at, message.ended_at, message.worker)
+            return
         instance = self.lifecycle.open.get(work.instance.id)
         if (
             message.outcome is None
@@ -251,7 +275,7 @@ class Machine:
         )
 
     def _registered(self, message: Registered) -> None:
-        if message.kind == "activity":
+        if message.kind in ("activity", "entity"):
             self.dispatcher.registered(message.name)
             return
         if message.kind == "type":
@@ -290,7 +314,7 @@ class Machine:
                 self.dispatcher.offer(
                     Work(instance, event.task_id, event.name, event.input, codec, event.attempt)
                 )
-            elif not isinstance(event, SubOrchestrationInstanceCreated):
+            elif isinstance(event, TimerCreated):
                 self.timers.add(event.fire_at, instance, event.task_id)
         if crashes >= POISON_LIMIT:
             self.lifecycle.obstacles.hold(instance, _poisonous(instance, crashes))

@@ -141,5 +141,25 @@ class Wake:
     """Look around: the time may have changed."""
 
 
-ClientMessage = Start | Raise | Terminate | Suspend | Resume | Rewind | Purge | Watch
+@dataclass(slots=True, eq=False)
+class Signal:
+    """Ask an entity for an operation; answered when that is on disk."""
+
+    entity_id: str
+    name: str
+    input: str
+    deliver_at: datetime | None = None
+    reply: Reply = field(default_factory=Promise)
+
+
+@dataclass(slots=True, eq=False)
+class CleanEntities:
+    """Delete what is left of entities that don't exist any more; answered with how many there were."""
+
+    removes_empty: bool = True
+    releases_locks: bool = True
+    reply: Reply = field(default_factory=Promise)
+
+
+ClientMessage = Start | Raise | Terminate | Suspend | Resume | Rewind | Purge | Watch | Signal | CleanEntities
 Message = ClientMessage | Registered | Finished | Durable | Wake

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from durablenb.core.names import is_defined
+from durablenb.engine.entity import Entity
 from durablenb.engine.instance import Instance
 from durablenb.model.errors import FunctionNotFoundError
 
@@ -20,8 +21,8 @@ class Obstacles:
 
     def __init__(self, opened: Mapping[str, Instance]) -> None:
         self._open = opened
-        self._blocked: set[Instance] = set()
-        self._undefined: dict[str, set[Instance]] = {}
+        self._blocked: set[Instance | Entity] = set()
+        self._undefined: dict[str, set[Instance | Entity]] = {}
 
     def hold(self, instance: Instance, why: Exception) -> None:
         """The instance doesn't go on until its code, or somebody's mind, has changed."""
@@ -33,12 +34,12 @@ class Obstacles:
         instance.held = None
         self._unblock(instance)
 
-    def lack(self, instance: Instance, name: str) -> None:
+    def lack(self, instance: Instance | Entity, name: str) -> None:
         """The instance can't go on before something of this name is registered."""
         instance.missing.add(name)
         self._blocked.add(instance)
 
-    def found(self, instance: Instance, name: str) -> None:
+    def found(self, instance: Instance | Entity, name: str) -> None:
         """What it lacked is registered now."""
         instance.missing.discard(name)
         self._unblock(instance)
@@ -53,7 +54,8 @@ class Obstacles:
         """Why an instance, or one below it, can't go on; None if nothing is in its way. From any thread."""
         for instance in tuple(self._blocked):
             if self._descends(instance, instance_id):
-                return instance.held or _waiting_for_code(instance)
+                held = instance.held if isinstance(instance, Instance) else None
+                return held or _waiting_for_code(instance)
         return None
 
     # -- names of the notebook -------------------------------------------------------------------
@@ -63,7 +65,7 @@ class Obstacles:
         """Whether a name is waited for that cells define; nobody tells when they do."""
         return bool(self._undefined)
 
-    def lack_name(self, instance: Instance, name: str) -> None:
+    def lack_name(self, instance: Instance | Entity, name: str) -> None:
         """The instance can't go on before a cell has defined this name."""
         self._undefined.setdefault(name, set()).add(instance)
         self.lack(instance, name)
@@ -75,7 +77,7 @@ class Obstacles:
                 instances.discard(instance)
                 self.found(instance, name)
 
-    def found_names(self) -> dict[str, set[Instance]]:
+    def found_names(self) -> dict[str, set[Instance | Entity]]:
         """The names that are defined by now, and the instances that lacked them."""
         names = [name for name in self._undefined if is_defined(name)]
         found = {name: self._undefined.pop(name) for name in names}
@@ -86,11 +88,15 @@ class Obstacles:
 
     # -- inside ----------------------------------------------------------------------------------
 
-    def _unblock(self, instance: Instance) -> None:
-        if instance.held is None and not instance.missing:
+    def _unblock(self, instance: Instance | Entity) -> None:
+        is_held = isinstance(instance, Instance) and instance.held is not None
+        if not is_held and not instance.missing:
             self._blocked.discard(instance)
 
-    def _descends(self, instance: Instance, ancestor: str) -> bool:
+    def _descends(self, instance: Instance | Entity, ancestor: str) -> bool:
+        if isinstance(instance, Entity):
+            callers = (self._open.get(caller.instance_id) for caller in instance.callers)
+            return any(caller is not None and self._descends(caller, ancestor) for caller in callers)
         seen: Instance | None = instance
         while seen is not None:
             if seen.id == ancestor:
@@ -100,8 +106,8 @@ class Obstacles:
         return False
 
 
-def _waiting_for_code(instance: Instance) -> Exception:
-    names = ", ".join(repr(name) for name in sorted(instance.missing))
+def _waiting_for_code(instance: Instance | Entity) -> Exception:
+    names = ", ".join(repr(name.removeprefix("@")) for name in sorted(instance.missing))
     return FunctionNotFoundError(
         f"{instance.id} ({instance.name}) waits for {names}: run the cell that defines it, then wait "
         "again. Nothing is lost meanwhile."

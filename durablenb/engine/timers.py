@@ -6,6 +6,7 @@ import heapq
 from datetime import datetime
 from typing import NamedTuple
 
+from durablenb.engine.entity import Entity
 from durablenb.engine.instance import Instance
 
 
@@ -14,7 +15,7 @@ class Deadline(NamedTuple):
 
     due: datetime
     order: int
-    instance: Instance
+    instance: Instance | Entity
     execution_id: str
     task_id: int | None
 
@@ -39,7 +40,7 @@ class Timers:
         """Whether there may be any."""
         return bool(self._heap)
 
-    def add(self, due: datetime, instance: Instance, task_id: int | None) -> None:
+    def add(self, due: datetime, instance: Instance | Entity, task_id: int | None) -> None:
         """Notes a deadline; of several at one moment the one added first comes first."""
         self._added += 1
         heapq.heappush(self._heap, Deadline(due, self._added, instance, instance.execution_id, task_id))

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from durablenb.core.annotations import input_type
 from durablenb.core.registry import Activity
+from durablenb.engine.instance import Instance
 from durablenb.engine.logbook import Author
 from durablenb.engine.messages import Finished
+from durablenb.engine.operations import Batch, BatchFunction, Verbatim
 from durablenb.engine.taps import enter
 from durablenb.engine.transcript import Transcript, current
 from durablenb.model.payloads import Codec
@@ -18,7 +20,7 @@ from durablenb.ports.executor import Job, Outcome
 
 if TYPE_CHECKING:
     from durablenb.engine.dispatcher import Dispatcher
-    from durablenb.engine.instance import Instance
+    from durablenb.engine.entity import Entity
 
 
 class Work:
@@ -54,7 +56,13 @@ class Work:
     dispatcher: Dispatcher
 
     def __init__(
-        self, instance: Instance, task_id: int, name: str, text: str, codec: Codec, attempt: int = 1
+        self,
+        instance: Instance | Entity,
+        task_id: int,
+        name: str,
+        text: str,
+        codec: Codec,
+        attempt: int = 1,
     ) -> None:
         self.instance = instance
         self.execution_id = instance.execution_id
@@ -69,6 +77,7 @@ class Work:
     @property
     def is_wanted(self) -> bool:
         """Whether it is still to be done; not if it was done, or if the orchestration was terminated."""
+        assert isinstance(self.instance, Instance)
         return not self.instance.is_dropped and self.task_id in self.instance.pending
 
     @property
@@ -106,6 +115,47 @@ class Work:
         if self._transcript is not None:
             self.dispatcher.book.close(self._author)
         self.dispatcher.bring(Finished(self, outcome, self.started_at, self.dispatcher.now(), worker))
+
+
+class EntityWork(Work):
+    """A batch of an entity's operations as a job.
+
+    Parameters
+    ----------
+    entity
+        Whose they are.
+    batch
+        The operations, and the state before them.
+    codec
+        How values become text.
+    is_for_all
+        Whether the entity isn't locked: others than the lock's owner may have asked for them.
+    """
+
+    __slots__ = ("batch", "entity", "is_for_all")
+
+    def __init__(self, entity: Entity, batch: Batch, codec: Codec, *, is_for_all: bool) -> None:
+        text: Any = batch
+        super().__init__(entity, batch.asked[0].number, entity.name, text, Verbatim(codec))
+        self.entity = entity
+        self.batch = batch
+        self.is_for_all = is_for_all
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether it is still to be done."""
+        return True
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        """What does the whole batch."""
+        assert isinstance(self.codec, Verbatim)
+        return BatchFunction(self.activity.function, self.codec.codec)
+
+    @property
+    def takes_input(self) -> bool:
+        """Whether it has a parameter."""
+        return True
 
 
 def argument(job: Job) -> Any:

@@ -64,6 +64,38 @@ class AwaitCode(NamedTuple):
     rest: str
 
 
+class CallEntity(NamedTuple):
+    """Run an operation of an entity, and wait for it."""
+
+    task_id: int
+    name: str
+    entity_id: str
+    input: str
+
+
+class SignalEntity(NamedTuple):
+    """Run an operation of an entity, not before `deliver_at`."""
+
+    task_id: int
+    name: str
+    entity_id: str
+    input: str
+    deliver_at: datetime | None = None
+
+
+class RequestLock(NamedTuple):
+    """Lock these entities, one after the other."""
+
+    task_id: int
+    entity_ids: tuple[str, ...]
+
+
+class SendUnlock(NamedTuple):
+    """Leave the critical section."""
+
+    task_id: int
+
+
 class SetCustomStatus(NamedTuple):
     """Show this value as the custom status."""
 
@@ -96,6 +128,10 @@ Action = (
     | SubscribeEvent
     | UnsubscribeEvent
     | AwaitCode
+    | CallEntity
+    | SignalEntity
+    | RequestLock
+    | SendUnlock
     | SetCustomStatus
     | CompleteExecution
     | FailExecution

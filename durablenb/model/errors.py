@@ -40,7 +40,7 @@ class NotSerializableError(DurableError, TypeError):
 
 
 class FunctionNotFoundError(DurableError, LookupError):
-    """No activity or orchestrator of that name is registered in this process.
+    """No activity, orchestrator or entity of that name is registered in this process.
 
     You get an `InstanceNotFoundError` instead where the name is an instance's id.
     """
@@ -84,6 +84,15 @@ class OrchestrationLimitError(DurableError, RuntimeError):
     """An execution asked for more than it may: actions, or bytes of custom status."""
 
 
+class LockingRulesViolationError(DurableError, RuntimeError):
+    """A rule of critical sections was broken; the message says which one, and what to do.
+
+    Notes
+    -----
+    Azure's name, with the ending that errors have in Python.
+    """
+
+
 class NonDeterminismError(DurableError, RuntimeError):
     """A replay asked for something else than the history holds.
 
@@ -118,7 +127,7 @@ class NonDeterminismError(DurableError, RuntimeError):
 
 
 class TaskFailedError(DurableError):
-    """An activity or a sub-orchestration failed.
+    """An activity, a sub-orchestration or an entity's operation failed.
 
     It is also of the original exception's type where that is known to this process, so that
     ``except ValueError:`` works in an orchestrator. `details` has the type's name, the message,

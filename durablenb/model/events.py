@@ -15,7 +15,7 @@ from durablenb.model.failures import FailureDetails
 
 @dataclass(frozen=True, slots=True)
 class ParentInstance:
-    """Who started a sub-orchestration, and which of the parent's tasks waits for it."""
+    """Who started a sub-orchestration, or asked an entity for something, and which task that is there."""
 
     instance_id: str
     execution_id: str
@@ -179,6 +179,153 @@ class EventRaised(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class EntityOperationCalled(Event):
+    """An operation of an entity was asked for, and its result; the entity's own history has it, too."""
+
+    task_id: int
+    name: str
+    entity_id: str
+    input: str
+
+
+@dataclass(frozen=True, slots=True)
+class EntityOperationSignaled(Event):
+    """An operation of an entity was asked for, and no result. `deliver_at`: not before that."""
+
+    task_id: int
+    name: str
+    entity_id: str
+    input: str
+    deliver_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EntityOperationCompleted(Event):
+    """An operation that was called returned."""
+
+    task_id: int
+    result: str
+
+
+@dataclass(frozen=True, slots=True)
+class EntityOperationFailed(Event):
+    """An operation that was called raised; the entity is as it was before."""
+
+    task_id: int
+    failure: FailureDetails
+
+
+@dataclass(frozen=True, slots=True)
+class EntityLockRequested(Event):
+    """A critical section was asked for. `entity_ids` are in the order in which they are locked."""
+
+    task_id: int
+    entity_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EntityLockGranted(Event):
+    """All entities of a critical section are locked."""
+
+    task_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class EntityUnlockSent(Event):
+    """A critical section was left."""
+
+    task_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class OperationEnqueued(Event):
+    """Of an entity: an operation was asked for. `caller`: by whom, None for a client.
+
+    A call's caller waits for the task of that id; a signal's does not.
+    """
+
+    name: str
+    input: str
+    caller: ParentInstance | None = None
+    is_signal: bool = True
+    deliver_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OperationCompleted(Event):
+    """Of an entity: an operation returned. `task_id` is the event id of its `OperationEnqueued`."""
+
+    task_id: int
+    result: str
+    started_at: datetime | None = None
+    worker: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OperationFailed(Event):
+    """Of an entity: an operation raised; state and all that it sent are as if it had not been."""
+
+    task_id: int
+    failure: FailureDetails
+    started_at: datetime | None = None
+    worker: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StateChanged(Event):
+    """Of an entity: the state is this after that operation; ``null`` if it was deleted."""
+
+    task_id: int
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignalSent(Event):
+    """Of an entity: that operation signaled another entity."""
+
+    task_id: int
+    name: str
+    entity_id: str
+    input: str
+    deliver_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OrchestrationStarted(Event):
+    """Of an entity: that operation started an orchestration, which it doesn't wait for."""
+
+    task_id: int
+    name: str
+    instance_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class LockEnqueued(Event):
+    """Of an entity: an orchestration asks for a critical section.
+
+    `entity_ids` are those of the section, and `position` is this one's place among them, from 0.
+    """
+
+    caller: ParentInstance
+    entity_ids: tuple[str, ...]
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LockTaken(Event):
+    """Of an entity: from here on it serves the lock's owner only. `task_id` is that of `LockEnqueued`."""
+
+    task_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class LockReleased(Event):
+    """Of an entity: the critical section is over, or isn't asked for any more."""
+
+    task_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class CustomStatusSet(Event):
     """The custom status changed."""
 
@@ -245,6 +392,10 @@ REQUESTED = (
     EventSubscribed,
     EventUnsubscribed,
     CodeAwaited,
+    EntityOperationCalled,
+    EntityOperationSignaled,
+    EntityLockRequested,
+    EntityUnlockSent,
     CustomStatusSet,
     ExecutionCompleted,
     ExecutionFailed,
@@ -262,10 +413,22 @@ ALL_EVENTS: tuple[type[Event], ...] = (
     SubOrchestrationInstanceFailed,
     TimerFired,
     EventRaised,
+    EntityOperationCompleted,
+    EntityOperationFailed,
+    EntityLockGranted,
     ExecutionSuspended,
     ExecutionResumed,
     ExecutionRewound,
     ExecutionTerminated,
+    OperationEnqueued,
+    OperationCompleted,
+    OperationFailed,
+    StateChanged,
+    SignalSent,
+    OrchestrationStarted,
+    LockEnqueued,
+    LockTaken,
+    LockReleased,
 )
 
 ARRIVALS = (
@@ -275,6 +438,9 @@ ARRIVALS = (
     SubOrchestrationInstanceFailed,
     TimerFired,
     EventRaised,
+    EntityOperationCompleted,
+    EntityOperationFailed,
+    EntityLockGranted,
 )
 """Events that an orchestrator may be waiting for."""
 

@@ -20,7 +20,7 @@ REFERENCE = '"@payload"'
 
 _REFERENCES = re.compile(r'"@payload": "([0-9a-f]{64})"')
 
-Kind = Literal["input", "result", "event", "status", "failure", "value", "log"]
+Kind = Literal["input", "result", "event", "status", "state", "failure", "value", "log"]
 """What a value is to the journal."""
 
 

@@ -7,10 +7,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
+from durablenb.model.entities import EntityMetadata
 from durablenb.model.errors import StoreError
 from durablenb.model.events import (
+    EntityLockRequested,
+    EntityOperationCalled,
     Event,
     ExecutionStarted,
+    LockEnqueued,
+    OperationEnqueued,
     SubOrchestrationInstanceCreated,
     TaskScheduled,
     TimerCreated,
@@ -19,7 +24,13 @@ from durablenb.model.logs import LogLine
 from durablenb.model.source import Source
 from durablenb.model.status import InstanceState, OrchestrationRuntimeStatus
 
-Pending = TaskScheduled | TimerCreated | SubOrchestrationInstanceCreated
+Pending = (
+    TaskScheduled
+    | TimerCreated
+    | SubOrchestrationInstanceCreated
+    | EntityOperationCalled
+    | EntityLockRequested
+)
 """What was asked for and has not ended."""
 
 
@@ -44,6 +55,20 @@ class OpenInstance:
     is_suspended: bool
     has_arrivals: bool
     pending: list[Pending] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class OpenEntity:
+    """An entity that has something to do, as recovery needs it: what was asked of it and isn't done.
+
+    `taken` has the event ids of those locks among `pending` that it has given.
+    """
+
+    instance_id: str
+    execution_id: str
+    next_event_id: int
+    pending: list[OperationEnqueued | LockEnqueued] = field(default_factory=list)
+    taken: set[int] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -121,6 +146,25 @@ class Store(Protocol):
 
     def open_instances(self) -> list[OpenInstance]:
         """The instances that aren't ended, oldest first."""
+        ...
+
+    def open_entities(self) -> list[OpenEntity]:
+        """The entities that have something to do, by their ids."""
+        ...
+
+    def entity_states(self, instance_ids: Sequence[str] | None) -> dict[str, str]:
+        """The states as text of these entities, or of all; ``null`` for one that was deleted."""
+        ...
+
+    def entity_state_as_of(self, instance_id: str, moment: datetime) -> str:
+        """The state as text that the entity had then; ``null`` if it didn't exist."""
+        ...
+
+    def entities(self, name: str | None, since: datetime | None) -> list[EntityMetadata]:
+        """The entities that exist, without their states, by their ids.
+
+        Of this name (in lower case) only, or those only of which something was asked since that moment.
+        """
         ...
 
     def states(self, query: InstanceQuery) -> list[InstanceState]:

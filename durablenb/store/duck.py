@@ -5,18 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
+from durablenb.model.entities import EntityId, EntityMetadata
 from durablenb.model.errors import StoreError
-from durablenb.model.events import Event, ExecutionStarted
+from durablenb.model.events import Event, ExecutionStarted, LockEnqueued, OperationEnqueued
 from durablenb.model.logs import LogLine
 from durablenb.model.source import Source
 from durablenb.model.status import InstanceState
-from durablenb.ports.store import InstanceQuery, OpenInstance, Pending, Record, blob_is_gone
+from durablenb.ports.store import InstanceQuery, OpenEntity, OpenInstance, Pending, Record, blob_is_gone
 from durablenb.store import blobs, lines, statements, views
 from durablenb.store.connections import Connections
 from durablenb.store.lockfile import HubLock
@@ -204,6 +206,46 @@ class DuckStore:
                 )
             )
         return found
+
+    def open_entities(self) -> list[OpenEntity]:
+        """The entities that have something to do, by their ids."""
+        found: dict[str, OpenEntity] = {}
+        for *row, last_id, is_taken in self._in_order(statements.OPEN_ENTITIES):
+            record = from_row(tuple(row))
+            event = record.event
+            assert isinstance(event, (OperationEnqueued, LockEnqueued))
+            entity = found.get(record.execution_id)
+            if entity is None:
+                entity = OpenEntity(record.instance_id, record.execution_id, last_id + 1)
+                found[record.execution_id] = entity
+            entity.pending.append(event)
+            if is_taken:
+                entity.taken.add(event.event_id)
+        return sorted(found.values(), key=lambda entity: entity.instance_id)
+
+    def entity_states(self, instance_ids: Sequence[str] | None) -> dict[str, str]:
+        """The states as text of these entities, or of all; ``null`` for one that was deleted."""
+        if instance_ids is None:
+            rows = self.query(statements.ALL_ENTITY_STATES)
+        else:
+            rows = self.query(statements.ENTITY_STATES, [list(instance_ids)])
+        places = [seq for _, seq in rows if seq is not None]
+        states = dict(self.query(statements.PAYLOADS, [places])) if places else {}
+        return {instance_id: states.get(seq, "null") for instance_id, seq in rows}
+
+    def entity_state_as_of(self, instance_id: str, moment: datetime) -> str:
+        """The state as text that the entity had then; ``null`` if it didn't exist."""
+        then = moment.astimezone(UTC).replace(tzinfo=None)
+        place = self.query(statements.ENTITY_STATE_AS_OF, [instance_id, then])[0][0]
+        return "null" if place is None else str(self.query(statements.PAYLOADS, [[place]])[0][1])
+
+    def entities(self, name: str | None, since: datetime | None) -> list[EntityMetadata]:
+        """The entities that exist, without their states, by their ids."""
+        sql, parameters = statements.entities_of(name, since)
+        return [
+            EntityMetadata(EntityId.get_entity_id(entity), at.replace(tzinfo=UTC), backlog, owner)
+            for entity, at, backlog, owner in self.query(sql, parameters)
+        ]
 
     def states(self, query: InstanceQuery) -> list[InstanceState]:
         """The states of the instances that the query is about."""

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 
 from durablenb.core.fold import state_of
+from durablenb.model.entities import EntityId, EntityMetadata
 from durablenb.model.events import (
     ARRIVALS,
+    EntityLockGranted,
+    EntityOperationCompleted,
+    EntityOperationFailed,
     Event,
     ExecutionCompleted,
     ExecutionFailed,
@@ -14,7 +19,14 @@ from durablenb.model.events import (
     ExecutionStarted,
     ExecutionSuspended,
     ExecutionTerminated,
+    LockEnqueued,
+    LockReleased,
+    LockTaken,
+    OperationCompleted,
+    OperationEnqueued,
+    OperationFailed,
     OrchestratorStarted,
+    StateChanged,
     SubOrchestrationInstanceCompleted,
     SubOrchestrationInstanceFailed,
     TaskCompleted,
@@ -26,7 +38,7 @@ from durablenb.model.logs import LogLine
 from durablenb.model.payloads import Blob, Payload, blobs_of, references
 from durablenb.model.source import Source
 from durablenb.model.status import InstanceState
-from durablenb.ports.store import InstanceQuery, OpenInstance, Pending, Record, blob_is_gone
+from durablenb.ports.store import InstanceQuery, OpenEntity, OpenInstance, Pending, Record, blob_is_gone
 
 _SETTLED = (
     TaskCompleted,
@@ -35,7 +47,11 @@ _SETTLED = (
     TimerCanceled,
     SubOrchestrationInstanceCompleted,
     SubOrchestrationInstanceFailed,
+    EntityOperationCompleted,
+    EntityOperationFailed,
+    EntityLockGranted,
 )
+_ENTITY_SETTLED = (OperationCompleted, OperationFailed, LockReleased)
 _ENDS = (ExecutionCompleted, ExecutionFailed, ExecutionTerminated)
 
 
@@ -115,6 +131,62 @@ class MemoryStore:
                 found.append((began.seq, _open(instance_id, began.execution_id, events)))
         return [open_ for _, open_ in sorted(found, key=lambda pair: pair[0])]
 
+    def open_entities(self) -> list[OpenEntity]:
+        """The entities that have something to do, by their ids."""
+        found = []
+        for execution_id in dict.fromkeys(r.execution_id for r in self.journal if r.instance_id[0] == "@"):
+            records = [record for record in self.journal if record.execution_id == execution_id]
+            events = [record.event for record in records]
+            settled = {event.task_id for event in events if isinstance(event, _ENTITY_SETTLED)}
+            taken = {event.task_id for event in events if isinstance(event, LockTaken)}
+            pending = [
+                event
+                for event in events
+                if isinstance(event, (OperationEnqueued, LockEnqueued)) and event.event_id not in settled
+            ]
+            if pending:
+                numbers = {event.event_id for event in pending}
+                last_id = events[-1].event_id
+                found.append(
+                    OpenEntity(records[0].instance_id, execution_id, last_id + 1, pending, taken & numbers)
+                )
+        return sorted(found, key=lambda entity: entity.instance_id)
+
+    def entity_states(self, instance_ids: Sequence[str] | None) -> dict[str, str]:
+        """The states as text of these entities, or of all; ``null`` for one that was deleted."""
+        states: dict[str, str] = {}
+        for record in self.journal:
+            if record.instance_id[0] == "@" and (instance_ids is None or record.instance_id in instance_ids):
+                if isinstance(record.event, StateChanged):
+                    states[record.instance_id] = record.event.state
+                elif instance_ids is None:
+                    states.setdefault(record.instance_id, "null")
+        return states
+
+    def entity_state_as_of(self, instance_id: str, moment: datetime) -> str:
+        """The state as text that the entity had then; ``null`` if it didn't exist."""
+        changes = [r.event for r in self.records(instance_id) if isinstance(r.event, StateChanged)]
+        return next((one.state for one in reversed(changes) if one.timestamp <= moment), "null")
+
+    def entities(self, name: str | None, since: datetime | None) -> list[EntityMetadata]:
+        """The entities that exist, without their states, by their ids."""
+        states = self.entity_states(None)
+        backlog = {one.instance_id: one for one in self.open_entities()}
+        found = []
+        for instance_id in sorted(one for one, state in states.items() if state != "null"):
+            entity_id = EntityId.get_entity_id(instance_id)
+            at = max(record.event.timestamp for record in self.records(instance_id))
+            if (name is None or entity_id.name == name) and (since is None or at >= since):
+                open_ = backlog.get(instance_id)
+                pending = [] if open_ is None else open_.pending
+                operations = [one for one in pending if isinstance(one, OperationEnqueued)]
+                locks = [one for one in pending if isinstance(one, LockEnqueued)]
+                owner = next(
+                    (one.caller.instance_id for one in locks if open_ and one.event_id in open_.taken), None
+                )
+                found.append(EntityMetadata(entity_id, at, len(operations), owner))
+        return found
+
     def states(self, query: InstanceQuery) -> list[InstanceState]:
         """The states of the instances that the query is about."""
         states = []
@@ -169,7 +241,7 @@ class MemoryStore:
 def _texts(records: Iterable[Record]) -> Iterator[str]:
     """The values among these records, as text."""
     for record in records:
-        for name in ("input", "result", "status"):
+        for name in ("input", "result", "status", "state"):
             text = getattr(record.event, name, None)
             if isinstance(text, str):
                 yield text

@@ -48,7 +48,8 @@ from (
         max(j.seq) filter (j.event_type = 'ExecutionResumed') as resumed_seq,
         max(j.seq) filter (j.event_type in (
             'TaskCompleted', 'TaskFailed', 'SubOrchestrationInstanceCompleted',
-            'SubOrchestrationInstanceFailed', 'TimerFired', 'EventRaised')) as arrived_seq
+            'SubOrchestrationInstanceFailed', 'TimerFired', 'EventRaised',
+            'EntityOperationCompleted', 'EntityOperationFailed', 'EntityLockGranted')) as arrived_seq
     from journal j join alive a on j.instance_id = a.instance_id and j.seq >= a.started_seq
     group by j.instance_id
 )
@@ -62,16 +63,62 @@ OPEN_EVENTS = (
 select {_ALL}
 from journal j join alive a on j.instance_id = a.instance_id and j.seq >= a.started_seq
 where j.event_type = 'ExecutionStarted'
-    or j.event_type in ('TaskScheduled', 'TimerCreated', 'SubOrchestrationInstanceCreated') and not exists (
+    or j.event_type in (
+        'TaskScheduled', 'TimerCreated', 'SubOrchestrationInstanceCreated',
+        'EntityOperationCalled', 'EntityLockRequested'
+    ) and not exists (
         select 1 from journal e
         where e.instance_id = j.instance_id and e.execution_id = j.execution_id
             and e.task_id = j.task_id and e.seq > j.seq
             and e.event_type in (
                 'TaskCompleted', 'TaskFailed', 'TimerFired', 'TimerCanceled',
-                'SubOrchestrationInstanceCompleted', 'SubOrchestrationInstanceFailed')
+                'SubOrchestrationInstanceCompleted', 'SubOrchestrationInstanceFailed',
+                'EntityOperationCompleted', 'EntityOperationFailed', 'EntityLockGranted')
     )
 """
 )
+
+# First the few histories in which more was asked for than settled; then what that is.
+OPEN_ENTITIES = f"""
+with busy as (
+    select execution_id, max(event_id) as last_id
+    from journal
+    where starts_with(instance_id, '@')
+    group by execution_id
+    having count(*) filter (event_type in ('OperationEnqueued', 'LockEnqueued'))
+         > count(*) filter (event_type in ('OperationCompleted', 'OperationFailed', 'LockReleased'))
+),
+said as (
+    select {_ALL}, b.last_id from journal j join busy b using (execution_id)
+)
+select a.*, exists (
+        select 1 from said t
+        where t.execution_id = a.execution_id and t.task_id = a.event_id and t.event_type = 'LockTaken'
+    ) as is_taken
+from said a
+where a.event_type in ('OperationEnqueued', 'LockEnqueued') and not exists (
+    select 1 from said s
+    where s.execution_id = a.execution_id and s.task_id = a.event_id
+        and s.event_type in ('OperationCompleted', 'OperationFailed', 'LockReleased')
+)
+"""
+
+# Where the states stand, not the states: see _STATE.
+ENTITY_STATES = """
+select instance_id, max(seq) from journal
+where event_type = 'StateChanged' and list_contains(?, instance_id)
+group by instance_id
+"""
+ENTITY_STATE_AS_OF = """
+select max(seq) from journal
+where event_type = 'StateChanged' and instance_id = ? and timestamp <= ?
+"""
+ALL_ENTITY_STATES = """
+select instance_id, max(seq) filter (event_type = 'StateChanged') from journal
+where starts_with(instance_id, '@')
+group by instance_id
+"""
+
 
 DESCENDANTS = """
 with recursive family(instance_id, depth) as (
@@ -122,6 +169,20 @@ def states_of(query: InstanceQuery) -> tuple[str, list[object]]:
     where = f"where {' and '.join(conditions)}" if conditions else ""
     parameters.extend([query.limit if query.limit is not None else 1 << 62, query.offset])
     return f"{_STATE} {where} order by created_time, instance_id limit ? offset ?", parameters
+
+
+def entities_of(name: str | None, since: datetime | None) -> tuple[str, list[object]]:
+    """The statement and its parameters for the entities of a name, and lately."""
+    conditions = ["entity_exists"]
+    parameters: list[object] = []
+    if name is not None:
+        conditions.append("name = ?")
+        parameters.append(name)
+    if since is not None:
+        conditions.append("last_modified >= ?")
+        parameters.append(_utc(since))
+    found = "select instance_id, last_modified, queue_length, locked_by from entities"
+    return f"{found} where {' and '.join(conditions)} order by instance_id", parameters
 
 
 def _utc(moment: datetime) -> datetime:

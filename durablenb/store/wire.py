@@ -41,6 +41,7 @@ class Place(NamedTuple):
 
 
 _RETRY = ("attempt", "retry_of")
+_SENT = ("entity_id", "deliver_at")
 
 PLACES: dict[type[events.Event], Place] = {
     events.ExecutionStarted: Place(
@@ -64,6 +65,22 @@ PLACES: dict[type[events.Event], Place] = {
     events.EventUnsubscribed: Place(has_task=True),
     events.CodeAwaited: Place(extra=("line", "rest")),
     events.EventRaised: Place("input", has_name=True),
+    events.EntityOperationCalled: Place("input", has_name=True, has_task=True, extra=("entity_id",)),
+    events.EntityOperationSignaled: Place("input", has_name=True, has_task=True, extra=_SENT),
+    events.EntityOperationCompleted: Place("result", has_task=True),
+    events.EntityOperationFailed: Place("failure", has_task=True),
+    events.EntityLockRequested: Place(has_task=True, extra=("entity_ids",)),
+    events.EntityLockGranted: Place(has_task=True),
+    events.EntityUnlockSent: Place(has_task=True),
+    events.OperationEnqueued: Place("input", has_name=True, extra=("caller", "is_signal", "deliver_at")),
+    events.OperationCompleted: Place("result", has_task=True, is_timed=True, extra=("worker",)),
+    events.OperationFailed: Place("failure", has_task=True, is_timed=True, extra=("worker",)),
+    events.StateChanged: Place("state", has_task=True),
+    events.SignalSent: Place("input", has_name=True, has_task=True, extra=_SENT),
+    events.OrchestrationStarted: Place(has_name=True, has_task=True, extra=("instance_id",)),
+    events.LockEnqueued: Place(extra=("caller", "entity_ids", "position")),
+    events.LockTaken: Place(has_task=True),
+    events.LockReleased: Place(has_task=True),
     events.CustomStatusSet: Place("status"),
     events.ExecutionSuspended: Place("reason"),
     events.ExecutionResumed: Place("reason"),
@@ -74,8 +91,9 @@ PLACES: dict[type[events.Event], Place] = {
     events.ContinueAsNew: Place("input"),
 }
 
+_WORKED = (events.TaskCompleted, events.TaskFailed, events.OperationCompleted, events.OperationFailed)
 _KINDS = {kind.__name__: kind for kind in PLACES}
-_DEFAULTS: dict[str, Any] = {"attempt": 1, "generation": 0, "tags": {}}
+_DEFAULTS: dict[str, Any] = {"attempt": 1, "generation": 0, "tags": {}, "is_signal": True, "position": 0}
 
 
 def to_row(record: Record) -> Row:
@@ -137,7 +155,7 @@ def _worker_text(worker: str | None) -> str | None:
 
 
 def _attributes_text(event: events.Event, extra: tuple[str, ...]) -> str | None:
-    if isinstance(event, (events.TaskCompleted, events.TaskFailed)):
+    if isinstance(event, _WORKED):
         return _worker_text(event.worker)  # there are many of these, and few workers
     kept = {}
     for key in extra:
@@ -174,6 +192,9 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "failure": lambda text: FailureDetails.from_json(json.loads(text)),
     "reason": json.loads,
     "parent": lambda fields: events.ParentInstance(**fields),
+    "caller": lambda fields: events.ParentInstance(**fields),
+    "entity_ids": tuple,
     "fire_at": _moment,
+    "deliver_at": _moment,
     "scheduled_start_time": _moment,
 }

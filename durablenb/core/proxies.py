@@ -1,0 +1,39 @@
+"""Entities as objects: a method for each operation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from durablenb.model.entities import EntityId
+
+
+class EntityProxy:
+    """An entity as an object: each method asks for the operation of its name.
+
+    Parameters
+    ----------
+    entity_id
+        Which entity.
+    ask
+        Asks for an operation: gets the entity's id, the operation's name and its input.
+    """
+
+    __slots__ = ("_ask", "entity_id")
+
+    def __init__(self, entity_id: EntityId, ask: Callable[..., Any]) -> None:
+        self.entity_id = entity_id
+        self._ask = ask
+
+    def __getattr__(self, operation: str) -> Callable[..., Any]:
+        if operation.startswith("_"):
+            raise AttributeError(operation)
+
+        def asked(operation_input: Any = None, /) -> Any:
+            return self._ask(self.entity_id, operation, operation_input)
+
+        asked.__name__ = asked.__qualname__ = operation
+        return asked
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self.entity_id}>"
