@@ -198,6 +198,11 @@ class Execution(Parent):
         frame = getattr(self._routine, "gi_frame", None) or getattr(self._routine, "cr_frame", None)
         return None if frame is None else int(frame.f_lineno)
 
+    @property
+    def is_locked(self) -> bool:
+        """Whether it is in a critical section."""
+        return self._context.is_locked
+
     def unload(self) -> None:
         """Drops the generator; its ``finally`` blocks get nothing done any more."""
         self._is_unloaded = True

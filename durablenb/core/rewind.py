@@ -9,6 +9,8 @@ from durablenb.core.execution import Execution
 from durablenb.model.events import (
     REQUESTED,
     CustomStatusSet,
+    EntityLockGranted,
+    EntityOperationCompleted,
     Event,
     EventRaised,
     ExecutionStarted,
@@ -18,7 +20,13 @@ from durablenb.model.events import (
     TimerFired,
 )
 
-_COMPLETIONS = (TaskCompleted, SubOrchestrationInstanceCompleted, TimerFired)
+_COMPLETIONS = (
+    TaskCompleted,
+    SubOrchestrationInstanceCompleted,
+    EntityOperationCompleted,
+    EntityLockGranted,
+    TimerFired,
+)
 
 
 def rewound(execution: Execution, history: Sequence[Event], first_id: int) -> list[Event]:

@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from durablenb.core.entity import NOTHING
+from durablenb.core.execution import Execution
 from durablenb.core.registry import Registry, not_found
 from durablenb.core.rewind import rewound
 from durablenb.engine import messages
@@ -22,6 +23,11 @@ from durablenb.model.errors import (
     InstanceStateError,
 )
 from durablenb.model.events import (
+    EntityLockGranted,
+    EntityLockRequested,
+    EntityOperationCompleted,
+    EntityOperationSignaled,
+    EntityUnlockSent,
     Event,
     EventRaised,
     ExecutionCompleted,
@@ -42,6 +48,16 @@ from durablenb.model.status import InstanceState
 from durablenb.model.status import OrchestrationRuntimeStatus as Status
 from durablenb.ports.clock import Clock
 from durablenb.ports.store import InstanceQuery, Store
+
+_SETTLED = (
+    TaskCompleted,
+    SubOrchestrationInstanceCompleted,
+    EntityOperationCompleted,
+    EntityLockGranted,
+    TimerFired,
+)
+_SENT = (EntityOperationSignaled, EntityUnlockSent)
+"""What nobody waits for: it is not sent once more when it is rewound."""
 
 
 class Commands:
@@ -222,25 +238,47 @@ class Commands:
         for member in failed.values():
             if member.name not in known:
                 raise not_found("orchestrator", member.name, known)
+            self._check_locks(member)
         self._rewind_one(state, message.reason, failed)
+
+    def _check_locks(self, state: InstanceState) -> None:
+        """What failed in a critical section has lost its locks, and can't go on there."""
+        history = self._store.load([state.instance_id])[state.instance_id]
+        if not any(isinstance(event, EntityLockRequested) for event in history):
+            return
+        _, execution, _ = self._replayed(state, history, 1)
+        if execution.is_locked:
+            raise InstanceStateError(
+                f"{state.instance_id} failed in a critical section. Its locks were released, and others may "
+                "have changed the entities since, so it can't go on there. Start it anew: handle.restart()."
+            )
+
+    def _replayed(
+        self, state: InstanceState, history: list[Event], first_id: int
+    ) -> tuple[Instance, Execution, list[Event]]:
+        """The instance, fresh, its execution as it is rewound, and what is kept of the history."""
+        started = history[0]
+        assert isinstance(started, ExecutionStarted)
+        instance = Instance(state.instance_id, state.execution_id, started)
+        execution = self._episodes.new_execution(instance)
+        assert execution is not None
+        with self._episodes.running:
+            kept = rewound(execution, history, first_id)
+        return instance, execution, kept
 
     def _rewind_one(self, state: InstanceState, reason: str, failed: dict[str, InstanceState]) -> None:
         """Rewinds an instance, and those of its children that are among the `failed`, as one transaction."""
         history = self._store.load([state.instance_id])[state.instance_id]
-        started = history[0]
-        assert isinstance(started, ExecutionStarted)
-        instance = Instance(state.instance_id, state.execution_id, started)
         mark = ExecutionRewound(history[-1].event_id + 1, self._clock.now(), reason)
-        execution = self._episodes.new_execution(instance)
-        assert execution is not None
-        with self._episodes.running:
-            kept = rewound(execution, history, mark.event_id + 1)
+        instance, execution, kept = self._replayed(state, history, mark.event_id + 1)
         self._lifecycle.drop_calls(instance.id)
         self._lifecycle.reopen(instance)
         instance.has_begun = True
         for event in (mark, *kept):
             self._journal.write(instance, event)
-        self._go_on(instance, execution, kept, reason, failed)
+        sent = {event.task_id for event in history if isinstance(event, _SENT)}
+        done = [event for event in kept if isinstance(event, _SENT) and event.task_id in sent]
+        self._go_on(instance, execution, [event for event in kept if event not in done], reason, failed)
 
     def _go_on(
         self,
@@ -250,11 +288,7 @@ class Commands:
         reason: str,
         failed: dict[str, InstanceState],
     ) -> None:
-        settled = {
-            event.task_id
-            for event in kept
-            if isinstance(event, (TaskCompleted, SubOrchestrationInstanceCompleted, TimerFired))
-        }
+        settled = {event.task_id for event in kept if isinstance(event, _SETTLED)}
         children = []
         facts = []
         for event in kept:

@@ -157,6 +157,10 @@ class EntityWork(Work):
         """Whether it has a parameter."""
         return True
 
+    @property
+    def _author(self) -> Author:
+        return Author(self.entity.id, self.execution_id, self.task_id, self.entity.key.name, self.attempt)
+
 
 def argument(job: Job) -> Any:
     """What the activity is called with."""

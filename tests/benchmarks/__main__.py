@@ -18,6 +18,7 @@ WORKLOADS = {
         running.fan_out,
         running.many_orchestrations,
         running.one_activity,
+        running.signals,
         running.beside_a_busy_activity,
         opening.imports,
         opening.going_on_after_a_kill,

@@ -132,3 +132,43 @@ def beside_a_busy_activity(folder: Path) -> Iterator[dict[str, Any]]:
         is_over.set()
         handle.result()
     yield {"n": count, "seconds": beside, "alone_seconds": alone, "ratio": beside / alone}
+
+
+def signals(folder: Path) -> Iterator[dict[str, Any]]:
+    """10,000 signals to one entity, and to a hundred, from the first call to the last operation on disk."""
+    count = 10_000
+    for keys in (1, 100):
+        with _hub(folder, f"signals-{keys}") as hub:
+            taken = [asyncio.run(_signal_all(hub, f"run{number}", keys, count)) for number in range(3)]
+            entity = str(df.EntityId("Counter", "run0-0"))
+            rows = bare.rows_of(hub._store.records(entity)) * keys
+        appended = bare.append_seconds(folder, rows)
+        yield {
+            "n": count,
+            "entities": keys,
+            "seconds": min(taken),
+            "per_second": count / min(taken),
+            "bare_seconds": appended,
+            "ratio": min(taken) / appended,
+        }
+
+
+async def _signal_all(hub: df.TaskHub, prefix: str, keys: int, count: int) -> float:
+    def counter(context: df.DurableEntityContext) -> None:
+        context.set_state(context.get_state(lambda: 0) + context.get_input())
+
+    hub.add_entity(counter, "Counter")
+    client = df.DurableOrchestrationClient(hub)
+    entities = [df.EntityId("Counter", f"{prefix}-{number}") for number in range(keys)]
+    begin = time.perf_counter()
+    await asyncio.gather(*(client.signal_entity(entities[n % keys], "add", 1) for n in range(count)))
+    while _done(hub, prefix) < count:
+        await asyncio.sleep(0.005)
+    return time.perf_counter() - begin
+
+
+def _done(hub: df.TaskHub, prefix: str) -> int:
+    sql = (
+        "select count(*) from journal where event_type = 'OperationCompleted' and starts_with(instance_id, ?)"
+    )
+    return int(hub._store.query(sql, [f"@counter@{prefix}"])[0][0])

@@ -1,0 +1,355 @@
+"""An entity is a function of its context, or a class whose methods are the operations."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+import pydantic
+import pytest
+
+import durablenb as df
+
+A = df.EntityId("Counter", "a")
+
+
+def ask(hub, *operations, entity=A):
+    """What an orchestration gets for these operations, one after the other; failures as text."""
+
+    @hub.orchestrator
+    def asking(context):
+        results = []
+        for name, *given in operations:
+            try:
+                results.append((yield context.call_entity(entity, name, *given)))
+            except Exception as error:
+                results.append(f"{type(error).__name__}: {error.details.message}")
+        return results
+
+    return hub.run(asking)
+
+
+def test_the_result_is_what_was_set_or_else_what_is_returned(hub):
+    @hub.entity
+    def counter(context):
+        if context.operation_name == "set":
+            context.set_result(None)
+        return "returned"
+
+    assert ask(hub, ("set",), ("other",)) == [None, "returned"]
+
+
+def test_a_result_does_not_leak_into_the_next_operation(hub):
+    @hub.entity
+    def counter(context):
+        if context.operation_name == "first":
+            context.set_result(1)
+
+    hub.client.signal_entity(A, "first")
+    assert ask(hub, ("second",)) == [None]
+
+
+def test_the_context_says_which_operation_of_which_entity_it_is_for(hub):
+    @hub.entity
+    def counter(context):
+        was_new = context.is_newly_constructed
+        context.set_state(1)
+        return [context.entity_name, context.entity_key, context.operation_name, context.get_input(), was_new]
+
+    assert ask(hub, ("look", 7), ("again", None)) == [
+        ["counter", "a", "look", 7, True],
+        ["counter", "a", "again", None, False],
+    ]
+
+
+@pytest.mark.parametrize("state", [0, "", False, [], {}, 0.0])
+def test_a_false_state_is_a_state(hub, state):
+    @hub.entity
+    def counter(context):
+        if context.operation_name == "set":
+            context.set_state(state)
+        return context.get_state(lambda: "new")
+
+    assert ask(hub, ("set",), ("get",)) == [state, state]
+    assert hub.entity_state(A) == state
+
+
+def test_an_initial_state_makes_the_entity_exist(hub):
+    @hub.entity
+    def counter(context):
+        return context.get_state(lambda: 0)
+
+    ask(hub, ("get",))
+    assert hub.client.read_entity_state(A) == df.EntityStateResponse(True, 0)
+
+
+def test_a_change_inside_of_the_state_counts(hub):
+    @hub.entity
+    def counter(context):
+        context.get_state(list).append(context.get_input())
+
+    ask(hub, ("add", 1), ("add", 2))
+    assert hub.entity_state(A) == [1, 2]
+
+
+def test_deleting_and_making_anew(hub):
+    @hub.entity
+    def counter(context):
+        if context.operation_name == "del":
+            context.destruct_on_exit()
+            return None
+        context.set_state(context.get_state(lambda: 0) + 1)
+        return context.get_state()
+
+    assert ask(hub, ("add",), ("add",), ("del",)) == [1, 2, None]
+    assert hub.client.read_entity_state(A) == df.EntityStateResponse(False)
+    assert hub.entity_state(A) is None
+    assert ask(hub, ("add",)) == [1]
+
+
+def test_a_plain_class(hub):
+    @hub.entity
+    class Counter:
+        def __init__(self):
+            self.value = 0
+            self.log = []
+
+        def add(self, amount: int):
+            self.value += amount
+            self.log.append(amount)
+            return self.value
+
+        def get(self):
+            return self.value
+
+        def _private(self):
+            raise AssertionError
+
+    assert ask(hub, ("add", 2), ("add", 3), ("get",)) == [2, 5, 5]
+    assert hub.entity_state(A) == {"value": 5, "log": [2, 3]}
+    assert ask(hub, ("_private",)) == [
+        "FunctionNotFoundError: Counter has no operation '_private'. It has: add, delete, get."
+    ]
+
+
+def test_an_attribute_that_the_class_got_since_has_its_first_value(hub):
+    @hub.entity
+    class Counter:
+        def __init__(self):
+            self.value = 0
+
+        def add(self, amount: int):
+            self.value += amount
+
+    ask(hub, ("add", 2))
+
+    @hub.entity(name="Counter")
+    class Grown:
+        def __init__(self):
+            self.value = 0
+            self.note = "new"
+
+        def look(self):
+            return [self.value, self.note]
+
+    assert ask(hub, ("look",)) == [[2, "new"]]
+
+
+def test_a_dataclass_with_values_of_classes(hub):
+    @dataclass
+    class Line:
+        article: str
+        price: float
+
+    @hub.entity(name="Counter")
+    @dataclass
+    class Cart:
+        lines: list[Line] = field(default_factory=list)
+        owner: str = ""
+
+        def put(self, line: Line) -> float:
+            assert isinstance(line, Line)
+            self.lines.append(line)
+            return self.total()
+
+        def total(self) -> float:
+            return sum(line.price for line in self.lines)
+
+    hub.register_type(Line)
+    assert ask(hub, ("put", Line("a", 1.5)), ("put", Line("b", 2.0)), ("total",)) == [1.5, 3.5, 3.5]
+
+
+def test_a_pydantic_model(hub):
+    @hub.entity(name="Counter")
+    class Thermostat(pydantic.BaseModel):
+        degrees: float = 20.0
+
+        def warmer(self, by: float):
+            self.degrees += by
+            return self.degrees
+
+    assert ask(hub, ("warmer", 1.5), ("warmer", 1)) == [21.5, 22.5]
+    assert hub.entity_state(A) == {"degrees": 22.5}
+    assert "model_dump" not in ask(hub, ("model_dump",))[0].partition("It has:")[2]
+
+
+def test_operations_are_found_without_case_and_delete_is_implied(hub):
+    @hub.entity
+    class Counter:
+        def __init__(self):
+            self.value = 0
+
+        def Add(self, amount):
+            self.value += amount
+            return self.value
+
+    assert ask(hub, ("add", 2), ("ADD", 3), ("Delete",), ("add", 1)) == [2, 5, None, 1]
+
+
+def test_a_class_may_say_itself_what_deleting_is(hub):
+    @hub.entity
+    class Counter:
+        def __init__(self):
+            self.value = 1
+
+        def delete(self, context):
+            context.destruct_on_exit()
+            return "gone"
+
+    assert ask(hub, ("delete",)) == ["gone"]
+    assert hub.entity_state(A) is None
+
+
+def test_an_input_may_be_left_out_where_it_has_a_default(hub):
+    @hub.entity
+    class Counter:
+        def __init__(self):
+            self.value = 0
+
+        def add(self, amount: int = 10):
+            self.value += amount
+            return self.value
+
+    assert ask(hub, ("add",), ("add", 1)) == [10, 11]
+
+
+def test_a_mistyped_operation_says_what_was_meant(hub):
+    @hub.entity
+    class Counter:
+        def __init__(self):
+            self.value = 0
+
+        def add(self, amount):
+            self.value += amount
+
+    assert ask(hub, ("ad", 1)) == [
+        "FunctionNotFoundError: Counter has no operation 'ad'. Did you mean 'add'? It has: add, delete."
+    ]
+
+
+def test_a_class_that_can_be_no_entity_is_refused(hub):
+    class Empty:
+        pass
+
+    with pytest.raises(TypeError, match="Empty has no public method"):
+        hub.add_entity(Empty)
+
+    class Wide:
+        def move(self, left, right):
+            pass
+
+    with pytest.raises(TypeError, match=r"move takes left, right; an operation has one input"):
+        hub.add_entity(Wide)
+
+
+@pytest.mark.parametrize("mode", ["threads", "kernel"])
+def test_operations_may_be_async(mode):
+    with df.TaskHub(":memory:", mode=mode) as hub:
+
+        @hub.entity
+        async def counter(context):
+            await asyncio.sleep(0)
+            context.set_state(context.get_state(lambda: 0) + context.get_input())
+            return context.get_state()
+
+        @hub.entity
+        class Mixed:
+            def __init__(self):
+                self.value = 0
+
+            async def slowly(self, amount):
+                await asyncio.sleep(0)
+                self.value += amount
+                return self.value
+
+            def quickly(self, amount):
+                self.value += amount
+                return self.value
+
+        assert ask(hub, ("add", 2), ("add", 3)) == [2, 5]
+        other = df.EntityId("Mixed", "m")
+        assert ask(hub, ("slowly", 2), ("quickly", 3), entity=other) == [2, 5]
+
+
+def test_operations_may_run_in_processes():
+    with df.TaskHub(":memory:") as hub:
+
+        @hub.entity(executor="processes")
+        def counter(context):
+            import os
+
+            if context.operation_name == "die":
+                os._exit(3)
+            context.set_state(context.get_state(lambda: 0) + context.get_input())
+            return [os.getpid(), context.get_state()]
+
+        for _ in range(3):
+            hub.client.signal_entity(A, "add", 1)
+        (first, died, last) = ask(hub, ("add", 1), ("die",), ("add", 1))
+        import os
+
+        assert first[0] != os.getpid()
+        assert first[1] == 4
+        assert died.startswith("ChildProcessError: The process in which the activity ran died")
+        assert last[1] == 5
+
+
+def test_an_orchestrator_holds_an_entity_as_an_object(hub):
+    @hub.entity
+    class Counter:
+        def __init__(self):
+            self.value = 0
+
+        def add(self, amount: int):
+            self.value += amount
+            return self.value
+
+    @hub.orchestrator
+    def use(context):
+        counter = context.entity(Counter, "a")
+        yield counter.add(2)
+        yield context.entity("counter", "b").add(1)
+        return (yield counter.add(3))
+
+    assert hub.run(use) == 5
+    assert repr(hub.entity(Counter, "a")).startswith("<EntityHandle")
+
+
+def test_a_client_signals_an_entity_as_an_object(hub):
+    @hub.entity
+    class Counter:
+        def __init__(self):
+            self.value = 0
+
+        def add(self, amount: int):
+            self.value += amount
+
+        def state(self, amount):
+            self.value = amount
+
+    counter = hub.entity(Counter, "a")
+    assert counter.add(2) is None
+    counter.signal("state", 40)
+    counter.add(2)
+    hub.settle()
+    assert counter.state() == {"value": 42}
+    with pytest.raises(TypeError):
+        counter.add(1, 2)
