@@ -119,7 +119,7 @@ class EntityMetadata:
     entity_id
         Which one.
     last_modified_time
-        When an operation was last done, or asked for if none was done.
+        When something was last asked of it, or done.
     backlog_queue_size
         Operations that aren't done yet.
     locked_by

@@ -23,6 +23,18 @@ from (
            if(status = 'Taken', 'Completed', status), 1, subscribed, subscribed, ended, seq, ended_seq
     from external_events
     where task_id is not null
+    union all
+    select instance_id, execution_id, task_id, 'entity call', entity_id || '.' || operation, null,
+           status, 1, scheduled, scheduled, ended, seq, ended_seq
+    from entity_calls
+    union all
+    select s.instance_id, s.execution_id, s.task_id, 'lock',
+           array_to_string(cast(try_cast(s.attributes as json) -> 'entity_ids' as varchar[]), ', '), null,
+           if(e.seq is null, 'Pending', 'Completed'), 1, s.timestamp, s.timestamp, e.timestamp, s.seq, e.seq
+    from standing s
+    left join (select * from journal where event_type = 'EntityLockGranted') e
+        on e.instance_id = s.instance_id and e.execution_id = s.execution_id and e.task_id = s.task_id and e.seq > s.seq
+    where s.event_type = 'EntityLockRequested'
 ) c
 left join (
     select instance_id, execution_id as child_execution_id,

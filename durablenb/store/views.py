@@ -11,7 +11,7 @@ import duckdb
 
 from durablenb.store.blobs import transaction
 
-_FILES = ("views.sql", "calls.sql", "spans.sql")
+_FILES = ("views.sql", "calls.sql", "entities.sql", "spans.sql")
 _VIEW = re.compile(r"^create or replace view (\w+)", re.MULTILINE)
 
 

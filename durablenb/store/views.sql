@@ -1,4 +1,4 @@
--- What users query, with calls.sql and spans.sql. Filters on instance_id reach the journal, and columns that aren't
+-- What users query, with calls.sql, entities.sql and spans.sql. Filters on instance_id reach the journal, and columns that aren't
 -- asked for cost nothing.
 
 create or replace view history as
@@ -112,7 +112,7 @@ from (
     from (
         select *, event_type = 'ExecutionStarted' as is_start, event_type in
             ('ExecutionCompleted', 'ExecutionFailed', 'ExecutionTerminated', 'ContinueAsNew') as is_end
-        from standing
+        from standing where not starts_with(instance_id, '@')
     )
     group by instance_id, execution_id
 );

@@ -23,6 +23,7 @@ WORKLOADS = {
         opening.imports,
         opening.going_on_after_a_kill,
         opening.a_large_hub,
+        opening.an_old_entity,
         querying.ten_million_events,
     )
 }

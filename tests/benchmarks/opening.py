@@ -17,7 +17,10 @@ import durablenb as df
 from durablenb.model.events import (
     ExecutionCompleted,
     ExecutionStarted,
+    OperationCompleted,
+    OperationEnqueued,
     OrchestratorStarted,
+    StateChanged,
     TaskCompleted,
     TaskScheduled,
 )
@@ -91,6 +94,55 @@ def a_large_hub(folder: Path) -> Iterator[dict[str, Any]]:
         all_done = time.perf_counter() - begin
         events = hub.sql("select count(*) from journal").fetchall()[0][0]
     yield {"n": events, "open": 1_000, "seconds": first[0], "one_done_seconds": all_done}
+
+
+def an_old_entity(folder: Path) -> Iterator[dict[str, Any]]:
+    """A hub whose entity has done 1,000,000 operations, beside one of ten: opened, to the next one done."""
+    taken: dict[int, list[float]] = {10: [], 1_000_000: []}
+    for operations in taken:
+        _fill_entity(folder / f"old-{operations}.duckdb", operations)
+    for _ in range(3):
+        for operations, seconds in taken.items():
+            begin = time.perf_counter()
+            with df.TaskHub(folder / f"old-{operations}.duckdb") as hub:
+                hub.add_entity(_count, "Counter")
+                hub.add_orchestrator(_ask)
+                hub.run("_ask")
+                seconds.append(time.perf_counter() - begin)
+    new, old = (min(seconds) for seconds in taken.values())
+    yield {"n": 1_000_000, "seconds": old, "bare_seconds": new, "ratio": old / new}
+
+
+def _count(context: df.DurableEntityContext) -> int:
+    context.set_state(context.get_state(lambda: 0) + 1)
+    return int(context.get_state())
+
+
+def _ask(context: df.DurableOrchestrationContext) -> Iterator[Any]:
+    return (yield context.call_entity(df.EntityId("Counter", "a"), "add"))
+
+
+def _fill_entity(path: Path, operations: int) -> None:
+    """A journal of an entity's operations, in parts as the engine makes them."""
+    store = DuckStore(path)
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    records: list[Record] = []
+    for number in range(operations):
+        part, place = divmod(number, 3_333)
+        first = 3 * place + 1
+        for event in (
+            OperationEnqueued(first, moment, "add", "null"),
+            OperationCompleted(first + 1, moment, first, str(number + 1), moment),
+            StateChanged(first + 2, moment, first, str(number + 1)),
+        ):
+            records.append(
+                Record(3 * number + event.event_id - first + 1, "@counter@a", f"{part:016x}", event)
+            )
+        if len(records) > 50_000:
+            store.append(records)
+            records = []
+    store.append(records)
+    store.close()
 
 
 def _fill(path: Path, *, ended: int, open_: int) -> None:

@@ -44,6 +44,23 @@ def monitor(context):
         context.continue_as_new(context.get_input() + 1)
 
 
+def points(context):
+    """The points that a customer has."""
+    if context.get_input() < 0 and context.get_state(lambda: 0) + context.get_input() < 0:
+        raise ValueError(f"{-context.get_input()} points are more than there are")
+    context.set_state(context.get_state(lambda: 0) + context.get_input())
+
+
+def gift(context):
+    """Points from one customer to another, if that one accepts them."""
+    giver, taker, count = context.get_input()
+    giver, taker = df.EntityId("points", giver), df.EntityId("points", taker)
+    with (yield context.lock([giver, taker])):
+        if (yield context.wait_for_external_event("Accepted")):
+            yield context.call_entity(giver, "give", -count)
+            yield context.call_entity(taker, "take", count)
+
+
 def shop() -> df.TaskHub:
     """All of it; the last thing that happened was on the 19th of January 2026."""
     clock = df.VirtualClock()
@@ -63,8 +80,12 @@ def shop() -> df.TaskHub:
     hub.add_activity(taking(lambda item: 4 + item), name="pack")
     hub.add_activity(taking(lambda shop: len(shop)), name="collect")
     hub.add_activity(charge, name="charge")
-    for orchestrator in (order, nightly, report, monitor):
+    for orchestrator in (order, nightly, report, monitor, gift):
         hub.add_orchestrator(orchestrator)
+    hub.add_entity(points)
+
+    def earn(customer, count):
+        hub.client.signal_entity(df.EntityId("points", customer), "earn", count)
 
     def begin(number, customer, amount, items, note=""):
         instance_id = f"order-{number}"
@@ -94,6 +115,23 @@ def shop() -> df.TaskHub:
     hub.start("nightly", ["Oslo", "Paris", "Rome"], instance_id="nightly")
     while hub.step():
         pass
+
+    # Points: earned, given away, and held by a gift that nobody has accepted yet.
+    earn("Ada", 50)
+    earn("Bob", 3)
+    earn("Bob", -5)
+    accepted = hub.start("gift", ["Ada", "Bob", 20], instance_id="gift-1")
+    for _ in range(5):
+        hub.step()
+    clock.advance(seconds=30)
+    accepted.raise_event("Accepted", True)
+    accepted.wait()
+    clock.advance(hours=1)
+    hub.start("gift", ["Ada", "Cy", 5], instance_id="gift-2")
+    hub.start("gift", ["Bob", "Cy", 1], instance_id="gift-3")
+    while hub.step():
+        pass
+    earn("Ada", 10)
 
     # Another week later an order waits for its approval longer than it may, and nobody has looked yet.
     clock.advance(days=7)

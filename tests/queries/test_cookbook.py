@@ -21,13 +21,17 @@ ANSWERS = {
     "Which instances are stuck?": [
         ("nightly", "nightly", "Running", at("01-08 03:32:57")),
         ("report-Rome", "report", "Running", at("01-08 03:33:10")),
-        ("order-6", "order", "Running", at("01-15 03:33:10.5")),
+        ("gift-2", "gift", "Running", at("01-08 04:33:40")),
+        ("gift-3", "gift", "Running", at("01-08 04:33:40")),
+        ("order-6", "order", "Running", at("01-15 04:33:40.5")),
     ],
     "What does each open instance wait for?": [
         ("nightly", "sub-orchestration", "report", at("01-08 03:32:57")),
         ("report-Rome", "external event", "Closed", at("01-08 03:33:10")),
-        ("order-6", "external event", "Approval", at("01-15 03:33:10.5")),
-        ("order-6", "timer", "timer", at("01-15 03:33:10.5")),
+        ("gift-3", "lock", "@points@Bob, @points@Cy", at("01-08 04:33:40")),
+        ("gift-2", "external event", "Accepted", at("01-08 04:33:40")),
+        ("order-6", "external event", "Approval", at("01-15 04:33:40.5")),
+        ("order-6", "timer", "timer", at("01-15 04:33:40.5")),
     ],
     "Who waits for whom?": [
         ("nightly", "report-Rome", "Closed"),
@@ -103,6 +107,7 @@ ANSWERS = {
         ("order-3", "aproval", at("01-01 00:30:38"), '"typo"'),
     ],
     "How long do people take to decide?": [
+        ("Accepted", 1, timedelta(seconds=30), 1),
         ("Approval", 1, timedelta(seconds=1800), 1),
         ("Closed", 0, None, 1),
     ],
@@ -113,6 +118,7 @@ ANSWERS = {
     ],
     "Which histories get long?": [
         ("order", 7, 0, 9, 27),
+        ("gift", 3, 0, 5, 16),
         ("nightly", 1, 0, 1, 7),
         ("monitor", 3, 2, 2, 6),
         ("report", 3, 0, 2, 6),
@@ -122,6 +128,22 @@ ANSWERS = {
         ("  report", "report-Oslo", "Completed"),
         ("  report", "report-Paris", "Completed"),
         ("  report", "report-Rome", "Running"),
+    ],
+    "How did this entity come to its state?": [
+        ("earn", None, "3", None, "3", None),
+        ("earn", None, "-5", "3", "3", "5 points are more than there are"),
+        ("take", "gift-1", "20", "3", "23", None),
+    ],
+    "What were the states at that moment?": [
+        ("@points@Ada", "50"),
+        ("@points@Bob", "3"),
+    ],
+    "Which entities have much to do?": [
+        ("@points@Ada", 1, "gift-2", 2, 0),
+        ("@points@Bob", 0, "gift-3", 3, 1),
+    ],
+    "Who holds up whom?": [
+        ("gift-3", "@points@Cy", "gift-2", at("01-08 04:33:40")),
     ],
 }
 

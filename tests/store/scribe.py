@@ -12,14 +12,22 @@ from durablenb.model.events import (
     ExecutionRewound,
     ExecutionStarted,
     ExecutionTerminated,
+    LockEnqueued,
+    LockReleased,
+    LockTaken,
+    OperationCompleted,
+    OperationEnqueued,
+    OperationFailed,
     OrchestratorStarted,
     ParentInstance,
+    StateChanged,
     TaskFailed,
 )
 from durablenb.model.failures import FailureDetails
-from durablenb.ports.store import Record
+from durablenb.ports.store import Record, Store
 
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
+OWNER = ParentInstance("transfer", "e" * 16, 3, "transfer")
 ENDS = (ExecutionCompleted, ExecutionFailed, ExecutionTerminated)
 
 USUAL = {
@@ -64,9 +72,13 @@ class Scribe:
 
     def start(self, instance_id: str, **values) -> Event:
         """A new execution."""
-        self._executions[instance_id] = f"{self._seq + 1:016x}"
-        self.history[instance_id] = []
+        self.open(instance_id, f"{self._seq + 1:016x}")
         return self.add(instance_id, ExecutionStarted, **values)
+
+    def open(self, instance_id: str, execution_id: str) -> None:
+        """A new history, still empty."""
+        self._executions[instance_id] = execution_id
+        self.history[instance_id] = []
 
     def start_child(self, parent: str, instance_id: str, task_id: int = 0, **values) -> Event:
         """A new execution that another one's task waits for."""
@@ -106,3 +118,40 @@ class Scribe:
         self._seq += 1
         self.history[instance_id].append(event)
         self._new.append(Record(self._seq, instance_id, self._executions[instance_id], event))
+
+
+class EntityScribe:
+    """Writes histories of entities, with a scribe, into a store."""
+
+    def __init__(self, store: Store, scribe: Scribe) -> None:
+        self._store, self._scribe = store, scribe
+        self._part = 0
+
+    def open(self, entity_id):
+        """A new part of the entity's history begins."""
+        self._part += 1
+        self._scribe.open(entity_id, f"{self._part:016x}")
+
+    def ask(self, entity_id, name="add", **more):
+        return self._scribe.add(entity_id, OperationEnqueued, name=name, input="1", **more).event_id
+
+    def do(self, entity_id, number, state=None):
+        self._scribe.add(entity_id, OperationCompleted, task_id=number, result="null")
+        if state is not None:
+            self._scribe.add(entity_id, StateChanged, task_id=number, state=state)
+
+    def fail(self, entity_id, number):
+        self._scribe.add(entity_id, OperationFailed, task_id=number)
+
+    def lock(self, entity_id, owner=OWNER):
+        ids = (entity_id,)
+        return self._scribe.add(entity_id, LockEnqueued, caller=owner, entity_ids=ids).event_id
+
+    def grant(self, entity_id, number):
+        self._scribe.add(entity_id, LockTaken, task_id=number)
+
+    def release(self, entity_id, number):
+        self._scribe.add(entity_id, LockReleased, task_id=number)
+
+    def write(self):
+        self._store.append(self._scribe.take())
