@@ -20,6 +20,7 @@ from durablenb.store.repair import repair
 
 _ALL = "select instance_id, name, status, last_updated_time from instances order by created_time, instance_id"
 _ONE = "select * from instances where instance_id = ?"
+_ENTITY = "select * from entities where instance_id = ?"
 _EVENTS = "select * from history where instance_id = ? order by seq"
 
 _WIDTH = 72
@@ -113,21 +114,23 @@ def _ls(options: argparse.Namespace) -> int:
 
 
 def _show(options: argparse.Namespace) -> int:
-    """Show one instance: what it was given and what it gave, its timeline, its history."""
+    """Show one instance: what it was given and what it gave, its timeline, its history; or one entity."""
+    is_entity = options.instance.startswith("@")
     with open_history(options.file) as file:
         history = file.history(options.instance)
-        answer = file.answer(_ONE, [options.instance])
+        answer = file.answer(_ENTITY if is_entity else _ONE, [options.instance])
         (instance,) = answer.as_json()
         if options.json:
             events = file.answer(_EVENTS, [options.instance]).as_json()
             _print_json({"instance": instance, "history": events})
             return 0
-    print(f"{instance['name']}  {instance['instance_id']}  {instance['status']}\n")
+    heading = [instance[key] for key in ("name", "instance_id", "status") if key in instance]
+    print(f"{'  '.join(heading)}\n")
     for key, value in instance.items():
         if key not in ("name", "instance_id", "status") and value not in (None, {}):
             text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
             print(f"  {key:<18}  {shortened(text, _WIDTH)}")
-    print(f"\n{history.timeline()}\n\n{history}")
+    print(f"\n{history}" if is_entity else f"\n{history.timeline()}\n\n{history}")
     return 0
 
 

@@ -153,6 +153,31 @@ def test_show_prints_the_instance_and_its_history_as_json(run, closed):
     assert shown["history"][0]["event_type"] == "ExecutionStarted"
 
 
+def test_show_of_an_entity_prints_its_state_and_its_history(run, tmp_path):
+    file = tmp_path / "flows.duckdb"
+    with df.TaskHub(file, mode="kernel", clock=df.VirtualClock()) as hub:
+
+        @hub.entity
+        class Counter:
+            def __init__(self):
+                self.value = 0
+
+            def add(self, amount):
+                self.value += amount
+
+        hub.entity(Counter, "a").add(7)
+        while hub.step():
+            pass
+    code, out, err = run("show", file, "@counter@a")
+    assert (code, err) == (0, "")
+    assert out.startswith("counter  @counter@a\n")
+    assert '  state               {"value": 7}\n' in out
+    assert out.splitlines()[-1].split()[3:] == ["StateChanged", "#1", '{"value":', "7}"]
+    code, out, _ = run("show", file, "@counter@a", "--json")
+    assert code == 0
+    assert json.loads(out)["instance"]["state"] == {"value": 7}
+
+
 def test_logs_prints_what_was_printed(run, closed):
     assert run("logs", closed, "season-2026") == (
         0,

@@ -112,6 +112,19 @@ def test_its_rain_is_that_of_the_data(told):
         assert [float(found) for found in row.groups()] == [round(millimetres, 1)] * 2
 
 
+def test_each_year_has_taken_in_its_months_once(told):
+    months = {}
+    with Path(data.seattle_weather.filepath).open(encoding="utf-8", newline="") as file:
+        for day in csv.DictReader(file):
+            year = months.setdefault(day["date"][:4], Counter())
+            year[day["date"][:7].replace("/", "-")] += float(day["precipitation"])
+    for year, rain in months.items():
+        row = re.search(rf"^ +{year} +12 +(\S+) +({year}-\d\d) +(\S+)$", told[1], re.MULTILINE)
+        driest = min(rain, key=lambda month: round(rain[month], 1))
+        assert row.groups()[1:] == (driest, str(round(rain[driest], 1)))
+        assert float(row[1]) == pytest.approx(sum(rain.values()), abs=0.1)
+
+
 def test_it_keeps_a_hub_that_can_be_looked_into(told):
     assert f"left in {told[0]}" in told[1]
     with (told[0] / "almanac.csv").open(encoding="utf-8", newline="") as file:

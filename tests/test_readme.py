@@ -14,6 +14,8 @@ PAGES = [
     "docs/index.md",
     "docs/how-to/choose-durability.md",
     "docs/how-to/from-azure-and-back.md",
+    "docs/how-to/keep-state-in-entities.md",
+    "docs/how-to/lock-several-entities.md",
     "docs/how-to/test-an-orchestrator.md",
     "docs/reference/events.md",
     "docs/reference/tables.md",

@@ -6,7 +6,9 @@ its own, and so is it here.
 
 import asyncio
 import json
+import sys
 from datetime import timedelta
+from types import ModuleType
 
 import pytest
 
@@ -109,6 +111,44 @@ async def main(client: str):
     durable_client = df.DurableOrchestrationClient(client)
     is_approved = True
     await durable_client.raise_event(instance_id, "ApprovalEvent", is_approved)
+"""
+
+AGGREGATOR = """
+import logging
+import json
+
+import azure.functions as func
+import durablenb as df
+
+
+def entity_function(context: df.DurableOrchestrationContext):
+
+    current_value = context.get_state(lambda: 0)
+    operation = context.operation_name
+    if operation == "add":
+        amount = context.get_input()
+        current_value += amount
+        context.set_result(current_value)
+    elif operation == "reset":
+        current_value = 0
+    elif operation == "get":
+        context.set_result(current_value)
+    
+    context.set_state(current_value)
+
+main = df.Entity.create(entity_function)
+"""
+
+SIGNAL_ENTITY = """
+import azure.functions as func
+import durablenb as df
+
+
+async def main(req: func.HttpRequest, starter: str) -> func.HttpResponse:
+    client = df.DurableOrchestrationClient(starter)
+    entity_id = df.EntityId("Counter", "myCounter")
+    instance_id = await client.signal_entity(entity_id, "add", 1)
+    return func.HttpResponse("Entity signaled")
 """
 
 
@@ -289,3 +329,88 @@ def test_human_interaction_with_the_approval_and_the_time_out_in_one_batch(hub, 
 def test_the_clients_listing_says_so_where_nobody_waits(hub):
     with pytest.raises(df.InstanceNotFoundError, match="No instance with ID 'gone' found"):
         asyncio.run(main_of(RAISE_EVENT, instance_id="gone")(hub))
+
+
+# -- pattern 6 -----------------------------------------------------------------------------------
+
+
+class HttpRequest:
+    """As much of the class of this name in `azure.functions` as the listing needs."""
+
+
+class HttpResponse:
+    """As much of the class of this name in `azure.functions` as the listing needs."""
+
+    def __init__(self, body):
+        self.body = body
+
+
+@pytest.fixture
+def azure_functions(monkeypatch):
+    """The package that the listings import beside durablenb: it is Azure's, and stays as it is."""
+    functions = ModuleType("azure.functions")
+    functions.HttpRequest, functions.HttpResponse = HttpRequest, HttpResponse
+    azure = ModuleType("azure")
+    azure.functions = functions
+    monkeypatch.setitem(sys.modules, "azure", azure)
+    monkeypatch.setitem(sys.modules, "azure.functions", functions)
+
+
+MY_COUNTER = df.EntityId("Counter", "myCounter")
+
+
+@pytest.fixture
+def counter(hub, azure_functions):
+    """A hub with the listing's entity, and an orchestrator that asks it for operations in turn."""
+
+    def ask(context):
+        results = []
+        for operation, given in context.get_input():
+            results.append((yield context.call_entity(MY_COUNTER, operation, given)))
+        return results
+
+    hub.add_entity(main_of(AGGREGATOR), name="Counter")
+    hub.add_orchestrator(ask)
+    return hub
+
+
+def test_aggregator_adds_resets_and_gets(counter):
+    asked = [("get", None), ("add", 5), ("add", -2), ("get", None), ("reset", None), ("get", None)]
+    assert counter.run("ask", asked) == [0, 5, 3, 3, None, 0]
+    assert counter.entity_state(MY_COUNTER) == 0
+
+
+def test_aggregator_takes_what_the_clients_listing_signals(counter):
+    signal = main_of(SIGNAL_ENTITY)
+    for _ in range(3):
+        assert asyncio.run(signal(HttpRequest(), counter)).body == "Entity signaled"
+    assert counter.run("ask", [("get", None)]) == [3]  # what one asks for comes after what was asked before
+
+
+def test_aggregator_takes_operations_of_many_sources_one_at_a_time(counter):
+    """What the seed promises of it: no state is lost between those who write at the same time."""
+    signal = main_of(SIGNAL_ENTITY)
+
+    async def all_at_once():
+        await asyncio.gather(*(signal(HttpRequest(), counter) for _ in range(50)))
+
+    several = [counter.start("ask", [("add", 100)] * 5) for _ in range(4)]
+    asyncio.run(all_at_once())
+    seen = [value for handle in several for value in handle.result()]
+    assert len(set(seen)) == 20  # no two of them added to the same state
+    assert counter.run("ask", [("get", None)]) == [2050]
+
+
+def test_aggregator_goes_on_with_its_state_in_the_next_kernel(tmp_path, azure_functions):
+    def opened():
+        hub = df.TaskHub(tmp_path / "hub.duckdb", mode="kernel", clock=df.VirtualClock())
+        hub.add_entity(main_of(AGGREGATOR), name="Counter")
+        return hub
+
+    for expected in (1, 2, 3):
+        with opened() as hub:
+            asyncio.run(main_of(SIGNAL_ENTITY)(HttpRequest(), hub))
+            while hub.step():
+                pass
+            state = asyncio.run(df.DurableOrchestrationClient(hub).read_entity_state(MY_COUNTER))
+            assert state == df.EntityStateResponse(True, expected)

@@ -13,6 +13,7 @@ from typing import Any
 
 from durablenb.core.context import DurableOrchestrationContext
 from durablenb.hub import TaskHub
+from durablenb.model.entities import EntityId
 
 FILE = "almanac.duckdb"
 DIARY = "diary.txt"
@@ -27,11 +28,14 @@ PAUSE = 0.08
 
 
 def almanac(context: DurableOrchestrationContext) -> Generator[Any, Any, Any]:
-    """A chain, a fan-out and its fan-in, a timer, an approval; the result is a table."""
+    """A chain, a fan-out, signals, a timer, an approval; the result is a table."""
     file = context.get_input()
     months = yield context.call_activity("find_months", file)
     reads = [context.call_activity("read_month", [file, month]) for month in months]
-    table = yield context.call_activity("bind", (yield context.task_all(reads)))
+    pages = yield context.task_all(reads)
+    for page in pages:
+        context.signal_entity(EntityId("Year", page["month"][:4]), "add", page)
+    table = yield context.call_activity("bind", pages)
 
     now = context.current_utc_datetime
     yield context.create_timer(now + timedelta(seconds=1))  # the ink dries
@@ -43,6 +47,20 @@ def almanac(context: DurableOrchestrationContext) -> Generator[Any, Any, Any]:
         return []
     deadline.cancel()
     return (yield context.call_activity("print_almanac", table))
+
+
+class Year:
+    """An entity: the rain of a year, as far as its months have come in."""
+
+    def __init__(self) -> None:
+        self.rain = 0.0
+        self.driest: dict[str, Any] | None = None
+
+    def add(self, page: dict[str, Any]) -> None:
+        """Takes in a month."""
+        self.rain += page["rain"]
+        if self.driest is None or page["rain"] < self.driest["rain"]:
+            self.driest = page
 
 
 class Press:
@@ -111,6 +129,7 @@ def open_hub(folder: Path) -> TaskHub:
     hub.add_activity(press.bind)
     hub.add_activity(press.write_letter)
     hub.add_activity(press.print_almanac)
+    hub.add_entity(Year)
     hub.add_orchestrator(almanac)
     return hub
 

@@ -12,7 +12,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TextIO
 
-from durablenb.demo.almanac import AT_ONCE, DIARY, FILE, INSTANCE, LETTER, PAUSE, almanac, months_of
+from durablenb.demo.almanac import (
+    AT_ONCE,
+    DIARY,
+    FILE,
+    INSTANCE,
+    LETTER,
+    PAUSE,
+    Year,
+    almanac,
+    months_of,
+)
 from durablenb.demo.process import Process
 from durablenb.demo.stage import Stage
 from durablenb.model.errors import DurableError
@@ -30,7 +40,12 @@ _RECORDED = "select input ->> 1 from activities where name = 'read_month' and st
 
 _EVENTS = """\
 select event_type, count(*) as events, count(distinct task_id) as tasks
-from history group by event_type order by min(seq)"""
+from history where instance_id = 'seattle' group by event_type order by min(seq)"""
+
+_YEARS = """\
+select key as year, operations as months, round((state ->> 'rain')::double, 1) as mm,
+       state -> 'driest' ->> 'month' as driest, state -> 'driest' ->> 'rain' as its_mm
+from entities order by key"""
 
 _RAIN = """\
 select year, count(*) as months, round(sum(rain), 1) as mm_in_the_result,
@@ -186,7 +201,11 @@ class _Story:
     def _tables(self) -> None:
         with HubFile(self._folder / FILE) as hub:
             events = hub.answer(_EVENTS)
+            years = hub.answer(_YEARS)
             rain = hub.answer(_RAIN, {"file": self._data})
+        self._stage.chapter("Each year is an entity", "a state that takes in what comes, one at a time")
+        self._stage.say(inspect.getsource(Year).rstrip(), "", _YEARS, "")
+        self._stage.say(table_text(years.columns, years.rows))
         self._stage.chapter("The history is a table")
         self._stage.say(_EVENTS, "", table_text(events.columns, events.rows))
         self._stage.chapter("So is the result, beside the data that it was made of")
