@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from durablenb.client import SyncDurableOrchestrationClient
 from durablenb.core.proxies import EntityProxy
 from durablenb.model.entities import EntityId
+from durablenb.model.errors import DurableError
+from durablenb.queries.drawn import DrawnEntity
+
+if TYPE_CHECKING:
+    from durablenb.queries.entity import EntityPicture
+    from durablenb.views.live.entity import LiveEntity
 
 
-class EntityHandle(EntityProxy):
+class EntityHandle(EntityProxy, DrawnEntity):
     """An entity of a hub: each method signals the operation of its name.
 
     A call returns once the signal is on disk; the operation is done after that. Operations whose names are
-    taken here are asked for with `signal`.
+    taken here are asked for with `signal`. A notebook shows the entity with its state, its last operations,
+    and those that failed.
 
     Parameters
     ----------
@@ -54,3 +62,56 @@ class EntityHandle(EntityProxy):
     def state(self, expected_type: Any = None, *, as_of: datetime | None = None) -> Any:
         """Return the state, None if there is none; see `TaskHub.entity_state`."""
         return self._client.entity_state(self.entity_id, expected_type, as_of=as_of)
+
+    def watch(self) -> LiveEntity:
+        """Return a live view: the state, how it came about operation by operation, and what is to be done.
+
+        `watch().sql` is the query for the operations that are shown, and `watch().df()` gives them as a data
+        frame.
+        """
+        from durablenb.queries.entities import last_seq_of
+        from durablenb.queries.sql import query, reader_of
+        from durablenb.views.live.entity import EntitySight, LiveEntity
+
+        store, instance_id = self._client.engine.store, str(self.entity_id)
+        sight = EntitySight(
+            self,
+            instance_id,
+            last_seq=lambda: last_seq_of(reader_of(store), instance_id),
+            shown=self._shown,
+            ask=lambda sql: query(reader_of(store), sql, None, {}),
+        )
+        return LiveEntity(sight)
+
+    def _reader(self) -> AbstractContextManager[Any]:
+        from durablenb.queries.sql import reader_of  # what only pictures need
+
+        return nullcontext(reader_of(self._client.engine.store))
+
+    def _shown(self) -> EntityPicture:
+        from durablenb.queries.entities import entity_picture_of  # what only pictures need
+        from durablenb.queries.sql import reader_of
+
+        engine = self._client.engine
+        return entity_picture_of(
+            reader_of(engine.store),
+            self.entity_id,
+            engine.options.codec.shown,
+            is_missing=self._is_missing,
+            now=engine.clock.now(),
+        )
+
+    @property
+    def _is_missing(self) -> bool:
+        return self.entity_id.name.lower() not in self._client.engine.registry.entities
+
+    def __repr__(self) -> str:
+        from durablenb.queries.entities import standing_of
+        from durablenb.queries.sql import reader_of
+
+        engine = self._client.engine
+        try:
+            reader, now = reader_of(engine.store), engine.clock.now()
+            return standing_of(reader, self.entity_id, is_missing=self._is_missing, now=now).line
+        except DurableError:
+            return f"<entity {self.entity_id} of a closed hub>"

@@ -37,9 +37,18 @@ def record(action: actions.Action, event_id: int, timestamp: datetime) -> events
 def described(event: events.Event) -> str:
     """A fact in a few words, for messages."""
     kind = type(event).__name__
-    name = getattr(event, "name", None)
+    name = name_in(event)
     task = getattr(event, "task_id", None)
     return kind + (f" {name!r}" if name else "") + (f" #{task}" if task is not None else "")
+
+
+def name_in(event: events.Event) -> str:
+    """The name of what a fact is about, with the entity where there is one; empty if it has none."""
+    if isinstance(event, events.EntityLockRequested):
+        return ", ".join(event.entity_ids)
+    name = getattr(event, "name", None) or ""
+    entity_id = getattr(event, "entity_id", None)
+    return name if entity_id is None else f"{entity_id}.{name}"
 
 
 def differences(recorded: events.Event, requested: events.Event) -> tuple[tuple[str, Any, Any], ...]:

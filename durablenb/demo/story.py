@@ -27,9 +27,9 @@ from durablenb.demo.process import Process
 from durablenb.demo.stage import Stage
 from durablenb.model.errors import DurableError
 from durablenb.model.events import EventRaised
+from durablenb.queries.bars import timeline_text
 from durablenb.queries.file import HubFile
 from durablenb.queries.text import table_text
-from durablenb.queries.timeline import timeline_text
 
 KILLED_AT = 1 / 3
 """Which part of the months has been read when the first worker is killed."""

@@ -81,7 +81,13 @@ class HubView(NamedTuple):
     fleet: object
 
 
+Plot = Literal["graph", "timeline", "state", "throughput"]
+"""Figures that there are."""
+
 if TYPE_CHECKING:
+    import os
+
+    from matplotlib.axes import Axes
 
     class Views(Protocol):
         """What draws objects."""
@@ -98,8 +104,22 @@ if TYPE_CHECKING:
             """What is told of an error, in place of a traceback."""
             ...
 
+        def plot(self, what: Plot, drawn: object, ax: Axes | None) -> Axes:
+            """A figure of it, in these axes or in new ones."""
+            ...
+
+        def save(self, shown: object, path: str | os.PathLike[str]) -> None:
+            """Its picture in a file, of the kind that the name ends with."""
+            ...
+
 
 _load: Callable[[], Views] | None = None
+
+
+def views() -> Views:
+    """Return what draws objects."""
+    assert _load is not None  # every hub has set it
+    return _load()
 
 
 def use_views(load: Callable[[], Views]) -> None:

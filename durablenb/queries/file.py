@@ -4,38 +4,38 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import sys
-from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime, time
 from operator import itemgetter
-from pathlib import Path
-from typing import Any, Self
-from weakref import WeakSet
+from typing import Any
 
 import duckdb
 
-from durablenb.model.display import Displayed, HubView
-from durablenb.model.errors import DurableError, InstanceNotFoundError, StoreError
+from durablenb.model.display import HubView
+from durablenb.model.errors import DurableError, InstanceNotFoundError
 from durablenb.model.ids import asked_instance_id
 from durablenb.model.status import DurableOrchestrationStatus, Statuses, status_of, statuses_of
 from durablenb.model.times import aware
-from durablenb.ports.store import InstanceQuery, blob_is_gone
+from durablenb.ports.store import InstanceQuery
+from durablenb.queries.drawn import DrawnHub
 from durablenb.queries.history import History
 from durablenb.queries.instances import InstanceList
 from durablenb.queries.logs import Log
 from durablenb.queries.recorded import RecordedInstance
+from durablenb.queries.recorded_entities import EntityReader
 from durablenb.queries.sql import Parameters, query, variables_of
-from durablenb.store.blobs import FETCH
-from durablenb.store.connections import close_connections
-from durablenb.store.duck import FORMAT
 from durablenb.store.lines import lines_of
-from durablenb.store.opener import open_database
 from durablenb.store.statements import LOAD_ONE
 from durablenb.store.states import states_of
 from durablenb.store.wire import from_row
-from durablenb.values.codec import ValueCodec
+
+_COUNTS = """
+select count(distinct instance_id) filter (not starts_with(instance_id, '@')),
+       count(distinct instance_id) filter (starts_with(instance_id, '@'))
+from journal
+"""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Answer:
         ]
 
 
-class HubFile(Displayed):
+class HubFile(EntityReader, DrawnHub):
     """The histories in a hub's file, for reading alone; `durablenb.open_history` gives it.
 
     Parameters
@@ -75,38 +75,6 @@ class HubFile(Displayed):
     StoreError
         If it can't be opened, or isn't a hub's.
     """
-
-    def __init__(self, path: Path, connect: Callable[[], duckdb.DuckDBPyConnection] | None = None) -> None:
-        self.path = path
-        """Where it is."""
-        self._codec = ValueCodec(self._blob)
-        self._pid = os.getpid()
-        self._is_closed = False
-        self._given: WeakSet[duckdb.DuckDBPyConnection] = WeakSet()
-        if connect is None:
-            database = open_database(path, read_only=True)
-            self._given.add(database)
-            connect = database.cursor
-        self._connect = connect
-        try:
-            self._check_format()
-        except BaseException:
-            self.close()
-            raise
-
-    def _check_format(self) -> None:
-        try:
-            with self.connection() as connection:
-                ((version,),) = connection.execute("select max(version) from durablenb_format").fetchall()
-        except duckdb.CatalogException:
-            version = None
-        if version is None:
-            raise StoreError(f"{self.path} is a DuckDB database, but not a hub. Give another path.")
-        if version > FORMAT:
-            raise StoreError(
-                f"{self.path} has format {version} of the journal; this durablenb knows up to {FORMAT}. "
-                "Install a newer durablenb."
-            )
 
     # -- instances -------------------------------------------------------------------------------
 
@@ -174,11 +142,6 @@ class HubFile(Displayed):
         """
         return Log(self.handle(instance_id).id, lines_of(self._ask, instance_id))
 
-    def last_written(self) -> datetime | None:
-        """Return the time of the last event of all; None if there is none."""
-        moment: datetime | None = self._ask("select max(timestamp) from journal")[0][0]
-        return None if moment is None else moment.replace(tzinfo=UTC)
-
     def _statuses(self, asked: InstanceQuery) -> list[DurableOrchestrationStatus]:
         return [status_of(state, self._codec.shown) for state in states_of(self._ask, asked)]
 
@@ -221,54 +184,10 @@ class HubFile(Displayed):
             raise ValueError(str(error).partition("\n")[0]) from None
         return Answer(tuple(relation.columns), tuple(map(str, relation.types)), rows)
 
-    def connection(self) -> duckdb.DuckDBPyConnection:
-        """Return a connection of its own, for tools that want one: Polars, jupysql; close it after use.
+    # -- how it shows ----------------------------------------------------------------------------
 
-        Raises
-        ------
-        StoreError
-            If this was closed.
-        """
-        if self._is_closed:
-            raise StoreError(f"{self.path} was closed. Open it again: durablenb.open_history(path).")
-        if os.getpid() != self._pid:
-            raise StoreError(
-                f"{self.path} was opened by process {self._pid}, from which this one was forked, and DuckDB "
-                "doesn't work in a fork. Open it again in the child."
-            )
-        connection = self._connect()
-        self._given.add(connection)
-        return connection
-
-    def _ask(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        try:
-            with self.connection() as connection:
-                return connection.execute(sql, list(parameters)).fetchall()
-        except duckdb.Error as error:
-            raise StoreError(
-                f"{self.path} can't be read: {error}. Whether it is damaged is told by "
-                f"`durablenb repair {self.path}`."
-            ) from error
-
-    def _blob(self, blob_hash: str) -> bytes:
-        found = self._ask(FETCH, [blob_hash])
-        if not found:
-            raise blob_is_gone(blob_hash)
-        return bytes(found[0][0])
-
-    # -- the end ---------------------------------------------------------------------------------
-
-    def close(self) -> None:
-        """Let go of the file, with all connections and answers that it gave; twice does nothing."""
-        self._is_closed = True
-        if os.getpid() == self._pid:
-            close_connections(self._given)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def _reader(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        return self.connection()
 
     def _shown(self) -> HubView:
         from durablenb.queries.fleet import fleet_of  # what only pictures need
@@ -278,10 +197,13 @@ class HubFile(Displayed):
 
     def __repr__(self) -> str:
         try:
-            count = self._ask("select count(distinct instance_id) from journal")[0][0]
+            count, entities = self._ask(_COUNTS)[0]
         except DurableError:
             return f"<HubFile {self.path.name}: closed>"
-        return f"<HubFile {self.path.name}: {count:,} instance{'' if count == 1 else 's'}, read-only>"
+        found = f"{count:,} instance{'' if count == 1 else 's'}"
+        if entities:
+            found += f", {entities:,} entit{'y' if entities == 1 else 'ies'}"
+        return f"<HubFile {self.path.name}: {found}, read-only>"
 
 
 def _plain(value: Any, kind: str = "") -> Any:

@@ -1,4 +1,4 @@
-"""All instances of a hub in a few numbers: counts by orchestrator and status, and those last heard of."""
+"""A hub in a few numbers: instances by orchestrator and status, entities by name, and what is new."""
 
 from __future__ import annotations
 
@@ -12,6 +12,12 @@ _LATEST = """
 select instance_id, name, status, created_time, last_updated_time from instance_states
 order by last_updated_time desc, created_time desc, instance_id limit ?
 """
+_ENTITIES = """
+select name, count(*) filter (entity_exists), cast(sum(operations - failures) as bigint),
+       cast(sum(failures) as bigint), cast(sum(queue_length) as bigint), count(locked_by)
+from entities group by name order by name
+"""
+_HAS_ENTITIES = "select count(*) from duckdb_views() where view_name = 'entities' and not internal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +32,20 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
+class EntityCounts:
+    """The entities of one name: how many there are, and their operations by what became of them."""
+
+    name: str
+    existing: int
+    completed: int
+    failed: int
+    waiting: int
+    locked: int
+
+
+@dataclass(frozen=True, slots=True)
 class Fleet:
-    """The instances of a hub.
+    """The instances and entities of a hub.
 
     Parameters
     ----------
@@ -35,10 +53,13 @@ class Fleet:
         How many there are, by the orchestrator's name and then by status.
     latest
         Those last heard of, the newest first.
+    entities
+        By name.
     """
 
     counts: dict[str, dict[str, int]]
     latest: tuple[Seen, ...]
+    entities: tuple[EntityCounts, ...] = ()
 
     @property
     def total(self) -> int:
@@ -47,7 +68,7 @@ class Fleet:
 
 
 def fleet_of(connection: duckdb.DuckDBPyConnection, latest: int = 10) -> Fleet:
-    """Return what a hub's journal says of all its instances.
+    """Return what a hub's journal says of all its instances and entities.
 
     Parameters
     ----------
@@ -64,4 +85,10 @@ def fleet_of(connection: duckdb.DuckDBPyConnection, latest: int = 10) -> Fleet:
         Seen(instance_id, name, status, created.replace(tzinfo=UTC), updated.replace(tzinfo=UTC))
         for instance_id, name, status, created, updated in rows
     )
-    return Fleet(counts, tuple(seen))
+    entities = connection.execute(_ENTITIES).fetchall() if has_entities(connection) else []
+    return Fleet(counts, tuple(seen), tuple(EntityCounts(*row) for row in entities))
+
+
+def has_entities(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether a file may have entities: it has none if it was last written before there were any."""
+    return bool(connection.execute(_HAS_ENTITIES).fetchall()[0][0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from durablenb.model.events import (
     ContinueAsNew,
@@ -14,8 +14,9 @@ from durablenb.model.events import (
     ExecutionTerminated,
     OrchestratorStarted,
 )
-from durablenb.queries.folding import Fold, folds_of
-from durablenb.queries.steps import Call, Edge, Flow, Join, Loop, Place, Step, calls_of
+from durablenb.queries.calls import calls_of
+from durablenb.queries.folding import folds_of
+from durablenb.queries.steps import Call, Edge, Flow, Join, Loop, Place, Step, shared_name
 
 ENDS: dict[type[Event], str] = {
     ExecutionCompleted: "Completed",
@@ -43,9 +44,10 @@ def flow_of(events: Sequence[Event], calls: Sequence[Call] | None = None) -> Flo
     end = next((ENDS[type(event)] for event in reversed(current) if type(event) in ENDS), None)
     last = max((call.execution for call in calls), default=0)
     is_last = last == sum(type(event) is ExecutionStarted for event in events)
-    visits = _visits_of(current, [call for call in calls if is_last and call.execution == last])
+    own = [call for call in calls if is_last and call.execution == last]
+    visits = _visits_of(current, own)
     asking = [visit for visit in visits if visit.calls]
-    drawn = _Drawn(asking, folds_of([visit.signature for visit in asking]), visits[-1] if end else None)
+    drawn = _Drawn(asking, shared_name(own), visits[-1] if end else None)
     if not isinstance(started, ExecutionStarted):
         return drawn.flow("", 0, end)
     return drawn.flow(started.name, started.generation, end)
@@ -58,14 +60,6 @@ class _Visit:
         self.came: list[Call] = []
         self.of = 0
         self.calls: list[Call] = []
-
-    @property
-    def signature(self) -> frozenset[tuple[str, str]]:
-        return frozenset(_key(call) for call in self.calls)
-
-
-def _key(call: Call) -> tuple[str, str]:
-    return call.kind, call.name.casefold() if call.kind == "external event" else call.name
 
 
 def _visits_of(events: Sequence[Event], calls: Sequence[Call]) -> list[_Visit]:
@@ -87,6 +81,8 @@ def _visits_of(events: Sequence[Event], calls: Sequence[Call]) -> list[_Visit]:
         elif (call := asked.get(event.event_id)) is not None:
             visit.calls.append(call)
             home[call.number] = visit
+            if call.kind == "signal":
+                continue  # nobody waits for it
             left[visit] += 1
             if call.attempts[0].state == "completed" and call.attempts[0].answer is None:
                 left[visit] -= 1  # an external event that had come before
@@ -114,13 +110,14 @@ def _ids_of(calls: Iterable[Call]) -> tuple[dict[int, Call], dict[int, Call]]:
 class _Drawn:
     """Visits, folded into stages: their steps, and what leads to what."""
 
-    def __init__(self, visits: Sequence[_Visit], folds: Sequence[Fold], last: _Visit | None) -> None:
+    def __init__(self, visits: Sequence[_Visit], name_of: Callable[[Call], str], last: _Visit | None) -> None:
         self._visits = visits
+        self._name_of = name_of
         self._last = last if last is not None and not last.calls else None
         self._stage_of: list[int] = []
         self._loops: list[Loop] = []
         self._stages = 0
-        for fold in folds:
+        for fold in folds_of([frozenset(map(self._key, visit.calls)) for visit in visits]):
             period = fold.stages
             self._stage_of += [self._stages + place % period for place in range(fold.length)]
             if fold.length > period:
@@ -144,16 +141,20 @@ class _Drawn:
             last = self._last or _Visit()
             self._link(self._stages, last, before if self._last else self._loose(), ["end"])
         steps = tuple(
-            Step(number, calls[0].name, calls[0].kind, stage, tuple(calls))
+            Step(number, self._name_of(calls[0]), calls[0].kind, stage, tuple(calls))
             for ((stage, _), number), calls in zip(self._numbers.items(), self._calls, strict=True)
         )
         edges = tuple(Edge(source, target, count) for (source, target), count in self._edges.items())
         joins = tuple(joined for stage in self._joins if (joined := self._join(stage)) is not None)
         return Flow(name, generation, steps, edges, joins, tuple(self._loops), self._stages, end)
 
+    def _key(self, call: Call) -> tuple[str, str]:
+        name = self._name_of(call)
+        return call.kind, name.casefold() if call.kind == "external event" else name
+
     def _take(self, stage: int, visit: _Visit) -> None:
         for call in visit.calls:
-            number = self._numbers.setdefault((stage, _key(call)), len(self._numbers) + 1)
+            number = self._numbers.setdefault((stage, self._key(call)), len(self._numbers) + 1)
             if number > len(self._calls):
                 self._calls.append([])
             self._calls[number - 1].append(call)

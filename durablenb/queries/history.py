@@ -10,10 +10,10 @@ from durablenb.core.records import described
 from durablenb.model.display import Displayed
 from durablenb.model.events import Event
 from durablenb.model.failures import FailureDetails
+from durablenb.queries.bars import timeline_text
 from durablenb.queries.text import padded, shortened
-from durablenb.queries.timeline import timeline_text
 
-_PAYLOADS = ("input", "result", "failure", "reason", "status", "fire_at")
+_PAYLOADS = ("input", "result", "failure", "reason", "status", "state", "fire_at")
 
 
 class History(Displayed, Sequence[Event]):

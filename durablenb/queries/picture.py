@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from durablenb.model.events import Event, ExecutionStarted, OrchestratorStarted
 from durablenb.model.status import DurableOrchestrationStatus
+from durablenb.queries.calls import calls_of
 from durablenb.queries.flow import flow_of
-from durablenb.queries.steps import Call, Flow, calls_of
-from durablenb.queries.waits import Obstacle, Wait, waits_of
+from durablenb.queries.queues import Queue
+from durablenb.queries.steps import Call, Flow
+from durablenb.queries.waits import Obstacle, Wait, entities_waited_for, waits_of
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,10 @@ class Picture:
         The tasks of all executions.
     waits
         What it waits for; the first one is the one to look at first.
+    executions
+        How many executions there were, counting those after continue-as-new and rewind.
+    episodes
+        When the orchestrator looked.
     now
         When this was so, of an instance that is open.
     """
@@ -38,6 +44,8 @@ class Picture:
     flow: Flow
     calls: tuple[Call, ...]
     waits: tuple[Wait, ...]
+    executions: int
+    episodes: tuple[datetime, ...]
     now: datetime | None = None
 
     @property
@@ -49,21 +57,11 @@ class Picture:
         if "code" in kinds or "child" in kinds:
             return "Not loaded" if "code" in kinds else "Blocked"
         is_running = str(self.status.runtime_status) == "Running"
-        if is_running and kinds <= {"external event", "timer"}:
+        if is_running and kinds <= {"external event", "timer", "lock"}:
             return "Waiting"
         if is_running and kinds == {"retry"}:
             return "Retrying"
         return str(self.status.runtime_status)
-
-    @property
-    def executions(self) -> int:
-        """How many executions there were, counting those after continue-as-new and rewind."""
-        return sum(type(event) is ExecutionStarted for event in self.events)
-
-    @property
-    def episodes(self) -> tuple[datetime, ...]:
-        """When the orchestrator looked."""
-        return tuple(event.timestamp for event in self.events if type(event) is OrchestratorStarted)
 
 
 def picture_of(
@@ -71,6 +69,7 @@ def picture_of(
     events: Sequence[Event],
     obstacle: Obstacle | None = None,
     now: datetime | None = None,
+    ask_queues: Callable[[Sequence[str]], Mapping[str, Queue]] | None = None,
 ) -> Picture:
     """Return all that there is to draw of an instance.
 
@@ -84,16 +83,23 @@ def picture_of(
         What stands in its way, if the engine says that something does.
     now
         The time; what is open lasts until then.
+    ask_queues
+        Tells what entities have to do, which is asked for if the instance waits for some.
     """
     missing = obstacle.missing if obstacle else ()
-    calls = [_known(call, missing) for call in calls_of(events)]
+    calls = [known(call, missing) for call in calls_of(events)]
     flow = flow_of(events, calls)
     current = [call for step in flow.steps for call in step.calls]
-    waits = waits_of(events, current, obstacle)
-    return Picture(status, tuple(events), flow, tuple(calls), waits, now if waits else None)
+    entity_ids = entities_waited_for(current)
+    queues = ask_queues(entity_ids) if ask_queues is not None and entity_ids else {}
+    waits = waits_of(events, current, obstacle, queues, status.instance_id or "")
+    executions = sum(type(event) is ExecutionStarted for event in events)
+    episodes = tuple(event.timestamp for event in events if type(event) is OrchestratorStarted)
+    moment = now if waits else None
+    return Picture(status, tuple(events), flow, tuple(calls), waits, executions, episodes, moment)
 
 
-def _known(call: Call, missing: tuple[str, ...]) -> Call:
-    """Return the call; one that is open and has no code is not loaded."""
+def known(call: Call, missing: tuple[str, ...]) -> Call:
+    """Return a call; one that is open and whose code is missing is not loaded."""
     is_missing = bool(missing) and call.state == "open" and call.kind == "activity" and call.name in missing
     return replace(call, state="not loaded") if is_missing else call

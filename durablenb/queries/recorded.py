@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
-from durablenb.model.display import Displayed
 from durablenb.model.errors import DurableError
 from durablenb.model.status import DurableOrchestrationStatus
+from durablenb.queries.drawn import DrawnInstance
 from durablenb.queries.history import History
 from durablenb.queries.logs import Log
 
 if TYPE_CHECKING:
-    import networkx
+    import duckdb
 
     from durablenb.queries.file import HubFile
     from durablenb.queries.picture import Picture
+    from durablenb.queries.sequence import SequenceDiagram
 
 
-class RecordedInstance(Displayed):
+class RecordedInstance(DrawnInstance):
     """One instance of a file that is only read; `HubFile.handle` gives it.
 
     What there is to look at is called as in a `Handle`. A notebook shows it as it was when the file was last
@@ -55,23 +57,28 @@ class RecordedInstance(Displayed):
         """
         return self._file.logs(self.id).only(level=level, task_id=task_id, name=name)
 
-    def graph(self) -> networkx.DiGraph[Any]:
-        """Return the last execution as a graph of its steps, a `networkx.DiGraph`.
+    def sequence(self) -> SequenceDiagram:
+        """Return what the orchestration and its partners said to each other, as a sequence diagram.
+
+        Its `to_mermaid` is the same as text in Mermaid's language.
 
         Raises
         ------
         InstanceNotFoundError
             If it was purged.
         """
-        from durablenb.queries.flow import flow_of  # what only pictures need
-        from durablenb.queries.graph import graph_of
+        from durablenb.queries.sequence import SequenceDiagram  # what only pictures need
 
-        return graph_of(flow_of(self.history()))
+        return SequenceDiagram(self.id, self.history())
+
+    def _reader(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        return self._file.connection()
 
     def _shown(self) -> Picture:
         from durablenb.queries.picture import picture_of
 
-        return picture_of(self.status(), self.history(), now=self._file.last_written())
+        now, ask_queues = self._file.last_written(), self._file.queues
+        return picture_of(self.status(), self.history(), now=now, ask_queues=ask_queues)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, RecordedInstance):

@@ -9,8 +9,14 @@ from typing import Any
 
 import duckdb
 
+from durablenb.ports.store import Store
+from durablenb.store.duck import DuckStore
+
 Parameters = Sequence[object] | dict[str, object] | None
 """Values for the ``?`` or the ``$name`` of a query."""
+
+Relation = duckdb.DuckDBPyRelation
+"""The answer to a query."""
 
 QUERY_ERRORS: tuple[type[Exception], ...] = (duckdb.Error, ValueError)
 """What is raised of a query that can't be answered."""
@@ -21,6 +27,12 @@ _WRITES = {"insert", "update", "delete", "merge", "copy"}
 _ASK = compile("__ask__(__sql__, params=__parameters__)", "<query>", "eval")
 _NO_TABLE = re.compile(r'Catalog Error: Table with name "?(.+?)"? does not exist!')
 _NO_FRAME = re.compile(r'Invalid Input Error: Python Object "(.+?)" of type "(\w+)" .*not suitable')
+
+
+def reader_of(store: Store) -> duckdb.DuckDBPyConnection:
+    """Return what a hub's journal is read with, in the calling thread."""
+    assert isinstance(store, DuckStore)
+    return store.cursor()
 
 
 def query(

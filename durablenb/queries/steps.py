@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Literal, get_args
 
-from durablenb.model.events import (
-    TERMINAL,
-    Event,
-    ExecutionStarted,
-)
-from durablenb.queries.timeline import Kind, Span, spans_of
+from durablenb.queries.naming import family_in
+from durablenb.queries.timeline import OF_ENTITIES, Kind, Span
 
 CallState = Literal["failed", "not loaded", "retrying", "open", "canceled", "left open", "completed"]
 """What became of a call. "left open": the orchestrator ended without waiting for it."""
 
 CALL_STATES: tuple[CallState, ...] = get_args(CallState)
 """The most worrying one first."""
+
+MOST_ENTITIES = 3
+"""Entities of one name that stand apart where the same is asked of them; of more, all are one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,32 @@ class Call:
         """When the last attempt ended, or the last time that something was heard."""
         return self.attempts[-1].ended
 
+    @property
+    def family(self) -> str:
+        """Its name; that of an entity's operation, or of a lock, with ``*`` for the key."""
+        request = self.attempts[0].request
+        return self.name if request is None or self.kind not in OF_ENTITIES else family_in(request)
 
-@dataclass(frozen=True, slots=True)
+
+def shared_name(calls: Iterable[Call]) -> Callable[[Call], str]:
+    """Return what gives each of these calls the name under which it is shown with others.
+
+    That is its own, unless the same is asked of many entities of one name.
+    """
+    names: dict[tuple[str, str], set[str]] = {}
+    for call in calls:
+        if call.kind in OF_ENTITIES:
+            names.setdefault((call.kind, call.family), set()).add(call.name)
+
+    def name_of(call: Call) -> str:
+        if call.kind not in OF_ENTITIES or len(names[call.kind, call.family]) <= MOST_ENTITIES:
+            return call.name
+        return call.family
+
+    return name_of
+
+
+@dataclass(frozen=True)
 class Step:
     """Calls of one name that were asked for at one place: all at once, or in the rounds of a loop."""
 
@@ -58,13 +82,13 @@ class Step:
     stage: int
     calls: tuple[Call, ...]
 
-    @property
+    @cached_property
     def states(self) -> dict[CallState, int]:
         """How many calls are in each state, the most worrying one first."""
         counts = Counter(call.state for call in self.calls)
         return {state: counts[state] for state in CALL_STATES if counts[state]}
 
-    @property
+    @cached_property
     def attempts(self) -> int:
         """How many attempts were made in all."""
         return sum(len(call.attempts) for call in self.calls)
@@ -121,36 +145,3 @@ class Flow:
     loops: tuple[Loop, ...]
     stages: int
     end: str | None
-
-
-def calls_of(events: Sequence[Event]) -> list[Call]:
-    """Return the calls of all executions in the order in which they were asked for."""
-    execution = 0
-    executions: dict[int, int] = {}
-    for event in events:
-        execution += type(event) is ExecutionStarted
-        executions[id(event)] = execution
-    is_over = bool(events) and isinstance(events[-1], TERMINAL)
-    attempts: dict[tuple[int, int], list[Span]] = {}
-    pauses: dict[tuple[int, int], list[Span]] = {}
-    for span in spans_of(events):
-        first = getattr(span.request, "retry_of", None)
-        number = getattr(span.request, "task_id", -1) if first is None else first
-        is_pause = span.kind == "timer" and first is not None
-        (pauses if is_pause else attempts).setdefault((executions[id(span.request)], number), []).append(span)
-    return [
-        _call(*key, tuple(spans), tuple(pauses.get(key, ())), is_over or key[0] < execution)
-        for key, spans in attempts.items()
-    ]
-
-
-def _call(
-    execution: int, number: int, attempts: tuple[Span, ...], pauses: tuple[Span, ...], is_over: bool
-) -> Call:
-    last = attempts[-1]
-    state: CallState = last.state
-    if last.state == "open" and is_over:
-        state = "left open"
-    elif last.state == "failed" and len(pauses) == len(attempts) and not is_over:
-        state = "retrying"
-    return Call(execution, number, attempts[0].name, attempts[0].kind, state, attempts, pauses)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
 from durablenb.model.events import (
     TERMINAL,
     CodeAwaited,
+    EntityLockRequested,
+    EntityOperationCalled,
     Event,
     ExecutionResumed,
     ExecutionStarted,
@@ -17,7 +20,8 @@ from durablenb.model.events import (
     OrchestratorStarted,
     TimerCreated,
 )
-from durablenb.queries.steps import Call
+from durablenb.queries.queues import Queue, queue_text
+from durablenb.queries.steps import Call, shared_name
 from durablenb.queries.timeline import Kind
 
 WaitKind = Literal["mending", "code", "continuation", "child", "resuming", "start", "turn", "retry"] | Kind
@@ -34,7 +38,7 @@ class Obstacle:
     held
         Why the instance is held, if it is.
     below
-        What stands in the way of one of its sub-orchestrations.
+        What stands in the way of one of its sub-orchestrations, or of an entity that it waits for.
     """
 
     missing: tuple[str, ...] = ()
@@ -58,7 +62,8 @@ class Wait:
     count, attempt
         How many calls, and the number of the attempt (of the last one that has most).
     detail
-        The child's id, the reason of a suspension, what doesn't fit, the line of ``yield ...``.
+        The child's id, the reason of a suspension, what doesn't fit, the line of ``yield ...``, who holds
+        the lock of an entity, or how much it has to do before.
     """
 
     kind: WaitKind
@@ -71,7 +76,11 @@ class Wait:
 
 
 def waits_of(
-    events: Sequence[Event], calls: Iterable[Call], obstacle: Obstacle | None = None
+    events: Sequence[Event],
+    calls: Iterable[Call],
+    obstacle: Obstacle | None = None,
+    queues: Mapping[str, Queue] | None = None,
+    instance_id: str = "",
 ) -> tuple[Wait, ...]:
     """Return what an instance waits for; nothing if it has ended.
 
@@ -83,16 +92,21 @@ def waits_of(
         The calls of the last execution.
     obstacle
         What the engine says.
+    queues
+        What the entities have to do that it waits for, by their ids.
+    instance_id
+        Whose history it is.
     """
     if not events or isinstance(events[-1], TERMINAL):
         return ()
     waits = _obstructions(events, obstacle or Obstacle())
     groups: dict[tuple[str, str], list[Call]] = {}
-    for call in calls:
-        if call.state in ("open", "retrying"):
-            kind = "retry" if call.state == "retrying" else call.kind
-            groups.setdefault((kind, call.name), []).append(call)
-    waits += [_wait(several) for several in groups.values()]
+    waiting = [call for call in calls if call.state in ("open", "retrying")]
+    name_of = shared_name(waiting)
+    for call in waiting:
+        kind = "retry" if call.state == "retrying" else call.kind
+        groups.setdefault((kind, name_of(call)), []).append(call)
+    waits += [_wait(name, several, queues or {}, instance_id) for (_, name), several in groups.items()]
     return tuple(waits or [Wait("turn", "", events[-1].timestamp)])
 
 
@@ -102,7 +116,8 @@ def _obstructions(events: Sequence[Event], obstacle: Obstacle) -> list[Wait]:
         waits.append(Wait("mending", "", detail=obstacle.held))
     waits += [Wait("code", name) for name in obstacle.missing]
     if obstacle.below is not None:
-        waits.append(Wait("child", "", detail=obstacle.below))
+        name = "entity" if obstacle.below.startswith("@") else "sub-orchestration"
+        waits.append(Wait("child", name, detail=obstacle.below))
     suspended: ExecutionSuspended | None = None
     started: ExecutionStarted | None = None
     awaited: CodeAwaited | None = None
@@ -127,7 +142,23 @@ def _obstructions(events: Sequence[Event], obstacle: Obstacle) -> list[Wait]:
     return waits
 
 
-def _wait(calls: Sequence[Call]) -> Wait:
+def entities_waited_for(calls: Iterable[Call]) -> list[str]:
+    """Return the ids of the entities that open calls wait for."""
+    found: dict[str, None] = {}
+    for call in calls:
+        if call.kind in ("entity call", "lock") and call.state == "open":
+            found.update(dict.fromkeys(_entities_of(call)))
+    return list(found)
+
+
+def _entities_of(call: Call) -> tuple[str, ...]:
+    request = call.attempts[-1].request
+    if isinstance(request, EntityLockRequested):
+        return request.entity_ids
+    return (request.entity_id,) if isinstance(request, EntityOperationCalled) else ()
+
+
+def _wait(name: str, calls: Sequence[Call], queues: Mapping[str, Queue], instance_id: str) -> Wait:
     first = calls[0]
     if first.state == "retrying":
         lasts = [call.pauses[-1] for call in calls]
@@ -138,6 +169,11 @@ def _wait(calls: Sequence[Call]) -> Wait:
         kind = first.kind
         attempt = max(span.attempt for span in lasts)
     dues = [span.request.fire_at for span in lasts if isinstance(span.request, TimerCreated)]
-    child = getattr(lasts[0].request, "instance_id", "") if len(calls) == 1 else ""
+    detail = getattr(lasts[0].request, "instance_id", "") if len(calls) == 1 else ""
+    if kind in ("entity call", "lock"):
+        asked = Counter(entity for call in calls for entity in _entities_of(call))
+        own = asked if kind == "entity call" else Counter()
+        found = [replace(queues[one], length=queues[one].length - own[one]) for one in asked if one in queues]
+        detail = queue_text(found, instance_id)
     since = min(span.asked for span in lasts)
-    return Wait(kind, first.name, since, min(dues, default=None), len(calls), attempt, child)
+    return Wait(kind, name, since, min(dues, default=None), len(calls), attempt, detail)

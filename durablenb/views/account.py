@@ -12,7 +12,7 @@ from typing import Any
 from durablenb.model.errors import NonDeterminismError, TaskFailedError
 from durablenb.model.failures import FailureDetails
 from durablenb.queries.text import shortened, table_text
-from durablenb.views.traces import Place, chain_of, excerpt_of, is_wrapper, place_of, short_type
+from durablenb.views.traces import Place, chain_of, excerpt_of, is_wrapper, operation_of, place_of, short_type
 from durablenb.views.words import bare
 
 _RED, _BLUE, _DIM, _BOLD, _END = "\x1b[1;31m", "\x1b[34m", "\x1b[2m", "\x1b[1m", "\x1b[0m"
@@ -85,7 +85,10 @@ def _message(error: Exception) -> str:
 def _first_sentence(message: str) -> str:
     first = message.partition("\n")[0]
     if len(first) > _WIDTH:
-        first = shortened(first.partition(". ")[0] + ("." if ". " in first else ""), _WIDTH)
+        first = first.partition(". ")[0] + ("." if ". " in first else "")
+    if len(first) > _WIDTH:
+        clause, found, _ = first.partition(": ")
+        first = f"{clause}." if found and len(clause) < _WIDTH else shortened(first, _WIDTH)
     return first
 
 
@@ -102,7 +105,7 @@ def _failures(failure: FailureDetails, paint: _Paint) -> list[str]:
         if number == 0:
             words = f"{kind} was raised at"
         elif is_wrapper(one):
-            words = "it was waited for at"
+            words = f"{shortened(operation_of(one) or 'it', 80)} was waited for at"
         else:
             words = f"then {kind} ({shortened(bare(one.message), 80)}) was raised at"
         if place is not None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import cast
 
 from durablenb.queries.timeline import Kind
-from durablenb.views.nodes import NAME, SMALL, Box
+from durablenb.views.marks import mark_of
+from durablenb.views.nodes import INSET, NAME, SMALL, Box
 from durablenb.views.palette import STATE_LOOKS, Look, call_look, draw_glyph, look_of
 from durablenb.views.svg import MUTED, Drawing, number, width_of
 
 _CALM = ("completed", "canceled", "left open")
 _STACK = 3
+_LID = 3
+_CORNER = 7
 
 
 def draw_box(drawing: Drawing, box: Box) -> None:
@@ -20,7 +23,9 @@ def draw_box(drawing: Drawing, box: Box) -> None:
     elif box.kind == "end":
         _draw_end(drawing, box)
     else:
+        drawing.begin(**mark_of(f"step {box.key}", box.title))
         _draw_step(drawing, box)
+        drawing.end()
 
 
 def _draw_end(drawing: Drawing, box: Box) -> None:
@@ -47,24 +52,49 @@ def _draw_step(drawing: Drawing, box: Box) -> None:
 
 
 def _draw_outline(drawing: Drawing, box: Box, shift: float, title: str, look: Look, fill: str) -> None:
-    """Draw a box's shape: timers round, external events pointed, the rest with round corners."""
+    """Draw a box's shape: timers round, external events pointed, entities as what keeps something."""
     x, y, width, height = box.x + shift, box.y - shift, box.width, box.height
-    if box.kind == "external event":
-        wide, half = number(width - 20), number(height / 2)
-        drawing.path(
-            f"M{number(x + 10)} {number(y)}h{wide}l10 {half}l-10 {half}h-{wide}l-10 -{half}z",
-            title,
-            fill=fill,
-            stroke=look.solid,
-            stroke_width=1.2,
-        )
+    path = _OUTLINES.get(box.kind)
+    line: dict[str, str | float] = {"fill": fill, "stroke": look.solid, "stroke_width": 1.2}
+    if path is not None:
+        drawing.path(f"M{number(x)} {number(y)}{path(width, height)}", title, **line)
     else:
-        round_ = height / 2 if box.kind == "timer" else 6
-        drawing.box(x, y, width, height, title, rx=round_, fill=fill, stroke=look.solid, stroke_width=1.2)
+        drawing.box(x, y, width, height, title, rx=height / 2 if box.kind == "timer" else 6, **line)
+
+
+def _event(width: float, height: float) -> str:
+    """Pointed at both sides."""
+    wide, half = number(width - 20), number(height / 2)
+    return f"m10 0h{wide}l10 {half}l-10 {half}h-{wide}l-10 -{half}z"
+
+
+def _signal(width: float, height: float) -> str:
+    """A flag that points to where it goes."""
+    wide, half = number(width - 10), number(height / 2)
+    return f"h{wide}l10 {half}l-10 {half}h-{wide}l7 -{half}z"
+
+
+def _store(width: float, height: float) -> str:
+    """A drum, as databases are drawn."""
+    half, wide, side = number(width / 2), number(width), number(height - 2 * _LID)
+    lid = f"q{half} {2 * _LID} {wide} 0"
+    return f"m0 {_LID}{lid}v{side}q-{half} {2 * _LID} -{wide} 0v-{side}q{half} -{2 * _LID} {wide} 0"
+
+
+def _lock(width: float, height: float) -> str:
+    """The corners cut off."""
+    wide, high, cut = number(width - 2 * _CORNER), number(height - 2 * _CORNER), _CORNER
+    return f"m{cut} 0h{wide}l{cut} {cut}v{high}l-{cut} {cut}h-{wide}l-{cut} -{cut}v-{high}z"
+
+
+_OUTLINES = {"external event": _event, "signal": _signal, "entity call": _store, "lock": _lock}
 
 
 def _write(drawing: Drawing, box: Box, look: Look) -> None:
-    inset = 14 if box.kind in ("timer", "external event") else 9
+    inset = 14 if box.kind in INSET else 9
+    if box.kind == "signal":
+        _write_line(drawing, box, look, inset)
+        return
     left, right = box.x + inset + 20, box.x + box.width - inset
     draw_glyph(drawing, look, box.x + inset, box.y + 8)
     room = right - left
@@ -73,12 +103,25 @@ def _write(drawing: Drawing, box: Box, look: Look) -> None:
         drawing.text(right, box.y + 19, count, size=NAME - 0.5, is_bold=True, anchor="end")
         room -= width_of(count, NAME - 0.5, is_bold=True) + 6
     drawing.text(left, box.y + 19, box.name, width=room, size=NAME, is_bold=True)
-    detail = ", ".join(box.details)
-    if width_of(detail, SMALL) > right - left + 2:
-        detail = box.details[0]  # the time is the least of it
+    details = list(box.details)
+    while len(details) > 1 and width_of(", ".join(details), SMALL) > right - left + 2:
+        details.pop()  # the time is the least of it
+    detail = ", ".join(details)
     drawing.text(left, box.y + 33.5, detail, width=right - left + 2, size=SMALL, fill=MUTED)
     if box.count > 1:
         _draw_shares(drawing, box, left, right - left)
+
+
+def _write_line(drawing: Drawing, box: Box, look: Look, inset: float) -> None:
+    """Write the name alone."""
+    left, right = box.x + inset + 18, box.x + box.width - inset + 2
+    draw_glyph(drawing, look, box.x + inset, box.y + 8, 12)
+    room = right - left
+    if box.count > 1:
+        count = f"\N{MULTIPLICATION SIGN} {box.count:,}"
+        drawing.text(right, box.y + 18, count, size=SMALL, is_bold=True, anchor="end")
+        room -= width_of(count, SMALL, is_bold=True) + 6
+    drawing.text(left, box.y + 18, box.name, width=room, size=SMALL + 0.5)
 
 
 def _draw_shares(drawing: Drawing, box: Box, x: float, width: float) -> None:

@@ -23,7 +23,7 @@ from durablenb.views.html import Markup, badge, block, card, code, fold, heading
 from durablenb.views.palette import LOOKS, VIOLET, Look, look_of
 from durablenb.views.retries import retries_svg
 from durablenb.views.timeline import timeline_svg
-from durablenb.views.traces import chain_of, is_wrapper, place_of, short_type
+from durablenb.views.traces import chain_of, is_wrapper, operation_of, place_of, short_type
 from durablenb.views.waiting import waits_table
 from durablenb.views.words import bare, lasting, moment, plural, step_text
 
@@ -104,7 +104,8 @@ def failure_table(failure: FailureDetails) -> str:
         place = place_of(one.stack_trace)
         where = "" if place is None else markup(line(place.where), "<br>", code(place.source, 160))
         if number and is_wrapper(one):
-            rows.append(("which was waited for", "", where))
+            operation = operation_of(one)
+            rows.append(("which was waited for", "" if operation is None else code(operation), where))
         else:
             message = bare(one.message)
             text = block(message, 1_000) if "\n" in message.strip() else line(message, 1_000)
@@ -160,12 +161,37 @@ def hub_card(shown: HubView) -> str:
         for name, by in names[:_STEPS]
     ]
     latest = f"Last heard of: {plural(len(rows), 'instance')}"
+    about = plural(fleet.total, "instance")
+    if fleet.entities:
+        about += f", {plural(sum(one.existing for one in fleet.entities), 'entity', 'entities')}"
     return card(
-        heading(markup("<b>", line(shown.text.strip("<>")), "</b>"), "·", plural(fleet.total, "instance")),
+        heading(markup("<b>", line(shown.text.strip("<>")), "</b>"), "·", about),
         picture(fleet_svg(fleet)),
         fold("Counts", table(("orchestrator", "instances", "by status"), counts)) if counts else "",
-        fold(latest, table(header, rows), is_open=True) if rows else table((), [_EMPTY]),
+        _entities(fleet) if fleet.entities else "",
+        fold(latest, table(header, rows), is_open=True) if rows else "",
+        "" if rows or fleet.entities else table((), [_EMPTY]),
     )
+
+
+def _entities(fleet: Fleet) -> Markup:
+    """Return the entities by name, those with most failures and most to do first."""
+    ordered = sorted(fleet.entities, key=lambda one: (-one.failed, -one.waiting, one.name))
+    rows: list[Sequence[object]] = [
+        (
+            one.name,
+            f"{one.existing:,}",
+            f"{one.completed + one.failed:,}",
+            f"{one.failed:,}",
+            f"{one.waiting:,}",
+            f"{one.locked:,}",
+        )
+        for one in ordered[:_STEPS]
+    ]
+    if len(ordered) > _STEPS:
+        rows.append((f"{len(ordered) - _STEPS:,} more", "", "", "", "", ""))
+    header = ("entity", "existing", "operations", "failed", "in queues", "locked")
+    return fold(f"Entities: {plural(len(ordered), 'name')}", table(header, rows), is_open=True)
 
 
 _EMPTY = ("No instances yet. Start one:", Markup("<code>hub.start(orchestrator, input)</code>"))

@@ -16,6 +16,7 @@ MOST_CELLS = 20_000
 _SQUARES = 300
 _COARSE = 3_000
 _NAMED = 12
+_SIZE, _PITCH = 8, 11
 
 _CALM = {"completed": "#8ccaa0"}
 
@@ -39,8 +40,24 @@ def draw_cells(drawing: Drawing, step: Step, x: float, y: float, width: float) -
         )
         y += 18
     if len(states) <= _SQUARES:
-        return _draw_squares(drawing, states, x, y + 2, width)
-    return _draw_strip(drawing, states, x, y + 2, width, 5 if len(states) <= _COARSE else 3)
+        end = _draw_squares(drawing, states, x, y + 2, width)
+        pitch, columns = _PITCH, _squares_in(width)
+    else:
+        pitch = 5 if len(states) <= _COARSE else 3
+        end = _draw_strip(drawing, states, x, y + 2, width, pitch)
+        columns = int(width // pitch)
+    if bins == 1:
+        _cover(drawing, step, x, y + 2, pitch, columns)
+    return end
+
+
+def _cover(drawing: Drawing, step: Step, x: float, y: float, pitch: int, columns: int) -> None:
+    """Draw an area over the cells that tells which one is pointed at."""
+    count = len(step.calls)
+    grid = {"data_x": x, "data_y": y, "data_size": pitch, "data_columns": columns, "data_count": count}
+    high = -(-count // columns) * pitch
+    wide = min(count, columns) * pitch
+    drawing.box(x, y, wide, high, data_cells=f"cell {step.number}", **grid, fill="none", pointer_events="all")
 
 
 def _draw_heading(drawing: Drawing, step: Step, x: float, y: float, width: float, bins: int) -> None:
@@ -58,8 +75,7 @@ def _draw_heading(drawing: Drawing, step: Step, x: float, y: float, width: float
 
 
 def _draw_squares(drawing: Drawing, states: list[CallState], x: float, y: float, width: float) -> float:
-    size, pitch = 8, 11
-    per_row = int((width + pitch - size) // pitch)
+    size, pitch, per_row = _SIZE, _PITCH, _squares_in(width)
     for state in reversed(CALL_STATES):
         d = "".join(
             _square(x + place % per_row * pitch, y + place // per_row * pitch, size, state)
@@ -70,6 +86,10 @@ def _draw_squares(drawing: Drawing, states: list[CallState], x: float, y: float,
             colour = _CALM.get(state, STATE_LOOKS[state].solid)
             drawing.path(d, f"{states.count(state):,} {state}", fill=colour)
     return y + -(-len(states) // per_row) * pitch + 10
+
+
+def _squares_in(width: float) -> int:
+    return int((width + _PITCH - _SIZE) // _PITCH)
 
 
 def _square(x: float, y: float, size: float, state: CallState) -> str:

@@ -5,27 +5,42 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from durablenb.checks.findings import Findings
 from durablenb.model.display import Card, HubView
 from durablenb.model.failures import FailureDetails
 from durablenb.model.retries import RetryOptions
 from durablenb.model.status import DurableOrchestrationStatus
+from durablenb.queries.entity import EntityPicture
 from durablenb.queries.history import History
 from durablenb.queries.instances import InstanceList
 from durablenb.queries.logs import Log
 from durablenb.queries.picture import Picture
-from durablenb.views import cards, logs, texts
+from durablenb.queries.progress import Standing
+from durablenb.queries.sequence import SequenceDiagram
+from durablenb.views import cards, entity, logs, texts
 from durablenb.views.account import account_of
+from durablenb.views.files import save
+from durablenb.views.findings import findings_card, findings_text
+from durablenb.views.plots import plot
+from durablenb.views.progress import progress_card, progress_text
+from durablenb.views.sequence import sequence_card, sequence_text
+from durablenb.views.single import Single, single_card, single_text
 
-__all__ = ["SIZE_LIMIT", "account_of", "html_of", "text_of"]
+__all__ = ["SIZE_LIMIT", "account_of", "html_of", "plot", "save", "text_of"]
 
 SIZE_LIMIT = 500_000
 """Characters of HTML that an object may take in a notebook."""
 
 _CARDS: dict[type, Callable[[Any], str]] = {
     Picture: cards.picture_card,
+    EntityPicture: entity.entity_card,
     HubView: cards.hub_card,
     History: cards.history_card,
     Log: logs.log_card,
+    Findings: findings_card,
+    SequenceDiagram: sequence_card,
+    Standing: progress_card,
+    Single: single_card,
     DurableOrchestrationStatus: cards.status_card,
     InstanceList: cards.instances_card,
     FailureDetails: cards.failure_card,
@@ -35,9 +50,14 @@ _CARDS: dict[type, Callable[[Any], str]] = {
 
 _TEXTS: dict[type, Callable[[Any], str]] = {
     Picture: texts.picture_text,
+    EntityPicture: entity.entity_text,
     HubView: texts.hub_text,
     History: texts.history_text,
     Log: logs.log_text,
+    Findings: findings_text,
+    SequenceDiagram: sequence_text,
+    Standing: progress_text,
+    Single: single_text,
     InstanceList: texts.instances_text,
     FailureDetails: texts.failure_text,
     RetryOptions: texts.retries_text,

@@ -14,14 +14,20 @@ from durablenb.views.svg import MUTED, WIDTH, Drawing
 from durablenb.views.words import plural, states_text
 
 _PANELS = 3
+_PLAIN = ("timer", "signal")
+"""Of which there is nothing to see one by one."""
 
 
 def graph_svg(picture: Picture) -> tuple[str, str]:
     """Return the picture of the last execution, and the sentence that says the same."""
-    flow = picture.flow
     sentence = sentence_of(picture)
-    layout = layout_of(flow)
     drawing = Drawing(WIDTH, sentence)
+    return drawing.finished(draw_graph(drawing, picture.flow)), sentence
+
+
+def draw_graph(drawing: Drawing, flow: Flow) -> float:
+    """Draw an execution, and return how high that is."""
+    layout = layout_of(flow)
     _draw_loops(drawing, layout)
     draw_tags = draw_links(drawing, layout)
     for box in layout.boxes.values():
@@ -34,7 +40,7 @@ def graph_svg(picture: Picture) -> tuple[str, str]:
     height = layout.height
     for step in _worth_cells(flow)[:_PANELS]:
         height = draw_cells(drawing, step, MARGIN, height + 6, WIDTH - 2 * MARGIN)
-    return drawing.finished(height), sentence
+    return height
 
 
 def sentence_of(picture: Picture) -> str:
@@ -54,7 +60,7 @@ def sentence_of(picture: Picture) -> str:
 def _worth_cells(flow: Flow) -> list[Step]:
     """Return the steps of many calls at once, or with failures among many; the largest first."""
     rounds = {place for loop in flow.loops for place in range(loop.first, loop.last + 1)}
-    several = [step for step in flow.steps if len(step.calls) >= MANY and step.kind != "timer"]
+    several = [step for step in flow.steps if len(step.calls) >= MANY and step.kind not in _PLAIN]
     worth = [step for step in several if step.stage not in rounds or "failed" in step.states]
     return sorted(worth, key=lambda step: -len(step.calls))
 

@@ -6,15 +6,17 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from durablenb.core.records import name_in
 from durablenb.model.events import Event
 from durablenb.model.failures import FailureDetails
+from durablenb.queries.naming import family_in
 from durablenb.views.html import Markup, code, table, unbroken
 from durablenb.views.traces import short_type
 from durablenb.views.words import bare, moment
 
 _FEWEST = 4
 _ENDS = 20
-_PAYLOADS = ("input", "result", "failure", "reason", "status", "fire_at")
+_PAYLOADS = ("input", "result", "failure", "reason", "status", "state", "fire_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,8 @@ class Run:
     @property
     def name(self) -> str:
         """What it is about."""
-        return str(getattr(self.first, "name", "") or "")
+        first, last = name_in(self.first), name_in(self.last)
+        return first if first == last else family_in(self.first)
 
     @property
     def ids(self) -> str:
@@ -65,7 +68,7 @@ def runs_of(events: Sequence[Event]) -> list[Run]:
 
 
 def _is_same(one: Event, other: Event) -> bool:
-    return type(one) is type(other) and getattr(one, "name", None) == getattr(other, "name", None)
+    return type(one) is type(other) and family_in(one) == family_in(other)
 
 
 def shown_runs(events: Sequence[Event]) -> tuple[list[Run], int, list[Run]]:

@@ -1,14 +1,15 @@
-"""The lanes of a timeline: bars for few calls, a strip of how many were under way for many."""
+"""The lanes of a timeline: their bars, where there are few enough to draw one by one."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from durablenb.queries.steps import Call
 from durablenb.queries.timeline import Kind, Span
-from durablenb.views.palette import AMBER, RED, SOLIDS, call_look
+from durablenb.views.marks import call_key, mark_of
+from durablenb.views.palette import AMBER, RED, SOLIDS, VIOLET, call_look
 from durablenb.views.scale import Scale
 from durablenb.views.svg import MUTED, PLATE, Drawing, number, width_of
 from durablenb.views.words import lasting, states_text
@@ -20,10 +21,7 @@ _WIDE_ROWS = 12
 _MOST_ROWS = 30
 _MOST_BARS = 200
 _MOST_BARS_IN_ALL = 400
-_STRIP = 34
-_BUCKET = 4
 _RIGHT_EDGE = 852
-ASKED = "#ccd4dd"
 
 
 @dataclass(slots=True)
@@ -44,12 +42,24 @@ class Lane:
 
     def end_of(self, call: Call, span: Span) -> datetime:
         """When a span ends, or how far it has come."""
-        is_open = call.state in ("open", "retrying", "not loaded") and span.state == "open"
-        return span.ended if self.now is None or not is_open else max(self.now, span.ended)
+        return end_of(call, span, self.now)
 
     def end(self, call: Call) -> datetime:
-        """When a call ends, or how far it has come."""
-        return max(self.end_of(call, span) for span in (*call.attempts[-1:], *call.pauses[-1:]))
+        """When a call ends, or how far it has come; that of a lock includes its critical section."""
+        end = max(self.end_of(call, span) for span in (*call.attempts[-1:], *call.pauses[-1:]))
+        return max(end, self.left(call.attempts[-1]) or end)
+
+    def left(self, span: Span) -> datetime | None:
+        """When a critical section was left, or how far it has come; None if it was not entered."""
+        if span.kind != "lock" or span.state != "completed":
+            return None
+        return span.released or self.now
+
+
+def end_of(call: Call, span: Span, now: datetime | None) -> datetime:
+    """When a span of a call ends, or how far it has come by now."""
+    is_open = call.state in ("open", "retrying", "not loaded") and span.state == "open"
+    return span.ended if now is None or not is_open else max(now, span.ended)
 
 
 def arrange(lanes: Sequence[Lane]) -> None:
@@ -83,14 +93,20 @@ def _comes_after(call: Call, before: Call, lane: Lane) -> bool:
 # -- bars ----------------------------------------------------------------------------------------
 
 
-def draw_bars(drawing: Drawing, lane: Lane, scale: Scale, y: float) -> float:
-    """Draw each call, and return where the next lane may begin."""
+def draw_bars(
+    drawing: Drawing, lane: Lane, scale: Scale, y: float, path: Container[tuple[int, int]] = ()
+) -> float:
+    """Draw each call, those of a path pointed out, and return where the next lane may begin."""
     rows = lane.rows
     bars = _Bars(drawing, lane, scale, ROW if len(rows) <= _WIDE_ROWS else _NARROW)
     for row in rows:
         for place, call in enumerate(row):
             after = scale.place(row[place + 1].asked) if place + 1 < len(row) else _RIGHT_EDGE
+            drawing.begin(**mark_of(call_key(call), call.name))
+            if (call.execution, call.number) in path:
+                bars.point_out(call, y + bars.row / 2)
             bars.draw(call, y + bars.row / 2, after)
+            drawing.end()
         y += bars.row
     return max(y, y - len(rows) * bars.row + ROW)
 
@@ -112,13 +128,18 @@ class _Bars:
             words = f"{lasting(pause.ended - pause.asked)} until the next attempt"
             d = f"M{number(left)} {number(middle)}H{number(right)}"
             self._line(d, words, SOLIDS[AMBER], 1.6, "2 2")
-        draw = {"external event": self._draw_event, "timer": self._draw_timer}.get(
-            call.kind, self._draw_attempt
-        )
+        kinds = {"timer": self._draw_timer, "signal": self._draw_signal, "lock": self._draw_lock}
+        draw = {"external event": self._draw_event, **kinds}.get(call.kind, self._draw_attempt)
         for span in call.attempts:
             draw(call, span, middle)
         if self.row == ROW:
             self._write(call, middle, after)
+
+    def point_out(self, call: Call, middle: float) -> None:
+        """Draw a line around a call."""
+        left, right = self._scale.place(call.asked), self._scale.place(self._lane.end(call))
+        box = (left - 2, middle - self.row / 2 + 1, max(right - left, _LEAST) + 4, self.row - 2)
+        self._drawing.box(*box, "on the critical path", rx=3, fill="none", stroke=VIOLET, stroke_width=1.6)
 
     def _line(self, d: str, title: str, colour: str, width: float, dashes: str = "") -> None:
         more = {"stroke_dasharray": dashes} if dashes else {}
@@ -181,98 +202,24 @@ class _Bars:
         d = f"M{number(right)} {number(middle - 5.5)}l5.5 5.5l-5.5 5.5l-5.5 -5.5z"
         self._drawing.path(d, f"{call.name}: {what}", fill=fill, stroke=look.solid, stroke_width=1.4)
 
+    def _draw_signal(self, call: Call, span: Span, middle: float) -> None:
+        x, colour = self._scale.place(span.asked), call_look(call.state, call.kind).solid
+        d = f"M{number(x)} {number(middle - 4.5)}l8 4.5l-8 4.5z"
+        self._drawing.path(d, f"signal {call.name}: sent", fill=colour)
 
-# -- many ----------------------------------------------------------------------------------------
-
-
-def draw_density(drawing: Drawing, lane: Lane, scale: Scale, y: float) -> float:
-    """Draw how many calls were under way, failures on top, and return where the next lane may begin.
-
-    Thin what was asked for, thick what ran; the highest place is the most at a time.
-    """
-    left = scale.pieces[0].left
-    buckets = int((scale.pieces[-1].right - left) // _BUCKET) + 1
-    asked = _Cover(buckets)
-    run = _Cover(buckets)
-    failures: dict[int, int] = {}
-    for call in lane.calls:
-        for span in call.attempts:
-            ended = (scale.place(lane.end_of(call, span)) - left) / _BUCKET
-            asked.add((scale.place(span.asked) - left) / _BUCKET, ended)
-            run.add((scale.place(span.started) - left) / _BUCKET, ended)
-            if span.state == "failed":
-                failures[int(ended)] = failures.get(int(ended), 0) + 1
-    base, top = y + _STRIP, max(*asked.counts(), 1e-9)
-    words = f"at most {_most_open(lane):,} open"
-    drawing.text(20, base - 2, words, size=10, fill=MUTED)
-    look = (
-        call_look("open", "activity")
-        if any(call.state == "open" for call in lane.calls)
-        else call_look("completed", "activity")
-    )
-    drawing.path(_area(asked.counts(), left, base, top), "asked for", fill=ASKED)
-    drawing.path(_area(run.counts(), left, base, top), "running", fill=look.solid)
-    for place in sorted(failures):
-        x = left + place * _BUCKET
-        drawing.path(
-            f"M{number(x - 3)} {number(y)}l6 6m0 -6l-6 6",
-            f"{failures[place]:,} failed here",
-            fill="none",
-            stroke=RED,
-            stroke_width=1.8,
-        )
-    return base + 1
-
-
-def _most_open(lane: Lane) -> int:
-    """Return how many calls were asked for and not settled, at the most at a time."""
-    spans = [(call, span) for call in lane.calls for span in call.attempts]
-    changes = sorted(
-        [(span.asked, 1) for _, span in spans] + [(lane.end_of(call, span), -1) for call, span in spans]
-    )
-    most = count = 0
-    for _, change in changes:  # at the same moment, ends come first
-        count += change
-        most = max(most, count)
-    return max(most, 1)
-
-
-class _Cover:
-    """How much of each bucket is covered, by how many."""
-
-    def __init__(self, buckets: int) -> None:
-        self._partial = [0.0] * (buckets + 2)
-        self._change = [0] * (buckets + 2)
-
-    def add(self, begin: float, end: float) -> None:
-        """Cover a stretch, in buckets."""
-        end = max(end, begin + 0.2)
-        first, last = int(begin), int(end)
-        if first == last:
-            self._partial[first] += end - begin
+    def _draw_lock(self, call: Call, span: Span, middle: float) -> None:
+        """Draw the wait for a lock, and then how long it was held."""
+        left, right = self._scale.place(span.asked), self._scale.place(self._lane.end_of(call, span))
+        look = call_look(call.state, call.kind)
+        words = f"waited for {lasting(self._lane.end_of(call, span) - span.asked)}"
+        self._line(f"M{number(left)} {number(middle)}H{number(right)}", words, look.solid, 1.6, "1.5 3")
+        end = self._lane.left(span)
+        if end is None:
             return
-        self._partial[first] += first + 1 - begin
-        self._partial[last] += end - last
-        self._change[first + 1] += 1
-        self._change[last] -= 1
-
-    def counts(self) -> list[float]:
-        """How many cover each bucket, on average."""
-        counts: list[float] = []
-        whole = 0
-        for partial, change in zip(self._partial, self._change, strict=True):
-            whole += change
-            counts.append(whole + partial)
-        return counts
-
-
-def _area(counts: Sequence[float], left: float, base: float, top: float) -> str:
-    """Return the outline of a strip, flat stretches as one line."""
-    d = [f"M{number(left)} {number(base)}"]
-    before = 0.0
-    for place, count in enumerate(counts):
-        height = 0.0 if count <= 0 else max(1.5, (_STRIP - 7) * count / top)
-        if abs(height - before) >= 0.05:
-            d.append(f"H{number(left + place * _BUCKET)}V{number(base - height)}")
-            before = height
-    return "".join(d) + f"H{number(left + len(counts) * _BUCKET)}V{number(base)}Z"
+        width = max(self._scale.place(end) - right, _LEAST)
+        top, title = middle - self._bar / 2, f"{call.name} locked for {lasting(end - span.ended)}"
+        ground: dict[str, str | float] = {"fill": look.tint, "stroke": look.solid}
+        if span.released is None:
+            ground["stroke_dasharray"] = "3 2"
+        self._drawing.box(right, top, width, self._bar, title, **ground)
+        self._line(f"M{number(right)} {number(top - 2)}v{number(self._bar + 4)}", "", look.solid, 2)

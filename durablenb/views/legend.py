@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from durablenb.queries.picture import Picture
-from durablenb.views.lanes import ASKED, Lane
+from durablenb.views.density import ASKED
+from durablenb.views.lanes import Lane
 from durablenb.views.palette import AMBER, GREEN, RED, SOLIDS, TINTS
 from durablenb.views.scale import Scale
 from durablenb.views.svg import HAIR, INK, MUTED, WIDTH, Drawing, number, width_of
@@ -50,10 +51,14 @@ def _samples(
         samples.append(("timer", _timer))
     if "external event" in kinds:
         samples.append(("external event", _event))
+    if "lock" in kinds:
+        samples.append(("wait for a lock, critical section", _lock))
+    if "signal" in kinds:
+        samples.append(("signal", _signal))
     return samples
 
 
-_WAITS = ("timer", "external event")
+_WAITS = ("timer", "external event", "lock", "signal")
 
 
 def _tick(drawing: Drawing, x: float, y: float) -> None:
@@ -95,3 +100,15 @@ def _event(drawing: Drawing, x: float, y: float) -> None:
     drawing.path(
         f"M{number(x + 10)} {number(y - 5)}l5 5l-5 5l-5 -5z", fill=SOLIDS[GREEN], stroke=SOLIDS[GREEN]
     )
+
+
+def _lock(drawing: Drawing, x: float, y: float) -> None:
+    colour = SOLIDS[GREEN]
+    d = f"M{number(x - 1)} {number(y)}h6"
+    drawing.path(d, fill="none", stroke=colour, stroke_width=1.6, stroke_dasharray="1.5 3")
+    drawing.box(x + 6, y - 4, 10, 8, fill=TINTS[GREEN], stroke=colour)
+    drawing.path(f"M{number(x + 6)} {number(y - 5.5)}v11", fill="none", stroke=colour, stroke_width=2)
+
+
+def _signal(drawing: Drawing, x: float, y: float) -> None:
+    drawing.path(f"M{number(x + 6)} {number(y - 4.5)}l8 4.5l-8 4.5z", fill=SOLIDS[GREEN])

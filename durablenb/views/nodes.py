@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from durablenb.queries.steps import CALL_STATES, CallState, Place, Step
 from durablenb.queries.timeline import Kind
 from durablenb.views.svg import cleaned, width_of
-from durablenb.views.words import lasting, plural, states_text, step_text
+from durablenb.views.words import lasting, parted, plural, states_text, step_text
 
 NAME, SMALL = 12.5, 10.5
 """Sizes of letters."""
@@ -17,8 +17,11 @@ NAME, SMALL = 12.5, 10.5
 DOT = 14
 """How wide the beginning is."""
 
+INSET = ("timer", "external event", "signal")
+"""Kinds whose shapes leave less room at their sides."""
+
 _LEAST, _MOST = 96, 196
-_HIGH, _HIGHER = 42, 52
+_HIGH, _HIGHER, _LOW = 42, 52, 28
 
 
 @dataclass
@@ -39,7 +42,9 @@ class Box:
 
     @property
     def height(self) -> float:
-        """Room for two lines, and a bar where there are several calls."""
+        """Room for two lines, and a bar where there are several calls; a signal has one line."""
+        if self.kind == "signal":
+            return _LOW
         return _HIGHER if self.count > 1 else _HIGH
 
     @property
@@ -80,7 +85,12 @@ def gathered(steps: Sequence[Step], home: dict[Place, Place]) -> Box:
 
 
 def _box(step: Step, *, in_turn: bool) -> Box:
+    name, entity = parted(step.name, step.calls[0])
     details = [step_text(step)]
+    if step.kind == "entity call":
+        details = [entity, *details]
+    elif step.kind == "lock":
+        details = [f"{details[0]}, {entity}"]
     if len(step.calls) == 1:
         call = step.calls[0]
         seconds = (call.ended - call.asked).total_seconds()
@@ -89,16 +99,18 @@ def _box(step: Step, *, in_turn: bool) -> Box:
         if step.kind == "sub-orchestration":
             details[0] = f"child {details[0]}"
     title = f"{step.kind} {step.name}: {states_text(step.states, step.kind)}"
+    if step.kind == "signal":
+        name, details = f"{name} \N{RIGHTWARDS ARROW} {entity}", []
     is_fan = len(step.calls) > 1 and not in_turn
     count = len(step.calls)
-    return _sized(Box(step.number, step.name, step.kind, tuple(details), count, step.states, title, is_fan))
+    return _sized(Box(step.number, name, step.kind, tuple(details), count, step.states, title, is_fan))
 
 
 def _sized(box: Box) -> Box:
     count = f"\N{MULTIPLICATION SIGN} {box.count:,}" if box.count > 1 and box.kind != "folded" else ""
     name = width_of(cleaned(box.name), NAME, is_bold=True)
     name += width_of(count, NAME, is_bold=True) + 8 if count else 0
-    padding = 49 if box.kind in ("timer", "external event") else 39
+    padding = 49 if box.kind in INSET else 39
     wanted = max(name, width_of(", ".join(box.details), SMALL)) + padding
     box.width = min(_MOST, max(_LEAST, wanted))
     return box

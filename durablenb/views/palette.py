@@ -55,6 +55,7 @@ _RING = "M14 8A6 6 0 1 1 2 8A6 6 0 1 1 14 8Z"
 _OCTAGON = "M5.3 1.5H10.7L14.5 5.3V10.7L10.7 14.5H5.3L1.5 10.7V5.3Z"
 _TRIANGLE = "M8 1.8L15 14H1Z"
 _BANG = "M8 6V10M8 11.6V12.4"
+_DRUM = "M2.5 4A5.5 2.2 0 1 1 13.5 4A5.5 2.2 0 1 1 2.5 4V12A5.5 2.2 0 0 0 13.5 12V4"
 
 _LOOKS = (
     Look("Completed", GREEN, (("f", _RING), ("w", "M5 8.2L7.2 10.4L11.2 6"))),
@@ -81,6 +82,11 @@ _LOOKS = (
     Look("Not loaded", AMBER, (("s", "M2 8H5L7 3.5L9.5 12.5L11.2 8H14"),)),
     Look("Held", RED, (("f", _TRIANGLE), ("w", _BANG))),
     Look("Blocked", AMBER, (("s", _TRIANGLE), ("s", _BANG))),
+    Look("Idle", GREEN, (("s", _DRUM),)),
+    Look("Busy", BLUE, (("s", _DRUM), ("f", "M2.5 8A5.5 2.2 0 0 0 13.5 8V12A5.5 2.2 0 0 1 2.5 12Z"))),
+    Look("No state", GREY, (("s", "M2.5 4H13.5M2.5 12H13.5"),)),
+    Look("Locked", VIOLET, (("f", "M3 7.4H13V14H3Z"), ("s", "M5 7.4V5A3 3 0 0 1 11 5V7.4"))),
+    Look("Scheduled", GREY, (("s", _RING), ("s", "M8 4.6V8L10.2 9.4"))),
 )
 LOOKS = {look.word: look for look in _LOOKS}
 """By the word."""
@@ -102,8 +108,8 @@ def look_of(word: object) -> Look:
 
 
 def call_look(state: CallState, kind: Kind) -> Look:
-    """Return the look of a call; a timer or an external event that is open is waited for."""
-    if state == "open" and kind in ("timer", "external event"):
+    """Return the look of a call; a timer, an external event or a lock that is open is waited for."""
+    if state == "open" and kind in ("timer", "external event", "lock"):
         return LOOKS["Waiting"]
     return STATE_LOOKS[state]
 

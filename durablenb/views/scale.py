@@ -12,11 +12,12 @@ from durablenb.views.words import lasting
 _FOLD = 120.0
 _MOST_FOLDS = 16
 _APART = 84.0
-_NICE = (
+NICE = (
     *(number * 10**power for power in range(-6, 0) for number in (1, 2, 5)),
     *(1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200),
     *(86_400 * days for days in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000)),
 )
+"""Seconds that are round in their unit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,13 @@ class Scale:
         seconds = min(max((moment - self.begin) / timedelta(seconds=1), 0.0), self.total)
         return self.pieces[bisect_right(self._begins, seconds) - 1].place(seconds)
 
+    def moment(self, x: float) -> datetime:
+        """The moment that is drawn at a place, the nearest one that there is."""
+        piece = next((one for one in self.pieces if x <= one.right), self.pieces[-1])
+        share = (x - piece.left) / (piece.right - piece.left) if piece.right > piece.left else 0.0
+        seconds = piece.begin + min(max(share, 0.0), 1.0) * (piece.end - piece.begin)
+        return self.begin + timedelta(seconds=seconds)
+
     def ticks(self) -> list[tuple[float, str]]:
         """Return places for the axis, and what stands there: time from the beginning.
 
@@ -84,7 +92,7 @@ class Scale:
             ticks.append((piece.left, "0" if number == 0 else lasting(piece.begin)))
             length = piece.end - base
             per_second = (piece.right - piece.left) / (piece.end - piece.begin)
-            step = next((nice for nice in _NICE if nice * per_second >= _APART), length + 1)
+            step = next((nice for nice in NICE if nice * per_second >= _APART), length + 1)
             sign = "" if number == 0 else "+"
             for count in range(1, int(length / step + 1e-9) + 1):
                 ticks.append((piece.place(base + count * step), sign + lasting(count * step)))

@@ -36,14 +36,26 @@ def picture_text(shown: Picture) -> str:
 
 
 def hub_text(shown: HubView) -> str:
-    """Return a hub: its line of text, and how many instances there are of each status."""
+    """Return a hub: its line of text, how many instances there are of each status, and what entities."""
     assert isinstance(shown.fleet, Fleet)
     counts = shown.fleet.counts
     rows = [(name, status, count) for name in sorted(counts) for status, count in counts[name].items()]
-    if not rows:
-        return shown.text
-    more = f"\n… {len(rows) - _MOST:,} rows more" if len(rows) > _MOST else ""
-    return f"{shown.text}\n{table_text(('orchestrator', 'status', 'instances'), rows[:_MOST])}{more}"
+    parts = [shown.text]
+    if rows:
+        parts.append(table_text(("orchestrator", "status", "instances"), rows[:_MOST]))
+    if len(rows) > _MOST:
+        parts.append(f"… {len(rows) - _MOST:,} rows more")
+    entities = shown.fleet.entities
+    if entities:
+        header = ("entity", "existing", "operations", "failed", "in queues")
+        cells = [
+            (one.name, one.existing, one.completed + one.failed, one.failed, one.waiting)
+            for one in entities[:_MOST]
+        ]
+        parts.append(table_text(header, cells))
+    if len(entities) > _MOST:
+        parts.append(f"… {len(entities) - _MOST:,} names more")
+    return "\n".join(parts)
 
 
 def instances_text(shown: InstanceList) -> str:

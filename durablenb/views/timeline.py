@@ -2,54 +2,92 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Sequence
 from datetime import datetime
 
 from durablenb.queries.picture import Picture
-from durablenb.queries.steps import Call
-from durablenb.views.lanes import Lane, arrange, draw_bars, draw_density
+from durablenb.queries.steps import Call, shared_name
+from durablenb.queries.timeline import OF_ENTITIES, Kind
+from durablenb.views.density import draw_density
+from durablenb.views.lanes import Lane, arrange, draw_bars, end_of
 from durablenb.views.legend import draw_legend
 from durablenb.views.links import LINE
 from durablenb.views.scale import Piece, Scale
 from durablenb.views.svg import HAIR, INK, MUTED, RIM, WIDTH, Drawing, number, width_of
-from durablenb.views.words import lasting, plural
+from durablenb.views.words import lasting, parted, plural
 
 _LABELS = 164
 _RIGHT = 26
 _AXIS = 34
 _MOST_LANES = 24
-_BUSY = ("activity", "sub-orchestration")
+_BUSY = ("activity", "sub-orchestration", "entity call")
 _TICKS = 150
 _BAND = "#f0f2f5"
 
+AREA = (float(_LABELS), float(WIDTH - _RIGHT))
+"""From where to where moments are drawn."""
 
-def timeline_svg(picture: Picture) -> tuple[str, str] | None:
-    """Return the picture of all executions, and the sentence that says the same; None if no time passed."""
-    if not picture.calls:
+Stretch = tuple[datetime, datetime]
+"""Some of the time, from when until when."""
+
+
+def timeline_svg(
+    picture: Picture, within: Stretch | None = None, path: Container[tuple[int, int]] = ()
+) -> tuple[str, str] | None:
+    """Return the picture of all executions, and the sentence that says the same; None if no time passed.
+
+    Parameters
+    ----------
+    picture
+        The instance.
+    within
+        The time to be shown; None for all of it.
+    path
+        Calls to be pointed out, each by its execution and its number.
+    """
+    scale = scale_of(picture, within)
+    if scale is None:
         return None
-    begin = min(event.timestamp for event in picture.events)
-    end = max(event.timestamp for event in picture.events)
-    end = end if picture.now is None else max(end, picture.now)
-    if end == begin:
-        return None
-    lanes = _lanes_of(picture.calls, picture.now)
-    busy = [
-        (span.asked, lane.end_of(call, span))
-        for lane in lanes
-        if lane.kind in _BUSY
-        for call in lane.calls
-        for span in call.attempts
-    ]
-    scale = Scale(begin, end, busy, _LABELS, WIDTH - _LABELS - _RIGHT)
+    calls = picture.calls if within is None else _during(picture, within)
+    lanes = _lanes_of(calls, picture.now)
     arrange(lanes)
     sentence = _sentence(picture, scale, lanes)
     drawing, above = Drawing(WIDTH, sentence), Drawing(WIDTH, "")
     y = _draw_orchestrator(above, picture, scale)
     for lane in lanes:
-        y = _draw_lane(above, lane, scale, y)
+        y = _draw_lane(above, lane, scale, y, path)
     _draw_axis(drawing, scale, y)
     drawing.add(above)
     return drawing.finished(draw_legend(drawing, picture, scale, lanes, y)), sentence
+
+
+def scale_of(picture: Picture, within: Stretch | None = None) -> Scale | None:
+    """Return where the moments of a picture are drawn; None if no time passed."""
+    if not picture.calls:
+        return None
+    begin = min(event.timestamp for event in picture.events)
+    end = max(event.timestamp for event in picture.events)
+    end = end if picture.now is None else max(end, picture.now)
+    if within is not None:
+        begin, end = max(begin, within[0]), min(end, within[1])
+    if end <= begin:
+        return None
+    busy = [
+        (max(span.asked, begin), min(ended, end))
+        for call in picture.calls
+        if call.kind in _BUSY
+        for span in call.attempts
+        if span.asked < end and (ended := end_of(call, span, picture.now)) > begin
+    ]
+    return Scale(begin, end, busy, _LABELS, WIDTH - _LABELS - _RIGHT)
+
+
+def _during(picture: Picture, within: Stretch) -> list[Call]:
+    return [
+        call
+        for call in picture.calls
+        if call.asked <= within[1] and end_of(call, call.attempts[-1], picture.now) >= within[0]
+    ]
 
 
 def _sentence(picture: Picture, scale: Scale, lanes: Sequence[Lane]) -> str:
@@ -60,12 +98,13 @@ def _sentence(picture: Picture, scale: Scale, lanes: Sequence[Lane]) -> str:
     )
 
 
-def _lanes_of(calls: Iterable[Call], now: datetime | None) -> list[Lane]:
+def _lanes_of(calls: Sequence[Call], now: datetime | None) -> list[Lane]:
     """Return a lane for each kind and name, in the order of the first calls."""
-    groups: dict[tuple[str, str], list[Call]] = {}
+    groups: dict[tuple[Kind, str], list[Call]] = {}
+    name_of = shared_name(calls)
     for call in calls:
-        groups.setdefault((call.kind, call.name), []).append(call)
-    lanes = [Lane(several[0].name, several[0].kind, several, now) for several in groups.values()]
+        groups.setdefault((call.kind, name_of(call)), []).append(call)
+    lanes = [Lane(name, kind, several, now) for (kind, name), several in groups.items()]
     if len(lanes) <= _MOST_LANES:
         return lanes
     rest = [call for lane in lanes[_MOST_LANES - 1 :] for call in lane.calls]
@@ -95,16 +134,22 @@ def _times(count: int) -> str:
     return f"\N{MULTIPLICATION SIGN} {count:,}"
 
 
-def _draw_lane(drawing: Drawing, lane: Lane, scale: Scale, y: float) -> float:
+def _draw_lane(
+    drawing: Drawing, lane: Lane, scale: Scale, y: float, path: Container[tuple[int, int]]
+) -> float:
     drawing.path(f"M20 {number(y)}H{WIDTH - 20}", fill="none", stroke=HAIR)
     count = _times(len(lane.calls)) if len(lane.calls) > 1 else ""
     room = _LABELS - 34 - width_of(count, 10.5)
-    drawing.text(20, y + 17, lane.name, size=11.5, is_bold=True, width=room)
+    name, entity = parted(lane.name, lane.calls[0]) if lane.kind in OF_ENTITIES else (lane.name, "")
+    drawing.text(20, y + 17, name, size=11.5, is_bold=True, width=room)
+    used = width_of(name, 11.5, is_bold=True) + 5
+    if entity and room - used > 20:
+        drawing.text(20 + used, y + 17, entity, size=10, fill=MUTED, width=room - used)
     if count:
         drawing.text(_LABELS - 12, y + 17, count, size=10.5, fill=MUTED, anchor="end")
     if lane.is_strip:
         return draw_density(drawing, lane, scale, y + 4) + 5
-    return draw_bars(drawing, lane, scale, y + 5) + 5
+    return draw_bars(drawing, lane, scale, y + 5, path) + 5
 
 
 def _draw_axis(drawing: Drawing, scale: Scale, bottom: float) -> None:

@@ -16,6 +16,7 @@ from durablenb.model.failures import FailureDetails
 
 _FRAME = re.compile(r'^  File "(?P<file>.*)", line (?P<line>\d+), in (?P<name>.*)$')
 _CELL = re.compile(r"ipykernel_\d+[/\\](?P<hash>\d+)\.py$|<ipython-input-(?P<number>\d+)-")
+_OPERATION = re.compile(r"Operation '(?P<name>.*?)' on entity '(?P<entity>@.*?)' failed: ", re.DOTALL)
 _MARKS = re.compile(r"^\s*[~^]+[\s~^]*$")
 
 
@@ -33,6 +34,12 @@ def chain_of(failure: FailureDetails) -> Iterator[FailureDetails]:
 def is_wrapper(failure: FailureDetails) -> bool:
     """Whether it only says that a task failed, and another one says with what."""
     return failure.error_type == _WRAPPER and failure.inner is not None
+
+
+def operation_of(failure: FailureDetails) -> str | None:
+    """Return which operation of which entity failed, if it says so."""
+    found = _OPERATION.match(failure.message) if is_wrapper(failure) else None
+    return None if found is None else f"{found['entity']}.{found['name']}"
 
 
 def short_type(failure: FailureDetails) -> str:

@@ -20,6 +20,7 @@ _LOOKS = {
     "retry": LOOKS["Retrying"],
     "activity": LOOKS["Running"],
     "sub-orchestration": LOOKS["Running"],
+    "entity call": LOOKS["Running"],
     "start": LOOKS["Pending"],
     "turn": LOOKS["Pending"],
 }
@@ -37,7 +38,7 @@ def wait_text(wait: Wait) -> str:
         "mending": "its code to be mended",
         "code": f"the cell that defines {name}",
         "continuation": "more code",
-        "child": "a sub-orchestration that can't go on",
+        "child": f"{'an entity' if wait.name == 'entity' else 'a sub-orchestration'} that can't go on",
         "resuming": "being resumed",
         "start": "the time of its start",
         "turn": "its turn",
@@ -46,6 +47,9 @@ def wait_text(wait: Wait) -> str:
         "external event": f"the external event {name}{many}",
         "activity": f"the activity {name}{many}" + (f", attempt {wait.attempt}" if wait.attempt > 1 else ""),
         "sub-orchestration": f"the sub-orchestration {name}{many}",
+        "entity call": f"the entity's operation {name}{many}",
+        "lock": f"the lock of {wait.name}{many}",
+        "signal": f"the signal {name}{many}",
     }
     return texts[wait.kind]
 

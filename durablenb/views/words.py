@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from durablenb.queries.steps import CallState, Step
-
-_UNITS = (
-    (86_400.0, "d", 345_600.0),
-    (3_600.0, "h", 6_840.0),
-    (60.0, "min", 114.0),
-    (1.0, "s", 1.0),
-    (0.001, "ms", 0.0),
-)
-"""Size in seconds, name, and from how many seconds on it is used."""
+from durablenb.queries.durations import lasting as lasting  # it belongs to these words, too
+from durablenb.queries.steps import Call, CallState, Step
+from durablenb.queries.timeline import OF_ENTITIES, Kind
 
 _WORDS: dict[CallState, str] = {
     "failed": "failed",
@@ -26,20 +19,13 @@ _WORDS: dict[CallState, str] = {
     "completed": "completed",
 }
 
-
-def lasting(duration: timedelta | float) -> str:
-    """Return a duration in one unit.
-
-    Examples
-    --------
-    >>> [lasting(seconds) for seconds in (0, 0.0004, 0.012, 3.21, 61, 5400, 259200)]
-    ['0 s', '0.4 ms', '12 ms', '3.21 s', '61 s', '90 min', '72 h']
-    """
-    seconds = duration.total_seconds() if isinstance(duration, timedelta) else duration
-    if seconds < 1e-6:
-        return "0 s"
-    size, unit = next((one for one in _UNITS if seconds >= one[2]), _UNITS[-1])[:2]
-    return f"{seconds / size:.3g} {unit}" if seconds / size < 1_000 else f"{seconds / size:,.0f} {unit}"
+_KINDS: dict[Kind, dict[CallState, str]] = {
+    "timer": {"open": "waiting", "completed": "fired"},
+    "external event": {"open": "waiting", "completed": "arrived"},
+    "lock": {"open": "waiting", "completed": "granted"},
+    "signal": {"completed": "sent"},
+}
+"""Where the words of a kind of task are other ones."""
 
 
 def moment(when: datetime | None, *, with_date: bool = True) -> str:
@@ -48,6 +34,17 @@ def moment(when: datetime | None, *, with_date: bool = True) -> str:
         return ""
     text = f"{when:%H:%M:%S}.{when.microsecond // 1000:03}"
     return f"{when:%Y-%m-%d} {text}" if with_date else text
+
+
+def figure(value: float) -> str:
+    """Return a number, whole ones with all their digits.
+
+    Examples
+    --------
+    >>> figure(1234567.0), figure(0.1 + 0.2), figure(-2.5e20)
+    ('1,234,567', '0.3', '-2.5e+20')
+    """
+    return f"{value:,.0f}" if value == int(value) and abs(value) < 1e15 else f"{value:,.6g}"
 
 
 def plural(count: int, noun: str, nouns: str | None = None) -> str:
@@ -74,13 +71,9 @@ def compact(count: int) -> str:
     return f"{count / 1_000:.3g}k" if count < 1_000_000 else f"{count / 1_000_000:.2g}M"
 
 
-def states_text(states: Mapping[CallState, int], kind: str = "activity") -> str:
-    """Return how many calls are in each state; a timer or an event that is open is waited for."""
-    words = dict(_WORDS)
-    if kind == "timer":
-        words |= {"open": "waiting", "completed": "fired"}
-    elif kind == "external event":
-        words |= {"open": "waiting", "completed": "arrived"}
+def states_text(states: Mapping[CallState, int], kind: Kind = "activity") -> str:
+    """Return how many calls are in each state; a timer, an event or a lock that is open is waited for."""
+    words = _WORDS | _KINDS.get(kind, {})
     return ", ".join(f"{count:,} {words[state]}" for state, count in states.items())
 
 
@@ -94,6 +87,17 @@ def step_text(step: Step) -> str:
     elif step.attempts > len(step.calls):
         states += f", {step.attempts:,} tries"
     return states
+
+
+def parted(name: str, call: Call) -> tuple[str, str]:
+    """Return the name of a call, or of several, as what is asked for and of which entity, if of one."""
+    if call.kind == "lock":
+        return "lock", name
+    request = call.attempts[0].request
+    if call.kind not in OF_ENTITIES or request is None:
+        return name, ""
+    operation = str(getattr(request, "name", ""))
+    return operation, name.removesuffix(f".{operation}")
 
 
 def bare(message: str) -> str:

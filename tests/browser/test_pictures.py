@@ -77,6 +77,24 @@ waiting""",
     """failed = hub.start(season, 600, instance_id="season")
 failed.result()""",
     "failed",
+    """@hub.entity
+class Account:
+    def __init__(self):
+        self.balance = 0
+    def deposit(self, amount: int):
+        self.balance += amount
+    def withdraw(self, amount: int):
+        if amount > self.balance:
+            raise ValueError(f"{amount} is more than <b>$x$</b>")
+        self.balance -= amount
+
+account = hub.entity(Account, "Ada & $x$")
+for amount in (50, 20, 70):
+    account.deposit(amount)
+    account.withdraw(60)
+while hub.step():
+    pass
+account""",
     "hub",
     "hub.instances()",
     "failed.history()",
@@ -86,7 +104,7 @@ failed.result()""",
     "clock",
     "df.SystemClock()",
 ]
-SHOWN = 11
+SHOWN = 12
 FAILING = next(place for place, cell in enumerate(CELLS) if "failed.result()" in cell)
 
 

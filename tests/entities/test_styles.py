@@ -330,7 +330,7 @@ def test_an_orchestrator_holds_an_entity_as_an_object(hub):
         return (yield counter.add(3))
 
     assert hub.run(use) == 5
-    assert repr(hub.entity(Counter, "a")).startswith("<EntityHandle")
+    assert repr(hub.entity(Counter, "a")) == "<counter a: Idle, 2 operations>"
 
 
 def test_a_client_signals_an_entity_as_an_object(hub):

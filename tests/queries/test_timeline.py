@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 import durablenb as df
-from durablenb.queries.timeline import spans_of, timeline_text
+from durablenb.queries.bars import timeline_text
+from durablenb.queries.timeline import spans_of
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -240,6 +241,74 @@ def test_a_rewound_orchestration_shows_each_success_once_and_each_failure(hub, c
     ]
 
 
+def test_calls_signals_and_locks_of_entities_are_spans(hub, clock):
+    account = df.EntityId("Account", "a")
+    audit = df.EntityId("Audit", "all")
+
+    @hub.entity(name="Account")
+    def keep(context):
+        clock.advance(seconds=2)
+        if context.operation_name == "fail":
+            raise OSError("no")
+
+    hub.add_entity(lambda context: None, "Audit")
+
+    @hub.orchestrator
+    def use(context):
+        with (yield context.lock([account, audit])):
+            yield context.call_entity(account, "add")
+            yield context.create_timer(later(context, 10))
+        context.signal_entity(audit, "note")
+        yield context.call_entity(account, "fail")
+
+    handle = hub.start(use)
+    handle.wait()
+    assert seen(handle) == [
+        ("@account@a, @audit@all", "completed", 0, 0, 0),
+        ("@account@a.add", "completed", 0, 0, 2),
+        ("timer", "completed", 2, 2, 12),
+        ("@audit@all.note", "completed", 12, 12, 12),
+        ("@account@a.fail", "failed", 12, 12, 14),
+    ]
+    lock, call, _, signal, _ = spans_of(handle.history())
+    assert [lock.kind, call.kind, signal.kind] == ["lock", "entity call", "signal"]
+    assert lock.released == START + timedelta(seconds=12)
+    assert signal.answer is None
+
+
+def test_a_lock_that_is_left_open_is_released_with_the_end(hub, clock):
+    account = df.EntityId("Account", "a")
+
+    @hub.entity(name="Account")
+    def keep(context):
+        clock.advance(seconds=2)
+
+    @hub.orchestrator
+    def leaving(context):
+        yield context.lock([account])
+        yield context.call_entity(account, "add")
+
+    handle = hub.start(leaving)
+    handle.result()
+    assert spans_of(handle.history())[0].released == START + timedelta(seconds=2)
+
+
+def test_a_lock_that_another_one_has_is_open(hub):
+    account = df.EntityId("Account", "a")
+    hub.add_entity(lambda context: None, "Account")
+
+    @hub.orchestrator
+    def holding(context):
+        with (yield context.lock([account])):
+            yield context.wait_for_external_event("Done")
+
+    hub.start(holding)
+    settle(hub)
+    second = hub.start(holding)
+    settle(hub)
+    assert seen(second) == [("@account@a", "open", 0, 0, 0)]
+
+
 # -- the drawing -------------------------------------------------------------------------------------
 
 
@@ -284,6 +353,22 @@ def test_many_calls_of_one_name_share_a_line(hub, clock):
     assert line.endswith(" ✗2")
     assert "20.000 s" in line
     assert timer.startswith("timer ")
+
+
+def test_the_same_asked_of_many_entities_shares_a_line(hub):
+    hub.add_entity(lambda context: None, "Shop")
+
+    @hub.orchestrator
+    def tell(context):
+        for number in range(20):
+            context.signal_entity(df.EntityId("Shop", str(number)), "open")
+        yield context.create_timer(later(context, 10))
+
+    handle = hub.start(tell)
+    handle.result()
+    lines = handle.history().timeline(20).splitlines()
+    assert [line.split()[0] for line in lines[:2]] == ["@shop@*.open", "timer"]
+    assert f"{chr(215)} 20" in lines[0]
 
 
 def test_the_shared_line_is_higher_where_more_is_under_way(hub):

@@ -53,6 +53,11 @@ class Stage:
             self.hub.step()
         return handle
 
+    def settle(self) -> None:
+        """Does all that can be done now."""
+        while self.hub.step():
+            pass
+
     def done(self, name: str, input_: Any = None) -> df.Handle:
         """Starts an instance and waits until it has ended, well or not."""
         handle = self.begin(name, input_)
@@ -138,7 +143,81 @@ def idle(context):
     return context.get_input()
 
 
-ALL = (chain, fan_out, loop, race, retrying, family, doomed, eternal, overlapping, any_order, idle)
+A, B, AUDIT = df.EntityId("Account", "a"), df.EntityId("Account", "b"), df.EntityId("Audit", "all")
+
+
+def transfer(context):
+    with (yield context.lock([A, B])):
+        yield context.call_entity(A, "withdraw", context.get_input())
+        yield context.call_activity("charge", 1)
+        yield context.call_entity(B, "deposit", context.get_input())
+    context.signal_entity(AUDIT, "note", context.get_input())
+    return (yield context.call_entity(A, "get"))
+
+
+def keeper(context):
+    with (yield context.lock([B])):
+        yield context.wait_for_external_event("Done")
+
+
+def tally(context):
+    shops = [df.EntityId("Shop", f"no {place}") for place in range(context.get_input())]
+    for shop in shops:
+        context.signal_entity(shop, "open")
+    return sum((yield context.task_all([context.call_entity(shop, "count", 2) for shop in shops])))
+
+
+def asking(context):
+    return (yield context.call_entity(A, "withdraw", context.get_input()))
+
+
+ALL = (
+    *(chain, fan_out, loop, race, retrying, family, doomed, eternal, overlapping, any_order, idle),
+    *(transfer, keeper, tally, asking),
+)
+
+
+# -- entities ------------------------------------------------------------------------------------
+
+
+def account_of(made: Stage) -> type:
+    """An entity of money, which takes its time."""
+
+    class Account:
+        def __init__(self) -> None:
+            self.balance = 100
+            self.owner = "Ada"
+
+        def deposit(self, amount: int) -> int:
+            made.clock.advance(seconds=0.5)
+            self.balance += amount
+            return self.balance
+
+        def withdraw(self, amount: int) -> int:
+            made.clock.advance(seconds=0.5)
+            if amount > self.balance:
+                raise ValueError(f"{amount} is more than {self.balance}")
+            self.balance -= amount
+            return self.balance
+
+        def get(self) -> int:
+            return self.balance
+
+        def delete(self) -> None: ...
+
+    return Account
+
+
+def audit(context):
+    context.set_state([*context.get_state(list), context.get_input()])
+
+
+def shop(context):
+    if context.operation_name == "close":
+        context.destruct_on_exit()
+    else:
+        context.set_state(context.get_state(lambda: 0) + (context.get_input() or 0))
+    return context.get_state()
 
 
 def stage(path: Path | str = ":memory:") -> Stage:
@@ -153,6 +232,9 @@ def furnish(made: Stage, *, without: tuple[str, ...] = ()) -> None:
     for function in ALL:
         if function.__name__ not in without:
             made.orchestrator(function)
+    for function, name in ((account_of(made), "Account"), (audit, "Audit"), (shop, "Shop")):
+        if name not in without:
+            made.hub.add_entity(function, name)
     activities: dict[str, tuple[float, Callable[[Any, int], bool] | None]] = {
         "reserve": (0.4, None),
         "charge": (1.3, None),
@@ -253,6 +335,36 @@ def immediate(made: Stage) -> df.Handle:
     return made.done("idle", {"a": [1, None]})
 
 
+def transferred(made: Stage) -> df.Handle:
+    return made.done("transfer", 30)
+
+
+def locked_out(made: Stage) -> df.Handle:
+    made.begin("keeper", steps=3)
+    handle = made.begin("transfer", 30)
+    made.settle()
+    made.clock.advance(minutes=5)
+    return handle
+
+
+def in_a_section(made: Stage) -> df.Handle:
+    return made.begin("transfer", 30, steps=6)
+
+
+def queued(made: Stage) -> df.Handle:
+    for amount in (5, 10, 15):
+        made.hub.client.signal_entity(A, "deposit", amount)
+    return made.begin("asking", 3, steps=1)
+
+
+def refused(made: Stage) -> df.Handle:
+    return made.done("asking", 300)
+
+
+def tallied(made: Stage) -> df.Handle:
+    return made.done("tally", 40)
+
+
 def fanned(made: Stage) -> df.Handle:
     return made.done("fan_out", 20)
 
@@ -277,6 +389,7 @@ SCENES: dict[str, Callable[[Stage], df.Handle]] = {
             fanned,
             fanned_wide,
         ),
+        *(transferred, locked_out, in_a_section, queued, refused, tallied),
     )
 }
 """By name; each is given a stage, and gives a handle."""

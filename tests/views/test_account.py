@@ -11,7 +11,7 @@ import durablenb as df
 from durablenb.model import display
 from durablenb.model.failures import FailureDetails
 from durablenb.views.traces import cell_or_file, place_of, places_of
-from tests.views.scenes import STUCK, stage
+from tests.views.scenes import STUCK, A, stage
 
 PACKAGE = str(Path(df.__file__).parent)
 
@@ -139,6 +139,39 @@ def test_the_other_errors_have_their_message_and_your_line() -> None:
     assert raised(lambda: made.hub.start("race"))[0] == (
         "StoreError: The hub is closed. Open it again: durablenb.TaskHub(path)."
     )
+
+
+def test_a_failed_call_of_an_entity_is_told_with_the_entity_and_both_lines() -> None:
+    made = stage()
+    lines = raised(made.done("asking", 300).result)
+    assert lines[0] == "ValueError (also a TaskFailedError): 300 is more than 100"
+    text = "\n".join(lines)
+    assert text.index("ValueError was raised at withdraw, line") < text.index(
+        "@account@a.withdraw was waited for at asking, line"
+    )
+    assert 'raise ValueError(f"{amount} is more than {self.balance}")' in text
+    assert 'yield context.call_entity(A, "withdraw", context.get_input())' in text
+
+
+def test_a_broken_rule_of_locks_is_told_with_the_rule_and_the_line() -> None:
+    made = stage()
+
+    @made.hub.orchestrator
+    def nested(context):
+        with (yield context.lock([A])):
+            yield context.call_sub_orchestrator("idle")
+
+    lines = raised(lambda: made.hub.run(nested))
+    assert lines[0] == (
+        "LockingRulesViolationError (also a TaskFailedError): A sub-orchestration can't be called in a "
+        "critical section."
+    )
+    text = " ".join(" ".join(lines).split())
+    assert (
+        "might wait for the entities that are locked here, @account@a. Call it before or afterwards." in text
+    )
+    assert "LockingRulesViolationError was raised at nested, line" in text
+    assert any(line.endswith('yield context.call_sub_orchestrator("idle")') for line in lines)
 
 
 def test_a_terminated_orchestration_gives_the_reason() -> None:

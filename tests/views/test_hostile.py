@@ -130,6 +130,33 @@ def hostile(text: str, made: Stage) -> df.Handle:
     return handle
 
 
+def hostile_entity(text: str, made: Stage) -> tuple[df.EntityHandle, df.Handle]:
+    """An entity and what calls it, all of whose names, values, states and failures are this text."""
+    place = len(made.hub.instances())
+    name = "".join(one for one in text[:60] if one.isprintable() and one not in "/\\#?@")
+    key = "".join(one for one in text[:60] if one.isprintable() and one not in "/\\#?")
+    entity = df.EntityId(f"{place} {name}", f"{place} {key}")
+
+    def keeping(context):
+        context.set_state({text[:50]: [text], text[50:90] or "more": place})
+        if context.operation_name.startswith("bad"):
+            raise ValueError(text)
+        return text
+
+    def orchestrator(context):
+        context.signal_entity(entity, f"bad {text[:80]}", text)
+        with (yield context.lock([entity])):
+            yield context.call_entity(entity, f"ok {text[:80]}", text)
+            yield context.wait_for_external_event("never")
+
+    made.hub.add_entity(keeping, entity.name)
+    made.hub.add_orchestrator(orchestrator, text[:150])
+    handle = made.hub.start(text[:150], instance_id=f"{place} {key}")
+    made.settle()
+    made.hub.client.signal_entity(entity, f"later {text[:80]}", text)
+    return df.EntityHandle(made.hub.client, entity), handle
+
+
 def plain(text: str) -> str:
     return "".join(character for character in text if "!" <= character <= "~")
 
@@ -147,6 +174,21 @@ def test_names_ids_values_and_errors_are_shown_and_obeyed_by_nobody(start: int) 
         pages = [harmless(bundle_of(one)["text/html"]) for one in shown]
         assert len(bundle_of(handle)["text/html"]) < 100_000
         assert plain(text)[:20] in plain(pages[0].text)
+
+
+@pytest.mark.parametrize("start", range(0, 200, 40))
+def test_entities_are_shown_and_obeyed_by_nobody(start: int) -> None:
+    made: Stage | None = None
+    for place, text in enumerate(PAYLOADS[start : start + 40 : 2]):
+        made = Stage() if made is None or place % 5 == 0 else made
+        entity, handle = hostile_entity(text, made)
+        for shown in (entity, handle, made.hub):
+            page = harmless(bundle_of(shown)["text/html"])
+            assert len(bundle_of(shown)["text/html"]) < 100_000
+            assert "\x1b" not in bundle_of(shown)["text/plain"]
+            assert page.pictures
+        assert "1 failed" in repr(entity)
+        assert plain(text)[:20] in plain(harmless(bundle_of(entity)["text/html"]).text)
 
 
 def test_an_account_obeys_no_escape_of_the_data() -> None:

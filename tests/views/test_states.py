@@ -30,6 +30,12 @@ WORDS = {
     "immediate": ["Completed"],
     "fanned": ["Completed"],
     "fanned_wide": ["Completed"],
+    "transferred": ["Completed"],
+    "locked_out": ["Running", "Waiting"],
+    "in_a_section": ["Running"],
+    "queued": ["Running"],
+    "refused": ["Failed"],
+    "tallied": ["Completed"],
 }
 STUCK_WORDS = {
     "held": "Held",
@@ -38,6 +44,17 @@ STUCK_WORDS = {
     "with_held_child": "Blocked",
 }
 TEXTS = {
+    "transferred": (
+        "<transfer transfer: Completed>\n"
+        "step                    kind         calls  state\n"
+        "──────────────────────  ───────────  ─────  ─────────\n"
+        "@account@a, @account@b  lock             1  granted\n"
+        "@account@a.withdraw     entity call      1  completed\n"
+        "charge                  activity         1  completed\n"
+        "@account@b.deposit      entity call      1  completed\n"
+        "@audit@all.note         signal           1  sent\n"
+        "@account@a.get          entity call      1  completed"
+    ),
     "pending": "<chain chain: Pending>\nwaits for its turn",
     "waiting": (
         "<race race: Running, waiting>\n"

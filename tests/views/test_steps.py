@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import networkx
 import pytest
 
+from durablenb.queries.calls import calls_of
 from durablenb.queries.flow import flow_of
 from durablenb.queries.folding import Fold, folds_of
-from durablenb.queries.graph import graph_of
-from durablenb.queries.steps import Flow, calls_of
+from durablenb.queries.steps import Flow
 from durablenb.queries.waits import Obstacle, waits_of
 from tests.views.reading import scene
-from tests.views.scenes import SCENES, stage
+from tests.views.scenes import stage
 
 
 def flow(name: str) -> Flow:
@@ -258,46 +257,3 @@ def test_calls_of_one_name_are_one_wait() -> None:
     events = list(made.begin("fan_out", 40, steps=4).history())
     (wait,) = waits_of(events, calls_of(events))
     assert (wait.kind, wait.name, wait.count) == ("activity", "crunch", 38)
-
-
-# -- networkx ------------------------------------------------------------------------------------
-
-
-def test_a_handle_gives_a_networkx_graph() -> None:
-    graph = scene("fanned").graph()
-    assert isinstance(graph, networkx.DiGraph)
-    assert list(networkx.topological_sort(graph)) == ["start", "crunch", "join #1", "merge", "end"]
-    crunch = graph.nodes["crunch"]
-    assert (crunch["kind"], crunch["status"], crunch["count"], crunch["attempts"]) == (
-        "activity",
-        "failed",
-        20,
-        20,
-    )
-    assert (crunch["failed"], crunch["completed"]) == (1, 19)
-    assert crunch["ended"] - crunch["asked"] == timedelta(milliseconds=80)
-    assert len(crunch["event_ids"]) == 40
-    assert graph.nodes["end"]["status"] == "Completed"
-    assert graph.edges["crunch", "join #1"]["relation"] == "awaits"
-    assert graph.edges["join #1", "merge"]["relation"] == "scheduled-by"
-    assert graph.edges["start", "crunch"]["relation"] == "scheduled-by"
-
-
-def test_equal_names_get_numbers_and_loops_go_back() -> None:
-    def twice(context):
-        for name in ("reserve", "ship", "reserve", "start"):
-            yield context.call_activity(name, 1)
-
-    made = stage()
-    made.activity("start")
-    made.orchestrator(twice)
-    graph = graph_of(flow_of(list(made.done("twice").history())))
-    assert list(graph) == ["start", "reserve", "ship", "reserve #3", "start #4", "end"]
-    assert scene("looped").graph().edges["timer", "poll"]["is_back"] is True
-
-
-@pytest.mark.parametrize("name", SCENES)
-def test_every_node_and_edge_is_described(name: str) -> None:
-    graph = scene(name).graph()
-    assert all({"kind", "name", "status", "count"} <= set(node) for _, node in graph.nodes(data=True))
-    assert {edge["relation"] for *_, edge in graph.edges(data=True)} <= {"awaits", "scheduled-by"}
