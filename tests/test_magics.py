@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
+import logging
+import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +22,10 @@ from nbclient import NotebookClient
 from traitlets.config import Config
 
 import durablenb as df
+from durablenb.magics import parsing
+from durablenb.magics.parsing import COMMANDS
+
+REFERENCE = Path(__file__).parent.parent / "docs/reference/magics.md"
 
 
 @pytest.fixture
@@ -119,16 +127,310 @@ def test_the_magics_are_documented_where_ipython_looks(shell) -> None:
         assert word in shell.object_inspect_text(f"%{name}")
 
 
-def test_ids_are_completed(shell, hub) -> None:
-    def completed(line: str) -> list[str]:
-        with provisionalcompleter():
-            return sorted(one.text for one in shell.Completer.completions(line, len(line)))
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_is_documented_with_its_options(shell, command) -> None:
+    (commands,) = (
+        action.choices
+        for action in parsing._parser()._actions
+        if isinstance(action, argparse._SubParsersAction)
+    )
+    options = {option for action in commands[command]._actions for option in action.option_strings}
+    for text in (shell.object_inspect_text("%durable"), REFERENCE.read_text("utf-8")):
+        assert re.search(rf"(%durable |[ ;:`]){command}\b", text)
+        assert {option for option in options - {"-h", "--help"} if option not in text} == set()
 
-    assert {"ls", "show"} <= set(completed("%durable "))
-    assert completed("%durable show wai") == ["waiting-1"]
-    assert {"good-1", "bad-1", "waiting-1"} <= set(completed("%durable show "))
+
+def completed(shell: InteractiveShell, line: str) -> list[str]:
+    """What a line may go on with."""
+    with provisionalcompleter():
+        return sorted(one.text for one in shell.Completer.completions(line, len(line)))
+
+
+def test_commands_and_ids_are_completed(shell, hub) -> None:
+    assert set(COMMANDS) <= set(completed(shell, "%durable "))
+    assert completed(shell, "%durable sus") == ["suspend"]
+    for command in ("show", "history", "sequence", "watch", "logs", "raise", "terminate", "purge"):
+        assert completed(shell, f"%durable {command} wai") == ["waiting-1"]
+    assert {"good-1", "bad-1", "waiting-1"} <= set(completed(shell, "%durable show "))
     hub.close()
-    assert "waiting-1" not in completed("%durable show wai")
+    assert "waiting-1" not in completed(shell, "%durable show wai")
+
+
+def test_statuses_names_and_options_are_completed(shell, hub) -> None:
+    assert completed(shell, "%durable ls --status fa") == ["Failed"]
+    assert completed(shell, "%durable ls --name wai") == ["waiting"]
+    assert {"--since", "--status"} <= set(completed(shell, "%durable ls --s"))
+    assert completed(shell, "%durable logs good-1 --level war") == ["WARNING"]
+
+
+def test_events_that_are_waited_for_are_completed(shell, hub) -> None:
+    assert completed(shell, "%durable raise waiting-1 g") == ["Go"]
+    hub.handle("waiting-1").raise_event("Go")
+    assert "Go" not in completed(shell, "%durable raise waiting-1 ")
+
+
+def test_entities_are_completed(shell, shop) -> None:
+    assert {"counter@a", "counter@b"} <= set(completed(shell, "%durable entity @co"))
+    assert "a" not in completed(shell, "%durable entity @counter@b")
+    assert completed(shell, "%durable entities co") == ["counter"]
+
+
+def test_the_hub_that_is_named_is_completed_and_asked(shell, hub) -> None:
+    shell.user_ns["the_hub"] = hub
+    with df.TaskHub(":memory:"):
+        assert completed(shell, "%durable --hub the_") == ["the_hub"]
+        assert completed(shell, "%durable --hub the_hub show wai") == ["waiting-1"]
+        assert "waiting-1" not in completed(shell, "%durable show wai")
+
+
+# -- one instance ------------------------------------------------------------------------------------
+
+
+def test_each_part_of_an_instance_is_shown(shell, hub) -> None:
+    def shown(line: str) -> Any:
+        return shell.run_line_magic("durable", line)
+
+    handle = hub.handle("waiting-1")
+    assert shown("history waiting-1") == handle.history()
+    assert shown("sequence waiting-1") == handle.sequence()
+    assert shown("logs waiting-1") == handle.logs()
+    graph = shown("graph waiting-1")._repr_mimebundle_()
+    assert graph["text/html"].count("<img") == 2  # the status, and the graph
+    assert graph["text/plain"].startswith("<waiting waiting-1: Running, waiting>")
+    timeline = shown("timeline waiting-1")._repr_mimebundle_()
+    assert "<table>" not in timeline["text/html"]
+    assert timeline["text/plain"].startswith("<timeline of waiting-1>\nGo  ")
+    with pytest.raises(df.InstanceNotFoundError, match="nobody"):
+        shown("graph nobody")
+
+
+def test_watch_gives_the_live_view(shell, hub, monkeypatch) -> None:
+    monkeypatch.setattr(df.Handle, "watch", lambda handle: f"a live view of {handle.id}")
+    assert shell.run_line_magic("durable", "watch waiting-1") == "a live view of waiting-1"
+
+
+def test_logs_are_filtered(shell) -> None:
+    with df.TaskHub(":memory:", mode="kernel") as hub:
+
+        @hub.activity
+        def speak(text):
+            print(text)
+            logging.getLogger("shop").warning("mind the step")
+
+        @hub.orchestrator
+        def speaking(context):
+            yield context.call_activity(speak, "one")
+            yield context.call_activity(speak, "two")
+
+        hub.run(speaking, instance_id="a")
+        messages = {
+            line: [one.message for one in shell.run_line_magic("durable", f"logs a {line}")]
+            for line in ("", "--task 1", "--level warning", "--name speaking")
+        }
+        assert len(messages[""]) == 4
+        assert messages["--task 1"] == ["two", "mind the step"]
+        assert messages["--level warning"] == ["mind the step"] * 2
+        assert messages["--name speaking"] == []
+        with pytest.raises(UsageError, match="loud"):
+            shell.run_line_magic("durable", "logs a --level loud")
+
+
+def test_where_says_which_hub_it_is(shell, hub, capsys) -> None:
+    assert shell.run_line_magic("durable", "where") is None
+    assert capsys.readouterr().out == f"durablenb {df.__version__}, in memory\n"
+
+
+def test_sql_is_answered_by_durable_too(shell, hub) -> None:
+    assert shell.run_line_magic("durable", "sql select 1 + 1").fetchall() == [(2,)]
+    shell.user_ns |= {"another": hub, "name": "good"}
+    query = "select instance_id from instances where name = $name"
+    with df.TaskHub(":memory:"):
+        for line in (f"sql --hub another {query}", f"--hub another sql {query}"):
+            assert shell.run_line_magic("durable", line).fetchall() == [("good-1",)]
+    assert shell.run_line_magic("durable", f"sql found << {query}") is None
+    assert shell.user_ns["found"].fetchall() == [("good-1",)]
+
+
+# -- steering ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "arrived"),
+    [
+        ("", None),
+        ("7", 7),
+        ('{"ok": true, "by": "Ada L."}', {"ok": True, "by": "Ada L."}),
+        ('"yes"', "yes"),
+        ("yes, please", "yes, please"),
+        ("'7'", "7"),
+        ("it's fine", "it's fine"),
+        ("null", None),
+        ("$form", {"rows": [1, 2]}),
+    ],
+)
+def test_an_event_is_raised_with_json_a_variable_or_text(shell, hub, capsys, value, arrived) -> None:
+    shell.user_ns["form"] = {"rows": [1, 2]}
+    shell.run_line_magic("durable", f"raise waiting-1 go {value}")
+    assert hub.handle("waiting-1").result() == arrived
+    told = "" if arrived is None else f" with {arrived!r}"
+    assert capsys.readouterr().out == f"waiting-1 was sent go{told}.\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("raise waiting-1 Go {ok: true}", "{ok: true} is no JSON: "),
+        ("raise waiting-1 Go $nothing", "There is no variable 'nothing'"),
+        ("raise waiting-1", "required: event"),
+        ("raise good-1 Go", "'good-1' is Completed and takes no events any more"),
+        ("suspend good-1", "good-1 is Completed and can't be suspended any more"),
+        ("resume bad-1", "bad-1 is Failed and can't be resumed any more"),
+        ("rewind good-1", "good-1"),
+        ("purge waiting-1", "waiting-1"),
+        ("restart waiting-1 --same-id", "waiting-1 is Running: it has to end first, see %durable terminate"),
+        ("entity counter", "'counter' is no entity's id. Expected @name@key"),
+    ],
+)
+def test_what_can_not_be_done_is_refused_with_what_to_do(shell, hub, line, words) -> None:
+    assert words in refused(shell, "durable", line)
+
+
+def test_what_was_done_is_said(shell, hub, capsys) -> None:
+    def said(line: str) -> str:
+        shell.run_line_magic("durable", line)
+        return capsys.readouterr().out.rstrip("\n")
+
+    def status(instance_id: str) -> str:
+        return str(hub.handle(instance_id).status().runtime_status)
+
+    assert said("suspend waiting-1 for the night") == (
+        "waiting-1 rests: for the night. It goes on with: %durable resume waiting-1"
+    )
+    assert status("waiting-1") == "Suspended"
+    assert said("resume waiting-1") == "waiting-1 goes on."
+    assert status("waiting-1") == "Running"
+    assert said("terminate waiting-1 isn't wanted") == (
+        "waiting-1 was terminated, with its sub-orchestrations: isn't wanted."
+    )
+    assert (status("waiting-1"), hub.handle("waiting-1").status().output) == ("Terminated", "isn't wanted")
+    assert said("terminate waiting-1").startswith("waiting-1 had ended already, it is Terminated")
+    assert said("restart waiting-1 --same-id") == (
+        "waiting-1 was started again, with its input, as waiting-1."
+    )
+    assert status("waiting-1") == "Pending"
+    assert said("rewind bad-1") == "bad-1 does again what failed; what succeeded stays."
+    assert hub.sql("select count(*) from history where event_type = 'ExecutionRewound'").fetchall() == [(1,)]
+    assert said("purge good-1") == "good-1 was deleted with its history."
+    assert ids(hub.instances()) == ["bad-1", "waiting-1"]
+
+
+def test_a_restart_gives_the_new_instance(shell, hub) -> None:
+    made = shell.run_line_magic("durable", "restart good-1")
+    assert made.id != "good-1"
+    assert made.result() == 7
+
+
+def test_a_purge_tells_of_the_children(shell, capsys) -> None:
+    with df.TaskHub(":memory:", mode="kernel") as hub:
+        hub.add_orchestrator(lambda context: 1, "child")
+
+        def parent(context: Any) -> Any:
+            yield context.task_all([context.call_sub_orchestrator("child") for _ in range(2)])
+
+        hub.run(hub.orchestrator(parent), instance_id="a")
+        shell.run_line_magic("durable", "purge a")
+        assert capsys.readouterr().out == "a was deleted with its history, and 2 sub-orchestrations.\n"
+        assert hub.instances() == []
+
+
+def test_a_file_that_is_read_is_not_changed(shell, tmp_path) -> None:
+    with df.TaskHub(tmp_path / "flows.duckdb", mode="kernel") as hub:
+        hub.add_orchestrator(lambda context: 1, "one")
+        hub.run("one", instance_id="a")
+    with df.open_history(tmp_path / "flows.duckdb") as file:
+        shell.user_ns["file"] = file
+        for command in ("raise", "terminate", "suspend", "resume", "rewind", "restart", "purge"):
+            event = "Go" if command == "raise" else ""
+            told = refused(shell, "durable", f"--hub file {command} a {event}")
+            assert told.endswith(
+                "is only read, so a can't be changed. Open it as a hub: durablenb.TaskHub(path)."
+            )
+        assert "file that is only read" in refused(shell, "durable", "watch a --hub file")
+        assert shell.run_line_magic("durable", "sequence a --hub file") == file.handle("a").sequence()
+
+
+CRASH = """
+import durablenb as df
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
+
+config = Config()
+config.HistoryManager.enabled = False
+shell = InteractiveShell(config=config)
+shell.run_line_magic("load_ext", "durablenb")
+shell.run_line_magic("durable", "crash{more}")
+print("alive")
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "typed", "is_alive"), [("", "yes\n", False), ("", "no\n", True), (" --yes", "", False)]
+)
+def test_a_crash_kills_the_process_if_it_is_confirmed(more, typed, is_alive, tmp_path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CRASH.replace("{more}", more)],
+        input=typed,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"IPYTHONDIR": str(tmp_path)},
+    )
+    assert done.stdout.endswith("alive\n") == is_alive
+    assert done.returncode == (0 if is_alive else -signal.SIGKILL)
+    assert ("Type yes" in done.stdout) == (more == "")
+
+
+def test_a_crash_that_nobody_can_confirm_does_nothing(shell, monkeypatch) -> None:
+    def nobody(question: str) -> str:
+        raise EOFError
+
+    monkeypatch.setattr("builtins.input", nobody)
+    assert refused(shell, "durable", "crash").endswith("confirm it with %durable crash --yes.")
+
+
+# -- entities ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shop(shell: InteractiveShell) -> Iterator[df.TaskHub]:
+    """A hub with two counters and a light."""
+    with df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock()) as hub:
+
+        @hub.entity
+        class Counter:
+            def __init__(self) -> None:
+                self.value = 0
+
+            def add(self, amount: int) -> None:
+                self.value += amount
+
+        hub.add_entity(Counter, "light")
+        for name, key in (("Counter", "a"), ("Counter", "b"), ("light", "hall")):
+            hub.entity(name, key).add(3)
+        while hub.step():
+            pass
+        yield hub
+
+
+def test_entities_are_listed_and_one_is_shown(shell, shop) -> None:
+    def listed(line: str) -> list[tuple[Any, ...]]:
+        return shell.run_line_magic("durable", line).fetchall()
+
+    assert [row[:3] for row in listed("entities")] == [
+        (name, '{"value": 3}', 1) for name in ("@counter@a", "@counter@b", "@light@hall")
+    ]
+    assert [row[0] for row in listed("entities Counter")] == ["@counter@a", "@counter@b"]
+    for line in ("entity @counter@a", "entity counter@a", "entity @Counter@a"):
+        assert shell.run_line_magic("durable", line).state() == {"value": 3}
 
 
 # -- %durable_sql ------------------------------------------------------------------------------------

@@ -1,0 +1,117 @@
+"""What a line of `%durable` asks for."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from argparse import SUPPRESS, Namespace
+from io import StringIO
+from typing import Any
+
+from IPython.core.error import UsageError
+from IPython.core.magic_arguments import MagicArgumentParser
+
+STEERING = ("raise", "terminate", "suspend", "resume", "rewind", "restart", "purge")
+"""Commands that change an instance."""
+
+LOOKS = ("show", "history", "graph", "timeline", "sequence", "watch", "logs")
+"""Commands that show one."""
+
+COMMANDS = ("where", "ls", *LOOKS, *STEERING, "entities", "entity", "sql", "crash")
+
+_WITH_REST = {"raise": 3, "terminate": 2, "suspend": 2, "resume": 2, "rewind": 2, "sql": 1}
+"""Commands whose last argument is the rest of the line as it stands, after so many words."""
+
+_VARIABLE = re.compile(r"\$([^\W\d]\w*)")
+
+
+def options_of(line: str) -> Namespace:
+    """Return what a line asks for; `rest` is the rest of the line as it stands, where a command takes that.
+
+    Raises
+    ------
+    UsageError
+        If it isn't understood; the message says why.
+    """
+    try:
+        words, rest = _split(line)
+    except ValueError as error:
+        raise UsageError(f"{error} in {line!r}.") from None
+    options: Namespace = _parser().parse_args(words)
+    options.rest = rest
+    return options
+
+
+def value_of(text: str, variables: dict[str, Any]) -> Any:
+    """Return the value that a line has: JSON, a variable as ``$name``, or plain text; without any, None.
+
+    Raises
+    ------
+    UsageError
+        If it looks like JSON and isn't, or there is no such variable.
+    """
+    if not text:
+        return None
+    if (found := _VARIABLE.fullmatch(text)) is not None:
+        if found[1] not in variables:
+            raise UsageError(
+                f"There is no variable {found[1]!r}. Write '{text}' in quotes to send it as text."
+            )
+        return variables[found[1]]
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        if text[0] in '{["':
+            raise UsageError(f"{text} is no JSON: {error}. A value of Python's is sent as $name.") from None
+    return words_of(text)
+
+
+def words_of(text: str) -> str:
+    """Return text without the quotes around it, where there are any."""
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
+        return text[1:-1]
+    return text
+
+
+def _split(line: str) -> tuple[list[str], str]:
+    stream = StringIO(line)
+    lexer = shlex.shlex(stream, posix=True)
+    lexer.whitespace_split = True
+    lexer.commenters = ""
+    words: list[str] = []
+    places: list[str] = []  # words that are no options
+    while len(places) < _WITH_REST.get(places[0] if places else "", len(line) + 1):
+        word = lexer.get_token()
+        if word is None:
+            break
+        words.append(word)
+        if word == "--hub" and (name := lexer.get_token()) is not None:
+            words.append(name)
+        elif not word.startswith("--hub"):
+            places.append(word)
+    return words, stream.read().strip()
+
+
+def _parser() -> MagicArgumentParser:
+    parser = MagicArgumentParser(prog="%durable")  # type: ignore[no-untyped-call]
+    parser.add_argument("--hub")
+    commands = parser.add_subparsers(dest="command")
+    made = {name: commands.add_parser(name) for name in COMMANDS}
+    for name in (*LOOKS, *STEERING):
+        made[name].add_argument("instance")
+    made["ls"].add_argument("--status", action="append")
+    made["ls"].add_argument("--name")
+    made["ls"].add_argument("--since")
+    made["ls"].add_argument("--top", type=int)
+    made["logs"].add_argument("--level")
+    made["logs"].add_argument("--task", type=int)
+    made["logs"].add_argument("--name")
+    made["raise"].add_argument("event")
+    made["restart"].add_argument("--same-id", action="store_true")
+    made["entities"].add_argument("name", nargs="?")
+    made["entity"].add_argument("entity")
+    made["crash"].add_argument("--yes", action="store_true")
+    for command in made.values():
+        command.add_argument("--hub", default=SUPPRESS)
+    return parser
