@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
-from durablenb.queries.steps import Flow, Join, Place, Step
+from durablenb.model.events import SubOrchestrationInstanceCreated
+from durablenb.queries.steps import Call, Flow, Join, Place, Step
 
 if TYPE_CHECKING:
     import networkx
 
 Relation = Literal["awaits", "scheduled-by"]
+
+_TO_ENTITIES: dict[str, str] = {"entity call": "calls", "signal": "signals", "lock": "locks"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,39 +52,41 @@ def links_of(flow: Flow) -> list[Link]:
     return list(links.values())
 
 
-def graph_of(flow: Flow) -> networkx.DiGraph[Any]:
-    """Return a flow as a `networkx.DiGraph`.
+def graph_of(flow: Flow, instance_id: str = "") -> networkx.DiGraph[Any]:
+    """Return a flow as a `networkx.DiGraph`; `DrawnInstance.graph` says what there is in it.
 
     Parameters
     ----------
     flow
         An execution.
-
-    Notes
-    -----
-    Nodes are named for what was called (``"charge"``, ``"charge #4"`` where several steps are), beside
-    ``"start"``, ``"end"`` and ``"join #2"``. All have ``kind``, ``name``, ``status`` and ``count``; steps
-    also ``stage``, ``attempts``, ``asked``, ``ended``, ``event_ids`` and a number for each state that a
-    call can be in; joins ``came`` and ``of``. Edges have ``relation`` (the target is ``"scheduled-by"``
-    the source, or ``"awaits"`` it), ``count`` and ``is_back``.
+    instance_id
+        Whose it is.
     """
     import networkx  # takes a tenth of a second
 
-    graph: networkx.DiGraph[Any] = networkx.DiGraph(name=flow.name, generation=flow.generation)
+    graph: networkx.DiGraph[Any] = networkx.DiGraph(
+        name=flow.name, generation=flow.generation, instance_id=instance_id
+    )
+    own = {"instance_id": instance_id}
     keys: dict[Place | Join, str] = dict(_keys_of(flow.steps))
-    graph.add_node("start", kind="start", name=flow.name, status="Completed", count=1)
+    graph.add_node("start", kind="start", name=flow.name, status="Completed", count=1, **own)
     for step in flow.steps:
-        graph.add_node(keys[step.number], **_attributes(step))
+        graph.add_node(keys[step.number], **_attributes(step), **own)
     for join in flow.joins:
         keys[join] = f"join #{join.stage}"
         status = "completed" if join.is_all else "open"
         came_of = {"came": join.came, "of": join.of}
-        graph.add_node(keys[join], kind="join", name="join", status=status, count=1, **came_of)
+        graph.add_node(keys[join], kind="join", name="join", status=status, count=1, **came_of, **own)
     if flow.end is not None:
-        graph.add_node("end", kind="end", name=flow.name, status=flow.end, count=1)
+        graph.add_node("end", kind="end", name=flow.name, status=flow.end, count=1, **own)
     for link in links_of(flow):
         source, target = keys.get(link.source, link.source), keys.get(link.target, link.target)
-        graph.add_edge(source, target, relation=link.relation, count=link.count, is_back=link.is_back)
+        seconds = graph.nodes[target].get("seconds", 0.0)
+        graph.add_edge(
+            source, target, relation=link.relation, count=link.count, is_back=link.is_back, seconds=seconds
+        )
+    for step in flow.steps:
+        _add_partners(graph, keys[step.number], step)
     return graph
 
 
@@ -105,7 +111,52 @@ def _attributes(step: Step) -> dict[str, Any]:
         "stage": step.stage,
         "attempts": step.attempts,
         "asked": min(call.asked for call in step.calls),
+        "started": min(span.started for span in spans),
         "ended": max(call.ended for call in step.calls),
+        "seconds": _seconds_of(step.calls),
         "event_ids": tuple(sorted(ids)),
         **states,
     }
+
+
+def _seconds_of(calls: Iterable[Call]) -> float:
+    """Return how long at least one of the calls was under way, of those that nobody gave up waiting for."""
+    total = timedelta()
+    reached: datetime | None = None
+    awaited = [call for call in calls if call.state not in ("canceled", "left open")]
+    for call in sorted(awaited, key=lambda call: call.asked):
+        begin = call.asked if reached is None else max(reached, call.asked)
+        total += max(call.ended - begin, timedelta())
+        reached = call.ended if reached is None else max(reached, call.ended)
+    return total.total_seconds()
+
+
+def _add_partners(graph: networkx.DiGraph[Any], key: str, step: Step) -> None:
+    """Add the instances that a step starts, and the entities that it is about."""
+    for call in step.calls:
+        for span in call.attempts:
+            request = span.request
+            if isinstance(request, SubOrchestrationInstanceCreated):
+                partner = request.instance_id
+                node = _partner(graph, partner, "orchestration", request.name, call.state)
+                _count_edge(graph, key, node, "starts")
+            elif step.kind in _TO_ENTITIES:
+                one = getattr(request, "entity_id", None)
+                for partner in getattr(request, "entity_ids", () if one is None else (one,)):
+                    node = _partner(graph, partner, "entity", partner, call.state)
+                    _count_edge(graph, key, node, _TO_ENTITIES[step.kind])
+
+
+def _partner(graph: networkx.DiGraph[Any], instance_id: str, kind: str, name: str, status: str) -> str:
+    """Return the node of an instance or an entity, which is made if there is none."""
+    key = instance_id
+    while key in graph and graph.nodes[key]["kind"] != kind:
+        key += " (instance)"  # a step has its name
+    count = graph.nodes[key]["count"] + 1 if key in graph else 1
+    graph.add_node(key, kind=kind, name=name, status=status, count=count, instance_id=instance_id)
+    return key
+
+
+def _count_edge(graph: networkx.DiGraph[Any], source: str, target: str, relation: str) -> None:
+    before = graph.edges[source, target]["count"] if graph.has_edge(source, target) else 0
+    graph.add_edge(source, target, relation=relation, count=before + 1, is_back=False, seconds=0.0)
