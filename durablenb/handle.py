@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from durablenb.client import SyncDurableOrchestrationClient
-from durablenb.model.display import Displayed
 from durablenb.model.errors import DurableError, WaitTimeoutError
 from durablenb.model.status import DurableOrchestrationStatus
+from durablenb.queries.drawn import DrawnInstance
 from durablenb.queries.history import History
 from durablenb.queries.logs import Log
 
 if TYPE_CHECKING:
-    import networkx
-
+    from durablenb.progress import Progress
     from durablenb.queries.picture import Picture
+    from durablenb.queries.replay import Replay
+    from durablenb.queries.sequence import SequenceDiagram
     from durablenb.queries.waits import Obstacle
+    from durablenb.views.live.instance import LiveInstance
+    from durablenb.views.live.sight import Sight
 
 
-class Handle(Displayed):
+class Handle(DrawnInstance):
     """One instance of a hub; `hub.start` and `hub.handle` give it.
 
     Examples
@@ -78,6 +83,16 @@ class Handle(Displayed):
         outcome = yield from await_outcome(self._client.engine, self.id, None).__await__()
         return self._client.value_of(self.id, outcome)
 
+    def progress(self) -> Progress:
+        """Return the wait for the orchestration's end, with a look at how far it has come.
+
+        ``await handle.progress()`` in a notebook, ``handle.progress().result()`` in a script. It waits,
+        returns and raises as `result` does.
+        """
+        from durablenb.progress import Progress  # what only those need who look on
+
+        return Progress(self._client, self.id)
+
     def status(self, *, show_history: bool = False) -> DurableOrchestrationStatus:
         """Return where the instance stands; with `show_history` its events in Azure's form, too."""
         return self._client.get_status(self.id, show_history, show_history)
@@ -119,21 +134,19 @@ class Handle(Displayed):
         """
         return Log(self.id, self._client.logs(self.id)).only(level=level, task_id=task_id, name=name)
 
-    def graph(self) -> networkx.DiGraph[Any]:
-        """Return the last execution as a graph of its steps, a `networkx.DiGraph`.
+    def sequence(self) -> SequenceDiagram:
+        """Return what the orchestration and its partners said to each other, as a sequence diagram.
 
-        Calls of one name that were made at one place are one node; see `durablenb.queries.graph.graph_of`
-        for what nodes and edges tell.
+        Its `to_mermaid` is the same as text in Mermaid's language.
 
         Raises
         ------
         InstanceNotFoundError
             If it was purged.
         """
-        from durablenb.queries.flow import flow_of
-        from durablenb.queries.graph import graph_of
+        from durablenb.queries.sequence import SequenceDiagram  # what only pictures need
 
-        return graph_of(flow_of(self._client.history(self.id)))
+        return SequenceDiagram(self.id, self._client.history(self.id))
 
     def raise_event(self, event_name: str, event_data: Any = None) -> None:
         """Send an external event; it is kept until the orchestration waits for it.
@@ -181,11 +194,102 @@ class Handle(Displayed):
         """
         return self._client.purge_instance_history(self.id).instances_deleted
 
+    def replay(self, orchestrator: Callable[..., Any] | None = None) -> Replay:
+        """Let the orchestrator's code go through the history once more, and return what it did at each await.
+
+        Nothing is run and nothing is written: what activities gave is in the history. Printed, the answer
+        walks through the last replay; `steps(n)` gives the one that happened when the code ran for the n-th
+        time.
+
+        Parameters
+        ----------
+        orchestrator
+            Other code than that which is registered: does it fit what has happened so far?
+
+        Raises
+        ------
+        FunctionNotFoundError
+            If the orchestrator's cell has not run yet.
+        InstanceNotFoundError
+            If it was purged.
+
+        Examples
+        --------
+        >>> import durablenb as df
+        >>> hub = df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock())
+        >>> @hub.activity
+        ... def double(value):
+        ...     return 2 * value
+        >>> @hub.orchestrator
+        ... def work(context):
+        ...     first = yield context.call_activity(double, 4)
+        ...     return (yield context.call_activity(double, first))
+        >>> handle = hub.start(work, instance_id="w")
+        >>> handle.result()
+        16
+        >>> first, second, last = handle.replay().steps()
+        >>> print(second.names, second.sentence)
+        {'first': '8'} The history already holds the result (event 7); double is not run again.
+        >>> hub.close()
+        """
+        from durablenb.replaying import replay_of
+
+        return replay_of(self._client, self.id, orchestrator, Handle)
+
+    def watch(self, *, freeze: bool = True) -> LiveInstance:
+        """Return a live view: it follows the orchestration, and lets its parts be looked into.
+
+        It has the graph, the timeline and the history, what the orchestration waits for, with a form for each
+        external event, and what else can be done with it. What is selected in one view of an instance is
+        selected in all. Up to ten times a second it is drawn anew, from what is on disk.
+
+        A cell that blocks, as `result` does, keeps the page from being answered: `await handle` instead.
+
+        Parameters
+        ----------
+        freeze
+            Whether it becomes the still picture when the orchestration has ended, so that a saved notebook
+            shows it without a kernel. A view in which something is selected stays live.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If it was purged.
+        """
+        from durablenb.views.live.instance import LiveInstance
+
+        self._client.history(self.id)
+        return LiveInstance(self._sight(), freeze=freeze)
+
+    def _sight(self) -> Sight:
+        from durablenb.queries.queues import queues_of
+        from durablenb.queries.sql import query, reader_of
+        from durablenb.views.live.sight import Sight
+
+        store = self._client.engine.store
+        return Sight(
+            self,
+            records=partial(store.records, self.id),
+            obstacle=self._obstacle,
+            now=self._client.engine.clock.now,
+            queues=lambda entity_ids: queues_of(reader_of(store), entity_ids),
+            ask=lambda sql: query(reader_of(store), sql, None, {}),
+            other=lambda instance_id: Handle(self._client, instance_id)._sight(),
+        )
+
+    def _reader(self) -> AbstractContextManager[Any]:
+        from durablenb.queries.sql import reader_of
+
+        return nullcontext(reader_of(self._client.engine.store))
+
     def _shown(self) -> Picture:
         from durablenb.queries.picture import picture_of  # what only pictures need
+        from durablenb.queries.queues import queues_of
+        from durablenb.queries.sql import reader_of
 
         status, now = self.status(), self._client.engine.clock.now()
-        return picture_of(status, self._client.history(self.id), self._obstacle(), now)
+        ask_queues = partial(queues_of, reader_of(self._client.engine.store))
+        return picture_of(status, self._client.history(self.id), self._obstacle(), now, ask_queues)
 
     def _obstacle(self) -> Obstacle:
         """Return what stands in the way of the instance, as plain data."""

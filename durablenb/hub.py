@@ -9,12 +9,14 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast, overload
 
 from durablenb.app import Blueprint, Entity
+from durablenb.azure import DurableOrchestrationClient
 from durablenb.client import SyncDurableOrchestrationClient
 from durablenb.core.context import HTTP_ACTIVITY
 from durablenb.core.entity_class import EntityClass
@@ -29,13 +31,14 @@ from durablenb.engine.messages import Registered
 from durablenb.engine.waiting import step
 from durablenb.entities import EntityHandle
 from durablenb.handle import Handle
-from durablenb.model.display import Displayed, HubView, use_views
+from durablenb.model.display import HubView, use_views
 from durablenb.model.entities import EntityId
 from durablenb.model.errors import DurableError
 from durablenb.model.source import source_of
 from durablenb.model.status import Statuses
 from durablenb.opened import asked, closed, hub_of, hubs, opened
 from durablenb.ports.clock import Clock
+from durablenb.queries.drawn import DrawnHub
 from durablenb.queries.instances import InstanceList
 from durablenb.queries.sql import Parameters, query, variables_of
 from durablenb.store.duck import DuckStore
@@ -44,13 +47,15 @@ from durablenb.values.codec import Redact, ValueCodec
 if TYPE_CHECKING:
     import duckdb
 
+    from durablenb.http.server import Server
     from durablenb.model.display import Views
+    from durablenb.views.live.hub import LiveHub
 
 F = TypeVar("F", bound=Callable[..., Any])
 C = TypeVar("C", bound=type[Any])
 
 
-class TaskHub(Displayed):
+class TaskHub(DrawnHub):
     """Orchestrations in one DuckDB file: opened or created, recovered, and gone on with.
 
     Parameters
@@ -184,6 +189,7 @@ class TaskHub(Displayed):
 
     def _open(self, clock: Clock, executors: Executors, options: EngineOptions) -> None:
         self._store = DuckStore(self._path)
+        self._server: Server | None = None
         self._is_closing = self._is_closed = False
         try:
             self._engine = Engine(self._store, clock, self._registry, executors, options)
@@ -277,6 +283,9 @@ class TaskHub(Displayed):
     def add_orchestrator(self, function: Callable[..., Any], name: str | None = None) -> None:
         """Register an orchestrator, in place of one of the same name.
 
+        What `check` finds in it is said in a warning of the log, once for each source text: at once, or when
+        it first runs, if it names what no cell has defined yet.
+
         Parameters
         ----------
         function
@@ -285,8 +294,14 @@ class TaskHub(Displayed):
         name
             By which it is started; without one, the function's own.
         """
+        from durablenb.checks.telling import tell  # which takes its time to import
+
         chosen = _chosen_name(function, name)
-        self._registry.add_orchestrator(function, chosen, source_of(function))
+        source = source_of(function)
+        self._registry.add_orchestrator(function, chosen, source)
+        self._registry.at_first_run.pop(chosen, None)
+        if tell(function, chosen, source) == "later":
+            self._registry.at_first_run[chosen] = partial(tell, function, chosen, source)
         self._engine.post(Registered("orchestrator", chosen))
 
     @overload
@@ -580,6 +595,84 @@ class TaskHub(Displayed):
         self._engine.settle_log()
         return self._store.connection()
 
+    # -- over HTTP -------------------------------------------------------------------------------
+
+    def serve(
+        self,
+        port: int = 7071,
+        key: str | None = None,
+        host: str = "127.0.0.1",
+        *,
+        public_url: str | None = None,
+    ) -> Server:
+        """Serve the hub over HTTP, beside whatever runs here: Azure's management API.
+
+        The kernel's interrupt doesn't end it; its `close` does, and the hub's. With the same arguments, as
+        when a cell is run again, the server that answers already is returned; with others it is replaced.
+
+        Parameters
+        ----------
+        port
+            Where it listens; 0 for one that is free.
+        key
+            What lets a request in; without one, a random one of this server, ``server.key``. ``""``:
+            everybody on this machine is let in, as with Azure's local tools.
+        host
+            On which of the machine's addresses. With another one than this, what is sent can be read on
+            the way, the key too: put a proxy with TLS in front.
+        public_url
+            How it is reached from outside, if not by host and port, as ``"https://hub.example.org"``.
+
+        Raises
+        ------
+        DurableError
+            If the port is taken; if Starlette and uvicorn aren't installed; if the hub's mode is
+            ``"kernel"``, in which nothing happens between two cells.
+        ValueError
+            If an argument isn't what it should be.
+
+        Examples
+        --------
+        >>> import durablenb as df
+        >>> with df.TaskHub(":memory:") as hub, hub.serve(port=0) as server:
+        ...     server.url  # doctest: +ELLIPSIS
+        'http://127.0.0.1:...'
+        """
+        refusal = self._engine.refusal()
+        if refusal is not None:
+            raise refusal
+        if self._mode == "kernel":
+            raise DurableError(
+                'A hub of mode="kernel" works only while a cell runs, so it can\'t be served. Open it '
+                'with mode="threads".'
+            )
+        try:
+            from durablenb.http.server import Server
+        except ModuleNotFoundError:
+            raise DurableError(
+                "Serving needs Starlette and uvicorn: pip install 'durablenb[http]'."
+            ) from None
+        if self._server is not None:
+            if self._server.was_asked_for(port, key, host, public_url):
+                return self._server
+            self._server.close()
+        client, name = DurableOrchestrationClient(self), "memory" if self._path is None else self._path.stem
+        self._server = Server(client, name, port=port, key=key, host=host, public_url=public_url)
+        return self._server
+
+    def client_binding(self) -> str:
+        """Return the JSON from which Azure's own clients are made; the server's key is in it.
+
+        ``azure.durable_functions.DurableOrchestrationClient(hub.client_binding())`` in any process of this
+        machine, for one.
+
+        Raises
+        ------
+        DurableError
+            If the hub isn't served.
+        """
+        return self.client.served_at().binding()
+
     # -- the end ---------------------------------------------------------------------------------
 
     def close(self) -> None:
@@ -609,8 +702,11 @@ class TaskHub(Displayed):
         if self._engine.is_foreign:
             self._is_closed = True
             return
+        if self._server is not None:
+            self._server.close()
         try:
             self._engine.stop(wait=wait)
+            _look_again()
         finally:
             uninterrupted(self._let_go)
 
@@ -626,6 +722,28 @@ class TaskHub(Displayed):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def watch(self) -> LiveHub:
+        """Return a live view: all instances, how fast the hub works, and each instance in detail.
+
+        `watch().sql` is the query for the instances that are shown, and `watch().df()` gives them as a data
+        frame. In a notebook that is opened without a kernel the still picture stands in its place.
+        """
+        from durablenb.queries.pace import pace_of
+        from durablenb.views.live.hub import HubSight, LiveHub
+
+        store = self._store
+        sight = HubSight(
+            last_seq=store.last_seq,
+            shown=self._shown,
+            pace=lambda: pace_of(store.cursor()),
+            ask=lambda sql: query(store.cursor(), sql, None, {}),
+            instance=lambda instance_id: self.handle(instance_id)._sight(),
+        )
+        return LiveHub(sight)
+
+    def _reader(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        return nullcontext(self._store.cursor())
 
     def _shown(self) -> HubView:
         from durablenb.queries.fleet import fleet_of  # what only pictures need
@@ -647,6 +765,13 @@ def _views() -> Views:
 
 
 use_views(_views)
+
+
+def _look_again() -> None:
+    """Let live views see how it ended, if there are any."""
+    live = sys.modules.get("durablenb.views.live.beat")
+    if live is not None:
+        live.beat.look_again()
 
 
 def _send_request(request: dict[str, Any]) -> dict[str, Any]:

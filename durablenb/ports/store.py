@@ -128,8 +128,8 @@ class Store(Protocol):
         """The current execution's history of each instance, since its last rewind."""
         ...
 
-    def records(self, instance_id: str) -> list[Record]:
-        """All events of an instance, of all its executions, oldest first."""
+    def records(self, instance_id: str, after: int = 0) -> list[Record]:
+        """The events of an instance after a place in the journal, of all its executions, oldest first."""
         ...
 
     def blob(self, blob_hash: str) -> bytes:

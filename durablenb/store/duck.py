@@ -158,9 +158,9 @@ class DuckStore:
                 found[record.instance_id].append(record.event)
         return found
 
-    def records(self, instance_id: str) -> list[Record]:
-        """All events of an instance, of all its executions, oldest first."""
-        return [from_row(row) for row in self._in_order(statements.LOAD_ONE, [instance_id])]
+    def records(self, instance_id: str, after: int = 0) -> list[Record]:
+        """The events of an instance after a place in the journal, of all its executions, oldest first."""
+        return [from_row(row) for row in self._in_order(statements.LOAD_SINCE, [instance_id, after])]
 
     def blob(self, blob_hash: str) -> bytes:
         """The bytes of a blob."""

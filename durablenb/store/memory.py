@@ -101,9 +101,9 @@ class MemoryStore:
         histories = {i: _current([record.event for record in self.records(i)]) for i in instance_ids}
         return {instance_id: history for instance_id, history in histories.items() if history}
 
-    def records(self, instance_id: str) -> list[Record]:
-        """All events of an instance, of all its executions, oldest first."""
-        return [record for record in self.journal if record.instance_id == instance_id]
+    def records(self, instance_id: str, after: int = 0) -> list[Record]:
+        """The events of an instance after a place in the journal, of all its executions, oldest first."""
+        return [one for one in self.journal if one.instance_id == instance_id and one.seq > after]
 
     def blob(self, blob_hash: str) -> bytes:
         """The bytes of a blob."""

@@ -1,0 +1,1 @@
+"""Live views: what the still pictures show, drawn again while it changes."""

@@ -1,0 +1,88 @@
+"""The one thread that draws all live views, up to ten times a second each, and no more often than it can."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import Protocol
+
+log = logging.getLogger("durablenb")
+
+INTERVAL = 0.1
+"""Seconds between two drawings of a view, at the least."""
+
+SHARE = 0.15
+"""Of its time that a view may take for drawing: one that takes long is drawn less often."""
+
+
+class Drawn(Protocol):
+    """A view that can be drawn again."""
+
+    def refresh(self) -> bool:
+        """Draw what is new; answers whether there is anything to come."""
+        ...
+
+    def keep_now(self) -> None:
+        """Put the newest still picture into the notebook."""
+        ...
+
+
+class Beat:
+    """Draws views until they have nothing more to show; the thread ends with the last one."""
+
+    def __init__(self) -> None:
+        self._due: dict[Drawn, float] = {}
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def add(self, view: Drawn) -> None:
+        """Draws this one, too."""
+        with self._lock:
+            self._due[view] = 0.0
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="durablenb-views", daemon=True)
+                self._thread.start()
+
+    def drop(self, view: Drawn) -> None:
+        """Leaves this one as it is."""
+        with self._lock:
+            self._due.pop(view, None)
+
+    def look_again(self) -> None:
+        """Draws all views now: a hub is about to be closed, and nothing will be seen of it after that."""
+        with self._lock:
+            views = list(self._due)
+        for view in views:
+            try:
+                if view.refresh():
+                    view.keep_now()
+            except Exception:  # a picture that can't be drawn is no reason to keep a hub open
+                log.debug("a live view could not be drawn", exc_info=True)
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                if not self._due:
+                    self._thread = None
+                    return
+                view, due = min(self._due.items(), key=lambda item: item[1])
+            begin = time.monotonic()
+            if due > begin:
+                time.sleep(min(due - begin, INTERVAL))
+                continue
+            try:
+                goes_on = view.refresh()
+            except Exception:  # a picture that can't be drawn is no reason to stop the others
+                log.exception("a live view could not be drawn")
+                goes_on = False
+            took = time.monotonic() - begin
+            with self._lock:
+                if not goes_on:
+                    self._due.pop(view, None)
+                elif view in self._due:
+                    self._due[view] = begin + max(INTERVAL, took / SHARE)
+
+
+beat = Beat()
+"""The thread of this process."""

@@ -1,0 +1,98 @@
+"""The head of an instance's live view, and what it waits for, with what can be done about it."""
+
+from __future__ import annotations
+
+from durablenb.queries.picture import Picture
+from durablenb.queries.waits import Wait
+from durablenb.views.cards import failure_table
+from durablenb.views.html import Markup, code, line, markup, table, unbroken
+from durablenb.views.live.parts import badge, button, field, row
+from durablenb.views.palette import look_of
+from durablenb.views.waiting import look_of_wait, todo_of, wait_text
+from durablenb.views.words import lasting, plural
+
+_MOST = 20
+
+
+def head(shown: Picture, *, can_go_back: bool) -> Markup:
+    """Return where an instance stands, its family, and what can be done with it."""
+    status = shown.status
+    word = str(status.runtime_status)
+    also = () if shown.word == word else (badge(look_of(shown.word)),)
+    about = [plural(len(shown.flow.steps), "step"), plural(len(shown.events), "event")]
+    if shown.executions > 1:
+        about.append(plural(shown.executions, "execution"))
+    parent = status.parent_instance_id
+    parts: list[object] = [
+        button("Back", "back") if can_go_back else Markup(""),
+        badge(look_of(word)),
+        *also,
+        markup("<b>", line(status.name or ""), "</b>"),
+        code(status.instance_id or "", 256),
+        ", ".join(about),
+    ]
+    if parent:
+        parts.append(markup("child of ", button(parent, "open", is_link=True, id=parent)))
+    failure = status.failure_details
+    return markup(
+        row(*(one for one in parts if one)),
+        row(*_actions(word)),
+        failure_table(failure) if failure is not None else "",
+    )
+
+
+def _actions(word: str) -> list[Markup]:
+    if word in ("Running", "Pending"):
+        return [
+            button("Suspend", "suspend", sure="Really suspend"),
+            button("Terminate", "terminate", sure="Really terminate"),
+        ]
+    if word == "Suspended":
+        return [
+            button("Resume", "resume", sure="Really resume"),
+            button("Terminate", "terminate", sure="Really terminate"),
+        ]
+    actions = [
+        button("Restart", "restart", sure="Really restart"),
+        button("Purge", "purge", sure="Really purge"),
+    ]
+    return [button("Rewind", "rewind", sure="Really rewind"), *actions] if word == "Failed" else actions
+
+
+def waits(shown: Picture) -> str:
+    """Return what an instance waits for, the most pressing first, with a form for each event to be raised."""
+    if not shown.waits:
+        return ""
+    rows = []
+    for wait in shown.waits[:_MOST]:
+        since = "" if wait.since is None else f"since {wait.since:%H:%M:%S}"
+        if wait.since is not None and shown.now is not None:
+            since += f", {lasting(max((shown.now - wait.since).total_seconds(), 0.0))}"
+        due = "" if wait.due is None else f"until {wait.due:%Y-%m-%d %H:%M:%S}"
+        rows.append(
+            (
+                badge(look_of_wait(wait)),
+                markup("<b>", line(wait_text(wait)), "</b>"),
+                unbroken(since),
+                unbroken(due),
+                _remedy(wait),
+            )
+        )
+    more = row(f"{len(shown.waits) - _MOST:,} more") if len(shown.waits) > _MOST else ""
+    return markup(table((), rows), more)
+
+
+def _remedy(wait: Wait) -> Markup:
+    if wait.kind == "external event":
+        return markup(
+            "<form>",
+            field("data", f"data for {wait.name}, JSON or text"),
+            " ",
+            button("Raise", "raise", name=wait.name),
+            "</form>",
+        )
+    if wait.kind == "sub-orchestration" and wait.detail:
+        return button(f"open {wait.detail}", "open", is_link=True, id=wait.detail)
+    if wait.kind == "resuming":
+        return line(wait.detail)
+    return markup(todo_of(wait), " ", line(wait.detail.partition("\n")[0], 300))

@@ -1,0 +1,211 @@
+"""A hub, live: its instances by status, how fast it works, and each instance beside the list."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+import traitlets
+
+from durablenb.model.display import HubView
+from durablenb.queries.fleet import Fleet
+from durablenb.queries.pace import Pace
+from durablenb.views.display import html_of, text_of
+from durablenb.views.fleet import fleet_svg
+from durablenb.views.html import Markup, line, markup, unbroken
+from durablenb.views.live.beside import Beside
+from durablenb.views.live.instance import LiveInstance
+from durablenb.views.live.pane import Ask, Pane, Row
+from durablenb.views.live.parts import badge, choice, figure, mark, quoted, row
+from durablenb.views.live.sight import Sight
+from durablenb.views.live.widget import LiveView
+from durablenb.views.pace import pace_svg
+from durablenb.views.palette import look_of
+from durablenb.views.words import lasting, moment
+
+if TYPE_CHECKING:
+    import pandas
+
+TICK = 2.0
+"""Seconds after which it is drawn again though nothing was written."""
+
+_STATUSES = ("Running", "Pending", "Suspended", "Failed", "Completed", "Terminated")
+_ENDED = ("Failed", "Completed", "Terminated")
+_COLUMNS = "instance_id, name, status, created_time, last_updated_time, duration"
+_SEARCHED = ("instance_id", "name", "custom_status")
+_HEADER = ("instance", "orchestrator", "status", "created (UTC)", "last heard of (UTC)", "took")
+
+
+@dataclass(frozen=True)
+class HubSight:
+    """A hub, as a live view has it.
+
+    Parameters
+    ----------
+    last_seq
+        The last place in the journal.
+    shown
+        All that there is to draw of it.
+    pace
+        How fast it works.
+    ask
+        Answers a query in SQL.
+    instance
+        Gives the sight of an instance.
+    """
+
+    last_seq: Callable[[], int]
+    shown: Callable[[], HubView]
+    pace: Callable[[], Pace]
+    ask: Ask
+    instance: Callable[[str], Sight]
+
+
+class InstancesPane(Pane):
+    """The instances of a hub, those last heard of first."""
+
+    def __init__(self, ask: Ask) -> None:
+        super().__init__(ask, "", "last_updated_time desc, instance_id", _SEARCHED, "instance")
+        self.choose("")
+
+    def choose(self, status: str) -> None:
+        """Show instances of one status, or all."""
+        self.status, self.first = status, 0
+        where = f"status = {quoted(status)}" if status else "true"
+        self._query = f"select {_COLUMNS}\nfrom instances\nwhere {where}"
+
+    def instances(self) -> Markup:
+        """Return a page of instances."""
+        statuses = [("", "all statuses"), *((status, status) for status in _STATUSES)]
+        return self.html(_HEADER, _row, choice("status", "status", statuses, self.status))
+
+
+def _row(found: Row) -> Sequence[object]:
+    instance_id, name, status, created, updated, duration = found
+    return (
+        mark(instance_id, f"instance {instance_id}"),
+        line(name or "", 60),
+        badge(look_of(status)),
+        unbroken(moment(created)),
+        unbroken(moment(updated)),
+        lasting(duration) if status in _ENDED else "",
+    )
+
+
+class HubList(LiveView):
+    """The list of a hub's instances, with the hub's figures above it.
+
+    Parameters
+    ----------
+    sight
+        The hub.
+    """
+
+    REGIONS = ("head", "fleet", "pace", "instances")
+
+    head = traitlets.Bytes().tag(sync=True)
+    fleet = traitlets.Bytes().tag(sync=True)
+    pace = traitlets.Bytes().tag(sync=True)
+    instances = traitlets.Bytes().tag(sync=True)
+
+    def __init__(self, sight: HubSight) -> None:
+        self._sight = sight
+        self._seen = -1
+        self._drawn_at = 0.0
+        self.pane = InstancesPane(sight.ask)
+        super().__init__()
+
+    def draw(self, is_stale: bool) -> Mapping[str, str]:
+        """Return the HTML of all regions, if anything was written."""
+        seen = self._sight.last_seq()
+        is_due = time.monotonic() - self._drawn_at >= TICK
+        if seen == self._seen and not is_stale and not is_due:
+            return {}
+        self._drawn_at = time.monotonic()
+        is_new, self._seen = seen != self._seen, seen
+        shown = self._sight.shown()
+        assert isinstance(shown.fleet, Fleet)
+        regions = {"head": row(markup("<b>", line(shown.text.strip("<>")), "</b>"))}
+        if is_new or is_stale:
+            drawn = fleet_svg(shown.fleet)
+            self.label = drawn[1]
+            regions |= {"fleet": figure(drawn), "instances": self.pane.instances()}
+            regions["pace"] = figure(pace_svg(self._sight.pace()))
+        return regions
+
+    def still(self) -> dict[str, str]:
+        """Return the still picture of the hub."""
+        shown = self._sight.shown()
+        html = html_of(shown)
+        return {"text/plain": text_of(shown)} | ({"text/html": html} if html else {})
+
+    def do_set(self, name: str = "", value: str = "", **_: Any) -> None:
+        """Filter."""
+        if name == "filter":
+            self.pane.set_filter(str(value))
+        elif name == "status":
+            self.pane.choose(str(value))
+
+    def do_turn(self, first: Any = 0, **_: Any) -> None:
+        """Show another page."""
+        self.pane.turn(first)
+
+
+class LiveHub(Beside, ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
+    """A hub, followed; `hub.watch()` gives it. An instance that is clicked is shown below the list.
+
+    Parameters
+    ----------
+    sight
+        The hub.
+    """
+
+    def __init__(self, sight: HubSight) -> None:
+        self._sight = sight
+        self.list = HubList(sight)
+        self.instance: LiveInstance | None = None
+        """The instance that was clicked."""
+        super().__init__([self.list])
+        self.list.observe(self._open, ["selected"])
+        self.list.observe(lambda _: self.keep(), ["fleet"])
+
+    @property
+    def sql(self) -> str:
+        """The query for the instances that the list shows."""
+        return self.list.pane.sql
+
+    def df(self) -> pandas.DataFrame:
+        """Return those instances as a data frame."""
+        return self._sight.ask(self.sql).df()
+
+    def still(self) -> dict[str, str]:
+        """Return the still picture of the hub."""
+        return self.list.still()
+
+    def _open(self, change: Any) -> None:
+        kind, _, instance_id = change["new"].partition(" ")
+        if self.instance is not None:
+            self.instance.close()
+        self.instance = (
+            LiveInstance(self._sight.instance(instance_id), freeze=False) if kind == "instance" else None
+        )
+        self.children = [self.list] if self.instance is None else [self.list, self.instance]
+
+    def freeze(self) -> None:
+        """Become the still picture; what was displayed is replaced by it."""
+        self.list.freeze()
+        if self.instance is not None:
+            self.instance.freeze()
+        super().freeze()
+
+    def close(self) -> None:
+        """Take the view off the page, and draw it no more."""
+        for view in self.children:
+            view.close()
+        super().close()
+
+    def __repr__(self) -> str:
+        return f"<live view: {self.list.label}>"

@@ -1,0 +1,90 @@
+"""What a live view sees of an instance, and what can be asked of it there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+from durablenb.model.status import DurableOrchestrationStatus
+from durablenb.ports.store import Record
+from durablenb.queries.following import AskQueues
+from durablenb.queries.logs import Log
+from durablenb.queries.waits import Obstacle
+
+if TYPE_CHECKING:
+    from durablenb.queries.sql import Relation
+
+
+class Instance(Protocol):
+    """An instance as its user holds it."""
+
+    id: str
+
+    def status(self) -> DurableOrchestrationStatus:
+        """Where it stands."""
+        ...
+
+    def raise_event(self, event_name: str, event_data: Any = None) -> None:
+        """Send an external event."""
+        ...
+
+    def terminate(self, reason: str = "") -> None:
+        """End it."""
+        ...
+
+    def suspend(self, reason: str = "") -> None:
+        """Let it rest."""
+        ...
+
+    def resume(self, reason: str = "") -> None:
+        """Let it go on."""
+        ...
+
+    def rewind(self, reason: str = "") -> None:
+        """Do what failed once more."""
+        ...
+
+    def restart(self) -> Instance:
+        """Start it once more."""
+        ...
+
+    def purge(self) -> int:
+        """Delete it."""
+        ...
+
+    def logs(self, *, task_id: int | None = None) -> Log:
+        """What it printed."""
+        ...
+
+
+@dataclass(frozen=True)
+class Sight:
+    """An instance, as a live view has it.
+
+    Parameters
+    ----------
+    instance
+        What its user holds.
+    records
+        Its events after a place in the journal.
+    obstacle
+        What stands in its way, if something does.
+    now
+        The time.
+    queues
+        What entities have to do.
+    ask
+        Answers a query in SQL.
+    other
+        Gives the sight of another instance.
+    """
+
+    instance: Instance
+    records: Callable[[int], Sequence[Record]]
+    obstacle: Callable[[], Obstacle]
+    now: Callable[[], datetime]
+    queues: AskQueues
+    ask: Callable[[str], Relation]
+    other: Callable[[str], Sight]

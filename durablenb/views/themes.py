@@ -1,0 +1,61 @@
+"""The colours of pictures on a dark ground: a still picture has its own light one, a live view the page's."""
+
+from __future__ import annotations
+
+import re
+
+DARK = {
+    # grounds and lines
+    "#fcfcfd": "#171a1f",
+    "#ffffff": "#1e2329",
+    "#fff": "#171a1f",
+    "#f0f2f5": "#242a31",
+    "#d5dae1": "#414a55",
+    "#e4e8ed": "#2d343c",
+    "#ccd4dd": "#4b5663",
+    # text
+    "#1f2328": "#e7eaee",
+    "#57606a": "#a9b3be",
+    "#166b30": "#82d99e",
+    "#b42318": "#ffa195",
+    "#0b5cad": "#8cc1f8",
+    "#8a5300": "#f1be63",
+    "#6b3fa0": "#cab3f1",
+    # grounds of text
+    "#ddf3e2": "#16331f",
+    "#fde3df": "#451c18",
+    "#dcebfb": "#14304d",
+    "#fbecc8": "#3a2b0d",
+    "#eceff2": "#282e35",
+    "#ece5f8": "#2e2445",
+    # areas without text
+    "#3f9f5f": "#4caf70",
+    "#8ccaa0": "#2f7a49",
+    "#d6402f": "#ee5f4e",
+    "#4a8fd6": "#5ba3ea",
+    "#c07f10": "#d2962c",
+    "#86909b": "#8a95a1",
+    "#9576c8": "#a68bd8",
+}
+"""What each colour of a picture becomes."""
+
+_COLOUR = re.compile(r'="(#[0-9a-f]{3,6})"')
+
+
+def themed(svg: str) -> str:
+    """Return an SVG document whose colours are those of the page that it stands in."""
+    return _COLOUR.sub(lambda found: f'="var({_token(found[1])})"' if found[1] in DARK else found[0], svg)
+
+
+def tokens() -> str:
+    """Return the style sheet that gives every colour its value on both grounds."""
+    light = "".join(f"{_token(colour)}:{colour};" for colour in DARK)
+    dark = "".join(f"{_token(colour)}:{there};" for colour, there in DARK.items())
+    return (
+        f".dnb-live{{color-scheme:light;{light}}}\n"
+        f".dnb-live.dnb-dark,.dnb-dark .dnb-live{{color-scheme:dark;{dark}}}\n"
+    )
+
+
+def _token(colour: str) -> str:
+    return f"--{colour[1:]}"
