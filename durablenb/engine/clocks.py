@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import threading
+import time
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from random import Random
+from typing import Any
 
 from durablenb.model.display import Card, Displayed
 
 
 class SystemClock(Displayed):
     """The machine's clock, in UTC."""
+
+    stopwatch = staticmethod(time.perf_counter)
 
     def now(self) -> datetime:
         """The time."""
@@ -102,6 +106,11 @@ class VirtualClock(Displayed):
         """Zero if it is that time, else None: no sleeping brings it about."""
         return 0.0 if moment <= self._now else None
 
+    @property
+    def stopwatch(self) -> Callable[[], float]:
+        """Gives its seconds; in another process, the machine's."""
+        return _Stopwatch(self)
+
     def jump_to(self, moment: datetime) -> bool:
         """Makes it that time, if it jumps by itself."""
         if not self._autojump:
@@ -124,3 +133,16 @@ class VirtualClock(Displayed):
 
     def __repr__(self) -> str:
         return f"VirtualClock({self._now.isoformat()})"
+
+
+class _Stopwatch:
+    """The seconds of a virtual clock, which other processes don't have."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self._clock = clock
+
+    def __call__(self) -> float:
+        return VirtualClock.now(self._clock).timestamp()
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        return getattr, (time, "perf_counter")

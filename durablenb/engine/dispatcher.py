@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Collection
-from datetime import datetime
 
 from durablenb.core.registry import Activity, Registry
 from durablenb.engine.executors import Executors
@@ -14,6 +13,7 @@ from durablenb.engine.obstacles import Obstacles
 from durablenb.engine.transcript import current
 from durablenb.engine.work import Work
 from durablenb.model.failures import failure_of
+from durablenb.ports.clock import Clock
 
 
 class Dispatcher:
@@ -29,7 +29,7 @@ class Dispatcher:
         Is told which instances lack an activity.
     bring
         Tells the engine that one ended.
-    now
+    clock
         What time it is.
     book
         Takes what they print.
@@ -43,7 +43,7 @@ class Dispatcher:
         executors: Executors,
         obstacles: Obstacles,
         bring: Callable[[Finished], None],
-        now: Callable[[], datetime],
+        clock: Clock,
         book: LogBook,
         max_concurrency: int | None,
     ) -> None:
@@ -51,7 +51,8 @@ class Dispatcher:
         self._executors = executors
         self._obstacles = obstacles
         self.bring = bring
-        self.now = now
+        self.now = clock.now
+        self.stopwatch = clock.stopwatch
         self.book = book
         self._max_concurrency = max_concurrency
         self._ready: deque[Work] = deque()

@@ -107,7 +107,7 @@ class Machine:
             world.executors,
             self.lifecycle.obstacles,
             world.bring,
-            clock.now,
+            clock,
             world.book,
             options.max_concurrency,
         )

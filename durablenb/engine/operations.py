@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +50,7 @@ class BatchFunction:
 
     function: Callable[[DurableEntityContext], Any]
     codec: Codec
+    stopwatch: Callable[[], float]
 
     def __call__(self, batch: Batch) -> Any:
         """Does the operations, until they have taken long enough; what is left over is asked for again."""
@@ -59,7 +59,7 @@ class BatchFunction:
         return self._done(batch)
 
     def _done(self, batch: Batch) -> list[Done]:
-        run = _Run(batch, self.codec)
+        run = _Run(batch, self.codec, self.stopwatch)
         for asked in batch.asked:
             context = run.begin(asked)
             try:
@@ -74,7 +74,7 @@ class BatchFunction:
         return run.done
 
     async def _done_async(self, batch: Batch) -> list[Done]:
-        run = _Run(batch, self.codec)
+        run = _Run(batch, self.codec, self.stopwatch)
         for asked in batch.asked:
             context = run.begin(asked)
             try:
@@ -90,11 +90,12 @@ class BatchFunction:
 class _Run:
     """A batch while it runs."""
 
-    def __init__(self, batch: Batch, codec: Codec) -> None:
+    def __init__(self, batch: Batch, codec: Codec, stopwatch: Callable[[], float]) -> None:
         self._batch = batch
+        self._stopwatch = stopwatch
         self._codec = codec
         self._state = batch.state
-        self._began = time.perf_counter()
+        self._began = self._stopwatch()
         self._asked = batch.asked[0]
         self._started = 0.0
         self._characters = 0
@@ -108,7 +109,7 @@ class _Run:
     def begin(self, asked: Asked) -> DurableEntityContext:
         """What the function gets for an operation."""
         self._asked = asked
-        self._started = time.perf_counter() - self._began
+        self._started = self._stopwatch() - self._began
         batch = self._batch
         return DurableEntityContext(batch.entity_id, batch.execution_id, self._state, asked, self._codec)
 
@@ -127,7 +128,7 @@ class _Run:
         self._note(self._codec.failure(error), ())
 
     def _note(self, outcome: str | FailureDetails, sent: tuple[Signal | Start, ...]) -> None:
-        ended = time.perf_counter() - self._began
+        ended = self._stopwatch() - self._began
         self._characters += len(self._state) + (len(outcome) if isinstance(outcome, str) else 0)
         self.done.append(Done(self._asked.number, outcome, self._state, sent, self._started, ended))
 

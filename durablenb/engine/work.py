@@ -150,7 +150,7 @@ class EntityWork(Work):
     def function(self) -> Callable[..., Any]:
         """What does the whole batch."""
         assert isinstance(self.codec, Verbatim)
-        return BatchFunction(self.activity.function, self.codec.codec)
+        return BatchFunction(self.activity.function, self.codec.codec, self.dispatcher.stopwatch)
 
     @property
     def takes_input(self) -> bool:

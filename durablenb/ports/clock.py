@@ -18,6 +18,11 @@ class Clock(Protocol):
         """How long to sleep before looking again, or None: only a call can bring the moment about."""
         ...
 
+    @property
+    def stopwatch(self) -> Callable[[], float]:
+        """Gives seconds, of which differences mean something. It may be sent to another process."""
+        ...
+
     def jump_to(self, moment: datetime) -> bool:
         """Makes it that time, if this clock can jump by itself; answers whether it did."""
         ...

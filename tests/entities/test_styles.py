@@ -7,6 +7,7 @@ import pydantic
 import pytest
 
 import durablenb as df
+from tests.entities.conftest import Kernel
 
 A = df.EntityId("Counter", "a")
 
@@ -353,3 +354,24 @@ def test_a_client_signals_an_entity_as_an_object(hub):
     assert counter.state() == {"value": 42}
     with pytest.raises(TypeError):
         counter.add(1, 2)
+
+
+def test_a_run_on_a_virtual_clock_is_the_same_to_the_microsecond_when_operations_take_time():
+    def run():
+        clock = df.VirtualClock()
+        with Kernel(":memory:", mode="kernel", clock=clock) as hub:
+
+            @hub.entity
+            def slow(context):
+                clock.advance(seconds=2)
+
+            for _ in range(3):
+                hub.client.signal_entity(df.EntityId("slow", "x"), "work")
+            hub.settle()
+            return hub.sql(
+                "select started, ended, epoch(run_time) from entity_operations order by seq"
+            ).fetchall()
+
+    first = run()
+    assert [row[2] for row in first] == [2, 2, 2]
+    assert run() == first
