@@ -6,10 +6,12 @@ documentation are set right for the new place.
 
 import os
 import shutil
+import sys
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
 DOCS = Path(__file__).parent
+sys.path.insert(0, str(DOCS / "_ext"))
 LESSONS = DOCS / "tutorial" / "lessons"
 
 shutil.rmtree(LESSONS, ignore_errors=True)
@@ -31,6 +33,7 @@ extensions = [
     "sphinx.ext.viewcode",
     "numpydoc",
     "myst_nb",
+    "gallery",
 ]
 exclude_patterns = ["_build", "jupyter_execute", "**/.ipynb_checkpoints"]
 templates_path = ["_templates"]

@@ -77,6 +77,18 @@ def test_it_hides_little_from_the_comparison(lesson):
     _, notebook = lesson
     assert sum("NBVAL_IGNORE_OUTPUT" in cell.source for cell in codes(notebook)) <= 1
     assert not any("NBVAL_SKIP" in cell.source for cell in codes(notebook))
+    hidden = [cell.source for cell in codes(notebook) if cell.metadata.get("tags")]
+    assert [source for source in hidden if not re.search(r"watch\(|progress\(", source)] == []
+
+
+def test_what_was_live_is_a_still_picture_in_the_file(lesson):
+    _, notebook = lesson
+    assert "widgets" not in notebook.metadata
+    for cell in codes(notebook):
+        outputs = [output for output in cell.outputs if "data" in output]
+        assert not any("widget-view" in kind for output in outputs for kind in output.data)
+        if re.search(r"watch\(|progress\(", cell.source):
+            assert any("data:image/svg+xml" in output.data.get("text/html", "") for output in outputs)
 
 
 def test_it_closes_its_hubs(lesson):

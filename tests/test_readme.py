@@ -12,6 +12,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = [
     "README.md",
     "docs/index.md",
+    "docs/how-to/check-an-orchestrator.md",
     "docs/how-to/choose-durability.md",
     "docs/how-to/from-azure-and-back.md",
     "docs/how-to/keep-state-in-entities.md",

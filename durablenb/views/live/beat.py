@@ -23,8 +23,8 @@ class Drawn(Protocol):
         """Draw what is new; answers whether there is anything to come."""
         ...
 
-    def keep_now(self) -> None:
-        """Put the newest still picture into the notebook."""
+    def look_again(self) -> None:
+        """Draw what is new, for the last time."""
         ...
 
 
@@ -55,8 +55,7 @@ class Beat:
             views = list(self._due)
         for view in views:
             try:
-                if view.refresh():
-                    view.keep_now()
+                view.look_again()
             except Exception:  # a picture that can't be drawn is no reason to keep a hub open
                 log.debug("a live view could not be drawn", exc_info=True)
 

@@ -125,6 +125,15 @@ class LiveView(Beside, anywidget.AnyWidget):
                 self.keep_now()
             return not self.is_frozen
 
+    def look_again(self) -> None:
+        """Draw what is new, for the last time: the hub will be closed. Freeze, or keep the still picture."""
+        with self._lock:
+            if self.refresh():
+                if self.is_over() and not self.selected:
+                    self.freeze()
+                else:
+                    self.keep_now()
+
     def freeze(self) -> None:
         """Become the still picture; what was displayed is replaced by it."""
         with self._lock:

@@ -1,0 +1,165 @@
+"""A hub with something of everything, on a virtual clock: what the gallery draws."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import durablenb as df
+
+clock = df.VirtualClock(datetime(2026, 5, 4, 9))
+WIDE = 10_000
+
+
+def taking(name: str, seconds: float, result: Any = None) -> tuple[str, Any]:
+    """An activity that takes its time on the clock."""
+
+    def run() -> Any:
+        clock.advance(seconds=seconds)
+        return result
+
+    return name, run
+
+
+def define(hub: df.TaskHub) -> None:
+    """Give the hub its functions."""
+    quick = [taking("reserve", 4), taking("charge", 11), taking("ship", 7), taking("merge", 40)]
+    quick += [taking("read_meter", 3, 17), taking("pack", 6), taking("load", 9)]
+    for name, run in quick:
+        hub.add_activity(run, name=name)
+    tries = 0
+
+    @hub.activity
+    def download(file: str) -> str:
+        nonlocal tries
+        tries += 1
+        clock.advance(seconds=20)
+        if tries < 4:
+            raise ConnectionError(f"{file}: the server is busy")
+        return file
+
+    @hub.activity
+    def shrink(image: int) -> int:
+        clock.advance(seconds=0.05)
+        if image % 331 == 200:
+            raise ValueError(f"image {image} is damaged")
+        return image
+
+    @hub.activity
+    def stamp(parcel: str) -> None:
+        clock.advance(seconds=5)
+        if parcel == "parcel 2":
+            raise ValueError(f"{parcel} has no address")
+
+    @hub.entity
+    class Account:
+        def __init__(self) -> None:
+            self.balance = 0
+            self.reserved = 0
+
+        def add(self, amount: int) -> int:
+            if self.balance + amount < 0:
+                raise ValueError(f"only {self.balance} left")
+            self.balance += amount
+            return self.balance
+
+        def reserve(self, amount: int) -> None:
+            self.reserved += amount
+
+
+def orchestrate(hub: df.TaskHub) -> None:
+    """Give the hub its orchestrators."""
+
+    @hub.orchestrator
+    def order(context: df.DurableOrchestrationContext) -> Any:
+        for step in ("reserve", "charge", "ship"):
+            yield context.call_activity(step)
+
+    @hub.orchestrator
+    def thumbnails(context: df.DurableOrchestrationContext) -> Any:
+        shrunk = [context.call_activity("shrink", image) for image in range(context.get_input())]
+        try:
+            yield context.task_all(shrunk)
+        except ValueError:
+            context.set_custom_status("some images are damaged")
+        yield context.call_activity("merge")
+
+    @hub.orchestrator
+    def download_all(context: df.DurableOrchestrationContext) -> Any:
+        patient = df.RetryOptions(30_000, 5, backoff_coefficient=2.0)
+        yield context.call_activity_with_retry("download", patient, "tiles.zip")
+        yield context.call_activity("merge")
+
+    @hub.orchestrator
+    def monitor(context: df.DurableOrchestrationContext) -> Any:
+        for _ in range(6):
+            yield context.call_activity("read_meter")
+            yield context.create_timer(context.current_utc_datetime + timedelta(minutes=1))
+        yield context.call_activity("merge")
+
+    @hub.orchestrator
+    def expense(context: df.DurableOrchestrationContext) -> Any:
+        yield context.call_activity("reserve")
+        approval = context.wait_for_external_event("Approval")
+        deadline = context.create_timer(context.current_utc_datetime + timedelta(hours=72))
+        yield context.task_any([approval, deadline])
+
+    @hub.orchestrator
+    def parcel(context: df.DurableOrchestrationContext) -> Any:
+        yield context.call_activity("pack")
+        yield context.call_activity("stamp", context.get_input())
+
+    @hub.orchestrator
+    def delivery(context: df.DurableOrchestrationContext) -> Any:
+        parcels = [
+            context.call_sub_orchestrator("parcel", f"parcel {number}", f"parcel-{number}")
+            for number in range(1, 5)
+        ]
+        try:
+            yield context.task_all(parcels)
+        except ValueError:
+            yield context.call_activity("ship")
+        yield context.call_activity("load")
+
+    @hub.orchestrator
+    def transfer(context: df.DurableOrchestrationContext) -> Any:
+        payer, payee = df.EntityId("Account", "ada"), df.EntityId("Account", "grace")
+        with (yield context.lock([payer, payee])):
+            yield context.call_entity(payer, "add", -70)
+            yield context.call_activity("charge")
+            yield context.call_entity(payee, "add", 70)
+
+
+def made() -> df.TaskHub:
+    """Return the hub: most of its instances have ended, one waits for a person, one is in the middle."""
+    hub = df.TaskHub(":memory:", mode="kernel", clock=clock, durability="pipelined")
+    define(hub)
+    orchestrate(hub)
+    ada = hub.entity("Account", "ada")
+    for place, amount in enumerate((100, 40, -25, -500, 60, 35)):
+        ada.add(amount)
+        if place == 3:
+            ada.reserve(20)
+        while hub.step():
+            pass
+        clock.advance(minutes=7)
+    for name, input_, instance_id in (
+        ("order", None, "order-7"),
+        ("thumbnails", WIDE, "thumbnails-may"),
+        ("download_all", None, "download-3"),
+        ("monitor", None, "monitor-cellar"),
+        ("delivery", None, "delivery-12"),
+        ("transfer", None, "transfer-1"),
+    ):
+        hub.start(name, input_, instance_id=instance_id).wait()
+        clock.advance(seconds=30)
+    hub.start("parcel", "parcel 2", instance_id="parcel-9").wait()
+    hub.start("expense", instance_id="expense-31")
+    for _ in range(3):
+        hub.step()
+    clock.advance(hours=5)
+    hub.start("thumbnails", 400, instance_id="thumbnails-june")
+    for _ in range(260):
+        hub.step()
+    ada.add(10)
+    return hub

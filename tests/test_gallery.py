@@ -1,0 +1,39 @@
+"""Every line of the gallery draws something, and together they show all that there is to see."""
+
+import importlib
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parent.parent / "docs"
+VIEW = re.compile(r"^```\{view\} (.+)\n(?::about: \"?([^\"\n]+)\"?\n)?(.+)\n```$", re.MULTILINE)
+PAGE = (DOCS / "gallery.md").read_text(encoding="utf-8")
+VIEWS = VIEW.findall(PAGE)
+
+
+@pytest.fixture(scope="module")
+def gallery():
+    """The extension that draws them."""
+    sys.path.insert(0, str(DOCS / "_ext"))
+    try:
+        made = importlib.import_module("gallery")
+        yield made
+        made.hub().close()
+    finally:
+        sys.path.remove(str(DOCS / "_ext"))
+        for name in ("gallery", "scenes"):
+            sys.modules.pop(name, None)
+
+
+def test_all_views_of_the_page_are_known_here():
+    assert len(VIEWS) == PAGE.count("{view}") > 10
+
+
+@pytest.mark.parametrize(("caption", "about", "line"), VIEWS, ids=[view[0] for view in VIEWS])
+def test_the_line_makes_the_picture(gallery, caption, about, line):
+    html = gallery.drawn(line, about)
+    assert "<svg" in html or "data:image/svg+xml" in html or line.startswith("print(")
+    assert about.split("@")[-1] in html or "plot_" in line or line.startswith("print(")
+    assert "<script" not in html
