@@ -4,6 +4,8 @@ from typing import Any
 
 from durablenb.app import Blueprint, DFApp, Entity, Orchestrator
 from durablenb.azure import DurableOrchestrationClient
+from durablenb.checked import check
+from durablenb.checks.findings import Finding, Findings
 from durablenb.client import SyncDurableOrchestrationClient
 from durablenb.core.calls import DurableHttpResponse
 from durablenb.core.context import DurableOrchestrationContext
@@ -66,6 +68,8 @@ __all__ = [
     "EntityMetadata",
     "EntityStateResponse",
     "FailureDetails",
+    "Finding",
+    "Findings",
     "FunctionNotFoundError",
     "Handle",
     "HubLockedError",
@@ -92,6 +96,7 @@ __all__ = [
     "TypeNotRegisteredError",
     "VirtualClock",
     "WaitTimeoutError",
+    "check",
     "open_history",
     "options",
 ]

@@ -1,4 +1,4 @@
-"""The command line: look into a hub, repair it, see a demonstration."""
+"""The command line: look into a hub, serve it, repair it, see a demonstration."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _allow_any_text() -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="durablenb", description="Look into a hub's file, repair it, or see a demonstration."
+        prog="durablenb", description="Look into a hub's file, serve it, repair it, or see a demonstration."
     )
     parser.add_argument("--version", action="version", version=f"durablenb {durablenb.__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
@@ -77,6 +77,13 @@ def _parser() -> argparse.ArgumentParser:
 
     demo = command("demo", _demo)
     demo.add_argument("--keep", metavar="FOLDER", type=Path, help="work in this folder and leave it there")
+    serve = command("serve", _serve)
+    serve.add_argument("file", metavar="FILE", type=Path, help="the hub's file; made if there is none")
+    serve.add_argument("app", metavar="APP", type=Path, help="a Python file with your functions")
+    serve.add_argument("--port", metavar="PORT", type=int, default=7071, help="0 for one that is free")
+    serve.add_argument("--host", metavar="HOST", default="127.0.0.1", help="an address of this machine")
+    serve.add_argument("--public-url", metavar="URL", help="how it is reached from outside")
+    serve.add_argument("--no-key", action="store_true", help="let in everybody on this machine")
     listing, show = command("ls", _ls), command("show", _show)
     logs, sql, mend = command("logs", _logs), command("sql", _sql), command("repair", _repair)
     for with_file in (listing, show, logs, sql, mend):
@@ -85,6 +92,9 @@ def _parser() -> argparse.ArgumentParser:
     for with_instance in (show, logs):
         with_instance.add_argument("instance", metavar="INSTANCE", help="the instance's id")
     sql.add_argument("query", metavar="QUERY", help="DuckDB's SQL")
+    check = command("check", _check)
+    check.add_argument("paths", metavar="PATH", nargs="+", type=Path, help="a file, a notebook or a folder")
+    check.add_argument("--json", action="store_true", help="print JSON")
     return parser
 
 
@@ -93,6 +103,21 @@ def _demo(options: argparse.Namespace) -> int:
     from durablenb.demo import tell
 
     return tell(sys.stdout, options.keep)
+
+
+def _serve(options: argparse.Namespace) -> int:
+    """Run a hub and serve it over HTTP, in this process."""
+    from durablenb.serving import serve
+
+    return serve(
+        options.file,
+        options.app,
+        host=options.host,
+        port=options.port,
+        public_url=options.public_url,
+        is_keyless=options.no_key,
+        out=sys.stdout,
+    )
 
 
 def _ls(options: argparse.Namespace) -> int:
@@ -166,6 +191,22 @@ def _repair(options: argparse.Namespace) -> int:
     else:
         print(report)
     return 1 if report.verdict == "unreadable" else 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    """Check the orchestrators in files, notebooks and folders; nothing of them is run."""
+    from durablenb.checks.files import check_files
+
+    report = check_files(options.paths)
+    if options.json:
+        _print_json([one.as_json() for one in report.findings])
+    else:
+        for finding in report.findings:
+            print(finding)
+        print(report)
+    for problem in report.problems:
+        print("durablenb:", problem, file=sys.stderr)
+    return 2 if report.problems else int(bool(report.findings))
 
 
 def _print_json(value: Any) -> None:

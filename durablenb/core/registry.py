@@ -10,6 +10,7 @@ from functools import cached_property, partial
 from typing import Any
 
 from durablenb.core.names import is_defined, undefined_name
+from durablenb.core.versions import VersionMatch, matching, newest
 from durablenb.model.entities import checked_entity_name
 from durablenb.model.errors import FunctionNotFoundError
 from durablenb.model.ids import checked_text
@@ -17,6 +18,9 @@ from durablenb.model.source import Source
 
 NAME_ATTRIBUTE = "__durable_name__"
 """Where a registered function carries its name, so that it can be called by function."""
+
+VERSION_ATTRIBUTE = "__durable_version__"
+"""Where a registered orchestrator carries its version, so that it can be started by function."""
 
 
 @dataclass(frozen=True)
@@ -64,14 +68,39 @@ class Activity:
         )
 
 
+@dataclass(frozen=True)
+class Code:
+    """What instances of an orchestrator run.
+
+    Parameters
+    ----------
+    function
+        The orchestrator.
+    source
+        Its source text, if it is known.
+    version
+        Under which it was registered; None for code that runs every version.
+    """
+
+    function: Callable[..., Any]
+    source: Source | None
+    version: str | None = None
+
+
 class Registry:
-    """Activities and orchestrators by name."""
+    """Activities and orchestrators by name, orchestrators by version, too."""
 
     def __init__(self) -> None:
         self.activities: dict[str, Activity] = {}
         self.orchestrators: dict[str, Callable[..., Any]] = {}
+        """Those that were registered without a version: they run all that has no code of its own version."""
         self.sources: dict[str, Source | None] = {}
-        """The orchestrators' source texts, as far as they are known."""
+        """Their source texts, as far as they are known."""
+        self.versions: dict[str, dict[str, Code]] = {}
+        """Those that were registered with a version."""
+        self.match: VersionMatch = "strict"
+        self.at_first_run: dict[str, Callable[[], object]] = {}
+        """What is done once when an orchestrator of that name first runs."""
         self._undefined: dict[object, str | None] = {}
 
     def add_activity(self, activity: Activity) -> None:
@@ -99,22 +128,70 @@ class Registry:
         """The names of the entities, in lower case."""
         return [name[1:] for name in self.activities if name.startswith("@")]
 
-    def add_orchestrator(self, function: Callable[..., Any], name: str, source: Source | None = None) -> None:
-        """Registers an orchestrator, in place of one of the same name."""
+    def add_orchestrator(
+        self,
+        function: Callable[..., Any],
+        name: str,
+        source: Source | None = None,
+        version: str | None = None,
+    ) -> None:
+        """Registers an orchestrator, in place of one of the same name and version."""
         if name.startswith("@"):
             raise ValueError(f"An orchestrator's name must not start with @: {name!r}.")
-        self.sources[name] = source
-        self.orchestrators[name] = function
-        self._undefined.pop(("orchestrator", name), None)
+        if version is None:
+            self.sources[name] = source
+            self.orchestrators[name] = function
+        else:
+            self.versions.setdefault(name, {})[version] = Code(function, source, version)
+        self._undefined.pop(("orchestrator", name, version), None)
         mark(function, name)
+        mark(function, version, VERSION_ATTRIBUTE)
 
-    def undefined_name(self, kind: str, name: str) -> str | None:
+    def code(self, name: str, version: str | None) -> Code | None:
+        """What an instance of that orchestrator and version runs; None if it isn't registered (yet)."""
+        several = self.versions.get(name, {})
+        chosen = matching(several, version, self.match) if several else None
+        if chosen is not None:
+            return several[chosen]
+        function = self.orchestrators.get(name)
+        return None if function is None else Code(function, self.sources.get(name))
+
+    @property
+    def orchestrator_names(self) -> set[str]:
+        """The names of all orchestrators, whatever their versions."""
+        return {*self.orchestrators, *self.versions}
+
+    def version_of(self, target: object) -> str | None:
+        """The version that is started if none is asked for: of a function its own, of a name the newest."""
+        if not isinstance(target, str) and hasattr(target, VERSION_ATTRIBUTE):
+            found: str | None = getattr(target, VERSION_ATTRIBUTE)
+            return found
+        several = self.versions.get(name_of(target))
+        return newest(several) if several else None
+
+    def no_code(self, name: str, version: str | None) -> FunctionNotFoundError:
+        """The error for an orchestrator that isn't registered, or not for that version."""
+        several = self.versions.get(name)
+        if not several:
+            return not_found("orchestrator", name, self.orchestrator_names)
+        return FunctionNotFoundError(
+            f"The orchestrator {name!r} isn't registered for the version {version!r}. Registered are: "
+            f"{', '.join(map(repr, several))}. Run the cell that defines it, with "
+            "@hub.orchestrator(version=...)."
+        )
+
+    def lacking(self, name: str, version: str | None) -> str:
+        """What an instance waits for that has no code, in words."""
+        return f"{name}, version {version}" if name in self.versions else name
+
+    def undefined_name(self, kind: str, name: str, version: str | None = None) -> str | None:
         """A name that this registered function needs and that no cell has defined yet, or None."""
-        key = (kind, name)
+        code = self.code(name, version) if kind == "orchestrator" else None
+        function = self.activities[name].function if code is None else code.function
+        key = (kind, name) if code is None else (kind, name, code.version)
         known = self._undefined.get(key, "")
         if known is None or (known and not is_defined(known)):
             return known
-        function = self.activities[name].function if kind == "activity" else self.orchestrators[name]
         found = self._undefined[key] = undefined_name(function)
         return found
 
@@ -142,10 +219,10 @@ def check_limit(max_concurrency: object) -> None:
         raise ValueError(f"max_concurrency is {max_concurrency}; expected at least 1, or None.")
 
 
-def mark(function: object, name: str) -> None:
-    """Notes the name on the function, where it lets itself be noted."""
+def mark(function: object, noted: str | None, attribute: str = NAME_ATTRIBUTE) -> None:
+    """Notes the name, or the version, on the function, where it lets itself be noted."""
     with contextlib.suppress(AttributeError, TypeError):
-        setattr(function, NAME_ATTRIBUTE, name)
+        setattr(function, attribute, noted)
 
 
 def name_of(target: object) -> str:

@@ -20,6 +20,7 @@ from IPython.core.magic import (
 
 from durablenb.hub import TaskHub, open_hubs
 from durablenb.magics import looking
+from durablenb.magics.checking import checked
 from durablenb.magics.completing import completions
 from durablenb.magics.parsing import STEERING, options_of
 from durablenb.magics.steering import crash, steer
@@ -62,6 +63,7 @@ class DurableMagics(Magics):
         %durable logs ID         what it printed; --level LEVEL, --task NUMBER, --name NAME: some of that
         %durable entities        the entities; entities NAME: those of this name
         %durable entity ID       one of them, such as @counter@a
+        %durable check NAME      what a replay of an orchestrator would stumble over
         %durable sql QUERY       the answer to a query, as %durable_sql
 
         %durable raise ID EVENT VALUE    sends an external event: JSON, $name for a variable, or plain text
@@ -94,6 +96,8 @@ class DurableMagics(Magics):
             return looking.entities(hub, options.name)
         if command == "entity":
             return looking.entity(hub, options.entity)
+        if command == "check":
+            return checked(hub, options.name, variables)
         if command in STEERING:
             return steer(hub, options, variables)
         return looking.instance(hub, options)

@@ -22,8 +22,10 @@ def checked(hub: TaskHub | HubFile, name: str, variables: dict[str, Any]) -> Fin
         If there is neither, or its source isn't at hand.
     """
     if isinstance(hub, HubFile):
-        raise UsageError(f"{hub.path} is only read and has no functions. Check them with durablenb.check(function).")
+        raise UsageError(
+            f"{hub.path} is only read and has no functions. Check them with durablenb.check(function)."
+        )
     try:
-        return check(name if name in hub._registry.orchestrators else variables.get(name, name), hub)
+        return check(name if name in hub._registry.orchestrator_names else variables.get(name, name), hub)
     except (FunctionNotFoundError, TypeError, ValueError) as error:
         raise UsageError(str(error)) from None

@@ -18,7 +18,7 @@ STEERING = ("raise", "terminate", "suspend", "resume", "rewind", "restart", "pur
 LOOKS = ("show", "history", "graph", "timeline", "sequence", "watch", "logs")
 """Commands that show one."""
 
-COMMANDS = ("where", "ls", *LOOKS, *STEERING, "entities", "entity", "sql", "crash")
+COMMANDS = ("where", "ls", *LOOKS, *STEERING, "entities", "entity", "check", "sql", "crash")
 
 _WITH_REST = {"raise": 3, "terminate": 2, "suspend": 2, "resume": 2, "rewind": 2, "sql": 1}
 """Commands whose last argument is the rest of the line as it stands, after so many words."""
@@ -111,6 +111,7 @@ def _parser() -> MagicArgumentParser:
     made["restart"].add_argument("--same-id", action="store_true")
     made["entities"].add_argument("name", nargs="?")
     made["entity"].add_argument("entity")
+    made["check"].add_argument("name")
     made["crash"].add_argument("--yes", action="store_true")
     for command in made.values():
         command.add_argument("--hub", default=SUPPRESS)

@@ -16,6 +16,7 @@ from durablenb.queries.instances import InstanceList
 from durablenb.queries.logs import Log
 from durablenb.queries.picture import Picture
 from durablenb.queries.progress import Standing
+from durablenb.queries.replay import Replay
 from durablenb.queries.sequence import SequenceDiagram
 from durablenb.views import cards, entity, logs, texts
 from durablenb.views.account import account_of
@@ -25,6 +26,7 @@ from durablenb.views.plots import plot
 from durablenb.views.progress import progress_card, progress_text
 from durablenb.views.sequence import sequence_card, sequence_text
 from durablenb.views.single import Single, single_card, single_text
+from durablenb.views.storyboard import storyboard_card, storyboard_text
 
 __all__ = ["SIZE_LIMIT", "account_of", "html_of", "plot", "save", "text_of"]
 
@@ -41,6 +43,7 @@ _CARDS: dict[type, Callable[[Any], str]] = {
     SequenceDiagram: sequence_card,
     Standing: progress_card,
     Single: single_card,
+    Replay: storyboard_card,
     DurableOrchestrationStatus: cards.status_card,
     InstanceList: cards.instances_card,
     FailureDetails: cards.failure_card,
@@ -58,6 +61,7 @@ _TEXTS: dict[type, Callable[[Any], str]] = {
     SequenceDiagram: sequence_text,
     Standing: progress_text,
     Single: single_text,
+    Replay: storyboard_text,
     InstanceList: texts.instances_text,
     FailureDetails: texts.failure_text,
     RetryOptions: texts.retries_text,

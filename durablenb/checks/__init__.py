@@ -1,0 +1,1 @@
+"""What an orchestrator must not do, found in its source before it runs."""

@@ -1,0 +1,61 @@
+"""The names that are registered, and what may have been meant by one that isn't."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from durablenb.checks.values import Function, Kind
+
+_KINDS: tuple[Kind, ...] = ("activity", "orchestrator", "entity")
+
+_MUCH_ALIKE = 0.85
+"""How much alike two names have to be, where the first one may be registered elsewhere."""
+
+
+@dataclass
+class Names:
+    """What is registered.
+
+    Parameters
+    ----------
+    activities
+        By name; None for a function of which no more is known.
+    orchestrators, entities
+        Their names; those of entities in lower case.
+    is_complete
+        Whether there is nothing else; if there may be, a name counts as unknown only where it is much like
+        one of these.
+    """
+
+    activities: dict[str, Function | None] = field(default_factory=dict)
+    orchestrators: set[str] = field(default_factory=set)
+    entities: set[str] = field(default_factory=set)
+    is_complete: bool = False
+
+    def problem(self, kind: Kind, name: str) -> str | None:
+        """What is wrong with calling this name as that, in a sentence; None if nothing is."""
+        known = self._known(kind)
+        wanted = name.lower() if kind == "entity" else name
+        if wanted in known:
+            return None
+        if self.is_complete:
+            for other in _KINDS:
+                if name in self._known(other):
+                    return f"{name!r} is registered as an {other}, not as an {kind}."
+            return f"No {kind} {name!r} is registered.{meant(wanted, known)}"
+        close = meant(wanted, known, _MUCH_ALIKE)
+        is_known = any(name in self._known(other) for other in _KINDS)
+        return f"No {kind} {name!r} is registered.{close}" if close and not is_known else None
+
+    def _known(self, kind: Kind) -> Iterable[str]:
+        if kind == "activity":
+            return self.activities
+        return self.orchestrators if kind == "orchestrator" else self.entities
+
+
+def meant(name: str, known: Iterable[str], likeness: float = 0.6) -> str:
+    """A sentence that asks whether another name was meant; empty if there is none as much like it."""
+    close = difflib.get_close_matches(name, sorted(known), n=1, cutoff=likeness)
+    return f" Did you mean {close[0]!r}?" if close else ""

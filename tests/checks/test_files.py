@@ -1,0 +1,195 @@
+"""`durablenb check`: files, notebooks and folders, read and not run."""
+
+import json
+
+import nbformat
+import pytest
+
+from durablenb import cli
+
+LATE = """
+from datetime import datetime
+
+@hub.orchestrator
+def late(context):
+    yield context.call_activity("ship", datetime.now())
+"""
+
+SOUND = """
+@hub.orchestrator
+def sound(context):
+    yield context.call_activity("ship", 1)
+"""
+
+
+@pytest.fixture
+def check(tmp_path, monkeypatch, capsys):
+    """Writes files, checks, and gives the exit code, what was printed, and what was complained of."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(files, *arguments):
+        for name, text in files.items():
+            file = tmp_path / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+        code = cli.main(["check", *(arguments or ["."])])
+        printed = capsys.readouterr()
+        return code, printed.out.splitlines(), printed.err.splitlines()
+
+    return run
+
+
+def notebook(*sources):
+    cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    return nbformat.writes(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# Title"), *cells]))
+
+
+def test_a_finding_is_a_line_that_begins_with_its_place(check):
+    code, lines, complaints = check({"late.py": LATE, "sound.py": SOUND})
+    assert code == 1
+    assert lines == [
+        "late.py:6:41: DNB101 datetime.datetime.now() is called. Take context.current_utc_datetime.",
+        "1 finding in 2 orchestrators of 2 files.",
+    ]
+    assert complaints == []
+
+
+def test_nothing_found_is_exit_code_0(check):
+    code, lines, _ = check({"sound.py": SOUND})
+    assert code == 0
+    assert lines == ["Nothing found in 1 orchestrator of 1 file."]
+
+
+def test_json_is_a_list_of_findings(check):
+    code, lines, _ = check({"late.py": LATE}, "--json", "late.py")
+    (finding,) = json.loads("\n".join(lines))
+    assert code == 1
+    assert (finding["path"], finding["line"], finding["column"], finding["code"]) == (
+        "late.py",
+        6,
+        41,
+        "DNB101",
+    )
+    assert finding["page"] == "docs/reference/checks.md#dnb101"
+    assert check({}, "--json", "late.py")[0] == 1
+    assert check({"sound.py": SOUND}, "--json", "sound.py")[:2] == (0, ["[]"])
+
+
+def test_what_cannot_be_read_is_told_and_is_exit_code_2(check):
+    code, lines, complaints = check(
+        {"broken.py": "def f(:\n", "late.py": LATE, "old.ipynb": "{}", "torn.ipynb": "{"},
+        *("broken.py", "late.py", "old.ipynb", "torn.ipynb", "nowhere.py"),
+    )
+    assert code == 2
+    assert len(lines) == 2
+    assert [one.split(":")[1].strip() for one in complaints] == [
+        "broken.py",
+        "old.ipynb",
+        "torn.ipynb",
+        "nowhere.py",
+    ]
+
+
+def test_the_cells_of_a_notebook_share_their_names_and_are_named(check):
+    code, lines, _ = check(
+        {
+            "flows.ipynb": notebook(
+                "%load_ext durablenb\nfrom time import time\nhub = df.TaskHub(':memory:')",
+                "files = !ls\n?hub\nhub?\n%%durable\nfor one in files:\n    %durable ls",
+                "@hub.orchestrator\ndef late(context):\n    yield context.call_activity('a', [time(), at()])",
+                "%%durable_sql\nselect * from instances",
+                "await hub.client\ndef at():\n    return time()",
+                "%%time\n@hub.orchestrator\ndef again(context):\n    return time()",
+            )
+        }
+    )
+    assert code == 1
+    assert [one.split(": DNB")[0] for one in lines[:-1]] == [
+        "flows.ipynb:cell 4:3:39",
+        "flows.ipynb:cell 4:3:47",
+        "flows.ipynb:cell 7:4:12",
+    ]
+
+
+def test_hidden_folders_and_environments_are_left_out(check):
+    code, lines, _ = check({".venv/a.py": LATE, "venv/a.py": LATE, "node_modules/a.py": LATE, "a.txt": LATE})
+    assert code == 0
+    assert lines == ["Nothing found in 0 orchestrators of 0 files."]
+
+
+def test_orchestrators_are_found_however_they_are_registered(check):
+    text = """
+import time
+import durablenb as df
+from durablenb import DurableOrchestrationContext
+
+def one(context):
+    return time.time()
+
+main = df.Orchestrator.create(one)
+
+def two(context):
+    return time.time()
+
+def three(ctx: df.DurableOrchestrationContext):
+    return time.time()
+
+def four(ctx: "DurableOrchestrationContext"):
+    return time.time()
+
+def test():
+    from time import time as now
+
+    with df.TaskHub(":memory:") as hub:
+        hub.add_orchestrator(two, name="second")
+        hub.add_orchestrator(lambda context: time.time(), name="fifth")
+
+        @hub.orchestrator(name="sixth")
+        async def six(context):
+            return now()
+
+def not_one(context):
+    return time.time()
+
+def entity(context: df.DurableOrchestrationContext):
+    context.set_state(time.time())
+
+counter = df.Entity.create(entity)
+"""
+    _, lines, _ = check({"flows.py": text})
+    assert [int(one.split(":")[1]) for one in lines[:-1]] == [7, 12, 15, 18, 25, 29]
+    assert lines[-1] == "6 findings in 6 orchestrators of 1 file."
+
+
+def test_a_name_counts_as_unknown_only_where_it_is_much_like_a_known_one(check):
+    activities = "@bp.activity_trigger(input_name='city')\ndef say_hello(city):\n    return city\n"
+    orchestrators = """
+@bp.orchestration_trigger(context_name="context")
+def greet(context):
+    yield context.call_activity("say_helo", 1)
+    yield context.call_activity("elsewhere", 1)
+    yield context.call_activity("say_hello", 1)
+    yield context.call_sub_orchestrator("gret", 1)
+"""
+    _, lines, _ = check({"activities.py": activities, "orchestrators.py": orchestrators})
+    assert lines[:-1] == [
+        "orchestrators.py:4:11: DNB501 No activity 'say_helo' is registered. Did you mean 'say_hello'? "
+        "Register it.",
+        "orchestrators.py:7:11: DNB502 No orchestrator 'gret' is registered. Did you mean 'greet'? "
+        "Register it.",
+    ]
+
+
+def test_two_activities_of_one_name_have_no_parameters_that_are_known(check):
+    code, _, _ = check(
+        {
+            "one.py": "hub.add_activity(lambda: 1, name='ship')\n" + SOUND,
+            "other.py": "hub.add_activity(lambda order: 1, name='ship')\n",
+        }
+    )
+    assert code == 0
+
+
+def test_nothing_is_run_and_nothing_imported(check):
+    code, _, complaints = check({"loud.py": "raise SystemExit('it ran')\nimport nowhere\n" + LATE})
+    assert (code, complaints) == (1, [])

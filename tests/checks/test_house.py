@@ -1,0 +1,88 @@
+"""No false alarm in what the house itself shows: its lessons, its pages, Azure's listings, its own tests."""
+
+import re
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from durablenb.checks.checking import findings_in
+from durablenb.checks.files import check_files, texts_of
+from durablenb.checks.names import Names
+from durablenb.checks.orchestrators import Orchestrators
+from tests import test_seed
+
+ROOT = Path(__file__).parent.parent.parent
+HERE = Path(__file__).parent
+PAGES = sorted(
+    page
+    for page in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md"))
+    if not {"_build", "lessons", "generated"} & set(page.parts) and page.name != "checks.md"
+)
+PYTHON_BLOCK = re.compile(r"^( *)```python\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+
+OBSERVED = {"DNB302", "DNB401", "DNB405"}
+"""What tests do in order to see something: note a replay in a list, leave a task alone, drop an input."""
+
+MEANT = {
+    "engine/test_turns.py": {"DNB106"},
+    "faults/test_exceptions.py": {"DNB203", "DNB205", "DNB402", "DNB403"},
+    "faults/test_payloads.py": {"DNB402"},
+    "faults/test_poison.py": {"DNB403"},
+    "traps/test_row_01_continue_as_new_carries_events.py": {"DNB203", "DNB204"},
+    "traps/test_row_13_retries.py": {"DNB404"},
+    "traps/test_row_14_missing_code.py": {"DNB501"},
+    "traps/test_row_36_misuse.py": {"DNB203", "DNB402"},
+}
+"""Tests that are about a mistake, and which."""
+
+
+def findings_of(texts):
+    names = Names()
+    found = Orchestrators(texts, names).found
+    return len(found), [str(one) for place, body in found for one in findings_in(body, place, names)]
+
+
+def test_the_lessons_are_sound():
+    report = check_files([ROOT / "notebooks"])
+    assert report.problems == []
+    assert report.orchestrators >= 12
+    assert [str(one) for one in report.findings] == []
+
+
+def test_azures_listings_are_sound():
+    listings = {
+        name: text
+        for name, text in vars(test_seed).items()
+        if isinstance(text, str) and "import durablenb" in text
+    }
+    counts = []
+    for name, text in listings.items():
+        count, findings = findings_of([(name, text)])
+        assert findings == []
+        counts.append(count)
+    assert sum(counts) >= 4
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_documentation_is_sound(page):
+    blocks = [textwrap.dedent(block) for _, block in PYTHON_BLOCK.findall(page.read_text(encoding="utf-8"))]
+    _, findings = findings_of([(f"block {number}", block) for number, block in enumerate(blocks)])
+    assert findings == []
+
+
+def test_the_tests_are_sound_where_they_are_not_about_mistakes():
+    folder = ROOT / "tests"
+    found = {}
+    for file in sorted(folder.rglob("*.py")):
+        if HERE not in file.parents:
+            count, findings = findings_of(texts_of(file))
+            if count:
+                name = str(file.relative_to(folder))
+                found[name] = {one.split()[1] for one in findings} - OBSERVED
+    assert len(found) > 50
+    assert {
+        name: codes - MEANT.get(name, set())
+        for name, codes in found.items()
+        if codes - MEANT.get(name, set())
+    } == {}

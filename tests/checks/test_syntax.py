@@ -1,0 +1,103 @@
+"""Whatever Python's grammar has can be read: new statements, odd ones, and the whole of some libraries."""
+
+import ast
+import asyncio
+import contextlib
+import dataclasses
+import enum
+import inspect
+import statistics
+import tokenize
+import traceback
+import typing
+from pathlib import Path
+
+import pytest
+
+from durablenb.checks.checking import findings_in
+from durablenb.checks.names import Names
+from durablenb.checks.orchestrators import Orchestrators, evaluate
+from durablenb.checks.values import Body
+from durablenb.checks.written import WrittenScope
+
+EVERYTHING = """
+@hub.orchestrator
+async def everything(context, /, one=1, *more, named=2, **others):
+    x: int = 1
+    y: int
+    x += 1
+    [a, *b] = [1, 2, 3]
+    (c := a)
+    del b[0], x
+    with context.lock([]) as held, context.lock([]):
+        pass
+    async with context.lock([]) as (d, e):
+        pass
+    async for f in context.get_input():
+        continue
+    else:
+        pass
+    for g, (h, i) in {}.items():
+        if g and not h or i:
+            break
+        elif g is None:
+            raise ValueError from None
+    while c < 3 <= 4 != 5:
+        c -= ~1
+    try:
+        assert c, "text"
+    except* ValueError as error:
+        print(error)
+    else:
+        pass
+    finally:
+        pass
+    match c:
+        case [1, *rest] | (1, rest) if rest:
+            pass
+        case {"a": 1, **kept}:
+            pass
+        case df.EntityId(name="a") as found:
+            pass
+        case _:
+            pass
+
+    class Inner:
+        z = 1
+
+    def inner(p=1, *, q=2):
+        yield
+        yield from [p, q]
+        return (lambda *r, **s: (r, s))(*more, **others)
+
+    j = [k async for k in inner() if k][1:2][::3]
+    table[1:2, ..., ::3]
+    m = {**{}, "n": f"{c!r:>{a}}"}, {*[]}, {o: 1 for o in "ab"}
+    return (await context.call_activity("a")) if j else (1, m, one, named, held, f, kept, found, Inner)
+"""
+
+LIBRARIES = [asyncio, contextlib, dataclasses, enum, inspect, statistics, tokenize, traceback, typing]
+
+
+def test_every_statement_and_every_expression_can_be_read():
+    names = Names()
+    ((place, body),) = Orchestrators([("everything", EVERYTHING)], names).found
+    assert findings_in(body, place, names) == []
+
+
+@pytest.mark.parametrize("library", LIBRARIES, ids=lambda one: one.__name__)
+def test_any_function_can_be_read_as_if_it_were_an_orchestrator(library):
+    file = Path(library.__file__)
+    files = file.parent.glob("*.py") if file.name == "__init__.py" else [file]
+    read = 0
+    for one in files:
+        text = one.read_text(encoding="utf-8")
+        tree, lines = ast.parse(text), tuple(text.splitlines())
+        scope = WrittenScope(lines, None, evaluate)
+        scope.read(tree.body)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+                found = findings_in(Body(node, scope, lines), "")
+                assert all(1 <= finding.line <= len(lines) for finding in found)
+                read += 1
+    assert read > 10
