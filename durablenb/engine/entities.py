@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from itertools import islice
 
 from durablenb.core.entity import NOTHING, Signal, Start
 from durablenb.engine.entity import Entity, LockRequest, Operation, Owner, owner_of
@@ -29,6 +30,7 @@ from durablenb.ports.clock import Clock
 from durablenb.ports.store import OpenEntity, Store
 
 Kind = Callable[..., events.Event]
+Enqueued = events.OperationEnqueued | events.LockEnqueued
 
 OPERATIONS_AT_ONCE = 1_000
 """Operations that one batch may have."""
@@ -81,6 +83,8 @@ class Entities:
         self._characters = 0
         self._sections: dict[Owner, LockRequest] = {}
         """By owner, the request that was made last of those for its critical section."""
+        self._hasty: set[Owner] = set()
+        """Those of them that may have asked an entity for something before they had locked it."""
         self.queue: deque[Entity] = deque()
         lifecycle.when_closed = self._owner_closed
 
@@ -117,6 +121,7 @@ class Entities:
         last = self._sections.pop(owner, None)
         if last is None:
             return
+        self._hasty.discard(owner)
         for entity_id in last.entity_ids[: last.position + 1]:
             entity = self._busy[entity_id]
             if entity.lock is not None and entity.owner == owner:
@@ -136,11 +141,18 @@ class Entities:
     # -- what is done ----------------------------------------------------------------------------
 
     def offer_batches(self) -> None:
-        """Lets each entity that can do something do it."""
+        """Lets each entity that can do something do it.
+
+        Raises
+        ------
+        StoreError
+            If the journal can't be written or read now; the next time it goes on from here.
+        """
         while self.queue:
-            taken = [self.queue.popleft() for _ in range(min(len(self.queue), STATES_TOGETHER))]
+            taken = list(islice(self.queue, STATES_TOGETHER))
             self._read_states([one for one in taken if one.state is None])
             for entity in taken:
+                self.queue.popleft()
                 entity.is_queued = False
                 self._go_on(entity)
 
@@ -154,7 +166,9 @@ class Entities:
     ) -> None:
         """A batch has ended, or (without an outcome) was not done after all."""
         entity = work.entity
-        operations, entity.running = entity.running, ()
+        if entity.batch is not work.batch:  # it was told before
+            return
+        operations, entity.running, entity.batch = entity.running, (), None
         if self._busy.get(entity.id) is not entity:  # it began before a recovery, which begins it anew
             return
         if isinstance(outcome, FailureDetails):
@@ -180,28 +194,25 @@ class Entities:
         entity.is_recovered = True
         self._busy[entity.id] = entity
         now = self._clock.now()
-        for event in found.pending:
+        for event in _in_turn(found.pending):
             if isinstance(event, events.LockEnqueued):
                 request = LockRequest(event.event_id, event.caller, event.entity_ids, event.position)
                 owner = owner_of(request.owner)
                 last = self._sections.get(owner)
                 if last is None or last.position < request.position:
                     self._sections[owner] = request
+                    self._hasty.add(owner)
                 if event.event_id in found.taken:
                     entity.lock = request
                 else:
                     entity.queue.append(request)
-        for event in found.pending:
-            if not isinstance(event, events.OperationEnqueued):
                 continue
             operation = Operation(event.event_id, event.name, event.input, event.caller, event.is_signal)
             if event.deliver_at is not None and event.deliver_at > now:
                 self._postpone(entity, operation, event.deliver_at)
-            elif self._is_owned(entity, operation):
-                entity.owned.append(operation)
             else:
                 entity.queue.append(operation)
-        entity.queue = deque(sorted(entity.queue, key=lambda one: one.number))
+        self._give_owner(entity)
         self._wake(entity)
 
     def release_orphans(self) -> int:
@@ -252,10 +263,13 @@ class Entities:
         self._timers.add(due, entity, operation.number)
 
     def _take(self, entity: Entity, operation: Operation) -> None:
+        caller = operation.caller
         if self._is_owned(entity, operation):
             entity.owned.append(operation)
         else:
             entity.queue.append(operation)
+            if caller is not None and owner_of(caller) in self._sections:
+                self._hasty.add(owner_of(caller))
         self._wake(entity)
 
     def _is_owned(self, entity: Entity, operation: Operation) -> bool:
@@ -289,7 +303,7 @@ class Entities:
         entity.running = tuple(taken)
         assert entity.state is not None
         asked = tuple(operation.asked for operation in taken)
-        batch = Batch(entity.key, entity.execution_id, entity.state, asked)
+        entity.batch = batch = Batch(entity.key, entity.execution_id, entity.state, asked)
         self._offer(EntityWork(entity, batch, self._codec, is_for_all=entity.lock is None))
 
     def _read_states(self, entities: list[Entity]) -> None:
@@ -334,7 +348,8 @@ class Entities:
             self.enqueue(sent.entity_id, name, text, caller, deliver_at=due)
         elif sent.instance_id not in self._lifecycle.open:
             self._write(entity, events.OrchestrationStarted, now, number, sent.name, sent.instance_id)
-            self._lifecycle.begin(sent.instance_id, sent.name, sent.input, version=sent.version)
+            version = self._lifecycle.chosen_version(sent.name, sent.version)
+            self._lifecycle.begin(sent.instance_id, sent.name, sent.input, version=version)
 
     def _answer(self, caller: ParentInstance, outcome: str | FailureDetails) -> None:
         instance = self._caller(caller)
@@ -365,6 +380,8 @@ class Entities:
 
     def _grant(self, entity: Entity, request: LockRequest) -> None:
         entity.lock = request
+        if owner_of(request.owner) in self._hasty:
+            self._give_owner(entity)
         self._write(entity, events.LockTaken, self._clock.now(), request.number)
         position = request.position + 1
         if position < len(request.entity_ids):
@@ -374,6 +391,15 @@ class Entities:
         if instance is not None and request.owner.task_id in instance.pending:
             instance.pending.discard(request.owner.task_id)
             self._lifecycle.arrive(instance, events.EntityLockGranted, request.owner.task_id)
+
+    def _give_owner(self, entity: Entity) -> None:
+        """What the owner asked for while it waited for the lock is done inside of its section."""
+        waiting, entity.queue = entity.queue, deque()
+        for one in waiting:
+            if isinstance(one, Operation) and self._is_owned(entity, one):
+                entity.owned.append(one)
+            else:
+                entity.queue.append(one)
 
     def _caller(self, caller: ParentInstance) -> Instance | None:
         instance = self._lifecycle.open.get(caller.instance_id)
@@ -385,6 +411,24 @@ class Entities:
 
     def _owner_closed(self, instance: Instance) -> None:
         self.unlock((instance.id, instance.execution_id))
+
+
+def _in_turn(pending: list[Enqueued]) -> list[Enqueued]:
+    """What was asked, in the order in which it would have been done: what was asked for later, by when."""
+    later = deque(sorted((due, one.event_id, one) for one in pending if (due := _due(one)) is not None))
+    ordered: list[Enqueued] = []
+    for one in pending:
+        if _due(one) is None:
+            while later and later[0][0] <= one.timestamp:
+                ordered.append(later.popleft()[2])
+            ordered.append(one)
+    return ordered + [one for _, _, one in later]
+
+
+def _due(asked: Enqueued) -> datetime | None:
+    """When it was to be done, if that was later than it was asked for."""
+    due = asked.deliver_at if isinstance(asked, events.OperationEnqueued) else None
+    return due if due is not None and due > asked.timestamp else None
 
 
 def _of(owner: Owner, queue: Iterable[Operation | LockRequest]) -> LockRequest:

@@ -6,6 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from durablenb.core.entity import Asked
+from durablenb.engine.operations import Batch
 from durablenb.model.entities import EntityId
 from durablenb.model.events import ParentInstance
 
@@ -52,6 +53,7 @@ class Entity:
 
     __slots__ = (
         "__weakref__",
+        "batch",
         "execution_id",
         "id",
         "is_closed",
@@ -81,6 +83,8 @@ class Entity:
         """What the lock's owner asks for."""
         self.lock: LockRequest | None = None
         self.running: tuple[Operation, ...] = ()
+        self.batch: Batch | None = None
+        """What of it runs, as it was given to an executor."""
         self.pending: dict[int, Operation] = {}
         """By number, the operations that aren't to be done yet."""
         self.missing: set[str] = set()

@@ -42,3 +42,54 @@ class Switch:
 def fail(handle):
     assert handle.wait(10).runtime_status == "Failed"
     return handle
+
+
+def counter(context):
+    """An entity: counts, and does what it is asked to do besides."""
+    operation, given = context.operation_name, context.get_input()
+    if operation == "add":
+        context.set_state(context.get_state(lambda: 0) + given)
+    elif operation == "set":
+        context.set_state(given)
+    elif operation == "del":
+        context.destruct_on_exit()
+        return None
+    elif operation == "fail":
+        raise ValueError(given)
+    return context.get_state()
+
+
+def journal(context):
+    """An entity: keeps all that it was told, in order."""
+    told = context.get_state(list)
+    if context.operation_name == "tell":
+        told.append(context.get_input())
+    return list(told)
+
+
+def account(context):
+    """An entity: money, which is never less than nothing."""
+    balance = context.get_state(lambda: 100)
+    if context.operation_name in ("deposit", "withdraw"):
+        given = context.get_input()
+        balance += given if context.operation_name == "deposit" else -given
+        if balance < 0:
+            raise ValueError("not enough")
+        context.set_state(balance)
+    return balance
+
+
+def asked(lab, entity, *operations):
+    """What an orchestration gets for these operations, called one after the other; failures as text."""
+
+    @lab.orchestrator
+    def asks(context):
+        results = []
+        for name, *given in operations:
+            try:
+                results.append((yield context.call_entity(entity, name, *given)))
+            except Exception as error:
+                results.append(f"{type(error).__name__}: {error.details.message}")
+        return results
+
+    return lab.run(asks)

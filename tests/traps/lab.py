@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import durablenb as df
+from durablenb.core.registry import entity_activity
+from durablenb.engine.machine import Machine
 from durablenb.engine.messages import Terminate, Watch
 
 PATIENCE = 20.0
@@ -61,10 +63,14 @@ class Lab:
             engine.machine.lifecycle.ended.clear()
             engine.machine.journal.purge([row[0] for row in rows])
             engine.machine.journal.flush()
+            engine.committer.drain()
+            if any(kind == "entity" for kind, _ in self._functions):
+                engine.machine = Machine(engine._world)  # entities stay in memory when they are idle
         engine.committer.drain()
         registry = self.hub._registry
         for _, name in self._functions:
             registry.activities.pop(name, None)
+            registry.activities.pop(entity_activity(name), None)
             registry.orchestrators.pop(name, None)
         self._functions.clear()
 
@@ -74,14 +80,23 @@ class Lab:
     def activity(self, function, name=None):
         return self._keep("activity", name or function.__name__, function)
 
+    def entity(self, function, name=None):
+        return self._keep("entity", name or function.__name__, function)
+
+    def signal(self, entity_id, operation, given=None, *, at=None) -> None:
+        self.client.signal_entity(entity_id, operation, given, at=at)
+
+    def records(self, entity_id) -> list[Any]:
+        """The events of an entity, oldest first."""
+        return [record.event for record in self.hub._store.records(str(entity_id))]
+
     def _keep(self, kind, name, function):
         self._functions[kind, name] = function
         self._register(kind, name, function)
         return function
 
     def _register(self, kind, name, function):
-        add = self.hub.add_orchestrator if kind == "orchestrator" else self.hub.add_activity
-        add(function, name)
+        getattr(self.hub, f"add_{kind}")(function, name)
 
     def start(self, *args: Any, **options: Any) -> df.Handle:
         return self.hub.start(*args, **options)

@@ -1,0 +1,157 @@
+"""Deaths in the middle of batches: no operation is lost or done twice, no lock leaks or lets two in."""
+
+import subprocess
+import sys
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from pathlib import Path
+from random import Random
+
+import pytest
+
+import durablenb as df
+from tests.faults import bank_worker as bank
+
+HUBS, KILLS = 8, 5
+SEEDS = range(1, HUBS + 1)
+
+
+@pytest.mark.serial
+@pytest.mark.timeout(180)
+def test_forty_deaths_lose_no_operation_do_none_twice_and_leak_no_lock(tmp_path):
+    began = time.monotonic()
+    with ThreadPoolExecutor(2) as pool:
+        lives = list(pool.map(lambda seed: live_and_die(tmp_path, seed), SEEDS))
+    for seed in SEEDS:
+        try:
+            check(tmp_path / f"{seed}.duckdb", tmp_path / f"{seed}.diary")
+        except BaseException as error:
+            error.add_note(f"seed {seed}")
+            raise
+    assert sum(lives) == HUBS * KILLS
+    print(f"{sum(lives)} deaths in {time.monotonic() - began:.0f} s")
+
+
+def live_and_die(folder, seed):
+    """Kills the work on one hub five times, lets it come to its end, and returns the number of deaths."""
+    random, deaths = Random(seed), 0
+    for life in count():
+        process = begin(folder, seed, f"{seed}.{life}")
+        try:
+            if deaths < KILLS and die(process, random):
+                deaths += 1
+                continue
+            _, complaint = process.communicate(timeout=90)
+            assert process.returncode == 0, f"seed {seed}, life {life}: {complaint}"
+            return deaths
+        finally:
+            process.kill()
+            process.communicate()
+
+
+def begin(folder, seed, chance):
+    return subprocess.Popen(
+        [
+            *(sys.executable, "-m", "tests.faults.bank_worker"),
+            *(folder / f"{seed}.duckdb", folder / f"{seed}.diary", chance),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+
+
+def die(process, random):
+    """Kills it: mostly while its entities work, now and then while it opens the file."""
+    if random.random() > 0.1:
+        process.stdout.readline()
+    time.sleep(random.random() * 0.25)
+    if process.poll() is not None:
+        return False
+    process.kill()
+    process.wait()
+    return True
+
+
+def check(path, diary):
+    check_diary([line.split() for line in diary.read_text().splitlines()])
+    with df.TaskHub(path, mode="kernel") as hub:
+        bank.check_locks(hub)
+        keys = Counter(key for key, _ in bank.operations(hub))
+        assert max(keys.values()) == 1, "an operation was asked for twice"
+        assert all(is_done for _, is_done in bank.operations(hub))
+        check_lists(hub)
+        check_accounts(hub)
+        for (instance_id, _), events in bank.histories(hub, "@").items():
+            check_entity(instance_id, events)
+        for kind, instance_id, _ in bank.plan():
+            expected = bank.DEPOSITS if kind == "teller" else [[-7, 0]] * bank.ROUNDS
+            assert hub.handle(instance_id).result() == expected
+
+
+def check_diary(lines):
+    acknowledged = Counter(tuple(line) for line in lines if line[0] in ("started", "signaled"))
+    assert not [ask for ask, times in acknowledged.items() if times > 1], "acknowledged, and then gone"
+    begun, ended, enqueued, settled, now = set(), 0, set(), set(), Counter()
+    for what, *about in lines:
+        key = about[0] if about else None
+        if what == "began":
+            begun |= set(now)
+            enqueued, now = set(), Counter()
+        elif what == "enqueued":
+            enqueued.add(key)
+        elif what == "settled":
+            assert key in begun, f"{key} is recorded as done and has not run"
+            settled.add(key)
+        elif what == "orphans":
+            assert key == "0", "a lock outlived its owner"
+        elif what == "opened":
+            assert begun <= enqueued, f"begun before they were on disk: {begun - enqueued}"
+            assert settled <= enqueued, "what was settled is gone"
+        elif what == "begun":
+            assert key not in settled, f"{key} was recorded as done and is done again"
+            now[key] += 1
+            assert now[key] == 1, f"{key} is done twice in one process"
+        ended += what == "closed"
+    assert (lines[-1], ended) == (["closed"], 1)
+
+
+def check_lists(hub):
+    """What was signaled is there, once and in order, and so is what was signaled on from there."""
+    numbers = list(range(bank.NUMBERS))
+    assert hub.entity_state(bank.INBOX) == numbers
+    assert hub.entity_state(bank.OUTBOX) == numbers
+
+
+def check_accounts(hub):
+    balances = [hub.entity_state(df.EntityId("account", key)) for key in bank.ACCOUNTS]
+    assert sum(balances) == bank.BALANCE * len(bank.ACCOUNTS)
+
+
+def check_entity(instance_id, events):
+    """Event ids are dense, each operation ends once, and who has locked the entity has it to itself."""
+    assert [event.event_id for event in events] == list(range(1, len(events) + 1))
+    asked = {event.event_id: event for event in events if type(event).__name__ == "OperationEnqueued"}
+    requests = {event.event_id: event for event in events if type(event).__name__ == "LockEnqueued"}
+    owner, settled, last = None, set(), 0
+    for event in events:
+        kind = type(event).__name__
+        if kind == "LockTaken":
+            assert owner is None, f"two at a time inside of {instance_id}"
+            owner = requests[event.task_id].caller
+        elif kind == "LockReleased":
+            assert owner == requests[event.task_id].caller
+            owner = None
+        elif kind in ("OperationCompleted", "OperationFailed"):
+            operation, last = asked[event.task_id], event.task_id
+            assert event.task_id not in settled, f"{operation} is done twice"
+            settled.add(event.task_id)
+            caller = operation.caller and operation.caller.execution_id
+            assert owner is None or caller == owner.execution_id, f"{operation} came into a section"
+        elif kind in ("StateChanged", "SignalSent"):
+            assert event.task_id == last, f"{event} is torn off its operation"
+    assert owner is None
+    assert settled == set(asked)

@@ -1,0 +1,225 @@
+"""Row 31: what entities are asked comes once and in its sender's order, whatever the clocks say."""
+
+from datetime import timedelta
+
+import pytest
+
+import durablenb as df
+from durablenb.engine.messages import Finished
+from tests.traps.corpus import counter, journal
+from tests.traps.lab import counted, kinds
+
+A = df.EntityId("Counter", "a")
+J = df.EntityId("journal", "j")
+
+
+@pytest.fixture
+def telling(lab):
+    lab.entity(counter, "Counter")
+    lab.entity(journal)
+    return lab
+
+
+def numbers(lab):
+    """The numbers of an entity's events, as they stand in the journal."""
+    return [event.event_id for event in lab.records(J)]
+
+
+# -- order ---------------------------------------------------------------------------------------
+
+
+def test_row_31_signals_keep_their_order_while_the_clock_is_set_to_and_fro(telling):
+    for number, minutes in enumerate([0, -60, 30, -3_000, 5, 0, -1] * 5):
+        telling.clock.advance(minutes=minutes)
+        telling.signal(J, "tell", number)
+        if number % 3 == 0:
+            telling.settle()
+    telling.settle()
+    assert telling.hub.entity_state(J) == list(range(35))
+    assert numbers(telling) == list(range(1, len(numbers(telling)) + 1))
+
+
+def test_row_31_an_orchestrations_messages_keep_their_order_while_the_clock_is_set_back(telling):
+    @telling.orchestrator
+    def tells(context):
+        for number in range(0, 12, 3):
+            context.signal_entity(J, "tell", number)
+            yield context.call_entity(J, "tell", number + 1)
+            context.signal_entity(J, "tell", number + 2)
+            yield context.wait_for_external_event("on")
+
+    handle = telling.start(tells)
+    for _ in range(4):
+        telling.settle()
+        telling.clock.advance(hours=-1)
+        handle.raise_event("on")
+    assert handle.result(10) is None
+    telling.settle()
+    assert telling.hub.entity_state(J) == list(range(12))
+
+
+def test_row_31_senders_whose_clocks_differ_by_hours_are_served_as_they_come(telling):
+    """No message waits for one that claims to be older: there is no window of reordering."""
+    for number, hours in enumerate([0, 5, -10, 20, -40]):
+        telling.clock.advance(hours=hours)
+
+        @telling.orchestrator
+        def tell(context):
+            return (yield context.call_entity(J, "tell", context.get_input()))
+
+        assert telling.run(tell, number) == list(range(number + 1))
+
+
+def test_row_31_after_a_restart_with_a_clock_behind_the_order_is_that_of_the_journal(disk):
+    disk.entity(journal)
+    for number in range(6):
+        disk.signal(J, "tell", number)
+        disk.clock.advance(hours=-1)
+        if number % 2:
+            disk.restart()
+    disk.settle()
+    assert disk.hub.entity_state(J) == list(range(6))
+
+
+def test_row_31_two_that_send_each_other_keep_the_order_of_each(telling):
+    @telling.entity
+    def player(context):
+        told = context.get_state(list)
+        told.append(context.get_input())
+        left = context.get_input()[1]
+        if left:
+            other = df.EntityId("player", "b" if context.entity_key == "a" else "a")
+            context.signal_entity(other, "play", [context.get_input()[0], left - 1])
+
+    for ball in range(3):
+        telling.signal(df.EntityId("player", "a"), "play", [ball, 6])
+        telling.clock.advance(minutes=-7)
+    telling.settle()
+    for key, expected in (("a", [6, 4, 2, 0]), ("b", [5, 3, 1])):
+        told = telling.hub.entity_state(df.EntityId("player", key))
+        for ball in range(3):
+            assert [left for which, left in told if which == ball] == expected
+
+
+# -- time ----------------------------------------------------------------------------------------
+
+
+def test_row_31_a_signal_for_later_does_not_come_early_when_the_clock_is_set_back(telling):
+    begin = telling.clock.now()
+    telling.signal(J, "tell", "later", at=begin + timedelta(hours=2))
+    telling.advance(hours=1)
+    telling.advance(hours=-5)
+    telling.advance(hours=5)
+    assert telling.hub.entity_state(J) is None
+    telling.advance(hours=1)
+    assert telling.hub.entity_state(J) == ["later"]
+
+
+def test_row_31_a_signal_that_came_due_is_done_once_though_the_clock_is_set_back(disk):
+    disk.entity(journal)
+    begin = disk.clock.now()
+    disk.signal(J, "tell", "once", at=begin + timedelta(hours=2))
+    disk.advance(hours=2)
+    disk.advance(hours=-4)
+    disk.restart()
+    disk.advance(hours=6)
+    assert disk.hub.entity_state(J) == ["once"]
+    assert counted(disk.records(J), "OperationCompleted") == 1
+
+
+def test_row_31_a_signal_for_a_time_that_has_passed_is_done_at_once_and_in_turn(telling):
+    now = telling.clock.now()
+    for number, hours in enumerate([-1, 0, -100]):
+        telling.signal(J, "tell", number, at=now + timedelta(hours=hours))
+    telling.settle()
+    assert telling.hub.entity_state(J) == [0, 1, 2]
+
+
+def test_row_31_no_operation_seems_to_end_before_it_began(telling):
+    telling.signal(A, "add", 1)
+    telling.settle()
+    telling.clock.advance(hours=-1)
+    telling.signal(A, "add", 1)
+    telling.settle()
+    done = [event for event in telling.records(A) if kinds([event]) == ["OperationCompleted"]]
+    assert len(done) == 2
+    assert all(event.started_at <= event.timestamp for event in done)
+
+
+# -- duplicates ----------------------------------------------------------------------------------
+
+
+def report_twice(lab):
+    """Each end of a batch is reported twice from here on, by executors that stutter."""
+    engine = lab.client.engine
+    bring = engine.machine.dispatcher.bring
+
+    def twice(message):
+        bring(message)
+        bring(Finished(message.work, message.outcome, message.started_at, message.ended_at))
+
+    engine.machine.dispatcher.bring = twice
+    return lambda: setattr(engine.machine.dispatcher, "bring", bring)
+
+
+def test_row_31_an_outcome_that_is_reported_twice_counts_once(telling):
+    stop = report_twice(telling)
+
+    @telling.orchestrator
+    def adds(context):
+        got = []
+        for _ in range(5):
+            got.append((yield context.call_entity(A, "add", 1)))
+            context.signal_entity(J, "tell", got[-1])
+        return got
+
+    handle = telling.start(adds)
+    assert handle.result(10) == [1, 2, 3, 4, 5]
+    telling.settle()
+    stop()
+    assert telling.hub.entity_state(A) == 5
+    assert telling.hub.entity_state(J) == [1, 2, 3, 4, 5]
+    assert counted(handle.history(), "EntityOperationCompleted") == 5
+    assert counted(telling.records(A), "OperationCompleted") == 5
+
+
+def test_row_31_an_outcome_that_comes_late_does_not_count_for_the_batch_that_runs_now(kernel):
+    reports = []
+    kernel.entity(counter, "Counter")
+    dispatcher = kernel.client.engine.machine.dispatcher
+    bring, dispatcher.bring = dispatcher.bring, reports.append
+    try:
+        kernel.signal(A, "add", 1)
+        kernel.hub.step()
+        first = reports.pop()
+        bring(first)
+        kernel.signal(A, "add", 10)
+        kernel.hub.step()
+        bring(first)
+        bring(reports.pop())
+        kernel.settle()
+    finally:
+        dispatcher.bring = bring
+    assert kernel.hub.entity_state(A) == 11
+    assert counted(kernel.records(A), "OperationCompleted") == 2
+
+
+def test_row_31_an_outcome_from_before_a_recovery_is_not_taken_for_one_of_now(kernel):
+    kernel.entity(counter, "Counter")
+    kernel.signal(A, "add", 1)
+    engine, late = kernel.client.engine, []
+    engine.machine.dispatcher.bring = late.append
+    kernel.hub.step()
+    engine._is_torn = True  # as after an interrupt in the middle of a turn: it begins anew from the journal
+    kernel.settle()
+    engine.post(late[0])
+    kernel.settle()
+    assert kernel.hub.entity_state(A) == 1
+    assert counted(kernel.records(A), "OperationCompleted") == 1
+
+
+def test_row_31_signals_that_are_sent_twice_are_two_signals(telling):
+    for _ in range(2):
+        telling.signal(J, "tell", "same")
+    telling.settle()
+    assert telling.hub.entity_state(J) == ["same", "same"]
