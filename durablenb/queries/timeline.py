@@ -86,6 +86,7 @@ class SpanReader:
         self._before: dict[int, int] = {}  # of those that a rewind may write once more
         self._waits: dict[str, list[int]] = {}  # numbers of the open waits, by the event's name
         self._early: Counter[str] = Counter()  # external events that nobody waited for yet
+        self._rewound_at: datetime | None = None
         self._held: dict[int, int] = {}  # places of the locks that were granted and not released
         self._last: datetime | None = None
         self.changed: set[int] = set()
@@ -107,7 +108,7 @@ class SpanReader:
         if isinstance(event, ExecutionStarted):
             self._open, self._places, self._waits, self._early, self._held = {}, {}, {}, Counter(), {}
         elif isinstance(event, ExecutionRewound):
-            self._before = self._places
+            self._before, self._rewound_at = self._places, event.timestamp
         elif isinstance(event, TERMINAL):
             self._end_open(event.timestamp)
             self._release(list(self._held), event.timestamp)
@@ -122,8 +123,11 @@ class SpanReader:
     def _begin(self, number: int, span: Span) -> None:
         earlier = self._before.pop(number, None)
         was = None if earlier is None else self._spans[earlier]
-        if earlier is not None and was is not None and was.state != "failed" and was.asked == span.asked:
-            self._put(earlier, None)
+        if earlier is not None and was is not None and was.asked == span.asked:
+            if was.state != "failed":
+                self._put(earlier, None)
+            elif self._rewound_at is not None:  # the request is the same, and was made again then
+                span = replace(span, asked=self._rewound_at, started=self._rewound_at, ended=self._rewound_at)
         name = span.name.casefold()
         if span.kind == "external event" and self._early[name]:
             self._early[name] -= 1

@@ -237,7 +237,7 @@ def test_a_rewound_orchestration_shows_each_success_once_and_each_failure(hub, c
     assert seen(handle) == [
         ("bad", "failed", 1, 1, 2),
         ("good", "completed", 0, 0, 1),
-        ("bad", "completed", 1, 2, 3),
+        ("bad", "completed", 2, 2, 3),
     ]
 
 
@@ -412,3 +412,30 @@ def test_long_times_are_told_in_days(hub):
         "400 d 02:02:02",
         "400 d 04:02:01 in all",
     ]
+
+
+def test_what_a_rewind_asks_for_again_was_asked_for_when_it_was_rewound():
+    clock, is_broken = df.VirtualClock(), [True]
+    with df.TaskHub(":memory:", mode="kernel", clock=clock) as hub:
+
+        @hub.activity
+        def part(number):
+            clock.advance(seconds=1)
+            if number == 2 and is_broken[0]:
+                raise ValueError("no")
+
+        @hub.orchestrator
+        def fan_out(context):
+            yield context.task_all([context.call_activity(part, number) for number in range(4)])
+
+        handle = hub.start(fan_out)
+        handle.wait()
+        clock.advance(hours=1)
+        is_broken[0] = False
+        handle.rewind("mended")
+        handle.wait()
+        spans = spans_of(handle.history())
+    first, again = (span for span in spans if span.request.input == "2")
+    assert (first.state, again.state) == ("failed", "completed")
+    assert again.asked - first.asked == timedelta(hours=1, seconds=4)
+    assert len(spans) == 5

@@ -73,8 +73,8 @@ class InstancesPane(Pane):
 
     def choose(self, status: str) -> None:
         """Show instances of one status, or all."""
-        self.status, self.first = status, 0
-        where = f"status = {quoted(status)}" if status else "true"
+        self.status, self.first = status if status in _STATUSES else "", 0
+        where = f"status = {quoted(self.status)}" if self.status else "true"
         self._query = f"select {_COLUMNS}\nfrom instances\nwhere {where}"
 
     def instances(self) -> Markup:
@@ -116,6 +116,8 @@ class HubList(LiveView):
         self._seen = -1
         self._drawn_at = 0.0
         self.pane = InstancesPane(sight.ask)
+        self.whole: Beside | None = None
+        """The widget that is displayed."""
         super().__init__()
 
     def draw(self, is_stale: bool) -> Mapping[str, str]:
@@ -135,6 +137,16 @@ class HubList(LiveView):
             regions |= {"fleet": figure(drawn), "instances": self.pane.instances()}
             regions["pace"] = figure(pace_svg(self._sight.pace()))
         return regions
+
+    def keep(self) -> None:
+        """Renew the still picture of the whole, of which this is a part."""
+        if self.whole is not None:
+            self.whole.keep()
+
+    def keep_now(self) -> None:
+        """Renew it now."""
+        if self.whole is not None:
+            self.whole.keep_now()
 
     def still(self) -> dict[str, str]:
         """Return the still picture of the hub."""
@@ -170,7 +182,7 @@ class LiveHub(Beside, ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has 
         """The instance that was clicked."""
         super().__init__([self.list])
         self.list.observe(self._open, ["selected"])
-        self.list.observe(lambda _: self.keep(), ["fleet"])
+        self.list.whole = self
 
     @property
     def sql(self) -> str:

@@ -59,7 +59,8 @@ class TimelinePane:
         )
         drawn = timeline_svg(chosen, self.within, self.path)
         if drawn is None:
-            return markup(controls, "<p>", "No calls to show.", "</p>")
+            words = "No time passed: there is nothing to draw." if chosen.calls else "No calls to show."
+            return markup(controls, "<p>", words, "</p>", self._table(chosen) if chosen.calls else "")
         return markup(controls, figure(drawn, AREA), self._table(chosen))
 
     def _chosen(self, shown: Picture) -> Picture:
