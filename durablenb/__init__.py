@@ -47,6 +47,7 @@ from durablenb.model.status import (
     OrchestrationRuntimeStatus,
     PurgeHistoryResult,
 )
+from durablenb.queries.compare import compare
 from durablenb.values.pickles import Pickled
 from durablenb.values.pictures import Picture
 from durablenb.values.sealed import Sealed
@@ -97,6 +98,7 @@ __all__ = [
     "VirtualClock",
     "WaitTimeoutError",
     "check",
+    "compare",
     "open_history",
     "options",
 ]

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from durablenb.client import SyncDurableOrchestrationClient
+from durablenb.model.address import Address
 from durablenb.model.entities import (
     CleanEntityStorageResult,
     EntityId,
     EntityMetadata,
     EntityStateResponse,
 )
+from durablenb.model.errors import DurableError
 from durablenb.model.ids import asked_instance_id
-from durablenb.model.status import DurableOrchestrationStatus, PurgeHistoryResult, Statuses
+from durablenb.model.status import (
+    DurableOrchestrationStatus,
+    OrchestrationRuntimeStatus,
+    PurgeHistoryResult,
+    Statuses,
+)
+from durablenb.responses import check_status_response, http_response, moved
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -92,6 +100,10 @@ class DurableOrchestrationClient:
             self._client.get_status, instance_id, show_history, show_history_output, show_input
         )
 
+    async def get_statuses(self, instance_ids: Iterable[str]) -> dict[str, DurableOrchestrationStatus]:
+        """Return where those of these instances stand that there are, by their ids, from one look."""
+        return await _in_thread(self._client.get_statuses, tuple(instance_ids))
+
     async def get_status_all(self) -> list[DurableOrchestrationStatus]:
         """Return where all instances stand, oldest first."""
         return await _in_thread(self._client.get_status_all)
@@ -155,6 +167,10 @@ class DurableOrchestrationClient:
     ) -> EntityStateResponse:
         """Return whether an entity exists, and the state that it has on disk now."""
         return await _in_thread(self._client.read_entity_state, entityId, expected_type=expected_type)
+
+    async def entity_texts(self, entity_ids: Iterable[EntityId]) -> dict[EntityId, str]:
+        """Return the states of those of these entities that exist, as the journal has them: JSON."""
+        return await _in_thread(self._client.entity_texts, entity_ids)
 
     async def list_entities(
         self, name: str | None = None, fetch_state: bool = True, since: datetime | None = None
@@ -231,6 +247,85 @@ class DurableOrchestrationClient:
 
         await await_outcome(self._client.engine, asked_instance_id(instance_id), timeout)
         return await _in_thread(self._client.status_of, instance_id)
+
+    # -- over HTTP -------------------------------------------------------------------------------
+
+    @property
+    def address(self) -> Address | None:
+        """Where the hub is served; None if it isn't."""
+        return self._client.address
+
+    @address.setter
+    def address(self, address: Address | None) -> None:
+        self._client.address = address
+
+    def create_http_management_payload(self, instance_id: str) -> dict[str, str]:
+        """Return the URLs with which an instance can be managed, by Azure's names."""
+        return self._client.create_http_management_payload(instance_id)
+
+    def get_client_response_links(self, request: Any, instance_id: str) -> dict[str, str]:
+        """Return the same with the host that a request was sent to, as whoever sent it can reach it."""
+        return moved(self.create_http_management_payload(instance_id), request)
+
+    def create_check_status_response(self, request: Any, instance_id: str) -> Any:
+        """Return an ``azure.functions.HttpResponse`` that says where to ask how an instance is: 202.
+
+        Parameters
+        ----------
+        request
+            The ``azure.functions.HttpRequest`` that it answers, or None.
+        instance_id
+            The instance.
+
+        Raises
+        ------
+        DurableError
+            If the hub isn't served, or ``azure.functions`` isn't installed.
+        """
+        return check_status_response(self.get_client_response_links(request, instance_id))
+
+    async def wait_for_completion_or_create_check_status_response(
+        self,
+        request: Any,
+        instance_id: str,
+        timeout_in_milliseconds: int = 10_000,
+        retry_interval_in_milliseconds: int = 1_000,
+    ) -> Any:
+        """Return an ``azure.functions.HttpResponse`` with the output, if there is one within the time.
+
+        200 with the output; 200 with the status of a terminated orchestration; 500 with that of a failed
+        one; otherwise `create_check_status_response`.
+
+        Parameters
+        ----------
+        request, instance_id
+            As for `create_check_status_response`.
+        timeout_in_milliseconds
+            How long to wait.
+        retry_interval_in_milliseconds
+            Taken for Azure's sake: the end of the orchestration is told at once.
+
+        Raises
+        ------
+        ValueError
+            If the interval is longer than the time.
+        DurableError
+            As for `create_check_status_response`.
+        """
+        if retry_interval_in_milliseconds > timeout_in_milliseconds:
+            raise ValueError(
+                f"Total timeout {timeout_in_milliseconds} (ms) should be bigger than retry timeout "
+                f"{retry_interval_in_milliseconds} (ms)"
+            )
+        try:
+            status = await self.wait_for_completion(instance_id, timeout_in_milliseconds / 1_000)
+        except DurableError:  # not in time, or something stands in its way
+            return self.create_check_status_response(request, instance_id)
+        shown = status.to_json()
+        if status.runtime_status is OrchestrationRuntimeStatus.Completed:
+            return http_response(200, shown["output"])
+        has_failed = status.runtime_status is OrchestrationRuntimeStatus.Failed
+        return http_response(500 if has_failed else 200, shown)
 
 
 async def _in_thread(method: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -6,12 +6,13 @@ It is long because it is Azure's client in one place: most of it is the referenc
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from datetime import datetime
 from typing import Any
 
 from durablenb.core.annotations import result_type
+from durablenb.core.forking import Past, last_of, past_of
 from durablenb.core.projection import history_events
 from durablenb.core.registry import name_of
 from durablenb.engine import messages
@@ -19,7 +20,9 @@ from durablenb.engine.engine import Engine
 from durablenb.engine.instance import Outcome
 from durablenb.engine.waiting import wait_for_outcome
 from durablenb.entity_client import SyncDurableEntityClient
+from durablenb.model.address import Address
 from durablenb.model.errors import (
+    DurableError,
     InstanceNotFoundError,
     InstanceStateError,
     OrchestrationTerminatedError,
@@ -46,6 +49,9 @@ from durablenb.model.status import (
 from durablenb.model.times import aware
 from durablenb.ports.store import InstanceQuery
 
+NOTHING_GIVEN: Any = object()
+"""An argument that was left out, where None is a value."""
+
 
 class SyncDurableOrchestrationClient(SyncDurableEntityClient):
     """Azure's client methods, each returning once what it did is on disk; a hub's `client`.
@@ -59,6 +65,8 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)
         self._store = engine.store
+        self.address: Address | None = None
+        """Where the hub is served; None if it isn't."""
 
     # -- starting and steering -------------------------------------------------------------------
 
@@ -86,7 +94,8 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         client_input
             What ``context.get_input()`` gives.
         version
-            What ``context.version`` gives.
+            What ``context.version`` gives, and whose code is run, where an orchestrator was registered with
+            versions. Without one, that of the function, or the newest one registered under the name.
         start_at
             Not before this moment; a naive one is UTC.
         tags
@@ -127,13 +136,14 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         dedupe_statuses: Statuses = None,
     ) -> Future[str]:
         """Ask for a start; the future has the id once it is on disk."""
-        name = name_of(orchestration_function_name)
+        target, registry = orchestration_function_name, self.engine.registry
+        name = name_of(target)
         chosen = self.engine.clock.new_id() if instance_id is None else checked_instance_id(instance_id)
         message = messages.Start(
             chosen,
             name,
             self._codec.encode(client_input, "input"),
-            checked_version(version),
+            checked_version(version) if version is not None else registry.version_of(target),
             _tags(tags),
             aware(start_at),
             statuses_of(dedupe_statuses) or (),
@@ -206,6 +216,44 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         """
         self.engine.ask(messages.Rewind(asked_instance_id(instance_id), str(reason))).result()
 
+    def fork(
+        self,
+        instance_id: str,
+        at: int | None = None,
+        *,
+        results: Mapping[int | str, Any] | None = None,
+        input_: Any = NOTHING_GIVEN,
+        fork_id: str | None = None,
+    ) -> str:
+        """Start an instance that shares another one's past, and return its id.
+
+        Parameters
+        ----------
+        instance_id
+            Whose past is shared.
+        at, results, input_
+            As for `Handle.fork`.
+        fork_id
+            The new instance's id; without one, 32 hexadecimal digits.
+        """
+        state = self.existing(instance_id)
+        if fork_id == instance_id:
+            raise ValueError(f"A fork of {instance_id!r} needs an id of its own.")
+        history = self._store.load([instance_id])[instance_id]
+        if at is None:
+            at = history[0].event_id if input_ is not NOTHING_GIVEN else last_of(history, results or ())
+        past = Past(instance_id, state.execution_id, tuple(past_of(history, at)))
+        if input_ is not NOTHING_GIVEN:
+            past = past.with_input(self._codec.encode(input_, "input"))
+        past = past.with_results({key: self._outcome(value) for key, value in (results or {}).items()})
+        chosen = self.engine.clock.new_id() if fork_id is None else checked_instance_id(fork_id)
+        return str(self.engine.ask(messages.Fork(chosen, past)).result())
+
+    def _outcome(self, value: Any) -> str | FailureDetails:
+        if isinstance(value, BaseException):
+            return self._codec.failure(value)
+        return self._codec.encode(value, "result")
+
     def restart(self, instance_id: str, restart_with_new_instance_id: bool = True) -> str:
         """Start an orchestration again with its input, version and tags, and return its id.
 
@@ -258,6 +306,12 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
             events = self._store.load([instance_id]).get(instance_id, [])
             status.history = history_events(events, show_output=show_history_output, show_input=show_input)
         return status
+
+    def get_statuses(self, instance_ids: Iterable[str]) -> dict[str, DurableOrchestrationStatus]:
+        """Return where those of these instances stand that there are, by their ids, from one look."""
+        wanted = tuple(map(asked_instance_id, instance_ids))
+        states = self._store.states(InstanceQuery(instance_ids=wanted)) if wanted else []
+        return {state.instance_id: self._status(state) for state in states}
 
     def get_status_all(self) -> list[DurableOrchestrationStatus]:
         """Return where all instances stand, oldest first."""
@@ -357,8 +411,7 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         else:
             name, status, text = outcome
         if status is OrchestrationRuntimeStatus.Completed:
-            wanted = result_type(self.engine.registry.orchestrators.get(name))
-            return self._codec.decode(text, wanted)
+            return self._codec.decode(text, self._result_type(instance_id, name))
         if status is OrchestrationRuntimeStatus.Failed:
             failure = FailureDetails.from_json(json.loads(text))
             raise exception_of(failure, failed_text(name, failure))
@@ -429,7 +482,33 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         ended = tuple(state.instance_id for state in self._store.states(query) if state.status.is_terminal)
         return PurgeHistoryResult(self.engine.ask(messages.Purge(ended, recursive)).result())
 
+    # -- over HTTP -------------------------------------------------------------------------------
+
+    def create_http_management_payload(self, instance_id: str) -> dict[str, str]:
+        """Return the URLs with which an instance can be managed, by Azure's names.
+
+        Each of them has the server's key in it.
+
+        Raises
+        ------
+        DurableError
+            If the hub isn't served.
+        """
+        return self.served_at().management_urls(asked_instance_id(instance_id))
+
+    def served_at(self) -> Address:
+        """Return where the hub is served; raise `DurableError` if it isn't."""
+        if self.address is None:
+            raise DurableError("The hub has no URLs, since it isn't served. Serve it first: hub.serve().")
+        return self.address
+
     # -- inside ----------------------------------------------------------------------------------
+
+    def _result_type(self, instance_id: str, name: str) -> Any:
+        registry = self.engine.registry
+        version = self.existing(instance_id).version if name in registry.versions else None
+        code = registry.code(name, version)
+        return None if code is None else result_type(code.function)
 
     def _state(self, instance_id: str) -> InstanceState | None:
         states = self._store.states(InstanceQuery(instance_ids=(asked_instance_id(instance_id),)))

@@ -21,6 +21,7 @@ from durablenb.client import SyncDurableOrchestrationClient
 from durablenb.core.context import HTTP_ACTIVITY
 from durablenb.core.entity_class import EntityClass
 from durablenb.core.registry import Activity, Registry, check_limit, mark, name_of
+from durablenb.core.versions import VERSION_MATCHES, VersionMatch
 from durablenb.engine.clocks import SystemClock
 from durablenb.engine.engine import Engine
 from durablenb.engine.episodes import EpisodeOptions
@@ -28,12 +29,14 @@ from durablenb.engine.executors import Executors, check_executor
 from durablenb.engine.interrupts import uninterrupted
 from durablenb.engine.machine import EngineOptions
 from durablenb.engine.messages import Registered
+from durablenb.engine.timekeeping import HubClock
 from durablenb.engine.waiting import step
 from durablenb.entities import EntityHandle
 from durablenb.handle import Handle
 from durablenb.model.display import HubView, use_views
 from durablenb.model.entities import EntityId
 from durablenb.model.errors import DurableError
+from durablenb.model.ids import checked_version
 from durablenb.model.source import source_of
 from durablenb.model.status import Statuses
 from durablenb.opened import asked, closed, hub_of, hubs, opened
@@ -49,6 +52,8 @@ if TYPE_CHECKING:
 
     from durablenb.http.server import Server
     from durablenb.model.display import Views
+    from durablenb.queries.fits import FitReport
+    from durablenb.queries.upgrades import UpgradeReport
     from durablenb.views.live.hub import LiveHub
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -89,6 +94,11 @@ class TaskHub(DrawnHub):
         ``"log"`` for a line that was printed) and the value as JSON has it, and returns what is kept in
         its place. Everybody gets what was kept. It has to return the same for the same value, always:
         replays compare.
+    version_match
+        Which code runs an instance, where an orchestrator is registered in several versions. ``"strict"``:
+        its own version's; where that isn't registered, the instance waits for it. ``"current-or-older"``, as
+        in Azure by default: its own version's, else the next newer one's. Code that was registered without a
+        version runs what is left.
     allow_pickle
         Whether values may be kept by pickle, where they are given as `Pickled`. Reading one runs code from
         the file.
@@ -161,6 +171,7 @@ class TaskHub(DrawnHub):
         on_nondeterminism: Literal["hold", "fail"] = "hold",
         max_concurrency: int | None = None,
         redact: Redact | None = None,
+        version_match: VersionMatch = "strict",
         allow_pickle: bool = False,
     ) -> None:
         if hasattr(self, "_engine"):  # the same hub again: its cell was run once more
@@ -170,6 +181,7 @@ class TaskHub(DrawnHub):
         _one_of("mode", mode, ("threads", "kernel"))
         _one_of("durability", durability, ("strict", "pipelined"))
         _one_of("on_nondeterminism", on_nondeterminism, ("hold", "fail"))
+        _one_of("version_match", version_match, VERSION_MATCHES)
         check_limit(max_concurrency)
         is_threaded = mode == "threads"
         default = "threads" if is_threaded else "inline"
@@ -177,6 +189,7 @@ class TaskHub(DrawnHub):
         self._mode = mode
         self._path = _place_of(path)
         self._registry = Registry()
+        self._registry.match = version_match
         self._registry.add_activity(Activity(HTTP_ACTIVITY, _send_request))
         episodes = EpisodeOptions(
             verify_replay=verify_replay,
@@ -211,6 +224,11 @@ class TaskHub(DrawnHub):
         """The file; None for a hub in memory."""
         return self._path
 
+    @property
+    def clock(self) -> HubClock:
+        """What time it is for the hub; a virtual clock can be moved by it."""
+        return HubClock(self._engine)
+
     # -- functions -------------------------------------------------------------------------------
 
     @overload
@@ -238,12 +256,18 @@ class TaskHub(DrawnHub):
     @overload
     def orchestrator(self, function: F) -> F: ...
     @overload
-    def orchestrator(self, *, name: str | None = None) -> Callable[[F], F]: ...
-    def orchestrator(self, function: Callable[..., Any] | None = None, *, name: str | None = None) -> Any:
+    def orchestrator(self, *, name: str | None = None, version: str | None = None) -> Callable[[F], F]: ...
+    def orchestrator(
+        self,
+        function: Callable[..., Any] | None = None,
+        *,
+        name: str | None = None,
+        version: str | None = None,
+    ) -> Any:
         """Register an orchestrator, a generator or ``async def``, as a decorator; see `add_orchestrator`."""
 
         def decorate(decorated: F) -> F:
-            self.add_orchestrator(decorated, name)
+            self.add_orchestrator(decorated, name, version=version)
             return decorated
 
         return decorate if function is None else decorate(function)
@@ -280,11 +304,14 @@ class TaskHub(DrawnHub):
         self._registry.add_activity(activity)
         self._engine.post(Registered("activity", activity.name))
 
-    def add_orchestrator(self, function: Callable[..., Any], name: str | None = None) -> None:
-        """Register an orchestrator, in place of one of the same name.
+    def add_orchestrator(
+        self, function: Callable[..., Any], name: str | None = None, *, version: str | None = None
+    ) -> None:
+        """Register an orchestrator, in place of one of the same name and version.
 
         What `check` finds in it is said in a warning of the log, once for each source text: at once, or when
-        it first runs, if it names what no cell has defined yet.
+        it first runs, if it names what no cell has defined yet. If other code was registered before and
+        instances run it, another warning says whether the new code fits them; see `upgrade`.
 
         Parameters
         ----------
@@ -293,16 +320,28 @@ class TaskHub(DrawnHub):
             `Orchestrator.create` made of one.
         name
             By which it is started; without one, the function's own.
+        version
+            Beside others of the same name: an instance runs the code of the version that it was started with.
+            Without one, it runs all that have no code of their own.
         """
         from durablenb.checks.telling import tell  # which takes its time to import
 
         chosen = _chosen_name(function, name)
         source = source_of(function)
-        self._registry.add_orchestrator(function, chosen, source)
+        before = self._registry.registered(chosen, checked_version(version))
+        self._registry.add_orchestrator(function, chosen, source, version)
+        if before is not None and before.is_other(function, source):
+            self._tell_of_change(chosen, version)
         self._registry.at_first_run.pop(chosen, None)
         if tell(function, chosen, source) == "later":
             self._registry.at_first_run[chosen] = partial(tell, function, chosen, source)
         self._engine.post(Registered("orchestrator", chosen))
+
+    def _tell_of_change(self, name: str, version: str | None) -> None:
+        if any(one.name == name for one in list(self._engine.machine.lifecycle.open.values())):
+            from durablenb.upgrading import tell_of_change  # which few cells need
+
+            tell_of_change(self.client, name, version)
 
     @overload
     def entity(self, function: F) -> F: ...
@@ -518,6 +557,72 @@ class TaskHub(DrawnHub):
         """
         return Handle(self.client, self.client.existing(instance_id).instance_id)
 
+    # -- code that changes -----------------------------------------------------------------------
+
+    def replay(
+        self,
+        target: Any,
+        orchestrator: Callable[..., Any] | None = None,
+        *,
+        status: Statuses = None,
+    ) -> FitReport:
+        """Return whether code still fits instances: it goes through their histories, and nothing is run.
+
+        Nothing is written either, and what the code prints goes nowhere. In a notebook the answer shows as a
+        picture and a table; a test says ``assert report.fits, report``.
+
+        Parameters
+        ----------
+        target
+            An orchestrator, or its name, for all of its instances that are open; a handle, an id, a `History`
+            or several of these, also of a file that `open_history` reads.
+        orchestrator
+            The code; without it, what is registered.
+        status
+            Of an orchestrator's instances those of these statuses, such as ``"Completed"``, in place of the
+            open ones.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If there is no such instance and no such orchestrator.
+        FunctionNotFoundError
+            If the code is to be what is registered, and there is none.
+        ValueError
+            If a text is the name of an orchestrator and the id of an instance.
+        """
+        from durablenb.upgrading import report_of
+
+        return report_of(self.client, target, orchestrator, status)
+
+    def upgrade(self, target: Any, *, misfits: Literal["leave", "hold"] = "leave") -> UpgradeReport:
+        """Let open instances that run older code go on with what is registered now, if that fits; say which.
+
+        An instance that is in memory keeps the code that it began with until it is replayed, when the hub is
+        opened again at the latest. This replays it now.
+
+        Parameters
+        ----------
+        target
+            As for `replay`.
+        misfits
+            What becomes of those that the new code doesn't fit. ``"leave"``: they go on with the code that
+            they have in memory, as long as they are in memory; replayed, they would be held. ``"hold"``: they
+            are held now, until code is registered that fits. To keep old code for them for good, register it
+            with a version.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If there is no such instance and no such orchestrator.
+        StoreError
+            If the journal can't be read now.
+        """
+        from durablenb.upgrading import upgrade
+
+        _one_of("misfits", misfits, ("leave", "hold"))
+        return upgrade(self.client, target, holds=misfits == "hold")
+
     # -- looking ---------------------------------------------------------------------------------
 
     def instances(
@@ -657,7 +762,12 @@ class TaskHub(DrawnHub):
                 return self._server
             self._server.close()
         client, name = DurableOrchestrationClient(self), "memory" if self._path is None else self._path.stem
-        self._server = Server(client, name, port=port, key=key, host=host, public_url=public_url)
+
+        def begin() -> None:
+            self._server = Server(client, name, port=port, key=key, host=host, public_url=public_url)
+
+        uninterrupted(begin)
+        assert self._server is not None
         return self._server
 
     def client_binding(self) -> str:
@@ -702,8 +812,16 @@ class TaskHub(DrawnHub):
         if self._engine.is_foreign:
             self._is_closed = True
             return
-        if self._server is not None:
-            self._server.close()
+        try:
+            if self._server is not None:
+                self._server.close()
+        except BaseException:  # an interrupt: what runs is not waited for any more
+            wait = False
+            raise
+        finally:
+            self._stop(wait=wait)
+
+    def _stop(self, *, wait: bool) -> None:
         try:
             self._engine.stop(wait=wait)
             _look_again()

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.benchmarks import opening, querying, running
+from tests.benchmarks import opening, querying, running, serving
 
 WORKLOADS = {
     workload.__name__: workload
@@ -25,6 +25,7 @@ WORKLOADS = {
         opening.a_large_hub,
         opening.an_old_entity,
         querying.ten_million_events,
+        serving.two_hundred_clients,
     )
 }
 

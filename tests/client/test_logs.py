@@ -87,7 +87,7 @@ def test_a_log_can_be_narrowed(handle, asked, found):
 
 
 def test_a_level_that_there_is_not_is_refused(handle):
-    with pytest.raises(ValueError, match="no level 'LOUD'; expected one of 'NOTSET', 'DEBUG'"):
+    with pytest.raises(ValueError, match=r"no level 'LOUD'; expected one of 'NOTSET', .*'DEBUG'"):
         handle.logs(level="LOUD")
 
 

@@ -1,0 +1,1 @@
+"""The hub over HTTP: Azure's management API, on Starlette and uvicorn."""

@@ -1,0 +1,144 @@
+"""The application: the operations as routes, behind the guard."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Awaitable, Callable, Iterable
+from http import HTTPStatus
+from itertools import groupby
+from operator import attrgetter
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
+
+from durablenb.azure import DurableOrchestrationClient
+from durablenb.http.answers import Answer, Refused, error_answer, told
+from durablenb.http.asked import Asked, Handler
+from durablenb.http.gathering import Statuses
+from durablenb.http.guard import Entrance, Guard
+from durablenb.http.openapi import document
+from durablenb.http.operations import OPERATIONS, Operation
+from durablenb.model.address import MANAGEMENT
+from durablenb.model.errors import (
+    DurableError,
+    InstanceExistsError,
+    InstanceNotFoundError,
+    InstanceStateError,
+    StoreError,
+)
+
+log = logging.getLogger("durablenb")
+
+OPENAPI = "/openapi.json"
+"""Where the OpenAPI document is."""
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def make_app(client: DurableOrchestrationClient, entrance: Entrance, closing: asyncio.Event) -> ASGIApp:
+    """Return the application.
+
+    Parameters
+    ----------
+    client
+        What does the work.
+    entrance
+        How it may be asked.
+    closing
+        Set when the server is about to end.
+    """
+    standing = Statuses(client)
+
+    def answered(path: str, handlers: dict[str, Handler]) -> Endpoint:
+        async def endpoint(request: Request) -> Response:
+            if request.method == "OPTIONS":
+                return Response(status_code=204, headers={"Allow": _allowed(handlers)})
+            asked = Asked(request, client, request.scope["durablenb.address"], standing, closing)
+            method = "GET" if request.method == "HEAD" else request.method
+            try:
+                if method not in handlers:
+                    raise HTTPException(405, headers={"Allow": _allowed(handlers)})
+                return await handlers[method](asked)
+            except (Refused, DurableError, ValueError) as error:
+                return _refused(error)
+            except HTTPException:
+                raise
+            except Exception as error:
+                log.exception("%s %s failed", request.method, path)
+                return _went_wrong(error)
+
+        return endpoint
+
+    async def describe(asked: Asked) -> Response:
+        return Answer(document(OPERATIONS, asked.address.origin))
+
+    routes: list[BaseRoute] = [
+        _AnyCaseRoute(MANAGEMENT + path, answered(path, handlers)) for path, handlers in _by_path(OPERATIONS)
+    ]
+    routes.append(_AnyCaseRoute(OPENAPI, answered(OPENAPI, {"GET": describe})))
+    app = Starlette(routes=routes, exception_handlers={HTTPException: _not_answered})
+    app.router.redirect_slashes = False
+    return Guard(app, entrance)
+
+
+class _AnyCaseRoute(Route):
+    """A path whose fixed words are understood in any case."""
+
+    def __init__(self, path: str, endpoint: Endpoint) -> None:
+        super().__init__(path, endpoint, methods=None)
+        self.methods = None  # the endpoint answers the methods itself
+        whole = self.path_regex.pattern.removesuffix("$") + r"\Z"
+        self.path_regex = re.compile(whole, re.IGNORECASE | re.DOTALL)
+
+
+def _by_path(operations: Iterable[Operation]) -> list[tuple[str, dict[str, Handler]]]:
+    path = attrgetter("path")
+    grouped = groupby(sorted(operations, key=path), path)
+    return [(one, {operation.method: operation.handler for operation in group}) for one, group in grouped]
+
+
+def _allowed(handlers: dict[str, Any]) -> str:
+    return ", ".join(sorted({*handlers, "OPTIONS", *(["HEAD"] if "GET" in handlers else [])}))
+
+
+def _refused(error: Exception) -> Response:
+    """The answer to a request that can't be carried out."""
+    if isinstance(error, Refused):
+        return error.answer
+    if isinstance(error, InstanceNotFoundError):
+        return told(404, str(error))
+    if isinstance(error, InstanceStateError):
+        return told(410, str(error))
+    if isinstance(error, StoreError):
+        text = "The journal can't be written now"
+        return error_answer(503, text, str(error), type(error).__name__, {"Retry-After": "5"})
+    if not isinstance(error, (ValueError, TypeError, LookupError)):
+        return error_answer(500, "The hub can't go on", str(error), type(error).__name__)
+    status = 409 if isinstance(error, InstanceExistsError) else 400
+    text = "One or more of the arguments submitted is incorrect"
+    return error_answer(status, text, str(error), type(error).__name__)
+
+
+async def _not_answered(request: Request, error: Exception) -> Response:
+    """No such path, or not that method of it."""
+    assert isinstance(error, HTTPException)
+    phrase = HTTPStatus(error.status_code).phrase
+    detail = f"{OPENAPI} lists what there is."
+    return error_answer(error.status_code, phrase, detail, headers=error.headers)
+
+
+def _went_wrong(error: Exception) -> Response:
+    """A mistake of durablenb's own; what happened is for whoever runs the server."""
+    return error_answer(
+        500,
+        "Something went wrong while processing your request",
+        "It is a mistake in durablenb. The server's log has the traceback; please report it.",
+        type(error).__name__,
+    )

@@ -1,0 +1,272 @@
+"""The operations of the management API: the table that routes, OpenAPI document and tests are made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from durablenb.http import commands, entities, instances, orchestrations
+from durablenb.http.asked import PAGE_LIMIT, Handler
+from durablenb.http.instances import CONTINUATION
+from durablenb.model.status import OrchestrationRuntimeStatus
+
+Schema = dict[str, Any]
+Method = Literal["GET", "POST", "DELETE"]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """What may be said in the query or in a header."""
+
+    name: str
+    text: str
+    schema: Schema
+    is_header: bool = False
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One method of one path.
+
+    Parameters
+    ----------
+    method, path
+        Under `durablenb.model.address.MANAGEMENT`; parts in braces are the handler's.
+    name
+        In the OpenAPI document.
+    handler
+        What answers.
+    text
+        What it does, in a sentence.
+    answers
+        What each status code means.
+    parameters
+        What may be said beside the path.
+    body
+        What is posted: JSON that has to be there, JSON that may be, JSON or text, or nothing.
+    """
+
+    method: Method
+    path: str
+    name: str
+    handler: Handler
+    text: str
+    answers: dict[int, str]
+    parameters: tuple[Parameter, ...] = ()
+    body: Literal["json", "optional", "any", None] = None
+
+
+def _flag(name: str, text: str, default: bool) -> Parameter:
+    return Parameter(name, text, {"type": "boolean", "default": default})
+
+
+def _moment(name: str, text: str) -> Parameter:
+    return Parameter(name, text, {"type": "string", "format": "date-time"})
+
+
+_REASON = Parameter("reason", "Why; it is kept in the history.", {"type": "string"})
+_WAIT = (
+    Parameter("timeout", "Seconds to wait for the end; only with `pollingInterval`.", {"type": "number"}),
+    Parameter("pollingInterval", "Seconds; only with `timeout`, which it turns on.", {"type": "number"}),
+    _flag(
+        "returnInternalServerErrorOnFailure", "Whether a failed orchestration is answered with 500.", False
+    ),
+)
+_FILTER = (
+    _moment("createdTimeFrom", "Those only that were started then or later."),
+    _moment("createdTimeTo", "Those only that were started then or earlier."),
+    Parameter(
+        "runtimeStatus",
+        "Those of these statuses only; several, or one with commas.",
+        {"type": "array", "items": {"type": "string", "enum": [*map(str, OrchestrationRuntimeStatus)]}},
+    ),
+)
+_PAGES = (
+    Parameter(
+        "top",
+        "How many at the most.",
+        {"type": "integer", "minimum": 1, "maximum": PAGE_LIMIT, "default": 100},
+    ),
+    Parameter(
+        CONTINUATION, "Where to go on: that header of the last answer.", {"type": "string"}, is_header=True
+    ),
+)
+
+_NO_INSTANCE = "There is no such instance."
+_NO_TOKEN = "The continuation token isn't one that this server gave."
+_NO_NAME = "That can't be an entity's name, or the continuation token isn't one that this server gave."
+_STARTED = {
+    200: "It ended within the time: its output, or its status if it did not complete.",
+    202: "It has started: URLs to manage it with, the one to ask in `Location`.",
+    409: "An instance of that id is open.",
+    500: "It failed within the time, and 500 was asked for.",
+}
+
+
+def _command(word: str, handler: Handler, text: str) -> Operation:
+    answers = {202: "It is on disk.", 404: _NO_INSTANCE, 410: "It has ended."}
+    return Operation("POST", f"/instances/{{instance_id}}/{word}", word, handler, text, answers, (_REASON,))
+
+
+def _start(path: str, name: str, text: str) -> Operation:
+    parameters = (
+        Parameter("version", "What `context.version` gives.", {"type": "string"}),
+        *_WAIT,
+    )
+    answers = _STARTED | {400: "There is no such orchestrator, or the id or the input is invalid."}
+    return Operation("POST", path, name, orchestrations.start, text, answers, parameters, "optional")
+
+
+OPERATIONS = (
+    _start("/orchestrators/{name}", "start", "Start an orchestration; the body is its input."),
+    _start(
+        "/orchestrators/{name}/{instance_id}",
+        "startWithId",
+        "Start an orchestration under an id; the body is its input.",
+    ),
+    Operation(
+        "GET",
+        "/instances",
+        "listInstances",
+        instances.list_instances,
+        "List instances, oldest first.",
+        {200: f"Their statuses; if there are more, the header `{CONTINUATION}` says where.", 400: _NO_TOKEN},
+        (
+            Parameter("instanceIdPrefix", "What their ids begin with.", {"type": "string"}),
+            *_FILTER,
+            _flag("showInput", "Whether their inputs are shown.", True),
+            *_PAGES,
+        ),
+    ),
+    Operation(
+        "DELETE",
+        "/instances",
+        "purgeInstances",
+        instances.purge_many,
+        "Delete all that is kept of instances that have ended; `createdTimeFrom` has to be given.",
+        {200: "How many were deleted.", 400: "`createdTimeFrom` is missing.", 404: "There are none."},
+        _FILTER,
+    ),
+    Operation(
+        "GET",
+        "/instances/{instance_id}",
+        "status",
+        instances.status,
+        "Tell where an instance stands.",
+        {
+            200: "It has ended.",
+            202: "It is open; `Location` is where to ask again, `Retry-After` after how many seconds.",
+            404: _NO_INSTANCE,
+            500: "It failed, and 500 was asked for.",
+        },
+        (
+            _flag("showHistory", "Whether its history is shown.", False),
+            _flag("showHistoryOutput", "Whether the results in it are shown.", False),
+            _flag("showInput", "Whether its input is shown, and those in its history.", True),
+            _WAIT[-1],
+        ),
+    ),
+    Operation(
+        "DELETE",
+        "/instances/{instance_id}",
+        "purge",
+        instances.purge,
+        "Delete all that is kept of an instance that has ended, and of its sub-orchestrations.",
+        {200: "How many were deleted.", 404: _NO_INSTANCE, 412: "It is open."},
+    ),
+    Operation(
+        "POST",
+        "/instances/{instance_id}/raiseEvent/{event_name:path}",
+        "raiseEvent",
+        commands.raise_event,
+        "Raise an external event; the body is its value.",
+        {
+            202: "It is on disk.",
+            400: "The body isn't JSON, or isn't said to be.",
+            404: _NO_INSTANCE,
+            410: "The instance has ended.",
+        },
+        body="json",
+    ),
+    _command("terminate", commands.terminate, "End an orchestration and its sub-orchestrations."),
+    _command("suspend", commands.suspend, "Let an orchestration rest until it is resumed."),
+    _command("resume", commands.resume, "Let a suspended orchestration go on."),
+    Operation(
+        "POST",
+        "/instances/{instance_id}/rewind",
+        "rewind",
+        commands.rewind,
+        "Do the failed tasks of a failed orchestration again.",
+        {
+            202: "It is on disk.",
+            400: "Its code isn't registered.",
+            404: _NO_INSTANCE,
+            412: "It did not fail, or failed where it can't go on.",
+        },
+        (_REASON,),
+    ),
+    Operation(
+        "POST",
+        "/instances/{instance_id}/restart",
+        "restart",
+        orchestrations.restart,
+        "Start an orchestration again with its input.",
+        _STARTED | {400: "There is no such instance, or its code isn't registered."},
+        (_flag("restartWithNewInstanceId", "Whether under an id of its own.", True), *_WAIT),
+    ),
+    Operation(
+        "GET",
+        "/entities",
+        "listEntities",
+        entities.list_entities,
+        "List the entities that exist, by their ids.",
+        {200: f"The entities; if there are more, the header `{CONTINUATION}` says where.", 400: _NO_TOKEN},
+        (
+            _moment("lastOperationTimeFrom", "Those only of which something was asked then or later."),
+            _moment("lastOperationTimeTo", "Those only of which nothing was asked later."),
+            _flag("fetchState", "Whether their states are shown.", False),
+            *_PAGES,
+        ),
+    ),
+    Operation(
+        "GET",
+        "/entities/{name}",
+        "listEntitiesOfName",
+        entities.list_entities,
+        "List the entities of a name that exist.",
+        {200: f"The entities; if there are more, the header `{CONTINUATION}` says where.", 400: _NO_NAME},
+        (
+            _moment("lastOperationTimeFrom", "Those only of which something was asked then or later."),
+            _moment("lastOperationTimeTo", "Those only of which nothing was asked later."),
+            _flag("fetchState", "Whether their states are shown.", False),
+            *_PAGES,
+        ),
+    ),
+    Operation(
+        "GET",
+        "/entities/{name}/{key}",
+        "readEntity",
+        entities.read,
+        "Tell the state of an entity.",
+        {200: "Its state.", 400: "That can't be an entity's name or key.", 404: "There is no such entity."},
+    ),
+    Operation(
+        "POST",
+        "/entities/{name}/{key}",
+        "signalEntity",
+        entities.signal,
+        "Ask an entity for an operation; the body is its input, as JSON or as text.",
+        {202: "It is on disk.", 400: "There is no such entity function, or something is invalid."},
+        (Parameter("op", "The operation's name; it has to be given.", {"type": "string"}),),
+        "any",
+    ),
+    Operation(
+        "DELETE",
+        "/entities/{name}/{key}",
+        "deleteEntity",
+        entities.delete,
+        "Ask an entity for its operation `delete`.",
+        {202: "It is on disk.", 400: "There is no such entity function, or something is invalid."},
+    ),
+)
+"""All of them."""

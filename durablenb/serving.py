@@ -1,0 +1,88 @@
+"""A hub in a process of its own, served over HTTP: ``durablenb serve``."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import signal
+import sys
+import traceback
+from pathlib import Path
+from typing import Any, TextIO
+
+from durablenb.app import DFApp
+from durablenb.hub import TaskHub
+from durablenb.model.errors import DurableError
+
+KEY = "DURABLENB_KEY"
+"""The environment variable that a key may be given in: what is on a command line, everybody can read."""
+
+
+def serve(
+    file: Path, app: Path, *, host: str, port: int, public_url: str | None, is_keyless: bool, out: TextIO
+) -> int:
+    """Open a hub, register what a Python file defines, and serve it until the process is told to end.
+
+    Parameters
+    ----------
+    file
+        The hub's file.
+    app
+        A Python file. The name ``hub`` is the hub in it; a `DFApp` that it makes is registered.
+    host, port, public_url
+        As for `TaskHub.serve`.
+    is_keyless
+        Let everybody in on this machine; otherwise the key is that of the environment, or a random one.
+    out
+        Where the address is told.
+
+    Returns
+    -------
+    int
+        The exit code.
+
+    Raises
+    ------
+    DurableError
+        If the hub can't be opened or served.
+    """
+    if not app.is_file():
+        raise DurableError(f"There is no file {app}. It has to be Python, with your functions in it.")
+    key = "" if is_keyless else os.environ.get(KEY) or None
+    signal.signal(signal.SIGTERM, _interrupt)
+    with TaskHub(file) as hub:
+        try:
+            load(app, hub)
+        except Exception:  # whatever the file's own code raises
+            traceback.print_exc()
+            return 1
+        with hub.serve(port, key, host, public_url=public_url) as server:
+            print(f"{file.name} is served at {server.url}", file=out)
+            if server.key and key is None:
+                print(f"The key is {server.key}", file=out)
+            print("Ctrl+C ends it; what is open goes on when it is served again.", file=out, flush=True)
+            try:
+                server.wait()
+            except KeyboardInterrupt:
+                print("Waiting for the activities that run …", file=out, flush=True)
+    return 0
+
+
+def load(app: Path, hub: TaskHub) -> None:
+    """Run a Python file in which ``hub`` is this hub, and register each `DFApp` that it makes."""
+    name = app.stem if app.stem not in sys.modules else f"served_{app.stem}"
+    spec = importlib.util.spec_from_file_location(name, app)
+    assert spec is not None
+    assert spec.loader is not None
+    module: Any = importlib.util.module_from_spec(spec)
+    module.hub = hub
+    sys.modules[name] = module  # so that what it defines can be pickled
+    sys.path.insert(0, str(app.resolve().parent))  # as Python does for a file that it is given
+    spec.loader.exec_module(module)
+    for made in list(vars(module).values()):
+        if isinstance(made, DFApp):
+            hub.add_app(made)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
