@@ -6,7 +6,7 @@ from datetime import UTC
 
 from hypothesis import strategies as st
 
-from durablenb.model.events import ALL_EVENTS, ParentInstance
+from durablenb.model.events import ALL_EVENTS, Origin, ParentInstance
 from durablenb.model.failures import FailureDetails
 
 any_text = st.text(st.characters(categories=None), max_size=20)
@@ -51,6 +51,17 @@ failures = st.recursive(
 _task_ids = st.integers(0, 2**31 - 1)
 _counts = st.integers(1, 2**31 - 1)
 
+origins = st.builds(
+    Origin,
+    instance_ids,
+    st.just("0" * 16),
+    _counts,
+    _task_ids,
+    st.lists(_task_ids, max_size=2).map(tuple),
+    st.none() | instance_ids,
+)
+"""Whom an instance may have been forked from."""
+
 _FIELDS = {
     "event_id": _counts,
     "timestamp": moments,
@@ -82,6 +93,7 @@ _FIELDS = {
     "fire_at": moments,
     "started_at": st.none() | moments,
     "scheduled_start_time": st.none() | moments,
+    "forked_from": st.lists(origins, max_size=2).map(tuple),
 }
 
 

@@ -126,7 +126,7 @@ class World:
     def inside(self) -> list[str]:
         """Those that are inside of their section, and were not told what to do.
 
-        Who is told before leaves as soon as it comes in; which of two then asks first for a third entity is
+        Who is told before leaves as soon as it comes in, while others are let in: again an order that is
         not for a model to say.
         """
         found = [self.orchestrations[name] for name in self.open]

@@ -86,6 +86,12 @@ def code():
 
 
 keys = st.sampled_from(KEYS)
+key_lists = st.lists(keys, min_size=1, max_size=4).map(
+    lambda chosen: [*chosen, KEYS[0]] if len(set(chosen)) > 1 else chosen
+)
+"""Several have the first one among them: else two who are let in at once might ask for a third entity, and
+which of them is first is not for a model to say. `test_critical_sections` has all sets.
+"""
 operations = st.sampled_from(("append", "append", "append", "break", "clear"))
 lives = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 2)), max_size=3)
 """How many steps the process does before it dies, and how many transactions still come to the disk then."""
@@ -179,7 +185,7 @@ class AnyEntities(RuleBasedStateMachine):
         self.world.call(instance_id, key, name)
         self.ask(messages.Start(instance_id, "asker", codec.encode([key, name])), lives_)
 
-    @rule(chosen=st.lists(keys, min_size=1, max_size=4), lives_=lives)
+    @rule(chosen=key_lists, lives_=lives)
     def enter(self, chosen, lives_):
         instance_id = self.new_name("section")
         self.world.enter(instance_id, tuple(chosen))

@@ -7,6 +7,8 @@ I3  a task that was asked for completes at most once, and no other does
 I4  an execution ends once, and nothing follows but a rewind
 I6  what belongs together is in one transaction: an episode, a child and its parent, two generations
 I8  no timer fires before it is due, by the stored clock
+
+Those of entities are in `entity_audit`.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,12 +18,21 @@ from typing import Any
 
 from durablenb.model import events as ev
 from durablenb.ports.store import Record
+from tests.simulation.entity_audit import EntityAudit
 
 Key = tuple[str, str]
 """Of an execution: its instance's id and its own."""
 
 _CHILD_ENDED = (ev.SubOrchestrationInstanceCompleted, ev.SubOrchestrationInstanceFailed)
-_COMPLETIONS = (ev.TaskCompleted, ev.TaskFailed, ev.TimerFired, *_CHILD_ENDED)
+_OPERATION_ENDED = (ev.EntityOperationCompleted, ev.EntityOperationFailed)
+_COMPLETIONS = (
+    ev.TaskCompleted,
+    ev.TaskFailed,
+    ev.TimerFired,
+    ev.EntityLockGranted,
+    *_OPERATION_ENDED,
+    *_CHILD_ENDED,
+)
 _WHAT_COMPLETES: dict[type[ev.Event], type[ev.Event]] = {
     ev.TaskCompleted: ev.TaskScheduled,
     ev.TaskFailed: ev.TaskScheduled,
@@ -29,7 +40,11 @@ _WHAT_COMPLETES: dict[type[ev.Event], type[ev.Event]] = {
     ev.TimerCanceled: ev.TimerCreated,
     ev.SubOrchestrationInstanceCompleted: ev.SubOrchestrationInstanceCreated,
     ev.SubOrchestrationInstanceFailed: ev.SubOrchestrationInstanceCreated,
+    ev.EntityOperationCompleted: ev.EntityOperationCalled,
+    ev.EntityOperationFailed: ev.EntityOperationCalled,
+    ev.EntityLockGranted: ev.EntityLockRequested,
 }
+_SUCCESSES = (ev.TaskCompleted, ev.SubOrchestrationInstanceCompleted, ev.EntityOperationCompleted)
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -54,6 +69,9 @@ class Life:
     raised: set[str] = field(default_factory=set)
     succeeded: dict[int, ev.Event] = field(default_factory=dict)
     before: dict[int, ev.Event] = field(default_factory=dict)
+    locks: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    left: set[int] = field(default_factory=set)
+    rewound_in: int = -1
 
     @property
     def key(self) -> Key:
@@ -69,6 +87,7 @@ class Audit:
 
     def __init__(self) -> None:
         self.violations: list[str] = []
+        self.entities = EntityAudit(self)
         self.lives: dict[Key, Life] = {}
         self.current: dict[str, Life] = {}
         self.last_seq = 0
@@ -88,9 +107,8 @@ class Audit:
             ev.TimerCanceled: self._completion,
             **dict.fromkeys(_COMPLETIONS, self._completion),
             **dict.fromkeys(ev.TERMINAL, self._end),
-            **dict.fromkeys(
-                (ev.TaskScheduled, ev.TimerCreated, ev.SubOrchestrationInstanceCreated), self._asked
-            ),
+            ev.EntityUnlockSent: self._left,
+            **dict.fromkeys(set(_WHAT_COMPLETES.values()), self._asked),
         }
 
     def fail(self, rule: str, text: str) -> None:
@@ -111,6 +129,9 @@ class Audit:
         for record in records:
             self.check(record.seq == self.last_seq + 1, "I2", "seq has a gap", self.last_seq, record)
             self.last_seq = record.seq
+            if record.instance_id.startswith("@"):
+                self.entities.take(record)
+                continue
             life = self._life(record)
             if life is not None:
                 touched[life.key] = life
@@ -120,9 +141,11 @@ class Audit:
                 now = self.current[life.instance_id]
                 self.check(now is not life, "I6", "the next execution isn't in this transaction", life.key)
         self._check_children_ended(records)
+        self.entities.appended(records)
 
     def purged(self, instance_ids: Sequence[str]) -> None:
         """These instances are gone from the disk."""
+        self.entities.purged(instance_ids)
         for instance_id in instance_ids:
             life = self.current.pop(instance_id, None)
             if life is not None:
@@ -200,8 +223,11 @@ class Audit:
     def _rewound(self, life: Life, event: ev.ExecutionRewound) -> None:
         self.current[life.instance_id] = life
         life.output, life.is_suspended, life.is_begun, life.seen_until = None, False, False, _NEVER
+        life.rewound_in = self.transactions
         life.pending.clear()
         life.raised.clear()
+        life.locks.clear()
+        life.left.clear()
         life.before, life.succeeded = life.succeeded, {}
         self.begun = {key: who for key, who in self.begun.items() if key[:2] != life.key}
 
@@ -222,11 +248,17 @@ class Audit:
         task_id: int = event.task_id  # type: ignore[attr-defined]
         self.check(task_id not in life.pending, "I3", "a task was asked for twice", life.key, event)
         life.pending[task_id] = event
+        if isinstance(event, ev.EntityLockRequested):
+            life.locks[task_id] = event.entity_ids
         if isinstance(event, ev.TaskScheduled):
             key = (*life.key, task_id)
             self.scheduled.add(key)
             self.completed.discard(key)
             self.begun.pop(key, None)
+
+    def _left(self, life: Life, event: ev.EntityUnlockSent) -> None:
+        self.check(event.task_id in life.locks, "E5", "an unlock of no lock", life.key, event)
+        life.left.add(event.task_id)
 
     def _completion(self, life: Life, event: ev.Event) -> None:
         task_id: int = event.task_id  # type: ignore[attr-defined]
@@ -235,7 +267,7 @@ class Audit:
         self.check(isinstance(asked, kind), "I3", "a completion of no pending task", life.key, event)
         if isinstance(event, ev.TimerFired) and isinstance(asked, ev.TimerCreated):
             self.check(event.timestamp >= asked.fire_at, "I8", "a timer fires early", asked, event)
-        if isinstance(event, (ev.TaskCompleted, ev.SubOrchestrationInstanceCompleted)) and asked:
+        if isinstance(event, _SUCCESSES) and asked:
             life.succeeded[task_id] = asked
         if isinstance(asked, ev.TaskScheduled):
             self.completed.add((*life.key, task_id))

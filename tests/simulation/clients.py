@@ -1,5 +1,6 @@
 """Clients: they ask for things at random, and hold the engine to its answers."""
 
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import timedelta
@@ -16,11 +17,24 @@ from durablenb.ports.store import Record
 from tests.simulation.audit import Audit, Key, Life
 from tests.simulation.corpus import EVENT_NAMES, PIECES, codec
 from tests.simulation.disk import Disk
+from tests.simulation.entities import KEYS, OPERATIONS, entity_of
 
 FIXED_IDS = ("a", "b", "c")
 
 _encode = codec.encode
-_ALL = ("start", "raise", "terminate", "suspend", "resume", "rewind", "purge", "restart", "watch")
+_ALL = (
+    "start",
+    "raise",
+    "terminate",
+    "suspend",
+    "resume",
+    "rewind",
+    "purge",
+    "restart",
+    "watch",
+    "signal",
+    "clean",
+)
 _WEIGHTS = {"start": 4, "raise": 6, "rewind": 2}
 
 
@@ -61,6 +75,8 @@ class Clients:
         self.inputs: dict[str, Any] = {}
         self.promised: dict[tuple[str, str], Record] = {}
         """What was acknowledged, by instance and what was said of it."""
+        self.signaled: Counter[tuple[str, str, str]] = Counter()
+        """How often a signal was acknowledged."""
 
     def request(self) -> messages.ClientMessage:
         """Something to ask."""
@@ -176,6 +192,17 @@ class Clients:
         chosen = self._random.choice(ended) if ended and self._random.random() < 0.7 else self._known_id()
         return messages.Purge((chosen,), self._random.random() < 0.5)
 
+    def _signal(self) -> messages.ClientMessage:
+        given = self._random.choice((0, 1, 2))
+        operation = self._random.choice(OPERATIONS)
+        due = None
+        if self._random.random() < 0.2:
+            due = self._clock.now() + timedelta(seconds=self._random.choice((-5, 0, 3, 60)))
+        return messages.Signal(str(entity_of(self._random.choice(KEYS))), operation, _encode(given), due)
+
+    def _clean(self) -> messages.ClientMessage:
+        return messages.CleanEntities()
+
     def _watch(self) -> messages.ClientMessage:
         return messages.Watch(self._known_id())
 
@@ -194,6 +221,10 @@ class Clients:
         elif isinstance(message, messages.Purge):
             is_there = message.instance_ids[0] in self._audit.current
             self._audit.check(answer == 0 or not is_there, "I1", "purged, and still there", message)
+        elif isinstance(message, messages.Signal):
+            self._check_enqueued(message)
+        elif isinstance(message, messages.CleanEntities):
+            self._audit.check(not answer.orphaned_locks_released, "E6", "there was an orphan", answer)
         elif answer is not False:
             self._check_kept(message)
 
@@ -210,6 +241,13 @@ class Clients:
             self._audit.fail("I1", f"answered, and not on disk: {message}")
         else:  # it need not change anything: it was that way, or has ended since
             self._check_needless(message)
+
+    def _check_enqueued(self, message: messages.Signal) -> None:
+        """Of that signal as many came to the disk as were answered."""
+        signal = message.entity_id, message.name, message.input
+        self.signaled[signal] += 1
+        written = self._audit.entities.signaled[signal]
+        self._audit.check(written >= self.signaled[signal], "I1", "answered, and not on disk", message)
 
     def _check_needless(self, message: Any) -> None:
         life = self._audit.current.get(message.instance_id)

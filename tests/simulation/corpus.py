@@ -7,6 +7,7 @@ from typing import Any
 
 from durablenb.core.registry import Activity, Registry
 from durablenb.engine.machine import EngineOptions
+from tests.simulation import entities
 from tests.simulation import orchestrators as o
 
 codec = EngineOptions().codec
@@ -78,6 +79,15 @@ PIECES: dict[str, Piece] = {
     "misuse": Piece(o.misuse, fits=lambda _, result: False),
     "coroutine": Piece(o.coroutine, fits=lambda n, result: result == [2 * n, 2 * n + 2]),
     "poison": Piece(o.poison, fits=lambda _, result: result == 3),
+    **{
+        name: Piece(function, entities.some_keys, fits)
+        for name, (function, fits) in entities.ORCHESTRATORS.items()
+    },
+    "moving": Piece(
+        entities.moving,
+        lambda random: [entities.some_keys(random), random.randrange(3)],
+        lambda _, result: result == "moved",
+    ),
     "recoded": Piece(o.recoded_1, fits=lambda _, result: result == 3, versions=(o.recoded_1, o.recoded_2)),
 }
 
@@ -91,6 +101,7 @@ ACTIVITIES = {
         ("flaky", o.flaky, None),
         ("broken", o.broken, None),
         ("echo", lambda value: value, None),
+        ("@tally", entities.tally, None),
     )
 }
 

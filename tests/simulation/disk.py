@@ -1,14 +1,16 @@
 """The store as the simulator sees it: a journal, and a disk in front of it on which things go wrong."""
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
+from durablenb.model.entities import EntityMetadata
 from durablenb.model.errors import StoreError
 from durablenb.model.events import Event
 from durablenb.model.logs import LogLine
 from durablenb.model.source import Source
 from durablenb.model.status import InstanceState
-from durablenb.ports.store import InstanceQuery, OpenInstance, Record, Store
+from durablenb.ports.store import InstanceQuery, OpenEntity, OpenInstance, Record, Store
 from durablenb.store.memory import MemoryStore
 from tests.simulation.audit import Audit
 from tests.simulation.orchestrators import Crash
@@ -43,6 +45,17 @@ class ModelStore(MemoryStore):
         few = MemoryStore()
         few.journal = [record for one in query.instance_ids for record in self.records(one)]
         return few.states(query)
+
+    def open_entities(self) -> list[OpenEntity]:
+        few = MemoryStore()
+        few.journal = [record for one in self._of if one[0] == "@" for record in self.records(one)]
+        return few.open_entities()
+
+    def entity_states(self, instance_ids: Sequence[str] | None) -> dict[str, str]:
+        few = MemoryStore()
+        chosen = self._of if instance_ids is None else instance_ids
+        few.journal = [record for one in chosen if one[0] == "@" for record in self.records(one)]
+        return few.entity_states(instance_ids)
 
     def _ids(self) -> list[str]:
         return list(self._of)
@@ -141,6 +154,18 @@ class Disk:
 
     def open_instances(self) -> list[OpenInstance]:
         return self._readable().open_instances()
+
+    def open_entities(self) -> list[OpenEntity]:
+        return self._readable().open_entities()
+
+    def entity_states(self, instance_ids: Sequence[str] | None) -> dict[str, str]:
+        return self._readable().entity_states(instance_ids)
+
+    def entity_state_as_of(self, instance_id: str, moment: datetime) -> str:
+        return self._readable().entity_state_as_of(instance_id, moment)
+
+    def entities(self, name: str | None, since: datetime | None) -> list[EntityMetadata]:
+        return self._readable().entities(name, since)
 
     def states(self, query: InstanceQuery) -> list[InstanceState]:
         return self._readable().states(query)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from random import Random
 
 from durablenb.engine.executors import InlineExecutor
-from durablenb.engine.work import Work, invoke
+from durablenb.engine.work import EntityWork, Work, invoke
 from durablenb.ports.executor import Job, Outcome
 from tests.simulation.audit import Audit
 
@@ -81,6 +81,9 @@ class SeededExecutor:
         """What must hold when an activity begins."""
         key = (work.instance.id, work.execution_id, work.task_id)
         audit = self._audit
+        if isinstance(work, EntityWork):
+            self._check_batch(work)
+            return
         if self._is_strict:
             audit.check(key in audit.scheduled, "strict", "an activity runs before it is on disk", key)
         is_new = audit.begun.get(key) is not work.dispatcher
@@ -91,6 +94,22 @@ class SeededExecutor:
         audit.check(
             is_rewound or key not in audit.completed, "I3", "an activity that completed runs again", key
         )
+
+    def _check_batch(self, work: EntityWork) -> None:
+        """What must hold when operations of an entity begin."""
+        thing = self._audit.entities.things.get(work.entity.id)
+        others = [
+            one for one in self.running if isinstance(one, EntityWork) and one.entity.id == work.entity.id
+        ]
+        is_alone = all(one.dispatcher is not work.dispatcher for one in others)  # but for a recovery
+        self._audit.check(is_alone, "E2", "two batches at a time", work.entity.id)
+        for asked in work.batch.asked:
+            is_known = thing is not None and thing.execution_id == work.batch.execution_id
+            is_done = thing is not None and is_known and asked.number in thing.settled
+            self._audit.check(not is_done, "E2", "an operation is done twice", work.entity.id, asked)
+            if self._is_strict:
+                is_on_disk = thing is not None and is_known and asked.number in thing.pending
+                self._audit.check(is_on_disk, "strict", "an operation before it is on disk", asked)
 
     def _pick(self, works: list[Work]) -> Work:
         return works.pop(self._random.randrange(len(works)))

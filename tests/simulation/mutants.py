@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from unittest.mock import patch
 
 from durablenb.core import fold, rewind
@@ -17,6 +15,7 @@ from durablenb.engine.commands import Commands
 from durablenb.engine.committer import Committer
 from durablenb.engine.dispatcher import Dispatcher
 from durablenb.engine.engine import Engine
+from durablenb.engine.entity import Entity
 from durablenb.engine.episodes import Episodes
 from durablenb.engine.inbox import Inbox
 from durablenb.engine.journal import Journal
@@ -24,36 +23,21 @@ from durablenb.engine.lifecycle import Lifecycle
 from durablenb.engine.machine import Machine
 from durablenb.engine.messages import answer
 from durablenb.engine.timers import Deadline, Timers
+from durablenb.engine.work import EntityWork
 from durablenb.model import events as ev
 from durablenb.ports.store import InstanceQuery
-
-Planted = AbstractContextManager[Any]
-
-MUTANTS: dict[str, Callable[[], Planted]] = {}
-"""What plants each bug, by its name; the bug lasts as long as the context."""
-
-
-def planted(owner: Any, attribute: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Puts the decorated function in place of that attribute, given the original first."""
-
-    def decorate(mutant: Callable[..., Any]) -> Callable[..., Any]:
-        original = vars(owner)[attribute]
-        if isinstance(original, property):
-            new: Any = property(lambda self: mutant(original.fget, self))
-        else:
-            new = lambda *args, **kwargs: mutant(original, *args, **kwargs)  # noqa: E731
-        MUTANTS[mutant.__name__] = lambda: patch.object(owner, attribute, new)
-        return mutant
-
-    return decorate
-
+from tests.simulation import entity_mutants  # noqa: F401 - it plants those of entities
+from tests.simulation.planting import MUTANTS, planted
 
 # -- what arrives --------------------------------------------------------------------------------
 
 
 @planted(Machine, "_finished")
-def a_completion_is_applied_twice(_original, machine, message):
+def a_completion_is_applied_twice(original, machine, message):
     work = message.work
+    if isinstance(work, EntityWork):
+        original(machine, message)
+        return
     machine.dispatcher.finished(work)
     instance = machine.lifecycle.open.get(work.instance.id)
     if message.outcome is None or instance is None or instance.execution_id != work.execution_id:
@@ -111,7 +95,9 @@ def _fire_into_the_open_instance(machine):
     fired = None
     for deadline in machine.timers.take_due(machine._clock.now()):
         instance = machine.lifecycle.open.get(deadline.instance.id)
-        if instance is not None and deadline.task_id is None:
+        if isinstance(deadline.instance, Entity):
+            machine.entities.due(deadline.instance, deadline.task_id)
+        elif instance is not None and deadline.task_id is None:
             instance.is_due = True
             machine.lifecycle.enqueue(instance)
         elif instance is not None and deadline.task_id in instance.pending:

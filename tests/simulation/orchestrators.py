@@ -20,7 +20,13 @@ class Fate:
         self.is_broken = False
         self.deaths_left = 0
         self.interrupt_in = 0
+        self.seconds = 0.0
         self.die: Callable[[], None] = lambda: None
+
+    def stopwatch(self) -> float:
+        """The seconds that operations of entities take: now and then one takes too long for its batch."""
+        self.seconds += 0.06 if self.random.random() < 0.1 else 0.001
+        return self.seconds
 
     def glance(self) -> None:
         """Interrupts the code that calls it, as the stop button does, if that is to be."""

@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING
 
 from durablenb.core.registry import Activity
 from durablenb.engine import messages
-from durablenb.model.events import SubOrchestrationInstanceCreated, TaskScheduled
+from durablenb.model.events import (
+    EntityLockRequested,
+    EntityOperationCalled,
+    SubOrchestrationInstanceCreated,
+    TaskScheduled,
+)
 from durablenb.ports.store import OpenInstance, Record
 from tests.simulation.audit import Audit
 from tests.simulation.disk import Disk
@@ -33,6 +38,7 @@ def come_to_rest(world: Simulation) -> None:
         settle(world)
         found = world.disk.store.open_instances()
         _check_agreement(world, found)
+        _check_entities(world)
         for instance in found:
             _check_reason(world, instance)
         if world.audit.violations:
@@ -40,6 +46,8 @@ def come_to_rest(world: Simulation) -> None:
         for instance in found:
             _help(world, instance)
         if not found:
+            left = world.disk.store.open_entities()
+            world.audit.check(not left, "I7", "entities that aren't done", left)
             if is_rewound:
                 return
             is_rewound = True
@@ -109,6 +117,22 @@ def _check_agreement(world: Simulation, found: list[OpenInstance]) -> None:
         )  # fmt: skip
 
 
+def _check_entities(world: Simulation) -> None:
+    """The engine knows of them what a new process would find; what waits there, waits for a lock's owner."""
+    entities = world.engine.machine.entities
+    found = world.disk.store.open_entities()
+    ids = {entity.instance_id for entity in found}
+    world.audit.check(entities._busy.keys() == ids, "I7", "other entities are busy", entities._busy, ids)
+    for entity in found:
+        mine = entities._busy.get(entity.instance_id)
+        world.audit.check(
+            mine is not None
+            and (mine.execution_id, mine.next_event_id) == (entity.execution_id, entity.next_event_id),
+            "I7", "the engine remembers an entity otherwise", entity,
+        )  # fmt: skip
+        world.audit.check(entity.taken, "I7", "an entity has something to do", entity)
+
+
 def _check_reason(world: Simulation, instance: OpenInstance) -> None:
     """An open instance is suspended, or held, or waits for an event or a child."""
     mine = world.engine.machine.lifecycle.open.get(instance.instance_id)
@@ -116,7 +140,9 @@ def _check_reason(world: Simulation, instance: OpenInstance) -> None:
         return
     children = 0
     for event in instance.pending:
-        is_child = isinstance(event, SubOrchestrationInstanceCreated)
+        is_child = isinstance(
+            event, (SubOrchestrationInstanceCreated, EntityOperationCalled, EntityLockRequested)
+        )
         is_missing = isinstance(event, TaskScheduled) and event.name not in world.registry.activities
         world.audit.check(is_child or is_missing, "I7", "nobody works on it", instance.instance_id, event)
         children += 1
@@ -132,5 +158,6 @@ def _check_reason(world: Simulation, instance: OpenInstance) -> None:
 
 def journal_of(disk: Disk, audit: Audit) -> list[Record]:
     """All that is on the disk, in order."""
-    records = [record for instance_id in audit.current for record in disk.store.records(instance_id)]
+    ids = [*audit.current, *audit.entities.things]
+    records = [record for instance_id in ids for record in disk.store.records(instance_id)]
     return sorted(records, key=lambda record: record.seq)

@@ -31,7 +31,9 @@ _REWINDS = ("detour", "detour", "detour", "faulty")
 _LIMITS = ("narrow_fan_out",)
 _FAMILIES = ("parent", "strict_parent", "launcher", "retrying_child", "faulty")
 _EVENTS = ("approval", "waiters", "counter", "ticker")
+_ENTITIES = ("counting", "reminding", "alone", "moving", "losing", "hasty")
 _THEMES = (
+    _ENTITIES,
     _REWINDS,
     _LIMITS,
     _FAMILIES,
@@ -44,9 +46,10 @@ _WANTED = {
     _LIMITS: {"terminate": 3},
     _FAMILIES: {"terminate": 2, "rewind": 4},
     _EVENTS: {"raise": 20},
+    _ENTITIES: {"signal": 6, "raise": 8, "start": 8, "terminate": 2},
 }
 """How often some requests are made in a theme, where a usual one weighs 1."""
-_REQUESTS = ("terminate", "suspend", "resume", "rewind", "purge", "restart", "watch")
+_REQUESTS = ("terminate", "suspend", "resume", "rewind", "purge", "restart", "watch", "signal", "clean")
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,7 @@ class Scenario:
     fails_on_nondeterminism: bool
     loses_code: bool
     is_broken: bool
+    is_cramped: bool
     max_concurrency: int | None
     max_cached_events: int
     max_actions: int
@@ -95,6 +99,7 @@ class Scenario:
             fails_on_nondeterminism=chance() < 0.3,
             loses_code=chance() < 0.3,
             is_broken=theme is _REWINDS or chance() < 0.5,
+            is_cramped=chance() < 0.4,
             max_concurrency=random.choice((None, None, None, 1, 2)),
             max_cached_events=random.choice((1, 10, 30, 200_000)),
             max_actions=random.choice((100_000, 100_000, 100_000, 6)),
@@ -105,6 +110,17 @@ class Scenario:
             refusals=frozenset(refusals - _WANTED.get(theme, {}).keys()),
             wanted=_WANTED.get(theme, {}),
         )
+
+    @property
+    def room(self) -> dict[str, int]:
+        """How much the engine may hold of entities, or do at a time."""
+        kept, long, operations, states = (1, 12, 2, 1) if self.is_cramped else (10_000, 10_000, 1_000, 1_000)
+        return {
+            "KEPT_ENTITIES": kept,
+            "LONG_HISTORY": long,
+            "OPERATIONS_AT_ONCE": operations,
+            "STATES_TOGETHER": states,
+        }
 
     @property
     def weighted_moves(self) -> tuple[list[str], list[int]]:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from random import Random
+from unittest.mock import patch
 
-from durablenb.engine import messages
+from durablenb.engine import entities, messages
 from durablenb.engine.committer import Batch, Committer
 from durablenb.engine.engine import Engine
 from durablenb.engine.episodes import EpisodeOptions
@@ -64,7 +65,8 @@ def simulate(seed: int, open_store: Callable[[], Store] | None = None, *, is_tra
     else:
         simulation = Simulation(seed, open_store, is_traced)
     try:
-        return simulation.run()
+        with patch.multiple(entities, **simulation.scenario.room):
+            return simulation.run()
     finally:
         simulation.engine.machine.episodes.unload()
         simulation.disk.close()
@@ -82,6 +84,7 @@ class Simulation:
         self.audit = Audit()
         self.disk = Disk(open_store, self.audit, self.note)
         self.clock = SimulatedClock(seed=seed)
+        self.audit.entities.latest = lambda: self.clock.latest
         self.executor = SeededExecutor(self.random, self.audit, self.scenario.is_strict)
         self.clients = Clients(
             self.random,
@@ -97,6 +100,7 @@ class Simulation:
         fate.is_broken = self.scenario.is_broken
         fate.deaths_left = self.scenario.deaths
         fate.interrupt_in = 0
+        fate.seconds = 0.0
         fate.die = self.disk.die
         self.registry = full_registry()
         self._open()

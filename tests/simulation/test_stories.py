@@ -222,3 +222,27 @@ def test_places_in_the_journal_are_not_given_twice_after_a_purge_and_an_interrup
                 hub.start(quick, 2, instance_id="b")
             hub.run(quick, 2, instance_id="b")
             assert hub._store.records("b")[0].seq == last + 1
+
+
+def test_an_entity_whose_turn_comes_while_the_disk_is_full_has_it_when_there_is_room_again(hub):
+    @hub.entity
+    def counter(context):
+        context.set_state(context.get_state(lambda: 0) + 1)
+
+    entity_id = df.EntityId("counter", "a")
+    hub.client.signal_entity(entity_id, "add")
+    store, engine = hub._store, hub._engine
+    entity_states, is_full = store.entity_states, [True]
+
+    def refused(instance_ids):
+        if is_full[0]:
+            raise df.StoreError("The disk can't be read.")
+        return entity_states(instance_ids)
+
+    store.entity_states = refused
+    with pytest.raises(df.StoreError):
+        engine.turn()
+    is_full[0] = False
+    work(hub)
+    store.entity_states = entity_states
+    assert hub.entity_state(entity_id) == 1

@@ -30,7 +30,7 @@ from durablenb.ports.store import InstanceQuery
 from durablenb.store.duck import DuckStore
 from durablenb.store.memory import MemoryStore
 from tests.store.scribe import BEGINNING, ENDS, Scribe
-from tests.strategies import payloads, texts
+from tests.strategies import origins, payloads, texts
 
 IDS = ("a", "ab", "a%", "it's", "雪😀", "b")
 ENDINGS = {
@@ -102,7 +102,9 @@ class Agreement(RuleBasedStateMachine):
         if free:
             start_at = data.draw(_moments)
             tags = data.draw(st.dictionaries(texts, texts, max_size=2))
+            forked_from = tuple(data.draw(st.lists(origins, max_size=2)))
             values = {"version": version, "tags": tags, "scheduled_start_time": start_at}
+            values["forked_from"] = forked_from
             self.scribe.start(data.draw(st.sampled_from(free)), name=name, input=text, **values)
             self.tell()
 
