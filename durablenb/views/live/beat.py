@@ -70,12 +70,13 @@ class Beat:
             if due > begin:
                 time.sleep(min(due - begin, INTERVAL))
                 continue
+            worked = time.thread_time()
             try:
                 goes_on = view.refresh()
             except Exception:  # a picture that can't be drawn is no reason to stop the others
                 log.exception("a live view could not be drawn")
                 goes_on = False
-            took = time.monotonic() - begin
+            took = time.thread_time() - worked  # not the time in which others worked
             with self._lock:
                 if not goes_on:
                     self._due.pop(view, None)

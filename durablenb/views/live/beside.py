@@ -24,6 +24,7 @@ class Beside:
     is_frozen = False
     """Whether it has become a still picture, or has been left as it is."""
 
+    has_news = False
     model_id: str
 
     def still(self) -> dict[str, str]:
@@ -54,6 +55,7 @@ class Beside:
         """Put the newest still picture into the notebook, unless it is there in the view's place."""
         if self._twin is not None and not self.is_frozen:
             self._kept_at = time.monotonic()
+            self.has_news = False
             self._twin.update(self._hidden(), raw=True)
 
     def _hidden(self) -> dict[str, str]:

@@ -68,13 +68,12 @@ def waits(shown: Picture) -> str:
         since = "" if wait.since is None else f"since {wait.since:%H:%M:%S}"
         if wait.since is not None and shown.now is not None:
             since += f", {lasting(max((shown.now - wait.since).total_seconds(), 0.0))}"
-        due = "" if wait.due is None else f"until {wait.due:%Y-%m-%d %H:%M:%S}"
+        due = "" if wait.due is None else f" until {wait.due:%Y-%m-%d %H:%M:%S}"
         rows.append(
             (
                 badge(look_of_wait(wait)),
                 markup("<b>", line(wait_text(wait)), "</b>"),
-                unbroken(since),
-                unbroken(due),
+                markup(unbroken(since), unbroken(due)),
                 _remedy(wait),
             )
         )

@@ -12,7 +12,7 @@ from durablenb.queries.steps import CALL_STATES, Call, Step
 from durablenb.queries.timeline import Span
 from durablenb.views.cards import failure_table
 from durablenb.views.history import readable
-from durablenb.views.html import Markup, block, code, line, markup, table
+from durablenb.views.html import Markup, block, code, line, markup, table, unbroken
 from durablenb.views.live.parts import button, mark, pager, row
 from durablenb.views.marks import call_key
 from durablenb.views.palette import call_look
@@ -129,15 +129,19 @@ def _value(text: str) -> Markup:
         return block(text)
 
 
+def _together(text: str) -> str:
+    return unbroken(text) if text else ""
+
+
 def _attempts(call: Call) -> Markup:
     rows = [
         (
             f"{span.attempt}",
             span.state,
-            moment(span.asked),
-            moment(span.started) if span.answer is not None and span.started != span.asked else "",
-            moment(span.ended) if span.answer is not None else "",
-            lasting(span.ended - span.started) if span.answer is not None else "",
+            _together(moment(span.asked)),
+            _together(moment(span.started) if span.answer is not None and span.started != span.asked else ""),
+            _together(moment(span.ended) if span.answer is not None else ""),
+            _together(lasting(span.ended - span.started) if span.answer is not None else ""),
             str(getattr(span.answer, "worker", None) or ""),
             code(outcome_of(span), 100),
         )

@@ -155,6 +155,7 @@ class LiveEntity(LiveView):
             return {}
         self._drawn_at = time.monotonic()
         is_new, self._seen = seen != self._seen, seen
+        self.has_news |= is_new
         shown = self._sight.shown()
         drawn = entity_svg(shown)
         self.label = drawn[1]

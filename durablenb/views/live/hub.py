@@ -128,6 +128,7 @@ class HubList(LiveView):
             return {}
         self._drawn_at = time.monotonic()
         is_new, self._seen = seen != self._seen, seen
+        self.has_news |= is_new
         shown = self._sight.shown()
         assert isinstance(shown.fleet, Fleet)
         regions = {"head": row(markup("<b>", line(shown.text.strip("<>")), "</b>"))}

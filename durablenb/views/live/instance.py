@@ -96,6 +96,7 @@ class LiveInstance(LiveView):
         if self._link is None:
             self._link = traitlets.link((self._selection, "selected"), (self, "selected"))
         is_new = self._read()
+        self.has_news |= is_new
         if is_stale:
             self._status = None  # it may have been purged
         is_due = time.monotonic() - self._drawn_at >= TICK and not self.is_over()

@@ -82,7 +82,11 @@ class Pane:
         words = field("filter", f"filter {self._noun}s by words", self.filter, sets=True, is_filter=True)
         return markup(
             row(words, plural(total, self._noun), *more),
-            markup('<div class="dnb-scroll" data-scroll>', table(header, map(row_of, rows)), "</div>"),
+            markup('<div class="dnb-scroll" data-scroll>', table(header, map(row_of, rows)), "</div>")
+            if rows
+            else markup(
+                '<p class="dnb-muted">', "None passes the filter." if self.filter else "None yet.", "</p>"
+            ),
             pager("turn", self.first, len(rows), total, PAGE),
             fold("SQL", block(self.sql, 4_000)),
         )

@@ -67,6 +67,8 @@ class LiveView(Beside, anywidget.AnyWidget):
         self._freezes = False
         self._is_stale = True
         self._was_over = False
+        self.has_news = False
+        """Whether something was written since the still picture was renewed: that time goes on is no news."""
         super().__init__(regions=list(self.REGIONS), tabs=list(self.TABS), **traits)
         if self.TABS and not self.tab:
             self.tab = self.TABS[0]
@@ -115,7 +117,7 @@ class LiveView(Beside, anywidget.AnyWidget):
                 for name, html in drawn.items():
                     setattr(self, name, html)
                 self.marked = marked
-            if drawn:
+            if self.has_news:
                 self.keep()
             is_over, was_over = self.is_over(), self._was_over
             self._was_over = is_over

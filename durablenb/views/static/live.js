@@ -3,9 +3,11 @@
 
 const ARMED_MS = 5000;
 const TYPING_MS = 250;
+const SLIDING_MS = 40;
 const ANSWER_MS = 3000;
 const FOCUSABLE = "a, button, input, select, textarea, summary, [tabindex], pre, .dnb-scroll, .dnb-wide"; // what scrolls, too
 const PRESSABLE = "[data-key][tabindex], button[data-key]";
+const ENDED = ["restarting", "autorestarting", "dead", "terminating"];
 const ENDS = ["pointerup", "pointercancel"];
 const MOVES = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
 const HELP =
@@ -25,6 +27,7 @@ class View {
     this.late = new Set(); // regions that are swapped once nobody is at work in them
     this.isPressed = false;
     this.isChoosing = false;
+    this.sliding = null; // the region whose slider is being moved
     this.armed = null; // the id of a button that was clicked once
     this.typing = new Map();
     this.heardAt = new Date();
@@ -77,13 +80,15 @@ class View {
     };
     const onNews = (name, act) =>
       on(name, () => {
-        this.answered();
+        this.heardAt = new Date();
         act();
       });
     for (const name of this.regions.keys()) onNews(`change:${name}`, () => this.fill(name));
     onNews("change:marked", () => this.mark());
-    onNews("msg:custom", () => {});
-    on("comm_live_update", () => setTimeout(() => this.isCutOff() && this.unanswered()));
+    onNews("msg:custom", () => this.answered());
+    this.kernels = this.model.widget_manager?.kernel?.statusChanged; // JupyterLab's signal
+    this.restarted = (_, status) => ENDED.includes(status) && this.lost("The kernel is gone.");
+    this.kernels?.connect(this.restarted);
     on("change:tab", () => this.showTab());
     onNews("change:note", () => this.showNote());
     onNews("change:label", () => this.say(this.model.get("label")));
@@ -99,6 +104,7 @@ class View {
     root.addEventListener("pointerleave", () => this.hover());
     this.up = () => {
       this.isPressed = false;
+      this.sliding = null;
       this.later();
     };
     this.chose = () => {
@@ -117,6 +123,7 @@ class View {
     for (const name of ENDS) window.removeEventListener(name, this.up);
     for (const timer of [this.waiting, this.saying, this.arming, ...this.typing.values()]) clearTimeout(timer);
     this.themes.disconnect();
+    this.kernels?.disconnect(this.restarted);
   }
 
   // -- what Python drew -----------------------------------------------------------------------
@@ -125,7 +132,7 @@ class View {
     const region = this.regions.get(name);
     const active = document.activeElement;
     const isForm = region.contains(active) && isTyping(active) && !active.dataset.set;
-    const busy = this.isPressed || isForm || (this.isChoosing && region.contains(active));
+    const busy = this.isPressed || this.sliding === region || isForm || (this.isChoosing && region.contains(active));
     if (busy && region.childNodes.length) {
       this.late.add(name);
       return;
@@ -136,6 +143,7 @@ class View {
     region.hidden = !region.childNodes.length || this.isOtherTab(name);
     const isFound = restore(region, before);
     if (!isFound) this.root.focus({ preventScroll: true }); // else keys would go to the notebook
+    showHere(region);
     for (const one of region.querySelectorAll(FOCUSABLE)) quiet(one);
     this.rove(region);
     this.mark();
@@ -163,9 +171,7 @@ class View {
   }
 
   showNote() {
-    this.note.textContent = this.isAlone
-      ? `The kernel does not answer: it is busy, or gone. This is how it stood at ${timeOf(this.heardAt)}.`
-      : this.model.get("note");
+    this.note.textContent = this.loss || this.model.get("note");
     this.note.hidden = !this.note.textContent;
   }
 
@@ -204,27 +210,23 @@ class View {
   // -- what the user does ---------------------------------------------------------------------
 
   send(message) {
-    if (this.isCutOff()) return this.unanswered();
-    this.waiting ??= setTimeout(() => this.unanswered(), ANSWER_MS);
+    if (this.isGone) return;
+    this.waiting ??= setTimeout(() => this.lost("The kernel does not answer: it is busy, or gone."), ANSWER_MS);
     this.model.send(message);
   }
 
   answered() {
     clearTimeout(this.waiting);
     this.waiting = undefined;
-    this.heardAt = new Date();
-    if (!this.isAlone) return;
-    this.isAlone = false;
+    this.loss = "";
     this.showNote();
   }
 
-  unanswered() {
-    this.isAlone = true;
+  lost(why) {
+    if (this.isGone) return;
+    this.isGone = why.endsWith("is gone.");
+    this.loss = `${why} It was last heard of at ${this.heardAt.toTimeString().slice(0, 8)}; this is how it stood then.`;
     this.showNote();
-  }
-
-  isCutOff() {
-    return this.root.closest(".jupyter-widgets-disconnected") !== null;
   }
 
   select(key) {
@@ -235,8 +237,10 @@ class View {
     const target = event.target;
     const tab = target.closest("[data-tab]");
     if (tab) return this.choose(tab.dataset.tab);
+    const stop = event.shiftKey && target.closest("[data-stop]");
+    if (stop) return this.send({ do: "stop", place: stop.dataset.stop });
     const action = target.closest("[data-do]");
-    if (action) return this.act(action);
+    if (action) return isOff(action) || this.act(action);
     const cells = target.closest("[data-cells]");
     if (cells) return this.select(cellAt(cells, event));
     const key = target.closest("[data-key]")?.dataset.key;
@@ -282,7 +286,7 @@ class View {
     const name = field.dataset.set;
     const value = field.value;
     clearTimeout(this.typing.get(name));
-    const wait = field.tagName === "SELECT" ? 0 : TYPING_MS;
+    const wait = field.tagName === "SELECT" ? 0 : field.type === "range" ? SLIDING_MS : TYPING_MS;
     this.typing.set(name, setTimeout(() => this.send({ do: "set", name, value }), wait));
   }
 
@@ -301,6 +305,7 @@ class View {
       }
       return;
     }
+    if (this.shortcut(event)) return;
     if (event.key === "/") {
       const filter = [...this.root.querySelectorAll("[data-filter]")].find((one) => one.offsetParent);
       if (filter) {
@@ -317,6 +322,18 @@ class View {
         this.select(target.dataset.key);
       }
     } else if (event.key in MOVES) this.move(event);
+  }
+
+  shortcut(event) {
+    // A button says itself which key presses it; Enter and Space press the button that has the focus.
+    if (event.ctrlKey || event.metaKey || event.altKey) return false;
+    if (event.key === " " && event.target.matches("button, summary")) return false;
+    const name = event.key === " " ? "Space" : event.key;
+    const found = this.root.querySelector(`[aria-keyshortcuts~="${CSS.escape(name)}"]`);
+    if (!found) return false;
+    event.preventDefault();
+    if (!isOff(found)) this.act(found);
+    return true;
   }
 
   move(event) {
@@ -341,7 +358,9 @@ class View {
   }
 
   down(event) {
-    this.isPressed = !isTyping(event.target);
+    const isSlider = event.target.matches("input[type=range]");
+    this.sliding = isSlider ? event.target.closest("[data-region]") : null; // it alone is left as it is meanwhile
+    this.isPressed = !isTyping(event.target) && !isSlider;
     this.isChoosing = !this.isChoosing && event.target.tagName === "SELECT"; // its list is open
     const svg = event.target.closest("[data-brush] svg");
     if (!svg || event.target.closest("[data-key]") || event.button) return;
@@ -391,7 +410,21 @@ function quiet(one) {
 }
 
 function isTyping(one) {
-  return one?.matches?.("input, textarea, select") ?? false;
+  return one?.matches?.("input:not([type=range]), textarea, select") ?? false;
+}
+
+function isOff(one) {
+  return one.getAttribute("aria-disabled") === "true";
+}
+
+function showHere(region) {
+  for (const here of region.querySelectorAll("[data-here]")) {
+    const around = here.closest("[data-scroll]");
+    if (!around) continue;
+    const [inner, outer] = [here.getBoundingClientRect(), around.getBoundingClientRect()];
+    if (inner.top < outer.top || inner.bottom > outer.bottom)
+      around.scrollTop += inner.top - outer.top - (outer.height - inner.height) / 2;
+  }
 }
 
 function cellAt(cells, event) {
@@ -407,10 +440,6 @@ function cellAt(cells, event) {
 
 function marksOf(region) {
   return [...region.querySelectorAll(PRESSABLE)].filter((one) => !one.closest("details:not([open])"));
-}
-
-function timeOf(date) {
-  return date.toTimeString().slice(0, 8);
 }
 
 function idOf(one) {
@@ -429,7 +458,7 @@ function stateOf(region) {
   const active = region.contains(document.activeElement) ? document.activeElement : null;
   return {
     active: active && idOf(active),
-    caret: active?.matches("input") ? [active.selectionStart, active.selectionEnd] : null,
+    caret: active?.matches("input:not([type=range])") ? [active.selectionStart, active.selectionEnd] : null,
     open: new Set([...region.querySelectorAll("details[open] > summary")].map(foldOf)),
     shut: new Set([...region.querySelectorAll("details:not([open]) > summary")].map(foldOf)),
     fields: new Map([...region.querySelectorAll("[name]")].map((one) => [idOf(one), one.value])),

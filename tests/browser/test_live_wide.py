@@ -1,0 +1,107 @@
+"""Ten thousand calls at once, seen live: how often they are drawn, what it costs, how the page keeps up."""
+
+from __future__ import annotations
+
+import json
+import statistics
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Lab
+from tests.browser.live_views import execute, region, shown, view
+
+pytestmark = [pytest.mark.browser, pytest.mark.serial, pytest.mark.timeout(120)]
+
+SECONDS = 4.0
+LEAST_FRAMES = 10
+"""Of 40 changes, ten a second."""
+MOST_PYTHON = 0.25
+"""Seconds of Python for a drawing, the median."""
+MOST_GAP = 1_000.0
+"""Milliseconds between two frames of the page, the worst."""
+
+WIDE = """import threading, time
+from pathlib import Path
+permits = threading.Semaphore(0)
+
+@hub.activity
+def tenth(part):
+    permits.acquire()
+    if part % 1_000 == 17:
+        raise ValueError(f"part {part} is empty")
+    return part
+
+@hub.orchestrator
+def wide(context):
+    yield context.wait_for_external_event("Go")
+    try:
+        yield context.task_all([context.call_activity(tenth, part) for part in range(10_000)])
+    except ValueError:
+        pass
+
+big = hub.start(wide, instance_id="big")
+seen = big.watch(freeze=False)
+costs = []
+
+def timed(draw=seen.draw):
+    def drawn(is_stale):
+        begin = time.perf_counter()
+        regions = draw(is_stale)
+        if regions:
+            costs.append(time.perf_counter() - begin)
+        return regions
+    return drawn
+
+seen.draw = timed()
+
+def release():
+    for _ in range(40):
+        permits.release(250)
+        time.sleep(0.1)"""
+MEASURE = """([view, seconds]) => new Promise(done => {
+    const drawn = [], gaps = [];
+    const graph = view.querySelector('[data-region=graph]');
+    const watch = new MutationObserver(() => drawn.push(performance.now()));
+    watch.observe(graph, {childList: true});
+    const begin = performance.now();
+    let last = begin;
+    const frame = now => {
+        gaps.push(now - last);
+        last = now;
+        if (now - begin < seconds * 1000) return requestAnimationFrame(frame);
+        watch.disconnect();
+        done({drawn: drawn.length, gap: Math.max(...gaps), frames: gaps.length});
+    };
+    requestAnimationFrame(frame);
+})"""
+
+
+def test_ten_thousand_calls_are_followed_while_they_run(lab: Lab) -> None:
+    with shown(lab, "wide", WIDE, "seen") as (page, trouble):
+        big = view(page, 1)
+        expect(region(big, "waits")).to_contain_text("the external event 'Go'")
+        execute(page, "big.raise_event('Go')")
+        expect(region(big, "graph")).to_contain_text("10,000 running", timeout=30_000)
+        execute(page, "costs.clear(); threading.Thread(target=release).start()")
+        found = page.evaluate(MEASURE, [big.element_handle(), SECONDS])
+        execute(page, "import json; Path('costs.json').write_text(json.dumps(costs))")
+        costs = json.loads((lab.folder / "costs.json").read_text())
+        print(f"\n{found}; seconds of Python for each drawing: {[round(one, 3) for one in costs]}")
+        execute(page, "big.wait()")
+        expect(region(big, "head").get_by_role("img", name="Completed")).to_be_visible(timeout=20_000)
+        sql = "select count(*) from activities where status = 'Failed'"
+        execute(page, f'Path("failed.txt").write_text(str(hub.sql("{sql}").fetchall()[0][0]))')
+        failed = int((lab.folder / "failed.txt").read_text())
+        expect(region(big, "graph").locator("path", has=page.get_by_text(f"{failed} failed"))).to_have_count(
+            1
+        )
+        shape = (
+            region(big, "graph").locator("path", has=page.get_by_text(f"{failed} failed")).get_attribute("d")
+        )
+        assert shape is not None
+        assert shape.count("M") == failed == 10
+        assert found["drawn"] >= LEAST_FRAMES
+        assert statistics.median(costs) < MOST_PYTHON
+        assert found["gap"] < MOST_GAP
+        assert trouble == []
