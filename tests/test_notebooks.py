@@ -8,6 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+LIVE = re.compile(r"watch\(|progress\(|explore\(")
 LINK = re.compile(r"\[[^\]]+\]\((?!https?://)([^)#]+)[^)]*\)")
 
 
@@ -78,7 +79,7 @@ def test_it_hides_little_from_the_comparison(lesson):
     assert sum("NBVAL_IGNORE_OUTPUT" in cell.source for cell in codes(notebook)) <= 1
     assert not any("NBVAL_SKIP" in cell.source for cell in codes(notebook))
     hidden = [cell.source for cell in codes(notebook) if cell.metadata.get("tags")]
-    assert [source for source in hidden if not re.search(r"watch\(|progress\(", source)] == []
+    assert [source for source in hidden if not LIVE.search(source)] == []
 
 
 def test_what_was_live_is_a_still_picture_in_the_file(lesson):
@@ -87,7 +88,7 @@ def test_what_was_live_is_a_still_picture_in_the_file(lesson):
     for cell in codes(notebook):
         outputs = [output for output in cell.outputs if "data" in output]
         assert not any("widget-view" in kind for output in outputs for kind in output.data)
-        if re.search(r"watch\(|progress\(", cell.source):
+        if LIVE.search(cell.source):
             assert any("data:image/svg+xml" in output.data.get("text/html", "") for output in outputs)
 
 
