@@ -35,11 +35,15 @@ class Start(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """An operation that is to be done: its number in the entity's history, its name and its input."""
+    """An operation that is to be done: its number in the entity's history, its name and its input.
+
+    Nobody waits for a signal.
+    """
 
     number: int
     name: str
     input: str
+    is_signal: bool = False
 
 
 class DurableEntityContext:

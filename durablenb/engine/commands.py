@@ -8,13 +8,16 @@ from typing import Any
 
 from durablenb.core.entity import NOTHING
 from durablenb.core.execution import Execution
-from durablenb.core.registry import Registry, not_found
+from durablenb.core.registry import Registry
 from durablenb.core.rewind import rewound
 from durablenb.engine import messages
+from durablenb.engine.asked import last_of_operation
 from durablenb.engine.entities import Entities
 from durablenb.engine.episodes import Episodes
+from durablenb.engine.forks import Forks
 from durablenb.engine.instance import Instance, Outcome
 from durablenb.engine.journal import Journal
+from durablenb.engine.upgrades import Upgrades
 from durablenb.model.entities import CleanEntityStorageResult
 from durablenb.model.errors import (
     DurableError,
@@ -37,6 +40,7 @@ from durablenb.model.events import (
     ExecutionStarted,
     ExecutionSuspended,
     ExecutionTerminated,
+    OperationCompleted,
     OrchestratorStarted,
     ParentInstance,
     SubOrchestrationInstanceCompleted,
@@ -69,6 +73,8 @@ class Commands:
         The world.
     episodes, entities
         Where instances live, and entities.
+    forks, upgrades
+        Who begins forks, and moves instances to other code.
     """
 
     def __init__(
@@ -79,6 +85,8 @@ class Commands:
         registry: Registry,
         episodes: Episodes,
         entities: Entities,
+        forks: Forks,
+        upgrades: Upgrades,
     ) -> None:
         self._store = store
         self._journal = journal
@@ -94,6 +102,8 @@ class Commands:
             messages.Suspend: self._suspend,
             messages.Resume: self._resume,
             messages.Rewind: self._rewind,
+            messages.Fork: forks.begin,
+            messages.Upgrade: upgrades.carry_out,
             messages.Purge: self._purge,
             messages.Watch: self._watch,
             messages.Signal: self._signal,
@@ -120,9 +130,8 @@ class Commands:
                 f"The instance {message.instance_id!r} is open. Wait for it, terminate it, or start "
                 "another one without an instance_id."
             )
-        known = self._registry.orchestrators
-        if message.name not in known:
-            raise not_found("orchestrator", message.name, known)
+        if self._registry.code(message.name, message.version) is None:
+            raise self._registry.no_code(message.name, message.version)
         if message.dedupe:
             state = self._state(message.instance_id)
             if state is not None and state.status in message.dedupe:
@@ -229,15 +238,14 @@ class Commands:
                 f"The instance {message.instance_id!r} is {state.status}; only a failed one can be rewound."
             )
         family = (message.instance_id, *self._store.descendants([message.instance_id]))
-        known = self._registry.orchestrators
         failed = {
             member.instance_id: member
             for member in self._store.states(InstanceQuery(instance_ids=family))
             if member.status is Status.Failed
         }
         for member in failed.values():
-            if member.name not in known:
-                raise not_found("orchestrator", member.name, known)
+            if self._registry.code(member.name, member.version) is None:
+                raise self._registry.no_code(member.name, member.version)
             self._check_locks(member)
         self._rewind_one(state, message.reason, failed)
 
@@ -289,20 +297,20 @@ class Commands:
         failed: dict[str, InstanceState],
     ) -> None:
         settled = {event.task_id for event in kept if isinstance(event, _SETTLED)}
-        children = []
+        begun = []
         facts = []
         for event in kept:
             if getattr(event, "task_id", None) in settled:
                 continue
-            last = self._last_of_child(instance, event)
+            last = self._last_of_child(instance, event) or last_of_operation(self._store, instance, event)
             if last is not None:
-                children.append((event, last))
+                begun.append((event, last))
             elif not isinstance(event, (ExecutionStarted, OrchestratorStarted)):
                 facts.append(event)
         self._episodes.adopt(instance, execution, facts)
-        for event, last in children:
+        for event, last in begun:
             if not instance.is_closed:
-                self._rewind_child(instance, event, last, reason, failed)
+                self._rewind_begun(instance, event, last, reason, failed)
         self._lifecycle.enqueue(instance)
 
     def _last_of_child(self, parent: Instance, event: Event) -> Event | None:
@@ -315,12 +323,15 @@ class Commands:
             return None
         return None if isinstance(history[-1], ExecutionTerminated) else history[-1]
 
-    def _rewind_child(
+    def _rewind_begun(
         self, parent: Instance, event: Any, last: Event, reason: str, failed: dict[str, InstanceState]
     ) -> None:
-        """A failed child is rewound; one that completed meanwhile is heard; one at work goes on."""
+        """A failed child is rewound; what completed meanwhile is heard; what is at work goes on."""
         if isinstance(last, ExecutionCompleted):
             self._lifecycle.arrive(parent, SubOrchestrationInstanceCompleted, event.task_id, last.result)
+            return
+        if isinstance(last, OperationCompleted):
+            self._lifecycle.arrive(parent, EntityOperationCompleted, event.task_id, last.result)
             return
         parent.pending.add(event.task_id)
         if isinstance(last, ExecutionFailed):

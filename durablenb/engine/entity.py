@@ -27,7 +27,7 @@ class Operation:
     @property
     def asked(self) -> Asked:
         """What the entity's function has to know of it."""
-        return Asked(self.number, self.name, self.input)
+        return Asked(self.number, self.name, self.input, self.is_signal)
 
 
 @dataclass(slots=True)

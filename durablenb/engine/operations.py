@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from durablenb.core.entity import Asked, DurableEntityContext, Signal, Start
 from durablenb.model.entities import EntityId
 from durablenb.model.failures import FailureDetails
 from durablenb.model.payloads import Codec
+
+log = logging.getLogger("durablenb")
 
 LONGEST_BATCH = 0.05
 """Seconds after which a batch ends with the operation that runs: what was done is to be on disk soon."""
@@ -125,6 +128,8 @@ class _Run:
         while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_PACKAGE):
             trace = trace.tb_next
         error.__traceback__ = trace
+        if self._asked.is_signal:  # nobody hears of it but who reads the log
+            log.error("The signal %r failed.", self._asked.name, exc_info=error)
         self._note(self._codec.failure(error), ())
 
     def _note(self, outcome: str | FailureDetails, sent: tuple[Signal | Start, ...]) -> None:

@@ -177,6 +177,20 @@ def test_what_an_entity_prints_is_in_its_log(counting):
     assert rows == [("it was said", "speaker")]
 
 
+def test_a_signal_that_fails_is_in_the_log_with_its_traceback_and_a_call_is_not(counting, capsys):
+    counting.client.signal_entity(A, "fail", "because")
+    counting.add_orchestrator(one("fail", "why"), "calling")
+    with pytest.raises(ValueError, match="why"):
+        counting.run("calling")
+    counting.settle()
+    ((level, message),) = counting.sql("select level, message from logs").fetchall()
+    assert level == "ERROR"
+    assert message.startswith("The signal 'fail' failed.")
+    assert "raise ValueError(context.get_input())" in message
+    assert "ValueError: because" in message
+    assert capsys.readouterr() == ("", "")
+
+
 def test_a_slow_entity_holds_up_nobody():
     is_over, has_begun = threading.Event(), threading.Event()
     with df.TaskHub(":memory:") as hub:
@@ -282,6 +296,44 @@ def test_rewinding_asks_for_failed_operations_again_and_sends_no_signal_twice(co
     counting.settle()
     assert counting.entity_state(A) == 5
     assert counting.entity_state(B) == 1
+
+
+@pytest.mark.parametrize("is_done_before", [True, False])
+def test_what_an_entity_was_asked_for_before_the_failure_is_not_asked_for_again(is_done_before):
+    is_broken, may_go, has_begun = [True], threading.Event(), threading.Event()
+    with df.TaskHub(":memory:") as hub:
+
+        @hub.entity(name="Counter")
+        def slow(context):
+            has_begun.set()
+            may_go.wait(30)
+            context.set_state(context.get_state(lambda: 0) + context.get_input())
+            return context.get_state()
+
+        @hub.activity
+        def fragile():
+            assert has_begun.wait(30)
+            if is_broken[0]:
+                raise OSError("not now")
+
+        @hub.orchestrator
+        def work(context):
+            total = context.call_entity(A, "add", 5)
+            yield context.call_activity(fragile)
+            return (yield total)
+
+        handle = hub.start(work)
+        with pytest.raises(OSError, match="not now"):
+            handle.result()
+        is_broken[0] = False
+        if is_done_before:
+            may_go.set()
+            while hub.entity_state(A) is None:
+                threading.Event().wait(0.01)
+        handle.rewind()
+        may_go.set()
+        assert handle.result() == 5
+        assert hub.entity_state(A) == 5
 
 
 def test_what_failed_in_a_critical_section_is_not_rewound(counting):
