@@ -7,6 +7,7 @@ from durablenb.azure import DurableOrchestrationClient
 from durablenb.checked import check
 from durablenb.checks.findings import Finding, Findings
 from durablenb.client import SyncDurableOrchestrationClient
+from durablenb.comparing import compare
 from durablenb.core.calls import DurableHttpResponse
 from durablenb.core.context import DurableOrchestrationContext
 from durablenb.core.entity import DurableEntityContext
@@ -47,7 +48,6 @@ from durablenb.model.status import (
     OrchestrationRuntimeStatus,
     PurgeHistoryResult,
 )
-from durablenb.queries.compare import compare
 from durablenb.values.pickles import Pickled
 from durablenb.values.pictures import Picture
 from durablenb.values.sealed import Sealed

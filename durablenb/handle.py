@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from durablenb.client import SyncDurableOrchestrationClient
+from durablenb.client import NOTHING_GIVEN, SyncDurableOrchestrationClient
 from durablenb.model.errors import DurableError, WaitTimeoutError
 from durablenb.model.status import DurableOrchestrationStatus
 from durablenb.queries.drawn import DrawnInstance
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from durablenb.queries.replay import Replay
     from durablenb.queries.sequence import SequenceDiagram
     from durablenb.queries.waits import Obstacle
+    from durablenb.views.live.explorer import LiveExplorer
     from durablenb.views.live.instance import LiveInstance
     from durablenb.views.live.sight import Sight
 
@@ -184,6 +185,79 @@ class Handle(DrawnInstance):
         """Start the orchestration again with its input; return the new instance's handle."""
         return Handle(self._client, self._client.restart(self.id, restart_with_new_instance_id))
 
+    def fork(
+        self,
+        at: int | None = None,
+        *,
+        results: Mapping[int | str, Any] | None = None,
+        input: Any = NOTHING_GIVEN,
+        instance_id: str | None = None,
+    ) -> Handle:
+        """Start an instance that shares this one's past up to an event; return its handle.
+
+        It goes on by itself from there: what was done by then isn't done again, what was open is asked for
+        again, activities, timers, calls of entities and children alike. This instance doesn't notice.
+
+        Parameters
+        ----------
+        at
+            The id of the last event that is shared, as `history` has it; with it come those of its episode,
+            which were written at one moment. Without it, with `results`: where the last of them came; with
+            `input`: the start; else all that has happened, but for the episode in which it ended.
+        results
+            What is to have come of something, in place of what came: by the id of its event, or as ``"#3"``
+            by its task. An exception stands for a failure. What is open there gets its result by that, and is
+            not asked for.
+        input
+            Another input, which goes with a fork at the start.
+        instance_id
+            The new instance's id; without one, 32 hexadecimal digits.
+
+        Raises
+        ------
+        ValueError
+            If that can't be: there is no such event, it lies in a critical section or in the last episode, a
+            child is at work there under an id of its own, the code has seen its input by then.
+        NonDeterminismError
+            If the code doesn't fit this past; the message says from where on it would decide anew.
+        FunctionNotFoundError
+            If the orchestrator's cell has not run yet.
+        InstanceExistsError
+            If an instance of that id is open.
+
+        Notes
+        -----
+        In the part that is shared, ``context.instance_id`` and what `new_uuid` makes of it are the origin's,
+        because they may have gone into what was asked for. From there on they are the fork's own. Entities
+        are shared: both instances call the same ones.
+
+        Examples
+        --------
+        >>> import durablenb as df
+        >>> hub = df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock())
+        >>> hub.add_activity(lambda text: 0.4, name="judge")
+        >>> hub.add_activity(lambda text: f"{text} is out", name="publish")
+        >>> @hub.orchestrator
+        ... def review(context):
+        ...     mark = yield context.call_activity("judge", "draft")
+        ...     if mark > 0.5:
+        ...         return (yield context.call_activity("publish", "draft"))
+        ...     return "not good enough"
+        >>> handle = hub.start(review, instance_id="r")
+        >>> handle.result()
+        'not good enough'
+        >>> print(handle.history()[3])  # doctest: +ELLIPSIS
+        TaskCompleted(event_id=4, ..., result='0.4', ...)
+        >>> other = handle.fork(at=4, results={4: 0.9}, instance_id="what-if")
+        >>> other.result()
+        'draft is out'
+        >>> other
+        <review what-if: Completed, forked from r>
+        >>> hub.close()
+        """
+        chosen = self._client.fork(self.id, at, results=results, input_=input, fork_id=instance_id)
+        return Handle(self._client, chosen)
+
     def purge(self) -> int:
         """Delete all that is kept of the ended instance and its children; return how many went.
 
@@ -236,6 +310,49 @@ class Handle(DrawnInstance):
 
         return replay_of(self._client, self.id, orchestrator, Handle)
 
+    def explore(self, orchestrator: Callable[..., Any] | None = None) -> LiveExplorer:
+        """Return a live view that goes through the replays step by step: code, variables, history.
+
+        Looking runs nothing and writes nothing. It follows an orchestration that runs, and opens at the last
+        step: where a failed one raised, where the code of a held one doesn't fit its history. Keys: the
+        arrows go a step, PageUp and PageDown a replay, Home and End to the ends, Space plays. A copy of the
+        history can be changed in it, to see what the code would have done; only *Let it go on* runs
+        something, in a hub of its own.
+
+        Parameters
+        ----------
+        orchestrator
+            Other code than that which is registered.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If it was purged.
+        """
+        from durablenb.replaying import replay_over
+        from durablenb.views.live.course import ExplorerSight
+        from durablenb.views.live.explorer import LiveExplorer
+
+        client, store = self._client, self._client.engine.store
+        registry, state = client.engine.registry, client.existing(self.id)
+        name = state.name
+
+        def code() -> object:
+            found = registry.code(name, state.version)
+            return orchestrator or (None if found is None else found.function)
+
+        sight = ExplorerSight(
+            self,
+            records=partial(store.records, self.id),
+            replay=lambda execution_id, events: replay_over(
+                client, (self.id, execution_id), name, events, orchestrator, Handle
+            ),
+            code=code,
+            source=store.source,
+            now=client.engine.clock.now,
+        )
+        return LiveExplorer(sight)
+
     def watch(self, *, freeze: bool = True) -> LiveInstance:
         """Return a live view: it follows the orchestration, and lets its parts be looked into.
 
@@ -283,13 +400,15 @@ class Handle(DrawnInstance):
         return nullcontext(reader_of(self._client.engine.store))
 
     def _shown(self) -> Picture:
-        from durablenb.queries.picture import picture_of  # what only pictures need
+        from durablenb.queries.forks import forks_of  # what only pictures need
+        from durablenb.queries.picture import picture_of
         from durablenb.queries.queues import queues_of
         from durablenb.queries.sql import reader_of
 
         status, now = self.status(), self._client.engine.clock.now()
         ask_queues = partial(queues_of, reader_of(self._client.engine.store))
-        return picture_of(status, self._client.history(self.id), self._obstacle(), now, ask_queues)
+        forks = forks_of(reader_of(self._client.engine.store), self.id)
+        return picture_of(status, self._client.history(self.id), self._obstacle(), now, ask_queues, forks)
 
     def _obstacle(self) -> Obstacle:
         """Return what stands in the way of the instance, as plain data."""

@@ -569,7 +569,7 @@ class TaskHub(DrawnHub):
         """Return whether code still fits instances: it goes through their histories, and nothing is run.
 
         Nothing is written either, and what the code prints goes nowhere. In a notebook the answer shows as a
-        picture and a table; a test says ``assert report.fits, report``.
+        picture and a table; a test says ``assert hub.replay("fulfil", new).fits``.
 
         Parameters
         ----------

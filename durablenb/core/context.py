@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from durablenb.core.annotations import result_type
 from durablenb.core.calls import DurableHttpResponse, polled, retried
+from durablenb.core.lineage import child_id, origin_at
 from durablenb.core.locking import CriticalSection, Locking, LockTask, in_order
 from durablenb.core.logger import ReplaySafeLogger
 from durablenb.core.moment import Moment
@@ -477,13 +478,18 @@ class DurableOrchestrationContext:
 
     @property
     def instance_id(self) -> str:
-        """The instance's id."""
-        return self._execution.instance_id
+        """The instance's id; of a fork, where it goes through the past that it shares, its origin's."""
+        execution = self._execution
+        origin = origin_at(execution.started, execution.next_task_id)
+        return execution.instance_id if origin is None else origin.instance_id
 
     @property
     def parent_instance_id(self) -> str | None:
         """The id of the orchestration that started this one, or None."""
         started = self._execution.started
+        origin = origin_at(started, self._execution.next_task_id)
+        if origin is not None:
+            return origin.parent_instance_id
         return None if started is None or started.parent is None else started.parent.instance_id
 
     @property
@@ -541,7 +547,7 @@ class DurableOrchestrationContext:
         def create(attempt: int, retry_of: int | None) -> AtomicTask[Any]:
             self._locking.check_sub_orchestration()
             task_id = execution.new_task_id()
-            child = instance_id or f"{execution.execution_id}:{task_id}"
+            child = instance_id or child_id(execution.execution_id, execution.started, task_id)
             chosen = self.version if version is None else version
             execution.request(
                 actions.CreateSubOrchestration(task_id, called, text, child, chosen, attempt, retry_of)

@@ -192,6 +192,18 @@ class Execution(Parent):
                 self._replay_episode(event)
         self._recording = Recording()  # and no hold on what was read
 
+    def look_at_pause(self, history: Sequence[Event]) -> None:
+        """Go through the episode that a replay leaves to `resume`: the one that ended at ``yield ...``.
+
+        Code that goes on there does so in an episode that is not in the history: what it then asks for has
+        the ids that it would get.
+        """
+        if self._paused is None:
+            return
+        begun, self._paused = self._paused, None
+        self._passing = OrchestratorStarted(history[-1].event_id + 1, history[-1].timestamp)
+        self._replay_episode(begun)
+
     @property
     def line(self) -> int | None:
         """The line of the orchestrator's source at which it waits, if it has one."""

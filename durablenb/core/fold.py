@@ -70,6 +70,8 @@ def _started(
         tags=event.tags,
         scheduled_start_time=event.scheduled_start_time,
         generation=event.generation,
+        forked_from=event.forked_from[0].instance_id if event.forked_from else None,
+        forked_at=event.forked_from[0].event_id if event.forked_from else None,
     )
 
 

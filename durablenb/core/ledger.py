@@ -21,8 +21,12 @@ ROUNDS_FOR_AN_ACTION = 10
 """How often an episode may wait for what is settled already, for each action of the limit."""
 
 
-class Halted(BaseException):
-    """Ends an orchestrator that must not go on; no ``except Exception`` of the user's catches it."""
+class Halted(GeneratorExit):
+    """Ends an orchestrator that must not go on; no ``except Exception`` of the user's catches it.
+
+    Where Python lets go of a generator whose ``finally`` blocks or critical sections still ask for
+    something, it says nothing of this one.
+    """
 
 
 class Ledger:
@@ -70,6 +74,17 @@ class Ledger:
     def is_replaying(self) -> bool:
         """Whether the episode is a recorded one."""
         return self._recorded is not None
+
+    @property
+    def position(self) -> int:
+        """How much of a recorded episode was asked for again."""
+        return self._position
+
+    @property
+    def next_recorded(self) -> int | None:
+        """The id of the event that the next request is checked against, if there is one."""
+        recorded = self._recorded or []
+        return recorded[self._position].event_id if self._position < len(recorded) else None
 
     @property
     def is_at_pause(self) -> bool:
@@ -179,6 +194,9 @@ class Ledger:
             file=self._code and self._code.co_filename,
             function=self._code and self._code.co_name,
             differences=fields or (("event_type", was, now),),
+            recorded=was,
+            requested=now,
+            event_id=recorded.event_id if recorded else None,
         )
 
     def _line(self) -> int | None:

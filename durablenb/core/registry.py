@@ -86,6 +86,12 @@ class Code:
     source: Source | None
     version: str | None = None
 
+    def is_other(self, function: Callable[..., Any], source: Source | None) -> bool:
+        """Whether a function differs from this one, as far as can be told."""
+        if self.source is None or source is None:
+            return function is not self.function
+        return source.hash != self.source.hash
+
 
 class Registry:
     """Activities and orchestrators by name, orchestrators by version, too."""
@@ -147,14 +153,20 @@ class Registry:
         mark(function, name)
         mark(function, version, VERSION_ATTRIBUTE)
 
+    def registered(self, name: str, version: str | None) -> Code | None:
+        """What was registered under just this name and version."""
+        if version is not None:
+            return self.versions.get(name, {}).get(version)
+        function = self.orchestrators.get(name)
+        return None if function is None else Code(function, self.sources.get(name))
+
     def code(self, name: str, version: str | None) -> Code | None:
         """What an instance of that orchestrator and version runs; None if it isn't registered (yet)."""
         several = self.versions.get(name, {})
         chosen = matching(several, version, self.match) if several else None
         if chosen is not None:
             return several[chosen]
-        function = self.orchestrators.get(name)
-        return None if function is None else Code(function, self.sources.get(name))
+        return self.registered(name, None)
 
     @property
     def orchestrator_names(self) -> set[str]:

@@ -42,6 +42,11 @@ class RoutineTask(TaskBase[Any], Parent):
         except Exception as error:  # a retry handler of the user's
             self._fail(failure_of(error), str(error))
 
+    @property
+    def current(self) -> TaskBase[Any] | None:
+        """The task that it waits for, or the one whose outcome is its own."""
+        return self._adopted or self._awaited
+
     def _adopt(self, outcome: TaskBase[Any] | tuple[FailureDetails, str]) -> None:
         if isinstance(outcome, tuple):
             self._fail(*outcome)

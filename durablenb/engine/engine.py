@@ -26,6 +26,7 @@ from durablenb.engine.logbook import LogBook
 from durablenb.engine.machine import EngineOptions, Machine, World
 from durablenb.engine.messages import ClientMessage, Durable, Finished, Message, Wake, refuse
 from durablenb.model.errors import DurableError, StoreError, WaitTimeoutError
+from durablenb.model.events import Event
 from durablenb.ports.clock import Clock
 from durablenb.ports.store import Store
 
@@ -295,6 +296,14 @@ class Engine:
         self.machine = Machine(self._world)
         self._is_torn = False
 
+    def ask_again(self, instance_id: str, facts: list[Event]) -> None:
+        """Asks others for what an instance waits for, whose history was copied from another journal."""
+        with self._turn:
+            instance = self.machine.lifecycle.open.get(instance_id)
+            if instance is not None:
+                self.machine.episodes.ask_again(instance, facts)
+            self.machine.flush()
+
     def turn(self) -> None:
         """All that can be done now; what the engine's own thread does again and again.
 
@@ -345,6 +354,17 @@ class Engine:
     def is_idle(self) -> bool:
         """Whether nothing can happen before time passes or a message comes."""
         return self.machine.is_idle and self._inbox.is_empty  # last: the last commit may have brought one
+
+    def next_due(self) -> datetime | None:
+        """When the next timer, start or signal is due; from any thread."""
+        with self._turn:
+            return self.machine.timers.next_due()
+
+    def is_settled(self) -> bool:
+        """Whether all has happened that was due by now; from any thread."""
+        with self._turn:
+            due = self.machine.timers.next_due()
+            return self.is_idle and (due is None or due > self.clock.now())
 
     @property
     def can_go_on(self) -> bool:

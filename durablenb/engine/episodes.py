@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -24,6 +25,7 @@ from durablenb.engine.turn import Turn
 from durablenb.engine.work import Work
 from durablenb.model.entities import EntityId
 from durablenb.model.errors import (
+    FunctionNotFoundError,
     InstanceExistsError,
     NonDeterminismError,
     TypeNotRegisteredError,
@@ -77,6 +79,7 @@ class Running:
 
     def __init__(self) -> None:
         self._thread: int | None = None
+        self._lookers: set[int] = set()
 
     def __enter__(self) -> None:
         self._token = current.set(SILENCE)
@@ -89,7 +92,18 @@ class Running:
     @property
     def is_here(self) -> bool:
         """Whether it is an orchestrator's code that asks."""
-        return self._thread == threading.get_ident()
+        return threading.get_ident() in (self._thread, *self._lookers)
+
+    @contextlib.contextmanager
+    def looking(self) -> Iterator[None]:
+        """While that code goes through a history for somebody who looks, in whatever thread."""
+        here = threading.get_ident()
+        self._lookers.add(here)
+        try:
+            with speaking(SILENCE):
+                yield
+        finally:
+            self._lookers.discard(here)
 
 
 class Episodes:
@@ -159,17 +173,21 @@ class Episodes:
 
     def new_execution(self, instance: Instance) -> Execution | None:
         """A fresh execution of the registered code, or None if there is none yet."""
-        function = self._registry.orchestrators.get(instance.name)
-        if function is None:
-            self.lifecycle.obstacles.lack(instance, instance.name)
+        version = instance.started.version
+        code = self._registry.code(instance.name, version)
+        if code is None:
+            self.lifecycle.obstacles.lack(instance, self._registry.lacking(instance.name, version))
             return None
+        at_first_run = self._registry.at_first_run.pop(instance.name, None)
+        if at_first_run is not None:
+            at_first_run()
         return Execution(
-            function,
+            code.function,
             instance.id,
             instance.execution_id,
             self._codec,
             name_of,
-            source=self._registry.sources.get(instance.name),
+            source=code.source,
             interrupts=self._options.interrupts,
             max_actions=self._options.max_orchestration_actions,
         )
@@ -178,6 +196,44 @@ class Episodes:
         """Does what these facts ask for; they are written already."""
         instance.execution = execution
         self._act_on(instance, facts)
+
+    def ask_again(self, instance: Instance, facts: list[Event]) -> None:
+        """Does what these facts of its history ask for, once more."""
+        self._act_on(instance, facts)
+
+    # -- code that changes -----------------------------------------------------------------------
+
+    def runs_registered_code(self, instance: Instance) -> bool:
+        """Whether the instance is in memory with the code that is registered for it now."""
+        return instance.execution is not None and self._is_registered_code(instance, instance.execution)
+
+    def no_code(self, instance: Instance) -> FunctionNotFoundError:
+        """The error for an instance whose code isn't registered."""
+        return self._registry.no_code(instance.name, instance.started.version)
+
+    def put(self, instance: Instance, execution: Execution) -> None:
+        """Lets the instance go on with this execution, which has been through its history."""
+        self._drop(instance)
+        instance.execution = execution
+        self.lifecycle.obstacles.release(instance)
+        self._remember(instance)
+        self.lifecycle.enqueue(instance)
+
+    def hold(self, instance: Instance, why: Exception) -> None:
+        """Lets the instance rest, out of memory, until its code is registered again."""
+        self._drop(instance)
+        self.lifecycle.obstacles.hold(instance, why)
+
+    def settle(self) -> None:
+        """Waits until all that was written is on disk."""
+        self._journal.drain()
+
+    def _drop(self, instance: Instance) -> None:
+        if instance.execution is not None:
+            self._forget(instance)
+            with speaking(SILENCE):
+                instance.execution.unload()
+            instance.execution = None
 
     # -- loading ---------------------------------------------------------------------------------
 
@@ -194,10 +250,11 @@ class Episodes:
             self._replay(instance, histories.get(instance.id, []))
 
     def _is_registered(self, instance: Instance) -> bool:
-        if instance.name not in self._registry.orchestrators:
-            self.lifecycle.obstacles.lack(instance, instance.name)
+        version = instance.started.version
+        if self._registry.code(instance.name, version) is None:
+            self.lifecycle.obstacles.lack(instance, self._registry.lacking(instance.name, version))
             return False
-        undefined = self._registry.undefined_name("orchestrator", instance.name)
+        undefined = self._registry.undefined_name("orchestrator", instance.name, version)
         if instance.is_recovered and undefined is not None:
             self.lifecycle.obstacles.lack_name(instance, undefined)
             return False
@@ -298,7 +355,7 @@ class Episodes:
         where = f" at line {execution.line}" if execution.line else ""
         execution.unload()
         instance.execution = None
-        if self._registry.orchestrators.get(instance.name) is not execution.function:
+        if not self._is_registered_code(instance, execution):
             self.lifecycle.enqueue(instance)  # it ran with older code: there is more already
             return
         why = WaitTimeoutError(
@@ -306,6 +363,10 @@ class Episodes:
             "from there and run the cell again, then wait again. Nothing is lost meanwhile."
         )
         self.lifecycle.obstacles.hold(instance, why)
+
+    def _is_registered_code(self, instance: Instance, execution: Execution) -> bool:
+        code = self._registry.code(instance.name, instance.started.version)
+        return code is not None and code.function is execution.function
 
     def _verify(self, instance: Instance, execution: Execution) -> None:
         again = self.new_execution(instance)
@@ -377,10 +438,17 @@ class Episodes:
         fact: SubOrchestrationInstanceCreated,
         refused: list[tuple[type[Event], int, Exception]],
     ) -> None:
-        known = self._registry.orchestrators
         error: Exception | None = None
-        if fact.name not in known and not instance.is_recovered:
-            error = not_found("orchestrator", fact.name, known)
+        if self._registry.code(fact.name, fact.version) is None and not instance.is_recovered:
+            error = self._registry.no_code(fact.name, fact.version)
+        elif any(
+            fact.instance_id == f"{origin.execution_id}:{fact.task_id}"
+            for origin in instance.started.forked_from
+        ):
+            error = InstanceExistsError(
+                f"The child {fact.instance_id!r} belongs to the instance that this one was forked from. Fork "
+                "again, before the child was called."
+            )
         elif fact.instance_id in self.lifecycle.open:
             error = InstanceExistsError(
                 f"The child's id {fact.instance_id!r} is that of an open instance. "

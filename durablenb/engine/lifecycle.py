@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from weakref import WeakValueDictionary
@@ -27,6 +28,7 @@ from durablenb.model.events import (
     ExecutionFailed,
     ExecutionStarted,
     ExecutionTerminated,
+    Origin,
     ParentInstance,
     SubOrchestrationInstanceCompleted,
     SubOrchestrationInstanceFailed,
@@ -55,7 +57,7 @@ class Lifecycle:
     clock
         What time it is.
     registry
-        The orchestrators' sources.
+        The orchestrators' sources, by their versions.
     new_execution
         Makes the live execution of an instance, or None where its code isn't registered.
     forget
@@ -74,7 +76,7 @@ class Lifecycle:
         self._journal = journal
         self._timers = timers
         self._clock = clock
-        self._sources = registry.sources
+        self._registry = registry
         self._new_execution = new_execution
         self._forget = forget
         self.open: dict[str, Instance] = {}
@@ -84,6 +86,10 @@ class Lifecycle:
         self.queue: deque[Instance] = deque()
         self.when_closed: Callable[[Instance], None] = forget
         """Called with each execution that ends, whichever way."""
+
+    def chosen_version(self, name: str, version: str | None) -> str | None:
+        """The version of an instance that is started; the newest one if none was asked for."""
+        return self._registry.version_of(name) if version is None else version
 
     def begin(
         self,
@@ -96,13 +102,25 @@ class Lifecycle:
         parent: ParentInstance | None = None,
         start_at: datetime | None = None,
         generation: int = 0,
+        forked_from: tuple[Origin, ...] = (),
     ) -> Instance:
         """A new execution."""
         now = self._clock.now()
         execution_id = execution_id_of(instance_id, self._journal.seq + 1, now)
-        source = self._sources.get(name)
+        code = self._registry.code(name, version)
+        source = None if code is None else code.source
         started = ExecutionStarted(
-            1, now, name, text, version, parent, tags or {}, start_at, generation, source and source.hash
+            1,
+            now,
+            name,
+            text,
+            version,
+            parent,
+            tags or {},
+            start_at,
+            generation,
+            source and source.hash,
+            forked_from,
         )
         instance = Instance(instance_id, execution_id, started)
         self.reopen(instance)
@@ -186,6 +204,7 @@ class Lifecycle:
             tags=started.tags,
             parent=started.parent,
             generation=started.generation + 1,
+            forked_from=tuple(replace(one, tasks=0, again=()) for one in started.forked_from),
         )
         successor.completion = instance.completion
         successor.is_recovered = instance.is_recovered

@@ -20,11 +20,13 @@ from durablenb.engine.entities import Entities
 from durablenb.engine.entity import Entity
 from durablenb.engine.episodes import EpisodeOptions, Episodes
 from durablenb.engine.executors import Executors
+from durablenb.engine.forks import Forks
 from durablenb.engine.instance import Instance
 from durablenb.engine.journal import Journal
 from durablenb.engine.logbook import LogBook
 from durablenb.engine.messages import Durable, Finished, Message, Registered, Wake
 from durablenb.engine.timers import Timers
+from durablenb.engine.upgrades import Upgrades
 from durablenb.engine.work import EntityWork, Work
 from durablenb.model.errors import DurableError, InstanceStateError
 from durablenb.model.events import (
@@ -114,7 +116,11 @@ class Machine:
         self.entities = self.episodes.entities = Entities(
             store, self.journal, clock, options.codec, self.timers, self.lifecycle, self._offer
         )
-        self.commands = Commands(store, self.journal, clock, registry, self.episodes, self.entities)
+        forks = Forks(self.journal, clock, registry, self.episodes, self.timers)
+        upgrades = Upgrades(store, self.episodes)
+        self.commands = Commands(
+            store, self.journal, clock, registry, self.episodes, self.entities, forks, upgrades
+        )
         crashes = store.crashes()
         for found in store.open_instances():
             self._adopt(found, crashes.get(found.instance_id, 0))
@@ -281,6 +287,7 @@ class Machine:
         if message.kind == "type":
             self._type_registered(message.name)
             return
+        registry = self._world.registry
         is_first = message.name not in self._world.seen
         self._world.seen.add(message.name)
         for instance in list(self.lifecycle.open.values()):
@@ -288,7 +295,8 @@ class Machine:
                 if is_first and isinstance(instance.held, InstanceStateError):
                     continue  # it is what the process died of; after a restart all cells are run again
                 self.lifecycle.obstacles.release(instance)
-                self.lifecycle.obstacles.found(instance, message.name)
+                for lacked in (message.name, registry.lacking(message.name, instance.started.version)):
+                    self.lifecycle.obstacles.found(instance, lacked)
                 self.lifecycle.obstacles.drop_names(instance)
                 self.lifecycle.enqueue(instance)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from durablenb.core.forking import Past
 from durablenb.engine.locks import Promise
 from durablenb.model.status import OrchestrationRuntimeStatus
 from durablenb.ports.executor import Outcome
@@ -94,6 +95,27 @@ class Rewind:
 
 
 @dataclass(slots=True, eq=False)
+class Fork:
+    """Begin an instance with another one's past; answered with its id."""
+
+    instance_id: str
+    past: Past
+    reply: Reply = field(default_factory=Promise)
+
+
+@dataclass(slots=True, eq=False)
+class Upgrade:
+    """Let instances go on with the code that is registered now; answered with what became of each.
+
+    `holds`: those that it doesn't fit are held, in place of going on with the code that they have.
+    """
+
+    instance_ids: Sequence[str]
+    holds: bool
+    reply: Reply = field(default_factory=Promise)
+
+
+@dataclass(slots=True, eq=False)
 class Purge:
     """Delete ended instances; answered with the number deleted."""
 
@@ -161,5 +183,18 @@ class CleanEntities:
     reply: Reply = field(default_factory=Promise)
 
 
-ClientMessage = Start | Raise | Terminate | Suspend | Resume | Rewind | Purge | Watch | Signal | CleanEntities
+ClientMessage = (
+    Start
+    | Raise
+    | Terminate
+    | Suspend
+    | Resume
+    | Rewind
+    | Fork
+    | Upgrade
+    | Purge
+    | Watch
+    | Signal
+    | CleanEntities
+)
 Message = ClientMessage | Registered | Finished | Durable | Wake

@@ -104,6 +104,10 @@ class NonDeterminismError(DurableError, RuntimeError):
         Where in the orchestrator's source the two part, if it is known.
     differences
         For each field that differs: its name, the recorded value and the requested one.
+    recorded, requested
+        What they are, in words; "nothing more" where there is nothing.
+    event_id
+        The recorded event, if there is one.
 
     Notes
     -----
@@ -118,8 +122,14 @@ class NonDeterminismError(DurableError, RuntimeError):
         file: str | None = None,
         function: str | None = None,
         differences: tuple[tuple[str, object, object], ...] = (),
+        recorded: str = "",
+        requested: str = "",
+        event_id: int | None = None,
     ) -> None:
         super().__init__(message)
+        self.recorded = recorded
+        self.requested = requested
+        self.event_id = event_id
         self.line = line
         self.file = file
         self.function = function

@@ -24,6 +24,32 @@ class ParentInstance:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """An instance with which a fork shares its past.
+
+    Parameters
+    ----------
+    instance_id, execution_id
+        Whose past it is.
+    event_id
+        The last event of it that is shared.
+    tasks
+        How many tasks had been asked for by then.
+    again
+        The children among them that had not ended: the fork has others in their place.
+    parent_instance_id
+        Who had started the origin.
+    """
+
+    instance_id: str
+    execution_id: str
+    event_id: int
+    tasks: int
+    again: tuple[int, ...] = ()
+    parent_instance_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """One fact about one execution.
 
@@ -43,7 +69,8 @@ class Event:
 class ExecutionStarted(Event):
     """An execution begins. `generation` counts the executions that continue-as-new made, from 0.
 
-    `source` is the hash of the orchestrator's source text, where that is known.
+    `source` is the hash of the orchestrator's source text, where that is known. `forked_from` has what a fork
+    shares its past with: whom it was forked from, whom that one was forked from, and so on.
     """
 
     name: str
@@ -54,6 +81,7 @@ class ExecutionStarted(Event):
     scheduled_start_time: datetime | None = None
     generation: int = 0
     source: str | None = None
+    forked_from: tuple[Origin, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

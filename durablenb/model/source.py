@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 from hashlib import sha256
+from textwrap import dedent
 from typing import Any, NamedTuple
 
 
@@ -23,6 +25,29 @@ class Source(NamedTuple):
     hash: str
     text: str
     first_line: int
+
+    @property
+    def lines(self) -> dict[int, str]:
+        """Its lines, by their numbers."""
+        return dict(enumerate(self.text.splitlines(), self.first_line))
+
+    @property
+    def returns(self) -> list[tuple[int, int, bool]]:
+        """The first and the last line of each ``return`` of its own, and whether it awaits something."""
+        try:
+            waiting: list[ast.AST] = list(ast.iter_child_nodes(ast.parse(dedent(self.text)).body[0]))
+        except (SyntaxError, IndexError):  # a lambda in the middle of something
+            return []
+        found = []
+        while waiting:
+            node = waiting.pop()
+            if isinstance(node, ast.Return):
+                before = self.first_line - 1
+                awaits = any(isinstance(one, ast.Yield | ast.YieldFrom | ast.Await) for one in ast.walk(node))
+                found.append((node.lineno + before, (node.end_lineno or node.lineno) + before, awaits))
+            elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
+                waiting += ast.iter_child_nodes(node)
+        return sorted(found)
 
     def after(self, line: int) -> str:
         """What follows a line, without blank lines and comments on lines of their own."""

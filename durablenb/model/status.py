@@ -78,6 +78,8 @@ class InstanceState:
     tags: dict[str, str] = field(default_factory=dict)
     scheduled_start_time: datetime | None = None
     generation: int = 0
+    forked_from: str | None = None
+    forked_at: int | None = None
 
 
 class Shown:
@@ -129,7 +131,8 @@ class DurableOrchestrationStatus(Displayed):
     Notes
     -----
     The attributes are those of ``azure.durable_functions``; `version`, `parent_instance_id`, `tags`,
-    `scheduled_start_time` and `failure_details` come on top. `history` is filled where `show_history`
+    `scheduled_start_time`, `failure_details`, and for a fork `forked_from` and `forked_at`, the origin's id
+    and the last event of it that is shared, come on top. `history` is filled where `show_history`
     asks for it.
     """
 
@@ -147,6 +150,8 @@ class DurableOrchestrationStatus(Displayed):
     tags: dict[str, str] = field(default_factory=dict)
     scheduled_start_time: datetime | None = None
     failure_details: FailureDetails | None = None
+    forked_from: str | None = None
+    forked_at: int | None = None
 
     def __bool__(self) -> bool:
         return self.created_time is not None
@@ -154,7 +159,8 @@ class DurableOrchestrationStatus(Displayed):
     def __repr__(self) -> str:
         if not self:
             return "<no such instance>"
-        return f"<{self.name} {self.instance_id}: {self.runtime_status}>"
+        fork = f", forked from {self.forked_from}" if self.forked_from else ""
+        return f"<{self.name} {self.instance_id}: {self.runtime_status}{fork}>"
 
     def to_json(self) -> dict[str, Any]:
         """The status as the HTTP API shows it; times are ISO 8601, UTC."""
@@ -214,6 +220,8 @@ def status_of(
         tags=state.tags,
         scheduled_start_time=state.scheduled_start_time,
         failure_details=failure,
+        forked_from=state.forked_from,
+        forked_at=state.forked_at,
     )
 
 

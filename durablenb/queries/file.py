@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import math
 import sys
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from operator import itemgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
@@ -30,6 +31,9 @@ from durablenb.store.lines import lines_of
 from durablenb.store.statements import LOAD_ONE
 from durablenb.store.states import states_of
 from durablenb.store.wire import from_row
+
+if TYPE_CHECKING:
+    from durablenb.queries.fits import FitReport
 
 _COUNTS = """
 select count(distinct instance_id) filter (not starts_with(instance_id, '@')),
@@ -141,6 +145,25 @@ class HubFile(EntityReader, DrawnHub):
             If there is no such instance.
         """
         return Log(self.handle(instance_id).id, lines_of(self._ask, instance_id))
+
+    def replay(self, target: Any, orchestrator: Callable[..., Any], *, status: Statuses = None) -> FitReport:
+        """Return whether code fits instances of the file; see `TaskHub.replay`.
+
+        Parameters
+        ----------
+        target, status
+            As for `TaskHub.replay`.
+        orchestrator
+            The code: a file has none.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If there is no such instance and no such orchestrator.
+        """
+        from durablenb.queries.recorded_fits import fitting_of  # what only those need who replay
+
+        return fitting_of(self, orchestrator).report(target, orchestrator, status)
 
     def _statuses(self, asked: InstanceQuery) -> list[DurableOrchestrationStatus]:
         return [status_of(state, self._codec.shown) for state in states_of(self._ask, asked)]

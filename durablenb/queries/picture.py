@@ -37,6 +37,8 @@ class Picture:
         When the orchestrator looked.
     now
         When this was so, of an instance that is open.
+    forks
+        The instances that were forked from it.
     """
 
     status: DurableOrchestrationStatus
@@ -47,6 +49,7 @@ class Picture:
     executions: int
     episodes: tuple[datetime, ...]
     now: datetime | None = None
+    forks: tuple[str, ...] = ()
 
     @property
     def word(self) -> str:
@@ -70,6 +73,7 @@ def picture_of(
     obstacle: Obstacle | None = None,
     now: datetime | None = None,
     ask_queues: Callable[[Sequence[str]], Mapping[str, Queue]] | None = None,
+    forks: tuple[str, ...] = (),
 ) -> Picture:
     """Return all that there is to draw of an instance.
 
@@ -85,6 +89,8 @@ def picture_of(
         The time; what is open lasts until then.
     ask_queues
         Tells what entities have to do, which is asked for if the instance waits for some.
+    forks
+        The instances that were forked from it.
     """
     missing = obstacle.missing if obstacle else ()
     calls = [known(call, missing) for call in calls_of(events)]
@@ -96,7 +102,7 @@ def picture_of(
     executions = sum(type(event) is ExecutionStarted for event in events)
     episodes = tuple(event.timestamp for event in events if type(event) is OrchestratorStarted)
     moment = now if waits else None
-    return Picture(status, tuple(events), flow, tuple(calls), waits, executions, episodes, moment)
+    return Picture(status, tuple(events), flow, tuple(calls), waits, executions, episodes, moment, forks)
 
 
 def known(call: Call, missing: tuple[str, ...]) -> Call:

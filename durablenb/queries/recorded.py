@@ -75,10 +75,13 @@ class RecordedInstance(DrawnInstance):
         return self._file.connection()
 
     def _shown(self) -> Picture:
+        from durablenb.queries.forks import forks_of
         from durablenb.queries.picture import picture_of
 
         now, ask_queues = self._file.last_written(), self._file.queues
-        return picture_of(self.status(), self.history(), now=now, ask_queues=ask_queues)
+        with self._reader() as connection:
+            forks = forks_of(connection, self.id)
+        return picture_of(self.status(), self.history(), now=now, ask_queues=ask_queues, forks=forks)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, RecordedInstance):

@@ -29,7 +29,7 @@ def _state(row: tuple[Any, ...], payloads: dict[int, str]) -> InstanceState:
     instance_id, execution_id, name, status, created, updated, extra, *seqs = row
     input_, output, custom = (payloads.get(seq) for seq in seqs)
     attributes = read_attributes(extra)
-    parent = attributes.get("parent")
+    parent, forked_from = attributes.get("parent"), attributes.get("forked_from")
     return InstanceState(
         instance_id=instance_id,
         execution_id=execution_id,
@@ -45,4 +45,6 @@ def _state(row: tuple[Any, ...], payloads: dict[int, str]) -> InstanceState:
         tags=attributes.get("tags", {}),
         scheduled_start_time=attributes.get("scheduled_start_time"),
         generation=attributes.get("generation", 0),
+        forked_from=forked_from[0].instance_id if forked_from else None,
+        forked_at=forked_from[0].event_id if forked_from else None,
     )

@@ -73,7 +73,9 @@ create or replace view instances as
 select instance_id, name, status, created_time, last_updated_time, last_updated_time - created_time as duration,
        try_cast(input as json) as input, try_cast(output as json) as output,
        try_cast(custom_status as json) as custom_status, version, parent_instance_id,
-       tags, scheduled_start_time, generation, execution_id
+       tags, scheduled_start_time, generation, execution_id,
+       try_cast(attributes as json) -> 'forked_from' -> 0 ->> 'instance_id' as forked_from,
+       cast(try_cast(attributes as json) -> 'forked_from' -> 0 ->> 'event_id' as integer) as forked_at
 from instance_states;
 
 -- One row an execution, as it stands since its last rewind.

@@ -47,7 +47,7 @@ PLACES: dict[type[events.Event], Place] = {
     events.ExecutionStarted: Place(
         "input",
         has_name=True,
-        extra=("version", "parent", "tags", "scheduled_start_time", "generation", "source"),
+        extra=("version", "parent", "tags", "scheduled_start_time", "generation", "source", "forked_from"),
     ),
     events.OrchestratorStarted: Place(),
     events.TaskScheduled: Place("input", has_name=True, has_task=True, extra=_RETRY),
@@ -93,7 +93,14 @@ PLACES: dict[type[events.Event], Place] = {
 
 _WORKED = (events.TaskCompleted, events.TaskFailed, events.OperationCompleted, events.OperationFailed)
 _KINDS = {kind.__name__: kind for kind in PLACES}
-_DEFAULTS: dict[str, Any] = {"attempt": 1, "generation": 0, "tags": {}, "is_signal": True, "position": 0}
+_DEFAULTS: dict[str, Any] = {
+    "attempt": 1,
+    "generation": 0,
+    "tags": {},
+    "is_signal": True,
+    "position": 0,
+    "forked_from": (),
+}
 
 
 def to_row(record: Record) -> Row:
@@ -178,7 +185,31 @@ def _parent_fields(parent: events.ParentInstance) -> dict[str, Any]:
     }
 
 
+def _written(items: tuple[Any, ...]) -> list[Any]:
+    return [_WRITE.get(type(item), _same)(item) for item in items]
+
+
+def _origin_fields(origin: events.Origin) -> dict[str, Any]:
+    kept = {
+        "instance_id": origin.instance_id,
+        "execution_id": origin.execution_id,
+        "event_id": origin.event_id,
+        "tasks": origin.tasks,
+    }
+    if origin.again:
+        kept["again"] = list(origin.again)
+    if origin.parent_instance_id is not None:
+        kept["parent_instance_id"] = origin.parent_instance_id
+    return kept
+
+
+def _origins(items: list[dict[str, Any]]) -> tuple[events.Origin, ...]:
+    return tuple(events.Origin(**{**fields, "again": tuple(fields.get("again", ()))}) for fields in items)
+
+
 _WRITE: dict[type, Callable[[Any], Any]] = {
+    tuple: _written,
+    events.Origin: _origin_fields,
     datetime: lambda moment: moment.replace(tzinfo=None).isoformat(),
     events.ParentInstance: _parent_fields,
 }
@@ -194,6 +225,7 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "parent": lambda fields: events.ParentInstance(**fields),
     "caller": lambda fields: events.ParentInstance(**fields),
     "entity_ids": tuple,
+    "forked_from": _origins,
     "fire_at": _moment,
     "deliver_at": _moment,
     "scheduled_start_time": _moment,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from copy import deepcopy
+from copy import copy, deepcopy
 from typing import Any
 
 from durablenb.model.errors import NotSerializableError, StoreError
@@ -85,6 +85,12 @@ class ValueCodec:
     @redact.setter
     def redact(self, redact: Redact | None) -> None:
         self._redact, self._baggage = redact, None
+
+    def reading(self, fetch: Callable[[str], bytes]) -> ValueCodec:
+        """Return the same codec for another journal, whose blobs are found by this."""
+        other = copy(self)
+        other._fetch = fetch
+        return other
 
     def register(self, kind: type[Any], name: str | None = None) -> str:
         """Registers a class: its values come back by themselves; gives its name."""

@@ -39,6 +39,7 @@ def picture_card(shown: Picture) -> str:
         about.append(plural(shown.executions, "execution"))
     if status.parent_instance_id:
         about.append(f"child of {status.parent_instance_id}")
+    about += fork_words(shown)
     word = str(status.runtime_status)
     also = () if shown.word == word else (badge(look_of(shown.word)),)
     name = markup("<b>", line(status.name or ""), "</b>")
@@ -55,6 +56,17 @@ def picture_card(shown: Picture) -> str:
         fold(f"History: {plural(len(shown.events), 'event')}", history_table(shown.events)),
         _traceback(status.failure_details),
     )
+
+
+def fork_words(shown: Picture) -> list[str]:
+    """Return whom an instance was forked from, and which instances were forked from it."""
+    words = []
+    if shown.status.forked_from:
+        words.append(f"forked from {shown.status.forked_from} at event {shown.status.forked_at}")
+    if shown.forks:
+        more = f" and {len(shown.forks) - 3:,} more" if len(shown.forks) > 3 else ""
+        words.append(f"forked as {', '.join(shown.forks[:3])}{more}")
+    return words
 
 
 def _steps(shown: Picture) -> str:
@@ -134,6 +146,7 @@ def status_card(status: DurableOrchestrationStatus) -> str:
         ("starts at (UTC)", moment(status.scheduled_start_time)),
         ("version", status.version),
         ("child of", status.parent_instance_id),
+        ("forked from", status.forked_from and f"{status.forked_from}, at event {status.forked_at}"),
     ):
         if value:
             rows.append((label, value))

@@ -10,7 +10,9 @@ from durablenb.model.display import Card, HubView
 from durablenb.model.failures import FailureDetails
 from durablenb.model.retries import RetryOptions
 from durablenb.model.status import DurableOrchestrationStatus
+from durablenb.queries.compare import Comparison
 from durablenb.queries.entity import EntityPicture
+from durablenb.queries.fits import FitReport
 from durablenb.queries.history import History
 from durablenb.queries.instances import InstanceList
 from durablenb.queries.logs import Log
@@ -18,10 +20,13 @@ from durablenb.queries.picture import Picture
 from durablenb.queries.progress import Standing
 from durablenb.queries.replay import Replay
 from durablenb.queries.sequence import SequenceDiagram
+from durablenb.queries.upgrades import UpgradeReport
 from durablenb.views import cards, entity, logs, texts
 from durablenb.views.account import account_of
+from durablenb.views.compare import comparison_card, comparison_text
 from durablenb.views.files import save
 from durablenb.views.findings import findings_card, findings_text
+from durablenb.views.fits import fits_card, fits_text
 from durablenb.views.plots import plot
 from durablenb.views.progress import progress_card, progress_text
 from durablenb.views.sequence import sequence_card, sequence_text
@@ -40,6 +45,9 @@ _CARDS: dict[type, Callable[[Any], str]] = {
     History: cards.history_card,
     Log: logs.log_card,
     Findings: findings_card,
+    Comparison: comparison_card,
+    FitReport: fits_card,
+    UpgradeReport: fits_card,
     SequenceDiagram: sequence_card,
     Standing: progress_card,
     Single: single_card,
@@ -58,6 +66,9 @@ _TEXTS: dict[type, Callable[[Any], str]] = {
     History: texts.history_text,
     Log: logs.log_text,
     Findings: findings_text,
+    Comparison: comparison_text,
+    FitReport: fits_text,
+    UpgradeReport: fits_text,
     SequenceDiagram: sequence_text,
     Standing: progress_text,
     Single: single_text,

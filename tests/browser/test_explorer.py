@@ -100,6 +100,7 @@ def line_of(view: Locator) -> Locator:
 def test_the_keys_go_through_steps_and_replays(page: Page, theme: str, tmp_path: Path) -> None:
     use_theme(page, f"JupyterLab {theme}")
     view = explorer(page)
+    expect(view.locator(".dnb-events tr[data-here]")).to_be_in_viewport()  # it was opened there
     for key, replay, step, of in (
         ("Home", 1, 1, 1),
         ("ArrowRight", 2, 1, 2),
@@ -115,6 +116,7 @@ def test_the_keys_go_through_steps_and_replays(page: Page, theme: str, tmp_path:
         expect_at(view, replay, step, of)
     expect(line_of(view)).to_contain_text("wait_for_external_event")
     expect(region(view, "says")).to_contain_text("there is nothing to wait for")
+    expect(view.locator(".dnb-events tr[data-here]")).to_be_in_viewport()
     view.screenshot(path=tmp_path / f"{theme}.png")
 
 

@@ -67,6 +67,7 @@ def test_closing_the_hub_closes_it():
         hub.serve(port=0)
 
 
+@pytest.mark.serial
 def test_an_interrupt_while_it_closes_still_closes_the_hub(tmp_path, monkeypatch):
     def interrupted(server):
         raise KeyboardInterrupt
@@ -150,6 +151,7 @@ def test_who_waits_for_an_orchestration_is_answered_when_it_is_closed(hub):
     assert answers == [202]
 
 
+@pytest.mark.serial
 def test_the_kernels_interrupt_does_not_end_it(hub):
     server = hub.serve(port=0)
     threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
@@ -159,6 +161,7 @@ def test_the_kernels_interrupt_does_not_end_it(hub):
     assert answer.status_code == 200
 
 
+@pytest.mark.serial
 def test_an_interrupted_wait_for_its_end_leaves_it_open(hub):
     server = hub.serve(port=0)
     threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()

@@ -36,8 +36,8 @@ class ModelStore(MemoryStore):
     def last_seq(self) -> int:
         return self.journal[-1].seq if self.journal else 0
 
-    def records(self, instance_id: str) -> list[Record]:
-        return list(self._of.get(instance_id, ()))
+    def records(self, instance_id: str, after: int = 0) -> list[Record]:
+        return [record for record in self._of.get(instance_id, ()) if record.seq > after]
 
     def states(self, query: InstanceQuery) -> list[InstanceState]:
         if query.instance_ids is None:
@@ -140,8 +140,8 @@ class Disk:
     def load(self, instance_ids: Sequence[str]) -> dict[str, list[Event]]:
         return self._readable().load(instance_ids)
 
-    def records(self, instance_id: str) -> list[Record]:
-        return self._readable().records(instance_id)
+    def records(self, instance_id: str, after: int = 0) -> list[Record]:
+        return self._readable().records(instance_id, after)
 
     def blob(self, blob_hash: str) -> bytes:
         return self._readable().blob(blob_hash)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from durablenb.model.errors import FunctionNotFoundError
+from durablenb.model.errors import FunctionNotFoundError, TypeNotRegisteredError
 from durablenb.model.events import Event, ExecutionStarted
 from durablenb.model.status import DurableOrchestrationStatus
 from durablenb.ports.store import Record
@@ -65,8 +65,8 @@ class Course:
         self.executions = 0
         """How many executions there were; the last one is followed."""
         self.status = DurableOrchestrationStatus()
-        self.missing: FunctionNotFoundError | None = None
-        """Why there is nothing to be shown, if the code isn't registered."""
+        self.missing: FunctionNotFoundError | TypeNotRegisteredError | None = None
+        """Why there is nothing to be shown, if the code isn't registered, or a type that it needs."""
         self.trials: Trials | None = None
         self.place: Place | None = None
 
@@ -96,7 +96,7 @@ class Course:
                 self._events = []
             self._events.append(record.event)
         code, before = self._sight.code(), self._code
-        if not records and code is before:
+        if not records and code is before and not isinstance(self.missing, TypeNotRegisteredError):
             return False
         self._code = code
         self.status = self._sight.instance.status()
@@ -121,7 +121,7 @@ class Course:
     def _go_through(self) -> None:
         try:
             replay = self._sight.replay(self._execution_id, self._events)
-        except FunctionNotFoundError as error:
+        except (FunctionNotFoundError, TypeNotRegisteredError) as error:
             self.missing = error
             return
         self.missing = None

@@ -140,8 +140,8 @@ class LiveExplorer(LiveView):
 
     def chosen(self) -> list[str]:
         """Return the keys of the tasks that the step waits for."""
-        step = self.step
-        if step is None or step.reached is None or self._guesses.hides(self._place.replay, step):  # type: ignore[union-attr]
+        place, step = self._place, self.step
+        if place is None or step is None or step.reached is None or self._guesses.hides(place.replay, step):
             return []
         return [f"call {self._course.executions} {task}" for task in step.reached.task_ids[:_MARKED]]
 

@@ -147,9 +147,9 @@ def _tab(place: Place, number: int) -> Markup:
     frontier = place.replay.end(number) or "waits"
     at = place.number if is_chosen else 0
     if count <= _DOTS:
-        dots = "".join(f"<i class='dnb-dot{' dnb-at' if one == at else ''}'></i>" for one in range(1, count))
+        dots = "".join(_dot(is_at=one == at) for one in range(1, count))
     else:
-        dots = f"<small>{count - 1:,} \N{MULTIPLICATION SIGN}</small>"
+        dots = f"<small>{count - 1:,}</small>{_dot(is_at=0 < at < count)}"
     front = f"<span class='dnb-front{' dnb-at' if at == count else ''}'>{step_glyph(frontier)}</span>"
     label = f"replay {number:,}: {plural(count, 'step')}, then it {_end_words(frontier)}"
     named = attributes(data_do="replay", data_id=number, aria_label=label, title=label)
@@ -157,6 +157,10 @@ def _tab(place: Place, number: int) -> Markup:
     return markup(
         f'<button type="button" class="dnb-tab"{named}{current}>#{number:,} ', dots, front, "</button>"
     )
+
+
+def _dot(*, is_at: bool) -> str:
+    return "<i class='dnb-dot dnb-at'></i>" if is_at else "<i class='dnb-dot'></i>"
 
 
 def _end_words(verdict: str) -> str:

@@ -33,7 +33,8 @@ def _names(step: Step) -> Markup:
     where = markup(" in ", code(calls[-1][0]), f" (line {calls[-1][1]})") if calls else ""
     head = markup("<h4>Variables", where, "</h4>")
     if not step.names:
-        gone = "None yet." if step.number == 1 or step.reached else "The code has ended: they are gone."
+        is_gone = step.verdict in ("returned", "terminated")
+        gone = "The code has ended: they are gone." if is_gone else "None."
         return markup(head, f'<p class="dnb-muted">{gone}</p>')
     changed = set(step.changed)
     rows = [
@@ -86,7 +87,7 @@ def _printed(replay: Replay, step: Step) -> Markup:
 
 def _ledger(replay: Replay, step: Step) -> Markup:
     executed, reached = replay.so_far(step)
-    once = ", once each" if executed > 1 else ", once" if executed else ""
+    once = f", {replay.each if executed > 1 else 'once'}" if executed else ""
     return markup(
         '<h4>Up to here</h4><p class="dnb-ledger">activities executed: <b>',
         f"{executed:,}</b>{once}<br>awaits reached: <b>{reached:,}</b>",

@@ -34,6 +34,7 @@ class View {
     this.decoder = new TextDecoder();
     this.build();
     el.append(this.root);
+    requestAnimationFrame(() => this.regions.forEach(showHere)); // there is no layout before
     this.listen();
     this.tellTheme();
   }

@@ -1,0 +1,66 @@
+"""Values as short texts, quickly and whatever they are."""
+
+from __future__ import annotations
+
+import reprlib
+from typing import Any
+
+LENGTH = 80
+"""Characters that a value may take."""
+
+_PLAIN = (bool, int, float, complex, type(None), str, bytes, list, tuple, dict, set, frozenset, range)
+_SHORT = frozenset((float, bool, type(None), int))
+_BRACKETS: dict[type[Any], tuple[str, str]] = {list: ("[", "]"), tuple: ("(", ")")}
+_MEMBERS = 6
+
+
+class _Brief(reprlib.Repr):
+    """Looks at a few members of what is large, and at no array or table at all."""
+
+    def repr1(self, value: Any, level: int) -> str:
+        shape = getattr(value, "shape", None) if not isinstance(value, _PLAIN) else None
+        if isinstance(shape, tuple):
+            size = " \N{MULTIPLICATION SIGN} ".join(map(str, shape)) or "0-dimensional"
+            return f"<{type(value).__name__} {size}>"
+        return super().repr1(value, level)
+
+
+_brief = _Brief()
+_brief.maxlevel = 3
+_brief.maxtuple = _brief.maxlist = _brief.maxset = _brief.maxfrozenset = _brief.maxdict = _MEMBERS
+_brief.maxstring, _brief.maxlong, _brief.maxother = 60, 40, LENGTH
+
+
+def brief(value: object) -> str:
+    """Return a value as a short text.
+
+    Examples
+    --------
+    >>> brief(list(range(1_000)))
+    '[0, 1, 2, 3, 4, 5, ...]'
+    """
+    quick = _quick(value)
+    if quick is not None:
+        return quick
+    try:
+        text = _brief.repr(value)
+    except Exception as error:  # a repr of the user's that fails
+        return f"<{type(value).__name__}: its repr raised {type(error).__name__}>"
+    line = " ".join(text.split())
+    return line if len(line) <= LENGTH else line[: LENGTH - 1] + "…"
+
+
+def _quick(value: Any) -> str | None:
+    """The same for small numbers, and lists of them: what most variables of an orchestrator are."""
+    kind = type(value)
+    if kind in _SHORT:
+        text = repr(value)
+    elif kind in _BRACKETS and (kind is list or len(value) != 1):  # a tuple of one has a comma
+        shown = [_quick(one) if type(one) in _SHORT else None for one in value[:_MEMBERS]]
+        if None in shown:
+            return None
+        left, right = _BRACKETS[kind]
+        text = left + ", ".join(map(str, shown)) + (", ..." if len(value) > _MEMBERS else "") + right
+    else:
+        return None
+    return text if len(text) <= _brief.maxlong or (kind in _BRACKETS and len(text) <= LENGTH) else None

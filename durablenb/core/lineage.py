@@ -1,0 +1,35 @@
+"""Forks: as whom the code of one runs in the part of its past that it shares with its origins.
+
+What the code asked for there has their ids in it, in inputs, in UUIDs, in the names of children; a replay has
+to ask for the same. Where the shared part ends is a number of tasks: it stays the same when a rewind writes
+the history anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from durablenb.model.events import REQUESTED, Event, ExecutionStarted, Origin
+
+
+def origin_at(started: ExecutionStarted | None, tasks: int) -> Origin | None:
+    """The origin as which the code runs when it has asked for so many tasks; None where it runs as itself."""
+    shared = () if started is None else started.forked_from
+    return next((origin for origin in reversed(shared) if tasks < origin.tasks), None)
+
+
+def child_id(execution_id: str, started: ExecutionStarted | None, task_id: int) -> str:
+    """The id of a child that was given none: its origin's, where that is shared and not asked for again."""
+    origins = [] if started is None else list(reversed(started.forked_from))
+    owners = [*(origin.execution_id for origin in origins), execution_id]
+    place = next((place for place, one in enumerate(origins) if task_id < one.tasks), len(origins))
+    for later in range(place, len(origins)):
+        if task_id in origins[later].again:
+            place = later + 1
+    return f"{owners[place]}:{task_id}"
+
+
+def tasks_in(events: Sequence[Event]) -> int:
+    """How many tasks an execution has asked for."""
+    asked = (getattr(event, "task_id", None) for event in events if isinstance(event, REQUESTED))
+    return max((task_id + 1 for task_id in asked if task_id is not None), default=0)

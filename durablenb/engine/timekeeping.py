@@ -1,0 +1,172 @@
+"""A hub's clock, as users move it: what becomes due happens, in its order, before the call returns."""
+
+from __future__ import annotations
+
+import threading
+from datetime import datetime, timedelta
+
+from durablenb.engine.clocks import VirtualClock
+from durablenb.engine.engine import Engine
+from durablenb.engine.messages import Watch
+from durablenb.engine.waiting import LOOK_SECONDS
+from durablenb.model.display import Card, Displayed
+from durablenb.model.errors import DurableError, WaitTimeoutError
+
+PAUSE_SECONDS = 0.002
+"""Between two looks at whether a hub that works by itself has come to rest."""
+
+MOST_DEADLINES = 10_000
+"""Deadlines that `run_until_idle` goes over."""
+
+
+class HubClock(Displayed):
+    """The clock of a hub; `TaskHub.clock` gives it. A virtual one can be moved.
+
+    Moving it lets everything happen that becomes due, deadline by deadline: a timer fires at its own time,
+    not at the end of the jump, and what its orchestration then asks for has happened when the call returns.
+
+    Examples
+    --------
+    >>> import durablenb as df
+    >>> from datetime import timedelta
+    >>> hub = df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock())
+    >>> @hub.orchestrator
+    ... def remind(context):
+    ...     for day in (1, 2, 3):
+    ...         yield context.create_timer(context.current_utc_datetime + timedelta(days=1))
+    ...         context.set_custom_status(day)
+    ...     yield context.wait_for_external_event("Answer")
+    >>> handle = hub.start(remind)
+    >>> hub.clock.advance(hours=50)
+    >>> handle.status().custom_status, hub.clock.now().isoformat()
+    (2, '2026-01-03T02:00:00+00:00')
+    >>> hub.clock.run_until_idle()
+    datetime.timedelta(seconds=79200)
+    >>> handle.status().custom_status
+    3
+    >>> hub.close()
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def now(self) -> datetime:
+        """Return the time, UTC."""
+        return self._engine.clock.now()
+
+    @property
+    def can_be_moved(self) -> bool:
+        """Whether it is a virtual one."""
+        return isinstance(self._engine.clock, VirtualClock)
+
+    def next_due(self) -> datetime | None:
+        """Return when the next timer, or start, is due; None if nothing is."""
+        return self._engine.next_due()
+
+    def advance(self, **duration: float) -> None:
+        """Move the clock, and let happen what becomes due by then.
+
+        Parameters
+        ----------
+        **duration
+            What `datetime.timedelta` takes: ``hours=72``, ``seconds=1.5``.
+
+        Raises
+        ------
+        DurableError
+            If it isn't a virtual clock: the machine's can't be moved.
+        ValueError
+            If it would be moved back.
+        """
+        clock, length = self._virtual(), timedelta(**duration)
+        if length < timedelta():
+            raise ValueError(f"A hub's clock goes forward; this would be {length}.")
+        self._settle()
+        end = clock.now() + length
+        while (due := self.next_due()) is not None and due <= end:
+            self._go_to(clock, due)
+        self._go_to(clock, end)
+
+    def jump(self) -> datetime | None:
+        """Move the clock to what is due next, let that happen, and return the time; None if nothing is due.
+
+        Raises
+        ------
+        DurableError
+            If it isn't a virtual clock.
+        """
+        clock = self._virtual()
+        self._settle()
+        due = self.next_due()
+        if due is not None:
+            self._go_to(clock, due)
+        return None if due is None else clock.now()
+
+    def run_until_idle(self) -> timedelta:
+        """Let everything happen, however far the clock has to go, and return how far it went.
+
+        What is open afterwards waits for somebody: an external event, more code, a client.
+
+        Raises
+        ------
+        DurableError
+            If it isn't a virtual clock.
+        WaitTimeoutError
+            If there is always something due, as in a monitor that continues as new for ever.
+        """
+        clock = self._virtual()
+        begun = clock.now()
+        for _ in range(MOST_DEADLINES):
+            if self.jump() is None:
+                return clock.now() - begun
+        raise WaitTimeoutError(
+            f"After {MOST_DEADLINES:,} deadlines something is still due, at {self.next_due()}: an "
+            "orchestration goes on for ever. Move the clock by a time: hub.clock.advance(hours=1)."
+        )
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    def _virtual(self) -> VirtualClock:
+        refusal = self._engine.refusal()
+        if refusal is not None:
+            raise refusal
+        clock = self._engine.clock
+        if not isinstance(clock, VirtualClock):
+            raise DurableError(
+                "This hub goes by the machine's clock, which can't be moved. Open it with a clock of its "
+                "own: durablenb.TaskHub(path, clock=durablenb.VirtualClock())."
+            )
+        return clock
+
+    def _go_to(self, clock: VirtualClock, moment: datetime) -> None:
+        left = moment - clock.now()
+        if left > timedelta():
+            clock.advance(microseconds=left // timedelta(microseconds=1))
+        self._settle()
+
+    def _settle(self) -> None:
+        """Lets happen what can happen before time passes."""
+        engine = self._engine
+        while not engine.is_threaded:
+            if engine.step() is None:
+                if engine.is_idle:
+                    engine.committer.drain()
+                    return
+                engine.rest(LOOK_SECONDS)
+        while True:
+            engine.ask(Watch("")).result()  # all messages before this one are dealt with
+            if engine.is_settled():
+                return
+            engine.committer.drain()
+            threading.Event().wait(PAUSE_SECONDS)
+
+    def _shown(self) -> Card:
+        kind = "Virtual clock" if self.can_be_moved else "System clock"
+        rows = [("time", self.now().isoformat() if self.can_be_moved else "the machine's, UTC")]
+        due = self.next_due()
+        if due is not None:
+            rows.append(("next due", due.isoformat()))
+        return Card(repr(self), kind, tuple(rows))
+
+    def __repr__(self) -> str:
+        return f"<clock of a hub: {self._engine.clock!r}>"

@@ -1,0 +1,187 @@
+"""Replays for looking: the orchestrator's code goes through a history once more, and nothing else happens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+from weakref import finalize
+
+from durablenb.client import SyncDurableOrchestrationClient
+from durablenb.core.registry import Code
+from durablenb.core.trace import Trace
+from durablenb.engine.clocks import VirtualClock
+from durablenb.engine.engine import Engine
+from durablenb.engine.executors import Executors
+from durablenb.model.errors import StoreError
+from durablenb.model.events import (
+    ARRIVALS,
+    TERMINAL,
+    EntityLockRequested,
+    EntityOperationCalled,
+    EntityUnlockSent,
+    Event,
+    ExecutionStarted,
+    SubOrchestrationInstanceCreated,
+)
+from durablenb.ports.store import Record
+from durablenb.queries.bench import ReadingBench
+from durablenb.queries.replay import Replay
+from durablenb.store.duck import DuckStore
+
+HandleOf = Callable[[SyncDurableOrchestrationClient, str], Any]
+"""Gives the handle of an instance."""
+
+
+def replay_of(
+    client: SyncDurableOrchestrationClient,
+    instance_id: str,
+    orchestrator: Callable[..., Any] | None,
+    handle_of: HandleOf,
+) -> Replay:
+    """Return the replays of an instance's current execution.
+
+    Parameters
+    ----------
+    client
+        The hub's.
+    instance_id
+        Which instance.
+    orchestrator
+        The code to go through it; that which is registered, if None.
+    handle_of
+        Gives the handle of a copy that goes on.
+
+    Raises
+    ------
+    InstanceNotFoundError
+        If there is no such instance.
+    FunctionNotFoundError
+        If its orchestrator isn't registered.
+    """
+    state = client.existing(instance_id)
+    history = client.engine.store.load([state.instance_id])[state.instance_id]
+    ids = state.instance_id, state.execution_id
+    return replay_over(client, ids, state.name, history, orchestrator, handle_of)
+
+
+def replay_over(
+    client: SyncDurableOrchestrationClient,
+    ids: tuple[str, str],
+    name: str,
+    history: Sequence[Event],
+    orchestrator: Callable[..., Any] | None,
+    handle_of: HandleOf,
+) -> Replay:
+    """Return the replays of an execution whose events are at hand.
+
+    Parameters
+    ----------
+    client, orchestrator, handle_of
+        As of `replay_of`.
+    ids
+        The instance's id and the execution's.
+    name
+        The orchestrator's.
+    history
+        The execution's events.
+
+    Raises
+    ------
+    FunctionNotFoundError
+        If its orchestrator isn't registered.
+    """
+    started = next((event for event in history if isinstance(event, ExecutionStarted)), None)
+    version = None if started is None else started.version
+    code = client.engine.registry.code(name, version) if orchestrator is None else Code(orchestrator, None)
+    if code is None:
+        raise client.engine.registry.no_code(name, version)
+    bench = Bench(client, code.function, ids, handle_of)
+    was = None if started is None else started.source
+    if was is not None and bench.source is not None and was != bench.source.hash:
+        began_with = client.engine.store.source(was)
+    else:
+        began_with = None
+    return Replay(ids[0], name, bench.trace(history), bench.source, bench, began_with=began_with)
+
+
+class Bench(ReadingBench):
+    """Where the histories of one execution are gone through, its own one and copies with changes.
+
+    Parameters
+    ----------
+    client
+        The hub's.
+    function
+        The orchestrator.
+    ids
+        Whose history it is: the instance's id and the execution's.
+    handle_of
+        Gives the handle of a copy that goes on.
+    """
+
+    def __init__(
+        self,
+        client: SyncDurableOrchestrationClient,
+        function: Callable[..., Any],
+        ids: tuple[str, str],
+        handle_of: HandleOf,
+    ) -> None:
+        super().__init__(function, ids, client.engine.options.codec)
+        self._client = client
+        self._handle_of = handle_of
+
+    def trace(self, events: Sequence[Event]) -> Trace:
+        """Let the code go through these events; what it prints is noted, and the hub serves it nothing."""
+        with self._client.engine.machine.episodes.running.looking():
+            return super().trace(events)
+
+    def resume(self, events: Sequence[Event]) -> Any:
+        """Let an instance with this history go on in a hub of its own; return its handle.
+
+        Raises
+        ------
+        ValueError
+            If the history ends in a critical section: the locks would be of entities that aren't there.
+        """
+        _check_locks(events)
+        codec, store = self.codec, DuckStore(None)
+
+        def fetch(blob_hash: str) -> bytes:
+            try:
+                return store.blob(blob_hash)
+            except StoreError:  # then it is older than the copy
+                return self._client.engine.store.blob(blob_hash)
+
+        store.keep([] if self.source is None else [self.source])
+        store.append([Record(seq, *self._ids, event) for seq, event in enumerate(events, 1)])
+        options = replace(self._client.engine.options, codec=codec.reading(fetch))
+        clock = VirtualClock(max(event.timestamp for event in events))
+        engine = Engine(store, clock, self._client.engine.registry, Executors("inline"), options)
+        engine.committer.start()
+        engine.ask_again(self._ids[0], _unanswered(events))
+        handle = self._handle_of(SyncDurableOrchestrationClient(engine), self._ids[0])
+        finalize(handle, _close, engine)
+        return handle
+
+
+def _close(engine: Engine) -> None:
+    engine.stop(wait=False)
+    engine.store.close()
+
+
+def _check_locks(events: Sequence[Event]) -> None:
+    asked = sum(isinstance(event, EntityLockRequested) for event in events)
+    left = sum(isinstance(event, EntityUnlockSent) for event in events)
+    if asked > left and not isinstance(events[-1], TERMINAL):
+        raise ValueError(
+            "This history ends in a critical section, and a hub of its own has not the entities that are "
+            "locked in it. End it before the section: replay.until(...)."
+        )
+
+
+def _unanswered(events: Sequence[Event]) -> list[Event]:
+    """What was asked of others and not answered: children and calls of entities."""
+    answered = {getattr(event, "task_id", None) for event in events if isinstance(event, ARRIVALS)}
+    asked = (SubOrchestrationInstanceCreated, EntityOperationCalled)
+    return [event for event in events if isinstance(event, asked) and event.task_id not in answered]

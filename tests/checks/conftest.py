@@ -1,0 +1,3 @@
+"""The corpus is read, not run."""
+
+collect_ignore = ["corpus"]

@@ -1,0 +1,139 @@
+"""The steps of replays agree with what the engine recorded, over every history that is kept."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from durablenb.model.events import (
+    TERMINAL,
+    ExecutionCompleted,
+    ExecutionFailed,
+    OrchestratorStarted,
+    TaskScheduled,
+)
+from tests.histories import edits
+from tests.histories.corpus import ORCHESTRATORS, SCENES
+from tests.histories.golden import read
+from tests.histories.replaying import executions
+from tests.replay.counting import awaits_of, episode_of, replay_of, until_episode
+
+FUNCTIONS = {function.__name__: function for function in ORCHESTRATORS}
+
+
+def histories(scene):
+    """What there is to be replayed of a scene: the code, whose it is, the events."""
+    for key, history in executions(read(scene)).items():
+        yield FUNCTIONS[history[0].name], key, history
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_a_replay_has_a_step_for_each_await_and_one_for_the_end(scene):
+    for function, key, history in histories(scene):
+        replay = replay_of(function, key, history)
+        assert len(replay) == sum(isinstance(event, OrchestratorStarted) for event in history)
+        for number in range(1, len(replay) + 1):
+            awaits = awaits_of(function, key, until_episode(history, number))
+            steps = replay.steps(number)
+            assert sum(step.reached is not None for step in steps) == awaits
+            has_end = number == len(replay) and isinstance(history[-1], TERMINAL)
+            assert len(steps) == replay.count(number) == awaits + has_end
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_an_activity_is_run_in_that_replay_alone_whose_episode_scheduled_it(scene):
+    for function, key, history in histories(scene):
+        replay = replay_of(function, key, history)
+        steps = [step for number in range(1, len(replay) + 1) for step in replay.steps(number)]
+        for event in history:
+            if isinstance(event, TaskScheduled):
+                written_in = [step.replay for step in steps if event.event_id in step.written]
+                assert written_in == [episode_of(history, event.event_id)]
+                asked_in = {step.replay for step in steps if event.event_id in step.asked}
+                assert asked_in == set(range(written_in[0], len(replay) + 1))
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_what_is_said_of_a_step_is_what_the_history_holds(scene):
+    for function, key, history in histories(scene):
+        replay = replay_of(function, key, history)
+        for number in range(1, len(replay) + 1):
+            begun = replay.trace.episodes[number - 1].event_id
+            steps = replay.steps(number)
+            for step, after in zip(steps, [*steps[1:], None], strict=True):
+                assert all(event < begun for event in step.answers)
+                goes_on = after is not None and after.verdict != "terminated"
+                assert (step.verdict == "answered") is goes_on
+                if step.verdict == "answered":
+                    named = {int(one) for one in re.findall(r"\d+", step.sentence.partition("(event")[2])}
+                    assert named <= set(step.answers) or not step.answers
+                    assert not re.search(r"is written|is missing", step.sentence)
+                elif step.verdict == "waits":
+                    assert step.sentence.endswith("the code is put away and waits.")
+                    assert ("written" in step.sentence) is bool(step.written)
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_the_last_step_is_the_end_that_is_recorded(scene):
+    for function, key, history in histories(scene):
+        last = replay_of(function, key, history).steps()[-1]
+        if isinstance(history[-1], ExecutionCompleted):
+            assert last.verdict == "returned"
+        elif isinstance(history[-1], ExecutionFailed):
+            assert last.verdict == "raised"
+            assert history[-1].failure.error_type.rpartition(".")[2] in last.sentence
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_the_ledger_grows_to_the_totals(scene):
+    for function, key, history in histories(scene):
+        replay = replay_of(function, key, history)
+        totals = [
+            replay.so_far(step) for number in range(1, len(replay) + 1) for step in replay.steps(number)
+        ]
+        assert totals == sorted(totals)
+        assert totals[-1] == (replay.executed, replay.reached)
+        assert replay.executed == sum(isinstance(event, TaskScheduled) for event in history)
+        assert replay.reached == sum(
+            awaits_of(function, key, until_episode(history, number)) for number in range(1, len(replay) + 1)
+        )
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_events_are_known_once_they_are_written_and_not_before(scene):
+    for function, key, history in histories(scene):
+        replay = replay_of(function, key, history)
+        for number in range(1, len(replay) + 1):
+            known = [replay.known_by(step) for step in replay.steps(number)]
+            begun = replay.trace.episodes[number - 1].event_id - history[0].event_id + 1
+            assert known == sorted(known)
+            assert all(one >= begun for one in known)
+            if isinstance(history[-1], TERMINAL) and number == len(replay):
+                assert known[-1] == len(history) or replay.steps()[-1].verdict == "terminated"
+
+
+@pytest.mark.parametrize("name", edits.PARTING)
+def test_edited_code_parts_from_its_history_where_it_was_edited(name):
+    scene, function = edits.PARTING[name]
+    for key, history in executions(read(scene)).items():
+        if history[0].name == FUNCTIONS[history[0].name].__name__:
+            replay = replay_of(function, key, history)
+            if replay.fits:
+                continue
+            last = replay.steps()[-1]
+            assert last.verdict == "mismatch"
+            assert replay.source is not None
+            assert replay.source.lines[last.line].rstrip().endswith(edits.MARK)
+            assert last.sentence.startswith(f"The code at line {last.line} no longer fits its history")
+            return
+    pytest.fail("it fits every history of its scene")
+
+
+def test_a_step_that_is_not_there_is_named():
+    function, key, history = next(histories("chain"))
+    replay = replay_of(function, key, history)
+    with pytest.raises(IndexError, match="There are 4 replays; 5 is none of them"):
+        replay.steps(5)
+    with pytest.raises(IndexError, match="Replay 2 has 2 steps; 3 is none of them"):
+        replay.step(2, 3)

@@ -1,0 +1,97 @@
+"""The still form of a replay: frames that show where the code stood, and a table of the steps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from durablenb.views.storyboard import FRAMES, frames_of
+from tests.replay.test_experiments import shop
+from tests.views.reading import bundle_of, page_of, scene, text_of
+from tests.views.scenes import SCENES, STUCK, stage
+from tests.views.test_hostile import PAYLOADS, harmless, hostile
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_every_state_has_a_still_form(name: str) -> None:
+    replay = scene(name).replay()
+    page = harmless(bundle_of(replay)["text/html"])
+    if len(replay):
+        picture = page.picture()
+        last = replay.steps()[-1]
+        assert last.sentence[:60] in picture.alt
+        assert f"replay {last.replay:,}, step {last.number} of {last.number}" in picture.texts
+        assert f"The {last.number} step" in page.text
+        assert str(replay.reached) in page.text.partition("in all replays:")[2]
+    else:
+        assert "The code has not run yet." in page.text
+
+
+def test_there_is_a_frame_for_each_replay_at_the_step_at_which_it_stopped() -> None:
+    replay = scene("completed").replay()
+    frames = [frame for frame in frames_of(replay) if not isinstance(frame, int)]
+    assert [(one.replay, one.number) for one in frames] == [(1, 1), (2, 2), (3, 3), (4, 4)]
+    assert [one.verdict for one in frames] == ["waits", "waits", "waits", "returned"]
+
+
+def test_where_there_are_too_many_the_first_and_the_last_are_shown_and_the_others_counted() -> None:
+    replay = scene("looped").replay()
+    frames = frames_of(replay)
+    assert len(replay) == 29
+    assert len(frames) == FRAMES
+    left_out = [frame for frame in frames if isinstance(frame, int)]
+    shown = [frame.replay for frame in frames if not isinstance(frame, int)]
+    assert shown == [1, 2, 3, 4, 5, 6, 25, 26, 27, 28, 29]
+    assert left_out == [18]
+    assert "… 18 replays more" in page_of(replay).picture().texts
+
+
+def test_what_does_not_fit_is_shown_field_by_field(tmp_path: Path) -> None:
+    _, handle = STUCK["held"](tmp_path / "held.duckdb")
+    page = page_of(handle.replay())
+    assert "name reserve ship" in " ".join(page.text.split())
+    assert "The code has changed since this execution began" in page.text
+    assert "does not fit" in page.picture().texts
+
+
+def test_a_copy_says_that_it_is_one() -> None:
+    _, handle, _ = shop()
+    page = page_of(handle.replay().without(4))
+    assert "A copy; the journal is as it was: event 4 (TaskCompleted #0) is left out." in page.text
+
+
+def test_variables_are_in_no_still_form() -> None:
+    made = stage()
+
+    def secretive(context):
+        password = "hun" + "ter2"
+        yield context.call_activity("reserve", len(password))
+
+    made.orchestrator(secretive)
+    replay = made.done("secretive").replay()
+    bundle = bundle_of(replay)
+    pictures = "".join(one.svg for one in page_of(replay).pictures)
+    assert "hunter2" not in bundle["text/html"] + bundle["text/plain"] + pictures
+    assert "password = 'hunter2'" in str(replay)
+
+
+def test_the_text_is_the_same_in_every_run() -> None:
+    assert text_of(scene("approved").replay()) == "<Replay of race: 3 replays, 2 awaits>"
+
+
+def test_a_walk_through_many_awaits_is_cut_in_the_middle() -> None:
+    made = stage()
+    lines = str(made.done("loop", 80).replay()).splitlines()
+    assert "   …  61 steps more; replay.steps() has them all" in lines
+    assert len([line for line in lines if line.lstrip().startswith("line ") or " line " in line[:12]]) == 100
+
+
+@pytest.mark.parametrize("start", range(0, 200, 50))
+def test_names_and_values_are_shown_and_obeyed_by_nobody(start: int) -> None:
+    made = stage()
+    for text in PAYLOADS[start : start + 50 : 5]:
+        replay = hostile(text, made).replay()
+        harmless(bundle_of(replay)["text/html"])
+        harmless(bundle_of(replay.without(4))["text/html"])
+        assert "\x1b" not in str(replay)
