@@ -379,6 +379,7 @@ class Handle(DrawnInstance):
         return LiveInstance(self._sight(), freeze=freeze)
 
     def _sight(self) -> Sight:
+        from durablenb.engine.timekeeping import HubClock
         from durablenb.queries.queues import queues_of
         from durablenb.queries.sql import query, reader_of
         from durablenb.views.live.sight import Sight
@@ -388,7 +389,7 @@ class Handle(DrawnInstance):
             self,
             records=partial(store.records, self.id),
             obstacle=self._obstacle,
-            now=self._client.engine.clock.now,
+            clock=HubClock(self._client.engine),
             queues=lambda entity_ids: queues_of(reader_of(store), entity_ids),
             ask=lambda sql: query(reader_of(store), sql, None, {}),
             other=lambda instance_id: Handle(self._client, instance_id)._sight(),

@@ -280,7 +280,7 @@ def _aligned(a: Sequence[Call], b: Sequence[Call]) -> Iterator[tuple[Call | None
 
 def _is_shared(a: Side, b: Side, one: Call, other: Call) -> bool:
     """Whether a step was asked for in a past that both have."""
-    if one.number != other.number or one.asked != other.asked:
+    if one.number != other.number:
         return False
     if any(one.number < min(a.origins[key], b.origins[key]) for key in a.origins.keys() & b.origins.keys()):
         return True

@@ -575,9 +575,10 @@ def test_tags_and_version_are_kept(hub):
 def test_of_an_eternal_orchestration_the_current_round_is_forked_and_later_rounds_tell_it_too(hub):
     @hub.orchestrator
     def eternal(context):
+        seen = context.instance_id
         amount = yield context.wait_for_external_event("Add")
         if amount is None:
-            return context.get_input()
+            return context.get_input(), seen
         context.continue_as_new(context.get_input() + amount)
 
     handle = hub.start(eternal, 1)
@@ -589,7 +590,7 @@ def test_of_an_eternal_orchestration_the_current_round_is_forked_and_later_round
     for amount in (100, None):
         fork.raise_event("Add", amount)
         hub.clock.advance()
-    assert fork.result() == 111
+    assert fork.result() == (111, "fork")
     assert (fork.status().forked_from, len(hub.instances())) == (handle.id, 2)
     assert hub.sql("select created_time is not null from instances").fetchall() == [(True,), (True,)]
 
@@ -601,14 +602,18 @@ def test_a_rewound_origin_is_forked_since_its_rewind_by_the_ids_that_its_history
     @hub.orchestrator
     def fragile(context):
         one = yield context.call_activity("work")
+        yield context.call_activity("keep", one)
         return one, (yield context.wait_for_external_event("Go"))
 
+    hub.add_activity(lambda value: value, name="keep")
     handle = hub.start(fragile)
     handle.wait()
     broken.clear()
     handle.rewind()
     hub.clock.advance()
     at = event_of(handle, "TaskCompleted")
+    with pytest.raises(df.NonDeterminismError, match=f"Fork at event {at} or before"):
+        handle.fork(at=event_of(handle, "EventSubscribed"), results={at: "better"})
     assert at > 4
     fork = handle.fork(results={at: "better"})
     fork.raise_event("Go", 1)

@@ -84,9 +84,9 @@ def test_only_so_much_is_gone_through_that_a_cell_does_not_notice(hub, said, mon
 
 def test_one_long_history_is_looked_at_however_long_it_is(hub, said, monkeypatch):
     monkeypatch.setattr("durablenb.upgrading.LOOKED_AT", 1)
-    filled(hub, 1)
+    filled(hub, 2)
     hub.add_orchestrator(with_thanks, "fulfil")
-    assert "fits it." in said()[0]
+    assert "fits all of the 1 that were looked at." in said()[0]
 
 
 def test_registering_changes_nothing_for_those_in_memory(any_hub):

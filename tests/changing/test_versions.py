@@ -150,6 +150,28 @@ def test_after_a_restart_an_instance_waits_for_the_code_of_its_version(tmp_path)
         assert handle.result() == "one, asked for 1"
 
 
+def test_once_its_code_is_there_nothing_is_said_to_lack_any_more(tmp_path):
+    path = tmp_path / "versions.duckdb"
+
+    def twice(context):
+        yield context.wait_for_external_event("Go")
+        yield context.wait_for_external_event("Go")
+
+    with df.TaskHub(path, mode="kernel", clock=df.VirtualClock()) as hub:
+        hub.add_orchestrator(twice, "say", version="1")
+        hub.start("say", instance_id="a")
+        hub.clock.advance()
+    with df.TaskHub(path, mode="kernel", clock=df.VirtualClock()) as hub:
+        hub.add_orchestrator(code("two"), "say", version="2")
+        handle = hub.handle("a")
+        handle.raise_event("Go")
+        with pytest.raises(df.FunctionNotFoundError):
+            handle.result()
+        hub.add_orchestrator(twice, "say", version="1")
+        with pytest.raises(df.WaitTimeoutError, match="nothing is left to happen"):
+            handle.result()
+
+
 def test_with_current_or_older_newer_code_takes_over(tmp_path):
     path = tmp_path / "versions.duckdb"
     with df.TaskHub(path, mode="kernel", clock=df.VirtualClock()) as hub:
@@ -190,6 +212,15 @@ def test_a_version_that_changes_is_told_of_like_any_other_code(hub, caplog):
     hub.add_orchestrator(lambda context: "done", "say", version="1")
     assert "say has changed. 1 open instance goes on" in caplog.text
     assert "The new code does not fit 1 of 1" in caplog.text
+
+
+def test_only_those_that_run_the_version_that_changed_are_told_of(hub, caplog):
+    for version in ("1", "2"):
+        hub.add_orchestrator(code(version), "say", version=version)
+        hub.start("say", version=version)
+    hub.clock.advance()
+    hub.add_orchestrator(lambda context: "done", "say", version="2")
+    assert "1 open instance goes on" in caplog.text
 
 
 def test_replay_goes_through_each_instance_with_the_code_of_its_version(hub):

@@ -7,6 +7,7 @@ import re
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,10 @@ from tests.views.reading import Page
 from tests.views.scenes import SCENES, STUCK, Stage, stage
 from tests.views.test_hostile import MARKS, PAYLOADS, STYLES, TAGS, hostile, hostile_entity
 
-ACTIONS = ("raise", "terminate", "suspend", "resume", "rewind", "restart", "purge", "signal")
+ACTIONS = (
+    *("raise", "terminate", "suspend", "resume", "rewind", "restart", "purge", "signal"),
+    *("jump", "advance"),
+)
 LOOKS = ("select", "page", "set", "turn", "zoom", "path", "open", "back", "look", "nothing of the kind", "")
 ODD: list[Any] = [
     *(None, True, -1, 1, 10**30, float("inf"), float("nan"), [1], {"data": 1}, {"a": {"b": []}}),
@@ -462,3 +466,41 @@ def test_the_module_and_the_style_sheet_are_small() -> None:
     assert (STATIC / "live.js").stat().st_size < 60_000
     assert (STATIC / "live.css").stat().st_size < 60_000
     assert len(LiveView._esm) + len(LiveView._css) < 60_000
+
+
+def test_a_virtual_clock_is_moved_from_the_view() -> None:
+    clock = df.VirtualClock(autojump=False)
+    with df.TaskHub(":memory:", clock=clock) as hub:
+
+        @hub.orchestrator
+        def patient(context: Any) -> Any:
+            for hours in (1, 71):
+                yield context.create_timer(context.current_utc_datetime + timedelta(hours=hours))
+            return "at last"
+
+        handle = hub.start(patient)
+        hub.clock.advance()
+        view = handle.watch(freeze=False)
+        assert "virtual clock: 2026-01-01 00:00:00, next deadline in 60 min" in view.head.decode()
+        view._heard(None, {"do": "jump"}, None)
+        assert "virtual clock: 2026-01-01 01:00:00, next deadline in 71 h" in view.head.decode()
+        view._heard(None, {"do": "advance", "fields": {"hours": "soon"}}, None)
+        assert view.note == "Give a number of hours, such as 72 or 0.5, not 'soon'."
+        view._heard(None, {"do": "advance", "fields": {"hours": "71"}}, None)
+        assert handle.result() == "at last"
+        assert "virtual clock" not in view.head.decode()
+        view.close()
+
+
+def test_a_fork_leads_to_its_origin() -> None:
+    made, view = watched("fanned_wide")
+    origin = view._sight.instance
+    fork = origin.fork()
+    of_fork = fork.watch(freeze=False)
+    assert f'data-id="{origin.id}"' in of_fork.head.decode()
+    assert "forked from" in of_fork.head.decode()
+    of_fork._heard(None, {"do": "open", "id": origin.id}, None)
+    assert of_fork._sight.instance.id == origin.id
+    of_fork.close()
+    view.close()
+    made.hub.close()

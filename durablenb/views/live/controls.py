@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from durablenb.queries.picture import Picture
 from durablenb.queries.waits import Wait
 from durablenb.views.cards import failure_table
 from durablenb.views.html import Markup, code, line, markup, table, unbroken
 from durablenb.views.live.parts import badge, button, field, row
+from durablenb.views.live.sight import Clock
 from durablenb.views.palette import look_of
 from durablenb.views.waiting import look_of_wait, todo_of, wait_text
-from durablenb.views.words import lasting, plural
+from durablenb.views.words import lasting, moment, plural
 
 _MOST = 20
 
 
-def head(shown: Picture, *, can_go_back: bool) -> Markup:
-    """Return where an instance stands, its family, and what can be done with it."""
+def head(shown: Picture, clock: Clock, *, can_go_back: bool) -> Markup:
+    """Return where an instance stands, its family, what can be done, and a clock that can be moved."""
     status = shown.status
     word = str(status.runtime_status)
     also = () if shown.word == word else (badge(look_of(shown.word)),)
@@ -33,11 +36,26 @@ def head(shown: Picture, *, can_go_back: bool) -> Markup:
     ]
     if parent:
         parts.append(markup("child of ", button(parent, "open", is_link=True, id=parent)))
+    if status.forked_from:
+        origin = button(status.forked_from, "open", is_link=True, id=status.forked_from)
+        parts.append(markup("forked from ", origin, line(f" at event {status.forked_at}")))
     failure = status.failure_details
     return markup(
         row(*(one for one in parts if one)),
         row(*_actions(word)),
+        clock_row(clock) if shown.waits and clock.can_be_moved else "",
         failure_table(failure) if failure is not None else "",
+    )
+
+
+def clock_row(clock: Clock) -> Markup:
+    """Return what time it is on a virtual clock, and what moves it."""
+    now, due = clock.now(), clock.next_due()
+    then = "nothing is due" if due is None else f"next deadline in {lasting(max(due - now, timedelta(0)))}"
+    return row(
+        f"virtual clock: {moment(now)[:19]}, {then}",
+        button("Next deadline", "jump") if due is not None else "",
+        markup("<form>", field("hours", "advance by hours"), " ", button("Advance", "advance"), "</form>"),
     )
 
 

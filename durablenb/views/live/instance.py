@@ -106,7 +106,7 @@ class LiveInstance(LiveView):
         shown = self._picture = self._look()
         self.label = sentence_of(shown)
         regions = {
-            "head": head(shown, can_go_back=bool(self._way)),
+            "head": head(shown, self._sight.clock, can_go_back=bool(self._way)),
             "waits": waits(shown),
             "detail": self._detail(shown),
         }
@@ -135,7 +135,7 @@ class LiveInstance(LiveView):
             self._status = sight.instance.status()
         if not self._status:
             raise InstanceNotFoundError(f"{sight.instance.id} was purged.")
-        return self._following.picture(self._status, sight.obstacle(), sight.now(), sight.queues)
+        return self._following.picture(self._status, sight.obstacle(), sight.clock.now(), sight.queues)
 
     def is_over(self) -> bool:
         """Whether the instance has ended."""
@@ -147,7 +147,9 @@ class LiveInstance(LiveView):
         with self._lock:
             self._is_stale |= self._read()
             sight, events = self._sight, self._following.events
-            shown = picture_of(sight.instance.status(), events, sight.obstacle(), sight.now(), sight.queues)
+            shown = picture_of(
+                sight.instance.status(), events, sight.obstacle(), sight.clock.now(), sight.queues
+            )
         html = html_of(shown)
         return {"text/plain": text_of(shown)} | ({"text/html": html} if html else {})
 
@@ -279,6 +281,18 @@ class LiveInstance(LiveView):
         self._sight.instance.purge()
         if self._way:
             self.do_back()
+
+    def do_jump(self, **_: Any) -> None:
+        """Move a virtual clock to the next deadline."""
+        self._sight.clock.jump()
+
+    def do_advance(self, fields: Any = None, **_: Any) -> None:
+        """Move a virtual clock by so many hours."""
+        hours = str((fields or {}).get("hours", "")).strip()
+        try:
+            self._sight.clock.advance(hours=float(hours))
+        except (ValueError, OverflowError):
+            raise ValueError(f"Give a number of hours, such as 72 or 0.5, not {hours!r}.") from None
 
     def do_open(self, id: str = "", **_: Any) -> None:
         """Show another instance, such as a child."""

@@ -59,6 +59,31 @@ class Instance(Protocol):
         ...
 
 
+class Clock(Protocol):
+    """A hub's clock, which can be moved if it is a virtual one."""
+
+    @property
+    def can_be_moved(self) -> bool:
+        """Whether it is virtual."""
+        ...
+
+    def now(self) -> datetime:
+        """The time."""
+        ...
+
+    def next_due(self) -> datetime | None:
+        """When the next thing is due."""
+        ...
+
+    def advance(self, **duration: float) -> None:
+        """Move it."""
+        ...
+
+    def jump(self) -> datetime | None:
+        """Move it to the next deadline."""
+        ...
+
+
 @dataclass(frozen=True)
 class Sight:
     """An instance, as a live view has it.
@@ -71,8 +96,8 @@ class Sight:
         Its events after a place in the journal.
     obstacle
         What stands in its way, if something does.
-    now
-        The time.
+    clock
+        The hub's.
     queues
         What entities have to do.
     ask
@@ -84,7 +109,7 @@ class Sight:
     instance: Instance
     records: Callable[[int], Sequence[Record]]
     obstacle: Callable[[], Obstacle]
-    now: Callable[[], datetime]
+    clock: Clock
     queues: AskQueues
     ask: Callable[[str], Relation]
     other: Callable[[str], Sight]
