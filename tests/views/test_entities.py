@@ -353,7 +353,7 @@ def test_an_entity_can_be_shown_while_threads_write_and_its_numbers_agree() -> N
             context.set_state(context.get_state(lambda: 0) + 1)
 
         entity = hub.entity(count, "one")
-        for _ in range(200):
+        for _ in range(60):
             entity.go()
             shown = entity._shown()
             assert len(shown.done) == shown.operations == (shown.state or 0)

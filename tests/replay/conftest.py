@@ -1,0 +1,16 @@
+"""Every hub that a test opens is closed after it: an open one is what magics and other tests would meet."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from durablenb.opened import hubs
+
+
+@pytest.fixture(autouse=True)
+def _hubs_are_closed() -> Iterator[None]:
+    before = hubs()
+    yield
+    for hub in hubs():
+        if hub not in before:
+            hub.close()
