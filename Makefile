@@ -8,7 +8,7 @@
 #   make clean        removes what the others made
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint check docs benchmarks chromium clean
+.PHONY: help demo test browser lessons lint check docs benchmarks chromium clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -34,7 +34,12 @@ demo: $(VENV)/.demo
 test: $(VENV)/.dev chromium
 	$(PY) -m pytest -n auto -m "not serial and not browser" --doctest-modules durablenb tests
 	$(PY) -m pytest -m "serial and not browser" tests
+	$(MAKE) --jobs 2 browser lessons
+
+browser: $(VENV)/.dev
 	$(PY) -m pytest -m browser tests
+
+lessons: $(VENV)/.dev
 	$(PY) -m pytest --nbval --nbval-current-env notebooks
 
 lint: $(VENV)/.dev

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 _FLAGS = (
     "--no-sandbox",
@@ -33,6 +33,9 @@ _KERNEL_IS_READY = """() => {
     return shown && shown.isReady && shown.kernelDisplayStatus === 'idle'
         && shown.session?.kernel?.connectionStatus === 'connected';
 }"""
+
+
+expect.set_options(timeout=20_000)  # a machine may be busy
 
 
 @dataclass

@@ -124,6 +124,7 @@ def test_a_step_shows_line_command_events_variables_prints_and_ledger(page: Page
     view = explorer(page)
     page.keyboard.press("End")
     view.get_by_role("button", name="replay 5:").click()
+    expect_at(view, 5, 5, 6)
     view.locator("input[type=range]").evaluate(
         "one => { one.value = 2; one.dispatchEvent(new Event('input', {bubbles: true})); }"
     )
