@@ -11,6 +11,8 @@
 .PHONY: help demo test browser lessons lint check docs benchmarks chromium clean
 
 VENV := .venv
+# One more than there are processors: some tests wait.
+WORKERS = $(shell $(PY) -c "import os; print(1 + (os.cpu_count() or 1))")
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check install --quiet
 
@@ -32,7 +34,7 @@ demo: $(VENV)/.demo
 	$(PY) -m durablenb demo
 
 test: $(VENV)/.dev chromium
-	$(PY) -m pytest -n auto -m "not serial and not browser" --doctest-modules durablenb tests
+	$(PY) -m pytest -n $(WORKERS) -m "not serial and not browser" --doctest-modules durablenb tests
 	$(PY) -m pytest -m "serial and not browser" tests
 	$(MAKE) --jobs 2 browser lessons
 
