@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from durablenb.views.display import html_of, text_of
+
 KEEP_SECONDS = 15.0
 """Seconds after which the still picture in the notebook is replaced by a newer one."""
 
@@ -78,3 +80,9 @@ class Beside:
 
 def _empty() -> dict[str, str]:
     return {"text/html": "", "text/plain": ""}
+
+
+def still_of(shown: object) -> dict[str, str]:
+    """Return what a notebook shows of an object, by MIME type."""
+    html = html_of(shown)
+    return {"text/plain": text_of(shown)} | ({"text/html": html} if html else {})

@@ -14,12 +14,12 @@ import traitlets
 from durablenb.model.failures import FailureDetails
 from durablenb.queries.entity import EntityPicture
 from durablenb.views.cards import failure_table
-from durablenb.views.display import html_of, text_of
 from durablenb.views.entity import queue_fold
 from durablenb.views.history import readable
 from durablenb.views.html import Markup, block, code, line, markup, table, unbroken
+from durablenb.views.live.beside import still_of
 from durablenb.views.live.pane import Ask, Pane, Row
-from durablenb.views.live.parts import badge, button, field, figure, mark, quoted, row
+from durablenb.views.live.parts import badge, button, field, figure, mark, quoted, row, typed
 from durablenb.views.live.widget import LiveView
 from durablenb.views.palette import look_of
 from durablenb.views.states import entity_svg
@@ -169,9 +169,7 @@ class LiveEntity(LiveView):
 
     def still(self) -> dict[str, str]:
         """Return the still picture of the entity."""
-        shown = self._sight.shown()
-        html = html_of(shown)
-        return {"text/plain": text_of(shown)} | ({"text/html": html} if html else {})
+        return still_of(self._sight.shown())
 
     def _detail(self) -> str:
         kind, _, seq = self.selected.partition(" ")
@@ -190,12 +188,7 @@ class LiveEntity(LiveView):
     def do_signal(self, fields: Any = None, **_: Any) -> None:
         """Ask for an operation; its input is JSON, or else text."""
         given = fields or {}
-        text = str(given.get("input", "")).strip()
-        try:
-            value = json.loads(text) if text else None
-        except ValueError:
-            value = text
-        self._sight.entity.signal(str(given.get("operation", "")), value)
+        self._sight.entity.signal(str(given.get("operation", "")), typed(given.get("input", "")))
 
 
 def _head(shown: EntityPicture) -> Markup:

@@ -14,8 +14,8 @@ import traitlets
 from durablenb.model.events import Event
 from durablenb.queries.replay import Replay
 from durablenb.queries.stepping import Step
-from durablenb.views.display import html_of, text_of
 from durablenb.views.html import Markup, card, heading, markup
+from durablenb.views.live.beside import still_of
 from durablenb.views.live.code_pane import code_pane
 from durablenb.views.live.course import Course, ExplorerSight
 from durablenb.views.live.explorer_head import controls, head, missing, verdict
@@ -135,8 +135,7 @@ class LiveExplorer(LiveView):
         if replay is None:
             words = self.label or repr(self)
             return {"text/plain": words, "text/html": card(heading(words))}
-        html = html_of(replay)
-        return {"text/plain": text_of(replay)} | ({"text/html": html} if html else {})
+        return still_of(replay)
 
     def chosen(self) -> list[str]:
         """Return the keys of the tasks that the step waits for."""

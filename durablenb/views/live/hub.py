@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,10 +12,9 @@ import traitlets
 from durablenb.model.display import HubView
 from durablenb.queries.fleet import Fleet
 from durablenb.queries.pace import Pace
-from durablenb.views.display import html_of, text_of
 from durablenb.views.fleet import fleet_svg
 from durablenb.views.html import Markup, line, markup, unbroken
-from durablenb.views.live.beside import Beside
+from durablenb.views.live.beside import Beside, still_of
 from durablenb.views.live.instance import LiveInstance
 from durablenb.views.live.pane import Ask, Pane, Row
 from durablenb.views.live.parts import badge, choice, figure, mark, quoted, row
@@ -28,9 +26,6 @@ from durablenb.views.words import lasting, moment
 
 if TYPE_CHECKING:
     import pandas
-
-TICK = 2.0
-"""Seconds after which it is drawn again though nothing was written."""
 
 _STATUSES = ("Running", "Pending", "Suspended", "Failed", "Completed", "Terminated")
 _ENDED = ("Failed", "Completed", "Terminated")
@@ -114,7 +109,6 @@ class HubList(LiveView):
     def __init__(self, sight: HubSight) -> None:
         self._sight = sight
         self._seen = -1
-        self._drawn_at = 0.0
         self.pane = InstancesPane(sight.ask)
         self.whole: Beside | None = None
         """The widget that is displayed."""
@@ -123,21 +117,20 @@ class HubList(LiveView):
     def draw(self, is_stale: bool) -> Mapping[str, str]:
         """Return the HTML of all regions, if anything was written."""
         seen = self._sight.last_seq()
-        is_due = time.monotonic() - self._drawn_at >= TICK
-        if seen == self._seen and not is_stale and not is_due:
-            return {}
-        self._drawn_at = time.monotonic()
         is_new, self._seen = seen != self._seen, seen
+        if not (is_new or is_stale):
+            return {}
         self.has_news |= is_new
         shown = self._sight.shown()
         assert isinstance(shown.fleet, Fleet)
-        regions = {"head": row(markup("<b>", line(shown.text.strip("<>")), "</b>"))}
-        if is_new or is_stale:
-            drawn = fleet_svg(shown.fleet)
-            self.label = drawn[1]
-            regions |= {"fleet": figure(drawn), "instances": self.pane.instances()}
-            regions["pace"] = figure(pace_svg(self._sight.pace()))
-        return regions
+        drawn = fleet_svg(shown.fleet)
+        self.label = drawn[1]
+        return {
+            "head": row(markup("<b>", line(shown.text.strip("<>")), "</b>")),
+            "fleet": figure(drawn),
+            "pace": figure(pace_svg(self._sight.pace())),
+            "instances": self.pane.instances(),
+        }
 
     def keep(self) -> None:
         """Renew the still picture of the whole, of which this is a part."""
@@ -151,9 +144,7 @@ class HubList(LiveView):
 
     def still(self) -> dict[str, str]:
         """Return the still picture of the hub."""
-        shown = self._sight.shown()
-        html = html_of(shown)
-        return {"text/plain": text_of(shown)} | ({"text/html": html} if html else {})
+        return still_of(self._sight.shown())
 
     def do_set(self, name: str = "", value: str = "", **_: Any) -> None:
         """Filter."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -15,12 +14,12 @@ from durablenb.model.status import DurableOrchestrationStatus
 from durablenb.queries.following import Following
 from durablenb.queries.picture import Picture, picture_of
 from durablenb.queries.steps import Call, Step
-from durablenb.views.display import html_of, text_of
 from durablenb.views.graph import graph_svg, sentence_of
+from durablenb.views.live.beside import still_of
 from durablenb.views.live.controls import head, waits
 from durablenb.views.live.details import call_detail, step_detail
 from durablenb.views.live.events import EventsPane
-from durablenb.views.live.parts import figure, quoted
+from durablenb.views.live.parts import figure, quoted, typed
 from durablenb.views.live.selection import selection_of
 from durablenb.views.live.sight import Sight
 from durablenb.views.live.timeline_pane import TimelinePane
@@ -150,8 +149,7 @@ class LiveInstance(LiveView):
             shown = picture_of(
                 sight.instance.status(), events, sight.obstacle(), sight.clock.now(), sight.queues
             )
-        html = html_of(shown)
-        return {"text/plain": text_of(shown)} | ({"text/html": html} if html else {})
+        return still_of(shown)
 
     # -- what is selected ------------------------------------------------------------------------
 
@@ -249,11 +247,7 @@ class LiveInstance(LiveView):
 
     def do_raise(self, name: str = "", fields: Any = None, **_: Any) -> None:
         """Raise an external event: what was typed is JSON, or else text."""
-        text = str((fields or {}).get("data", "")).strip()
-        try:
-            data = json.loads(text) if text else None
-        except ValueError:
-            data = text
+        data = typed((fields or {}).get("data", ""))
         self._sight.instance.raise_event(name, data)
 
     def do_terminate(self, **_: Any) -> None:

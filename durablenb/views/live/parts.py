@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from html import escape
+from typing import Any
 
 from durablenb.views.html import Markup, line, markup
 from durablenb.views.palette import Look, pill
@@ -87,3 +89,12 @@ def one_line(value: object, limit: int = 200) -> str:
     """Return data as a line of text."""
     text = cleaned(str(value)[: 4 * limit])
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def typed(text: object) -> Any:
+    """Return what was typed into a field: JSON, or else text; None if it was left empty."""
+    words = str(text).strip()
+    try:
+        return json.loads(words) if words else None
+    except ValueError:
+        return words
