@@ -25,14 +25,15 @@ class Connections:
     Notes
     -----
     DuckDB opens a file anew, which is the only way on after a fatal error, once all connections of the
-    process are closed; and a connection that another thread is busy with refuses to be closed.
+    process are closed; and a connection that another thread is busy with refuses to be closed. The
+    connection of a thread that ends is not left to that thread, which would let go of it at any time later.
     """
 
     def __init__(self, connect: Callable[[], duckdb.DuckDBPyConnection]) -> None:
         self._connect = connect
         self._turn = threading.RLock()
-        self._of_thread = threading.local()
-        self._readers: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
+        self._readers: dict[threading.Thread, duckdb.DuckDBPyConnection] = {}
+        self._given: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
         self._writer: duckdb.DuckDBPyConnection | None = None
         self._appender: duckdb.Appender | None = None
 
@@ -60,20 +61,19 @@ class Connections:
 
     def reader(self) -> duckdb.DuckDBPyConnection:
         """The connection with which the calling thread reads."""
+        thread = threading.current_thread()
         with self._turn:
-            writer = self.writer()
-            if getattr(self._of_thread, "writer", None) is not writer:
-                self._of_thread.reader = writer.cursor()
-                self._of_thread.writer = writer
-                self._readers.add(self._of_thread.reader)
-            reader: duckdb.DuckDBPyConnection = self._of_thread.reader
-            return reader
+            if thread not in self._readers:
+                for ended in [one for one in self._readers if not one.is_alive()]:
+                    self._readers.pop(ended).close()
+                self._readers[thread] = self.writer().cursor()
+            return self._readers[thread]
 
     def given(self) -> duckdb.DuckDBPyConnection:
         """A connection of a user's own; it is closed with the others."""
         with self._turn:
             connection = self.writer().cursor()
-            self._readers.add(connection)
+            self._given.add(connection)
             return connection
 
     def close(self, writer: duckdb.DuckDBPyConnection | None = None) -> None:
@@ -82,7 +82,8 @@ class Connections:
             if self._writer is None or writer not in (None, self._writer):
                 return
             self.drop_appender()
-            close_connections((*self._readers, self._writer))
+            close_connections((*self._given, *self._readers.values(), self._writer))
+            self._given.clear()
             self._readers.clear()
             self._writer = None
 

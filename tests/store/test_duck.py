@@ -56,6 +56,16 @@ def test_closing_closes_the_connections_of_all_threads(any_store):
             cursor.execute("select 1")
 
 
+def test_what_a_thread_read_with_is_closed_once_it_has_ended_and_another_reads(any_store):
+    cursors = []
+    thread = threading.Thread(target=lambda: cursors.append(any_store.cursor()))
+    thread.start()
+    thread.join()
+    any_store.cursor()
+    with pytest.raises(duckdb.ConnectionException, match="closed"):
+        cursors[0].execute("select 1")
+
+
 def test_closing_does_not_wait_for_a_query_under_way_in_another_thread(any_store):
     cursor, ended = any_store.cursor(), []
 
