@@ -13,7 +13,7 @@ from durablenb.model.errors import DurableError
 from durablenb.queries.drawn import DrawnEntity
 
 if TYPE_CHECKING:
-    from durablenb.queries.entity import EntityPicture
+    from durablenb.queries.entities.picture import EntityPicture
     from durablenb.views.live.entity import LiveEntity
 
 
@@ -69,7 +69,7 @@ class EntityHandle(EntityProxy, DrawnEntity):
         `watch().sql` is the query for the operations that are shown, and `watch().df()` gives them as a data
         frame.
         """
-        from durablenb.queries.entities import last_seq_of
+        from durablenb.queries.entities.reader import last_seq_of
         from durablenb.queries.sql import query, reader_of
         from durablenb.views.live.entity import EntitySight, LiveEntity
 
@@ -89,7 +89,7 @@ class EntityHandle(EntityProxy, DrawnEntity):
         return nullcontext(reader_of(self._client.engine.store))
 
     def _shown(self) -> EntityPicture:
-        from durablenb.queries.entities import entity_picture_of  # what only pictures need
+        from durablenb.queries.entities.reader import entity_picture_of  # what only pictures need
         from durablenb.queries.sql import reader_of
 
         engine = self._client.engine
@@ -106,7 +106,7 @@ class EntityHandle(EntityProxy, DrawnEntity):
         return self.entity_id.name.lower() not in self._client.engine.registry.entities
 
     def __repr__(self) -> str:
-        from durablenb.queries.entities import standing_of
+        from durablenb.queries.entities.reader import standing_of
         from durablenb.queries.sql import reader_of
 
         engine = self._client.engine

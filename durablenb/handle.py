@@ -11,15 +11,15 @@ from durablenb.client import NOTHING_GIVEN, SyncDurableOrchestrationClient
 from durablenb.model.errors import DurableError, WaitTimeoutError
 from durablenb.model.status import DurableOrchestrationStatus
 from durablenb.queries.drawn import DrawnInstance
-from durablenb.queries.history import History
-from durablenb.queries.logs import Log
+from durablenb.queries.instance.history import History
+from durablenb.queries.instance.logs import Log
 
 if TYPE_CHECKING:
     from durablenb.progress import Progress
-    from durablenb.queries.picture import Picture
-    from durablenb.queries.replay import Replay
-    from durablenb.queries.sequence import SequenceDiagram
-    from durablenb.queries.waits import Obstacle
+    from durablenb.queries.instance.picture import Picture
+    from durablenb.queries.instance.waits import Obstacle
+    from durablenb.queries.replays.replay import Replay
+    from durablenb.queries.sequence.diagram import SequenceDiagram
     from durablenb.views.live.explorer import LiveExplorer
     from durablenb.views.live.instance import LiveInstance
     from durablenb.views.live.sight import Sight
@@ -145,7 +145,7 @@ class Handle(DrawnInstance):
         InstanceNotFoundError
             If it was purged.
         """
-        from durablenb.queries.sequence import SequenceDiagram  # what only pictures need
+        from durablenb.queries.sequence.diagram import SequenceDiagram  # what only pictures need
 
         return SequenceDiagram(self.id, self._client.history(self.id))
 
@@ -380,7 +380,7 @@ class Handle(DrawnInstance):
 
     def _sight(self) -> Sight:
         from durablenb.engine.timekeeping import HubClock
-        from durablenb.queries.queues import queues_of
+        from durablenb.queries.entities.queues import queues_of
         from durablenb.queries.sql import query, reader_of
         from durablenb.views.live.sight import Sight
 
@@ -401,9 +401,9 @@ class Handle(DrawnInstance):
         return nullcontext(reader_of(self._client.engine.store))
 
     def _shown(self) -> Picture:
-        from durablenb.queries.forks import forks_of  # what only pictures need
-        from durablenb.queries.picture import picture_of
-        from durablenb.queries.queues import queues_of
+        from durablenb.queries.changes.forks import forks_of  # what only pictures need
+        from durablenb.queries.entities.queues import queues_of
+        from durablenb.queries.instance.picture import picture_of
         from durablenb.queries.sql import reader_of
 
         status, now = self.status(), self._client.engine.clock.now()
@@ -413,7 +413,7 @@ class Handle(DrawnInstance):
 
     def _obstacle(self) -> Obstacle:
         """Return what stands in the way of the instance, as plain data."""
-        from durablenb.queries.waits import Obstacle
+        from durablenb.queries.instance.waits import Obstacle
 
         lifecycle = self._client.engine.machine.lifecycle
         instance = lifecycle.open.get(self.id)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from durablenb.hub import open_hubs
 
 if TYPE_CHECKING:
-    from durablenb.queries.file import HubFile
+    from durablenb.queries.file.file import HubFile
 
 
 def open_history(path: str | os.PathLike[str]) -> HubFile:
@@ -48,7 +48,7 @@ def open_history(path: str | os.PathLike[str]) -> HubFile:
     [('double', 1)]
     >>> folder.cleanup()
     """
-    from durablenb.queries.file import HubFile  # what only reading needs
+    from durablenb.queries.file.file import HubFile  # what only reading needs
 
     place = Path(path).expanduser().resolve()
     for hub in open_hubs():

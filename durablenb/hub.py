@@ -42,7 +42,7 @@ from durablenb.model.status import Statuses
 from durablenb.opened import asked, closed, hub_of, hubs, opened
 from durablenb.ports.clock import Clock
 from durablenb.queries.drawn import DrawnHub
-from durablenb.queries.instances import InstanceList
+from durablenb.queries.hub.instances import InstanceList
 from durablenb.queries.sql import Parameters, query, variables_of
 from durablenb.store.duck import DuckStore
 from durablenb.values.codec import Redact, ValueCodec
@@ -52,8 +52,8 @@ if TYPE_CHECKING:
 
     from durablenb.http.server import Server
     from durablenb.model.display import Views
-    from durablenb.queries.fits import FitReport
-    from durablenb.queries.upgrades import UpgradeReport
+    from durablenb.queries.changes.fits import FitReport
+    from durablenb.queries.changes.upgrades import UpgradeReport
     from durablenb.views.live.hub import LiveHub
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -847,7 +847,7 @@ class TaskHub(DrawnHub):
         `watch().sql` is the query for the instances that are shown, and `watch().df()` gives them as a data
         frame. In a notebook that is opened without a kernel the still picture stands in its place.
         """
-        from durablenb.queries.pace import pace_of
+        from durablenb.queries.hub.pace import pace_of
         from durablenb.views.live.hub import HubSight, LiveHub
 
         store = self._store
@@ -864,7 +864,7 @@ class TaskHub(DrawnHub):
         return nullcontext(self._store.cursor())
 
     def _shown(self) -> HubView:
-        from durablenb.queries.fleet import fleet_of  # what only pictures need
+        from durablenb.queries.hub.fleet import fleet_of  # what only pictures need
 
         return HubView(repr(self), fleet_of(self._store.cursor()))
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from durablenb.client import SyncDurableOrchestrationClient
 from durablenb.model.display import Displayed
 from durablenb.model.errors import DurableError
-from durablenb.queries.progress import Counts, Standing
+from durablenb.queries.instance.progress import Counts, Standing
 from durablenb.queries.sql import reader_of
 
 if TYPE_CHECKING:

@@ -25,8 +25,8 @@ from durablenb.model.events import (
     SubOrchestrationInstanceCreated,
 )
 from durablenb.ports.store import Record
-from durablenb.queries.bench import ReadingBench
-from durablenb.queries.replay import Replay
+from durablenb.queries.changes.bench import ReadingBench
+from durablenb.queries.replays.replay import Replay
 from durablenb.store.duck import DuckStore
 
 HandleOf = Callable[[SyncDurableOrchestrationClient, str], Any]

@@ -13,11 +13,11 @@ from durablenb.engine.messages import Upgrade
 from durablenb.engine.upgrades import Upgraded
 from durablenb.handle import Handle
 from durablenb.model.status import Statuses
-from durablenb.queries.fits import Fit, FitReport
-from durablenb.queries.fitting import Fitting
-from durablenb.queries.replay import Replay
-from durablenb.queries.targets import Case, Targets
-from durablenb.queries.upgrades import UpgradeReport
+from durablenb.queries.changes.fits import Fit, FitReport
+from durablenb.queries.changes.fitting import Fitting
+from durablenb.queries.changes.targets import Case, Targets
+from durablenb.queries.changes.upgrades import UpgradeReport
+from durablenb.queries.replays.replay import Replay
 from durablenb.replaying import replay_over
 
 log = logging.getLogger("durablenb")

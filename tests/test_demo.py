@@ -17,7 +17,7 @@ from durablenb.demo.almanac import DIARY, FILE, INSTANCE
 from durablenb.demo.process import Process
 from durablenb.model.errors import DurableError
 from durablenb.model.events import TaskCompleted, TaskScheduled
-from durablenb.queries.file import HubFile
+from durablenb.queries.file.file import HubFile
 
 pytestmark = pytest.mark.serial  # it kills a process in the middle of what it does
 

@@ -17,7 +17,7 @@ from nbclient import NotebookClient
 
 import durablenb as df
 from durablenb.hub import open_hubs
-from durablenb.queries.progress import Counts, Standing
+from durablenb.queries.instance.progress import Counts, Standing
 from durablenb.queries.sql import reader_of
 from durablenb.views import ticker
 from durablenb.views.progress import progress_line

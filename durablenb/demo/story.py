@@ -27,8 +27,8 @@ from durablenb.demo.process import Process
 from durablenb.demo.stage import Stage
 from durablenb.model.errors import DurableError
 from durablenb.model.events import EventRaised
-from durablenb.queries.bars import timeline_text
-from durablenb.queries.file import HubFile
+from durablenb.queries.file.file import HubFile
+from durablenb.queries.instance.bars import timeline_text
 from durablenb.queries.text import table_text
 
 KILLED_AT = 1 / 3

@@ -24,7 +24,7 @@ from durablenb.magics.checking import checked
 from durablenb.magics.completing import completions
 from durablenb.magics.parsing import STEERING, options_of
 from durablenb.magics.steering import crash, steer
-from durablenb.queries.file import HubFile
+from durablenb.queries.file.file import HubFile
 from durablenb.queries.sql import QUERY_ERRORS, names_of_parameters, query
 
 _OPTION = re.compile(r"\s*(?:--hub[ =]\s*(?P<hub>\S+)|-o\s*(?P<out>\S+)|(?P<name>\w+)\s*<<)")

@@ -10,7 +10,7 @@ from durablenb.checked import check
 from durablenb.checks.findings import Findings
 from durablenb.hub import TaskHub
 from durablenb.model.errors import FunctionNotFoundError
-from durablenb.queries.file import HubFile
+from durablenb.queries.file.file import HubFile
 
 
 def checked(hub: TaskHub | HubFile, name: str, variables: dict[str, Any]) -> Findings:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from durablenb.hub import TaskHub
 from durablenb.magics.looking import STATUSES
 from durablenb.magics.parsing import COMMANDS, LOOKS, STEERING
-from durablenb.queries.file import HubFile
+from durablenb.queries.file.file import HubFile
 
 _MOST = 50
 _IDS = """

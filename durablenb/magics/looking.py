@@ -15,9 +15,9 @@ from durablenb.handle import Handle
 from durablenb.hub import TaskHub, open_hubs
 from durablenb.model.entities import EntityId
 from durablenb.model.status import OrchestrationRuntimeStatus
-from durablenb.queries.file import HubFile
-from durablenb.queries.instances import InstanceList
-from durablenb.queries.recorded import RecordedInstance
+from durablenb.queries.file.file import HubFile
+from durablenb.queries.file.recorded import RecordedInstance
+from durablenb.queries.hub.instances import InstanceList
 from durablenb.views.single import Single
 
 Instance = Handle | RecordedInstance

@@ -14,7 +14,7 @@ from durablenb.handle import Handle
 from durablenb.hub import TaskHub
 from durablenb.magics.parsing import value_of, words_of
 from durablenb.model.errors import InstanceStateError
-from durablenb.queries.file import HubFile
+from durablenb.queries.file.file import HubFile
 
 _CONFIRMATION = "yes"
 

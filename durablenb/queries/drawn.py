@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from durablenb.model.display import Displayed, views
 from durablenb.model.entities import EntityId
 from durablenb.model.errors import DurableError
-from durablenb.queries.history import History
+from durablenb.queries.instance.history import History
 
 if TYPE_CHECKING:
     import duckdb
@@ -91,8 +91,8 @@ class DrawnInstance(Displayed):
         ['end', 'join #1', 'serve']
         >>> hub.close()
         """
-        from durablenb.queries.flow import flow_of  # what only pictures need
-        from durablenb.queries.graph import graph_of
+        from durablenb.queries.instance.flow import flow_of  # what only pictures need
+        from durablenb.queries.instance.graph import graph_of
 
         return graph_of(flow_of(self.history()), self.id)
 
@@ -226,7 +226,7 @@ class DrawnEntity(Displayed):
         DurableError
             If Matplotlib isn't installed.
         """
-        from durablenb.queries.courses import courses_of  # what only pictures need
+        from durablenb.queries.entities.courses import courses_of  # what only pictures need
 
         with self._reader() as connection:
             found = courses_of(connection, self.entity_id)
@@ -278,7 +278,7 @@ class DrawnHub(Displayed):
         {'calls': 1, 'count': 1}
         >>> hub.close()
         """
-        from durablenb.queries.relations import relations_of
+        from durablenb.queries.hub.relations import relations_of
 
         with self._reader() as connection:
             return relations_of(connection)
@@ -299,7 +299,7 @@ class DrawnHub(Displayed):
         DurableError
             If Matplotlib isn't installed.
         """
-        from durablenb.queries.throughput import throughput_of  # what only pictures need
+        from durablenb.queries.hub.throughput import throughput_of  # what only pictures need
 
         with self._reader() as connection:
             found = throughput_of(connection)

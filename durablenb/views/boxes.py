@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from durablenb.queries.timeline import Kind
+from durablenb.queries.instance.timeline import Kind
 from durablenb.views.marks import mark_of
 from durablenb.views.nodes import INSET, NAME, SMALL, Box
 from durablenb.views.palette import STATE_LOOKS, Look, call_look, draw_glyph, look_of

@@ -12,10 +12,10 @@ from durablenb.model.events import ExecutionStarted
 from durablenb.model.failures import FailureDetails
 from durablenb.model.retries import RetryOptions
 from durablenb.model.status import DurableOrchestrationStatus
-from durablenb.queries.fleet import Fleet
-from durablenb.queries.history import History
-from durablenb.queries.instances import InstanceList
-from durablenb.queries.picture import Picture, picture_of
+from durablenb.queries.hub.fleet import Fleet
+from durablenb.queries.hub.instances import InstanceList
+from durablenb.queries.instance.history import History
+from durablenb.queries.instance.picture import Picture, picture_of
 from durablenb.views.fleet import fleet_svg
 from durablenb.views.graph import graph_svg
 from durablenb.views.history import history_table

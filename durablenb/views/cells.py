@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from durablenb.queries.steps import CALL_STATES, CallState, Step
+from durablenb.queries.instance.steps import CALL_STATES, CallState, Step
 from durablenb.views.palette import STATE_LOOKS, draw_glyph
 from durablenb.views.svg import HAIR, MUTED, Drawing, number, width_of
 from durablenb.views.words import plural, states_text

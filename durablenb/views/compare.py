@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from durablenb.queries.compare import Comparison, Pair, Side
-from durablenb.queries.steps import Call
+from durablenb.queries.changes.compare import Comparison, Pair, Side
+from durablenb.queries.instance.steps import Call
 from durablenb.queries.text import shortened, table_text
 from durablenb.views.html import Markup, card, code, fold, heading, line, markup, picture, table
 from durablenb.views.palette import BLUE, RED, SOLIDS, VIOLET

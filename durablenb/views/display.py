@@ -10,17 +10,17 @@ from durablenb.model.display import Card, HubView
 from durablenb.model.failures import FailureDetails
 from durablenb.model.retries import RetryOptions
 from durablenb.model.status import DurableOrchestrationStatus
-from durablenb.queries.compare import Comparison
-from durablenb.queries.entity import EntityPicture
-from durablenb.queries.fits import FitReport
-from durablenb.queries.history import History
-from durablenb.queries.instances import InstanceList
-from durablenb.queries.logs import Log
-from durablenb.queries.picture import Picture
-from durablenb.queries.progress import Standing
-from durablenb.queries.replay import Replay
-from durablenb.queries.sequence import SequenceDiagram
-from durablenb.queries.upgrades import UpgradeReport
+from durablenb.queries.changes.compare import Comparison
+from durablenb.queries.changes.fits import FitReport
+from durablenb.queries.changes.upgrades import UpgradeReport
+from durablenb.queries.entities.picture import EntityPicture
+from durablenb.queries.hub.instances import InstanceList
+from durablenb.queries.instance.history import History
+from durablenb.queries.instance.logs import Log
+from durablenb.queries.instance.picture import Picture
+from durablenb.queries.instance.progress import Standing
+from durablenb.queries.replays.replay import Replay
+from durablenb.queries.sequence.diagram import SequenceDiagram
 from durablenb.views import cards, entity, logs, texts
 from durablenb.views.account import account_of
 from durablenb.views.compare import comparison_card, comparison_text

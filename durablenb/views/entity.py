@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from durablenb.model.failures import FailureDetails
-from durablenb.queries.entity import EntityPicture, Operation
+from durablenb.queries.entities.picture import EntityPicture, Operation
 from durablenb.queries.text import shortened, table_text
 from durablenb.views.html import (
     Markup,

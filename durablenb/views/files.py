@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 
 from durablenb.model.display import HubView
-from durablenb.queries.picture import Picture
+from durablenb.queries.instance.picture import Picture
 from durablenb.views.cards import hub_card, picture_card
 from durablenb.views.graph import graph_svg, sentence_of
 from durablenb.views.palette import PILL, look_of, pill

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from durablenb.queries.fits import Fit, FitReport, Parting
-from durablenb.queries.upgrades import UpgradeReport
+from durablenb.queries.changes.fits import Fit, FitReport, Parting
+from durablenb.queries.changes.upgrades import UpgradeReport
 from durablenb.views.html import Markup, badge, card, code, fold, heading, line, markup, picture, table
 from durablenb.views.palette import LOOKS, Look, draw_glyph
 from durablenb.views.svg import MUTED, WIDTH, Drawing, width_of

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import astuple
 
-from durablenb.queries.fleet import EntityCounts, Fleet
+from durablenb.queries.hub.fleet import EntityCounts, Fleet
 from durablenb.views.palette import draw_glyph, look_of
 from durablenb.views.svg import HAIR, MUTED, RIM, WIDTH, Drawing, number, width_of
 from durablenb.views.words import plural

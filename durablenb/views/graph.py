@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from durablenb.queries.picture import Picture
-from durablenb.queries.steps import CallState, Flow, Step
+from durablenb.queries.instance.picture import Picture
+from durablenb.queries.instance.steps import CallState, Flow, Step
 from durablenb.views.boxes import draw_box
 from durablenb.views.cells import MANY, draw_cells
 from durablenb.views.layout import MARGIN, Layout, layout_of

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from durablenb.core.records import name_in
 from durablenb.model.events import Event
 from durablenb.model.failures import FailureDetails
-from durablenb.queries.naming import family_in
+from durablenb.queries.instance.naming import family_in
 from durablenb.views.html import Markup, code, table, unbroken
 from durablenb.views.traces import short_type
 from durablenb.views.words import bare, moment

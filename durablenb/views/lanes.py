@@ -6,8 +6,8 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from durablenb.queries.steps import Call
-from durablenb.queries.timeline import Kind, Span
+from durablenb.queries.instance.steps import Call
+from durablenb.queries.instance.timeline import Kind, Span
 from durablenb.views.marks import call_key, mark_of
 from durablenb.views.palette import AMBER, RED, SOLIDS, VIOLET, call_look
 from durablenb.views.scale import Scale

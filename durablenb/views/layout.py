@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from durablenb.queries.folding import MOST_STAGES
-from durablenb.queries.graph import Link, links_of
-from durablenb.queries.steps import Flow, Join, Loop, Place, Step
+from durablenb.queries.instance.folding import MOST_STAGES
+from durablenb.queries.instance.graph import Link, links_of
+from durablenb.queries.instance.steps import Flow, Join, Loop, Place, Step
 from durablenb.views.nodes import DOT, Box, boxes_of, end_of, gathered, start
 from durablenb.views.svg import WIDTH
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from durablenb.queries.picture import Picture
+from durablenb.queries.instance.picture import Picture
 from durablenb.views.density import ASKED
 from durablenb.views.lanes import Lane
 from durablenb.views.palette import AMBER, GREEN, RED, SOLIDS, TINTS

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from string import ascii_lowercase
 
-from durablenb.queries.graph import Link
-from durablenb.queries.steps import Join, Place
+from durablenb.queries.instance.graph import Link
+from durablenb.queries.instance.steps import Join, Place
 from durablenb.views.layout import MARGIN, Layout
 from durablenb.views.nodes import Box
 from durablenb.views.svg import MUTED, PLATE, Drawing, number

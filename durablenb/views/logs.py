@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from durablenb.model.logs import LogLine
-from durablenb.queries.logs import Log, text_of
+from durablenb.queries.instance.logs import Log, text_of
 from durablenb.queries.text import table_text
 from durablenb.views.html import Markup, block, card, code, fold, heading, line, markup, table
 from durablenb.views.words import moment, plural

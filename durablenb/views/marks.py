@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from durablenb.queries.steps import Call, Step
+from durablenb.queries.instance.steps import Call, Step
 from durablenb.views.svg import cleaned
 
 

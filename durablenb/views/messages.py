@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from durablenb.queries.dialogue import Form, Message
+from durablenb.queries.sequence.dialogue import Form, Message
 from durablenb.views.palette import GREEN, LOOKS, RED, SOLIDS, draw_glyph
 from durablenb.views.svg import INK, MUTED, PLATE, WIDTH, Drawing, number, width_of
 

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from durablenb.queries.steps import CALL_STATES, CallState, Place, Step
-from durablenb.queries.timeline import Kind
+from durablenb.queries.instance.steps import CALL_STATES, CallState, Place, Step
+from durablenb.queries.instance.timeline import Kind
 from durablenb.views.svg import cleaned, width_of
 from durablenb.views.words import lasting, parted, plural, states_text, step_text
 

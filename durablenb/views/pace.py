@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from durablenb.queries.pace import SECONDS, Pace
+from durablenb.queries.hub.pace import SECONDS, Pace
 from durablenb.views.palette import BLUE, RED, SOLIDS
 from durablenb.views.svg import HAIR, MUTED, WIDTH, Drawing, number
 from durablenb.views.words import moment, plural

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from durablenb.queries.steps import CallState
-from durablenb.queries.timeline import Kind
+from durablenb.queries.instance.steps import CallState
+from durablenb.queries.instance.timeline import Kind
 from durablenb.views.svg import Drawing, width_of
 
 GREEN, RED, BLUE, AMBER, GREY, VIOLET = "#166b30", "#b42318", "#0b5cad", "#8a5300", "#57606a", "#6b3fa0"

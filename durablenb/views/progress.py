@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from durablenb.queries.progress import Standing, StepCount
+from durablenb.queries.instance.progress import Standing, StepCount
 from durablenb.queries.text import shortened, table_text
 from durablenb.views.html import Markup, badge, card, code, heading, line, markup, table
 from durablenb.views.palette import GREEN, RED, SOLIDS, look_of

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from durablenb.queries.dialogue import Message
-from durablenb.queries.lifelines import Lifeline, Role
-from durablenb.queries.parts import Gap, Part, Round, gap_text
-from durablenb.queries.sequence import SequenceDiagram
+from durablenb.queries.sequence.diagram import SequenceDiagram
+from durablenb.queries.sequence.dialogue import Message
+from durablenb.queries.sequence.lifelines import Lifeline, Role
+from durablenb.queries.sequence.parts import Gap, Part, Round, gap_text
 from durablenb.views.html import block, card, code, fold, heading, markup, picture
 from durablenb.views.messages import draw_message
 from durablenb.views.palette import AMBER, BLUE, GREEN, GREY, LOOKS, SOLIDS, TINTS, VIOLET, draw_glyph

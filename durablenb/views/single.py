@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 from durablenb.model.display import Displayed
-from durablenb.queries.bars import timeline_text
-from durablenb.queries.picture import Picture
+from durablenb.queries.instance.bars import timeline_text
+from durablenb.queries.instance.picture import Picture
 from durablenb.views.graph import graph_svg
 from durablenb.views.html import badge, card, code, heading, line, markup, picture
 from durablenb.views.palette import look_of

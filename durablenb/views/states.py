@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import Any
 
-from durablenb.queries.entity import EntityPicture, Operation, OperationStatus
-from durablenb.queries.numbers import Course, course_of
+from durablenb.queries.entities.numbers import Course, course_of
+from durablenb.queries.entities.picture import EntityPicture, Operation, OperationStatus
 from durablenb.views.palette import BLUE, GREEN, LOOKS, RED, SOLIDS, TINTS, Look, draw_glyph
 from durablenb.views.svg import HAIR, INK, MUTED, WIDTH, Drawing, fitted, number, width_of
 from durablenb.views.words import figure, moment, plural

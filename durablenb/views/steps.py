@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from durablenb.queries.passed import Mark
+from durablenb.queries.replays.passed import Mark
 from durablenb.views.html import Markup
 from durablenb.views.palette import BLUE, LOOKS, Look, draw_glyph, look_of
 from durablenb.views.svg import Drawing

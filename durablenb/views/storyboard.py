@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from durablenb.queries import verdicts
-from durablenb.queries.passed import Lines
-from durablenb.queries.replay import Replay
-from durablenb.queries.stepping import Step
+from durablenb.queries.replays import verdicts
+from durablenb.queries.replays.passed import Lines
+from durablenb.queries.replays.replay import Replay
+from durablenb.queries.replays.stepping import Step
 from durablenb.views.html import Markup, badge, card, code, fold, heading, line, markup, picture, table
 from durablenb.views.palette import draw_glyph
 from durablenb.views.steps import step_look

@@ -7,10 +7,10 @@ from dataclasses import fields
 from durablenb.model.display import Card, HubView
 from durablenb.model.failures import FailureDetails
 from durablenb.model.retries import RetryOptions
-from durablenb.queries.fleet import Fleet
-from durablenb.queries.history import History
-from durablenb.queries.instances import InstanceList
-from durablenb.queries.picture import Picture
+from durablenb.queries.hub.fleet import Fleet
+from durablenb.queries.hub.instances import InstanceList
+from durablenb.queries.instance.history import History
+from durablenb.queries.instance.picture import Picture
 from durablenb.queries.text import shortened, table_text
 from durablenb.views.cards import fork_words
 from durablenb.views.history import shown_runs

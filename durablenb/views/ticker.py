@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, Self, TextIO
 
 from durablenb.model.display import options
-from durablenb.queries.progress import Standing
+from durablenb.queries.instance.progress import Standing
 from durablenb.views.progress import progress_card, progress_line, progress_text
 
 log = logging.getLogger("durablenb")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 from datetime import datetime
 
-from durablenb.queries.picture import Picture
-from durablenb.queries.steps import Call, shared_name
-from durablenb.queries.timeline import OF_ENTITIES, Kind
+from durablenb.queries.instance.picture import Picture
+from durablenb.queries.instance.steps import Call, shared_name
+from durablenb.queries.instance.timeline import OF_ENTITIES, Kind
 from durablenb.views.density import draw_density
 from durablenb.views.lanes import Lane, arrange, draw_bars, end_of
 from durablenb.views.legend import draw_legend

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from durablenb.queries.waits import Wait
+from durablenb.queries.instance.waits import Wait
 from durablenb.views.html import Markup, badge, code, line, markup, table, unbroken
 from durablenb.views.palette import LOOKS, Look
 from durablenb.views.words import lasting

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from durablenb.queries.durations import lasting as lasting  # it belongs to these words, too
-from durablenb.queries.steps import Call, CallState, Step
-from durablenb.queries.timeline import OF_ENTITIES, Kind
+from durablenb.queries.instance.steps import Call, CallState, Step
+from durablenb.queries.instance.timeline import OF_ENTITIES, Kind
 
 _WORDS: dict[CallState, str] = {
     "failed": "failed",

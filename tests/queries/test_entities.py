@@ -8,10 +8,10 @@ import duckdb
 import pytest
 
 import durablenb as df
-from durablenb.queries.entities import entity_picture_of
-from durablenb.queries.entity import Operation
-from durablenb.queries.numbers import course_of
-from durablenb.queries.queues import queue_text, queues_of
+from durablenb.queries.entities.numbers import course_of
+from durablenb.queries.entities.picture import Operation
+from durablenb.queries.entities.queues import queue_text, queues_of
+from durablenb.queries.entities.reader import entity_picture_of
 from tests.views.reading import bundle_of, page_of, text_of
 
 BEGIN = datetime(2026, 1, 1)

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from durablenb.model.status import DurableOrchestrationStatus
-from durablenb.queries.following import Following
-from durablenb.queries.picture import picture_of
+from durablenb.queries.instance.following import Following
+from durablenb.queries.instance.picture import picture_of
 from tests.properties.drivers import ByHand
 from tests.properties.programs import programs
 from tests.views import scenes

@@ -6,7 +6,7 @@ import pytest
 
 import durablenb as df
 from durablenb.model.events import ExecutionStarted
-from durablenb.queries.history import History
+from durablenb.queries.instance.history import History
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 import durablenb as df
-from durablenb.queries.bars import timeline_text
-from durablenb.queries.timeline import spans_of
+from durablenb.queries.instance.bars import timeline_text
+from durablenb.queries.instance.timeline import spans_of
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from durablenb.engine.machine import EngineOptions
 from durablenb.model.events import Event, OrchestratorStarted
-from durablenb.queries.bench import ReadingBench
-from durablenb.queries.replay import Replay
+from durablenb.queries.changes.bench import ReadingBench
+from durablenb.queries.replays.replay import Replay
 from tests.histories.replaying import replay
 
 

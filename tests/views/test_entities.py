@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import durablenb as df
-from durablenb.queries.flow import flow_of
-from durablenb.queries.steps import Flow
+from durablenb.queries.instance.flow import flow_of
+from durablenb.queries.instance.steps import Flow
 from tests.views.reading import bundle_of, page_of, scene, text_of
 from tests.views.scenes import AUDIT, SCENES, A, B, Stage, furnish, stage
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import durablenb as df
-from durablenb.queries.picture import Picture as InstancePicture
+from durablenb.queries.instance.picture import Picture as InstancePicture
 from tests.views.reading import SVG, Page, Picture, page_of
 from tests.views.scenes import SCENES, stage
 

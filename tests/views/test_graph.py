@@ -8,8 +8,8 @@ import networkx
 import pytest
 
 import durablenb as df
-from durablenb.queries.flow import flow_of
-from durablenb.queries.graph import graph_of
+from durablenb.queries.instance.flow import flow_of
+from durablenb.queries.instance.graph import graph_of
 from tests.views.reading import scene
 from tests.views.scenes import SCENES, Stage, stage
 

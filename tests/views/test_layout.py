@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from durablenb.queries.flow import flow_of
+from durablenb.queries.instance.flow import flow_of
 from durablenb.views import palette, svg
 from durablenb.views.cells import _CALM
 from durablenb.views.layout import MARGIN, Layout, layout_of

@@ -223,7 +223,8 @@ def test_importing_loads_no_views_and_no_networkx() -> None:
     code = (
         "import durablenb, sys; hub = durablenb.TaskHub(':memory:'); hub.close(); "
         "print([name for name in sys.modules if name.startswith(('durablenb.views', 'networkx', 'IPython', "
-        "'xml', 'durablenb.queries.steps', 'durablenb.queries.picture', 'durablenb.queries.fleet'))])"
+        "'xml', 'durablenb.queries.instance.steps', 'durablenb.queries.instance.picture', "
+        "'durablenb.queries.hub.fleet'))])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

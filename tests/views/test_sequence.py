@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import durablenb as df
-from durablenb.queries.parts import MOST_MESSAGES, Gap, Round
-from durablenb.queries.sequence import SequenceDiagram
+from durablenb.queries.sequence.diagram import SequenceDiagram
+from durablenb.queries.sequence.parts import MOST_MESSAGES, Gap, Round
 from tests.views.reading import Page, bundle_of, page_of, scene, text_of
 from tests.views.scenes import SCENES, stage
 from tests.views.test_hostile import PAYLOADS, harmless, hostile

@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from durablenb.queries.calls import calls_of
-from durablenb.queries.flow import flow_of
-from durablenb.queries.folding import Fold, folds_of
-from durablenb.queries.steps import Flow
-from durablenb.queries.waits import Obstacle, waits_of
+from durablenb.queries.instance.calls import calls_of
+from durablenb.queries.instance.flow import flow_of
+from durablenb.queries.instance.folding import Fold, folds_of
+from durablenb.queries.instance.steps import Flow
+from durablenb.queries.instance.waits import Obstacle, waits_of
 from tests.views.reading import scene
 from tests.views.scenes import stage
 

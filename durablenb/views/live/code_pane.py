@@ -6,7 +6,7 @@ from collections.abc import Collection
 from difflib import unified_diff
 from textwrap import dedent
 
-from durablenb.queries.stepping import Step
+from durablenb.queries.replays.stepping import Step
 from durablenb.views.html import Markup, block, fold, line, markup
 from durablenb.views.live.parts import attributes
 from durablenb.views.live.place import Place

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from durablenb.queries.picture import Picture
-from durablenb.queries.waits import Wait
+from durablenb.queries.instance.picture import Picture
+from durablenb.queries.instance.waits import Wait
 from durablenb.views.cards import failure_table
 from durablenb.views.html import Markup, code, line, markup, table, unbroken
 from durablenb.views.live.parts import badge, button, field, row

@@ -10,7 +10,7 @@ from durablenb.model.errors import FunctionNotFoundError, TypeNotRegisteredError
 from durablenb.model.events import Event, ExecutionStarted
 from durablenb.model.status import DurableOrchestrationStatus
 from durablenb.ports.store import Record
-from durablenb.queries.replay import Replay
+from durablenb.queries.replays.replay import Replay
 from durablenb.views.live.place import Place
 from durablenb.views.live.sight import Instance
 from durablenb.views.live.trials import Trials

@@ -8,8 +8,8 @@ from typing import Any
 
 from durablenb.model.failures import FailureDetails
 from durablenb.model.logs import LogLine
-from durablenb.queries.steps import CALL_STATES, Call, Step
-from durablenb.queries.timeline import Span
+from durablenb.queries.instance.steps import CALL_STATES, Call, Step
+from durablenb.queries.instance.timeline import Span
 from durablenb.views.cards import failure_table
 from durablenb.views.history import readable
 from durablenb.views.html import Markup, block, code, line, markup, table, unbroken

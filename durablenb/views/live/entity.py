@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import traitlets
 
 from durablenb.model.failures import FailureDetails
-from durablenb.queries.entity import EntityPicture
+from durablenb.queries.entities.picture import EntityPicture
 from durablenb.views.cards import failure_table
 from durablenb.views.entity import queue_fold
 from durablenb.views.history import readable

@@ -12,8 +12,8 @@ from typing import Any
 import traitlets
 
 from durablenb.model.events import Event
-from durablenb.queries.replay import Replay
-from durablenb.queries.stepping import Step
+from durablenb.queries.replays.replay import Replay
+from durablenb.queries.replays.stepping import Step
 from durablenb.views.html import Markup, card, heading, markup
 from durablenb.views.live.beside import still_of
 from durablenb.views.live.code_pane import code_pane

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from durablenb.model.status import DurableOrchestrationStatus
-from durablenb.queries import verdicts
-from durablenb.queries.replay import Replay
-from durablenb.queries.stepping import Step
+from durablenb.queries.replays import verdicts
+from durablenb.queries.replays.replay import Replay
+from durablenb.queries.replays.stepping import Step
 from durablenb.views.html import Markup, block, code, fold, line, markup, table
 from durablenb.views.live.code_pane import what_changed
 from durablenb.views.live.guess import Guesses

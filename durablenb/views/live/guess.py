@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from durablenb.core.records import name_in
 from durablenb.model.events import TaskScheduled
-from durablenb.queries.replay import Replay
-from durablenb.queries.stepping import Step
+from durablenb.queries.replays.replay import Replay
+from durablenb.queries.replays.stepping import Step
 from durablenb.views.html import Markup, line, markup
 from durablenb.views.live.parts import button, row
 

@@ -10,8 +10,8 @@ import ipywidgets
 import traitlets
 
 from durablenb.model.display import HubView
-from durablenb.queries.fleet import Fleet
-from durablenb.queries.pace import Pace
+from durablenb.queries.hub.fleet import Fleet
+from durablenb.queries.hub.pace import Pace
 from durablenb.views.fleet import fleet_svg
 from durablenb.views.html import Markup, line, markup, unbroken
 from durablenb.views.live.beside import Beside, still_of

@@ -11,9 +11,9 @@ import traitlets
 from durablenb.model.errors import InstanceNotFoundError
 from durablenb.model.events import TERMINAL, ContinueAsNew, ExecutionStarted
 from durablenb.model.status import DurableOrchestrationStatus
-from durablenb.queries.following import Following
-from durablenb.queries.picture import Picture, picture_of
-from durablenb.queries.steps import Call, Step
+from durablenb.queries.instance.following import Following
+from durablenb.queries.instance.picture import Picture, picture_of
+from durablenb.queries.instance.steps import Call, Step
 from durablenb.views.graph import graph_svg, sentence_of
 from durablenb.views.live.beside import still_of
 from durablenb.views.live.controls import head, waits

@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection
 
 from durablenb.core.records import name_in
 from durablenb.model.events import Event, OrchestratorStarted
-from durablenb.queries.replay import Replay
-from durablenb.queries.stepping import Step
+from durablenb.queries.replays.replay import Replay
+from durablenb.queries.replays.stepping import Step
 from durablenb.views.history import value_of
 from durablenb.views.html import Markup, code, line, markup
 from durablenb.views.live.parts import attributes, button, row

@@ -5,9 +5,9 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection
 
-from durablenb.queries.passed import Lines
-from durablenb.queries.replay import Replay
-from durablenb.queries.stepping import Step
+from durablenb.queries.replays.passed import Lines
+from durablenb.queries.replays.replay import Replay
+from durablenb.queries.replays.stepping import Step
 
 
 class Place:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from durablenb.model.status import DurableOrchestrationStatus
 from durablenb.ports.store import Record
-from durablenb.queries.following import AskQueues
-from durablenb.queries.logs import Log
-from durablenb.queries.waits import Obstacle
+from durablenb.queries.instance.following import AskQueues
+from durablenb.queries.instance.logs import Log
+from durablenb.queries.instance.waits import Obstacle
 
 if TYPE_CHECKING:
     from durablenb.queries.sql import Relation

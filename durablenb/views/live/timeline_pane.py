@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from durablenb.queries.picture import Picture
-from durablenb.queries.steps import CALL_STATES, Call
+from durablenb.queries.instance.picture import Picture
+from durablenb.queries.instance.steps import CALL_STATES, Call
 from durablenb.views.html import Markup, line, markup, table
 from durablenb.views.live.parts import button, choice, field, figure, mark, row
 from durablenb.views.marks import call_key

@@ -7,7 +7,7 @@ from typing import Any
 
 from durablenb.core.records import described
 from durablenb.model.events import ARRIVALS, Event
-from durablenb.queries.replay import Replay
+from durablenb.queries.replays.replay import Replay
 from durablenb.views.html import Markup, fold, line, markup
 from durablenb.views.live.parts import button, field, row
 from durablenb.views.words import plural

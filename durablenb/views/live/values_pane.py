@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from durablenb.queries.replay import Replay
-from durablenb.queries.stepping import Step
+from durablenb.queries.replays.replay import Replay
+from durablenb.queries.replays.stepping import Step
 from durablenb.views.html import Markup, code, line, markup, unbroken
 from durablenb.views.words import moment, plural
 

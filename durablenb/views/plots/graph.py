@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.axes import Axes
 
-from durablenb.queries.picture import Picture
+from durablenb.queries.instance.picture import Picture
 from durablenb.views.graph import draw_graph
 from durablenb.views.layout import MARGIN
 from durablenb.views.plots.axes import new_axes

@@ -12,7 +12,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.transforms import offset_copy
 
-from durablenb.queries.steps import Call
+from durablenb.queries.instance.steps import Call
 from durablenb.queries.text import shortened
 from durablenb.views.plots.axes import points_in, points_of
 from durablenb.views.plots.axis import TimeAxis

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from heapq import heappop, heappush
 
-from durablenb.queries.steps import Call
-from durablenb.queries.timeline import Span
+from durablenb.queries.instance.steps import Call
+from durablenb.queries.instance.timeline import Span
 from durablenb.views.lanes import Lane
 
 MOST_LANES = 30

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.collections import LineCollection, PolyCollection
 
-from durablenb.queries.steps import CallState
-from durablenb.queries.timeline import Kind
+from durablenb.queries.instance.steps import CallState
+from durablenb.queries.instance.timeline import Kind
 from durablenb.views.palette import AMBER, RED, SOLIDS, call_look
 from durablenb.views.plots.axis import TimeAxis
 from durablenb.views.plots.colours import RGB, Colours

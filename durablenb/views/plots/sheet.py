@@ -7,7 +7,7 @@ from typing import cast
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, SubFigure
 
-from durablenb.queries.picture import Picture
+from durablenb.queries.instance.picture import Picture
 from durablenb.views.graph import draw_graph
 from durablenb.views.plots.axes import scale_of_text
 from durablenb.views.plots.drawing import PER_INCH, AxesDrawing

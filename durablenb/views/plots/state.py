@@ -9,7 +9,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from durablenb.queries.courses import Courses
+from durablenb.queries.entities.courses import Courses
 from durablenb.queries.text import shortened
 from durablenb.views.palette import RED
 from durablenb.views.plots.axes import SERIES, add_legend, days_of, new_axes, scale_of_text, show_dates

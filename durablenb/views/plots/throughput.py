@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from numpy.typing import NDArray
 
+from durablenb.queries.hub.throughput import Throughput
 from durablenb.queries.text import shortened
-from durablenb.queries.throughput import Throughput
 from durablenb.views.palette import GREY, RED, SOLIDS
 from durablenb.views.plots.axes import SERIES, add_legend, days_of, new_axes, scale_of_text, show_dates
 from durablenb.views.plots.colours import Colours

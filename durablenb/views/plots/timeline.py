@@ -8,9 +8,9 @@ from datetime import datetime
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
-from durablenb.queries.picture import Picture
-from durablenb.queries.steps import Call, CallState
-from durablenb.queries.timeline import Span
+from durablenb.queries.instance.picture import Picture
+from durablenb.queries.instance.steps import Call, CallState
+from durablenb.queries.instance.timeline import Span
 from durablenb.views.palette import call_look
 from durablenb.views.plots.axes import add_legend, new_axes, scale_of_text
 from durablenb.views.plots.axis import TimeAxis

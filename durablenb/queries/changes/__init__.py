@@ -1,0 +1,1 @@
+"""Whether other code fits, what became of forks, and where two histories part."""

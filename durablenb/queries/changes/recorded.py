@@ -1,0 +1,76 @@
+"""Whether code fits the instances of a file that is only read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
+
+from durablenb.core.registry import Code
+from durablenb.engine.transcript import SILENCE, speaking
+from durablenb.model.events import Event
+from durablenb.model.status import InstanceState
+from durablenb.ports.store import InstanceQuery
+from durablenb.queries.changes.bench import ReadingBench
+from durablenb.queries.changes.fitting import Fitting
+from durablenb.queries.changes.targets import Case, Targets, last_execution
+from durablenb.queries.file.recorded import RecordedInstance
+from durablenb.queries.replays.replay import Replay
+from durablenb.store.statements import LOAD_MANY
+from durablenb.store.states import Ask, states_of
+from durablenb.store.wire import from_row
+
+if TYPE_CHECKING:
+    from durablenb.queries.file.file import HubFile
+
+
+class FileHistories:
+    """The instances of a file, and their histories.
+
+    Parameters
+    ----------
+    ask
+        Answers a statement.
+    """
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
+
+    def states(self, query: InstanceQuery) -> list[InstanceState]:
+        """The states of the instances that the query is about."""
+        return states_of(self._ask, query)
+
+    def load(self, instance_ids: Sequence[str]) -> dict[str, list[Event]]:
+        """The current execution's history of each instance, since its last rewind."""
+        rows = sorted(self._ask(LOAD_MANY, [list(instance_ids)]), key=itemgetter(0))
+        found: dict[str, list[Event]] = {}
+        for record in map(from_row, rows):
+            found.setdefault(record.instance_id, []).append(record.event)
+        return {instance_id: last_execution(events) for instance_id, events in found.items()}
+
+
+def fitting_of(file: HubFile, orchestrator: Callable[..., Any]) -> Fitting:
+    """Return what is needed to see whether code fits instances of a file.
+
+    Parameters
+    ----------
+    file
+        Whose instances.
+    orchestrator
+        The code.
+    """
+
+    def own_id(target: object) -> str | None:
+        return target.id if isinstance(target, RecordedInstance) and target._file is file else None
+
+    def replay_of(case: Case, events: Sequence[Event], code: Code) -> Replay:
+        bench = ReadingBench(code.function, (case.instance_id, case.execution_id), file._codec)
+        return Replay(case.instance_id, case.name, bench.trace(events), bench.source, bench)
+
+    return Fitting(
+        Targets(FileHistories(file._ask), (), own_id),
+        file._codec,
+        lambda name, version: Code(orchestrator, None),
+        replay_of,
+        lambda: speaking(SILENCE),
+    )

@@ -1,0 +1,1 @@
+"""What an entity is, did and has to do."""

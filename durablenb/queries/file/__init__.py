@@ -1,0 +1,1 @@
+"""A hub's file, looked into without an engine."""

@@ -1,0 +1,99 @@
+"""One instance as a hub's file has it."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+from durablenb.model.errors import DurableError
+from durablenb.model.status import DurableOrchestrationStatus
+from durablenb.queries.drawn import DrawnInstance
+from durablenb.queries.instance.history import History
+from durablenb.queries.instance.logs import Log
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from durablenb.queries.file.file import HubFile
+    from durablenb.queries.instance.picture import Picture
+    from durablenb.queries.sequence.diagram import SequenceDiagram
+
+
+class RecordedInstance(DrawnInstance):
+    """One instance of a file that is only read; `HubFile.handle` gives it.
+
+    What there is to look at is called as in a `Handle`. A notebook shows it as it was when the file was last
+    written.
+    """
+
+    def __init__(self, file: HubFile, instance_id: str) -> None:
+        self._file = file
+        self.id = instance_id
+        """The instance's id."""
+
+    def status(self) -> DurableOrchestrationStatus:
+        """Return where the instance stands; a false status if it was purged."""
+        return self._file.status(self.id)
+
+    def history(self) -> History:
+        """Return the events of the instance, of all its executions, oldest first.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If it was purged.
+        """
+        return self._file.history(self.id)
+
+    def logs(
+        self, *, level: int | str | None = None, task_id: int | None = None, name: str | None = None
+    ) -> Log:
+        """Return what the instance and its sub-orchestrations printed and logged; see `Handle.logs`.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If it was purged.
+        """
+        return self._file.logs(self.id).only(level=level, task_id=task_id, name=name)
+
+    def sequence(self) -> SequenceDiagram:
+        """Return what the orchestration and its partners said to each other, as a sequence diagram.
+
+        Its `to_mermaid` is the same as text in Mermaid's language.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If it was purged.
+        """
+        from durablenb.queries.sequence.diagram import SequenceDiagram  # what only pictures need
+
+        return SequenceDiagram(self.id, self.history())
+
+    def _reader(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        return self._file.connection()
+
+    def _shown(self) -> Picture:
+        from durablenb.queries.changes.forks import forks_of
+        from durablenb.queries.instance.picture import picture_of
+
+        now, ask_queues = self._file.last_written(), self._file.queues
+        with self._reader() as connection:
+            forks = forks_of(connection, self.id)
+        return picture_of(self.status(), self.history(), now=now, ask_queues=ask_queues, forks=forks)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, RecordedInstance):
+            return NotImplemented
+        return (self._file, self.id) == (other._file, other.id)
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def __repr__(self) -> str:
+        try:
+            status = self.status()
+        except DurableError:
+            return f"<instance {self.id} of a closed file>"
+        return repr(status) if status else f"<instance {self.id}: purged>"

@@ -1,0 +1,1 @@
+"""What one instance did, when, and what it waits for: history, steps, graph, timeline."""

@@ -1,0 +1,1 @@
+"""What was said in an orchestration, as a sequence diagram."""
