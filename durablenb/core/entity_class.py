@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import inspect
 import typing
 from collections.abc import Callable, Iterator
@@ -85,6 +84,8 @@ class EntityClass:
         if name.lower() == DELETE:
             return None
         known = sorted({*self.operations, DELETE})
+        import difflib  # for messages alone
+
         close = difflib.get_close_matches(name, known, n=1)
         meant = f" Did you mean {close[0]!r}?" if close else ""
         raise FunctionNotFoundError(

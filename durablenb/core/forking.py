@@ -8,7 +8,7 @@ Past.of_fork(...)         as the new instance has them, and what of it has to be
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -38,6 +38,7 @@ from durablenb.model.events import (
     TimerCreated,
 )
 from durablenb.model.failures import FailureDetails
+from durablenb.model.plain import Plain, plain
 
 _ENDS: dict[type[Event], tuple[Callable[..., Event], Callable[..., Event]]] = {
     TaskScheduled: (TaskCompleted, TaskFailed),
@@ -144,8 +145,8 @@ def last_of(history: Sequence[Event], keys: Iterable[int | str]) -> int | None:
     return max(found, default=None)
 
 
-@dataclass(frozen=True)
-class Past:
+@plain
+class Past(Plain):
     """The past that a fork shares with its origin.
 
     Parameters

@@ -14,6 +14,7 @@ from durablenb.core.versions import VersionMatch, matching, newest
 from durablenb.model.entities import checked_entity_name
 from durablenb.model.errors import FunctionNotFoundError
 from durablenb.model.ids import checked_text
+from durablenb.model.plain import Plain, plain
 from durablenb.model.source import Source
 
 NAME_ATTRIBUTE = "__durable_name__"
@@ -68,8 +69,8 @@ class Activity:
         )
 
 
-@dataclass(frozen=True)
-class Code:
+@plain
+class Code(Plain):
     """What instances of an orchestrator run.
 
     Parameters

@@ -7,7 +7,6 @@ import logging
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -51,6 +50,7 @@ from durablenb.model.events import (
 )
 from durablenb.model.failures import failure_of
 from durablenb.model.payloads import Codec
+from durablenb.model.plain import Plain, plain
 from durablenb.ports.clock import Clock
 from durablenb.ports.store import Store
 
@@ -60,8 +60,8 @@ LOAD_TOGETHER = 64
 """Histories that are read with one query."""
 
 
-@dataclass(frozen=True)
-class EpisodeOptions:
+@plain
+class EpisodeOptions(Plain):
     """How orchestrators are run."""
 
     verify_replay: bool = False

@@ -9,7 +9,7 @@ time.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from durablenb.core.registry import Registry
@@ -37,6 +37,7 @@ from durablenb.model.events import (
     TimerFired,
 )
 from durablenb.model.payloads import Codec
+from durablenb.model.plain import Plain, plain
 from durablenb.ports.clock import Clock
 from durablenb.ports.store import OpenInstance, Store
 from durablenb.values.codec import ValueCodec
@@ -45,8 +46,8 @@ POISON_LIMIT = 5
 """Deaths in a row in one instance's replay after which it is held."""
 
 
-@dataclass(frozen=True)
-class EngineOptions:
+@plain
+class EngineOptions(Plain):
     """How an engine works. `is_strict` holds back an activity until its `TaskScheduled` is on disk."""
 
     is_strict: bool = True
@@ -55,8 +56,8 @@ class EngineOptions:
     codec: Codec = field(default_factory=ValueCodec)
 
 
-@dataclass(frozen=True)
-class World:
+@plain
+class World(Plain):
     """What a machine works with. `seen` has the names of orchestrators that were registered by now."""
 
     store: Store

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +12,7 @@ from durablenb.core.entity import Asked, DurableEntityContext, Signal, Start
 from durablenb.model.entities import EntityId
 from durablenb.model.failures import FailureDetails
 from durablenb.model.payloads import Codec
+from durablenb.model.plain import Plain, plain
 
 log = logging.getLogger("durablenb")
 
@@ -47,8 +47,8 @@ class Done(NamedTuple):
     ended: float
 
 
-@dataclass(frozen=True)
-class BatchFunction:
+@plain
+class BatchFunction(Plain):
     """What an executor calls for a batch: the entity's function for each operation."""
 
     function: Callable[[DurableEntityContext], Any]
@@ -138,8 +138,8 @@ class _Run:
         self.done.append(Done(self._asked.number, outcome, self._state, sent, self._started, ended))
 
 
-@dataclass(frozen=True)
-class Verbatim:
+@plain
+class Verbatim(Plain):
     """Hands on a batch, and what was done of it, as they are: all values in them are text already."""
 
     codec: Codec

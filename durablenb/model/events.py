@@ -7,14 +7,15 @@ orchestrator looked at all that had arrived before it; what it then asked for fo
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 from durablenb.model.failures import FailureDetails
+from durablenb.model.plain import Plain, plain
 
 
-@dataclass(frozen=True, slots=True)
-class ParentInstance:
+@plain
+class ParentInstance(Plain):
     """Who started a sub-orchestration, or asked an entity for something, and which task that is there."""
 
     instance_id: str
@@ -23,8 +24,8 @@ class ParentInstance:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+@plain
+class Origin(Plain):
     """An instance with which a fork shares its past.
 
     Parameters
@@ -49,8 +50,8 @@ class Origin:
     parent_instance_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+@plain
+class Event(Plain):
     """One fact about one execution.
 
     Parameters
@@ -65,7 +66,7 @@ class Event:
     timestamp: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class ExecutionStarted(Event):
     """An execution begins. `generation` counts the executions that continue-as-new made, from 0.
 
@@ -84,12 +85,12 @@ class ExecutionStarted(Event):
     forked_from: tuple[Origin, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class OrchestratorStarted(Event):
     """An episode begins: the orchestrator takes note of all that has arrived."""
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class TaskScheduled(Event):
     """An activity was asked for. A retry's later attempts carry the first one's id in `retry_of`."""
 
@@ -100,7 +101,7 @@ class TaskScheduled(Event):
     retry_of: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class TaskCompleted(Event):
     """An activity returned. `worker` is where it ran: a thread, a process, None in the hub's own thread."""
 
@@ -110,7 +111,7 @@ class TaskCompleted(Event):
     worker: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class TaskFailed(Event):
     """An activity raised."""
 
@@ -120,7 +121,7 @@ class TaskFailed(Event):
     worker: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class SubOrchestrationInstanceCreated(Event):
     """A child was asked for; its `ExecutionStarted` is in the same transaction."""
 
@@ -133,7 +134,7 @@ class SubOrchestrationInstanceCreated(Event):
     retry_of: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class SubOrchestrationInstanceCompleted(Event):
     """A child completed."""
 
@@ -141,7 +142,7 @@ class SubOrchestrationInstanceCompleted(Event):
     result: str
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class SubOrchestrationInstanceFailed(Event):
     """A child failed, was terminated, or could not be created."""
 
@@ -149,7 +150,7 @@ class SubOrchestrationInstanceFailed(Event):
     failure: FailureDetails
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class TimerCreated(Event):
     """A timer was asked for. `retry_of` is set where it is the wait before a retry."""
 
@@ -158,21 +159,21 @@ class TimerCreated(Event):
     retry_of: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class TimerFired(Event):
     """A timer was due."""
 
     task_id: int
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class TimerCanceled(Event):
     """The orchestrator gave up waiting for a timer."""
 
     task_id: int
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class EventSubscribed(Event):
     """The orchestrator waits for an external event of that name."""
 
@@ -180,14 +181,14 @@ class EventSubscribed(Event):
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class EventUnsubscribed(Event):
     """The orchestrator gave up waiting for an external event."""
 
     task_id: int
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class CodeAwaited(Event):
     """The orchestrator came to ``yield ...``: it waits to be registered with more code.
 
@@ -198,7 +199,7 @@ class CodeAwaited(Event):
     rest: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class EventRaised(Event):
     """An external event arrived."""
 
@@ -206,7 +207,7 @@ class EventRaised(Event):
     input: str
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class EntityOperationCalled(Event):
     """An operation of an entity was asked for, and its result; the entity's own history has it, too."""
 
@@ -216,7 +217,7 @@ class EntityOperationCalled(Event):
     input: str
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class EntityOperationSignaled(Event):
     """An operation of an entity was asked for, and no result. `deliver_at`: not before that."""
 
@@ -227,7 +228,7 @@ class EntityOperationSignaled(Event):
     deliver_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class EntityOperationCompleted(Event):
     """An operation that was called returned."""
 
@@ -235,7 +236,7 @@ class EntityOperationCompleted(Event):
     result: str
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class EntityOperationFailed(Event):
     """An operation that was called raised; the entity is as it was before."""
 
@@ -243,7 +244,7 @@ class EntityOperationFailed(Event):
     failure: FailureDetails
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class EntityLockRequested(Event):
     """A critical section was asked for. `entity_ids` are in the order in which they are locked."""
 
@@ -251,21 +252,21 @@ class EntityLockRequested(Event):
     entity_ids: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class EntityLockGranted(Event):
     """All entities of a critical section are locked."""
 
     task_id: int
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class EntityUnlockSent(Event):
     """A critical section was left."""
 
     task_id: int
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class OperationEnqueued(Event):
     """Of an entity: an operation was asked for. `caller`: by whom, None for a client.
 
@@ -279,7 +280,7 @@ class OperationEnqueued(Event):
     deliver_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class OperationCompleted(Event):
     """Of an entity: an operation returned. `task_id` is the event id of its `OperationEnqueued`."""
 
@@ -289,7 +290,7 @@ class OperationCompleted(Event):
     worker: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class OperationFailed(Event):
     """Of an entity: an operation raised; state and all that it sent are as if it had not been."""
 
@@ -299,7 +300,7 @@ class OperationFailed(Event):
     worker: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class StateChanged(Event):
     """Of an entity: the state is this after that operation; ``null`` if it was deleted."""
 
@@ -307,7 +308,7 @@ class StateChanged(Event):
     state: str
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class SignalSent(Event):
     """Of an entity: that operation signaled another entity."""
 
@@ -318,7 +319,7 @@ class SignalSent(Event):
     deliver_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class OrchestrationStarted(Event):
     """Of an entity: that operation started an orchestration, which it doesn't wait for."""
 
@@ -327,7 +328,7 @@ class OrchestrationStarted(Event):
     instance_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class LockEnqueued(Event):
     """Of an entity: an orchestration asks for a critical section.
 
@@ -339,70 +340,70 @@ class LockEnqueued(Event):
     position: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class LockTaken(Event):
     """Of an entity: from here on it serves the lock's owner only. `task_id` is that of `LockEnqueued`."""
 
     task_id: int
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class LockReleased(Event):
     """Of an entity: the critical section is over, or isn't asked for any more."""
 
     task_id: int
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class CustomStatusSet(Event):
     """The custom status changed."""
 
     status: str
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class ExecutionSuspended(Event):
     """A client suspended the orchestration."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class ExecutionResumed(Event):
     """A client resumed the orchestration."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class ExecutionRewound(Event):
     """A client rewound a failed execution; what is kept of its history follows once more."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class ExecutionCompleted(Event):
     """The orchestrator returned."""
 
     result: str
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class ExecutionFailed(Event):
     """The orchestrator raised."""
 
     failure: FailureDetails
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class ExecutionTerminated(Event):
     """A client terminated the orchestration."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class ContinueAsNew(Event):
     """The orchestrator asked for a fresh execution with this input."""
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from durablenb.model.display import Displayed
 from durablenb.model.failures import FailureDetails
+from durablenb.model.plain import Plain, plain
 
 
 class OrchestrationRuntimeStatus(StrEnum):
@@ -60,8 +61,8 @@ _TERMINAL = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class InstanceState:
+@plain
+class InstanceState(Plain):
     """An instance as it stands in the journal; payloads are still text."""
 
     instance_id: str

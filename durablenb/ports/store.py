@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
@@ -21,6 +21,7 @@ from durablenb.model.events import (
     TimerCreated,
 )
 from durablenb.model.logs import LogLine
+from durablenb.model.plain import Plain, plain
 from durablenb.model.source import Source
 from durablenb.model.status import InstanceState, OrchestrationRuntimeStatus
 
@@ -43,8 +44,8 @@ class Record(NamedTuple):
     event: Event
 
 
-@dataclass(frozen=True)
-class OpenInstance:
+@plain
+class OpenInstance(Plain):
     """An instance that isn't ended, as recovery needs it: what is pending, and no history."""
 
     instance_id: str
@@ -57,8 +58,8 @@ class OpenInstance:
     pending: list[Pending] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class OpenEntity:
+@plain
+class OpenEntity(Plain):
     """An entity that has something to do, as recovery needs it: what was asked of it and isn't done.
 
     `taken` has the event ids of those locks among `pending` that it has given.
@@ -71,8 +72,8 @@ class OpenEntity:
     taken: set[int] = field(default_factory=set)
 
 
-@dataclass(frozen=True)
-class InstanceQuery:
+@plain
+class InstanceQuery(Plain):
     """Which instances: those that meet every condition given, oldest first."""
 
     instance_ids: tuple[str, ...] | None = None

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, cast
 from durablenb.model.display import Displayed, views
 from durablenb.model.entities import EntityId
 from durablenb.model.errors import DurableError
-from durablenb.queries.instance.history import History
 
 if TYPE_CHECKING:
     import duckdb
     import networkx
     import pandas
     from matplotlib.axes import Axes
+
+    from durablenb.queries.instance.history import History
 
 
 class DrawnInstance(Displayed):

@@ -8,12 +8,13 @@ import os
 import socket
 import sys
 import weakref
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
 from durablenb.model.errors import HubLockedError, StoreError
+from durablenb.model.plain import Plain, plain
 
 if sys.platform == "win32":
     import msvcrt
@@ -49,8 +50,8 @@ _LOG_SUFFIXES = (".wal", ".wal.checkpoint", ".wal.recovery")
 _NOTE_BYTES = 512  # Notes are padded to this, so that a new one hides all of the old one.
 
 
-@dataclass(frozen=True)
-class Holder:
+@plain
+class Holder(Plain):
     """Who holds a hub's file: the note inside its lock file."""
 
     pid: int

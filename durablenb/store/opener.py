@@ -17,13 +17,13 @@ import shutil
 import struct
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
 import duckdb
 
 from durablenb.model.errors import HubLockedError, StoreError
+from durablenb.model.plain import Plain, plain
 from durablenb.store.lockfile import aside_name, check_files, log_files, resolve_place
 
 _MOST_CUTS = 3
@@ -52,8 +52,8 @@ class DamagedHubError(StoreError):
     copies: tuple[Path, ...] = ()
 
 
-@dataclass(frozen=True)
-class _Damage:
+@plain
+class _Damage(Plain):
     """Where a log is damaged; without a position it can't be cut there."""
 
     log: Path
