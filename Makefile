@@ -39,7 +39,7 @@ test: $(VENV)/.dev chromium
 	$(MAKE) --jobs 2 browser lessons
 
 browser: $(VENV)/.dev
-	$(PY) -m pytest -m browser tests
+	$(PY) -m pytest -n 2 -m browser tests
 
 lessons: $(VENV)/.dev
 	$(PY) -m pytest --nbval --nbval-current-env notebooks

@@ -1,78 +1,28 @@
 """A hundred deaths in the middle of the work: nothing that was said is lost, nothing done is repeated."""
 
-import subprocess
-import sys
-import time
 from collections import Counter, defaultdict
-from concurrent.futures import ThreadPoolExecutor
-from itertools import count
-from pathlib import Path
-from random import Random
 
 import pytest
 
 import durablenb as df
 from tests.faults import worker
+from tests.faults.deaths import KILLS, deaths_of
 
-HUBS, KILLS = 20, 5
-SEEDS = range(1, HUBS + 1)
+SEEDS = range(1, 21)
 
 
-@pytest.mark.serial
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_a_hundred_deaths_lose_nothing_and_repeat_nothing(tmp_path):
-    began = time.monotonic()
-    with ThreadPoolExecutor(2) as pool:
-        deaths = sum(pool.map(lambda seed: live_and_die(tmp_path, seed), SEEDS))
-    assert deaths == HUBS * KILLS
+    deaths = deaths_of(
+        "tests.faults.worker", tmp_path, SEEDS, breath=lambda random: random.random() ** 2 * 0.2
+    )
+    assert deaths == len(SEEDS) * KILLS
     for seed in SEEDS:
         try:
             check(tmp_path / f"{seed}.duckdb", tmp_path / f"{seed}.diary")
         except BaseException as error:
             error.add_note(f"seed {seed}")
             raise
-    print(f"{deaths} deaths in {time.monotonic() - began:.0f} s")
-
-
-def live_and_die(folder, seed):
-    """Kills the work on one hub five times, lets it come to its end, and returns the number of deaths."""
-    random, deaths = Random(seed), 0
-    for life in count():
-        process = begin(folder, seed, f"{seed}.{life}")
-        try:
-            if deaths < KILLS and die(process, random):
-                deaths += 1
-                continue
-            _, complaint = process.communicate(timeout=60)
-            assert process.returncode == 0, f"seed {seed}, life {life}: {complaint}"
-            return deaths
-        finally:
-            process.kill()
-            process.communicate()
-
-
-def begin(folder, seed, chance):
-    return subprocess.Popen(
-        [sys.executable, worker.__file__, folder / f"{seed}.duckdb", folder / f"{seed}.diary", chance],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=Path(__file__).parents[2],
-    )
-
-
-def die(process, random):
-    """Kills it: mostly while it works, now and then while it opens the file."""
-    if random.random() < 0.1:
-        time.sleep(0.1 + random.random() * 0.3)
-    else:
-        process.stdout.readline()
-        time.sleep(random.random() ** 2 * 0.2)
-    if process.poll() is not None:
-        return False
-    process.kill()
-    process.wait()
-    return True
 
 
 def check(path, diary):

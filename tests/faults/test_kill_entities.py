@@ -1,79 +1,28 @@
 """Deaths in the middle of batches: no operation is lost or done twice, no lock leaks or lets two in."""
 
-import subprocess
-import sys
-import time
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
-from itertools import count
-from pathlib import Path
-from random import Random
 
 import pytest
 
 import durablenb as df
 from tests.faults import bank_worker as bank
+from tests.faults.deaths import KILLS, deaths_of
 
-HUBS, KILLS = 8, 5
-SEEDS = range(1, HUBS + 1)
+SEEDS = range(1, 9)
 
 
-@pytest.mark.serial
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_forty_deaths_lose_no_operation_do_none_twice_and_leak_no_lock(tmp_path):
-    began = time.monotonic()
-    with ThreadPoolExecutor(2) as pool:
-        lives = list(pool.map(lambda seed: live_and_die(tmp_path, seed), SEEDS))
+    deaths = deaths_of(
+        "tests.faults.bank_worker", tmp_path, SEEDS, breath=lambda random: random.random() * 0.25
+    )
+    assert deaths == len(SEEDS) * KILLS
     for seed in SEEDS:
         try:
             check(tmp_path / f"{seed}.duckdb", tmp_path / f"{seed}.diary")
         except BaseException as error:
             error.add_note(f"seed {seed}")
             raise
-    assert sum(lives) == HUBS * KILLS
-    print(f"{sum(lives)} deaths in {time.monotonic() - began:.0f} s")
-
-
-def live_and_die(folder, seed):
-    """Kills the work on one hub five times, lets it come to its end, and returns the number of deaths."""
-    random, deaths = Random(seed), 0
-    for life in count():
-        process = begin(folder, seed, f"{seed}.{life}")
-        try:
-            if deaths < KILLS and die(process, random):
-                deaths += 1
-                continue
-            _, complaint = process.communicate(timeout=90)
-            assert process.returncode == 0, f"seed {seed}, life {life}: {complaint}"
-            return deaths
-        finally:
-            process.kill()
-            process.communicate()
-
-
-def begin(folder, seed, chance):
-    return subprocess.Popen(
-        [
-            *(sys.executable, "-m", "tests.faults.bank_worker"),
-            *(folder / f"{seed}.duckdb", folder / f"{seed}.diary", chance),
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=Path(__file__).parents[2],
-    )
-
-
-def die(process, random):
-    """Kills it: mostly while its entities work, now and then while it opens the file."""
-    if random.random() > 0.1:
-        process.stdout.readline()
-    time.sleep(random.random() * 0.25)
-    if process.poll() is not None:
-        return False
-    process.kill()
-    process.wait()
-    return True
 
 
 def check(path, diary):

@@ -50,7 +50,6 @@ print("done", flush=True)
 """
 
 
-@pytest.mark.serial
 @pytest.mark.parametrize("durability", ["strict", "pipelined"])
 def test_what_is_referred_to_is_there_after_every_kill(tmp_path, durability):
     path = tmp_path / "hub.duckdb"
