@@ -34,11 +34,16 @@ class DrawnInstance(Displayed):
     def _reader(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
         raise NotImplementedError
 
-    def graph(self) -> networkx.DiGraph[Any]:
+    def graph(self, depth: int = 0) -> networkx.DiGraph[Any]:
         """Return the last execution as a graph of its steps, a `networkx.DiGraph`.
 
         A step is what was called under one name at one place, however often. Edges go from what came first to
         what came of it.
+
+        Parameters
+        ----------
+        depth
+            How many levels of sub-orchestrations are in it with their own steps.
 
         Raises
         ------
@@ -63,6 +68,10 @@ class DrawnInstance(Displayed):
         sum is how long its steps took.
 
         An edge that ``is_back`` begins another round of a loop. Without those the graph has no cycles.
+
+        The steps of a sub-orchestration follow on the node of its instance, and are named for both,
+        ``"child-1: charge"``. Their ``instance_id`` is the child's. The step that started it has their time,
+        too, so leave one of both out of a sum.
 
         Examples
         --------
@@ -94,8 +103,11 @@ class DrawnInstance(Displayed):
         """
         from durablenb.queries.instance.flow import flow_of  # what only pictures need
         from durablenb.queries.instance.graph import graph_of
+        from durablenb.queries.instance.nesting import nest_of
 
-        return graph_of(flow_of(self.history()), self.id)
+        flow = flow_of(self.history())
+        with self._reader() as connection:
+            return graph_of(flow, self.id, nest_of(connection, flow, depth))
 
     def timeline(self) -> pandas.DataFrame:
         """Return the calls of all executions as a data frame of pandas: a row for each attempt.
@@ -146,6 +158,9 @@ class DrawnInstance(Displayed):
 
         The time axis is in seconds from the beginning. Where more than four fifths of the time is idle, it is
         folded, and a band says so. A bar of hardly any time is drawn wide enough to be seen.
+
+        Of more than 20,000 bars those that no eye can tell apart are one, and of rows that are thinner than
+        can be seen some are drawn. All failures have their crosses.
 
         Parameters
         ----------

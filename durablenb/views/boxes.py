@@ -16,16 +16,32 @@ _LID = 3
 _CORNER = 7
 
 
-def draw_box(drawing: Drawing, box: Box) -> None:
-    """Draw a box where it stands."""
+def draw_box(drawing: Drawing, box: Box, of: str = "") -> None:
+    """Draw a box where it stands; `of` is the sub-orchestration whose step it is, if it is one of that."""
     if box.kind == "start":
         drawing.mark("circle", box.title, cx=box.x + 7, cy=box.middle, r=6, fill=MUTED)
     elif box.kind == "end":
         _draw_end(drawing, box)
     else:
-        drawing.begin(**mark_of(f"step {box.key}", box.title))
+        key = f"step {box.key}{f' of {of}' if of else ''}"
+        drawing.begin(**mark_of(key, box.title))
         _draw_step(drawing, box)
         drawing.end()
+        if box.can_open:
+            _draw_controls(drawing, box, key)
+
+
+def _draw_controls(drawing: Drawing, box: Box, key: str) -> None:
+    """Draw what opens and folds a sub-orchestration, and what shows the next one of many."""
+    x, y = box.x + box.width - 27, box.y + (23 if box.inside is None or box.count > 1 else 10)
+    if box.inside is None:
+        drawing.control(x, y, "+", f"open {box.name} in the graph", data_do="fold", data_id=key)
+        return
+    drawing.control(x, y, "-", f"fold {box.name}", data_do="fold", data_id=key)
+    if box.count > 1:
+        do = {"data_do": "member", "data_id": key}
+        drawing.control(x - 28, y, ">", f"the next {box.name}", data_name="next", **do)
+        drawing.control(x - 54, y, "<", f"the {box.name} before", data_name="before", **do)
 
 
 def _draw_end(drawing: Drawing, box: Box) -> None:
@@ -42,7 +58,8 @@ def _draw_step(drawing: Drawing, box: Box) -> None:
     if box.count > 1:
         for shift in (2 * _STACK, _STACK):
             _draw_outline(drawing, box, shift, "", look, "#ffffff")
-    _draw_outline(drawing, box, 0, box.title, look, "#ffffff" if state in _CALM else look.tint)
+    is_plain = state in _CALM or box.inside is not None
+    _draw_outline(drawing, box, 0, box.title, look, "#ffffff" if is_plain else look.tint)
     if box.kind == "sub-orchestration":
         inner = {"rx": 4, "stroke_width": 0.8}
         drawing.box(
@@ -103,13 +120,17 @@ def _write(drawing: Drawing, box: Box, look: Look) -> None:
         drawing.text(right, box.y + 19, count, size=NAME - 0.5, is_bold=True, anchor="end")
         room -= width_of(count, NAME - 0.5, is_bold=True) + 6
     drawing.text(left, box.y + 19, box.name, width=room, size=NAME, is_bold=True)
+    room = right - left - (_room_of_controls(drawing, box) if box.can_open else 0)
     details = list(box.details)
-    while len(details) > 1 and width_of(", ".join(details), SMALL) > right - left + 2:
+    while len(details) > 1 and width_of(", ".join(details), SMALL) > room + 2:
         details.pop()  # the time is the least of it
-    detail = ", ".join(details)
-    drawing.text(left, box.y + 33.5, detail, width=right - left + 2, size=SMALL, fill=MUTED)
+    drawing.text(left, box.y + 33.5, ", ".join(details), width=room + 2, size=SMALL, fill=MUTED)
     if box.count > 1:
-        _draw_shares(drawing, box, left, right - left)
+        _draw_shares(drawing, box, left, room)
+
+
+def _room_of_controls(drawing: Drawing, box: Box) -> float:
+    return drawing.control_room * (1 if box.inside is None or box.count == 1 else 3)
 
 
 def _write_line(drawing: Drawing, box: Box, look: Look, inset: float) -> None:

@@ -27,6 +27,9 @@ from durablenb.views.traces import chain_of, is_wrapper, operation_of, place_of,
 from durablenb.views.waiting import waits_table
 from durablenb.views.words import bare, lasting, moment, plural, step_text
 
+MOST_FORKS = 3
+"""Of an instance that are named."""
+
 _STEPS = 40
 _INSTANCES = 20
 
@@ -64,8 +67,8 @@ def fork_words(shown: Picture) -> list[str]:
     if shown.status.forked_from:
         words.append(f"forked from {shown.status.forked_from} at event {shown.status.forked_at}")
     if shown.forks:
-        more = f" and {len(shown.forks) - 3:,} more" if len(shown.forks) > 3 else ""
-        words.append(f"forked as {', '.join(shown.forks[:3])}{more}")
+        more = f" and {len(shown.forks) - MOST_FORKS:,} more" if len(shown.forks) > MOST_FORKS else ""
+        words.append(f"forked as {', '.join(shown.forks[:MOST_FORKS])}{more}")
     return words
 
 

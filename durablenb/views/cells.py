@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import groupby
 
-from durablenb.queries.instance.steps import CALL_STATES, CallState, Step
+from durablenb.queries.instance.steps import CALL_STATES, CallState, Flow, Step
+from durablenb.views.marks import step_key
 from durablenb.views.palette import STATE_LOOKS, draw_glyph
-from durablenb.views.svg import HAIR, MUTED, Drawing, number, width_of
+from durablenb.views.svg import HAIR, INK, MUTED, PLATE, Drawing, number, width_of
 from durablenb.views.words import plural, states_text
 
 MANY = 13
 """Calls from which on a step is drawn cell by cell."""
 
 MOST_CELLS = 20_000
+_PANELS = 3
+_PLAIN = ("timer", "signal")
+"""Of which there is nothing to see one by one."""
+
 _SQUARES = 300
 _COARSE = 3_000
 _NAMED = 12
@@ -21,8 +27,50 @@ _SIZE, _PITCH = 8, 11
 _CALM = {"completed": "#8ccaa0"}
 
 
-def draw_cells(drawing: Drawing, step: Step, x: float, y: float, width: float) -> float:
-    """Draw a step's calls beginning at a place, and return where the next thing may begin."""
+def worth_cells(flow: Flow) -> list[Step]:
+    """Return the steps of many calls at once, or with failures among many: a few, the largest first."""
+    rounds = {place for loop in flow.loops for place in range(loop.first, loop.last + 1)}
+    several = [step for step in flow.steps if len(step.calls) >= MANY and step.kind not in _PLAIN]
+    worth = [step for step in several if step.stage not in rounds or "failed" in step.states]
+    return sorted(worth, key=lambda step: -len(step.calls))[:_PANELS]
+
+
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    """Where cells stand: so many in a row, so far apart; of squares each stands alone."""
+
+    pitch: int
+    columns: int
+    rows: int
+    is_squares: bool
+
+    @property
+    def height(self) -> float:
+        """With the room below."""
+        return self.rows * self.pitch + (10 if self.is_squares else 12)
+
+
+def _grid_of(count: int, width: float) -> _Grid:
+    if count <= _SQUARES:
+        columns = int((width + _PITCH - _SIZE) // _PITCH)
+        return _Grid(_PITCH, columns, -(-count // columns), is_squares=True)
+    pitch = 5 if count <= _COARSE else 3
+    columns = int(width // pitch)
+    return _Grid(pitch, columns, -(-count // columns), is_squares=False)
+
+
+def height_of_cells(step: Step, width: float) -> float:
+    """Return how high the cells of a step are, with what is written above them."""
+    bins = -(-len(step.calls) // MOST_CELLS)
+    grid = _grid_of(-(-len(step.calls) // bins), width)
+    return 32 + (18 if "failed" in step.states else 0) + grid.height
+
+
+def draw_cells(drawing: Drawing, step: Step, x: float, y: float, width: float, of: str = "") -> float:
+    """Draw a step's calls beginning at a place, and return where the next thing may begin.
+
+    `of` is the sub-orchestration whose step it is, if it is one of that.
+    """
     states = [call.state for call in step.calls]
     bins = -(-len(states) // MOST_CELLS)
     if bins > 1:
@@ -39,25 +87,35 @@ def draw_cells(drawing: Drawing, step: Step, x: float, y: float, width: float) -
             x, y + 9, f"failed: no. {named}{more}", size=10.5, fill=STATE_LOOKS["failed"].colour, width=width
         )
         y += 18
-    if len(states) <= _SQUARES:
-        end = _draw_squares(drawing, states, x, y + 2, width)
-        pitch, columns = _PITCH, _squares_in(width)
-    else:
-        pitch = 5 if len(states) <= _COARSE else 3
-        end = _draw_strip(drawing, states, x, y + 2, width, pitch)
-        columns = int(width // pitch)
+    grid = _grid_of(len(states), width)
+    draw = _draw_squares if grid.is_squares else _draw_strip
+    draw(drawing, states, x, y + 2, grid)
+    if drawing.chosen is not None:
+        _point_out(drawing, step, bins, x, y + 2, grid)
     if bins == 1:
-        _cover(drawing, step, x, y + 2, pitch, columns)
-    return end
+        _cover(drawing, step, x, y + 2, grid, of)
+    return y + 2 + grid.height
 
 
-def _cover(drawing: Drawing, step: Step, x: float, y: float, pitch: int, columns: int) -> None:
+def _point_out(drawing: Drawing, step: Step, bins: int, x: float, y: float, grid: _Grid) -> None:
+    """Draw a ring around the cell of the call that is selected."""
+    place = next((place for place, call in enumerate(step.calls) if call is drawing.chosen), None)
+    if place is None:
+        return
+    row, column = divmod(place // bins, grid.columns)
+    size = _SIZE if grid.is_squares else grid.pitch
+    left, top, side = x + column * grid.pitch - 2.5, y + row * grid.pitch - 2.5, size + 5
+    drawing.box(left, top, side, side, rx=2.5, fill="none", stroke=PLATE, stroke_width=4.5)
+    drawing.box(left, top, side, side, "selected", rx=2.5, fill="none", stroke=INK, stroke_width=2)
+
+
+def _cover(drawing: Drawing, step: Step, x: float, y: float, grid: _Grid, of: str) -> None:
     """Draw an area over the cells that tells which one is pointed at."""
-    count = len(step.calls)
-    grid = {"data_x": x, "data_y": y, "data_size": pitch, "data_columns": columns, "data_count": count}
-    high = -(-count // columns) * pitch
-    wide = min(count, columns) * pitch
-    drawing.box(x, y, wide, high, data_cells=f"cell {step.number}", **grid, fill="none", pointer_events="all")
+    pitch, columns, count = grid.pitch, grid.columns, len(step.calls)
+    where = {"data_x": x, "data_y": y, "data_size": pitch, "data_columns": columns, "data_count": count}
+    wide, high = min(count, columns) * pitch, grid.rows * pitch
+    key = step_key(step, of).replace("step", "cell", 1)
+    drawing.box(x, y, wide, high, data_cells=key, **where, fill="none", pointer_events="all")
 
 
 def _draw_heading(drawing: Drawing, step: Step, x: float, y: float, width: float, bins: int) -> None:
@@ -74,8 +132,8 @@ def _draw_heading(drawing: Drawing, step: Step, x: float, y: float, width: float
         x += 32 + width_of(text, 11)
 
 
-def _draw_squares(drawing: Drawing, states: list[CallState], x: float, y: float, width: float) -> float:
-    size, pitch, per_row = _SIZE, _PITCH, _squares_in(width)
+def _draw_squares(drawing: Drawing, states: list[CallState], x: float, y: float, grid: _Grid) -> None:
+    size, pitch, per_row = _SIZE, grid.pitch, grid.columns
     for state in reversed(CALL_STATES):
         d = "".join(
             _square(x + place % per_row * pitch, y + place // per_row * pitch, size, state)
@@ -85,11 +143,6 @@ def _draw_squares(drawing: Drawing, states: list[CallState], x: float, y: float,
         if d:
             colour = _CALM.get(state, STATE_LOOKS[state].solid)
             drawing.path(d, f"{states.count(state):,} {state}", fill=colour)
-    return y + -(-len(states) // per_row) * pitch + 10
-
-
-def _squares_in(width: float) -> int:
-    return int((width + _PITCH - _SIZE) // _PITCH)
 
 
 def _square(x: float, y: float, size: float, state: CallState) -> str:
@@ -100,10 +153,8 @@ def _square(x: float, y: float, size: float, state: CallState) -> str:
     return f"M{number(x)} {number(y + size / 2 - 1.5)}h{number(size)}v3h{number(-size)}z"  # flat
 
 
-def _draw_strip(
-    drawing: Drawing, states: list[CallState], x: float, y: float, width: float, pitch: int
-) -> float:
-    per_row = int(width // pitch)
+def _draw_strip(drawing: Drawing, states: list[CallState], x: float, y: float, grid: _Grid) -> None:
+    pitch, per_row = grid.pitch, grid.columns
     failed = f"h{pitch + 2}v{pitch + 2}h-{pitch + 2}z"  # larger than its cell
     paths: dict[CallState, list[str]] = {state: [] for state in CALL_STATES}
     for row, first in enumerate(range(0, len(states), per_row)):
@@ -121,7 +172,6 @@ def _draw_strip(
             column += length
     for state in reversed(CALL_STATES):
         _draw_runs(drawing, state, paths[state], states.count(state) if paths[state] else 0, pitch)
-    return y + -(-len(states) // per_row) * pitch + 12
 
 
 def _draw_runs(drawing: Drawing, state: CallState, runs: list[str], count: int, pitch: int) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from durablenb.views.lanes import Lane
+from durablenb.views.marks import call_key, mark_of
 from durablenb.views.palette import RED, call_look
 from durablenb.views.scale import Scale
-from durablenb.views.svg import MUTED, Drawing, number
+from durablenb.views.svg import INK, MUTED, PLATE, Drawing, number
 
 _STRIP = 34
 _BUCKET = 4
@@ -41,6 +42,7 @@ def draw_density(drawing: Drawing, lane: Lane, scale: Scale, y: float) -> float:
     )
     drawing.path(_area(asked.counts(), left, base, top), "asked for", fill=ASKED)
     drawing.path(_area(run.counts(), left, base, top), "running", fill=look.solid)
+    _point_out(drawing, lane, scale, base)
     for place in sorted(failures):
         x = left + place * _BUCKET
         drawing.path(
@@ -51,6 +53,20 @@ def draw_density(drawing: Drawing, lane: Lane, scale: Scale, y: float) -> float:
             stroke_width=1.8,
         )
     return base + 1
+
+
+def _point_out(drawing: Drawing, lane: Lane, scale: Scale, base: float) -> None:
+    """Draw the call that is selected, from when it was asked for until it ended."""
+    call = next((call for call in lane.calls if call is drawing.chosen), None)
+    if call is None:
+        return
+    left, right = scale.place(call.asked), scale.place(lane.end(call))
+    box = (left - 1, base - _STRIP + 4, max(right - left, 3) + 2, _STRIP - 4)
+    drawing.begin(**mark_of(call_key(call), call.name))
+    drawing.box(*box, rx=2, fill="none", stroke=PLATE, stroke_width=4)
+    ground = {"fill": PLATE, "fill_opacity": "0.35"}
+    drawing.box(*box, f"{call.name}: selected", rx=2, stroke=INK, stroke_width=2, **ground)
+    drawing.end()
 
 
 def _most_open(lane: Lane) -> int:

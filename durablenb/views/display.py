@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from durablenb.checks.findings import Findings
 from durablenb.model.display import Card, HubView
@@ -20,6 +20,7 @@ from durablenb.queries.instance.logs import Log
 from durablenb.queries.instance.picture import Picture
 from durablenb.queries.instance.progress import Standing
 from durablenb.queries.replays.replay import Replay
+from durablenb.queries.replays.sight import ExplorerSight
 from durablenb.queries.sequence.diagram import SequenceDiagram
 from durablenb.views import cards, entity, logs, texts
 from durablenb.views.account import account_of
@@ -33,7 +34,10 @@ from durablenb.views.sequence import sequence_card, sequence_text
 from durablenb.views.single import Single, single_card, single_text
 from durablenb.views.storyboard import storyboard_card, storyboard_text
 
-__all__ = ["SIZE_LIMIT", "account_of", "html_of", "plot", "save", "text_of"]
+if TYPE_CHECKING:
+    from durablenb.views.live.explorer import LiveExplorer
+
+__all__ = ["SIZE_LIMIT", "account_of", "explorer", "html_of", "plot", "save", "text_of"]
 
 SIZE_LIMIT = 500_000
 """Characters of HTML that an object may take in a notebook."""
@@ -91,3 +95,10 @@ def html_of(shown: object) -> str | None:
     draw = _CARDS.get(type(shown))
     html = None if draw is None else draw(shown)
     return None if html is None or len(html) > SIZE_LIMIT else html
+
+
+def explorer(sight: ExplorerSight, execution: int | None) -> LiveExplorer:
+    """Return a live view that goes through the replays of an instance."""
+    from durablenb.views.live.explorer import LiveExplorer  # widgets take their time to import
+
+    return LiveExplorer(sight, execution)

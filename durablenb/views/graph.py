@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from durablenb.queries.instance.nesting import FOLDED, Nest
 from durablenb.queries.instance.picture import Picture
-from durablenb.queries.instance.steps import CallState, Flow, Step
+from durablenb.queries.instance.steps import CallState, Flow
 from durablenb.views.boxes import draw_box
-from durablenb.views.cells import MANY, draw_cells
+from durablenb.views.cells import draw_cells
 from durablenb.views.layout import MARGIN, Layout, layout_of
 from durablenb.views.links import LINE, draw_links
 from durablenb.views.nodes import SMALL
@@ -13,34 +14,39 @@ from durablenb.views.palette import GREY, TINTS
 from durablenb.views.svg import MUTED, WIDTH, Drawing
 from durablenb.views.words import plural, states_text
 
-_PANELS = 3
-_PLAIN = ("timer", "signal")
-"""Of which there is nothing to see one by one."""
-
 
 def graph_svg(picture: Picture) -> tuple[str, str]:
     """Return the picture of the last execution, and the sentence that says the same."""
-    sentence = sentence_of(picture)
-    drawing = Drawing(WIDTH, sentence)
-    return drawing.finished(draw_graph(drawing, picture.flow)), sentence
+    return graph_on(Drawing(WIDTH, sentence_of(picture)), picture)
 
 
-def draw_graph(drawing: Drawing, flow: Flow) -> float:
-    """Draw an execution, and return how high that is."""
-    layout = layout_of(flow)
+def graph_on(drawing: Drawing, picture: Picture) -> tuple[str, str]:
+    """Return the same, drawn on a drawing of some kind."""
+    return drawing.finished(draw_graph(drawing, picture.flow, picture.nest)), drawing.sentence
+
+
+def draw_graph(drawing: Drawing, flow: Flow, nest: Nest = FOLDED) -> float:
+    """Draw an execution, with the sub-orchestrations that are opened, and return how high that is."""
+    layout = layout_of(flow, nest)
+    _draw_layout(drawing, layout)
+    return layout.bottom
+
+
+def _draw_layout(drawing: Drawing, layout: Layout) -> None:
     _draw_loops(drawing, layout)
     draw_tags = draw_links(drawing, layout)
     for box in layout.boxes.values():
-        draw_box(drawing, box)
+        draw_box(drawing, box, layout.of)
+        if box.inside is not None:
+            _draw_layout(drawing, box.inside)
     draw_tags()
-    if not flow.steps:
-        words = "nothing was asked for" + (" yet" if flow.end is None else "")
+    if layout.boxes.keys() <= {"start", "end"}:
+        words = "nothing was asked for" + ("" if "end" in layout.boxes else " yet")
         right = max(box.x + box.width for box in layout.boxes.values())
         drawing.text(right + 16, layout.boxes["start"].middle + 4, words, size=11.5, fill=MUTED)
-    height = layout.height
-    for step in _worth_cells(flow)[:_PANELS]:
-        height = draw_cells(drawing, step, MARGIN, height + 6, WIDTH - 2 * MARGIN)
-    return height
+    x, y = layout.left + MARGIN, layout.top + layout.height
+    for step in layout.panels:
+        y = draw_cells(drawing, step, x, y + 6, layout.room, layout.of)
 
 
 def sentence_of(picture: Picture) -> str:
@@ -55,14 +61,6 @@ def sentence_of(picture: Picture) -> str:
     status = picture.status
     what = f"{plural(len(steps), 'step')}, {plural(calls, 'call')}{counts}"
     return f"{status.name} {status.instance_id}: {picture.word}, {what}"
-
-
-def _worth_cells(flow: Flow) -> list[Step]:
-    """Return the steps of many calls at once, or with failures among many; the largest first."""
-    rounds = {place for loop in flow.loops for place in range(loop.first, loop.last + 1)}
-    several = [step for step in flow.steps if len(step.calls) >= MANY and step.kind not in _PLAIN]
-    worth = [step for step in several if step.stage not in rounds or "failed" in step.states]
-    return sorted(worth, key=lambda step: -len(step.calls))
 
 
 def _draw_loops(drawing: Drawing, layout: Layout) -> None:

@@ -46,8 +46,12 @@ class Lane:
 
     def end(self, call: Call) -> datetime:
         """When a call ends, or how far it has come; that of a lock includes its critical section."""
-        end = max(self.end_of(call, span) for span in (*call.attempts[-1:], *call.pauses[-1:]))
-        return max(end, self.left(call.attempts[-1]) or end)
+        last = call.attempts[-1]
+        end = end_of(call, last, self.now)
+        if call.pauses:
+            end = max(end, end_of(call, call.pauses[-1], self.now))
+        left = self.left(last)
+        return end if left is None else max(end, left)
 
     def left(self, span: Span) -> datetime | None:
         """When a critical section was left, or how far it has come; None if it was not entered."""

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 
 from durablenb.queries.instance.folding import MOST_STAGES
 from durablenb.queries.instance.graph import Link, links_of
+from durablenb.queries.instance.nesting import FOLDED, Nest, opened_in
 from durablenb.queries.instance.steps import Flow, Join, Loop, Place, Step
+from durablenb.views.cells import height_of_cells, worth_cells
 from durablenb.views.nodes import DOT, Box, boxes_of, end_of, gathered, start
 from durablenb.views.svg import WIDTH
 
@@ -20,6 +22,14 @@ _MOST_BOXES = 200
 _MOST_IN_A_STAGE = 8
 _APART = 16
 _BELOW = 26
+_WORDS = 180
+"""Room for the words that nothing was asked for."""
+
+FIRST = MARGIN + DOT + GAP
+"""Where the first column stands behind the beginning."""
+
+DEEPEST = 4
+"""Levels of sub-orchestrations that are drawn within each other; below that there is no room."""
 
 
 @dataclass
@@ -44,10 +54,56 @@ class Layout:
     gutters: list[float]
     loops: list[Loop]
     height: float
+    width: float
+    panels: list[Step]
+    """The steps that are drawn cell by cell below the boxes."""
+
+    left: float = 0
+    top: float = 0
+    of: str = ""
+    """The id of the sub-orchestration that is opened; nothing for the instance itself."""
+
+    @property
+    def bottom(self) -> float:
+        """How high all of it is."""
+        return self.height + sum(6 + height_of_cells(step, self.room) for step in self.panels)
+
+    @property
+    def room(self) -> float:
+        """How wide cells may be."""
+        return self.width - 2 * MARGIN
+
+    def shift(self, x: float, y: float) -> None:
+        """Move all of it, and what is in its boxes."""
+        self.left += x
+        self.top += y
+        self.bottoms = [bottom + y for bottom in self.bottoms]
+        self.gutters = [gutter + y for gutter in self.gutters]
+        for column in self.columns:
+            column.x += x
+            for box in column.boxes:
+                box.x += x
+                box.y += y
+                if box.inside is not None:
+                    box.inside.shift(x, y)
 
 
-def layout_of(flow: Flow) -> Layout:
-    """Return where everything of an execution stands."""
+def layout_of(flow: Flow, nest: Nest = FOLDED, width: float = WIDTH, of: str = "", depth: int = 0) -> Layout:
+    """Return where everything of an execution stands.
+
+    Parameters
+    ----------
+    flow
+        The execution.
+    nest
+        The sub-orchestrations that are opened.
+    width
+        What there is room for.
+    of
+        The id of the sub-orchestration that it is, if it is one that is opened.
+    depth
+        How deep that is.
+    """
     hidden = _hidden(flow.stages)
     stages, home = _folded(flow, hidden)
     columns = [Column([start()])]
@@ -55,12 +111,38 @@ def layout_of(flow: Flow) -> Layout:
     if flow.end is not None:
         columns.append(Column([end_of(flow.end)]))
     boxes = {box.key: box for column in columns for box in column.boxes}
+    if depth < DEEPEST:
+        _open(flow, nest, boxes, width - MARGIN - FIRST, depth + 1)
     column_of = {box.key: place for place, column in enumerate(columns) for box in column.boxes}
     kept = tuple(join for join in flow.joins if join.stage not in hidden)
     links = _moved(links_of(replace(flow, joins=kept)), home, column_of)
-    bands = _Bands(columns, flow, links, column_of, home)
+    bands = _Bands(columns, flow, links, column_of, home, width)
     bands.place()
-    return Layout(columns, boxes, links, column_of, bands.bottoms, bands.gutters, bands.loops, bands.height)
+    panels = worth_cells(flow)
+    taken = width if panels else max(column.x + column.width for column in columns) + MARGIN
+    taken += 0 if flow.steps else _WORDS
+    rows = (bands.bottoms, bands.gutters, bands.loops, bands.height)
+    for box in boxes.values():
+        if box.inside is not None:
+            box.inside.shift(box.x, box.y + box.head)
+    return Layout(columns, boxes, links, column_of, *rows, taken, panels, of=of)
+
+
+def _open(flow: Flow, nest: Nest, boxes: dict[Place, Box], width: float, depth: int) -> None:
+    """Put the steps of what is opened into its boxes."""
+    for step in flow.steps:
+        box = boxes.get(step.number)
+        if box is None or box.kind != "sub-orchestration":
+            continue
+        box.can_open = True
+        found = opened_in(step, nest)
+        if found is None:
+            continue
+        place, child = found
+        box.inside = layout_of(nest[child], nest, width, child, depth)
+        box.width = max(box.width, box.inside.width)
+        which = f"no. {place + 1:,}: {child}" if box.count > 1 else child
+        box.details = (*box.details, which)
 
 
 def _hidden(stages: int) -> range:
@@ -112,8 +194,10 @@ class _Bands:
         links: list[Link],
         column_of: dict[Place, int],
         home: dict[Place, Place],
+        width: float,
     ) -> None:
         self._columns = columns
+        self._width = width
         self._links = links
         self._column_of = column_of
         stage_column = {step.stage: column_of[home[step.number]] for step in flow.steps}
@@ -147,7 +231,8 @@ class _Bands:
         """Make wide boxes narrower."""
         for column in self._columns:
             for box in column.boxes:
-                box.width = box.width if box.kind == "end" else min(box.width, _SMALLER)
+                is_fixed = box.kind == "end" or any(one.inside is not None for one in column.boxes)
+                box.width = box.width if is_fixed else min(box.width, _SMALLER)
             column.width = max(box.width for box in column.boxes)
 
     def _place_in_line(self, gap: float) -> bool:
@@ -158,20 +243,23 @@ class _Bands:
             x += 12 if place in joined else 0
             column.x = x
             x += column.width + gap
-        return x - gap <= WIDTH - MARGIN
+        return x - gap <= self._width - MARGIN
 
     def _place_in_slots(self) -> int:
         """Give the columns places in a grid, and return the last row's number."""
-        first = MARGIN + DOT + GAP
-        per_row = int((WIDTH - MARGIN - first + GAP) // (_SLOT + GAP))
         self._columns[0].x = MARGIN
-        for place, column in enumerate(self._columns[1:]):
-            column.row = place // per_row
-            column.x = first + place % per_row * (_SLOT + GAP)
+        row, x = 0, float(FIRST)
+        for column in self._columns[1:]:
+            is_open = any(box.inside is not None for box in column.boxes)
             for box in column.boxes:
-                box.width = min(box.width, _SLOT) if box.kind == "end" else _SLOT
+                if not is_open:
+                    box.width = min(box.width, _SLOT) if box.kind == "end" else _SLOT
             column.width = max(box.width for box in column.boxes)
-        return self._columns[-1].row
+            if x > FIRST and x + max(column.width, _SLOT) > self._width - MARGIN:
+                row, x = row + 1, float(FIRST)
+            column.row, column.x = row, x
+            x += max(column.width, _SLOT) + GAP
+        return row
 
     def _place_row(self, columns: list[Column], top: float, row: int) -> float:
         heights = [

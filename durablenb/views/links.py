@@ -105,7 +105,7 @@ class _Links:
     def _around(self, source: Box, x: float, y: float) -> str:
         left, top = source.x + source.width, source.middle
         row = self._layout.columns[self._place(source)].row
-        gutter, edge = self._layout.gutters[row], MARGIN + 6
+        gutter, edge = self._layout.gutters[row], self._layout.left + MARGIN + 6
         return (
             f"M{number(left)} {number(top)}h5q6 0 6 6V{number(gutter - 6)}q0 6 -6 6H{number(edge + 6)}"
             f"q-6 0 -6 6V{number(y - 6)}q0 6 6 6H{number(x)}"

@@ -6,14 +6,18 @@ from durablenb.queries.instance.steps import Call, Step
 from durablenb.views.svg import cleaned
 
 
-def call_key(call: Call) -> str:
-    """Return the key of a call."""
-    return f"call {call.execution} {call.number}"
+def call_key(call: Call, of: str = "") -> str:
+    """Return the key of a call; `of` is the sub-orchestration's id, if it is a call of one that is opened."""
+    return f"call {call.execution} {call.number}{_of(of)}"
 
 
-def step_key(step: Step) -> str:
+def step_key(step: Step, of: str = "") -> str:
     """Return the key of a step."""
-    return f"step {step.number}"
+    return f"step {step.number}{_of(of)}"
+
+
+def _of(instance_id: str) -> str:
+    return f" of {instance_id}" if instance_id else ""
 
 
 def mark_of(key: str, label: str) -> dict[str, str]:

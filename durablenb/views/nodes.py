@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from durablenb.queries.instance.steps import CALL_STATES, CallState, Place, Step
 from durablenb.queries.instance.timeline import Kind
 from durablenb.views.svg import cleaned, width_of
 from durablenb.views.words import lasting, parted, plural, states_text, step_text
+
+if TYPE_CHECKING:
+    from durablenb.views.layout import Layout
 
 NAME, SMALL = 12.5, 10.5
 """Sizes of letters."""
@@ -19,6 +23,9 @@ DOT = 14
 
 INSET = ("timer", "external event", "signal")
 """Kinds whose shapes leave less room at their sides."""
+
+_CONTROL = 24
+"""What is kept free for what opens a sub-orchestration."""
 
 _LEAST, _MOST = 96, 196
 _HIGH, _HIGHER, _LOW = 42, 52, 28
@@ -39,9 +46,19 @@ class Box:
     width: float = 0
     x: float = 0
     y: float = 0
+    can_open: bool = False
+    """Whether it is a sub-orchestration whose steps can be shown in it."""
+
+    inside: Layout | None = None
+    """The steps of a sub-orchestration that is opened."""
 
     @property
     def height(self) -> float:
+        """What is written, and what is in it."""
+        return self.head + (0 if self.inside is None else self.inside.bottom)
+
+    @property
+    def head(self) -> float:
         """Room for two lines, and a bar where there are several calls; a signal has one line."""
         if self.kind == "signal":
             return _LOW
@@ -110,7 +127,7 @@ def _sized(box: Box) -> Box:
     count = f"\N{MULTIPLICATION SIGN} {box.count:,}" if box.count > 1 and box.kind != "folded" else ""
     name = width_of(cleaned(box.name), NAME, is_bold=True)
     name += width_of(count, NAME, is_bold=True) + 8 if count else 0
-    padding = 49 if box.kind in INSET else 39
+    padding = 49 if box.kind in INSET else 39 + (_CONTROL if box.kind == "sub-orchestration" else 0)
     wanted = max(name, width_of(", ".join(box.details), SMALL)) + padding
     box.width = min(_MOST, max(_LEAST, wanted))
     return box

@@ -81,6 +81,12 @@ class Drawing:
         What the picture says, for those who can't see it.
     """
 
+    control_room: float = 0
+    """What a control takes of a box; there is none in a picture that stands still."""
+
+    chosen: object = None
+    """The call that is selected."""
+
     def __init__(self, width: float, sentence: str) -> None:
         self.width = width
         self.sentence = cleaned(sentence)
@@ -128,6 +134,9 @@ class Drawing:
             f'<text x="{number(x)}" y="{number(y)}" font-size="{number(size)}"{weight}{place}{colour}>'
             f"{title}{escape(line)}</text>"
         )
+
+    def control(self, x: float, y: float, sign: str, words: str, **data: str) -> None:
+        """Draw what can be pressed, if anything can: a square of 16 with a sign in it."""
 
     def add(self, other: Drawing) -> None:
         """Draw all of another picture on top."""

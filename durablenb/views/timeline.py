@@ -32,7 +32,10 @@ Stretch = tuple[datetime, datetime]
 
 
 def timeline_svg(
-    picture: Picture, within: Stretch | None = None, path: Container[tuple[int, int]] = ()
+    picture: Picture,
+    within: Stretch | None = None,
+    path: Container[tuple[int, int]] = (),
+    chosen: Call | None = None,
 ) -> tuple[str, str] | None:
     """Return the picture of all executions, and the sentence that says the same; None if no time passed.
 
@@ -44,6 +47,8 @@ def timeline_svg(
         The time to be shown; None for all of it.
     path
         Calls to be pointed out, each by its execution and its number.
+    chosen
+        The call that is selected.
     """
     scale = scale_of(picture, within)
     if scale is None:
@@ -53,6 +58,7 @@ def timeline_svg(
     arrange(lanes)
     sentence = _sentence(picture, scale, lanes)
     drawing, above = Drawing(WIDTH, sentence), Drawing(WIDTH, "")
+    above.chosen = chosen
     y = _draw_orchestrator(above, picture, scale)
     for lane in lanes:
         y = _draw_lane(above, lane, scale, y, path)

@@ -1,4 +1,4 @@
-"""A JupyterLab of its own, and a Chromium that looks into it."""
+"""A Chromium, and a JupyterLab of its own that it looks into."""
 
 from __future__ import annotations
 
@@ -102,7 +102,16 @@ def expect_run(page: Page, cells: int) -> None:
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def browser() -> Iterator[Browser]:
+    """A Chromium without a window."""
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=_chromium(), args=list(_FLAGS))
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Lab]:
     """JupyterLab on a free port, with settings of its own and no news."""
     home = tmp_path_factory.mktemp("home")
     folder = tmp_path_factory.mktemp("notebooks")
@@ -120,10 +129,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     ):
         try:
             _wait_until_up(f"{url}/api/status", server, home / "server.log")
-            with sync_playwright() as playwright:
-                browser = playwright.chromium.launch(executable_path=_chromium(), args=list(_FLAGS))
-                yield Lab(url, folder, browser)
-                browser.close()
+            yield Lab(url, folder, browser)
         finally:
             server.terminate()
 

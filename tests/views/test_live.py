@@ -182,6 +182,56 @@ def test_a_filter_is_sql_that_can_be_had() -> None:
     assert view.sql in Page(view.history.decode()).texts
 
 
+def test_what_answers_is_found_by_the_name_of_what_was_asked_for() -> None:
+    _, view = watched("completed")
+    turn_to(view, "history")
+    tell(view, "set", name="filter", value="charge")
+    found = [(kind, name) for _, _, kind, name, *_ in view._sight.ask(view.sql).fetchall()]
+    assert found == [("TaskScheduled", "charge"), ("TaskCompleted", "charge")]
+    assert "asked_name" in Page(view.history.decode()).text  # as the query that is shown says
+
+
+def test_the_answers_of_other_executions_keep_their_own_names() -> None:
+    _, view = watched("rewound")
+    turn_to(view, "history")
+    tell(view, "set", name="filter", value="broken")
+    kinds = [row[2] for row in view._sight.ask(view.sql).fetchall()]
+    whole = view._sight.ask("select count(*) from history where instance_id = 'doomed'").fetchall()[0][0]
+    assert {"TaskScheduled", "TaskFailed", "TaskCompleted"} <= set(kinds)
+    tell(view, "set", name="filter", value="")
+    assert len(view.df()) == whole  # nothing is doubled
+
+
+def test_the_cell_of_the_call_that_is_selected_has_a_ring() -> None:
+    for scene, width in (("fanned", 8 + 5), ("fanned_wide", 5 + 5)):
+        _, view = watched(scene)
+        assert "<title>selected</title>" not in view.graph.decode()
+        tell(view, "select", key="cell 1 17")
+        ring = re.search(
+            r'<rect x="([\d.]+)" y="([\d.]+)" width="(\d+)"[^>]*><title>selected<', view.graph.decode()
+        )
+        cells = re.search(r'<rect x="([\d.]+)" y="([\d.]+)"[^>]* data-size="(\d+)"', view.graph.decode())
+        assert ring is not None
+        assert cells is not None
+        left, top, wide = map(float, ring.groups())
+        x, y, pitch = map(float, cells.groups())
+        assert (left + 2.5, top + 2.5, wide) == (x + 17 * pitch, y, width)
+
+
+def test_a_call_that_is_selected_in_the_graph_is_marked_in_timeline_and_history() -> None:
+    _, view = watched("fanned_wide")
+    tell(view, "select", key="cell 1 900")
+    for tab in ("timeline", "history"):
+        turn_to(view, tab)
+        tags = Page(getattr(view, tab).decode()).tags
+        keys = [attributes["data-key"] for _, attributes in tags if "data-key" in attributes]
+        assert "call 1 900" in keys, tab
+    assert [tag for tag, attributes in tags if "data-here" in attributes] == ["span"]
+    view.refresh()
+    tell(view, "look")
+    assert "data-here" not in view.history.decode()  # the user may scroll away
+
+
 def test_an_instance_that_is_not_there_is_not_opened() -> None:
     _, view = watched("completed")
     tell(view, "open", id="nobody")
@@ -239,6 +289,34 @@ def test_a_view_of_an_instance_that_was_purged_says_so() -> None:
     assert "This is how it stood at" in view.note
 
 
+def test_a_view_that_is_on_no_page_any_more_is_drawn_no_more_until_it_is_on_one() -> None:
+    made = stage()
+    view = SCENES["waiting"](made).watch()
+    assert view in beat._due
+    tell(view, "here", page="a")
+    tell(view, "here", page="b")
+    tell(view, "gone", page="a")
+    assert view in beat._due
+    tell(view, "gone", page="b")
+    assert view not in beat._due
+    tell(view, "here", page="c")
+    assert view in beat._due
+    assert not view.is_frozen
+
+
+def test_a_view_that_comes_back_when_all_is_over_becomes_the_still_picture() -> None:
+    made = stage()
+    handle = SCENES["waiting"](made)
+    view = handle.watch()
+    tell(view, "here", page="a")
+    tell(view, "gone", page="a")
+    handle.raise_event("Approval", 1)
+    handle.wait()
+    tell(view, "here", page="b")
+    assert view.is_frozen
+    assert view not in beat._due
+
+
 def test_a_view_that_is_closed_is_drawn_no_more() -> None:
     made = stage()
     SCENES["waiting"](made)
@@ -253,6 +331,25 @@ def test_a_view_that_is_closed_is_drawn_no_more() -> None:
     assert hub.list not in beat._due
 
 
+def test_an_entity_that_is_clicked_in_the_hubs_list_is_shown_below_it() -> None:
+    made = stage()
+    SCENES["transferred"](made)
+    hub = made.hub.watch()
+    turn_to(hub.list, "entities")
+    assert "@account@a" in text_of(hub.list, "entities")
+    tell(hub.list, "set", name="filter", value="@account@b")
+    assert "@account@a" not in text_of(hub.list, "entities")
+    tell(hub.list, "select", key="entity @account@b")
+    shown = hub.entity
+    assert shown is not None
+    assert hub.children == (hub.list, shown)
+    assert "account" in text_of(shown, "head")
+    tell(hub.list, "select", key="instance transfer")
+    assert shown not in beat._due
+    assert hub.entity is None
+    hub.close()
+
+
 # -- messages ------------------------------------------------------------------------------------
 
 
@@ -264,7 +361,7 @@ def test_no_message_but_an_action_changes_the_journal_and_none_breaks_a_view(do:
     for view in views:
         for place, odd in enumerate(ODD):
             if view.TABS:
-                turn_to(view, view.TABS[place % 3])
+                turn_to(view, view.TABS[place % len(view.TABS)])
             view._heard(view, {"do": do, **dict.fromkeys(NAMES, odd)}, [odd])
             if do == "set":
                 for name in ("status", "state") if place % 2 else ("filter", "name"):
@@ -504,3 +601,42 @@ def test_a_fork_leads_to_its_origin() -> None:
     of_fork.close()
     view.close()
     made.hub.close()
+
+
+def test_the_forks_of_an_instance_are_links_in_its_head() -> None:
+    made, view = watched("fanned")
+    forks = [view._sight.instance.fork(instance_id=f"fork-{number}") for number in range(5)]  # type: ignore[attr-defined]
+    view._forks_at = 0.0  # they are asked for once in a second
+    view.refresh()
+    head = view.head.decode()
+    assert re.findall(r'data-id="(fork-\d)"', head) == ["fork-0", "fork-1", "fork-2"]
+    assert "forked as fork-0 , fork-1 , fork-2 and 2 more" in " ".join(text_of(view, "head").split())
+    assert "forked as fork-0, fork-1, fork-2 and 2 more" in view.still()["text/html"]
+    tell(view, "open", id=forks[1].id)
+    assert "forked from" in view.head.decode()
+    made.hub.close()
+
+
+def test_a_virtual_clock_is_run_until_nothing_is_due() -> None:
+    with df.TaskHub(":memory:", clock=df.VirtualClock(autojump=False)) as hub:
+
+        @hub.orchestrator
+        def remind(context: Any) -> Any:
+            for _ in range(3):
+                yield context.create_timer(context.current_utc_datetime + timedelta(days=1))
+            yield context.wait_for_external_event("Answer")
+
+        handle = hub.start(remind)
+        hub.clock.advance()
+        view = handle.watch(freeze=False)
+        assert "Run until idle" in text_of(view, "head")
+        tell(view, "idle")
+        assert view.note == ""
+        assert "virtual clock: 2026-01-04 00:00:00, nothing is due" in text_of(view, "head")
+        assert "Run until idle" not in text_of(view, "head")
+        view.close()
+
+
+def test_a_hub_in_memory_says_so() -> None:
+    made = stage()
+    assert text_of(made.hub.watch().list, "head") == "TaskHub in memory: 0 open instances, mode 'kernel'"

@@ -42,7 +42,7 @@ def test_a_hub_names_the_instances_last_heard_of(full: Stage) -> None:
 
 def test_the_text_of_a_hub_is_a_table_of_counts(full: Stage) -> None:
     assert text_of(full.hub) == (
-        "<TaskHub :memory:: 1 open instance, mode 'kernel'>\n"
+        "<TaskHub in memory: 1 open instance, mode 'kernel'>\n"
         "orchestrator  status     instances\n"
         "────────────  ─────────  ─────────\n"
         "chain         Completed          4\n"

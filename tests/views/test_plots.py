@@ -6,7 +6,9 @@ import io
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -19,8 +21,21 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import Affine2D
 
 import durablenb as df
+from durablenb.model.events import (
+    Event,
+    ExecutionCompleted,
+    ExecutionStarted,
+    OrchestratorStarted,
+    TaskCompleted,
+    TaskFailed,
+    TaskScheduled,
+)
+from durablenb.model.failures import FailureDetails
+from durablenb.model.status import DurableOrchestrationStatus
+from durablenb.queries.instance.picture import picture_of
 from durablenb.views.palette import LOOKS
 from durablenb.views.plots.paths import box_of, path_of
+from durablenb.views.plots.timeline import timeline_axes
 from tests.views.scenes import SCENES, Stage, stage
 
 STYLES = ("default", "dark_background")
@@ -140,6 +155,45 @@ def test_ten_thousand_calls_are_ten_thousand_bars_in_a_handful_of_artists() -> N
     assert labels == ["episodes", f"crunch {TIMES} 10,000", "merge"]
     assert count(ax, "episodes") == len(handle._shown().episodes)
     drawn(ax)
+
+
+@pytest.mark.parametrize("at_a_time", [1, 64, 25_000])
+def test_of_very_many_bars_those_that_look_alike_are_one(at_a_time: int) -> None:
+    picture = picture_of(DurableOrchestrationStatus("wide", "w"), wide_history(25_000, at_a_time))
+    ax = timeline_axes(picture, None)
+    (completed,) = found(ax, "activity-completed")
+    assert 0 < len(completed.get_paths()) < 5_000
+    assert count(ax, "failed") == sum(call.state == "failed" for call in picture.calls) == 87
+    boxes = [path.get_extents() for path in completed.get_paths()]
+    ended = max(call.ended for call in picture.calls) - picture.events[0].timestamp
+    assert max(box.x1 for box in boxes) == pytest.approx(ended.total_seconds(), rel=0.03)
+    covered = sum(box.width * box.height for box in boxes)
+    worked = sum((call.ended - call.attempts[0].started).total_seconds() for call in picture.calls)
+    height = 0.62 * min(at_a_time, 8) / at_a_time  # of a row
+    assert covered == pytest.approx(worked * height, rel=0.05)
+    drawn(ax)
+
+
+def wide_history(calls: int, at_a_time: int) -> list[Event]:
+    """As many calls, so many of them at a time."""
+    dice, begin = Random(1), datetime(2026, 1, 1, tzinfo=UTC)
+    free = [0.0] * at_a_time
+    spans: list[tuple[float, float, int]] = []
+    for number in range(calls):
+        started = free[number % at_a_time]
+        free[number % at_a_time] += dice.uniform(0.5, 3)
+        spans.append((free[number % at_a_time], started, number))
+    events: list[Event] = [ExecutionStarted(1, begin, "wide", None), OrchestratorStarted(2, begin)]
+    events += [TaskScheduled(3 + number, begin, number, "crunch", None) for number in range(calls)]
+    for place, (ended, started, number) in enumerate(sorted(spans), calls + 3):
+        times = begin + timedelta(seconds=ended), begin + timedelta(seconds=started)
+        if number % 290 == 17:
+            failure = FailureDetails("ValueError", "no", "", None)
+            events.append(TaskFailed(place, times[0], number, failure, started_at=times[1]))
+        else:
+            events.append(TaskCompleted(place, times[0], number, "1", started_at=times[1]))
+    last = begin + timedelta(seconds=max(free))
+    return [*events, ExecutionCompleted(2 * calls + 3, last, "1")]
 
 
 def test_calls_at_the_same_time_stand_in_rows_of_their_own() -> None:

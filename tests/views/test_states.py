@@ -250,7 +250,7 @@ def test_a_purged_instance_and_a_closed_hub_show_as_a_line_of_text() -> None:
     assert bundle_of(handle) == {"text/plain": "<instance chain: purged>"}
     made.hub.close()
     assert bundle_of(handle) == {"text/plain": "<instance chain of a closed hub>"}
-    assert bundle_of(made.hub) == {"text/plain": "<TaskHub :memory:: closed>"}
+    assert bundle_of(made.hub) == {"text/plain": "<TaskHub in memory: closed>"}
 
 
 def test_an_instance_that_runs_in_threads_can_be_shown_at_any_time() -> None:

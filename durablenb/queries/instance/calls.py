@@ -86,8 +86,8 @@ class CallReader:
             self._unsettled.discard(key)
 
     def _known(self, places: Iterable[int] | None) -> tuple[Span, ...]:
-        spans = (self._spans.span(place) for place in places or ())
-        return tuple(span for span in spans if span is not None)
+        span_at = self._spans.span
+        return tuple([span for place in places or () if (span := span_at(place)) is not None])
 
 
 def _call(

@@ -64,20 +64,20 @@ class Following:
                     has_news = True
         return has_news
 
+    def flow(self, obstacle: Obstacle | None) -> Flow:
+        """Return the last execution as a graph of steps; see `picture_of` for what the obstacle is."""
+        return self._now(obstacle)[1]
+
     def picture(
         self,
         status: DurableOrchestrationStatus,
         obstacle: Obstacle | None,
         now: datetime,
         ask_queues: AskQueues,
+        forks: tuple[str, ...] = (),
     ) -> Picture:
         """Return what there is to draw; see `picture_of`."""
-        missing = obstacle.missing if obstacle else ()
-        calls = self._reader.calls()
-        if missing:
-            calls = [known(call, missing) for call in calls]
-            self._flow = None
-        flow = self._flow = self._drawn(calls)
+        calls, flow = self._now(obstacle)
         current = [
             call for step in flow.steps if _is_open(step) for call in step.calls if call.state in _OPEN
         ]
@@ -87,7 +87,16 @@ class Following:
         waits = waits_of(told, current, obstacle, queues, status.instance_id or "")
         episodes, moment = tuple(self._episodes), now if waits else None
         events = tuple(self.events)
-        return Picture(status, events, flow, tuple(calls), waits, self._executions, episodes, moment)
+        return Picture(status, events, flow, tuple(calls), waits, self._executions, episodes, moment, forks)
+
+    def _now(self, obstacle: Obstacle | None) -> tuple[list[Call], Flow]:
+        missing = obstacle.missing if obstacle else ()
+        calls = self._reader.calls()
+        if missing:
+            calls = [known(call, missing) for call in calls]
+            self._flow = None
+        self._flow = self._drawn(calls)
+        return calls, self._flow
 
     def _drawn(self, calls: Sequence[Call]) -> Flow:
         if self._flow is not None:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from durablenb.model.events import SubOrchestrationInstanceCreated
+from durablenb.queries.instance.nesting import FOLDED, Nest
 from durablenb.queries.instance.steps import Call, Flow, Join, Place, Step
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def links_of(flow: Flow) -> list[Link]:
     return list(links.values())
 
 
-def graph_of(flow: Flow, instance_id: str = "") -> networkx.DiGraph[Any]:
+def graph_of(flow: Flow, instance_id: str = "", nest: Nest = FOLDED) -> networkx.DiGraph[Any]:
     """Return a flow as a `networkx.DiGraph`; `DrawnInstance.graph` says what there is in it.
 
     Parameters
@@ -61,42 +62,61 @@ def graph_of(flow: Flow, instance_id: str = "") -> networkx.DiGraph[Any]:
         An execution.
     instance_id
         Whose it is.
+    nest
+        The sub-orchestrations that are in it with their own steps.
     """
     import networkx  # takes a tenth of a second
 
     graph: networkx.DiGraph[Any] = networkx.DiGraph(
         name=flow.name, generation=flow.generation, instance_id=instance_id
     )
-    own = {"instance_id": instance_id}
-    keys: dict[Place | Join, str] = dict(_keys_of(flow.steps))
-    graph.add_node("start", kind="start", name=flow.name, status="Completed", count=1, **own)
+    graph.add_node(
+        "start", kind="start", name=flow.name, status="Completed", count=1, instance_id=instance_id
+    )
+    begun = {instance_id}
+    level = [("start", "", flow)]
+    for start, prefix, one in level:
+        for child, node in _add_flow(graph, start, prefix, one).items():
+            if child in nest and child not in begun:
+                begun.add(child)
+                level.append((node, f"{child}: ", nest[child]))
+    return graph
+
+
+def _add_flow(graph: networkx.DiGraph[Any], start: str, prefix: str, flow: Flow) -> dict[str, str]:
+    """Add the steps of an execution that begins at a node; return the nodes of what they start, by id."""
+    own = {"instance_id": graph.nodes[start]["instance_id"]}
+    keys: dict[Place | Join, str] = {"start": start, "end": f"{prefix}end"}
+    keys |= _keys_of(flow.steps, prefix, {*graph, *keys.values()})
     for step in flow.steps:
         graph.add_node(keys[step.number], **_attributes(step), **own)
     for join in flow.joins:
-        keys[join] = f"join #{join.stage}"
+        keys[join] = f"{prefix}join #{join.stage}"
         status = "completed" if join.is_all else "open"
         came_of = {"came": join.came, "of": join.of}
         graph.add_node(keys[join], kind="join", name="join", status=status, count=1, **came_of, **own)
     if flow.end is not None:
-        graph.add_node("end", kind="end", name=flow.name, status=flow.end, count=1, **own)
+        graph.add_node(keys["end"], kind="end", name=flow.name, status=flow.end, count=1, **own)
     for link in links_of(flow):
-        source, target = keys.get(link.source, link.source), keys.get(link.target, link.target)
+        source, target = keys[link.source], keys[link.target]
         seconds = graph.nodes[target].get("seconds", 0.0)
         graph.add_edge(
             source, target, relation=link.relation, count=link.count, is_back=link.is_back, seconds=seconds
         )
+    started: dict[str, str] = {}
     for step in flow.steps:
-        _add_partners(graph, keys[step.number], step)
-    return graph
+        started |= _add_partners(graph, keys[step.number], step)
+    return started
 
 
-def _keys_of(steps: Iterable[Step]) -> Iterable[tuple[int, str]]:
+def _keys_of(steps: Iterable[Step], prefix: str, taken: set[str]) -> dict[Place | Join, str]:
     """Return a name for each step; its number is added where the bare name is taken."""
-    taken = {"start", "end"}
+    keys: dict[Place | Join, str] = {}
     for step in steps:
-        key = step.name if step.name not in taken else f"{step.name} #{step.number}"
-        taken.add(key)
-        yield step.number, key
+        key = f"{prefix}{step.name}"
+        keys[step.number] = key if key not in taken else f"{key} #{step.number}"
+        taken.add(keys[step.number])
+    return keys
 
 
 def _attributes(step: Step) -> dict[str, Any]:
@@ -131,20 +151,22 @@ def _seconds_of(calls: Iterable[Call]) -> float:
     return total.total_seconds()
 
 
-def _add_partners(graph: networkx.DiGraph[Any], key: str, step: Step) -> None:
-    """Add the instances that a step starts, and the entities that it is about."""
+def _add_partners(graph: networkx.DiGraph[Any], key: str, step: Step) -> dict[str, str]:
+    """Add the instances that a step starts, and the entities that it is about; return the former by id."""
+    started: dict[str, str] = {}
     for call in step.calls:
         for span in call.attempts:
             request = span.request
             if isinstance(request, SubOrchestrationInstanceCreated):
                 partner = request.instance_id
-                node = _partner(graph, partner, "orchestration", request.name, call.state)
+                node = started[partner] = _partner(graph, partner, "orchestration", request.name, call.state)
                 _count_edge(graph, key, node, "starts")
             elif step.kind in _TO_ENTITIES:
                 one = getattr(request, "entity_id", None)
                 for partner in getattr(request, "entity_ids", () if one is None else (one,)):
                     node = _partner(graph, partner, "entity", partner, call.state)
                     _count_edge(graph, key, node, _TO_ENTITIES[step.kind])
+    return started
 
 
 def _partner(graph: networkx.DiGraph[Any], instance_id: str, kind: str, name: str, status: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from durablenb.model.events import Event, ExecutionStarted, OrchestratorStarted
@@ -11,6 +11,7 @@ from durablenb.model.status import DurableOrchestrationStatus
 from durablenb.queries.entities.queues import Queue
 from durablenb.queries.instance.calls import calls_of
 from durablenb.queries.instance.flow import flow_of
+from durablenb.queries.instance.nesting import Nest
 from durablenb.queries.instance.steps import Call, Flow
 from durablenb.queries.instance.waits import Obstacle, Wait, entities_waited_for, waits_of
 
@@ -39,6 +40,8 @@ class Picture:
         When this was so, of an instance that is open.
     forks
         The instances that were forked from it.
+    nest
+        The sub-orchestrations that are opened in its graph.
     """
 
     status: DurableOrchestrationStatus
@@ -50,6 +53,7 @@ class Picture:
     episodes: tuple[datetime, ...]
     now: datetime | None = None
     forks: tuple[str, ...] = ()
+    nest: Nest = field(default_factory=dict)
 
     @property
     def word(self) -> str:

@@ -85,13 +85,13 @@ class Step:
     @cached_property
     def states(self) -> dict[CallState, int]:
         """How many calls are in each state, the most worrying one first."""
-        counts = Counter(call.state for call in self.calls)
+        counts = Counter([call.state for call in self.calls])
         return {state: counts[state] for state in CALL_STATES if counts[state]}
 
     @cached_property
     def attempts(self) -> int:
         """How many attempts were made in all."""
-        return sum(len(call.attempts) for call in self.calls)
+        return sum([len(call.attempts) for call in self.calls])
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,12 +100,15 @@ def waits_of(
     if not events or isinstance(events[-1], TERMINAL):
         return ()
     waits = _obstructions(events, obstacle or Obstacle())
+    alike: dict[tuple[str, str, str], list[Call]] = {}  # of which there are few, however many calls there are
+    for call in calls:
+        if call.state in ("open", "retrying"):
+            alike.setdefault((call.state, call.kind, call.name), []).append(call)
+    name_of = shared_name(several[0] for several in alike.values())
     groups: dict[tuple[str, str], list[Call]] = {}
-    waiting = [call for call in calls if call.state in ("open", "retrying")]
-    name_of = shared_name(waiting)
-    for call in waiting:
-        kind = "retry" if call.state == "retrying" else call.kind
-        groups.setdefault((kind, name_of(call)), []).append(call)
+    for (state, kind, _), several in alike.items():
+        key = "retry" if state == "retrying" else kind, name_of(several[0])
+        groups.setdefault(key, []).extend(several)
     waits += [_wait(name, several, queues or {}, instance_id) for (_, name), several in groups.items()]
     return tuple(waits or [Wait("turn", "", events[-1].timestamp)])
 
@@ -167,13 +170,14 @@ def _wait(name: str, calls: Sequence[Call], queues: Mapping[str, Queue], instanc
     else:
         lasts = [call.attempts[-1] for call in calls]
         kind = first.kind
-        attempt = max(span.attempt for span in lasts)
-    dues = [span.request.fire_at for span in lasts if isinstance(span.request, TimerCreated)]
+        attempt = max([span.attempt for span in lasts])
+    requests = (span.request for span in lasts) if kind in ("timer", "retry") else ()
+    dues = [request.fire_at for request in requests if isinstance(request, TimerCreated)]
     detail = getattr(lasts[0].request, "instance_id", "") if len(calls) == 1 else ""
     if kind in ("entity call", "lock"):
         asked = Counter(entity for call in calls for entity in _entities_of(call))
         own = asked if kind == "entity call" else Counter()
         found = [replace(queues[one], length=queues[one].length - own[one]) for one in asked if one in queues]
         detail = queue_text(found, instance_id)
-    since = min(span.asked for span in lasts)
+    since = min([span.asked for span in lasts])
     return Wait(kind, name, since, min(dues, default=None), len(calls), attempt, detail)

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from difflib import unified_diff
 from textwrap import dedent
 
+from durablenb.queries.replays.passed import Passed
 from durablenb.queries.replays.stepping import Step
 from durablenb.views.html import Markup, block, fold, line, markup
 from durablenb.views.live.parts import attributes
@@ -41,41 +42,49 @@ def code_pane(place: Place, step: Step | None, stops: Collection[str], *, is_hid
     here = None if step is None else step.line
     if is_hidden and here is not None:
         passed.pop(here, None)
-    rows = []
-    for number, text in _around(source.lines, here):
-        came = passed.get(number)
-        parts = [f"line {number}"]
-        if came is not None:
-            parts.append(step_look(came.mark).word)
-            parts += [f"{came.times:,} times"] * (came.times > 1)
-        is_stop = f"line {number}" in stops
-        parts += ["breakpoint"] * is_stop
-        classes = ["dnb-here"] * (number == here) + ["dnb-past"] * (came is not None and number != here)
-        rows.append(
-            markup(
-                f"<tr{attributes(**{'class': ' '.join(classes)}) if classes else ''}",
-                ' aria-current="step" data-here' if number == here else "",
-                attributes(data_do="line", data_id=number, data_stop=f"line {number}")
-                if _awaits(place, number)
-                else "",
-                "><td>",
-                "<i class='dnb-stop' title='breakpoint'></i>" if is_stop else "",
-                _number(number, ", ".join(parts), is_button=_awaits(place, number)),
-                "</td><td>",
-                "" if came is None else step_glyph(came.mark),
-                f"<span class='dnb-times'>\N{MULTIPLICATION SIGN}{came.times:,}</span>"
-                if came and came.times > 1
-                else "",
-                "</td><td><pre>",
-                line_of_code(text),
-                "</pre></td></tr>",
-            )
+    awaits = place.lines.numbers
+    rows = [
+        _row(
+            number,
+            text,
+            passed.get(number),
+            is_here=number == here,
+            is_stop=f"line {number}" in stops,
+            is_await=number in awaits,
         )
+        for number, text in _around(source.lines, here)
+    ]
     return markup(
         "<h4>Code</h4>",
         '<div class="dnb-scroll dnb-code" data-scroll tabindex="0" role="group" aria-label="code"><table>',
         *rows,
         "</table></div>",
+    )
+
+
+def _row(
+    number: int, text: str, came: Passed | None, *, is_here: bool, is_stop: bool, is_await: bool
+) -> Markup:
+    """Return a line with what came of it; one at which the code waits can be clicked."""
+    times = 0 if came is None else came.times
+    parts = [f"line {number}"]
+    parts += [step_look(came.mark).word] if came is not None else []
+    parts += [f"{times:,} times"] * (times > 1) + ["breakpoint"] * is_stop
+    look = "dnb-here" if is_here else "dnb-past" if came is not None else ""
+    return markup(
+        "<tr",
+        attributes(**{"class": look}) if look else "",
+        ' aria-current="step" data-here' if is_here else "",
+        attributes(data_do="line", data_id=number, data_stop=f"line {number}") if is_await else "",
+        "><td>",
+        "<i class='dnb-stop' title='breakpoint'></i>" if is_stop else "",
+        _number(number, ", ".join(parts), is_button=is_await),
+        "</td><td>",
+        "" if came is None else step_glyph(came.mark),
+        f"<span class='dnb-times'>\N{MULTIPLICATION SIGN}{times:,}</span>" if times > 1 else "",
+        "</td><td><pre>",
+        line_of_code(text),
+        "</pre></td></tr>",
     )
 
 
@@ -97,10 +106,6 @@ def _number(number: int, label: str, *, is_button: bool) -> Markup:
         return markup(f"<span class='dnb-muted'>{number}</span>")
     named = attributes(data_key=f"line {number}", aria_label=label)
     return markup(f'<button type="button" class="dnb-link"{named}>{number}</button>')
-
-
-def _awaits(place: Place, number: int) -> bool:
-    return number in place.lines.numbers
 
 
 def _around(lines: dict[int, str], here: int | None) -> list[tuple[int, str]]:

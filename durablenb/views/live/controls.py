@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from durablenb.queries.instance.picture import Picture
 from durablenb.queries.instance.waits import Wait
-from durablenb.views.cards import failure_table
+from durablenb.views.cards import MOST_FORKS, failure_table
 from durablenb.views.html import Markup, code, line, markup, table, unbroken
 from durablenb.views.live.parts import badge, button, field, row
 from durablenb.views.live.sight import Clock
@@ -39,6 +40,8 @@ def head(shown: Picture, clock: Clock, *, can_go_back: bool) -> Markup:
     if status.forked_from:
         origin = button(status.forked_from, "open", is_link=True, id=status.forked_from)
         parts.append(markup("forked from ", origin, line(f" at event {status.forked_at}")))
+    if shown.forks:
+        parts.append(_forks(shown.forks))
     failure = status.failure_details
     return markup(
         row(*(one for one in parts if one)),
@@ -48,6 +51,13 @@ def head(shown: Picture, clock: Clock, *, can_go_back: bool) -> Markup:
     )
 
 
+def _forks(forks: Sequence[str]) -> Markup:
+    """Return the first of the instances that were forked from one, each of which can be opened."""
+    links = ", ".join(button(one, "open", is_link=True, id=one) for one in forks[:MOST_FORKS])
+    more = f" and {len(forks) - MOST_FORKS:,} more" if len(forks) > MOST_FORKS else ""
+    return markup("forked as ", links, more)
+
+
 def clock_row(clock: Clock) -> Markup:
     """Return what time it is on a virtual clock, and what moves it."""
     now, due = clock.now(), clock.next_due()
@@ -55,6 +65,7 @@ def clock_row(clock: Clock) -> Markup:
     return row(
         f"virtual clock: {moment(now)[:19]}, {then}",
         button("Next deadline", "jump") if due is not None else "",
+        button("Run until idle", "idle") if due is not None else "",
         markup("<form>", field("hours", "advance by hours"), " ", button("Advance", "advance"), "</form>"),
     )
 

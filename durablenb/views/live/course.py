@@ -1,78 +1,61 @@
-"""What the explorer follows: an instance's newest execution, its code, and the copies that are made of it."""
+"""What the explorer follows: an execution of an instance, its code, and the copies that are made of it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-
 from durablenb.model.errors import FunctionNotFoundError, TypeNotRegisteredError
-from durablenb.model.events import Event, ExecutionStarted
 from durablenb.model.status import DurableOrchestrationStatus
-from durablenb.ports.store import Record
-from durablenb.queries.replays.replay import Replay
+from durablenb.queries.instance.waits import Obstacle
+from durablenb.queries.replays.executions import Executions, text_at_start
+from durablenb.queries.replays.sight import ExplorerSight
 from durablenb.views.live.place import Place
-from durablenb.views.live.sight import Instance
 from durablenb.views.live.trials import Trials
 
 _NONE = object()
 
 
-@dataclass(frozen=True)
-class ExplorerSight:
-    """An instance, as the explorer has it.
-
-    Parameters
-    ----------
-    instance
-        What its user holds.
-    records
-        Its events after a place in the journal.
-    replay
-        Lets the code go through an execution's events; the execution's id comes first.
-    code
-        The function that `replay` runs; None while it is missing.
-    source
-        The text of the source with this hash, if the journal has it.
-    now
-        The time.
-    """
-
-    instance: Instance
-    records: Callable[[int], Sequence[Record]]
-    replay: Callable[[str, Sequence[Event]], Replay]
-    code: Callable[[], object]
-    source: Callable[[str], str | None]
-    now: Callable[[], datetime]
-
-
 class Course:
-    """The replays of an instance as far as it has come, and where one stands in them.
+    """The replays of an execution as far as it has come, and where one stands in them.
 
     Parameters
     ----------
     sight
         The instance.
+    execution
+        Which execution, from 1; without it, the newest one, and those that come after it.
+
+    Raises
+    ------
+    ValueError
+        If there is no such execution.
     """
 
-    def __init__(self, sight: ExplorerSight) -> None:
+    def __init__(self, sight: ExplorerSight, execution: int | None = None) -> None:
         self._sight = sight
-        self._seq = 0
-        self._execution_id = ""
-        self._events: list[Event] = []
         self._code: object = _NONE
-        self._seen = 0
-        self.executions = 0
-        """How many executions there were; the last one is followed."""
+        self._seen = self._shown = 0
+        self._chosen: int | None = None
+        self.executions = Executions(sight.records(0))
         self.status = DurableOrchestrationStatus()
+        self.obstacle = Obstacle()
         self.missing: FunctionNotFoundError | TypeNotRegisteredError | None = None
         """Why there is nothing to be shown, if the code isn't registered, or a type that it needs."""
         self.trials: Trials | None = None
         self.place: Place | None = None
+        if execution is not None:
+            self._choose(execution)
 
     @property
-    def newer(self) -> int:
-        """How many replays there were since one stood at the end."""
+    def number(self) -> int:
+        """Which execution is shown, from 1."""
+        return self._chosen or len(self.executions)
+
+    @property
+    def is_newest(self) -> bool:
+        """Whether there is no execution after it."""
+        return self.number == len(self.executions)
+
+    def count_newer(self) -> int:
+        """Return how many replays there were since one was last found at the end; none if one is there."""
         if self.trials is None or self.place is None or self.trials.is_copy:
             return 0
         if self.place.is_last:
@@ -82,25 +65,34 @@ class Course:
     @property
     def began_with(self) -> str | None:
         """The source text with which the execution began, if it is kept."""
-        started = next((event for event in self._events if isinstance(event, ExecutionStarted)), None)
-        return None if started is None or started.source is None else self._sight.source(started.source)
+        return text_at_start(self.executions[self.number][1], self._sight.source)
+
+    def choose(self, number: int) -> None:
+        """Show another execution, at its end; copies of this one are dropped.
+
+        Raises
+        ------
+        ValueError
+            If there is no such execution.
+        """
+        self._choose(number)
+        self.trials = self.place = None
+        self._go_through()
 
     def read(self) -> bool:
         """Take note of what is new; answers whether anything is."""
-        records = self._sight.records(self._seq)
-        for record in records:
-            self._seq = record.seq
-            if isinstance(record.event, ExecutionStarted):
-                self.executions += 1
-                self._execution_id = record.execution_id
-                self._events = []
-            self._events.append(record.event)
-        code, before = self._sight.code(), self._code
-        if not records and code is before and not isinstance(self.missing, TypeNotRegisteredError):
+        count, number = len(self.executions), self.number
+        is_longer = self.executions.add(self._sight.records(self.executions.seq))
+        if 0 < count < len(self.executions) and self._is_looking_back:
+            self._choose(number)
+        code, obstacle = self._sight.code(), self._sight.obstacle()
+        has_code = code is not self._code or isinstance(self.missing, TypeNotRegisteredError)
+        if not (is_longer or has_code or obstacle != self.obstacle):
             return False
-        self._code = code
+        self._code, self.obstacle = code, obstacle
         self.status = self._sight.instance.status()
-        self._go_through()
+        if has_code or (is_longer and self.is_newest):
+            self._go_through()
         return True
 
     def show_copy(self) -> None:
@@ -118,16 +110,26 @@ class Course:
             raise ValueError("In this copy the code has not run yet: there is nothing to be seen.")
         self.place = Place(self.trials.shown)
 
+    @property
+    def _is_looking_back(self) -> bool:
+        is_at_end = self.place is None or self.place.is_last
+        return not is_at_end or (self.trials is not None and self.trials.is_copy)
+
+    def _choose(self, number: int) -> None:
+        _ = self.executions[number]
+        self._chosen = None if number == len(self.executions) else number
+
     def _go_through(self) -> None:
         try:
-            replay = self._sight.replay(self._execution_id, self._events)
+            replay = self._sight.replay(*self.executions[self.number])
         except (FunctionNotFoundError, TypeNotRegisteredError) as error:
             self.missing = error
             return
         self.missing = None
         if not len(replay):
             return
-        if self.trials is None or self.place is None:
+        if self._shown != self.number or self.trials is None or self.place is None:
+            self._shown = self.number
             self.trials, self.place, self._seen = Trials(replay), Place(replay), len(replay)
             return
         has_parted = self.trials.original.fits and not replay.fits

@@ -8,6 +8,7 @@ from typing import Any
 
 from durablenb.model.failures import FailureDetails
 from durablenb.model.logs import LogLine
+from durablenb.queries.instance.nesting import child_of
 from durablenb.queries.instance.steps import CALL_STATES, Call, Step
 from durablenb.queries.instance.timeline import Span
 from durablenb.views.cards import failure_table
@@ -30,7 +31,7 @@ def ordered(step: Step) -> list[Call]:
     return sorted(step.calls, key=lambda call: CALL_STATES.index(call.state))
 
 
-def step_detail(step: Step, first: int) -> Markup:
+def step_detail(step: Step, first: int, of: str = "") -> Markup:
     """Return the calls of a step as a table, a page of it.
 
     Parameters
@@ -39,10 +40,12 @@ def step_detail(step: Step, first: int) -> Markup:
         Which one.
     first
         How many calls stand before this page.
+    of
+        The id of the sub-orchestration whose step it is, if it is one of that.
     """
     place = {id(call): number for number, call in enumerate(step.calls, 1)}
     calls = ordered(step)
-    rows = [_call_row(call, place[id(call)]) for call in calls[first : first + PAGE]]
+    rows = [_call_row(call, place[id(call)], of) for call in calls[first : first + PAGE]]
     header = ("no.", "state", "asked for (UTC)", "took", "tries", "result")
     return markup(
         '<div class="dnb-detail">',
@@ -53,10 +56,10 @@ def step_detail(step: Step, first: int) -> Markup:
     )
 
 
-def _call_row(call: Call, number: int) -> Sequence[object]:
+def _call_row(call: Call, number: int, of: str) -> Sequence[object]:
     took = lasting(call.ended - call.asked) if call.state in ("completed", "failed") else ""
     return (
-        mark(f"{number:,}", call_key(call)),
+        mark(f"{number:,}", call_key(call, of)),
         call.state,
         moment(call.asked),
         took,
@@ -88,9 +91,7 @@ def call_detail(call: Call, logs: Iterable[LogLine]) -> Markup:
     """
     look = call_look(call.state, call.kind)
     request, answer = call.attempts[0].request, call.attempts[-1].answer
-    child = (
-        getattr(call.attempts[-1].request, "instance_id", None) if call.kind == "sub-orchestration" else None
-    )
+    child = child_of(call)
     parts: list[Markup] = [
         row(
             markup("<b>", line(call.name), "</b>"),
@@ -98,6 +99,7 @@ def call_detail(call: Call, logs: Iterable[LogLine]) -> Markup:
             f"#{call.number}",
             markup("<b>", line(look.word), "</b>"),
             button(f"open {child}", "open", is_link=True, id=child) if child else "",
+            button("show it in the graph", "show", is_link=True, id=child) if child else "",
         )
     ]
     failure = getattr(answer, "failure", None)

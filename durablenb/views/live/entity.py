@@ -64,6 +64,8 @@ class EntitySight:
         All that there is to draw of it.
     ask
         Answers a query in SQL.
+    trouble
+        Tells what keeps news from coming; of a hub of this process nothing does.
     """
 
     entity: Addressed
@@ -71,6 +73,7 @@ class EntitySight:
     last_seq: Callable[[], int]
     shown: Callable[[], EntityPicture]
     ask: Ask
+    trouble: Callable[[], str] = str
 
 
 class OperationsPane(Pane):
@@ -121,6 +124,8 @@ class LiveEntity(LiveView):
     ----------
     sight
         The entity.
+    traits
+        What a widget takes.
     """
 
     REGIONS = ("head", "picture", "queue", "operations", "detail")
@@ -131,12 +136,12 @@ class LiveEntity(LiveView):
     operations = traitlets.Bytes().tag(sync=True)
     detail = traitlets.Bytes().tag(sync=True)
 
-    def __init__(self, sight: EntitySight) -> None:
+    def __init__(self, sight: EntitySight, **traits: Any) -> None:
         self._sight = sight
         self._seen = -1
         self._drawn_at = 0.0
         self._pane = OperationsPane(sight.instance_id, sight.ask)
-        super().__init__()
+        super().__init__(**traits)
 
     @property
     def sql(self) -> str:
@@ -159,6 +164,7 @@ class LiveEntity(LiveView):
         shown = self._sight.shown()
         drawn = entity_svg(shown)
         self.label = drawn[1]
+        self.place = f"entities/{shown.entity_id.name.lower()}/{shown.entity_id.key}"
         regions = {
             "picture": figure(drawn),
             "queue": queue_fold(shown) if shown.locks or shown.waiting else "",
@@ -166,6 +172,10 @@ class LiveEntity(LiveView):
         if is_new or is_stale:
             regions |= {"head": _head(shown), "operations": self._pane.operations(), "detail": self._detail()}
         return regions
+
+    def trouble(self) -> str:
+        """Return what keeps news from coming."""
+        return self._sight.trouble()
 
     def still(self) -> dict[str, str]:
         """Return the still picture of the entity."""

@@ -13,12 +13,15 @@ import traitlets
 
 from durablenb.model.events import Event
 from durablenb.queries.replays.replay import Replay
+from durablenb.queries.replays.sight import ExplorerSight
 from durablenb.queries.replays.stepping import Step
 from durablenb.views.html import Markup, card, heading, markup
 from durablenb.views.live.beside import still_of
 from durablenb.views.live.code_pane import code_pane
-from durablenb.views.live.course import Course, ExplorerSight
-from durablenb.views.live.explorer_head import controls, head, missing, verdict
+from durablenb.views.live.course import Course
+from durablenb.views.live.explorer_controls import controls
+from durablenb.views.live.explorer_head import head, missing
+from durablenb.views.live.explorer_says import verdict
 from durablenb.views.live.guess import Guesses
 from durablenb.views.live.matched import Matched
 from durablenb.views.live.place import Place
@@ -29,7 +32,7 @@ from durablenb.views.live.values_pane import values_pane
 from durablenb.views.live.widget import LiveView
 
 _MARKED = 200
-_NONE = object()
+"""Tasks of a step whose marks stand out in other views."""
 
 
 class LiveExplorer(LiveView):
@@ -42,8 +45,15 @@ class LiveExplorer(LiveView):
     ----------
     sight
         The instance.
+    execution
+        Which execution, from 1; without it, the newest one, and those that come after it.
     ticks
         A clock in seconds, for playing.
+
+    Raises
+    ------
+    ValueError
+        If there is no such execution.
     """
 
     REGIONS = ("head", "banner", "controls", "says", "body", "trials")
@@ -55,9 +65,15 @@ class LiveExplorer(LiveView):
     body = traitlets.Bytes().tag(sync=True)
     trials = traitlets.Bytes().tag(sync=True)
 
-    def __init__(self, sight: ExplorerSight, *, ticks: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        sight: ExplorerSight,
+        execution: int | None = None,
+        *,
+        ticks: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._sight = sight
-        self._course = Course(sight)
+        self._course = Course(sight, execution)
         self._player = Player(ticks)
         self._stops: set[str] = set()
         self._guesses = Guesses()
@@ -97,10 +113,14 @@ class LiveExplorer(LiveView):
         is_hidden = self._guesses.hides(replay, step)
         self.label = "What happens here?" if is_hidden else _sentence(replay, step)
         return {
-            "head": head(replay, self._course.status),
+            "head": head(self._course, replay),
             "banner": self._trials.bar(),
             "controls": controls(
-                self._place, self._course.newer, self._stops, self._player, is_predicting=self._guesses.is_on
+                self._place,
+                self._course.count_newer(),
+                self._stops,
+                self._player,
+                is_predicting=self._guesses.is_on,
             ),
             "says": verdict(replay, step, self._guesses),
             "body": self._body(replay, step, is_hidden),
@@ -124,8 +144,7 @@ class LiveExplorer(LiveView):
     def _without_code(self) -> Mapping[str, str]:
         course = self._course
         self.label = str(course.missing or "The code has not run yet.")
-        is_missing = course.missing is not None
-        drawn = missing(course.status, self.label, course.began_with, is_missing=is_missing)
+        drawn = missing(course, self.label)
         return {**dict.fromkeys(self.REGIONS, ""), "head": drawn}
 
     def still(self) -> dict[str, str]:
@@ -142,7 +161,7 @@ class LiveExplorer(LiveView):
         place, step = self._place, self.step
         if place is None or step is None or step.reached is None or self._guesses.hides(place.replay, step):
             return []
-        return [f"call {self._course.executions} {task}" for task in step.reached.task_ids[:_MARKED]]
+        return [f"call {self._course.number} {task}" for task in step.reached.task_ids[:_MARKED]]
 
     # -- inside ----------------------------------------------------------------------------------
 
@@ -169,7 +188,7 @@ class LiveExplorer(LiveView):
 
     def _key_of(self, event: Event) -> str | None:
         task = getattr(event, "task_id", None)
-        return None if task is None else f"call {self._course.executions} {task}"
+        return None if task is None else f"call {self._course.number} {task}"
 
     def _follow_selection(self) -> None:
         """Go to the step of a call that was selected in another view."""
@@ -179,11 +198,9 @@ class LiveExplorer(LiveView):
         kind, *numbers = self.selected.split() or [""]
         if kind == "call" and len(numbers) == 2 and all(one.isdecimal() for one in numbers):
             execution, task = map(int, numbers)
-            if (
-                execution == self._course.executions
-                and self._place is not None
-                and self._place.go_to_task(task)
-            ):
+            if execution != self._course.number:
+                self._course.choose(execution)
+            if self._place is not None and self._place.go_to_task(task):
                 self._matched.follow()
 
     def _select(self, key: str) -> None:
@@ -246,12 +263,16 @@ class LiveExplorer(LiveView):
         self._matched.turn(int(first))
 
     def do_set(self, name: str = "", value: Any = "", **_: Any) -> None:
-        """The slider was moved, or another speed chosen."""
+        """The slider was moved, or another speed or execution chosen."""
         if name == "step" and self._place is not None:
             self._place.go_to(self._place.chosen, int(value))
             self._moved()
         elif name == "speed" and value in SPEEDS:
             self._player.speed = value
+        elif name == "execution":
+            self._course.choose(int(value))
+            self._matched.chosen = None
+            self._moved()
 
     # -- stopping and guessing -------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""A hub, live: its instances by status, how fast it works, and each instance beside the list."""
+"""A hub, live: its instances and entities, how fast it works, and each of them beside the list."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from durablenb.model.display import HubView
 from durablenb.queries.hub.fleet import Fleet
 from durablenb.queries.hub.pace import Pace
 from durablenb.views.fleet import fleet_svg
-from durablenb.views.html import Markup, line, markup, unbroken
+from durablenb.views.html import Markup, code, line, markup, unbroken
 from durablenb.views.live.beside import Beside, still_of
+from durablenb.views.live.entity import EntitySight, LiveEntity
 from durablenb.views.live.instance import LiveInstance
 from durablenb.views.live.pane import Ask, Pane, Row
 from durablenb.views.live.parts import badge, choice, figure, mark, quoted, row
@@ -31,6 +32,13 @@ _STATUSES = ("Running", "Pending", "Suspended", "Failed", "Completed", "Terminat
 _ENDED = ("Failed", "Completed", "Terminated")
 _COLUMNS = "instance_id, name, status, created_time, last_updated_time, duration"
 _SEARCHED = ("instance_id", "name", "custom_status")
+_ENTITIES = """
+select instance_id, entity_exists, state, operations, failures, queue_length, locked_by, last_modified
+from entities
+where true
+""".strip()
+_ENTITIES_SEARCHED = ("instance_id", "state", "locked_by")
+_ENTITIES_HEADER = ("entity", "state", "operations", "failed", "waiting", "locked by", "last heard of (UTC)")
 _HEADER = ("instance", "orchestrator", "status", "created (UTC)", "last heard of (UTC)", "took")
 
 
@@ -50,6 +58,10 @@ class HubSight:
         Answers a query in SQL.
     instance
         Gives the sight of an instance.
+    entity
+        Gives the sight of an entity, by the id ``@name@key``.
+    trouble
+        Tells what keeps news from coming; of a hub of this process nothing does.
     """
 
     last_seq: Callable[[], int]
@@ -57,6 +69,8 @@ class HubSight:
     pace: Callable[[], Pace]
     ask: Ask
     instance: Callable[[str], Sight]
+    entity: Callable[[str], EntitySight]
+    trouble: Callable[[], str] = str
 
 
 class InstancesPane(Pane):
@@ -90,29 +104,59 @@ def _row(found: Row) -> Sequence[object]:
     )
 
 
+class EntitiesPane(Pane):
+    """The entities of a hub, those last heard of first."""
+
+    def __init__(self, ask: Ask) -> None:
+        order = "last_modified desc, instance_id"
+        super().__init__(ask, _ENTITIES, order, _ENTITIES_SEARCHED, "entity", "entities")
+
+    def entities(self) -> Markup:
+        """Return a page of entities."""
+        return self.html(_ENTITIES_HEADER, _entity_row)
+
+
+def _entity_row(found: Row) -> Sequence[object]:
+    instance_id, exists, state, operations, failures, waiting, locked_by, modified = found
+    return (
+        mark(instance_id, f"entity {instance_id}"),
+        code(state, 60) if exists else "none",
+        f"{operations:,}",
+        f"{failures:,}" if failures else "",
+        f"{waiting:,}" if waiting else "",
+        line(locked_by or "", 60),
+        unbroken(moment(modified)),
+    )
+
+
 class HubList(LiveView):
-    """The list of a hub's instances, with the hub's figures above it.
+    """The lists of a hub's instances and of its entities, with the hub's figures above them.
 
     Parameters
     ----------
     sight
         The hub.
+    traits
+        What a widget takes.
     """
 
-    REGIONS = ("head", "fleet", "pace", "instances")
+    REGIONS = ("head", "fleet", "pace", "instances", "entities")
+    TABS = ("instances", "entities")
 
     head = traitlets.Bytes().tag(sync=True)
     fleet = traitlets.Bytes().tag(sync=True)
     pace = traitlets.Bytes().tag(sync=True)
     instances = traitlets.Bytes().tag(sync=True)
+    entities = traitlets.Bytes().tag(sync=True)
 
-    def __init__(self, sight: HubSight) -> None:
+    def __init__(self, sight: HubSight, **traits: Any) -> None:
         self._sight = sight
         self._seen = -1
         self.pane = InstancesPane(sight.ask)
+        self._entities = EntitiesPane(sight.ask)
         self.whole: Beside | None = None
         """The widget that is displayed."""
-        super().__init__()
+        super().__init__(**traits)
 
     def draw(self, is_stale: bool) -> Mapping[str, str]:
         """Return the HTML of all regions, if anything was written."""
@@ -125,12 +169,20 @@ class HubList(LiveView):
         assert isinstance(shown.fleet, Fleet)
         drawn = fleet_svg(shown.fleet)
         self.label = drawn[1]
-        return {
+        regions = {
             "head": row(markup("<b>", line(shown.text.strip("<>")), "</b>")),
             "fleet": figure(drawn),
             "pace": figure(pace_svg(self._sight.pace())),
-            "instances": self.pane.instances(),
         }
+        if self.tab == "entities":
+            regions["entities"] = self._entities.entities()
+        else:
+            regions["instances"] = self.pane.instances()
+        return regions
+
+    @property
+    def _shown_pane(self) -> Pane:
+        return self._entities if self.tab == "entities" else self.pane
 
     def keep(self) -> None:
         """Renew the still picture of the whole, of which this is a part."""
@@ -142,6 +194,10 @@ class HubList(LiveView):
         if self.whole is not None:
             self.whole.keep_now()
 
+    def trouble(self) -> str:
+        """Return what keeps news from coming."""
+        return self._sight.trouble()
+
     def still(self) -> dict[str, str]:
         """Return the still picture of the hub."""
         return still_of(self._sight.shown())
@@ -149,17 +205,17 @@ class HubList(LiveView):
     def do_set(self, name: str = "", value: str = "", **_: Any) -> None:
         """Filter."""
         if name == "filter":
-            self.pane.set_filter(str(value))
+            self._shown_pane.set_filter(str(value))
         elif name == "status":
             self.pane.choose(str(value))
 
     def do_turn(self, first: Any = 0, **_: Any) -> None:
         """Show another page."""
-        self.pane.turn(first)
+        self._shown_pane.turn(first)
 
 
 class LiveHub(Beside, ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
-    """A hub, followed; `hub.watch()` gives it. An instance that is clicked is shown below the list.
+    """A hub, followed; `hub.watch()` gives it. What is clicked in the list is shown below it.
 
     Parameters
     ----------
@@ -172,6 +228,8 @@ class LiveHub(Beside, ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has 
         self.list = HubList(sight)
         self.instance: LiveInstance | None = None
         """The instance that was clicked."""
+        self.entity: LiveEntity | None = None
+        """The entity that was clicked."""
         super().__init__([self.list])
         self.list.observe(self._open, ["selected"])
         self.list.whole = self
@@ -190,19 +248,23 @@ class LiveHub(Beside, ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has 
         return self.list.still()
 
     def _open(self, change: Any) -> None:
-        kind, _, instance_id = change["new"].partition(" ")
-        if self.instance is not None:
-            self.instance.close()
+        kind, _, found_id = change["new"].partition(" ")
+        for view in self._opened:
+            view.close()
         self.instance = (
-            LiveInstance(self._sight.instance(instance_id), freeze=False) if kind == "instance" else None
+            LiveInstance(self._sight.instance(found_id), freeze=False) if kind == "instance" else None
         )
-        self.children = [self.list] if self.instance is None else [self.list, self.instance]
+        self.entity = LiveEntity(self._sight.entity(found_id)) if kind == "entity" else None
+        self.children = [self.list, *self._opened]
+
+    @property
+    def _opened(self) -> list[LiveView]:
+        return [view for view in (self.instance, self.entity) if view is not None]
 
     def freeze(self) -> None:
         """Become the still picture; what was displayed is replaced by it."""
-        self.list.freeze()
-        if self.instance is not None:
-            self.instance.freeze()
+        for view in (self.list, *self._opened):
+            view.freeze()
         super().freeze()
 
     def close(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import traitlets
@@ -13,18 +14,23 @@ from durablenb.model.events import TERMINAL, ContinueAsNew, ExecutionStarted
 from durablenb.model.status import DurableOrchestrationStatus
 from durablenb.queries.instance.following import Following
 from durablenb.queries.instance.picture import Picture, picture_of
-from durablenb.queries.instance.steps import Call, Step
-from durablenb.views.graph import graph_svg, sentence_of
+from durablenb.queries.instance.steps import Call
+from durablenb.views.graph import graph_on, sentence_of
+from durablenb.views.layout import DEEPEST
+from durablenb.views.live.acts import Acts
 from durablenb.views.live.beside import still_of
 from durablenb.views.live.controls import head, waits
 from durablenb.views.live.details import call_detail, step_detail
+from durablenb.views.live.drawing import LiveDrawing
 from durablenb.views.live.events import EventsPane
-from durablenb.views.live.parts import figure, quoted, typed
-from durablenb.views.live.selection import selection_of
+from durablenb.views.live.found import Found, call_at, find
+from durablenb.views.live.nested import Nested
+from durablenb.views.live.parts import figure, quoted
+from durablenb.views.live.selection import Selection, selection_of
 from durablenb.views.live.sight import Sight
 from durablenb.views.live.timeline_pane import TimelinePane
 from durablenb.views.live.widget import LiveView
-from durablenb.views.marks import call_key, step_key
+from durablenb.views.svg import WIDTH
 
 if TYPE_CHECKING:
     import pandas
@@ -33,7 +39,7 @@ TICK = 1.0
 """Seconds after which an open instance is drawn again though nothing happened: time goes on."""
 
 
-class LiveInstance(LiveView):
+class LiveInstance(Acts, LiveView):
     """One instance of a hub, followed; `handle.watch()` gives it.
 
     It is a widget: `ipywidgets` can put it beside others. When the orchestration has ended it becomes the
@@ -45,6 +51,8 @@ class LiveInstance(LiveView):
         The instance.
     freeze
         Whether it becomes the still picture at the end.
+    traits
+        What a widget takes.
     """
 
     REGIONS = ("head", "waits", "graph", "timeline", "history", "detail")
@@ -57,10 +65,10 @@ class LiveInstance(LiveView):
     history = traitlets.Bytes().tag(sync=True)
     detail = traitlets.Bytes().tag(sync=True)
 
-    def __init__(self, sight: Sight, *, freeze: bool = True) -> None:
+    def __init__(self, sight: Sight, *, freeze: bool = True, **traits: Any) -> None:
         self._way: list[Sight] = []
         self._go_to(sight)
-        super().__init__(freeze=freeze)
+        super().__init__(freeze=freeze, **traits)
 
     def _go_to(self, sight: Sight) -> None:
         self._sight = sight
@@ -70,12 +78,20 @@ class LiveInstance(LiveView):
         self._first = 0
         self._drawn_at = 0.0
         self._picture: Picture | None = None
+        self._nested = Nested(sight)
+        self._forks: tuple[str, ...] = ()
+        self._forks_at = 0.0
+        self._turned_to = ""
         self._log: tuple[str, Sequence[Any]] = ("", ())
         self._executions: list[str] = []
         self._history = EventsPane(sight.instance.id, sight.ask)
         self._timeline = TimelinePane()
-        self._selection = selection_of(sight.instance)
+        self._selection = self._selection_of(sight)
         self._link: traitlets.link | None = None
+
+    def _selection_of(self, sight: Sight) -> Selection:
+        """Return what is selected in the instance, in this view and in others."""
+        return selection_of(sight.instance)
 
     # -- what users may ask of it ----------------------------------------------------------------
 
@@ -94,7 +110,7 @@ class LiveInstance(LiveView):
         """Return the HTML of the regions that have changed."""
         if self._link is None:
             self._link = traitlets.link((self._selection, "selected"), (self, "selected"))
-        is_new = self._read()
+        is_new = self._read() | self._nested.read() | self._ask_forks()
         self.has_news |= is_new
         if is_stale:
             self._status = None  # it may have been purged
@@ -104,18 +120,38 @@ class LiveInstance(LiveView):
         self._drawn_at = time.monotonic()
         shown = self._picture = self._look()
         self.label = sentence_of(shown)
+        self.place = f"instances/{self._sight.instance.id}"
         regions = {
             "head": head(shown, self._sight.clock, can_go_back=bool(self._way)),
             "waits": waits(shown),
             "detail": self._detail(shown),
         }
         if self.tab == "graph":
-            regions["graph"] = figure(graph_svg(shown))
+            chosen = find(shown, self.selected)
+            drawing = LiveDrawing(WIDTH, self.label, None if chosen is None else chosen.only_call)
+            regions["graph"] = figure(graph_on(drawing, shown))
         elif self.tab == "timeline":
-            regions["timeline"] = self._timeline.html(shown)
+            regions["timeline"] = self._timeline.html(shown, find(shown, self.selected))
         else:
+            self._turn_to_selected(shown)
             regions["history"] = self._history.events(self._key_of)
         return regions
+
+    def _turn_to_selected(self, shown: Picture) -> None:
+        """Show the events of what was selected since they were last shown."""
+        is_new, self._turned_to = self.selected != self._turned_to, self.selected
+        found = find(shown, self.selected) if is_new else None
+        if found is not None and found.only_call is not None and not found.of:
+            call = found.only_call
+            self._history.show(self._executions[call.execution - 1], call.number)
+
+    def _ask_forks(self) -> bool:
+        """Take note of new forks, now and then; answers whether there are any."""
+        if time.monotonic() - self._forks_at < TICK:
+            return False
+        before, self._forks = self._forks, self._sight.forks()
+        self._forks_at = time.monotonic()
+        return self._forks != before
 
     def _read(self) -> bool:
         """Take note of what is new; answers whether anything is."""
@@ -134,12 +170,18 @@ class LiveInstance(LiveView):
             self._status = sight.instance.status()
         if not self._status:
             raise InstanceNotFoundError(f"{sight.instance.id} was purged.")
-        return self._following.picture(self._status, sight.obstacle(), sight.clock.now(), sight.queues)
+        now = sight.clock.now()
+        shown = self._following.picture(self._status, sight.obstacle(), now, sight.queues, self._forks)
+        return replace(shown, nest=self._nested.within(shown.flow))
 
     def is_over(self) -> bool:
         """Whether the instance has ended."""
         last = self._following.events[-1] if self._following.events else None
         return isinstance(last, TERMINAL) and not isinstance(last, ContinueAsNew)
+
+    def trouble(self) -> str:
+        """Return what keeps news from coming."""
+        return self._sight.trouble()
 
     def still(self) -> dict[str, str]:
         """Return the still picture, as of now."""
@@ -147,8 +189,14 @@ class LiveInstance(LiveView):
             self._is_stale |= self._read()
             sight, events = self._sight, self._following.events
             shown = picture_of(
-                sight.instance.status(), events, sight.obstacle(), sight.clock.now(), sight.queues
+                sight.instance.status(),
+                events,
+                sight.obstacle(),
+                sight.clock.now(),
+                sight.queues,
+                sight.forks(),
             )
+            shown = replace(shown, nest=self._nested.within(shown.flow))
         return still_of(shown)
 
     # -- what is selected ------------------------------------------------------------------------
@@ -160,55 +208,66 @@ class LiveInstance(LiveView):
         """Which of the executions it is, from 1; after a rewind the last part of it counts."""
         return max((place for place, one in enumerate(self._executions, 1) if one == execution_id), default=0)
 
-    def _find(self) -> Step | Call | None:
-        kind, *numbers = self.selected.split()
-        if self._picture is None or not all(one.isdecimal() for one in numbers):
-            return None
-        steps = {step.number: step for step in self._picture.flow.steps}
-        if kind == "step" and len(numbers) == 1:
-            return steps.get(int(numbers[0]))
-        if kind == "call" and len(numbers) == 2:
-            wanted = (int(numbers[0]), int(numbers[1]))
-            return next((one for one in self._picture.calls if (one.execution, one.number) == wanted), None)
-        return None
-
     def chosen(self) -> list[str]:
         """Return the keys of what is selected: a call's step belongs to it."""
-        found = self._find() if self.selected else None
-        if not isinstance(found, Call) or self._picture is None:
-            return [self.selected] if found else []
-        home = [
-            step_key(step) for step in self._picture.flow.steps if any(one is found for one in step.calls)
-        ]
-        return [call_key(found), *home]
+        found = find(self._picture, self.selected)
+        return [] if found is None else found.keys
 
     def _detail(self, shown: Picture) -> str:
-        found = self._find() if self.selected else None
-        if isinstance(found, Step):
-            return (
-                call_detail(found.calls[0], self._lines(found.calls[0]))
-                if len(found.calls) == 1
-                else (step_detail(found, self._first))
-            )
-        return call_detail(found, self._lines(found)) if isinstance(found, Call) else ""
+        found = find(shown, self.selected)
+        if found is None:
+            return ""
+        call = found.only_call
+        if call is not None:
+            return call_detail(call, self._lines(call, found.of))
+        return "" if found.step is None else step_detail(found.step, self._first, found.of)
 
-    def _lines(self, call: Call) -> Sequence[Any]:
+    def _lines(self, call: Call, of: str) -> Sequence[Any]:
         if call.kind != "activity":
             return ()
-        key = f"{call_key(call)} {call.state} {self._seq}"
+        key = f"{of} {call.execution} {call.number} {call.state} {self._seq}"
         if self._log[0] != key:
-            self._log = key, self._sight.instance.logs(task_id=call.number)
+            self._log = key, self._nested.instance(of).logs(task_id=call.number)
         return self._log[1]
 
     def do_select(self, key: str = "", **more: Any) -> None:
         """Select a mark; a cell of a fan-out stands for its call."""
-        self._first = 0
-        kind, *numbers = key.split()[:3] if key else ("",)
-        if kind == "cell" and self._picture is not None and len(numbers) == 2:
-            step = next((one for one in self._picture.flow.steps if str(one.number) == numbers[0]), None)
-            place = int(numbers[1])
-            key = call_key(step.calls[place]) if step and place < len(step.calls) else ""
-        super().do_select(key)
+        self._first, key = 0, str(key)
+        super().do_select(call_at(self._picture, key) if key.startswith("cell ") else key)
+        found = find(self._picture, self.selected)
+        if found is not None and found.step is not None and found.call is not None:
+            self._nested.follow(found.step, found.call)
+            self._is_stale = True
+
+    def do_fold(self, id: str = "", **_: Any) -> None:
+        """Open a sub-orchestration in the graph, or fold it."""
+        found = self._sub_orchestration(id)
+        if found is not None and found.step is not None:
+            selected = find(self._picture, self.selected)
+            self._nested.fold(found.step, None if selected is None else selected.call)
+            if selected is not None and selected.of:
+                self.selected = ""  # it may be folded with it
+                self._is_stale = True
+
+    def do_member(self, id: str = "", name: str = "", **_: Any) -> None:
+        """Show the next one of many sub-orchestrations in the graph, or the one before."""
+        found = self._sub_orchestration(id)
+        if found is not None and found.step is not None:
+            self._nested.turn(found.step, 1 if name == "next" else -1)
+
+    def do_show(self, **_: Any) -> None:
+        """Show the sub-orchestration that is selected in the graph."""
+        found = self._sub_orchestration(self.selected)
+        if found is not None and found.step is not None and found.only_call is not None:
+            if self._nested.depth(found.of) >= DEEPEST:
+                raise ValueError("The graph has no room for it so deep inside: open it.")
+            self._nested.show(found.step, found.only_call)
+            self.tab = "graph"
+
+    def _sub_orchestration(self, key: str) -> Found | None:
+        found = find(self._picture, str(key))
+        is_one = found is not None and found.step is not None and found.step.kind == "sub-orchestration"
+        return found if is_one else None
 
     def do_page(self, first: Any = 0, **_: Any) -> None:
         """Show another page of a step's calls."""
@@ -243,50 +302,7 @@ class LiveInstance(LiveView):
             execution_id, _, task = span_id.rpartition("/")
             yield self._place_of(execution_id), int(task)
 
-    # -- actions ---------------------------------------------------------------------------------
-
-    def do_raise(self, name: str = "", fields: Any = None, **_: Any) -> None:
-        """Raise an external event: what was typed is JSON, or else text."""
-        data = typed((fields or {}).get("data", ""))
-        self._sight.instance.raise_event(name, data)
-
-    def do_terminate(self, **_: Any) -> None:
-        """End the orchestration."""
-        self._sight.instance.terminate("from the live view")
-
-    def do_suspend(self, **_: Any) -> None:
-        """Let it rest."""
-        self._sight.instance.suspend("from the live view")
-
-    def do_resume(self, **_: Any) -> None:
-        """Let it go on."""
-        self._sight.instance.resume("from the live view")
-
-    def do_rewind(self, **_: Any) -> None:
-        """Do what failed once more."""
-        self._sight.instance.rewind("from the live view")
-
-    def do_restart(self, **_: Any) -> None:
-        """Start it once more, and show the new instance."""
-        self.do_open(self._sight.instance.restart().id)
-
-    def do_purge(self, **_: Any) -> None:
-        """Delete it."""
-        self._sight.instance.purge()
-        if self._way:
-            self.do_back()
-
-    def do_jump(self, **_: Any) -> None:
-        """Move a virtual clock to the next deadline."""
-        self._sight.clock.jump()
-
-    def do_advance(self, fields: Any = None, **_: Any) -> None:
-        """Move a virtual clock by so many hours."""
-        hours = str((fields or {}).get("hours", "")).strip()
-        try:
-            self._sight.clock.advance(hours=float(hours))
-        except (ValueError, OverflowError):
-            raise ValueError(f"Give a number of hours, such as 72 or 0.5, not {hours!r}.") from None
+    # -- the way to other instances --------------------------------------------------------------
 
     def do_open(self, id: str = "", **_: Any) -> None:
         """Show another instance, such as a child."""

@@ -34,14 +34,25 @@ class Pane:
         The columns in which the words of the filter are looked for.
     noun
         What a row is.
+    nouns
+        What several are, if not that with an s.
     """
 
-    def __init__(self, ask: Ask, query: str, order: str, searched: Sequence[str], noun: str) -> None:
+    def __init__(
+        self,
+        ask: Ask,
+        query: str,
+        order: str,
+        searched: Sequence[str],
+        noun: str,
+        nouns: str | None = None,
+    ) -> None:
         self._ask = ask
         self._query = query
         self._order = order
         self._searched = searched
         self._noun = noun
+        self._nouns = nouns or f"{noun}s"
         self.filter = ""
         self.first = 0
 
@@ -79,9 +90,9 @@ class Pane:
         total = self._ask(f"select count(*) from ({self.sql})").fetchall()[0][0]
         self.first = min(self.first, max(total - 1, 0) // PAGE * PAGE)
         rows = self._ask(f"{self.sql}\nlimit {PAGE} offset {self.first}").fetchall()
-        words = field("filter", f"filter {self._noun}s by words", self.filter, sets=True, is_filter=True)
+        words = field("filter", f"filter {self._nouns} by words", self.filter, sets=True, is_filter=True)
         return markup(
-            row(words, plural(total, self._noun), *more),
+            row(words, plural(total, self._noun, self._nouns), *more),
             markup('<div class="dnb-scroll" data-scroll>', table(header, map(row_of, rows)), "</div>")
             if rows
             else markup(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from durablenb.model.status import DurableOrchestrationStatus
@@ -83,6 +83,10 @@ class Clock(Protocol):
         """Move it to the next deadline."""
         ...
 
+    def run_until_idle(self) -> timedelta:
+        """Move it until nothing is due any more."""
+        ...
+
 
 @dataclass(frozen=True)
 class Sight:
@@ -96,6 +100,8 @@ class Sight:
         Its events after a place in the journal.
     obstacle
         What stands in its way, if something does.
+    forks
+        The instances that were forked from it.
     clock
         The hub's.
     queues
@@ -104,12 +110,16 @@ class Sight:
         Answers a query in SQL.
     other
         Gives the sight of another instance.
+    trouble
+        Tells what keeps news from coming; of a hub of this process nothing does.
     """
 
     instance: Instance
     records: Callable[[int], Sequence[Record]]
     obstacle: Callable[[], Obstacle]
+    forks: Callable[[], tuple[str, ...]]
     clock: Clock
     queues: AskQueues
     ask: Callable[[str], Relation]
     other: Callable[[str], Sight]
+    trouble: Callable[[], str] = str

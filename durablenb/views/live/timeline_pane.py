@@ -9,6 +9,7 @@ from typing import Any
 from durablenb.queries.instance.picture import Picture
 from durablenb.queries.instance.steps import CALL_STATES, Call
 from durablenb.views.html import Markup, line, markup, table
+from durablenb.views.live.found import Found
 from durablenb.views.live.parts import button, choice, field, figure, mark, row
 from durablenb.views.marks import call_key
 from durablenb.views.timeline import AREA, scale_of, timeline_svg
@@ -43,7 +44,7 @@ class TimelinePane:
         begin, end = scale.moment(float(left)), scale.moment(float(right))
         self.within = (begin, end) if end > begin else None
 
-    def html(self, shown: Picture) -> Markup:
+    def html(self, shown: Picture, selected: Found | None) -> Markup:
         """Return the controls, the picture, and the same as a table."""
         chosen = self._chosen(shown)
         stretch = Markup("")
@@ -57,7 +58,8 @@ class TimelinePane:
             button("Hide critical path" if self.shows_path else "Critical path", "path"),
             stretch or "drag in the picture to see a part of it",
         )
-        drawn = timeline_svg(chosen, self.within, self.path)
+        call = None if selected is None else selected.only_call
+        drawn = timeline_svg(chosen, self.within, self.path, call)
         if drawn is None:
             words = "No time passed: there is nothing to draw." if chosen.calls else "No calls to show."
             return markup(controls, "<p>", words, "</p>", self._table(chosen) if chosen.calls else "")

@@ -59,6 +59,9 @@ class LiveView(Beside, anywidget.AnyWidget):
     label = traitlets.Unicode().tag(sync=True)
     note = traitlets.Unicode().tag(sync=True)
     marked = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    place = traitlets.Unicode().tag(sync=True)
+    """Where a web page has what is shown: ``instances/ID``, ``entities/NAME/KEY``, or empty for the hub."""
+
     selected = traitlets.Unicode()
     """What is selected: a step, a call, ...; nothing if it is empty."""
 
@@ -67,8 +70,10 @@ class LiveView(Beside, anywidget.AnyWidget):
         self._freezes = False
         self._is_stale = True
         self._was_over = False
+        self._trouble = ""
         self.has_news = False
         """Whether something was written since the still picture was renewed: that time goes on is no news."""
+        self._pages: set[str] = set()
         super().__init__(regions=list(self.REGIONS), tabs=list(self.TABS), **traits)
         if self.TABS and not self.tab:
             self.tab = self.TABS[0]
@@ -88,6 +93,10 @@ class LiveView(Beside, anywidget.AnyWidget):
     def is_over(self) -> bool:
         """Whether nothing will change any more."""
         return False
+
+    def trouble(self) -> str:
+        """Return what keeps news from coming, in a line; nothing if nothing does."""
+        return ""
 
     def chosen(self) -> list[str]:
         """Return the keys of all marks that belong to what is selected."""
@@ -112,8 +121,10 @@ class LiveView(Beside, anywidget.AnyWidget):
             except Exception as error:
                 self.leave(_sentence(error))
                 return False
-            marked = self.chosen()
+            marked, trouble = self.chosen(), self.trouble()
             with self.hold_sync():
+                if trouble != self._trouble:
+                    self._trouble = self.note = trouble
                 for name, html in drawn.items():
                     setattr(self, name, html)
                 self.marked = marked
@@ -164,13 +175,25 @@ class LiveView(Beside, anywidget.AnyWidget):
         with self._lock:
             if self.is_frozen:
                 return
-            self.note = ""
+            self._trouble = self.note = ""
             self._is_stale = True
             try:
                 act(**{name: value for name, value in asked.items() if name != "sure"})
             except Exception as error:
                 self.note = _sentence(error)
             self.refresh()
+
+    def do_here(self, page: Any = "", **_: Any) -> None:
+        """The view is on a page: draw it from now on."""
+        if not self._pages:
+            beat.add(self)
+        self._pages.add(str(page))
+
+    def do_gone(self, page: Any = "", **_: Any) -> None:
+        """A page has let go of the view, as when its cell is run again; what is on no page isn't drawn."""
+        self._pages.discard(str(page))
+        if not self._pages:
+            beat.drop(self)
 
     def do_look(self, **_: Any) -> None:
         """Another tab was chosen: draw it."""

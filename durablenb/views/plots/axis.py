@@ -60,6 +60,10 @@ class TimeAxis:
         """How far apart two moments are, as a part of the axis."""
         return (self._scale.place(end) - self._scale.place(begin)) / _WIDTH
 
+    def places(self, seconds: Numbers) -> Numbers:
+        """Where moments are, in parts of 640."""
+        return self._forward(seconds)
+
     def later(self, seconds: Numbers, pixels: Numbers) -> Numbers:
         """Where something ends that takes so many parts of 640."""
         return self._inverse(self._forward(seconds) + pixels)

@@ -20,16 +20,26 @@ _FEW = 40
 _MOST_ROWS = 8
 """Rows that are as high as a line of text; more share the room of these."""
 
+MOST_APART = 20_000
+"""Marks of a kind that are drawn one by one; of more, those that no eye can tell apart are one."""
+
+LEVELS = 40
+"""Heights within a line of text that are told apart."""
+
 _APART = 0.45
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A call and where it stands: `middle` and `height` in lines, from the top."""
+    """A call and where it stands: `middle` and `height` in lines, from the top.
+
+    Of rows that are too thin to be seen apart some are drawn, and stand for the others: `is_drawn`.
+    """
 
     call: Call
     middle: float
     height: float
+    is_drawn: bool
 
 
 class Band:
@@ -52,6 +62,8 @@ class Band:
         self.height = float(min(rows, _MOST_ROWS))
         self.row = self.height / rows
         """How high a row is."""
+        thin = int(1 / (LEVELS * self.row)) if len(lane.calls) > MOST_APART else 1
+        self._each = max(thin, 1)  # of so many rows one is drawn
 
     @property
     def bottom(self) -> float:
@@ -71,8 +83,10 @@ class Band:
 
     def rows(self) -> Iterator[Row]:
         """Yield each call with its place."""
+        height = self.row * self._each
         for call, place in zip(self.lane.calls, self._places, strict=True):
-            yield Row(call, self.top + (place + 0.5) * self.row, self.row)
+            level, left = divmod(place, self._each)
+            yield Row(call, self.top + (level + 0.5) * height, height, left == 0)
 
     def end_of(self, call: Call, span: Span) -> datetime:
         """When a span ends, or how far it has come."""

@@ -11,8 +11,9 @@ from matplotlib.collections import LineCollection, PolyCollection
 from durablenb.queries.instance.steps import CallState
 from durablenb.queries.instance.timeline import Kind
 from durablenb.views.palette import AMBER, RED, SOLIDS, call_look
-from durablenb.views.plots.axis import TimeAxis
+from durablenb.views.plots.axis import Numbers, TimeAxis
 from durablenb.views.plots.colours import RGB, Colours
+from durablenb.views.plots.lanes import MOST_APART
 from durablenb.views.words import states_text
 
 if TYPE_CHECKING:
@@ -28,6 +29,10 @@ _PALE: tuple[Kind, ...] = ("timer", "lock")
 _UNDER_WAY: tuple[CallState, ...] = ("open", "not loaded", "left open", "retrying")
 _LEAST, _LEAST_OF_MANY = 3.0, 0.5
 """Parts of 640 of the time axis that even a bar of no time takes."""
+
+
+_FINE = 0.25
+"""Parts of 640 of the time axis that are seen as a gap."""
 
 
 @dataclass
@@ -64,7 +69,7 @@ class Marks:
     def __init__(self, axis: TimeAxis, colours: Colours) -> None:
         self._axis = axis
         self._colours = colours
-        self._bars: dict[str, _Bars] = {}
+        self._bars: dict[tuple[Kind, CallState], _Bars] = {}
         self._lines: dict[tuple[str, str], _Lines] = {}
         self._points: dict[tuple[str, str], _Points] = {}
 
@@ -79,7 +84,9 @@ class Marks:
         rim: bool,
     ) -> None:
         """Note a bar; a `rim` keeps it apart from the next one."""
-        found = self._bars.setdefault(_words(kind, state), _Bars(kind, state))
+        found = self._bars.get((kind, state))
+        if found is None:
+            found = self._bars[kind, state] = _Bars(kind, state)
         found.bars.append((*span, middle, height, 0.8 if rim else 0.0))
 
     def line(self, label: str, colour: str, style: str, span: tuple[float, float], middle: float) -> None:
@@ -102,17 +109,18 @@ class Marks:
 
     def show(self, ax: Axes, size: float) -> None:
         """Draw all; `size` is the height of a mark in points."""
-        for label, bars in self._bars.items():
-            ax.add_collection(self._polygons(label, bars), autolim=False)
+        for (kind, state), bars in self._bars.items():
+            ax.add_collection(self._polygons(_words(kind, state), bars), autolim=False)
         for (label, _), lines in self._lines.items():
-            segments = [((begin, middle), (end, middle)) for begin, end, middle in lines.lines]
+            begin, end, middle = self._told_apart(*np.array(lines.lines).T)
+            segments = list(np.stack([begin, middle, end, middle], axis=1).reshape(-1, 2, 2))
             width = {"-": 1.6, ":": 1.4}[lines.style]
             look: dict[str, Any] = {"colors": [lines.colour], "linestyles": lines.style, "linewidths": width}
             drawn = LineCollection(segments, label=label, **look)
             drawn.set_gid(_gid(label))
             ax.add_collection(drawn, autolim=False)
         for (label, _), marks in self._points.items():
-            x, y = zip(*marks.points, strict=True)
+            x, _, y = self._told_apart(*np.array([(at, at, middle) for at, middle in marks.points]).T)
             ground = self._colours.ground
             face, edge = (marks.colour, ground) if marks.marker == "X" else (ground, marks.colour)
             face = marks.colour if marks.is_filled else face
@@ -123,6 +131,10 @@ class Marks:
     def _polygons(self, label: str, found: _Bars) -> PolyCollection:
         begin, end, middle, height, rims = np.array(found.bars).T
         end = np.maximum(end, self._axis.later(begin, np.where(rims > 0, _LEAST, _LEAST_OF_MANY)))
+        if len(begin) > MOST_APART:
+            begin, end, middle = self._told_apart(begin, end, middle)
+            height = np.full(len(begin), height.min())
+            rims = np.zeros(len(begin))
         top, bottom = middle - height / 2, middle + height / 2
         corners = np.stack([begin, top, end, top, end, bottom, begin, bottom], axis=1).reshape(-1, 4, 2)
         look = call_look(found.state, found.kind)
@@ -141,6 +153,21 @@ class Marks:
         )
         polygons.set_gid(_gid(f"{found.kind} {found.state}"))
         return polygons
+
+    def _told_apart(self, begin: Numbers, end: Numbers, middle: Numbers) -> tuple[Numbers, Numbers, Numbers]:
+        """Return what can be seen of stretches at some height: of many, those that touch become one."""
+        if len(begin) <= MOST_APART:
+            return begin, end, middle
+        order = np.lexsort((begin, middle))
+        begin, end, middle = begin[order], end[order], middle[order]
+        left, right = self._axis.places(begin), self._axis.places(end)
+        # Each height has a range of its own, so that the furthest end so far is one of the same height.
+        _, level = np.unique(middle, return_inverse=True)
+        apart = level * (right.max() - left.min() + 2 * _FINE)
+        reached = np.maximum.accumulate(right + apart)
+        is_first = np.concatenate([[True], left[1:] + apart[1:] > reached[:-1] + _FINE])
+        firsts = np.flatnonzero(is_first)
+        return begin[firsts], np.maximum.reduceat(end, firsts), middle[firsts]
 
 
 def _gid(words: str) -> str:

@@ -84,6 +84,9 @@ class _Drawn:
     def draw(self) -> None:
         """Draw all attempts, and the waits between them."""
         call = self._row.call
+        if not self._row.is_drawn:
+            self._note_failures(call)
+            return
         for pause in call.pauses:
             self._marks.pause(self._from_to(pause.asked, self._band.end_of(call, pause)), self._row.middle)
         draw = {"external event": self._event, "signal": self._signal, "lock": self._lock}.get(
@@ -91,6 +94,11 @@ class _Drawn:
         )
         for span in call.attempts:
             draw(call, span, _state_of(call, span))
+
+    def _note_failures(self, call: Call) -> None:
+        for span in call.attempts:
+            if span.state == "failed":
+                self._marks.failure(self._axis.at(self._band.end_of(call, span)), self._row.middle)
 
     def _from_to(self, begin: datetime, end: datetime) -> tuple[float, float]:
         return self._axis.at(begin), self._axis.at(end)

@@ -6,12 +6,13 @@ const TYPING_MS = 250;
 const SLIDING_MS = 40;
 const ANSWER_MS = 3000;
 const FOCUSABLE = "a, button, input, select, textarea, summary, [tabindex], pre, .dnb-scroll, .dnb-wide"; // what scrolls, too
-const PRESSABLE = "[data-key][tabindex], button[data-key]";
+const PRESSABLE = "[data-key][tabindex], [data-do][tabindex], button[data-key]";
 const ENDED = ["restarting", "autorestarting", "dead", "terminating"];
 const ENDS = ["pointerup", "pointercancel"];
 const MOVES = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
 const HELP =
-  "Tab: into the view. Arrows: from mark to mark. Enter: select. Escape: select nothing. /: filter. ?: these keys.";
+  "Tab: into the view. Arrows: from mark to mark. Enter: select. Escape: select nothing. " +
+  "+ and -: open and fold a sub-orchestration. /: filter. ?: these keys.";
 
 function render({ model, el }) {
   const view = new View(model, el);
@@ -37,6 +38,8 @@ class View {
     requestAnimationFrame(() => this.regions.forEach(showHere)); // there is no layout before
     this.listen();
     this.tellTheme();
+    this.page = crypto.randomUUID?.() ?? `${Math.random()}`; // not everywhere is there a secure context
+    this.tellPlace("here");
   }
 
   // -- structure ------------------------------------------------------------------------------
@@ -114,14 +117,21 @@ class View {
     };
     for (const name of ["focusout", "change"]) root.addEventListener(name, this.chose);
     for (const name of ENDS) window.addEventListener(name, this.up);
+    this.left = () => this.tellPlace("gone");
+    this.back = (event) => event.persisted && this.tellPlace("here");
+    window.addEventListener("pagehide", this.left);
+    window.addEventListener("pageshow", this.back);
     this.themes = new MutationObserver(() => this.tellTheme());
     for (const node of [document.documentElement, document.body])
       this.themes.observe(node, { attributes: true });
   }
 
   remove() {
+    this.tellPlace("gone");
     for (const [name, act] of this.watched) this.model.off(name, act);
     for (const name of ENDS) window.removeEventListener(name, this.up);
+    window.removeEventListener("pagehide", this.left);
+    window.removeEventListener("pageshow", this.back);
     for (const timer of [this.waiting, this.saying, this.arming, ...this.typing.values()]) clearTimeout(timer);
     this.themes.disconnect();
     this.kernels?.disconnect(this.restarted);
@@ -214,6 +224,16 @@ class View {
     if (this.isGone) return;
     this.waiting ??= setTimeout(() => this.lost("The kernel does not answer: it is busy, or gone."), ANSWER_MS);
     this.model.send(message);
+  }
+
+  tellPlace(what) {
+    // Nobody waits for an answer: the cell that shows the view may still be at work.
+    if (this.isGone) return;
+    try {
+      this.model.send({ do: what, page: this.page });
+    } catch {
+      // there is no kernel to be told
+    }
   }
 
   answered() {
@@ -318,11 +338,21 @@ class View {
       this.note.hidden = !this.note.textContent;
     } else if (event.key === "Enter" || event.key === " ") {
       if (target.matches("[data-cells]")) return;
-      if (target.matches("[data-key]") && !target.matches("button")) {
+      if (target.matches("[data-key], [data-do]") && !target.matches("button")) {
         event.preventDefault();
-        this.select(target.dataset.key);
+        if (target.dataset.do) this.act(target);
+        else this.select(target.dataset.key);
       }
+    } else if (event.key === "+" || event.key === "-") {
+      const fold = this.controlOf(target);
+      if (fold && (fold.getAttribute("aria-expanded") === "true") === (event.key === "-")) this.act(fold);
     } else if (event.key in MOVES) this.move(event);
+  }
+
+  controlOf(mark) {
+    // What opens or folds a mark has its key.
+    const key = mark.dataset.key ?? mark.dataset.id;
+    return key && this.root.querySelector(`[aria-expanded][data-id="${CSS.escape(key)}"]`);
   }
 
   shortcut(event) {

@@ -1,0 +1,49 @@
+"""What a live view draws can be read where there is little room."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import durablenb as df
+from durablenb.views.live.widget import LiveView
+from tests.browser.conftest import Lab
+
+pytestmark = [pytest.mark.browser, pytest.mark.serial, pytest.mark.timeout(120)]
+
+CUT = """pane => [...pane.querySelectorAll("pre")].filter(line => {
+    const [inner, outer] = [line, pane].map(one => one.getBoundingClientRect());
+    return line.scrollWidth > line.clientWidth || inner.right > outer.right;
+}).length"""
+
+
+def long_lines(context: Any) -> Any:
+    order = yield context.call_activity("find", {"customer": context.get_input(), "with_history": True})
+    if order:
+        for part in order:
+            yield context.call_activity("reserve", {"part": part, "from": "the_shelf_with_a_long_name"})
+    return order
+
+
+@pytest.mark.parametrize("theme", ["", "dnb-dark"])
+@pytest.mark.parametrize("width", [1_300, 950, 420])
+def test_the_lines_of_the_code_are_whole(lab: Lab, width: int, theme: str, tmp_path: Path) -> None:
+    with df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock()) as hub:
+        hub.add_activity(lambda given: [1], name="find")
+        hub.add_activity(lambda given: None, name="reserve")
+        hub.add_orchestrator(long_lines)
+        handle = hub.start(long_lines, "ada")
+        handle.result()
+        view = handle.explore()
+        drawn = "".join(f"<section>{getattr(view, name).decode()}</section>" for name in view.REGIONS)
+        view.close()
+    page = lab.browser.new_page(viewport={"width": width, "height": 800})
+    style = f"<!doctype html><style>{LiveView._css}</style>"
+    page.set_content(f'{style}<div class="dnb-live {theme}">{drawn}</div>')
+    code = page.locator(".dnb-code")
+    page.screenshot(path=tmp_path / "code.png")
+    assert code.locator("pre").count() == 6
+    assert code.evaluate(CUT) == 0
+    page.close()
