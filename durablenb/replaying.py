@@ -9,6 +9,7 @@ from weakref import finalize
 
 from durablenb.client import SyncDurableOrchestrationClient
 from durablenb.core.registry import Code
+from durablenb.core.renaming import as_it_was
 from durablenb.core.trace import Trace
 from durablenb.engine.clocks import VirtualClock
 from durablenb.engine.engine import Engine
@@ -26,6 +27,7 @@ from durablenb.model.events import (
 )
 from durablenb.ports.store import Record
 from durablenb.queries.changes.bench import ReadingBench
+from durablenb.queries.replays.executions import Executions, text_at_start
 from durablenb.queries.replays.replay import Replay
 from durablenb.store.duck import DuckStore
 
@@ -37,9 +39,10 @@ def replay_of(
     client: SyncDurableOrchestrationClient,
     instance_id: str,
     orchestrator: Callable[..., Any] | None,
+    execution: int | None,
     handle_of: HandleOf,
 ) -> Replay:
-    """Return the replays of an instance's current execution.
+    """Return the replays of an execution of an instance.
 
     Parameters
     ----------
@@ -49,6 +52,8 @@ def replay_of(
         Which instance.
     orchestrator
         The code to go through it; that which is registered, if None.
+    execution
+        Which execution, from 1; the newest one, if None.
     handle_of
         Gives the handle of a copy that goes on.
 
@@ -56,12 +61,15 @@ def replay_of(
     ------
     InstanceNotFoundError
         If there is no such instance.
+    ValueError
+        If there is no such execution.
     FunctionNotFoundError
         If its orchestrator isn't registered.
     """
     state = client.existing(instance_id)
-    history = client.engine.store.load([state.instance_id])[state.instance_id]
-    ids = state.instance_id, state.execution_id
+    executions = Executions(client.engine.store.records(state.instance_id))
+    execution_id, history = executions[len(executions) if execution is None else execution]
+    ids = state.instance_id, execution_id
     return replay_over(client, ids, state.name, history, orchestrator, handle_of)
 
 
@@ -91,17 +99,14 @@ def replay_over(
     FunctionNotFoundError
         If its orchestrator isn't registered.
     """
+    ids, history = as_it_was(ids, history)
     started = next((event for event in history if isinstance(event, ExecutionStarted)), None)
     version = None if started is None else started.version
     code = client.engine.registry.code(name, version) if orchestrator is None else Code(orchestrator, None)
     if code is None:
         raise client.engine.registry.no_code(name, version)
     bench = Bench(client, code.function, ids, handle_of)
-    was = None if started is None else started.source
-    if was is not None and bench.source is not None and was != bench.source.hash:
-        began_with = client.engine.store.source(was)
-    else:
-        began_with = None
+    began_with = text_at_start(history, client.engine.store.source, bench.source)
     return Replay(ids[0], name, bench.trace(history), bench.source, bench, began_with=began_with)
 
 

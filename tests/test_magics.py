@@ -209,6 +209,50 @@ def test_watch_gives_the_live_view(shell, hub, monkeypatch) -> None:
     assert shell.run_line_magic("durable", "watch waiting-1") == "a live view of waiting-1"
 
 
+def test_replays_are_shown_and_explored_with_any_execution_and_other_code(shell, hub) -> None:
+    def shown(line: str) -> Any:
+        return shell.run_line_magic("durable", line)
+
+    def rounds(context: Any) -> Any:
+        yield context.create_timer(context.current_utc_datetime)
+        if context.get_input() < 2:
+            context.continue_as_new(context.get_input() + 1)
+
+    def other(context: Any) -> Any:
+        yield context.wait_for_external_event("Go")
+
+    hub.run(hub.orchestrator(rounds), 0, instance_id="rounds-1")
+    shell.user_ns["other"] = other
+    replay = shown("replay rounds-1")
+    assert replay._repr_mimebundle_()["text/plain"] == "<Replay of rounds-1: 2 replays, 1 await>"
+    assert [shown(f"replay rounds-1 --execution {one}").trace.events[0].input for one in (1, 3)] == ["0", "2"]
+    assert not shown("replay rounds-1 --code other").fits
+    view = shown("explore --execution 2 rounds-1")
+    assert (view.replay.instance_id, view.replay.trace.events[0].input) == ("rounds-1", "1")
+    assert not shown("explore rounds-1 --code other").replay.fits
+    for line, words in {
+        "explore rounds-1 --execution 4": "numbered from 1 to 3",
+        "replay rounds-1 --code nothing": "nothing is no function",
+        "replay rounds-1 --execution first": "invalid int value",
+    }.items():
+        assert words in refused(shell, "durable", line)
+
+
+def test_instances_of_a_file_are_replayed_with_code_that_is_named(shell, tmp_path) -> None:
+    with df.TaskHub(tmp_path / "flows.duckdb", mode="kernel") as hub:
+
+        def one(context: Any) -> Any:
+            yield context.create_timer(context.current_utc_datetime)
+
+        hub.run(hub.orchestrator(one), instance_id="a")
+    with df.open_history(tmp_path / "flows.duckdb") as file:
+        shell.user_ns |= {"file": file, "one": one}
+        assert shell.run_line_magic("durable", "--hub file replay a --code one").fits
+        assert shell.run_line_magic("durable", "--hub file explore a --code one").step.verdict == "returned"
+        assert "--code NAME" in refused(shell, "durable", "--hub file replay a")
+        assert "A file has no functions" in shell.run_line_magic("durable", "--hub file explore a").label
+
+
 def test_logs_are_filtered(shell) -> None:
     with df.TaskHub(":memory:", mode="kernel") as hub:
 
@@ -330,6 +374,68 @@ def test_a_restart_gives_the_new_instance(shell, hub) -> None:
     assert made.result() == 7
 
 
+@pytest.fixture
+def judged(hub) -> df.Handle:
+    """An instance whose activity gave 0.4, and which needs more than that."""
+    hub.add_activity(lambda text: 0.4, name="judge")
+
+    def review(context: Any) -> Any:
+        mark = yield context.call_activity("judge", context.get_input())
+        return f"{context.get_input()}: {mark}"
+
+    handle = hub.start(hub.orchestrator(review), "draft", instance_id="review-1")
+    handle.result()
+    return handle
+
+
+@pytest.mark.parametrize(
+    ("line", "gives"),
+    [
+        ("", "draft: 0.4"),
+        ("4", "draft: 0.4"),
+        ("4 0.9", "draft: 0.9"),
+        ("#0 0.9", "draft: 0.9"),
+        ('4 {"good": true, "by": 2}', "draft: {'good': True, 'by': 2}"),
+        ("4 $mark", "draft: (1, 2)"),
+        ("--input final 1", "final: 0.4"),
+        ("--input '[1, 2]'", "[1, 2]: 0.4"),
+    ],
+)
+def test_a_fork_shares_the_past_and_may_get_another_result_or_input(
+    shell, judged, capsys, line, gives
+) -> None:
+    shell.user_ns["mark"] = (1, 2)
+    made = shell.run_line_magic("durable", f"fork --id other review-1 {line}")
+    assert made.id == "other"
+    told = f"review-1 was forked at event {made.status().forked_at}, as other."
+    assert capsys.readouterr().out.strip() == told
+    assert made.result() == gives
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("fork review-1 fourth", "'fourth' is no event"),
+        ("fork review-1 #0", "What is to come of task #0?"),
+        ("fork review-1 99", "99"),
+        ("fork review-1 4 {ok: true}", "is no JSON"),
+        ("fork review-1 4 --input final", "--input has to stand before the event"),
+        ("fork review-1 4 --input=final", "has to stand before the event"),
+        ("fork --input final review-1 4", "input"),
+    ],
+)
+def test_what_can_not_be_forked_is_refused(shell, judged, line, words) -> None:
+    assert words in refused(shell, "durable", line)
+
+
+def test_the_answers_at_which_one_can_fork_are_completed(shell, judged) -> None:
+    assert completed(shell, "%durable fork rev") == ["review-1"]
+    assert completed(shell, "%durable fork review-1 4") == ["4"]
+    assert "3" not in completed(shell, "%durable fork review-1 ")
+    assert {"--id", "--input"} <= set(completed(shell, "%durable fork review-1 --i"))
+    assert {"--execution", "--code"} <= set(completed(shell, "%durable explore review-1 --"))
+
+
 def test_a_purge_tells_of_the_children(shell, capsys) -> None:
     with df.TaskHub(":memory:", mode="kernel") as hub:
         hub.add_orchestrator(lambda context: 1, "child")
@@ -349,7 +455,7 @@ def test_a_file_that_is_read_is_not_changed(shell, tmp_path) -> None:
         hub.run("one", instance_id="a")
     with df.open_history(tmp_path / "flows.duckdb") as file:
         shell.user_ns["file"] = file
-        for command in ("raise", "terminate", "suspend", "resume", "rewind", "restart", "purge"):
+        for command in ("raise", "terminate", "suspend", "resume", "rewind", "restart", "fork", "purge"):
             event = "Go" if command == "raise" else ""
             told = refused(shell, "durable", f"--hub file {command} a {event}")
             assert told.endswith(

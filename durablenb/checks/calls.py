@@ -171,7 +171,7 @@ def _check_path(reader: Expressions, node: ast.Call, path: str, first: Value) ->
     if code is None and _is_shared_generator(reader, node, path):
         code = "DNB102"
     if code is not None:
-        reader.report(code, node, f"{_shown(path)} is called.", _instead(code, path))
+        reader.report(code, node, f"{shown(path)} is called.", instead_of(code, path))
     elif path == "builtins.id":
         reader.report("DNB105", node, "id() is another one in every process.")
     elif path == "builtins.hash" and not (isinstance(first, Data) and first.kind in ("int", "float", "bool")):
@@ -191,11 +191,13 @@ def _is_shared_generator(reader: Expressions, node: ast.Call, path: str) -> bool
     )
 
 
-def _shown(path: str) -> str:
+def shown(path: str) -> str:
+    """A call as it is told of."""
     return f"{path.removeprefix('builtins.').replace('()', '')}()"
 
 
-def _instead(code: str, path: str) -> str | None:
+def instead_of(code: str, path: str) -> str | None:
+    """What to write instead of calling it, where that is more than the rule says."""
     if path in ("uuid.uuid1", "uuid.uuid4"):
         return "Take context.new_uuid(), or context.new_guid() for a uuid.UUID."
     if path == "asyncio.gather":

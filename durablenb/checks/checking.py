@@ -12,9 +12,17 @@ from durablenb.checks.rules import RULES
 from durablenb.checks.silence import is_silenced
 from durablenb.checks.values import Body, Context, Function
 
+Ends = set[tuple[int, int]]
+"""Where expressions end: lines, and columns from 0."""
+
 
 def findings_in(body: Body, path: str, names: Names | None = None) -> list[Finding]:
-    """What is found in an orchestrator.
+    """What is found in an orchestrator; the parameters are those of `read`."""
+    return read(body, path, names)[0]
+
+
+def read(body: Body, path: str, names: Names | None = None) -> tuple[list[Finding], Ends]:
+    """What is found in an orchestrator, and where it may have values that a replay doesn't repeat.
 
     Parameters
     ----------
@@ -32,14 +40,19 @@ def findings_in(body: Body, path: str, names: Names | None = None) -> list[Findi
             return
         line, column = getattr(node, "lineno", 1), getattr(node, "col_offset", 0) + 1
         source = body.lines[line - 1].rstrip() if line <= len(body.lines) else ""
-        chosen = instead or RULES[code].instead
-        if isinstance(body.node, ast.AsyncFunctionDef):
-            chosen = chosen.replace("yield context", "await context")
+        chosen = advice(code, instead, is_async=isinstance(body.node, ast.AsyncFunctionDef))
         finding = Finding(path, line + body.shift, column, code, text, source, chosen)
         found.setdefault((code, line, column), finding)
 
-    Reader(body, sink, names, given=(Context(),)).read()
-    return list(found.values())
+    reader = Reader(body, sink, names, given=(Context(),))
+    reader.read()
+    return list(found.values()), {(line + body.shift, column) for line, column in reader.spared}
+
+
+def advice(code: str, instead: str | None, *, is_async: bool) -> str:
+    """What to write instead: what is given, or what the rule says."""
+    chosen = instead or RULES[code].instead
+    return chosen.replace("yield context", "await context") if is_async else chosen
 
 
 def place_of(function: Function, body: Body) -> str:

@@ -66,6 +66,8 @@ class Expressions:
         """Inside what is only printed."""
         self.guarded = 0
         """Inside ``if not context.is_replaying:``."""
+        self.spared: set[tuple[int, int]] = set()
+        """Where expressions end whose values do no harm: those that are only printed, or in such a block."""
         self.tries = 0
         """Inside a ``try`` with handlers."""
         self.muted = 0
@@ -87,6 +89,8 @@ class Expressions:
     def value(self, node: ast.expr, *, is_orderless: bool = False) -> Value:
         """What an expression is; the rules see it once, on the way."""
         before, self.is_orderless = self.is_orderless, is_orderless
+        if self.harmless or self.guarded:
+            self.spared.add((node.end_lineno or 0, node.end_col_offset or 0))
         try:
             method = getattr(self, f"_{type(node).__name__}", self._other)
             return cast(Value, method(node))

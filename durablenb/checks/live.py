@@ -30,7 +30,8 @@ _RENAMED = {
     "_thread": "threading",
 }
 
-_LIBRARIES = ("<frozen ", *{path for name, path in sysconfig.get_paths().items() if "lib" in name})
+LIBRARIES = ("<frozen ", *{path for name, path in sysconfig.get_paths().items() if "lib" in name})
+"""Where the code of libraries is."""
 
 _PLAIN = (bool, int, float, complex, bytes, bytearray, tuple, list, dict, deque)
 
@@ -98,10 +99,8 @@ def member_of(value: Named, name: str) -> Value:
 
 def function_of(found: Any) -> Function | None:
     """A function of the user's, behind what decorators and apps have made of it."""
-    plain, kind = _plain(found)
-    if not isinstance(plain, FunctionType) or plain.__code__.co_filename.startswith(_LIBRARIES):
-        return None
-    if str(plain.__module__).split(".")[0] == "durablenb":
+    plain, kind = user_function(found), _plain(found)[1]
+    if plain is None:
         return None
     name = next((one for one in (_name(found), _name(plain)) if one), None)
     is_wrapped = isinstance(found, FunctionType | _lru_cache_wrapper) and hasattr(found, "__wrapped__")
@@ -115,6 +114,14 @@ def function_of(found: Any) -> Function | None:
         bool(flags & inspect.CO_GENERATOR),
         bool(flags & inspect.CO_COROUTINE),
     )
+
+
+def user_function(found: Any) -> FunctionType | None:
+    """The same as it runs: the function itself."""
+    plain, _ = _plain(found)
+    if not isinstance(plain, FunctionType) or plain.__code__.co_filename.startswith(LIBRARIES):
+        return None
+    return None if str(plain.__module__).split(".")[0] == "durablenb" else plain
 
 
 def _name(found: Any) -> str | None:

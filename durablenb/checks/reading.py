@@ -82,7 +82,9 @@ class Reader(Flow):
         self.block(node.body)
         self.unread.tell(self)
         for inner in self.nested:
-            Reader(inner, self._sink, self.names, depth=self.depth, waits=False, outer=self).read()
+            reader = Reader(inner, self._sink, self.names, depth=self.depth, waits=False, outer=self)
+            reader.spared = self.spared
+            reader.read()
 
     def read_helper(self, body: Body, sink: Sink, given: Sequence[Value], *, waits: bool) -> None:
         """Reads a function that is called here."""

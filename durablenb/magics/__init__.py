@@ -60,6 +60,9 @@ class DurableMagics(Magics):
             --top COUNT            at most so many
         %durable show ID         an instance; history ID, graph ID, timeline ID, sequence ID: one part of it
         %durable watch ID        a live view of it
+        %durable explore ID      another one, which goes through its replays step by step; replay ID: still
+            --execution NUMBER     this execution, from 1; without it, the newest one
+            --code NAME            with the function in this variable, in place of what is registered
         %durable logs ID         what it printed; --level LEVEL, --task NUMBER, --name NAME: some of that
         %durable entities        the entities; entities NAME: those of this name
         %durable entity ID       one of them, such as @counter@a
@@ -71,6 +74,8 @@ class DurableMagics(Magics):
         %durable suspend ID REASON       lets it rest; resume ID: lets it go on
         %durable rewind ID REASON        does again what failed
         %durable restart ID              starts it again with its input; --same-id: under its id
+        %durable fork ID EVENT RESULT    starts another one that shares its past up to there; RESULT: what
+                                         came there instead; --id NEW: its id; --input VALUE: another input
         %durable purge ID                deletes it with its history
         %durable crash                   kills the kernel, to see that nothing is lost; --yes: without asking
 
@@ -100,7 +105,7 @@ class DurableMagics(Magics):
             return checked(hub, options.name, variables)
         if command in STEERING:
             return steer(hub, options, variables)
-        return looking.instance(hub, options)
+        return looking.instance(hub, options, variables)
 
     @no_var_expand
     @needs_local_scope

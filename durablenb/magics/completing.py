@@ -29,12 +29,23 @@ _LOGGED = """
 select distinct name from log_lines where instance_id = $instance and starts_with(name, $symbol)
 order by name limit $most
 """
+_ANSWERS = """
+select cast(event_id as varchar) as event from history
+where instance_id = $instance
+    and execution_id = (select arg_max(execution_id, seq) from history where instance_id = $instance)
+    and regexp_matches(event_type, '^(Task|SubOrchestrationInstance|EntityOperation)(Completed|Failed)$')
+    and starts_with(event, $symbol)
+order by event_id desc limit $most
+"""
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 _OPTIONS = {
     "ls": ("--status", "--name", "--since", "--top"),
     "logs": ("--level", "--task", "--name"),
     "restart": ("--same-id",),
+    "fork": ("--id", "--input"),
+    "replay": ("--execution", "--code"),
+    "explore": ("--execution", "--code"),
     "crash": ("--yes",),
 }
 
@@ -83,6 +94,8 @@ def _question(command: str, given: list[str]) -> tuple[str | None, str]:
         return _LOGGED, instance
     if command == "raise" and len(given) == 1:
         return _WAITED_FOR, instance
+    if command == "fork" and len(given) == 1:
+        return _ANSWERS, instance
     first: dict[str, str] = dict.fromkeys((*LOOKS, *STEERING), _IDS)
     first |= {"entity": _ENTITY_IDS, "entities": _ENTITY_NAMES}
     return (None if given else first.get(command)), instance

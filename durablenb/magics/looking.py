@@ -13,7 +13,9 @@ from IPython.core.error import UsageError
 import durablenb
 from durablenb.handle import Handle
 from durablenb.hub import TaskHub, open_hubs
+from durablenb.magics.parsing import REPLAYS
 from durablenb.model.entities import EntityId
+from durablenb.model.errors import FunctionNotFoundError
 from durablenb.model.status import OrchestrationRuntimeStatus
 from durablenb.queries.file.file import HubFile
 from durablenb.queries.file.recorded import RecordedInstance
@@ -69,10 +71,26 @@ def entity(hub: TaskHub | HubFile, text: str) -> object:
     return hub.entity(entity_id.name, entity_id.key)
 
 
-def instance(hub: TaskHub | HubFile, options: Namespace) -> object:
+def instance(hub: TaskHub | HubFile, options: Namespace, variables: dict[str, Any]) -> object:
     """Return what there is to see of an instance, or one part of it."""
     handle = hub.handle(options.instance)
+    if options.command in REPLAYS:
+        return _replays(handle, options, variables)
     return SHOWN[options.command](handle, options)
+
+
+def _replays(handle: Instance, options: Namespace, variables: dict[str, Any]) -> object:
+    code = None if options.code is None else variables.get(options.code)
+    if options.code is not None and not callable(code):
+        raise UsageError(f"{options.code} is no function. --code takes a variable that holds one.")
+    look = handle.explore if options.command == "explore" else handle.replay
+    try:
+        return look(code, execution=options.execution)
+    except FunctionNotFoundError as error:
+        more = " Name it: --code NAME." if isinstance(handle, RecordedInstance) else ""
+        raise UsageError(f"{error}{more}") from None
+    except ValueError as error:
+        raise UsageError(str(error)) from None
 
 
 def _logs(handle: Instance, options: Namespace) -> object:

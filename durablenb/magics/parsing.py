@@ -12,16 +12,22 @@ from typing import Any
 from IPython.core.error import UsageError
 from IPython.core.magic_arguments import MagicArgumentParser
 
-STEERING = ("raise", "terminate", "suspend", "resume", "rewind", "restart", "purge")
+STEERING = ("raise", "terminate", "suspend", "resume", "rewind", "restart", "fork", "purge")
 """Commands that change an instance."""
 
-LOOKS = ("show", "history", "graph", "timeline", "sequence", "watch", "logs")
+REPLAYS = ("replay", "explore")
+"""Commands that go through the replays of one."""
+
+LOOKS = ("show", "history", "graph", "timeline", "sequence", "watch", "logs", *REPLAYS)
 """Commands that show one."""
 
 COMMANDS = ("where", "ls", *LOOKS, *STEERING, "entities", "entity", "check", "sql", "crash")
 
-_WITH_REST = {"raise": 3, "terminate": 2, "suspend": 2, "resume": 2, "rewind": 2, "sql": 1}
+_WITH_REST = {"raise": 3, "terminate": 2, "suspend": 2, "resume": 2, "rewind": 2, "fork": 3, "sql": 1}
 """Commands whose last argument is the rest of the line as it stands, after so many words."""
+
+_WITH_VALUE = ("--hub", "--id", "--input")
+"""Options before such a rest that have a value."""
 
 _VARIABLE = re.compile(r"\$([^\W\d]\w*)")
 
@@ -79,18 +85,19 @@ def _split(line: str) -> tuple[list[str], str]:
     lexer = shlex.shlex(stream, posix=True)
     lexer.whitespace_split = True
     lexer.commenters = ""
-    words: list[str] = []
-    places: list[str] = []  # words that are no options
+    options: list[str] = []
+    places: list[str] = []  # words that are none of these
     while len(places) < _WITH_REST.get(places[0] if places else "", len(line) + 1):
         word = lexer.get_token()
         if word is None:
             break
-        words.append(word)
-        if word == "--hub" and (name := lexer.get_token()) is not None:
-            words.append(name)
-        elif not word.startswith("--hub"):
+        if word.startswith(_WITH_VALUE):
+            options.append(word)
+            if word in _WITH_VALUE and (value := lexer.get_token()) is not None:
+                options.append(value)
+        else:
             places.append(word)
-    return words, stream.read().strip()
+    return [*places[:1], *options, *places[1:]], stream.read().strip()
 
 
 def _parser() -> MagicArgumentParser:
@@ -107,7 +114,13 @@ def _parser() -> MagicArgumentParser:
     made["logs"].add_argument("--level")
     made["logs"].add_argument("--task", type=int)
     made["logs"].add_argument("--name")
+    for name in REPLAYS:
+        made[name].add_argument("--execution", type=int)
+        made[name].add_argument("--code")
     made["raise"].add_argument("event")
+    made["fork"].add_argument("event", nargs="?")
+    made["fork"].add_argument("--id")
+    made["fork"].add_argument("--input")
     made["restart"].add_argument("--same-id", action="store_true")
     made["entities"].add_argument("name", nargs="?")
     made["entity"].add_argument("entity")

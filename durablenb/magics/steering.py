@@ -13,7 +13,7 @@ from IPython.core.error import StdinNotImplementedError, UsageError
 from durablenb.handle import Handle
 from durablenb.hub import TaskHub
 from durablenb.magics.parsing import value_of, words_of
-from durablenb.model.errors import InstanceStateError
+from durablenb.model.errors import InstanceStateError, NonDeterminismError
 from durablenb.queries.file.file import HubFile
 
 _CONFIRMATION = "yes"
@@ -37,6 +37,8 @@ def steer(hub: TaskHub | HubFile, options: Namespace, variables: dict[str, Any])
         if options.command == "raise":
             _raise(handle, options, variables)
             return None
+        if options.command == "fork":
+            return _fork(handle, options, variables)
         return _DOING[options.command](handle, options)
     except InstanceStateError as error:
         raise UsageError(str(error)) from None
@@ -46,6 +48,34 @@ def _raise(handle: Handle, options: Namespace, variables: dict[str, Any]) -> Non
     value = value_of(options.rest, variables)
     handle.raise_event(options.event, value)
     print(f"{handle.id} was sent {options.event}{'' if value is None else f' with {value!r}'}.")
+
+
+def _fork(handle: Handle, options: Namespace, variables: dict[str, Any]) -> Handle:
+    place = _place_in(options.event)
+    more: dict[str, Any] = {}
+    if options.rest.startswith("--"):
+        raise UsageError(f"{options.rest.split()[0]} has to stand before the event: a result is behind it.")
+    if options.rest:
+        more["results"] = {place: value_of(options.rest, variables)}
+    elif isinstance(place, str):
+        raise UsageError(f"What is to come of task {place}? Write it behind: a result in JSON, or $name.")
+    if options.input is not None:
+        more["input"] = value_of(options.input, variables)
+    try:
+        made = handle.fork(None if isinstance(place, str) else place, instance_id=options.id, **more)
+    except (ValueError, NonDeterminismError) as error:
+        raise UsageError(str(error)) from None
+    print(f"{handle.id} was forked at event {made.status().forked_at:,}, as {made.id}.")
+    return made
+
+
+def _place_in(event: str | None) -> int | str | None:
+    """The id of an event; or a task, as it is."""
+    if event is None or event.startswith("#"):
+        return event
+    if not event.isdecimal():
+        raise UsageError(f"{event!r} is no event. Expected its number in the history, or a task's, as #3.")
+    return int(event)
 
 
 def _terminate(handle: Handle, options: Namespace) -> None:

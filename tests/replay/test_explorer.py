@@ -407,7 +407,7 @@ def test_it_shows_the_newest_execution_of_one_that_continues_as_new() -> None:
     assert view.replay is not None
     assert view.replay.trace.events[0].generation > 0  # type: ignore[attr-defined]
     tell(view, "event", id="3")
-    assert made.hub.handle("eternal").watch(freeze=False).selected == f"call {view._course.executions} 0"
+    assert made.hub.handle("eternal").watch(freeze=False).selected == f"call {view._course.number} 0"
 
 
 # -- trying --------------------------------------------------------------------------------------

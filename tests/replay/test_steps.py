@@ -133,7 +133,7 @@ def test_edited_code_parts_from_its_history_where_it_was_edited(name):
 def test_a_step_that_is_not_there_is_named():
     function, key, history = next(histories("chain"))
     replay = replay_of(function, key, history)
-    with pytest.raises(IndexError, match="There are 4 replays; 5 is none of them"):
+    with pytest.raises(IndexError, match="There is no replay 5; the last one is 4"):
         replay.steps(5)
-    with pytest.raises(IndexError, match="Replay 2 has 2 steps; 3 is none of them"):
+    with pytest.raises(IndexError, match="There is no step 3 in replay 2; the last one is 2"):
         replay.step(2, 3)

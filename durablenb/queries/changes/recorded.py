@@ -7,6 +7,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from durablenb.core.registry import Code
+from durablenb.core.renaming import as_it_was
 from durablenb.engine.transcript import SILENCE, speaking
 from durablenb.model.events import Event
 from durablenb.model.status import InstanceState
@@ -15,6 +16,7 @@ from durablenb.queries.changes.bench import ReadingBench
 from durablenb.queries.changes.fitting import Fitting
 from durablenb.queries.changes.targets import Case, Targets, last_execution
 from durablenb.queries.file.recorded import RecordedInstance
+from durablenb.queries.replays.executions import text_at_start
 from durablenb.queries.replays.replay import Replay
 from durablenb.store.statements import LOAD_MANY
 from durablenb.store.states import Ask, states_of
@@ -63,14 +65,37 @@ def fitting_of(file: HubFile, orchestrator: Callable[..., Any]) -> Fitting:
     def own_id(target: object) -> str | None:
         return target.id if isinstance(target, RecordedInstance) and target._file is file else None
 
-    def replay_of(case: Case, events: Sequence[Event], code: Code) -> Replay:
-        bench = ReadingBench(code.function, (case.instance_id, case.execution_id), file._codec)
-        return Replay(case.instance_id, case.name, bench.trace(events), bench.source, bench)
+    def replay(case: Case, events: Sequence[Event], code: Code) -> Replay:
+        return replay_of(file, (case.instance_id, case.execution_id), case.name, events, code.function)
 
     return Fitting(
         Targets(FileHistories(file._ask), (), own_id),
         file._codec,
         lambda name, version: Code(orchestrator, None),
-        replay_of,
+        replay,
         lambda: speaking(SILENCE),
     )
+
+
+def replay_of(
+    file: HubFile, ids: tuple[str, str], name: str, events: Sequence[Event], orchestrator: Callable[..., Any]
+) -> Replay:
+    """Return the replays of an execution of a file by code that is given.
+
+    Parameters
+    ----------
+    file
+        Whose execution.
+    ids
+        The instance's id and the execution's.
+    name
+        The orchestrator's.
+    events
+        The execution's events.
+    orchestrator
+        The code.
+    """
+    (instance_id, execution_id), history = as_it_was(ids, events)
+    bench = ReadingBench(orchestrator, (instance_id, execution_id), file._codec)
+    began_with = text_at_start(history, file._source, bench.source)
+    return Replay(instance_id, name, bench.trace(history), bench.source, bench, began_with=began_with)

@@ -20,6 +20,7 @@ from durablenb.model.status import (
 )
 from durablenb.ports.store import InstanceQuery
 from durablenb.queries.drawn import DrawnInstance
+from durablenb.queries.hub.instances import InstanceList
 from durablenb.queries.instance.history import History
 
 OPEN = tuple(status for status in OrchestrationRuntimeStatus if not status.is_terminal)
@@ -98,7 +99,7 @@ class Targets:
             return "open instance" if status is None else "instance", [_case(state) for state in found]
         if status is not None:
             raise ValueError("status goes with an orchestrator: which of its instances? Leave it out.")
-        several = target if _is_several(target) else [target]
+        several = _several(target)
         known = self._states([one for one in map(self._id_in, several) if one is not None])
         return "instance", [self._case(one, known) for one in several]
 
@@ -147,10 +148,7 @@ class Targets:
         instance_id = self._id_in(target)
         if instance_id is not None:
             if instance_id not in known:
-                raise InstanceNotFoundError(
-                    f"There is no instance {instance_id!r}, and no orchestrator of that name. "
-                    "hub.instances() lists the instances that there are."
-                )
+                raise _unknown(target, instance_id)
             return _case(known[instance_id])
         if isinstance(target, DrawnInstance):
             return _recorded(target.history())
@@ -162,8 +160,23 @@ class Targets:
         )
 
 
-def _is_several(target: Any) -> bool:
-    return isinstance(target, Iterable) and not isinstance(target, (str, History))
+def _several(target: Any) -> Sequence[Any]:
+    if isinstance(target, InstanceList):
+        return target.handles() or target
+    is_one = isinstance(target, (str, History)) or not isinstance(target, Iterable)
+    return [target] if is_one else [*target]
+
+
+def _unknown(target: object, instance_id: str) -> InstanceNotFoundError:
+    if isinstance(target, DurableOrchestrationStatus):
+        return InstanceNotFoundError(
+            f"There is no instance {instance_id!r} here, and a status doesn't know whose it is. Of another "
+            f"hub or file give the handle: file.handle({instance_id!r}), or all of file.instances()."
+        )
+    return InstanceNotFoundError(
+        f"There is no instance {instance_id!r}, and no orchestrator of that name. hub.instances() lists the "
+        "instances that there are."
+    )
 
 
 def _case(state: InstanceState) -> Case:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -118,7 +119,7 @@ class Steps:
         """
         count = self.count(replay)
         if not 1 <= number <= count:
-            raise IndexError(f"Replay {replay:,} has {count:,} steps; {number} is none of them.")
+            raise IndexError(f"There is no step {number} in replay {replay:,}; the last one is {count:,}.")
         awaits = self.trace.awaits
         if number > len(awaits):
             return self._last(replay, number)
@@ -128,23 +129,25 @@ class Steps:
         is_answered = one.answered_in is not None and one.answered_in <= replay
         begun = self.trace.episodes[replay - 1].event_id
         written = tuple(event for event in asked if event.event_id > begun)
+        if is_answered:
+            sentence = verdicts.answered(one, self.requests)
+        else:
+            sentence = verdicts.waits(one, written, self._arrived(one, replay))
         return Step(
-            replay,
-            number,
-            one,
-            "answered" if is_answered else "waits",
-            verdicts.answered(one, self.requests)
-            if is_answered
-            else verdicts.waits(one, written, self._arrived(one, replay)),
-            one.line,
-            one.names,
-            _changed(one.names, before),
-            tuple(event.event_id for event in asked),
-            tuple(event.event_id for event in written),
-            tuple(one.answers.values()) if is_answered else (),
-            one.episode < replay,
-            one.said,
-            one.now,
+            replay=replay,
+            number=number,
+            reached=one,
+            verdict="answered" if is_answered else "waits",
+            sentence=sentence,
+            line=one.line,
+            names=one.names,
+            changed=_changed(one.names, before),
+            asked=_ids(asked),
+            written=_ids(written),
+            answers=tuple(one.answers.values()) if is_answered else (),
+            is_replaying=one.episode < replay,
+            said=one.said,
+            now=one.now,
         )
 
     def end(self, replay: int) -> Verdict | None:
@@ -182,7 +185,7 @@ class Steps:
 
     def _check(self, replay: int) -> None:
         if not 1 <= replay <= len(self):
-            raise IndexError(f"There are {len(self):,} replays; {replay} is none of them.")
+            raise IndexError(f"There is no replay {replay}; the last one is {len(self):,}.")
 
     @property
     def _has_end(self) -> bool:
@@ -204,22 +207,22 @@ class Steps:
         is_parted = trace.mismatch is not None
         known = {} if before is None else before.names
         names = trace.names or (known if is_parted else {})
-        asked = tuple(event.event_id for event in trace.asked)
+        asked = _ids(trace.asked)
         return Step(
-            replay,
-            number,
-            None,
-            self._verdict,
-            verdicts.ended(trace),
-            trace.line if trace.line is not None else self._line_of_end(before),
-            names,
-            _changed(names, known),
-            asked if trace.parted_at is None else (*asked, trace.parted_at),
-            () if is_parted else asked,
-            (),
-            is_parted,
-            trace.said,
-            trace.episodes[-1].timestamp,
+            replay=replay,
+            number=number,
+            reached=None,
+            verdict=self._verdict,
+            sentence=verdicts.ended(trace),
+            line=trace.line if trace.line is not None else self._line_of_end(before),
+            names=names,
+            changed=_changed(names, known),
+            asked=asked if trace.parted_at is None else (*asked, trace.parted_at),
+            written=() if is_parted else asked,
+            answers=(),
+            is_replaying=is_parted,
+            said=trace.said,
+            now=trace.episodes[-1].timestamp,
         )
 
     def _line_of_end(self, before: Await | None) -> int | None:
@@ -247,6 +250,10 @@ _VERDICTS: dict[type[Any], Verdict] = {
     ExecutionCompleted: "returned",
     ContinueAsNew: "returned",
 }
+
+
+def _ids(events: Iterable[Event]) -> tuple[int, ...]:
+    return tuple(event.event_id for event in events)
 
 
 def _changed(names: dict[str, str], before: dict[str, str]) -> tuple[str, ...]:

@@ -17,14 +17,15 @@ _WIDTH = 110
 def walk_of(replay: Replay) -> str:
     """Return the last replay, await by await: the line, what changed, what the history said."""
     count = len(replay)
-    times = "once" if count == 1 else f"{count:,} times"
-    lines = [f"{replay.name} {replay.instance_id}: its code ran {times}."]
-    lines += [f"This is a copy: {change} The journal is as it was." for change in _sentences(replay.changes)]
+    head = f"{replay.name} {replay.instance_id}: its code"
     if not count:
-        return f"{lines[0].replace(' once', ' not yet').replace('0 times', 'not yet')}"
+        return f"{head} has not run yet."
+    if count == 1:
+        lines = [f"{head} ran once."]
+    else:
+        lines = [f"{head} ran {count:,} times. What follows is the last time."]
+    lines += [f"This is a copy: {change} The journal is as it was." for change in _sentences(replay.changes)]
     total = replay.count(count)
-    if count > 1:
-        lines[0] += " What follows is the last time."
     source = {} if replay.source is None else replay.source.lines
     for number in range(1, total + 1):
         if _ENDS < number <= total - _ENDS:
