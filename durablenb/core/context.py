@@ -33,6 +33,7 @@ from durablenb.core.tasks import (
     WhenAnyTask,
 )
 from durablenb.model import actions
+from durablenb.model.azures import is_azures
 from durablenb.model.entities import EntityId, checked_entity_id, checked_operation
 from durablenb.model.errors import OrchestrationLimitError
 from durablenb.model.events import Event
@@ -605,10 +606,12 @@ def _wanted(expected_type: Any, name: object) -> Any:
     return result_type(name) if expected_type is None and callable(name) else expected_type
 
 
-def _options(retry_options: object) -> RetryOptions:
-    if not isinstance(retry_options, RetryOptions):
-        raise TypeError(f"retry_options is a {type(retry_options).__name__}; expected RetryOptions(...).")
-    return retry_options
+def _options(given: Any) -> RetryOptions:
+    if isinstance(given, RetryOptions):
+        return given
+    if is_azures(given, "RetryOptions"):
+        return RetryOptions(given.first_retry_interval_in_milliseconds, given.max_number_of_attempts)
+    raise TypeError(f"retry_options is a {type(given).__name__}; expected RetryOptions(...).")
 
 
 def _tasks(activities: Iterable[TaskBase[Any]], called: str) -> list[TaskBase[Any]]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from functools import partial
 
 from durablenb.core.execution import Execution, NameOf, Orchestrator
+from durablenb.core.renaming import as_it_was
+from durablenb.core.told import filled_in, is_partial
 from durablenb.model.errors import FunctionNotFoundError, NonDeterminismError, TypeNotRegisteredError
 from durablenb.model.events import Event
 from durablenb.model.payloads import Codec
@@ -36,9 +39,13 @@ def misfit_of(
     codec, name_of, source
         As of `Execution`.
     """
+    ids, history = as_it_was(ids, history)
     interrupts = (KeyboardInterrupt,)  # somebody waits for this
-    execution = Execution(function, *ids, codec, name_of, source=source, interrupts=interrupts)
+    fresh = partial(Execution, function, *ids, codec, name_of, source=source, interrupts=interrupts)
+    execution = fresh()
     try:
+        if is_partial(history):
+            history = filled_in(fresh, history)
         execution.replay(history)
         execution.look_at_pause(history)
     except (NonDeterminismError, TypeNotRegisteredError) as error:

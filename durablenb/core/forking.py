@@ -76,8 +76,13 @@ def past_of(history: Sequence[Event], at: int | None) -> list[Event]:
     Raises
     ------
     ValueError
-        If there is no such event; if nothing is left to be done after it; if it lies in a critical section.
+        If there is no such event; if nothing is left to be done after it; if it lies in a critical section;
+        if the history was imported, and isn't as the code asked for it.
     """
+    started = history[0]
+    if isinstance(started, ExecutionStarted) and (started.is_partial or started.prefix):
+        why = "with a prefix before its ids" if started.prefix else "from Azure, which doesn't tell all of it"
+        raise ValueError(f"This history was imported {why}: it can be replayed, and not be forked.")
     if at is None:
         return _checked_locks(history[: _end_of(history)])
     place = next((place for place, event in enumerate(history) if event.event_id == at), None)

@@ -9,6 +9,12 @@ from typing import Any
 
 from durablenb.model.events import (
     ContinueAsNew,
+    EntityLockGranted,
+    EntityLockRequested,
+    EntityOperationCalled,
+    EntityOperationCompleted,
+    EntityOperationFailed,
+    EntityOperationSignaled,
     Event,
     EventRaised,
     ExecutionCompleted,
@@ -33,6 +39,14 @@ Shown = dict[str, Any]
 
 _ASKED = (TaskScheduled, SubOrchestrationInstanceCreated)
 _ENDED = (TaskCompleted, TaskFailed, SubOrchestrationInstanceCompleted, SubOrchestrationInstanceFailed)
+_KINDS: dict[type[Event], str] = {
+    EntityOperationCalled: "EventSent",
+    EntityOperationSignaled: "EventSent",
+    EntityLockRequested: "EventSent",
+    EntityOperationCompleted: "EventRaised",
+    EntityOperationFailed: "EventRaised",
+    EntityLockGranted: "EventRaised",
+}
 _REASONED = (ExecutionTerminated, ExecutionSuspended, ExecutionResumed, ExecutionRewound)
 
 
@@ -49,7 +63,8 @@ def history_events(events: Iterable[Event], *, show_output: bool, show_input: bo
     Notes
     -----
     The rules are those of the host's ``ConvertOrchestrationStateToStatus``. Events that Azure doesn't
-    have (``EventSubscribed``, ``CustomStatusSet``, cancellations) are left out.
+    have (``EventSubscribed``, ``CustomStatusSet``, cancellations) are left out. What is said to entities, and
+    what they answer, are messages there, and so they are here.
     """
     shown: list[Shown] = []
     asked: dict[int, tuple[Event, Shown]] = {}
@@ -58,7 +73,8 @@ def history_events(events: Iterable[Event], *, show_output: bool, show_input: bo
         fields = _fields(event)
         if fields is None:
             continue
-        entry: Shown = {"EventType": type(event).__name__, **fields, "Timestamp": _iso(event.timestamp)}
+        kind = _KINDS.get(type(event)) or type(event).__name__
+        entry: Shown = {"EventType": kind, **fields, "Timestamp": _iso(event.timestamp)}
         if isinstance(event, (*_ASKED, TimerCreated)):
             asked[event.task_id] = (event, entry)
         elif isinstance(event, (*_ENDED, TimerFired)) and event.task_id in asked:
@@ -93,7 +109,37 @@ def _fields(event: Event) -> Shown | None:
         return {"FireAt": _iso(event.fire_at)}
     if isinstance(event, EventRaised):
         return {"Name": event.name, "Input": _value(event.input)}
-    return _lifecycle_fields(event)
+    return _message_fields(event) or _lifecycle_fields(event)
+
+
+def _message_fields(event: Event) -> Shown | None:
+    """What an orchestration and an entity say to each other; a call and its answer have an id in common."""
+    if isinstance(event, (EntityOperationCalled, EntityOperationSignaled)):
+        message = {
+            "op": event.name,
+            "signal": isinstance(event, EntityOperationSignaled),
+            "input": event.input,
+            "id": _message_id(event.task_id),
+        }
+        if isinstance(event, EntityOperationSignaled) and event.deliver_at is not None:
+            message["due"] = _iso(event.deliver_at)
+        return {"InstanceId": event.entity_id, "Name": "op", "Input": message}
+    if isinstance(event, EntityLockRequested):
+        message = {"op": None, "id": _message_id(event.task_id), "lockset": list(event.entity_ids), "pos": 0}
+        return {"InstanceId": event.entity_ids[0], "Name": "op", "Input": message}
+    if isinstance(event, EntityOperationCompleted):
+        return {"Name": _message_id(event.task_id), "Input": {"result": event.result}}
+    if isinstance(event, EntityOperationFailed):
+        failure = event.failure
+        answer = {"result": json.dumps(failure.message), "exceptionType": failure.error_type}
+        return {"Name": _message_id(event.task_id), "Input": answer}
+    if isinstance(event, EntityLockGranted):
+        return {"Name": _message_id(event.task_id), "Input": {"result": None}}
+    return None
+
+
+def _message_id(task_id: int) -> str:
+    return f"{task_id:08x}-0000-4000-8000-000000000000"
 
 
 def _lifecycle_fields(event: Event) -> Shown | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -22,6 +23,13 @@ NAME_ATTRIBUTE = "__durable_name__"
 
 VERSION_ATTRIBUTE = "__durable_version__"
 """Where a registered orchestrator carries its version, so that it can be started by function."""
+
+
+Beside = Callable[[Callable[..., Any], Callable[[str, str], None]], AbstractContextManager[Any]]
+
+
+def _nothing(*_: object) -> AbstractContextManager[Any]:
+    return contextlib.nullcontext()
 
 
 @dataclass(frozen=True)
@@ -108,6 +116,8 @@ class Registry:
         self.match: VersionMatch = "strict"
         self.at_first_run: dict[str, Callable[[], object]] = {}
         """What is done once when an orchestrator of that name first runs."""
+        self.beside: Beside = _nothing
+        """Gives what is entered while an orchestrator runs, without being replayed, and whom it warns."""
         self._undefined: dict[object, str | None] = {}
 
     def add_activity(self, activity: Activity) -> None:

@@ -10,11 +10,14 @@ import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from durablenb.core.context import ToBeContinued
 from durablenb.core.execution import Execution, NameOf, Orchestrator
+from durablenb.core.renaming import as_it_was
 from durablenb.core.tasks import ExternalEventTask, TaskBase
+from durablenb.core.told import filled_in, is_partial
 from durablenb.core.waiting import atoms_of, frames_of, ids_of, names_in, words_of
 from durablenb.model.errors import NonDeterminismError
 from durablenb.model.events import TERMINAL, CustomStatusSet, Event, OrchestratorStarted
@@ -142,7 +145,11 @@ def trace_of(
     TypeNotRegisteredError
         If a value is of a type that isn't registered yet.
     """
-    execution = TracedExecution(function, instance_id, execution_id, codec, name_of, source, hear)
+    ids, history = as_it_was((instance_id, execution_id), history)
+    if is_partial(history):
+        history = filled_in(partial(Execution, function, *ids, codec, name_of, source=source), history)
+        hear()  # what it printed on the way is printed once more
+    execution = TracedExecution(function, *ids, codec, name_of, source, hear)
     mismatch: NonDeterminismError | None = None
     try:
         execution.replay(history)

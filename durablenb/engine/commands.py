@@ -15,6 +15,7 @@ from durablenb.engine.asked import last_of_operation
 from durablenb.engine.entities import Entities
 from durablenb.engine.episodes import Episodes
 from durablenb.engine.forks import Forks
+from durablenb.engine.imports import Imports
 from durablenb.engine.instance import Instance, Outcome
 from durablenb.engine.journal import Journal
 from durablenb.engine.upgrades import Upgrades
@@ -73,8 +74,8 @@ class Commands:
         The world.
     episodes, entities
         Where instances live, and entities.
-    forks, upgrades
-        Who begins forks, and moves instances to other code.
+    forks, upgrades, imports
+        Who begins forks, moves instances to other code, and takes in what comes from elsewhere.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class Commands:
         entities: Entities,
         forks: Forks,
         upgrades: Upgrades,
+        imports: Imports,
     ) -> None:
         self._store = store
         self._journal = journal
@@ -94,6 +96,7 @@ class Commands:
         self._registry = registry
         self._episodes = episodes
         self._entities = entities
+        self._imports = imports
         self._lifecycle = episodes.lifecycle
         self._carry_out: dict[type, Callable[[Any], object]] = {
             messages.Start: self._start,
@@ -105,6 +108,7 @@ class Commands:
             messages.Fork: forks.begin,
             messages.Upgrade: upgrades.carry_out,
             messages.Purge: self._purge,
+            messages.TakeIn: imports.take_in,
             messages.Watch: self._watch,
             messages.Signal: self._signal,
             messages.CleanEntities: self._clean_entities,
@@ -125,6 +129,7 @@ class Commands:
         self._journal.answer(message.reply, answer)
 
     def _start(self, message: messages.Start) -> str:
+        self._imports.check_free(message.instance_id)
         if message.instance_id in self._lifecycle.open:
             raise InstanceExistsError(
                 f"The instance {message.instance_id!r} is open. Wait for it, terminate it, or start "
@@ -150,6 +155,7 @@ class Commands:
         return message.instance_id
 
     def _raise(self, message: messages.Raise) -> bool:
+        self._imports.check(message.instance_id)
         instance = self._lifecycle.open.get(message.instance_id)
         if instance is None:
             return False
@@ -157,6 +163,7 @@ class Commands:
         return True
 
     def _terminate(self, message: messages.Terminate) -> bool:
+        self._imports.check(message.instance_id)
         targets = [message.instance_id]
         for target in self._family(targets) if message.is_recursive else targets:
             instance = self._lifecycle.open.get(target)
@@ -168,6 +175,7 @@ class Commands:
         return True
 
     def _suspend(self, message: messages.Suspend) -> bool:
+        self._imports.check(message.instance_id)
         instance = self._lifecycle.open.get(message.instance_id)
         if instance is not None and not instance.is_suspended:
             self._lifecycle.arrive(instance, ExecutionSuspended, message.reason)
@@ -175,6 +183,7 @@ class Commands:
         return instance is not None
 
     def _resume(self, message: messages.Resume) -> bool:
+        self._imports.check(message.instance_id)
         instance = self._lifecycle.open.get(message.instance_id)
         if instance is not None and instance.held:
             self._lifecycle.obstacles.release(instance)  # it is tried once more
@@ -188,7 +197,7 @@ class Commands:
         wanted = list(message.instance_ids)
         self._journal.drain()
         if message.is_recursive:
-            wanted = self._family(wanted)
+            wanted = self._imports.apart(wanted, self._family(wanted))
         open_ids = [one for one in wanted if one in self._lifecycle.open]
         if len(message.instance_ids) == 1 and message.instance_ids[0] in open_ids:
             raise InstanceStateError(
@@ -196,13 +205,16 @@ class Commands:
             )
         query = InstanceQuery(instance_ids=tuple(set(wanted) - set(open_ids)))
         gone = [state.instance_id for state in self._store.states(query)]
+        gone += [one for one in self._imports.among(wanted) if one not in gone]
         for instance_id in gone:
             self._lifecycle.ended.pop(instance_id, None)
+        self._imports.forget(gone)
         if gone:
             self._journal.purge(gone)
         return len(gone)
 
     def _signal(self, message: messages.Signal) -> None:
+        self._imports.check(message.entity_id)
         self._entities.enqueue(message.entity_id, message.name, message.input, deliver_at=message.deliver_at)
 
     def _clean_entities(self, message: messages.CleanEntities) -> CleanEntityStorageResult:
@@ -212,7 +224,8 @@ class Commands:
         if message.removes_empty:
             states = self._store.entity_states(None).items()
             gone = (one for one, state in states if state == NOTHING)
-            empty = [one for one in gone if not self._entities.is_busy(one)]
+            kept = self._lifecycle.imported
+            empty = [one for one in gone if not (self._entities.is_busy(one) or one in kept)]
         if empty:
             self._entities.forget(empty)
             self._journal.purge(empty)
@@ -221,6 +234,9 @@ class Commands:
     def _watch(self, message: messages.Watch) -> Future[Any] | None:
         instance = self._lifecycle.open.get(message.instance_id)
         if instance is None:
+            if message.instance_id in self._lifecycle.imported:
+                state = self._state(message.instance_id)
+                self._imports.check_wait(message.instance_id, None if state is None else state.status)
             outcome = self._lifecycle.ended.get(message.instance_id)
             return None if outcome is None else _done(outcome)
         completion = instance.watch()
@@ -230,6 +246,7 @@ class Commands:
     # -- rewind ----------------------------------------------------------------------------------
 
     def _rewind(self, message: messages.Rewind) -> None:
+        self._imports.check(message.instance_id)
         state = self._state(message.instance_id)
         if state is None:
             raise InstanceNotFoundError(f"The hub has no instance {message.instance_id!r}.")

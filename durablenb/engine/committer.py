@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from copy import copy
 from dataclasses import dataclass, field
 from itertools import count
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, NamedTuple
 
 from durablenb.engine.locks import Condition, Event
 from durablenb.engine.messages import answer, refuse
 from durablenb.model.errors import StoreError
+from durablenb.model.imports import Import
 from durablenb.model.source import Source
-from durablenb.ports.store import Record, Store
+from durablenb.ports.store import Parcel, Record, Store
 
 RETRY_SECONDS = 1.0
 """Between two tries of a commit that failed."""
 
 BACKLOG = 100_000
 """Records that may wait for the disk before the engine waits, too."""
+
+
+class Taken(NamedTuple):
+    """Histories from elsewhere, and the place in the journal after which they come."""
+
+    parcel: Parcel
+    imports: Sequence[Import]
+    after: int
 
 
 @dataclass(slots=True)
@@ -31,12 +40,18 @@ class Batch:
     records: list[Record] = field(default_factory=list)
     sources: list[Source] = field(default_factory=list)
     purged: list[str] = field(default_factory=list)
+    taken: Taken | None = None
     replies: list[tuple[Future[Any], Any]] = field(default_factory=list)
     then: list[Callable[[], None]] = field(default_factory=list)
     number: int = 0
 
     def __bool__(self) -> bool:
-        return bool(self.records or self.purged or self.replies or self.then)
+        return bool(self.records or self.purged or self.taken or self.replies or self.then)
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether it is a transaction of its own."""
+        return bool(self.purged or self.taken)
 
 
 class Committer:
@@ -143,12 +158,12 @@ class Committer:
             group = self._group()
             try:
                 self._write(group)
-            except StoreError as error:
-                self._fail(error)
-                return
-            except Exception as error:  # a record that no store can take: better said than silent
-                self._fail(StoreError(f"The journal could not be written: {type(error).__name__}: {error}."))
-                return
+            except Exception as mistake:
+                error = mistake if isinstance(mistake, StoreError) else _unwritable(mistake)
+                if not group[0].taken:
+                    self._fail(error)
+                    return
+                _turn_away(group[0], error)  # nothing hangs on it
             del self._unsaved[: len(group)]
             self._succeed(group)
         self._patience = self.when_written()
@@ -191,16 +206,19 @@ class Committer:
         return batch is not None
 
     def _group(self) -> list[Batch]:
-        """The batches of the next transaction: a purge goes by itself."""
-        if self._unsaved[0].purged:
+        """The batches of the next transaction: a purge goes by itself, and what is taken in."""
+        if self._unsaved[0].is_apart:
             return self._unsaved[:1]
-        end = next((i for i, batch in enumerate(self._unsaved) if batch.purged), None)
+        end = next((i for i, batch in enumerate(self._unsaved) if batch.is_apart), None)
         return self._unsaved[:end]
 
     def _write(self, group: list[Batch]) -> None:
         if group[0].purged:
             self.before_purge(group[0].purged)
             self._store.purge(group[0].purged)
+        if (taken := group[0].taken) is not None:
+            self._store.take_in(*taken)
+            self.last_seq = taken.after + len(taken.parcel.records)
         sources = [source for batch in group for source in batch.sources]
         if sources:
             self._store.keep(sources)
@@ -230,6 +248,17 @@ class Committer:
         with self._changed:
             self.failure = error
             self._changed.notify_all()
+
+
+def _unwritable(error: Exception) -> StoreError:
+    """A record that no store can take: better said than silent."""
+    return StoreError(f"The journal could not be written: {type(error).__name__}: {error}.")
+
+
+def _turn_away(batch: Batch, error: StoreError) -> None:
+    for reply, _ in batch.replies:
+        refuse(reply, copy(error))
+    batch.replies.clear()
 
 
 def _nothing(*_: object) -> None:

@@ -27,7 +27,7 @@ from durablenb.engine.machine import EngineOptions, Machine, World
 from durablenb.engine.messages import ClientMessage, Durable, Finished, Message, Wake, refuse
 from durablenb.model.errors import DurableError, StoreError, WaitTimeoutError
 from durablenb.model.events import Event
-from durablenb.ports.clock import Clock
+from durablenb.ports.clock import Alarms, Clock
 from durablenb.ports.store import Store
 
 log = logging.getLogger("durablenb")
@@ -75,6 +75,7 @@ class Engine:
         self.committer.when_written = self.book.visit
         self.committer.before_purge = self.book.forget
         self.waiters: set[object] = set()
+        self.alarms: Alarms | None = None
         self._inbox = Inbox()
         self._turn = threading.RLock()
         self._sleeps_until: datetime | None = None

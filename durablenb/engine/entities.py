@@ -8,6 +8,7 @@ an operation or nothing.
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
@@ -20,6 +21,7 @@ from durablenb.engine.journal import Journal
 from durablenb.engine.lifecycle import Lifecycle
 from durablenb.engine.operations import Batch, Done
 from durablenb.engine.timers import Timers
+from durablenb.engine.transcript import speaking
 from durablenb.engine.work import EntityWork
 from durablenb.model import events
 from durablenb.model.events import ParentInstance
@@ -28,6 +30,8 @@ from durablenb.model.ids import execution_id_of
 from durablenb.model.payloads import Codec
 from durablenb.ports.clock import Clock
 from durablenb.ports.store import OpenEntity, Store
+
+log = logging.getLogger("durablenb")
 
 Kind = Callable[..., events.Event]
 Enqueued = events.OperationEnqueued | events.LockEnqueued
@@ -101,6 +105,10 @@ class Entities:
         deliver_at: datetime | None = None,
     ) -> None:
         """Asks for an operation: it is a fact at once."""
+        if entity_id in self._lifecycle.imported:
+            with speaking(None):
+                log.warning("A signal was dropped: %s", self._lifecycle.imported[entity_id].refusal)
+            return
         entity = self._entity(entity_id)
         number, now = entity.next_event_id, self._clock.now()
         self._journal.write(
@@ -346,7 +354,7 @@ class Entities:
             name, text, due = sent.name, sent.input, sent.deliver_at
             self._write(entity, events.SignalSent, now, number, name, sent.entity_id, text, due)
             self.enqueue(sent.entity_id, name, text, caller, deliver_at=due)
-        elif sent.instance_id not in self._lifecycle.open:
+        elif not (sent.instance_id in self._lifecycle.open or sent.instance_id in self._lifecycle.imported):
             self._write(entity, events.OrchestrationStarted, now, number, sent.name, sent.instance_id)
             version = self._lifecycle.chosen_version(sent.name, sent.version)
             self._lifecycle.begin(sent.instance_id, sent.name, sent.input, version=version)

@@ -26,6 +26,7 @@ from durablenb.model.entities import EntityId
 from durablenb.model.errors import (
     FunctionNotFoundError,
     InstanceExistsError,
+    InstanceStateError,
     NonDeterminismError,
     TypeNotRegisteredError,
     WaitTimeoutError,
@@ -324,7 +325,8 @@ class Episodes:
             return
         if execution.is_ready:
             try:
-                with Turn(self._book, instance):
+                beside = self._registry.beside
+                with Turn(self._book, instance) as turn, beside(execution.function, turn.warn):
                     facts = execution.resume(self._clock.now(), instance.next_event_id)
                 if self._options.verify_replay:
                     self._verify(instance, execution)
@@ -393,6 +395,8 @@ class Episodes:
                     fact.entity_id, fact.name, fact.input, _caller(instance, fact), deliver_at=fact.deliver_at
                 )
             elif isinstance(fact, EntityLockRequested):
+                if self._fails_for_imported(instance, fact):
+                    return
                 instance.pending.add(fact.task_id)
                 self.entities.lock(_caller(instance, fact), fact.entity_ids)
             elif isinstance(fact, EntityUnlockSent):
@@ -424,13 +428,27 @@ class Episodes:
     ) -> None:
         known = self._registry.entities
         name = EntityId.get_entity_id(fact.entity_id).name
-        if name in known or instance.is_recovered:
+        if fact.entity_id in self.lifecycle.imported:
+            error = InstanceStateError(self.lifecycle.imported[fact.entity_id].refusal)
+            refused.append((EntityOperationFailed, fact.task_id, error))
+        elif name in known or instance.is_recovered:
             instance.pending.add(fact.task_id)
             self.entities.enqueue(
                 fact.entity_id, fact.name, fact.input, _caller(instance, fact), is_signal=False
             )
         else:
             refused.append((EntityOperationFailed, fact.task_id, not_found("entity", name, known)))
+
+    def _fails_for_imported(self, instance: Instance, asked: EntityLockRequested) -> bool:
+        """Fails an instance that asks for the lock of an imported entity: it would never get it."""
+        known = next((one for one in asked.entity_ids if one in self.lifecycle.imported), None)
+        if known is None:
+            return False
+        failure = failure_of(InstanceStateError(self.lifecycle.imported[known].refusal))
+        fact = ExecutionFailed(instance.next_event_id, self._clock.now(), failure)
+        self._journal.write(instance, fact)
+        self.lifecycle.end(instance, fact)
+        return True
 
     def _create_child(
         self,
@@ -449,6 +467,9 @@ class Episodes:
                 f"The child {fact.instance_id!r} belongs to the instance that this one was forked from. Fork "
                 "again, before the child was called."
             )
+        elif fact.instance_id in self.lifecycle.imported:
+            known = self.lifecycle.imported[fact.instance_id]
+            error = InstanceExistsError(f"{known.refusal} Give the child another instance_id, or none.")
         elif fact.instance_id in self.lifecycle.open:
             error = InstanceExistsError(
                 f"The child's id {fact.instance_id!r} is that of an open instance. "

@@ -61,6 +61,9 @@ class Forks:
             raise InstanceExistsError(
                 f"The instance {message.instance_id!r} is open. Give the fork another instance_id, or none."
             )
+        if message.instance_id in self._episodes.lifecycle.imported:
+            known = self._episodes.lifecycle.imported[message.instance_id]
+            raise InstanceExistsError(f"{known.refusal} Give the fork another instance_id, or none.")
         past, now = message.past, self._clock.now()
         code = self._registry.code(past.started.name, past.started.version)
         if code is None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from durablenb.engine.committer import Batch, Committer
+from durablenb.engine.committer import Batch, Committer, Taken
 from durablenb.engine.entity import Entity
 from durablenb.engine.instance import Instance
 from durablenb.engine.messages import Reply
 from durablenb.model.events import Event
+from durablenb.model.imports import Import
 from durablenb.model.source import Source
-from durablenb.ports.store import Record
+from durablenb.ports.store import Parcel, Record
 
 
 class Journal:
@@ -32,7 +33,7 @@ class Journal:
 
     def write(self, instance: Instance | Entity, event: Event) -> None:
         """Adds an event to the history of an instance or an entity."""
-        if self._batch.purged:
+        if self._batch.is_apart:
             self.flush()
         self.seq += 1
         self._batch.records.append(Record(self.seq, instance.id, instance.execution_id, event))
@@ -56,6 +57,14 @@ class Journal:
         """Deletes instances, after all that was written before and before all that comes."""
         self.flush()
         self._batch.purged.extend(instance_ids)
+
+    def take_in(self, parcel: Parcel, imports: Sequence[Import], reply: Reply) -> None:
+        """Takes in histories from elsewhere, after all that was written before, and answers."""
+        self.flush()
+        self._batch.taken = Taken(parcel, imports, self.seq)
+        self.seq += len(parcel.records)
+        self._batch.replies.append((reply, None))
+        self.flush()
 
     @property
     def has_news(self) -> bool:

@@ -35,6 +35,7 @@ from durablenb.model.events import (
 )
 from durablenb.model.failures import FailureDetails, failure_of
 from durablenb.model.ids import execution_id_of
+from durablenb.model.imports import Import
 from durablenb.model.status import OrchestrationRuntimeStatus as Status
 from durablenb.ports.clock import Clock
 
@@ -84,6 +85,8 @@ class Lifecycle:
         self.ended: OrderedDict[str, Outcome] = OrderedDict()
         self._failed: WeakValueDictionary[str, Instance] = WeakValueDictionary()
         self.queue: deque[Instance] = deque()
+        self.imported: dict[str, Import] = {}
+        """What was taken in from elsewhere, by id: nothing is ever done to it."""
         self.when_closed: Callable[[Instance], None] = forget
         """Called with each execution that ends, whichever way."""
 

@@ -21,6 +21,7 @@ from durablenb.engine.entity import Entity
 from durablenb.engine.episodes import EpisodeOptions, Episodes
 from durablenb.engine.executors import Executors
 from durablenb.engine.forks import Forks
+from durablenb.engine.imports import Imports
 from durablenb.engine.instance import Instance
 from durablenb.engine.journal import Journal
 from durablenb.engine.logbook import LogBook
@@ -119,9 +120,11 @@ class Machine:
         )
         forks = Forks(self.journal, clock, registry, self.episodes, self.timers)
         upgrades = Upgrades(store, self.episodes)
+        imports = Imports(store, self.journal, clock, self.lifecycle, self.entities)
         self.commands = Commands(
-            store, self.journal, clock, registry, self.episodes, self.entities, forks, upgrades
+            store, self.journal, clock, registry, self.episodes, self.entities, forks, upgrades, imports
         )
+        self.lifecycle.imported.update((one.instance_id, one) for one in store.imports())
         crashes = store.crashes()
         for found in store.open_instances():
             self._adopt(found, crashes.get(found.instance_id, 0))

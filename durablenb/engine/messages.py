@@ -13,6 +13,7 @@ from durablenb.core.forking import Past
 from durablenb.engine.locks import Promise
 from durablenb.model.status import OrchestrationRuntimeStatus
 from durablenb.ports.executor import Outcome
+from durablenb.ports.store import Parcel
 
 if TYPE_CHECKING:
     from durablenb.engine.work import Work
@@ -125,6 +126,20 @@ class Purge:
 
 
 @dataclass(slots=True, eq=False)
+class TakeIn:
+    """Take in whole histories from elsewhere; answered with the ids of all of them.
+
+    Those that were taken in before, and are the same, are left as they are. `origin` and `made_by` are as of
+    `Import`.
+    """
+
+    parcel: Parcel
+    origin: str
+    made_by: str
+    reply: Reply = field(default_factory=Promise)
+
+
+@dataclass(slots=True, eq=False)
 class Watch:
     """Answered with the future of an instance's outcome, or None if it ended long ago or never was."""
 
@@ -193,6 +208,7 @@ ClientMessage = (
     | Fork
     | Upgrade
     | Purge
+    | TakeIn
     | Watch
     | Signal
     | CleanEntities

@@ -61,7 +61,9 @@ class HubClock(Displayed):
 
     def next_due(self) -> datetime | None:
         """Return when the next timer, or start, is due; None if nothing is."""
-        return self._engine.next_due()
+        alarms = self._engine.alarms
+        dues = (self._engine.next_due(), None if alarms is None else alarms.next_due())
+        return min((due for due in dues if due is not None), default=None)
 
     def advance(self, **duration: float) -> None:
         """Move the clock, and let happen what becomes due by then.
@@ -117,8 +119,10 @@ class HubClock(Displayed):
         clock = self._virtual()
         begun = clock.now()
         for _ in range(MOST_DEADLINES):
-            if self.jump() is None:
+            self._settle()
+            if self._engine.next_due() is None:  # timers of function apps have no end
                 return clock.now() - begun
+            self.jump()
         raise WaitTimeoutError(
             f"After {MOST_DEADLINES:,} deadlines something is still due, at {self.next_due()}: an "
             "orchestration goes on for ever. Move the clock by a time: hub.clock.advance(hours=1)."
@@ -147,6 +151,8 @@ class HubClock(Displayed):
     def _settle(self) -> None:
         """Lets happen what can happen before time passes."""
         engine = self._engine
+        if engine.alarms is not None:
+            engine.alarms.settle()
         while not engine.is_threaded:
             if engine.step() is None:
                 if engine.is_idle:

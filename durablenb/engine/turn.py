@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from contextvars import Token
+from typing import Self
 
 from durablenb.engine.instance import Instance
 from durablenb.engine.logbook import Author, LogBook
 from durablenb.engine.taps import enter
-from durablenb.engine.transcript import Speaker, Transcript, current
+from durablenb.engine.transcript import Speaker, Transcript, current, speaking
+
+log = logging.getLogger("durablenb")
 
 
 class Turn:
@@ -41,8 +45,16 @@ class Turn:
     def _author(self) -> Author:
         return Author(self._instance.id, self._instance.execution_id, None, self._instance.name)
 
-    def __enter__(self) -> None:
+    def warn(self, words: str, shown: str) -> None:
+        """Take a warning into the instance's log, and show one, if there is one to be shown."""
+        self.output.tell("WARNING", log.name, words)
+        if shown:
+            with speaking(None):
+                log.warning("%s", shown)
+
+    def __enter__(self) -> Self:
         self._token = enter(self)
+        return self
 
     def __exit__(self, *_: object) -> None:
         current.reset(self._token)

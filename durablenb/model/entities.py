@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from durablenb.model.azures import is_azures
 from durablenb.model.ids import INSTANCE_ID_LIMIT, checked_text
 
 _FORBIDDEN = frozenset("/\\#?")
@@ -179,17 +180,19 @@ def checked_operation(name: object) -> str:
     return checked_text(name)
 
 
-def checked_entity_id(entity_id: object) -> EntityId:
-    """The id itself, if it is one.
+def checked_entity_id(entity_id: Any) -> EntityId:
+    """The id itself, if it is one; for one of Azure's, the same id.
 
     Raises
     ------
     TypeError
         If it isn't.
     """
-    if not isinstance(entity_id, EntityId):
-        raise TypeError(f"Expected an EntityId(name, key), not {entity_id!r}.")
-    return entity_id
+    if isinstance(entity_id, EntityId):
+        return entity_id
+    if is_azures(entity_id, "EntityId"):
+        return EntityId(entity_id.name, entity_id.key)
+    raise TypeError(f"Expected an EntityId(name, key), not {entity_id!r}.")
 
 
 def _checked_key(key: object) -> str:

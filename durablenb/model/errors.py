@@ -35,6 +35,16 @@ class HubLockedError(StoreError):
     """
 
 
+class HubUnreachableError(DurableError, ConnectionError):
+    """Nobody answers where a hub is said to be served, or the connection to it broke.
+
+    You get a plain `DurableError` instead where somebody answers and refuses: the key is wrong.
+    """
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+
 class NotSerializableError(DurableError, TypeError):
     """A value can't be kept in the journal; the message names the path inside the value."""
 
@@ -62,7 +72,7 @@ class InstanceNotFoundError(DurableError, LookupError):
 
 
 class InstanceExistsError(DurableError, ValueError):
-    """An instance with that id is open (or of a status that `dedupe_statuses` refuses)."""
+    """An instance with that id is open (or of a status that `dedupe_statuses` refuses), or was imported."""
 
 
 class InstanceStateError(DurableError, ValueError):

@@ -72,6 +72,9 @@ class ExecutionStarted(Event):
 
     `source` is the hash of the orchestrator's source text, where that is known. `forked_from` has what a fork
     shares its past with: whom it was forked from, whom that one was forked from, and so on.
+
+    Of an imported one, `prefix` is what was put before all ids, and `is_partial` says that the history is
+    what Azure's endpoint tells, which leaves out much that a replay needs.
     """
 
     name: str
@@ -83,6 +86,8 @@ class ExecutionStarted(Event):
     generation: int = 0
     source: str | None = None
     forked_from: tuple[Origin, ...] = ()
+    is_partial: bool = False
+    prefix: str = ""
 
 
 @plain

@@ -15,11 +15,20 @@ import duckdb
 from durablenb.model.entities import EntityId, EntityMetadata
 from durablenb.model.errors import StoreError
 from durablenb.model.events import Event, ExecutionStarted, LockEnqueued, OperationEnqueued
+from durablenb.model.imports import Import
 from durablenb.model.logs import LogLine
 from durablenb.model.source import Source
 from durablenb.model.status import InstanceState
-from durablenb.ports.store import InstanceQuery, OpenEntity, OpenInstance, Pending, Record, blob_is_gone
-from durablenb.store import blobs, lines, statements, views
+from durablenb.ports.store import (
+    InstanceQuery,
+    OpenEntity,
+    OpenInstance,
+    Parcel,
+    Pending,
+    Record,
+    blob_is_gone,
+)
+from durablenb.store import blobs, lines, parcels, statements, views
 from durablenb.store.connections import Connections
 from durablenb.store.lockfile import HubLock
 from durablenb.store.opener import open_database
@@ -127,6 +136,30 @@ class DuckStore:
             lines.append(writer, said, last)
         self._last_line = last + len(said)
 
+    def take_in(self, parcel: Parcel, imports: Sequence[Import], after: int) -> None:
+        """Writes all of a parcel or nothing, its events after a place in the journal; twice does it once."""
+        last_line, self._last_line = self._last_line, None
+        with self._translated("write to"):
+            writer = self._connections.writer()
+            try:
+                with blobs.transaction(writer):
+                    added = parcels.write(writer, parcel, imports, after, last_line)
+            except BaseException:
+                self._connections.drop_appender()
+                raise
+        self._last_line = added
+
+    def imports(self) -> list[Import]:
+        """What was taken in and not purged since, by id."""
+        found = map(Import._make, self.query(statements.IMPORTS))
+        return [one._replace(imported=one.imported.replace(tzinfo=UTC)) for one in found]
+
+    def taken(self, instance_ids: Iterable[str], execution_ids: Iterable[str]) -> tuple[set[str], set[str]]:
+        """Those of these ids of instances and entities that there are, and those of these of executions."""
+        found = self.query(statements.TAKEN_IDS, [list(instance_ids)])
+        executions = self.query(statements.TAKEN_EXECUTIONS, [list(execution_ids)])
+        return {one for (one,) in found}, {one for (one,) in executions}
+
     def purge(self, instance_ids: Sequence[str]) -> None:
         """Deletes all events and lines of these instances, and the blobs that no other one refers to."""
         ids = list(instance_ids)
@@ -137,6 +170,7 @@ class DuckStore:
                     blobs.free(writer, ids)
                 writer.execute(statements.PURGE, [ids])
                 writer.execute(lines.PURGE, [ids])
+                writer.execute(statements.FORGET_IMPORTS, [ids])
         self._recorder.forget(instance_ids)
 
     def last_seq(self) -> int:
@@ -179,7 +213,7 @@ class DuckStore:
         return str(found[0][0]) if found else None
 
     def open_instances(self) -> list[OpenInstance]:
-        """The instances that aren't ended, oldest first."""
+        """The instances that aren't ended, oldest first, without those that were taken in."""
         pending: dict[str, list[Pending]] = {}
         started: dict[str, Record] = {}
         for row in self._in_order(statements.OPEN_EVENTS):
@@ -208,7 +242,7 @@ class DuckStore:
         return found
 
     def open_entities(self) -> list[OpenEntity]:
-        """The entities that have something to do, by their ids."""
+        """The entities that have something to do, by their ids, without those that were taken in."""
         found: dict[str, OpenEntity] = {}
         for *row, last_id, is_taken in self._in_order(statements.OPEN_ENTITIES):
             record = from_row(tuple(row))
@@ -296,6 +330,11 @@ class DuckStore:
             if self._lock is not None:
                 self._lock.release()
 
+    def announce(self, url: str | None) -> None:
+        """Lets whoever is refused the file know where the hub is served; None takes it back."""
+        if self._lock is not None:
+            self._lock.announce(url)
+
     def _connect(self) -> duckdb.DuckDBPyConnection:
         connection = duckdb.connect(":memory:") if self.path is None else open_database(self.path)
         try:
@@ -331,6 +370,14 @@ class DuckStore:
                 "This hub in memory belongs to the process from which this one was forked, and DuckDB "
                 "doesn't work in a fork. Open a hub in the child instead."
             )
+
+
+def in_memory(settings: dict[str, str | bool | int | float | list[str]]) -> duckdb.DuckDBPyConnection:
+    """An empty journal in memory, with all tables and views; nobody can change these settings of DuckDB's."""
+    connection = duckdb.connect(":memory:", config=settings)
+    _prepare(connection, None)
+    connection.execute("set lock_configuration = true")
+    return connection
 
 
 def _prepare(connection: duckdb.DuckDBPyConnection, path: Path | None) -> None:

@@ -17,6 +17,9 @@ PURGE = "delete from log_lines where list_contains(?, instance_id)"
 
 LAST = "select coalesce(max(seq), 0) from log_lines"
 
+_HAS_LINES = "select 1 from duckdb_tables() where table_name = 'log_lines'"
+"""Not so of a file that was last written before there were logs."""
+
 _COLUMNS = "instance_id, execution_id, task_id, name, attempt, timestamp, stream, level, logger, message"
 _OF_ONE = f"select seq, {_COLUMNS} from log_lines where instance_id = ?"
 _OF_MANY = f"select seq, {_COLUMNS} from log_lines where list_contains(?, instance_id)"
@@ -33,10 +36,17 @@ def append(connection: duckdb.DuckDBPyConnection, lines: Sequence[LogLine], last
         raise
 
 
+def of_these(ask: Ask, instance_ids: list[str]) -> list[LogLine]:
+    """The lines of these instances, oldest first."""
+    if not ask(_HAS_LINES, []):
+        return []
+    return [_line(row) for row in sorted(ask(_OF_MANY, [instance_ids]), key=itemgetter(0))]
+
+
 def lines_of(ask: Ask, instance_id: str) -> list[LogLine]:
     """The lines of an instance and of its sub-orchestrations, oldest first."""
-    if not ask("select 1 from duckdb_tables() where table_name = 'log_lines'", []):
-        return []  # a file that was last written before there were logs
+    if not ask(_HAS_LINES, []):
+        return []
     children = [row[0] for row in ask(DESCENDANTS, [[instance_id]])]
     rows = ask(_OF_MANY, [[instance_id, *children]]) if children else ask(_OF_ONE, [instance_id])
     return [_line(row) for row in sorted(rows, key=itemgetter(0))]

@@ -87,7 +87,7 @@ class HubLock:
 
     def __init__(self, path: Path) -> None:
         self.path = resolve_place(path)
-        self.lock_path = self.path.with_name(self.path.name + ".lock")
+        self.lock_path = lock_path_of(self.path)
         self._holder = Holder(
             os.getpid(), socket.gethostname(), datetime.now(UTC).isoformat(timespec="seconds")
         )
@@ -202,6 +202,11 @@ def resolve_place(path: Path) -> Path:
     return place
 
 
+def lock_path_of(path: Path) -> Path:
+    """Return where the lock of a hub's file is, by its real path."""
+    return path.with_name(path.name + ".lock")
+
+
 def check_files(path: Path, *, must_exist: bool = False) -> bool:
     """Return whether a database has yet to be made at this resolved path.
 
@@ -261,9 +266,16 @@ def _refusal(path: Path, holder: Holder | None) -> str:
         )
     return (
         f"{path} is held by {holder or 'another process, which left no name'}. A hub's file belongs to "
-        "one process at a time: close the hub there with hub.close(), or shut that kernel down, "
-        "then open it here."
+        f"one process at a time: {way_in(holder)}close the hub there with hub.close(), or shut that kernel "
+        "down, then open it here."
     )
+
+
+def way_in(holder: Holder | None) -> str:
+    """How to reach a hub where it is, in words; nothing if it isn't served."""
+    if holder is None or holder.url is None:
+        return ""
+    return f"use it from here, df.TaskHub.connect({holder.url!r}, key=...) with server.key from there; or "
 
 
 _living: weakref.WeakSet[HubLock] = weakref.WeakSet()

@@ -34,11 +34,20 @@ from durablenb.model.events import (
     TimerCanceled,
     TimerFired,
 )
+from durablenb.model.imports import Import
 from durablenb.model.logs import LogLine
 from durablenb.model.payloads import Blob, Payload, blobs_of, references
 from durablenb.model.source import Source
 from durablenb.model.status import InstanceState
-from durablenb.ports.store import InstanceQuery, OpenEntity, OpenInstance, Pending, Record, blob_is_gone
+from durablenb.ports.store import (
+    InstanceQuery,
+    OpenEntity,
+    OpenInstance,
+    Parcel,
+    Pending,
+    Record,
+    blob_is_gone,
+)
 
 _SETTLED = (
     TaskCompleted,
@@ -63,6 +72,7 @@ class MemoryStore:
         self.blobs: dict[str, Blob] = {}
         self._sources: dict[str, str] = {}
         self._lines: list[LogLine] = []
+        self._imports: dict[str, Import] = {}
         self._replaying: str | None = None
         self._crashes: dict[str, int] = {}
 
@@ -82,9 +92,29 @@ class MemoryStore:
         """Writes all of these lines of logs."""
         self._lines.extend(said)
 
+    def take_in(self, parcel: Parcel, imports: Sequence[Import], after: int) -> None:
+        """Writes all of a parcel, its events after a place in the journal; twice does it once."""
+        if any(one.instance_id in self._imports for one in imports):
+            return
+        self.blobs.update((one.hash, Blob(one.hash, one.kind, one.content)) for one in parcel.blobs)
+        self._sources.update(parcel.sources)
+        self.journal.extend(record._replace(seq=after + record.seq) for record in parcel.records)
+        self._lines.extend(parcel.lines)
+        self._imports.update((one.instance_id, one) for one in imports)
+
+    def imports(self) -> list[Import]:
+        """What was taken in and not purged since, by id."""
+        return [self._imports[one] for one in sorted(self._imports)]
+
+    def taken(self, instance_ids: Iterable[str], execution_ids: Iterable[str]) -> tuple[set[str], set[str]]:
+        """Those of these ids of instances and entities that there are, and those of these of executions."""
+        known = {one.instance_id for one in self.journal}, {one.execution_id for one in self.journal}
+        return known[0].intersection(instance_ids), known[1].intersection(execution_ids)
+
     def purge(self, instance_ids: Sequence[str]) -> None:
         """Deletes all events and lines of these instances, and the blobs that no other one refers to."""
         gone = set(instance_ids)
+        self._imports = {i: one for i, one in self._imports.items() if i not in gone}
         self._lines = [line for line in self._lines if line.instance_id not in gone]
         self.journal = [record for record in self.journal if record.instance_id not in gone]
         if self.blobs:
@@ -121,9 +151,11 @@ class MemoryStore:
         return self._sources.get(source_hash)
 
     def open_instances(self) -> list[OpenInstance]:
-        """The instances that aren't ended, oldest first."""
+        """The instances that aren't ended, oldest first, without those that were taken in."""
         found = []
         for instance_id in self._ids():
+            if instance_id in self._imports:
+                continue
             records = self.records(instance_id)
             events = _current([record.event for record in records])
             if events and not any(isinstance(event, _ENDS) for event in events):
@@ -132,7 +164,10 @@ class MemoryStore:
         return [open_ for _, open_ in sorted(found, key=lambda pair: pair[0])]
 
     def open_entities(self) -> list[OpenEntity]:
-        """The entities that have something to do, by their ids."""
+        """The entities that have something to do, by their ids, without those that were taken in."""
+        return [one for one in self._busy_entities() if one.instance_id not in self._imports]
+
+    def _busy_entities(self) -> list[OpenEntity]:
         found = []
         for execution_id in dict.fromkeys(r.execution_id for r in self.journal if r.instance_id[0] == "@"):
             records = [record for record in self.journal if record.execution_id == execution_id]
@@ -171,7 +206,7 @@ class MemoryStore:
     def entities(self, name: str | None, since: datetime | None) -> list[EntityMetadata]:
         """The entities that exist, without their states, by their ids."""
         states = self.entity_states(None)
-        backlog = {one.instance_id: one for one in self.open_entities()}
+        backlog = {one.instance_id: one for one in self._busy_entities()}
         found = []
         for instance_id in sorted(one for one, state in states.items() if state != "null"):
             entity_id = EntityId.get_entity_id(instance_id)

@@ -24,7 +24,15 @@ import duckdb
 
 from durablenb.model.errors import HubLockedError, StoreError
 from durablenb.model.plain import Plain, plain
-from durablenb.store.lockfile import aside_name, check_files, log_files, resolve_place
+from durablenb.store.lockfile import (
+    aside_name,
+    check_files,
+    lock_path_of,
+    log_files,
+    read_holder,
+    resolve_place,
+    way_in,
+)
 
 _MOST_CUTS = 3
 
@@ -238,8 +246,8 @@ def _refuse_locked(path: Path, text: str) -> NoReturn:
     here = "this very process, through durablenb.open_history or a DuckDB connection of its own"
     holder = who[1] if who else "another program" if "another process" in text else here
     raise HubLockedError(
-        f"{path} is held by {holder}. A hub's file is opened once: close it there, or look into "
-        "it there; then open it here again."
+        f"{path} is held by {holder}. A hub's file is opened once: {way_in(read_holder(lock_path_of(path)))}"
+        "close it there, or look into it there; then open it here again."
     ) from None
 
 

@@ -51,3 +51,11 @@ create table if not exists blob_uses (
     instance_id varchar not null,
     hash        varchar not null
 );
+
+-- What was taken from elsewhere: never run, never changed.
+create table if not exists imported (
+    instance_id varchar   not null,
+    origin      varchar   not null,  -- where it was taken from
+    made_by     varchar   not null,  -- azure, or durablenb and its version
+    imported    timestamp not null   -- UTC
+);

@@ -13,6 +13,13 @@ CHECK = f"select {_ALL} from journal j limit 0"
 
 PURGE = "delete from journal where list_contains(?, instance_id)"
 
+FORGET_IMPORTS = "delete from imported where list_contains(?, instance_id)"
+IMPORTS = "select instance_id, origin, made_by, imported from imported order by instance_id"
+ARE_IMPORTED = "select count(*) from imported where list_contains(?, instance_id)"
+
+TAKEN_IDS = "select distinct instance_id from journal where list_contains(?, instance_id)"
+TAKEN_EXECUTIONS = "select distinct execution_id from journal where list_contains(?, execution_id)"
+
 KEEP = "insert into sources values (?, ?) on conflict do nothing"
 SOURCE = "select text from sources where hash = ?"
 
@@ -29,6 +36,7 @@ with marks as (
     from journal
     where event_type in
         ('ExecutionStarted', 'ExecutionCompleted', 'ExecutionFailed', 'ExecutionTerminated')
+        and instance_id not in (select instance_id from imported)
     group by instance_id
 ),
 alive as (
@@ -84,7 +92,7 @@ OPEN_ENTITIES = f"""
 with busy as (
     select execution_id, max(event_id) as last_id
     from journal
-    where starts_with(instance_id, '@')
+    where starts_with(instance_id, '@') and instance_id not in (select instance_id from imported)
     group by execution_id
     having count(*) filter (event_type in ('OperationEnqueued', 'LockEnqueued'))
          > count(*) filter (event_type in ('OperationCompleted', 'OperationFailed', 'LockReleased'))

@@ -37,6 +37,14 @@ def make(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 @cache
+def names() -> tuple[frozenset[str], frozenset[str]]:
+    """The names of all tables and views that a hub has, and those of its macros."""
+    tables = re.findall(r"^create table if not exists (\w+)", _read("schema.sql"), re.MULTILINE)
+    macros = re.findall(r"^create or replace macro (\w+)", _text(), re.MULTILINE)
+    return frozenset([*tables, *_VIEW.findall(_text())]), frozenset(macros)
+
+
+@cache
 def _text() -> str:
     return "\n".join(_read(name) for name in _FILES)
 

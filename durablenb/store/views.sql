@@ -75,8 +75,13 @@ select instance_id, name, status, created_time, last_updated_time, last_updated_
        try_cast(custom_status as json) as custom_status, version, parent_instance_id,
        tags, scheduled_start_time, generation, execution_id,
        try_cast(attributes as json) -> 'forked_from' -> 0 ->> 'instance_id' as forked_from,
-       cast(try_cast(attributes as json) -> 'forked_from' -> 0 ->> 'event_id' as integer) as forked_at
-from instance_states;
+       cast(try_cast(attributes as json) -> 'forked_from' -> 0 ->> 'event_id' as integer) as forked_at,
+       origin
+from instance_states left join imported using (instance_id);
+
+-- One row an instance or entity that was taken from elsewhere.
+create or replace view imports as
+select instance_id, origin, made_by, imported from imported;
 
 -- One row an execution, as it stands since its last rewind.
 create or replace view executions as

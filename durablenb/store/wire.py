@@ -47,7 +47,17 @@ PLACES: dict[type[events.Event], Place] = {
     events.ExecutionStarted: Place(
         "input",
         has_name=True,
-        extra=("version", "parent", "tags", "scheduled_start_time", "generation", "source", "forked_from"),
+        extra=(
+            "version",
+            "parent",
+            "tags",
+            "scheduled_start_time",
+            "generation",
+            "source",
+            "forked_from",
+            "is_partial",
+            "prefix",
+        ),
     ),
     events.OrchestratorStarted: Place(),
     events.TaskScheduled: Place("input", has_name=True, has_task=True, extra=_RETRY),
@@ -100,6 +110,8 @@ _DEFAULTS: dict[str, Any] = {
     "is_signal": True,
     "position": 0,
     "forked_from": (),
+    "is_partial": False,
+    "prefix": "",
 }
 
 

@@ -1,0 +1,127 @@
+"""What code asks for, looked up among what is recorded elsewhere: by what it is, and with what input."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections import defaultdict, deque
+from datetime import timedelta
+from typing import Any
+
+from durablenb.model.events import (
+    ContinueAsNew,
+    EntityLockRequested,
+    Event,
+    ExecutionFailed,
+    TimerCreated,
+)
+from durablenb.model.failures import FailureDetails
+
+CLOSE = timedelta(minutes=1)
+"""How far the times of a timer may be apart: when the code ran isn't told to the instant."""
+
+
+class Unasked:
+    """What is recorded and was not asked for yet."""
+
+    def __init__(self, asks: list[Any]) -> None:
+        self._exact: dict[Any, deque[Any]] = defaultdict(deque)
+        self._named: dict[Any, deque[Any]] = defaultdict(deque)
+        self._left = {id(ask): ask for ask in asks}
+        for ask in asks:
+            self._exact[_key(ask), _plain(ask)].append(ask)
+            self._named[_key(ask)].append(ask)
+
+    def take(self, fact: Any) -> Any:
+        """What is recorded of this; None if nothing is."""
+        if isinstance(fact, TimerCreated):
+            found = self._nearest(fact)
+        else:
+            found = self._first(self._exact[_key(fact), _plain(fact)]) or self._first(self._named[_key(fact)])
+        if found is not None:
+            del self._left[id(found)]
+        return found
+
+    def left(self) -> list[Event]:
+        """What is left."""
+        return list(self._left.values())
+
+    def _first(self, asks: deque[Any]) -> Any:
+        while asks and id(asks[0]) not in self._left:
+            asks.popleft()
+        return asks[0] if asks else None
+
+    def _nearest(self, fact: TimerCreated) -> Any:
+        timers = [one for one in self._left.values() if isinstance(one, TimerCreated)]
+        found = min(timers, key=lambda one: abs(one.fire_at - fact.fire_at), default=None)
+        return found if found is not None and abs(found.fire_at - fact.fire_at) <= CLOSE else None
+
+
+def _key(ask: Any) -> tuple[Any, ...]:
+    """What it is, but for its input; names are compared as the host does."""
+    if isinstance(ask, EntityLockRequested):
+        return type(ask), ask.entity_ids
+    return type(ask), getattr(ask, "entity_id", None), getattr(ask, "name", "").casefold()
+
+
+def is_same(told: Any, asked: Any) -> bool:
+    """Whether they have the same input; one that isn't told is any."""
+    given = getattr(told, "input", None)
+    return given is None or given == "null" or _plain(told) == _plain(asked)
+
+
+def is_same_end(told: Any, ended: Any) -> bool:
+    """Whether code that ended so came to the end that is told; both are of one kind."""
+    if isinstance(told, ExecutionFailed):
+        texts = _texts_of(told.failure)
+        return any(one in text or text in one for one in _texts_of(ended.failure) for text in texts)
+    name = "input" if isinstance(told, ContinueAsNew) else "result"
+    return _plain_text(getattr(told, name)) == _plain_text(getattr(ended, name))
+
+
+def _texts_of(failure: FailureDetails | None) -> list[str]:
+    """What a failure says, and what caused it; Azure puts these together in its own way."""
+    found = []
+    while failure is not None:
+        found.append(failure.message)
+        failure = failure.inner
+    return found
+
+
+def _plain(ask: Any) -> str:
+    text = getattr(ask, "input", None)
+    return "" if text is None else _plain_text(text)
+
+
+def _plain_text(text: str) -> str:
+    """A value without what only one side has: types' names, and JSON as a text inside of JSON."""
+    try:
+        return json.dumps(_bared(json.loads(text)), sort_keys=True)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _bared(value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            inner = json.loads(value)
+        except (ValueError, RecursionError):
+            return value
+        return _bared(inner)
+    if isinstance(value, list):
+        return [_bared(one) for one in value]
+    if isinstance(value, dict):
+        if "@type" in value and "@value" in value:
+            return _bared(_untagged(value))
+        if value.keys() == {"__class__", "__module__", "__data__"}:
+            return _bared(value["__data__"])
+        return {key: _bared(one) for key, one in value.items()}
+    return value
+
+
+def _untagged(tagged: dict[str, Any]) -> Any:
+    value = tagged["@value"]
+    if tagged["@type"] == "dict" and isinstance(value, list):
+        with contextlib.suppress(TypeError, ValueError):
+            return dict(value)
+    return value

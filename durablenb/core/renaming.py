@@ -1,0 +1,79 @@
+"""Ids with something put before them, so that what comes from elsewhere can stand beside what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from durablenb.model.events import Event, ExecutionStarted, Origin, ParentInstance
+
+Rename = Callable[[str], str]
+
+Ids = tuple[str, str]
+"""An instance's id and an execution's."""
+
+
+def prefixed(instance_id: str, prefix: str) -> str:
+    """An id of an instance or an execution with a prefix; of an entity, its key has it."""
+    if not instance_id.startswith("@"):
+        return prefix + instance_id
+    name, found, key = instance_id[1:].partition("@")
+    return f"@{name}{found}{prefix}{key}"
+
+
+def bare(instance_id: str, prefix: str) -> str:
+    """The id that `prefixed` was given."""
+    if not instance_id.startswith("@"):
+        return instance_id.removeprefix(prefix)
+    name, found, key = instance_id[1:].partition("@")
+    return f"@{name}{found}{key.removeprefix(prefix)}"
+
+
+def with_prefix(event: Event, prefix: str) -> Event:
+    """The event with a prefix before all ids in it; the first one of an execution says so."""
+    renamed = _renamed(event, lambda one: prefixed(one, prefix))
+    if isinstance(renamed, ExecutionStarted):
+        return replace(renamed, prefix=prefix + renamed.prefix)
+    return renamed
+
+
+def as_it_was(ids: Ids, history: Sequence[Event]) -> tuple[Ids, Sequence[Event]]:
+    """The ids and the events of an execution before a prefix was put before its ids, if one was."""
+    started = history[0] if history else None
+    if not isinstance(started, ExecutionStarted) or not started.prefix:
+        return ids, history
+    prefix = started.prefix
+    events = [_renamed(event, lambda one: bare(one, prefix)) for event in history]
+    events = [replace(one, prefix="") if isinstance(one, ExecutionStarted) else one for one in events]
+    return (bare(ids[0], prefix), bare(ids[1], prefix)), events
+
+
+def _renamed(event: Event, rename: Rename) -> Event:
+    changes: dict[str, Any] = {}
+    for name in ("instance_id", "entity_id"):
+        if (found := getattr(event, name, None)) is not None:
+            changes[name] = rename(found)
+    for name in ("parent", "caller"):
+        if (link := getattr(event, name, None)) is not None:
+            changes[name] = _renamed_link(link, rename)
+    if (several := getattr(event, "entity_ids", None)) is not None:
+        changes["entity_ids"] = tuple(map(rename, several))
+    if isinstance(event, ExecutionStarted) and event.forked_from:
+        changes["forked_from"] = tuple(_renamed_origins(event.forked_from, rename))
+    return replace(event, **changes) if changes else event
+
+
+def _renamed_link(link: ParentInstance, rename: Rename) -> ParentInstance:
+    return replace(link, instance_id=rename(link.instance_id), execution_id=rename(link.execution_id))
+
+
+def _renamed_origins(origins: Iterable[Origin], rename: Rename) -> Iterable[Origin]:
+    for one in origins:
+        parent = one.parent_instance_id
+        yield replace(
+            one,
+            instance_id=rename(one.instance_id),
+            execution_id=rename(one.execution_id),
+            parent_instance_id=None if parent is None else rename(parent),
+        )

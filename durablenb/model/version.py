@@ -1,0 +1,3 @@
+"""Which durablenb this is."""
+
+VERSION = "0.1.0"

@@ -1,0 +1,105 @@
+"""Parcels in DuckDB: whole histories, with their blobs, sources and lines, read and written as one piece."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC
+from operator import itemgetter
+
+import duckdb
+
+from durablenb.model.imports import Import, KeptBlob
+from durablenb.ports.store import Parcel
+from durablenb.store import blobs, lines, statements
+from durablenb.store.states import Ask
+from durablenb.store.wire import from_row, to_row
+
+_BLOBS = """
+select distinct b.hash, b.kind, b.content, b.created
+from blobs b join blob_uses u using (hash)
+where list_contains(?, u.instance_id)
+order by b.hash
+"""
+_SOURCES = """
+select distinct s.hash, s.text
+from sources s join (
+    select try_cast(attributes as json) ->> 'source' as hash from journal
+    where event_type = 'ExecutionStarted' and list_contains(?, instance_id)
+) using (hash)
+order by s.hash
+"""
+_KNOWN = "select hash from blobs where list_contains(?, hash)"
+_KEEP_BLOB = "insert into blobs values (?, ?, ?, ?, ?)"
+
+
+def read(ask: Ask, instance_ids: Sequence[str]) -> Parcel:
+    """All that is kept of these instances and entities; the events are numbered from 1.
+
+    Parameters
+    ----------
+    ask
+        Answers a statement; every time from the same state of the database.
+    instance_ids
+        Which ones; those that there aren't are left out.
+    """
+    ids = list(instance_ids)
+    rows = sorted(ask(statements.LOAD_MANY, [ids]), key=itemgetter(0))
+    return Parcel(
+        [from_row((number, *row[1:])) for number, row in enumerate(rows, 1)],
+        [
+            KeptBlob(one, kind, bytes(content), created.replace(tzinfo=UTC))
+            for one, kind, content, created in ask(_BLOBS, [ids])
+        ],
+        [(one, text) for one, text in ask(_SOURCES, [ids])],
+        lines.of_these(ask, ids),
+    )
+
+
+def write(
+    connection: duckdb.DuckDBPyConnection,
+    parcel: Parcel,
+    imports: Sequence[Import],
+    after: int,
+    last_line: int | None,
+) -> int:
+    """Writes all of it, unless that was done before; answers the number of the last line there is.
+
+    Parameters
+    ----------
+    connection
+        In a transaction.
+    parcel, imports
+        What is written.
+    after
+        The place in the journal after which the events come.
+    last_line
+        The number of the last line of all logs, if it is known.
+    """
+    last = connection.execute(lines.LAST).fetchall()[0][0] if last_line is None else last_line
+    asked = [one.instance_id for one in imports]
+    if connection.execute(statements.ARE_IMPORTED, [asked]).fetchall()[0][0]:
+        return int(last)
+    _write_blobs(connection, parcel.blobs)
+    for one, text in parcel.sources:
+        connection.execute(statements.KEEP, [one, text])
+    rows = [to_row(record._replace(seq=after + record.seq)) for record in parcel.records]
+    uses = blobs.uses_of(rows)
+    if uses:
+        blobs.write(connection, rows, uses)
+    appender = connection.appender("journal")
+    appender.append_rows(rows)
+    appender.flush()
+    if parcel.lines:
+        lines.append(connection, parcel.lines, last)
+    noted = connection.appender("imported")
+    noted.append_rows([(*one[:3], one.imported.replace(tzinfo=None)) for one in imports])
+    noted.flush()
+    return int(last) + len(parcel.lines)
+
+
+def _write_blobs(connection: duckdb.DuckDBPyConnection, given: Sequence[KeptBlob]) -> None:
+    known = {one for (one,) in connection.execute(_KNOWN, [[blob.hash for blob in given]]).fetchall()}
+    for blob in given:
+        if blob.hash not in known:
+            row = [blob.hash, blob.kind, len(blob.content), blob.content, blob.created.replace(tzinfo=None)]
+            connection.execute(_KEEP_BLOB, row).fetchall()

@@ -1,0 +1,133 @@
+"""Exports as Parquet, by DuckDB: one table, `part` says what a row is of: event, line, source or blob."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from durablenb.model.imports import KeptBlob
+from durablenb.model.logs import LogLine
+from durablenb.ports.store import Parcel
+from durablenb.store.portable import line_of, record_of
+from durablenb.store.wire import COLUMNS, to_row
+
+_HEADER = "durablenb"
+
+_TABLE = """
+create temp table parcel (
+    part varchar not null, seq bigint, instance_id varchar, execution_id varchar, event_id integer,
+    event_type varchar, timestamp timestamp, name varchar, task_id integer, payload varchar,
+    started_at timestamp, attributes varchar,
+    attempt integer, stream varchar, level varchar, logger varchar, message varchar,
+    hash varchar, text varchar, kind varchar, content blob, created timestamp
+)
+"""
+_NAMES = (
+    "part",
+    *COLUMNS,
+    *("attempt", "stream", "level", "logger", "message"),
+    *("hash", "text", "kind", "content", "created"),
+)
+
+
+def write(parcel: Parcel, path: Path, header: Mapping[str, Any]) -> None:
+    """Write an export.
+
+    Parameters
+    ----------
+    parcel
+        What is exported.
+    path
+        Where to; a file there is replaced.
+    header
+        What is said of the export itself.
+
+    Raises
+    ------
+    OSError
+        If it can't be written.
+    """
+    with _database() as connection:
+        connection.execute(_TABLE)
+        appender = connection.appender("parcel")
+        appender.append_rows([tuple(row.get(name) for name in _NAMES) for row in _rows(parcel)])
+        appender.flush()
+        noted = json.dumps(header).replace("'", "''")
+        target = str(path).replace("'", "''")
+        try:
+            connection.execute(
+                f"copy (from parcel order by rowid) to '{target}' "
+                f"(format parquet, compression zstd, kv_metadata {{{_HEADER}: '{noted}'}})"
+            )
+        except duckdb.Error as error:
+            raise OSError(f"{path} can't be written: {error}") from None
+
+
+def read(path: Path) -> tuple[Any, Parcel]:
+    """Return what is said of an export itself, and what is in it.
+
+    Raises
+    ------
+    ValueError
+        If it is none, or something in it isn't what it should be.
+    """
+    with _database() as connection:
+        try:
+            asked = "select value from parquet_kv_metadata(?) where decode(key) = ?"
+            found = connection.execute(asked, [str(path), _HEADER]).fetchall()
+            if not found:
+                raise ValueError("it is a Parquet file, but no export")
+            names = ", ".join(f'"{name}"' for name in _NAMES)
+            rows = connection.execute(f"select {names} from read_parquet(?)", [str(path)]).fetchall()
+        except duckdb.Error as error:
+            raise ValueError(str(error).partition("\n")[0]) from None
+    return json.loads(found[0][0]), _parcel([dict(zip(_NAMES, row, strict=True)) for row in rows])
+
+
+def _database() -> duckdb.DuckDBPyConnection:
+    settings: dict[str, str | bool | int | float | list[str]] = {
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+        "threads": 2,
+    }
+    return duckdb.connect(":memory:", config=settings)
+
+
+def _rows(parcel: Parcel) -> Iterator[dict[str, Any]]:
+    for record in parcel.records:
+        yield {"part": "event", **dict(zip(COLUMNS, to_row(record), strict=True))}
+    for line in parcel.lines:
+        yield {"part": "line", **line._asdict(), "timestamp": line.timestamp.replace(tzinfo=None)}
+    for one, text in parcel.sources:
+        yield {"part": "source", "hash": one, "text": text}
+    for blob in parcel.blobs:
+        yield {"part": "blob", **blob._asdict(), "created": blob.created.replace(tzinfo=None)}
+
+
+def _parcel(rows: list[dict[str, Any]]) -> Parcel:
+    records, lines, sources, blobs = [], [], [], []
+    for number, row in enumerate(rows, 1):
+        try:
+            if row["part"] == "event":
+                records.append(record_of({name: _plain(row[name]) for name in COLUMNS}))
+            elif row["part"] == "line":
+                lines.append(line_of({name: _plain(row[name]) for name in LogLine._fields}))
+            elif row["part"] == "source":
+                sources.append((row["hash"], row["text"]))
+            elif row["part"] == "blob":
+                made = row["created"].replace(tzinfo=UTC)
+                blobs.append(KeptBlob(row["hash"], row["kind"], bytes(row["content"]), made))
+            else:
+                raise ValueError(f"there is no part {row['part']!r}")
+        except (ValueError, TypeError, AttributeError) as error:
+            raise ValueError(f"row {number}: {error}") from None
+    return Parcel(records, blobs, sources, lines)
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value

@@ -1,0 +1,210 @@
+"""The journal's events and lines as JSON, for files and for the network; nothing changes on the way.
+
+A row is an object of the columns that aren't NULL. Payloads stay the texts that the journal has, so that they
+come back as they were, to the last digit. What is read may come from anybody: every mistake in it is a
+`ValueError`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from datetime import UTC, datetime
+from typing import Any, Never
+
+from durablenb.model.events import Origin, ParentInstance
+from durablenb.model.failures import FailureDetails
+from durablenb.model.logs import LogLine
+from durablenb.model.payloads import SIZE_LIMIT
+from durablenb.ports.store import Record
+from durablenb.store.wire import COLUMNS, Row, from_row, to_row
+
+_LARGEST = 2**31 - 1
+"""What a column of integers holds."""
+
+_KINDS: dict[str, tuple[type, ...]] = {
+    "str": (str,),
+    "str | None": (str, type(None)),
+    "int": (int,),
+    "int | None": (int, type(None)),
+    "bool": (bool,),
+    "datetime": (datetime,),
+    "datetime | None": (datetime, type(None)),
+    "dict[str, str]": (dict,),
+    "tuple[str, ...]": (tuple,),
+    "tuple[int, ...]": (tuple,),
+    "tuple[Origin, ...]": (tuple,),
+    "ParentInstance": (ParentInstance,),
+    "ParentInstance | None": (ParentInstance, type(None)),
+    "FailureDetails": (FailureDetails,),
+    "FailureDetails | None": (FailureDetails, type(None)),
+}
+"""What a field may be, by its annotation."""
+
+_TEXTS = ("instance_id", "execution_id", "event_type")
+_OPTIONAL_TEXTS = ("name", "payload", "attributes")
+
+
+def row_of(record: Record) -> dict[str, Any]:
+    """A record of the journal as JSON has it."""
+    return _filled(zip(COLUMNS, to_row(record), strict=True))
+
+
+def record_of(row: Mapping[str, Any]) -> Record:
+    """The record that `row_of` made this of.
+
+    Raises
+    ------
+    ValueError
+        If it isn't one that this durablenb could have written.
+    """
+    unknown = row.keys() - set(COLUMNS)
+    if unknown:
+        raise ValueError(f"there is no column {min(unknown)!r}")
+    for name in _TEXTS:
+        _check_text(name, row.get(name))
+    for name in _OPTIONAL_TEXTS:
+        if row.get(name) is not None:
+            _check_text(name, row[name])
+    for name in ("seq", "event_id"):
+        _check_number(name, row.get(name), 2**63 - 1 if name == "seq" else _LARGEST, 1)
+    if row.get("task_id") is not None:
+        _check_number("task_id", row["task_id"], _LARGEST, 0)
+    values = {name: row.get(name) for name in COLUMNS}
+    values["timestamp"] = _moment("timestamp", row.get("timestamp"))
+    if row.get("started_at") is not None:
+        values["started_at"] = _moment("started_at", row["started_at"])
+    return _read(tuple(values.values()))
+
+
+def line_row_of(line: LogLine) -> dict[str, Any]:
+    """A line of a log as JSON has it."""
+    return _filled(line._asdict().items())
+
+
+def line_of(row: Mapping[str, Any]) -> LogLine:
+    """The line that `line_row_of` made this of.
+
+    Raises
+    ------
+    ValueError
+        If it isn't one.
+    """
+    unknown = row.keys() - set(LogLine._fields)
+    if unknown:
+        raise ValueError(f"there is no column {min(unknown)!r}")
+    for name in ("instance_id", "execution_id", "name", "stream", "message"):
+        _check_text(name, row.get(name))
+    for name in ("level", "logger"):
+        if row.get(name) is not None:
+            _check_text(name, row[name])
+    _check_number("attempt", row.get("attempt"), _LARGEST, 1)
+    if row.get("task_id") is not None:
+        _check_number("task_id", row["task_id"], _LARGEST, 0)
+    at = _moment("timestamp", row.get("timestamp")).replace(tzinfo=UTC)
+    return LogLine._make({**dict.fromkeys(LogLine._fields), **row, "timestamp": at}.values())
+
+
+def checked_json(text: str) -> str:
+    """The text itself, if it is JSON as the journal keeps it.
+
+    Raises
+    ------
+    ValueError
+        If it isn't, or is nested too deeply.
+    """
+    try:
+        json.loads(text, parse_constant=_no_number, parse_float=_number)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    return text
+
+
+# -- inside --------------------------------------------------------------------------------------
+
+
+def _filled(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: _plain(value) for name, value in pairs if value is not None}
+
+
+def _plain(value: Any) -> Any:
+    return value.replace(tzinfo=None).isoformat() if isinstance(value, datetime) else value
+
+
+def _read(row: Row) -> Record:
+    kind, payload = row[4], row[8]
+    try:
+        if payload is not None:
+            checked_json(payload)
+        record = from_row(row)
+        _check_fields(record.event)
+        to_row(record)  # whether it can be written again
+        return record
+    except KeyError as error:
+        if error.args == (kind,):
+            raise ValueError(f"there is no event {kind!r}; a newer durablenb may have written it") from None
+        raise ValueError(f"{kind} lacks {error}") from None
+    except (TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise ValueError(f"{kind} can't be read: {error}") from None
+    except ValueError as error:
+        raise ValueError(f"{kind} can't be read: {error}") from None
+
+
+def _check_fields(value: Any) -> None:
+    """Raises `ValueError` if a field isn't of its type: what users ask in SQL relies on that."""
+    for field in fields(value):
+        found = getattr(value, field.name)
+        kinds = _KINDS[str(field.type)]
+        if type(found) not in kinds:
+            raise ValueError(f"{field.name} is {_shown(found)}")
+        if type(found) is int:
+            _check_number(field.name, found, _LARGEST, 0)
+        for inner in found if isinstance(found, tuple) else [found]:
+            if isinstance(inner, (ParentInstance, Origin, FailureDetails)):
+                _check_fields(inner)
+            elif isinstance(found, tuple) and type(inner) is not (int if "int" in str(field.type) else str):
+                raise ValueError(f"{field.name} has {_shown(inner)} in it")
+        if isinstance(found, dict) and not all(type(one) is str for pair in found.items() for one in pair):
+            raise ValueError(f"{field.name} is something else than text by text")
+
+
+def _check_text(name: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise ValueError(f"{name} is {_shown(value)}, not text")
+    if len(value) > SIZE_LIMIT:
+        raise ValueError(f"{name} has {len(value):,} characters; the journal keeps up to {SIZE_LIMIT:,}")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{name} has half a surrogate pair in it") from None
+
+
+def _check_number(name: str, value: object, largest: int, least: int) -> None:
+    if type(value) is not int or not least <= value <= largest:
+        raise ValueError(f"{name} is {_shown(value)}; expected a number from {least} to {largest}")
+
+
+def _moment(name: str, value: object) -> datetime:
+    try:
+        if not isinstance(value, str):
+            raise ValueError
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        raise ValueError(f"{name} is {_shown(value)}; expected a time such as 2026-01-31T12:00:00") from None
+    return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def _shown(value: object) -> str:
+    text = repr(value) if isinstance(value, (str, int, float, bool, type(None))) else type(value).__name__
+    return text if len(text) <= 60 else f"{text[:60]}…"
+
+
+def _no_number(word: str) -> Never:
+    raise ValueError(f"{word} is no number of JSON's")
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _no_number(text)

@@ -1,0 +1,25 @@
+import pytest
+
+import durablenb as df
+from tests.exchange.orders import register
+
+
+@pytest.fixture
+def hub():
+    with df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock()) as hub:
+        yield hub
+
+
+@pytest.fixture
+def shop():
+    """A hub with orchestrators and an entity of its own."""
+    with df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock()) as hub:
+        register(hub)
+        yield hub
+
+
+@pytest.fixture
+def other():
+    """Another hub, with nothing in it."""
+    with df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock()) as hub:
+        yield hub
