@@ -1,13 +1,27 @@
-"""Azure's ways to write functions down: `Orchestrator.create`, `DFApp` and `Blueprint`."""
+"""Azure's ways to write functions down: `Orchestrator.create`, `DFApp` and `Blueprint`.
+
+It is long because most of it is the reference of the decorators.
+"""
 
 from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 Kind = Literal["orchestrator", "activity", "entity"]
+
+KINDS: dict[str, Kind] = {
+    "orchestrationTrigger": "orchestrator",
+    "activityTrigger": "activity",
+    "entityTrigger": "entity",
+}
+"""What the triggers of Durable Functions make of a function."""
+
+Binding = dict[str, Any]
+"""A trigger, or what else a function is given or gives, as ``function.json`` has it."""
 
 
 class Orchestrator:
@@ -101,14 +115,39 @@ class FunctionBuilder:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
-        self.kind: Kind | None = None
         self.given_name: str | None = None
-        self.trigger_name: str | None = None
+        self.bindings: list[Binding] = []
+        """The trigger, and what else the function is given or gives."""
+
+    @property
+    def trigger(self) -> Binding | None:
+        """What the function is called by."""
+        return next((one for one in self.bindings if is_trigger(one)), None)
+
+    @property
+    def kind(self) -> Kind | None:
+        """What it is to a hub; None for a function that no orchestration calls."""
+        return KINDS.get((self.trigger or {}).get("type", ""))
 
     @property
     def name(self) -> str:
         """The trigger's own name, else that of ``@app.function_name``, else the function's."""
-        return self.trigger_name or self.given_name or self.function.__name__
+        return own_name(self.trigger or {}) or self.given_name or self.function.__name__
+
+    def add(self, binding: Binding) -> None:
+        """Add a trigger or another binding.
+
+        Raises
+        ------
+        ValueError
+            If there are two triggers.
+        """
+        if is_trigger(binding) and self.trigger is not None:
+            raise ValueError(
+                f"The function {self.name!r} has two triggers, {self.trigger['type']} and {binding['type']}. "
+                "A function has one."
+            )
+        self.bindings.append(binding)
 
     @property
     def __durable_name__(self) -> str:
@@ -119,7 +158,17 @@ class FunctionBuilder:
         return self.function(*args, **kwargs)
 
     def __repr__(self) -> str:
-        return f"<{self.kind or 'function without a trigger'} {self.name}>"
+        return f"<{self.kind or (self.trigger or {}).get('type', 'function without a trigger')} {self.name}>"
+
+
+def is_trigger(binding: Binding) -> bool:
+    """Whether it is what a function is called by."""
+    return str(binding["type"]).lower().endswith("trigger")
+
+
+def own_name(trigger: Binding) -> str | None:
+    """The name that a trigger of Durable Functions gives to its function, if it gives one."""
+    return trigger.get("orchestration") or trigger.get("activity") or trigger.get("entityName") or None
 
 
 Decorator = Callable[[Any], FunctionBuilder]
@@ -176,7 +225,9 @@ class Blueprint:
         ValueError
             If the function has no such parameter.
         """
-        return self._trigger("orchestrator", context_name, orchestration)
+        return self._trigger(
+            {"type": "orchestrationTrigger", "name": context_name, "orchestration": orchestration}
+        )
 
     def activity_trigger(self, input_name: str, activity: str | None = None) -> Decorator:
         """Makes the function an activity.
@@ -193,7 +244,7 @@ class Blueprint:
         ValueError
             If the function has no such parameter.
         """
-        return self._trigger("activity", input_name, activity)
+        return self._trigger({"type": "activityTrigger", "name": input_name, "activity": activity})
 
     def entity_trigger(self, context_name: str, entity_name: str | None = None) -> Decorator:
         """Makes the function an entity.
@@ -210,10 +261,124 @@ class Blueprint:
         ValueError
             If the function has no such parameter.
         """
-        return self._trigger("entity", context_name, entity_name)
+        return self._trigger({"type": "entityTrigger", "name": context_name, "entityName": entity_name})
+
+    def route(
+        self,
+        route: str | None = None,
+        trigger_arg_name: str = "req",
+        binding_arg_name: str = "$return",
+        methods: Iterable[Any] | None = None,
+        auth_level: Any = None,
+    ) -> Decorator:
+        """Lets the function answer HTTP requests, where the hub is served.
+
+        Parameters
+        ----------
+        route
+            Its path below ``/api``, as ``"orders/{id}"``; without one, the function's name.
+        trigger_arg_name
+            Its parameter for the ``azure.functions.HttpRequest``.
+        binding_arg_name
+            Its parameter for the response, if it doesn't return it.
+        methods
+            Those that it answers; without them, all.
+        auth_level
+            Taken for Azure's sake: the server's key lets in to everything.
+
+        Raises
+        ------
+        ValueError
+            If the function has no such parameter.
+        """
+        named = None if methods is None else [str(getattr(one, "value", one)) for one in methods]
+        trigger = {"type": "httpTrigger", "name": trigger_arg_name, "route": route, "methods": named}
+        returned = {"type": "http", "name": binding_arg_name, "direction": "OUT"}
+        return self._trigger(trigger, returned)
+
+    def timer_trigger(
+        self,
+        arg_name: str,
+        schedule: str,
+        run_on_startup: bool | None = None,
+        use_monitor: bool | None = None,
+    ) -> Decorator:
+        """Lets the function be called on a schedule, as long as the hub is open.
+
+        Parameters
+        ----------
+        arg_name
+            Its parameter for the ``azure.functions.TimerRequest``.
+        schedule
+            Second, minute, hour, day, month and day of the week, as ``"0 */5 * * * *"``; UTC.
+        run_on_startup
+            Whether it is called when it is registered, too.
+        use_monitor
+            Taken for Azure's sake: what was due while the hub was closed isn't made up for.
+
+        Raises
+        ------
+        ValueError
+            If the function has no such parameter.
+        """
+        return self._trigger(
+            {
+                "type": "timerTrigger",
+                "name": arg_name,
+                "schedule": schedule,
+                "runOnStartup": run_on_startup,
+            }
+        )
+
+    schedule = timer_trigger
+
+    def durable_client_input(
+        self, client_name: str, task_hub: str | None = None, connection_name: str | None = None
+    ) -> Decorator:
+        """Gives the function a `DurableOrchestrationClient`.
+
+        Parameters
+        ----------
+        client_name
+            Its parameter for the client.
+        task_hub, connection_name
+            Taken for Azure's sake: there is one hub.
+
+        Raises
+        ------
+        ValueError
+            If the function has no such parameter.
+        """
+        return self._trigger({"type": "durableClient", "name": client_name, "direction": "IN"})
+
+    def __getattr__(self, name: str) -> Callable[..., Decorator]:
+        """Azure's other triggers and bindings: they are noted, and said to be none of durablenb's."""
+        kind = re.fullmatch(r"([a-z]\w*)_(trigger|input|output)", name)
+        if kind is None:
+            raise AttributeError(f"{type(self).__name__} has no decorator {name!r}.")
+        words = kind[1].replace("warm_up", "warmup").split("_") + (
+            ["trigger"] if kind[2] == "trigger" else []
+        )
+        what = words[0] + "".join(map(str.capitalize, words[1:]))
+        direction = "OUT" if kind[2] == "output" else "IN"
+
+        def foreign(arg_name: str, *_: Any, **fields: Any) -> Decorator:
+            return self._trigger({"type": what, "name": arg_name, "direction": direction, **fields})
+
+        return foreign
 
     def register_functions(self, other: Blueprint) -> None:
-        """Takes over the functions of another blueprint."""
+        """Takes over the functions of another blueprint.
+
+        Raises
+        ------
+        TypeError
+            If it is one of ``azure.functions``: give that to ``hub.add_app``, too.
+        """
+        if not isinstance(other, Blueprint):
+            raise TypeError(
+                f"Expected a durablenb.Blueprint, not a {type(other).__name__}. Give it to hub.add_app, too."
+            )
         self._builders.extend(other._builders)
 
     register_blueprint = register_functions
@@ -227,23 +392,24 @@ class Blueprint:
             If one has a name but no trigger.
         """
         for builder in self._builders:
-            if builder.kind is None:
+            if builder.trigger is None:
                 raise ValueError(
                     f"The function {builder.name!r} has no trigger. Put @app.orchestration_trigger, "
-                    "@app.activity_trigger or @app.entity_trigger under its @app.function_name."
+                    "@app.activity_trigger, @app.entity_trigger or @app.route under its @app.function_name."
                 )
         return list(self._builders)
 
-    def _trigger(self, kind: Kind, parameter: str, name: str | None) -> Decorator:
+    def _trigger(self, *bindings: Binding) -> Decorator:
         def decorate(function: Any) -> FunctionBuilder:
             builder = self._builder(function)
-            known = list(inspect.signature(builder.function).parameters)
-            if parameter not in known:
+            parameter, known = bindings[0]["name"], list(inspect.signature(builder.function).parameters)
+            if parameter not in known and parameter != "$return":
                 raise ValueError(
                     f"{builder.function.__name__} has no parameter {parameter!r}; it has {known}. "
                     "The trigger names the function's own parameter."
                 )
-            builder.kind, builder.trigger_name = kind, name
+            for binding in bindings:
+                builder.add(binding)
             return builder
 
         return decorate

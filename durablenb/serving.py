@@ -7,10 +7,13 @@ import os
 import signal
 import sys
 import traceback
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, TextIO
 
-from durablenb.app import DFApp
+from durablenb.hosting.functions import is_app
+from durablenb.hosting.imports import AppImports
+from durablenb.hosting.projects import load_project, settings_of
 from durablenb.hub import TaskHub
 from durablenb.model.errors import DurableError
 
@@ -19,20 +22,31 @@ KEY = "DURABLENB_KEY"
 
 
 def serve(
-    file: Path, app: Path, *, host: str, port: int, public_url: str | None, is_keyless: bool, out: TextIO
+    file: Path,
+    app: Path,
+    *,
+    host: str,
+    port: int,
+    public_url: str | None,
+    is_keyless: bool,
+    takes_sql: bool,
+    out: TextIO,
 ) -> int:
-    """Open a hub, register what a Python file defines, and serve it until the process is told to end.
+    """Open a hub, register an app, and serve it until the process is told to end.
 
     Parameters
     ----------
     file
         The hub's file.
     app
-        A Python file. The name ``hub`` is the hub in it; a `DFApp` that it makes is registered.
+        The folder of a function app; or a Python file, in which ``hub`` is the hub, and of which each
+        function app that it makes is registered.
     host, port, public_url
         As for `TaskHub.serve`.
     is_keyless
         Let everybody in on this machine; otherwise the key is that of the environment, or a random one.
+    takes_sql
+        Answer queries of those who have the key.
     out
         Where the address is told.
 
@@ -46,20 +60,28 @@ def serve(
     DurableError
         If the hub can't be opened or served.
     """
-    if not app.is_file():
-        raise DurableError(f"There is no file {app}. It has to be Python, with your functions in it.")
+    if not app.exists():
+        raise DurableError(
+            f"There is no file or folder {app}. It has to be Python, with your functions in it, or the "
+            "folder of a function app."
+        )
     key = "" if is_keyless else os.environ.get(KEY) or None
     signal.signal(signal.SIGTERM, _interrupt)
-    with TaskHub(file) as hub:
+    with _imports(app), TaskHub(file) as hub:
         try:
             load(app, hub)
         except Exception:  # whatever the file's own code raises
+            if app.is_dir():  # then it is said with its line
+                raise
             traceback.print_exc()
             return 1
-        with hub.serve(port, key, host, public_url=public_url) as server:
+        with hub.serve(port, key, host, public_url=public_url, sql=takes_sql) as server:
             print(f"{file.name} is served at {server.url}", file=out)
             if server.key and key is None:
                 print(f"The key is {server.key}", file=out)
+                print(f"Its page, for a browser: {server.page_url}", file=out)
+            for line in hub._hosting().described(server.url):
+                print(line, file=out)
             print("Ctrl+C ends it; what is open goes on when it is served again.", file=out, flush=True)
             try:
                 server.wait()
@@ -69,7 +91,10 @@ def serve(
 
 
 def load(app: Path, hub: TaskHub) -> None:
-    """Run a Python file in which ``hub`` is this hub, and register each `DFApp` that it makes."""
+    """Register the function app of a folder; or run a Python file in which ``hub`` is this hub."""
+    if app.is_dir():
+        _load_project(app, hub)
+        return
     name = app.stem if app.stem not in sys.modules else f"served_{app.stem}"
     spec = importlib.util.spec_from_file_location(name, app)
     assert spec is not None
@@ -80,8 +105,19 @@ def load(app: Path, hub: TaskHub) -> None:
     sys.path.insert(0, str(app.resolve().parent))  # as Python does for a file that it is given
     spec.loader.exec_module(module)
     for made in list(vars(module).values()):
-        if isinstance(made, DFApp):
+        if is_app(made):
             hub.add_app(made)
+
+
+def _imports(app: Path) -> AbstractContextManager[object]:
+    """What a function app imports, also in the middle of a call, is found as long as it is served."""
+    return AppImports(app.resolve()) if app.is_dir() else nullcontext()
+
+
+def _load_project(folder: Path, hub: TaskHub) -> None:
+    for name, value in settings_of(folder).items():
+        os.environ.setdefault(name, value)  # as Azure's local tools do
+    hub.add_app(load_project(folder.resolve()))
 
 
 def _interrupt(number: int, frame: object) -> None:

@@ -1,0 +1,1 @@
+"""Function apps, as Azure has them: loaded, registered with a hub, called over HTTP and on schedules."""

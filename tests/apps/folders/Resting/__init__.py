@@ -1,0 +1,1 @@
+raise RuntimeError("a function that is disabled isn't imported")
