@@ -1,7 +1,7 @@
 """Sphinx configuration.
 
 The lessons are the notebooks, copied here since Sphinx reads only below its own folder; their links to the
-documentation are set right for the new place.
+documentation, and its links to them, are set right for the new place.
 """
 
 import os
@@ -21,6 +21,16 @@ for notebook in sorted((DOCS.parent / "notebooks").glob("*.ipynb")):
     text = notebook.read_text(encoding="utf-8").replace("(../docs/", "(../../")
     lesson.write_text(text, encoding="utf-8")
     os.utime(lesson, (0, notebook.stat().st_mtime))  # unchanged pages aren't built again
+
+
+def setup(app):
+    """Have links to the notebooks lead to the lessons."""
+    app.connect("source-read", lambda _, name, source: source.__setitem__(0, _with_lessons(source[0])))
+
+
+def _with_lessons(text):
+    return text.replace("(../../notebooks/", "(../tutorial/lessons/")
+
 
 project = "durablenb"
 author = "The durablenb authors"

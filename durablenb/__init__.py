@@ -15,7 +15,7 @@ from durablenb.core.locking import CriticalSection
 from durablenb.engine.clocks import SystemClock, VirtualClock
 from durablenb.entities import EntityHandle
 from durablenb.handle import Handle
-from durablenb.histories import open_history
+from durablenb.histories import import_history, open_history
 from durablenb.hub import TaskHub
 from durablenb.model.display import options
 from durablenb.model.entities import (
@@ -28,6 +28,7 @@ from durablenb.model.errors import (
     DurableError,
     FunctionNotFoundError,
     HubLockedError,
+    HubUnreachableError,
     InstanceExistsError,
     InstanceNotFoundError,
     InstanceStateError,
@@ -48,6 +49,7 @@ from durablenb.model.status import (
     OrchestrationRuntimeStatus,
     PurgeHistoryResult,
 )
+from durablenb.model.version import VERSION
 from durablenb.values.pickles import Pickled
 from durablenb.values.pictures import Picture
 from durablenb.values.sealed import Sealed
@@ -74,6 +76,7 @@ __all__ = [
     "FunctionNotFoundError",
     "Handle",
     "HubLockedError",
+    "HubUnreachableError",
     "InstanceExistsError",
     "InstanceNotFoundError",
     "InstanceStateError",
@@ -99,11 +102,12 @@ __all__ = [
     "WaitTimeoutError",
     "check",
     "compare",
+    "import_history",
     "open_history",
     "options",
 ]
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 
 def load_ipython_extension(shell: Any) -> None:

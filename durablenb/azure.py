@@ -248,6 +248,11 @@ class DurableOrchestrationClient:
         await await_outcome(self._client.engine, asked_instance_id(instance_id), timeout)
         return await _in_thread(self._client.status_of, instance_id)
 
+    @property
+    def client(self) -> SyncDurableOrchestrationClient:
+        """The one that does the work; by it a client is made from a client, as Azure's functions do."""
+        return self._client
+
     # -- over HTTP -------------------------------------------------------------------------------
 
     @property

@@ -79,11 +79,12 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--keep", metavar="FOLDER", type=Path, help="work in this folder and leave it there")
     serve = command("serve", _serve)
     serve.add_argument("file", metavar="FILE", type=Path, help="the hub's file; made if there is none")
-    serve.add_argument("app", metavar="APP", type=Path, help="a Python file with your functions")
+    serve.add_argument("app", metavar="APP", type=Path, help="a Python file, or the folder of a function app")
     serve.add_argument("--port", metavar="PORT", type=int, default=7071, help="0 for one that is free")
     serve.add_argument("--host", metavar="HOST", default="127.0.0.1", help="an address of this machine")
     serve.add_argument("--public-url", metavar="URL", help="how it is reached from outside")
     serve.add_argument("--no-key", action="store_true", help="let in everybody on this machine")
+    serve.add_argument("--sql", action="store_true", help="answer queries of those who have the key")
     listing, show = command("ls", _ls), command("show", _show)
     logs, sql, mend = command("logs", _logs), command("sql", _sql), command("repair", _repair)
     for with_file in (listing, show, logs, sql, mend):
@@ -92,6 +93,18 @@ def _parser() -> argparse.ArgumentParser:
     for with_instance in (show, logs):
         with_instance.add_argument("instance", metavar="INSTANCE", help="the instance's id")
     sql.add_argument("query", metavar="QUERY", help="DuckDB's SQL")
+    export, imports = command("export", _export), command("import", _import)
+    export.add_argument("file", metavar="FILE", type=Path, help="the hub's file")
+    export.add_argument(
+        "instances", metavar="INSTANCE", nargs="*", help="an id; without one, all are exported"
+    )
+    export.add_argument("--sql", metavar="QUERY", help="a query that gives ids")
+    export.add_argument(
+        "-o", "--output", metavar="PATH", type=Path, required=True, help="a .json or .parquet file"
+    )
+    imports.add_argument("file", metavar="FILE", type=Path, help="the hub's file; made if there is none")
+    imports.add_argument("source", metavar="SOURCE", help="an export, a hub's file, Azure's answer, or a URL")
+    imports.add_argument("--prefix", metavar="PREFIX", default="", help="put before all ids")
     check = command("check", _check)
     check.add_argument("paths", metavar="PATH", nargs="+", type=Path, help="a file, a notebook or a folder")
     check.add_argument("--json", action="store_true", help="print JSON")
@@ -116,6 +129,7 @@ def _serve(options: argparse.Namespace) -> int:
         port=options.port,
         public_url=options.public_url,
         is_keyless=options.no_key,
+        takes_sql=options.sql,
         out=sys.stdout,
     )
 
@@ -191,6 +205,31 @@ def _repair(options: argparse.Namespace) -> int:
     else:
         print(report)
     return 1 if report.verdict == "unreadable" else 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    """Write instances into a JSON or Parquet file, with all that is kept of them."""
+    if options.instances and options.sql is not None:
+        raise ValueError("Give ids or a query, not both.")
+    with open_history(options.file) as file:
+        what = file.sql(options.sql) if options.sql is not None else options.instances or None
+        count = file.export(what, options.output)
+    print(f"{options.output}: {_counted(count)} exported")
+    return 0
+
+
+def _import(options: argparse.Namespace) -> int:
+    """Take histories from elsewhere into a hub, to be looked at; nothing of them is run."""
+    key = os.environ.get("DURABLENB_KEY") if "://" in options.source else None
+    with durablenb.TaskHub(options.file, mode="kernel") as hub:
+        found = hub.import_history(options.source, prefix=options.prefix, key=key)
+    for handle in found:
+        print(handle.id)
+    return 0
+
+
+def _counted(count: int) -> str:
+    return f"{count:,} instance{'' if count == 1 else 's'}"
 
 
 def _check(options: argparse.Namespace) -> int:

@@ -14,7 +14,7 @@ from durablenb.queries.drawn import DrawnEntity
 
 if TYPE_CHECKING:
     from durablenb.queries.entities.picture import EntityPicture
-    from durablenb.views.live.entity import LiveEntity
+    from durablenb.views.live.entity import EntitySight, LiveEntity
 
 
 class EntityHandle(EntityProxy, DrawnEntity):
@@ -69,19 +69,23 @@ class EntityHandle(EntityProxy, DrawnEntity):
         `watch().sql` is the query for the operations that are shown, and `watch().df()` gives them as a data
         frame.
         """
+        from durablenb.views.live.entity import LiveEntity
+
+        return LiveEntity(self._sight())
+
+    def _sight(self) -> EntitySight:
         from durablenb.queries.entities.reader import last_seq_of
         from durablenb.queries.sql import query, reader_of
-        from durablenb.views.live.entity import EntitySight, LiveEntity
+        from durablenb.views.live.entity import EntitySight
 
         store, instance_id = self._client.engine.store, str(self.entity_id)
-        sight = EntitySight(
+        return EntitySight(
             self,
             instance_id,
             last_seq=lambda: last_seq_of(reader_of(store), instance_id),
             shown=self._shown,
             ask=lambda sql: query(reader_of(store), sql, None, {}),
         )
-        return LiveEntity(sight)
 
     def _reader(self) -> AbstractContextManager[Any]:
         from durablenb.queries.sql import reader_of  # what only pictures need

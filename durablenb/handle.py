@@ -11,13 +11,14 @@ from durablenb.client import NOTHING_GIVEN, SyncDurableOrchestrationClient
 from durablenb.model.errors import DurableError, WaitTimeoutError
 from durablenb.model.status import DurableOrchestrationStatus
 from durablenb.queries.drawn import DrawnInstance
-from durablenb.queries.instance.history import History
-from durablenb.queries.instance.logs import Log
 
 if TYPE_CHECKING:
     from durablenb.progress import Progress
+    from durablenb.queries.instance.history import History
+    from durablenb.queries.instance.logs import Log
     from durablenb.queries.instance.picture import Picture
     from durablenb.queries.instance.waits import Obstacle
+    from durablenb.queries.mirror.source import Standing
     from durablenb.queries.replays.replay import Replay
     from durablenb.queries.sequence.diagram import SequenceDiagram
     from durablenb.views.live.explorer import LiveExplorer
@@ -106,6 +107,8 @@ class Handle(DrawnInstance):
         InstanceNotFoundError
             If it was purged.
         """
+        from durablenb.queries.instance.history import History  # not before one is looked at
+
         return History(self.id, self._client.history(self.id))
 
     def logs(
@@ -133,6 +136,8 @@ class Handle(DrawnInstance):
         ValueError
             If there is no such level.
         """
+        from durablenb.queries.instance.logs import Log
+
         return Log(self.id, self._client.logs(self.id)).only(level=level, task_id=task_id, name=name)
 
     def sequence(self) -> SequenceDiagram:
@@ -268,7 +273,9 @@ class Handle(DrawnInstance):
         """
         return self._client.purge_instance_history(self.id).instances_deleted
 
-    def replay(self, orchestrator: Callable[..., Any] | None = None) -> Replay:
+    def replay(
+        self, orchestrator: Callable[..., Any] | None = None, *, execution: int | None = None
+    ) -> Replay:
         """Let the orchestrator's code go through the history once more, and return what it did at each await.
 
         Nothing is run and nothing is written: what activities gave is in the history. Printed, the answer
@@ -279,6 +286,8 @@ class Handle(DrawnInstance):
         ----------
         orchestrator
             Other code than that which is registered: does it fit what has happened so far?
+        execution
+            Which execution, from 1, of one that continued as new or was rewound; without it, the newest one.
 
         Raises
         ------
@@ -286,6 +295,8 @@ class Handle(DrawnInstance):
             If the orchestrator's cell has not run yet.
         InstanceNotFoundError
             If it was purged.
+        ValueError
+            If there is no such execution.
 
         Examples
         --------
@@ -308,9 +319,11 @@ class Handle(DrawnInstance):
         """
         from durablenb.replaying import replay_of
 
-        return replay_of(self._client, self.id, orchestrator, Handle)
+        return replay_of(self._client, self.id, orchestrator, execution, Handle)
 
-    def explore(self, orchestrator: Callable[..., Any] | None = None) -> LiveExplorer:
+    def explore(
+        self, orchestrator: Callable[..., Any] | None = None, *, execution: int | None = None
+    ) -> LiveExplorer:
         """Return a live view that goes through the replays step by step: code, variables, history.
 
         Looking runs nothing and writes nothing. It follows an orchestration that runs, and opens at the last
@@ -323,14 +336,19 @@ class Handle(DrawnInstance):
         ----------
         orchestrator
             Other code than that which is registered.
+        execution
+            Which execution, from 1, to begin with; without it, the newest one. Another one can be chosen in
+            the view.
 
         Raises
         ------
         InstanceNotFoundError
             If it was purged.
+        ValueError
+            If there is no such execution.
         """
+        from durablenb.queries.replays.sight import ExplorerSight
         from durablenb.replaying import replay_over
-        from durablenb.views.live.course import ExplorerSight
         from durablenb.views.live.explorer import LiveExplorer
 
         client, store = self._client, self._client.engine.store
@@ -350,8 +368,9 @@ class Handle(DrawnInstance):
             code=code,
             source=store.source,
             now=client.engine.clock.now,
+            obstacle=self._obstacle,
         )
-        return LiveExplorer(sight)
+        return LiveExplorer(sight, execution)
 
     def watch(self, *, freeze: bool = True) -> LiveInstance:
         """Return a live view: it follows the orchestration, and lets its parts be looked into.
@@ -380,6 +399,7 @@ class Handle(DrawnInstance):
 
     def _sight(self) -> Sight:
         from durablenb.engine.timekeeping import HubClock
+        from durablenb.queries.changes.forks import forks_of
         from durablenb.queries.entities.queues import queues_of
         from durablenb.queries.sql import query, reader_of
         from durablenb.views.live.sight import Sight
@@ -389,6 +409,7 @@ class Handle(DrawnInstance):
             self,
             records=partial(store.records, self.id),
             obstacle=self._obstacle,
+            forks=lambda: forks_of(reader_of(store), self.id),
             clock=HubClock(self._client.engine),
             queues=lambda entity_ids: queues_of(reader_of(store), entity_ids),
             ask=lambda sql: query(reader_of(store), sql, None, {}),
@@ -406,10 +427,22 @@ class Handle(DrawnInstance):
         from durablenb.queries.instance.picture import picture_of
         from durablenb.queries.sql import reader_of
 
-        status, now = self.status(), self._client.engine.clock.now()
+        engine, status, history = self._client.engine, self.status(), self._client.history(self.id)
+        is_imported = self.id in engine.machine.lifecycle.imported  # and stays as it was
+        now = history[-1].timestamp if is_imported else engine.clock.now()
         ask_queues = partial(queues_of, reader_of(self._client.engine.store))
         forks = forks_of(reader_of(self._client.engine.store), self.id)
-        return picture_of(status, self._client.history(self.id), self._obstacle(), now, ask_queues, forks)
+        return picture_of(status, history, self._obstacle(), now, ask_queues, forks)
+
+    def _standing(self) -> Standing:
+        """Return what the engine knows of the instance, or entity, and the journal doesn't."""
+        from durablenb.queries.mirror.source import Standing  # what only a server needs
+
+        engine = self._client.engine
+        reason = engine.machine.lifecycle.obstacles.reason(self.id)
+        is_missing = self.id.startswith("@") and self.id.split("@")[1] not in engine.registry.entities
+        told = None if reason is None else (type(reason).__name__, str(reason))
+        return Standing(self._obstacle(), told, is_missing)
 
     def _obstacle(self) -> Obstacle:
         """Return what stands in the way of the instance, as plain data."""

@@ -1,14 +1,16 @@
-"""Histories read without an engine: a hub's file is looked into, and nothing else."""
+"""Histories of other places: a hub's file is looked into, and nothing else; or they are taken into a hub."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from durablenb.hub import open_hubs
+from durablenb.hub import TaskHub, open_hubs
+from durablenb.model.errors import DurableError
 
 if TYPE_CHECKING:
+    from durablenb.handle import Handle
     from durablenb.queries.file.file import HubFile
 
 
@@ -55,3 +57,56 @@ def open_history(path: str | os.PathLike[str]) -> HubFile:
         if hub.path == place:
             return HubFile(place, hub.connection)
     return HubFile(place)
+
+
+def import_history(
+    source: Any, into: TaskHub | None = None, *, prefix: str = "", key: str | None = None
+) -> list[Handle]:
+    """Take histories from elsewhere into a hub, to be looked at and replayed; return their handles.
+
+    Parameters
+    ----------
+    source, prefix, key
+        As for `TaskHub.import_history`.
+    into
+        The hub; without one, that which was opened last.
+
+    Raises
+    ------
+    DurableError
+        If no hub is open.
+
+    Notes
+    -----
+    `TaskHub.import_history` has the others.
+
+    Examples
+    --------
+    >>> import durablenb as df
+    >>> told = {
+    ...     "name": "greet", "instanceId": "a", "runtimeStatus": "Completed", "input": "Tokyo",
+    ...     "output": "Hello Tokyo!", "createdTime": "2026-01-01T00:00:00Z",
+    ...     "historyEvents": [
+    ...         {"EventType": "ExecutionStarted", "Timestamp": "2026-01-01T00:00:00.1234567Z"},
+    ...         {"EventType": "TaskCompleted", "FunctionName": "hello", "Input": '["Tokyo"]',
+    ...          "Result": "Hello Tokyo!", "ScheduledTime": "2026-01-01T00:00:01Z",
+    ...          "Timestamp": "2026-01-01T00:00:02Z"},
+    ...         {"EventType": "ExecutionCompleted", "OrchestrationStatus": "Completed",
+    ...          "Result": "Hello Tokyo!", "Timestamp": "2026-01-01T00:00:03Z"},
+    ...     ],
+    ... }
+    >>> def greet(context):
+    ...     return (yield context.call_activity("hello", context.get_input()))
+    >>> with df.TaskHub(":memory:", mode="kernel") as hub:
+    ...     (handle,) = df.import_history(told)
+    ...     handle.replay(greet).fits
+    True
+    """
+    if into is None:
+        hubs = open_hubs()
+        if not hubs:
+            raise DurableError(
+                "No hub is open. Open one first, or say which: import_history(source, into=hub)."
+            )
+        into = hubs[-1]
+    return into.import_history(source, prefix=prefix, key=key)

@@ -8,27 +8,24 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast
 
-from durablenb.app import Blueprint, Entity
 from durablenb.azure import DurableOrchestrationClient
 from durablenb.client import SyncDurableOrchestrationClient
 from durablenb.core.context import HTTP_ACTIVITY
-from durablenb.core.entity_class import EntityClass
-from durablenb.core.registry import Activity, Registry, check_limit, mark, name_of
+from durablenb.core.registry import Activity, Registry, check_limit
 from durablenb.core.versions import VERSION_MATCHES, VersionMatch
 from durablenb.engine.clocks import SystemClock
 from durablenb.engine.engine import Engine
 from durablenb.engine.episodes import EpisodeOptions
-from durablenb.engine.executors import Executors, check_executor
+from durablenb.engine.executors import Executors
 from durablenb.engine.interrupts import uninterrupted
 from durablenb.engine.machine import EngineOptions
-from durablenb.engine.messages import Registered
 from durablenb.engine.timekeeping import HubClock
 from durablenb.engine.waiting import step
 from durablenb.entities import EntityHandle
@@ -36,31 +33,33 @@ from durablenb.handle import Handle
 from durablenb.model.display import HubView, use_views
 from durablenb.model.entities import EntityId
 from durablenb.model.errors import DurableError
-from durablenb.model.ids import checked_version
-from durablenb.model.source import source_of
 from durablenb.model.status import Statuses
 from durablenb.opened import asked, closed, hub_of, hubs, opened
 from durablenb.ports.clock import Clock
 from durablenb.queries.drawn import DrawnHub
 from durablenb.queries.hub.instances import InstanceList
 from durablenb.queries.sql import Parameters, query, variables_of
+from durablenb.registering import Registering
 from durablenb.store.duck import DuckStore
 from durablenb.values.codec import Redact, ValueCodec
 
 if TYPE_CHECKING:
     import duckdb
 
+    from durablenb.hosting.host import Host
     from durablenb.http.server import Server
     from durablenb.model.display import Views
     from durablenb.queries.changes.fits import FitReport
     from durablenb.queries.changes.upgrades import UpgradeReport
-    from durablenb.views.live.hub import LiveHub
+    from durablenb.queries.mirror.source import JournalSource
+    from durablenb.remote.hub import RemoteHub
+    from durablenb.views.live.hub import HubSight, LiveHub
 
 F = TypeVar("F", bound=Callable[..., Any])
 C = TypeVar("C", bound=type[Any])
 
 
-class TaskHub(DrawnHub):
+class TaskHub(Registering, DrawnHub):
     """Orchestrations in one DuckDB file: opened or created, recovered, and gone on with.
 
     Parameters
@@ -203,6 +202,7 @@ class TaskHub(DrawnHub):
     def _open(self, clock: Clock, executors: Executors, options: EngineOptions) -> None:
         self._store = DuckStore(self._path)
         self._server: Server | None = None
+        self._host: Host | None = None
         self._is_closing = self._is_closed = False
         try:
             self._engine = Engine(self._store, clock, self._registry, executors, options)
@@ -229,250 +229,42 @@ class TaskHub(DrawnHub):
         """What time it is for the hub; a virtual clock can be moved by it."""
         return HubClock(self._engine)
 
-    # -- functions -------------------------------------------------------------------------------
+    def add_app(self, app: Any) -> None:
+        """Register all functions of an app, each in place of one of the same kind and name.
 
-    @overload
-    def activity(self, function: F) -> F: ...
-    @overload
-    def activity(
-        self, *, name: str | None = None, max_concurrency: int | None = None, executor: Any = None
-    ) -> Callable[[F], F]: ...
-    def activity(
-        self,
-        function: Callable[..., Any] | None = None,
-        *,
-        name: str | None = None,
-        max_concurrency: int | None = None,
-        executor: Any = None,
-    ) -> Any:
-        """Register an activity, ``def`` or ``async def``, as a decorator; see `add_activity`."""
-
-        def decorate(decorated: F) -> F:
-            self.add_activity(decorated, name, max_concurrency=max_concurrency, executor=executor)
-            return decorated
-
-        return decorate if function is None else decorate(function)
-
-    @overload
-    def orchestrator(self, function: F) -> F: ...
-    @overload
-    def orchestrator(self, *, name: str | None = None, version: str | None = None) -> Callable[[F], F]: ...
-    def orchestrator(
-        self,
-        function: Callable[..., Any] | None = None,
-        *,
-        name: str | None = None,
-        version: str | None = None,
-    ) -> Any:
-        """Register an orchestrator, a generator or ``async def``, as a decorator; see `add_orchestrator`."""
-
-        def decorate(decorated: F) -> F:
-            self.add_orchestrator(decorated, name, version=version)
-            return decorated
-
-        return decorate if function is None else decorate(function)
-
-    def add_activity(
-        self,
-        function: Callable[..., Any],
-        name: str | None = None,
-        *,
-        max_concurrency: int | None = None,
-        executor: Any = None,
-    ) -> None:
-        """Register an activity, in place of one of the same name.
+        Its HTTP triggers are answered where the hub is served, its timers are fired as long as it is open. A
+        trigger of another kind is said in a warning of the log, once.
 
         Parameters
         ----------
-        function
-            A function of one argument, or of none.
-        name
-            By which it is called; without one, the function's own.
-        max_concurrency
-            How many of its calls may run at a time.
-        executor
-            Where it runs, as for the hub.
+        app
+            A `DFApp` or a `Blueprint`, of durablenb or of ``azure.durable_functions``; an
+            ``azure.functions.FunctionApp``; or the folder of a function app, of model v2 or v1, in which
+            ``azure.durable_functions`` is durablenb.
 
         Raises
         ------
-        ValueError, TypeError
-            If one of these isn't what it should be.
-        """
-        if executor is not None:
-            check_executor(executor)
-        activity = Activity(_chosen_name(function, name), function, max_concurrency, executor)
-        self._registry.add_activity(activity)
-        self._engine.post(Registered("activity", activity.name))
-
-    def add_orchestrator(
-        self, function: Callable[..., Any], name: str | None = None, *, version: str | None = None
-    ) -> None:
-        """Register an orchestrator, in place of one of the same name and version.
-
-        What `check` finds in it is said in a warning of the log, once for each source text: at once, or when
-        it first runs, if it names what no cell has defined yet. If other code was registered before and
-        instances run it, another warning says whether the new code fits them; see `upgrade`.
-
-        Parameters
-        ----------
-        function
-            A generator function, an ``async def`` or a plain function of the context; or what
-            `Orchestrator.create` made of one.
-        name
-            By which it is started; without one, the function's own.
-        version
-            Beside others of the same name: an instance runs the code of the version that it was started with.
-            Without one, it runs all that have no code of their own.
-        """
-        from durablenb.checks.telling import tell  # which takes its time to import
-
-        chosen = _chosen_name(function, name)
-        source = source_of(function)
-        before = self._registry.registered(chosen, checked_version(version))
-        self._registry.add_orchestrator(function, chosen, source, version)
-        if before is not None and before.is_other(function, source):
-            self._tell_of_change(chosen, version)
-        self._registry.at_first_run.pop(chosen, None)
-        if tell(function, chosen, source) == "later":
-            self._registry.at_first_run[chosen] = partial(tell, function, chosen, source)
-        self._engine.post(Registered("orchestrator", chosen))
-
-    def _tell_of_change(self, name: str, version: str | None) -> None:
-        if any(one.name == name for one in list(self._engine.machine.lifecycle.open.values())):
-            from durablenb.upgrading import tell_of_change  # which few cells need
-
-            tell_of_change(self.client, name, version)
-
-    @overload
-    def entity(self, function: F) -> F: ...
-    @overload
-    def entity(self, *, name: str | None = None, executor: Any = None) -> Callable[[F], F]: ...
-    @overload
-    def entity(self, function: Any, key: str) -> EntityHandle: ...
-    def entity(
-        self, function: Any = None, key: str | None = None, *, name: str | None = None, executor: Any = None
-    ) -> Any:
-        """Register an entity, as a decorator, see `add_entity`; with a `key`, return an entity to signal.
-
-        ``@hub.entity`` above a function or a class registers it. ``hub.entity(Counter, "a").add(5)`` signals
-        the operation ``add`` of ``EntityId("Counter", "a")``, see `EntityHandle`.
-        """
-        if key is not None:
-            return EntityHandle(self.client, EntityId(name_of(function), key))
-
-        def decorate(decorated: F) -> F:
-            self.add_entity(decorated, name, executor=executor)
-            return decorated
-
-        return decorate if function is None else decorate(function)
-
-    def add_entity(
-        self, function: Callable[..., Any], name: str | None = None, *, executor: Any = None
-    ) -> None:
-        """Register an entity, in place of one of the same name.
-
-        Parameters
-        ----------
-        function
-            A function of the `DurableEntityContext`, ``def`` or ``async def``; or a class whose public
-            methods are the operations and whose attributes are the state.
-        name
-            By which it is addressed, compared without case; without one, the function's own.
-        executor
-            Where its operations run, as for the hub.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If one of these isn't what it should be.
-        """
-        if executor is not None:
-            check_executor(executor)
-        chosen = _chosen_name(function, name)
-        plain = function.entity_function if isinstance(function, Entity) else function
-        does = EntityClass(plain) if isinstance(plain, type) else plain
-        added = self._registry.add_entity(does, chosen, executor)
-        mark(plain, chosen)
-        self._engine.post(Registered("entity", added))
-
-    def entity_state(
-        self, entity_id: EntityId, expected_type: Any = None, *, as_of: datetime | None = None
-    ) -> Any:
-        """Return the state of an entity, None if it doesn't exist.
-
-        Parameters
-        ----------
-        entity_id
-            Which one.
-        expected_type
-            What the state is rebuilt as: a class, or an annotation such as ``list[Order]``.
-        as_of
-            Give the state that it had at that moment; a naive time is UTC. Without it, that on disk now.
-        """
-        return self.client.entity_state(entity_id, expected_type, as_of=as_of)
-
-    @overload
-    def register_type(self, kind: C, name: str | None = None) -> C: ...
-    @overload
-    def register_type(self, *, name: str | None = None) -> Callable[[C], C]: ...
-    def register_type(self, kind: Any = None, name: str | None = None) -> Any:
-        """Register a class, in place of one of the same name, so that its values come back by themselves.
-
-        Without that they are kept as plain JSON, and come back where an annotation says what they are. It is
-        also a decorator.
-
-        Parameters
-        ----------
-        kind
-            A dataclass, an enum, a named tuple, a pydantic model, or a class with Azure's ``to_json`` and
-            ``from_json``.
-        name
-            What stands in the journal; without one, the class's own name.
-
-        Raises
-        ------
+        ValueError
+            If one of the functions has no trigger, or one that can't be understood; then none is registered.
         TypeError
-            If it is another kind of class.
-        ValueError
-            If the name is taken by a type that needs no registration.
-
-        Examples
-        --------
-        >>> import durablenb as df
-        >>> from dataclasses import dataclass
-        >>> with df.TaskHub(":memory:", mode="kernel") as hub:
-        ...     @hub.register_type
-        ...     @dataclass
-        ...     class Order:
-        ...         number: int
-        ...     @hub.orchestrator
-        ...     def echo(context):
-        ...         return [context.get_input()]
-        ...     hub.run(echo, Order(7))  # doctest: +ELLIPSIS
-        [...Order(number=7)]
+            If it is no app.
+        DurableError
+            If the app in a folder can't be loaded; the message names the line.
+        StoreError
+            If the hub is closed.
         """
+        refusal = self._engine.refusal()
+        if refusal is not None and self._is_closing:
+            raise refusal
+        self._hosting().add(app)
 
-        def decorate(decorated: C) -> C:
-            self._engine.post(Registered("type", self._codec.register(decorated, name)))
-            return decorated
+    def _hosting(self) -> Host:
+        from durablenb.hosting.host import Host  # what only apps and servers need
 
-        return decorate if kind is None else decorate(kind)
-
-    def add_app(self, app: Blueprint) -> None:
-        """Register all functions of a `DFApp` or a `Blueprint`.
-
-        Raises
-        ------
-        ValueError
-            If one of them has no trigger.
-        """
-        for builder in app.get_functions():
-            if builder.kind == "activity":
-                self.add_activity(builder.function, builder.name)
-            elif builder.kind == "entity":
-                self.add_entity(builder.function, builder.name)
-            else:
-                self.add_orchestrator(builder.function, builder.name)
+        if self._host is None:
+            self._host = Host(self, self._engine.clock, has_threads=self._mode == "threads")
+            self._engine.alarms = self._host.timers
+        return self._host
 
     # -- running ---------------------------------------------------------------------------------
 
@@ -646,7 +438,24 @@ class TaskHub(DrawnHub):
         top
             How many at the most.
         """
-        return InstanceList(self.client.get_status_by(since, None, status, name=name, top=top))
+        found = self.client.get_status_by(since, None, status, name=name, top=top)
+        return InstanceList(found, partial(Handle, self.client))
+
+    def entity_state(
+        self, entity_id: EntityId, expected_type: Any = None, *, as_of: datetime | None = None
+    ) -> Any:
+        """Return the state of an entity, None if it doesn't exist.
+
+        Parameters
+        ----------
+        entity_id
+            Which one.
+        expected_type
+            What the state is rebuilt as: a class, or an annotation such as ``list[Order]``.
+        as_of
+            Give the state that it had at that moment; a naive time is UTC. Without it, that on disk now.
+        """
+        return self.client.entity_state(entity_id, expected_type, as_of=as_of)
 
     def sql(self, query_text: str, params: Parameters = None) -> duckdb.DuckDBPyRelation:
         """Return the answer to a query over the hub's tables and views, and your data frames.
@@ -700,6 +509,69 @@ class TaskHub(DrawnHub):
         self._engine.settle_log()
         return self._store.connection()
 
+    # -- histories that come and go ---------------------------------------------------------------
+
+    def export(self, what: Any, path: str | os.PathLike[str]) -> int:
+        """Write instances and entities into a JSON or Parquet file; return how many of them.
+
+        All that is kept of them goes into it: events, data frames and their like, the code that they began
+        with, what they printed. What isn't on disk yet isn't in it.
+
+        Parameters
+        ----------
+        what
+            A handle, an id, a status, several of these; a query that gives ids, as text or as its answer; or
+            None, for all that the hub has. Sub-orchestrations come with their parents.
+        path
+            A file that ends with ``.json`` or ``.parquet``; one that is there is replaced.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If there is no such instance or entity.
+        ValueError
+            If the file is to end with something else, or the query gives no ids.
+        OSError
+            If the file can't be written.
+        """
+        from durablenb.exchange.exporting import export  # what only those need who export
+
+        with self.connection() as connection:
+            return export(connection, what, path, partial(query, connection, parameters=None, variables={}))
+
+    def import_history(self, source: Any, *, prefix: str = "", key: str | None = None) -> list[Handle]:
+        """Take histories from elsewhere into the hub, to be looked at and replayed; return their handles.
+
+        They are in all views and queries. Nothing of them is ever run or changed here; `Handle.purge` deletes
+        the copy. What is imported already, and is the same, is left as it is.
+
+        Parameters
+        ----------
+        source
+            An export; another hub's file; what Azure's status endpoint answers with ``showHistory=true``,
+            ``showHistoryOutput=true`` and ``showInput=true``, as a file, a dict or a list of dicts; or the
+            URL of one instance, or of a list of instances, there or at a hub that is served.
+        prefix
+            Put before all ids, where the hub has some of its own that are the same.
+        key
+            What lets a request in, with a URL; it is kept nowhere.
+
+        Raises
+        ------
+        ValueError
+            If it isn't one of these, or something in it can't be so. Then nothing was imported.
+        InstanceExistsError
+            If one of the ids is taken.
+        DurableError
+            If a server can't be reached, or refuses.
+        OSError
+            If a file can't be read.
+        """
+        from durablenb.exchange.importing import import_into  # what only those need who import
+
+        ids = import_into(self._engine, source, _connected, prefix=prefix, key=key)
+        return [Handle(self.client, one) for one in ids if not one.startswith("@")]
+
     # -- over HTTP -------------------------------------------------------------------------------
 
     def serve(
@@ -709,6 +581,7 @@ class TaskHub(DrawnHub):
         host: str = "127.0.0.1",
         *,
         public_url: str | None = None,
+        sql: bool = False,
     ) -> Server:
         """Serve the hub over HTTP, beside whatever runs here: Azure's management API.
 
@@ -727,6 +600,8 @@ class TaskHub(DrawnHub):
             the way, the key too: put a proxy with TLS in front.
         public_url
             How it is reached from outside, if not by host and port, as ``"https://hub.example.org"``.
+        sql
+            Whether whoever has the key may ask queries, as `TaskHub.connect` gives them.
 
         Raises
         ------
@@ -757,18 +632,79 @@ class TaskHub(DrawnHub):
             raise DurableError(
                 "Serving needs Starlette and uvicorn: pip install 'durablenb[http]'."
             ) from None
+        from durablenb.views.page import HubPage
+
         if self._server is not None:
-            if self._server.was_asked_for(port, key, host, public_url):
+            if self._server.was_asked_for(port, key, host, public_url, sql):
                 return self._server
             self._server.close()
         client, name = DurableOrchestrationClient(self), "memory" if self._path is None else self._path.stem
+        functions = self._hosting()
+        page, journal = HubPage(self._sight), self._journal(takes_sql=sql)
 
         def begin() -> None:
-            self._server = Server(client, name, port=port, key=key, host=host, public_url=public_url)
+            self._server = Server(
+                client,
+                functions,
+                name,
+                page,
+                journal,
+                self._store.announce,
+                port=port,
+                key=key,
+                host=host,
+                public_url=public_url,
+            )
 
         uninterrupted(begin)
         assert self._server is not None
         return self._server
+
+    def _journal(self, *, takes_sql: bool) -> JournalSource:
+        from durablenb.queries.mirror.source import JournalSource  # what only a server needs
+
+        return JournalSource(
+            self._store.cursor,
+            self.connection,
+            lambda instance_id: Handle(self.client, instance_id)._standing(),
+            self.client.logs,
+            self._engine.clock.now,
+            not self.clock.can_be_moved,
+            takes_sql,
+        )
+
+    @staticmethod
+    def connect(url: str, key: str | None = None) -> RemoteHub:
+        """Return a hub that another process serves, over HTTP: to start, to steer, and to look.
+
+        Parameters
+        ----------
+        url
+            Where it is served: ``server.url`` there.
+        key
+            What lets a request in: ``server.key`` there. Without one, only a server without one lets you in.
+
+        Raises
+        ------
+        HubUnreachableError
+            If nobody answers there.
+        DurableError
+            If the key is wrong, or what answers there isn't a hub, or is a newer one.
+        ValueError
+            If it is no URL.
+
+        Examples
+        --------
+        >>> import durablenb as df
+        >>> with df.TaskHub(":memory:") as hub, hub.serve(port=0) as server:
+        ...     hub.add_orchestrator(lambda context: 2 * context.get_input(), name="double")
+        ...     with df.TaskHub.connect(server.url, key=server.key) as remote:
+        ...         remote.run("double", 21)
+        42
+        """
+        from durablenb.remote.hub import RemoteHub  # what only those need who connect
+
+        return RemoteHub(url, key)
 
     def client_binding(self) -> str:
         """Return the JSON from which Azure's own clients are made; the server's key is in it.
@@ -815,6 +751,8 @@ class TaskHub(DrawnHub):
         try:
             if self._server is not None:
                 self._server.close()
+            if self._host is not None:
+                self._host.close(wait=wait)
         except BaseException:  # an interrupt: what runs is not waited for any more
             wait = False
             raise
@@ -847,18 +785,23 @@ class TaskHub(DrawnHub):
         `watch().sql` is the query for the instances that are shown, and `watch().df()` gives them as a data
         frame. In a notebook that is opened without a kernel the still picture stands in its place.
         """
+        from durablenb.views.live.hub import LiveHub
+
+        return LiveHub(self._sight())
+
+    def _sight(self) -> HubSight:
         from durablenb.queries.hub.pace import pace_of
-        from durablenb.views.live.hub import HubSight, LiveHub
+        from durablenb.views.live.hub import HubSight
 
         store = self._store
-        sight = HubSight(
+        return HubSight(
             last_seq=store.last_seq,
             shown=self._shown,
             pace=lambda: pace_of(store.cursor()),
             ask=lambda sql: query(store.cursor(), sql, None, {}),
             instance=lambda instance_id: self.handle(instance_id)._sight(),
+            entity=lambda entity_id: EntityHandle(self.client, EntityId.get_entity_id(entity_id))._sight(),
         )
-        return LiveHub(sight)
 
     def _reader(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
         return nullcontext(self._store.cursor())
@@ -869,7 +812,7 @@ class TaskHub(DrawnHub):
         return HubView(repr(self), fleet_of(self._store.cursor()))
 
     def __repr__(self) -> str:
-        where = ":memory:" if self._path is None else self._path.name
+        where = "in memory" if self._path is None else self._path.name
         if self._is_closing:
             return f"<TaskHub {where}: closed>"
         count = self._engine.open_count
@@ -909,17 +852,18 @@ def _place_of(path: str | os.PathLike[str]) -> Path | None:
     return Path(path).expanduser().resolve()
 
 
-def _chosen_name(function: object, name: str | None) -> str:
-    if not callable(function):
-        raise TypeError(f"Expected a function, not a {type(function).__name__}.")
-    if name is not None:
-        return name_of(name)
-    chosen = getattr(function, "__name__", None)
-    if not isinstance(chosen, str):
-        raise TypeError(f"{function!r} has no name of its own; give it one: name='...'.")
-    if chosen == "<lambda>":
-        raise ValueError("A lambda has no name of its own; give it one: name='...'.")
-    return chosen
+@contextmanager
+def _connected(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to a hub's file, which may be open here."""
+    from durablenb.queries.file.file import HubFile
+
+    found = cast(TaskHub | None, hub_of(path.resolve()))
+    if found is not None:
+        with found.connection() as connection:
+            yield connection
+        return
+    with HubFile(path) as file, file.connection() as connection:
+        yield connection
 
 
 @cache

@@ -94,6 +94,8 @@ _FIELDS = {
     "started_at": st.none() | moments,
     "scheduled_start_time": st.none() | moments,
     "forked_from": st.lists(origins, max_size=2).map(tuple),
+    "is_partial": st.booleans(),
+    "prefix": texts,
 }
 
 

@@ -394,3 +394,50 @@ def test_importing_durablenb_imports_nothing_heavy():
     code = f"import sys, durablenb, durablenb.cli; print(set({heavy!r}) & set(sys.modules) or '')"
     done = python("-c", code)
     assert (done.stdout.strip(), done.stderr) == ("", "")
+
+
+# -- export and import ------------------------------------------------------------------------------
+
+
+def test_what_one_hub_exports_another_one_imports(closed, tmp_path, capsys):
+    export, target = tmp_path / "some.parquet", tmp_path / "other.duckdb"
+    assert main(["export", str(closed), "-o", str(export)]) == 0
+    with df.open_history(closed) as file:
+        ids = [one.instance_id for one in file.instances()]
+    assert capsys.readouterr().out == f"{export}: {len(ids)} instances exported\n"
+    assert main(["import", str(target), str(export)]) == 0
+    assert sorted(capsys.readouterr().out.split()) == sorted(ids)
+    assert main(["import", str(target), str(closed), "--prefix", "again-"]) == 0
+    assert sorted(capsys.readouterr().out.split()) == sorted(f"again-{one}" for one in ids)
+    assert main(["sql", str(target), "select distinct origin from instances order by all", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [{"origin": str(closed)}, {"origin": str(export)}]
+
+
+def test_an_export_may_be_of_some_instances(closed, tmp_path, capsys):
+    export = tmp_path / "some.json"
+    with df.open_history(closed) as file:
+        some = file.instances()[0].instance_id
+    for words in ([some], ["--sql", f"select instance_id from instances where instance_id = '{some}'"]):
+        assert main(["export", str(closed), *words, "-o", str(export)]) == 0
+        assert capsys.readouterr().out.endswith(": 1 instance exported\n")
+        assert {row["instance_id"] for row in json.loads(export.read_text())["events"]} == {some}
+
+
+def test_what_can_t_be_exported_or_imported_is_one_sentence(closed, tmp_path, capsys):
+    export = str(tmp_path / "some.json")
+    assert main(["export", str(closed), "nobody", "-o", export]) == 1
+    assert "No instance with ID 'nobody' found" in capsys.readouterr().err
+    assert main(["export", str(closed), "a", "--sql", "select 'a'", "-o", export]) == 1
+    assert "Give ids or a query, not both" in capsys.readouterr().err
+    assert main(["import", str(tmp_path / "new.duckdb"), export]) == 1
+    assert "some.json" in capsys.readouterr().err
+
+
+def test_a_url_is_imported_with_the_key_of_the_environment(tmp_path, capsys, monkeypatch):
+    with df.TaskHub(":memory:") as hub:
+        hub.add_orchestrator(lambda context: 1, "one")
+        hub.run("one", instance_id="a")
+        with hub.serve(port=0) as server:
+            monkeypatch.setenv("DURABLENB_KEY", server.key)
+            assert main(["import", str(tmp_path / "new.duckdb"), server.url]) == 0
+    assert capsys.readouterr().out == "a\n"

@@ -21,10 +21,12 @@ from starlette.types import ASGIApp
 from durablenb.azure import DurableOrchestrationClient
 from durablenb.http.answers import Answer, Refused, error_answer, told
 from durablenb.http.asked import Asked, Handler
+from durablenb.http.functions import Called, Functions
 from durablenb.http.gathering import Statuses
 from durablenb.http.guard import Entrance, Guard
 from durablenb.http.openapi import document
 from durablenb.http.operations import OPERATIONS, Operation
+from durablenb.http.page import Page, page_handlers
 from durablenb.model.address import MANAGEMENT
 from durablenb.model.errors import (
     DurableError,
@@ -33,6 +35,7 @@ from durablenb.model.errors import (
     InstanceStateError,
     StoreError,
 )
+from durablenb.queries.mirror.source import JournalSource
 
 log = logging.getLogger("durablenb")
 
@@ -42,17 +45,30 @@ OPENAPI = "/openapi.json"
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def make_app(client: DurableOrchestrationClient, entrance: Entrance, closing: asyncio.Event) -> ASGIApp:
+def make_app(
+    client: DurableOrchestrationClient,
+    functions: Functions,
+    entrance: Entrance,
+    closing: asyncio.Event,
+    page: Page,
+    journal: JournalSource,
+) -> ASGIApp:
     """Return the application.
 
     Parameters
     ----------
     client
         What does the work.
+    functions
+        Those of function apps, which answer what nothing else does.
     entrance
         How it may be asked.
     closing
         Set when the server is about to end.
+    page
+        What browsers show.
+    journal
+        What the hub tells of its journal.
     """
     standing = Statuses(client)
 
@@ -60,7 +76,7 @@ def make_app(client: DurableOrchestrationClient, entrance: Entrance, closing: as
         async def endpoint(request: Request) -> Response:
             if request.method == "OPTIONS":
                 return Response(status_code=204, headers={"Allow": _allowed(handlers)})
-            asked = Asked(request, client, request.scope["durablenb.address"], standing, closing)
+            asked = Asked(request, client, request.scope["durablenb.address"], standing, closing, journal)
             method = "GET" if request.method == "HEAD" else request.method
             try:
                 if method not in handlers:
@@ -83,9 +99,13 @@ def make_app(client: DurableOrchestrationClient, entrance: Entrance, closing: as
         _AnyCaseRoute(MANAGEMENT + path, answered(path, handlers)) for path, handlers in _by_path(OPERATIONS)
     ]
     routes.append(_AnyCaseRoute(OPENAPI, answered(OPENAPI, {"GET": describe})))
+    routes += [
+        _AnyCaseRoute(path, answered(path, there)) for path, there in page_handlers(page, entrance.hub)
+    ]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _not_answered})
     app.router.redirect_slashes = False
-    return Guard(app, entrance)
+    app.router.default = Called(functions, app.router.default)
+    return Guard(app, entrance, page.paths)
 
 
 class _AnyCaseRoute(Route):

@@ -13,11 +13,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from durablenb.azure import DurableOrchestrationClient
-from durablenb.http.answers import Refused, error_answer, refusal, told
+from durablenb.http.answers import Refused, refusal, told
 from durablenb.http.gathering import Statuses
 from durablenb.model.address import Address
 from durablenb.model.status import OrchestrationRuntimeStatus
 from durablenb.model.times import aware
+from durablenb.queries.mirror.source import JournalSource
 
 BODY_LIMIT = 1 << 20
 """Bytes that a body may have."""
@@ -52,6 +53,8 @@ class Asked:
         Where instances stand.
     closing
         Set when the server is about to end: who waits for an orchestration waits no longer.
+    journal
+        What the hub tells of its journal.
     """
 
     def __init__(
@@ -61,12 +64,14 @@ class Asked:
         address: Address,
         standing: Statuses,
         closing: asyncio.Event,
+        journal: JournalSource,
     ) -> None:
         self.request = request
         self.client = client
         self.address = address
         self.standing = standing
         self.closing = closing
+        self.journal = journal
 
     def part(self, name: str) -> str:
         """A part of the path."""
@@ -138,30 +143,7 @@ class Asked:
 
     async def body(self) -> bytes:
         """The bytes of the body."""
-        try:
-            async with asyncio.timeout(BODY_SECONDS):
-                return await self._body()
-        except TimeoutError:
-            raise refusal(
-                408, "The body did not arrive", f"The body has to be there within {BODY_SECONDS:g} seconds."
-            ) from None
-        except ClientDisconnect:
-            raise Refused(
-                error_answer(400, "The body did not arrive", "The connection was closed.")
-            ) from None
-
-    async def _body(self) -> bytes:
-        found = bytearray()
-        async for part in self.request.stream():
-            found += part
-            if len(found) > BODY_LIMIT:
-                raise refusal(
-                    413,
-                    "The body is too large",
-                    f"A body has up to {BODY_LIMIT:,} bytes. Write the value to a file and post its path.",
-                    {"Connection": "close"},
-                )
-        return bytes(found)
+        return await body_of(self.request)
 
     async def value(self) -> Any:
         """The value that was posted; `NOTHING` for no body."""
@@ -191,6 +173,39 @@ class Asked:
 
 Handler = Callable[[Asked], Awaitable[Response]]
 """Answers a request."""
+
+
+async def body_of(request: Request) -> bytes:
+    """The bytes of a request's body.
+
+    Raises
+    ------
+    Refused
+        If it is too large, or doesn't arrive in time.
+    """
+    found = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for part in request.stream():
+                found += part
+                if len(found) > BODY_LIMIT:
+                    raise _too_large()
+    except TimeoutError:
+        raise refusal(
+            408, "The body did not arrive", f"The body has to be there within {BODY_SECONDS:g} seconds."
+        ) from None
+    except ClientDisconnect:
+        raise refusal(400, "The body did not arrive", "The connection was closed.") from None
+    return bytes(found)
+
+
+def _too_large() -> Refused:
+    return refusal(
+        413,
+        "The body is too large",
+        f"A body has up to {BODY_LIMIT:,} bytes. Write the value to a file and post its path.",
+        {"Connection": "close"},
+    )
 
 
 def _parsed(text: str) -> Any:

@@ -1,7 +1,8 @@
 """Who is let in: the right host, no other site's page, the key; then the answer's own protection.
 
 Every request passes here first, whatever its method and path, and also what is then answered with 404.
-Nothing is let in because of a path. The order is that of the attacks: a name that leads here by DNS
+Without the key the files of the page are given, which hold nothing, each by its exact path; nothing else is
+let in because of a path. The order is that of the attacks: a name that leads here by DNS
 rebinding, a page of another site in the user's browser, another user of this machine.
 """
 
@@ -83,11 +84,14 @@ class Guard:
         What answers.
     entrance
         How it may be asked.
+    files
+        Paths of which anybody may have what is there.
     """
 
-    def __init__(self, app: ASGIApp, entrance: Entrance) -> None:
+    def __init__(self, app: ASGIApp, entrance: Entrance, files: frozenset[str]) -> None:
         self._app = app
         self._entrance = entrance
+        self._files = frozenset(path.encode() for path in files)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or refuse it."""
@@ -143,6 +147,8 @@ class Guard:
     def _let_in(self, scope: Scope, headers: dict[bytes, list[bytes]]) -> Scope | None:
         """The request as it goes on, if its key is right."""
         path, key = scope["raw_path"], self._entrance.key
+        if path in self._files and scope["method"] in ("GET", "HEAD"):
+            return {**scope, "durablenb.is_loopback": False}
         is_loopback = path.startswith(f"{LOOPBACK}/".encode())
         if is_loopback:
             rest = path[len(LOOPBACK) + 1 :]

@@ -72,6 +72,20 @@ _SCHEMAS: dict[str, Schema] = {
             "state": {},
         },
     },
+    "Passage": {
+        "type": "object",
+        "required": ["rows", "held", "is_whole", "format", "server", "now", "ticks"],
+        "properties": {
+            "rows": {"type": "array", "items": {"type": "array"}},
+            "held": {"type": "integer", "minimum": 0},
+            "is_whole": {"type": "boolean"},
+            "format": {"type": "integer"},
+            "server": {"type": "string"},
+            "now": {"type": "string", "format": "date-time"},
+            "ticks": {"type": "boolean"},
+            "standing": {"type": "object"},
+        },
+    },
     "Error": {
         "type": "object",
         "required": [*_ERROR],
@@ -82,6 +96,10 @@ _SCHEMAS: dict[str, Schema] = {
 
 def _ref(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _object(*required: str) -> Schema:
+    return {"type": "object", "required": list(required)}
 
 
 def _list_of(name: str) -> Schema:
@@ -108,6 +126,12 @@ _ANSWERS: dict[tuple[str, int], Schema] = {
     ("listEntities", 200): _list_of("Entity"),
     ("listEntitiesOfName", 200): _list_of("Entity"),
     ("readEntity", 200): {},
+    ("journal", 200): _ref("Passage"),
+    ("journalOfInstance", 200): _ref("Passage"),
+    ("beside", 200): _object("forks", "queues"),
+    ("log", 200): {"type": "array", "items": {"type": "object"}},
+    ("source", 200): _TOLD,
+    ("sql", 200): _object("columns", "types", "rows"),
 }
 """What is answered, where it isn't an error or nothing."""
 

@@ -1,11 +1,14 @@
-"""The operations of the management API: the table that routes, OpenAPI document and tests are made from."""
+"""The operations of the management API: the table that routes, OpenAPI document and tests are made from.
+
+It is long because it is one table.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from durablenb.http import commands, entities, instances, orchestrations
+from durablenb.http import commands, entities, instances, journal, orchestrations, sql
 from durablenb.http.asked import PAGE_LIMIT, Handler
 from durablenb.http.instances import CONTINUATION
 from durablenb.model.status import OrchestrationRuntimeStatus
@@ -89,6 +92,21 @@ _PAGES = (
     ),
     Parameter(
         CONTINUATION, "Where to go on: that header of the last answer.", {"type": "string"}, is_header=True
+    ),
+)
+
+_PLACES = (
+    Parameter("after", "After which place in the journal; 0 for the beginning.", {"type": "integer"}),
+    Parameter(
+        "held",
+        "How many rows up to there whoever asks has: another number is news.",
+        {"type": "integer"},
+    ),
+    Parameter(
+        "Prefer",
+        f"`wait=20`: wait so many seconds for news, {journal.LONGEST_WAIT:g} at the most.",
+        {"type": "string"},
+        is_header=True,
     ),
 )
 
@@ -267,6 +285,70 @@ OPERATIONS = (
         entities.delete,
         "Ask an entity for its operation `delete`.",
         {202: "It is on disk.", 400: "There is no such entity function, or something is invalid."},
+    ),
+    Operation(
+        "GET",
+        "/journal",
+        "journal",
+        journal.all_instances,
+        "Tell what was written after a place in the journal; long payloads are left out.",
+        {200: "A passage of the journal."},
+        _PLACES,
+    ),
+    Operation(
+        "GET",
+        "/journal/{instance_id}",
+        "journalOfInstance",
+        journal.one_instance,
+        "Tell what was written of an instance or an entity after a place in the journal.",
+        {200: "A passage of the journal, without rows if there is no such instance."},
+        _PLACES,
+    ),
+    Operation(
+        "GET",
+        "/journal/{instance_id}/beside",
+        "beside",
+        journal.beside,
+        "Tell what a picture of an instance needs beside its own history.",
+        {200: "The instances that were forked from it, and what entities have to do."},
+        (Parameter("entity", "An entity's id, `@name@key`; several.", {"type": "string"}),),
+    ),
+    Operation(
+        "GET",
+        "/journal/{instance_id}/log",
+        "log",
+        journal.log,
+        "Tell what an instance and its sub-orchestrations printed.",
+        {200: "The lines, oldest first.", 404: _NO_INSTANCE},
+    ),
+    Operation(
+        "GET",
+        "/blobs/{hash}",
+        "blob",
+        journal.blob,
+        "Give a large part of a value: what a history refers to.",
+        {200: "Its bytes.", 404: "There is none of that hash."},
+    ),
+    Operation(
+        "GET",
+        "/sources/{hash}",
+        "source",
+        journal.source,
+        "Give the source text that an orchestrator had when an execution began.",
+        {200: "The text.", 404: "There is none of that hash."},
+    ),
+    Operation(
+        "POST",
+        "/sql",
+        "sql",
+        sql.answer,
+        "Answer one SELECT over the hub's tables and views; the body is an object with `sql` and `params`.",
+        {
+            200: "The names and types of the columns, and the rows, each value as DuckDB writes it.",
+            400: "It isn't one SELECT, reads something else, takes too long, or has too large an answer.",
+            403: "The server was not told to answer SQL, or a browser asked.",
+        },
+        body="json",
     ),
 )
 """All of them."""

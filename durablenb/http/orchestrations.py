@@ -6,7 +6,14 @@ import asyncio
 
 from starlette.responses import Response
 
-from durablenb.http.answers import Answer, check_status_answer, refusal, status_answer
+from durablenb.http.answers import (
+    Answer,
+    Refused,
+    check_status_answer,
+    error_answer,
+    refusal,
+    status_answer,
+)
 from durablenb.http.asked import NOTHING, Asked
 from durablenb.model.errors import DurableError, FunctionNotFoundError, InstanceNotFoundError
 from durablenb.model.status import OrchestrationRuntimeStatus as Status
@@ -25,11 +32,14 @@ async def start(asked: Asked) -> Response:
             name, chosen, None if value is NOTHING else value, asked.text("version")
         )
     except FunctionNotFoundError as error:
-        raise refusal(
-            400,
-            "One or more of the arguments submitted is incorrect",
-            f"The function '{name}' doesn't exist, is disabled, or is not an orchestrator function. "
-            f"Additional info: {error}",
+        detail = f"The function '{name}' doesn't exist, is disabled, or is not an orchestrator function. "
+        raise Refused(
+            error_answer(
+                400,
+                "One or more of the arguments submitted is incorrect",
+                f"{detail}Additional info: {error}",
+                type(error).__name__,
+            )
         ) from None
     return await _started(asked, instance_id)
 

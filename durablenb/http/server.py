@@ -8,18 +8,22 @@ import ipaddress
 import secrets
 import socket
 import threading
+from collections.abc import Callable
 from typing import Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from durablenb.azure import DurableOrchestrationClient
 from durablenb.http.app import make_app
+from durablenb.http.functions import Functions
 from durablenb.http.guard import HEAD_LIMIT, Entrance
+from durablenb.http.page import Page
 from durablenb.model.address import Address
 from durablenb.model.display import Card, Displayed
 from durablenb.model.errors import DurableError
+from durablenb.queries.mirror.source import JournalSource
 
 CLOSING_SECONDS = 3
 """How long requests that are under way may take when the server is closed."""
@@ -38,7 +42,7 @@ class Server(Displayed):
     Attributes
     ----------
     url
-        Where it is.
+        Where it is, and its page for browsers.
     key
         What lets a request in, as the header ``x-functions-key`` or in the query as ``code``. It is shown
         nowhere by itself.
@@ -47,15 +51,20 @@ class Server(Displayed):
     def __init__(
         self,
         client: DurableOrchestrationClient,
+        functions: Functions,
         hub: str,
+        page: Page,
+        journal: JournalSource,
+        announce: Callable[[str | None], None],
         *,
         port: int,
         key: str | None,
         host: str,
         public_url: str | None,
     ) -> None:
-        self._asked = (port, key, host, public_url)
+        self._asked = (port, key, host, public_url, journal.takes_sql)
         self._client = client
+        self._announce = announce
         self.key = _checked_key(secrets.token_urlsafe(32) if key is None else key, host)
         public = None if public_url is None else _checked_url(public_url)
         self._socket = _listening(host, port)
@@ -64,12 +73,14 @@ class Server(Displayed):
         self.address = Address(self.url, hub, self.key)
         entrance = Entrance(self.port, _names(host), host in WILDCARDS, public, hub, self.key)
         self._closing = asyncio.Event()
-        self._uvicorn = _Uvicorn(_configured(make_app(client, entrance, self._closing)))
+        app = make_app(client, functions, entrance, self._closing, page, journal)
+        self._uvicorn = _Uvicorn(_configured(app))
         self._ended = threading.Event()  # a thread that was joined by who was interrupted passes for ended
         self._thread = threading.Thread(target=self._run, name="durablenb-http", daemon=True)
         self._thread.start()
         self._uvicorn.is_up.wait()
         client.address = self.address
+        announce(self.url)
 
     def _run(self) -> None:
         try:
@@ -77,6 +88,14 @@ class Server(Displayed):
         finally:
             self._uvicorn.is_up.set()
             self._ended.set()
+
+    @property
+    def page_url(self) -> str:
+        """The URL that opens the page without asking for the key: it is in it.
+
+        It stands behind the ``#``, which a browser sends to nobody; the page takes it out of the address.
+        """
+        return f"{self.url}/#code={quote(self.key, safe='')}" if self.key else f"{self.url}/"
 
     @property
     def is_open(self) -> bool:
@@ -87,9 +106,11 @@ class Server(Displayed):
         """Return what an instance can be managed with, by Azure's names; the key is in each of them."""
         return self.address.management_urls(instance_id)
 
-    def was_asked_for(self, port: int, key: str | None, host: str, public_url: str | None) -> bool:
+    def was_asked_for(
+        self, port: int, key: str | None, host: str, public_url: str | None, takes_sql: bool
+    ) -> bool:
         """Whether it is open and was made with these arguments."""
-        return self.is_open and self._asked == (port, key, host, public_url)
+        return self.is_open and self._asked == (port, key, host, public_url, takes_sql)
 
     def wait(self) -> None:
         """Wait until it is closed."""
@@ -104,6 +125,7 @@ class Server(Displayed):
             self._ended.wait(CLOSING_SECONDS + 2)
         if self._client.address is self.address:
             self._client.address = None
+            self._announce(None)
 
     def __enter__(self) -> Self:
         return self
@@ -115,6 +137,7 @@ class Server(Displayed):
         rows = [("address", self.url), ("hub", self.address.hub)]
         if self.is_open:
             rows.append(("key", "in server.key" if self.key else "none: everybody on this machine is let in"))
+            rows.append(("page", "the address in a browser; server.page_url has the key in it"))
         return Card(repr(self), "Server", tuple(rows))
 
     def __repr__(self) -> str:

@@ -7,6 +7,18 @@ from datetime import datetime
 from typing import Protocol
 
 
+class Alarms(Protocol):
+    """What else than orchestrations goes by a hub's clock: the timers of function apps."""
+
+    def next_due(self) -> datetime | None:
+        """When the next one is due; None if none is."""
+        ...
+
+    def settle(self) -> None:
+        """Waits until all that is due by now has been done."""
+        ...
+
+
 class Clock(Protocol):
     """Time, as the engine sees it. All times are aware, UTC."""
 

@@ -20,6 +20,7 @@ from durablenb.model.events import (
     TaskScheduled,
     TimerCreated,
 )
+from durablenb.model.imports import Import, KeptBlob
 from durablenb.model.logs import LogLine
 from durablenb.model.plain import Plain, plain
 from durablenb.model.source import Source
@@ -42,6 +43,27 @@ class Record(NamedTuple):
     instance_id: str
     execution_id: str
     event: Event
+
+
+class Parcel(NamedTuple):
+    """Whole histories from elsewhere, with all that belongs to them.
+
+    Parameters
+    ----------
+    records
+        The events, oldest first; their `seq` counts from 1.
+    blobs
+        What their values refer to.
+    sources
+        Hash and text of the code that they began with.
+    lines
+        What was printed, oldest first.
+    """
+
+    records: Sequence[Record]
+    blobs: Sequence[KeptBlob] = ()
+    sources: Sequence[tuple[str, str]] = ()
+    lines: Sequence[LogLine] = ()
 
 
 @plain
@@ -117,6 +139,18 @@ class Store(Protocol):
         """Writes all of these lines of logs, or none."""
         ...
 
+    def take_in(self, parcel: Parcel, imports: Sequence[Import], after: int) -> None:
+        """Writes all of a parcel or nothing, its events after a place in the journal; twice does it once."""
+        ...
+
+    def imports(self) -> list[Import]:
+        """What was taken in and not purged since, by id."""
+        ...
+
+    def taken(self, instance_ids: Iterable[str], execution_ids: Iterable[str]) -> tuple[set[str], set[str]]:
+        """Those of these ids of instances and entities that there are, and those of these of executions."""
+        ...
+
     def purge(self, instance_ids: Sequence[str]) -> None:
         """Deletes all events and lines of these instances, and the blobs that no other one refers to."""
         ...
@@ -146,11 +180,11 @@ class Store(Protocol):
         ...
 
     def open_instances(self) -> list[OpenInstance]:
-        """The instances that aren't ended, oldest first."""
+        """The instances that aren't ended, oldest first, without those that were taken in."""
         ...
 
     def open_entities(self) -> list[OpenEntity]:
-        """The entities that have something to do, by their ids."""
+        """The entities that have something to do, by their ids, without those that were taken in."""
         ...
 
     def entity_states(self, instance_ids: Sequence[str] | None) -> dict[str, str]:

@@ -365,7 +365,24 @@ def test_a_file_that_is_only_read_is_gone_through_with_code_that_is_given(tmp_pa
         with df.TaskHub(":memory:", mode="kernel") as other:
             assert other.replay(file.handle("order-3"), with_thanks).fits
             assert not other.replay([file.handle("order-3")], with_limit).fits
+            report = other.replay(file.instances(), with_limit)
+            assert [one.instance_id for one in report] == [f"order-{number}" for number in range(4)]
+            assert [one.instance_id for one in report.misfits] == ["order-3"]
+            assert other.replay(file.instances(name="fulfil")[:3], with_limit).fits
+        assert not file.replay(file.instances("Running"), with_limit).fits
     assert path.read_bytes() == content
+
+
+def test_instances_of_another_hub_are_gone_through_as_that_has_them(hub):
+    filled(hub)
+    with df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock()) as other:
+        filled(other, 1)
+        assert [one.instance_id for one in other.replay(hub.instances(), with_limit).misfits] == ["order-3"]
+        assert len(other.replay(other.instances())) == 1
+        with pytest.raises(
+            df.InstanceNotFoundError, match=r"doesn't know whose .* file\.handle\('order-2'\)"
+        ):
+            other.replay(hub.instances()[2], fulfil)
 
 
 def test_the_last_execution_of_several_is_gone_through(hub):

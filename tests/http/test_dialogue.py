@@ -1,6 +1,7 @@
 """The dialogue of the Durable Functions page, with curl as it is printed there.
 
-There the start goes to a function of the user's own; here to the management API, by the same last words.
+There the start goes to a function of the user's own, as in tests/hosting; here to the management API, by the
+same last words.
 """
 
 import json
@@ -12,6 +13,7 @@ import subprocess
 import httpx
 import pytest
 
+from durablenb.model.address import MANAGEMENT
 from tests.http.conftest import PATIENCE, Served
 
 
@@ -22,16 +24,14 @@ def open_to_all():
     made.close()
 
 
-def said(served, command):
-    """What the command prints; the server that it names is this one.
+def said(server, command, api="/api"):
+    """What the command prints; the server that it names is this one, and `api` where its functions are.
 
     Where there is no curl, as on a slim Debian, the same request is sent without it.
     """
-    there = f"http://localhost:{served.server.port}"
-    for printed in ("https://myfunc.azurewebsites.net/api", "https://myfunc.azurewebsites.net"):
-        command = command.replace(
-            printed, f"{there}/runtime/webhooks/durabletask" if "api" in printed else there
-        )
+    there = f"http://localhost:{server.port}"
+    command = command.replace("https://myfunc.azurewebsites.net/api", there + api)
+    command = command.replace("https://myfunc.azurewebsites.net", there)
     words = shlex.split(command.replace("http://localhost:7071", there))
     if shutil.which("curl"):
         done = subprocess.run([*words, "-s"], capture_output=True, text=True, timeout=PATIENCE, check=True)
@@ -78,14 +78,14 @@ def test_start_poll_and_done(open_to_all):
         return (yield context.wait_for_external_event("Done"))
 
     start = "curl -X POST https://myfunc.azurewebsites.net/api/orchestrators/DoWork"
-    first, headers, body = taken_apart(said(served, f'{start} -H "Content-Length: 0" -i'))
+    first, headers, body = taken_apart(said(served.server, f'{start} -H "Content-Length: 0" -i', MANAGEMENT))
     assert first.startswith("HTTP/1.1 202")
     assert headers["content-type"] == "application/json"
     instances = "https://myfunc.azurewebsites.net/runtime/webhooks/durabletask/instances"
     assert re.search(rf"/runtime/webhooks/durabletask/instances/{body['id']}\?", headers["location"])
 
     poll = f"curl {instances}/{body['id']} -i"
-    first, headers, shown = taken_apart(said(served, poll))
+    first, headers, shown = taken_apart(said(served.server, poll))
     assert first.startswith("HTTP/1.1 202")
     assert headers["location"].endswith(f"/runtime/webhooks/durabletask/instances/{body['id']}")
     assert shown["runtimeStatus"] in ("Pending", "Running")
@@ -93,7 +93,7 @@ def test_start_poll_and_done(open_to_all):
 
     served.hub.client.raise_event(body["id"], "Done", [1, 2])
     served.hub.handle(body["id"]).wait(PATIENCE)
-    first, headers, shown = taken_apart(said(served, poll))
+    first, headers, shown = taken_apart(said(served.server, poll))
     assert first.startswith("HTTP/1.1 200 OK")
     assert "location" not in headers
     assert (shown["runtimeStatus"], shown["output"]) == ("Completed", [1, 2])
@@ -105,7 +105,7 @@ def test_the_approval_event(open_to_all):
         f'curl -d "true" http://localhost:7071/runtime/webhooks/durabletask/instances/{instance_id}'
         '/raiseEvent/ApprovalEvent -H "Content-Type: application/json"'
     )
-    assert said(open_to_all, command) == ""
+    assert said(open_to_all.server, command) == ""
     assert open_to_all.hub.handle(instance_id).result(PATIENCE) == {"approved": True}
 
 

@@ -11,8 +11,10 @@ from durablenb.http import asked
 from durablenb.http.guard import Entrance
 from durablenb.http.operations import OPERATIONS
 from durablenb.model.address import MANAGEMENT
+from durablenb.views.page import HubPage
 from tests.http.conftest import PATIENCE
 
+FILES = sorted(HubPage.paths)
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"]
 PATHS = sorted(
     {
@@ -20,7 +22,9 @@ PATHS = sorted(
         for operation in OPERATIONS
     }
     | {
-        "/",
+        *FILES,
+        "/page/views",
+        "/page/views/session",
         "/openapi.json",
         "/nowhere",
         "/health",
@@ -43,7 +47,15 @@ def key(served):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_without_the_key_nothing_is_let_in_whatever_its_method_and_path(bare, method):
-    assert {bare.request(method, path).status_code for path in PATHS} == {401}
+    paths = set(PATHS) - (set(FILES) if method in ("GET", "HEAD") else set())
+    assert {bare.request(method, path).status_code for path in paths} == {401}
+
+
+@pytest.mark.parametrize(
+    "path", ["/page/page.js/", "/PAGE/page.js", "/page/%70age.js", "/page", "/page/", "/page/live.js/x"]
+)
+def test_the_files_of_the_page_are_let_in_by_their_exact_paths_only(bare, path):
+    assert bare.get(path).status_code == 401
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -212,9 +224,9 @@ def test_the_body_the_url_and_the_head_have_limits(served):
 def test_a_web_socket_is_asked_for_the_key_like_everything_else(served):
     own = f"Host: localhost:{served.server.port}"
     upgrade = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13")
-    assert raw(served, "GET / HTTP/1.1", own, *upgrade).split()[1] == "401"
+    assert raw(served, "GET /page/views HTTP/1.1", own, *upgrade).split()[1] == "401"
     key = f"x-functions-key: {served.server.key}"
-    assert raw(served, "GET / HTTP/1.1", own, key, *upgrade).split()[1] == "404"
+    assert raw(served, "GET /page/views HTTP/1.1", own, key, *upgrade).split()[1] == "405"
 
 
 def test_a_body_that_does_not_arrive_is_not_waited_for(served, monkeypatch):

@@ -104,9 +104,16 @@ def test_what_is_open_goes_on_when_it_is_served_again(serve, number):
     assert again.end()[0] == 0
 
 
+def test_it_says_where_its_page_is(serve):
+    process = serve()
+    assert f"Its page, for a browser: {process.url}/#code={process.key}\n" in process.said
+    assert "<title>" in httpx.get(f"{process.url}/").text
+
+
 def test_the_key_comes_from_the_environment_or_there_is_none(serve):
     given = serve(DURABLENB_KEY="a-key-of-mine")
     assert given.key is None
+    assert "a-key-of-mine" not in given.said
     assert given.ask("GET", "/instances").status_code == 401
     given.key = "a-key-of-mine"
     assert given.ask("GET", "/instances").status_code == 200
@@ -123,7 +130,7 @@ def run(folder, *arguments):
 def test_what_goes_wrong_is_said(tmp_path):
     missing = run(tmp_path, "flows.duckdb", "nowhere.py")
     assert (missing.returncode, missing.stdout) == (1, "")
-    assert "There is no file nowhere.py" in missing.stderr
+    assert "There is no file or folder nowhere.py" in missing.stderr
     (tmp_path / "broken.py").write_text("hub.orchestrator(5)\n")
     broken = run(tmp_path, "flows.duckdb", "broken.py")
     assert broken.returncode == 1

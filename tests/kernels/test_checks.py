@@ -46,3 +46,19 @@ def test_a_helper_of_a_later_cell_is_seen_when_the_orchestrator_first_runs(kerne
         in kernel.tried("_ = hub.run(evening)").printed
     )
     kernel.run("hub.close()")
+
+
+def test_what_only_a_run_shows_stands_under_the_cell_that_waits_for_it_once(kernel: Kernel) -> None:
+    hidden = REGISTER.replace(
+        "datetime.now().hour", 'vars(datetime)["utcnow"].__get__(None, datetime)().hour'
+    )
+    assert kernel.tried(hidden).printed == ""
+    told = """\
+A run found 1 thing in evening.
+  line 11: DNB101 datetime.datetime.utcnow() is called. Take context.current_utc_datetime.
+"""
+    assert kernel.tried("handle = hub.start(evening)\n_ = handle.result()").printed == told
+    assert kernel.tried(hidden).printed == ""
+    assert kernel.tried("_ = hub.run(evening)").printed == ""
+    assert "line 11: DNB101" in kernel.run("str(handle.logs(level='WARNING'))")
+    kernel.run("hub.close()")

@@ -7,10 +7,11 @@ from typing import Any
 from durablenb.model.entities import EntityMetadata
 from durablenb.model.errors import StoreError
 from durablenb.model.events import Event
+from durablenb.model.imports import Import
 from durablenb.model.logs import LogLine
 from durablenb.model.source import Source
 from durablenb.model.status import InstanceState
-from durablenb.ports.store import InstanceQuery, OpenEntity, OpenInstance, Record, Store
+from durablenb.ports.store import InstanceQuery, OpenEntity, OpenInstance, Parcel, Record, Store
 from durablenb.store.memory import MemoryStore
 from tests.simulation.audit import Audit
 from tests.simulation.orchestrators import Crash
@@ -126,6 +127,15 @@ class Disk:
 
     def append_lines(self, said: Sequence[LogLine]) -> None:
         self._alive().append_lines(said)
+
+    def take_in(self, parcel: Parcel, imports: Sequence[Import], after: int) -> None:
+        self._alive().take_in(parcel, imports, after)
+
+    def imports(self) -> list[Import]:
+        return self._readable().imports()
+
+    def taken(self, instance_ids: Iterable[str], execution_ids: Iterable[str]) -> tuple[set[str], set[str]]:
+        return self._readable().taken(instance_ids, execution_ids)
 
     def purge(self, instance_ids: Sequence[str]) -> None:
         fault = self._write_fault()

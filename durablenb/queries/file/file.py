@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +21,7 @@ from durablenb.model.errors import DurableError, InstanceNotFoundError
 from durablenb.model.ids import asked_instance_id
 from durablenb.model.status import DurableOrchestrationStatus, Statuses, status_of, statuses_of
 from durablenb.model.times import aware
-from durablenb.ports.store import InstanceQuery
+from durablenb.ports.store import InstanceQuery, Record
 from durablenb.queries.drawn import DrawnHub
 from durablenb.queries.entities.recorded import EntityReader
 from durablenb.queries.file.recorded import RecordedInstance
@@ -28,7 +30,7 @@ from durablenb.queries.instance.history import History
 from durablenb.queries.instance.logs import Log
 from durablenb.queries.sql import Parameters, query, variables_of
 from durablenb.store.lines import lines_of
-from durablenb.store.statements import LOAD_ONE
+from durablenb.store.statements import LOAD_SINCE, SOURCE
 from durablenb.store.states import states_of
 from durablenb.store.wire import from_row
 
@@ -104,7 +106,7 @@ class HubFile(EntityReader, DrawnHub):
             How many at the most.
         """
         asked = InstanceQuery(name=name, statuses=statuses_of(status), created_from=aware(since), limit=top)
-        return InstanceList(self._statuses(asked))
+        return InstanceList(self._statuses(asked), partial(RecordedInstance, self))
 
     def handle(self, instance_id: str) -> RecordedInstance:
         """Return an instance, to look at its status, history, graph and picture.
@@ -131,10 +133,10 @@ class HubFile(EntityReader, DrawnHub):
         InstanceNotFoundError
             If there is no such instance.
         """
-        rows = sorted(self._ask(LOAD_ONE, [instance_id]), key=itemgetter(0))
-        if not rows:
+        records = self._records(instance_id)
+        if not records:
             raise self._unknown(instance_id)
-        return History(instance_id, [from_row(row).event for row in rows])
+        return History(instance_id, [record.event for record in records])
 
     def logs(self, instance_id: str) -> Log:
         """Return what an instance and its sub-orchestrations printed and logged, oldest first.
@@ -164,6 +166,30 @@ class HubFile(EntityReader, DrawnHub):
         from durablenb.queries.changes.recorded import fitting_of  # what only those need who replay
 
         return fitting_of(self, orchestrator).report(target, orchestrator, status)
+
+    def export(self, what: Any, path: str | os.PathLike[str]) -> int:
+        """Write instances and entities into a JSON or Parquet file; see `TaskHub.export`.
+
+        Parameters
+        ----------
+        what, path
+            As for `TaskHub.export`.
+        """
+        from durablenb.exchange.exporting import export  # what only those need who export
+
+        with self.connection() as connection:
+            return export(connection, what, path, partial(query, connection, parameters=None, variables={}))
+
+    def _records(self, instance_id: str, after: int = 0) -> list[Record]:
+        """Return the events of an instance after a place in the journal."""
+        return [
+            from_row(row) for row in sorted(self._ask(LOAD_SINCE, [instance_id, after]), key=itemgetter(0))
+        ]
+
+    def _source(self, source_hash: str) -> str | None:
+        """Return the source text with this hash, if the file has it."""
+        found = self._ask(SOURCE, [source_hash])
+        return str(found[0][0]) if found else None
 
     def _statuses(self, asked: InstanceQuery) -> list[DurableOrchestrationStatus]:
         return [status_of(state, self._codec.shown) for state in states_of(self._ask, asked)]

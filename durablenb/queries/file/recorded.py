@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
 
-from durablenb.model.errors import DurableError
+from durablenb.model.display import views
+from durablenb.model.errors import DurableError, FunctionNotFoundError
+from durablenb.model.events import Event
 from durablenb.model.status import DurableOrchestrationStatus
 from durablenb.queries.drawn import DrawnInstance
 from durablenb.queries.instance.history import History
 from durablenb.queries.instance.logs import Log
+from durablenb.queries.replays.executions import Executions
 
 if TYPE_CHECKING:
     import duckdb
+    from anywidget import AnyWidget
 
     from durablenb.queries.file.file import HubFile
     from durablenb.queries.instance.picture import Picture
+    from durablenb.queries.replays.replay import Replay
     from durablenb.queries.sequence.diagram import SequenceDiagram
 
 
@@ -70,6 +78,79 @@ class RecordedInstance(DrawnInstance):
         from durablenb.queries.sequence.diagram import SequenceDiagram  # what only pictures need
 
         return SequenceDiagram(self.id, self.history())
+
+    def replay(
+        self, orchestrator: Callable[..., Any] | None = None, *, execution: int | None = None
+    ) -> Replay:
+        """Let code go through the history, and return what it did at each await; see `Handle.replay`.
+
+        Parameters
+        ----------
+        orchestrator
+            The code. A file has source texts, which are never run.
+        execution
+            Which execution, from 1; without it, the newest one.
+
+        Raises
+        ------
+        FunctionNotFoundError
+            If no code is given.
+        InstanceNotFoundError
+            If it was purged.
+        ValueError
+            If there is no such execution.
+        """
+        executions = Executions(self._file._records(self.id))
+        if not executions:
+            raise self._file._unknown(self.id)
+        return self._replay(orchestrator, *executions[len(executions) if execution is None else execution])
+
+    def explore(
+        self, orchestrator: Callable[..., Any] | None = None, *, execution: int | None = None
+    ) -> AnyWidget:
+        """Return a live view that goes through the replays step by step; see `Handle.explore`.
+
+        Parameters
+        ----------
+        orchestrator
+            The code. A file has source texts, which are shown, and never run: without code there is the text
+            alone.
+        execution
+            Which execution, from 1, to begin with; without it, the newest one.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If it was purged.
+        ValueError
+            If there is no such execution.
+        """
+        from durablenb.queries.replays.sight import ExplorerSight
+
+        file = self._file
+        if not self.status():
+            raise file._unknown(self.id)
+        sight = ExplorerSight(
+            self,
+            records=partial(file._records, self.id),
+            replay=partial(self._replay, orchestrator),
+            code=lambda: orchestrator,
+            source=file._source,
+            now=lambda: file.last_written() or datetime.now(UTC),
+        )
+        return cast("AnyWidget", views().explorer(sight, execution))
+
+    def _replay(
+        self, orchestrator: Callable[..., Any] | None, execution_id: str, events: Sequence[Event]
+    ) -> Replay:
+        from durablenb.queries.changes.recorded import replay_of  # what only those need who replay
+
+        name = self.status().name or ""
+        if orchestrator is None:
+            raise FunctionNotFoundError(
+                f"A file has no functions. Define {name!r} as it was, or as you want it to be, and give it."
+            )
+        return replay_of(self._file, (self.id, execution_id), name, events, orchestrator)
 
     def _reader(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
         return self._file.connection()

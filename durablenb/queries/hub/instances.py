@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import overload
 
 from durablenb.model.display import Displayed
 from durablenb.model.status import DurableOrchestrationStatus
+from durablenb.queries.drawn import DrawnInstance
 
 
 class InstanceList(Displayed, Sequence[DurableOrchestrationStatus]):
@@ -17,10 +18,23 @@ class InstanceList(Displayed, Sequence[DurableOrchestrationStatus]):
     ----------
     statuses
         Of each, in order.
+    handle_of
+        Gives the handle of one, where they are from.
     """
 
-    def __init__(self, statuses: Sequence[DurableOrchestrationStatus]) -> None:
+    def __init__(
+        self,
+        statuses: Sequence[DurableOrchestrationStatus],
+        handle_of: Callable[[str], DrawnInstance] | None = None,
+    ) -> None:
         self._statuses = tuple(statuses)
+        self._handle_of = handle_of
+
+    def handles(self) -> list[DrawnInstance] | None:
+        """Return the handles of all of them; None if it isn't known where they are from."""
+        if self._handle_of is None:
+            return None
+        return [self._handle_of(str(status.instance_id)) for status in self._statuses]
 
     @overload
     def __getitem__(self, index: int) -> DurableOrchestrationStatus: ...
@@ -28,7 +42,7 @@ class InstanceList(Displayed, Sequence[DurableOrchestrationStatus]):
     def __getitem__(self, index: slice) -> InstanceList: ...
     def __getitem__(self, index: int | slice) -> DurableOrchestrationStatus | InstanceList:
         if isinstance(index, slice):
-            return InstanceList(self._statuses[index])
+            return InstanceList(self._statuses[index], self._handle_of)
         return self._statuses[index]
 
     def __len__(self) -> int:

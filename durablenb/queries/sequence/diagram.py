@@ -95,7 +95,7 @@ class SequenceDiagram(Displayed):
     def to_mermaid(self) -> str:
         """Return the diagram in Mermaid's language.
 
-        In a Markdown cell, or on GitHub, it is drawn between ```` ```mermaid ```` and ```` ``` ````.
+        A Markdown cell, and GitHub, draw it where it stands in a fenced block of the language ``mermaid``.
         """
         return mermaid_of(self._dialogue, self._parts)
 

@@ -1,0 +1,147 @@
+"""What a hub tells those who look at it from elsewhere: its journal, and what the journal doesn't have."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar
+
+import duckdb
+
+from durablenb.model.logs import LogLine
+from durablenb.queries.changes.forks import forks_of
+from durablenb.queries.entities.queues import queues_of
+from durablenb.queries.instance.waits import Obstacle
+from durablenb.queries.mirror.passages import Passage, passage_of
+from durablenb.queries.networked import answered
+from durablenb.queries.sql import QUERY_ERRORS, Parameters
+from durablenb.store.blobs import FETCH
+from durablenb.store.portable import line_row_of
+from durablenb.store.statements import SOURCE
+
+MARK_SECONDS = 0.05
+"""For which a mark is taken for the last one."""
+
+_MARK = "select max(seq), count(*) from journal"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What an engine knows of an instance or an entity, and the journal doesn't.
+
+    Parameters
+    ----------
+    obstacle
+        What stands in its way, for a picture.
+    reason
+        The same as an error: its type's name, and its text. None if nothing does.
+    is_missing
+        Of an entity, whether its function isn't registered.
+    """
+
+    obstacle: Obstacle = field(default_factory=Obstacle)
+    reason: tuple[str, str] | None = None
+    is_missing: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return asdict(self)
+
+    @staticmethod
+    def from_json(fields: dict[str, Any]) -> Standing:
+        """Return what `as_json` wrote."""
+        found, reason = fields["obstacle"], fields["reason"]
+        obstacle = Obstacle(tuple(found["missing"]), found["held"], found["below"])
+        return Standing(obstacle, reason and (reason[0], reason[1]), bool(fields["is_missing"]))
+
+
+@dataclass(frozen=True)
+class JournalSource:
+    """A hub's journal, as a server asks for it; from any thread.
+
+    Parameters
+    ----------
+    reader
+        Gives the calling thread's connection, for reading.
+    connect
+        Gives a connection of its own, for one query.
+    standing
+        Tells what an engine knows of an instance.
+    lines
+        Gives the lines of an instance's log.
+    now
+        The hub's time.
+    ticks
+        Whether that goes on by itself.
+    takes_sql
+        Whether queries are answered.
+    """
+
+    reader: Callable[[], duckdb.DuckDBPyConnection]
+    connect: Callable[[], duckdb.DuckDBPyConnection]
+    standing: Callable[[str], Standing]
+    lines: Callable[[str], Sequence[LogLine]]
+    now: Callable[[], datetime]
+    ticks: bool = True
+    takes_sql: bool = False
+    token: str = field(default_factory=lambda: secrets.token_hex(8))
+    """Another one for each time that a hub is served: places in the journal are given anew after that."""
+    _marks: _Marks = field(default_factory=lambda: _Marks())
+
+    query_errors: ClassVar[tuple[type[Exception], ...]] = QUERY_ERRORS
+    """What is raised of a query that is wrong."""
+
+    def answer(self, sql: str, parameters: Parameters) -> dict[str, Any]:
+        """Return the answer to a query; see `answered`."""
+        with self.connect() as connection:
+            return answered(connection, sql, parameters)
+
+    def mark(self) -> tuple[Any, ...]:
+        """Return what is another one soon after something was written or purged."""
+        return self._marks.last(lambda: tuple(self.reader().execute(_MARK).fetchall()[0]))
+
+    def passage(self, instance_id: str | None, after: int) -> Passage:
+        """Return what comes after a place in the journal; see `passage_of`."""
+        return passage_of(self.reader(), instance_id, after)
+
+    def beside(self, instance_id: str, entity_ids: Sequence[str]) -> dict[str, Any]:
+        """Return what an instance's picture needs of other histories: its forks, the queues of entities."""
+        connection = self.reader()
+        queues = queues_of(connection, entity_ids)
+        return {
+            "forks": list(forks_of(connection, instance_id)),
+            "queues": {entity_id: [one.length, one.locked_by] for entity_id, one in queues.items()},
+        }
+
+    def log(self, instance_id: str) -> list[dict[str, Any]]:
+        """Return what an instance and its sub-orchestrations printed, as JSON values."""
+        return [line_row_of(line) for line in self.lines(instance_id)]
+
+    def blob(self, blob_hash: str) -> bytes | None:
+        """Return a large part of a value; None if there is none of that hash."""
+        found = self.reader().execute(FETCH, [blob_hash]).fetchall()
+        return bytes(found[0][0]) if found else None
+
+    def source(self, source_hash: str) -> str | None:
+        """Return the source text with this hash; None if there is none."""
+        found = self.reader().execute(SOURCE, [source_hash]).fetchall()
+        return str(found[0][0]) if found else None
+
+
+class _Marks:
+    """The last mark, which is read so often and no more, however many wait for another one."""
+
+    def __init__(self) -> None:
+        self._turn = threading.Lock()
+        self._read_at = 0.0
+        self._last: tuple[Any, ...] = ()
+
+    def last(self, read: Callable[[], tuple[Any, ...]]) -> tuple[Any, ...]:
+        with self._turn:
+            if time.monotonic() - self._read_at > MARK_SECONDS:
+                self._last, self._read_at = read(), time.monotonic()
+            return self._last

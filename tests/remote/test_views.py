@@ -1,0 +1,182 @@
+"""What is seen of a remote hub is what is seen where it is, still and live."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import durablenb as df
+from durablenb.remote.hub import RemoteHub
+from durablenb.views.live.widget import LiveView
+from tests.remote.conftest import Served, Wire, serve_still, until
+from tests.views.reading import Page
+from tests.views.scenes import SCENES, STUCK, stage
+
+
+@pytest.fixture(autouse=True)
+def _nothing_goes_wrong_unseen(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    yield
+    assert [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING] == []
+
+
+@contextmanager
+def scene(name: str) -> Iterator[tuple[df.TaskHub, RemoteHub, str]]:
+    """A hub with an instance in some state, the hub as it is seen from elsewhere, and the instance's id."""
+    made = stage()
+    instance_id = SCENES[name](made).id
+    with serve_still(made.hub) as server, df.TaskHub.connect(server.url, "k") as remote:
+        yield made.hub, remote, instance_id
+    made.hub.close()
+
+
+def drawn(view: LiveView) -> dict[str, bytes]:
+    return {name: getattr(view, name) for name in view.REGIONS}
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_an_instance_is_drawn_as_where_it_is(name: str) -> None:
+    with scene(name) as (hub, remote, instance_id):
+        here, there = remote.handle(instance_id), hub.handle(instance_id)
+        assert here._shown() == there._shown()
+        assert here._repr_mimebundle_() == there._repr_mimebundle_()
+        assert here.timeline().equals(there.timeline())
+        assert list(here.graph().nodes(data=True)) == list(there.graph().nodes(data=True))
+        assert str(here.sequence()) == str(there.sequence())
+
+
+@pytest.mark.parametrize("name", ["running", "failed", "fanned", "queued"])
+def test_a_live_view_is_drawn_as_where_it_is(name: str) -> None:
+    with scene(name) as (hub, remote, instance_id):
+        here, there = (one.handle(instance_id).watch(freeze=False) for one in (remote, hub))
+        for tab in here.TABS:
+            for view in (here, there):
+                view.tab = tab
+                view.refresh()
+            assert getattr(here, tab) == getattr(there, tab)
+        assert (here.waits, here.label) == (there.waits, there.label)
+        here.close()
+        there.close()
+
+
+def test_a_hub_and_an_entity_are_drawn_as_where_they_are() -> None:
+    with scene("transferred") as (hub, remote, _):
+        assert remote._shown().fleet == hub._shown().fleet
+        assert list(remote.graph().nodes(data=True)) == list(hub.graph().nodes(data=True))
+        assert list(remote.graph().edges(data=True)) == list(hub.graph().edges(data=True))
+        entity, other = remote.entity("Account", "a"), hub.entity("Account", "a")
+        assert entity._repr_mimebundle_() == other._repr_mimebundle_()
+        live, lively = entity.watch(), other.watch()
+        assert drawn(live) == drawn(lively)
+        whole, wholly = remote.watch(), hub.watch()
+        assert whole.list.instances == wholly.list.instances
+        assert whole.df().equals(wholly.df())
+        for view in (live, lively, whole, wholly):
+            view.close()
+
+
+@pytest.mark.parametrize("name", STUCK)
+def test_what_is_stuck_says_so_elsewhere_too(name: str, tmp_path: Path) -> None:
+    made, handle = STUCK[name](tmp_path / "stuck.duckdb")
+    with serve_still(made.hub) as server, df.TaskHub.connect(server.url, "k") as remote:
+        here = remote.handle(handle.id)
+        assert here._shown() == handle._shown()
+        with pytest.raises((df.NonDeterminismError, df.FunctionNotFoundError)) as error:
+            here.result(20)
+        assert str(error.value) == str(made.hub._engine.machine.lifecycle.obstacles.reason(handle.id))
+    made.hub.close()
+
+
+def test_a_view_follows_and_becomes_the_still_picture_at_the_end(fresh: Served) -> None:
+    handle = fresh.remote.start("approval")
+    view = handle.watch()
+    until(lambda: view.refresh() and "Approval" in Page(view.waits.decode()).text)
+    began = time.monotonic()
+    fresh.hub.client.raise_event(handle.id, "Approval", 1)
+    until(lambda: not view.refresh())
+    assert time.monotonic() - began < 5
+    assert (view.is_frozen, view.note) == (True, "")
+
+
+def test_what_is_asked_for_in_a_view_is_done_at_the_server(fresh: Served) -> None:
+    handle = fresh.remote.start("approval")
+    view = handle.watch(freeze=False)
+    view._heard(view, {"do": "suspend", "fields": {}}, [])
+    assert until(lambda: str(fresh.hub.handle(handle.id).status().runtime_status) == "Suspended")
+    view._heard(view, {"do": "resume", "fields": {}}, [])
+    view._heard(view, {"do": "open", "id": "nobody"}, [])
+    assert view.note == "There is no instance 'nobody'."
+    view.close()
+
+
+def test_a_view_of_the_hub_hears_of_new_instances(fresh: Served) -> None:
+    view = fresh.remote.watch()
+    for number in range(3):
+        fresh.hub.run("echo", number, instance_id=f"new-{number}")
+    until(lambda: view.list.refresh() and "new-2" in Page(view.list.instances.decode()).text)
+    assert view.list.label == "3 instances: 3 Completed"
+    view.close()
+
+
+def test_a_view_says_that_nobody_answers_and_goes_on_when_somebody_does(
+    fresh: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("durablenb.remote.parts.PAUSE", 0.05)
+    wire = Wire(fresh.server.port)
+    fresh.server._uvicorn.config.loaded_app._entrance = _also(fresh, wire.port)
+    with df.TaskHub.connect(f"http://127.0.0.1:{wire.port}", key=fresh.server.key) as remote:
+        view = remote.start("approval", instance_id="a").watch()
+        whole = remote.watch()
+        until(lambda: view.refresh() and "Approval" in Page(view.waits.decode()).text)
+        wire.cut()
+        until(lambda: view.refresh() and "hasn't answered since" in view.note)
+        until(lambda: whole.list.refresh() and "hasn't answered since" in whole.list.note)
+        fresh.hub.client.raise_event("a", "Approval", 1)
+        wire.mend()
+        until(lambda: not view.refresh())
+        assert (view.is_frozen, view.note) == (True, "")
+        until(lambda: whole.list.refresh() and whole.list.note == "")
+        assert remote.handle("a").history() == fresh.hub.handle("a").history()
+        whole.close()
+    wire.close()
+
+
+def _also(fresh: Served, port: int) -> object:
+    """The server's entrance, which may be asked by the wire's port."""
+    return replace(fresh.server._uvicorn.config.loaded_app._entrance, port=port)
+
+
+def test_a_view_whose_server_wants_another_key_stays_as_it_was_and_says_so(fresh: Served) -> None:
+    view = fresh.remote.start("approval").watch()
+    port = fresh.server.port
+    fresh.server.close()
+    fresh.server = fresh.hub.serve(port=port)
+    until(lambda: not view.refresh())
+    assert "doesn't know the key" in view.note
+    assert "Approval" in Page(view.waits.decode()).text
+
+
+def test_a_view_whose_instance_is_purged_stays_as_it_was(fresh: Served) -> None:
+    handle = fresh.remote.start("approval")
+    view = handle.watch(freeze=False)
+    view._heard(view, {"do": "terminate", "fields": {}}, [])
+    view._heard(view, {"do": "purge", "fields": {}}, [])
+    assert "was purged" in view.note
+
+
+def test_an_explorer_goes_through_the_replays_with_code_of_this_process(served: Served) -> None:
+    def doubles(context):
+        values = context.get_input()
+        return (yield context.task_all([context.call_activity("double", value) for value in values]))
+
+    handle = served.remote.start("doubles", [1, 2])
+    handle.wait(20)
+    view = handle.explore(doubles)
+    assert "Completed" in Page(view.head.decode()).text
+    assert str(handle.replay(doubles)) == str(served.hub.handle(handle.id).replay(doubles))
+    view.close()
