@@ -29,6 +29,7 @@ from durablenb.model.status import OrchestrationRuntimeStatus as Status
 from durablenb.queries.drawn import DrawnInstance
 from durablenb.queries.instance.history import History
 from durablenb.queries.instance.logs import Log
+from durablenb.queries.replays.executions import Executions
 from durablenb.remote.client import RemoteClient, known
 from durablenb.remote.link import error_named
 from durablenb.remote.parts import WAIT, Part
@@ -170,19 +171,28 @@ class RemoteHandle(DrawnInstance):
 
         return SequenceDiagram(self.id, self.history())
 
-    def replay(self, orchestrator: Callable[..., Any]) -> Replay:
+    def replay(self, orchestrator: Callable[..., Any], *, execution: int | None = None) -> Replay:
         """Let code of this process go through the history; see `Handle.replay`.
 
         Parameters
         ----------
         orchestrator
             The code: what is registered at the server stays there.
+        execution
+            Which execution, from 1; without it, the newest one.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If it was purged.
+        ValueError
+            If there is no such execution.
         """
         self._part.look()
-        state = self._existing()
-        records = self._part.mirror.records(self.id)
-        events = [one.event for one in records if one.execution_id == state.execution_id]
-        return self._hub._replay(self.id, state.execution_id, state.name, events, orchestrator)
+        name = self._existing().name
+        executions = Executions(self._part.mirror.records(self.id))
+        execution_id, events = executions[len(executions) if execution is None else execution]
+        return self._hub._replay(self.id, execution_id, name, events, orchestrator)
 
     # -- steering --------------------------------------------------------------------------------
 
@@ -232,20 +242,29 @@ class RemoteHandle(DrawnInstance):
         self._existing()
         return LiveInstance(sight, freeze=freeze)
 
-    def explore(self, orchestrator: Callable[..., Any]) -> LiveExplorer:
+    def explore(self, orchestrator: Callable[..., Any], *, execution: int | None = None) -> LiveExplorer:
         """Return a live view that goes through the replays step by step; see `Handle.explore`.
 
         Parameters
         ----------
         orchestrator
             The code: what is registered at the server stays there.
+        execution
+            Which execution, from 1, to begin with; without it, the newest one.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If it was purged.
+        ValueError
+            If there is no such execution.
         """
         from durablenb.remote.sights import explorer_sight_of
         from durablenb.views.live.explorer import LiveExplorer
 
         self._part.look()
         self._existing()
-        return LiveExplorer(explorer_sight_of(self._hub, self.id, orchestrator))
+        return LiveExplorer(explorer_sight_of(self._hub, self.id, orchestrator), execution)
 
     def _sight(self) -> Sight:
         from durablenb.remote.sights import sight_of

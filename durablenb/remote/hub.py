@@ -281,11 +281,10 @@ class RemoteHub(DrawnHub):
         events: Sequence[Event],
         orchestrator: Callable[..., Any],
     ) -> Replay:
-        from durablenb.queries.changes.bench import ReadingBench  # what only those need who replay
-        from durablenb.queries.replays.replay import Replay
+        from durablenb.queries.changes.recorded import replay_of  # what only those need who replay
 
-        bench = ReadingBench(orchestrator, (instance_id, execution_id), self._codec)
-        return Replay(instance_id, name, bench.trace(events), bench.source, bench)
+        ids = (instance_id, execution_id)
+        return replay_of(ids, name, events, orchestrator, self._codec, self._source)
 
     def _reader(self) -> AbstractContextManager[Any]:
         self._part(None).look()

@@ -180,3 +180,25 @@ def test_an_explorer_goes_through_the_replays_with_code_of_this_process(served: 
     assert "Completed" in Page(view.head.decode()).text
     assert str(handle.replay(doubles)) == str(served.hub.handle(handle.id).replay(doubles))
     view.close()
+
+
+def test_each_execution_of_an_orchestration_that_began_anew_is_replayed(served: Served) -> None:
+    def countdown(context):
+        left = context.get_input()
+        yield context.call_activity("double", left)
+        if left > 1:
+            context.continue_as_new(left - 1)
+
+    served.hub.add_orchestrator(countdown)
+    handle = served.remote.start("countdown", 3)
+    handle.wait(20)
+    own = served.hub.handle(handle.id)
+    for number in (1, 2, 3):
+        told = handle.replay(countdown, execution=number)
+        assert str(told) == str(own.replay(countdown, execution=number))
+    assert str(handle.replay(countdown)) == str(handle.replay(countdown, execution=3))
+    view = handle.explore(countdown, execution=2)
+    assert "Continued" in Page(view.head.decode()).text
+    view.close()
+    with pytest.raises(ValueError, match="numbered from 1 to 3"):
+        handle.replay(countdown, execution=4)

@@ -16,11 +16,12 @@ from durablenb.queries.changes.bench import ReadingBench
 from durablenb.queries.changes.fitting import Fitting
 from durablenb.queries.changes.targets import Case, Targets, last_execution
 from durablenb.queries.file.recorded import RecordedInstance
-from durablenb.queries.replays.executions import text_at_start
+from durablenb.queries.replays.executions import TextOf, text_at_start
 from durablenb.queries.replays.replay import Replay
 from durablenb.store.statements import LOAD_MANY
 from durablenb.store.states import Ask, states_of
 from durablenb.store.wire import from_row
+from durablenb.values.codec import ValueCodec
 
 if TYPE_CHECKING:
     from durablenb.queries.file.file import HubFile
@@ -66,7 +67,8 @@ def fitting_of(file: HubFile, orchestrator: Callable[..., Any]) -> Fitting:
         return target.id if isinstance(target, RecordedInstance) and target._file is file else None
 
     def replay(case: Case, events: Sequence[Event], code: Code) -> Replay:
-        return replay_of(file, (case.instance_id, case.execution_id), case.name, events, code.function)
+        ids = (case.instance_id, case.execution_id)
+        return replay_of(ids, case.name, events, code.function, file._codec, file._source)
 
     return Fitting(
         Targets(FileHistories(file._ask), (), own_id),
@@ -78,14 +80,17 @@ def fitting_of(file: HubFile, orchestrator: Callable[..., Any]) -> Fitting:
 
 
 def replay_of(
-    file: HubFile, ids: tuple[str, str], name: str, events: Sequence[Event], orchestrator: Callable[..., Any]
+    ids: tuple[str, str],
+    name: str,
+    events: Sequence[Event],
+    orchestrator: Callable[..., Any],
+    codec: ValueCodec,
+    text_of: TextOf,
 ) -> Replay:
-    """Return the replays of an execution of a file by code that is given.
+    """Return the replays of an execution that is only read, by code that is given.
 
     Parameters
     ----------
-    file
-        Whose execution.
     ids
         The instance's id and the execution's.
     name
@@ -94,8 +99,12 @@ def replay_of(
         The execution's events.
     orchestrator
         The code.
+    codec
+        Reads the values.
+    text_of
+        Gives the source texts that were kept.
     """
     (instance_id, execution_id), history = as_it_was(ids, events)
-    bench = ReadingBench(orchestrator, (instance_id, execution_id), file._codec)
-    began_with = text_at_start(history, file._source, bench.source)
+    bench = ReadingBench(orchestrator, (instance_id, execution_id), codec)
+    began_with = text_at_start(history, text_of, bench.source)
     return Replay(instance_id, name, bench.trace(history), bench.source, bench, began_with=began_with)

@@ -150,7 +150,8 @@ class RecordedInstance(DrawnInstance):
             raise FunctionNotFoundError(
                 f"A file has no functions. Define {name!r} as it was, or as you want it to be, and give it."
             )
-        return replay_of(self._file, (self.id, execution_id), name, events, orchestrator)
+        ids, file = (self.id, execution_id), self._file
+        return replay_of(ids, name, events, orchestrator, file._codec, file._source)
 
     def _reader(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
         return self._file.connection()
