@@ -428,8 +428,7 @@ class Handle(DrawnInstance):
         from durablenb.queries.sql import reader_of
 
         engine, status, history = self._client.engine, self.status(), self._client.history(self.id)
-        is_imported = self.id in engine.machine.lifecycle.imported  # and stays as it was
-        now = history[-1].timestamp if is_imported else engine.clock.now()
+        now = engine.clock.now() if status.imported_from is None else history[-1].timestamp
         ask_queues = partial(queues_of, reader_of(self._client.engine.store))
         forks = forks_of(reader_of(self._client.engine.store), self.id)
         return picture_of(status, history, self._obstacle(), now, ask_queues, forks)
@@ -442,7 +441,8 @@ class Handle(DrawnInstance):
         reason = engine.machine.lifecycle.obstacles.reason(self.id)
         is_missing = self.id.startswith("@") and self.id.split("@")[1] not in engine.registry.entities
         told = None if reason is None else (type(reason).__name__, str(reason))
-        return Standing(self._obstacle(), told, is_missing)
+        known = engine.machine.lifecycle.imported.get(self.id)
+        return Standing(self._obstacle(), told, is_missing, None if known is None else known.origin)
 
     def _obstacle(self) -> Obstacle:
         """Return what stands in the way of the instance, as plain data."""

@@ -133,8 +133,8 @@ class DurableOrchestrationStatus(Displayed):
     -----
     The attributes are those of ``azure.durable_functions``; `version`, `parent_instance_id`, `tags`,
     `scheduled_start_time`, `failure_details`, and for a fork `forked_from` and `forked_at`, the origin's id
-    and the last event of it that is shared, come on top. `history` is filled where `show_history`
-    asks for it.
+    and the last event of it that is shared, and for an imported one `imported_from`, where it came from, come
+    on top. `history` is filled where `show_history` asks for it.
     """
 
     name: str | None = None
@@ -153,6 +153,7 @@ class DurableOrchestrationStatus(Displayed):
     failure_details: FailureDetails | None = None
     forked_from: str | None = None
     forked_at: int | None = None
+    imported_from: str | None = None
 
     def __bool__(self) -> bool:
         return self.created_time is not None
@@ -161,7 +162,8 @@ class DurableOrchestrationStatus(Displayed):
         if not self:
             return "<no such instance>"
         fork = f", forked from {self.forked_from}" if self.forked_from else ""
-        return f"<{self.name} {self.instance_id}: {self.runtime_status}{fork}>"
+        taken = f", imported from {self.imported_from}" if self.imported_from else ""
+        return f"<{self.name} {self.instance_id}: {self.runtime_status}{fork}{taken}>"
 
     def to_json(self) -> dict[str, Any]:
         """The status as the HTTP API shows it; times are ISO 8601, UTC."""
@@ -181,7 +183,11 @@ class DurableOrchestrationStatus(Displayed):
 
 
 def status_of(
-    state: InstanceState, decode: Callable[[str], Any], *, show_input: bool = True
+    state: InstanceState,
+    decode: Callable[[str], Any],
+    *,
+    show_input: bool = True,
+    imported_from: str | None = None,
 ) -> DurableOrchestrationStatus:
     """What a client sees of an instance.
 
@@ -193,6 +199,8 @@ def status_of(
         Makes a value of its text; asked for when the value is first looked at.
     show_input
         Whether the input is there to be looked at.
+    imported_from
+        Where it came from, if it was imported.
     """
 
     def shown(text: str | None) -> Shown | None:
@@ -223,6 +231,7 @@ def status_of(
         failure_details=failure,
         forked_from=state.forked_from,
         forked_at=state.forked_at,
+        imported_from=imported_from,
     )
 
 

@@ -83,7 +83,7 @@ class RemoteHandle(DrawnInstance):
 
     def wait(self, timeout: float | None = None) -> DurableOrchestrationStatus:
         """Wait in the same way, and return the status, whichever it is."""
-        return self._hub._status(self._wait(timeout))
+        return self._hub._status(self._wait(timeout), self._part.standing)
 
     def __await__(self) -> Generator[Any, Any, Any]:
         return self._awaited().__await__()
@@ -281,13 +281,15 @@ class RemoteHandle(DrawnInstance):
         self._part.look()
         state = self._existing()
         events = [one.event for one in self._part.mirror.records(self.id)]
-        status, standing = self._hub._status(state), self._part.standing
+        standing = self._part.standing
+        status = self._hub._status(state, standing)
+        now = self._now() if status.imported_from is None else events[-1].timestamp
         beside = self._hub._beside(self.id)
         return picture_of(
             status,
             events,
             standing.obstacle,
-            self._now(),
+            now,
             lambda ids: self._hub._beside(self.id, ids).queues,
             beside.forks,
         )
@@ -306,7 +308,9 @@ class RemoteHandle(DrawnInstance):
     def _last_status(self) -> DurableOrchestrationStatus:
         """Where it stood when the server was last asked."""
         state = self._part.mirror.state(self.id)
-        return DurableOrchestrationStatus() if state is None else self._hub._status(state)
+        return (
+            DurableOrchestrationStatus() if state is None else self._hub._status(state, self._part.standing)
+        )
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, RemoteHandle):

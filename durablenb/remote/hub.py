@@ -35,6 +35,7 @@ from durablenb.store.statements import ENTITY_STATES, PAYLOADS
 from durablenb.values.codec import ValueCodec
 
 if TYPE_CHECKING:
+    from durablenb.queries.mirror.source import Standing
     from durablenb.queries.replays.replay import Replay
     from durablenb.views.live.hub import LiveHub
 
@@ -264,8 +265,8 @@ class RemoteHub(DrawnHub):
         except InstanceNotFoundError:
             return None
 
-    def _status(self, state: InstanceState) -> DurableOrchestrationStatus:
-        return status_of(state, self._codec.shown)
+    def _status(self, state: InstanceState, standing: Standing) -> DurableOrchestrationStatus:
+        return status_of(state, self._codec.shown, imported_from=standing.imported_from)
 
     def _entity_text(self, entity_id: EntityId) -> str:
         part = self._part(str(entity_id))

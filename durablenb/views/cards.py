@@ -42,7 +42,7 @@ def picture_card(shown: Picture) -> str:
         about.append(plural(shown.executions, "execution"))
     if status.parent_instance_id:
         about.append(f"child of {status.parent_instance_id}")
-    about += fork_words(shown)
+    about += origin_words(shown)
     word = str(status.runtime_status)
     also = () if shown.word == word else (badge(look_of(shown.word)),)
     name = markup("<b>", line(status.name or ""), "</b>")
@@ -61,9 +61,11 @@ def picture_card(shown: Picture) -> str:
     )
 
 
-def fork_words(shown: Picture) -> list[str]:
-    """Return whom an instance was forked from, and which instances were forked from it."""
+def origin_words(shown: Picture) -> list[str]:
+    """Return where an instance came from, and which instances were forked from it."""
     words = []
+    if shown.status.imported_from:
+        words.append(f"imported from {shown.status.imported_from}")
     if shown.status.forked_from:
         words.append(f"forked from {shown.status.forked_from} at event {shown.status.forked_at}")
     if shown.forks:
@@ -149,6 +151,7 @@ def status_card(status: DurableOrchestrationStatus) -> str:
         ("starts at (UTC)", moment(status.scheduled_start_time)),
         ("version", status.version),
         ("child of", status.parent_instance_id),
+        ("imported from", status.imported_from),
         ("forked from", status.forked_from and f"{status.forked_from}, at event {status.forked_at}"),
     ):
         if value:

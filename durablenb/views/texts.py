@@ -12,7 +12,7 @@ from durablenb.queries.hub.instances import InstanceList
 from durablenb.queries.instance.history import History
 from durablenb.queries.instance.picture import Picture
 from durablenb.queries.text import shortened, table_text
-from durablenb.views.cards import fork_words
+from durablenb.views.cards import origin_words
 from durablenb.views.history import shown_runs
 from durablenb.views.waiting import wait_text
 from durablenb.views.words import bare, step_text
@@ -26,7 +26,7 @@ def picture_text(shown: Picture) -> str:
     word = str(status.runtime_status)
     also = "" if shown.word == word else f", {shown.word.lower()}"
     lines = [shortened(f"<{status.name} {status.instance_id}: {word}{also}>", 200)]
-    lines += [shortened(words, 200) for words in fork_words(shown)]
+    lines += [shortened(words, 200) for words in origin_words(shown)]
     lines += [f"waits for {shortened(wait_text(wait), 100)}" for wait in shown.waits[:_MOST]]
     steps = shown.flow.steps
     if steps:

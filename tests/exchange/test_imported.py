@@ -9,6 +9,7 @@ import durablenb as df
 from durablenb.store import lines
 from durablenb.store.duck import DuckStore
 from tests.exchange.orders import COUNTER, Counter, fill, order, register, waiting
+from tests.views.reading import Page
 
 
 @pytest.fixture
@@ -253,6 +254,35 @@ def test_the_origin_stands_beside_each_instance(hub, file):
     assert rows[own.id] is None
     (at,) = hub.sql("select distinct imported from imports").fetchall()[0]
     assert at.replace(tzinfo=UTC) <= datetime.now(UTC)
+
+
+def test_what_is_shown_of_it_says_where_it_came_from(hub, file):
+    handle = hub.handle("open")
+    assert handle.status().imported_from == str(file)
+    assert repr(handle) == f"<waiting open: Running, imported from {file}>"
+    for shown in handle._repr_mimebundle_().values():
+        assert f"imported from {file}" in Page(shown).text
+    assert hub.client.get_status_by(instance_id_prefix="open")[0].imported_from == str(file)
+
+
+def test_a_live_view_of_it_offers_nothing_but_to_purge_it_and_is_the_still_picture_at_once(hub, file):
+    view = hub.handle("open").watch(freeze=False)
+    head, waits = Page(view.head.decode()), Page(view.waits.decode())
+    assert f"imported from {file}" in head.text
+    assert "Purge" in head.text
+    for offer in ("Terminate", "Suspend", "Raise", "Advance"):
+        assert offer not in head.text + waits.text
+    assert view.is_over()
+
+
+def test_a_file_says_where_it_came_from_too(tmp_path, file):
+    with df.TaskHub(tmp_path / "there.duckdb") as hub:
+        hub.import_history(file)
+        hub.add_orchestrator(lambda context: 1, "own")
+        hub.start("own", instance_id="own").wait(20)
+    with df.open_history(tmp_path / "there.duckdb") as there:
+        assert there.handle("open").status().imported_from == str(file)
+        assert there.handle("own").status().imported_from is None
 
 
 def test_a_picture_of_one_that_was_open_ends_where_its_history_does(hub):

@@ -202,3 +202,16 @@ def test_each_execution_of_an_orchestration_that_began_anew_is_replayed(served: 
     view.close()
     with pytest.raises(ValueError, match="numbered from 1 to 3"):
         handle.replay(countdown, execution=4)
+
+
+def test_what_was_imported_says_so_elsewhere_too(tmp_path: Path) -> None:
+    made = stage()
+    SCENES["waiting"](made)
+    made.hub.export(None, tmp_path / "all.json")
+    with df.TaskHub(":memory:") as hub:
+        (own,) = hub.import_history(tmp_path / "all.json")
+        with serve_still(hub) as server, df.TaskHub.connect(server.url, "k") as remote:
+            there = remote.handle(own.id)
+            assert there.status().imported_from == str(tmp_path / "all.json")
+            assert there._repr_mimebundle_() == own._repr_mimebundle_()
+    made.hub.close()

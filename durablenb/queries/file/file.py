@@ -192,7 +192,19 @@ class HubFile(EntityReader, DrawnHub):
         return str(found[0][0]) if found else None
 
     def _statuses(self, asked: InstanceQuery) -> list[DurableOrchestrationStatus]:
-        return [status_of(state, self._codec.shown) for state in states_of(self._ask, asked)]
+        origins = self._origins()
+        return [
+            status_of(state, self._codec.shown, imported_from=origins.get(state.instance_id))
+            for state in states_of(self._ask, asked)
+        ]
+
+    def _origins(self) -> dict[str, str]:
+        """Return where what was imported came from, by ids."""
+        with self.connection() as connection:
+            try:
+                return dict(connection.execute("select instance_id, origin from imported").fetchall())
+            except duckdb.CatalogException:  # a file in which nothing could be imported yet
+                return {}
 
     def _unknown(self, instance_id: object) -> InstanceNotFoundError:
         return InstanceNotFoundError(

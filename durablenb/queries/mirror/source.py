@@ -41,11 +41,14 @@ class Standing:
         The same as an error: its type's name, and its text. None if nothing does.
     is_missing
         Of an entity, whether its function isn't registered.
+    imported_from
+        Where it came from, if it was imported.
     """
 
     obstacle: Obstacle = field(default_factory=Obstacle)
     reason: tuple[str, str] | None = None
     is_missing: bool = False
+    imported_from: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
@@ -56,7 +59,8 @@ class Standing:
         """Return what `as_json` wrote."""
         found, reason = fields["obstacle"], fields["reason"]
         obstacle = Obstacle(tuple(found["missing"]), found["held"], found["below"])
-        return Standing(obstacle, reason and (reason[0], reason[1]), bool(fields["is_missing"]))
+        told = reason and (reason[0], reason[1])
+        return Standing(obstacle, told, bool(fields["is_missing"]), fields["imported_from"])
 
 
 @dataclass(frozen=True)

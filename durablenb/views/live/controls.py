@@ -37,6 +37,8 @@ def head(shown: Picture, clock: Clock, *, can_go_back: bool) -> Markup:
     ]
     if parent:
         parts.append(markup("child of ", button(parent, "open", is_link=True, id=parent)))
+    if status.imported_from:
+        parts.append(line(f"imported from {status.imported_from}", 256))
     if status.forked_from:
         origin = button(status.forked_from, "open", is_link=True, id=status.forked_from)
         parts.append(markup("forked from ", origin, line(f" at event {status.forked_at}")))
@@ -45,8 +47,8 @@ def head(shown: Picture, clock: Clock, *, can_go_back: bool) -> Markup:
     failure = status.failure_details
     return markup(
         row(*(one for one in parts if one)),
-        row(*_actions(word)),
-        clock_row(clock) if shown.waits and clock.can_be_moved else "",
+        row(*(_actions(word) if status.imported_from is None else [_PURGE])),
+        clock_row(clock) if shown.waits and clock.can_be_moved and status.imported_from is None else "",
         failure_table(failure) if failure is not None else "",
     )
 
@@ -70,6 +72,9 @@ def clock_row(clock: Clock) -> Markup:
     )
 
 
+_PURGE = button("Purge", "purge", sure="Really purge")
+
+
 def _actions(word: str) -> list[Markup]:
     if word in ("Running", "Pending"):
         return [
@@ -83,7 +88,7 @@ def _actions(word: str) -> list[Markup]:
         ]
     actions = [
         button("Restart", "restart", sure="Really restart"),
-        button("Purge", "purge", sure="Really purge"),
+        _PURGE,
     ]
     return [button("Rewind", "rewind", sure="Really rewind"), *actions] if word == "Failed" else actions
 
@@ -103,7 +108,7 @@ def waits(shown: Picture) -> str:
                 badge(look_of_wait(wait)),
                 markup("<b>", line(wait_text(wait)), "</b>"),
                 markup(unbroken(since), unbroken(due)),
-                _remedy(wait),
+                _remedy(wait) if shown.status.imported_from is None else "",
             )
         )
     more = row(f"{len(shown.waits) - _MOST:,} more") if len(shown.waits) > _MOST else ""

@@ -170,13 +170,16 @@ class LiveInstance(Acts, LiveView):
             self._status = sight.instance.status()
         if not self._status:
             raise InstanceNotFoundError(f"{sight.instance.id} was purged.")
-        now = sight.clock.now()
+        is_imported = self._status.imported_from is not None
+        now = self._following.events[-1].timestamp if is_imported else sight.clock.now()
         shown = self._following.picture(self._status, sight.obstacle(), now, sight.queues, self._forks)
         return replace(shown, nest=self._nested.within(shown.flow))
 
     def is_over(self) -> bool:
         """Whether the instance has ended."""
         last = self._following.events[-1] if self._following.events else None
+        if self._status is not None and self._status.imported_from is not None:
+            return True  # nothing more will happen to it here
         return isinstance(last, TERMINAL) and not isinstance(last, ContinueAsNew)
 
     def trouble(self) -> str:
