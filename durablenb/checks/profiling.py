@@ -21,16 +21,20 @@ EPISODES = 100
 CALLS = 100_000
 """So many of an episode, whoever makes them: some hundredths of a second."""
 
+DEPTH = 100
+"""How deep calls may be in one another: close to Python's own limit it would be this one that meets it."""
+
 
 class Profile(Listener):
     """Listens by a profile function."""
 
-    __slots__ = ("_is_on", "_left")
+    __slots__ = ("_depth", "_is_on", "_left")
 
     def __init__(self, function: FunctionType, hear: Hear) -> None:
         super().__init__(function, hear)
         self._is_on = False
         self._left = CALLS
+        self._depth = 0
 
     def __enter__(self) -> Self:
         self._is_on = self.codes.episodes < EPISODES and sys.getprofile() is None
@@ -44,12 +48,16 @@ class Profile(Listener):
             sys.setprofile(None)
 
     def _profile(self, frame: FrameType, event: str, called: Any) -> None:
+        if event == "return":
+            self._depth -= 1
         caller = frame if event == "c_call" else frame.f_back if event == "call" else None
         if caller is None:
             return
         self._left -= 1
-        if not self._left:
+        self._depth += event == "call"
+        if not self._left or self._depth > DEPTH:
             sys.setprofile(None)
+            return
         place = id(caller.f_code), caller.f_lasti
         if place in self.codes.heard:
             return
