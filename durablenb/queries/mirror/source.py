@@ -60,7 +60,7 @@ class Standing:
         found, reason = fields["obstacle"], fields["reason"]
         obstacle = Obstacle(tuple(found["missing"]), found["held"], found["below"])
         told = reason and (reason[0], reason[1])
-        return Standing(obstacle, told, bool(fields["is_missing"]), fields["imported_from"])
+        return Standing(obstacle, told, bool(fields["is_missing"]), fields.get("imported_from"))
 
 
 @dataclass(frozen=True)
