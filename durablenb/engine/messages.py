@@ -34,7 +34,7 @@ def refuse(reply: Reply, error: Exception) -> None:
         reply.set_exception(error)
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Start:
     """Start an orchestration; answered with its id."""
 
@@ -48,7 +48,7 @@ class Start:
     reply: Reply = field(default_factory=Promise)
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Raise:
     """Raise an external event; answered with whether somebody open got it."""
 
@@ -58,7 +58,7 @@ class Raise:
     reply: Reply = field(default_factory=Promise)
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Terminate:
     """Terminate an orchestration; answered with whether it was open."""
 
@@ -68,7 +68,7 @@ class Terminate:
     reply: Reply = field(default_factory=Promise)
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Suspend:
     """Suspend an orchestration; answered with whether it was open."""
 
@@ -77,7 +77,7 @@ class Suspend:
     reply: Reply = field(default_factory=Promise)
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Resume:
     """Resume an orchestration; answered with whether it was open."""
 
@@ -86,7 +86,7 @@ class Resume:
     reply: Reply = field(default_factory=Promise)
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Rewind:
     """Rewind a failed orchestration; answered with None."""
 
@@ -95,7 +95,7 @@ class Rewind:
     reply: Reply = field(default_factory=Promise)
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Fork:
     """Begin an instance with another one's past; answered with its id."""
 
@@ -104,7 +104,7 @@ class Fork:
     reply: Reply = field(default_factory=Promise)
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Upgrade:
     """Let instances go on with the code that is registered now; answered with what became of each.
 
@@ -116,7 +116,7 @@ class Upgrade:
     reply: Reply = field(default_factory=Promise)
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Purge:
     """Delete ended instances; answered with the number deleted."""
 
@@ -125,7 +125,7 @@ class Purge:
     reply: Reply = field(default_factory=Promise)
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class TakeIn:
     """Take in whole histories from elsewhere; answered with the ids of all of them.
 
@@ -139,7 +139,7 @@ class TakeIn:
     reply: Reply = field(default_factory=Promise)
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Watch:
     """Answered with the future of an instance's outcome, or None if it ended long ago or never was."""
 
@@ -147,7 +147,7 @@ class Watch:
     reply: Reply = field(default_factory=Promise)
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Registered:
     """A function was registered: what waits for it can go on."""
 
@@ -155,7 +155,7 @@ class Registered:
     name: str
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Finished:
     """An activity ended; without an outcome, it was not run."""
 
@@ -166,19 +166,19 @@ class Finished:
     worker: str | None = None
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Durable:
     """These calls are on disk: they may start."""
 
     works: Sequence[Work]
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Wake:
     """Look around: the time may have changed."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Signal:
     """Ask an entity for an operation; answered when that is on disk."""
 
@@ -189,7 +189,7 @@ class Signal:
     reply: Reply = field(default_factory=Promise)
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class CleanEntities:
     """Delete what is left of entities that don't exist any more; answered with how many there were."""
 

@@ -33,13 +33,13 @@ marks as (
         max(mark) filter (kind >= 10) as halt,
         max(seq) filter (kind = 0) as started_seq,
         max(seq) filter (kind = 8) as custom_seq,
-        arg_max(payload, seq) filter (kind between 2 and 4) as end_payload,
-        arg_max(payload, seq) filter (kind = 8) as custom_payload,
-        arg_max(execution_id, seq) filter (kind = 0) as execution_id,
-        arg_max(name, seq) filter (kind = 0) as name,
-        arg_max(payload, seq) filter (kind = 0) as input,
-        arg_max(coalesce(attributes, '{}'), seq) filter (kind = 0) as attributes,
-        arg_max(timestamp, seq) filter (
+        arg_max(payload, mark) filter (kind between 2 and 4) as end_payload,
+        arg_max(payload, mark) filter (kind = 8) as custom_payload,
+        arg_max(execution_id, mark) filter (kind = 0) as execution_id,
+        arg_max(name, mark) filter (kind = 0) as name,
+        arg_max(payload, mark) filter (kind = 0) as input,
+        arg_max(coalesce(attributes, '{}'), mark) filter (kind = 0) as attributes,
+        arg_max(timestamp, mark) filter (
             kind = 0 and coalesce(try_cast(attributes as json) ->> 'generation', '0') = '0'
         ) as created_time,
         max(timestamp) as last_updated_time
