@@ -5,7 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
+from statistics import median
 from typing import Protocol
+from weakref import WeakKeyDictionary
 
 log = logging.getLogger("durablenb")
 
@@ -14,6 +17,9 @@ INTERVAL = 0.1
 
 SHARE = 0.15
 """Of its time that a view may take for drawing: one that takes long is drawn less often."""
+
+RECENT = 5
+"""Drawings of a view whose median counts: one that took long, because much was new, delays nothing."""
 
 
 class Drawn(Protocol):
@@ -33,6 +39,7 @@ class Beat:
 
     def __init__(self) -> None:
         self._due: dict[Drawn, float] = {}
+        self._took: WeakKeyDictionary[Drawn, deque[float]] = WeakKeyDictionary()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
@@ -76,12 +83,13 @@ class Beat:
             except Exception:  # a picture that can't be drawn is no reason to stop the others
                 log.exception("a live view could not be drawn")
                 goes_on = False
-            took = time.thread_time() - worked  # not the time in which others worked
+            took = self._took.setdefault(view, deque(maxlen=RECENT))
+            took.append(time.thread_time() - worked)  # not the time in which others worked
             with self._lock:
                 if not goes_on:
                     self._due.pop(view, None)
                 elif view in self._due:
-                    self._due[view] = begin + max(INTERVAL, took / SHARE)
+                    self._due[view] = begin + max(INTERVAL, median(took) / SHARE)
 
 
 beat = Beat()
