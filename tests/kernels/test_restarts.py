@@ -102,8 +102,8 @@ def test_cells_may_be_run_again_in_any_order(kernel: Kernel) -> None:
 
 def test_it_says_which_cells_it_waits_for_and_goes_on_by_itself(kernel: Kernel) -> None:
     begin(kernel, "s")
-    (kernel.folder / "go-s").touch()
     kernel.restart()
+    (kernel.folder / "go-s").touch()
     kernel.run(HUB)
     kernel.run("handle = hub.handle('s')")
     for cell in ("crunch", "factor", "season", "ship"):
@@ -126,9 +126,9 @@ def test_it_says_which_cells_it_waits_for_and_goes_on_by_itself(kernel: Kernel) 
 
 def test_cells_that_are_never_run_hold_up_only_what_needs_them(kernel: Kernel) -> None:
     begin(kernel, "s")
-    (kernel.folder / "go-s").touch()
     for _ in range(2):
         kernel.restart()
+        (kernel.folder / "go-s").touch()
         kernel.run(HUB)
         kernel.run(CELLS["ship"])
         kernel.run(OTHER)
@@ -143,8 +143,8 @@ def test_cells_that_are_never_run_hold_up_only_what_needs_them(kernel: Kernel) -
 
 def test_functions_may_be_defined_before_the_hub_is_opened(kernel: Kernel) -> None:
     begin(kernel, "s")
-    (kernel.folder / "go-s").touch()
     kernel.restart()
+    (kernel.folder / "go-s").touch()
     for cell in CELLS.values():
         kernel.run(cell.replace("@hub.activity\n", "").replace("@hub.orchestrator\n", ""))
     assert "name 'hub' is not defined" in kernel.tried(CELLS["season"]).error
