@@ -44,6 +44,8 @@ def wait_for_outcome(engine: Engine, instance_id: str, timeout: float | None) ->
     completion = completion_of(engine, instance_id)
     if completion is None:
         return None
+    if not completion.done():
+        seconds_left(instance_id, deadline, timeout)  # who has no time lets none pass
     with waiting(engine):
         while not completion.done():
             seconds = seconds_left(instance_id, deadline, timeout)

@@ -140,6 +140,7 @@ def test_what_is_selected_in_one_view_of_an_instance_is_selected_in_all() -> Non
     stranger = made.done("loop", 2).watch(freeze=False)
     tell(view, "select", key="call 1 1")
     assert other.selected == "call 1 1"
+    other.refresh()
     assert "charge" in text_of(other, "detail")
     assert stranger.selected == ""
 
