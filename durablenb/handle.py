@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from durablenb.queries.instance.waits import Obstacle
     from durablenb.queries.mirror.source import Standing
     from durablenb.queries.replays.replay import Replay
-    from durablenb.queries.sequence.diagram import SequenceDiagram
     from durablenb.views.live.explorer import LiveExplorer
     from durablenb.views.live.instance import LiveInstance
     from durablenb.views.live.sight import Sight
@@ -139,20 +138,6 @@ class Handle(DrawnInstance):
         from durablenb.queries.instance.logs import Log
 
         return Log(self.id, self._client.logs(self.id)).only(level=level, task_id=task_id, name=name)
-
-    def sequence(self) -> SequenceDiagram:
-        """Return what the orchestration and its partners said to each other, as a sequence diagram.
-
-        Its `to_mermaid` is the same as text in Mermaid's language.
-
-        Raises
-        ------
-        InstanceNotFoundError
-            If it was purged.
-        """
-        from durablenb.queries.sequence.diagram import SequenceDiagram  # what only pictures need
-
-        return SequenceDiagram(self.id, self._client.history(self.id))
 
     def raise_event(self, event_name: str, event_data: Any = None) -> None:
         """Send an external event; it is kept until the orchestration waits for it.

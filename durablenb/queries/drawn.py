@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from durablenb.queries.instance.history import History
+    from durablenb.queries.sequence.diagram import SequenceDiagram
 
 
 class DrawnInstance(Displayed):
@@ -33,6 +34,20 @@ class DrawnInstance(Displayed):
 
     def _reader(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
         raise NotImplementedError
+
+    def sequence(self) -> SequenceDiagram:
+        """Return what the orchestration and its partners said to each other, as a sequence diagram.
+
+        Its `to_mermaid` is the same as text in Mermaid's language.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If it was purged.
+        """
+        from durablenb.queries.sequence.diagram import SequenceDiagram  # what only pictures need
+
+        return SequenceDiagram(self.id, self.history())
 
     def graph(self, depth: int = 0) -> networkx.DiGraph[Any]:
         """Return the last execution as a graph of its steps, a `networkx.DiGraph`.

@@ -37,7 +37,6 @@ from durablenb.remote.parts import WAIT, Part
 if TYPE_CHECKING:
     from durablenb.queries.instance.picture import Picture
     from durablenb.queries.replays.replay import Replay
-    from durablenb.queries.sequence.diagram import SequenceDiagram
     from durablenb.remote.hub import RemoteHub
     from durablenb.views.live.explorer import LiveExplorer
     from durablenb.views.live.instance import LiveInstance
@@ -164,12 +163,6 @@ class RemoteHandle(DrawnInstance):
     ) -> Log:
         """Return what the instance and its sub-orchestrations printed and logged; see `Handle.logs`."""
         return self._hub._log(self.id).only(level=level, task_id=task_id, name=name)
-
-    def sequence(self) -> SequenceDiagram:
-        """Return what the orchestration and its partners said to each other; see `Handle.sequence`."""
-        from durablenb.queries.sequence.diagram import SequenceDiagram  # what only pictures need
-
-        return SequenceDiagram(self.id, self.history())
 
     def replay(self, orchestrator: Callable[..., Any], *, execution: int | None = None) -> Replay:
         """Let code of this process go through the history; see `Handle.replay`.

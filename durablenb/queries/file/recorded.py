@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from durablenb.queries.file.file import HubFile
     from durablenb.queries.instance.picture import Picture
     from durablenb.queries.replays.replay import Replay
-    from durablenb.queries.sequence.diagram import SequenceDiagram
 
 
 class RecordedInstance(DrawnInstance):
@@ -64,20 +63,6 @@ class RecordedInstance(DrawnInstance):
             If it was purged.
         """
         return self._file.logs(self.id).only(level=level, task_id=task_id, name=name)
-
-    def sequence(self) -> SequenceDiagram:
-        """Return what the orchestration and its partners said to each other, as a sequence diagram.
-
-        Its `to_mermaid` is the same as text in Mermaid's language.
-
-        Raises
-        ------
-        InstanceNotFoundError
-            If it was purged.
-        """
-        from durablenb.queries.sequence.diagram import SequenceDiagram  # what only pictures need
-
-        return SequenceDiagram(self.id, self.history())
 
     def replay(
         self, orchestrator: Callable[..., Any] | None = None, *, execution: int | None = None
