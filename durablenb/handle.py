@@ -413,10 +413,9 @@ class Handle(DrawnInstance):
         from durablenb.queries.sql import reader_of
 
         engine, status, history = self._client.engine, self.status(), self._client.history(self.id)
-        now = engine.clock.now() if status.imported_from is None else history[-1].timestamp
         ask_queues = partial(queues_of, reader_of(self._client.engine.store))
         forks = forks_of(reader_of(self._client.engine.store), self.id)
-        return picture_of(status, history, self._obstacle(), now, ask_queues, forks)
+        return picture_of(status, history, self._obstacle(), engine.clock.now(), ask_queues, forks)
 
     def _standing(self) -> Standing:
         """Return what the engine knows of the instance, or entity, and the journal doesn't."""

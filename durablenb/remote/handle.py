@@ -276,13 +276,12 @@ class RemoteHandle(DrawnInstance):
         events = [one.event for one in self._part.mirror.records(self.id)]
         standing = self._part.standing
         status = self._hub._status(state, standing)
-        now = self._now() if status.imported_from is None else events[-1].timestamp
         beside = self._hub._beside(self.id)
         return picture_of(
             status,
             events,
             standing.obstacle,
-            now,
+            self._now(),
             lambda ids: self._hub._beside(self.id, ids).queues,
             beside.forks,
         )

@@ -273,6 +273,8 @@ def test_a_live_view_of_it_offers_nothing_but_to_purge_it_and_is_the_still_pictu
     for offer in ("Terminate", "Suspend", "Raise", "Advance"):
         assert offer not in head.text + waits.text
     assert view.is_over()
+    hub.clock.advance(hours=1)
+    assert view.still()["text/html"] == hub.handle("open")._repr_mimebundle_()["text/html"]
 
 
 def test_a_file_says_where_it_came_from_too(tmp_path, file):

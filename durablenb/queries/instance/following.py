@@ -19,7 +19,7 @@ from durablenb.model.status import DurableOrchestrationStatus
 from durablenb.queries.entities.queues import Queue
 from durablenb.queries.instance.calls import CallReader
 from durablenb.queries.instance.flow import flow_of
-from durablenb.queries.instance.picture import Picture, known
+from durablenb.queries.instance.picture import Picture, known, moment_of
 from durablenb.queries.instance.steps import Call, Flow, Step
 from durablenb.queries.instance.waits import Obstacle, entities_waited_for, waits_of
 
@@ -85,7 +85,7 @@ class Following:
         queues = ask_queues(entity_ids) if entity_ids else {}
         told = [*self._landmarks, *self.events[-1:]]
         waits = waits_of(told, current, obstacle, queues, status.instance_id or "")
-        episodes, moment = tuple(self._episodes), now if waits else None
+        episodes, moment = tuple(self._episodes), moment_of(status, self.events, now) if waits else None
         events = tuple(self.events)
         return Picture(status, events, flow, tuple(calls), waits, self._executions, episodes, moment, forks)
 

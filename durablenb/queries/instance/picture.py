@@ -105,8 +105,15 @@ def picture_of(
     waits = waits_of(events, current, obstacle, queues, status.instance_id or "")
     executions = sum(type(event) is ExecutionStarted for event in events)
     episodes = tuple(event.timestamp for event in events if type(event) is OrchestratorStarted)
-    moment = now if waits else None
+    moment = moment_of(status, events, now) if waits else None
     return Picture(status, tuple(events), flow, tuple(calls), waits, executions, episodes, moment, forks)
+
+
+def moment_of(
+    status: DurableOrchestrationStatus, events: Sequence[Event], now: datetime | None
+) -> datetime | None:
+    """Return until when what is open lasts: of an imported instance, until the last that is known of it."""
+    return now if status.imported_from is None else events[-1].timestamp
 
 
 def known(call: Call, missing: tuple[str, ...]) -> Call:

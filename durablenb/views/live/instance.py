@@ -170,8 +170,7 @@ class LiveInstance(Acts, LiveView):
             self._status = sight.instance.status()
         if not self._status:
             raise InstanceNotFoundError(f"{sight.instance.id} was purged.")
-        is_imported = self._status.imported_from is not None
-        now = self._following.events[-1].timestamp if is_imported else sight.clock.now()
+        now = sight.clock.now()
         shown = self._following.picture(self._status, sight.obstacle(), now, sight.queues, self._forks)
         return replace(shown, nest=self._nested.within(shown.flow))
 
