@@ -110,7 +110,9 @@ class Host:
         for function in project.functions:
             self._tell_of_foreign(function)
             self._register(function, project.version)
-        self._answering = self._answering | {one.function.name: one for one in answering}
+        known = self._answering | {one.function.name: one for one in answering}
+        ranked = sorted(known.items(), key=lambda item: item[1].route.rank)
+        self._answering = dict(ranked)  # the one that is meant first comes first
         for function, schedule in timed:
             self._add_timer(function, schedule)
 
@@ -206,7 +208,7 @@ class Host:
 
     def _at(self, path: str) -> Iterator[tuple[Answering, dict[str, str]]]:
         """The functions at a path and what they find in it, the one that is meant first."""
-        for one in sorted(self._answering.values(), key=lambda one: one.route.rank):
+        for one in self._answering.values():
             found = one.route.match(path)
             if found is not None:
                 yield one, found

@@ -65,7 +65,8 @@ class Called:
     async def _answer(self, request: Request, methods: Collection[str]) -> Response:
         method = "GET" if request.method == "HEAD" and "HEAD" not in methods else request.method
         if method not in methods:
-            allowed = {"Allow": ", ".join(sorted({*methods, "OPTIONS", *({"HEAD"} & {*methods, "HEAD"})}))}
+            also = {"HEAD"} if "GET" in methods else set()
+            allowed = {"Allow": ", ".join(sorted({*methods, *also, "OPTIONS"}))}
             if method == "OPTIONS":
                 return Response(status_code=204, headers=allowed)
             return error_answer(405, "Method Not Allowed", "The function takes others.", headers=allowed)

@@ -99,6 +99,15 @@ def test_a_method_that_a_function_does_not_take_is_refused_and_the_others_are_na
     assert (head.status_code, head.text, head.headers["content-length"]) == (200, "", "3")
 
 
+def test_who_asks_for_the_head_of_what_is_only_posted_is_told_so(app, serve):
+    @app.route(methods=["POST"])
+    def change(req):
+        return "changed"
+
+    refused = serve(app).http.head("/api/change")
+    assert (refused.status_code, refused.headers["allow"]) == (405, "OPTIONS, POST")
+
+
 def test_of_two_routes_the_one_with_the_fixed_word_answers(app, serve):
     @app.route(route="users/{name}")
     def anybody(req):
