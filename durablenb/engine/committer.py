@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from copy import copy
 from dataclasses import dataclass, field
 from itertools import count
-from queue import Empty, SimpleQueue
+from queue import Empty
 from typing import Any, NamedTuple
 
-from durablenb.engine.locks import Condition, Event
+from durablenb.engine import locks
 from durablenb.engine.messages import answer, refuse
 from durablenb.model.errors import StoreError
 from durablenb.model.imports import Import
@@ -73,11 +72,11 @@ class Committer:
     def __init__(self, store: Store, retry_seconds: float = RETRY_SECONDS) -> None:
         self._store = store
         self._retry_seconds = retry_seconds
-        self._queue: SimpleQueue[Batch | None] = SimpleQueue()
+        self._queue: locks.Queue[Batch | None] = locks.Queue()
         self._unsaved: list[Batch] = []
-        self._thread: threading.Thread | None = None
-        self._stop = Event()
-        self._changed = Condition()
+        self._thread: locks.Thread | None = None
+        self._stop = locks.Event()
+        self._changed = locks.Condition()
         self._numbers = count(1)
         self._submitted = 0  # the last batch's number, as the next one
         self._committed = 0
@@ -96,7 +95,7 @@ class Committer:
 
     def start(self) -> None:
         """Begins to commit in a thread of its own."""
-        self._thread = threading.Thread(target=self._run, name="durablenb-committer", daemon=True)
+        self._thread = locks.Thread(target=self._run, name="durablenb-committer", daemon=True)
         self._thread.start()
 
     def submit(self, batch: Batch) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 from concurrent.futures import Future
 from copy import copy
 from datetime import datetime
@@ -19,6 +18,7 @@ from functools import partial
 from typing import Any
 
 from durablenb.core.registry import Registry
+from durablenb.engine import locks
 from durablenb.engine.committer import Committer
 from durablenb.engine.executors import UNHARMED, Executors, is_worker
 from durablenb.engine.inbox import Inbox
@@ -77,9 +77,9 @@ class Engine:
         self.waiters: set[object] = set()
         self.alarms: Alarms | None = None
         self._inbox = Inbox()
-        self._turn = threading.RLock()
+        self._turn = locks.RLock()
         self._sleeps_until: datetime | None = None
-        self._thread: threading.Thread | None = None
+        self._thread: locks.Thread | None = None
         self._is_threaded = False
         self._is_brought = False
         self._is_stopping = False
@@ -153,7 +153,7 @@ class Engine:
             self.post(message)
             if self._is_stopped:
                 self._inbox.turn_away(_closed)
-            elif not self._is_threaded or threading.current_thread() is self._thread:
+            elif not self._is_threaded or locks.current_thread() is self._thread:
                 self.accept()
         except KeyboardInterrupt:
             message.reply.cancel()  # what was not done by now is not done at all
@@ -187,7 +187,7 @@ class Engine:
         self._is_threaded = True
         self._inbox.is_watched = False
         self.book.is_shown = False
-        self._thread = threading.Thread(target=self._run, name="durablenb-engine", daemon=True)
+        self._thread = locks.Thread(target=self._run, name="durablenb-engine", daemon=True)
         self._thread.start()
 
     @property
@@ -412,7 +412,7 @@ class Engine:
         """Nothing goes on until the disk takes records again."""
         while (failure := self.committer.failure) is not None and not self._is_stopping:
             self._inbox.turn_away(partial(copy, failure))  # it was asked just before the disk was full
-            threading.Event().wait(0.05)
+            locks.Event().wait(0.05)
 
     def _timeout(self) -> float | None:
         due = self.machine.timers.next_due()

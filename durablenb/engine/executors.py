@@ -5,10 +5,10 @@ from __future__ import annotations
 import concurrent.futures
 import threading
 from collections import deque
-from queue import SimpleQueue
 from typing import Any, cast
 
 from durablenb.core.registry import Activity
+from durablenb.engine import locks
 from durablenb.engine.work import invoke
 from durablenb.ports.executor import Executor, Job, Outcome
 
@@ -26,7 +26,7 @@ class Worker(threading.Thread):
 
 def is_worker() -> bool:
     """Whether it is such a thread that asks."""
-    return isinstance(threading.current_thread(), Worker)
+    return isinstance(locks.current_thread(), Worker)
 
 
 class ThreadExecutor:
@@ -40,7 +40,7 @@ class ThreadExecutor:
 
     def __init__(self, size: int = DEFAULT_THREADS) -> None:
         self._size = size
-        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._jobs: locks.Queue[Job | None] = locks.Queue()
         self._threads: list[threading.Thread] = []
 
     def submit(self, job: Job) -> None:

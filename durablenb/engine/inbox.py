@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from queue import Empty, SimpleQueue
+from queue import Empty
 
-from durablenb.engine.locks import Event
+from durablenb.engine import locks
 from durablenb.engine.messages import ClientMessage, Message, refuse
 
 
@@ -13,8 +13,8 @@ class Inbox:
     """Messages that the engine has not taken yet."""
 
     def __init__(self) -> None:
-        self._queue: SimpleQueue[Message] = SimpleQueue()
-        self._news = Event()
+        self._queue: locks.Queue[Message] = locks.Queue()
+        self._news = locks.Event()
         self.is_watched = True
         """Whether somebody may be in `listen`, who takes no messages."""
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from concurrent.futures import Future
 from typing import NamedTuple
 
 from durablenb.core.execution import Execution
-from durablenb.engine.locks import Promise
+from durablenb.engine import locks
 from durablenb.model.events import ExecutionStarted
 from durablenb.model.status import OrchestrationRuntimeStatus
 from durablenb.ports.store import OpenInstance
 
-_watching = threading.Lock()
+_watching = locks.Lock()
 
 
 class Outcome(NamedTuple):
@@ -81,7 +80,7 @@ class Instance:
         """Where its outcome will be, once it is on disk; None if it has been closed. From any thread."""
         with _watching:
             if self.completion is None:
-                self.completion = Promise()
+                self.completion = locks.Promise()
         return None if self.is_closed else self.completion  # whoever closes it looks there afterwards
 
     @property

@@ -1,4 +1,9 @@
-"""Waiting that an interrupt can't leave locked: the stop button may come between any two steps of Python.
+"""What the engine's threads wait with: locks, queues, conditions, events, promises, threads and seconds.
+
+The engine takes all of these from here, and from nowhere else, so that a test can put others in their place
+and decide which thread runs when (`tests/schedules`).
+
+An interrupt can't leave them locked. The stop button may come between any two steps of Python.
 
 `threading.Condition` takes its lock inside of a Python method. An interrupt there, after the lock was taken
 and before ``with`` knows it, leaves it taken for ever, and whoever has to wake the waiting thread waits, too.
@@ -8,11 +13,20 @@ Here ``with`` calls the lock's own methods, which are one step.
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from concurrent.futures import Future
 from concurrent.futures._base import PENDING
 from operator import attrgetter
+from queue import SimpleQueue
 from typing import Any
+
+Lock = threading.Lock
+RLock = threading.RLock
+Queue = SimpleQueue
+Thread = threading.Thread
+current_thread = threading.current_thread
+monotonic = time.monotonic
 
 
 class Condition(threading.Condition):

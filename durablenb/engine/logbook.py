@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import NamedTuple
 
-from durablenb.engine.locks import Event
+from durablenb.engine import locks
 from durablenb.engine.transcript import Transcript, speaking
 from durablenb.model.display import options
 from durablenb.model.logs import LogLine, Said
@@ -69,7 +68,7 @@ class LogBook:
         self._now = now
         self._redact = redact
         self._nudge = nudge
-        self._waiting: deque[LogLine | Event] = deque()
+        self._waiting: deque[LogLine | locks.Event] = deque()
         self._characters = 0
         self._open: dict[Author, Transcript] = {}
         self._written_at = 0.0
@@ -138,7 +137,7 @@ class LogBook:
         """
         if not self._waiting:
             return None
-        seconds = self._written_at + PAUSE_SECONDS - time.monotonic()
+        seconds = self._written_at + PAUSE_SECONDS - locks.monotonic()
         if seconds > 0 and not self._is_urgent:
             return seconds
         self._write()
@@ -148,7 +147,7 @@ class LogBook:
         """Waits until what was printed by now is on disk, as long as that can be waited for."""
         if not self._waiting and not self._is_writing:
             return
-        written = Event()
+        written = locks.Event()
         self._waiting.append(written)
         self._is_urgent = True
         self._nudge()
@@ -173,7 +172,7 @@ class LogBook:
         self._characters = 0
         while self._waiting:
             lines: list[LogLine] = []
-            written: list[Event] = []
+            written: list[locks.Event] = []
             while self._waiting and len(lines) < LINES_AT_ONCE:
                 one = self._waiting.popleft()
                 if isinstance(one, LogLine):
@@ -184,7 +183,7 @@ class LogBook:
             for event in written:
                 event.set()
         self._is_writing = False
-        self._written_at = time.monotonic()
+        self._written_at = locks.monotonic()
 
     def _write_lines(self, lines: Sequence[LogLine]) -> None:
         reason = "they came faster than the disk took them"

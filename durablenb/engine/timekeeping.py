@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import datetime, timedelta
 
+from durablenb.engine import locks
 from durablenb.engine.clocks import VirtualClock
 from durablenb.engine.engine import Engine
 from durablenb.engine.messages import Watch
@@ -164,7 +164,7 @@ class HubClock(Displayed):
             if engine.is_settled():
                 return
             engine.committer.drain()
-            threading.Event().wait(PAUSE_SECONDS)
+            locks.Event().wait(PAUSE_SECONDS)
 
     def _shown(self) -> Card:
         kind = "Virtual clock" if self.can_be_moved else "System clock"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from copy import copy
 from typing import Any
 
+from durablenb.engine import locks
 from durablenb.engine.engine import Engine
 from durablenb.engine.instance import Outcome
 from durablenb.engine.messages import Wake, Watch
@@ -40,7 +40,7 @@ def wait_for_outcome(engine: Engine, instance_id: str, timeout: float | None) ->
     DurableError
         If the instance, or a child of it, can't go on until somebody does something: what.
     """
-    deadline = None if timeout is None else time.monotonic() + timeout
+    deadline = None if timeout is None else locks.monotonic() + timeout
     completion = completion_of(engine, instance_id)
     if completion is None:
         return None
@@ -114,7 +114,7 @@ def seconds_left(instance_id: str, deadline: float | None, timeout: float | None
     """How long to wait before the next look; raises when the time is over."""
     if deadline is None:
         return LOOK_SECONDS
-    left = deadline - time.monotonic()
+    left = deadline - locks.monotonic()
     if left <= 0:
         raise too_late(instance_id, timeout)
     return min(left, LOOK_SECONDS)
