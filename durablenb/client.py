@@ -522,7 +522,7 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         return state
 
     def _status(self, state: InstanceState, *, show_input: bool = True) -> DurableOrchestrationStatus:
-        known = self.engine.machine.lifecycle.imported.get(state.instance_id)
+        known = self.engine.imported(state.instance_id)
         origin = None if known is None else known.origin
         return status_of(state, self._codec.shown, show_input=show_input, imported_from=origin)
 

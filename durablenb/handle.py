@@ -422,22 +422,20 @@ class Handle(DrawnInstance):
         from durablenb.queries.mirror.source import Standing  # what only a server needs
 
         engine = self._client.engine
-        reason = engine.machine.lifecycle.obstacles.reason(self.id)
+        state = engine.runtime_state(self.id)
+        reason, known = state.obstacle, state.imported
         is_missing = self.id.startswith("@") and self.id.split("@")[1] not in engine.registry.entities
         told = None if reason is None else (type(reason).__name__, str(reason))
-        known = engine.machine.lifecycle.imported.get(self.id)
         return Standing(self._obstacle(), told, is_missing, None if known is None else known.origin)
 
     def _obstacle(self) -> Obstacle:
         """Return what stands in the way of the instance, as plain data."""
         from durablenb.queries.instance.waits import Obstacle
 
-        lifecycle = self._client.engine.machine.lifecycle
-        instance = lifecycle.open.get(self.id)
-        found = lifecycle.obstacles.reason(self.id)
-        if instance is None or found is None or isinstance(instance.held, WaitTimeoutError):
+        state = self._client.engine.runtime_state(self.id)
+        held, missing, found = state.held, state.missing, state.obstacle
+        if not state.is_open or found is None or isinstance(held, WaitTimeoutError):
             return Obstacle()  # that it waits for more code is in its history
-        held, missing = instance.held, tuple(sorted(instance.missing))
         below = None if held or missing else str(found)
         return Obstacle(missing, None if held is None else str(held), below)
 

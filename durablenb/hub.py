@@ -733,7 +733,7 @@ class TaskHub(Registering, DrawnHub):
         DurableError
             If it is an activity of this hub that asks for it: it would wait for itself.
         """
-        if not self._is_closing and self._engine.machine.dispatcher.is_running_here:
+        if not self._is_closing and self._engine.is_running_here:
             raise DurableError(
                 "An activity can't close the hub that runs it: it would wait for itself. Close the hub where "
                 "it was opened."

@@ -141,7 +141,7 @@ class Registering:
         self._engine.post(Registered("orchestrator", chosen))
 
     def _tell_of_change(self, name: str, version: str | None) -> None:
-        if any(one.name == name for one in list(self._engine.machine.lifecycle.open.values())):
+        if self._engine.has_open(name):
             from durablenb.upgrading import tell_of_change  # which few cells need
 
             tell_of_change(self.client, name, version)

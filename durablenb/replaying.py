@@ -138,7 +138,7 @@ class Bench(ReadingBench):
 
     def trace(self, events: Sequence[Event]) -> Trace:
         """Let the code go through these events; what it prints is noted, and the hub serves it nothing."""
-        with self._client.engine.machine.episodes.running.looking():
+        with self._client.engine.running.looking():
             return super().trace(events)
 
     def resume(self, events: Sequence[Event]) -> Any:

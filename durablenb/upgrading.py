@@ -57,7 +57,7 @@ def _fitting(client: SyncDurableOrchestrationClient) -> Fitting:
         engine.options.codec,
         partial(_code_of, client),
         partial(_replay_of, client),
-        engine.machine.episodes.running.looking,
+        engine.running.looking,
     )
 
 
@@ -118,21 +118,19 @@ def tell_of_change(client: SyncDurableOrchestrationClient, name: str, version: s
     engine = client.engine
     code = engine.registry.registered(name, version)
     running = [
-        (one, live)
-        for one in list(engine.machine.lifecycle.open.values())
-        if one.name == name and (live := one.execution) is not None
+        (one, history)
+        for one, history in engine.in_memory(name)
         if engine.registry.code(name, one.started.version) == code
     ]
     if code is None or not running:
         return
     cases: list[Case] = []
     events = 0
-    for one, live in sorted(running, key=lambda pair: len(pair[1].history)):
-        history = tuple(live.history)
+    for one, history in sorted(running, key=lambda pair: len(pair[1])):
         events += len(history)
         if cases and events > LOOKED_AT:
             break
-        cases.append(Case(one.id, one.execution_id, name, one.started.version, history))
+        cases.append(Case(one.id, one.execution_id, name, one.started.version, tuple(history)))
     try:
         report = FitReport("open instance", _fitting(client).fits(cases))
     except Exception:  # looking is no reason not to register

@@ -17,6 +17,7 @@ class SystemClock(Displayed):
     """The machine's clock, in UTC."""
 
     stopwatch = staticmethod(time.perf_counter)
+    jumps = False
 
     def now(self) -> datetime:
         """The time."""
@@ -110,6 +111,11 @@ class VirtualClock(Displayed):
     def stopwatch(self) -> Callable[[], float]:
         """Gives its seconds; in another process, the machine's."""
         return _Stopwatch(self)
+
+    @property
+    def jumps(self) -> bool:
+        """Whether it jumps by itself."""
+        return self._autojump
 
     def jump_to(self, moment: datetime) -> bool:
         """Makes it that time, if it jumps by itself."""

@@ -232,14 +232,13 @@ class Commands:
         return CleanEntityStorageResult(len(empty), released)
 
     def _watch(self, message: messages.Watch) -> Future[Any] | None:
-        instance = self._lifecycle.open.get(message.instance_id)
-        if instance is None:
+        if message.instance_id not in self._lifecycle.open:
             if message.instance_id in self._lifecycle.imported:
                 state = self._state(message.instance_id)
                 self._imports.check_wait(message.instance_id, None if state is None else state.status)
             outcome = self._lifecycle.ended.get(message.instance_id)
             return None if outcome is None else _done(outcome)
-        completion = instance.watch()
+        completion = self._lifecycle.watch(message.instance_id)
         messages.answer(message.reply, completion)  # it tells nothing that isn't on disk
         return completion
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from copy import copy
@@ -16,6 +17,8 @@ from durablenb.model.errors import StoreError
 from durablenb.model.imports import Import
 from durablenb.model.source import Source
 from durablenb.ports.store import Parcel, Record, Store
+
+log = logging.getLogger("durablenb")
 
 RETRY_SECONDS = 1.0
 """Between two tries of a commit that failed."""
@@ -52,6 +55,12 @@ class Batch:
         """Whether it is a transaction of its own."""
         return bool(self.purged or self.taken)
 
+    def turn_away(self, error: Exception) -> None:
+        """Refuse those who were to be answered once it is on disk."""
+        for reply, _ in self.replies:
+            refuse(reply, copy(error))
+        self.replies.clear()
+
 
 class Committer:
     """Commits batches in order; the batches that have gathered go into one transaction.
@@ -66,7 +75,9 @@ class Committer:
     Notes
     -----
     A commit that fails is tried again until it works. Until then `failure` says why, and whoever waits
-    for an answer gets that error; the records themselves stay and are written when there is room.
+    for an answer gets that error; the records themselves stay and are written when there is room. Every
+    reply of a batch is answered or refused: also when the thread dies of a mistake, and when a batch comes
+    after the end.
     """
 
     def __init__(self, store: Store, retry_seconds: float = RETRY_SECONDS) -> None:
@@ -83,6 +94,10 @@ class Committer:
         self._records_in = 0
         self._records_out = 0
         self._patience: float | None = None
+        self._end: StoreError | None = None
+        """Why nothing is committed any more."""
+        self.committed_at: float | None = None
+        """When something was committed last, by `locks.monotonic`."""
         self.failure: StoreError | None = None
         self.last_seq = 0
         """The last place taken in the journal, by a record that may have been purged since."""
@@ -104,7 +119,9 @@ class Committer:
         self._queue.put(batch)
         self._submitted = batch.number  # an interrupt before this leaves nobody waiting for nothing
         self._records_in += len(batch.records)
-        if self._records_in - self._records_out > BACKLOG:
+        if self._end is not None:  # looked at after the put: one of the two sides finds the other
+            self._refuse_rest(self._end)
+        if self.backlog > BACKLOG:
             self.drain()
 
     @property
@@ -115,6 +132,11 @@ class Committer:
     def nudge(self) -> None:
         """Lets `when_written` be called soon; from any thread."""
         self._queue.put(_NUDGE)
+
+    @property
+    def backlog(self) -> int:
+        """How many records wait for the disk."""
+        return self._records_in - self._records_out
 
     @property
     def is_idle(self) -> bool:
@@ -162,7 +184,7 @@ class Committer:
                 if not group[0].taken:
                     self._fail(error)
                     return
-                _turn_away(group[0], error)  # nothing hangs on it
+                group[0].turn_away(error)  # nothing hangs on it
             del self._unsaved[: len(group)]
             self._succeed(group)
         self._patience = self.when_written()
@@ -182,10 +204,43 @@ class Committer:
             self._thread = None
         else:
             self.commit()
+        self._end = self._end or StoreError("The hub is closed. Open it again: durablenb.TaskHub(path).")
+        self._refuse_rest(self._end)
         if (failure := self.failure) is not None:
             raise copy(failure)
 
     def _run(self) -> None:
+        try:
+            self._commit_until_stopped()
+        except BaseException as mistake:
+            self._die(mistake)
+
+    def _die(self, mistake: BaseException) -> None:
+        """Nobody waits for a thread that is no more."""
+        self._end = StoreError(
+            f"The journal is written no more because of a mistake in durablenb itself: "
+            f"{type(mistake).__name__}: {mistake}. What is on disk is unharmed. Close the hub and open it "
+            "again, and please report what led to this."
+        )
+        log.error("%s", self._end, exc_info=mistake)
+        with self._changed:
+            self.failure = self._end
+            self._changed.notify_all()
+        self._refuse_rest(self._end)
+
+    def _refuse_rest(self, error: StoreError) -> None:
+        """Refuse those whose batches nobody will commit; from any thread."""
+        for batch in list(self._unsaved):
+            batch.turn_away(error)
+        while True:
+            try:
+                left = self._queue.get_nowait()
+            except Empty:
+                return
+            if left is not None:
+                left.turn_away(error)
+
+    def _commit_until_stopped(self) -> None:
         while self._unsaved or self._receive():
             self.commit()
             if self.failure is not None and self._stop.wait(self._retry_seconds):
@@ -228,6 +283,7 @@ class Committer:
 
     def _succeed(self, group: list[Batch]) -> None:
         self.failure = None
+        self.committed_at = locks.monotonic()
         for batch in group:
             self._records_out += len(batch.records)
             for reply, value in batch.replies:
@@ -242,8 +298,7 @@ class Committer:
 
     def _fail(self, error: StoreError) -> None:
         for batch in self._unsaved:
-            for reply, _ in batch.replies:
-                refuse(reply, copy(error))
+            batch.turn_away(error)
         with self._changed:
             self.failure = error
             self._changed.notify_all()
@@ -252,12 +307,6 @@ class Committer:
 def _unwritable(error: Exception) -> StoreError:
     """A record that no store can take: better said than silent."""
     return StoreError(f"The journal could not be written: {type(error).__name__}: {error}.")
-
-
-def _turn_away(batch: Batch, error: StoreError) -> None:
-    for reply, _ in batch.replies:
-        refuse(reply, copy(error))
-    batch.replies.clear()
 
 
 def _nothing(*_: object) -> None:

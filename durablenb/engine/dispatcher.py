@@ -10,7 +10,6 @@ from durablenb.engine.executors import Executors
 from durablenb.engine.logbook import LogBook
 from durablenb.engine.messages import Finished
 from durablenb.engine.obstacles import Obstacles
-from durablenb.engine.transcript import current
 from durablenb.engine.work import Work
 from durablenb.model.failures import failure_of
 from durablenb.ports.clock import Clock
@@ -132,11 +131,6 @@ class Dispatcher:
     def is_running(self) -> bool:
         """Whether a call was given to an executor and has not ended."""
         return bool(self._running)
-
-    @property
-    def is_running_here(self) -> bool:
-        """Whether it is a call itself that asks."""
-        return current.get() in self._running
 
     def _undefined_name(self, work: Work) -> str | None:
         """After a restart: a name that the activity needs and whose cell has not run yet."""

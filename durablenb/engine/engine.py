@@ -2,9 +2,13 @@
 
     inbox -> machine -> journal -> committer -> answers, calls of activities
 
-The machine belongs to one thread at a time: a thread of the engine's own (`start`), or whoever calls `step`.
-A thread of the hub's own that brings news and finds it free takes the turn itself (`bring`): to hand over to
-another thread costs as much as a step.
+One rule holds for all threads: only the thread that has the turn, a lock, touches the machine. Mostly that
+is a thread of the engine's own (`start`), or the caller of `step`. A thread of the hub's own that brings news
+and finds the turn free takes it (`bring`): a hand-over to another thread costs as much as a step. Clients
+post messages, wait for replies, and look at `completions` and `runtime_state`.
+
+Every reply has an owner that answers or refuses it: the inbox, the machine's journal, the committer. After a
+mistake of durablenb's own the machine is made anew from the journal (`_mend`).
 """
 
 from __future__ import annotations
@@ -20,13 +24,20 @@ from typing import Any
 from durablenb.core.registry import Registry
 from durablenb.engine import locks
 from durablenb.engine.committer import Committer
+from durablenb.engine.completions import Completions
+from durablenb.engine.episodes import Running
 from durablenb.engine.executors import UNHARMED, Executors, is_worker
 from durablenb.engine.inbox import Inbox
+from durablenb.engine.instance import Instance
 from durablenb.engine.logbook import LogBook
 from durablenb.engine.machine import EngineOptions, Machine, World
 from durablenb.engine.messages import ClientMessage, Durable, Finished, Message, Wake, refuse
-from durablenb.model.errors import DurableError, StoreError, WaitTimeoutError
+from durablenb.engine.transcript import current
+from durablenb.engine.work import Work
+from durablenb.model.errors import DurableError, StoreError
 from durablenb.model.events import Event
+from durablenb.model.imports import Import
+from durablenb.model.plain import Plain, plain
 from durablenb.ports.clock import Alarms, Clock
 from durablenb.ports.store import Store
 
@@ -38,11 +49,43 @@ LOOK_SECONDS = 0.1
 LONGEST_SLEEP = 60.0
 """Seconds after which the engine looks at the clock again, which may have been set."""
 
+READ_AGAIN_SECONDS = 1.0
+"""The longest pause before the journal is read again that could not be read."""
+
+MEND_AGAIN_SECONDS = 60.0
+"""A second mistake within this time after the first one stops the hub."""
+
+PATIENCE_SECONDS = 1.0
+"""How long somebody who only looks waits for the turn."""
+
 STOP_SECONDS = 2.0
 """The longest wait for an orchestrator that doesn't come back when the process ends."""
 
 MESSAGES_AT_ONCE = 2_000
 """Messages that are taken before what they changed is acted on."""
+
+
+@plain
+class RuntimeState(Plain):
+    """What the engine knows of an instance or an entity, and the journal doesn't.
+
+    Parameters
+    ----------
+    imported
+        Where it was imported from, if it was.
+    obstacle
+        Why it, or one below it, can't go on.
+    held, missing
+        Why it is held, and the code that it waits for.
+    is_open
+        Whether it is open.
+    """
+
+    imported: Import | None = None
+    obstacle: Exception | None = None
+    held: Exception | None = None
+    missing: tuple[str, ...] = ()
+    is_open: bool = False
 
 
 class Engine:
@@ -78,6 +121,7 @@ class Engine:
         self.alarms: Alarms | None = None
         self._inbox = Inbox()
         self._turn = locks.RLock()
+        self._stop = locks.Event()
         self._sleeps_until: datetime | None = None
         self._thread: locks.Thread | None = None
         self._is_threaded = False
@@ -86,9 +130,24 @@ class Engine:
         self._is_stopped = False
         self._pid = os.getpid()
         self._is_torn = False
+        self._torn_by: BaseException | None = None
+        self._mended_at: float | None = None
         self._defect: DurableError | None = None
+        self._unanswered: dict[Future[Any], float] = {}
+        self.completions = Completions()
+        self.running = Running()
         self._world = World(
-            store, clock, registry, executors, self.committer, self.book, self.post, self.bring, options
+            store,
+            clock,
+            registry,
+            executors,
+            self.committer,
+            self.book,
+            self.post,
+            self.bring,
+            options,
+            self.completions,
+            self.running,
         )
         self.machine = Machine(self._world)
         clock.subscribe(lambda: self.post(Wake()))
@@ -101,7 +160,11 @@ class Engine:
 
     def bring(self, message: Finished | Durable) -> None:
         """As `post`; a thread of the hub's own goes on from here by itself, if it can."""
-        if not (self._is_for_bringer(message) and self._turn.acquire(blocking=False)):
+        if self._is_brought or not self._turn.acquire(blocking=False):
+            self.post(message)
+            return
+        if not self._is_for_bringer(message):
+            self._turn.release()
             self.post(message)
             return
         self._is_brought = True
@@ -112,7 +175,7 @@ class Engine:
             self.machine.start_calls()
         except StoreError:
             pass  # the engine's own thread meets it, too, and waits until it is over
-        except Exception as error:
+        except BaseException as error:
             self._break(error)
         finally:
             is_needed = self._is_needed()
@@ -127,7 +190,7 @@ class Engine:
         Of many activities' ends the engine's own thread takes what has gathered: an episode for each would
         be dear. And the committer is to commit while many calls are started.
         """
-        if self._is_brought or self._is_stopping or self._defect or self.committer.failure:
+        if self._is_stopping or self._is_torn or self._defect or self.committer.failure:
             return False
         if isinstance(message, Durable):
             return self._is_threaded and len(message.works) == 1
@@ -135,12 +198,13 @@ class Engine:
 
     def _is_needed(self) -> bool:
         """Whether the engine's own thread has something to do before it would wake."""
+        if self._is_torn or self._defect is not None:
+            return True
         due = self.machine.timers.next_due()
         return (
             self.machine.has_work
             or self.machine.lifecycle.obstacles.are_names
             or (due is not None and (self._sleeps_until is None or due < self._sleeps_until))
-            or self._defect is not None
         )
 
     def ask(self, message: ClientMessage) -> Future[Any]:
@@ -149,10 +213,14 @@ class Engine:
         if refusal is not None:
             refuse(message.reply, refusal)
             return message.reply
+        self._unanswered[message.reply] = locks.monotonic()
+        message.reply.add_done_callback(self._unanswered.pop)
         try:
             self.post(message)
             if self._is_stopped:
                 self._inbox.turn_away(_closed)
+            elif (defect := self._defect) is not None:  # it came just before
+                self._inbox.turn_away(partial(copy, defect))
             elif not self._is_threaded or locks.current_thread() is self._thread:
                 self.accept()
         except KeyboardInterrupt:
@@ -174,7 +242,7 @@ class Engine:
             )
         if self._is_stopping:
             return _closed()
-        if self.machine.episodes.running.is_here and not self._is_torn:
+        if self.running.is_here and not self._is_torn:
             return DurableError(
                 "An orchestrator can't use the hub that runs it: it would wait for itself. Let an activity "
                 "do it, or use the context: call_sub_orchestrator, continue_as_new, ..."
@@ -193,7 +261,61 @@ class Engine:
     @property
     def open_count(self) -> int:
         """How many instances are open."""
-        return len(self.machine.lifecycle.open)
+        return len(self.completions)
+
+    def obstacle(self, instance_id: str, patience: float = 0) -> Exception | None:
+        """Why an instance, or one below it, can't go on; None if nothing is in its way.
+
+        Parameters
+        ----------
+        instance_id
+            Which one.
+        patience
+            Seconds to wait for a turn that lasts longer. An engine that is at work then has no obstacle to
+            tell of: look again.
+        """
+        return self.runtime_state(instance_id, patience).obstacle
+
+    def runtime_state(self, instance_id: str, patience: float = PATIENCE_SECONDS) -> RuntimeState:
+        """What only the engine knows of an instance, as `obstacle`; from any thread."""
+        imported = self.imported(instance_id)
+        if not self._turn.acquire(timeout=patience):
+            return RuntimeState(imported)
+        try:
+            lifecycle = self.machine.lifecycle
+            instance = lifecycle.open.get(instance_id)
+            reason = lifecycle.obstacles.reason(instance_id)
+            if instance is None:
+                return RuntimeState(imported, reason)
+            return RuntimeState(
+                imported, reason, instance.held, tuple(sorted(instance.missing)), is_open=True
+            )
+        finally:
+            self._turn.release()
+
+    def imported(self, instance_id: str) -> Import | None:
+        """Where an instance was imported from, if it was; from any thread, at once."""
+        return self.machine.lifecycle.imported.get(instance_id)
+
+    def in_memory(self, name: str) -> list[tuple[Instance, list[Event]]]:
+        """The open instances of an orchestrator that are in memory, with their histories."""
+        with self._turn:
+            return [
+                (one, list(one.execution.history))
+                for one in self.machine.lifecycle.open.values()
+                if one.name == name and one.execution is not None
+            ]
+
+    def has_open(self, name: str) -> bool:
+        """Whether an instance of an orchestrator is open."""
+        with self._turn:
+            return any(one.name == name for one in self.machine.lifecycle.open.values())
+
+    @property
+    def is_running_here(self) -> bool:
+        """Whether it is an activity of this hub that asks."""
+        work = current.get()
+        return isinstance(work, Work) and work.dispatcher.book is self.book
 
     @property
     def is_threaded(self) -> bool:
@@ -212,7 +334,7 @@ class Engine:
         StoreError
             If the journal can't be written now.
         """
-        if instance_id not in self.machine.lifecycle.open:
+        if instance_id not in self.completions:
             self.committer.drain()
 
     def stop(self, *, wait: bool) -> None:
@@ -224,6 +346,7 @@ class Engine:
             If the last records could not be written; they were never acknowledged.
         """
         self._is_stopping = True
+        self._stop.set()
         self.machine.dispatcher.is_closing = True
         thread, self._thread = self._thread, None
         self._inbox.is_watched = True
@@ -239,6 +362,7 @@ class Engine:
         finally:
             self._is_stopped = True
             self._inbox.turn_away(_closed)
+            self.completions.reset((), _closed)
             try:
                 self.executors.close(wait=wait)
             finally:
@@ -282,20 +406,19 @@ class Engine:
             self._is_torn = False
 
     def _mend(self) -> None:
-        """After an interrupt in the middle of the engine's own work: begins again with the journal."""
+        """After an interrupt, or a mistake, in the middle of the engine's own work: begin with the journal.
+
+        Those who were to be answered once something is on disk that isn't are refused. Whoever waits for an
+        instance goes on waiting; an interrupt also ends the wait of the thread that it came to.
+        """
         if not self._is_torn:
             return
+        self.machine.abandon(_begun_again(self._torn_by))
         self.committer.drain()
-        waited_for = [one.completion for one in self.machine.lifecycle.open.values() if one.completion]
         self.executors.inline.jobs.clear()
-        self.machine.dispatcher.is_closing = True  # what it has not begun is begun anew
-        self.machine.episodes.unload()
         self._inbox.drop(Durable)  # recovery starts these activities, too
-        interrupted = WaitTimeoutError("The wait ended because the kernel was interrupted. Wait again.")
-        for completion in waited_for:
-            refuse(completion, interrupted)
         self.machine = Machine(self._world)
-        self._is_torn = False
+        self._is_torn, self._torn_by = False, None
 
     def ask_again(self, instance_id: str, facts: list[Event]) -> None:
         """Asks others for what an instance waits for, whose history was copied from another journal."""
@@ -314,10 +437,16 @@ class Engine:
             If the journal can't be written or read now; the next turn goes on from here.
         """
         with self._turn:
+            self._mend()
             self._take_messages()
-            self.machine.advance()
-        if self.waiters:
-            self.jump()
+            try:
+                self.machine.advance()
+            except StoreError:
+                if self.committer.failure is None:  # it is reading that fails
+                    self.machine.flush()
+                raise
+            if self.waiters:
+                self.jump()
 
     def step(self) -> str | None:
         """One unit of work in the caller's thread; says what it was, or None if nothing can be done."""
@@ -331,6 +460,11 @@ class Engine:
                 if not was_torn and UNHARMED in getattr(interrupt, "__notes__", ()):
                     self.machine.flush()
                     self._is_torn = False
+                raise
+            except StoreError:
+                raise
+            except Exception as mistake:
+                self._is_torn, self._torn_by = True, mistake
                 raise
 
     def _step(self) -> str | None:
@@ -348,13 +482,15 @@ class Engine:
 
     def jump(self) -> bool:
         """Moves a virtual clock to the next deadline if nothing else can happen; answers whether."""
-        due = self.machine.timers.next_due()
-        return due is not None and self.is_idle and self.clock.jump_to(due)
+        with self._turn:
+            due = self.machine.timers.next_due()
+            return due is not None and self.is_idle and self.clock.jump_to(due)
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing can happen before time passes or a message comes."""
-        return self.machine.is_idle and self._inbox.is_empty  # last: the last commit may have brought one
+        with self._turn:  # the inbox last: the last commit may have brought a message
+            return self.machine.is_idle and self._inbox.is_empty
 
     def next_due(self) -> datetime | None:
         """When the next timer, start or signal is due; from any thread."""
@@ -370,49 +506,62 @@ class Engine:
     @property
     def can_go_on(self) -> bool:
         """Whether an activity that runs or the passing of time will bring something about."""
-        due = self.machine.timers.next_due()
-        return self.machine.dispatcher.is_running or (
-            due is not None and self.clock.seconds_until(due) is not None
-        )
+        with self._turn:
+            due = self.machine.timers.next_due()
+            return self.machine.dispatcher.is_running or (
+                due is not None and self.clock.seconds_until(due) is not None
+            )
 
     def rest(self, longest: float) -> None:
         """Waits for a message or a deadline, at the most this many seconds."""
-        timeout = self._timeout()
+        with self._turn:
+            timeout = self._timeout()
         self._inbox.listen(longest if timeout is None else min(timeout, longest))
 
     # -- inside ----------------------------------------------------------------------------------
 
     def _run(self) -> None:
+        failures = 0
         while not (self._is_stopping or self._defect):
             try:
                 self._wait()
                 self.turn()
+                failures = 0
             except StoreError:
-                self._wait_for_room()
-            except Exception as error:
+                self._wait_for_store(failures)
+                failures += 1
+            except BaseException as error:
                 self._break(error)
 
-    def _break(self, error: Exception) -> None:
-        """A mistake of the engine's own: nothing goes on."""
-        self._defect = _stopped_by(error)
-        log.exception("%s", self._defect)
+    def _break(self, error: BaseException) -> None:
+        """A mistake of the engine's own: the machine can't be trusted any more; the journal can, once."""
+        now = locks.monotonic()
+        with self._turn:
+            if self._mended_at is None or now - self._mended_at > MEND_AGAIN_SECONDS:
+                self._mended_at, self._is_torn, self._torn_by = now, True, error
+                log.error("%s", _begun_again(error), exc_info=error)
+                return
+            self._defect = _stopped_by(error)
+            log.error("%s", self._defect, exc_info=error)
+            self.machine.abandon(self._defect)
+        self._inbox.turn_away(partial(copy, self._defect))
+        self.completions.reset((), partial(copy, self._defect))
 
     def _wait(self) -> None:
         with self._turn:
-            if self.machine.has_work:
+            if self._is_torn or self.machine.has_work:
                 return
             self._sleeps_until = self.machine.timers.next_due()
             timeout = self._timeout()
-        message = self._inbox.wait(timeout)
-        if message is not None:
-            with self._turn:
-                self.machine.apply(message)
+        self._inbox.wait(timeout)
 
-    def _wait_for_room(self) -> None:
-        """Nothing goes on until the disk takes records again."""
+    def _wait_for_store(self, failures: int) -> None:
+        """Nothing goes on until the disk takes records again, or what can't be read is tried once more."""
+        if self.committer.failure is None:
+            self._stop.wait(min(0.05 * 2 ** min(failures, 10), READ_AGAIN_SECONDS))
         while (failure := self.committer.failure) is not None and not self._is_stopping:
             self._inbox.turn_away(partial(copy, failure))  # it was asked just before the disk was full
-            locks.Event().wait(0.05)
+            self._stop.wait(0.05)
 
     def _timeout(self) -> float | None:
         due = self.machine.timers.next_due()
@@ -427,11 +576,20 @@ class Engine:
 
     def _look_around(self) -> None:
         """All is on disk: whoever waits for that, a clock that may jump for one, goes on."""
-        if self._thread is None or (self.waiters and self.machine.timers):
+        if not self._is_threaded or (self.waiters and self.clock.jumps):
             self.post(Wake())
 
 
-def _stopped_by(error: Exception) -> DurableError:
+def _begun_again(error: BaseException | None) -> DurableError:
+    if error is None:
+        return StoreError("The kernel was interrupted before this was on disk. Nothing of it was done.")
+    return DurableError(
+        f"durablenb made a mistake: {type(error).__name__}: {error}. The hub goes on from its journal. What "
+        "was not on disk by then was not done: ask for it again, and please report what led to this."
+    )
+
+
+def _stopped_by(error: BaseException) -> DurableError:
     return DurableError(
         f"The hub stopped because of a mistake in durablenb itself: {type(error).__name__}: {error}. What is "
         "on disk is unharmed. Close the hub and open it again, and please report what led to this."

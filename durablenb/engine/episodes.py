@@ -12,6 +12,7 @@ from typing import Any
 
 from durablenb.core.execution import Execution
 from durablenb.core.registry import Registry, name_of, not_found
+from durablenb.engine.completions import Completions
 from durablenb.engine.entities import Entities
 from durablenb.engine.executors import UNHARMED
 from durablenb.engine.instance import Instance
@@ -122,6 +123,10 @@ class Episodes:
         Takes calls of activities.
     options
         See `EpisodeOptions`.
+    running
+        Is entered while orchestrators' code runs.
+    completions
+        Where those look who wait for an instance.
     """
 
     def __init__(
@@ -135,6 +140,8 @@ class Episodes:
         book: LogBook,
         offer: Callable[[Work], None],
         options: EpisodeOptions,
+        running: Running,
+        completions: Completions,
     ) -> None:
         self._store = store
         self._journal = journal
@@ -147,9 +154,11 @@ class Episodes:
         self._options = options
         self._loaded: OrderedDict[Instance, int] = OrderedDict()
         self._cached = 0
-        self.running = Running()
+        self.running = running
         self.entities: Entities
-        self.lifecycle = Lifecycle(journal, timers, clock, registry, self.new_execution, self._forget)
+        self.lifecycle = Lifecycle(
+            journal, timers, clock, registry, self.new_execution, self._forget, completions
+        )
 
     def run_queued(self, limit: int | None = None) -> list[Instance]:
         """An episode for each queued instance (`limit` of them); answers which ones."""

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future
 from typing import NamedTuple
 
 from durablenb.core.execution import Execution
-from durablenb.engine import locks
 from durablenb.model.events import ExecutionStarted
 from durablenb.model.status import OrchestrationRuntimeStatus
 from durablenb.ports.store import OpenInstance
-
-_watching = locks.Lock()
 
 
 class Outcome(NamedTuple):
@@ -27,7 +23,6 @@ class Instance:
 
     __slots__ = (
         "__weakref__",
-        "completion",
         "execution",
         "execution_id",
         "has_begun",
@@ -52,7 +47,6 @@ class Instance:
         self.started = started
         self.next_event_id = 1
         self.execution: Execution | None = None
-        self.completion: Future[Outcome] | None = None
         self.pending: set[int] = set()
         self.missing: set[str] = set()
         self.held: Exception | None = None
@@ -75,13 +69,6 @@ class Instance:
         instance.is_recovered = True
         instance.is_suspect = True
         return instance
-
-    def watch(self) -> Future[Outcome] | None:
-        """Where its outcome will be, once it is on disk; None if it has been closed. From any thread."""
-        with _watching:
-            if self.completion is None:
-                self.completion = locks.Promise()
-        return None if self.is_closed else self.completion  # whoever closes it looks there afterwards
 
     @property
     def name(self) -> str:

@@ -77,6 +77,11 @@ class Journal:
             batch, self._batch = self._batch, Batch()
             self._committer.submit(batch)
 
+    def abandon(self, error: Exception) -> None:
+        """Drop what was gathered, and refuse those who were to be answered: it isn't on disk."""
+        batch, self._batch = self._batch, Batch()
+        batch.turn_away(error)
+
     def drain(self) -> None:
         """Hands over what was gathered and waits until it is on disk."""
         self.flush()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -12,9 +13,9 @@ from weakref import WeakValueDictionary
 from durablenb.core.execution import Execution
 from durablenb.core.fold import failure_text
 from durablenb.core.registry import Registry
+from durablenb.engine.completions import Completions
 from durablenb.engine.instance import Instance, Outcome
 from durablenb.engine.journal import Journal
-from durablenb.engine.messages import answer
 from durablenb.engine.obstacles import Obstacles
 from durablenb.engine.timers import Timers
 from durablenb.engine.transcript import SILENCE, speaking
@@ -63,6 +64,8 @@ class Lifecycle:
         Makes the live execution of an instance, or None where its code isn't registered.
     forget
         Called when an instance is closed.
+    completions
+        Where those look who wait for an instance.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class Lifecycle:
         registry: Registry,
         new_execution: Callable[[Instance], Execution | None],
         forget: Callable[[Instance], None],
+        completions: Completions,
     ) -> None:
         self._journal = journal
         self._timers = timers
@@ -80,6 +84,7 @@ class Lifecycle:
         self._registry = registry
         self._new_execution = new_execution
         self._forget = forget
+        self._completions = completions
         self.open: dict[str, Instance] = {}
         self.obstacles = Obstacles(self.open)
         self.ended: OrderedDict[str, Outcome] = OrderedDict()
@@ -144,6 +149,11 @@ class Lifecycle:
         """The instance is open, whatever became of one of its id before."""
         self.open[instance.id] = instance
         self.ended.pop(instance.id, None)
+        self._completions.opened(instance.id)
+
+    def watch(self, instance_id: str) -> Future[Outcome] | None:
+        """Where the outcome of an open instance will be once it is on disk."""
+        return self._completions.watch(instance_id)
 
     def drop_calls(self, instance_id: str) -> None:
         """What a failed orchestration asked for and was not begun yet isn't wanted: it is rewound."""
@@ -189,9 +199,9 @@ class Lifecycle:
             self.ended[instance.id] = outcome
             if len(self.ended) > KEPT_OUTCOMES:
                 self.ended.popitem(last=False)
-        if instance.completion is not None:
-            completion = instance.completion
-            self._journal.afterwards(lambda: answer(completion, outcome))
+        settle = self._completions.closed(instance.id, outcome)
+        if settle is not None:
+            self._journal.afterwards(settle)
         self._tell_parent(instance, fact)
 
     def _continue(self, instance: Instance, fact: ContinueAsNew) -> None:
@@ -209,7 +219,6 @@ class Lifecycle:
             generation=started.generation + 1,
             forked_from=tuple(replace(one, tasks=0, again=()) for one in started.forked_from),
         )
-        successor.completion = instance.completion
         successor.is_recovered = instance.is_recovered
         if ended is not None and ended.custom_status is not None:
             self.arrive(successor, CustomStatusSet, ended.custom_status)

@@ -15,10 +15,11 @@ from typing import Any
 from durablenb.core.registry import Registry
 from durablenb.engine.commands import Commands
 from durablenb.engine.committer import Committer
+from durablenb.engine.completions import Completions
 from durablenb.engine.dispatcher import Dispatcher
 from durablenb.engine.entities import Entities
 from durablenb.engine.entity import Entity
-from durablenb.engine.episodes import EpisodeOptions, Episodes
+from durablenb.engine.episodes import EpisodeOptions, Episodes, Running
 from durablenb.engine.executors import Executors
 from durablenb.engine.forks import Forks
 from durablenb.engine.imports import Imports
@@ -70,6 +71,8 @@ class World(Plain):
     post: Callable[[Message], None]
     bring: Callable[[Finished | Durable], None]
     options: EngineOptions
+    completions: Completions = field(default_factory=Completions)
+    running: Running = field(default_factory=Running)
     seen: set[str] = field(default_factory=set)
 
 
@@ -104,6 +107,8 @@ class Machine:
             world.book,
             self._offer,
             options.episodes,
+            world.running,
+            world.completions,
         )
         self.lifecycle = self.episodes.lifecycle
         self.dispatcher = Dispatcher(
@@ -131,6 +136,7 @@ class Machine:
         for entity in store.open_entities():
             self.entities.adopt(entity)
         self.entities.release_orphans()
+        world.completions.reset(self.lifecycle.open, _not_begun)
 
     # -- what is done ----------------------------------------------------------------------------
 
@@ -236,6 +242,12 @@ class Machine:
             self.journal.afterwards(lambda: self._world.bring(Durable(works)))
         self.journal.flush()
 
+    def abandon(self, why: Exception) -> None:
+        """Stop: what isn't on disk is dropped, and those are refused who wait for it."""
+        self.dispatcher.is_closing = True  # what it has not begun is begun anew
+        self.episodes.unload()
+        self.journal.abandon(why)
+
     # -- where it stands -------------------------------------------------------------------------
 
     @property
@@ -336,6 +348,10 @@ class Machine:
             self.timers.add(start_at, instance, None)
         elif found.has_arrivals or not found.has_begun:
             self.lifecycle.enqueue(instance)
+
+
+def _not_begun() -> DurableError:
+    return InstanceStateError("The instance was not begun after all: the hub began again with its journal.")
 
 
 def _poisonous(instance: Instance, crashes: int) -> DurableError:

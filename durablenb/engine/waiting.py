@@ -93,8 +93,7 @@ def completion_here(engine: Engine, instance_id: str) -> Future[Outcome] | None:
     """Where an instance's outcome will be that is seen to be open without asking the engine's thread."""
     if not engine.is_threaded or engine.refusal() is not None:
         return None
-    instance = engine.machine.lifecycle.open.get(instance_id)
-    return None if instance is None else instance.watch()
+    return engine.completions.watch(instance_id)
 
 
 @contextlib.contextmanager
@@ -102,7 +101,7 @@ def waiting(engine: Engine) -> Iterator[None]:
     """Lets the engine know that somebody waits, so that a virtual clock may jump."""
     waiter = object()
     engine.waiters.add(waiter)
-    if engine.machine.timers:
+    if engine.clock.jumps:
         engine.post(Wake())
     try:
         yield
@@ -146,6 +145,6 @@ def _wait_a_while(engine: Engine, instance_id: str, completion: Future[Any], sec
 
 def check(engine: Engine, instance_id: str) -> None:
     """Raises what stands in the way of an instance, if anything does."""
-    obstacle = engine.refusal() or engine.machine.lifecycle.obstacles.reason(instance_id)
+    obstacle = engine.refusal() or engine.obstacle(instance_id)
     if obstacle is not None:
         raise copy(obstacle)

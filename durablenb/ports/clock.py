@@ -35,6 +35,11 @@ class Clock(Protocol):
         """Gives seconds, of which differences mean something. It may be sent to another process."""
         ...
 
+    @property
+    def jumps(self) -> bool:
+        """Whether it can jump by itself."""
+        ...
+
     def jump_to(self, moment: datetime) -> bool:
         """Makes it that time, if this clock can jump by itself; answers whether it did."""
         ...

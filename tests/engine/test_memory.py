@@ -35,8 +35,7 @@ def test_instances_beyond_the_bound_are_dropped_and_replayed_when_they_go_on():
         engine.ask(Start(f"chain-{number}", "chain", "null")).result()
     loaded = []
     while engine.step() is not None or not engine.is_idle:
-        open_ones = engine.machine.lifecycle.open.values()
-        loaded.append(sum(len(one.execution.history) for one in open_ones if one.execution))
+        loaded.append(sum(len(history) for _, history in engine.in_memory("chain")))
     engine.stop(wait=True)
     assert max(loaded[30:]) <= 50 + 2 * 65  # one more history, and the one that is being run
     states = {record.instance_id: record.event for record in engine.store.journal}

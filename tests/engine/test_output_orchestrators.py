@@ -167,7 +167,7 @@ def test_an_orchestrator_that_is_put_out_of_memory_says_nothing_of_it(capsys):
             engine.ask(Start(name, "parting", "null"))
             while engine.step() is not None:
                 pass
-        assert engine.machine.lifecycle.open["a"].execution is None
+        assert [one.id for one, _ in engine.in_memory("parting")] == ["b"]
         engine.ask(Terminate("b", "", is_recursive=True))
         engine.stop(wait=True)
     finally:
@@ -192,8 +192,9 @@ def test_that_an_instance_is_held_is_said_where_it_always_was(caplog):
         handle = hub.start("main", instance_id="m")
         while hub.step():
             pass
-        hub._engine.machine.episodes.unload()
-        hub._engine.machine.lifecycle.open["m"].execution = None
+        with hub._engine._turn:
+            hub._engine.machine.episodes.unload()
+            hub._engine.machine.lifecycle.open["m"].execution = None
         hub.add_orchestrator(second, "main")
         handle.raise_event("go")
         while hub.step():

@@ -1,14 +1,16 @@
 """A thread that ends an activity goes on with its orchestration itself; all that follows still happens."""
 
-import contextlib
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 
 import durablenb as df
+from durablenb.engine.episodes import Episodes
 from durablenb.engine.executors import Worker
+from durablenb.engine.machine import Machine
 
 
 @pytest.fixture
@@ -69,28 +71,113 @@ def test_many_ends_are_taken_together(hub):
     assert kinds.count("OrchestratorStarted") < 200
 
 
-def test_a_mistake_of_the_engine_stops_the_hub_there_too(hub, monkeypatch):
-    def two(context):
-        yield context.call_activity("echo", 1)
-        yield context.call_activity("echo", 2)
+def plant(monkeypatch, is_due):
+    """A mistake of the engine's own, each time that `is_due` says so."""
+    run = Machine.run_episodes
 
-    hub.add_orchestrator(two)
-    machine = hub._engine.machine
-    run, threads = machine.run_episodes, []
-
-    def broken():
-        if isinstance(threading.current_thread(), Worker):
-            threads.append(threading.current_thread())
+    def broken(machine):
+        if is_due(machine):
             raise LookupError("planted")
-        run()
+        run(machine)
 
-    monkeypatch.setattr(machine, "run_episodes", broken)
-    for _ in range(20):
-        with contextlib.suppress(df.DurableError):
-            hub.run(two)
-    assert threads
+    monkeypatch.setattr(Machine, "run_episodes", broken)
+
+
+def echoes(context):
+    first = yield context.call_activity("echo", 1)
+    second = yield context.call_activity("echo", 2)
+    return [first, second]
+
+
+def test_after_a_mistake_of_the_engine_the_hub_goes_on_from_its_journal(hub, monkeypatch):
+    hub.add_orchestrator(echoes)
+    mistakes = []
+
+    def is_due(_):
+        if isinstance(threading.current_thread(), Worker) and not mistakes:
+            mistakes.append(threading.current_thread())
+            return True
+        return False
+
+    plant(monkeypatch, is_due)
+    handles = [hub.start(echoes) for _ in range(20)]
+    assert [handle.result(60) for handle in handles] == [[1, 2]] * 20
+    assert mistakes
+    assert hub.run(echoes) == [1, 2]
+
+
+def test_what_was_not_on_disk_when_a_mistake_came_is_refused_and_not_done(hub, monkeypatch):
+    hub.add_orchestrator(echoes)
+    mistakes = ["one"]
+    plant(monkeypatch, lambda machine: bool(machine.journal.has_news and mistakes and mistakes.pop()))
+    with pytest.raises(
+        df.DurableError, match=r"durablenb made a mistake: LookupError: planted.*ask for it again"
+    ):
+        hub.start(echoes, instance_id="a")
+    assert hub.instances() == []
+    assert hub.start(echoes, instance_id="a").result(60) == [1, 2]
+
+
+def test_a_second_mistake_at_once_stops_the_hub_and_leaves_nobody_waiting(hub, monkeypatch):
+    hub.add_orchestrator(lambda context: (yield context.wait_for_external_event("never")), name="waits")
+    hub.add_orchestrator(echoes)
+    waits = hub.start("waits")
+    waiter = ThreadPoolExecutor(1)
+    with waiter:
+        waiting = waiter.submit(waits.result)
+        plant(monkeypatch, lambda machine: machine.journal.has_news)
+        for _ in range(2):
+            with pytest.raises(df.DurableError, match="LookupError: planted"):
+                hub.start(echoes)
+        with pytest.raises(df.DurableError, match=r"mistake in durablenb itself: LookupError: planted"):
+            waiting.result(60)
     with pytest.raises(df.DurableError, match=r"mistake in durablenb itself: LookupError: planted"):
-        hub.start(two)
+        hub.start(echoes)
+
+
+def test_in_the_callers_thread_too_the_hub_goes_on_from_its_journal_after_a_mistake(monkeypatch):
+    with df.TaskHub(":memory:", mode="kernel") as hub:
+        hub.add_activity(lambda value: value, "echo")
+        hub.add_orchestrator(echoes)
+        handle = hub.start(echoes)
+        mistakes = ["one"]
+        go_on = Episodes.run_queued
+
+        def broken(episodes, limit=None):
+            if mistakes:
+                raise LookupError(mistakes.pop())
+            return go_on(episodes, limit)
+
+        monkeypatch.setattr(Episodes, "run_queued", broken)
+        with pytest.raises(LookupError):
+            hub.step()
+        assert handle.result() == [1, 2]
+
+
+def test_a_journal_that_can_not_be_read_is_not_read_again_and_again_without_a_pause(hub, monkeypatch):
+    tries = []
+    load = hub._store.load
+
+    def broken(instance_ids):
+        tries.append(instance_ids)
+        raise df.StoreError("planted: a bad sector")
+
+    hub.add_orchestrator(lambda context: (yield context.wait_for_external_event("go")), name="waits")
+    handle = hub.start("waits", instance_id="unread")
+    hub._engine.settle_log()
+    with hub._engine._turn:
+        machine = hub._engine.machine
+        machine.episodes.hold(machine.lifecycle.open["unread"], ValueError("put away"))
+    monkeypatch.setattr(hub._store, "load", broken)
+    handle.resume("")
+    handle.raise_event("go", 7)
+    began = time.monotonic()
+    assert hub.start("waits", instance_id="beside").id == "beside"  # a client need not wait for that
+    while len(tries) < 4:
+        threading.Event().wait(0.01)
+    assert len(tries) < 10 + 20 * (time.monotonic() - began)
+    monkeypatch.setattr(hub._store, "load", load)
+    assert handle.result(60) == 7
 
 
 def test_closing_does_not_wait_for_ever_for_an_orchestrator_that_does_not_come_back():

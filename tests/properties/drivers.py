@@ -178,7 +178,9 @@ class ByEngine:
             while self._work():
                 pass
             self._raise()
-        held = [instance.held for instance in self.engine.machine.lifecycle.open.values() if instance.held]
+        with self.engine._turn:
+            opened = self.engine.machine.lifecycle.open.values()
+            held = [instance.held for instance in opened if instance.held]
         assert all(isinstance(why, WaitTimeoutError) for why in held), held
 
     def results(self) -> dict[str, Any]:
@@ -190,7 +192,8 @@ class ByEngine:
         }
 
     def _raise(self) -> bool:
-        waiting = sorted(self.engine.machine.lifecycle.open)
+        with self.engine._turn:
+            waiting = sorted(self.engine.machine.lifecycle.open)
         for instance_id in waiting:
             for name in EVENTS:
                 self.engine.ask(messages.Raise(instance_id, name, codec.encode(name)))

@@ -91,12 +91,13 @@ def visited(store, all_visits, lives_):
     for steps in lives_:
         for _ in range(steps):
             engine.step()
-        engine.machine.episodes.unload()
+        with engine._turn:
+            engine.machine.episodes.unload()
         engine = opened(store, clock)
     while engine.step() is not None:
         pass
     engine.committer.commit()
-    assert not engine.machine.lifecycle.open, "they wait for each other"
+    assert engine.open_count == 0, "they wait for each other"
     assert not engine.machine.entities._sections
 
 

@@ -29,7 +29,7 @@ def run(all_steps: list[Any], **options: Any) -> ByEngine:
 @given(several)
 def test_what_is_dropped_from_memory_after_each_episode_ends_and_fits_its_history(all_steps):
     dropped = run(all_steps, max_cached_events=1, verify_replay=True)
-    assert not dropped.engine.machine.lifecycle.open
+    assert dropped.engine.open_count == 0
     assert dropped.results().keys() == {str(number) for number in range(len(all_steps))}
 
 
@@ -91,7 +91,7 @@ def test_the_status_is_the_fold_of_the_history(all_steps, count):
     for state in engine.store.states(InstanceQuery()):
         records = engine.store.records(state.instance_id)
         assert state == state_of(state.instance_id, [(r.execution_id, r.event) for r in records])
-        is_open = state.instance_id in engine.engine.machine.lifecycle.open
+        is_open = state.instance_id in engine.engine.completions
         assert is_open == (state.status in (Status.Running, Status.Pending))
 
 

@@ -121,7 +121,8 @@ class AnyEntities(RuleBasedStateMachine):
         with contextlib.suppress(Empty):
             for _ in range(kept):
                 self.store.append(self.engine.committer._queue.get_nowait().records)
-        self.engine.machine.episodes.unload()
+        with self.engine._turn:
+            self.engine.machine.episodes.unload()
         self.engine = self.new_engine()
 
     def ask(self, message, lives_) -> None:

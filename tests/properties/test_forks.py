@@ -82,7 +82,7 @@ def test_a_fork_at_any_event_ends_and_leaves_its_origin_as_it_was(steps):
     for at in places(history):
         runs.fork("0", at, f"at {at}")
     runs.by.run()
-    assert not runs.by.engine.machine.lifecycle.open
+    assert runs.by.engine.open_count == 0
     assert list(runs.by.store.records("0")) == before
 
 

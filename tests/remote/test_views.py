@@ -88,7 +88,7 @@ def test_what_is_stuck_says_so_elsewhere_too(name: str, tmp_path: Path) -> None:
         assert here._shown() == handle._shown()
         with pytest.raises((df.NonDeterminismError, df.FunctionNotFoundError)) as error:
             here.result(20)
-        assert str(error.value) == str(made.hub._engine.machine.lifecycle.obstacles.reason(handle.id))
+        assert str(error.value) == str(made.hub._engine.obstacle(handle.id, patience=10))
     made.hub.close()
 
 

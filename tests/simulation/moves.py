@@ -61,7 +61,7 @@ def back(world: Simulation) -> str:
 
 
 def jump(world: Simulation) -> str:
-    due = world.engine.machine.timers.next_due()
+    due = world.engine.next_due()
     if due is not None:
         world.clock.jump_to(due)
     return f"to {due}"

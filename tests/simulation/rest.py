@@ -69,7 +69,7 @@ def settle(world: Simulation) -> None:
             return
         if done or not world.engine.is_idle:
             continue
-        due = world.engine.machine.timers.next_due()
+        due = world.engine.next_due()
         if due is None:
             return
         world.clock.jump_to(due)
@@ -89,7 +89,7 @@ def _help(world: Simulation, instance: OpenInstance) -> None:
     """Brings what an instance may be waiting for."""
     if instance.is_suspended:
         world.engine.post(messages.Resume(instance.instance_id, "at the end"))
-    held = world.engine.machine.lifecycle.open[instance.instance_id].held
+    held = world.engine.runtime_state(instance.instance_id).held
     if held is not None:
         world.register("orchestrator", instance.started.name)
     if any(getattr(event, "name", None) == "nobody" for event in instance.pending):
@@ -102,7 +102,8 @@ def _help(world: Simulation, instance: OpenInstance) -> None:
 
 def _check_agreement(world: Simulation, found: list[OpenInstance]) -> None:
     """What the engine has in memory is what a new process would find."""
-    live = world.engine.machine.lifecycle.open
+    with world.engine._turn:
+        live = dict(world.engine.machine.lifecycle.open)
     ids = {instance.instance_id for instance in found}
     world.audit.check(live.keys() == ids, "I7", "other instances are open", sorted(live), sorted(ids))
     for instance in found:
@@ -135,7 +136,8 @@ def _check_entities(world: Simulation) -> None:
 
 def _check_reason(world: Simulation, instance: OpenInstance) -> None:
     """An open instance is suspended, or held, or waits for an event or a child."""
-    mine = world.engine.machine.lifecycle.open.get(instance.instance_id)
+    with world.engine._turn:
+        mine = world.engine.machine.lifecycle.open.get(instance.instance_id)
     if mine is None or instance.is_suspended or mine.held is not None:
         return
     children = 0

@@ -68,7 +68,8 @@ def simulate(seed: int, open_store: Callable[[], Store] | None = None, *, is_tra
         with patch.multiple(entities, **simulation.scenario.room):
             return simulation.run()
     finally:
-        simulation.engine.machine.episodes.unload()
+        with simulation.engine._turn:
+            simulation.engine.machine.episodes.unload()
         simulation.disk.close()
 
 
@@ -194,7 +195,8 @@ class Simulation:
     def _crash(self) -> None:
         self.clock.interrupt_in = fate.interrupt_in = 0
         self.clock._listeners.clear()
-        self.engine.machine.episodes.unload()  # a dead process runs no finally blocks
+        with self.engine._turn:
+            self.engine.machine.episodes.unload()  # a dead process runs no finally blocks
         self.executor.forget()
         self.disk.reopen()
         self.registry = full_registry()

@@ -55,7 +55,9 @@ class Lab:
     def renew(self) -> None:
         """Leaves nothing of what was done with it but the time that has passed."""
         engine = self.client.engine
-        for instance_id in list(engine.machine.lifecycle.open):
+        with engine._turn:
+            opened = list(engine.machine.lifecycle.open)
+        for instance_id in opened:
             engine.ask(Terminate(instance_id, "", False)).result(PATIENCE)
         self.settle()
         rows = engine.store.query("select distinct instance_id from journal")

@@ -27,7 +27,8 @@ def waits(context):
 def finished(lab, handle, task_id, outcome):
     """What an executor would report, once more or without having been asked."""
     engine = lab.client.engine
-    instance = engine.machine.lifecycle.open.get(handle.id) or engine.machine.lifecycle.open.get("other")
+    with engine._turn:
+        instance = engine.machine.lifecycle.open.get(handle.id) or engine.machine.lifecycle.open.get("other")
     work = Work(instance, task_id, "slow", "null", engine.options.codec)
     engine.post(Finished(work, outcome, lab.clock.now(), lab.clock.now()))
     lab.settle()
@@ -70,7 +71,9 @@ def test_row_18_a_result_after_the_end_changes_nothing(lab):
     handle = lab.start(waits, instance_id="ended")
     lab.settle()
     engine = lab.client.engine
-    work = Work(engine.machine.lifecycle.open["ended"], 0, "slow", "null", engine.options.codec)
+    with engine._turn:
+        instance = engine.machine.lifecycle.open["ended"]
+    work = Work(instance, 0, "slow", "null", engine.options.codec)
     handle.terminate()
     before = handle.history()
     engine.post(Finished(work, '"late"', None, lab.clock.now()))
