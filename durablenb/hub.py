@@ -20,10 +20,12 @@ from durablenb.client import SyncDurableOrchestrationClient
 from durablenb.core.context import HTTP_ACTIVITY
 from durablenb.core.registry import Activity, Registry, check_limit
 from durablenb.core.versions import VERSION_MATCHES, VersionMatch
+from durablenb.engine import locks
 from durablenb.engine.clocks import SystemClock
-from durablenb.engine.engine import Engine
+from durablenb.engine.engine import STOP_SECONDS, Engine
 from durablenb.engine.episodes import EpisodeOptions
 from durablenb.engine.executors import Executors
+from durablenb.engine.health import Health
 from durablenb.engine.interrupts import uninterrupted
 from durablenb.engine.machine import EngineOptions
 from durablenb.engine.timekeeping import HubClock
@@ -204,6 +206,7 @@ class TaskHub(Registering, DrawnHub):
         self._server: Server | None = None
         self._host: Host | None = None
         self._is_closing = self._is_closed = False
+        self._closing = locks.RLock()
         try:
             self._engine = Engine(self._store, clock, self._registry, executors, options)
         except BaseException:
@@ -228,6 +231,28 @@ class TaskHub(Registering, DrawnHub):
     def clock(self) -> HubClock:
         """What time it is for the hub; a virtual clock can be moved by it."""
         return HubClock(self._engine)
+
+    def health(self) -> Health:
+        """Return the state of the hub's threads, requests and file; it never waits.
+
+        Look at it when something takes longer than it should.
+
+        Returns
+        -------
+        Health
+            ``is_well`` says whether all is as it should be, ``problems`` what isn't and what to do. It is
+            also given by a hub that has stopped or was closed.
+
+        Examples
+        --------
+        >>> import durablenb as df
+        >>> with df.TaskHub(":memory:") as hub:
+        ...     hub.health().is_well
+        True
+        >>> hub.health()
+        <health of a hub: The hub is closed. Open it again: durablenb.TaskHub(path).>
+        """
+        return self._engine.health()
 
     def add_app(self, app: Any) -> None:
         """Register all functions of an app, each in place of one of the same kind and name.
@@ -733,7 +758,9 @@ class TaskHub(Registering, DrawnHub):
         DurableError
             If it is an activity of this hub that asks for it: it would wait for itself.
         """
-        if not self._is_closing and self._engine.is_running_here:
+        if self._engine.is_running_here:
+            if self._is_closing:
+                return  # somebody does it already, and waits for this activity
             raise DurableError(
                 "An activity can't close the hub that runs it: it would wait for itself. Close the hub where "
                 "it was opened."
@@ -741,6 +768,17 @@ class TaskHub(Registering, DrawnHub):
         self._close(wait=True)
 
     def _close(self, *, wait: bool) -> None:
+        """Closes; a second thread that asks for it waits until it is done."""
+        if wait:
+            with self._closing:
+                self._close_once(wait=True)
+        elif self._closing.acquire(timeout=STOP_SECONDS):  # the process ends: it waits for nobody else
+            try:
+                self._close_once(wait=False)
+            finally:
+                self._closing.release()
+
+    def _close_once(self, *, wait: bool) -> None:
         """Closes; after an interrupt in the middle, once more from the start."""
         if self._is_closed:
             return

@@ -27,6 +27,7 @@ from durablenb.engine.committer import Committer
 from durablenb.engine.completions import Completions
 from durablenb.engine.episodes import Running
 from durablenb.engine.executors import UNHARMED, Executors, is_worker
+from durablenb.engine.health import Health, ThreadState, problems
 from durablenb.engine.inbox import Inbox
 from durablenb.engine.instance import Instance
 from durablenb.engine.logbook import LogBook
@@ -132,6 +133,7 @@ class Engine:
         self._is_torn = False
         self._torn_by: BaseException | None = None
         self._mended_at: float | None = None
+        self._mistakes = 0
         self._defect: DurableError | None = None
         self._unanswered: dict[Future[Any], float] = {}
         self.completions = Completions()
@@ -296,6 +298,27 @@ class Engine:
     def imported(self, instance_id: str) -> Import | None:
         """Where an instance was imported from, if it was; from any thread, at once."""
         return self.machine.lifecycle.imported.get(instance_id)
+
+    def health(self) -> Health:
+        """The state of the threads and requests; it waits for nothing, and no lock is taken."""
+        now, committer = locks.monotonic(), self.committer
+        oldest = min(list(self._unanswered.values()), default=None)
+        oldest_request = None if oldest is None else now - oldest
+        thread = self._thread
+        engine_state: ThreadState = "none"
+        if self._is_threaded:
+            engine_state = "running" if thread is not None and thread.is_alive() else "ended"
+        committed_at = committer.committed_at
+        return Health(
+            problems((self.refusal(), committer.failure), oldest_request, is_threaded=self._is_threaded),
+            engine_state,
+            "running" if committer.is_running else "ended",
+            self.open_count,
+            committer.backlog,
+            None if committed_at is None else now - committed_at,
+            oldest_request,
+            self._mistakes,
+        )
 
     def in_memory(self, name: str) -> list[tuple[Instance, list[Event]]]:
         """The open instances of an orchestrator that are in memory, with their histories."""
@@ -537,6 +560,7 @@ class Engine:
         """A mistake of the engine's own: the machine can't be trusted any more; the journal can, once."""
         now = locks.monotonic()
         with self._turn:
+            self._mistakes += 1
             if self._mended_at is None or now - self._mended_at > MEND_AGAIN_SECONDS:
                 self._mended_at, self._is_torn, self._torn_by = now, True, error
                 log.error("%s", _begun_again(error), exc_info=error)

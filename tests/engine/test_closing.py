@@ -271,3 +271,39 @@ def test_an_async_activity_cannot_close_the_hub_that_runs_it():
         hub.add_orchestrator(lambda context: (yield context.call_activity("work")), "closes")
         with pytest.raises(df.DurableError, match="would wait for itself"):
             hub.run("closes")
+
+
+def test_two_threads_that_close_a_hub_both_find_it_closed():
+    for _ in range(20):
+        hub = df.TaskHub(":memory:")
+        hub.add_orchestrator(lambda context: 1, name="one")
+        hub.start("one")
+        both = threading.Barrier(2)
+
+        def close(hub=hub, both=both):
+            both.wait(30)
+            hub.close()
+            return repr(hub)
+
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            closing = [pool.submit(close) for _ in range(2)]
+            assert [one.result(60) for one in closing] == ["<TaskHub in memory: closed>"] * 2
+
+
+def test_an_activity_that_closes_a_hub_that_is_closing_does_not_wait_for_itself():
+    hub, is_running = df.TaskHub(":memory:"), threading.Event()
+    found = []
+
+    @hub.activity
+    def closes():
+        is_running.set()
+        while not hub._is_closing:
+            threading.Event().wait(0.001)
+        hub.close()
+        found.append("closed")
+
+    hub.add_orchestrator(lambda context: (yield context.call_activity(closes)), name="main")
+    hub.start("main")
+    assert is_running.wait(30)
+    hub.close()
+    assert found == ["closed"]

@@ -1,0 +1,91 @@
+"""What `hub.health()` says: while all is well, while something is in the way, and after the end."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+import durablenb as df
+from durablenb.engine import health, locks
+from durablenb.engine.machine import Machine
+
+
+@pytest.fixture
+def hub():
+    with df.TaskHub(":memory:") as hub:
+        hub.add_orchestrator(lambda context: (yield context.wait_for_external_event("go")), name="waits")
+        yield hub
+
+
+def test_all_is_well(hub):
+    hub.start("waits")
+    hub.start("waits")
+    found = hub.health()
+    assert (found.is_well, found.problems) == (True, ())
+    assert (found.engine, found.committer) == ("running", "running")
+    assert found.open_instances == 2
+    assert found.oldest_request is None
+    assert found.last_commit is not None
+    assert repr(found) == "<health of a hub: well>"
+    assert "Health" in found._repr_mimebundle_()["text/html"]
+
+
+def test_in_the_callers_thread_there_is_no_engines_thread():
+    with df.TaskHub(":memory:", mode="kernel") as hub:
+        assert (hub.health().engine, hub.health().committer) == ("none", "running")
+        assert hub.health().is_well
+
+
+def test_a_request_that_waits_for_an_orchestrators_code_is_a_problem(hub, monkeypatch):
+    is_begun, may_end, later = threading.Event(), threading.Event(), [0.0]
+    monotonic = locks.monotonic
+
+    def slow(context):
+        is_begun.set()
+        may_end.wait(60)
+
+    hub.add_orchestrator(slow)
+    hub.start(slow)
+    assert is_begun.wait(60)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(hub.start, "waits")
+        while hub.health().oldest_request is None:
+            threading.Event().wait(0.001)
+        assert hub.health().is_well
+        monkeypatch.setattr(locks, "monotonic", lambda: monotonic() + later[0])
+        later[0] = 2 * health.LONG_WAIT_SECONDS
+        (problem,) = hub.health().problems
+        assert problem.startswith("A request has waited for 2")
+        may_end.set()
+        asked.result(60)
+    assert hub.health().oldest_request is None
+
+
+def test_a_mistake_is_counted_and_a_second_one_is_a_problem(hub, monkeypatch):
+    run, mistakes = Machine.run_episodes, [1]
+
+    def broken(machine):
+        if machine.journal.has_news and mistakes:
+            mistakes.pop()
+            raise LookupError("planted")
+        run(machine)
+
+    monkeypatch.setattr(Machine, "run_episodes", broken)
+    with pytest.raises(df.DurableError):
+        hub.start("waits")
+    hub.start("waits")
+    assert hub.health().is_well
+    assert hub.health().mistakes == 1
+    mistakes.append(2)
+    with pytest.raises(df.DurableError):
+        hub.start("waits")
+    assert not hub.health().is_well
+    assert "mistake in durablenb itself: LookupError: planted" in hub.health().problems[0]
+
+
+def test_a_hub_that_is_closed_says_so(hub):
+    other = df.TaskHub(":memory:")
+    other.close()
+    assert other.health().problems == ("The hub is closed. Open it again: durablenb.TaskHub(path).",)
+    assert other.health().engine == other.health().committer == "ended"
+    assert hub.health().is_well
