@@ -166,3 +166,4 @@ def opened(bench: Bench) -> Iterator[Bench]:
     yield bench
     bench.join()
     bench.close()
+    assert not bench.failures, bench.failures

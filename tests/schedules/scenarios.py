@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import timedelta
 from typing import Any
 
+from durablenb.engine import messages
 from durablenb.engine.transcript import current
-from durablenb.model.errors import DurableError
+from durablenb.model.entities import EntityId
+from durablenb.model.errors import DurableError, InstanceExistsError
 from tests.schedules.bench import Bench, opened
 
 
@@ -102,11 +105,145 @@ def asks_beside_a_defect(bench: Bench) -> None:
             bench.client(lambda number=number: _is(bench.run("echo", number), number), DurableError)  # type: ignore[misc]
 
 
+def events_over_generations(bench: Bench) -> None:
+    """Each event that was acknowledged counts once, whatever generation it comes to."""
+
+    @bench.orchestrator
+    def counter(context: Any) -> Any:
+        seen = (context.get_input() or 0) + (yield context.wait_for_external_event("add"))
+        return seen if seen >= 4 else context.continue_as_new(seen)
+
+    with opened(bench):
+        instance_id = bench.start("counter")
+        bench.client(lambda: _is(bench.result(instance_id), 4))
+        for _ in range(2):
+            bench.client(lambda: [bench.raise_event(instance_id, "add", 1) for _ in range(2)] and None)
+
+
+def two_starts_of_one_id(bench: Bench) -> None:
+    """Of two clients that start one id one is refused while the instance is open; both get its result."""
+
+    @bench.orchestrator
+    def waits(context: Any) -> Any:
+        return (yield context.wait_for_external_event("go"))
+
+    started: list[str] = []
+
+    def start() -> None:
+        with contextlib.suppress(InstanceExistsError):
+            started.append(bench.start("waits", None, "same"))
+        if not started:  # the other one was first, and has not been told yet
+            bench.scheduler.sleep(0.01)
+        _is(bench.result("same"), 7)
+
+    with opened(bench):
+        for _ in range(2):
+            bench.client(start)
+        bench.scheduler.sleep(0.1)
+        assert started == ["same"], started
+        assert bench.raise_event("same", "go", 7)
+
+
+def steering_beside_waits(bench: Bench) -> None:
+    """Suspending, resuming and terminating leave no wait without its end."""
+
+    @bench.activity
+    def work(value: Any) -> Any:
+        return value
+
+    @bench.orchestrator
+    def chain(context: Any) -> Any:
+        for number in range(3):
+            yield context.call_activity("work", number)
+        yield context.create_timer(context.current_utc_datetime + timedelta(seconds=1))
+        return "chained"
+
+    def steer() -> None:
+        for message in (messages.Suspend, messages.Resume):
+            bench.engine.ask(message("a", "")).result()
+        bench.engine.ask(messages.Terminate("b", "enough", is_recursive=True)).result()
+
+    def wait_for_the_terminated() -> None:
+        outcome = bench.outcome("b")
+        assert outcome is None or str(outcome.status) in ("Terminated", "Completed"), outcome
+
+    with opened(bench):
+        for instance_id in ("a", "b"):
+            bench.start("chain", None, instance_id)
+        bench.client(lambda: _is(bench.result("a"), "chained"))
+        bench.client(wait_for_the_terminated)
+        bench.client(steer)
+
+
+def transfers_under_locks(bench: Bench) -> None:
+    """Orchestrations that lock two entities each, in both orders, all end, and the sum is right."""
+
+    def account(context: Any) -> None:
+        context.set_state((context.get_state() or 0) + context.get_input())
+
+    bench.registry.add_entity(account, "account")
+
+    @bench.orchestrator
+    def transfer(context: Any) -> Any:
+        source, target = (EntityId("account", key) for key in context.get_input())
+        with (yield context.lock([source, target])):
+            yield context.call_entity(source, "add", -1)
+            yield context.call_entity(target, "add", 1)
+        return "moved"
+
+    with opened(bench):
+        for number, keys in enumerate(("ab", "ba", "ab")):
+            bench.client(
+                lambda number=number, keys=keys: _is(bench.run("transfer", keys, f"t{number}"), "moved")  # type: ignore[misc]
+            )
+    states = {str(key): state for key, state in bench.store.entity_states(None).items()}
+    assert sorted(states.values()) == ["-1", "1"], states
+
+
+def closing_beside_clients(bench: Bench) -> None:
+    """A hub that is closed answers or refuses everybody; what it acknowledged is in the journal."""
+
+    @bench.activity
+    def work(value: Any) -> Any:
+        return value
+
+    @bench.orchestrator
+    def chain(context: Any) -> Any:
+        for number in range(2):
+            yield context.call_activity("work", number)
+        return "chained"
+
+    acknowledged: list[str] = []
+
+    def use() -> None:
+        for _ in range(2):
+            acknowledged.append(bench.start("chain"))
+            bench.result(acknowledged[-1])
+
+    bench.open()
+    for _ in range(2):
+        bench.client(use, DurableError)
+    bench.close()
+    bench.join()
+    known = {record.instance_id for record in bench.store.journal}
+    assert known.issuperset(acknowledged), (acknowledged, known)
+
+
 def _is(found: object, expected: object) -> None:
     assert found in (expected, "ended"), f"{found!r} in the place of {expected!r}"
 
 
 SCENARIOS = {
     one.__name__: one
-    for one in (waits_over_generations, races_against_timers, lines_of_a_long_activity, asks_beside_a_defect)
+    for one in (
+        waits_over_generations,
+        races_against_timers,
+        lines_of_a_long_activity,
+        asks_beside_a_defect,
+        events_over_generations,
+        two_starts_of_one_id,
+        steering_beside_waits,
+        transfers_under_locks,
+        closing_beside_clients,
+    )
 }
