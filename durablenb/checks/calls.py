@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from durablenb.checks import contexts, helpers, state
+from durablenb.checks import contexts, events, helpers, state
 from durablenb.checks.catalogue import GENERATORS, code_of
 from durablenb.checks.values import (
+    Arrived,
     Context,
     Data,
     Drawn,
@@ -19,6 +20,7 @@ from durablenb.checks.values import (
     Named,
     Proxy,
     SetOf,
+    Task,
     Value,
 )
 
@@ -149,6 +151,10 @@ def called(reader: Expressions, node: ast.Call) -> Value:
         for argument in node.args:
             reader.went_through(node, values[id(argument)], is_orderless=is_orderless)
     state.check_call(reader, node, owner, path, first)
+    if isinstance(first, Arrived):
+        events.check_call(reader, node, path)
+    if isinstance(owner, Task) and method == "get_result":
+        return owner.gives
     match target:
         case Member():
             if target.name == "entity":

@@ -9,7 +9,19 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from durablenb.checks.names import meant
-from durablenb.checks.values import Data, Function, Instance, Kind, Member, Proxy, SetOf, Task, Value, a
+from durablenb.checks.values import (
+    Arrived,
+    Data,
+    Function,
+    Instance,
+    Kind,
+    Member,
+    Proxy,
+    SetOf,
+    Task,
+    Value,
+    a,
+)
 from durablenb.core.context import DurableOrchestrationContext
 
 if TYPE_CHECKING:
@@ -86,6 +98,8 @@ def asked(reader: Expressions, node: ast.Call, name: str, given: Callable[[ast.e
         for parameter, check in _CHECKS.get(name, {}).items():
             if parameter in arguments:
                 check(reader, node, name, given(arguments[parameter]))
+    if name == "wait_for_external_event" and "expected_type" not in (arguments or {}):
+        return Task(name, gives=Arrived())
     return Task(name) if name in _TASKS else _RESULTS.get(name)
 
 

@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
-from durablenb.checks import calls, contexts
+from durablenb.checks import calls, contexts, events
 from durablenb.checks.catalogue import DATA
 from durablenb.checks.live import member_of
 from durablenb.checks.names import Names
 from durablenb.checks.values import (
+    Arrived,
     Body,
     Context,
     Data,
@@ -140,6 +141,16 @@ class Expressions:
                 return Named(f"{owner.path}().{node.attr}")
             case Proxy() if not node.attr.startswith("_"):
                 return Member(contexts.OPERATION)
+            case Task() if node.attr == "result":
+                return owner.gives
+            case Arrived() if node.attr in ("get", "items", "keys", "values"):
+                events.check_as_value(self, node)
+        return None
+
+    def _Subscript(self, node: ast.Subscript) -> Value:
+        if isinstance(self.value(node.value), Arrived):
+            events.check_as_value(self, node)
+        self.value(node.slice)
         return None
 
     def _Constant(self, node: ast.Constant) -> Value:
@@ -232,8 +243,9 @@ class Expressions:
         sides = [node.left, *node.comparators]
         if all(calls.is_id(one) for one in sides):  # the same objects in the same process
             sides = [argument for one in sides if isinstance(one, ast.Call) for argument in one.args]
-        for one in sides:
-            self.value(one)
+        values = [self.value(one) for one in sides]
+        if Arrived() in values and any(isinstance(one, Data) and one.text is not None for one in values):
+            events.check_as_value(self, node)
         return Data("bool")
 
     def _NamedExpr(self, node: ast.NamedExpr) -> Value:
@@ -255,7 +267,7 @@ class Expressions:
     def _Yield(self, node: ast.Yield) -> Value:
         value = Data("None") if node.value is None else self.value(node.value)
         self.waited(node, value)
-        return None
+        return value.gives if isinstance(value, Task) else None
 
     def _YieldFrom(self, node: ast.YieldFrom) -> Value:
         self.awaited = node.value
@@ -267,7 +279,7 @@ class Expressions:
         value = self.value(node.value)
         if not (isinstance(value, Made) and value.function.is_async):
             self.waited(node, value)
-        return None
+        return value.gives if isinstance(value, Task) else None
 
     def waited(self, node: ast.Yield | ast.Await, value: Value) -> None:
         """The function waits for something."""

@@ -16,7 +16,20 @@ from typing import Any, cast
 
 from durablenb.app import FunctionBuilder, Orchestrator
 from durablenb.checks.catalogue import DATA, named_code
-from durablenb.checks.values import Body, Data, Drawn, Function, Instance, Kind, Named, Node, SetOf, Value
+from durablenb.checks.values import (
+    AZURES,
+    Body,
+    Data,
+    Drawn,
+    Function,
+    Instance,
+    Kind,
+    Named,
+    Node,
+    SetOf,
+    Value,
+    is_of,
+)
 from durablenb.model.source import source_of
 
 _RENAMED = {
@@ -59,6 +72,18 @@ class LiveScope:
             return Named(f"builtins.{name}")
         self.is_incomplete = True
         return None
+
+    @property
+    def is_azures(self) -> bool:
+        """Whether the module has names from ``azure.durable_functions``, or from what stands in for it."""
+        return any(_is_azures(one) for one in list(self._globals.values()))
+
+
+def _is_azures(found: Any) -> bool:
+    if isinstance(found, ModuleType):
+        return is_of(AZURES, found.__name__)
+    kind = found if isinstance(found, type) else type(found)
+    return any(is_of(package, str(kind.__module__)) for package in (AZURES, "durablenb.hosting"))
 
 
 def value_of(found: Any, path: str | None = None) -> Value:

@@ -69,6 +69,11 @@ class Reader(Flow):
         """What a name is for a function inside this one."""
         return self.known.get(name) if name in self.locals else self.body.scope.lookup(name)
 
+    @property
+    def is_azures(self) -> bool:
+        """Whether the module imports ``azure.durable_functions``, as far as its names show."""
+        return self.body.scope.is_azures
+
     def is_shared(self, name: str) -> bool:
         """Whether the name stands for something outside the orchestrator."""
         return super().is_shared(name) and (self.outer is None or self.outer.is_shared(name))

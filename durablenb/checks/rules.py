@@ -117,6 +117,11 @@ RULES: dict[str, Rule] = {
         "An activity is called with one argument, or with none if it takes none.",
         "Give it one parameter; hand over a list or a dict.",
     ),
+    "DNB407": Rule(
+        "an event's data, text or value",
+        "Azure's Python client (1.x) sends an event's data as JSON text; all others send the value.",
+        "Take both: json.loads(data) if isinstance(data, str) else data.",
+    ),
     "DNB501": Rule(
         "an unknown activity", "The orchestration fails with a FunctionNotFoundError.", "Register it."
     ),

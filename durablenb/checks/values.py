@@ -17,6 +17,11 @@ class Scope(Protocol):
         """What the name stands for; None if that isn't known."""
         ...
 
+    @property
+    def is_azures(self) -> bool:
+        """Whether the module imports ``azure.durable_functions``, as far as its names show."""
+        ...
+
 
 @dataclass(frozen=True)
 class Named:
@@ -47,9 +52,15 @@ class Member:
 
 @dataclass(frozen=True)
 class Task:
-    """A task, and which method of the context made it."""
+    """A task: which method of the context made it, and what it gives, if that matters."""
 
     made_by: str
+    gives: Value = None
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """The data of an external event, of a type that wasn't asked for."""
 
 
 @dataclass(frozen=True)
@@ -159,8 +170,24 @@ class Function:
 
 
 Value = (
-    Named | Instance | Context | Member | Task | Proxy | Data | SetOf | Drawn | Made | Given | Function | None
+    Named
+    | Instance
+    | Context
+    | Member
+    | Task
+    | Arrived
+    | Proxy
+    | Data
+    | SetOf
+    | Drawn
+    | Made
+    | Given
+    | Function
+    | None
 )
+
+
+AZURES = "azure.durable_functions"
 
 
 def merged(one: dict[str, Value], other: dict[str, Value]) -> dict[str, Value]:
@@ -178,6 +205,11 @@ def arity(node: Node) -> tuple[int, int]:
     positional = len(arguments.posonlyargs) + len(arguments.args)
     needed = positional - len(arguments.defaults)
     return needed, 1_000 if arguments.vararg else positional
+
+
+def is_of(package: str, path: str) -> bool:
+    """Whether a full name is that of a package, or of something in it."""
+    return path == package or path.startswith(f"{package}.")
 
 
 def own_nodes(node: Node) -> list[ast.AST]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from durablenb.checks.values import (
+    AZURES,
     Body,
     Function,
     Kind,
@@ -17,6 +18,7 @@ from durablenb.checks.values import (
     Value,
     arity,
     is_generator,
+    is_of,
 )
 
 Evaluate = Callable[[ast.expr, Scope], Value]
@@ -84,6 +86,14 @@ class WrittenScope:
             found = binding
         self._known[name] = found
         return found
+
+    @property
+    def is_azures(self) -> bool:
+        """Whether the text imports ``azure.durable_functions``."""
+        bound = (binding for one in self._bound.values() for binding, _ in one)
+        return any(isinstance(one, Named) and is_of(AZURES, one.path) for one in bound) or (
+            self._parent is not None and self._parent.is_azures
+        )
 
     def function(self, name: str) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
         """The function that this name was bound to last, here or further out."""

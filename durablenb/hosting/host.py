@@ -14,6 +14,7 @@ from durablenb.azure import DurableOrchestrationClient, HasClient
 from durablenb.hosting.calls import (
     Answer,
     Header,
+    Made,
     answer_of,
     arguments,
     as_activity,
@@ -21,6 +22,7 @@ from durablenb.hosting.calls import (
     result_of,
     timer_of,
 )
+from durablenb.hosting.client import AzureClient
 from durablenb.hosting.functions import Hosted, functions_of, is_out
 from durablenb.hosting.projects import Project, read_project
 from durablenb.hosting.routes import Route, route_of
@@ -63,6 +65,7 @@ class Answering(NamedTuple):
     function: Hosted
     route: Route
     methods: frozenset[str]
+    client: Made
 
 
 class Host:
@@ -103,27 +106,30 @@ class Host:
         if isinstance(app, (str, os.PathLike)):
             app = read_project(Path(app))
         project = app if isinstance(app, Project) else Project(functions_of(app))
-        answering = [_answering(one, project) for one in project.functions if _type(one) == "httptrigger"]
+        client = self._azures_client if project.is_azures else self._client
+        answering = [
+            _answering(one, project, client) for one in project.functions if _type(one) == "httptrigger"
+        ]
         timed = [(one, _schedule(one, project)) for one in project.functions if _type(one) == "timertrigger"]
         for kind in project.types:
             self._hub.register_type(kind)
         for function in project.functions:
             self._tell_of_foreign(function)
-            self._register(function, project.version)
+            self._register(function, project.version, client)
         known = self._answering | {one.function.name: one for one in answering}
         ranked = sorted(known.items(), key=lambda item: item[1].route.rank)
         self._answering = dict(ranked)  # the one that is meant first comes first
         for function, schedule in timed:
-            self._add_timer(function, schedule)
+            self._add_timer(function, schedule, client)
 
-    def _register(self, function: Hosted, version: str | None) -> None:
+    def _register(self, function: Hosted, version: str | None, client: Made) -> None:
         plain, name = function.function, function.name
         if function.kind == "orchestrator":
             self._hub.add_orchestrator(plain, name)
             if version is not None:  # which is that of a start without one
                 self._hub.add_orchestrator(plain, name, version=version)
         elif function.kind == "activity":
-            self._hub.add_activity(as_activity(function, self._client), name)
+            self._hub.add_activity(as_activity(function, client), name)
         elif function.kind == "entity":
             self._hub.add_entity(plain, name)
         elif _type(function) not in ("httptrigger", "timertrigger"):
@@ -143,7 +149,7 @@ class Host:
                 "have: its calls fail."
             )
 
-    def _add_timer(self, function: Hosted, schedule: Schedule) -> None:
+    def _add_timer(self, function: Hosted, schedule: Schedule, client: Made) -> None:
         if not self._has_threads:
             self._tell(
                 f"The function {function.name!r} has a timerTrigger, which fires only in a hub of "
@@ -151,7 +157,7 @@ class Host:
             )
             return
         at_once = function.trigger.get("runOnStartup") is True
-        self.timers.add(function.name, schedule, self._fire(function), at_once=at_once)
+        self.timers.add(function.name, schedule, self._fire(function, client), at_once=at_once)
 
     def _tell(self, text: str) -> None:
         """Says it once."""
@@ -162,13 +168,16 @@ class Host:
     def _client(self) -> DurableOrchestrationClient:
         return DurableOrchestrationClient(self._hub)
 
+    def _azures_client(self) -> AzureClient:
+        return AzureClient(self._hub)
+
     # -- calling ---------------------------------------------------------------------------------
 
-    def _fire(self, function: Hosted) -> Fire:
+    def _fire(self, function: Hosted, client: Made) -> Fire:
         def fire(due: Due) -> Future[Any]:
             status = {"Next": due.next.isoformat()} | ({"Last": due.last.isoformat()} if due.last else {})
             try:
-                given = arguments(function, timer_of(due.is_late, status), self._client)
+                given = arguments(function, timer_of(due.is_late, status), client)
             except Exception as error:
                 failed: Future[Any] = Future()
                 failed.set_exception(error)
@@ -199,7 +208,7 @@ class Host:
         function = answering.function
         try:
             request = request_of(method, url, headers, query, route, body)
-            given = arguments(function, request, self._client)
+            given = arguments(function, request, answering.client)
             returned = await asyncio.wrap_future(self._threads.submit(function.function, given))
             return answer_of(result_of(function, given, returned))
         except Exception:
@@ -232,13 +241,13 @@ def _type(function: Hosted) -> str:
     return str(function.trigger["type"]).lower()
 
 
-def _answering(function: Hosted, project: Project) -> Answering:
+def _answering(function: Hosted, project: Project, client: Made) -> Answering:
     trigger = function.trigger
     asked = trigger.get("route")
     path = project.resolved(function.name if asked is None else str(asked))
     route = route_of("/".join(part for part in (project.prefix.strip("/"), path.strip("/")) if part))
     named = trigger.get("methods")
-    return Answering(function, route, frozenset(one.upper() for one in named or METHODS))
+    return Answering(function, route, frozenset(one.upper() for one in named or METHODS), client)
 
 
 def _schedule(function: Hosted, project: Project) -> Schedule:

@@ -141,6 +141,10 @@ class _Durable(ModuleType):
             from durablenb.hosting import decorators
 
             return getattr(decorators, name)
+        if name == "DurableOrchestrationClient":
+            from durablenb.hosting.client import AzureClient
+
+            return AzureClient
         durablenb = sys.modules["durablenb"]
         if name == "__all__" or name in durablenb.__all__:
             return getattr(durablenb, name)

@@ -6,6 +6,7 @@ import importlib
 import json
 import os
 import re
+import sys
 import threading
 import traceback
 from collections.abc import Callable, Mapping
@@ -16,7 +17,7 @@ from typing import Any
 
 from durablenb.app import is_trigger
 from durablenb.hosting.functions import Hosted, functions_of, hosted, is_app
-from durablenb.hosting.imports import ROOT, AppImports, own_modules
+from durablenb.hosting.imports import DURABLE, ROOT, AppImports, own_modules
 from durablenb.model.errors import DurableError
 
 SCRIPT = "function_app.py"
@@ -41,6 +42,8 @@ class Project:
         Its classes with ``to_json`` and ``from_json``, whose values come back by themselves, as in Azure.
     settings
         What ``%NAME%`` stands for, besides the variables of the environment.
+    is_azures
+        Whether its code imports ``azure.durable_functions``, and not durablenb by its own name.
     """
 
     functions: list[Hosted]
@@ -48,6 +51,7 @@ class Project:
     version: str | None = None
     types: list[type[Any]] = field(default_factory=list)
     settings: Mapping[str, str] = field(default_factory=dict)
+    is_azures: bool = False
 
     def resolved(self, text: str) -> str:
         """Return a text with the settings that it names, as ``%NAME%``.
@@ -115,6 +119,7 @@ def load_project(folder: Path) -> Project:
         extensions.get("durableTask", {}).get("defaultVersion"),
         [kind for module in own_modules(folder) for kind in _types(module)],
         settings_of(folder),
+        DURABLE in sys.modules,
     )
 
 

@@ -64,7 +64,8 @@ def test_names_of_azures_inner_modules_are_durablenbs(folder):
         from azure.durable_functions.models.Task import TaskBase
 
     assert issubclass(DFApp, Blueprint)
-    assert DurableOrchestrationClient is df.DurableOrchestrationClient is client
+    assert DurableOrchestrationClient is client
+    assert issubclass(client, df.DurableOrchestrationClient)
     assert DurableOrchestrationStatus is df.DurableOrchestrationStatus
     assert isinstance(TaskBase, type)
 

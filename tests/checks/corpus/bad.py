@@ -743,3 +743,12 @@ class Watch:
 
     def read(self):
         return time.time()
+
+
+@bp.orchestration_trigger(context_name="context")
+def event_that_is_taken_for_text(context):
+    first = yield context.wait_for_external_event("Approval")
+    second = context.wait_for_external_event("Approval")
+    yield second
+    one = json.loads(first)  # finds DNB407
+    return [one, json.loads(second.result), json.loads(second.get_result())]  # finds DNB407

@@ -1,5 +1,6 @@
 """Orchestrators that use libraries which need not be installed: they are read, and not imported."""
 
+import json
 import os
 
 import aiohttp
@@ -53,3 +54,20 @@ async def session_awaited(context: df.DurableOrchestrationContext):
 
 
 main = df.Orchestrator.create(session_awaited)
+
+
+@bp.orchestration_trigger(context_name="context")
+def event_that_is_taken_for_a_value(context):
+    data = yield context.wait_for_external_event("Approval")
+    task = context.wait_for_external_event("Approval")
+    yield task
+    if data["approved"]:  # finds DNB407
+        return task.result.get("by")  # finds DNB407
+    return data == "yes"  # finds DNB407
+
+
+@bp.orchestration_trigger(context_name="context")
+def event_that_is_looked_at(context):
+    data = yield context.wait_for_external_event("Approval")
+    data = json.loads(data) if isinstance(data, str) else data
+    return data["approved"]

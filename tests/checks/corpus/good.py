@@ -701,3 +701,31 @@ def plain(context):
 
 
 plain_main = df.Orchestrator.create(plain)
+
+
+@bp.orchestration_trigger(context_name="context")
+def event_of_a_notebook(context):
+    data = yield context.wait_for_external_event("Approval")
+    return data["approved"], data.get("by"), data == "yes"
+
+
+@bp.orchestration_trigger(context_name="context")
+def event_of_either_kind(context):
+    data = yield context.wait_for_external_event("Approval")
+    if isinstance(data, str):
+        data = json.loads(data)
+    task = context.wait_for_external_event("Approval")
+    yield task
+    second = json.loads(task.result) if isinstance(task.result, str) else task.result
+    third = yield context.wait_for_external_event("Approval")
+    try:
+        third = json.loads(third)
+    except TypeError:
+        pass
+    return [data, second["approved"], third]
+
+
+@bp.orchestration_trigger(context_name="context")
+def event_of_a_type(context):
+    text = yield context.wait_for_external_event("Approval", expected_type=str)
+    return json.loads(text)

@@ -1,0 +1,40 @@
+"""The client that functions written for Azure get."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from durablenb.azure import DurableOrchestrationClient
+
+
+class AzureClient(DurableOrchestrationClient):
+    """The client of ``azure.durable_functions`` 1.x: the data of an event arrives as JSON text.
+
+    It is what the functions of an app get that imports ``azure.durable_functions``, loaded from its folder.
+
+    Notes
+    -----
+    Azure's client turns the data into JSON and posts that as a JSON text, and nothing turns it back. Code
+    that was written for Azure expects it, so this client does the same. Everywhere else an event's data
+    arrives as the value that was raised.
+    """
+
+    async def raise_event(
+        self,
+        instance_id: str,
+        event_name: str,
+        event_data: Any = None,
+        task_hub_name: str | None = None,
+        connection_name: str | None = None,
+    ) -> None:
+        """Send an external event with its data as JSON text, as Azure's client does.
+
+        Raises
+        ------
+        TypeError
+            If the data isn't plain JSON.
+        """
+        await super().raise_event(
+            instance_id, event_name, json.dumps(event_data), task_hub_name, connection_name
+        )

@@ -1,0 +1,127 @@
+"""An app that was written for Azure gets from its client what Azure's own code gives it."""
+
+import json
+
+import pytest
+
+import durablenb as df
+from tests.hosting import azures
+from tests.hosting.conftest import PATIENCE
+
+VALUES = [None, True, 0, 2.5, "", "yes", '{"a": 1}', [1, "a"], {"approved": True}, "größer"]
+
+APP = """
+import json
+{imported}
+import azure.functions as func
+
+app = df.DFApp()
+
+@app.route(route="start")
+@app.durable_client_input(client_name="client")
+async def start(req: func.HttpRequest, client):
+    return client.create_check_status_response(req, await client.start_new("o"))
+
+@app.route(route="raise/{{id}}")
+@app.durable_client_input(client_name="client")
+async def raises(req: func.HttpRequest, client):
+    {made}
+    await client.raise_event(req.route_params["id"], "Event", json.loads(req.get_body()))
+
+@app.orchestration_trigger(context_name="context")
+def o(context):
+    return (yield context.wait_for_external_event("Event"))
+"""
+
+
+@pytest.fixture
+def raise_by(serve, tmp_path):
+    """Serves an app and gives what its orchestrator gets when a function of it raises a value."""
+
+    def served(imported, made="pass"):
+        (tmp_path / "function_app.py").write_text(APP.format(imported=imported, made=made))
+        app = serve(tmp_path)
+
+        def got(value):
+            handle = app.started("/api/start")
+            assert app.http.post(f"/api/raise/{handle.id}", **posted(value)).status_code == 204
+            return handle.result(PATIENCE)
+
+        return app, got
+
+    return served
+
+
+def posted(value):
+    return {"content": json.dumps(value), "headers": {"content-type": "application/json"}}
+
+
+def waits(context):
+    return (yield context.wait_for_external_event("Event"))
+
+
+@pytest.mark.parametrize("made", ["pass", "client = df.DurableOrchestrationClient(client)"])
+def test_an_event_that_its_client_raises_arrives_as_in_azure(raise_by, made):
+    _, got = raise_by("import azure.durable_functions as df", made)
+    for value in VALUES:
+        assert got(value) == azures.output(waits, azures.raised(value)) == json.dumps(value)
+
+
+def test_an_event_that_is_posted_or_raised_by_the_hub_arrives_as_a_value(raise_by):
+    app, _ = raise_by("import azure.durable_functions as df")
+    for value in VALUES:
+        handle = app.started("/api/start")
+        url = app.http.get(f"/runtime/webhooks/durabletask/instances/{handle.id}").url
+        assert app.http.post(f"{url}/raiseEvent/Event", **posted(value)).status_code == 202
+        other = app.started("/api/start")
+        app.hub.client.raise_event(other.id, "Event", value)
+        expected = azures.output(waits, json.dumps(value))
+        assert handle.result(PATIENCE) == other.result(PATIENCE) == expected == value
+
+
+def test_an_app_whose_import_line_was_changed_raises_values(raise_by):
+    _, got = raise_by("import durablenb as df")
+    for value in VALUES:
+        assert got(value) == value
+
+
+def test_an_app_of_a_notebook_raises_values(serve):
+    app = df.DFApp()
+
+    @app.route(route="raise/{id}")
+    @app.durable_client_input(client_name="client")
+    async def raises(req, client):
+        await client.raise_event(req.route_params["id"], "Event", req.get_json())
+
+    @app.orchestration_trigger(context_name="context")
+    def o(context):
+        return (yield context.wait_for_external_event("Event"))
+
+    served = serve(app)
+    handle = served.hub.start("o")
+    served.http.post(f"/api/raise/{handle.id}", json={"approved": True})
+    assert handle.result(PATIENCE) == {"approved": True}
+
+
+def test_code_that_is_right_for_values_alone_is_reported(tmp_path, caplog):
+    text = APP.format(imported="import azure.durable_functions as df", made="pass")
+    (tmp_path / "function_app.py").write_text(text.rstrip() + '["approved"]\n')
+    with df.TaskHub(":memory:") as hub:
+        hub.add_app(tmp_path)
+    (said,) = [one.getMessage() for one in caplog.records]
+    assert "DNB407" in said
+
+
+def test_code_that_looks_whether_it_is_text_is_right_with_both():
+    def decides(context):
+        r = yield context.wait_for_external_event("Event")
+        return (json.loads(r) if isinstance(r, str) else r)["approved"]
+
+    value = {"approved": True}
+    assert azures.output(decides, azures.raised(value)) is azures.output(decides, json.dumps(value)) is True
+    with df.TaskHub(":memory:") as hub:
+        hub.add_orchestrator(decides)
+        for data in (value, json.dumps(value)):
+            handle = hub.start("decides")
+            hub.client.raise_event(handle.id, "Event", data)
+            assert handle.result(PATIENCE) is True
