@@ -6,7 +6,7 @@ import functools
 import inspect
 import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from durablenb.hosting.functions import CLIENTS, Hosted, is_out
@@ -16,6 +16,9 @@ Header = tuple[str, str]
 
 Answer = tuple[int, list[Header], bytes]
 """Status, headers and body."""
+
+CONTEXT = "context"
+"""The parameter of a function that gets the `Context` of its call."""
 
 Made = Callable[[], Any]
 """Makes what a function is given."""
@@ -79,32 +82,36 @@ def arguments(function: Hosted, given: Any, client: Made) -> dict[str, Any]:
                 f"The function {function.name!r} is to be given {name!r} by a binding of the type {kind}, "
                 "which durablenb doesn't have."
             )
-    if "context" not in found and "context" in inspect.signature(function.function).parameters:
-        found["context"] = Context(function)
+    if CONTEXT not in found and CONTEXT in inspect.signature(function.function).parameters:
+        found[CONTEXT] = Context(function)
     return found
 
 
 def as_activity(function: Hosted, client: Made) -> Callable[..., Any]:
-    """Return what a hub takes for an activity or an entity: a function of its one input."""
-    plain = function.function
+    """Return what a hub takes for an activity: a function of its one input."""
+    plain, own = function.function, function.trigger["name"]
     try:
-        parameters: Sequence[str] = list(inspect.signature(plain).parameters)
+        parameters = inspect.signature(plain).parameters
     except (TypeError, ValueError):
         return plain
-    if parameters[:1] in ([], [function.trigger["name"]]) and not function.others:
+    wants_context = own != CONTEXT and CONTEXT in parameters
+    if list(parameters)[:1] in ([], [own]) and not (wants_context or function.others):
         return plain
+    as_given = inspect.Signature([parameters[own]]) if own in parameters else None
     if inspect.iscoroutinefunction(plain):
 
         @functools.wraps(plain)
         async def awaited(given: Any) -> Any:
             return await plain(**arguments(function, given, client))
 
+        awaited.__signature__ = as_given  # type: ignore[attr-defined]
         return awaited
 
     @functools.wraps(plain)
     def called(given: Any) -> Any:
         return plain(**arguments(function, given, client))
 
+    called.__signature__ = as_given  # type: ignore[attr-defined]
     return called
 
 
