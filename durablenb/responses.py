@@ -11,7 +11,7 @@ from durablenb.model.errors import DurableError
 
 
 def http_response(status: int, value: Any, headers: Mapping[str, str] | None = None) -> Any:
-    """Return an ``azure.functions.HttpResponse`` with a value as JSON.
+    """Return an ``azure.functions.HttpResponse`` with a value as JSON; text is taken to be that already.
 
     Raises
     ------
@@ -23,7 +23,7 @@ def http_response(status: int, value: Any, headers: Mapping[str, str] | None = N
     except ModuleNotFoundError:
         raise DurableError("An HttpResponse needs azure-functions: pip install azure-functions.") from None
     return HttpResponse(
-        json.dumps(value),
+        value if isinstance(value, str) else json.dumps(value),
         status_code=status,
         mimetype="application/json",
         headers={"Content-Type": "application/json", **(headers or {})},

@@ -1,5 +1,6 @@
 """An app that was written for Azure gets from its client what Azure's own code gives it."""
 
+import asyncio
 import json
 
 import pytest
@@ -101,6 +102,30 @@ def test_an_app_of_a_notebook_raises_values(serve):
     handle = served.hub.start("o")
     served.http.post(f"/api/raise/{handle.id}", json={"approved": True})
     assert handle.result(PATIENCE) == {"approved": True}
+
+
+@pytest.mark.parametrize("output", VALUES, ids=repr)
+def test_an_output_that_is_waited_for_is_the_same_body_as_in_azure(served_output, output):
+    own, azures_own = served_output(output), azures.told(output)
+    assert own.get_body() == azures_own.get_body()
+    assert (own.status_code, own.mimetype) == (azures_own.status_code, azures_own.mimetype)
+
+
+@pytest.fixture
+def served_output(serve):
+    served = serve()
+
+    @served.hub.orchestrator
+    def echo(context):
+        return context.get_input()
+
+    client = df.DurableOrchestrationClient(served.hub)
+
+    def response(output):
+        handle = served.hub.start(echo, output)
+        return asyncio.run(client.wait_for_completion_or_create_check_status_response(None, handle.id))
+
+    return response
 
 
 def test_code_that_is_right_for_values_alone_is_reported(tmp_path, caplog):
