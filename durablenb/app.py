@@ -132,7 +132,12 @@ class FunctionBuilder:
     @property
     def name(self) -> str:
         """The trigger's own name, else that of ``@app.function_name``, else the function's."""
-        return own_name(self.trigger or {}) or self.given_name or self.function.__name__
+        return own_name(self.trigger or {}) or self.own_name
+
+    @property
+    def own_name(self) -> str:
+        """The name of ``@app.function_name``, else the function's."""
+        return self.given_name or self.function.__name__
 
     def add(self, binding: Binding) -> None:
         """Add a trigger or another binding.

@@ -298,8 +298,8 @@ class DurableOrchestrationClient:
     ) -> Any:
         """Return an ``azure.functions.HttpResponse`` with the output, if there is one within the time.
 
-        200 with the output, text as it is and all else as JSON; 200 with the status of a terminated orchestration; 500 with that of a failed
-        one; otherwise `create_check_status_response`.
+        200 with the output, text as it is and all else as JSON; 200 with the status of a terminated
+        orchestration; 500 with that of a failed one; otherwise `create_check_status_response`.
 
         Parameters
         ----------

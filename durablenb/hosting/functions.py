@@ -28,12 +28,15 @@ class Hosted:
         What it is called by and what else it is given or gives, as ``function.json`` has it.
     folder
         Where its app is; None for one that was made in a notebook.
+    label
+        Its own name, without the one that its trigger may give it; settings and tools know it by this.
     """
 
     name: str
     function: Callable[..., Any]
     bindings: Sequence[Binding]
     folder: Path | None = None
+    label: str = ""
 
     @property
     def trigger(self) -> Binding:
@@ -95,11 +98,11 @@ def hosted(name: str, function: Any, bindings: Sequence[Binding], folder: Path |
     for inner in ("orchestrator_function", "entity_function", "client_function"):
         function = getattr(function, inner, function)
     trigger = next(one for one in bindings if is_trigger(one))
-    return Hosted(own_name(trigger) or name, function, bindings, folder)
+    return Hosted(own_name(trigger) or name, function, bindings, folder, name)
 
 
 def _of_builder(builder: FunctionBuilder, folder: Path | None) -> Hosted:
-    return hosted(builder.name, builder.function, builder.bindings, folder)
+    return hosted(builder.own_name, builder.function, builder.bindings, folder)
 
 
 def _of_azure(builder: Any, level: Any, folder: Path | None) -> Hosted:

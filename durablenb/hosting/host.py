@@ -106,14 +106,13 @@ class Host:
         if isinstance(app, (str, os.PathLike)):
             app = read_project(Path(app))
         project = app if isinstance(app, Project) else Project(functions_of(app))
+        functions = [one for one in project.functions if not project.settings.disables(one.label)]
         client = self._azures_client if project.is_azures else self._client
-        answering = [
-            _answering(one, project, client) for one in project.functions if _type(one) == "httptrigger"
-        ]
-        timed = [(one, _schedule(one, project)) for one in project.functions if _type(one) == "timertrigger"]
+        answering = [_answering(one, project, client) for one in functions if _type(one) == "httptrigger"]
+        timed = [(one, _schedule(one, project)) for one in functions if _type(one) == "timertrigger"]
         for kind in project.types:
             self._hub.register_type(kind)
-        for function in project.functions:
+        for function in functions:
             self._tell_of_foreign(function)
             self._register(function, project.version, client)
         known = self._answering | {one.function.name: one for one in answering}
@@ -244,7 +243,7 @@ def _type(function: Hosted) -> str:
 def _answering(function: Hosted, project: Project, client: Made) -> Answering:
     trigger = function.trigger
     asked = trigger.get("route")
-    path = project.resolved(function.name if asked is None else str(asked))
+    path = project.settings.resolved(function.name if asked is None else str(asked))
     route = route_of("/".join(part for part in (project.prefix.strip("/"), path.strip("/")) if part))
     named = trigger.get("methods")
     return Answering(function, route, frozenset(one.upper() for one in named or METHODS), client)
@@ -253,6 +252,6 @@ def _answering(function: Hosted, project: Project, client: Made) -> Answering:
 def _schedule(function: Hosted, project: Project) -> Schedule:
     text = str(function.trigger.get("schedule", ""))
     try:
-        return parsed(project.resolved(text))
+        return parsed(project.settings.resolved(text))
     except ValueError as error:
         raise ValueError(f"The function {function.name!r} can't be timed. {error}") from None

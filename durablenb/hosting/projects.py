@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
-import re
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,6 +16,7 @@ from typing import Any
 from durablenb.app import is_trigger
 from durablenb.hosting.functions import Hosted, functions_of, hosted, is_app
 from durablenb.hosting.imports import DURABLE, ROOT, AppImports, own_modules
+from durablenb.hosting.settings import Settings
 from durablenb.model.errors import DurableError
 
 SCRIPT = "function_app.py"
@@ -41,7 +40,7 @@ class Project:
     types
         Its classes with ``to_json`` and ``from_json``, whose values come back by themselves, as in Azure.
     settings
-        What ``%NAME%`` stands for, besides the variables of the environment.
+        What ``%NAME%`` stands for, and which functions are disabled.
     is_azures
         Whether its code imports ``azure.durable_functions``, and not durablenb by its own name.
     """
@@ -50,27 +49,8 @@ class Project:
     prefix: str = "api"
     version: str | None = None
     types: list[type[Any]] = field(default_factory=list)
-    settings: Mapping[str, str] = field(default_factory=dict)
+    settings: Settings = field(default_factory=Settings)
     is_azures: bool = False
-
-    def resolved(self, text: str) -> str:
-        """Return a text with the settings that it names, as ``%NAME%``.
-
-        Raises
-        ------
-        DurableError
-            If there is no such setting.
-        """
-        return re.sub(r"%([^%\s]+)%", self._setting, text)
-
-    def _setting(self, found: re.Match[str]) -> str:
-        value = os.environ.get(found[1], self.settings.get(found[1]))
-        if value is None:
-            raise DurableError(
-                f"The app's setting {found[1]!r} is missing. Set it as a variable of the environment, or "
-                'under "Values" in local.settings.json.'
-            )
-        return value
 
 
 def is_project(folder: Path) -> bool:
@@ -110,15 +90,15 @@ def load_project(folder: Path) -> Project:
         raise DurableError(
             f"There is no function app in {folder}: neither {SCRIPT} nor folders with function.json."
         )
-    host = _json(folder / "host.json")
-    functions = _decorated(folder) if (folder / SCRIPT).is_file() else _in_folders(folder)
+    host, settings = _json(folder / "host.json"), Settings(settings_of(folder))
+    functions = _decorated(folder) if (folder / SCRIPT).is_file() else _in_folders(folder, settings)
     extensions = host.get("extensions", {})
     return Project(
         functions,
         str(extensions.get("http", host.get("http", {})).get("routePrefix", "api")),
         extensions.get("durableTask", {}).get("defaultVersion"),
         [kind for module in own_modules(folder) for kind in _types(module)],
-        settings_of(folder),
+        settings,
         DURABLE in sys.modules,
     )
 
@@ -141,12 +121,13 @@ def _decorated(folder: Path) -> list[Hosted]:
     return found
 
 
-def _in_folders(folder: Path) -> list[Hosted]:
+def _in_folders(folder: Path, settings: Settings) -> list[Hosted]:
     """The functions of model v1."""
     found = []
     for place in sorted(folder.glob("*/function.json")):
         described = _json(place)
-        if described.get("disabled") is True:
+        disabled = described.get("disabled")
+        if disabled is True or (isinstance(disabled, str) and settings.is_on(disabled)):
             continue
         bindings = described.get("bindings", [])
         if sum(map(is_trigger, bindings)) != 1:

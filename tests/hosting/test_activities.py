@@ -67,9 +67,7 @@ def test_an_activity_may_ask_for_the_context_in_any_position(function, bound, se
 
 def test_an_activity_may_ask_for_context_and_client():
     app = df.DFApp()
-    app.activity_trigger(input_name="order")(
-        app.durable_client_input(client_name="client")(client_between)
-    )
+    app.activity_trigger(input_name="order")(app.durable_client_input(client_name="client")(client_between))
     assert called(app, client_between) == [[1, "client_between"], [2, "client_between"]]
 
 
@@ -79,7 +77,8 @@ def test_an_activity_of_model_v1_may_too(tmp_path):
         '{"scriptFile": "__init__.py", "bindings": [{"name": "order", "type": "activityTrigger"}]}'
     )
     (tmp_path / "Act" / "__init__.py").write_text(
-        "def main(order, context): return [order['number'], context.function_name, context.function_directory]"
+        "def main(order, context):\n"
+        "    return [order['number'], context.function_name, context.function_directory]\n"
     )
     with df.TaskHub(":memory:") as hub:
         hub.add_app(tmp_path)

@@ -1,0 +1,120 @@
+"""What an app's settings say: which of its functions are disabled, and which there are."""
+
+import json
+
+import pytest
+
+import durablenb as df
+from tests.hosting.conftest import PATIENCE
+
+APP = """
+import azure.durable_functions as df
+import azure.functions as func
+
+app = df.DFApp()
+
+@app.route()
+def shown(req): return "shown"
+
+@app.function_name("Other")
+@app.route(route="other")
+def hidden(req): return "hidden"
+
+@app.activity_trigger(input_name="city", activity="SayHello")
+def say_hello(city): return f"Hello {city}!"
+
+@app.activity_trigger(input_name="city")
+def say_bye(city): return f"Bye {city}!"
+
+@app.entity_trigger(context_name="context")
+def Counter(context): context.set_state(1)
+
+@app.orchestration_trigger(context_name="context")
+def o(context): return (yield context.call_activity(context.get_input(), "Tokyo"))
+
+@app.timer_trigger(schedule="0 0 4 * * *", arg_name="timer")
+def early(timer): ...
+
+@app.timer_trigger(schedule="0 0 6 * * *", arg_name="timer")
+def late(timer): ...
+"""
+
+
+@pytest.fixture
+def app(tmp_path):
+    """Writes an app with these settings, and this beside them in host.json."""
+
+    def write(values=None, **host):
+        (tmp_path / "function_app.py").write_text(APP)
+        (tmp_path / "local.settings.json").write_text(json.dumps({"Values": values or {}}))
+        (tmp_path / "host.json").write_text(json.dumps({"version": "2.0", **host}))
+        return tmp_path
+
+    return write
+
+
+def disabled(*names, value="true"):
+    return {f"AzureWebJobs.{name}.Disabled": value for name in names}
+
+
+def test_a_function_that_a_setting_disables_is_not_called(app, serve):
+    served = serve(app(disabled("Other", "say_hello", "Counter", "early")))
+    assert served.http.get("/api/shown").text == "shown"
+    assert served.http.get("/api/other").status_code == 404
+    assert served.hub.clock.next_due().hour == 6
+    assert served.hub.start("o", "say_bye").result(PATIENCE) == "Bye Tokyo!"
+    with pytest.raises(df.TaskFailedError, match="SayHello"):
+        served.hub.start("o", "SayHello").result(PATIENCE)
+    with pytest.raises(df.FunctionNotFoundError):
+        served.hub.client.signal_entity(df.EntityId("Counter", "a"), "add")
+
+
+@pytest.mark.parametrize("value", ["True", "1", True, 1])
+def test_names_are_compared_without_case_and_the_value_may_be_one(app, serve, value):
+    served = serve(app({"azurewebjobs.OTHER.disabled": value}))
+    assert served.http.get("/api/other").status_code == 404
+
+
+@pytest.mark.parametrize("value", ["false", "0", "", "yes", False])
+def test_any_other_value_leaves_it_enabled(app, serve, value):
+    served = serve(app(disabled("Other", value=value)))
+    assert served.http.get("/api/other").text == "hidden"
+
+
+@pytest.mark.parametrize(("value", "status"), [("true", 404), ("false", 200)])
+def test_the_environment_comes_before_the_file(app, serve, monkeypatch, value, status):
+    monkeypatch.setenv("AzureWebJobs.Other.Disabled", value)
+    served = serve(app(disabled("Other", value="false" if value == "true" else "true")))
+    assert served.http.get("/api/other").status_code == status
+    assert served.http.get("/api/shown").status_code == 200
+
+
+def test_the_environment_holds_for_an_app_of_a_notebook(serve, monkeypatch):
+    app = df.DFApp()
+
+    @app.route()
+    def first(req):
+        return "first"
+
+    @app.route()
+    def second(req):
+        return "second"
+
+    monkeypatch.setenv("AzureWebJobs.second.Disabled", "1")
+    served = serve(app)
+    assert served.http.get("/api/first").text == "first"
+    assert served.http.get("/api/second").status_code == 404
+
+
+@pytest.mark.parametrize(("said", "is_there"), [("IS_OFF", False), ("IS_ON", True), (False, True)])
+def test_function_json_may_name_the_setting_that_disables_it(tmp_path, serve, said, is_there):
+    for name, disabled in (("First", said), ("Second", False)):
+        (tmp_path / name).mkdir()
+        bindings = [{"name": "req", "type": "httpTrigger"}, {"name": "$return", "type": "http"}]
+        described = {"scriptFile": "__init__.py", "bindings": bindings, "disabled": disabled}
+        (tmp_path / name / "function.json").write_text(json.dumps(described))
+        (tmp_path / name / "__init__.py").write_text(f"def main(req): return {name!r}")
+    (tmp_path / "local.settings.json").write_text('{"Values": {"IS_OFF": "1", "IS_ON": "false"}}')
+    served = serve(tmp_path)
+    assert served.http.get("/api/Second").text == "Second"
+    assert (served.http.get("/api/First").status_code == 200) is is_there
