@@ -85,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--public-url", metavar="URL", help="how it is reached from outside")
     serve.add_argument("--no-key", action="store_true", help="let in everybody on this machine")
     serve.add_argument("--sql", action="store_true", help="answer queries of those who have the key")
+    serve.add_argument("--body-limit", metavar="BYTES", type=int, help="what a request's body may have")
     listing, show = command("ls", _ls), command("show", _show)
     logs, sql, mend = command("logs", _logs), command("sql", _sql), command("repair", _repair)
     for with_file in (listing, show, logs, sql, mend):
@@ -130,6 +131,7 @@ def _serve(options: argparse.Namespace) -> int:
         public_url=options.public_url,
         is_keyless=options.no_key,
         takes_sql=options.sql,
+        body_limit=options.body_limit,
         out=sys.stdout,
     )
 

@@ -607,6 +607,7 @@ class TaskHub(Registering, DrawnHub):
         *,
         public_url: str | None = None,
         sql: bool = False,
+        body_limit: int | None = None,
     ) -> Server:
         """Serve the hub over HTTP, beside whatever runs here: Azure's management API.
 
@@ -627,6 +628,9 @@ class TaskHub(Registering, DrawnHub):
             How it is reached from outside, if not by host and port, as ``"https://hub.example.org"``.
         sql
             Whether whoever has the key may ask queries, as `TaskHub.connect` gives them.
+        body_limit
+            How many bytes a request's body may have. Without it, 100 MiB for functions of apps, as in
+            Azure, and 1 MiB for all else.
 
         Raises
         ------
@@ -660,7 +664,7 @@ class TaskHub(Registering, DrawnHub):
         from durablenb.views.page import HubPage
 
         if self._server is not None:
-            if self._server.was_asked_for(port, key, host, public_url, sql):
+            if self._server.was_asked_for(port, key, host, public_url, sql, body_limit):
                 return self._server
             self._server.close()
         client, name = DurableOrchestrationClient(self), "memory" if self._path is None else self._path.stem
@@ -679,6 +683,7 @@ class TaskHub(Registering, DrawnHub):
                 key=key,
                 host=host,
                 public_url=public_url,
+                body_limit=body_limit,
             )
 
         uninterrupted(begin)

@@ -30,6 +30,7 @@ def serve(
     public_url: str | None,
     is_keyless: bool,
     takes_sql: bool,
+    body_limit: int | None,
     out: TextIO,
 ) -> int:
     """Open a hub, register an app, and serve it until the process is told to end.
@@ -41,7 +42,7 @@ def serve(
     app
         The folder of a function app; or a Python file, in which ``hub`` is the hub, and of which each
         function app that it makes is registered.
-    host, port, public_url
+    host, port, public_url, body_limit
         As for `TaskHub.serve`.
     is_keyless
         Let everybody in on this machine; otherwise the key is that of the environment, or a random one.
@@ -75,7 +76,9 @@ def serve(
                 raise
             traceback.print_exc()
             return 1
-        with hub.serve(port, key, host, public_url=public_url, sql=takes_sql) as server:
+        with hub.serve(
+            port, key, host, public_url=public_url, sql=takes_sql, body_limit=body_limit
+        ) as server:
             print(f"{file.name} is served at {server.url}", file=out)
             if server.key and key is None:
                 print(f"The key is {server.key}", file=out)

@@ -20,14 +20,14 @@ from starlette.types import ASGIApp
 
 from durablenb.azure import DurableOrchestrationClient
 from durablenb.http.answers import Answer, Refused, error_answer, told
-from durablenb.http.asked import Asked, Handler
+from durablenb.http.asked import BODY_LIMIT, FUNCTION_LIMIT, Asked, Handler
 from durablenb.http.functions import Called, Functions
 from durablenb.http.gathering import Statuses
 from durablenb.http.guard import Entrance, Guard
 from durablenb.http.openapi import document
 from durablenb.http.operations import OPERATIONS, Operation
 from durablenb.http.page import Page, page_handlers
-from durablenb.model.address import MANAGEMENT
+from durablenb.model.address import BODY_LIMIT_HEADER, MANAGEMENT
 from durablenb.model.errors import (
     DurableError,
     InstanceExistsError,
@@ -52,6 +52,7 @@ def make_app(
     closing: asyncio.Event,
     page: Page,
     journal: JournalSource,
+    body_limit: int | None,
 ) -> ASGIApp:
     """Return the application.
 
@@ -69,14 +70,19 @@ def make_app(
         What browsers show.
     journal
         What the hub tells of its journal.
+    body_limit
+        Bytes that a body may have; None for what is usual.
     """
     standing = Statuses(client)
+    own_limit = BODY_LIMIT if body_limit is None else body_limit
+    options = {BODY_LIMIT_HEADER: str(own_limit)}
 
     def answered(path: str, handlers: dict[str, Handler]) -> Endpoint:
         async def endpoint(request: Request) -> Response:
             if request.method == "OPTIONS":
-                return Response(status_code=204, headers={"Allow": _allowed(handlers)})
-            asked = Asked(request, client, request.scope["durablenb.address"], standing, closing, journal)
+                return Response(status_code=204, headers={"Allow": _allowed(handlers), **options})
+            address = request.scope["durablenb.address"]
+            asked = Asked(request, client, address, standing, closing, journal, own_limit)
             method = "GET" if request.method == "HEAD" else request.method
             try:
                 if method not in handlers:
@@ -104,7 +110,8 @@ def make_app(
     ]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _not_answered})
     app.router.redirect_slashes = False
-    app.router.default = Called(functions, app.router.default)
+    limit = FUNCTION_LIMIT if body_limit is None else body_limit
+    app.router.default = Called(functions, app.router.default, limit)
     return Guard(app, entrance, page.paths)
 
 

@@ -21,10 +21,15 @@ from durablenb.model.times import aware
 from durablenb.queries.mirror.source import JournalSource
 
 BODY_LIMIT = 1 << 20
-"""Bytes that a body may have."""
+"""Bytes that a body may have, unless the server is told otherwise."""
+
+FUNCTION_LIMIT = 100 << 20
+"""The same of a request to a function, as in Azure."""
 
 BODY_SECONDS = 10.0
-"""Within which a body has to be there."""
+"""Within which a body has to be there; each MiB that has arrived gives another second."""
+
+_MIB = 1 << 20
 
 PAGE = 100
 """Items that a list has without ``top``."""
@@ -55,6 +60,8 @@ class Asked:
         Set when the server is about to end: who waits for an orchestration waits no longer.
     journal
         What the hub tells of its journal.
+    body_limit
+        Bytes that the body may have.
     """
 
     def __init__(
@@ -65,6 +72,7 @@ class Asked:
         standing: Statuses,
         closing: asyncio.Event,
         journal: JournalSource,
+        body_limit: int,
     ) -> None:
         self.request = request
         self.client = client
@@ -72,6 +80,7 @@ class Asked:
         self.standing = standing
         self.closing = closing
         self.journal = journal
+        self._body_limit = body_limit
 
     def part(self, name: str) -> str:
         """A part of the path."""
@@ -143,7 +152,7 @@ class Asked:
 
     async def body(self) -> bytes:
         """The bytes of the body."""
-        return await body_of(self.request)
+        return await body_of(self.request, self._body_limit)
 
     async def value(self) -> Any:
         """The value that was posted; `NOTHING` for no body."""
@@ -175,8 +184,15 @@ Handler = Callable[[Asked], Awaitable[Response]]
 """Answers a request."""
 
 
-async def body_of(request: Request) -> bytes:
+async def body_of(request: Request, limit: int) -> bytes:
     """The bytes of a request's body.
+
+    Parameters
+    ----------
+    request
+        As Starlette has it.
+    limit
+        Bytes that it may have.
 
     Raises
     ------
@@ -184,26 +200,31 @@ async def body_of(request: Request) -> bytes:
         If it is too large, or doesn't arrive in time.
     """
     found = bytearray()
+    began = asyncio.get_running_loop().time()
     try:
-        async with asyncio.timeout(BODY_SECONDS):
+        async with asyncio.timeout_at(began + BODY_SECONDS) as until:
             async for part in request.stream():
                 found += part
-                if len(found) > BODY_LIMIT:
-                    raise _too_large()
+                if len(found) > limit:
+                    raise _too_large(limit)
+                until.reschedule(began + BODY_SECONDS + len(found) // _MIB)
     except TimeoutError:
         raise refusal(
-            408, "The body did not arrive", f"The body has to be there within {BODY_SECONDS:g} seconds."
+            408,
+            "The body did not arrive",
+            f"The body has to be there within {BODY_SECONDS:g} seconds, and one more for each MiB.",
         ) from None
     except ClientDisconnect:
         raise refusal(400, "The body did not arrive", "The connection was closed.") from None
     return bytes(found)
 
 
-def _too_large() -> Refused:
+def _too_large(limit: int) -> Refused:
     return refusal(
         413,
         "The body is too large",
-        f"A body has up to {BODY_LIMIT:,} bytes. Write the value to a file and post its path.",
+        f"A body has up to {limit:,} bytes. Write the value to a file and post its path, or serve the hub "
+        "with a larger body_limit.",
         {"Connection": "close"},
     )
 

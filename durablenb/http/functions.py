@@ -42,11 +42,14 @@ class Called:
         Those that there are.
     otherwise
         Answers where there is none.
+    body_limit
+        Bytes that a body may have.
     """
 
-    def __init__(self, functions: Functions, otherwise: ASGIApp) -> None:
+    def __init__(self, functions: Functions, otherwise: ASGIApp, body_limit: int) -> None:
         self._functions = functions
         self._otherwise = otherwise
+        self._body_limit = body_limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -77,7 +80,7 @@ class Called:
         url = address.origin + request.scope["durablenb.path"].decode("ascii")
         if query:
             url += f"?{urlencode(query)}"
-        body = await body_of(request)
+        body = await body_of(request, self._body_limit)
         answer = await self._functions.call(method, request.scope["path"], url, headers, query, body)
         return _failed() if answer is None else _response(*answer)
 

@@ -61,10 +61,13 @@ class Server(Displayed):
         key: str | None,
         host: str,
         public_url: str | None,
+        body_limit: int | None,
     ) -> None:
-        self._asked = (port, key, host, public_url, journal.takes_sql)
+        self._asked = (port, key, host, public_url, journal.takes_sql, body_limit)
         self._client = client
         self._announce = announce
+        if body_limit is not None and (type(body_limit) is not int or body_limit < 1):
+            raise ValueError(f"body_limit is {body_limit!r}; expected a number of bytes, such as 10_000_000.")
         self.key = _checked_key(secrets.token_urlsafe(32) if key is None else key, host)
         public = None if public_url is None else _checked_url(public_url)
         self._socket = _listening(host, port)
@@ -73,7 +76,7 @@ class Server(Displayed):
         self.address = Address(self.url, hub, self.key)
         entrance = Entrance(self.port, _names(host), host in WILDCARDS, public, hub, self.key)
         self._closing = asyncio.Event()
-        app = make_app(client, functions, entrance, self._closing, page, journal)
+        app = make_app(client, functions, entrance, self._closing, page, journal, body_limit)
         self._uvicorn = _Uvicorn(_configured(app))
         self._ended = threading.Event()  # a thread that was joined by who was interrupted passes for ended
         self._thread = threading.Thread(target=self._run, name="durablenb-http", daemon=True)
@@ -107,10 +110,16 @@ class Server(Displayed):
         return self.address.management_urls(instance_id)
 
     def was_asked_for(
-        self, port: int, key: str | None, host: str, public_url: str | None, takes_sql: bool
+        self,
+        port: int,
+        key: str | None,
+        host: str,
+        public_url: str | None,
+        takes_sql: bool,
+        body_limit: int | None,
     ) -> bool:
         """Whether it is open and was made with these arguments."""
-        return self.is_open and self._asked == (port, key, host, public_url, takes_sql)
+        return self.is_open and self._asked == (port, key, host, public_url, takes_sql, body_limit)
 
     def wait(self) -> None:
         """Wait until it is closed."""

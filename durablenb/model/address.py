@@ -12,6 +12,9 @@ MANAGEMENT = "/runtime/webhooks/durabletask"
 LOOPBACK = "/durabletask"
 """What they begin with for Azure's own clients, which can't send a key: it is a part of the path."""
 
+BODY_LIMIT_HEADER = "x-body-limit"
+"""In the answer to ``OPTIONS``: how many bytes a body may have."""
+
 _PLACEHOLDER = "INSTANCEID"
 
 

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from urllib.parse import quote, urlencode, urlsplit
 
 from durablenb.model import errors
-from durablenb.model.address import MANAGEMENT
+from durablenb.model.address import BODY_LIMIT_HEADER, MANAGEMENT
 from durablenb.model.errors import DurableError, HubUnreachableError
 
 SECONDS = 15.0
@@ -24,7 +24,7 @@ PAUSES = (0.2, 1.0)
 """Seconds before a request that only looks is sent again."""
 
 BODY_LIMIT = 1 << 20
-"""Bytes that a body may have."""
+"""Bytes that a body may have at any server."""
 
 Query = Mapping[str, Any] | Sequence[tuple[str, Any]]
 
@@ -165,18 +165,30 @@ class Link:
         pairs = query.items() if isinstance(query, Mapping) else query
         asked = urlencode([(name, value) for name, value in pairs if value is not None])
         url = f"{self.url}{MANAGEMENT}/{path}" + (f"?{asked}" if asked else "")
-        data = None if method in ("GET", "DELETE") else b"" if body is None else json.dumps(body).encode()
+        data = (
+            None
+            if method in ("GET", "DELETE", "OPTIONS")
+            else b""
+            if body is None
+            else json.dumps(body).encode()
+        )
         if data is not None and len(data) > BODY_LIMIT:
-            raise ValueError(
-                f"The value has {len(data):,} bytes as JSON; over HTTP it may have {BODY_LIMIT:,}. Write it "
-                "to a file and send its path."
-            )
+            self._check_size(len(data), parts)
         request = urllib.request.Request(url, data, {"Accept-Encoding": "gzip", **headers}, method=method)
         if data is not None:
             request.add_header("Content-Type", "application/json")
         if self._key:
             request.add_unredirected_header("x-functions-key", self._key)
         return request
+
+    def _check_size(self, size: int, parts: Sequence[str]) -> None:
+        """Asks the server how much it takes: one that gets too much may hang up before it has said so."""
+        limit = int(self.send("OPTIONS", *parts).headers.get(BODY_LIMIT_HEADER, BODY_LIMIT))
+        if size > limit:
+            raise ValueError(
+                f"The value has {size:,} bytes as JSON; the server takes {limit:,}. Write it to a file and "
+                "send its path, or serve the hub with a larger body_limit."
+            )
 
     def _unreachable(self, method: str, error: Exception) -> NoReturn:
         reason = getattr(error, "reason", error)

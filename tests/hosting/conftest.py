@@ -16,11 +16,11 @@ APPS = Path(__file__).parents[1] / "apps"
 class Served:
     """A hub with apps, its server, and an HTTP client that has the key."""
 
-    def __init__(self, *apps):
+    def __init__(self, *apps, **options):
         self.hub = df.TaskHub(":memory:")
         for app in apps:
             self.hub.add_app(app)
-        self.server = self.hub.serve(port=0)
+        self.server = self.hub.serve(port=0, **options)
         headers = {"x-functions-key": self.server.key}
         self.http = httpx.Client(headers=headers, base_url=self.server.url, timeout=PATIENCE)
 
@@ -40,8 +40,8 @@ class Served:
 def serve():
     made = []
 
-    def begin(*apps):
-        made.append(Served(*apps))
+    def begin(*apps, **options):
+        made.append(Served(*apps, **options))
         return made[-1]
 
     yield begin

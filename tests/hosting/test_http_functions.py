@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 import durablenb as df
-from durablenb.http.asked import BODY_LIMIT
+from durablenb.http.asked import BODY_LIMIT, FUNCTION_LIMIT
 from tests.hosting.conftest import PATIENCE
 
 
@@ -121,14 +121,44 @@ def test_of_two_routes_the_one_with_the_fixed_word_answers(app, serve):
     assert [served.http.get(f"/api/users/{one}").text for one in ("me", "you")] == ["myself", "you"]
 
 
-def test_a_body_that_is_too_large_is_refused(app, serve):
+@pytest.fixture
+def sizes(app):
     @app.route()
     def size(req):
         return str(len(req.get_body()))
 
-    served = serve(app)
-    assert served.http.post("/api/size", content=b"a" * BODY_LIMIT).text == str(BODY_LIMIT)
-    assert served.http.post("/api/size", content=b"a" * (BODY_LIMIT + 1)).status_code == 413
+    return app
+
+
+STARTS = "/runtime/webhooks/durabletask/orchestrators/size"
+
+
+def test_a_function_takes_100_mib_as_in_azure_and_the_management_api_one(sizes, serve):
+    served = serve(sizes)
+    assert FUNCTION_LIMIT == 104_857_600
+    large = b" " * 3 * BODY_LIMIT
+    assert served.http.post("/api/size", content=large).text == str(len(large))
+    assert served.http.post(STARTS, content=large).status_code == 413
+
+
+def test_how_large_a_body_may_be_can_be_set(sizes, serve):
+    @sizes.orchestration_trigger(context_name="context")
+    def size(context):
+        return len(context.get_input())
+
+    served = serve(sizes, body_limit=2_000_000)
+    for bytes_, is_taken in ((2_000_000, True), (2_000_001, False)):
+        text = b'"' + b"x" * (bytes_ - 2) + b'"'
+        assert served.http.post("/api/size", content=text).status_code == (200 if is_taken else 413)
+        answer = served.http.post(STARTS, content=text)
+        assert answer.status_code == (202 if is_taken else 413)
+        assert is_taken or "body_limit" in answer.json()["ExceptionMessage"]
+
+
+@pytest.mark.parametrize("limit", [0, -1, 1.5, "1", True])
+def test_a_limit_that_is_no_number_of_bytes_is_refused(limit):
+    with df.TaskHub(":memory:") as hub, pytest.raises(ValueError, match="a number of bytes"):
+        hub.serve(port=0, body_limit=limit)
 
 
 def test_the_management_api_comes_before_functions(serve):

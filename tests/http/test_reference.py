@@ -46,6 +46,7 @@ def test_the_page_has_the_limits():
     page = PAGE.read_text(encoding="utf-8")
     for limit in (
         f"{asked.BODY_LIMIT:,} bytes",
+        f"{asked.FUNCTION_LIMIT:,}",
         f"{asked.BODY_SECONDS:g} seconds",
         f"{guard.HEAD_LIMIT:,} bytes",
         f"{guard.TARGET_LIMIT:,} bytes",

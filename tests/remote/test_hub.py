@@ -209,6 +209,20 @@ def test_a_value_that_is_too_large_is_refused_before_it_is_sent(served: Served) 
         served.remote.start("echo", "x" * link.BODY_LIMIT)
 
 
+def test_a_server_that_takes_more_is_sent_more() -> None:
+    with df.TaskHub(":memory:") as hub:
+        hub.orchestrator(size)
+        with hub.serve(port=0, body_limit=3 * link.BODY_LIMIT) as server:
+            remote = df.TaskHub.connect(server.url, key=server.key)
+            assert remote.start(size, "x" * 2 * link.BODY_LIMIT).result(PATIENCE) == 2 * link.BODY_LIMIT
+            with pytest.raises(ValueError, match=f"the server takes {3 * link.BODY_LIMIT:,}"):
+                remote.start(size, "x" * 3 * link.BODY_LIMIT)
+
+
+def size(context: df.DurableOrchestrationContext) -> int:
+    return len(context.get_input())
+
+
 def test_refusals_are_those_of_the_hub(served: Served) -> None:
     remote = served.remote
     with pytest.raises(df.FunctionNotFoundError, match="Registered are"):
