@@ -224,7 +224,13 @@ class DurableOrchestrationClient:
         *,
         recursive: bool = True,
     ) -> PurgeHistoryResult:
-        """Delete all that is kept of the ended instances that meet every condition given."""
+        """Delete all that is kept of the ended instances that meet every condition given.
+
+        Raises
+        ------
+        ValueError
+            If no condition is given, which would be all of them.
+        """
         return await _in_thread(
             self._client.purge_instance_history_by,
             created_time_from,

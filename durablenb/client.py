@@ -473,7 +473,18 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         *,
         recursive: bool = True,
     ) -> PurgeHistoryResult:
-        """Delete all that is kept of the ended instances that meet every condition given."""
+        """Delete all that is kept of the ended instances that meet every condition given.
+
+        Raises
+        ------
+        ValueError
+            If no condition is given, which would be all of them.
+        """
+        if created_time_from is None and created_time_to is None and runtime_status is None:
+            raise ValueError(
+                "purge_instance_history_by needs a condition: without one it would delete every instance "
+                "that has ended. If that is meant, give runtime_status=['Completed', 'Failed', 'Terminated']."
+            )
         query = InstanceQuery(
             statuses=statuses_of(runtime_status),
             created_from=aware(created_time_from),

@@ -211,7 +211,17 @@ def test_purges_answer_with_azures_result(client):
     client.start_new(quick, "q")
     client.wait_for_completion("q", 10)
     assert client.purge_instance_history("q") == df.PurgeHistoryResult(1)
-    assert client.purge_instance_history_by() == df.PurgeHistoryResult(0)
+    assert client.purge_instance_history_by(runtime_status=["Completed"]) == df.PurgeHistoryResult(0)
+
+
+def test_purging_by_nothing_is_refused(client):
+    client.start_new(quick, "q")
+    client.wait_for_completion("q", 10)
+    with pytest.raises(ValueError, match="needs a condition"):
+        client.purge_instance_history_by()
+    with pytest.raises(ValueError, match="needs a condition"):
+        client.purge_instance_history_by(None, None, None)
+    assert client.get_status("q")
 
 
 def test_purging_by_time_refuses_what_is_no_time(client):

@@ -463,7 +463,7 @@ FORK = """
         "rewind": lambda: done.rewind(),
         "restart": lambda: done.restart(),
         "purge": lambda: done.purge(),
-        "purge_by": lambda: hub.client.purge_instance_history_by(),
+        "purge_by": lambda: hub.client.purge_instance_history_by(runtime_status="Completed"),
         "get_status": lambda: hub.client.get_status("done"),
         "get_status_all": lambda: hub.client.get_status_all(),
         "instances": lambda: hub.instances(),

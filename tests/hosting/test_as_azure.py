@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+from datetime import UTC, datetime
 
 import pytest
 
 import durablenb as df
+from durablenb.hosting.client import AzureClient
 from tests.hosting import azures
 from tests.hosting.conftest import PATIENCE
 
@@ -102,6 +104,19 @@ def test_an_app_of_a_notebook_raises_values(serve):
     handle = served.hub.start("o")
     served.http.post(f"/api/raise/{handle.id}", json={"approved": True})
     assert handle.result(PATIENCE) == {"approved": True}
+
+
+def test_purging_without_a_beginning_is_refused_as_in_azure(serve):
+    served = serve()
+    for made in (AzureClient(served.hub), azures.client()[0]):
+        for conditions in ({}, {"runtime_status": [df.OrchestrationRuntimeStatus.Completed]}):
+            with pytest.raises(
+                ValueError, match="created_time_from is required when purging instance history"
+            ):
+                asyncio.run(made.purge_instance_history_by(**conditions))
+    since = datetime(2020, 1, 1, tzinfo=UTC)
+    purged = asyncio.run(AzureClient(served.hub).purge_instance_history_by(since))
+    assert purged.instances_deleted == 0
 
 
 @pytest.mark.parametrize("output", VALUES, ids=repr)
