@@ -47,7 +47,7 @@ _KINDS: dict[type[Event], str] = {
     EntityOperationFailed: "EventRaised",
     EntityLockGranted: "EventRaised",
 }
-_REASONED = (ExecutionTerminated, ExecutionSuspended, ExecutionResumed, ExecutionRewound)
+_REASONED = (ExecutionSuspended, ExecutionResumed, ExecutionRewound)
 
 
 def history_events(events: Iterable[Event], *, show_output: bool, show_input: bool) -> list[Shown]:
@@ -87,6 +87,9 @@ def history_events(events: Iterable[Event], *, show_output: bool, show_input: bo
             elif isinstance(request, TimerCreated):
                 entry["FireAt"] = _iso(request.fire_at)
         shown.append(entry)
+        if isinstance(event, ExecutionTerminated):  # Azure tells the end twice
+            ended = {"OrchestrationStatus": "Terminated", "Result": event.reason}
+            shown.append({"EventType": "ExecutionCompleted", **ended, "Timestamp": entry["Timestamp"]})
     for entry in shown:
         if not show_output:
             entry.pop("Result", None)
@@ -147,6 +150,8 @@ def _lifecycle_fields(event: Event) -> Shown | None:
         return {"OrchestrationStatus": "Completed", "Result": _value(event.result)}
     if isinstance(event, ExecutionFailed):
         return {"OrchestrationStatus": "Failed", **_failed(event.failure)}
+    if isinstance(event, ExecutionTerminated):
+        return {"Input": event.reason}
     if isinstance(event, _REASONED):
         return {"Reason": event.reason}
     if isinstance(event, ContinueAsNew):

@@ -135,6 +135,22 @@ def test_suspend_and_resume_keep_their_reasons(lab, client):
     ]
 
 
+def test_the_end_of_a_terminated_one_is_told_as_azure_tells_it(client):
+    instance_id = client.start_new(waits)
+    client.terminate(instance_id, "enough")
+    for shows in (True, False):
+        told = client.get_status(instance_id, True, show_history_output=shows, show_input=shows).history
+        plain = [{key: value for key, value in one.items() if key != "Timestamp"} for one in told[-2:]]
+        assert plain == [
+            {"EventType": "ExecutionTerminated", **({"Input": "enough"} if shows else {})},
+            {
+                "EventType": "ExecutionCompleted",
+                "OrchestrationStatus": "Terminated",
+                **({"Result": "enough"} if shows else {}),
+            },
+        ]
+
+
 @pytest.mark.parametrize("method", ["terminate", "suspend", "resume", "rewind", "restart"])
 def test_what_steers_an_instance_refuses_nobody(client, method):
     with pytest.raises(df.InstanceNotFoundError, match="nobody"):

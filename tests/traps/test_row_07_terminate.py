@@ -95,7 +95,8 @@ def test_row_07_a_reason_of_any_kind_and_size_is_kept(kernel, reason):
     handle = kernel.start(waits)
     handle.terminate(reason)
     assert handle.status().output == reason
-    assert handle.status(show_history=True).history[-1]["Reason"] == reason
+    told, _ = handle.status(show_history=True).history[-2:]
+    assert (told["EventType"], told["Input"]) == ("ExecutionTerminated", reason)
 
 
 def test_row_07_no_code_runs_after_it_not_even_in_finally_blocks(lab):
