@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any, Self
 
 from durablenb.core import tasks
+from durablenb.hosting import azures
 
 DURABLE = "azure.durable_functions"
 
@@ -24,11 +25,25 @@ _PACKAGES = ".python_packages/lib/site-packages"
 
 MODULES = {
     DURABLE,
-    *(f"{DURABLE}.{name}" for name in ("entity", "models", "models.utils", "orchestrator")),
+    *(
+        f"{DURABLE}.{name}"
+        for name in (
+            "constants",
+            "decorators",
+            "decorators.durable_app",
+            "entity",
+            "models",
+            "models.utils",
+            "orchestrator",
+            "testing",
+            "testing.OrchestratorGeneratorWrapper",
+        )
+    ),
     *(
         f"{DURABLE}.models.{name}"
         for name in (
             "DurableEntityContext",
+            "DurableOrchestrationBindings",
             "DurableOrchestrationClient",
             "DurableOrchestrationContext",
             "DurableOrchestrationStatus",
@@ -37,6 +52,7 @@ MODULES = {
             "PurgeHistoryResult",
             "RetryOptions",
             "Task",
+            "TokenSource",
             "utils.entity_utils",
         )
     ),
@@ -44,6 +60,9 @@ MODULES = {
 """Azure's modules that durablenb stands for."""
 
 _TASKS = ("TaskBase", "AtomicTask", "CompoundTask", "TimerTask", "WhenAllTask", "WhenAnyTask")
+
+_NEWER = ("DurableFunctionsClient", "SyncDurableFunctionsClient", "RetryPolicy")
+"""What only Azure's version 2 has."""
 
 _KEPT = sys.stdlib_module_names | {"azure", "durablenb"}
 
@@ -145,15 +164,19 @@ class _Durable(ModuleType):
             from durablenb.hosting.client import AzureClient
 
             return AzureClient
+        if name in azures.__all__:
+            return getattr(azures, name)
         durablenb = sys.modules["durablenb"]
         if name == "__all__" or name in durablenb.__all__:
             return getattr(durablenb, name)
         if name in _TASKS:
             return getattr(tasks, name)
-        raise AttributeError(f"module {self.__name__!r} is durablenb here, which has no {name!r}")
+        newer = ", a name of version 2; durablenb's are those of 1.x" if name in _NEWER else ""
+        raise AttributeError(f"module {self.__name__!r} is durablenb here, which has no {name!r}{newer}")
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name not in sys.modules["durablenb"].__all__:  # Azure's modules are called as the classes in them
+        names = {*sys.modules["durablenb"].__all__, *azures.__all__}
+        if name not in names:  # Azure's modules are called as the classes in them
             super().__setattr__(name, value)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 import durablenb as df
 from durablenb.hosting.imports import AppImports
+from tests.hosting.azures import BINDING
 from tests.hosting.conftest import APPS
 
 
@@ -76,8 +77,106 @@ def test_a_module_that_durablenb_does_not_have_is_said(folder):
 
 
 def test_a_name_that_durablenb_does_not_have_is_said(folder):
-    with AppImports(folder), pytest.raises(ImportError, match="ManagedIdentityTokenSource"):
-        from azure.durable_functions import ManagedIdentityTokenSource  # noqa: F401
+    with AppImports(folder), pytest.raises(ImportError, match="DurableHttpRequest"):
+        from azure.durable_functions import DurableHttpRequest  # noqa: F401
+
+
+def test_a_name_of_azures_version_2_is_said_to_be_one(folder):
+    with AppImports(folder):
+        import azure.durable_functions as stand_in
+
+        with pytest.raises(AttributeError, match="'DurableFunctionsClient', a name of version 2"):
+            stand_in.DurableFunctionsClient
+
+
+def test_azures_smaller_names_are_there_and_are_as_azures(folder):
+    from azure.durable_functions import constants as azures_constants
+    from azure.durable_functions.models import DurableOrchestrationBindings as azures_bindings
+    from azure.durable_functions.models.TokenSource import ManagedIdentityTokenSource as azures_token
+
+    with AppImports(folder):
+        import azure.durable_functions as stand_in
+        from azure.durable_functions import DurableFunctionsCompatibilityWarning, constants
+        from azure.durable_functions.decorators.durable_app import Blueprint, DFApp
+        from azure.durable_functions.models import DurableOrchestrationBindings
+        from azure.durable_functions.models.DurableOrchestrationBindings import (
+            DurableOrchestrationBindings as same_bindings,
+        )
+        from azure.durable_functions.models.TokenSource import ManagedIdentityTokenSource, TokenSource
+
+        own = {name: getattr(constants, name) for name in vars(azures_constants) if name.isupper()}
+        assert stand_in.DFApp is DFApp
+        assert stand_in.Blueprint is Blueprint
+        assert stand_in.ManagedIdentityTokenSource is ManagedIdentityTokenSource
+    assert own == {name: value for name, value in vars(azures_constants).items() if name.isupper()}
+    assert issubclass(DurableFunctionsCompatibilityWarning, UserWarning)
+    token = ManagedIdentityTokenSource("https://vault")
+    assert isinstance(token, TokenSource)
+    assert token.to_json() == azures_token("https://vault").to_json()
+    with df.TaskHub(":memory:") as hub:
+
+        @hub.orchestrator
+        def asks(context):
+            return (yield context.call_http("GET", "https://example.org", token_source=token))
+
+        with pytest.raises(df.TaskFailedError, match="Pass one in headers"):
+            hub.run(asks)
+    assert DurableOrchestrationBindings is same_bindings
+    mine, its = DurableOrchestrationBindings.from_json(BINDING), azures_bindings.from_json(BINDING)
+    for name in ("task_hub_name", "creation_urls", "management_urls", "rpc_base_url"):
+        assert getattr(mine, name) == getattr(its, name)
+
+
+class Done:
+    """A task of a test's own."""
+
+    def __init__(self, result):
+        self._result = result
+
+    @property
+    def result(self):
+        if isinstance(self._result, Exception):
+            raise self._result
+        return self._result
+
+
+def driven(first):
+    """An orchestrator under test: waits, meets a failure, and returns."""
+    second = yield Done(first)
+    try:
+        yield Done(ValueError(second))
+    except ValueError as error:
+        return f"caught {error}"
+
+
+def returns_at_once(first):
+    return first
+    yield
+
+
+def raises(first):
+    yield Done(first)
+    raise LookupError(first)
+
+
+def test_an_orchestrator_is_driven_in_a_test_as_by_azures_wrapper(folder):
+    from azure.durable_functions.testing import orchestrator_generator_wrapper as azures_wrapper
+
+    with AppImports(folder):
+        from azure.durable_functions.testing import orchestrator_generator_wrapper
+        from azure.durable_functions.testing.OrchestratorGeneratorWrapper import (
+            orchestrator_generator_wrapper as same,
+        )
+    assert orchestrator_generator_wrapper is same is not azures_wrapper
+    for wrapper in (orchestrator_generator_wrapper, azures_wrapper):
+        *tasks, output = wrapper(driven("a"))
+        assert [type(one) for one in tasks] == [Done, Done]
+        assert output == "caught a"
+        waited = wrapper(raises("b"))
+        assert next(waited).result == "b"
+        with pytest.raises(LookupError, match="b"):
+            next(waited)
+    assert list(orchestrator_generator_wrapper(returns_at_once("c"))) == ["c"]
 
 
 def test_two_apps_with_modules_of_one_name_do_not_meet(tmp_path, serve):
