@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 import sys
 import threading
 import traceback
@@ -104,8 +105,16 @@ def load_project(folder: Path) -> Project:
 
 
 def settings_of(folder: Path) -> dict[str, str]:
-    """Return the settings of an app that are kept beside it for Azure's local tools."""
-    values = _json(folder / "local.settings.json").get("Values", {})
+    """Return the settings of an app that are kept beside it for Azure's local tools.
+
+    As there, the file may have comments, and a comma after the last item.
+
+    Raises
+    ------
+    DurableError
+        If it is no JSON object otherwise.
+    """
+    values = _json(folder / "local.settings.json", is_lenient=True).get("Values") or {}
     return {name: str(value) for name, value in values.items()}
 
 
@@ -163,17 +172,34 @@ def _types(module: Any) -> list[type[Any]]:
     ]
 
 
-def _json(file: Path) -> dict[str, Any]:
+def _json(file: Path, *, is_lenient: bool = False) -> dict[str, Any]:
     """What a file of the app says; nothing if there is none."""
     if not file.is_file():
         return {}
     try:
-        found = json.loads(file.read_text(encoding="utf-8-sig"))
+        text = file.read_text(encoding="utf-8-sig")
+        found = json.loads(_strict(text) if is_lenient else text)
     except ValueError as error:
         raise DurableError(f"{file} isn't JSON: {error}.") from None
     if not isinstance(found, dict):
         raise DurableError(f"{file} is no JSON object.")
     return found
+
+
+_TEXT = r'("(?:\\.|[^"\\])*")'
+
+_COMMENT = re.compile(_TEXT + r"|//[^\n]*|/\*.*?\*/", re.DOTALL)
+
+_LAST_COMMA = re.compile(_TEXT + r"|,(?=\s*[}\]])", re.DOTALL)
+
+
+def _strict(text: str) -> str:
+    """A text without what JSON doesn't have: comments, and commas after last items; its lines stay."""
+
+    def kept(found: re.Match[str]) -> str:
+        return found[1] or " " + "\n" * found[0].count("\n")
+
+    return _LAST_COMMA.sub(kept, _COMMENT.sub(kept, text))
 
 
 def _loaded(folder: Path, load: Callable[[], Any]) -> Any:

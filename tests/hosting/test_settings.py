@@ -5,6 +5,7 @@ import json
 import pytest
 
 import durablenb as df
+from durablenb.hosting.projects import settings_of
 from tests.hosting.conftest import PATIENCE
 
 APP = """
@@ -118,3 +119,57 @@ def test_function_json_may_name_the_setting_that_disables_it(tmp_path, serve, sa
     served = serve(tmp_path)
     assert served.http.get("/api/Second").text == "Second"
     assert (served.http.get("/api/First").status_code == 200) is is_there
+
+
+# -- the file ---------------------------------------------------------------------------------------
+
+LENIENT = r"""
+// for Azure's local tools
+{
+  "IsEncrypted": false, /* a comment
+  of two lines */
+  "Values": {
+    "URL": "https://example.org/a//b",   // not a comment in the text
+    "QUOTED": "a \" // b, }",
+    "LIST": "[1, 2,]",
+    "AzureWebJobs.Other.Disabled": "true", // the last one
+  },
+  "Host": {"CORS": ["*",],},
+}
+"""
+
+
+def test_local_settings_may_have_comments_and_commas_at_the_end(app, serve):
+    folder = app()
+    (folder / "local.settings.json").write_text(LENIENT)
+    served = serve(folder)
+    assert served.http.get("/api/other").status_code == 404
+    assert settings_of(folder) == {
+        "URL": "https://example.org/a//b",
+        "QUOTED": 'a " // b, }',
+        "LIST": "[1, 2,]",
+        "AzureWebJobs.Other.Disabled": "true",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("// only this\n", "isn't JSON"),
+        ('{\n// one\n"a" 1}', "line 3"),
+        ('{"a": 1,,}', "isn't JSON"),
+        ("[]", "no JSON"),
+    ],
+)
+def test_what_is_no_json_otherwise_is_refused_with_its_line(app, text, said):
+    folder = app()
+    (folder / "local.settings.json").write_text(text)
+    with df.TaskHub(":memory:") as hub, pytest.raises(df.DurableError, match=said):
+        hub.add_app(folder)
+
+
+def test_without_values_there_are_none(app):
+    for text in ("{}", '{"Values": null}'):
+        folder = app()
+        (folder / "local.settings.json").write_text(text)
+        assert settings_of(folder) == {}
