@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from durablenb.core.entity import NOTHING
+from durablenb.core.entity import NOTHING, is_none
 from durablenb.core.registry import not_found
 from durablenb.engine import messages
 from durablenb.engine.engine import Engine
@@ -107,7 +107,7 @@ class SyncDurableEntityClient:
         text = self.engine.store.entity_states([instance_id]).get(instance_id, NOTHING)
         if text == NOTHING:
             return EntityStateResponse(False)
-        return EntityStateResponse(True, self._codec.decode(text, expected_type))
+        return EntityStateResponse(True, self._codec.decode(text, None if is_none(text) else expected_type))
 
     def entity_state(
         self, entity_id: EntityId, expected_type: Any = None, *, as_of: datetime | None = None
@@ -120,7 +120,7 @@ class SyncDurableEntityClient:
             moment = aware(as_of)
             assert moment is not None
             text = self.engine.store.entity_state_as_of(instance_id, moment)
-        return self._codec.decode(text, None if text == NOTHING else expected_type)
+        return self._codec.decode(text, None if is_none(text) else expected_type)
 
     def entity_texts(self, entity_ids: Iterable[EntityId]) -> dict[EntityId, str]:
         """Return the states of those of these entities that exist, as the journal has them: JSON."""

@@ -15,6 +15,14 @@ from durablenb.model.times import aware
 NOTHING = "null"
 """The state of an entity that doesn't exist."""
 
+NONE = " null"
+"""The state of an entity that exists and has None for its state: JSON's null, but another text."""
+
+
+def is_none(state: str) -> bool:
+    """Whether a state's text stands for None: the entity doesn't exist, or that is its state."""
+    return state in (NOTHING, NONE)
+
 
 class Signal(NamedTuple):
     """An operation of another entity that an operation asked for."""
@@ -68,10 +76,12 @@ class DurableEntityContext:
         self._state: Any = None
         self._simplify: Callable[[Any], Any] | None = None
         self._is_read = False
+        self._exists = state != NOTHING
         self._result: Any = None
         self._is_result_set = False
         self._is_to_go = False
         self._sent: list[Signal | Start] = []
+        self._made: list[tuple[Any, list[Any]]] = []
 
     def __repr__(self) -> str:
         return f"<DurableEntityContext of {self._id}, {self.operation_name}>"
@@ -115,26 +125,27 @@ class DurableEntityContext:
         Parameters
         ----------
         initializer
-            Makes the state of an entity that has none yet; without one, that is None.
+            Makes what is returned where the state is None.
         expected_type
             What the state is rebuilt as: a class, or an annotation such as ``list[Order]``.
 
         Notes
         -----
-        What is changed inside of the object that is returned counts, also without `set_state`.
+        What is changed inside of the state counts, also without `set_state`. What `initializer` made isn't
+        the state until it is set.
         """
         if not self._is_read:
-            self._state = self._codec.decode(
-                self._before, None if self.is_newly_constructed else expected_type
-            )
+            self._state = self._codec.decode(self._before, None if is_none(self._before) else expected_type)
             self._is_read = True
         if self._state is None and initializer is not None:
-            self._state = initializer()
+            made = initializer()
+            self._made.append((made, _parts(made)))
+            return made
         return self._state
 
     def set_state(self, state: Any) -> None:
-        """Sets the state; None deletes the entity, as `destruct_on_exit`."""
-        self._state, self._is_read, self._is_to_go = state, True, False
+        """Sets the state; the entity exists then, also with None."""
+        self._state, self._is_read, self._exists, self._is_to_go = state, True, True, False
         self._simplify = None
 
     def destruct_on_exit(self) -> None:
@@ -144,8 +155,8 @@ class DurableEntityContext:
     # -- what others get -------------------------------------------------------------------------
 
     def set_result(self, result: Any) -> None:
-        """Sets what the caller gets; without it, that is what the function returns."""
-        self._result, self._is_result_set = result, True
+        """Sets what the caller gets, which is else what the function returns; the entity exists then."""
+        self._result, self._is_result_set, self._exists = result, True, True
 
     def signal_entity(
         self,
@@ -205,12 +216,27 @@ class DurableEntityContext:
     def _outcome(self, returned: Any) -> tuple[str, str, list[Signal | Start]]:
         """The result, the state afterwards, and what was sent."""
         result = self._codec.encode(self._result if self._is_result_set else returned, "result")
-        if self._is_to_go:
-            state = NOTHING
-        elif self._is_read:
-            state = self._codec.encode(
-                self._simplify(self._state) if self._simplify else self._state, "state"
-            )
-        else:
-            state = self._before
-        return result, state, self._sent
+        return result, NOTHING if self._is_to_go or not self._exists else self._kept(), self._sent
+
+    @property
+    def _lost(self) -> bool:
+        """Whether an initial state was changed, and no state was set."""
+        return self._state is None and any(
+            len(before) != len(after)
+            or any(one is not other for one, other in zip(before, after, strict=True))
+            for before, after in ((before, _parts(made)) for made, before in self._made)
+        )
+
+    def _kept(self) -> str:
+        """The state of an entity that exists, as text."""
+        if not self._is_read:
+            return NONE if self._before == NOTHING else self._before
+        state = self._codec.encode(self._simplify(self._state) if self._simplify else self._state, "state")
+        return NONE if state == NOTHING else state
+
+
+def _parts(made: Any) -> list[Any]:
+    """What is in a list or a dict."""
+    if isinstance(made, dict):
+        return [*made, *made.values()]
+    return list(made) if isinstance(made, list) else []

@@ -119,6 +119,13 @@ class _Run:
     def end(self, context: DurableEntityContext, value: Any) -> None:
         """The operation returned."""
         result, state, sent = context._outcome(value)
+        if context._lost:
+            log.warning(
+                "The operation %r of %s changed what get_state's initializer made, and nothing of it is "
+                "kept. Call context.set_state(state).",
+                self._asked.name,
+                self._batch.entity_id,
+            )
         self._state = state
         self._note(result, tuple(sent))
 

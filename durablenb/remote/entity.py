@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
+from durablenb.core.entity import is_none
 from durablenb.core.proxies import EntityProxy
 from durablenb.model.entities import EntityId
 from durablenb.model.errors import DurableError
@@ -36,7 +37,7 @@ class RemoteEntity(EntityProxy, DrawnEntity):
     def state(self, expected_type: Any = None) -> Any:
         """Return the state that is on the server's disk now, None if there is none."""
         text = self._hub._entity_text(self.entity_id)
-        return self._hub._codec.decode(text, None if text == "null" else expected_type)
+        return self._hub._codec.decode(text, None if is_none(text) else expected_type)
 
     def watch(self) -> LiveEntity:
         """Return a live view: the state, how it came about operation by operation, and what is to be done."""

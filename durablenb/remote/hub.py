@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
+from durablenb.core.entity import NOTHING
 from durablenb.core.registry import name_of
 from durablenb.model.display import HubView
 from durablenb.model.entities import EntityId, EntityMetadata
@@ -272,7 +273,7 @@ class RemoteHub(DrawnHub):
         part = self._part(str(entity_id))
         part.look()
         places = [place for _, place in part.mirror.ask(ENTITY_STATES, [[str(entity_id)]])]
-        return str(part.mirror.ask(PAYLOADS, [places])[0][1]) if places else "null"
+        return str(part.mirror.ask(PAYLOADS, [places])[0][1]) if places else NOTHING
 
     def _replay(
         self,

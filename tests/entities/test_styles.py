@@ -73,21 +73,29 @@ def test_a_false_state_is_a_state(hub, state):
     assert hub.entity_state(A) == state
 
 
-def test_an_initial_state_makes_the_entity_exist(hub):
+def test_an_initial_state_is_kept_once_it_is_set(hub):
     @hub.entity
     def counter(context):
-        return context.get_state(lambda: 0)
+        value = context.get_state(lambda: 0)
+        if context.operation_name == "set":
+            context.set_state(value)
+        return value
 
-    ask(hub, ("get",))
+    assert ask(hub, ("get",)) == [0]
+    assert hub.client.read_entity_state(A) == df.EntityStateResponse(False)
+    ask(hub, ("set",))
     assert hub.client.read_entity_state(A) == df.EntityStateResponse(True, 0)
 
 
 def test_a_change_inside_of_the_state_counts(hub):
     @hub.entity
     def counter(context):
-        context.get_state(list).append(context.get_input())
+        if context.operation_name == "begin":
+            context.set_state([])
+        else:
+            context.get_state().append(context.get_input())
 
-    ask(hub, ("add", 1), ("add", 2))
+    ask(hub, ("begin",), ("add", 1), ("add", 2))
     assert hub.entity_state(A) == [1, 2]
 
 

@@ -160,7 +160,8 @@ def test_an_imported_entity_can_t_be_locked(hub):
 def test_cleaning_leaves_an_imported_entity(shop, other, tmp_path):
     @shop.entity
     def brief(context):
-        context.set_state(None)
+        context.set_state(1)
+        context.destruct_on_exit()
 
     shop.client.signal_entity(df.EntityId("brief", "a"), "come")
     settle(shop)

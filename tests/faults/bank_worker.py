@@ -38,13 +38,13 @@ def register(hub, diary, seed):
             if amount == 0:
                 context.signal_entity(OUTBOX, "note", [f"{key}/failed", -1])
                 raise ValueError("nothing to change")
-        return context.get_state()
+        return context.get_state(lambda: BALANCE)
 
     @hub.entity(name="list")
     def numbers(context):
         key, number = context.get_input()
         works(key)
-        context.get_state(list).append(number)
+        context.set_state([*context.get_state(list), number])
         if context.entity_key == "in":
             context.signal_entity(OUTBOX, "note", [f"{key}/out", number])
 

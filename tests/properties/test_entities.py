@@ -36,7 +36,7 @@ def thing(context):
     if context.operation_name == "clear":
         context.destruct_on_exit()
         return 0
-    tags.append(context.get_input())
+    context.set_state(tags := [*tags, context.get_input()])
     if context.operation_name == "break":
         context.set_state(["broken"])
         context.signal_entity(entity_of(KEYS[0]), "append", "sent by a failure")

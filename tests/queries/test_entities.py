@@ -23,7 +23,8 @@ def counter(context):
     if context.operation_name == "fail":
         raise ValueError("as told")
     if context.operation_name == "forget":
-        context.set_state(None)
+        context.destruct_on_exit()
+        return None
     elif context.operation_name == "grow":
         context.set_state(RULE)
     else:

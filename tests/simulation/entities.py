@@ -46,7 +46,7 @@ def expected(key: str, operation: str, given: Any, state: Any) -> tuple[Any, Any
     count = state or 0
     if operation == "add":
         return count + given, count + given, []
-    after = None if operation == "clear" else count
+    after = None if operation == "clear" else state
     sent: list[tuple[str, Any]] = []
     if operation == "pass on":
         sent = [(str(entity_of(one)), given) for one in KEYS[given:]]

@@ -63,8 +63,8 @@ def journal(context):
     """An entity: keeps all that it was told, in order."""
     told = context.get_state(list)
     if context.operation_name == "tell":
-        told.append(context.get_input())
-    return list(told)
+        context.set_state(told := [*told, context.get_input()])
+    return told
 
 
 def account(context):

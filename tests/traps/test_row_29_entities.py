@@ -137,7 +137,7 @@ def test_row_29_a_batch_that_kills_its_process_is_done_one_by_one_and_only_the_k
 def test_row_29_an_operation_that_raises_leaves_neither_state_nor_signals_nor_starts(counting):
     @counting.entity
     def reckless(context):
-        context.get_state(list).append(context.operation_name)
+        context.set_state([*context.get_state(list), context.operation_name])
         context.signal_entity(J, "tell", context.operation_name)
         context.start_new("child", f"by-{context.operation_name}")
         context.signal_entity(context.entity_id, "good")

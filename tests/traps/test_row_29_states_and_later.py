@@ -75,8 +75,8 @@ def test_row_29_names_are_compared_without_case_and_keys_with_case(counting):
 
 def clockwork(context):
     """Ticks each hour until it has ticked as often as it was told at first."""
-    ticks = context.get_state(list)
-    ticks.append(context.get_input())
+    ticks = [*context.get_state(list), context.get_input()]
+    context.set_state(ticks)
     if context.get_input() > 1:
         next_time = START + timedelta(hours=len(ticks))
         context.signal_entity(context.entity_id, "tick", context.get_input() - 1, at=next_time)
@@ -101,8 +101,7 @@ def test_row_29_an_entity_that_signals_itself_for_later_goes_on_through_restarts
 def test_row_29_an_entity_that_signals_itself_at_once_lets_others_come_in_between(counting):
     @counting.entity
     def loop(context):
-        told = context.get_state(list)
-        told.append(context.operation_name)
+        context.set_state([*context.get_state(list), context.operation_name])
         if context.operation_name == "turn" and context.get_input():
             context.signal_entity(context.entity_id, "turn", context.get_input() - 1)
 

@@ -85,7 +85,7 @@ def test_row_31_two_that_send_each_other_keep_the_order_of_each(telling):
     @telling.entity
     def player(context):
         told = context.get_state(list)
-        told.append(context.get_input())
+        context.set_state([*told, context.get_input()])
         left = context.get_input()[1]
         if left:
             other = df.EntityId("player", "b" if context.entity_key == "a" else "a")

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from durablenb.core.entity import NOTHING, is_none
 from durablenb.model.entities import EntityId, EntityMetadata, checked_entity_id, checked_entity_name
 from durablenb.model.errors import DurableError, InstanceNotFoundError
 from durablenb.model.times import aware
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from durablenb.queries.entities.picture import EntityPicture
     from durablenb.queries.entities.queues import Queue
 
-_NOTHING = "null"
 _IS_THERE = "select exists (select 1 from journal where instance_id = ?)"
 
 
@@ -77,11 +77,11 @@ class EntityReader(FileReader):
         """
         instance_id, moment = str(checked_entity_id(entity_id)), aware(as_of)
         if moment is None:
-            text = self._states([instance_id]).get(instance_id, _NOTHING)
+            text = self._states([instance_id]).get(instance_id, NOTHING)
         else:
             then = moment.astimezone(UTC).replace(tzinfo=None)
-            text = self._texts(self._ask(ENTITY_STATE_AS_OF, [instance_id, then])[0]).get(0, _NOTHING)
-        return self._codec.decode(text, None if text == _NOTHING else expected_type)
+            text = self._texts(self._ask(ENTITY_STATE_AS_OF, [instance_id, then])[0]).get(0, NOTHING)
+        return self._codec.decode(text, None if is_none(text) else expected_type)
 
     def entity_picture(self, entity_id: EntityId) -> EntityPicture:
         """Return all that there is to draw of an entity."""
