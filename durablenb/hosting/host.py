@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -28,7 +29,8 @@ from durablenb.hosting.projects import Project, read_project
 from durablenb.hosting.routes import Route, route_of
 from durablenb.hosting.schedules import Schedule, parsed
 from durablenb.hosting.threads import Threads
-from durablenb.hosting.timers import Due, Fire, Timers
+from durablenb.hosting.timers import Due, Fire, Timers, log_failure
+from durablenb.model.errors import FunctionNotFoundError
 from durablenb.ports.clock import Clock
 
 log = logging.getLogger("durablenb")
@@ -68,6 +70,14 @@ class Answering(NamedTuple):
     client: Made
 
 
+class Known(NamedTuple):
+    """A function of an app, also one that is disabled."""
+
+    function: Hosted
+    project: Project
+    client: Made
+
+
 class Host:
     """The apps of a hub.
 
@@ -86,6 +96,8 @@ class Host:
         self._has_threads = has_threads
         self._threads = Threads()
         self._answering: dict[str, Answering] = {}
+        self._known: dict[str, Known] = {}
+        self._clock = clock
         self._told: set[str] = set()
         self.timers = Timers(clock)
 
@@ -118,6 +130,7 @@ class Host:
         known = self._answering | {one.function.name: one for one in answering}
         ranked = sorted(known.items(), key=lambda item: item[1].route.rank)
         self._answering = dict(ranked)  # the one that is meant first comes first
+        self._known |= {one.label.lower(): Known(one, project, client) for one in project.functions}
         for function, schedule in timed:
             self._add_timer(function, schedule, client)
 
@@ -184,6 +197,30 @@ class Host:
             return self._threads.submit(function.function, given)
 
         return fire
+
+    def invoke(self, name: str) -> None:
+        """Call the function of a timer now, also if it is disabled; what it raises is logged.
+
+        Raises
+        ------
+        FunctionNotFoundError
+            If there is no such function.
+        ValueError
+            If it is no timer's.
+        """
+        known = self._known.get(name.lower())
+        if known is None:
+            names = ", ".join(sorted(one.function.label for one in self._known.values())) or "none"
+            raise FunctionNotFoundError(f"No app has a function {name!r}. There are: {names}.")
+        function, project, client = known
+        if _type(function) != "timertrigger":
+            raise ValueError(
+                f"The function {function.label!r} has a {function.trigger['type']}; only functions with a "
+                "timerTrigger can be called in this way."
+            )
+        upcoming = _schedule(function, project).next_after(self._clock.now())
+        future = self._fire(function, client)(Due(None, upcoming, is_late=False))
+        future.add_done_callback(partial(log_failure, function.name))
 
     def methods(self, path: str) -> frozenset[str]:
         """Return the methods that functions answer at a path; none if there is no such function."""

@@ -8,7 +8,7 @@ import re
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -92,7 +92,10 @@ def load_project(folder: Path) -> Project:
             f"There is no function app in {folder}: neither {SCRIPT} nor folders with function.json."
         )
     host, settings = _json(folder / "host.json"), Settings(settings_of(folder))
-    functions = _decorated(folder) if (folder / SCRIPT).is_file() else _in_folders(folder, settings)
+    named = host.get("functions")
+    wanted = None if named is None else {str(one).lower() for one in named}
+    is_v2 = (folder / SCRIPT).is_file()
+    functions = _decorated(folder, wanted) if is_v2 else _in_folders(folder, settings, wanted)
     extensions = host.get("extensions", {})
     return Project(
         functions,
@@ -118,8 +121,8 @@ def settings_of(folder: Path) -> dict[str, str]:
     return {name: str(value) for name, value in values.items()}
 
 
-def _decorated(folder: Path) -> list[Hosted]:
-    """The functions of ``function_app.py``."""
+def _decorated(folder: Path, wanted: Collection[str] | None) -> list[Hosted]:
+    """The functions of ``function_app.py``, or those of them whose names in lower case are wanted."""
     module = _loaded(folder, lambda: importlib.import_module("function_app"))
     apps = {id(one): one for one in vars(module).values() if is_app(one)}
     if len(apps) != 1:
@@ -127,13 +130,15 @@ def _decorated(folder: Path) -> list[Hosted]:
         raise DurableError(f"{folder / SCRIPT} has {number} function app at its top level; expected one.")
     (app,) = apps.values()
     found: list[Hosted] = _loaded(folder, lambda: functions_of(app, folder))
-    return found
+    return [one for one in found if wanted is None or one.label.lower() in wanted]
 
 
-def _in_folders(folder: Path, settings: Settings) -> list[Hosted]:
-    """The functions of model v1."""
+def _in_folders(folder: Path, settings: Settings, wanted: Collection[str] | None) -> list[Hosted]:
+    """The functions of model v1, or those of them whose names in lower case are wanted."""
     found = []
     for place in sorted(folder.glob("*/function.json")):
+        if wanted is not None and place.parent.name.lower() not in wanted:
+            continue
         described = _json(place)
         disabled = described.get("disabled")
         if disabled is True or (isinstance(disabled, str) and settings.is_on(disabled)):

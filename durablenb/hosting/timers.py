@@ -138,9 +138,7 @@ class Timers:
         future.add_done_callback(lambda future: self._ended(timer, due, future))
 
     def _ended(self, timer: _Timer, due: datetime, future: Future[Any]) -> None:
-        error = None if future.cancelled() else future.exception()
-        if error is not None:
-            log.error("The function %s failed", timer.name, exc_info=error)
+        log_failure(timer.name, future)
         with self._changed:
             current = self._timers[timer.name]
             current.is_running = False
@@ -150,3 +148,10 @@ class Timers:
     def _wake(self) -> None:
         with self._changed:
             self._changed.notify_all()
+
+
+def log_failure(name: str, future: Future[Any]) -> None:
+    """Log what a function raised that nobody waits for."""
+    error = None if future.cancelled() else future.exception()
+    if error is not None:
+        log.error("The function %s failed", name, exc_info=error)

@@ -19,7 +19,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from durablenb.azure import DurableOrchestrationClient
-from durablenb.http.answers import Answer, Refused, error_answer, told
+from durablenb.http.answers import Answer, Refused, error_answer, refusal, told
 from durablenb.http.asked import BODY_LIMIT, FUNCTION_LIMIT, Asked, Handler
 from durablenb.http.functions import Called, Functions
 from durablenb.http.gathering import Statuses
@@ -41,6 +41,9 @@ log = logging.getLogger("durablenb")
 
 OPENAPI = "/openapi.json"
 """Where the OpenAPI document is."""
+
+INVOKING = "/admin/functions/{name}"
+"""Where the function of a timer is called by hand, as with Azure's tools."""
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -101,9 +104,17 @@ def make_app(
     async def describe(asked: Asked) -> Response:
         return Answer(document(OPERATIONS, asked.address.origin))
 
+    async def invoke(asked: Asked) -> Response:
+        try:
+            functions.invoke(asked.part("name"))
+        except LookupError as error:
+            raise refusal(404, "There is no such function", str(error)) from None
+        return Response(status_code=202)
+
     routes: list[BaseRoute] = [
         _AnyCaseRoute(MANAGEMENT + path, answered(path, handlers)) for path, handlers in _by_path(OPERATIONS)
     ]
+    routes.append(_AnyCaseRoute(INVOKING, answered(INVOKING, {"POST": invoke})))
     routes.append(_AnyCaseRoute(OPENAPI, answered(OPENAPI, {"GET": describe})))
     routes += [
         _AnyCaseRoute(path, answered(path, there)) for path, there in page_handlers(page, entrance.hub)

@@ -26,6 +26,10 @@ class Functions(Protocol):
         """Return the methods that functions answer at a path; none if there is no such function."""
         ...
 
+    def invoke(self, name: str) -> None:
+        """Call the function of a timer; raise `LookupError` for none, `ValueError` for one of no timer."""
+        ...
+
     async def call(
         self, method: str, path: str, url: str, headers: Pairs, query: Pairs, body: bytes
     ) -> tuple[int, Pairs, bytes] | None:

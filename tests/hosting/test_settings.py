@@ -173,3 +173,26 @@ def test_without_values_there_are_none(app):
         folder = app()
         (folder / "local.settings.json").write_text(text)
         assert settings_of(folder) == {}
+
+
+# -- host.json --------------------------------------------------------------------------------------
+
+
+def test_the_functions_that_host_json_names_are_the_only_ones(app, serve):
+    served = serve(app(functions=["shown", "LATE", "o", "say_bye"]))
+    assert served.http.get("/api/shown").text == "shown"
+    assert served.http.get("/api/other").status_code == 404
+    assert served.hub.clock.next_due().hour == 6
+    assert served.hub.start("o", "say_bye").result(PATIENCE) == "Bye Tokyo!"
+    assert served.http.post("/admin/functions/early").status_code == 404
+
+
+def test_of_model_v1_the_others_are_not_imported(tmp_path, serve):
+    for name in ("First", "Second"):
+        (tmp_path / name).mkdir()
+        bindings = [{"name": "req", "type": "httpTrigger"}, {"name": "$return", "type": "http"}]
+        (tmp_path / name / "function.json").write_text(json.dumps({"bindings": bindings}))
+    (tmp_path / "First" / "__init__.py").write_text("def main(req): return 'first'")
+    (tmp_path / "Second" / "__init__.py").write_text("1 / 0")
+    (tmp_path / "host.json").write_text('{"functions": ["first"]}')
+    assert serve(tmp_path).http.get("/api/First").text == "first"

@@ -2,8 +2,10 @@
 
 import threading
 from datetime import UTC, datetime, timedelta
+from queue import SimpleQueue
 
 import azure.functions as func
+import httpx
 import pytest
 
 import durablenb as df
@@ -167,3 +169,53 @@ def test_after_closing_none_is_fired():
         calls = timed(hub, "0 */5 * * * *")
     clock.advance(hours=1)
     assert calls == []
+
+
+def test_the_function_of_a_timer_can_be_called_by_hand_as_with_azures_tools(serve, caplog, monkeypatch):
+    app, called = df.DFApp(), SimpleQueue()
+
+    def timed(name, schedule):
+        @app.function_name(name)
+        @app.timer_trigger(schedule=schedule, arg_name="timer")
+        def function(timer: func.TimerRequest):
+            called.put((name, timer.past_due))
+
+    timed("nightly", "0 0 4 * * *")
+    timed("resting", "0 0 5 * * *")
+
+    @app.timer_trigger(schedule="0 0 6 * * *", arg_name="timer")
+    def failing(timer):
+        called.put(("failing", None))
+        raise ValueError("by hand")
+
+    @app.route(route="shown")
+    def shown(req):
+        return "shown"
+
+    monkeypatch.setenv("AzureWebJobs.resting.Disabled", "true")
+    served = serve(app)
+    for name in ("nightly", "resting", "NIGHTLY"):
+        answer = served.http.post(f"/admin/functions/{name}", json={"input": ""})
+        assert (answer.status_code, answer.text) == (202, "")
+        assert called.get(timeout=PATIENCE) == (name.lower(), False)
+    assert served.hub.clock.next_due().hour == 4, "the one that is disabled waits for nothing"
+    assert served.http.post("/admin/functions/failing").status_code == 202
+    assert called.get(timeout=PATIENCE) == ("failing", None)
+    served.hub.close()
+    assert "The function failing failed" in caplog.text
+
+
+def test_what_cannot_be_called_by_hand_is_said(serve):
+    app = df.DFApp()
+
+    @app.route(route="shown")
+    def shown(req):
+        return "shown"
+
+    served = serve(app)
+    refused = served.http.post("/admin/functions/shown")
+    assert (refused.status_code, "httpTrigger" in refused.json()["ExceptionMessage"]) == (400, True)
+    missing = served.http.post("/admin/functions/showm")
+    assert (missing.status_code, "shown" in missing.json()["ExceptionMessage"]) == (404, True)
+    assert served.http.get("/admin/functions/shown").status_code == 405
+    assert httpx.post(f"{served.server.url}/admin/functions/shown").status_code == 401
