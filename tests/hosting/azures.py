@@ -21,12 +21,14 @@ BINDING = json.dumps(
 def client(answer=None):
     """Azure's client, and what it posts; `answer` is what it is told when it asks for a status."""
     made, posted = adf.DurableOrchestrationClient(BINDING), []
+    made.asked = []
 
     async def post(url, data=None, *_, **__):
         posted.append(data)
         return [202, None]
 
     async def get(url):
+        made.asked.append(url)
         return [200, answer]
 
     made._post_async_request, made._get_async_request = post, get
@@ -40,11 +42,15 @@ def raised(data):
     return json.dumps(posted[0])  # aiohttp's json=, which the host keeps as it is
 
 
+def status_of(output=None):
+    """What Azure's host answers of an orchestration that has ended with that output."""
+    times = dict.fromkeys(("createdTime", "lastUpdatedTime"), "2026-01-01T00:00:00Z")
+    return {"name": "o", "instanceId": "an id", "runtimeStatus": "Completed", "output": output, **times}
+
+
 def told(output):
     """The response of Azure's client for an orchestration with that output."""
-    status = {"name": "o", "instanceId": "an id", "runtimeStatus": "Completed", "output": output}
-    times = dict.fromkeys(("createdTime", "lastUpdatedTime"), "2026-01-01T00:00:00Z")
-    made, _ = client(status | times)
+    made, _ = client(status_of(output))
     request = func.HttpRequest("GET", "http://localhost/api/start", body=b"")
     return asyncio.run(made.wait_for_completion_or_create_check_status_response(request, "an id"))
 

@@ -1,6 +1,7 @@
 """An app that was written for Azure gets from its client what Azure's own code gives it."""
 
 import asyncio
+import contextlib
 import json
 from datetime import UTC, datetime
 
@@ -117,6 +118,26 @@ def test_purging_without_a_beginning_is_refused_as_in_azure(serve):
     since = datetime(2020, 1, 1, tzinfo=UTC)
     purged = asyncio.run(AzureClient(served.hub).purge_instance_history_by(since))
     assert purged.instances_deleted == 0
+
+
+def test_where_statuses_differ_is_as_the_table_says(serve):
+    """docs/how-to/from-azure-and-back.md, "Where the two differ"."""
+    made, posted = azures.client(azures.status_of())
+    its = [asyncio.run(made.get_status("an id", show_input=shown)) for shown in (True, False)]
+    assert made.asked[0].endswith("?showInput=True")
+    assert made.asked[1].endswith("/an id"), "it doesn't say that it wants no input"
+    assert str(its[0].runtime_status) == "OrchestrationRuntimeStatus.Completed"
+    with contextlib.suppress(Exception):  # there is no host that would answer
+        asyncio.run(made.start_new("o", None, {"a": 1}))
+    assert posted == ['{"a": 1}'], "the host keeps what is posted as JSON: a text"
+    served = serve()
+    handle = served.hub.start(served.hub.orchestrator(waits), {"a": 1})
+    served.hub.client.raise_event(handle.id, "Event")
+    handle.wait(PATIENCE)
+    own = AzureClient(served.hub)
+    found = [asyncio.run(own.get_status(handle.id, show_input=shown)) for shown in (True, False)]
+    assert [one.input_ for one in found] == [{"a": 1}, None]
+    assert str(found[0].runtime_status) == "Completed"
 
 
 @pytest.mark.parametrize("output", VALUES, ids=repr)
