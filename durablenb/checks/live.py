@@ -80,9 +80,11 @@ class LiveScope:
 
 
 def _is_azures(found: Any) -> bool:
-    if isinstance(found, ModuleType):
+    kind = type(found)  # an object that stands for another one isn't asked what it is
+    if issubclass(kind, ModuleType):
         return is_of(AZURES, found.__name__)
-    kind = found if isinstance(found, type) else type(found)
+    if issubclass(kind, type):
+        kind = found
     return any(is_of(package, str(kind.__module__)) for package in (AZURES, "durablenb.hosting"))
 
 
