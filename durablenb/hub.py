@@ -692,15 +692,15 @@ class TaskHub(Registering, DrawnHub):
 
     def _journal(self, *, takes_sql: bool) -> JournalSource:
         from durablenb.queries.mirror.source import JournalSource  # what only a server needs
+        from durablenb.queries.sandbox.queries import Queries
 
         return JournalSource(
             self._store.cursor,
-            self.connection,
             lambda instance_id: Handle(self.client, instance_id)._standing(),
             self.client.logs,
             self._engine.clock.now,
             not self.clock.can_be_moved,
-            takes_sql,
+            Queries(self.connection) if takes_sql else None,
         )
 
     @staticmethod

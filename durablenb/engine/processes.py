@@ -158,7 +158,7 @@ class Process:
             self.end()
             raise EOFError(
                 f"The process that was started for activities, {sys.executable}, ended at once: "
-                f"{_cause(self._process.returncode)}."
+                f"{cause_of(self._process.returncode)}."
             )
 
     def take(self, parcel: bytes) -> bool:
@@ -178,7 +178,7 @@ class Process:
         if outcome is None:
             self.end()
             died = ChildProcessError(
-                f"The process in which the activity ran died: {_cause(self._process.returncode)}. "
+                f"The process in which the activity ran died: {cause_of(self._process.returncode)}. "
                 "Other activities are unharmed."
             )
             return failure_of(died)
@@ -278,7 +278,8 @@ def _processors() -> int:
     return os.cpu_count() or 1
 
 
-def _cause(code: int) -> str:
+def cause_of(code: int) -> str:
+    """How a process ended."""
     if code >= 0:
         return f"it ended with exit code {code}"
     with contextlib.suppress(ValueError):

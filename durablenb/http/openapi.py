@@ -189,7 +189,7 @@ def _described(operation: Operation) -> dict[str, Any]:
         {"name": part, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
         for part in parts
     ]
-    answers = {**operation.answers, **GUARD}
+    answers = {**GUARD, **operation.answers}
     described: dict[str, Any] = {
         "operationId": operation.name,
         "summary": operation.text,

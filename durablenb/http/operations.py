@@ -345,8 +345,10 @@ OPERATIONS = (
         "Answer one SELECT over the hub's tables and views; the body is an object with `sql` and `params`.",
         {
             200: "The names and types of the columns, and the rows, each value as DuckDB writes it.",
-            400: "It isn't one SELECT, reads something else, takes too long, or has too large an answer.",
+            400: "It isn't one SELECT, reads something else, takes too long or too much memory, or has too "
+            "large an answer.",
             403: "The server was not told to answer SQL, or a browser asked.",
+            503: "No query can be answered now: there is no room for the copy of the journal.",
         },
         body="json",
     ),

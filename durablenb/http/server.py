@@ -63,7 +63,8 @@ class Server(Displayed):
         public_url: str | None,
         body_limit: int | None,
     ) -> None:
-        self._asked = (port, key, host, public_url, journal.takes_sql, body_limit)
+        self._asked = (port, key, host, public_url, journal.queries is not None, body_limit)
+        self._queries = journal.queries
         self._client = client
         self._announce = announce
         if body_limit is not None and (type(body_limit) is not int or body_limit < 1):
@@ -89,6 +90,8 @@ class Server(Displayed):
         try:
             self._uvicorn.run(sockets=[self._socket])
         finally:
+            if self._queries is not None:
+                self._queries.close()
             self._uvicorn.is_up.set()
             self._ended.set()
 

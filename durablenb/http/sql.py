@@ -1,25 +1,24 @@
-"""A query is answered, if the server was told to; never one that a browser sends."""
+"""A query is answered in a process of its own, if the server was told to; never one that a browser sends."""
 
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from starlette.responses import Response
 
-from durablenb.http.answers import Answer, error_answer, refusal
+from durablenb.http.answers import error_answer, refusal
 from durablenb.http.asked import NOTHING, Asked, json_only
-
-_TURN = ThreadPoolExecutor(1, "durablenb-sql")
-"""Queries are answered one after another, and whoever asks for something else doesn't wait for them."""
+from durablenb.queries.sandbox.queries import QueriesUnavailableError
+from durablenb.queries.sql import QUERY_ERRORS
 
 _FORM = "The body is an object: the query under sql, and its values, if there are any, under params."
 
 
 async def answer(asked: Asked) -> Response:
-    """Answer a query."""
-    if not asked.journal.takes_sql:
+    """Answer a query; queries are answered one after another, and nothing else waits for them."""
+    queries = asked.journal.queries
+    if queries is None:
         raise refusal(
             403,
             "Queries are off",
@@ -31,12 +30,15 @@ async def answer(asked: Asked) -> Response:
         raise json_only()
     sql, parameters = _given(await asked.value())
     try:
-        loop = asyncio.get_running_loop()
-        return Answer(await loop.run_in_executor(_TURN, asked.journal.answer, sql, parameters))
+        found = await asyncio.wrap_future(queries.submit(sql, parameters))
     except ValueError as error:
         return error_answer(400, "The query can't be answered", str(error), type(error).__name__)
-    except asked.journal.query_errors as error:
+    except QUERY_ERRORS as error:
         return error_answer(400, "The query is wrong", str(error), type(error).__name__)
+    except QueriesUnavailableError as error:
+        again = {"Retry-After": "5"}
+        return error_answer(503, "No query can be answered now", str(error), "DurableError", again)
+    return Response(found, media_type="application/json")
 
 
 def _given(body: Any) -> tuple[str, Any]:

@@ -1,16 +1,15 @@
-"""Queries that come over a network: one SELECT over the hub's tables, limited in time and rows.
+"""Queries that come over a network: one SELECT over the hub's tables, and an answer of a limited size.
 
-A user's own `hub.sql` may read files and data frames: it is their kernel. Here a query is let through if
-DuckDB's own parser says that all it reads is known: the hub's tables, views and macros, and a few functions
-that make rows of their arguments. DuckDB's settings hold for a whole database, so what protects a database of
-its own, ``enable_external_access=false``, can't be had here without taking files from the user.
+A user's own `hub.sql` may read files and data frames: it is their kernel. A query from elsewhere is answered
+in a process of its own, which reaches no file and has limits of memory and time: `durablenb.queries.sandbox`.
+What is here is the fence inside of that one: a query is let through if DuckDB's own parser says that all it
+reads is known, the hub's tables, views and macros, and a few functions that make rows of their arguments.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,7 +19,13 @@ from durablenb.queries.sql import Parameters, query
 from durablenb.store import views
 
 SECONDS = 10.0
-"""Within which a query has to be answered."""
+"""Within which a query has to be answered; then its process is killed."""
+
+MEMORY = 1 << 30
+"""Bytes of memory that it may take."""
+
+SPILL = 1 << 30
+"""Bytes of temporary files that it may use where memory isn't enough."""
 
 ROWS = 10_000
 """Rows that an answer may have."""
@@ -34,7 +39,14 @@ QUERY = 50_000
 _NODES = {"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"}
 _MAKERS = {"generate_series", "json_each", "json_tree", "range", "unnest"}
 _TOLD = {"current_setting", "getvariable", "setseed", "setval", "nextval", "currval", "sleep_ms", "write_log"}
-_OWN = "select lower(function_name) from duckdb_functions() where not internal"
+_CATALOG = """
+select lower(view_name) from duckdb_views() where internal and schema_name in ('main', 'pg_catalog')
+"""
+"""What DuckDB has of its own, and finds without a schema before it."""
+
+_BYTES = frozenset({"blobs"})
+"""Large values are had one by one, by their hash; ``payloads`` says which there are."""
+
 _NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
 
 
@@ -59,33 +71,20 @@ def answered(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Parame
     Parameters
     ----------
     connection
-        Of the hub, used by nobody else meanwhile.
+        To a copy of the journal, used by nobody else meanwhile.
     sql, parameters
         The query and its values.
 
     Raises
     ------
     QueryRefusedError
-        If it isn't one query over the hub's tables, takes too long, or has too large an answer.
+        If it isn't one query over the hub's tables, or has too large an answer.
     ValueError, duckdb.Error
         If the query is wrong.
     """
     _check(connection, sql)
-    watch = threading.Timer(SECONDS, connection.interrupt)
-    watch.daemon = True
-    watch.start()
-    try:
-        connection.execute("begin transaction read only")
-        return _read(connection, sql, parameters)
-    except (duckdb.InterruptException, RuntimeError) as error:
-        if not isinstance(error, duckdb.InterruptException) and "interrupted" not in str(error):
-            raise
-        raise QueryRefusedError(
-            f"The query took longer than {SECONDS:g} seconds and was ended. Ask for less: fewer instances, "
-            "a group by."
-        ) from None
-    finally:
-        watch.cancel()
+    connection.execute("begin transaction read only")
+    return _read(connection, sql, parameters)
 
 
 def relation_of(answer: dict[str, Any]) -> duckdb.DuckDBPyRelation:
@@ -147,10 +146,15 @@ def _check(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
         raise QueryRefusedError(f"Expected one SELECT: {tree['error_message']}")
     nodes = list(_nodes(tree["statements"]))
     tables, macros = views.names()
-    others = {name for (name,) in connection.execute(_OWN).fetchall()} - macros
-    known = tables | {name for node in nodes for name in _named(node)}
+    named = {name for node in nodes for name in _named(node)}
+    taken = sorted(named.intersection(name for (name,) in connection.execute(_CATALOG).fetchall()))
+    if taken:
+        raise QueryRefusedError(
+            f'WITH "{taken[0]}" can\'t be used over a network: DuckDB has a view of that name.'
+        )
+    known = (tables - _BYTES) | named
     for node in nodes:
-        refused = _refused(node, known, macros | _MAKERS, others | _TOLD)
+        refused = _refused(node, known, macros | _MAKERS)
         if refused:
             raise QueryRefusedError(
                 f"{refused} can't be used over a network. There are the hub's tables and views, its macros, "
@@ -164,9 +168,7 @@ def _named(node: dict[str, Any]) -> list[str]:
     return [one["key"].lower() for one in entries if _NAME.fullmatch(one["key"])]
 
 
-def _refused(
-    node: dict[str, Any], tables: frozenset[str], makers: frozenset[str], others: set[str]
-) -> str | None:
+def _refused(node: dict[str, Any], tables: frozenset[str], makers: frozenset[str]) -> str | None:
     """What a part of a query uses that it must not; None if nothing."""
     kind = str(node.get("type", ""))
     if kind.endswith("_NODE") and kind not in _NODES:
@@ -183,7 +185,7 @@ def _refused(
             return f"{function['function_name']}()"
     elif kind == "SHOW_REF":
         return "DESCRIBE, SHOW and SUMMARIZE"
-    elif node.get("class") == "FUNCTION" and str(node.get("function_name", "")).lower() in others:
+    elif node.get("class") == "FUNCTION" and str(node.get("function_name", "")).lower() in _TOLD:
         return f"{node['function_name']}()"
     return None
 

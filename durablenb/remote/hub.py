@@ -44,6 +44,10 @@ PARTS = 32
 """Histories of which copies are kept; the one that was looked at longest ago goes first."""
 
 
+QUERY_SECONDS = 60.0
+"""Within which a query is answered: it may have to wait for others, and for the copy that it is asked of."""
+
+
 @dataclass(frozen=True)
 class Beside:
     """What other histories say that an instance's picture needs."""
@@ -190,8 +194,8 @@ class RemoteHub(DrawnHub):
         Parameters
         ----------
         query_text
-            One SELECT of DuckDB's SQL over the hub's own tables, views and macros. It has ten seconds, and
-            its answer up to 10,000 rows.
+            One SELECT of DuckDB's SQL over the hub's own tables, views and macros. It has ten seconds and
+            1 GB of memory there, and its answer up to 10,000 rows.
         params
             Values for its ``?`` or ``$name``, as JSON has them.
 
@@ -203,14 +207,16 @@ class RemoteHub(DrawnHub):
         Raises
         ------
         ValueError
-            If it isn't one SELECT, reads something else, takes too long, or has too many rows.
+            If it isn't one SELECT, reads something else, takes too long or too much memory, or has too many
+            rows.
         duckdb.Error
             If the query is wrong.
         DurableError
             If the server doesn't answer queries: it has to be told to, ``hub.serve(sql=True)``.
         """
         body = {"sql": query_text, "params": params}
-        return relation_of(self._link.send("POST", "sql", body=body, kinds=QUERY_KINDS).json())
+        answer = self._link.send("POST", "sql", body=body, seconds=QUERY_SECONDS, kinds=QUERY_KINDS)
+        return relation_of(answer.json())
 
     def watch(self) -> LiveHub:
         """Return a live view: all instances, how fast the hub works, and each instance in detail."""

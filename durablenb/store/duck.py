@@ -380,6 +380,19 @@ def in_memory(settings: dict[str, str | bool | int | float | list[str]]) -> duck
     return connection
 
 
+def fenced(
+    path: Path, settings: dict[str, str | bool | int | float | list[str]]
+) -> duckdb.DuckDBPyConnection:
+    """A journal in a file, which reaches nothing but its folder; nobody can change DuckDB's settings."""
+    connection = duckdb.connect(str(path), config=settings)
+    _prepare(connection, path)
+    folder = str(path.parent).replace("'", "''")
+    connection.execute(f"set allowed_directories = ['{folder}']")
+    connection.execute("set enable_external_access = false")
+    connection.execute("set lock_configuration = true")
+    return connection
+
+
 def _prepare(connection: duckdb.DuckDBPyConnection, path: Path | None) -> None:
     """Makes the tables and views of a new file, and checks those of an old one."""
     try:

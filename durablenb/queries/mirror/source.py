@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any
 
 import duckdb
 
@@ -17,8 +17,7 @@ from durablenb.queries.changes.forks import forks_of
 from durablenb.queries.entities.queues import queues_of
 from durablenb.queries.instance.waits import Obstacle
 from durablenb.queries.mirror.passages import Passage, passage_of
-from durablenb.queries.networked import answered
-from durablenb.queries.sql import QUERY_ERRORS, Parameters
+from durablenb.queries.sandbox.queries import Queries
 from durablenb.store.blobs import FETCH
 from durablenb.store.portable import line_row_of
 from durablenb.store.statements import SOURCE
@@ -71,8 +70,6 @@ class JournalSource:
     ----------
     reader
         Gives the calling thread's connection, for reading.
-    connect
-        Gives a connection of its own, for one query.
     standing
         Tells what an engine knows of an instance.
     lines
@@ -81,28 +78,19 @@ class JournalSource:
         The hub's time.
     ticks
         Whether that goes on by itself.
-    takes_sql
-        Whether queries are answered.
+    queries
+        Answers queries; None if none are answered.
     """
 
     reader: Callable[[], duckdb.DuckDBPyConnection]
-    connect: Callable[[], duckdb.DuckDBPyConnection]
     standing: Callable[[str], Standing]
     lines: Callable[[str], Sequence[LogLine]]
     now: Callable[[], datetime]
     ticks: bool = True
-    takes_sql: bool = False
+    queries: Queries | None = None
     token: str = field(default_factory=lambda: secrets.token_hex(8))
     """Another one for each time that a hub is served: places in the journal are given anew after that."""
     _marks: _Marks = field(default_factory=lambda: _Marks())
-
-    query_errors: ClassVar[tuple[type[Exception], ...]] = QUERY_ERRORS
-    """What is raised of a query that is wrong."""
-
-    def answer(self, sql: str, parameters: Parameters) -> dict[str, Any]:
-        """Return the answer to a query; see `answered`."""
-        with self.connect() as connection:
-            return answered(connection, sql, parameters)
 
     def mark(self) -> tuple[Any, ...]:
         """Return what is another one soon after something was written or purged."""

@@ -1,0 +1,1 @@
+"""Queries of others, answered in a process of their own, from a copy of the journal, within limits."""
