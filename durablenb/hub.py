@@ -704,7 +704,7 @@ class TaskHub(Registering, DrawnHub):
         )
 
     @staticmethod
-    def connect(url: str, key: str | None = None) -> RemoteHub:
+    def connect(url: str, key: str | None = None, *, limit: int = 64 << 20) -> RemoteHub:
         """Return a hub that another process serves, over HTTP: to start, to steer, and to look.
 
         Parameters
@@ -713,6 +713,9 @@ class TaskHub(Registering, DrawnHub):
             Where it is served: ``server.url`` there.
         key
             What lets a request in: ``server.key`` there. Without one, only a server without one lets you in.
+        limit
+            Bytes that an answer of the server may have, once it is unpacked: an instance's values, a large
+            value such as a data frame, the answer to a query. A longer answer raises a `DurableError`.
 
         Raises
         ------
@@ -734,7 +737,7 @@ class TaskHub(Registering, DrawnHub):
         """
         from durablenb.remote.hub import RemoteHub  # what only those need who connect
 
-        return RemoteHub(url, key)
+        return RemoteHub(url, key, limit)
 
     def client_binding(self) -> str:
         """Return the JSON from which Azure's own clients are made; the server's key is in it.

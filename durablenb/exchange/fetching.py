@@ -6,7 +6,7 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from http.client import HTTPException
+from http.client import HTTPException, IncompleteRead
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
@@ -18,6 +18,12 @@ PATIENCE = 60.0
 
 MOST_PAGES = 10_000
 """Pages of a list that are asked for."""
+
+ANSWER_LIMIT = 64 << 20
+"""Bytes that one answer may have."""
+
+TOTAL_LIMIT = 512 << 20
+"""Bytes that all answers together may have."""
 
 CONTINUATION = "x-ms-continuation-token"
 
@@ -65,6 +71,7 @@ class Api:
         if not found:
             self._instance = ""
         self._query = kept
+        self._left = TOTAL_LIMIT
         self._origin = f"{parts.scheme}://{place if port is None else f'{place}:{port}'}"
 
     @property
@@ -115,7 +122,10 @@ class Api:
             request.add_unredirected_header(_KEY, self._key)
         try:
             with _opener.open(request, timeout=PATIENCE) as answer:
-                body, token = answer.read(), answer.headers.get(CONTINUATION) or ""
+                most = min(ANSWER_LIMIT, self._left)
+                body, token = answer.read(most + 1), answer.headers.get(CONTINUATION) or ""
+                if len(body) <= most and answer.length:  # the connection broke
+                    raise IncompleteRead(body, answer.length)
         except urllib.error.HTTPError as error:
             with error:
                 raise DurableError(
@@ -125,10 +135,24 @@ class Api:
             reason = getattr(error, "reason", None)
             kind = type(reason if isinstance(reason, Exception) else error).__name__
             raise DurableError(f"{self._origin} can't be reached: {kind}.") from None
+        if len(body) > most:
+            raise self._too_much(path, most)
+        self._left -= len(body)
         try:
             return json.loads(body), token
         except (ValueError, RecursionError):
             raise DurableError(f"{self._origin}{path} answered with something that isn't JSON.") from None
+
+    def _too_much(self, path: str, most: int) -> DurableError:
+        if most < ANSWER_LIMIT:
+            return DurableError(
+                f"{self._origin} tells more than {TOTAL_LIMIT:,} bytes in all. Import fewer instances at "
+                "a time."
+            )
+        return DurableError(
+            f"{self._origin}{path} answered with more than {ANSWER_LIMIT:,} bytes. If that is what it has to "
+            "tell, save the answer as a file and import the file."
+        )
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):

@@ -107,6 +107,8 @@ def delivery_of(
 
 
 def _of_file(path: Path, encode: azure.Encode, read_hub: Callable[[Path], Parcel]) -> Delivery:
+    if path.exists() and not path.is_file():  # a pipe or a device may never end
+        raise ValueError(f"{path} can't be imported: it is no file. Nothing was imported.")
     with path.open("rb") as file:
         start = file.read(_DATABASE_AT + len(_DATABASE))
     origin = str(path.resolve())

@@ -18,6 +18,8 @@ DEPTH_LIMIT = 500
 REFERENCE = '"@payload"'
 """Stands in every text that refers to a blob."""
 
+_MARKS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[{]|[\]}]', re.DOTALL)
+
 _REFERENCES = re.compile(r'"@payload": "([0-9a-f]{64})"')
 
 Kind = Literal["input", "result", "event", "status", "state", "failure", "value", "log"]
@@ -85,6 +87,21 @@ class Codec(Protocol):
     def gathered(self, text: str) -> str:
         """The text with all blobs that it refers to, ready to go to another process."""
         ...
+
+
+def is_too_deep(text: str, levels: int = DEPTH_LIMIT) -> bool:
+    """Whether JSON has more levels of nesting than a value may have, found without going into them."""
+    if text.count("[") + text.count("{") <= levels:
+        return False
+    level = 0
+    for mark in _MARKS.finditer(text):
+        if mark[0] in "[{":
+            level += 1
+            if level > levels:
+                return True
+        elif mark[0] in "]}":
+            level -= 1
+    return False
 
 
 def plain_json(value: object) -> str:

@@ -29,7 +29,7 @@ from durablenb.queries.sql import Parameters, Relation
 from durablenb.remote.client import RemoteClient, known
 from durablenb.remote.entity import RemoteEntity
 from durablenb.remote.handle import RemoteHandle
-from durablenb.remote.link import Link
+from durablenb.remote.link import ANSWER_LIMIT, Link
 from durablenb.remote.parts import Part
 from durablenb.store.portable import line_of
 from durablenb.store.statements import ENTITY_STATES, PAYLOADS
@@ -64,12 +64,12 @@ class RemoteHub(DrawnHub):
 
     Parameters
     ----------
-    url, key
+    url, key, limit
         As for `TaskHub.connect`.
     """
 
-    def __init__(self, url: str, key: str | None = None) -> None:
-        self._link = Link(url, key)
+    def __init__(self, url: str, key: str | None = None, limit: int = ANSWER_LIMIT) -> None:
+        self._link = Link(url, key, limit)
         self._turn = threading.Lock()
         self._parts: OrderedDict[str | None, Part] = OrderedDict()
         self._codec = ValueCodec(self._blob)

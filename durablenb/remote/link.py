@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
 import http.client
 import json
 import time
 import urllib.error
 import urllib.request
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -25,6 +25,12 @@ PAUSES = (0.2, 1.0)
 
 BODY_LIMIT = 1 << 20
 """Bytes that a body may have at any server."""
+
+ANSWER_LIMIT = 64 << 20
+"""Bytes that an answer may have, as it is once it was unpacked, unless another limit is given."""
+
+_GZIP = 16 + zlib.MAX_WBITS
+_PIECE = 1 << 16
 
 Query = Mapping[str, Any] | Sequence[tuple[str, Any]]
 
@@ -57,7 +63,7 @@ class Reply:
         """
         try:
             return json.loads(self.body) if self.body else None
-        except ValueError:
+        except (ValueError, RecursionError):
             raise DurableError(
                 "What answers there isn't a hub of durablenb. Take the URL that hub.serve() shows."
             ) from None
@@ -72,6 +78,8 @@ class Link:
         Where the hub is served.
     key
         What lets a request in.
+    limit
+        Bytes that an answer may have, once it was unpacked.
     pause
         Waits so many seconds.
 
@@ -82,9 +90,15 @@ class Link:
     """
 
     def __init__(
-        self, url: str, key: str | None = None, *, pause: Callable[[float], object] = time.sleep
+        self,
+        url: str,
+        key: str | None = None,
+        limit: int = ANSWER_LIMIT,
+        *,
+        pause: Callable[[float], object] = time.sleep,
     ) -> None:
         self.url = _checked(url)
+        self._limit = _checked_limit(limit)
         self._key = _checked_key(key)
         self._pause = pause
         self._opener = urllib.request.build_opener(_NoRedirects)
@@ -151,12 +165,33 @@ class Link:
         request = self._request(method, parts, query, body, headers or {})
         try:
             with self._opener.open(request, timeout=seconds) as answer:
-                return _read(answer)
+                return self._read(answer)
         except urllib.error.HTTPError as error:
             with error:
-                self._refuse(error.code, _read(error), kinds or {})
+                self._refuse(error.code, self._read(error), kinds or {})
         except (OSError, http.client.HTTPException) as error:
             self._unreachable(method, error)
+
+    def _read(self, answer: Any) -> Reply:
+        """The answer; it is read, and unpacked, as far as it may go and no further."""
+        headers = {name.lower(): value for name, value in answer.headers.items()}
+        unpacked = zlib.decompressobj(_GZIP) if headers.get("content-encoding") == "gzip" else None
+        body = bytearray()
+        try:
+            while piece := answer.read(_PIECE):
+                body += piece if unpacked is None else unpacked.decompress(piece, self._limit + 1 - len(body))
+                if len(body) > self._limit:
+                    raise DurableError(
+                        f"An answer of {self.url} has more than {self._limit:,} bytes and was not read on. "
+                        "If it may have more: TaskHub.connect(url, limit=...)."
+                    )
+            if getattr(answer, "length", None):
+                raise http.client.IncompleteRead(bytes(body), answer.length)
+            if unpacked is not None and not unpacked.eof:
+                raise zlib.error
+        except zlib.error:
+            raise DurableError(f"An answer of {self.url} can't be unpacked.") from None
+        return Reply(answer.status, headers, bytes(body))
 
     def _request(
         self, method: str, parts: Sequence[str], query: Query, body: Any, headers: Mapping[str, str]
@@ -267,14 +302,6 @@ def _told(reply: Reply) -> tuple[str | None, str]:
     return None, ""
 
 
-def _read(answer: Any) -> Reply:
-    headers = {name.lower(): value for name, value in answer.headers.items()}
-    body = answer.read()
-    if headers.get("content-encoding") == "gzip":
-        body = gzip.decompress(body)
-    return Reply(answer.status, headers, body)
-
-
 def _checked(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -282,6 +309,12 @@ def _checked(url: str) -> str:
     if parts.query or parts.fragment or parts.username:
         raise ValueError("The URL is the server's alone, without a key: TaskHub.connect(url, key='...').")
     return url.rstrip("/").removesuffix(MANAGEMENT)
+
+
+def _checked_limit(limit: int) -> int:
+    if not isinstance(limit, int) or limit < 1:
+        raise ValueError(f"limit is {limit!r}; expected a number of bytes.")
+    return limit
 
 
 def _checked_key(key: str | None) -> str:

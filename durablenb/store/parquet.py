@@ -16,7 +16,16 @@ from durablenb.ports.store import Parcel
 from durablenb.store.portable import line_of, record_of
 from durablenb.store.wire import COLUMNS, to_row
 
+LIMIT = 1 << 30
+"""Bytes that an export which is read may have, as it is once it was unpacked."""
+
+MEMORY = "2GB"
+"""What DuckDB may take while it reads one."""
+
 _HEADER = "durablenb"
+
+_ROW = 200
+"""Bytes that a row counts beside its values."""
 
 _TABLE = """
 create temp table parcel (
@@ -33,6 +42,14 @@ _NAMES = (
     *("attempt", "stream", "level", "logger", "message"),
     *("hash", "text", "kind", "content", "created"),
 )
+
+_SIZES = " + ".join(
+    f'coalesce(octet_length("{name}"::blob), 0)'
+    if name == "content"
+    else f'coalesce(strlen("{name}"::varchar), 0)'
+    for name in _NAMES
+)
+_SIZE = f"select coalesce(sum({_ROW} + {_SIZES}), 0)::bigint from read_parquet(?)"
 
 
 def write(parcel: Parcel, path: Path, header: Mapping[str, Any]) -> None:
@@ -77,11 +94,18 @@ def read(path: Path) -> tuple[Any, Parcel]:
         If it is none, or something in it isn't what it should be.
     """
     with _database() as connection:
+        connection.execute(f"set memory_limit = '{MEMORY}'; set temp_directory = ''")
         try:
             asked = "select value from parquet_kv_metadata(?) where decode(key) = ?"
             found = connection.execute(asked, [str(path), _HEADER]).fetchall()
             if not found:
                 raise ValueError("it is a Parquet file, but no export")
+            size = connection.execute(_SIZE, [str(path)]).fetchall()[0][0]
+            if size > LIMIT:  # a few kilobytes can stand for gigabytes
+                raise ValueError(
+                    f"it has {size:,} bytes once it is unpacked, and up to {LIMIT:,} are imported at a time. "
+                    "Export fewer instances"
+                )
             names = ", ".join(f'"{name}"' for name in _NAMES)
             rows = connection.execute(f"select {names} from read_parquet(?)", [str(path)]).fetchall()
         except duckdb.Error as error:

@@ -17,7 +17,7 @@ from typing import Any, Never
 from durablenb.model.events import Origin, ParentInstance
 from durablenb.model.failures import FailureDetails
 from durablenb.model.logs import LogLine
-from durablenb.model.payloads import SIZE_LIMIT
+from durablenb.model.payloads import SIZE_LIMIT, is_too_deep
 from durablenb.ports.store import Record
 from durablenb.store.wire import COLUMNS, Row, from_row, to_row
 
@@ -115,10 +115,9 @@ def checked_json(text: str) -> str:
     ValueError
         If it isn't, or is nested too deeply.
     """
-    try:
-        json.loads(text, parse_constant=_no_number, parse_float=_number)
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
+    if is_too_deep(text):
+        raise ValueError("it is nested too deeply")
+    json.loads(text, parse_constant=_no_number, parse_float=_number)
     return text
 
 

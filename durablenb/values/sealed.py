@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from durablenb.model.payloads import DEPTH_LIMIT, blobs_of
+from durablenb.model.payloads import DEPTH_LIMIT, blobs_of, is_too_deep
 
 if TYPE_CHECKING:
     from durablenb.values.codec import ValueCodec
@@ -56,29 +56,7 @@ def write_sealed(writer: Writer, value: Sealed, depth: int) -> Any:
     from durablenb.values.writer import too_deep
 
     text = value._text if value._codec is writer.cells else value._codec.gathered(value._text)
-    if (
-        depth
-        and depth + text.count("[") + text.count("{") > DEPTH_LIMIT
-        and depth + _levels(text) > DEPTH_LIMIT
-    ):
+    if depth and is_too_deep(text, DEPTH_LIMIT - depth):
         raise too_deep()
     writer.blobs.update((blob.hash, blob) for blob in blobs_of(text))
     return json.loads(text)
-
-
-def _levels(text: str) -> int:
-    """How deep JSON is nested."""
-    level = deepest = 0
-    is_text = is_escaped = False
-    for character in text:
-        if is_text:
-            is_text = is_escaped or character != '"'
-            is_escaped = character == "\\" and not is_escaped
-        elif character == '"':
-            is_text = True
-        elif character in "[{":
-            level += 1
-            deepest = max(level, deepest)
-        elif character in "]}":
-            level -= 1
-    return deepest

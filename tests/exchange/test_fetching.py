@@ -3,13 +3,14 @@
 import json
 import logging
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
 import durablenb as df
+from durablenb.exchange import fetching
 from durablenb.exchange.fetching import Api
 from tests.exchange import answers
 from tests.exchange.answers import ANSWERS, CHAIN, changed
@@ -181,6 +182,56 @@ def test_what_is_no_json_and_no_list_is_said(hub):
             hub.import_history(url + LIST)
         with pytest.raises(df.DurableError, match="something that isn't JSON"):
             hub.import_history(f"{url}{LIST}/a")
+
+
+def endless(piece):
+    """A server whose answers have no end."""
+
+    class Endless(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            with suppress(OSError):  # nobody reads on
+                while True:
+                    self.wfile.write(piece)
+
+        def log_message(self, *_):
+            """Says nothing."""
+
+    return serving(Endless)
+
+
+@pytest.mark.parametrize("path", [LIST, f"{LIST}/a"])
+def test_an_answer_without_an_end_is_not_read_on(hub, monkeypatch, path):
+    monkeypatch.setattr(fetching, "ANSWER_LIMIT", 1_000_000)
+    with (
+        endless(b" " * 65_536) as url,
+        pytest.raises(df.DurableError, match=r"more than 1,000,000 bytes.*import the file"),
+    ):
+        hub.import_history(url + path)
+    assert hub.sql("select count(*) from journal").fetchall() == [(0,)]
+
+
+def test_answers_that_are_too_much_together_are_not_read_on(azure, hub, monkeypatch):
+    monkeypatch.setattr(fetching, "TOTAL_LIMIT", 5_000)
+    url, _ = azure
+    with pytest.raises(df.DurableError, match=r"more than 5,000 bytes in all\. Import fewer instances"):
+        hub.import_history(f"{url}{LIST}", key=KEY)
+    assert hub.sql("select count(*) from journal").fetchall() == [(0,)]
+
+
+def test_an_answer_that_is_nested_too_deeply_is_said_to_be_no_json(hub):
+    class Deep(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"[" * 200_000)
+
+        def log_message(self, *_):
+            """Says nothing."""
+
+    with serving(Deep) as url, pytest.raises(df.DurableError, match="something that isn't JSON"):
+        hub.import_history(url + LIST)
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,14 @@
 """What comes from anybody is refused whole where it can't be so, with a sentence that says what is wrong."""
 
 import json
+import os
 from copy import deepcopy
 
 import duckdb
 import pytest
 
 import durablenb as df
+from durablenb.store import parquet
 from tests.exchange.answers import CHAIN, answer, at, began, changed, did, ended
 from tests.exchange.orders import fill
 
@@ -81,6 +83,13 @@ def test_a_file_that_isn_t_there_is_an_error_of_the_file_system(refuse, tmp_path
 @pytest.mark.parametrize("source", [None, 5, df.EntityId("Counter", "a"), b"{}"])
 def test_what_is_no_source_is_a_type_error(refuse, source):
     assert "Expected a path, a URL, a dict or a list of dicts" in refuse(source, TypeError)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="There are no such files")
+def test_a_pipe_a_device_and_a_folder_are_no_files_and_are_not_waited_for(refuse, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for source in (tmp_path / "pipe", "/dev/zero", tmp_path):
+        assert f"{source} can't be imported: it is no file" in refuse(source)
 
 
 # -- exports ----------------------------------------------------------------------------------------
@@ -271,6 +280,31 @@ def test_a_row_of_parquet_with_a_mistake_in_it_is_refused(refuse, shop, tmp_path
         kept = f"(format parquet, kv_metadata {{durablenb: '{header}'}})"
         duckdb.sql(f"copy (select * {change} from '{whole}') to '{spoilt}' {kept}")
         assert said in refuse(spoilt)
+
+
+def bomb(path, rows, characters):
+    """A small Parquet file with large values."""
+    value = f"repeat('x', {characters})"
+    whole = dict.fromkeys(parquet._NAMES, "null::varchar") | {"part": "'event'", "payload": value}
+    columns = ", ".join(f"{value} as {name}" for name, value in whole.items())
+    header = json.dumps({"format": 1, "version": "0"})
+    kept = f"(format parquet, compression zstd, kv_metadata {{durablenb: '{header}'}})"
+    duckdb.sql(f"copy (select {columns} from range({rows})) to '{path}' {kept}")
+    assert path.stat().st_size < 20_000
+    return path
+
+
+def test_a_small_file_that_unpacks_to_too_much_is_refused(refuse, tmp_path, monkeypatch):
+    monkeypatch.setattr(parquet, "LIMIT", 10_000_000)
+    text = refuse(bomb(tmp_path / "bomb.parquet", 1_000, 100_000))
+    assert "it has 100,205,000 bytes once it is unpacked, and up to 10,000,000 are imported" in text
+
+
+def test_a_small_file_with_one_value_that_is_too_much_is_refused(refuse, tmp_path, monkeypatch):
+    monkeypatch.setattr(parquet, "MEMORY", "4MB")
+    text = refuse(bomb(tmp_path / "bomb.parquet", 1, 20_000_000))
+    assert "Out of Memory" in text
+    assert not list(tmp_path.glob(".tmp*"))
 
 
 # -- Azure's answers --------------------------------------------------------------------------------

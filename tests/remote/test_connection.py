@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import threading
+import tracemalloc
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -44,7 +46,7 @@ class Stranger:
                     return
                 status, headers, body = found
                 self.send_response(status)
-                for name, value in {**headers, "Content-Length": str(len(body))}.items():
+                for name, value in {"Content-Length": str(len(body)), **headers}.items():
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(body)
@@ -183,6 +185,93 @@ def test_an_event_of_a_newer_durablenb_is_said_to_be_one(stranger: Stranger) -> 
     )
     with df.TaskHub.connect(stranger.url) as remote, pytest.raises(df.DurableError, match="newer durablenb"):
         remote.handle("a").history()
+
+
+# -- answers without an end ----------------------------------------------------------------------
+
+
+def packed(size: int) -> bytes:
+    """Many bytes of JSON, packed into few."""
+    return gzip.compress(b'"' + b"x" * size + b'"')
+
+
+@pytest.mark.parametrize("status", [200, 404])
+def test_an_answer_that_unpacks_to_too_much_is_not_read_on(stranger: Stranger, status: int) -> None:
+    stranger.says(status, packed(10_000_000), **{"Content-Encoding": "gzip"})
+    tracemalloc.start()
+    try:
+        with pytest.raises(
+            df.DurableError, match=r"more than 100,000 bytes .* TaskHub\.connect\(url, limit="
+        ) as error:
+            df.TaskHub.connect(stranger.url, "k", limit=100_000)
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
+    assert not isinstance(error.value, df.HubUnreachableError)
+
+
+def test_an_answer_that_has_no_end_is_not_read_on(stranger: Stranger) -> None:
+    stranger.says(200, b'"' + b"x" * 1_000_000)
+    with pytest.raises(df.DurableError, match="more than 100,000 bytes"):
+        df.TaskHub.connect(stranger.url, "k", limit=100_000)
+
+
+def test_an_answer_may_have_just_as_much_as_the_limit(stranger: Stranger) -> None:
+    for body, headers in ((packed(98), {"Content-Encoding": "gzip"}), (b'"' + b"x" * 98 + b'"', {})):
+        stranger.says(200, body, **headers)
+        assert Link(stranger.url, "k", 100).get("instances").json() == "x" * 98
+        with pytest.raises(df.DurableError, match="more than 99 bytes"):
+            Link(stranger.url, "k", 99).get("instances")
+
+
+def test_a_large_value_comes_with_a_higher_limit(fresh: Served) -> None:
+    handle = fresh.hub.start("echo", "x" * 200_000)
+    handle.wait(PATIENCE)
+    with (
+        df.TaskHub.connect(fresh.server.url, fresh.server.key, limit=100_000) as remote,
+        pytest.raises(df.DurableError, match="more than 100,000 bytes"),
+    ):
+        remote.handle(handle.id).result(PATIENCE)
+    assert fresh.remote.handle(handle.id).result(PATIENCE) == "x" * 200_000
+
+
+@pytest.mark.parametrize("limit", [0, -1, "1 GB", None])
+def test_a_limit_that_is_none_is_refused(limit: Any) -> None:
+    with pytest.raises(ValueError, match="expected a number of bytes"):
+        df.TaskHub.connect("http://127.0.0.1:1", "k", limit=limit)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"no gzip", gzip.compress(b"[]", mtime=0)[:-4], gzip.compress(b"x" * 99, mtime=0)[:12] + b"\xff" * 99],
+    ids=["none", "cut", "spoilt"],
+)
+def test_an_answer_that_can_not_be_unpacked_is_said_to_be_so(stranger: Stranger, body: bytes) -> None:
+    stranger.says(200, body, **{"Content-Encoding": "gzip"})
+    with pytest.raises(df.DurableError, match="can't be unpacked"):
+        df.TaskHub.connect(stranger.url, "k")
+
+
+def test_an_answer_that_breaks_off_is_no_answer(stranger: Stranger) -> None:
+    stranger.answer = lambda _: (200, {"Content-Length": "100"}, b"[]")
+    with pytest.raises(df.HubUnreachableError, match="98 more expected"):
+        Link(stranger.url, "k", pause=lambda _: None).get("instances")
+
+
+@pytest.mark.parametrize("opening", [b"[", b'{"a":'])
+def test_an_answer_that_is_nested_too_deeply_is_no_hubs(stranger: Stranger, opening: bytes) -> None:
+    stranger.says(200, opening * 200_000)
+    assert "isn't a hub" in refusal(stranger.url)
+    stranger.says(404, opening * 200_000)
+    assert "is no hub" in refusal(stranger.url)
+
+
+@pytest.mark.parametrize("place", [8, 10], ids=["payload", "attributes"])
+def test_a_value_that_is_nested_too_deeply_is_refused(stranger: Stranger, place: int) -> None:
+    row: list[Any] = [1, "a", "x", 1, "ExecutionStarted", 0, "f", None, "1", None, None]
+    row[place] = "[" * 501 + "]" * 501
+    stranger.says(200, {**PASSAGE, "rows": [row]})
+    assert "a value is nested too deeply" in refusal(stranger.url)
 
 
 def test_a_redirect_is_not_followed_and_the_key_stays_here(stranger: Stranger) -> None:

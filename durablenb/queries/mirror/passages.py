@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 
+from durablenb.model.payloads import is_too_deep
 from durablenb.store.blobs import transaction
 from durablenb.store.duck import FORMAT
 from durablenb.store.wire import COLUMNS
@@ -29,6 +30,7 @@ LEFT_OUT = '"…"'
 """What stands in the place of a longer one."""
 
 _EPOCH = datetime(1970, 1, 1)
+_TEXTS = [COLUMNS.index("payload"), COLUMNS.index("attributes")]
 _TIMES = [COLUMNS.index("timestamp"), COLUMNS.index("started_at")]
 
 _SHORTENED = f"case when strlen(payload) <= {SHORT} then payload else '{LEFT_OUT}' end"
@@ -102,8 +104,16 @@ def passage_of(connection: duckdb.DuckDBPyConnection, instance_id: str | None, a
 
 
 def row_of(portable: Portable) -> tuple[Any, ...]:
-    """Return the row of the journal that this was made of."""
+    """Return the row of the journal that this was made of.
+
+    Raises
+    ------
+    ValueError
+        If it has JSON that is nested more deeply than the journal may have it.
+    """
     row = list(portable)
+    if any(row[place] and is_too_deep(row[place]) for place in _TEXTS):
+        raise ValueError("a value is nested too deeply")
     for place in _TIMES:
         if row[place] is not None:
             row[place] = _EPOCH + timedelta(microseconds=row[place])
