@@ -98,14 +98,19 @@ class Guard:
         if scope["type"] != "http":
             raise RuntimeError(f"durablenb answers no {scope['type']} requests.")
         found = self._look(scope)
-        protected = _protected(send)
         if isinstance(found, Answer):
-            await found(scope, receive, protected)
+            await found(scope, receive, _protected(send, is_last=True))
         else:
-            await self._app(found, receive, protected)
+            await self._app(found, receive, _protected(send, is_last=not found["durablenb.has_key"]))
 
     def _look(self, scope: Scope) -> Scope | Answer:
         headers = _headers(scope)
+        if b"content-length" in headers and b"transfer-encoding" in headers:
+            return error_answer(
+                400,
+                "Ambiguous length",
+                "The request has both Content-Length and Transfer-Encoding. Send one of them.",
+            )
         hosts = headers.get(b"host", [])
         address = self._entrance.address(hosts[0].decode("latin-1").lower()) if len(hosts) == 1 else None
         if address is None:
@@ -148,7 +153,7 @@ class Guard:
         """The request as it goes on, if its key is right."""
         path, key = scope["raw_path"], self._entrance.key
         if path in self._files and scope["method"] in ("GET", "HEAD"):
-            return {**scope, "durablenb.is_loopback": False}
+            return {**scope, "durablenb.is_loopback": False, "durablenb.has_key": not key}
         is_loopback = path.startswith(f"{LOOPBACK}/".encode())
         if is_loopback:
             rest = path[len(LOOPBACK) + 1 :]
@@ -159,7 +164,7 @@ class Guard:
             path = MANAGEMENT.encode() + b"/" + rest
         elif key and not any(map(self._entrance.is_key, _keys(scope, headers))):
             return None
-        return {**scope, "raw_path": path, "durablenb.is_loopback": is_loopback}
+        return {**scope, "raw_path": path, "durablenb.is_loopback": is_loopback, "durablenb.has_key": True}
 
 
 def _is_from_here(scope: Scope, headers: dict[bytes, list[bytes]], address: Address) -> bool:
@@ -208,11 +213,15 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def _protected(send: Send) -> Send:
+def _protected(send: Send, *, is_last: bool) -> Send:
+    """Sends an answer with its protection; the last one of its connection, if it is for who has no key."""
+
     async def protected(message: Message) -> None:
         if message["type"] == "http.response.start":
             named = {name.lower() for name, _ in message["headers"]}
             added = [pair for pair in PROTECTION if pair[0] not in named]
+            if is_last and b"connection" not in named:
+                added.append((b"connection", b"close"))
             message = {**message, "headers": [*message["headers"], *added]}
         await send(message)
 

@@ -139,7 +139,7 @@ GUARD = {
     401: "The key is missing or wrong.",
     403: "A page of another site asked.",
     405: "The path has no such method.",
-    408: "The body did not arrive in time.",
+    408: "The head or the body did not arrive in time.",
     413: "The body is too large.",
     414: "The URL is too long.",
     421: "The Host header names another server.",

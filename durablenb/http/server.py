@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 
 from durablenb.azure import DurableOrchestrationClient
 from durablenb.http.app import make_app
+from durablenb.http.connections import Connection
 from durablenb.http.functions import Functions
 from durablenb.http.guard import HEAD_LIMIT, Entrance
 from durablenb.http.page import Page
@@ -27,9 +28,6 @@ from durablenb.queries.mirror.source import JournalSource
 
 CLOSING_SECONDS = 3
 """How long requests that are under way may take when the server is closed."""
-
-CONNECTIONS = 1_000
-"""Open connections, after which a request is answered with 503."""
 
 WILDCARDS = ("0.0.0.0", "::")
 
@@ -219,7 +217,7 @@ def _names(host: str) -> frozenset[str]:
 def _configured(app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http="h11",
+        http=Connection,
         ws="none",
         loop="asyncio",
         lifespan="off",
@@ -228,7 +226,6 @@ def _configured(app: ASGIApp) -> uvicorn.Config:
         access_log=False,  # a URL has the key in it
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=CONNECTIONS,
         h11_max_incomplete_event_size=HEAD_LIMIT,
         timeout_graceful_shutdown=CLOSING_SECONDS,
     )

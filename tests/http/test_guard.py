@@ -1,13 +1,16 @@
 """Who is let in: the attacks on servers of a user's own machine, one by one, against every route."""
 
 import logging
+import select
 import socket
+from contextlib import ExitStack, suppress
+from time import monotonic
 
 import httpx
 import pytest
 
 import durablenb as df
-from durablenb.http import asked
+from durablenb.http import asked, connections
 from durablenb.http.guard import Entrance
 from durablenb.http.operations import OPERATIONS
 from durablenb.model.address import MANAGEMENT
@@ -235,6 +238,95 @@ def test_a_body_that_does_not_arrive_is_not_waited_for(served, monkeypatch):
     own = f"Host: localhost:{served.server.port}"
     assert raw(served, target, own, "Content-Length: 5").split()[1] == "408"
     assert raw(served, target, own, "Transfer-Encoding: chunked").split()[1] == "408"
+
+
+# -- slow heads --------------------------------------------------------------------------------------
+
+
+def connected(served):
+    return socket.create_connection(("127.0.0.1", served.server.port), timeout=PATIENCE)
+
+
+def until_closed(connection):
+    """All that comes before the server closes the connection."""
+    found = b""
+    with suppress(ConnectionError):
+        while part := connection.recv(4_096):
+            found += part
+    return found.decode()
+
+
+@pytest.mark.parametrize("start", ["", "GET / HT", "GET / HTTP/1.1\r\nHost: localhost\r\nx-slow: "])
+def test_a_head_that_does_not_arrive_is_not_waited_for(served, monkeypatch, start):
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.05)
+    with connected(served) as connection:
+        connection.sendall(start.encode())
+        answer = until_closed(connection)
+    assert answer.startswith("HTTP/1.1 408 Request Timeout\r\n")
+    assert "within 0.05 seconds" in answer
+    assert "frame-ancestors 'none'" in answer
+
+
+def test_a_byte_now_and_then_gives_a_head_no_more_time(served, monkeypatch):
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.2)
+    deadline = monotonic() + PATIENCE
+    with connected(served) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nx-slow: ")
+        with suppress(ConnectionError):
+            while not select.select([connection], [], [], 0.01)[0]:
+                connection.sendall(b"x")
+                assert monotonic() < deadline
+        assert " 408 " in until_closed(connection).partition("\r\n")[0]
+
+
+def test_a_connection_that_is_used_again_gives_each_head_its_time(served, monkeypatch):
+    own = f"Host: localhost:{served.server.port}"
+    request = f"HEAD {MANAGEMENT}/instances?code={served.server.key} HTTP/1.1\r\n{own}\r\n\r\n".encode()
+    with connected(served) as connection:
+        for _ in range(2):
+            connection.sendall(request)
+            assert connection.recv(65_536).startswith(b"HTTP/1.1 200 ")
+        monkeypatch.setattr(connections, "HEAD_SECONDS", 0.05)
+        connection.sendall(request[:10])
+        assert until_closed(connection).startswith("HTTP/1.1 408 ")
+
+
+def test_what_is_asked_takes_longer_than_a_head_may(served, monkeypatch):
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.05)
+    answer = served.http.post(
+        "/orchestrators/approval", params={"timeout": "0.3", "pollingInterval": "0.1"}, json=1
+    )
+    assert answer.status_code == 202
+
+
+def test_connections_without_a_head_take_nobodys_place(served, monkeypatch):
+    monkeypatch.setattr(connections, "WAITING", 3)
+    with ExitStack() as stack:
+        slow = [stack.enter_context(connected(served)) for _ in range(10)]
+        for one in slow[:7]:
+            assert until_closed(one) == ""
+        for one in slow[7:]:
+            one.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                one.recv(1)
+        assert httpx.get(f"{served.base}/instances", headers=key(served)).status_code == 200
+
+
+def test_who_has_no_key_keeps_no_connection(served, bare):
+    for answer in (bare.get("/nowhere"), bare.get("/"), bare.get("/", headers={"Host": "evil.example"})):
+        assert answer.headers["connection"] == "close"
+    assert "connection" not in served.http.get("/instances").headers
+
+
+def test_two_lengths_of_a_body_are_refused(served):
+    target = f"POST {MANAGEMENT}/orchestrators/echo?code={served.server.key} HTTP/1.1"
+    own = f"Host: localhost:{served.server.port}"
+    with connected(served) as connection:
+        lines = (target, own, "Content-Length: 5", "Transfer-Encoding: chunked", "", "0", "", "")
+        connection.sendall("\r\n".join(lines).encode())
+        answer = until_closed(connection)
+    assert answer.startswith("HTTP/1.1 400 ")
+    assert "Content-Length and Transfer-Encoding" in answer
 
 
 def entrance(**changed):

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from durablenb.http import asked, guard, server
+from durablenb.http import asked, connections, guard
 from durablenb.http.openapi import GUARD
 from durablenb.http.operations import OPERATIONS
 
@@ -51,7 +51,9 @@ def test_the_page_has_the_limits():
         f"{guard.HEAD_LIMIT:,} bytes",
         f"{guard.TARGET_LIMIT:,} bytes",
         f"{asked.PAGE_LIMIT:,} items",
-        f"{server.CONNECTIONS:,} connections",
+        f"{connections.CONNECTIONS:,} connections",
+        f"within {connections.HEAD_SECONDS:g} seconds",
+        f"{connections.WAITING:,} connections",
     ):
         assert limit in page, limit
 
