@@ -10,7 +10,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from durablenb.http.answers import Answer, Refused, told
+from durablenb.http.answers import Answer, Refused, refusal, told
 from durablenb.http.asked import Asked
 
 LONGEST_WAIT = 20.0
@@ -18,6 +18,9 @@ LONGEST_WAIT = 20.0
 
 LOOK_SECONDS = 0.1
 """Between two looks for news."""
+
+LARGEST = 2**63 - 1
+"""The last place that a journal can have."""
 
 SMALL = 2_048
 """Bytes up to which an answer isn't compressed."""
@@ -100,8 +103,14 @@ def _wait(asked: Asked) -> float:
 
 
 def _number(asked: Asked, name: str) -> int | None:
-    text = (asked.text(name) or "").strip()
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+    text = asked.text(name)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= LARGEST):
+        raise refusal(
+            400, "That is no number", f"{name} is {text[:40]!r}; expected a whole number from 0 to {LARGEST}."
+        )
+    return int(text)
 
 
 def _compressed(asked: Asked, answer: Answer) -> Response:

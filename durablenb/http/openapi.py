@@ -168,7 +168,8 @@ def document(operations: Iterable[Operation], origin: str) -> dict[str, Any]:
         "info": {
             "title": "durablenb",
             "version": "1",
-            "description": "The management API of Azure Durable Functions, on a hub of durablenb.",
+            "description": "The management API of Azure Durable Functions, on a hub of durablenb. A "
+            "parameter that Azure has too is ignored if its value isn't of its type, as in Azure.",
         },
         "servers": [{"url": origin}],
         "security": [{"header": []}, {"code": []}],
@@ -208,6 +209,7 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
     return {
         "name": parameter.name,
         "in": "header" if parameter.is_header else "query",
+        "required": parameter.is_required,
         "description": parameter.text,
         "schema": parameter.schema,
     }

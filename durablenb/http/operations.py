@@ -5,12 +5,13 @@ It is long because it is one table.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from durablenb.http import commands, entities, instances, journal, orchestrations, sql
-from durablenb.http.asked import PAGE_LIMIT, Handler
+from durablenb.http.asked import PAGE, PAGE_LIMIT, Handler
 from durablenb.http.instances import CONTINUATION
+from durablenb.http.journal import LARGEST
 from durablenb.model.status import OrchestrationRuntimeStatus
 
 Schema = dict[str, Any]
@@ -25,6 +26,7 @@ class Parameter:
     text: str
     schema: Schema
     is_header: bool = False
+    is_required: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,8 @@ _WAIT = (
         "returnInternalServerErrorOnFailure", "Whether a failed orchestration is answered with 500.", False
     ),
 )
+_FROM = _moment("createdTimeFrom", "Those only that were started then or later.")
 _FILTER = (
-    _moment("createdTimeFrom", "Those only that were started then or later."),
     _moment("createdTimeTo", "Those only that were started then or earlier."),
     Parameter(
         "runtimeStatus",
@@ -87,20 +89,21 @@ _FILTER = (
 _PAGES = (
     Parameter(
         "top",
-        "How many at the most.",
-        {"type": "integer", "minimum": 1, "maximum": PAGE_LIMIT, "default": 100},
+        f"How many at the most; a page has up to {PAGE_LIMIT:,}, whatever is said.",
+        {"type": "integer", "minimum": 1, "default": PAGE},
     ),
     Parameter(
         CONTINUATION, "Where to go on: that header of the last answer.", {"type": "string"}, is_header=True
     ),
 )
 
+_PLACE = {"type": "integer", "minimum": 0, "maximum": LARGEST}
 _PLACES = (
-    Parameter("after", "After which place in the journal; 0 for the beginning.", {"type": "integer"}),
+    Parameter("after", "After which place in the journal; 0 for the beginning.", _PLACE),
     Parameter(
         "held",
         "How many rows up to there whoever asks has: another number is news.",
-        {"type": "integer"},
+        _PLACE,
     ),
     Parameter(
         "Prefer",
@@ -111,6 +114,7 @@ _PLACES = (
 )
 
 _NO_INSTANCE = "There is no such instance."
+_NO_PLACE = "`after` or `held` is no whole number."
 _NO_TOKEN = "The continuation token isn't one that this server gave."
 _NO_NAME = "That can't be an entity's name, or the continuation token isn't one that this server gave."
 _STARTED = {
@@ -151,6 +155,7 @@ OPERATIONS = (
         {200: f"Their statuses; if there are more, the header `{CONTINUATION}` says where.", 400: _NO_TOKEN},
         (
             Parameter("instanceIdPrefix", "What their ids begin with.", {"type": "string"}),
+            _FROM,
             *_FILTER,
             _flag("showInput", "Whether their inputs are shown.", True),
             *_PAGES,
@@ -163,7 +168,7 @@ OPERATIONS = (
         instances.purge_many,
         "Delete all that is kept of instances that have ended; `createdTimeFrom` has to be given.",
         {200: "How many were deleted.", 400: "`createdTimeFrom` is missing.", 404: "There are none."},
-        _FILTER,
+        (replace(_FROM, is_required=True), *_FILTER),
     ),
     Operation(
         "GET",
@@ -275,7 +280,14 @@ OPERATIONS = (
         entities.signal,
         "Ask an entity for an operation; the body is its input, as JSON or as text.",
         {202: "It is on disk.", 400: "There is no such entity function, or something is invalid."},
-        (Parameter("op", "The operation's name; it has to be given.", {"type": "string"}),),
+        (
+            Parameter(
+                "op",
+                "The operation's name; it has to be given.",
+                {"type": "string", "minLength": 1},
+                is_required=True,
+            ),
+        ),
         "any",
     ),
     Operation(
@@ -292,7 +304,7 @@ OPERATIONS = (
         "journal",
         journal.all_instances,
         "Tell what was written after a place in the journal; long payloads are left out.",
-        {200: "A passage of the journal."},
+        {200: "A passage of the journal.", 400: _NO_PLACE},
         _PLACES,
     ),
     Operation(
@@ -301,7 +313,7 @@ OPERATIONS = (
         "journalOfInstance",
         journal.one_instance,
         "Tell what was written of an instance or an entity after a place in the journal.",
-        {200: "A passage of the journal, without rows if there is no such instance."},
+        {200: "A passage of the journal, without rows if there is no such instance.", 400: _NO_PLACE},
         _PLACES,
     ),
     Operation(

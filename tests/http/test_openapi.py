@@ -72,6 +72,42 @@ def test_the_document_has_every_operation_once_and_says_each_code():
             assert {"401", "403", "421"} <= set(described["responses"])
 
 
+def test_the_document_says_what_has_to_be_given():
+    paths = document(OPERATIONS, "http://localhost")["paths"]
+    required = {
+        (method, one["name"])
+        for methods in paths.values()
+        for method, described in methods.items()
+        for one in described["parameters"]
+        if one["required"] and one["in"] != "path"
+    }
+    assert required == {("delete", "createdTimeFrom"), ("post", "op")}
+
+
+def test_a_page_has_up_to_a_thousand_items_whatever_the_document_lets_ask_for(small):
+    paths = document(OPERATIONS, small.url)["paths"]
+    listed = paths[f"{MANAGEMENT}/instances"]["get"]["parameters"]
+    schema = next(one["schema"] for one in listed if one["name"] == "top")
+    assert "maximum" not in schema
+    query = {"code": small.key, "top": "1001"}
+    for path in ("instances", "entities", "entities/cell"):
+        answer = httpx.get(f"{small.url}{MANAGEMENT}/{path}", params=query)
+        assert answer.status_code == 200
+        assert answer.json()
+
+
+@pytest.mark.parametrize("path", ["journal", "journal/0"])
+@pytest.mark.parametrize("name", ["after", "held"])
+@pytest.mark.parametrize("value", ["null", "", "-1", "1.5", "x", "9223372036854775808", "1" * 99, "²"])
+def test_a_place_in_the_journal_that_is_no_number_is_refused(small, path, name, value):
+    answer = httpx.get(f"{small.url}{MANAGEMENT}/{path}", params={"code": small.key, name: value})
+    assert answer.status_code == 400
+    assert f"{name} is " in answer.json()["ExceptionMessage"]
+    for number in ("0", str(2**63 - 1)):
+        query = {"code": small.key, name: number}
+        assert httpx.get(f"{small.url}{MANAGEMENT}/{path}", params=query).status_code == 200
+
+
 def test_the_document_is_behind_the_key_and_leads_to_the_server(small):
     assert httpx.get(f"{small.url}/openapi.json").status_code == 401
     shown = httpx.get(f"{small.url}/openapi.json?code={small.key}").json()
