@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import urllib.error
 import urllib.request
+from http.client import IncompleteRead
 from typing import Any
 from urllib.parse import urlsplit
 
 from durablenb.core.calls import headers_for
+from durablenb.model.payloads import SIZE_LIMIT
 
 REQUEST_SECONDS = 100.0
 """The longest time that one request may take, as .NET's ``HttpClient`` has it."""
@@ -24,7 +26,7 @@ def send_request(request: dict[str, Any]) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        If the address isn't of ``http`` or ``https``.
+        If the address isn't of ``http`` or ``https``, or the answer is larger than a value may be.
     OSError
         If there is no answer.
     """
@@ -62,7 +64,13 @@ class _CarefulRedirects(urllib.request.HTTPRedirectHandler):
 
 def _read(answer: Any) -> dict[str, Any]:
     charset = answer.headers.get_content_charset() or "utf-8"
-    body = answer.read()
+    body = answer.read(SIZE_LIMIT + 1)
+    if len(body) > SIZE_LIMIT:
+        raise ValueError(
+            f"The answer has more than {SIZE_LIMIT:,} bytes, which a value may have, and was not read on."
+        )
+    if answer.length:
+        raise IncompleteRead(body, answer.length)
     try:
         content = body.decode(charset, "replace")
     except LookupError:  # there is no such charset

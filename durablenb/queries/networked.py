@@ -141,7 +141,10 @@ def _check(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
     if kinds != ["SELECT"]:
         found = " and ".join(kinds) or "nothing"
         raise QueryRefusedError(f"Expected one SELECT, not {found}: over a network a hub is only looked at.")
-    tree = json.loads(connection.execute("select json_serialize_sql(?)", [sql]).fetchall()[0][0])
+    try:
+        tree = json.loads(connection.execute("select json_serialize_sql(?)", [sql]).fetchall()[0][0])
+    except RecursionError:
+        raise QueryRefusedError("The query is nested too deeply.") from None
     if tree["error"]:
         raise QueryRefusedError(f"Expected one SELECT: {tree['error_message']}")
     nodes = list(_nodes(tree["statements"]))

@@ -3,11 +3,13 @@
 import json
 import threading
 from datetime import timedelta
+from http.client import IncompleteRead
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 import durablenb as df
+from durablenb.engine import http
 from durablenb.engine.http import send_request
 
 
@@ -38,7 +40,8 @@ class Handler(BaseHTTPRequestHandler):
         for name, value in headers.items():
             self.send_header(name, value)
         body = body if isinstance(body, bytes) else body.encode()
-        self.send_header("Content-Length", str(len(body)))
+        if "Content-Length" not in headers:
+            self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
 
@@ -103,6 +106,23 @@ def test_any_status_is_an_answer(server, hub):
         response = ask(hub, "GET", f"{server.url}/")
         assert (response["statusCode"], response["content"]) == (status, body)
         assert response["headers"]["x-odd"] == "1"
+
+
+def test_an_answer_that_is_larger_than_a_value_may_be_is_not_read_on(server, hub, monkeypatch):
+    monkeypatch.setattr(http, "SIZE_LIMIT", 1_000)
+    for status in (200, 500):
+        server.answers["/"] = lambda asked, status=status: (status, {}, b"x" * 1_000)
+        assert len(ask(hub, "GET", f"{server.url}/")["content"]) == 1_000
+        server.answers["/"] = lambda asked, status=status: (status, {}, b"x" * 1_001)
+        failed = ask(hub, "GET", f"{server.url}/")
+        assert failed["failed"] == "builtins.ValueError"
+        assert "more than 1,000 bytes" in failed["message"]
+
+
+def test_an_answer_that_breaks_off_is_none(server):
+    server.answers["/"] = lambda asked: (200, {"Content-Length": "100", "Connection": "close"}, "")
+    with pytest.raises(IncompleteRead):
+        send_request({"method": "GET", "uri": f"{server.url}/", "headers": {}, "content": None})
 
 
 def test_the_response_has_the_names_of_both_of_azures_libraries(server, hub):

@@ -298,6 +298,16 @@ def test_the_process_of_a_killed_hub_ends_and_removes_its_copy(tmp_path: Path, q
     assert not Path(folder).exists()
 
 
+def test_a_process_that_can_not_be_started_is_told_and_works_once_it_can(
+    asked: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "executable", "/nowhere/python")
+        with pytest.raises(df.DurableError, match=r"did not get ready: /nowhere/python can't be started"):
+            asked.remote.sql("select 1")
+    assert asked.remote.sql("select 1").fetchall() == [(1,)]
+
+
 def test_without_room_for_the_copy_it_is_told_where_and_works_once_there_is(
     asked: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import durablenb as df
 from durablenb.model.address import MANAGEMENT
 from durablenb.queries import networked
 from durablenb.queries.mirror import passages
-from tests.remote.conftest import PATIENCE, Served
+from tests.remote.conftest import PATIENCE, Served, until
 
 FINE = [
     "select count(*) from instances",
@@ -153,6 +154,7 @@ def filled(served: Served) -> str:
     handle = served.remote.start("doubles", [1, 2])
     handle.result(PATIENCE)
     served.remote.entity("Counter", "a").add(1)
+    until(lambda: served.hub.sql("from entities").fetchall())
     return handle.id
 
 
@@ -222,6 +224,32 @@ def test_a_wrong_query_raises_what_it_raises_at_home(served: Served) -> None:
         served.remote.sql("select name::int from instances")
     with pytest.raises(duckdb.InvalidInputException):
         served.remote.sql("select $id", {"other": 1})
+
+
+NESTED = [("(select ", ")"), ("(", ")"), ("[", "]"), ("abs(", ")")]
+
+
+@pytest.mark.parametrize(("opening", "closing"), NESTED)
+def test_a_query_may_be_nested(served: Served, opening: str, closing: str) -> None:
+    assert len(served.remote.sql(f"select {opening * 20}1{closing * 20}").fetchall()) == 1
+
+
+@pytest.mark.parametrize(("opening", "closing"), NESTED)
+def test_a_query_that_is_nested_too_deeply_is_refused_and_kills_nothing(
+    served: Served, opening: str, closing: str
+) -> None:
+    assert served.remote.sql("select 1").fetchall() == [(1,)]
+    queries = served.server._queries
+    assert queries is not None
+    pid = queries.pid
+    for levels in (300, 3_000):
+        with suppress(networked.QueryRefusedError, duckdb.Error):
+            served.remote.sql(f"select {opening * levels}1{closing * levels}")
+        assert queries.pid == pid
+    with pytest.raises((networked.QueryRefusedError, duckdb.Error), match=r"nested|depth|recursi"):
+        served.remote.sql(f"select {opening * 3_000}1{closing * 3_000}")
+    assert served.remote.sql("select 1").fetchall() == [(1,)]
+    assert queries.pid == pid
 
 
 def test_what_is_too_much_says_how_much_may_be(served: Served) -> None:

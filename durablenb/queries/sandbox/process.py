@@ -58,21 +58,34 @@ class QueryProcess:
     memory, spill
         As for `durablenb.queries.sandbox.program.serve`.
 
+    Raises
+    ------
+    DiedError
+        If it can't be started.
+
     Notes
     -----
     What it sends is JSON and goes to whoever asked; nothing of it is looked at here but refusals.
     """
 
     def __init__(self, folder: Path, memory: int, spill: int) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", PROGRAM],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,  # a terminal's Ctrl+C isn't meant for it
-        )
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-c", PROGRAM],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                start_new_session=True,  # a terminal's Ctrl+C isn't meant for it
+            )
+        except OSError as error:
+            raise DiedError(f"{sys.executable} can't be started: {error}", False) from None
         self._to: BinaryIO = cast(BinaryIO, self._process.stdin)
         self._from: BinaryIO = cast(BinaryIO, self._process.stdout)
-        self._settings = {"path": sys.path, "folder": str(folder), "memory": memory, "spill": spill}
+        self._settings = {
+            "path": [*map(str, sys.path)],
+            "folder": str(folder),
+            "memory": memory,
+            "spill": spill,
+        }
         self._is_overrun = False
 
     @property

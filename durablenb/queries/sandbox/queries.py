@@ -129,7 +129,7 @@ class Queries:
                 raise _closed() from None
             told = error.cause if isinstance(error, DiedError) else f"it took {START_SECONDS:g} seconds"
             raise QueriesUnavailableError(
-                f"The process that answers queries could not take in the journal: {told}. Ask again."
+                f"The process that answers queries did not get ready: {told}. Ask again."
             ) from None
         except (OSError, duckdb.Error) as error:
             folder = self._folder or tempfile.gettempdir()
