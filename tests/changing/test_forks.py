@@ -314,6 +314,23 @@ def test_a_timer_has_no_result_to_replace(hub):
 # -- what is open at the cut ---------------------------------------------------------------------
 
 
+def test_a_timer_that_was_cancelled_by_then_is_not_set_again(hub):
+    @hub.orchestrator
+    def hasty(context):
+        timer = context.create_timer(context.current_utc_datetime + timedelta(hours=1))
+        timer.cancel()
+        yield context.wait_for_external_event("Go")
+        yield context.create_timer(context.current_utc_datetime + timedelta(hours=2))
+
+    handle = hub.start(hasty)
+    hub.clock.run_until_idle()
+    fork = handle.fork(at=event_of(handle, "TimerCanceled"))
+    fork.raise_event("Go")
+    hub.clock.run_until_idle()
+    assert fork.status().runtime_status == "Completed"
+    assert [event.task_id for event in fork.history() if type(event).__name__ == "TimerFired"] == [2]
+
+
 def test_activities_timers_and_children_that_are_open_are_asked_for_again(hub):
     calls = []
 

@@ -1,5 +1,6 @@
 """Who is let in: the attacks on servers of a user's own machine, one by one, against every route."""
 
+import asyncio
 import logging
 import select
 import socket
@@ -11,7 +12,7 @@ import pytest
 
 import durablenb as df
 from durablenb.http import asked, connections
-from durablenb.http.guard import Entrance
+from durablenb.http.guard import Entrance, Guard
 from durablenb.http.operations import OPERATIONS
 from durablenb.model.address import MANAGEMENT
 from durablenb.views.page import HubPage
@@ -348,3 +349,33 @@ def test_a_public_url_is_let_in_and_stands_in_the_urls():
     assert proxied.address("hub.example.org").base == f"https://hub.example.org/durable{MANAGEMENT}"
     assert proxied.address("hub.example.org:7071") is None
     assert proxied.address("localhost:7071").origin == "http://localhost:7071"
+
+
+def test_several_host_headers_are_no_host_even_where_the_server_below_lets_them_pass():
+    """uvicorn refuses them; another ASGI server may not."""
+    entrance = Entrance(8_000, frozenset({"localhost"}), False, None, "hub", "secret")
+    let_in, sent = [], []
+
+    async def app(scope, receive, send):
+        let_in.append(scope["path"])
+
+    async def send(message):
+        sent.append(message)
+
+    def ask(*hosts):
+        scope = {
+            "type": "http",
+            "method": "GET",
+            "raw_path": b"/instances",
+            "query_string": b"",
+            "headers": [*((b"host", host) for host in hosts), (b"x-functions-key", b"secret")],
+        }
+        asyncio.run(Guard(app, entrance, frozenset())(scope, None, send))
+
+    ask(b"localhost:8000", b"evil.example")
+    ask(b"localhost:8000", b"localhost:8000")
+    ask()
+    assert [message["status"] for message in sent if "status" in message] == [421] * 3
+    assert let_in == []
+    ask(b"localhost:8000")
+    assert let_in == ["/instances"]

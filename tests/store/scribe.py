@@ -39,6 +39,8 @@ USUAL = {
     "failure": FailureDetails("builtins.ValueError", "bad luck"),
     "task_id": 0,
     "instance_id": "child",
+    "entity_id": "@account@a",
+    "entity_ids": ("@account@a",),
     "fire_at": BEGINNING + timedelta(days=3),
 }
 """What an event says where a test doesn't care."""

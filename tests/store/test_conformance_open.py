@@ -5,6 +5,11 @@ from datetime import timedelta
 import pytest
 
 from durablenb.model.events import (
+    EntityLockGranted,
+    EntityLockRequested,
+    EntityOperationCalled,
+    EntityOperationCompleted,
+    EntityOperationFailed,
     EventRaised,
     ExecutionCompleted,
     ExecutionFailed,
@@ -102,6 +107,9 @@ def test_pending_is_what_was_asked_for_and_has_not_ended(store, scribe):
             (TimerCreated, TimerCanceled),
             (SubOrchestrationInstanceCreated, SubOrchestrationInstanceCompleted),
             (SubOrchestrationInstanceCreated, SubOrchestrationInstanceFailed),
+            (EntityOperationCalled, EntityOperationCompleted),
+            (EntityOperationCalled, EntityOperationFailed),
+            (EntityLockRequested, EntityLockGranted),
         ]
     ):
         scribe.add("a", request, task_id=task_id)
@@ -139,6 +147,9 @@ def test_suspension_lasts_until_it_is_lifted(store, scribe):
         TimerFired,
         SubOrchestrationInstanceCompleted,
         SubOrchestrationInstanceFailed,
+        EntityOperationCompleted,
+        EntityOperationFailed,
+        EntityLockGranted,
         EventRaised,
     ],
 )

@@ -42,6 +42,27 @@ def test_row_02_an_activity_of_the_last_execution_does_not_answer_in_the_next(la
     assert counted(handle.history(), "TaskCompleted") == 1
 
 
+def test_row_02_a_result_from_before_a_recovery_does_not_answer_in_the_next(kernel):
+    kernel.activity(lambda text: text, "echo")
+
+    @kernel.orchestrator
+    def again(context):
+        answer = yield context.call_activity("echo", context.get_input() or "old")
+        if context.get_input() is None:
+            context.continue_as_new("new")
+            return None
+        return answer
+
+    handle = kernel.start(again)
+    engine, late = kernel.client.engine, []
+    engine.machine.dispatcher.bring = late.append
+    kernel.until(lambda: late)
+    engine._is_torn = True  # as after an interrupt in the middle of a turn: it begins anew from the journal
+    kernel.until(lambda: counted(handle.history(), "TaskScheduled") == 2)
+    engine.post(late[0])
+    assert handle.result(10) == "new"
+
+
 def test_row_02_a_child_of_the_last_execution_does_not_answer_in_the_next(lab):
     @lab.orchestrator
     def child(context):

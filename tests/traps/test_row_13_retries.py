@@ -82,6 +82,12 @@ def test_row_13_no_attempt_begins_after_the_time_limit(lab):
     assert flaky.calls == [0, 10, 20, 30, 40]  # it failed at 30 s, which is before 35 s
 
 
+def test_row_13_a_failure_at_the_very_moment_of_the_time_limit_is_the_last(lab):
+    flaky, handle = run_flaky(lab, 99, df.RetryOptions(10_000, 100, retry_timeout_in_milliseconds=30_000))
+    handle.wait(10)
+    assert flaky.calls == [0, 10, 20, 30]
+
+
 def test_row_13_the_time_limit_goes_by_the_orchestrations_clock_in_a_late_replay_too(disk):
     """By the wall clock a replay a year later would give up where the first time went on."""
     options = df.RetryOptions(10_000, 3, retry_timeout_in_milliseconds=60_000)

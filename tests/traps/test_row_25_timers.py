@@ -1,12 +1,13 @@
 """Row 25: timers near and far."""
 
+import threading
 import time
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
 import durablenb as df
-from tests.traps.lab import Lab, counted, kinds
+from tests.traps.lab import PATIENCE, Lab, counted, kinds
 
 
 def sleeper(context):
@@ -164,3 +165,73 @@ def test_row_25_a_virtual_clock_jumps_however_slowly_the_disk_writes():
     assert lab.run(sleeper, moment.isoformat()) == moment.isoformat()
     del lab.hub._store.append
     lab.close()
+
+
+def test_row_25_a_timer_of_the_past_doesnt_turn_time_back_on_a_clock_that_was_set_back(kernel):
+    @kernel.orchestrator
+    def looks(context):
+        before = context.current_utc_datetime
+        yield context.create_timer(before - timedelta(hours=2))
+        return context.current_utc_datetime >= before
+
+    handle = kernel.start(looks)
+    kernel.hub.step()
+    kernel.clock.advance(hours=-1)
+    assert handle.result(10) is True
+    kernel.clock.advance(hours=1)
+
+
+def test_row_25_of_thousands_of_timers_none_is_late_when_many_were_cancelled(kernel):
+    """From 1,024 on, those that nobody waits for are swept out now and then."""
+
+    @kernel.orchestrator
+    def crowd(context):
+        now = context.current_utc_datetime
+        timers = [
+            context.create_timer(now + timedelta(minutes=number * 7_919 % 1_000)) for number in range(1_000)
+        ]
+        for timer in timers[::2]:
+            timer.cancel()
+        yield context.create_timer(now)  # the next ones come when half of these are cancelled
+        timers = timers[1::2] + [
+            context.create_timer(now + timedelta(minutes=number * 31 % 1_500)) for number in range(1_500)
+        ]
+        yield context.task_all(timers)
+
+    handle = kernel.start(crowd)
+    handle.result(60)
+    history = handle.history()
+    due = {event.task_id: event.fire_at for event in history if kinds([event]) == ["TimerCreated"]}
+    late = {
+        event.task_id: event.timestamp - due[event.task_id]
+        for event in history
+        if kinds([event]) == ["TimerFired"] and event.timestamp != due[event.task_id]
+    }
+    assert late == {}
+    assert counted(history, "TimerFired") == 500 + 1 + 1_500
+
+
+def test_row_25_a_timer_set_after_an_activity_fires_though_nobody_waits_for_the_result():
+    """The activity's thread goes on and sets it; the engine's own thread, asleep by then, must be told."""
+    rounds = 5
+    begun, gate, is_done = threading.Semaphore(0), threading.Semaphore(0), threading.Event()
+
+    def pass_gate():
+        begun.release()
+        assert gate.acquire(timeout=PATIENCE)
+
+    def naps(context):
+        for _ in range(rounds):
+            yield context.call_activity("pass_gate")
+            yield context.create_timer(context.current_utc_datetime + timedelta(milliseconds=20))
+        yield context.call_activity("tell")
+
+    with df.TaskHub(":memory:") as hub:
+        hub.add_activity(pass_gate)
+        hub.add_activity(is_done.set, "tell")
+        hub.add_orchestrator(naps)
+        hub.start(naps)
+        for _ in range(rounds):
+            assert begun.acquire(timeout=PATIENCE), "the timer before it did not fire"
+            gate.release()
+        assert is_done.wait(PATIENCE)
