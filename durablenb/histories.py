@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from durablenb.hub import TaskHub, open_hubs
 from durablenb.model.errors import DurableError
+from durablenb.store.lockfile import real_path
 
 if TYPE_CHECKING:
     from durablenb.handle import Handle
@@ -52,7 +53,7 @@ def open_history(path: str | os.PathLike[str]) -> HubFile:
     """
     from durablenb.queries.file.file import HubFile  # what only reading needs
 
-    place = Path(path).expanduser().resolve()
+    place = real_path(Path(path).expanduser())
     for hub in open_hubs():
         if hub.path == place:
             return HubFile(place, hub.connection)

@@ -43,6 +43,7 @@ from durablenb.queries.hub.instances import InstanceList
 from durablenb.queries.sql import Parameters, query, variables_of
 from durablenb.registering import Registering
 from durablenb.store.duck import DuckStore
+from durablenb.store.lockfile import real_path
 from durablenb.values.codec import Redact, ValueCodec
 
 if TYPE_CHECKING:
@@ -895,7 +896,7 @@ def _place_of(path: str | os.PathLike[str]) -> Path | None:
         return None
     if not str(path) or str(path).startswith(":"):
         raise ValueError(f"{str(path)!r} is no path. Give a file such as 'flows.duckdb', or ':memory:'.")
-    return Path(path).expanduser().resolve()
+    return real_path(Path(path).expanduser())
 
 
 @contextmanager
@@ -903,7 +904,7 @@ def _connected(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection to a hub's file, which may be open here."""
     from durablenb.queries.file.file import HubFile
 
-    found = cast(TaskHub | None, hub_of(path.resolve()))
+    found = cast(TaskHub | None, hub_of(real_path(path)))
     if found is not None:
         with found.connection() as connection:
             yield connection

@@ -15,15 +15,15 @@ VIEWS = VIEW.findall(PAGE)
 
 @pytest.fixture(scope="module")
 def gallery():
-    """The extension that draws them."""
+    """What draws them."""
     sys.path.insert(0, str(DOCS / "_ext"))
     try:
-        made = importlib.import_module("gallery")
+        made = importlib.import_module("pictures")
         yield made
         made.hub().close()
     finally:
         sys.path.remove(str(DOCS / "_ext"))
-        for name in ("gallery", "scenes"):
+        for name in ("pictures", "scenes"):
             sys.modules.pop(name, None)
 
 

@@ -78,6 +78,18 @@ def test_what_is_no_place_for_a_file_is_refused(tmp_path, monkeypatch, path, err
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("open_it", [df.TaskHub, df.open_history])
+def test_a_path_that_leads_to_itself_is_refused(tmp_path, open_it):
+    loop, other = tmp_path / "loop.duckdb", tmp_path / "other.duckdb"
+    loop.symlink_to(other)
+    other.symlink_to(loop)
+    with pytest.raises(df.StoreError, match=r"loop\.duckdb is a link that leads to itself"):
+        open_it(loop)
+    assert sorted(tmp_path.iterdir()) == [loop, other]
+    with pytest.raises(df.StoreError, match="not an existing folder"):
+        open_it(loop / "hub.duckdb")
+
+
 def test_a_path_may_begin_with_the_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))

@@ -179,6 +179,11 @@ class HubLock:
         self.release()
 
 
+def real_path(path: Path) -> Path:
+    """Return the path without links, whether or not there is anything; a link that leads to itself stays."""
+    return Path(os.path.realpath(path))  # Path.resolve raises at such a link, up to Python 3.12
+
+
 def resolve_place(path: Path) -> Path:
     """Return the real path, links followed, of a place where a hub's file can be.
 
@@ -188,11 +193,12 @@ def resolve_place(path: Path) -> Path:
         If its folder doesn't exist, or it is a folder itself, or DuckDB could not name its log.
     """
     try:
-        place = path.resolve()
-        has_folder, is_folder = place.parent.is_dir(), place.is_dir()
-    except (OSError, RuntimeError) as error:  # no right to look; a link that leads to itself
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise StoreError(f"{path} can't be used: {reason}. Give another path.") from None
+        place = real_path(path)
+        has_folder, is_folder, is_loop = place.parent.is_dir(), place.is_dir(), place.is_symlink()
+    except OSError as error:  # no right to look
+        raise StoreError(f"{path} can't be used: {error.strerror}. Give another path.") from None
+    if is_loop:
+        raise StoreError(f"{path} is a link that leads to itself. Remove it, or give another path.")
     if not has_folder:
         raise StoreError(f"{place.parent} is not an existing folder. Create it first, or give another path.")
     if is_folder:

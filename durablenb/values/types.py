@@ -106,7 +106,10 @@ def _simplified(form: Form, value: Any) -> Any:
     try:
         return form.simplified(value)
     except Exception as error:
-        raise Refusal(
+        refusal = Refusal(
             f"{a(type(value))} that can't be written down ({type(error).__name__}: {error})",
             "Mend its to_json, or leave out what fails",
-        ) from error
+        )
+        # Where a value holds itself, the stack may end in the user's method as well as in the writer's.
+        refusal.is_too_deep = isinstance(error, RecursionError)
+        raise refusal from error

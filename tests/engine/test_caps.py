@@ -36,13 +36,13 @@ def _fan_out(hub: df.TaskHub, names: list[str]) -> list[object]:
 
 
 def test_a_hubs_cap_is_never_exceeded():
-    gauge = Gauge()
+    gauge, three = Gauge(), threading.Barrier(3)
     with df.TaskHub(":memory:", max_concurrency=3) as hub:
 
         @hub.activity
         def work(number):
             with gauge:
-                threading.Event().wait(0.001)
+                three.wait(20)
             return number
 
         assert _fan_out(hub, ["work"] * 60) == list(range(60))
@@ -52,11 +52,12 @@ def test_a_hubs_cap_is_never_exceeded():
 def test_an_activitys_cap_is_never_exceeded_and_holds_up_no_other_one():
     few, many = Gauge(), Gauge()
     with df.TaskHub(":memory:", executor=8) as hub:
-        free_ran = threading.Event()
+        free_ran, two = threading.Event(), threading.Barrier(2)
 
         @hub.activity(max_concurrency=2)
         def capped(number):
             with few:
+                two.wait(20)
                 assert free_ran.wait(20)
             return number
 

@@ -34,6 +34,7 @@ def interrupted(do, number):
         return trace
 
     before = sys.gettrace()
+    sys._getframe().f_trace_opcodes = True  # Python 3.12 looks at this when the trace is set
     sys.settrace(trace)
     try:
         do()

@@ -234,7 +234,7 @@ def test_folder_is_refused_without_leaving_a_lock_beside_it(tmp_path):
 def test_link_that_leads_to_itself_is_refused(tmp_path):
     loop = tmp_path / "loop.duckdb"
     loop.symlink_to(loop)
-    with pytest.raises(StoreError):
+    with pytest.raises(StoreError, match="leads to itself"):
         HubLock(loop)
 
 

@@ -293,6 +293,19 @@ def test_a_class_that_writes_itself_as_itself_is_refused(codec):
         codec.encode(Mirror())
 
 
+def test_a_to_json_that_never_ends_is_blamed_itself(codec):
+    class Endless:
+        def to_json(self):
+            return self.to_json()
+
+        @staticmethod
+        def from_json(data):
+            return data
+
+    with pytest.raises(NotSerializableError, match=r"Endless that can't be written down \(RecursionError"):
+        codec.encode([Endless()])
+
+
 def test_keys_and_items_of_sets_that_would_not_come_back_hashable_are_refused(codec):
     order = Order(1, ())
     for value in ({order: 1}, {order}, frozenset([order]), {(1, order): 2}):
