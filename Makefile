@@ -3,16 +3,20 @@
 #   make demo         a first orchestration, killed half-way and resumed   (small install)
 #   make test         all tests, doctests, the README and the notebooks
 #   make check        the static checks, then the tests; what CI runs
+#   make pythons      the fast part of the tests on each Python that is here, 3.11 to 3.14
+#   make campaign     kills, power cuts, full disks, seeds, planted faults, soak (hours; SCALE=0.1 for less)
 #   make docs         the documentation, in docs/_build/html
 #   make benchmarks   one JSON line for each workload
 #   make clean        removes what the others made
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test browser lessons lint check docs benchmarks chromium clean
+.PHONY: help demo test browser lessons lint check simulator pythons campaign docs benchmarks chromium clean
 
 VENV := .venv
 # One more than there are processors: some tests wait.
 WORKERS = $(shell $(PY) -c "import os; print(1 + (os.cpu_count() or 1))")
+SEEDS := 10000
+SCALE := 1
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check install --quiet
 
@@ -53,6 +57,15 @@ lint: $(VENV)/.dev
 check: lint
 	$(MAKE) test
 
+simulator: $(VENV)/.dev
+	$(PY) -m tests.simulation --seeds $(SEEDS) --processes $(WORKERS)
+
+pythons: | $(PY)
+	$(PY) scripts/pythons.py
+
+campaign: $(VENV)/.dev
+	$(PY) -m tests.campaign --scale $(SCALE)
+
 docs: $(VENV)/.dev
 	$(PY) -m sphinx -W --keep-going -b html docs docs/_build/html
 
@@ -63,6 +76,6 @@ chromium:
 	@sh scripts/chromium.sh
 
 clean:
-	rm -rf $(VENV) build dist docs/_build docs/tutorial/lessons docs/reference/generated
+	rm -rf $(VENV) .venv-3.* build dist docs/_build docs/tutorial/lessons docs/reference/generated
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find durablenb tests docs notebooks -name __pycache__ -prune -exec rm -rf {} +

@@ -1,6 +1,5 @@
 """The client: every method, what it takes, refuses and says."""
 
-import time
 from datetime import timedelta
 
 import pytest
@@ -173,10 +172,8 @@ def test_wait_for_completion_raises_at_the_end_of_its_time_and_again_and_then_wa
     client.start_new(waits, "w")
     lab.settle()
     for _ in range(2):
-        began = time.monotonic()
         with pytest.raises(df.WaitTimeoutError, match=r"w (did not end within 0.02 s|waits, and nothing)"):
             client.wait_for_completion("w", 0.02)
-        assert time.monotonic() - began < 2
     client.raise_event("w", "go")
     assert client.wait_for_completion("w", 10)
 

@@ -45,7 +45,8 @@ def test_close_waits_for_what_runs_records_it_and_drops_what_is_queued(tmp_path,
             time.sleep(0.001)
     closer = threading.Thread(target=hub.close)
     closer.start()
-    time.sleep(0.05)
+    while hub._engine.refusal() is None:
+        time.sleep(0.001)
     assert closer.is_alive()
     go_on.set()
     closer.join(10)
@@ -230,7 +231,6 @@ EXIT = """
 
 @pytest.mark.parametrize("what", ["idle", "running", "error", "endless"])
 def test_a_script_that_just_ends_loses_nothing_and_does_not_hang(tmp_path, what):
-    began = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(EXIT), tmp_path / "hub.duckdb", what],
         capture_output=True,
@@ -241,7 +241,6 @@ def test_a_script_that_just_ends_loses_nothing_and_does_not_hang(tmp_path, what)
     assert done.returncode == (3 if what == "error" else 0), done.stderr
     assert done.stdout == "leaving\n"
     assert done.stderr == ""
-    assert time.monotonic() - began < 20
     with df.TaskHub(tmp_path / "hub.duckdb", mode="kernel") as hub:
         hub.add_activity(lambda n: n, "work")
         hub.add_orchestrator(fan)

@@ -186,7 +186,7 @@ def test_closing_does_not_wait_for_ever_for_an_orchestrator_that_does_not_come_b
     def stuck(context):
         yield context.call_activity("echo", 1)
         is_stuck.set()
-        is_over.wait(60)
+        is_over.wait()
 
     hub = df.TaskHub(":memory:")
     try:
@@ -194,9 +194,7 @@ def test_closing_does_not_wait_for_ever_for_an_orchestrator_that_does_not_come_b
         hub.add_orchestrator(stuck)
         hub.start(stuck)
         assert is_stuck.wait(30)
-        begin = time.monotonic()
         hub._close(wait=False)  # as the end of the process does
-        assert time.monotonic() - begin < 20
     finally:
         is_over.set()
 

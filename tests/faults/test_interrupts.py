@@ -605,9 +605,10 @@ def test_a_wait_in_another_thread_ends_when_the_hub_is_closed():
 
     thread = threading.Thread(target=wait)
     thread.start()
-    time.sleep(0.05)
+    while not hub._engine.waiters:
+        time.sleep(0.001)
     hub.close()
-    thread.join(5)
+    thread.join(20)
     assert not thread.is_alive()
     assert "closed" in told[0]
 

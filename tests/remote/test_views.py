@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -96,10 +95,8 @@ def test_a_view_follows_and_becomes_the_still_picture_at_the_end(fresh: Served) 
     handle = fresh.remote.start("approval")
     view = handle.watch()
     until(lambda: view.refresh() and "Approval" in Page(view.waits.decode()).text)
-    began = time.monotonic()
     fresh.hub.client.raise_event(handle.id, "Approval", 1)
     until(lambda: not view.refresh())
-    assert time.monotonic() - began < 5
     assert (view.is_frozen, view.note) == (True, "")
 
 

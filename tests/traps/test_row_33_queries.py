@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -161,10 +160,8 @@ def test_row_33_a_wait_that_runs_out_says_so_and_harms_nothing(lab):
     lab.orchestrator(waits)
     handle = lab.start(waits)
     lab.settle()
-    started = time.monotonic()
     with pytest.raises(df.WaitTimeoutError):
         handle.result(0.05)
-    assert time.monotonic() - started < 5
     with pytest.raises(TimeoutError):
         lab.client.wait_for_completion(handle.id, timeout=0)
     handle.raise_event("go", "well")

@@ -1,0 +1,374 @@
+"""Faults to be planted: a line of the code, what it is turned into, and the tests that must notice."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Planted(NamedTuple):
+    """A fault.
+
+    Parameters
+    ----------
+    what
+        What is wrong with it in place.
+    file
+        Where it goes.
+    old, new
+        The text that stands there once, and the faulty one.
+    tests
+        The nearest tests, as arguments of pytest.
+    """
+
+    what: str
+    file: str
+    old: str
+    new: str
+    tests: str
+
+
+ENGINE = (
+    Planted(
+        "a timer set on an activity's thread doesn't wake the engine",
+        "durablenb/engine/engine.py",
+        "        if is_needed:\n",
+        "        if False:\n",
+        "tests/traps/test_row_25_timers.py",
+    ),
+    Planted(
+        "the heap of timers is no heap after a sweep",
+        "durablenb/engine/timers.py",
+        "            heapq.heapify(self._heap)\n",
+        "",
+        "tests/traps/test_row_25_timers.py",
+    ),
+    Planted(
+        "a timer fires after its moment only",
+        "durablenb/engine/timers.py",
+        "due <= now",
+        "due < now",
+        "tests/traps/test_row_25_timers.py",
+    ),
+    Planted(
+        "a cancelled timer fires",
+        "durablenb/engine/timers.py",
+        "return self.task_id is None or self.task_id in instance.pending",
+        "return True",
+        "tests/traps/test_row_06_event_against_timeout.py tests/traps/test_row_25_timers.py",
+    ),
+    Planted(
+        "a late result is taken by the next execution",
+        "durablenb/engine/machine.py",
+        "            or instance.execution_id != work.execution_id\n",
+        "",
+        "tests/traps/test_row_02_continue_as_new_generations.py",
+    ),
+    Planted(
+        "a second result of one task is recorded",
+        "durablenb/engine/machine.py",
+        "            or work.task_id not in instance.pending\n",
+        "",
+        "tests/traps/test_row_18_duplicates.py",
+    ),
+    Planted(
+        "timers are not set again after a crash",
+        "durablenb/engine/machine.py",
+        "self.timers.add(event.fire_at, instance, event.task_id)",
+        "pass",
+        "tests/traps/test_row_19_recovery.py tests/traps/test_row_25_timers.py",
+    ),
+    Planted(
+        "code that kills the process is tried fifty times",
+        "durablenb/engine/machine.py",
+        "POISON_LIMIT = 5\n",
+        "POISON_LIMIT = 50\n",
+        "tests/traps/test_row_20_interruptions.py",
+    ),
+    Planted(
+        "orphaned critical sections stay locked after a crash",
+        "durablenb/engine/machine.py",
+        "        self.entities.release_orphans()\n",
+        "",
+        "tests/traps/test_row_30_ends_of_critical_sections.py tests/entities",
+    ),
+    Planted(
+        "a suspended orchestration runs",
+        "durablenb/engine/lifecycle.py",
+        "or instance.is_closed or instance.is_suspended or instance.held",
+        "or instance.is_closed or instance.held",
+        "tests/traps/test_row_10_suspend.py",
+    ),
+    Planted(
+        "continue_as_new drops the events that were not seen",
+        "durablenb/engine/lifecycle.py",
+        "ended.mailbox.unprocessed() if ended else []",
+        "[]",
+        "tests/traps/test_row_01_continue_as_new_carries_events.py",
+    ),
+    Planted(
+        "generations aren't counted",
+        "durablenb/engine/lifecycle.py",
+        "generation=started.generation + 1",
+        "generation=started.generation",
+        "tests/traps/test_row_02_continue_as_new_generations.py tests/client/test_status.py",
+    ),
+    Planted(
+        "who waits for the first generation is forgotten by the next one",
+        "durablenb/engine/lifecycle.py",
+        "        successor.is_recovered = instance.is_recovered\n",
+        "        successor.completion = None\n",
+        "tests/traps/test_row_01_continue_as_new_carries_events.py tests/client/test_awaitable.py",
+    ),
+    Planted(
+        "the next generation has no parent",
+        "durablenb/engine/lifecycle.py",
+        "            parent=started.parent,\n",
+        "",
+        "tests/traps/test_row_02_continue_as_new_generations.py tests/traps/test_row_32_children.py",
+    ),
+    Planted(
+        "a child answers a later execution of its parent",
+        "durablenb/engine/lifecycle.py",
+        "or parent is None or parent.execution_id != link.execution_id",
+        "or parent is None",
+        "tests/traps/test_row_02_continue_as_new_generations.py",
+    ),
+    Planted(
+        "one call too many of an activity with a cap",
+        "durablenb/engine/dispatcher.py",
+        "self._running_by_name[work.name] >= cap",
+        "self._running_by_name[work.name] > cap",
+        "tests/engine/test_caps.py",
+    ),
+    Planted(
+        "one call too many in a hub with a cap",
+        "durablenb/engine/dispatcher.py",
+        "len(self._running) < limit",
+        "len(self._running) <= limit",
+        "tests/engine/test_caps.py",
+    ),
+    Planted(
+        "an instance with one of that id open is started",
+        "durablenb/engine/commands.py",
+        "        if message.instance_id in self._lifecycle.open:\n            raise InstanceExistsError(",
+        "        if False:\n            raise InstanceExistsError(",
+        "tests/traps/test_row_17_ids.py tests/traps/test_row_18_duplicates.py",
+    ),
+    Planted(
+        "an instance that hasn't failed is rewound",
+        "durablenb/engine/commands.py",
+        "if state.status is not Status.Failed:",
+        "if False:",
+        "tests/traps/test_row_27_rewind.py",
+    ),
+    Planted(
+        "suspending twice is recorded twice",
+        "durablenb/engine/commands.py",
+        "if instance is not None and not instance.is_suspended:",
+        "if instance is not None:",
+        "tests/traps/test_row_10_suspend.py",
+    ),
+    Planted(
+        "a purge shares its transaction with what was asked before",
+        "durablenb/engine/committer.py",
+        "return self._unsaved[:1]",
+        "return self._unsaved[:2]",
+        "tests/engine/test_committer.py",
+    ),
+    Planted(
+        "what is answered isn't on disk",
+        "durablenb/engine/journal.py",
+        "self._batch.replies.append((reply, value))",
+        "reply.set_result(value)",
+        "tests/faults/test_disk_full.py",
+    ),
+)
+
+CORE = (
+    Planted(
+        "a timer of the past turns the orchestration's time back",
+        "durablenb/core/execution.py",
+        "self.now = max(self.now, event.timestamp)  # even",
+        "self.now = event.timestamp  # even",
+        "tests/traps/test_row_25_timers.py",
+    ),
+    Planted(
+        "names of events are compared with case",
+        "durablenb/core/mailbox.py",
+        "waiters = self._waiters.get(event.name.casefold())",
+        "waiters = self._waiters.get(event.name)",
+        "tests/traps/test_row_03_04_05_external_events.py",
+    ),
+    Planted(
+        "an event that a cancelled wait had is lost",
+        "durablenb/core/mailbox.py",
+        "        self.deliver(event)\n",
+        "",
+        "tests/traps/test_row_03_04_05_external_events.py tests/traps/test_row_06_event_against_timeout.py",
+    ),
+    Planted(
+        "a fork sets cancelled timers again",
+        "durablenb/core/forking.py",
+        "ends = (*ARRIVALS, TimerCanceled)",
+        "ends = ARRIVALS",
+        "tests/changing/test_forks.py",
+    ),
+    Planted(
+        "a rewind does again what had succeeded",
+        "durablenb/core/rewind.py",
+        "(isinstance(event, _COMPLETIONS) and event.task_id in same_tasks)",
+        "False",
+        "tests/traps/test_row_27_rewind.py",
+    ),
+    Planted(
+        "a retry begins at the moment of the time limit",
+        "durablenb/model/retries.py",
+        "now >= began + ",
+        "now > began + ",
+        "tests/traps/test_row_13_retries.py",
+    ),
+    Planted(
+        "one attempt too many",
+        "durablenb/model/retries.py",
+        "attempt >= self.max_number_of_attempts",
+        "attempt > self.max_number_of_attempts",
+        "tests/traps/test_row_13_retries.py",
+    ),
+    Planted(
+        "entities are locked in the order in which they were named",
+        "durablenb/core/locking.py",
+        "tuple(sorted({checked_entity_id(one) for one in entities}))",
+        "tuple(dict.fromkeys(checked_entity_id(one) for one in entities))",
+        "tests/traps/test_row_30_critical_sections.py",
+    ),
+    Planted(
+        "a locked entity is called twice at a time",
+        "durablenb/core/locking.py",
+        "if under_way is not None and not under_way.is_completed:",
+        "if False:",
+        "tests/traps/test_row_30_critical_sections.py",
+    ),
+    Planted(
+        "the limit of actions isn't kept",
+        "durablenb/core/ledger.py",
+        "if self.requested > self._limit and not is_outcome:",
+        "if False:",
+        "tests/traps/test_row_35_limits.py",
+    ),
+    Planted(
+        "a status forgets that the instance was suspended",
+        "durablenb/core/fold.py",
+        "        status = Status.Suspended\n",
+        "        pass\n",
+        "tests/traps/test_row_10_suspend.py",
+    ),
+)
+
+ENTITIES = (
+    Planted(
+        "what the owner of a lock asks for waits behind the others",
+        "durablenb/engine/entities.py",
+        "source = entity.queue if entity.lock is None else entity.owned",
+        "source = entity.queue",
+        "tests/traps/test_row_30_critical_sections.py",
+    ),
+    Planted(
+        "what was not done of a batch is done in reverse",
+        "durablenb/engine/entities.py",
+        "left.extendleft(reversed(by_number.values()))",
+        "left.extendleft(by_number.values())",
+        "tests/traps/test_row_31_order_of_messages.py tests/traps/test_row_29_entities.py tests/entities",
+    ),
+    Planted(
+        "a batch from before a recovery is taken for one of now",
+        "durablenb/engine/entities.py",
+        "if self._busy.get(entity.id) is not entity:",
+        "if False:",
+        "tests/traps/test_row_31_order_of_messages.py",
+    ),
+    Planted(
+        "a state that didn't change is written again",
+        "durablenb/engine/entities.py",
+        "if done.state != entity.state:",
+        "if True:",
+        "tests/traps/test_row_29_entities.py tests/traps/test_row_29_states_and_later.py tests/entities",
+    ),
+    Planted(
+        "a signal for later is done at once",
+        "durablenb/engine/entities.py",
+        "if deliver_at is not None and deliver_at > now:",
+        "if False:",
+        "tests/traps/test_row_29_states_and_later.py",
+    ),
+)
+
+STORE = (
+    Planted(
+        "a granted lock is no news after a crash",
+        "durablenb/store/statements.py",
+        "'EntityOperationCompleted', 'EntityOperationFailed', 'EntityLockGranted')) as arrived_seq",
+        "'EntityOperationCompleted', 'EntityOperationFailed')) as arrived_seq",
+        "tests/store/test_conformance_open.py",
+    ),
+    Planted(
+        "in memory a granted lock is still asked for",
+        "durablenb/store/memory.py",
+        "    EntityLockGranted,\n)",
+        ")",
+        "tests/store/test_conformance_open.py",
+    ),
+    Planted(
+        "two processes hold one lock",
+        "durablenb/store/lockfile.py",
+        "fcntl.LOCK_EX | fcntl.LOCK_NB",
+        "fcntl.LOCK_SH | fcntl.LOCK_NB",
+        "tests/store/test_lockfile.py",
+    ),
+    Planted(
+        "blobs that others refer to are deleted, or none is",
+        "durablenb/store/duck.py",
+        "                    blobs.free(writer, ids)\n",
+        "                    pass\n",
+        "tests/store/test_blobs.py",
+    ),
+    Planted(
+        "a log without its database is deleted",
+        "durablenb/store/lockfile.py",
+        "        if orphans:\n",
+        "        if False:\n",
+        "tests/store/test_opener.py tests/store/test_lockfile.py",
+    ),
+)
+
+SERVER = (
+    Planted(
+        "of several Host headers the first one counts",
+        "durablenb/http/guard.py",
+        "if len(hosts) == 1 else None",
+        "if hosts else None",
+        "tests/http/test_guard.py",
+    ),
+    Planted(
+        "pages of other sites may ask",
+        "durablenb/http/guard.py",
+        'if any(origin.lower() != own for origin in headers.get(b"origin", [])):',
+        "if False:",
+        "tests/http/test_guard.py",
+    ),
+    Planted(
+        "a path below the files of the page needs no key",
+        "durablenb/http/guard.py",
+        'if path in self._files and scope["method"] in ("GET", "HEAD"):',
+        'if path.startswith(tuple(self._files)) and scope["method"] in ("GET", "HEAD"):',
+        "tests/http/test_guard.py",
+    ),
+    Planted(
+        "one view too many is open",
+        "durablenb/http/sessions.py",
+        "if len(self._open) >= SESSIONS:",
+        "if len(self._open) > SESSIONS:",
+        "tests/http/test_page.py",
+    ),
+)
+
+PLANTED = (*ENGINE, *CORE, *ENTITIES, *STORE, *SERVER)

@@ -1,0 +1,41 @@
+"""The rows of the campaign, in the order of its table."""
+
+from __future__ import annotations
+
+from tests.campaign import kills, logs, mutants, soak
+from tests.campaign.others import program, repeated, simulated
+from tests.campaign.row import Row
+
+ROWS = {
+    "kills": Row("SIGKILL of a hub at work, five times on each file", 300, kills.orchestrations),
+    "entity-kills": Row("SIGKILL of entities at work, five times on each file", 200, kills.entities),
+    "repair-kills": Row("SIGKILL of `durablenb repair`", 100, kills.repairs),
+    "log-cuts": Row("power cut between commits: the log ends anywhere", 1_000, logs.power_cuts),
+    "checkpoint-cuts": Row(
+        "power cut in a checkpoint: a block is torn",
+        3_000,
+        program("-m", "tests.faults.power", "--cuts", "{count}", "--seed", "{seed}"),
+    ),
+    "disks": Row(
+        "tests with a disk that is full or takes nothing, repeated",
+        20,
+        repeated("tests/faults/test_disk_full.py", "tests/store/test_disk_full.py"),
+    ),
+    "simulator": Row("seeds of the simulator: all faults, one thread", 20_000, simulated),
+    "schedules": Row(
+        "schedules of each scenario with real threads, by a controlled scheduler",
+        10_000,
+        program("-m", "tests.schedules", "--seeds", "{count}", "--start", "{seed}"),
+    ),
+    "mutants": Row(
+        "planted faults that the nearest tests must notice", len(mutants.PLANTED), mutants.mutants
+    ),
+    "soak": Row("instances in one process that works for ten minutes", 600, soak.soaked),
+    "bombs": Row(
+        "tests with queries, files and answers that are bombs, repeated",
+        5,
+        repeated(
+            "tests/remote/test_sql.py", "tests/exchange/test_hostile.py", "tests/values/test_hostile.py"
+        ),
+    ),
+}

@@ -1,0 +1,94 @@
+"""A slice of the campaign, and what it must not overlook."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.campaign import mutants
+from tests.campaign.__main__ import main
+from tests.campaign.planted import PLANTED, Planted
+from tests.campaign.row import HEAD, Figures, Row, line
+from tests.campaign.rows import ROWS
+
+SLICE = ("kills", "entity-kills", "repair-kills", "log-cuts", "simulator", "mutants", "soak")
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.serial
+def test_a_hundredth_of_the_campaign_finds_nothing(capsys):
+    assert main([*SLICE, "--scale", "0.01"]) == 0, capsys.readouterr().out
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[:2] == HEAD.splitlines()
+    assert [row.split("`")[1] for row in printed[2:]] == list(SLICE)
+    assert all(row.split("|")[4].strip() == "0" for row in printed[2:])
+
+
+def test_a_failure_is_told_and_so_is_a_row_that_tried_nothing(capsys, monkeypatch):
+    monkeypatch.setitem(ROWS, "broken", Row("what breaks", 100, lambda n, seed: Figures(n, [f"seed {seed}"])))
+    monkeypatch.setitem(ROWS, "empty", Row("what isn't there", 100, lambda n, seed: Figures()))
+    monkeypatch.setitem(ROWS, "mistaken", Row("what raises", 100, lambda n, seed: Figures(n // 0)))
+    assert main(["broken", "empty", "mistaken", "--scale", "0.5", "--seed", "7"]) == 1
+    printed = capsys.readouterr().out
+    assert "| `broken` | what breaks | 50 | 1 |" in printed
+    assert "broken (again: python -m tests.campaign broken --scale 0.5 --seed 7):\n  seed 7" in printed
+    assert "nothing was tried" in printed
+    assert "ZeroDivisionError" in printed
+
+
+def test_a_row_that_there_is_not_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        main(["kill"])
+    assert "there is no row 'kill'; there are: kills," in capsys.readouterr().err
+
+
+def test_a_row_shows_what_was_tried_and_what_came_of_it():
+    row = Row("what", 1, lambda n, seed: Figures(n))
+    figures = Figures(40_126, ["lost"], "two disks", 3.6)
+    assert line("name", row, figures, 5) == "| `name` | what: two disks | 40,126 | 1 | 4 | 5 |"
+
+
+# -- planted faults -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", PLANTED, ids=lambda fault: fault.what)
+def test_every_planted_fault_fits_the_code_and_compiles(fault):
+    compile(mutants.text_with(fault, mutants.ROOT), fault.file, "exec")
+    assert all((mutants.ROOT / place).exists() for place in fault.tests.split())
+
+
+def test_a_fault_that_no_longer_fits_is_an_error_and_not_a_fault_that_was_caught(tmp_path):
+    (tmp_path / "module.py").write_text("a = 1\nb = 1\n")
+    for old, count in (("c = 1", 0), (" = 1", 2)):
+        with pytest.raises(mutants.StaleFaultError, match=rf"module.py has {count} places for .*'wrong'"):
+            mutants.text_with(Planted("wrong", "module.py", old, "", "tests"), tmp_path)
+
+
+@pytest.fixture
+def tree(tmp_path):
+    (tmp_path / "module.py").write_text("def double(n):\n    return 2 * n\n")
+    (tmp_path / "test_module.py").write_text(
+        "from module import double\n\ndef test_double():\n    assert double(3) == 6\n"
+    )
+    return tmp_path
+
+
+def fault(new, tests="test_module.py"):
+    return Planted("wrong", "module.py", "2 * n", new, tests)
+
+
+def test_a_fault_is_caught_if_a_test_fails_and_the_tree_is_whole_afterwards(tree):
+    before = (tree / "module.py").read_text()
+    assert mutants.is_caught(fault("3 * n"), tree)
+    assert not mutants.is_caught(fault("n + n"), tree)
+    assert (tree / "module.py").read_text() == before
+
+
+def test_where_no_test_could_run_nothing_was_caught(tree):
+    with pytest.raises(mutants.StaleFaultError, match="answered"):
+        mutants.is_caught(fault("3 * n", "test_elsewhere.py"), tree)
+
+
+def test_the_page_shows_the_rows_that_there_are():
+    page = (Path(__file__).parents[2] / "docs/explanation/reliability.md").read_text(encoding="utf-8")
+    shown = [row.split("`")[1] for row in page.splitlines() if row.startswith("| `")]
+    assert shown == list(ROWS)
