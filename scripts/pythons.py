@@ -49,7 +49,12 @@ def main() -> int:
             continue
         place = asked.environments / f".venv-{version}"
         print(f"--- {version}: {python} in {place}", flush=True)
-        done = tested(prepared(place, python), asked.workers)
+        try:
+            done = tested(prepared(place, python), asked.workers)
+        except subprocess.CalledProcessError as error:
+            told.append(f"{full_version(python)}: no environment could be made: {error}")
+            is_sound = False
+            continue
         print(done.stdout if done.returncode else "", done.stderr, sep="", flush=True)
         summary = SUMMARY.findall(done.stdout)
         told.append(f"{full_version(python)}: {summary[-1] if summary else 'the tests did not begin'}")

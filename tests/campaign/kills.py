@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 
@@ -43,7 +44,9 @@ def entities(kills: int, seed: int) -> Figures:
 
 def _hubs(worker: str, kills: int, seed: int, breath: Breath, check: Check) -> Figures:
     figures, acknowledged = Figures(), 0
-    for one in range(seed, seed + max(1, kills // KILLS)):
+
+    def live_and_die(one: int) -> None:
+        nonlocal acknowledged
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             diary = folder / f"{one}.diary"
@@ -54,7 +57,10 @@ def _hubs(worker: str, kills: int, seed: int, breath: Breath, check: Check) -> F
                 figures.failures.append(f"seed {one}: {type(error).__name__}: {error}")
             lines = diary.read_text().splitlines() if diary.exists() else []
             acknowledged += sum(line.startswith(ACKNOWLEDGED) for line in lines)
-    figures.note = f"{acknowledged:,} acknowledgements kept in mind beside the hub"
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(live_and_die, range(seed, seed + max(1, kills // KILLS))))
+    figures.note = f"{acknowledged:,} acknowledgements in diaries beside the hubs"
     return figures
 
 

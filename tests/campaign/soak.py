@@ -1,7 +1,7 @@
 """A soak test, mixed work in one process: `python -m tests.campaign.soak SECONDS SEED` prints its figures.
 
-A third of the time is for warming up. What the process holds in the end, in memory, files and threads, must be
-little more than what it held then.
+A third of the time is for warming up. What the process holds in the end, in memory, files and threads, must
+be little more than what it held then.
 """
 
 from __future__ import annotations
