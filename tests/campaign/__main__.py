@@ -20,11 +20,12 @@ def main(arguments: list[str] | None = None) -> int:
     for name in asked.rows:
         if name not in ROWS:
             parser.error(f"there is no row {name!r}; there are: {', '.join(ROWS)}")
-    logging.disable()  # what is refused, held and salvaged is part of the play
     print(HEAD, flush=True)
     broken: dict[str, list[str]] = {}
     for name in asked.rows or ROWS:
+        logging.disable()  # what is refused, held and salvaged is part of the play
         figures = ROWS[name].at(asked.scale, asked.seed)
+        logging.disable(logging.NOTSET)
         print(line(name, ROWS[name], figures, asked.seed), flush=True)
         if figures.failures:
             broken[name] = figures.failures

@@ -92,10 +92,10 @@ ENGINE = (
         "tests/traps/test_row_30_ends_of_critical_sections.py tests/entities",
     ),
     Planted(
-        "a suspended orchestration runs",
-        "durablenb/engine/lifecycle.py",
-        "or instance.is_closed or instance.is_suspended or instance.held",
-        "or instance.is_closed or instance.held",
+        "a suspension is recorded and not kept",
+        "durablenb/engine/commands.py",
+        "            instance.is_suspended = True\n",
+        "",
         "tests/traps/test_row_10_suspend.py",
     ),
     Planted(
@@ -113,11 +113,11 @@ ENGINE = (
         "tests/traps/test_row_02_continue_as_new_generations.py tests/client/test_status.py",
     ),
     Planted(
-        "who waits for the first generation is forgotten by the next one",
-        "durablenb/engine/lifecycle.py",
-        "        successor.is_recovered = instance.is_recovered\n",
-        "        successor.completion = None\n",
-        "tests/traps/test_row_01_continue_as_new_carries_events.py tests/client/test_awaitable.py",
+        "a wait for an instance that has just ended is never answered",
+        "durablenb/engine/completions.py",
+        "            if instance_id not in self._open:\n",
+        "            if False:\n",
+        "tests/schedules tests/client/test_handle.py",
     ),
     Planted(
         "the next generation has no parent",
@@ -159,7 +159,7 @@ ENGINE = (
         "durablenb/engine/commands.py",
         "if state.status is not Status.Failed:",
         "if False:",
-        "tests/traps/test_row_27_rewind.py",
+        "tests/traps/test_row_27_rewind_records.py",
     ),
     Planted(
         "suspending twice is recorded twice",
@@ -169,7 +169,7 @@ ENGINE = (
         "tests/traps/test_row_10_suspend.py",
     ),
     Planted(
-        "a purge shares its transaction with what was asked before",
+        "a purge shares its transaction, and one that comes with it is lost",
         "durablenb/engine/committer.py",
         "return self._unsaved[:1]",
         "return self._unsaved[:2]",

@@ -24,7 +24,7 @@ ROWS = {
     "simulator": Row("seeds of the simulator: all faults, one thread", 20_000, simulated),
     "schedules": Row(
         "schedules of each scenario with real threads, by a controlled scheduler",
-        10_000,
+        2_000,
         program("-m", "tests.schedules", "--seeds", "{count}", "--start", "{seed}"),
     ),
     "mutants": Row(

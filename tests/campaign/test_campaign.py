@@ -8,10 +8,10 @@ from tests.campaign.planted import PLANTED, Planted
 from tests.campaign.row import HEAD, Figures, Row, line
 from tests.campaign.rows import ROWS
 
-SLICE = ("kills", "entity-kills", "repair-kills", "log-cuts", "simulator", "mutants", "soak")
+SLICE = ("kills", "entity-kills", "repair-kills", "log-cuts", "simulator", "schedules", "mutants", "soak")
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.serial
 def test_a_hundredth_of_the_campaign_finds_nothing(capsys):
     assert main([*SLICE, "--scale", "0.01"]) == 0, capsys.readouterr().out

@@ -138,6 +138,21 @@ def test_a_purge_comes_after_what_was_written_before_and_before_what_comes_after
     assert [record.seq for record in store.journal] == [2]
 
 
+def test_purges_that_come_together_are_all_done():
+    store = SlowStore()
+    committer = Committer(store)
+    other = Record(2, "two", "f" * 16, OrchestratorStarted(1, datetime(2026, 1, 1, tzinfo=UTC)))
+    for batch in (
+        Batch(records=[_record(1), other]),
+        Batch(purged=["one"]),
+        Batch(purged=["two"]),
+        _batch(3),
+    ):
+        committer.submit(batch)
+    committer.commit()
+    assert [record.seq for record in store.journal] == [3]
+
+
 def test_a_record_that_no_store_can_take_is_said_and_not_silently_waited_for():
     class Choosy(MemoryStore):
         def append(self, records):
