@@ -260,7 +260,7 @@ CORE = (
         "durablenb/core/fold.py",
         "        status = Status.Suspended\n",
         "        pass\n",
-        "tests/traps/test_row_10_suspend.py",
+        "tests/store/test_conformance_states.py",
     ),
 )
 
