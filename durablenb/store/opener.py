@@ -9,11 +9,8 @@ lives: that would drop DuckDB's own lock on it.
 
 from __future__ import annotations
 
-import filecmp
-import glob
 import os
 import re
-import shutil
 import struct
 import warnings
 from collections.abc import Callable
@@ -25,7 +22,6 @@ import duckdb
 from durablenb.model.errors import HubLockedError, StoreError
 from durablenb.model.plain import Plain, plain
 from durablenb.store.lockfile import (
-    aside_name,
     check_files,
     lock_path_of,
     log_files,
@@ -33,6 +29,7 @@ from durablenb.store.lockfile import (
     resolve_place,
     way_in,
 )
+from durablenb.store.salvage import DamagedHubError, SalvageWarning, seal_torn_blocks, set_aside
 
 _MOST_CUTS = 3
 
@@ -45,19 +42,6 @@ _HEADER = re.compile(
 )
 FLUSH = bytes.fromhex("e7fe7d722fed3d5e 640064ffff")
 _KNOWS_LAYOUT = duckdb.__version__.startswith("2.0.")  # A later DuckDB's log is left to DuckDB.
-
-
-class SalvageWarning(UserWarning):
-    """A damaged tail of the hub's log was cut off; `copies` are the files as they were."""
-
-    copies: tuple[Path, ...] = ()
-
-
-class DamagedHubError(StoreError):
-    """Database or log are damaged beyond what opening mends; `copies` were set aside."""
-
-    reason: str = ""
-    copies: tuple[Path, ...] = ()
 
 
 @plain
@@ -89,7 +73,8 @@ def open_database(
     read_only
         Make nothing, change nothing.
     salvage
-        Mend a damaged log: copy database and log aside, then cut the log where it is damaged.
+        Mend what a power cut damaged, once database and log are copied aside: cut the log where it is
+        damaged, seal blocks that were torn in a checkpoint.
     memory_limit, threads, checkpoint_threshold
         DuckDB's settings.
 
@@ -104,7 +89,7 @@ def open_database(
 
     Notes
     -----
-    Warns with a `SalvageWarning` for each cut. A new database has mode 0600 where there are modes;
+    Warns with a `SalvageWarning` of what was mended. A new database has mode 0600 where there are modes;
     its log, which DuckDB makes anew after each checkpoint, has what the process's umask leaves.
     """
     path = resolve_place(path)
@@ -151,6 +136,8 @@ def _connect(
     path: Path, connect: Callable[..., duckdb.DuckDBPyConnection], cuts_left: int
 ) -> duckdb.DuckDBPyConnection:
     copies: tuple[Path, ...] = ()
+    if cuts_left and log_files(path):  # else it was closed
+        seal_torn_blocks(path)
     while True:
         damage = _look_through(path)
         try:
@@ -160,7 +147,7 @@ def _connect(
         except duckdb.Error as error:
             damage = _explain(path, error, damage)
         if cuts_left and not copies:
-            copies = _set_aside(path)
+            copies = set_aside(path)
         if damage.position is None or not cuts_left:
             _refuse(path, damage, copies)
         _cut(damage, damage.position, copies)
@@ -249,31 +236,6 @@ def _refuse_locked(path: Path, text: str) -> NoReturn:
         f"{path} is held by {holder}. A hub's file is opened once: {way_in(read_holder(lock_path_of(path)))}"
         "close it there, or look into it there; then open it here again."
     ) from None
-
-
-def _set_aside(path: Path) -> tuple[Path, ...]:
-    """Copy database and logs under a new name, unless an earlier copy is the same."""
-    sources = [path, *log_files(path)]
-    suffixes = [source.name.removeprefix(path.name) for source in sources]
-    for earlier in path.parent.glob(glob.escape(path.name) + ".damaged-*Z"):
-        copies = tuple(earlier.with_name(earlier.name + suffix) for suffix in suffixes)
-        if all(c.exists() and filecmp.cmp(s, c) for s, c in zip(sources, copies, strict=True)):
-            return copies
-    target = aside_name(path)
-    copies = tuple(target.with_name(target.name + suffix) for suffix in suffixes)
-    try:
-        for source, copy in zip(sources, copies, strict=True):
-            shutil.copy2(source, copy)
-            with copy.open("rb+") as file:
-                os.fsync(file.fileno())
-    except OSError as error:
-        for copy in copies:
-            copy.unlink(missing_ok=True)
-        raise StoreError(
-            f"The log of {path} is damaged, and there can be no copy of it: {error.strerror}. "
-            "Nothing was changed. Make room beside the file, then open it again."
-        ) from None
-    return copies
 
 
 def _cut(damage: _Damage, position: int, copies: tuple[Path, ...]) -> None:

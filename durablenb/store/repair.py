@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import re
 import shutil
-import struct
 import warnings
-from array import array
 from dataclasses import dataclass, field
-from functools import reduce
-from itertools import repeat
-from operator import mul, xor
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 
 import duckdb
 from duckdb import ColumnExpression, ConstantExpression
 
+from durablenb.store.blocks import bad_blocks
 from durablenb.store.lockfile import HubLock, aside_name, check_files, log_files, resolve_place
-from durablenb.store.opener import FLUSH, DamagedHubError, SalvageWarning, open_database
+from durablenb.store.opener import FLUSH, open_database
+from durablenb.store.salvage import DamagedHubError, SalvageWarning, seal_torn_blocks
+from durablenb.store.scanning import scan, tables
 
 Verdict = Literal["ok", "salvaged", "log set aside", "rebuilt", "unreadable"]
 
 _VECTOR = 2048  # rows that DuckDB reads at once: the smallest piece that is lost
-_BLOCKS_START = 12288  # after three headers of 4096 bytes
-_BLOCK_SIZE_PLACE = 4096 + 40  # in the second header
 _BAD_READ = re.compile("Corrupt database file|read enough bytes")
 
 
@@ -35,7 +31,8 @@ class RepairReport:
     Parameters
     ----------
     verdict
-        ``ok``: nothing was wrong; ``salvaged``: a damaged tail of the log was cut off;
+        ``ok``: nothing was wrong; ``salvaged``: a damaged tail of the log was cut off, or what a
+        checkpoint had left half-written was made whole;
         ``log set aside``: the log could not be used, and the hub opens without it; ``rebuilt``:
         what could be read is in a new database; ``unreadable``: nothing was changed.
     found, done
@@ -106,14 +103,14 @@ def repair(path: Path) -> RepairReport:
         if connection is None:
             case.verdict = "unreadable"
             return case.report()
-        case.rows, unreadable = _scan(connection)
+        case.rows, unreadable = scan(connection)
         connection.execute("PRAGMA disable_checkpoint_on_shutdown")  # So far, only look.
         connection.close()
         case.found += [f"table {table} can't be read in full" for table in unreadable]
-        bad_blocks = _count_bad_blocks(path)
-        if bad_blocks:
-            case.found.append(f"the database has damaged blocks: {bad_blocks}")
-        if bad_blocks or unreadable:
+        bad = bad_blocks(path)  # those of indexes are read by no scan
+        if bad:
+            case.found.append(f"the database has damaged blocks: {len(bad)}")
+        if bad or unreadable:
             _rebuild(case)
         return case.report()
 
@@ -147,6 +144,7 @@ def _open_noting(case: _Case) -> duckdb.DuckDBPyConnection:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
+            seal_torn_blocks(case.path)
             return open_database(case.path)
         finally:
             for warning in caught:
@@ -166,57 +164,6 @@ def _move_logs(path: Path, copies: tuple[Path, ...]) -> dict[Path, Path]:
     return moved
 
 
-def _tables(connection: duckdb.DuckDBPyConnection, database: str) -> dict[str, str]:
-    """Return the tables of a database as people read them, and as SQL does, without its name."""
-    found = connection.execute(
-        "SELECT schema_name, table_name FROM duckdb_tables() "
-        "WHERE database_name = ? AND NOT internal ORDER BY table_oid",
-        [database],
-    ).fetchall()
-    return {
-        table if schema == "main" else f"{schema}.{table}": f"{_quoted(schema)}.{_quoted(table)}"
-        for schema, table in found
-    }
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _scan(connection: duckdb.DuckDBPyConnection) -> tuple[dict[str, int], list[str]]:
-    """Read every value of every table; return the rows of each, and those that can't be read."""
-    (database,) = cast(tuple[str], connection.execute("SELECT current_database()").fetchone())
-    rows, unreadable = {}, []
-    for table, name in _tables(connection, database).items():
-        try:
-            found = connection.execute(
-                "SELECT count(*), bit_xor(hash(t)) FROM query_table(?) AS t", [name]
-            ).fetchone()
-            rows[table] = found[0] if found else 0
-        except duckdb.Error:
-            unreadable.append(table)
-    return rows, unreadable
-
-
-def _count_bad_blocks(path: Path) -> int:
-    """Count blocks with a wrong checksum: those of indexes are read by no scan.
-
-    Call it only while no connection is open.
-    """
-    bad = 0
-    with path.open("rb") as file:
-        file.seek(_BLOCK_SIZE_PLACE)
-        (size,) = struct.unpack("<Q", file.read(8))
-        if size not in (1 << power for power in range(14, 19)):
-            return 0
-        file.seek(_BLOCKS_START)
-        while len(block := file.read(size)) == size:
-            words = array("Q", block)
-            products = map(mul, words[1:], repeat(0xBF58476D1CE4E5B9))
-            bad += words[0] != reduce(xor, products, 5381) & 0xFFFFFFFFFFFFFFFF
-    return bad
-
-
 def _rebuild(case: _Case) -> None:
     """Put what can be read into a new database, and that in the place of the old one."""
     aside = aside_name(case.path)
@@ -224,7 +171,7 @@ def _rebuild(case: _Case) -> None:
     try:
         case.lost = _copy_readable(case.path, new)
         connection = open_database(new)
-        case.rows, unreadable = _scan(connection)
+        case.rows, unreadable = scan(connection)
         connection.close()
         if unreadable:
             raise duckdb.IOException(f"the new database can't be read: {unreadable}")
@@ -251,7 +198,7 @@ def _copy_readable(old: Path, new: Path) -> dict[str, int]:
         connection.execute("ATTACH ? AS damaged (READ_ONLY)", [str(old)])
         connection.execute("ATTACH ? AS rebuilt", [str(new)])
         connection.execute("COPY FROM DATABASE damaged TO rebuilt (SCHEMA)")
-        for table, name in _tables(connection, "damaged").items():
+        for table, name in tables(connection, "damaged").items():
             source = connection.table(f"damaged.{name}")
             _copy_rows(source, f"rebuilt.{name}")
             before, after = source.count("*"), connection.table(f"rebuilt.{name}").count("*")

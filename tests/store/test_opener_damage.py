@@ -3,9 +3,10 @@
 import pytest
 
 from durablenb.model.errors import StoreError
-from durablenb.store import opener
+from durablenb.store import salvage
 from durablenb.store.duck import DuckStore
-from durablenb.store.opener import DamagedHubError, SalvageWarning, open_database
+from durablenb.store.opener import open_database
+from durablenb.store.salvage import DamagedHubError, SalvageWarning
 from tests.store.files import assert_kept, contents, damage, flip, numbers, wal_of, write_commits
 
 COMMITS = 20
@@ -98,7 +99,7 @@ def test_without_room_for_copies_a_damaged_log_is_not_cut(hub, sizes, monkeypatc
 
     flip(wal_of(hub), sizes[10] + 20)
     before = contents(hub.parent)
-    monkeypatch.setattr(opener.shutil, "copy2", copy)
+    monkeypatch.setattr(salvage.shutil, "copy2", copy)
     with pytest.raises(StoreError, match=r"No space left on device\. Nothing was changed"):
         open_database(hub)
     assert contents(hub.parent) == before
