@@ -1,36 +1,59 @@
-"""Blobs in DuckDB: the large parts of values, each kept once, and which events refer to which."""
+"""Blobs in DuckDB: the large parts of values, each kept once, and which events refer to which.
+
+A checkpoint writes the 120,000 rows around a new one anew, however large they are. So the bytes are not in the
+table that lists the blobs, but in many tables, each of which is soon full, and then written no more.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
 import duckdb
 
+from durablenb.model.imports import KeptBlob
 from durablenb.model.payloads import Blob, Payload, blobs_of, references
 from durablenb.store.wire import COLUMNS
 
 Use = tuple[int, str, str]
 """An event's place in the journal, its instance, and the hash of a blob that it refers to."""
 
-FETCH = "select content from blobs where hash = ?"
+SEGMENT = 16_000_000
+"""Bytes after which another table is begun: about what is written between two checkpoints."""
 
+_FETCH = "select content from blob_contents where hash = ?"
+_FETCH_OLD = "select content from blobs where hash = ?"
+_HAS_CONTENTS = "select 1 from duckdb_views() where view_name = 'blob_contents'"
+"""Not so of a file that was last written when the bytes were in `blobs`."""
+
+_SEGMENTS = r"""
+select table_name from duckdb_tables()
+where database_name = current_database() and regexp_full_match(table_name, 'blob_segment_[0-9]+')
+order by table_oid
+"""
+_FILL = "select coalesce(sum(octet_length(content)), 0) from query_table(?)"
+_COUNT = "select count(*) from query_table(?)"
 _KNOWN = "select hash from blobs where list_contains(?, hash)"
-_INSERT = "insert into blobs values (?, ?, ?, ?, ?)"
+_LIST = "insert into blobs values (?, ?, ?, '', ?)"
 _INSERT_USES = "insert into blob_uses select unnest(?), unnest(?), unnest(?)"
 _USES = "select count(*) from blob_uses where list_contains(?, instance_id)"
-_FREE = """
-delete from blobs where hash in (
-    select hash from blob_uses where list_contains($ids, instance_id)
-    except
-    select hash from blob_uses where not list_contains($ids, instance_id)
-)
+_UNUSED = """
+select hash from blob_uses where list_contains($ids, instance_id)
+except
+select hash from blob_uses where not list_contains($ids, instance_id)
 """
+_FREE = "delete from blobs where list_contains(?, hash)"
 _FORGET = "delete from blob_uses where list_contains(?, instance_id)"
 
 _PAYLOAD = COLUMNS.index("payload")
+
+
+def fetch(ask: Callable[[str, list[object]], list[tuple[Any, ...]]], blob_hash: str) -> bytes | None:
+    """The bytes of a blob; None if there is none of that hash."""
+    found = ask(_FETCH if ask(_HAS_CONTENTS, []) else _FETCH_OLD, [blob_hash])
+    return bytes(found[0][0]) if found else None
 
 
 def uses_of(rows: Iterable[Sequence[Any]]) -> list[Use]:
@@ -43,12 +66,47 @@ def write(connection: duckdb.DuckDBPyConnection, rows: Iterable[Sequence[Any]], 
     given: dict[str, Blob] = {}
     for row in rows:
         given.update((blob.hash, blob) for blob in blobs_of(row[_PAYLOAD] or ""))
-    known = {one for (one,) in connection.execute(_KNOWN, [list(given)]).fetchall()}
-    now = datetime.now(UTC).replace(tzinfo=None)
-    for one, kind, content in given.values():
-        if one not in known:
-            connection.execute(_INSERT, [one, kind, len(content), content, now]).fetchall()
+    now = datetime.now(UTC)
+    keep(connection, [KeptBlob(*one, now) for one in given.values()])
     connection.execute(_INSERT_USES, [list(column) for column in zip(*uses, strict=True)]).fetchall()
+
+
+def keep(connection: duckdb.DuckDBPyConnection, given: Sequence[KeptBlob]) -> None:
+    """Writes those of these blobs that aren't there yet."""
+    known = {one for (one,) in connection.execute(_KNOWN, [[blob.hash for blob in given]]).fetchall()}
+    for blob in given:
+        if blob.hash not in known:
+            size = len(blob.content)
+            row = [blob.hash, blob.kind, size, blob.created.replace(tzinfo=None)]
+            connection.execute(_LIST, row).fetchall()
+            if size:
+                table = _segment(connection, size)
+                connection.execute(f"insert into {table} values (?, ?)", [blob.hash, blob.content]).fetchall()
+
+
+def _segment(connection: duckdb.DuckDBPyConnection, size: int) -> str:
+    """The table that the next bytes go into."""
+    tables = _segments(connection)
+    if tables:
+        fill = connection.execute(_FILL, tables[-1:]).fetchall()[0][0]
+        if fill + size <= SEGMENT:
+            return tables[-1]
+    number = 1 + max((int(table.rpartition("_")[2]) for table in tables), default=0)
+    new = f"blob_segment_{number}"
+    connection.execute(f"create table {new} (hash varchar not null, content blob not null)")
+    show_contents(connection)
+    return new
+
+
+def _segments(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    return [table for (table,) in connection.execute(_SEGMENTS).fetchall()]
+
+
+def show_contents(connection: duckdb.DuckDBPyConnection) -> None:
+    """Makes the view of all bytes: those of tables, and those that an older durablenb put into `blobs`."""
+    parts = ["select hash, content from blobs where octet_length(content) > 0 or size = 0"]
+    parts += [f"select hash, content from {table}" for table in _segments(connection)]
+    connection.execute(f"create or replace view blob_contents as {' union all '.join(parts)}")
 
 
 def let_go(rows: Iterable[Sequence[Any]]) -> None:
@@ -65,7 +123,15 @@ def has_uses(connection: duckdb.DuckDBPyConnection, instance_ids: list[str]) -> 
 
 def free(connection: duckdb.DuckDBPyConnection, instance_ids: list[str]) -> None:
     """Deletes the blobs that only these instances refer to."""
-    connection.execute(_FREE, {"ids": instance_ids}).fetchall()
+    unused = [one for (one,) in connection.execute(_UNUSED, {"ids": instance_ids}).fetchall()]
+    before = _segments(connection)
+    for table in before:
+        connection.execute(f"delete from {table} where list_contains(?, hash)", [unused]).fetchall()
+        if not connection.execute(_COUNT, [table]).fetchall()[0][0]:
+            connection.execute(f"drop table {table}")
+    if before != _segments(connection):
+        show_contents(connection)
+    connection.execute(_FREE, [unused]).fetchall()
     connection.execute(_FORGET, [instance_ids]).fetchall()
 
 

@@ -198,10 +198,10 @@ class DuckStore:
 
     def blob(self, blob_hash: str) -> bytes:
         """The bytes of a blob."""
-        found = self.query(blobs.FETCH, [blob_hash])
-        if not found:
+        found = blobs.fetch(self.query, blob_hash)
+        if found is None:
             raise blob_is_gone(blob_hash)
-        return bytes(found[0][0])
+        return found
 
     def lines(self, instance_id: str) -> list[LogLine]:
         """The lines of the logs of an instance and of its sub-orchestrations, oldest first."""

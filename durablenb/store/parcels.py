@@ -15,7 +15,7 @@ from durablenb.store.states import Ask
 from durablenb.store.wire import from_row, to_row
 
 _BLOBS = """
-select distinct b.hash, b.kind, b.content, b.created
+select distinct b.hash, b.kind, b.created
 from blobs b join blob_uses u using (hash)
 where list_contains(?, u.instance_id)
 order by b.hash
@@ -28,8 +28,6 @@ from sources s join (
 ) using (hash)
 order by s.hash
 """
-_KNOWN = "select hash from blobs where list_contains(?, hash)"
-_KEEP_BLOB = "insert into blobs values (?, ?, ?, ?, ?)"
 
 
 def read(ask: Ask, instance_ids: Sequence[str]) -> Parcel:
@@ -47,8 +45,8 @@ def read(ask: Ask, instance_ids: Sequence[str]) -> Parcel:
     return Parcel(
         [from_row((number, *row[1:])) for number, row in enumerate(rows, 1)],
         [
-            KeptBlob(one, kind, bytes(content), created.replace(tzinfo=UTC))
-            for one, kind, content, created in ask(_BLOBS, [ids])
+            KeptBlob(one, kind, blobs.fetch(ask, one) or b"", created.replace(tzinfo=UTC))
+            for one, kind, created in ask(_BLOBS, [ids])
         ],
         [(one, text) for one, text in ask(_SOURCES, [ids])],
         lines.of_these(ask, ids),
@@ -79,7 +77,7 @@ def write(
     asked = [one.instance_id for one in imports]
     if connection.execute(statements.ARE_IMPORTED, [asked]).fetchall()[0][0]:
         return int(last)
-    _write_blobs(connection, parcel.blobs)
+    blobs.keep(connection, parcel.blobs)
     for one, text in parcel.sources:
         connection.execute(statements.KEEP, [one, text])
     rows = [to_row(record._replace(seq=after + record.seq)) for record in parcel.records]
@@ -95,11 +93,3 @@ def write(
     noted.append_rows([(*one[:3], one.imported.replace(tzinfo=None)) for one in imports])
     noted.flush()
     return int(last) + len(parcel.lines)
-
-
-def _write_blobs(connection: duckdb.DuckDBPyConnection, given: Sequence[KeptBlob]) -> None:
-    known = {one for (one,) in connection.execute(_KNOWN, [[blob.hash for blob in given]]).fetchall()}
-    for blob in given:
-        if blob.hash not in known:
-            row = [blob.hash, blob.kind, len(blob.content), blob.content, blob.created.replace(tzinfo=None)]
-            connection.execute(_KEEP_BLOB, row).fetchall()

@@ -36,12 +36,13 @@ create table if not exists log_lines (
     message      varchar   not null
 );
 
--- The large parts of values (data frames, arrays, pictures), each once.
+-- The large parts of values (data frames, arrays, pictures), each once. Their bytes are in tables blob_segment_1,
+-- blob_segment_2, ... (hash, content), which the view blob_contents shows as one: see blobs.py.
 create table if not exists blobs (
     hash    varchar   not null primary key,  -- SHA-256 of the content
     kind    varchar   not null,              -- what it is, such as pandas.DataFrame
     size    bigint    not null,              -- bytes
-    content blob      not null,
+    content blob      not null,              -- the bytes, if an older durablenb wrote them
     created timestamp not null               -- UTC
 );
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 
-from durablenb.store.blobs import transaction
+from durablenb.store.blobs import show_contents, transaction
 
 _FILES = ("views.sql", "calls.sql", "entities.sql", "spans.sql")
 _VIEW = re.compile(r"^create or replace view (\w+)", re.MULTILINE)
@@ -20,7 +20,7 @@ def are_current(connection: duckdb.DuckDBPyConnection) -> bool:
     found = dict(
         connection.execute("select view_name, comment from duckdb_views() where not internal").fetchall()
     )
-    return found.keys() >= set(_VIEW.findall(_text())) and found["instances"] == _version()
+    return found.keys() >= {"blob_contents", *_VIEW.findall(_text())} and found["instances"] == _version()
 
 
 def make(connection: duckdb.DuckDBPyConnection) -> None:
@@ -32,6 +32,7 @@ def make(connection: duckdb.DuckDBPyConnection) -> None:
         If the file has a table of that name.
     """
     with transaction(connection):
+        show_contents(connection)
         connection.execute(_text())
         connection.execute(f"comment on view instances is '{_version()}'")
 
@@ -41,7 +42,7 @@ def names() -> tuple[frozenset[str], frozenset[str]]:
     """The names of all tables and views that a hub has, and those of its macros."""
     tables = re.findall(r"^create table if not exists (\w+)", _read("schema.sql"), re.MULTILINE)
     macros = re.findall(r"^create or replace macro (\w+)", _text(), re.MULTILINE)
-    return frozenset([*tables, *_VIEW.findall(_text())]), frozenset(macros)
+    return frozenset([*tables, "blob_contents", *_VIEW.findall(_text())]), frozenset(macros)
 
 
 @cache

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.benchmarks import opening, querying, running, serving
+from tests.benchmarks import opening, querying, running, serving, writing
 
 WORKLOADS = {
     workload.__name__: workload
@@ -26,6 +26,7 @@ WORKLOADS = {
         opening.an_old_entity,
         querying.ten_million_events,
         serving.two_hundred_clients,
+        writing.big_values,
     )
 }
 

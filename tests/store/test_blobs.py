@@ -1,9 +1,12 @@
 """The large parts of values in every store: kept once, found again, freed with the last who refers."""
 
 import hashlib
+from random import Random
 
+import duckdb
 import pytest
 
+import durablenb as df
 from durablenb.model.errors import StoreError
 from durablenb.model.events import EventRaised, ExecutionCompleted, OrchestratorStarted, TaskCompleted
 from durablenb.model.payloads import Blob, Payload, references
@@ -171,4 +174,106 @@ def test_payloads_without_users_are_shown_as_such_and_their_bytes_are_not(duck, 
         "select column_name from duckdb_columns() where table_name = 'payloads' order by column_index"
     )
     assert [name for (name,) in columns] == ["hash", "kind", "bytes", "uses", "created"]
-    assert duck.query("select hash = sha256(content) from blobs") == [(True,)]
+    assert duck.query("select hash = sha256(content) from blob_contents") == [(True,)]
+
+
+def write_large(store, scribe, names, size=2_000_000):
+    """An instance for each name, with bytes by chance of its own; answers those."""
+    given = {name: Random(name).randbytes(size) for name in names}
+    for name, content in given.items():
+        scribe.start(name, input=text_of(content))
+        store.append(scribe.take())
+    return given
+
+
+def segments_of(store):
+    return {name for (name,) in store.query("select table_name from duckdb_tables()") if "segment" in name}
+
+
+@pytest.fixture
+def crowded(hub, duck, scribe):
+    """A store whose large parts are in several tables, all of them checkpointed; and they."""
+    given = write_large(duck, scribe, [f"i{number}" for number in range(20)])
+    duck.query("checkpoint")
+    assert len(segments_of(duck)) == 3
+    return duck, given
+
+
+def test_checkpoint_writes_what_is_new_however_much_there_is(hub, crowded, scribe):
+    store, _ = crowded
+    before = hub.read_bytes()
+    write_large(store, scribe, ["one more"])
+    store.query("checkpoint")
+    after = hub.read_bytes()
+    blocks = range(12_288, len(after), 262_144)
+    written = sum(before[place : place + 262_144] != after[place : place + 262_144] for place in blocks)
+    assert written * 262_144 < 12_000_000  # the last table at most, not the forty megabytes
+
+
+def test_blobs_of_all_tables_are_found_now_and_later_and_purged(hub, crowded):
+    store, given = crowded
+    assert all(is_kept(store, content) for content in given.values())
+    assert store.query("select count(*), sum(octet_length(content)) from blob_contents") == [(20, 40_000_000)]
+    *gone, last = given
+    store.purge(gone)
+    assert [name for name, content in given.items() if is_kept(store, content)] == [last]
+    assert len(segments_of(store)) == 1
+    store.close()
+    store = DuckStore(hub)
+    assert is_kept(store, given[last])
+    store.purge([last])
+    assert segments_of(store) == set()
+    assert store.query("select * from blob_contents") == []
+    store.close()
+    assert hub.stat().st_size < 2_000_000
+
+
+def test_another_table_is_begun_only_if_all_of_the_commit_is_kept(duck, scribe, monkeypatch):
+    scribe.start("a", input=text_of(b"one"))
+    records = scribe.take()
+    monkeypatch.setattr(duck, "_append_rows", lambda rows: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        duck.append(records)
+    assert segments_of(duck) == set()
+    monkeypatch.undo()
+    duck.append(records)
+    assert is_kept(duck, b"one")
+
+
+OLD_BLOBS = """
+begin;
+create temp table contents as from blob_contents;
+update blobs set content = (select content from contents c where c.hash = blobs.hash);
+drop view blob_contents;
+drop table blob_segment_1;
+commit;
+"""
+
+
+@pytest.fixture
+def old(hub, scribe):
+    """A file as the first durablenb wrote it: with the bytes in `blobs`."""
+    store = DuckStore(hub)
+    scribe.start("a", input=text_of(b"one", b""))
+    store.append(scribe.take())
+    store.close()
+    with duckdb.connect(str(hub)) as connection:
+        connection.execute(OLD_BLOBS)
+    return hub
+
+
+def test_blobs_of_an_older_file_are_read_as_it_is(old):
+    with df.open_history(old) as history:
+        assert history._blob(hash_of(b"one")) == b"one"
+
+
+def test_blobs_of_an_older_file_are_kept_beside_new_ones_and_purged(old, scribe):
+    store = DuckStore(old)
+    scribe.start("b", input=text_of(b"one", b"two"))
+    store.append(scribe.take())
+    assert all(is_kept(store, content) for content in (b"one", b"", b"two"))
+    store.purge(["b"])
+    assert [is_kept(store, content) for content in (b"one", b"", b"two")] == [True, True, False]
+    store.purge(["a"])
+    assert not is_kept(store, b"one")
+    store.close()

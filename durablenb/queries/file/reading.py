@@ -13,7 +13,7 @@ import duckdb
 
 from durablenb.model.errors import StoreError
 from durablenb.ports.store import blob_is_gone
-from durablenb.store.blobs import FETCH
+from durablenb.store.blobs import fetch
 from durablenb.store.connections import close_connections
 from durablenb.store.duck import FORMAT
 from durablenb.store.opener import open_database
@@ -92,10 +92,10 @@ class FileReader:
             ) from error
 
     def _blob(self, blob_hash: str) -> bytes:
-        found = self._ask(FETCH, [blob_hash])
-        if not found:
+        found = fetch(self._ask, blob_hash)
+        if found is None:
             raise blob_is_gone(blob_hash)
-        return bytes(found[0][0])
+        return found
 
     # -- the end ---------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from durablenb.queries.entities.queues import queues_of
 from durablenb.queries.instance.waits import Obstacle
 from durablenb.queries.mirror.passages import Passage, passage_of
 from durablenb.queries.sandbox.queries import Queries
-from durablenb.store.blobs import FETCH
+from durablenb.store.blobs import fetch
 from durablenb.store.portable import line_row_of
 from durablenb.store.statements import SOURCE
 
@@ -115,8 +115,8 @@ class JournalSource:
 
     def blob(self, blob_hash: str) -> bytes | None:
         """Return a large part of a value; None if there is none of that hash."""
-        found = self.reader().execute(FETCH, [blob_hash]).fetchall()
-        return bytes(found[0][0]) if found else None
+        reader = self.reader()
+        return fetch(lambda sql, parameters: reader.execute(sql, parameters).fetchall(), blob_hash)
 
     def source(self, source_hash: str) -> str | None:
         """Return the source text with this hash; None if there is none."""
