@@ -523,7 +523,9 @@ class TaskHub(Registering, DrawnHub):
         [('the answer', 42)]
         >>> hub.close()
         """
-        return query(self.connection(), query_text, params, variables_of(sys._getframe(1)))
+        variables = variables_of(sys._getframe(1))
+        with self._store.unless_closed():
+            return query(self.connection(), query_text, params, variables)
 
     def connection(self) -> duckdb.DuckDBPyConnection:
         """Return a connection of its own, for tools that want one: Polars, jupysql; close it after use.

@@ -1,6 +1,6 @@
 """Blobs in DuckDB: the large parts of values, each kept once, and which events refer to which.
 
-A checkpoint writes the 120,000 rows around a new one anew, however large they are. So the bytes are not in the
+A checkpoint writes the 120,000 rows around a new one anew, however large they are. So the bytes aren't in the
 table that lists the blobs, but in many tables, each of which is soon full, and then written no more.
 """
 

@@ -36,10 +36,24 @@ class Connections:
         self._given: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
         self._writer: duckdb.DuckDBPyConnection | None = None
         self._appender: duckdb.Appender | None = None
+        self._is_over = False
+
+    @property
+    def are_open(self) -> bool:
+        """Whether the database is open."""
+        return self._writer is not None
 
     def writer(self) -> duckdb.DuckDBPyConnection:
-        """The connection that writes."""
+        """The connection that writes.
+
+        Raises
+        ------
+        duckdb.ConnectionException
+            If it was closed for good.
+        """
         with self._turn:
+            if self._is_over:
+                raise duckdb.ConnectionException("It was closed.")
             if self._writer is None:
                 self._writer = self._connect()
             return self._writer
@@ -86,6 +100,12 @@ class Connections:
             self._given.clear()
             self._readers.clear()
             self._writer = None
+
+    def end(self) -> None:
+        """Closes all of them for good."""
+        with self._turn:
+            self._is_over = True
+            self.close()
 
 
 def close_connections(connections: Iterable[duckdb.DuckDBPyConnection]) -> None:

@@ -30,11 +30,14 @@ from durablenb.ports.store import (
 )
 from durablenb.store import blobs, lines, parcels, statements, views
 from durablenb.store.connections import Connections
+from durablenb.store.custody import Custody
 from durablenb.store.lockfile import HubLock
 from durablenb.store.opener import open_database
 from durablenb.store.recorder import FlightRecorder
 from durablenb.store.states import states_of
 from durablenb.store.wire import Row, from_row, to_row
+
+_LOG_SIZE = "select wal_size from pragma_database_size()"
 
 FORMAT = 1
 """Version of the tables; a file of a newer one is refused."""
@@ -69,6 +72,7 @@ class DuckStore:
         self._lock = HubLock(path) if path is not None else None
         self.path = None if self._lock is None else self._lock.path
         self._recorder = FlightRecorder(self.path)
+        self._custody: Custody | None = None
         self._connections = Connections(self._connect)
         try:
             self._connections.writer()
@@ -84,13 +88,13 @@ class DuckStore:
         After an error, or an interrupt, nobody knows whether they are. So they can be given once more:
         what is in the journal already is left out then.
         """
-        self._check_use()
-        if self._is_unsure:
-            last = self.last_seq()
-            records = [record for record in records if record.seq > last]
-        if records:
-            self._is_unsure = True
-            self._insert(records)
+        with self._custodial():
+            if self._is_unsure:
+                last = self.last_seq()
+                records = [record for record in records if record.seq > last]
+            if records:
+                self._is_unsure = True
+                self._insert(records)
         self._is_unsure = False
 
     def _insert(self, records: Sequence[Record]) -> None:
@@ -123,14 +127,14 @@ class DuckStore:
 
     def keep(self, sources: Sequence[Source]) -> None:
         """Keeps the source texts that aren't kept already."""
-        with self._translated("write to"):
+        with self._custodial(), self._translated("write to"):
             for source in sources:
                 self._connections.writer().execute(statements.KEEP, [source.hash, source.text])
 
     def append_lines(self, said: Sequence[LogLine]) -> None:
         """Writes all of these lines of logs, or none."""
         last, self._last_line = self._last_line, None  # not known again until these are on disk
-        with self._translated("write to"):
+        with self._custodial(), self._translated("write to"):
             writer = self._connections.writer()
             last = writer.execute(lines.LAST).fetchall()[0][0] if last is None else last
             lines.append(writer, said, last)
@@ -139,7 +143,7 @@ class DuckStore:
     def take_in(self, parcel: Parcel, imports: Sequence[Import], after: int) -> None:
         """Writes all of a parcel or nothing, its events after a place in the journal; twice does it once."""
         last_line, self._last_line = self._last_line, None
-        with self._translated("write to"):
+        with self._custodial(), self._translated("write to"):
             writer = self._connections.writer()
             try:
                 with blobs.transaction(writer):
@@ -163,7 +167,7 @@ class DuckStore:
     def purge(self, instance_ids: Sequence[str]) -> None:
         """Deletes all events and lines of these instances, and the blobs that no other one refers to."""
         ids = list(instance_ids)
-        with self._translated("purge"):
+        with self._custodial(), self._translated("purge"):
             writer = self._connections.writer()
             with blobs.transaction(writer):
                 if blobs.has_uses(writer, ids):
@@ -309,26 +313,55 @@ class DuckStore:
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A connection of the calling thread's own, to read with; ask for it each time."""
         self._check_use()
-        return self._connections.reader()
+        with self.unless_closed():
+            return self._connections.reader()
 
     def connection(self) -> duckdb.DuckDBPyConnection:
         """A connection of a user's own, to read with; it is closed with the store."""
         self._check_use()
-        return self._connections.given()
+        with self.unless_closed():
+            return self._connections.given()
 
     def close(self) -> None:
-        """Lets go of the file and its lock; twice does nothing."""
+        """Lets go of the file and its lock; twice does nothing.
+
+        Raises
+        ------
+        StoreError
+            If the file had been taken away: what was written to it is lost with it.
+        """
         if self._is_closed:
             return
         self._is_closed = True
         if self._lock is not None and self._lock.is_foreign:
             return
+        lost = None
         try:
-            self._connections.close()
+            if self._custody is not None and self._connections.are_open:
+                lost = self._let_go_of_files(self._custody)
+            self._connections.end()
+            if self._custody is not None:
+                self._custody.remove_empty_log()
             self._recorder.close()
         finally:
             if self._lock is not None:
                 self._lock.release()
+        if lost is not None:
+            raise lost
+
+    def _let_go_of_files(self, custody: Custody) -> StoreError | None:
+        """Sees to it that DuckDB, when it closes its file, deletes no log that isn't its own."""
+        found = custody.look()
+        writer = self._connections.writer()
+        if custody.fate_of_database() is not None:
+            writer.execute("pragma disable_checkpoint_on_shutdown")
+            return found
+        custody.keep_foreign_log()
+        return None
+
+    def file_problem(self) -> StoreError | None:
+        """What is wrong with the hub's files now: taken away, renamed or replaced; None if nothing is."""
+        return None if self._custody is None or self._is_closed else self._custody.look()
 
     def announce(self, url: str | None) -> None:
         """Lets whoever is refused the file know where the hub is served; None takes it back."""
@@ -336,23 +369,53 @@ class DuckStore:
             self._lock.announce(url)
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
-        connection = duckdb.connect(":memory:") if self.path is None else open_database(self.path)
+        if self.path is None or self._lock is None:
+            connection = duckdb.connect(":memory:")
+        else:
+            if self._custody is not None and self._custody.fate_of_database() is not None:
+                self._custody.look()
+                self._custody.check_known()  # not another file that came in its place
+            connection = open_database(self.path)
         try:
+            if self.path is not None and self._lock is not None:
+                self._custody = Custody(self.path, self._lock, self._log_size)
+                self._custody.close_to_others()
             _prepare(connection, self.path)
         except BaseException:
             connection.close()
             raise
         return connection
 
+    def _log_size(self) -> str:
+        try:
+            with self._connections.given() as connection:
+                return str(connection.execute(_LOG_SIZE).fetchall()[0][0])
+        except duckdb.Error:
+            return ""  # nobody can say: after a fatal error
+
+    @contextmanager
+    def _custodial(self) -> Iterator[None]:
+        """Around what is written: to files that others can't read, and that are in their place afterwards."""
+        self._check_use()
+        if self._custody is None:
+            yield
+            return
+        self._custody.check_known()
+        self._custody.close_to_others()
+        yield
+        self._custody.check()
+
     @contextmanager
     def _translated(self, doing: str) -> Iterator[None]:
         """Turns DuckDB's errors into the store's; after a fatal one, the next call opens the file anew."""
         self._check_use()
-        writer = self._connections.writer()
+        writer = None
         try:
-            yield
+            with self.unless_closed():
+                writer = self._connections.writer()
+                yield
         except duckdb.Error as error:
-            if self.path is not None and _is_fatal(error):
+            if self.path is not None and writer is not None and _is_fatal(error):
                 self._connections.close(writer)
             raise _store_error(doing, self.path, error) from error
         except RuntimeError as error:
@@ -360,9 +423,19 @@ class DuckStore:
                 raise KeyboardInterrupt from error
             raise
 
+    @contextmanager
+    def unless_closed(self) -> Iterator[None]:
+        """Around a query: if another thread closes the hub meanwhile, that is what the error says."""
+        try:
+            yield
+        except (duckdb.Error, RuntimeError) as error:
+            if self._is_closed and not isinstance(error, StoreError):
+                raise _closed() from error
+            raise
+
     def _check_use(self) -> None:
         if self._is_closed:
-            raise StoreError("The hub is closed. Open it again: durablenb.TaskHub(path).")
+            raise _closed()
         if self._lock is not None:
             self._lock.check_owner()
         elif os.getpid() != self._pid:
@@ -427,6 +500,10 @@ def _format_of(connection: duckdb.DuckDBPyConnection) -> int | None:
     except duckdb.CatalogException:
         return None
     return None if found is None else int(found)
+
+
+def _closed() -> StoreError:
+    return StoreError("The hub is closed. Open it again: durablenb.TaskHub(path).")
 
 
 def _is_fatal(error: duckdb.Error) -> bool:

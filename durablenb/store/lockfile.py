@@ -144,6 +144,17 @@ class HubLock:
         """Whether this is a forked child's copy, which must touch neither file nor database."""
         return os.getpid() != self._holder.pid
 
+    def is_in_place(self) -> bool:
+        """Whether the lock file is still the one that was locked; True if nobody can say."""
+        if self._fd is None:
+            return True
+        try:
+            return os.path.samestat(self.lock_path.stat(), os.fstat(self._fd))
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:
+            return True
+
     def release(self) -> None:
         """Give the file free. Again, or in a forked child, this does nothing."""
         fd, self._fd = self._fd, None
