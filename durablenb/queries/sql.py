@@ -65,8 +65,19 @@ def query(
     # DuckDB looks for a name that it doesn't know among the variables of the Python frame that calls it, and
     # of no other. So the call is made from a frame that has the variables.
     scope = {**variables, "__ask__": connection.sql, "__sql__": sql, "__parameters__": parameters}
+    given: set[str] = set()
     try:
-        relation: duckdb.DuckDBPyRelation = eval(_ASK, {"__builtins__": {}}, scope)
+        while True:
+            try:
+                relation: duckdb.DuckDBPyRelation = eval(_ASK, {"__builtins__": {}}, scope)
+                break
+            except duckdb.CatalogException as error:
+                # A database that may reach no file isn't shown variables, either; but it can be given them.
+                found = _NO_TABLE.match(str(error))
+                if found is None or found[1] not in variables or found[1] in given:
+                    raise
+                connection.register(found[1], variables[found[1]])
+                given.add(found[1])
     except (duckdb.CatalogException, duckdb.InvalidInputException) as error:
         told = _told(str(error), connection, variables)
         if told is None:

@@ -11,7 +11,7 @@ from copy import copy
 from pathlib import Path
 
 from durablenb.model.errors import StoreError
-from durablenb.store.lockfile import HubLock, aside_name
+from durablenb.store.lockfile import HubLock, aside_name, sync_folder
 
 LOOK_SECONDS = 1.0
 """After a commit the files are looked at, unless that was done so shortly before."""
@@ -57,6 +57,7 @@ class Custody:
                     self._log.chmod(0o600)
             except FileNotFoundError:
                 os.close(os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+                sync_folder(self._path.parent)
 
     def check(self) -> None:
         """Raises what is wrong with the files, if it is known or it is time to look.
@@ -81,20 +82,21 @@ class Custody:
         fate = self.fate_of_database()
         if fate is not None:
             self._found = StoreError(
-                f"{self._path} was {fate} while the hub had it open. What is done now would be lost with the old "
-                "file, so nothing more is accepted. Put the old file back in its place, and the hub goes on. "
-                "If it is gone, its contents can still be read here until you close the hub: "
+                f"{self._path} was {fate} while the hub had it open. What is done now would be lost with "
+                "the old file, so nothing more is accepted. Put the old file back in its place, and the hub "
+                "goes on. If it is gone, its contents can still be read here until you close the hub: "
                 "hub.export(None, 'rescued.parquet') saves them."
             )
         elif not self._lock.is_in_place():
             self._found = StoreError(
-                f"The lock {self._lock.lock_path} was removed or replaced while the hub was open. Another process "
-                "could open the hub now, so nothing more is accepted. Close the hub and open it again."
+                f"The lock {self._lock.lock_path} was removed or replaced while the hub was open. Another "
+                "process could open the hub now, so nothing more is accepted. Close the hub and open it "
+                "again."
             )
         elif self._is_log_gone():
             self._found = StoreError(
-                f"The log {self._log} was removed or replaced while the hub was open. A crash would lose what was "
-                "in it, so nothing more is accepted. Close the hub, which writes all of it into "
+                f"The log {self._log} was removed or replaced while the hub was open. A crash would lose "
+                "what was in it, so nothing more is accepted. Close the hub, which writes all of it into "
                 f"{self._path.name}; then open it again."
             )
         else:

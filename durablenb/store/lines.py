@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 
 from durablenb.model.logs import LogLine
-from durablenb.store.statements import DESCENDANTS
+from durablenb.store.statements import ASKED_CHILDREN, CHILDREN
 from durablenb.store.states import Ask
 
 PURGE = "delete from log_lines where list_contains(?, instance_id)"
@@ -47,9 +47,22 @@ def lines_of(ask: Ask, instance_id: str) -> list[LogLine]:
     """The lines of an instance and of its sub-orchestrations, oldest first."""
     if not ask(_HAS_LINES, []):
         return []
-    children = [row[0] for row in ask(DESCENDANTS, [[instance_id]])]
-    rows = ask(_OF_MANY, [[instance_id, *children]]) if children else ask(_OF_ONE, [instance_id])
+    family = _family(ask, instance_id)
+    rows = ask(_OF_MANY, [family]) if len(family) > 1 else ask(_OF_ONE, [instance_id])
     return [_line(row) for row in sorted(rows, key=itemgetter(0))]
+
+
+def _family(ask: Ask, instance_id: str) -> list[str]:
+    """An instance with all its sub-orchestrations, by what their parents say: few rows, in a hub of many."""
+    family = [instance_id]
+    parents = family[:]
+    while parents:
+        asked = [child for (child,) in ask(ASKED_CHILDREN, [parents])]
+        parents = (
+            [child for (child,) in ask(CHILDREN, [asked, parents]) if child not in family] if asked else []
+        )
+        family += parents
+    return family
 
 
 def _line(row: tuple[Any, ...]) -> LogLine:

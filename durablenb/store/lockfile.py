@@ -259,6 +259,18 @@ def log_files(path: Path) -> list[Path]:
     return [log for log in logs if log.is_file() and log.stat().st_size]
 
 
+def sync_folder(folder: Path) -> None:
+    """Wait until the names of a folder's files are on disk, where a system can be asked for that."""
+    if os.name != "posix":
+        return
+    with contextlib.suppress(OSError):  # Not every disk can.
+        fd = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
 def aside_name(path: Path) -> Path:
     """Return a free name for a damaged database; its logs get the same and their own suffix."""
     return path.with_name(f"{path.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}")

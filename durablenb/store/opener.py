@@ -27,6 +27,7 @@ from durablenb.store.lockfile import (
     log_files,
     read_holder,
     resolve_place,
+    sync_folder,
     way_in,
 )
 from durablenb.store.salvage import DamagedHubError, SalvageWarning, seal_torn_blocks, set_aside
@@ -71,7 +72,7 @@ def open_database(
     path
         The file. Symbolic links are followed.
     read_only
-        Make nothing, change nothing.
+        Make nothing, change nothing; and let the database reach no other file.
     salvage
         Mend what a power cut damaged, once database and log are copied aside: cut the log where it is
         damaged, seal blocks that were torn in a checkpoint.
@@ -90,7 +91,7 @@ def open_database(
     Notes
     -----
     Warns with a `SalvageWarning` of what was mended. A new database has mode 0600 where there are modes;
-    its log, which DuckDB makes anew after each checkpoint, has what the process's umask leaves.
+    its log, which DuckDB makes anew after each checkpoint, is the `Custody`'s concern.
     """
     path = resolve_place(path)
     is_new = check_files(path, must_exist=read_only)
@@ -104,6 +105,8 @@ def open_database(
             "checkpoint_threshold": checkpoint_threshold,
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
+            # A file to be read may be somebody else's, with a view that reads files of yours.
+            "enable_external_access": not read_only,
         }
         return duckdb.connect(str(path), read_only=read_only, config=settings)
 
@@ -125,6 +128,7 @@ def _create(path: Path) -> None:
         duckdb.connect(str(new)).close()
         new.chmod(0o600)
         new.replace(path)
+        sync_folder(path.parent)
     except (duckdb.Error, OSError) as error:
         new.unlink(missing_ok=True)  # Only the half-made one.
         if isinstance(error, duckdb.Error):

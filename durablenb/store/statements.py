@@ -142,6 +142,17 @@ with recursive family(instance_id, depth) as (
 select instance_id, min(depth) as d from family where depth > 0 group by 1 order by d, 1
 """
 
+# The children of a few instances: those that they asked for, and that say the same of them.
+ASKED_CHILDREN = """
+select distinct try_cast(attributes as json) ->> 'instance_id' from journal
+where list_contains(?, instance_id) and event_type = 'SubOrchestrationInstanceCreated'
+"""
+CHILDREN = """
+select distinct instance_id from journal
+where list_contains(?, instance_id) and event_type = 'ExecutionStarted'
+    and list_contains(?, try_cast(attributes as json) -> 'parent' ->> 'instance_id')
+"""
+
 # Where the payloads stand, not the payloads: folding those takes several times their size in memory.
 _STATE = """
 select instance_id, execution_id, name, status, created_time, last_updated_time, attributes,

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from durablenb.core.fold import failure_text
 from durablenb.model import events
+from durablenb.model.errors import StoreError
 from durablenb.model.failures import FailureDetails
 from durablenb.ports.store import Record
 
@@ -136,9 +137,20 @@ def to_row(record: Record) -> Row:
 
 
 def from_row(row: Row) -> Record:
-    """The record that `to_row` made this row of."""
+    """The record that `to_row` made this row of.
+
+    Raises
+    ------
+    StoreError
+        If there are no such events.
+    """
     seq, instance_id, execution_id, event_id, kind_name, at, name, task, payload, started, extra = row
-    kind = _KINDS[kind_name]
+    kind = _KINDS.get(kind_name)
+    if kind is None:
+        raise StoreError(
+            f"Event {event_id} of {instance_id!r} has the type {kind_name!r}, which this durablenb doesn't "
+            "know. If a newer durablenb wrote it, update yours; else somebody has changed the file."
+        )
     place = PLACES[kind]
     values: dict[str, Any] = {}
     if place.has_name:

@@ -1,4 +1,4 @@
-"""A hub's files while it is open: for their owner only, and if they are taken away, nothing is acknowledged."""
+"""A hub's files while it is open: for their owner only; if they are taken away, nothing is acknowledged."""
 
 import os
 import re

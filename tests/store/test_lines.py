@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from durablenb.model.events import SubOrchestrationInstanceCreated
 from durablenb.model.logs import LogLine
 from durablenb.store.duck import DuckStore
 from tests.store.test_conformance import ODD_IDS
@@ -47,7 +48,10 @@ def test_lines_come_back_equal_and_in_order(store, scribe):
 
 def test_a_log_has_the_lines_of_all_descendants(store, scribe):
     scribe.start("a")
+    scribe.add("a", SubOrchestrationInstanceCreated, instance_id="b")
     scribe.start_child("a", "b")
+    scribe.add("b", SubOrchestrationInstanceCreated, instance_id="c")
+    scribe.add("b", SubOrchestrationInstanceCreated, instance_id="d")  # which was there already
     scribe.start_child("b", "c")
     scribe.start("d")
     store.append(scribe.take())

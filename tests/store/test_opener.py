@@ -6,8 +6,9 @@ import duckdb
 import pytest
 
 from durablenb.model.errors import StoreError
+from durablenb.store import opener
 from durablenb.store.duck import DuckStore
-from durablenb.store.lockfile import resolve_place
+from durablenb.store.lockfile import resolve_place, sync_folder
 from durablenb.store.opener import open_database
 from tests.store.files import contents, damage, numbers, run, seal, write_commits
 
@@ -55,6 +56,16 @@ def test_nothing_is_made_where_one_only_reads(hub):
 def test_new_database_is_for_its_owner_only(hub):
     DuckStore(hub).close()
     assert hub.stat().st_mode & 0o777 == 0o600
+
+
+def test_name_of_a_new_database_is_on_disk_once_it_is_made(hub, monkeypatch):
+    synced = []
+    monkeypatch.setattr(opener, "sync_folder", lambda folder: synced.append((folder, hub.exists())))
+    DuckStore(hub).close()
+    assert synced[0] == (hub.parent, True)
+    monkeypatch.undo()
+    sync_folder(hub.parent)  # and a system that can't do so doesn't mind
+    sync_folder(hub)
 
 
 NOBODY = """

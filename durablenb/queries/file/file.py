@@ -216,6 +216,8 @@ class HubFile(EntityReader, DrawnHub):
     def sql(self, query_text: str, params: Parameters = None) -> duckdb.DuckDBPyRelation:
         """Return the answer to a query over the file's tables and views, and your data frames.
 
+        It reads no other files: a view in a file that you were given could read any of yours.
+
         Parameters
         ----------
         query_text, params
