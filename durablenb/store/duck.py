@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -73,6 +74,8 @@ class DuckStore:
         self.path = None if self._lock is None else self._lock.path
         self._recorder = FlightRecorder(self.path)
         self._custody: Custody | None = None
+        self._lacks_views = path is None
+        self._making_views = threading.Lock()
         self._connections = Connections(self._connect)
         try:
             self._connections.writer()
@@ -155,13 +158,13 @@ class DuckStore:
 
     def imports(self) -> list[Import]:
         """What was taken in and not purged since, by id."""
-        found = map(Import._make, self.query(statements.IMPORTS))
+        found = map(Import._make, self._ask(statements.IMPORTS))
         return [one._replace(imported=one.imported.replace(tzinfo=UTC)) for one in found]
 
     def taken(self, instance_ids: Iterable[str], execution_ids: Iterable[str]) -> tuple[set[str], set[str]]:
         """Those of these ids of instances and entities that there are, and those of these of executions."""
-        found = self.query(statements.TAKEN_IDS, [list(instance_ids)])
-        executions = self.query(statements.TAKEN_EXECUTIONS, [list(execution_ids)])
+        found = self._ask(statements.TAKEN_IDS, [list(instance_ids)])
+        executions = self._ask(statements.TAKEN_EXECUTIONS, [list(execution_ids)])
         return {one for (one,) in found}, {one for (one,) in executions}
 
     def purge(self, instance_ids: Sequence[str]) -> None:
@@ -179,7 +182,7 @@ class DuckStore:
 
     def last_seq(self) -> int:
         """The last place taken in the journal, 0 if it is empty."""
-        return int(self.query("select coalesce(max(seq), 0) from journal")[0][0])
+        return int(self._ask("select coalesce(max(seq), 0) from journal")[0][0])
 
     def load(self, instance_ids: Sequence[str]) -> dict[str, list[Event]]:
         """The current execution's history of each instance, since its last rewind."""
@@ -202,18 +205,18 @@ class DuckStore:
 
     def blob(self, blob_hash: str) -> bytes:
         """The bytes of a blob."""
-        found = blobs.fetch(self.query, blob_hash)
+        found = blobs.fetch(self._ask, blob_hash)
         if found is None:
             raise blob_is_gone(blob_hash)
         return found
 
     def lines(self, instance_id: str) -> list[LogLine]:
         """The lines of the logs of an instance and of its sub-orchestrations, oldest first."""
-        return lines.lines_of(self.query, instance_id)
+        return lines.lines_of(self._ask, instance_id)
 
     def source(self, source_hash: str) -> str | None:
         """The source text of that hash, or None."""
-        found = self.query(statements.SOURCE, [source_hash])
+        found = self._ask(statements.SOURCE, [source_hash])
         return str(found[0][0]) if found else None
 
     def open_instances(self) -> list[OpenInstance]:
@@ -228,7 +231,7 @@ class DuckStore:
             elif isinstance(event, Pending):
                 pending.setdefault(record.instance_id, []).append(event)
         found = []
-        for instance_id, last_id, has_begun, is_suspended, arrivals in self.query(statements.OPEN):
+        for instance_id, last_id, has_begun, is_suspended, arrivals in self._ask(statements.OPEN):
             record = started[instance_id]
             assert isinstance(record.event, ExecutionStarted)
             found.append(
@@ -264,18 +267,18 @@ class DuckStore:
     def entity_states(self, instance_ids: Sequence[str] | None) -> dict[str, str]:
         """The states as text of these entities, or of all; ``null`` for one that was deleted."""
         if instance_ids is None:
-            rows = self.query(statements.ALL_ENTITY_STATES)
+            rows = self._ask(statements.ALL_ENTITY_STATES)
         else:
-            rows = self.query(statements.ENTITY_STATES, [list(instance_ids)])
+            rows = self._ask(statements.ENTITY_STATES, [list(instance_ids)])
         places = [seq for _, seq in rows if seq is not None]
-        states = dict(self.query(statements.PAYLOADS, [places])) if places else {}
+        states = dict(self._ask(statements.PAYLOADS, [places])) if places else {}
         return {instance_id: states.get(seq, "null") for instance_id, seq in rows}
 
     def entity_state_as_of(self, instance_id: str, moment: datetime) -> str:
         """The state as text that the entity had then; ``null`` if it didn't exist."""
         then = moment.astimezone(UTC).replace(tzinfo=None)
-        place = self.query(statements.ENTITY_STATE_AS_OF, [instance_id, then])[0][0]
-        return "null" if place is None else str(self.query(statements.PAYLOADS, [[place]])[0][1])
+        place = self._ask(statements.ENTITY_STATE_AS_OF, [instance_id, then])[0][0]
+        return "null" if place is None else str(self._ask(statements.PAYLOADS, [[place]])[0][1])
 
     def entities(self, name: str | None, since: datetime | None) -> list[EntityMetadata]:
         """The entities that exist, without their states, by their ids."""
@@ -291,7 +294,7 @@ class DuckStore:
 
     def descendants(self, instance_ids: Iterable[str]) -> list[str]:
         """All sub-orchestrations of these instances, their own ones too, parents first."""
-        rows = self.query(statements.DESCENDANTS, [list(instance_ids)])
+        rows = self._ask(statements.DESCENDANTS, [list(instance_ids)])
         return [row[0] for row in rows]
 
     def mark_replay(self, instance_id: str | None) -> None:
@@ -303,22 +306,29 @@ class DuckStore:
         return dict(self._recorder.crashes)
 
     def _in_order(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        return sorted(self.query(sql, parameters), key=itemgetter(0))
+        return sorted(self._ask(sql, parameters), key=itemgetter(0))
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Rows of a query over what is on disk; from any thread."""
+        self._make_views()
+        return self._ask(sql, parameters)
+
+    def _ask(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """Rows of a query that needs none of the views."""
         with self._translated("read"):
             return self._connections.reader().execute(sql, list(parameters)).fetchall()
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A connection of the calling thread's own, to read with; ask for it each time."""
         self._check_use()
+        self._make_views()
         with self.unless_closed():
             return self._connections.reader()
 
     def connection(self) -> duckdb.DuckDBPyConnection:
         """A connection of a user's own, to read with; it is closed with the store."""
         self._check_use()
+        self._make_views()
         with self.unless_closed():
             return self._connections.given()
 
@@ -380,11 +390,21 @@ class DuckStore:
             if self.path is not None and self._lock is not None:
                 self._custody = Custody(self.path, self._lock, self._log_size)
                 self._custody.close_to_others()
-            _prepare(connection, self.path)
+            _prepare(connection, self.path, has_views=not self._lacks_views)
         except BaseException:
             connection.close()
             raise
         return connection
+
+    def _make_views(self) -> None:
+        """Makes the views of a hub in memory when they are first asked for: many are never asked for any."""
+        if not self._lacks_views:
+            return
+        with self._making_views, self._translated("read"):
+            if self._lacks_views:
+                with self._connections.given() as connection:
+                    views.make(connection)
+                self._lacks_views = False
 
     def _log_size(self) -> str:
         try:
@@ -466,7 +486,7 @@ def fenced(
     return connection
 
 
-def _prepare(connection: duckdb.DuckDBPyConnection, path: Path | None) -> None:
+def _prepare(connection: duckdb.DuckDBPyConnection, path: Path | None, *, has_views: bool = True) -> None:
     """Makes the tables and views of a new file, and checks those of an old one."""
     try:
         version = _format_of(connection)
@@ -480,6 +500,8 @@ def _prepare(connection: duckdb.DuckDBPyConnection, path: Path | None) -> None:
             connection.execute((Path(__file__).parent / "schema.sql").read_text("utf-8"))
         connection.execute(statements.CHECK)
         if not is_whole:
+            blobs.show_contents(connection)
+        if not is_whole and has_views:
             views.make(connection)
         if version is None:
             connection.execute("insert into durablenb_format values (?)", [FORMAT])

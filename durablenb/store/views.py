@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 
-from durablenb.store.blobs import show_contents, transaction
+from durablenb.store.blobs import transaction
 
 _FILES = ("views.sql", "calls.sql", "entities.sql", "spans.sql")
 _VIEW = re.compile(r"^create or replace view (\w+)", re.MULTILINE)
@@ -32,7 +32,6 @@ def make(connection: duckdb.DuckDBPyConnection) -> None:
         If the file has a table of that name.
     """
     with transaction(connection):
-        show_contents(connection)
         connection.execute(_text())
         connection.execute(f"comment on view instances is '{_version()}'")
 

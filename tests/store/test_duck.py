@@ -8,7 +8,7 @@ import pytest
 
 from durablenb.model.errors import StoreError
 from durablenb.model.events import EventRaised, OrchestratorStarted
-from durablenb.ports.store import Record
+from durablenb.ports.store import InstanceQuery, Record
 from durablenb.store import duck
 from durablenb.store.connections import Connections
 from durablenb.store.duck import DuckStore
@@ -218,3 +218,21 @@ def test_reading_goes_on_while_the_writer_writes(store, scribe):
     thread.join()
     assert counts == sorted(counts)
     assert store.last_seq() == 50
+
+
+def test_views_of_a_journal_in_memory_are_there_for_whoever_asks_first(scribe):
+    store, found = DuckStore(None), []
+    scribe.start("a")
+    store.append(scribe.take())
+    asked = (
+        lambda: store.states(InstanceQuery())[0].instance_id,
+        lambda: store.cursor().execute("select instance_id from instances").fetchall()[0][0],
+        lambda: store.query("select instance_id from history")[0][0],
+    )
+    threads = [threading.Thread(target=lambda ask=ask: found.append(ask())) for ask in asked]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == ["a"] * 3
+    store.close()
