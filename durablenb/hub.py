@@ -234,7 +234,7 @@ class TaskHub(Registering, DrawnHub):
         return HubClock(self._engine)
 
     def health(self) -> Health:
-        """Return the state of the hub's threads, requests and file; it never waits.
+        """Return the state of the hub's threads, requests and files; it waits for none of them.
 
         Look at it when something takes longer than it should.
 
@@ -253,7 +253,7 @@ class TaskHub(Registering, DrawnHub):
         >>> hub.health()
         <health of a hub: The hub is closed. Open it again: durablenb.TaskHub(path).>
         """
-        return self._engine.health()
+        return self._engine.health(self._store.file_problem())
 
     def add_app(self, app: Any) -> None:
         """Register all functions of an app, each in place of one of the same kind and name.

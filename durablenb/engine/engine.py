@@ -299,8 +299,8 @@ class Engine:
         """Where an instance was imported from, if it was; from any thread, at once."""
         return self.machine.lifecycle.imported.get(instance_id)
 
-    def health(self) -> Health:
-        """The state of the threads and requests; it waits for nothing, and no lock is taken."""
+    def health(self, file_problem: Exception | None) -> Health:
+        """The state of the threads and requests, and what is wrong with the files; the turn isn't needed."""
         now, committer = locks.monotonic(), self.committer
         oldest = min(list(self._unanswered.values()), default=None)
         oldest_request = None if oldest is None else now - oldest
@@ -310,7 +310,11 @@ class Engine:
             engine_state = "running" if thread is not None and thread.is_alive() else "ended"
         committed_at = committer.committed_at
         return Health(
-            problems((self.refusal(), committer.failure), oldest_request, is_threaded=self._is_threaded),
+            problems(
+                (self.refusal(), committer.failure, file_problem),
+                oldest_request,
+                is_threaded=self._is_threaded,
+            ),
             engine_state,
             "running" if committer.is_running else "ended",
             self.open_count,

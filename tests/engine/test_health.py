@@ -89,3 +89,14 @@ def test_a_hub_that_is_closed_says_so(hub):
     assert other.health().problems == ("The hub is closed. Open it again: durablenb.TaskHub(path).",)
     assert other.health().engine == other.health().committer == "ended"
     assert hub.health().is_well
+
+
+def test_a_file_that_was_taken_away_is_a_problem(tmp_path):
+    path = tmp_path / "hub.duckdb"
+    with df.TaskHub(path) as hub:
+        assert hub.health().is_well
+        path.rename(tmp_path / "elsewhere.duckdb")
+        (problem,) = hub.health().problems
+        assert "Put the old file back" in problem
+        (tmp_path / "elsewhere.duckdb").rename(path)
+        assert hub.health().is_well
