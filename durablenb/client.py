@@ -30,8 +30,10 @@ from durablenb.model.errors import (
 from durablenb.model.events import Event
 from durablenb.model.failures import FailureDetails, exception_of
 from durablenb.model.ids import (
+    IfExists,
     asked_instance_id,
     checked_event_name,
+    checked_if_exists,
     checked_instance_id,
     checked_version,
 )
@@ -80,6 +82,7 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         start_at: datetime | None = None,
         tags: Mapping[str, str] | None = None,
         dedupe_statuses: Statuses = None,
+        if_exists: IfExists = "error",
     ) -> str:
         r"""Start an orchestration and return its id.
 
@@ -102,17 +105,24 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
             Names and values to find it by.
         dedupe_statuses
             Statuses in which an instance of that id that has ended is not to be replaced either.
+        if_exists
+            What happens if an instance of that id exists. ``"error"``, as in Azure: if it is open,
+            `InstanceExistsError`; if it has ended, it is replaced, and the work is done again.
+            ``"attach"``: nothing is started; the id is that of the instance that exists, whatever its
+            status. It has to be of the same orchestrator, and started with the same input. ``"restart"``:
+            one that is open is terminated, with its sub-orchestrations, and replaced in one step.
 
         Raises
         ------
         InstanceExistsError
-            If an instance of that id is open, or of one of `dedupe_statuses`.
+            If an instance of that id is open, or of one of `dedupe_statuses`; with ``if_exists="attach"``,
+            if it is another orchestrator's, or was started with another input; if it was imported.
         FunctionNotFoundError
             If no such orchestrator is registered.
         NotSerializableError
             If the input can't be kept.
         ValueError
-            If the id breaks the rules.
+            If the id breaks the rules; if `if_exists` is something else, or needs an id.
         """
         return self.ask_start(
             orchestration_function_name,
@@ -122,6 +132,7 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
             start_at=start_at,
             tags=tags,
             dedupe_statuses=dedupe_statuses,
+            if_exists=if_exists,
         ).result()
 
     def ask_start(
@@ -134,8 +145,16 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         start_at: datetime | None = None,
         tags: Mapping[str, str] | None = None,
         dedupe_statuses: Statuses = None,
+        if_exists: IfExists = "error",
     ) -> Future[str]:
         """Ask for a start; the future has the id once it is on disk."""
+        checked = checked_if_exists(if_exists, instance_id)
+        dedupe = statuses_of(dedupe_statuses) or ()
+        if dedupe and checked != "error":
+            raise ValueError(
+                f"if_exists={checked!r} says what happens to an instance that has ended. Leave "
+                "dedupe_statuses out."
+            )
         target, registry = orchestration_function_name, self.engine.registry
         name = name_of(target)
         chosen = self.engine.clock.new_id() if instance_id is None else checked_instance_id(instance_id)
@@ -146,7 +165,8 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
             checked_version(version) if version is not None else registry.version_of(target),
             _tags(tags),
             aware(start_at),
-            statuses_of(dedupe_statuses) or (),
+            dedupe,
+            checked,
         )
         return self.engine.ask(message)
 

@@ -35,6 +35,7 @@ from durablenb.handle import Handle
 from durablenb.model.display import HubView, use_views
 from durablenb.model.entities import EntityId
 from durablenb.model.errors import DurableError
+from durablenb.model.ids import IfExists
 from durablenb.model.status import Statuses
 from durablenb.opened import asked, closed, hub_of, hubs, opened
 from durablenb.ports.clock import Clock
@@ -303,6 +304,7 @@ class TaskHub(Registering, DrawnHub):
         start_at: datetime | None = None,
         tags: Mapping[str, str] | None = None,
         version: str | None = None,
+        if_exists: IfExists = "error",
     ) -> Handle:
         """Start an orchestration; the call returns once the start is on disk.
 
@@ -314,20 +316,49 @@ class TaskHub(Registering, DrawnHub):
             What ``context.get_input()`` gives.
         instance_id, start_at, tags, version
             As for `SyncDurableOrchestrationClient.start_new`.
+        if_exists
+            What happens if an instance of that id exists. ``"error"``, as in Azure: `InstanceExistsError` if
+            it is open; one that has ended is replaced, and its work is done again. ``"attach"``: nothing is
+            started, and the handle is that of the instance that exists, open or ended; so a cell or a script
+            can be run again without doing its work twice. ``"restart"``: the instance is replaced; one that
+            is open is terminated first, with its sub-orchestrations.
 
         Raises
         ------
         InstanceExistsError
-            If an instance of that id is open.
+            If an instance of that id is open; with ``if_exists="attach"`` if it is another orchestrator's, or
+            was started with another input.
         FunctionNotFoundError
             If no such orchestrator is registered.
         NotSerializableError
             If the input can't be kept.
         StoreError
             If the journal can't be written now, or the hub is closed.
+
+        Examples
+        --------
+        >>> import durablenb as df
+        >>> hub = df.TaskHub(":memory:", mode="kernel")
+        >>> hub.add_activity(lambda number: print("paying", number), name="pay")
+        >>> @hub.orchestrator
+        ... def order(context):
+        ...     yield context.call_activity("pay", context.get_input())
+        ...     return "paid"
+        >>> for _ in range(2):
+        ...     hub.start(order, 7, instance_id="order-7", if_exists="attach").result()
+        paying 7
+        'paid'
+        'paid'
+        >>> hub.close()
         """
         instance_id = self.client.start_new(
-            orchestrator, instance_id, input_, version, start_at=start_at, tags=tags
+            orchestrator,
+            instance_id,
+            input_,
+            version,
+            start_at=start_at,
+            tags=tags,
+            if_exists=if_exists,
         )
         return Handle(self.client, instance_id)
 

@@ -17,6 +17,7 @@ PAGES = [
     "docs/how-to/from-azure-and-back.md",
     "docs/how-to/keep-state-in-entities.md",
     "docs/how-to/lock-several-entities.md",
+    "docs/how-to/run-a-notebook-again.md",
     "docs/how-to/test-an-orchestrator.md",
     "docs/reference/events.md",
     "docs/reference/tables.md",
@@ -27,6 +28,24 @@ PYTHON_BLOCK = re.compile(r"^( *)```python\n(.*?)^\1```$", re.MULTILINE | re.DOT
 @pytest.mark.parametrize("page", PAGES)
 def test_the_python_blocks_run_in_order(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    run(page, tmp_path)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/index.md"])
+def test_running_them_again_in_the_same_folder_does_the_work_once(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for _ in range(3):
+        run(page, tmp_path)
+    with df.open_history(tmp_path / "flows.duckdb") as file:
+        runs = "select name, count(*) from activities where name in ('fetch', 'rank') group by all order by 1"
+        found = dict(file.sql(runs).fetchall())
+        begun = "select count(*) from history where instance_id = 'season-2026' and event_type = $type"
+        assert file.sql(begun, {"type": "ExecutionStarted"}).fetchall() == [(1,)]
+    assert found == ({"fetch": 3, "rank": 1} if page == "README.md" else {"fetch": 3})
+
+
+def run(page, tmp_path):
+    """Runs the Python blocks of a page, as a notebook of its own."""
     namespace = {"__name__": "example"}
     blocks = PYTHON_BLOCK.findall((ROOT / page).read_text(encoding="utf-8"))
     assert blocks

@@ -12,6 +12,7 @@ from durablenb.core.registry import Registry
 from durablenb.core.rewind import rewound
 from durablenb.engine import messages
 from durablenb.engine.asked import last_of_operation
+from durablenb.engine.attaching import check_same_start
 from durablenb.engine.entities import Entities
 from durablenb.engine.episodes import Episodes
 from durablenb.engine.forks import Forks
@@ -61,6 +62,9 @@ _SETTLED = (
     EntityLockGranted,
     TimerFired,
 )
+REPLACED = 'It was replaced: its id was started again with if_exists="restart".'
+"""Why an instance was terminated in whose place another one was started."""
+
 _SENT = (EntityOperationSignaled, EntityUnlockSent)
 """What nobody waits for: it is not sent once more when it is rewound."""
 
@@ -130,10 +134,14 @@ class Commands:
 
     def _start(self, message: messages.Start) -> str:
         self._imports.check_free(message.instance_id)
-        if message.instance_id in self._lifecycle.open:
+        if message.if_exists == "attach" and self._is_attached(message):
+            return message.instance_id
+        is_open = message.instance_id in self._lifecycle.open
+        if is_open and message.if_exists != "restart":
             raise InstanceExistsError(
-                f"The instance {message.instance_id!r} is open. Wait for it, terminate it, or start "
-                "another one without an instance_id."
+                f"The instance {message.instance_id!r} is open: hub.handle({message.instance_id!r}) is its "
+                'handle. Start with if_exists="attach" to get that in any case, with if_exists="restart" to '
+                "replace it, or with another instance_id or none."
             )
         if self._registry.code(message.name, message.version) is None:
             raise self._registry.no_code(message.name, message.version)
@@ -144,6 +152,8 @@ class Commands:
                     f"The instance {message.instance_id!r} is {state.status} already, and "
                     "dedupe_statuses says not to start it again."
                 )
+        if is_open:
+            self._end(self._family([message.instance_id]), REPLACED)
         self._lifecycle.begin(
             message.instance_id,
             message.name,
@@ -153,6 +163,20 @@ class Commands:
             start_at=message.start_at,
         )
         return message.instance_id
+
+    def _is_attached(self, message: messages.Start) -> bool:
+        """Whether the instance exists that the start asks for.
+
+        Raises
+        ------
+        InstanceExistsError
+            If another one of its id does.
+        """
+        state = self._state(message.instance_id)
+        if state is None:
+            return False
+        check_same_start(message, state, self._store.starts(message.instance_id))
+        return True
 
     def _raise(self, message: messages.Raise) -> bool:
         self._imports.check(message.instance_id)
@@ -165,14 +189,18 @@ class Commands:
     def _terminate(self, message: messages.Terminate) -> bool:
         self._imports.check(message.instance_id)
         targets = [message.instance_id]
-        for target in self._family(targets) if message.is_recursive else targets:
-            instance = self._lifecycle.open.get(target)
+        self._end(self._family(targets) if message.is_recursive else targets, message.reason)
+        return True
+
+    def _end(self, instance_ids: Sequence[str], reason: str) -> None:
+        """Terminates those of these instances that are open."""
+        for instance_id in instance_ids:
+            instance = self._lifecycle.open.get(instance_id)
             if instance is not None:
                 instance.is_dropped = True
-                fact = ExecutionTerminated(instance.next_event_id, self._clock.now(), message.reason)
+                fact = ExecutionTerminated(instance.next_event_id, self._clock.now(), reason)
                 self._journal.write(instance, fact)
                 self._lifecycle.end(instance, fact)
-        return True
 
     def _suspend(self, message: messages.Suspend) -> bool:
         self._imports.check(message.instance_id)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from durablenb.core.forking import Past
 from durablenb.engine.locks import Promise
+from durablenb.model.ids import IfExists
 from durablenb.model.status import OrchestrationRuntimeStatus
 from durablenb.ports.executor import Outcome
 from durablenb.ports.store import Parcel
@@ -45,6 +46,7 @@ class Start:
     tags: dict[str, str] = field(default_factory=dict)
     start_at: datetime | None = None
     dedupe: tuple[OrchestrationRuntimeStatus, ...] = ()
+    if_exists: IfExists = "error"
     reply: Reply = field(default_factory=Promise)
 
 

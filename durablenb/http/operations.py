@@ -6,12 +6,13 @@ It is long because it is one table.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from durablenb.http import commands, entities, instances, journal, orchestrations, sql
 from durablenb.http.asked import PAGE, PAGE_LIMIT, Handler
 from durablenb.http.instances import CONTINUATION
 from durablenb.http.journal import LARGEST
+from durablenb.model.ids import IfExists
 from durablenb.model.status import OrchestrationRuntimeStatus
 
 Schema = dict[str, Any]
@@ -123,6 +124,14 @@ _STARTED = {
     409: "An instance of that id is open.",
     500: "It failed within the time, and 500 was asked for.",
 }
+_TAKEN = "An instance of that id is open; with `attach`, it is of another orchestrator, or has another input."
+_IF_EXISTS = Parameter(
+    "ifExists",
+    "What happens if an instance of that id exists. `error`: 409 if it is open; one that has ended is "
+    "replaced. `attach`: nothing is started, the answer is about the instance that exists; it has to be of "
+    "that orchestrator and input. `restart`: it is replaced, one that is open is terminated.",
+    {"type": "string", "enum": [*get_args(IfExists)], "default": "error"},
+)
 
 
 def _command(word: str, handler: Handler, text: str) -> Operation:
@@ -130,12 +139,16 @@ def _command(word: str, handler: Handler, text: str) -> Operation:
     return Operation("POST", f"/instances/{{instance_id}}/{word}", word, handler, text, answers, (_REASON,))
 
 
-def _start(path: str, name: str, text: str) -> Operation:
+def _start(path: str, name: str, text: str, *more: Parameter) -> Operation:
+    """A start; with an id, more can be said about the instance that has it."""
     parameters = (
         Parameter("version", "What `context.version` gives.", {"type": "string"}),
+        *more,
         *_WAIT,
     )
     answers = _STARTED | {400: "There is no such orchestrator, or the id or the input is invalid."}
+    if more:
+        answers |= {409: _TAKEN}
     return Operation("POST", path, name, orchestrations.start, text, answers, parameters, "optional")
 
 
@@ -145,6 +158,7 @@ OPERATIONS = (
         "/orchestrators/{name}/{instance_id}",
         "startWithId",
         "Start an orchestration under an id; the body is its input.",
+        _IF_EXISTS,
     ),
     Operation(
         "GET",

@@ -29,7 +29,11 @@ async def start(asked: Asked) -> Response:
     chosen = asked.request.path_params.get("instance_id") or None
     try:
         instance_id = await asked.client.start_new(
-            name, chosen, None if value is NOTHING else value, asked.text("version")
+            name,
+            chosen,
+            None if value is NOTHING else value,
+            asked.text("version"),
+            if_exists=(asked.text("ifExists") or "error").strip().lower(),
         )
     except FunctionNotFoundError as error:
         detail = f"The function '{name}' doesn't exist, is disabled, or is not an orchestrator function. "

@@ -5,6 +5,10 @@ from __future__ import annotations
 import uuid
 from datetime import datetime
 from hashlib import blake2b
+from typing import Literal, cast, get_args
+
+IfExists = Literal["error", "attach", "restart"]
+"""What a start does where an instance of its id exists."""
 
 INSTANCE_ID_LIMIT = 256
 """Characters that an instance's id may have, as in Azure's host."""
@@ -51,6 +55,25 @@ def asked_instance_id(instance_id: object) -> str:
     if not isinstance(instance_id, str):
         raise TypeError(f"An instance's id is text, not {type(instance_id).__name__}.")
     return instance_id
+
+
+def checked_if_exists(if_exists: object, instance_id: str | None) -> IfExists:
+    """What a start does where an instance of its id exists, if it can.
+
+    Raises
+    ------
+    ValueError
+        If it is another word, or needs an id and there is none.
+    """
+    if if_exists not in get_args(IfExists):
+        words = ", ".join(map(repr, get_args(IfExists)))
+        raise ValueError(f"if_exists is {if_exists!r}; expected one of {words}.")
+    if if_exists != "error" and instance_id is None:
+        raise ValueError(
+            f"if_exists={if_exists!r} needs an instance_id of your own. Without one, each start gets a new "
+            "id, so no instance of that id can exist."
+        )
+    return cast(IfExists, if_exists)
 
 
 def checked_event_name(name: object) -> str:

@@ -163,6 +163,10 @@ class Store(Protocol):
         """The current execution's history of each instance, since its last rewind."""
         ...
 
+    def starts(self, instance_id: str) -> list[ExecutionStarted]:
+        """The first events of all executions of an instance, oldest first."""
+        ...
+
     def records(self, instance_id: str, after: int = 0) -> list[Record]:
         """The events of an instance after a place in the journal, of all its executions, oldest first."""
         ...

@@ -10,7 +10,13 @@ from typing import Any
 from durablenb.core.registry import name_of
 from durablenb.model.entities import EntityId, EntityMetadata, EntityStateResponse, checked_entity_id
 from durablenb.model.errors import InstanceNotFoundError, NotSerializableError
-from durablenb.model.ids import asked_instance_id, checked_event_name, checked_instance_id
+from durablenb.model.ids import (
+    IfExists,
+    asked_instance_id,
+    checked_event_name,
+    checked_if_exists,
+    checked_instance_id,
+)
 from durablenb.model.status import (
     DurableOrchestrationStatus,
     OrchestrationRuntimeStatus,
@@ -51,13 +57,20 @@ class RemoteClient:
         instance_id: str | None = None,
         client_input: Any = None,
         version: str | None = None,
+        *,
+        if_exists: IfExists = "error",
     ) -> str:
         """Start an orchestration that is registered at the server, and return its id.
+
+        Parameters
+        ----------
+        orchestration_function_name, instance_id, client_input, version, if_exists
+            As for `SyncDurableOrchestrationClient.start_new`.
 
         Raises
         ------
         InstanceExistsError
-            If an instance of that id is open.
+            If an instance of that id exists, and `if_exists` doesn't allow for it.
         FunctionNotFoundError
             If no such orchestrator is registered there.
         NotSerializableError
@@ -66,8 +79,10 @@ class RemoteClient:
         path = ["orchestrators", name_of(orchestration_function_name)]
         if instance_id is not None:
             path.append(checked_instance_id(instance_id))
-        body = _posted(client_input)
-        return str(self._link.send("POST", *path, query={"version": version}, body=body).json()["id"])
+        checked = checked_if_exists(if_exists, instance_id)
+        query = {"version": version, "ifExists": None if checked == "error" else checked}
+        answer = self._link.send("POST", *path, query=query, body=_posted(client_input))
+        return str(answer.json()["id"])
 
     def raise_event(self, instance_id: str, event_name: str, event_data: Any = None) -> None:
         """Send an external event; it is kept until the orchestration waits for it."""

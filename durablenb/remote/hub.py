@@ -19,6 +19,7 @@ from durablenb.model.display import HubView
 from durablenb.model.entities import EntityId, EntityMetadata
 from durablenb.model.errors import DurableError, InstanceNotFoundError
 from durablenb.model.events import Event
+from durablenb.model.ids import IfExists
 from durablenb.model.status import DurableOrchestrationStatus, InstanceState, Statuses, status_of
 from durablenb.queries.drawn import DrawnHub
 from durablenb.queries.entities.queues import Queue
@@ -101,6 +102,7 @@ class RemoteHub(DrawnHub):
         *,
         instance_id: str | None = None,
         version: str | None = None,
+        if_exists: IfExists = "error",
     ) -> RemoteHandle:
         """Start an orchestration; the call returns once the start is on the server's disk.
 
@@ -110,21 +112,23 @@ class RemoteHub(DrawnHub):
             The name under which it is registered there, or a function of that name.
         input_
             What ``context.get_input()`` gives: what JSON has.
-        instance_id, version
+        instance_id, version, if_exists
             As for `TaskHub.start`.
 
         Raises
         ------
         InstanceExistsError
-            If an instance of that id is open.
+            If an instance of that id exists, and `if_exists` doesn't allow for it.
         FunctionNotFoundError
             If no such orchestrator is registered there.
         NotSerializableError
             If the input isn't JSON.
         HubUnreachableError
-            If the server doesn't answer. With an id of your own, asking again is safe.
+            If the server doesn't answer. With an id of your own and ``if_exists="attach"``, asking again is
+            safe: the work is done once.
         """
-        return RemoteHandle(self, self.client.start_new(orchestrator, instance_id, input_, version))
+        instance_id = self.client.start_new(orchestrator, instance_id, input_, version, if_exists=if_exists)
+        return RemoteHandle(self, instance_id)
 
     def run(self, orchestrator: Any, input_: Any = None, **options: Any) -> Any:
         """Start an orchestration, wait for it, and return what it returned; see `start`."""

@@ -199,6 +199,11 @@ class DuckStore:
                 found[record.instance_id].append(record.event)
         return found
 
+    def starts(self, instance_id: str) -> list[ExecutionStarted]:
+        """The first events of all executions of an instance, oldest first."""
+        records = map(from_row, self._in_order(statements.STARTS, [instance_id]))
+        return [record.event for record in records if isinstance(record.event, ExecutionStarted)]
+
     def records(self, instance_id: str, after: int = 0) -> list[Record]:
         """The events of an instance after a place in the journal, of all its executions, oldest first."""
         return [from_row(row) for row in self._in_order(statements.LOAD_SINCE, [instance_id, after])]

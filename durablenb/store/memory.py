@@ -131,6 +131,11 @@ class MemoryStore:
         histories = {i: _current([record.event for record in self.records(i)]) for i in instance_ids}
         return {instance_id: history for instance_id, history in histories.items() if history}
 
+    def starts(self, instance_id: str) -> list[ExecutionStarted]:
+        """The first events of all executions of an instance, oldest first."""
+        events = [record.event for record in self.records(instance_id)]
+        return [event for event in events if isinstance(event, ExecutionStarted)]
+
     def records(self, instance_id: str, after: int = 0) -> list[Record]:
         """The events of an instance after a place in the journal, of all its executions, oldest first."""
         return [one for one in self.journal if one.instance_id == instance_id and one.seq > after]

@@ -26,6 +26,7 @@ SOURCE = "select text from sources where hash = ?"
 # In no order: DuckDB would hold all that it sorts in memory, payloads of hundreds of megabytes too.
 LOAD_ONE = f"select {_ALL} from journal j where j.instance_id = ?"
 LOAD_SINCE = f"{LOAD_ONE} and j.seq > ?"
+STARTS = f"{LOAD_ONE} and j.event_type = 'ExecutionStarted'"
 LOAD_MANY = f"select {_ALL} from journal j where list_contains(?, j.instance_id)"
 
 _OPEN = """

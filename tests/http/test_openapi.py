@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 import durablenb as df
+from durablenb.http import orchestrations
 from durablenb.http.openapi import document
 from durablenb.http.operations import OPERATIONS
 from durablenb.model.address import MANAGEMENT
@@ -16,8 +17,12 @@ from durablenb.model.address import MANAGEMENT
 
 @pytest.fixture(scope="module")
 def small():
-    """A served hub whose one orchestrator never fails, so that nothing is answered with 500 as asked."""
-    with df.TaskHub(":memory:") as hub:
+    """A served hub whose one orchestrator never fails, so that nothing is answered with 500 as asked.
+
+    Whoever asks to wait for one that waits itself gets an answer before schemathesis gives up.
+    """
+    with pytest.MonkeyPatch.context() as patch, df.TaskHub(":memory:") as hub:
+        patch.setattr(orchestrations, "LONGEST_WAIT", 0.5)
 
         @hub.orchestrator
         def echo(context):

@@ -152,3 +152,39 @@ def test_restarting_what_there_is_not_is_answered_with_400(served):
     answer = served.http.post("/instances/nobody/restart")
     assert answer.status_code == 400
     assert answer.json()["Message"] == "InstanceId does not match a valid orchestration instance."
+
+
+def test_to_attach_is_answered_with_the_instance_that_exists(served):
+    for _ in range(2):
+        answer = served.http.post("/orchestrators/approval/order-7", json=1, params={"ifExists": "attach"})
+        assert (answer.status_code, answer.json()["id"]) == (202, "order-7")
+    served.hub.handle("order-7").raise_event("ApprovalEvent", True)
+    served.hub.handle("order-7").wait(PATIENCE)
+    asked = {**WAIT, "ifExists": "attach"}
+    ended = served.http.post("/orchestrators/approval/order-7", json=1, params=asked)
+    assert (ended.status_code, ended.json()) == (200, {"approved": True})
+    begun = "select count(*) from history where instance_id = 'order-7' and event_type = 'ExecutionStarted'"
+    assert served.hub.sql(begun).fetchall() == [(1,)]
+
+
+@pytest.mark.parametrize(("name", "value"), [("echo", 1), ("approval", 2)])
+def test_to_attach_to_another_orchestrator_or_input_is_answered_with_409(served, name, value):
+    served.start("approval", 1, "attached")
+    answer = served.http.post(f"/orchestrators/{name}/attached", json=value, params={"ifExists": "attach"})
+    assert answer.status_code == 409
+    assert answer.json()["ExceptionType"] == "InstanceExistsError"
+
+
+def test_to_restart_replaces_what_is_open(served):
+    served.start("approval", 1, "replaced")
+    asked = {**WAIT, "ifExists": "restart"}
+    answer = served.http.post("/orchestrators/echo/replaced", json=2, params=asked)
+    assert (answer.status_code, answer.json()) == (200, 2)
+
+
+@pytest.mark.parametrize(("place", "word"), [("echo", "attach"), ("echo", "restart"), ("echo/own", "atach")])
+def test_a_word_that_is_unknown_or_an_id_that_is_missing_is_answered_with_400(served, place, word):
+    answer = served.http.post(f"/orchestrators/{place}", json=1, params={"ifExists": word})
+    assert answer.status_code == 400
+    assert "if_exists" in answer.json()["ExceptionMessage"]
+    assert not served.status("own").is_success

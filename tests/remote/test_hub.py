@@ -249,3 +249,25 @@ def test_an_id_leads_to_no_other_path(served: Served, odd: str) -> None:
     assert served.remote.client.purge_instance_history(odd).instances_deleted == 0
     with pytest.raises(df.InstanceNotFoundError):
         served.remote.client.terminate(odd)
+
+
+def test_a_start_that_attaches_can_be_sent_again(served: Served) -> None:
+    first = served.remote.start("doubles", [1, 2], instance_id="sent twice", if_exists="attach")
+    assert first.result(PATIENCE) == [2, 4]
+    again = served.remote.start("doubles", [1, 2], instance_id="sent twice", if_exists="attach")
+    assert again.result(PATIENCE) == [2, 4]
+    assert served.remote.run("doubles", [1, 2], instance_id="sent twice", if_exists="attach") == [2, 4]
+    runs = "select count(*) from activities where instance_id = 'sent twice'"
+    assert served.hub.sql(runs).fetchall() == [(2,)]
+    with pytest.raises(df.InstanceExistsError, match="another input"):
+        served.remote.start("doubles", [1, 3], instance_id="sent twice", if_exists="attach")
+    with pytest.raises(df.InstanceExistsError, match="is of 'doubles', not of 'echo'"):
+        served.remote.start("echo", [1, 2], instance_id="sent twice", if_exists="attach")
+
+
+def test_a_start_that_restarts_replaces_what_is_open(served: Served) -> None:
+    served.remote.start("approval", instance_id="replaced")
+    again = served.remote.start("doubles", [3], instance_id="replaced", if_exists="restart")
+    assert again.result(PATIENCE) == [6]
+    with pytest.raises(ValueError, match="needs an instance_id of your own"):
+        served.remote.start("doubles", [3], if_exists="attach")

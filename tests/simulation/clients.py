@@ -12,6 +12,7 @@ from durablenb.engine.clocks import VirtualClock
 from durablenb.engine.instance import Outcome
 from durablenb.model import events as ev
 from durablenb.model.errors import DurableError
+from durablenb.model.ids import IfExists
 from durablenb.model.status import OrchestrationRuntimeStatus as Status
 from durablenb.ports.store import Record
 from tests.simulation.audit import Audit, Key, Life
@@ -20,6 +21,9 @@ from tests.simulation.disk import Disk
 from tests.simulation.entities import KEYS, OPERATIONS, entity_of
 
 FIXED_IDS = ("a", "b", "c")
+
+IF_EXISTS: tuple[IfExists, ...] = ("error", "attach", "error", "error", "restart", "error", "error")
+"""What starts say, one after another."""
 
 _encode = codec.encode
 _ALL = (
@@ -125,7 +129,10 @@ class Clients:
         dedupe = (Status.Failed, Status.Terminated) if self._random.random() < 0.1 else ()
         tags = {"n": str(self._next())}
         text = _encode(PIECES[name].inputs(self._random))
-        return messages.Start(instance_id, name, text, None, tags, start_at, dedupe)
+        if_exists = "error" if dedupe else IF_EXISTS[self._count % len(IF_EXISTS)]
+        if if_exists == "restart" and "terminate" not in self._kinds:  # it terminates what is open
+            if_exists = "attach"
+        return messages.Start(instance_id, name, text, None, tags, start_at, dedupe, if_exists)
 
     def _restart(self) -> messages.ClientMessage:
         life = self._audit.current.get(self._known_id())
@@ -237,6 +244,9 @@ class Clients:
         ]
         if kept:
             self.promised[message.instance_id, str(text)] = kept[0]
+        elif isinstance(message, messages.Start) and message.if_exists == "attach":
+            names = [one.name for one in self._disk.store.starts(message.instance_id)]
+            self._audit.check(message.name in names, "I1", "attached to nothing", message, names)
         elif isinstance(message, (messages.Start, messages.Raise, messages.Rewind)):
             self._audit.fail("I1", f"answered, and not on disk: {message}")
         else:  # it need not change anything: it was that way, or has ended since

@@ -6,7 +6,7 @@ from typing import Any
 
 from durablenb.model.entities import EntityMetadata
 from durablenb.model.errors import StoreError
-from durablenb.model.events import Event
+from durablenb.model.events import Event, ExecutionStarted
 from durablenb.model.imports import Import
 from durablenb.model.logs import LogLine
 from durablenb.model.source import Source
@@ -149,6 +149,9 @@ class Disk:
 
     def load(self, instance_ids: Sequence[str]) -> dict[str, list[Event]]:
         return self._readable().load(instance_ids)
+
+    def starts(self, instance_id: str) -> list[ExecutionStarted]:
+        return self._readable().starts(instance_id)
 
     def records(self, instance_id: str, after: int = 0) -> list[Record]:
         return self._readable().records(instance_id, after)

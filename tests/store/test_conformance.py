@@ -186,3 +186,13 @@ def test_a_source_is_kept_once_and_found_by_its_hash(store):
     store.keep([first, second])
     assert [store.source(one.hash) for one in (first, second)] == [first.text, second.text]
     assert store.source("c" * 16) is None
+
+
+def test_the_starts_of_an_instance_are_those_of_all_its_executions(store, scribe):
+    scribe.start("a", input="1")
+    scribe.start("b", input="2")
+    scribe.run("a", OrchestratorStarted, ExecutionCompleted)
+    scribe.start("a", input="3")
+    store.append(scribe.take())
+    assert [one.input for one in store.starts("a")] == ["1", "3"]
+    assert store.starts("nobody") == []
