@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from durablenb.checks import contexts, events, helpers, state
 from durablenb.checks.catalogue import GENERATORS, code_of
+from durablenb.checks.rules import RULES
 from durablenb.checks.values import (
     Arrived,
     Context,
@@ -160,6 +161,8 @@ def called(reader: Expressions, node: ast.Call) -> Value:
             if target.name == "entity":
                 contexts.entity_named(reader, node, lambda one: values[id(one)])
             return contexts.asked(reader, node, target.name, lambda one: values[id(one)])
+        case Named() if reader.names is not None and reader.names.is_activity(target):
+            return _directly(reader, node, path.rpartition(".")[2])
         case Named():
             if path.endswith(".EntityId"):
                 contexts.entity_named(reader, node, lambda one: values[id(one)])
@@ -239,12 +242,28 @@ def _set_method(reader: Expressions, node: ast.Call, owner: SetOf, method: str) 
 
 
 def _given(reader: Expressions, node: ast.Call, function: Function, values: dict[int, Value]) -> Value:
-    is_waited = node is reader.awaited
-    if function.kind in (None, "activity"):
-        helpers.follow(reader, node, function, [values[id(one)] for one in node.args], is_waited=is_waited)
-    if function.is_generator or function.is_async:
-        return Made(function)
-    return Given(function) if function.kind == "activity" else None
+    is_activity = function.kind == "activity" or (
+        reader.names is not None and function.kind is None and reader.names.is_activity(function)
+    )
+    if is_activity:
+        return _directly(reader, node, function.name)
+    if function.kind is None:
+        is_waited = node is reader.awaited
+        given = [values[id(one)] for one in node.args]
+        helpers.follow(reader, node, function, given, is_waited=is_waited)
+    return Made(function) if function.is_generator or function.is_async else None
+
+
+def _directly(reader: Expressions, node: ast.Call, name: str) -> Value:
+    """An activity is called as what it is, a function."""
+    reader.report("DNB208", node, *directly(name))
+    return Given(name)
+
+
+def directly(name: str) -> tuple[str, str]:
+    """What is told of an activity that an orchestrator calls itself, and what to write instead."""
+    instead = RULES["DNB208"].instead.replace("call_activity(...)", f"call_activity({name}, ...)")
+    return f"{name}() is an activity, and is called directly.", instead
 
 
 def asks_context(reader: Expressions, node: ast.expr) -> bool:

@@ -46,6 +46,4 @@ def follow(
     for code, at, text, instead in found:
         line = getattr(at, "lineno", 1) + body.shift
         where = f"In {function.name}(), line {line}: "
-        if function.kind == "activity":
-            instead = f"Call it through the context: yield context.call_activity({function.name}, ...)."
         reader.report(code, node, where + text, instead)

@@ -8,7 +8,7 @@ from types import CodeType, FrameType, FunctionType, TracebackType
 from typing import NamedTuple, Self
 from weakref import WeakKeyDictionary
 
-from durablenb.checks.live import LIBRARIES
+from durablenb.checks.live import LIBRARIES, is_activity, user_function
 
 FOREIGN = (*LIBRARIES, str(Path(__file__).parents[1]))
 """Code of these files is none of the user's."""
@@ -42,7 +42,7 @@ Hear = Callable[[Call], None]
 class Codes:
     """The code of a function, with that of the functions inside it."""
 
-    __slots__ = ("all", "episodes", "heard", "ids")
+    __slots__ = ("activities", "all", "episodes", "heard", "ids")
 
     def __init__(self, function: FunctionType) -> None:
         self.all = [function.__code__]
@@ -53,6 +53,8 @@ class Codes:
         """How often it was listened to."""
         self.heard: set[tuple[int, int]] = set()
         """Places whose calls were heard: the code's identity, and where in it."""
+        self.activities: set[CodeType] = set()
+        """Activities that were called here: that they are is told of, and what they do is their affair."""
 
 
 _codes: WeakKeyDictionary[FunctionType, Codes] = WeakKeyDictionary()
@@ -69,14 +71,22 @@ class Listener:
         Takes the calls.
     """
 
-    __slots__ = ("codes", "hear")
+    __slots__ = ("_hear", "codes")
 
     def __init__(self, function: FunctionType, hear: Hear) -> None:
         codes = _codes.get(function)
         if codes is None:
             codes = _codes[function] = Codes(function)
         self.codes = codes
-        self.hear = hear
+        self._hear = hear
+
+    def hear(self, call: Call) -> None:
+        """Hand on a call."""
+        if is_activity(call.called):
+            plain = user_function(call.called)
+            if plain is not None:
+                self.codes.activities.add(plain.__code__)
+        self._hear(call)
 
     def __enter__(self) -> Self:
         raise NotImplementedError
@@ -94,6 +104,8 @@ class Listener:
             return ((frame, offset),)
         outer = frame.f_back
         if outer is None or id(outer.f_code) not in self.codes.ids:
+            return ()
+        if frame.f_code in self.codes.activities:
             return ()
         if frame.f_code.co_filename.startswith(FOREIGN):
             return ()

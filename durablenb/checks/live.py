@@ -30,6 +30,7 @@ from durablenb.checks.values import (
     Value,
     is_of,
 )
+from durablenb.core.registry import KIND_ATTRIBUTE
 from durablenb.model.source import source_of
 
 _RENAMED = {
@@ -129,6 +130,8 @@ def function_of(found: Any) -> Function | None:
     plain, kind = user_function(found), _plain(found)[1]
     if plain is None:
         return None
+    if kind is None and is_activity(found):
+        kind = "activity"
     name = next((one for one in (_name(found), _name(plain)) if one), None)
     is_wrapped = isinstance(found, FunctionType | _lru_cache_wrapper) and hasattr(found, "__wrapped__")
     flags = 0 if is_wrapped else plain.__code__.co_flags  # what it gives is its decorator's affair
@@ -141,6 +144,11 @@ def function_of(found: Any) -> Function | None:
         bool(flags & inspect.CO_GENERATOR),
         bool(flags & inspect.CO_COROUTINE),
     )
+
+
+def is_activity(found: Any) -> bool:
+    """Whether a function was registered as an activity, under whatever name it is known here."""
+    return getattr(found, KIND_ATTRIBUTE, getattr(_plain(found)[0], KIND_ATTRIBUTE, None)) == "activity"
 
 
 def user_function(found: Any) -> FunctionType | None:

@@ -13,7 +13,7 @@ from types import CodeType, FunctionType, MethodType
 from typing import Any, Self
 
 from durablenb.checks.listening import Call, Listener
-from durablenb.checks.live import user_function
+from durablenb.checks.live import is_activity, user_function
 
 assert sys.version_info >= (3, 12)
 
@@ -48,7 +48,8 @@ class Monitor(Listener):
         if not places:
             return None  # it is of a function that an orchestrator called, too
         has_arguments = first is not _monitoring.MISSING
-        helper = user_function(called) if len(places) == 1 else None
+        is_helper = len(places) == 1 and not is_activity(called)
+        helper = user_function(called) if is_helper else None
         if helper is not None:
             _tap(helper.__code__)
             return _monitoring.DISABLE

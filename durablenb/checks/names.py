@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from durablenb.checks.values import Function, Kind
+from durablenb.checks.values import Function, Kind, Named, Node, Value
 
 _KINDS: tuple[Kind, ...] = ("activity", "orchestrator", "entity")
 
@@ -33,6 +35,28 @@ class Names:
     orchestrators: set[str] = field(default_factory=set)
     entities: set[str] = field(default_factory=set)
     is_complete: bool = False
+    functions: dict[int, Node] = field(default_factory=dict)
+    """The functions of activities where they are defined, by their identity."""
+    imported: set[tuple[str, str]] = field(default_factory=set)
+    """The same as others import them: the last name of the module, and the function's own name."""
+
+    def add_function(self, node: Node, place: str) -> None:
+        """Notes the function of an activity, and in which file it is."""
+        self.functions[id(node)] = node
+        file = Path(place)
+        module = file.parent.name if file.stem == "__init__" else file.stem
+        if not isinstance(node, ast.Lambda):
+            self.imported.add((module, node.name))
+
+    def is_activity(self, found: Value) -> bool:
+        """Whether this is the function of an activity."""
+        if isinstance(found, Named):
+            module, _, name = found.path.rpartition(".")
+            return (module.rpartition(".")[2], name) in self.imported
+        if not isinstance(found, Function):
+            return False
+        body = found.load() if self.functions else None
+        return body is not None and id(body.node) in self.functions
 
     def problem(self, kind: Kind, name: str) -> str | None:
         """What is wrong with calling this name as that, in a sentence; None if nothing is."""

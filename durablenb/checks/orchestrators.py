@@ -110,6 +110,8 @@ class Orchestrators:
     def _register(self, kind: Kind, name: str, node: Node | None, scope: WrittenScope) -> None:
         if kind == "activity":
             made = None if node is None else function_in(node, scope, self._lines)
+            if node is not None:
+                self._names.add_function(node, self._place)
             known = self._names.activities.setdefault(name, made)
             if known is not None and (made is None or made.parameters != known.parameters):
                 self._names.activities[name] = None  # two of one name

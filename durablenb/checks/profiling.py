@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from types import FrameType, FunctionType, MethodType
+from types import CodeType, FrameType, FunctionType, MethodType
 from typing import Any, Self
 
 from durablenb.checks.listening import FOREIGN, Call, Hear, Listener
@@ -86,6 +86,14 @@ def _function_in(frame: FrameType) -> object:
     for name in code.co_qualname.split("."):
         found = vars(found).get(name) if hasattr(found, "__dict__") else None
     if getattr(found, "__code__", None) is not code:
-        return None
+        return _seen_from(frame.f_back, code)
     is_method = "." in code.co_qualname and code.co_argcount > 0
     return MethodType(found, frame.f_locals[code.co_varnames[0]]) if is_method else found
+
+
+def _seen_from(caller: FrameType | None, code: CodeType) -> object:
+    """The function that a frame is of, if its caller has a name for it."""
+    if caller is None:
+        return None
+    names = (*caller.f_locals.values(), *caller.f_globals.values())
+    return next((one for one in names if type(one) is FunctionType and one.__code__ is code), None)

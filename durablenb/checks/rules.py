@@ -82,6 +82,12 @@ RULES: dict[str, Rule] = {
         "It holds up all other orchestrations, and asks again in every replay.",
         'Wait for an external event: yield context.wait_for_external_event("...").',
     ),
+    "DNB208": Rule(
+        "an activity, called directly",
+        "It runs in the orchestrator, its result isn't recorded, and it is done again in every replay.",
+        "Write yield context.call_activity(...). If it is meant as a plain function, say so: "
+        "# durable: ignore[DNB208].",
+    ),
     "DNB301": Rule(
         "a variable outside is set",
         "A replay sets it again, and every instance shares it.",

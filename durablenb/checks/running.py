@@ -14,11 +14,11 @@ from types import BuiltinFunctionType, CellType, CodeType, FrameType, FunctionTy
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
-from durablenb.checks.calls import instead_of, shown
+from durablenb.checks.calls import directly, instead_of, shown
 from durablenb.checks.catalogue import DATA, code_of
 from durablenb.checks.checking import Ends, advice, place_of, read
 from durablenb.checks.listening import Call
-from durablenb.checks.live import body_of, function_of, path_of, user_function
+from durablenb.checks.live import body_of, function_of, is_activity, path_of, user_function
 from durablenb.checks.silence import silences
 
 if sys.version_info >= (3, 12):
@@ -64,6 +64,8 @@ def _hear(function: FunctionType, warn: Warn, call: Call) -> None:
 def _broken(call: Call) -> tuple[str, str, str | None] | None:
     """The rule that a call breaks, what it does, and what to write instead if the rule doesn't say it."""
     called = call.called
+    if is_activity(called):
+        return "DNB208", *directly(getattr(called, "__name__", "it"))
     if os.environ is call.first or os.environ is getattr(called, "__self__", None):
         return DATA["os.environ"], "os.environ is read.", None
     path = path_of(called) if isinstance(called, _NAMED) else None

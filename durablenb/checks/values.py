@@ -106,9 +106,9 @@ class Made:
 
 @dataclass(frozen=True)
 class Given:
-    """What a call of an activity's own function gives: its result, not a task."""
+    """What a call of an activity's own function gives, here by its name: its result, not a task."""
 
-    function: Function
+    name: str
 
 
 Node = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda

@@ -41,9 +41,11 @@ def check_waited(reader: Reader, node: ast.Yield | ast.Await, value: Value) -> N
             instead = f"Write yield from {value.function.name}(...)."
         case Made():
             what = f"what {value.function.name}() makes, which is no task"
+        case Given() if isinstance(node.value, ast.Call):
+            return  # it has been told of: the activity is called directly
         case Given():
-            what = f"the result of {value.function.name}(), which runs in the orchestrator"
-            instead = f"Write {word} context.call_activity({value.function.name}, ...)."
+            what = f"the result of {value.name}(), which was called directly"
+            instead = f"Write {word} context.call_activity({value.name}, ...) in place of the call."
         case Proxy():
             what, instead = "an entity", f"Call an operation of it: {word} entity.operation(...)."
         case Instance("datetime.timedelta"):

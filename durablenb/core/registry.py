@@ -24,6 +24,8 @@ NAME_ATTRIBUTE = "__durable_name__"
 VERSION_ATTRIBUTE = "__durable_version__"
 """Where a registered orchestrator carries its version, so that it can be started by function."""
 
+KIND_ATTRIBUTE = "__durable_kind__"
+"""Where a function says that it is an activity: an orchestrator that calls it itself is told."""
 
 Beside = Callable[[Callable[..., Any], Callable[[str, str], None]], AbstractContextManager[Any]]
 
@@ -128,6 +130,7 @@ class Registry:
         self.activities[activity.name] = activity
         self._undefined.pop(("activity", activity.name), None)
         mark(activity.function, activity.name)
+        mark(activity.function, "activity", KIND_ATTRIBUTE)
 
     def add_entity(self, function: Callable[..., Any], name: str, executor: Any = None) -> str:
         """Registers an entity, in place of one of the same name; gives the name of its activity.
@@ -163,6 +166,7 @@ class Registry:
         self._undefined.pop(("orchestrator", name, version), None)
         mark(function, name)
         mark(function, version, VERSION_ATTRIBUTE)
+        mark(function, None, KIND_ATTRIBUTE)
 
     def registered(self, name: str, version: str | None) -> Code | None:
         """What was registered under just this name and version."""

@@ -323,3 +323,16 @@ def test_an_iterator_of_its_own_is_no_shared_one():
         yield context.call_activity("say_hello", next(numbers))
 
     assert not df.check(orchestrator)
+
+
+def direct(context):
+    greeting = say_hello("Tokyo")
+    yield context.call_activity("say_hello", greeting)
+
+
+def test_an_activity_that_is_called_directly_is_found_with_the_way_to_call_it(hub):
+    for findings in (df.check(direct, hub), df.check(direct)):
+        (finding,) = findings
+        assert (finding.code, finding.line) == ("DNB208", direct.__code__.co_firstlineno + 1)
+        assert finding.text == "say_hello() is an activity, and is called directly."
+        assert "yield context.call_activity(say_hello, ...)" in finding.instead

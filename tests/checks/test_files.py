@@ -193,3 +193,62 @@ def test_two_activities_of_one_name_have_no_parameters_that_are_known(check):
 def test_nothing_is_run_and_nothing_imported(check):
     code, _, complaints = check({"loud.py": "raise SystemExit('it ran')\nimport nowhere\n" + LATE})
     assert (code, complaints) == (1, [])
+
+
+ACTIVITIES = """
+from statistics import mean
+
+@hub.activity
+def pay(amount):
+    return amount
+
+def refund(amount):
+    return -amount
+
+hub.add_activity(refund, "Refund")
+"""
+
+DIRECT = """
+import shop.activities
+from shop import activities as acts
+from shop.activities import pay, refund as back
+from bank import pay as other
+
+@hub.orchestrator
+def order(context):
+    pay(1)
+    back(1)
+    acts.pay(1)
+    shop.activities.pay(1)
+    other(1)
+    yield context.call_activity(pay, 1)
+    yield context.call_activity("Refund", 1)
+"""
+
+
+def test_an_activity_that_is_called_directly_is_known_through_imports(check):
+    code, lines, _ = check({"shop/activities.py": ACTIVITIES, "flows.py": DIRECT})
+    assert code == 1
+    assert [one.split(" ")[:3] for one in lines[:-1]] == [
+        ["flows.py:9:5:", "DNB208", "pay()"],
+        ["flows.py:10:5:", "DNB208", "refund()"],
+        ["flows.py:11:5:", "DNB208", "pay()"],
+        ["flows.py:12:5:", "DNB208", "pay()"],
+    ]
+
+
+def test_an_activity_that_is_registered_by_a_call_is_known_in_its_own_file(check):
+    code, lines, _ = check(
+        {
+            "flows.py": ACTIVITIES
+            + """
+undo = refund
+
+@hub.orchestrator
+def order(context):
+    yield context.call_activity("Refund", mean([1, undo(1)]))
+"""
+        }
+    )
+    assert code == 1
+    assert [one.split(" ")[1:3] for one in lines[:-1]] == [["DNB208", "refund()"]]

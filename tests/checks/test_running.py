@@ -111,7 +111,6 @@ def test_an_item_of_the_environment_is_read_by_no_call_and_is_met_all_the_same(h
 
 
 def test_functions_that_it_calls_are_looked_into_one_level_deep_and_only_for_it(hub):
-    @hub.activity
     def stamp():
         return LOOKUP["clock"]()
 
@@ -119,7 +118,7 @@ def test_functions_that_it_calls_are_looked_into_one_level_deep_and_only_for_it(
         return stamp()
 
     def helped(context):
-        yield context.call_activity("stamp")
+        yield context.call_activity("rest")
         deeper()
         list(map(abs, [LOOKUP["clock"]() for _ in range(2)]))
         stamp()
@@ -128,8 +127,102 @@ def test_functions_that_it_calls_are_looked_into_one_level_deep_and_only_for_it(
     seen = warned(hub.start(helped))
     assert [one.partition(". ")[0] for one in seen] == [
         f"{place(helped, 3)} DNB101 time.time() is called",
-        f"{place(helped, 4)} DNB101 In stamp(), {place(stamp, 2)} time.time() is called",
+        f"{place(helped, 4)} DNB101 In stamp(), {place(stamp, 1)} time.time() is called",
     ]
+
+
+DIRECTLY = "is an activity, and is called directly. Write yield context.call_activity(pay, ...)."
+
+
+def test_an_activity_that_is_called_directly_is_told_of_once_and_not_looked_into(hub):
+    paid = []
+
+    @hub.activity
+    def pay(amount):
+        LOOKUP["clock"]()
+        paid.append(amount)
+        return amount
+
+    shop = {"pay": pay}
+
+    def order(context):
+        for _ in range(3):
+            shop["pay"](1)
+            yield context.call_activity(pay, 2)
+
+    hub.add_orchestrator(order)
+    (words,) = warned(hub.start(order))
+    assert words.startswith(f"{place(order, 2)} DNB208 pay() {DIRECTLY}")
+    assert "ignore[DNB208]" in words
+    assert paid.count(2) == 3
+    assert warned(hub.start(order)) == []  # a line is told of once
+
+
+def test_an_activity_that_a_helper_calls_is_told_of_where_the_helper_is_called(hub):
+    @hub.activity(name="Charge")
+    def pay(amount):
+        return amount
+
+    def both(amount):
+        return pay(amount) + pay(amount)
+
+    def order(context):
+        yield context.call_activity("rest")
+        return both(1)
+
+    hub.add_orchestrator(order)
+    seen = warned(hub.start(order))
+    assert len(seen) == 1
+    assert seen[0].startswith(f"{place(order, 2)} DNB208 In both(), line ")
+    assert f"pay() {DIRECTLY}" in seen[0]
+
+
+def test_activities_that_call_each_other_and_helpers_are_plain_functions_and_not_told_of(hub):
+    @hub.activity
+    def pay(amount):
+        return amount
+
+    @hub.activity
+    def pay_twice(amount):
+        return pay(amount) + pay(amount)
+
+    def order(context):
+        return (yield context.call_activity(pay_twice, 1))
+
+    hub.add_orchestrator(order)
+    handle = hub.start(order)
+    assert warned(handle) == []
+    assert handle.result() == 2
+    assert pay_twice(2) == 4
+
+
+def test_a_function_that_became_an_orchestrator_is_no_activity_any_more(hub):
+    def child(context):
+        return (yield context.call_activity("rest"))
+
+    hub.add_activity(child)
+    hub.add_orchestrator(child)
+    parts = [child]
+
+    def parent(context):
+        yield from parts[0](context)
+
+    hub.add_orchestrator(parent)
+    assert warned(hub.start(parent)) == []
+
+
+def test_a_comment_says_that_it_is_meant_as_a_plain_function(hub, caplog):
+    @hub.activity
+    def rounded(number):
+        return round(number)
+
+    def order(context):
+        yield context.call_activity("rest")
+        return rounded(1.4)  # durable: ignore[DNB208]
+
+    hub.add_orchestrator(order)
+    assert warned(hub.start(order)) == []
+    assert not caplog.records
 
 
 def test_it_tells_an_async_def_to_await(hub):

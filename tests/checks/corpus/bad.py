@@ -61,6 +61,11 @@ def say_hello(city):
     return f"Hello {city}!"
 
 
+@bp.activity_trigger(input_name="city")
+async def send_hello(city):
+    return f"Hello {city}!"
+
+
 @bp.activity_trigger(input_name="order")
 def store(order):
     Path("orders.txt").write_text(str(order))
@@ -386,7 +391,7 @@ def databases(context):
 
 @bp.orchestration_trigger("context")
 def file_written_by_a_helper(context):
-    store(context.get_input())  # finds DNB201
+    store(context.get_input())  # finds DNB208
     yield context.call_activity("ship")
 
 
@@ -612,8 +617,26 @@ def signal_waited_for(context):
 
 @bp.orchestration_trigger("context")
 def activity_called_directly(context):
-    greeting = yield say_hello("Tokyo")  # finds DNB402
-    return greeting
+    greeting = say_hello("Tokyo")  # finds DNB208
+    yield context.call_activity("say_hello", greeting)
+    yield say_hello("Oslo")  # finds DNB208
+    known_as = say_hello
+    again = known_as("Rome")  # finds DNB208
+    yield again  # finds DNB402
+
+
+@bp.orchestration_trigger("context")
+def activity_called_in_a_helper(context):
+    yield context.call_activity("say_hello", greets("Tokyo"))  # finds DNB208
+
+
+def greets(city):
+    return say_hello(city) + "!"
+
+
+@bp.orchestration_trigger("context")
+async def async_activity_called_directly(context):
+    return await send_hello("Tokyo")  # finds DNB208
 
 
 @bp.orchestration_trigger("context")
