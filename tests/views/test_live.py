@@ -15,7 +15,7 @@ import pytest
 
 import durablenb as df
 from durablenb.model.events import EventRaised
-from durablenb.views.live.beat import beat
+from durablenb.views.live.beat import Beat, beat
 from durablenb.views.live.instance import LiveInstance
 from durablenb.views.live.widget import STATIC, LiveView
 from tests.views.reading import Page
@@ -293,15 +293,15 @@ def test_a_view_of_an_instance_that_was_purged_says_so() -> None:
 def test_a_view_that_is_on_no_page_any_more_is_drawn_no_more_until_it_is_on_one() -> None:
     made = stage()
     view = SCENES["waiting"](made).watch()
-    assert view in beat._due
+    assert beat.draws(view)
     tell(view, "here", page="a")
     tell(view, "here", page="b")
     tell(view, "gone", page="a")
-    assert view in beat._due
+    assert beat.draws(view)
     tell(view, "gone", page="b")
-    assert view not in beat._due
+    assert not beat.draws(view)
     tell(view, "here", page="c")
-    assert view in beat._due
+    assert beat.draws(view)
     assert not view.is_frozen
 
 
@@ -315,7 +315,7 @@ def test_a_view_that_comes_back_when_all_is_over_becomes_the_still_picture() -> 
     handle.wait()
     tell(view, "here", page="b")
     assert view.is_frozen
-    assert view not in beat._due
+    assert not beat.draws(view)
 
 
 def test_a_view_that_is_closed_is_drawn_no_more() -> None:
@@ -327,9 +327,78 @@ def test_a_view_that_is_closed_is_drawn_no_more() -> None:
     assert first is not None
     tell(hub.list, "select", key="instance race")
     assert hub.instance is None
-    assert first not in beat._due
+    assert not beat.draws(first)
     hub.close()
-    assert hub.list not in beat._due
+    assert not beat.draws(hub.list)
+
+
+def test_a_view_that_is_collected_while_another_one_begins_to_be_drawn_freezes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The collector runs finalizers on whichever thread allocates, so also on one that starts a thread."""
+    made = stage()
+    handle = SCENES["waiting"](made)
+    old = handle.watch()
+    old.close()
+    thread = beat._thread
+    if thread is not None:
+        thread.join(20)  # it ends with the last view
+    start = threading.Thread.start
+    collected = threading.Event()
+
+    def collecting(self: threading.Thread) -> None:
+        if self.name == "durablenb-views":
+            old.__del__()
+            collected.set()
+        start(self)
+
+    monkeypatch.setattr(threading.Thread, "start", collecting)
+    with ThreadPoolExecutor(1) as pool:
+        view = pool.submit(handle.watch).result(20)
+    assert collected.is_set()
+    assert beat.draws(view)
+    view.close()
+
+
+class Still:
+    """A view that has nothing to come; it can be collected at any moment."""
+
+    def __init__(self) -> None:
+        self.drawn = threading.Event()
+
+    def refresh(self) -> bool:
+        self.drawn.set()
+        return False
+
+    def look_again(self) -> None:
+        raise AssertionError("no hub is closed here")
+
+
+def test_a_view_can_be_dropped_while_the_thread_that_does_it_holds_the_lock() -> None:
+    other = Beat()
+    views = [Still() for _ in range(3)]
+    with other._lock:
+        other._due = dict.fromkeys(views, 0.0)
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(other.drop, views[0]).result(20)  # from another thread
+        other.drop(views[1])  # from the same one, as a finalizer does
+    other.drop(views[1])
+    assert [other.draws(view) for view in views] == [False, False, True]
+
+
+def test_a_thread_that_could_not_start_is_started_for_the_next_view(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = Beat()
+
+    def cannot(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", cannot)
+        with pytest.raises(RuntimeError, match="start new thread"):
+            other.add(Still())
+    view = Still()
+    other.add(view)
+    assert view.drawn.wait(20)
 
 
 def test_an_entity_that_is_clicked_in_the_hubs_list_is_shown_below_it() -> None:
@@ -346,7 +415,7 @@ def test_an_entity_that_is_clicked_in_the_hubs_list_is_shown_below_it() -> None:
     assert hub.children == (hub.list, shown)
     assert "account" in text_of(shown, "head")
     tell(hub.list, "select", key="instance transfer")
-    assert shown not in beat._due
+    assert not beat.draws(shown)
     assert hub.entity is None
     hub.close()
 

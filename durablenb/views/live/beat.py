@@ -35,30 +35,59 @@ class Drawn(Protocol):
 
 
 class Beat:
-    """Draws views until they have nothing more to show; the thread ends with the last one."""
+    """Draws views until they have nothing more to show; the thread ends with the last one.
+
+    Notes
+    -----
+    The garbage collector closes a view that nobody holds, on whichever thread allocates something, also one that
+    holds the lock. So `drop` takes no lock.
+    """
 
     def __init__(self) -> None:
         self._due: dict[Drawn, float] = {}
+        self._dropped: deque[Drawn] = deque()
         self._took: WeakKeyDictionary[Drawn, deque[float]] = WeakKeyDictionary()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
     def add(self, view: Drawn) -> None:
         """Draws this one, too."""
+        made: threading.Thread | None = None
         with self._lock:
+            self._let_go()
             self._due[view] = 0.0
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="durablenb-views", daemon=True)
-                self._thread.start()
+                made = threading.Thread(target=self._run, name="durablenb-views", daemon=True)
+                self._thread = made
+        if made is not None:
+            self._begin(made)
+
+    def _begin(self, made: threading.Thread) -> None:
+        try:
+            made.start()  # without the lock: much happens until it has begun
+        except BaseException:
+            self._thread = None  # the next view tries again
+            raise
 
     def drop(self, view: Drawn) -> None:
-        """Leaves this one as it is."""
+        """Leaves this one as it is; from any thread, and from a finalizer, too."""
+        if view in self._due:
+            self._dropped.append(view)
+
+    def draws(self, view: Drawn) -> bool:
+        """Whether it draws this one."""
         with self._lock:
-            self._due.pop(view, None)
+            self._let_go()
+            return view in self._due
+
+    def _let_go(self) -> None:
+        while self._dropped:
+            self._due.pop(self._dropped.popleft(), None)
 
     def look_again(self) -> None:
         """Draws all views now: a hub is about to be closed, and nothing will be seen of it after that."""
         with self._lock:
+            self._let_go()
             views = list(self._due)
         for view in views:
             try:
@@ -69,6 +98,7 @@ class Beat:
     def _run(self) -> None:
         while True:
             with self._lock:
+                self._let_go()
                 if not self._due:
                     self._thread = None
                     return
