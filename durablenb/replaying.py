@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache
+from queue import SimpleQueue
 from typing import Any
 from weakref import finalize
 
@@ -30,6 +34,8 @@ from durablenb.queries.changes.bench import ReadingBench
 from durablenb.queries.replays.executions import Executions, text_at_start
 from durablenb.queries.replays.replay import Replay
 from durablenb.store.duck import DuckStore
+
+log = logging.getLogger("durablenb")
 
 HandleOf = Callable[[SyncDurableOrchestrationClient, str], Any]
 """Gives the handle of an instance."""
@@ -166,13 +172,41 @@ class Bench(ReadingBench):
         engine.committer.start()
         engine.ask_again(self._ids[0], _unanswered(events))
         handle = self._handle_of(SyncDurableOrchestrationClient(engine), self._ids[0])
-        finalize(handle, _close, engine)
+        _closer()
+        finalize(handle, _left.put, engine).atexit = False  # nothing of it is on disk
         return handle
 
 
+_left: SimpleQueue[Engine] = SimpleQueue()
+"""The engines of copies that nobody holds any more.
+
+The garbage collector finds that out on any thread, in the middle of anything. Closing waits for other threads
+and takes locks, so it is done elsewhere; `put` may be called wherever it is.
+"""
+
+
+@cache
+def _closer() -> threading.Thread:
+    """The thread that closes them."""
+    thread = threading.Thread(target=_close_those_left, name="durablenb-copies", daemon=True)
+    thread.start()
+    return thread
+
+
+def _close_those_left() -> None:
+    while True:
+        engine: Engine | None = _left.get()
+        assert engine is not None
+        _close(engine)
+        engine = None  # nothing of it stays in memory until the next one
+
+
 def _close(engine: Engine) -> None:
-    engine.stop(wait=False)
-    engine.store.close()
+    try:
+        engine.stop(wait=False)
+        engine.store.close()
+    except Exception:  # a copy that can't be closed is no reason to leave the others
+        log.exception("a copy of an instance could not be closed")
 
 
 def _check_locks(events: Sequence[Event]) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import queue
 import threading
 
 import pytest
 
 import durablenb as df
+from durablenb import replaying
+from durablenb.engine.messages import Watch
 from durablenb.model.events import EntityUnlockSent, TaskScheduled
 from tests.views.scenes import SCENES, stage
 
@@ -226,16 +229,28 @@ def test_large_values_of_the_journal_are_there_for_a_copy():
     assert handle.replay().until(4).resumed().result() == 700_000
 
 
-def test_the_hub_of_a_copy_is_gone_when_nobody_holds_it():
+def test_the_hub_of_a_copy_is_closed_when_nobody_holds_it_by_a_thread_that_holds_nothing(monkeypatch):
+    """The collector finds that out in the middle of anything: closing there would wait for itself."""
     _, handle, _ = shop()
-    gc.collect()
-    threads = threading.active_count()
+    close, closed = replaying._close, queue.SimpleQueue()
+
+    def noted(engine):
+        close(engine)
+        closed.put((engine, threading.current_thread()))
+
+    monkeypatch.setattr(replaying, "_close", noted)
     again = handle.replay().until(4).resumed()
     again.result()
-    assert threading.active_count() > threads
+    engine = again._client.engine
+    assert engine.committer.is_running
     del again
     gc.collect()
-    assert threading.active_count() == threads
+    while (found := closed.get(timeout=20))[0] is not engine:
+        pass  # an earlier test's
+    assert found[1] is not threading.current_thread()
+    assert not engine.committer.is_running
+    with pytest.raises(df.StoreError, match="closed"):
+        engine.ask(Watch("order")).result()
 
 
 @pytest.mark.parametrize("name", SCENES)

@@ -39,8 +39,8 @@ class Beat:
 
     Notes
     -----
-    The garbage collector closes a view that nobody holds, on whichever thread allocates something, also one that
-    holds the lock. So `drop` takes no lock.
+    The garbage collector closes a view that nobody holds, on whichever thread allocates something, even one
+    that holds the lock. So `drop` takes no lock.
     """
 
     def __init__(self) -> None:
