@@ -107,3 +107,74 @@ def test_code_that_is_new_fails_at_once_as_python_does(cell) -> None:
         hub.add_orchestrator(cell(PLAN)["plan"])
         with pytest.raises(NameError, match="work"):
             hub.run("plan", 1)
+
+
+GROWING = "def plan(context):\n    n = yield context.call_activity('load')\n    yield ...\n"
+GROWN = (
+    "def plan(context):\n"
+    "    n = yield context.call_activity('load')\n"
+    "    return (yield context.call_activity(work, n))\n"
+)
+
+
+@pytest.fixture(params=["kernel", "threads"])
+def growing(request, cell) -> Iterator[tuple[df.TaskHub, df.Handle]]:
+    """An orchestration that has come to its dots, in the kernel in which it was started."""
+    with df.TaskHub(":memory:", mode=request.param) as hub:
+        hub.add_activity(lambda: 6, "load")
+        hub.add_orchestrator(cell(GROWING)["plan"])
+        handle = hub.start("plan", instance_id="p")
+        with pytest.raises(df.WaitTimeoutError, match="more code"):
+            handle.result(20)
+        yield hub, handle
+
+
+def test_code_that_grew_waits_for_the_cell_of_an_activity_that_it_names(growing, cell) -> None:
+    hub, handle = growing
+    hub.add_orchestrator(cell(GROWN)["plan"])
+    with pytest.raises(df.FunctionNotFoundError, match="waits for 'work': run the cell that defines it"):
+        handle.result(20)
+    hub.add_activity(cell(WORK)["work"])
+    with pytest.raises(df.FunctionNotFoundError, match="waits for 'FACTOR'"):
+        handle.result(20)
+    cell("FACTOR = 7")
+    assert handle.result(20) == 42
+
+
+def test_code_that_grew_waits_for_an_activity_that_it_calls_by_name(growing, cell) -> None:
+    hub, handle = growing
+    hub.add_orchestrator(cell(GROWN.replace("(work, n)", "('work', n)"))["plan"])
+    with pytest.raises(df.FunctionNotFoundError, match="waits for 'work'"):
+        handle.result(20)
+    hub.add_activity(lambda n: 2 * n, "work")
+    assert handle.result(20) == 12
+
+
+def test_code_that_grew_waits_for_a_sub_orchestrator_and_for_a_plain_function(growing, cell) -> None:
+    hub, handle = growing
+    hub.add_orchestrator(
+        cell(
+            "def plan(context):\n"
+            "    n = yield context.call_activity('load')\n"
+            "    return helper((yield context.call_sub_orchestrator('spare', n)))\n"
+        )["plan"]
+    )
+    with pytest.raises(df.FunctionNotFoundError, match="waits for 'helper'"):
+        handle.result(20)
+    cell("def helper(n): return n + 1")
+    with pytest.raises(df.FunctionNotFoundError, match="waits for 'spare'"):
+        handle.result(20)
+    hub.add_orchestrator(lambda context: 10 * context.get_input(), "spare")
+    assert handle.result(20) == 61
+
+
+def test_a_misspelt_name_in_code_that_grew_is_mended_in_the_cell(growing, cell) -> None:
+    hub, handle = growing
+    hub.add_activity(lambda n: 2 * n, "work")
+    cell("def work(n): return 2 * n")
+    hub.add_orchestrator(cell(GROWN.replace("(work, n)", "(wrok, n)"))["plan"])
+    with pytest.raises(df.FunctionNotFoundError, match="waits for 'wrok'"):
+        handle.result(20)
+    hub.add_orchestrator(cell(GROWN)["plan"])
+    assert handle.result(20) == 12
+    assert handle.status().runtime_status == "Completed"
