@@ -12,6 +12,8 @@ from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Any
 
+from durablenb.model.loops import EventLoop
+
 SIZE = 16
 """Functions that run at a time, those not counted that are ``async def``."""
 
@@ -95,7 +97,7 @@ class Threads:
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
-            self._loop = asyncio.new_event_loop()
+            self._loop = EventLoop()
             self._loop_thread = self._begin(self._loop_on)
         return self._loop
 

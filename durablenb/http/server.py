@@ -24,6 +24,7 @@ from durablenb.http.page import Page
 from durablenb.model.address import Address
 from durablenb.model.display import Card, Displayed
 from durablenb.model.errors import DurableError
+from durablenb.model.loops import EventLoop
 from durablenb.queries.mirror.source import JournalSource
 
 CLOSING_SECONDS = 3
@@ -86,7 +87,8 @@ class Server(Displayed):
 
     def _run(self) -> None:
         try:
-            self._uvicorn.run(sockets=[self._socket])
+            with asyncio.Runner(loop_factory=EventLoop) as runner:
+                runner.run(self._uvicorn.serve(sockets=[self._socket]))
         finally:
             if self._queries is not None:
                 self._queries.close()

@@ -209,3 +209,24 @@ def test_beyond_this_machine_it_is_reached_by_address(hub):
     assert server.url == f"http://127.0.0.1:{server.port}"
     asked = {"Host": f"192.0.2.1:{server.port}"}
     assert httpx.get(f"{server.url}/openapi.json?code={server.key}", headers=asked).status_code == 200
+
+
+FORGETFUL = """
+from urllib.request import Request, urlopen
+import durablenb as df
+
+hub = df.TaskHub(":memory:")
+hub.add_orchestrator(lambda context: 1, name="one")
+hub.run("one")
+server = hub.serve(port=0)
+key = {"x-functions-key": server.key}
+asked = Request(f"{server.url}/runtime/webhooks/durabletask/instances", headers=key)
+print(urlopen(asked).status)
+"""
+
+
+def test_a_script_that_serves_and_ends_without_closing_ends_quietly():
+    done = subprocess.run(
+        [sys.executable, "-c", FORGETFUL], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert (done.stdout.strip(), done.stderr) == ("200", "")
