@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from durablenb.checks import contexts, events, helpers, state
@@ -146,7 +147,7 @@ def called(reader: Expressions, node: ast.Call) -> Value:
             values[id(argument)] = reader.value(argument, is_orderless=is_orderless)
     first = values[id(node.args[0])] if node.args else None
     if path:
-        _check_path(reader, node, path, first)
+        _check_path(reader, node, path, first, list(values.values()))
     method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
     if path in _READING or (isinstance(owner, Data) and method in ("join", "extend")):
         for argument in node.args:
@@ -174,13 +175,15 @@ def called(reader: Expressions, node: ast.Call) -> Value:
     return None
 
 
-def _check_path(reader: Expressions, node: ast.Call, path: str, first: Value) -> None:
+def _check_path(reader: Expressions, node: ast.Call, path: str, first: Value, given: Sequence[Value]) -> None:
     constant = node.args[0].value if node.args and isinstance(node.args[0], ast.Constant) else None
     code = code_of(path, len(node.args) + len(node.keywords), constant)
     if code is None and _is_shared_generator(reader, node, path):
         code = "DNB102"
     if code is not None:
-        reader.report(code, node, f"{shown(path)} is called.", instead_of(code, path))
+        has_coroutines = any(isinstance(one, Made) and one.function.is_async for one in given)
+        instead = instead_of(code, path, has_coroutines=has_coroutines)
+        reader.report(code, node, f"{shown(path)} is called.", instead)
     elif path == "builtins.id":
         reader.report("DNB105", node, "id() is another one in every process.")
     elif path == "builtins.hash" and not (isinstance(first, Data) and first.kind in ("int", "float", "bool")):
@@ -205,8 +208,16 @@ def shown(path: str) -> str:
     return f"{path.removeprefix('builtins.').replace('()', '')}()"
 
 
-def instead_of(code: str, path: str) -> str | None:
-    """What to write instead of calling it, where that is more than the rule says."""
+def instead_of(code: str, path: str, *, has_coroutines: bool = False) -> str | None:
+    """What to write instead of calling it, where that is more than the rule says.
+
+    With `has_coroutines` it gets some of the user's own, which are no tasks of the context.
+    """
+    if code == "DNB205" and has_coroutines:
+        return (
+            "The context waits for its own tasks only, not for coroutines. Make each of them a "
+            "sub-orchestration: await context.task_all([context.call_sub_orchestrator(...), ...])."
+        )
     if path in ("uuid.uuid1", "uuid.uuid4"):
         return "Take context.new_uuid(), or context.new_guid() for a uuid.UUID."
     if path == "asyncio.gather":

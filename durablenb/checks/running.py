@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from inspect import CO_COROUTINE
+from inspect import CO_COROUTINE, iscoroutine
 from types import BuiltinFunctionType, CellType, CodeType, FrameType, FunctionType, MethodType
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
@@ -72,7 +72,7 @@ def _broken(call: Call) -> tuple[str, str, str | None] | None:
     code = None if path is None else code_of(path, _MANY if call.has_arguments else 0, call.first)
     if path is None or code is None:
         return None
-    return code, f"{shown(path)} is called.", instead_of(code, path)
+    return code, f"{shown(path)} is called.", instead_of(code, path, has_coroutines=iscoroutine(call.first))
 
 
 class _Spot(NamedTuple):

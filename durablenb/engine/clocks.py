@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
@@ -89,17 +89,24 @@ class VirtualClock(Displayed):
         """The time."""
         return self._now
 
-    def advance(self, **duration: float) -> None:
+    def advance(self, duration: timedelta | None = None, /, **parts: float) -> None:
         """Moves the clock.
 
         Parameters
         ----------
-        **duration
-            What `datetime.timedelta` takes: ``hours=72``, ``seconds=1.5``. Less than nothing moves it
-            back, as a clock that is set.
+        duration
+            How far. Less than nothing moves it back, as a clock that is set.
+        **parts
+            Or what `datetime.timedelta` takes: ``hours=72``, ``seconds=1.5``.
+
+        Raises
+        ------
+        TypeError
+            If it is no span of time.
         """
+        length = span_of(duration, parts)
         with self._lock:
-            self._now += timedelta(**duration)
+            self._now += length
         for listener in self._listeners:
             listener()
 
@@ -139,6 +146,25 @@ class VirtualClock(Displayed):
 
     def __repr__(self) -> str:
         return f"VirtualClock({self._now.isoformat()})"
+
+
+def span_of(duration: timedelta | None, parts: Mapping[str, float]) -> timedelta:
+    """How far a clock is to be moved, given as a whole or in parts.
+
+    Raises
+    ------
+    TypeError
+        If it is neither, or both.
+    """
+    if duration is None:
+        return timedelta(**parts)
+    if isinstance(duration, timedelta) and not parts:
+        return duration
+    given = "a timedelta and its parts" if parts else f"{duration!r}"
+    raise TypeError(
+        f"advance() got {given}. Expected a timedelta, advance(timedelta(days=3)), or its parts, "
+        "advance(days=3)."
+    )
 
 
 class _Stopwatch:

@@ -366,7 +366,7 @@ class Episodes:
         where = f" at line {execution.line}" if execution.line else ""
         execution.unload()
         instance.execution = None
-        instance.is_recovered = True  # what comes next may name what no cell has defined yet: it waits for that
+        instance.is_recovered = True  # it waits for what comes next, also for other cells that this needs
         if not self._is_registered_code(instance, execution):
             self.lifecycle.enqueue(instance)  # it ran with older code: there is more already
             return

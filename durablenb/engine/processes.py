@@ -34,7 +34,7 @@ TRIES = 3
 
 
 class FuturesExecutor:
-    """Any ``concurrent.futures.Executor``: threads, processes, Dask, Ray.
+    """Any ``concurrent.futures.Executor``: a pool of threads or processes, loky's, Dask's ``get_executor()``.
 
     Parameters
     ----------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from durablenb.engine import locks
-from durablenb.engine.clocks import VirtualClock
+from durablenb.engine.clocks import VirtualClock, span_of
 from durablenb.engine.engine import Engine
 from durablenb.engine.messages import Watch
 from durablenb.engine.waiting import LOOK_SECONDS
@@ -65,13 +65,15 @@ class HubClock(Displayed):
         dues = (self._engine.next_due(), None if alarms is None else alarms.next_due())
         return min((due for due in dues if due is not None), default=None)
 
-    def advance(self, **duration: float) -> None:
+    def advance(self, duration: timedelta | None = None, /, **parts: float) -> None:
         """Move the clock, and let happen what becomes due by then.
 
         Parameters
         ----------
-        **duration
-            What `datetime.timedelta` takes: ``hours=72``, ``seconds=1.5``.
+        duration
+            How far.
+        **parts
+            Or what `datetime.timedelta` takes: ``hours=72``, ``seconds=1.5``.
 
         Raises
         ------
@@ -79,8 +81,10 @@ class HubClock(Displayed):
             If it isn't a virtual clock: the machine's can't be moved.
         ValueError
             If it would be moved back.
+        TypeError
+            If it is no span of time.
         """
-        clock, length = self._virtual(), timedelta(**duration)
+        clock, length = self._virtual(), span_of(duration, parts)
         if length < timedelta():
             raise ValueError(f"A hub's clock goes forward; this would be {length}.")
         self._settle()

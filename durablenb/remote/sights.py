@@ -101,7 +101,7 @@ class RemoteClock:
         """Return None: it isn't known here."""
         return None
 
-    def advance(self, **duration: float) -> None:
+    def advance(self, duration: timedelta | None = None, /, **parts: float) -> None:
         """Raise `DurableError`."""
         self._refuse()
 

@@ -25,8 +25,9 @@ PLAIN_BUT_FLOATS = PLAIN - {float}
 _TEXT = frozenset({str})
 _UNHASHABLE = frozenset({"dict", "set", "bytearray"})
 _REMEDY = (
-    "Use JSON's types, the standard library's, data frames and arrays, or register its type: "
-    "hub.register_type(...)"
+    "Use JSON's types, the standard library's, data frames and arrays; make a class of your own a dataclass. "
+    "Keep a model or its like by pickle, as durablenb.Pickled(value) in a hub opened with allow_pickle=True, "
+    "or in a file whose path you hand on"
 )
 
 

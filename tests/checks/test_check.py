@@ -1,5 +1,6 @@
 """`durablenb.check`: what it says of a function, and how it shows."""
 
+import asyncio
 import itertools
 import json
 import logging
@@ -336,3 +337,22 @@ def test_an_activity_that_is_called_directly_is_found_with_the_way_to_call_it(hu
         assert (finding.code, finding.line) == ("DNB208", direct.__code__.co_firstlineno + 1)
         assert finding.text == "say_hello() is an activity, and is called directly."
         assert "yield context.call_activity(say_hello, ...)" in finding.instead
+
+
+async def gathers_tasks(context):
+    return await asyncio.gather(context.call_activity("say_hello", "Tokyo"))
+
+
+async def gathers_coroutines(context):
+    async def both(city):
+        return await context.call_activity("say_hello", await context.call_activity("say_hello", city))
+
+    return await asyncio.gather(both("Tokyo"), both("Oslo"))
+
+
+def test_for_gathering_coroutines_it_advises_what_works():
+    (tasks,) = df.check(gathers_tasks)
+    assert tasks.instead == "Wait for all of them: await context.task_all([...])."
+    (coroutines,) = df.check(gathers_coroutines)
+    assert coroutines.code == "DNB205"
+    assert "await context.task_all([context.call_sub_orchestrator(...), ...])" in coroutines.instead

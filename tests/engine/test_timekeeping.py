@@ -165,3 +165,18 @@ def test_a_notebook_shows_the_time_and_what_is_due_next(hub, reminder):
     assert "2026-01-01T01:00:00+00:00" in html
     assert "2026-01-02T00:00:00+00:00" in html
     assert repr(hub.clock) == "<clock of a hub: VirtualClock(2026-01-01T01:00:00+00:00)>"
+
+
+def test_a_span_of_time_is_given_as_a_whole_or_in_its_parts(hub, reminder):
+    hub.clock.advance(timedelta(days=1))
+    hub.clock.advance(days=1)
+    assert hub.seen == [(0, day(2)), (1, day(3))]
+    clock = df.VirtualClock()
+    clock.advance(timedelta(days=3))
+    assert clock.now() == day(4)
+    for move in (hub.clock.advance, clock.advance):
+        with pytest.raises(TypeError, match=r"got 3\. Expected a timedelta, .* its parts, advance\(days=3\)"):
+            move(3)
+        with pytest.raises(TypeError, match="a timedelta and its parts"):
+            move(timedelta(days=1), hours=1)
+    assert clock.now() == day(4)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import durablenb as df
 from durablenb.model.errors import DurableError, NotSerializableError
 from durablenb.model.payloads import blobs_of
 from durablenb.values.codec import ValueCodec
@@ -213,3 +214,13 @@ def test_a_value_for_a_status_is_shown_even_if_it_can_not_be_rebuilt(codec):
         "@value": [{"@type": "Item", "@value": {"name": "tea", "price": 1.0}}, 1],
     }
     assert ValueCodec().shown(str(codec.encode(np.zeros(2))))["shape"] == [2]
+
+
+def test_for_a_model_the_error_names_pickled_and_what_register_type_refuses_is_not_advised():
+    with df.TaskHub(":memory:", mode="kernel") as hub:
+        hub.add_activity(lambda: Model([1]), name="train")
+        hub.add_orchestrator(lambda context: (yield context.call_activity("train")), name="study")
+        with pytest.raises(TypeError, match="Model") as refused:
+            hub.run("study")
+        assert "durablenb.Pickled(value) in a hub opened with allow_pickle=True" in str(refused.value)
+        assert "register_type" not in str(refused.value)
