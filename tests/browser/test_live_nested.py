@@ -109,7 +109,7 @@ def look_inside(page: Page, theme: str, folder: Path) -> None:
 
 def drawn(page: Page, lab: Lab) -> int:
     """How many views are drawn in the kernel."""
-    execute(page, "Path('drawn.txt').write_text(str(len(beat._due)))")
+    execute(page, "Path('drawn.txt').write_text(str(len(beat)))")
     return int(json.loads((lab.folder / "drawn.txt").read_text()))
 
 

@@ -360,11 +360,11 @@ def test_so_many_views_are_open_at_a_time(served, monkeypatch):
 
 
 def test_a_view_is_drawn_no_more_when_its_page_is_gone(fresh):
-    before = len(beat._due)
+    before = len(beat)
     with looking(fresh) as view:
-        assert len(beat._due) == before + 1
+        assert len(beat) == before + 1
     until(lambda: view.post([]).status_code == 404)
-    until(lambda: len(beat._due) == before)
+    until(lambda: len(beat) == before)
 
 
 def test_a_view_of_which_nothing_is_heard_is_dropped(fresh, monkeypatch, capfd):

@@ -293,15 +293,15 @@ def test_a_view_of_an_instance_that_was_purged_says_so() -> None:
 def test_a_view_that_is_on_no_page_any_more_is_drawn_no_more_until_it_is_on_one() -> None:
     made = stage()
     view = SCENES["waiting"](made).watch()
-    assert beat.draws(view)
+    assert view in beat
     tell(view, "here", page="a")
     tell(view, "here", page="b")
     tell(view, "gone", page="a")
-    assert beat.draws(view)
+    assert view in beat
     tell(view, "gone", page="b")
-    assert not beat.draws(view)
+    assert view not in beat
     tell(view, "here", page="c")
-    assert beat.draws(view)
+    assert view in beat
     assert not view.is_frozen
 
 
@@ -315,7 +315,7 @@ def test_a_view_that_comes_back_when_all_is_over_becomes_the_still_picture() -> 
     handle.wait()
     tell(view, "here", page="b")
     assert view.is_frozen
-    assert not beat.draws(view)
+    assert view not in beat
 
 
 def test_a_view_that_is_closed_is_drawn_no_more() -> None:
@@ -327,9 +327,9 @@ def test_a_view_that_is_closed_is_drawn_no_more() -> None:
     assert first is not None
     tell(hub.list, "select", key="instance race")
     assert hub.instance is None
-    assert not beat.draws(first)
+    assert first not in beat
     hub.close()
-    assert not beat.draws(hub.list)
+    assert hub.list not in beat
 
 
 def test_a_view_that_is_collected_while_another_one_begins_to_be_drawn_freezes_nothing(
@@ -356,7 +356,7 @@ def test_a_view_that_is_collected_while_another_one_begins_to_be_drawn_freezes_n
     with ThreadPoolExecutor(1) as pool:
         view = pool.submit(handle.watch).result(20)
     assert collected.is_set()
-    assert beat.draws(view)
+    assert view in beat
     view.close()
 
 
@@ -383,7 +383,8 @@ def test_a_view_can_be_dropped_while_the_thread_that_does_it_holds_the_lock() ->
             pool.submit(other.drop, views[0]).result(20)  # from another thread
         other.drop(views[1])  # from the same one, as a finalizer does
     other.drop(views[1])
-    assert [other.draws(view) for view in views] == [False, False, True]
+    assert [view in other for view in views] == [False, False, True]
+    assert len(other) == 1
 
 
 def test_a_thread_that_could_not_start_is_started_for_the_next_view(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -415,7 +416,7 @@ def test_an_entity_that_is_clicked_in_the_hubs_list_is_shown_below_it() -> None:
     assert hub.children == (hub.list, shown)
     assert "account" in text_of(shown, "head")
     tell(hub.list, "select", key="instance transfer")
-    assert not beat.draws(shown)
+    assert shown not in beat
     assert hub.entity is None
     hub.close()
 

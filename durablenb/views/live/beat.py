@@ -74,11 +74,17 @@ class Beat:
         if view in self._due:
             self._dropped.append(view)
 
-    def draws(self, view: Drawn) -> bool:
+    def __contains__(self, view: object) -> bool:
         """Whether it draws this one."""
         with self._lock:
             self._let_go()
             return view in self._due
+
+    def __len__(self) -> int:
+        """How many it draws."""
+        with self._lock:
+            self._let_go()
+            return len(self._due)
 
     def _let_go(self) -> None:
         while self._dropped:
