@@ -169,8 +169,10 @@ def test_to_attach_is_answered_with_the_instance_that_exists(served):
 
 @pytest.mark.parametrize(("name", "value"), [("echo", 1), ("approval", 2)])
 def test_to_attach_to_another_orchestrator_or_input_is_answered_with_409(served, name, value):
-    served.start("approval", 1, "attached")
-    answer = served.http.post(f"/orchestrators/{name}/attached", json=value, params={"ifExists": "attach"})
+    instance_id = f"attached-{name}"
+    served.start("approval", 1, instance_id)
+    asked = {"ifExists": "attach"}
+    answer = served.http.post(f"/orchestrators/{name}/{instance_id}", json=value, params=asked)
     assert answer.status_code == 409
     assert answer.json()["ExceptionType"] == "InstanceExistsError"
 
