@@ -150,9 +150,16 @@ ENGINE = (
     Planted(
         "an instance with one of that id open is started",
         "durablenb/engine/commands.py",
-        "        if message.instance_id in self._lifecycle.open:\n            raise InstanceExistsError(",
+        '        if is_open and message.if_exists != "restart":\n            raise InstanceExistsError(',
         "        if False:\n            raise InstanceExistsError(",
         "tests/traps/test_row_17_ids.py tests/traps/test_row_18_duplicates.py",
+    ),
+    Planted(
+        "a start that is to attach starts anew what has ended",
+        "durablenb/engine/commands.py",
+        'if message.if_exists == "attach" and self._is_attached(message):',
+        "if False:",
+        "tests/client/test_if_exists.py",
     ),
     Planted(
         "an instance that hasn't failed is rewound",
