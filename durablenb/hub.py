@@ -6,6 +6,7 @@ It is long because it is what users hold: most of it is the reference of its met
 from __future__ import annotations
 
 import inspect
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -58,6 +59,8 @@ if TYPE_CHECKING:
     from durablenb.queries.mirror.source import JournalSource
     from durablenb.remote.hub import RemoteHub
     from durablenb.views.live.hub import HubSight, LiveHub
+
+log = logging.getLogger("durablenb")
 
 F = TypeVar("F", bound=Callable[..., Any])
 C = TypeVar("C", bound=type[Any])
@@ -220,6 +223,8 @@ class TaskHub(Registering, DrawnHub):
         self._engine.committer.start()
         if self._mode == "threads":
             self._engine.start()
+        if self._engine.open_count:
+            log.info("Opened %r", self)
 
     def _blob(self, blob_hash: str) -> bytes:
         return self._store.blob(blob_hash)
@@ -896,7 +901,18 @@ class TaskHub(Registering, DrawnHub):
         if self._is_closing:
             return f"<TaskHub {where}: closed>"
         count = self._engine.open_count
-        return f"<TaskHub {where}: {count} open instance{'' if count == 1 else 's'}, mode {self._mode!r}>"
+        opened = f"{count:,} open instance{'' if count == 1 else 's'}{_without_code(self._engine)}"
+        return f"<TaskHub {where}: {opened}, mode {self._mode!r}>"
+
+
+def _without_code(engine: Engine) -> str:
+    """What open instances wait for that isn't registered, as the end of a sentence."""
+    waiting = engine.without_code
+    if not waiting:
+        return ""
+    names = ", ".join(repr(name) for name in sorted(waiting)[:3]) + (", ..." if len(waiting) > 3 else "")
+    count = sum(waiting.values())
+    return f", {count:,} of them wait{'s' if count == 1 else ''} for the code of {names}"
 
 
 def _views() -> Views:

@@ -183,7 +183,7 @@ class Commands:
         instance = self._lifecycle.open.get(message.instance_id)
         if instance is None:
             return False
-        self._lifecycle.arrive(instance, EventRaised, message.name, message.input)
+        self._lifecycle.arrive(instance, EventRaised, message.name, message.input, is_asked=True)
         return True
 
     def _terminate(self, message: messages.Terminate) -> bool:
@@ -215,10 +215,10 @@ class Commands:
         instance = self._lifecycle.open.get(message.instance_id)
         if instance is not None and instance.held:
             self._lifecycle.obstacles.release(instance)  # it is tried once more
-            self._lifecycle.enqueue(instance)
+            self._lifecycle.enqueue(instance, is_asked=True)
         if instance is not None and instance.is_suspended:
             instance.is_suspended = False
-            self._lifecycle.arrive(instance, ExecutionResumed, message.reason)
+            self._lifecycle.arrive(instance, ExecutionResumed, message.reason, is_asked=True)
         return instance is not None
 
     def _purge(self, message: messages.Purge) -> int:
@@ -260,12 +260,14 @@ class Commands:
         return CleanEntityStorageResult(len(empty), released)
 
     def _watch(self, message: messages.Watch) -> Future[Any] | None:
-        if message.instance_id not in self._lifecycle.open:
+        instance = self._lifecycle.open.get(message.instance_id)
+        if instance is None:
             if message.instance_id in self._lifecycle.imported:
                 state = self._state(message.instance_id)
                 self._imports.check_wait(message.instance_id, None if state is None else state.status)
             outcome = self._lifecycle.ended.get(message.instance_id)
             return None if outcome is None else _done(outcome)
+        self._lifecycle.enqueue(instance, is_asked=True)  # only its code can say whether it can go on
         completion = self._lifecycle.watch(message.instance_id)
         messages.answer(message.reply, completion)  # it tells nothing that isn't on disk
         return completion

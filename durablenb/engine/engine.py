@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import Counter
 from concurrent.futures import Future
 from copy import copy
 from datetime import datetime
@@ -33,6 +34,7 @@ from durablenb.engine.instance import Instance
 from durablenb.engine.logbook import LogBook
 from durablenb.engine.machine import EngineOptions, Machine, World
 from durablenb.engine.messages import ClientMessage, Durable, Finished, Message, Wake, refuse
+from durablenb.engine.pace import Pace
 from durablenb.engine.transcript import current
 from durablenb.engine.work import Work
 from durablenb.model.errors import DurableError, StoreError
@@ -121,6 +123,7 @@ class Engine:
         self.waiters: set[object] = set()
         self.alarms: Alarms | None = None
         self._inbox = Inbox()
+        self._pace = Pace()
         self._turn = locks.RLock()
         self._stop = locks.Event()
         self._sleeps_until: datetime | None = None
@@ -170,6 +173,7 @@ class Engine:
             self.post(message)
             return
         self._is_brought = True
+        self._pace.asked()
         try:
             self.machine.apply(message)
             if isinstance(message, Finished):
@@ -205,6 +209,7 @@ class Engine:
         due = self.machine.timers.next_due()
         return (
             self.machine.has_work
+            or bool(self.machine.lifecycle.backlog)
             or self.machine.lifecycle.obstacles.are_names
             or (due is not None and (self._sleeps_until is None or due < self._sleeps_until))
         )
@@ -345,6 +350,15 @@ class Engine:
         return isinstance(work, Work) and work.dispatcher.book is self.book
 
     @property
+    def without_code(self) -> dict[str, int]:
+        """How many of them wait for code that isn't registered, by its name; from any thread."""
+        found: Counter[str] = Counter()
+        for (name, version), count in self.completions.codes().items():
+            if self.registry.code(name, version) is None:
+                found[self.registry.lacking(name, version)] += count
+        return dict(found)
+
+    @property
     def is_threaded(self) -> bool:
         """Whether the engine has a thread of its own."""
         return self._is_threaded
@@ -389,7 +403,7 @@ class Engine:
         finally:
             self._is_stopped = True
             self._inbox.turn_away(_closed)
-            self.completions.reset((), _closed)
+            self.completions.reset({}, _closed)
             try:
                 self.executors.close(wait=wait)
             finally:
@@ -467,7 +481,12 @@ class Engine:
             self._mend()
             self._take_messages()
             try:
+                if self.machine.has_work:
+                    self._pace.asked()
                 self.machine.advance()
+                if self.machine.lifecycle.backlog and (self._thread is None or not self._pace.pause):
+                    with self._pace.portion():
+                        self.machine.catch_up()
             except StoreError:
                 if self.committer.failure is None:  # it is reading that fails
                     self.machine.flush()
@@ -573,7 +592,7 @@ class Engine:
             log.error("%s", self._defect, exc_info=error)
             self.machine.abandon(self._defect)
         self._inbox.turn_away(partial(copy, self._defect))
-        self.completions.reset((), partial(copy, self._defect))
+        self.completions.reset({}, partial(copy, self._defect))
 
     def _wait(self) -> None:
         with self._turn:
@@ -594,6 +613,8 @@ class Engine:
     def _timeout(self) -> float | None:
         due = self.machine.timers.next_due()
         seconds = None if due is None else self.clock.seconds_until(due)
+        if self.machine.lifecycle.backlog:
+            seconds = self._pace.pause if seconds is None else min(seconds, self._pace.pause)
         if self.machine.lifecycle.obstacles.are_names:  # no one tells when a cell defines a name
             return LOOK_SECONDS if seconds is None else min(seconds, LOOK_SECONDS)
         return None if seconds is None else min(seconds, LONGEST_SLEEP)

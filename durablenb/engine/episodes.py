@@ -164,20 +164,31 @@ class Episodes:
         """An episode for each queued instance (`limit` of them); answers which ones."""
         queue = self.lifecycle.queue
         count = len(queue) if limit is None else min(limit, len(queue))
-        taken = [queue.popleft() for _ in range(count)]
+        return self._run_all([queue.popleft() for _ in range(count)])
+
+    def catch_up(self, limit: int = LOAD_TOGETHER) -> list[Instance]:
+        """An episode for some instances of the backlog; answers which ones."""
+        backlog, taken = self.lifecycle.backlog, list[Instance]()
+        while backlog and len(taken) < limit:
+            instance = backlog.popleft()
+            if instance.is_late:  # else somebody asked for it meanwhile
+                taken.append(instance)
+        return self._run_all(taken)
+
+    def _run_all(self, taken: list[Instance]) -> list[Instance]:
         waiting = deque(taken)
         try:
             with self.running:
                 while waiting:
                     if self._is_to_load(waiting[0]):
                         self._load([one for one in islice(waiting, LOAD_TOGETHER) if self._is_to_load(one)])
-                    waiting[0].is_queued = False
+                    waiting[0].is_queued = waiting[0].is_late = False
                     self._run(waiting[0])
                     waiting.popleft()
         except BaseException:  # an interrupt, or no disk: what did not get its turn keeps it
-            for instance in waiting:
+            for instance in reversed(waiting):
                 instance.is_queued = True
-            queue.extendleft(reversed(waiting))
+                (self.lifecycle.backlog if instance.is_late else self.lifecycle.queue).appendleft(instance)
             raise
         return taken
 

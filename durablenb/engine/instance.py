@@ -9,6 +9,9 @@ from durablenb.model.events import ExecutionStarted
 from durablenb.model.status import OrchestrationRuntimeStatus
 from durablenb.ports.store import OpenInstance
 
+Code = tuple[str, str | None]
+"""An orchestrator's name and version."""
+
 
 class Outcome(NamedTuple):
     """How an instance ended."""
@@ -31,6 +34,7 @@ class Instance:
         "is_closed",
         "is_dropped",
         "is_due",
+        "is_late",
         "is_queued",
         "is_recovered",
         "is_suspect",
@@ -54,6 +58,7 @@ class Instance:
         self.is_closed = False
         self.is_dropped = False
         self.is_due = True
+        self.is_late = False  # queued, in the backlog
         self.is_queued = False
         self.is_recovered = False
         self.is_suspect = False  # it may be what the last process died of
@@ -69,6 +74,11 @@ class Instance:
         instance.is_recovered = True
         instance.is_suspect = True
         return instance
+
+    @property
+    def code(self) -> Code:
+        """What it runs."""
+        return self.started.name, self.started.version
 
     @property
     def name(self) -> str:

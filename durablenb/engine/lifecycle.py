@@ -48,7 +48,10 @@ KEPT_CHARACTERS = 4_096
 
 
 class Lifecycle:
-    """The open instances, and the queue of those whose orchestrator can go on.
+    """The open instances, and the queues of those whose orchestrator can go on.
+
+    `queue` has those that are in memory, or that somebody asks for. `backlog` has those that have to be
+    replayed first: when a hub is opened these may be a hundred thousand, and nobody waits for them.
 
     Parameters
     ----------
@@ -90,6 +93,7 @@ class Lifecycle:
         self.ended: OrderedDict[str, Outcome] = OrderedDict()
         self._failed: WeakValueDictionary[str, Instance] = WeakValueDictionary()
         self.queue: deque[Instance] = deque()
+        self.backlog: deque[Instance] = deque()
         self.imported: dict[str, Import] = {}
         """What was taken in from elsewhere, by id: nothing is ever done to it."""
         self.when_closed: Callable[[Instance], None] = forget
@@ -149,11 +153,11 @@ class Lifecycle:
         """The instance is open, whatever became of one of its id before."""
         self.open[instance.id] = instance
         self.ended.pop(instance.id, None)
-        self._completions.opened(instance.id)
+        self._completions.opened(instance.id, instance.code)
 
     def watch(self, instance_id: str) -> Future[Outcome] | None:
         """Where the outcome of an open instance will be once it is on disk."""
-        return self._completions.watch(instance_id)
+        return self._completions.watch(instance_id, is_engine=True)
 
     def drop_calls(self, instance_id: str) -> None:
         """What a failed orchestration asked for and was not begun yet isn't wanted: it is rewound."""
@@ -167,24 +171,28 @@ class Lifecycle:
         kind: Callable[..., Event],
         *fields: Any,
         timestamp: datetime | None = None,
+        is_asked: bool = False,
     ) -> None:
         """An event arrives: it is a fact at once, and wakes the orchestrator if it waits for it."""
         event = kind(instance.next_event_id, timestamp or self._clock.now(), *fields)
         self._journal.write(instance, event)
         if instance.execution is not None:
             instance.execution.deliver(event)
-        self.enqueue(instance)
+        self.enqueue(instance, is_asked=is_asked)
 
-    def enqueue(self, instance: Instance) -> None:
-        """Queues the instance for an episode, if one could get anywhere."""
-        if instance.is_queued or instance.is_closed or instance.is_suspended or instance.held:
+    def enqueue(self, instance: Instance, *, is_asked: bool = False) -> None:
+        """Queues the instance for an episode, if one could get anywhere; what is asked for comes first."""
+        if instance.is_queued and not (instance.is_late and is_asked):
+            return
+        if instance.is_closed or instance.is_suspended or instance.held:
             return
         if not instance.is_due:
             return
         if instance.execution is not None and not instance.execution.is_ready:
             return
         instance.is_queued = True
-        self.queue.append(instance)
+        instance.is_late = instance.execution is None and not is_asked
+        (self.backlog if instance.is_late else self.queue).append(instance)
 
     def end(self, instance: Instance, fact: Event) -> None:
         """The instance ended with this fact, or goes on as new."""

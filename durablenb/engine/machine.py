@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import field
+from functools import cache, partial
 from typing import Any
 
 from durablenb.core.registry import Registry
@@ -136,7 +137,7 @@ class Machine:
         for entity in store.open_entities():
             self.entities.adopt(entity)
         self.entities.release_orphans()
-        world.completions.reset(self.lifecycle.open, _not_begun)
+        world.completions.reset({one.id: one.code for one in self.lifecycle.open.values()}, _not_begun)
 
     # -- what is done ----------------------------------------------------------------------------
 
@@ -152,7 +153,7 @@ class Machine:
             self.commands.carry_out(message)
 
     def advance(self) -> None:
-        """Does all that can be done now.
+        """Does all that can be done now, but for the backlog.
 
         Raises
         ------
@@ -165,6 +166,18 @@ class Machine:
         self.start_calls()
         while self._executors.inline.run_next() is not None:
             pass
+
+    def catch_up(self) -> None:
+        """Does a portion of the backlog.
+
+        Raises
+        ------
+        StoreError
+            If the journal can't be written or read now; the next time it goes on from here.
+        """
+        self.episodes.catch_up()
+        self.run_episodes()
+        self.start_calls()
 
     def run_episodes(self) -> None:
         """Lets the orchestrators go on that can, and hands what they did to the committer.
@@ -194,10 +207,8 @@ class Machine:
             return f"{count} operation{'' if count == 1 else 's'} of {job.entity.id}"
         if isinstance(job, Work):
             return f"activity {job.name} of {job.instance.id}"
-        if self.lifecycle.queue:
-            taken = self.episodes.run_queued(1)
-            return f"episode of {taken[0].id}"
-        return None
+        taken = self.episodes.run_queued(1) or self.episodes.catch_up(1)
+        return f"episode of {taken[0].id}" if taken else None
 
     def look_for_names(self) -> None:
         """Goes on with what had waited for names that cells have defined meanwhile."""
@@ -252,7 +263,7 @@ class Machine:
 
     @property
     def has_work(self) -> bool:
-        """Whether something can be done in this thread without another message."""
+        """Whether something can be done at once in this thread without another message."""
         return bool(self.lifecycle.queue or self.entities.queue or self._executors.inline.jobs)
 
     @property
@@ -263,7 +274,9 @@ class Machine:
     @property
     def is_idle(self) -> bool:
         """Whether nothing can happen before time passes or a message comes."""
-        is_resting = not (self.lifecycle.queue or self.entities.queue or self._durable)
+        is_resting = not (
+            self.lifecycle.queue or self.lifecycle.backlog or self.entities.queue or self._durable
+        )
         return is_resting and self.dispatcher.is_idle and self.is_on_disk
 
     # -- inside ----------------------------------------------------------------------------------
@@ -303,18 +316,27 @@ class Machine:
         if message.kind == "type":
             self._type_registered(message.name)
             return
-        registry = self._world.registry
-        is_first = message.name not in self._world.seen
-        self._world.seen.add(message.name)
-        for instance in list(self.lifecycle.open.values()):
-            if instance.name == message.name and (instance.held or instance.execution is None):
+        name, registry = message.name, self._world.registry
+        is_first = name not in self._world.seen
+        self._world.seen.add(name)
+        has_changed = cache(partial(self._has_changed, name))
+        for instance in [one for one in self.lifecycle.open.values() if one.started.name == name]:
+            if instance.held or instance.execution is None:
                 if is_first and isinstance(instance.held, InstanceStateError):
                     continue  # it is what the process died of; after a restart all cells are run again
+                is_noted = instance.held or instance.missing or instance.is_queued
+                if not is_noted and not has_changed(instance.started.version, instance.started.source):
+                    continue  # it waits for what has not come, and is replayed when that comes
                 self.lifecycle.obstacles.release(instance)
-                for lacked in (message.name, registry.lacking(message.name, instance.started.version)):
+                for lacked in (name, registry.lacking(name, instance.started.version)):
                     self.lifecycle.obstacles.found(instance, lacked)
                 self.lifecycle.obstacles.drop_names(instance)
                 self.lifecycle.enqueue(instance)
+
+    def _has_changed(self, name: str, version: str | None, source: str | None) -> bool:
+        """Whether an instance that began with this source may do other things with what is registered."""
+        code = self._world.registry.code(name, version)
+        return code is not None and (code.source is None or code.source.hash != source)
 
     def _type_registered(self, name: str) -> None:
         for instance in list(self.lifecycle.open.values()):
@@ -330,7 +352,7 @@ class Machine:
 
     def _adopt(self, found: OpenInstance, crashes: int) -> None:
         instance = Instance.recovered(found)
-        self.lifecycle.open[instance.id] = instance
+        self.lifecycle.reopen(instance)
         for event in found.pending:
             instance.pending.add(event.task_id)
             if isinstance(event, TaskScheduled):
@@ -342,11 +364,16 @@ class Machine:
                 self.timers.add(event.fire_at, instance, event.task_id)
         if crashes >= POISON_LIMIT:
             self.lifecycle.obstacles.hold(instance, _poisonous(instance, crashes))
-        start_at = instance.started.scheduled_start_time
+        started = instance.started
+        start_at = started.scheduled_start_time
         if not instance.has_begun and start_at is not None and start_at > self._clock.now():
             instance.is_due = False
             self.timers.add(start_at, instance, None)
-        elif found.has_arrivals or not found.has_begun:
+        elif (
+            found.has_arrivals
+            or not found.has_begun
+            or self._has_changed(started.name, started.version, started.source)
+        ):
             self.lifecycle.enqueue(instance)
 
 

@@ -90,7 +90,7 @@ def completion_of(engine: Engine, instance_id: str) -> Future[Outcome] | None:
 
 
 def completion_here(engine: Engine, instance_id: str) -> Future[Outcome] | None:
-    """Where an instance's outcome will be that is seen to be open without asking the engine's thread."""
+    """Where an instance's outcome will be of which the engine's thread need not be asked."""
     if not engine.is_threaded or engine.refusal() is not None:
         return None
     return engine.completions.watch(instance_id)

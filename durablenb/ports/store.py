@@ -68,7 +68,10 @@ class Parcel(NamedTuple):
 
 @plain
 class OpenInstance(Plain):
-    """An instance that isn't ended, as recovery needs it: what is pending, and no history."""
+    """An instance that isn't ended, as recovery needs it: what is pending, and no history.
+
+    `has_arrivals`: something has arrived that its orchestrator has not seen, or it waits for more code.
+    """
 
     instance_id: str
     execution_id: str

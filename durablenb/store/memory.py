@@ -9,6 +9,7 @@ from durablenb.core.fold import state_of
 from durablenb.model.entities import EntityId, EntityMetadata
 from durablenb.model.events import (
     ARRIVALS,
+    CodeAwaited,
     EntityLockGranted,
     EntityOperationCompleted,
     EntityOperationFailed,
@@ -309,7 +310,7 @@ def _open(instance_id: str, execution_id: str, events: list[Event]) -> OpenInsta
             is_suspended = isinstance(event, ExecutionSuspended)
         if isinstance(event, OrchestratorStarted):
             has_begun, has_arrivals = True, False
-        elif isinstance(event, ARRIVALS):
+        elif isinstance(event, (*ARRIVALS, CodeAwaited)):
             has_arrivals = True
     return OpenInstance(
         instance_id,

@@ -59,7 +59,8 @@ from (
         max(j.seq) filter (j.event_type in (
             'TaskCompleted', 'TaskFailed', 'SubOrchestrationInstanceCompleted',
             'SubOrchestrationInstanceFailed', 'TimerFired', 'EventRaised',
-            'EntityOperationCompleted', 'EntityOperationFailed', 'EntityLockGranted')) as arrived_seq
+            'EntityOperationCompleted', 'EntityOperationFailed', 'EntityLockGranted',
+            'CodeAwaited')) as arrived_seq
     from journal j join alive a on j.instance_id = a.instance_id and j.seq >= a.started_seq
     group by j.instance_id
 )
