@@ -18,6 +18,7 @@ from durablenb.core.registry import name_of
 from durablenb.engine import messages
 from durablenb.engine.engine import Engine
 from durablenb.engine.instance import Outcome
+from durablenb.engine.purging import purge
 from durablenb.engine.waiting import wait_for_outcome
 from durablenb.entity_client import SyncDurableEntityClient
 from durablenb.model.address import Address
@@ -482,8 +483,7 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         InstanceStateError
             If it is open.
         """
-        purge = messages.Purge((asked_instance_id(instance_id),), recursive)
-        return PurgeHistoryResult(self.engine.ask(purge).result())
+        return self._purge([asked_instance_id(instance_id)], is_recursive=recursive)
 
     def purge_instance_history_by(
         self,
@@ -495,6 +495,10 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
     ) -> PurgeHistoryResult:
         """Delete all that is kept of the ended instances that meet every condition given.
 
+        They are deleted in portions, each on disk before the next one begins, so that nobody waits long
+        beside it. If the process ends in the middle, some instances are left, and the same call again deletes
+        them. An instance that is started again meanwhile is kept.
+
         Raises
         ------
         ValueError
@@ -505,13 +509,20 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
                 "purge_instance_history_by needs a condition: without one it would delete every instance "
                 "that has ended. If that is meant, give runtime_status=['Completed', 'Failed', 'Terminated']."
             )
+        asked = statuses_of(runtime_status)
+        wanted = tuple(OrchestrationRuntimeStatus) if asked is None else asked
         query = InstanceQuery(
-            statuses=statuses_of(runtime_status),
+            statuses=tuple(status for status in wanted if status.is_terminal),
             created_from=aware(created_time_from),
             created_to=aware(created_time_to),
         )
-        ended = tuple(state.instance_id for state in self._store.states(query) if state.status.is_terminal)
-        return PurgeHistoryResult(self.engine.ask(messages.Purge(ended, recursive)).result())
+        return self._purge(self._store.ids(query), is_recursive=recursive)
+
+    def _purge(self, instance_ids: list[str], *, is_recursive: bool) -> PurgeHistoryResult:
+        refusal = self.engine.refusal()
+        if refusal is not None:
+            raise refusal
+        return PurgeHistoryResult(purge(self.engine, instance_ids, is_recursive=is_recursive))
 
     # -- over HTTP -------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from durablenb.engine.forks import Forks
 from durablenb.engine.imports import Imports
 from durablenb.engine.instance import Instance, Outcome
 from durablenb.engine.journal import Journal
+from durablenb.engine.purging import families_of
 from durablenb.engine.upgrades import Upgrades
 from durablenb.model.entities import CleanEntityStorageResult
 from durablenb.model.errors import (
@@ -188,8 +189,8 @@ class Commands:
 
     def _terminate(self, message: messages.Terminate) -> bool:
         self._imports.check(message.instance_id)
-        targets = [message.instance_id]
-        self._end(self._family(targets) if message.is_recursive else targets, message.reason)
+        one = message.instance_id
+        self._end(self._family(one) if message.is_recursive else [one], message.reason)
         return True
 
     def _end(self, instance_ids: Sequence[str], reason: str) -> None:
@@ -222,18 +223,13 @@ class Commands:
         return instance is not None
 
     def _purge(self, message: messages.Purge) -> int:
-        wanted = list(message.instance_ids)
-        self._journal.drain()
-        if message.is_recursive:
-            wanted = self._imports.apart(wanted, self._family(wanted))
-        open_ids = [one for one in wanted if one in self._lifecycle.open]
-        if len(message.instance_ids) == 1 and message.instance_ids[0] in open_ids:
+        if message.only in self._lifecycle.open:
             raise InstanceStateError(
-                f"The instance {message.instance_ids[0]!r} is open. Terminate it before you purge it."
+                f"The instance {message.only!r} is open. Terminate it before you purge it."
             )
-        query = InstanceQuery(instance_ids=tuple(set(wanted) - set(open_ids)))
-        gone = [state.instance_id for state in self._store.states(query)]
-        gone += [one for one in self._imports.among(wanted) if one not in gone]
+        self._journal.drain()
+        kept = self._lifecycle.open.keys() | self._store.restarted(message.as_of)
+        gone = [one for one in message.instance_ids if one not in kept]
         for instance_id in gone:
             self._lifecycle.ended.pop(instance_id, None)
         self._imports.forget(gone)
@@ -383,18 +379,10 @@ class Commands:
         if isinstance(last, ExecutionFailed):
             self._rewind_one(failed[event.instance_id], reason, failed)
 
-    def _family(self, instance_ids: Sequence[str]) -> list[str]:
-        """These instances, their children, and theirs; not what only once had one of their ids."""
+    def _family(self, instance_id: str) -> list[str]:
+        """The instance, its children, and theirs; not what only once had one of their ids."""
         self._journal.drain()
-        found = self._store.descendants(instance_ids)
-        states = self._store.states(InstanceQuery(instance_ids=tuple(found))) if found else []
-        children: dict[str | None, list[str]] = {}
-        for state in states:
-            children.setdefault(state.parent_instance_id, []).append(state.instance_id)
-        family = list(dict.fromkeys(instance_ids))
-        for member in family:  # it grows meanwhile
-            family.extend(one for one in children.pop(member, ()) if one not in instance_ids)
-        return family
+        return families_of([instance_id], self._store.links([instance_id]))[0][::-1]
 
     def _state(self, instance_id: str) -> InstanceState | None:
         self._journal.drain()

@@ -56,16 +56,6 @@ class Imports:
                 f"{self._known[instance_id].refusal} Give another instance_id, or purge it."
             )
 
-    def among(self, instance_ids: Sequence[str]) -> list[str]:
-        """Those that were imported."""
-        return [one for one in instance_ids if one in self._known]
-
-    def apart(self, instance_ids: Sequence[str], family: Sequence[str]) -> list[str]:
-        """Of a family those that go with these: what was imported isn't the child of what was not."""
-        if self.among(instance_ids):
-            return list(family)
-        return [one for one in family if one not in self._known]
-
     def forget(self, instance_ids: Sequence[str]) -> None:
         """They are purged."""
         for instance_id in instance_ids:

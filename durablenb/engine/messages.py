@@ -120,10 +120,15 @@ class Upgrade:
 
 @dataclass(slots=True, eq=False, repr=False)
 class Purge:
-    """Delete ended instances; answered with the number deleted."""
+    """Delete these instances, but for those that are open, or have begun anew since; answered with how many.
+
+    `only`: the one that was asked for, if it was one alone: it must not be open. `as_of`: the last place in
+    the journal before they were looked up.
+    """
 
     instance_ids: Sequence[str]
-    is_recursive: bool
+    only: str | None
+    as_of: int
     reply: Reply = field(default_factory=Promise)
 
 

@@ -213,6 +213,21 @@ class Store(Protocol):
         """The states of the instances that the query is about."""
         ...
 
+    def ids(self, query: InstanceQuery) -> list[str]:
+        """The ids of the instances that the query is about."""
+        ...
+
+    def restarted(self, after: int) -> set[str]:
+        """The instances of which an execution began after a place in the journal."""
+        ...
+
+    def links(self, instance_ids: Iterable[str]) -> list[tuple[str, str]]:
+        """All sub-orchestrations of these instances, their own ones too, each with its parent.
+
+        By the execution that was begun last: an instance that only once was a child is none.
+        """
+        ...
+
     def descendants(self, instance_ids: Iterable[str]) -> list[str]:
         """All sub-orchestrations of these instances, their own ones too, parents first."""
         ...

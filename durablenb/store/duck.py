@@ -297,6 +297,18 @@ class DuckStore:
         """The states of the instances that the query is about."""
         return states_of(self.query, query)
 
+    def ids(self, query: InstanceQuery) -> list[str]:
+        """The ids of the instances that the query is about."""
+        return [one for (one,) in self.query(*statements.ids_of(query))]
+
+    def restarted(self, after: int) -> set[str]:
+        """The instances of which an execution began after a place in the journal."""
+        return {one for (one,) in self.query(statements.RESTARTED, [after])}
+
+    def links(self, instance_ids: Iterable[str]) -> list[tuple[str, str]]:
+        """All sub-orchestrations of these instances, their own ones too, each with its parent."""
+        return [(one, parent) for one, parent in self.query(statements.LINKS, [list(instance_ids)])]
+
     def descendants(self, instance_ids: Iterable[str]) -> list[str]:
         """All sub-orchestrations of these instances, their own ones too, parents first."""
         rows = self._ask(statements.DESCENDANTS, [list(instance_ids)])

@@ -239,6 +239,30 @@ class MemoryStore:
         end = None if query.limit is None else query.offset + query.limit
         return states[query.offset : end]
 
+    def ids(self, query: InstanceQuery) -> list[str]:
+        """The ids of the instances that the query is about."""
+        return [state.instance_id for state in self.states(query)]
+
+    def restarted(self, after: int) -> set[str]:
+        """The instances of which an execution began after a place in the journal."""
+        begun = (one for one in self.journal if one.seq > after and isinstance(one.event, ExecutionStarted))
+        return {one.instance_id for one in begun}
+
+    def links(self, instance_ids: Iterable[str]) -> list[tuple[str, str]]:
+        """All sub-orchestrations of these instances, their own ones too, each with its parent."""
+        parents: dict[str, str | None] = {}
+        for record in self.journal:
+            if isinstance(record.event, ExecutionStarted):
+                link = record.event.parent
+                parents[record.instance_id] = None if link is None else link.instance_id
+        found: dict[str, str] = {}
+        members = set(instance_ids)
+        while members:
+            below = {one: parent for one, parent in parents.items() if parent in members and one not in found}
+            found.update(below)
+            members = set(below)
+        return sorted(found.items())
+
     def descendants(self, instance_ids: Iterable[str]) -> list[str]:
         """All sub-orchestrations of these instances, their own ones too, parents first."""
         found: list[str] = []

@@ -155,6 +155,26 @@ where list_contains(?, instance_id) and event_type = 'ExecutionStarted'
     and list_contains(?, try_cast(attributes as json) -> 'parent' ->> 'instance_id')
 """
 
+# By the execution that was begun last: what only once had the id of a child is none.
+LINKS = """
+with recursive starts as (
+    select instance_id, arg_max(coalesce(attributes, ''), seq) as attributes
+    from journal where event_type = 'ExecutionStarted' group by instance_id
+),
+links as materialized (
+    select instance_id, try_cast(attributes as json) -> 'parent' ->> 'instance_id' as parent
+    from starts where contains(attributes, '"parent"')
+),
+family(instance_id, parent) as (
+    select unnest(?::varchar[]), null::varchar
+    union
+    select l.instance_id, l.parent from links l join family f on l.parent = f.instance_id
+)
+select instance_id, parent from family where parent is not null order by instance_id
+"""
+
+RESTARTED = "select distinct instance_id from journal where seq > ? and event_type = 'ExecutionStarted'"
+
 # Where the payloads stand, not the payloads: folding those takes several times their size in memory.
 _STATE = """
 select instance_id, execution_id, name, status, created_time, last_updated_time, attributes,
@@ -166,7 +186,16 @@ PAYLOADS = "select seq, payload from journal where seq in (select unnest(?::bigi
 
 
 def states_of(query: InstanceQuery) -> tuple[str, list[object]]:
-    """The statement and its parameters for a query."""
+    """The statement and its parameters for the states that a query is about."""
+    return _asked(_STATE, query)
+
+
+def ids_of(query: InstanceQuery) -> tuple[str, list[object]]:
+    """The statement and its parameters for the ids of the instances that a query is about."""
+    return _asked("select instance_id from instance_states", query)
+
+
+def _asked(select: str, query: InstanceQuery) -> tuple[str, list[object]]:
     conditions: list[str] = []
     parameters: list[object] = []
 
@@ -190,7 +219,7 @@ def states_of(query: InstanceQuery) -> tuple[str, list[object]]:
         add("created_time <= ?", _utc(query.created_to))
     where = f"where {' and '.join(conditions)}" if conditions else ""
     parameters.extend([query.limit if query.limit is not None else 1 << 62, query.offset])
-    return f"{_STATE} {where} order by created_time, instance_id limit ? offset ?", parameters
+    return f"{select} {where} order by created_time, instance_id limit ? offset ?", parameters
 
 
 def entities_of(name: str | None, since: datetime | None) -> tuple[str, list[object]]:

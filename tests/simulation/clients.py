@@ -10,6 +10,7 @@ from typing import Any
 from durablenb.engine import messages
 from durablenb.engine.clocks import VirtualClock
 from durablenb.engine.instance import Outcome
+from durablenb.engine.purging import PurgePlan
 from durablenb.model import events as ev
 from durablenb.model.errors import DurableError
 from durablenb.model.ids import IfExists
@@ -197,7 +198,10 @@ class Clients:
     def _purge(self) -> messages.ClientMessage:
         ended = [life.instance_id for life in self._audit.current.values() if not life.is_open]
         chosen = self._random.choice(ended) if ended and self._random.random() < 0.7 else self._known_id()
-        return messages.Purge((chosen,), self._random.random() < 0.5)
+        plan = PurgePlan(self._disk.store, [chosen], is_recursive=self._random.random() < 0.5)
+        message = plan.take(1_000)
+        assert message is not None
+        return message
 
     def _signal(self) -> messages.ClientMessage:
         given = self._random.choice((0, 1, 2))
@@ -226,7 +230,7 @@ class Clients:
             if answer is not None:
                 answer.add_done_callback(lambda done: self._ended(message.instance_id, done))
         elif isinstance(message, messages.Purge):
-            is_there = message.instance_ids[0] in self._audit.current
+            is_there = message.only in self._audit.current
             self._audit.check(answer == 0 or not is_there, "I1", "purged, and still there", message)
         elif isinstance(message, messages.Signal):
             self._check_enqueued(message)

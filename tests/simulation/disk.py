@@ -183,6 +183,15 @@ class Disk:
     def states(self, query: InstanceQuery) -> list[InstanceState]:
         return self._readable().states(query)
 
+    def ids(self, query: InstanceQuery) -> list[str]:
+        return self._readable().ids(query)
+
+    def restarted(self, after: int) -> set[str]:
+        return self._readable().restarted(after)
+
+    def links(self, instance_ids: Iterable[str]) -> list[tuple[str, str]]:
+        return self._readable().links(instance_ids)
+
     def descendants(self, instance_ids: Iterable[str]) -> list[str]:
         return self._readable().descendants(instance_ids)
 

@@ -19,7 +19,7 @@ def client(world: Simulation) -> str:
     message = world.clients.request()
     asked = world.ask(message)
     if isinstance(message, messages.Purge) and world.random.random() < 0.5:
-        asked += "; " + world.ask(world.clients.starts(message.instance_ids[0]))
+        asked += "; " + world.ask(world.clients.starts(message.only))
     return asked
 
 

@@ -25,7 +25,6 @@ from durablenb.engine.messages import answer
 from durablenb.engine.timers import Deadline, Timers
 from durablenb.engine.work import EntityWork
 from durablenb.model import events as ev
-from durablenb.ports.store import InstanceQuery
 from tests.simulation import entity_mutants  # noqa: F401 - it plants those of entities
 from tests.simulation.planting import MUTANTS, planted
 
@@ -255,11 +254,11 @@ def an_open_instance_is_purged(original, commands, message):
 
 
 @planted(Commands, "_family")
-def terminate_leaves_the_grandchildren(original, commands, instance_ids):
-    family = original(commands, instance_ids)
-    states = commands._store.states(InstanceQuery(instance_ids=tuple(family)))
-    children = {state.instance_id for state in states if state.parent_instance_id in instance_ids}
-    return [one for one in family if one in instance_ids or one in children]
+def terminate_leaves_the_grandchildren(original, commands, instance_id):
+    family = original(commands, instance_id)
+    links = commands._store.links([instance_id])
+    children = {child for child, parent in links if parent == instance_id}
+    return [one for one in family if one == instance_id or one in children]
 
 
 @planted(Commands, "_start")

@@ -179,10 +179,12 @@ class Agreement(RuleBasedStateMachine):
     @rule(query=queries)
     def states(self, query):
         self.both(lambda store: store.states(query))
+        self.both(lambda store: store.ids(query))
 
     @rule(instance_ids=_some_ids)
     def families(self, instance_ids):
         self.both(lambda store: store.descendants(instance_ids))
+        self.both(lambda store: store.links(instance_ids))
 
     @rule(instance_ids=_some_ids)
     def histories(self, instance_ids):
@@ -192,7 +194,8 @@ class Agreement(RuleBasedStateMachine):
 
     @invariant()
     def nothing_differs(self):
-        self.both(lambda store: store.last_seq())
+        last = self.both(lambda store: store.last_seq())
+        self.both(lambda store: store.restarted(last // 2))
         self.both(lambda store: store.open_instances())
         for state in self.both(lambda store: store.states(InstanceQuery())):
             pairs = [(r.execution_id, r.event) for r in self.duck.records(state.instance_id)]

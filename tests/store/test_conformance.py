@@ -159,6 +159,36 @@ def test_descendants_are_found_through_all_levels_parents_first(store, scribe):
     assert store.descendants(["c"]) == []
 
 
+def test_links_are_by_the_execution_that_was_begun_last(store, scribe):
+    scribe.start("root")
+    for child in ("b", "c"):
+        scribe.start_child("root", child)
+    scribe.start_child("b", "a grandchild")
+    scribe.add("c", ExecutionCompleted)
+    scribe.start("c")
+    store.append(scribe.take())
+    assert store.links(["root"]) == [("a grandchild", "b"), ("b", "root")]
+    assert store.links(iter(["b", "root"])) == store.links(["root"])
+    assert store.links([]) == store.links(["c"]) == []
+    scribe.add("root", ExecutionCompleted)
+    scribe.start_child("a grandchild", "root")
+    store.append(scribe.take())
+    assert store.links(["b"]) == [("a grandchild", "b"), ("b", "root"), ("root", "a grandchild")]
+
+
+def test_restarted_are_those_of_which_an_execution_began_after_a_place(store, scribe):
+    scribe.start("a")
+    scribe.start("b")
+    scribe.add("a", ExecutionCompleted)
+    store.append(scribe.take())
+    assert store.restarted(0) == {"a", "b"}
+    assert store.restarted(1) == {"b"}
+    assert store.restarted(2) == set()
+    scribe.start("a")
+    store.append(scribe.take())
+    assert store.restarted(2) == {"a"}
+
+
 def test_looking_for_descendants_ends_where_a_family_goes_in_circles(store, scribe):
     scribe.start("a")
     scribe.start_child("a", "b")
