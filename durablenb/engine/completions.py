@@ -83,7 +83,7 @@ class Completions:
         return settle
 
     def reset(self, opened: Mapping[str, Code], why: Callable[[], Exception]) -> None:
-        """Just these instances are open, as before: who waits for one of them waits on, others are refused."""
+        """Just these instances are open, as before: who waits for one waits on, others are refused."""
         with self._lock:
             self._open = dict(opened)
             self._recovered = set(opened)

@@ -8,7 +8,9 @@ time.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import field
 from functools import cache, partial
 from typing import Any
@@ -132,8 +134,9 @@ class Machine:
         )
         self.lifecycle.imported.update((one.instance_id, one) for one in store.imports())
         crashes = store.crashes()
-        for found in store.open_instances():
-            self._adopt(found, crashes.get(found.instance_id, 0))
+        with _uncollected():
+            for found in store.open_instances():
+                self._adopt(found, crashes.get(found.instance_id, 0))
         for entity in store.open_entities():
             self.entities.adopt(entity)
         self.entities.release_orphans()
@@ -379,6 +382,18 @@ class Machine:
 
 def _not_begun() -> DurableError:
     return InstanceStateError("The instance was not begun after all: the hub began again with its journal.")
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """While many objects are made that all stay: the collector would look at all of them, again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _poisonous(instance: Instance, crashes: int) -> DurableError:

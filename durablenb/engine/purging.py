@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 from durablenb.engine import locks
 from durablenb.engine.messages import Purge
-from durablenb.ports.store import Store
+from durablenb.ports.store import InstanceQuery, Store
 
 if TYPE_CHECKING:
     from durablenb.engine.engine import Engine
 
-AT_FIRST = 500
-AT_LEAST = 100
+AT_FIRST = 1_000
+AT_LEAST = 500
 AT_MOST = 20_000
 """Instances of a portion."""
 
@@ -35,7 +35,7 @@ def purge(engine: Engine, instance_ids: Sequence[str], *, is_recursive: bool) ->
     engine
         Whose instances they are.
     instance_ids
-        Which ones. If it is one alone, it must have ended.
+        Which ones, all of which there are. One alone need not be there; if it is, it must have ended.
     is_recursive
         Whether their sub-orchestrations go with them, and theirs.
 
@@ -71,12 +71,9 @@ class PurgePlan:
         self._as_of = store.last_seq()
         self._only = instance_ids[0] if len(instance_ids) == 1 else None
         imported = {one.instance_id for one in store.imports()}
-        there, _ = store.taken(instance_ids, ())
-        wanted = [
-            one
-            for one in dict.fromkeys(instance_ids)
-            if one in there and (one in imported or not one.startswith("@"))  # else it is an entity
-        ]
+        wanted = list(dict.fromkeys(instance_ids))
+        if self._only is not None and not _is_there(store, self._only, imported):
+            wanted = []
         links = store.links(wanted) if is_recursive else []
         self._families = families_of(wanted, [link for link in links if _are_kin(*link, imported)])
         self._families.reverse()  # it is taken from the end
@@ -126,6 +123,11 @@ def families_of(wanted: Sequence[str], links: Sequence[tuple[str, str]]) -> list
                     family.append(child)
         families.append(family[::-1])
     return families
+
+
+def _is_there(store: Store, instance_id: str, imported: set[str]) -> bool:
+    """Whether there is such an instance; an entity of the hub's own is none."""
+    return instance_id in imported or bool(store.ids(InstanceQuery(instance_ids=(instance_id,))))
 
 
 def _are_kin(child: str, parent: str, imported: set[str]) -> bool:

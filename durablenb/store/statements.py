@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from durablenb.model.status import OrchestrationRuntimeStatus as Status
 from durablenb.ports.store import InstanceQuery
 from durablenb.store.wire import COLUMNS
 
@@ -183,6 +184,57 @@ from instance_states
 """
 
 PAYLOADS = "select seq, payload from journal where seq in (select unnest(?::bigint[]))"
+
+
+_FIRST_STARTS = """
+select instance_id, timestamp from journal
+where event_type = 'ExecutionStarted' and (
+    attributes is null or not contains(attributes, '"generation"')
+    or coalesce(try_cast(attributes as json) ->> 'generation', '0') = '0'
+)
+"""
+
+_HAVE_EVENT = "instance_id in (select instance_id from journal where list_contains(?, event_type))"
+_ARE_OPEN = """instance_id in (
+    select instance_id from journal
+    where event_type in ('ExecutionStarted', 'ExecutionCompleted', 'ExecutionFailed', 'ExecutionTerminated')
+    group by instance_id
+    having max(2 * seq + cast(event_type = 'ExecutionStarted' as bigint)) & 1 = 1
+)"""
+
+_EVENT_OF = {
+    Status.Completed: "ExecutionCompleted",
+    Status.Failed: "ExecutionFailed",
+    Status.Terminated: "ExecutionTerminated",
+    Status.Suspended: "ExecutionSuspended",
+}
+"""What has happened to every instance of a status."""
+
+
+def first_starts(query: InstanceQuery, count: int, *, narrows: bool) -> tuple[str, list[object]]:
+    """The statement and its parameters for the oldest starts of instances that may meet the conditions.
+
+    An instance was created when it was started last, so it stands at its place among these, and perhaps at
+    places before that. `narrows`: those are left out whose status can't be a wanted one, which takes longer.
+    """
+    conditions, parameters = [_FIRST_STARTS], list[object]()
+    for condition, value in (
+        ("starts_with(instance_id, ?)", query.prefix),
+        ("name = ?", query.name),
+        ("timestamp >= ?", None if query.created_from is None else _utc(query.created_from)),
+        ("timestamp <= ?", None if query.created_to is None else _utc(query.created_to)),
+    ):
+        if value is not None:
+            conditions.append(condition)
+            parameters.append(value)
+    statuses = set(query.statuses or ()) if narrows else set()
+    if statuses and statuses <= _EVENT_OF.keys():
+        conditions.append(_HAVE_EVENT)
+        parameters.append([_EVENT_OF[status] for status in statuses])
+    elif statuses and not any(status.is_terminal for status in statuses):
+        conditions.append(_ARE_OPEN)
+    parameters.append(count)
+    return f"{' and '.join(conditions)} order by timestamp, instance_id limit ?", parameters
 
 
 def states_of(query: InstanceQuery) -> tuple[str, list[object]]:

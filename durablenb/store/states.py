@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC
 from typing import Any
 
@@ -12,17 +13,50 @@ from durablenb.ports.store import InstanceQuery
 from durablenb.store import statements
 from durablenb.store.wire import read_attributes
 
+_ID, _CREATED = 0, 4
+"""Columns of a state."""
+
 Ask = Callable[[str, Sequence[object]], list[tuple[Any, ...]]]
 """Answers a statement with its parameters."""
 
 
+FEW = 64
+MANY = 4_096
+"""Starts that are looked at for a page."""
+
+
 def states_of(ask: Ask, query: InstanceQuery) -> list[InstanceState]:
     """The states of the instances that the query is about."""
-    sql, parameters = statements.states_of(query)
-    rows = ask(sql, parameters)
+    rows = _page(ask, query)
+    if rows is None:
+        rows = ask(*statements.states_of(query))
     wanted = [seq for row in rows for seq in row[-3:] if seq is not None]
     payloads: dict[int, str] = dict(ask(statements.PAYLOADS, [wanted])) if wanted else {}
     return [_state(row, payloads) for row in rows]
+
+
+def _page(ask: Ask, query: InstanceQuery) -> list[tuple[Any, ...]] | None:
+    """The rows of a short list, without folding all instances; None where that can't be told so.
+
+    The oldest starts tell which instances may be in it; only these are folded. Some may not meet all
+    conditions, or have been started again later: then more starts are looked at, of fewer instances.
+    """
+    if query.limit is None or query.instance_ids is not None:
+        return None
+    end = query.offset + query.limit
+    count = first = max(FEW, end + end // 4)
+    while count <= MANY:
+        starts = ask(*statements.first_starts(query, count, narrows=count > first))
+        ids = tuple({instance_id for instance_id, _ in starts})
+        of_these = replace(query, instance_ids=ids, limit=None, offset=0)
+        rows = ask(*statements.states_of(of_these)) if ids else []
+        if len(starts) == count:  # there may be others behind the last one
+            last_id, last_time = starts[-1]
+            rows = [row for row in rows if (row[_CREATED], row[_ID]) <= (last_time, last_id)]
+        if len(starts) < count or len(rows) >= end:
+            return rows[query.offset : end]
+        count *= 8
+    return None
 
 
 def _state(row: tuple[Any, ...], payloads: dict[int, str]) -> InstanceState:

@@ -76,7 +76,7 @@ def test_a_portion_has_whole_families_and_one_that_is_larger_goes_from_below(hub
 
 def test_who_is_asked_for_beside_its_parent_goes_with_it_once(hub):
     hub.run(top, instance_id="a")
-    (family,) = portions(plan_of(hub, "a-0", "a", "a-0-1", "a", "nobody"), 100)
+    (family,) = portions(plan_of(hub, "a-0", "a", "a-0-1", "a"), 100)
     assert family[-1] == "a"
     assert sorted(family) == sorted(ids(hub))
 

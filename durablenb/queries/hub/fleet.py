@@ -4,14 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import duckdb
 
 _COUNTS = "select name, status, count(*) from instance_states group by all order by all"
 _LATEST = """
 select instance_id, name, status, created_time, last_updated_time from instance_states
-order by last_updated_time desc, created_time desc, instance_id limit ?
+where {condition} order by last_updated_time desc, created_time desc, instance_id limit ?
 """
+_UPDATES = """
+select instance_id, timestamp from journal
+where event_type in (
+    'ExecutionStarted', 'OrchestratorStarted', 'ExecutionCompleted', 'ExecutionFailed', 'ExecutionTerminated',
+    'CustomStatusSet', 'ExecutionRewound', 'ExecutionResumed', 'ExecutionSuspended'
+)
+order by timestamp desc limit ?
+"""
+"""What the view takes for the last update of an instance."""
+
+_FEW = 128
+_MANY = 8_192
+"""Updates that are looked at for those instances that were last heard of."""
 _ENTITIES = """
 select name, count(*) filter (entity_exists), cast(sum(operations - failures) as bigint),
        cast(sum(failures) as bigint), cast(sum(queue_length) as bigint), count(locked_by)
@@ -80,13 +94,27 @@ def fleet_of(connection: duckdb.DuckDBPyConnection, latest: int = 10) -> Fleet:
     counts: dict[str, dict[str, int]] = {}
     for name, status, count in connection.execute(_COUNTS).fetchall():
         counts.setdefault(name, {})[status] = count
-    rows = connection.execute(_LATEST, [latest]).fetchall()
+    rows = _latest(connection, latest)
     seen = (
         Seen(instance_id, name, status, created.replace(tzinfo=UTC), updated.replace(tzinfo=UTC))
         for instance_id, name, status, created, updated in rows
     )
     entities = connection.execute(_ENTITIES).fetchall() if has_entities(connection) else []
     return Fleet(counts, tuple(seen), tuple(EntityCounts(*row) for row in entities))
+
+
+def _latest(connection: duckdb.DuckDBPyConnection, count: int) -> list[tuple[Any, ...]]:
+    """The rows of those instances that were last heard of; only these are folded, where that can be."""
+    looked_at = _FEW
+    while looked_at <= _MANY:
+        updates = connection.execute(_UPDATES, [looked_at]).fetchall()
+        is_all = len(updates) < looked_at
+        ids = {one for one, moment in updates if is_all or moment > updates[-1][1]}
+        if is_all or len(ids) >= count:
+            sql = _LATEST.format(condition="list_contains(?, instance_id)")
+            return connection.execute(sql, [list(ids), count]).fetchall()
+        looked_at *= 8
+    return connection.execute(_LATEST.format(condition="true"), [count]).fetchall()
 
 
 def has_entities(connection: duckdb.DuckDBPyConnection) -> bool:
