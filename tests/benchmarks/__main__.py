@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.benchmarks import opening, querying, running, serving, writing
+from tests.benchmarks import growth, opening, querying, running, serving, writing
 
 WORKLOADS = {
     workload.__name__: workload
@@ -27,6 +27,9 @@ WORKLOADS = {
         querying.ten_million_events,
         serving.two_hundred_clients,
         writing.big_values,
+        growth.beside_open_ones,
+        growth.purging,
+        growth.listing,
     )
 }
 
@@ -34,7 +37,11 @@ WORKLOADS = {
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("workloads", nargs="*", help=f"which of: {', '.join(WORKLOADS)}")
-    asked = parser.parse_args().workloads
+    parser.add_argument("--full", action="store_true", help="growth up to 100,000 instances, not 10,000")
+    options = parser.parse_args()
+    asked = options.workloads
+    if options.full:
+        growth.sizes = growth.FULL
     for name in asked:
         if name not in WORKLOADS:
             sys.exit(f"There is no workload {name!r}; there are: {', '.join(WORKLOADS)}.")

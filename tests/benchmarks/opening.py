@@ -54,7 +54,7 @@ def imports(folder: Path) -> Iterator[dict[str, Any]]:
     for _ in range(9):
         for name, seconds in taken.items():
             code = f"import time; t = time.perf_counter(); import {name}; print(time.perf_counter() - t)"
-            seconds.append(float(_python(folder, "-c", code).stdout))
+            seconds.append(float(python(folder, "-c", code).stdout))
     ours, theirs = (statistics.median(taken[name]) for name in ("durablenb", "duckdb"))
     yield {"n": 9, "seconds": ours, "bare_seconds": theirs, "ratio": ours / theirs}
 
@@ -67,7 +67,7 @@ def going_on_after_a_kill(folder: Path) -> Iterator[dict[str, Any]]:
     for attempt in range(5):
         path = folder / f"killed-{attempt}.duckdb"
         _kill_at(script, path, 500)
-        line = _python(folder, str(script), str(path)).stdout.splitlines()[0].split()
+        line = python(folder, str(script), str(path)).stdout.splitlines()[0].split()
         above.append(float(line[2]) - float(line[3]))
     yield {"n": 1_000, "seconds": statistics.median(above), "is": "above `import durablenb`"}
 
@@ -184,7 +184,7 @@ def _kill_at(script: Path, path: Path, activity: int) -> None:
         os.kill(worker.pid, signal.SIGKILL)
 
 
-def _python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *arguments],
         capture_output=True,
