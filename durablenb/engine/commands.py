@@ -154,7 +154,7 @@ class Commands:
                     "dedupe_statuses says not to start it again."
                 )
         if is_open:
-            self._end(self._family([message.instance_id]), REPLACED)
+            self._end(self._family(message.instance_id), REPLACED)
         self._lifecycle.begin(
             message.instance_id,
             message.name,
