@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
-from durablenb.checks import waiting
+from durablenb.checks import rounds, waiting
 from durablenb.checks.expressions import Expressions
 from durablenb.checks.values import SetOf, Value, merged
 
@@ -63,6 +63,7 @@ class Flow(Expressions):
         is_orderless = isinstance(value, SetOf) and waiting.minds_no_order(self, node)
         self.went_through(node.iter, value, is_orderless=is_orderless)
         waiting.check_endless(self, node, value)
+        rounds.check_rounds(self, node)
         self._loop(node)
         return False
 
@@ -73,6 +74,7 @@ class Flow(Expressions):
         if isinstance(node.test, ast.Constant) and not node.test.value:
             return False
         waiting.check_endless(self, node, None)
+        rounds.check_rounds(self, node)
         self._loop(node)
         return isinstance(node.test, ast.Constant) and not waiting.is_left(node)
 

@@ -123,6 +123,12 @@ RULES: dict[str, Rule] = {
         "An activity is called with one argument, or with none if it takes none.",
         "Give it one parameter; hand over a list or a dict.",
     ),
+    "DNB406": Rule(
+        "a wait that is made anew in each round",
+        "Where another task wins, the wait stays, one more in each round. Here a later wait gets the event; "
+        "in Azure's library 2.x and in .NET the oldest one gets it, and the code never sees it.",
+        "Make the wait once, before the loop: a task may be in several task_any.",
+    ),
     "DNB407": Rule(
         "an event's data, text or value",
         "Azure's Python client (1.x) sends an event's data as JSON text; all others send the value.",

@@ -365,15 +365,18 @@ class DurableOrchestrationContext:
     def wait_for_external_event(self, name: str, expected_type: Any = None) -> ExternalEventTask[Any]:
         """A task for the next external event of that name.
 
-        Names are compared without case. Events wait for a waiter if they come first; of several
-        waiters the first one asked gets the first event. `cancel()` on the task gives up waiting.
+        Names are compared without case. Events are kept until a wait takes them. Of several waits the one
+        made first gets the first event; one that was in a `task_any` which another task won comes last: it
+        gets an event only if the code looks at it or waits for it again. `cancel()` on the task gives up
+        waiting.
         """
         task_id = self._execution.new_task_id()
         self._execution.request(actions.SubscribeEvent(task_id, checked_event_name(name)))
+        mailbox = self._execution.mailbox
         task: ExternalEventTask[Any] = ExternalEventTask(
-            task_id, self._decoder(expected_type), self._cancel_wait, name
+            task_id, self._decoder(expected_type), self._cancel_wait, name, mailbox.look
         )
-        self._execution.mailbox.subscribe(task)
+        mailbox.subscribe(task)
         return task
 
     def task_all(self, activities: Iterable[TaskBase[Any]]) -> WhenAllTask[Any]:
@@ -391,7 +394,7 @@ class DurableOrchestrationContext:
         tasks = _tasks(activities, "task_any")
         if not tasks:
             raise ValueError("task_any needs at least one task; of none, none completes.")
-        return WhenAnyTask(tasks)
+        return WhenAnyTask(tasks, self._execution.mailbox.decided)
 
     def to_be_continued(self) -> ToBeContinued:
         """What ``yield ...`` is in an ``async def``: ``await context.to_be_continued()``.

@@ -27,6 +27,7 @@ from durablenb.core.tasks import AtomicTask, EntityTask, Parent, SubOrchestratio
 from durablenb.model import actions
 from durablenb.model.errors import TypeNotRegisteredError
 from durablenb.model.events import (
+    LEAVES_LOSERS,
     CodeAwaited,
     CustomStatusSet,
     EntityLockGranted,
@@ -91,7 +92,7 @@ class Execution(Parent):
         self.name_of = name_of
         self.history: list[Event] = []
         self.ledger = Ledger(_code_of(function), max_actions)
-        self.mailbox = Mailbox()
+        self.mailbox = Mailbox(self.request)
         self.tasks: dict[int, AtomicTask[Any]] = {}
         self.started: ExecutionStarted | None = None
         self.now = datetime.fromtimestamp(0, UTC)
@@ -142,6 +143,7 @@ class Execution(Parent):
             self.custom_status = event.status
         elif isinstance(event, ExecutionStarted):
             self.started = event
+            self.mailbox.leaves_losers = event.rules >= LEAVES_LOSERS
             self.now = max(self.now, event.scheduled_start_time or event.timestamp)
             self._can_go_on = True
 
@@ -380,9 +382,13 @@ class Execution(Parent):
                 task = None
                 continue
             task = self._checked_task(yielded)
-            if self.ledger.is_at_pause and not task.is_completed:
+            if self.ledger.is_replaying:
+                self.ledger.follow(self.line)
+            self.mailbox.awaits(task)
+            if self.ledger.is_at_pause and not task._is_settled:
                 self._pass()
-            if not task.is_completed:
+            if not task._is_settled:
+                self.mailbox.leave()
                 self._awaited = task
                 task._watch(self)
                 return

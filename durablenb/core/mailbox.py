@@ -1,50 +1,107 @@
-"""External events of one execution: first in, first out; names compared without case; each delivered once."""
+"""External events of one execution: first in, first out; names compared without case; each delivered once.
+
+An event goes to the wait that was made first of those that are still of interest. A wait that was in a
+``task_any`` which another task won is *left*: it gets an event only if the code looks at it or waits for it
+again. So code that waits anew in each round of a loop gets the event in the round in which it comes.
+"""
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import deque
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from durablenb.core.tasks import ExternalEventTask
+from durablenb.core.tasks import CompoundTask, ExternalEventTask, TaskBase, TaskState, WhenAnyTask
+from durablenb.model.actions import Action, SubscribeEvent, UnsubscribeEvent
 from durablenb.model.events import EventRaised
+
+Wait = ExternalEventTask[Any]
 
 
 class Mailbox:
-    """Events that wait for a waiter, and waiters that wait for an event."""
+    """Events that wait for a waiter, and waiters that wait for an event.
 
-    def __init__(self) -> None:
-        self._waiters: dict[str, deque[ExternalEventTask[Any]]] = {}
+    Parameters
+    ----------
+    request
+        Asks for something; called while the orchestrator's code runs.
+    """
+
+    def __init__(self, request: Callable[[Action], None]) -> None:
+        self._request = request
+        self._waiters: dict[str, list[Wait]] = {}
+        self._left: dict[str, list[Wait]] = {}
         self._buffered: dict[str, deque[EventRaised]] = {}
-        self._taken: list[ExternalEventTask[Any]] = []
+        self._taken: list[Wait] = []
         self._sweep_at = 64
+        self._decided: list[WhenAnyTask] = []
+        self._awaited: TaskBase[Any] | None = None
+        self.leaves_losers = False
+        """Whether waits can be left; in executions that began before that was so, the first one gets it."""
 
     def deliver(self, event: EventRaised) -> None:
-        """Gives the event to who has waited longest, or keeps it."""
-        waiters = self._waiters.get(event.name.casefold())
-        if waiters:
-            self._hand_over(event, waiters.popleft())
-        else:
-            self._buffered.setdefault(event.name.casefold(), deque()).append(event)
+        """Gives the event to the wait that comes first, or keeps it."""
+        key = event.name.casefold()
+        insort(self._buffered.setdefault(key, deque()), event, key=_place)
+        self._serve(key)
 
-    def subscribe(self, task: ExternalEventTask[Any]) -> None:
-        """A new waiter: it gets the oldest event kept, or waits."""
-        kept = self._buffered.get(task.name.casefold())
-        if kept:
-            self._hand_over(kept.popleft(), task)
-        else:
-            self._waiters.setdefault(task.name.casefold(), deque()).append(task)
+    def subscribe(self, task: Wait) -> None:
+        """A new waiter: it gets the oldest event kept, or waits.
 
-    def unsubscribe(self, task: ExternalEventTask[Any]) -> None:
+        Where waits of that name have lost, the code may be about to wait for these again, and they would come
+        first: what is kept is handed over when the code waits, or looks.
+        """
+        key = task.name.casefold()
+        others = self._waiters.setdefault(key, [])
+        others.append(task)
+        if len(others) == 1 and not self._left.get(key):
+            self._serve(key)
+
+    def unsubscribe(self, task: Wait) -> None:
         """A waiter gives up; an event that it has but did not look at goes to the next one."""
         if task._event is None:
-            self._waiters[task.name.casefold()].remove(task)
+            key = task.name.casefold()
+            (self._left if task._is_left else self._waiters)[key].remove(task)
             return
         self._taken.remove(task)
-        event = task._give_back()
-        self.deliver(event)
-        kept = self._buffered.get(event.name.casefold())
-        if kept and kept[-1] is event:
-            self._buffered[event.name.casefold()] = deque(sorted(kept, key=_place))
+        self.deliver(task._give_back())
+
+    def look(self, task: Wait) -> None:
+        """The code looks at the wait: what is kept is handed over, also to those that were left."""
+        key = task.name.casefold()
+        if task._is_canceled or not self._buffered.get(key):
+            return
+        self._serve(key)
+        for one in sorted([*self._waiters.get(key, ()), *self._left.get(key, ())], key=_number):
+            if not self._buffered[key]:
+                return
+            self._take_up(one)
+            self._hand_over(self._buffered[key].popleft(), one)
+
+    def decided(self, task: WhenAnyTask) -> None:
+        """Notes that one of these has won: the others are of no interest any more."""
+        if self.leaves_losers:
+            self._decided.append(task)
+
+    def awaits(self, task: TaskBase[Any]) -> None:
+        """The code waits for this now: what is in it is of interest again."""
+        if not self.leaves_losers:
+            return
+        self._awaited = task
+        for one in _waits_in(task) if self._left else ():
+            self._take_up(one)
+        for key in self._buffered:
+            self._serve(key)
+
+    def leave(self) -> None:
+        """The code waits, and time passes: waits that have lost are left."""
+        decided, self._decided = self._decided, []
+        for won in decided:
+            for one in _waits_in(won):
+                if _is_open(one) and not self._is_wanted(one):
+                    self._request(UnsubscribeEvent(_number(one), is_left=True))
+                    self._move(one, self._waiters, self._left)
 
     def unprocessed(self) -> list[EventRaised]:
         """Events that the orchestrator has not seen, in the order in which they were raised."""
@@ -53,13 +110,75 @@ class Mailbox:
             unseen.extend(kept)
         return sorted(unseen, key=_place)
 
-    def _hand_over(self, event: EventRaised, task: ExternalEventTask[Any]) -> None:
+    # -- inside ----------------------------------------------------------------------------------
+
+    def _serve(self, key: str) -> None:
+        """Hands what is kept to the waits that are of interest."""
+        kept = self._buffered.get(key)
+        while kept:
+            task = self._first(key)
+            if task is None:
+                return
+            self._hand_over(kept.popleft(), task)
+
+    def _first(self, key: str) -> Wait | None:
+        waiters = self._waiters.get(key, ())
+        return next((one for one in waiters if not self.leaves_losers or self._is_wanted(one)), None)
+
+    def _is_wanted(self, task: TaskBase[Any]) -> bool:
+        """Whether something may still come of it: the code waits for it, or has not used it yet."""
+        above = [task]
+        while above:
+            one = above.pop()
+            if not one._parents or one is self._awaited:
+                return True
+            for parent in one._parents:
+                if not isinstance(parent, TaskBase):
+                    return True
+                if parent._state is TaskState.RUNNING:
+                    above.append(parent)  # the last one, which is looked at first, was made last
+        return False
+
+    def _take_up(self, task: Wait) -> None:
+        if task._is_left:
+            self._request(SubscribeEvent(_number(task), task.name))
+            self._move(task, self._left, self._waiters)
+
+    def _move(self, task: Wait, source: dict[str, list[Wait]], target: dict[str, list[Wait]]) -> None:
+        key = task.name.casefold()
+        source[key].remove(task)
+        if not source[key]:
+            del source[key]
+        insort(target.setdefault(key, []), task, key=_number)
+        task._is_left = target is self._left
+
+    def _hand_over(self, event: EventRaised, task: Wait) -> None:
+        self._waiters[task.name.casefold()].remove(task)
         task._event = event
         self._taken.append(task)
         if len(self._taken) > self._sweep_at:
             self._taken = [taken for taken in self._taken if not taken._is_observed]
             self._sweep_at = 64 + 2 * len(self._taken)
         task._complete(event.input)
+
+
+def _waits_in(task: TaskBase[Any]) -> Iterator[Wait]:
+    inside = [task]  # the next one is the last one
+    while inside:
+        one = inside.pop()
+        if isinstance(one, ExternalEventTask):
+            yield one
+        elif isinstance(one, CompoundTask):
+            inside += reversed(one.children)
+
+
+def _is_open(task: Wait) -> bool:
+    return task._state is TaskState.RUNNING and not task._is_left and not task._is_canceled
+
+
+def _number(task: Wait) -> int:
+    assert task.id is not None
+    return task.id
 
 
 def _place(event: EventRaised) -> int:

@@ -45,12 +45,12 @@ class TaskBase(Generic[T]):
     @property
     def is_completed(self) -> bool:
         """Whether the task has a result or a failure."""
-        return self._state is not TaskState.RUNNING
+        return self.state is not TaskState.RUNNING
 
     @property
     def is_complete(self) -> bool:
         """The same as `is_completed`, by the name of Azure's newer library."""
-        return self._state is not TaskState.RUNNING
+        return self.state is not TaskState.RUNNING
 
     @property
     def is_failed(self) -> bool:
@@ -66,7 +66,7 @@ class TaskBase(Generic[T]):
         TaskFailedError
             If it failed; also of the original exception's type, where that is known.
         """
-        return None if self._state is TaskState.RUNNING else self.get_result()
+        return None if self.state is TaskState.RUNNING else self.get_result()
 
     def get_result(self) -> T:
         """The task's value.
@@ -78,7 +78,7 @@ class TaskBase(Generic[T]):
         TaskFailedError
             If it failed; also of the original exception's type, where that is known.
         """
-        if self._state is TaskState.RUNNING:
+        if self.state is TaskState.RUNNING:
             raise ValueError("The task is still running; yield it (or await it) first.")
         if self._state is TaskState.FAILED:
             raise self._exception()
@@ -91,6 +91,11 @@ class TaskBase(Generic[T]):
     def __await__(self) -> Generator[TaskBase[T], Any, T]:
         yield self
         return self.get_result()
+
+    @property
+    def _is_settled(self) -> bool:
+        """The same as `is_completed`, where it isn't the orchestrator's code that looks."""
+        return self._state is not TaskState.RUNNING
 
     def __repr__(self) -> str:
         number = "" if self.id is None else f" #{self.id}"
@@ -239,7 +244,7 @@ class TimerTask(CancelableTask[None]):
 class ExternalEventTask(CancelableTask[T]):
     """A wait for an external event."""
 
-    __slots__ = ("_event", "name")
+    __slots__ = ("_event", "_is_left", "_look", "name")
 
     def __init__(
         self,
@@ -247,10 +252,20 @@ class ExternalEventTask(CancelableTask[T]):
         decode: Callable[[str], Any],
         cancel: Callable[[CancelableTask[T]], None],
         name: str,
+        look: Callable[[ExternalEventTask[T]], None],
     ) -> None:
         super().__init__(task_id, decode, cancel)
         self.name = name
+        self._look = look
         self._event: Any = None
+        self._is_left = False
+
+    @property
+    def state(self) -> TaskState:
+        """Running, or succeeded."""
+        if self._state is TaskState.RUNNING:
+            self._look(self)
+        return self._state
 
     def _give_back(self) -> Any:
         """Returns the event that came for this task, which waits again as if it had none."""
@@ -278,7 +293,7 @@ class WhenAllTask(CompoundTask[list[T]]):
         super().__init__(children)
         self._missing = 0
         for child in self.children:
-            if not child.is_completed:
+            if not child._is_settled:
                 self._missing += 1
                 child._watch(self)
         if not self._missing:
@@ -305,25 +320,33 @@ class WhenAllTask(CompoundTask[list[T]]):
 class WhenAnyTask(CompoundTask[TaskBase[Any]]):
     """The child that settles first. One that fails wins too; its failure shows when its result is asked."""
 
-    __slots__ = ("_winner",)
+    __slots__ = ("_decided", "_winner")
 
-    def __init__(self, children: Sequence[TaskBase[Any]]) -> None:
+    def __init__(
+        self,
+        children: Sequence[TaskBase[Any]],
+        decided: Callable[[WhenAnyTask], None] | None = None,
+    ) -> None:
         super().__init__(children)
+        self._decided = decided
         self._winner: TaskBase[Any] | None = None
         for child in self.children:
-            if child.is_completed:
-                self._winner = child
-                self._state = TaskState.SUCCEEDED
-                return
-        for child in self.children:
-            child._watch(self)
+            if not child._is_settled:
+                child._watch(self)
+            elif self._winner is None:
+                self._win(child)
 
     def _child_settled(self, child: TaskBase[Any]) -> bool:
         if self._winner is not None:
             return False
+        self._win(child)
+        return True
+
+    def _win(self, child: TaskBase[Any]) -> None:
         self._winner = child
         self._state = TaskState.SUCCEEDED
-        return True
+        if self._decided is not None:
+            self._decided(self)
 
     def _value(self) -> TaskBase[Any]:
         assert self._winner is not None

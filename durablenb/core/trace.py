@@ -266,7 +266,7 @@ class TracedExecution(Execution):
             return
         last.has_failed = task.is_failed
         for one in atoms_of(task):
-            if one.is_completed and one.id is not None:
+            if one._is_settled and one.id is not None:
                 event = one._event if isinstance(one, ExternalEventTask) else None
                 number = self._settled_by.get(one.id) if event is None else event.event_id
                 if number is not None:

@@ -21,6 +21,7 @@ from durablenb.engine.timers import Timers
 from durablenb.engine.transcript import SILENCE, speaking
 from durablenb.model.errors import OrchestrationTerminatedError
 from durablenb.model.events import (
+    RULES,
     ContinueAsNew,
     CustomStatusSet,
     Event,
@@ -133,6 +134,7 @@ class Lifecycle:
             generation,
             source and source.hash,
             forked_from,
+            rules=RULES,
         )
         instance = Instance(instance_id, execution_id, started)
         self.reopen(instance)

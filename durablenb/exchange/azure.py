@@ -120,6 +120,7 @@ class _Teller:
             tags=tags_in(entry),
             scheduled_start_time=moment_in(entry, "ScheduledStartTime") if is_due else None,
             is_partial=True,
+            rules=events.RULES,
         )
 
     # -- one event -------------------------------------------------------------------------------

@@ -52,9 +52,10 @@ class SubscribeEvent(NamedTuple):
 
 
 class UnsubscribeEvent(NamedTuple):
-    """Give up waiting for an external event."""
+    """Give up waiting for an external event. `is_left`: it has lost a ``task_any``, and comes last."""
 
     task_id: int
+    is_left: bool = False
 
 
 class AwaitCode(NamedTuple):

@@ -75,6 +75,8 @@ class ExecutionStarted(Event):
 
     Of an imported one, `prefix` is what was put before all ids, and `is_partial` says that the history is
     what Azure's endpoint tells, which leaves out much that a replay needs.
+
+    `rules` says by which of `RULES` the code is answered: those of the durablenb that began the execution.
     """
 
     name: str
@@ -88,6 +90,7 @@ class ExecutionStarted(Event):
     forked_from: tuple[Origin, ...] = ()
     is_partial: bool = False
     prefix: str = ""
+    rules: int = 1
 
 
 @plain
@@ -188,9 +191,14 @@ class EventSubscribed(Event):
 
 @plain
 class EventUnsubscribed(Event):
-    """The orchestrator gave up waiting for an external event."""
+    """The orchestrator gave up waiting for an external event.
+
+    `is_left`: another task won the ``task_any`` that it was in, and the code waits for something else. If it
+    waits for it again, another `EventSubscribed` of the task says so.
+    """
 
     task_id: int
+    is_left: bool = False
 
 
 @plain
@@ -414,6 +422,12 @@ class ContinueAsNew(Event):
 
     input: str
 
+
+LEAVES_LOSERS = 2
+"""The first rules by which a wait that has lost a ``task_any`` takes no event before others."""
+
+RULES = 2
+"""Those by which an execution is begun now. One that is there keeps its own, so that it replays as it was."""
 
 TERMINAL = (ExecutionCompleted, ExecutionFailed, ExecutionTerminated, ContinueAsNew)
 """Events that end an execution (`ContinueAsNew` ends the execution, not the instance)."""

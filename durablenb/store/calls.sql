@@ -97,25 +97,44 @@ join (select distinct instance_id, execution_id, retry_of as call_id from timers
     using (instance_id, execution_id, call_id);
 
 -- One row an external event with the wait that took it, or one of them without the other: of one name the first
--- event goes to the first wait, and so on. Waits that were given up stand apart, and so does what an execution had
--- not seen when it continued as new: that is raised once more in the next one, with its time.
+-- event goes to the first wait, and so on. Waits that were given up, or left when another task won, stand apart, and so
+-- does what an execution had not seen when it continued as new: that is raised once more in the next one, with its time.
 create or replace view external_events as
-with said as (
+with waits as (
+    select instance_id, execution_id, task_id, seq,
+           if(is_over, given_up, null) as given_up, if(is_over, given_up_seq, null) as given_up_seq,
+           if(is_over, if(contains(why, '"is_left"'), 'Left', 'Canceled'), null) as apart
+    from (
+        select
+            instance_id, execution_id, task_id,
+            min(seq) filter (begins) as seq,
+            max(seq) filter (not begins) as given_up_seq,
+            max(timestamp) filter (not begins) as given_up,
+            coalesce(arg_max(attributes, seq) filter (not begins), '') as why,
+            max(seq) filter (not begins) > max(seq) filter (begins) as is_over
+        from (
+            select *, event_type = 'EventSubscribed' as begins
+            from standing where event_type in ('EventSubscribed', 'EventUnsubscribed')
+        )
+        group by instance_id, execution_id, task_id
+    )
+),
+said as (
     select
         s.instance_id, s.execution_id, s.name, lower(s.name) as key, s.task_id, s.timestamp, s.payload, s.seq,
-        s.event_type = 'EventRaised' as is_raised, u.timestamp as given_up, u.seq as given_up_seq, c.seq as renewed_seq,
+        s.event_type = 'EventRaised' as is_raised, u.given_up, u.given_up_seq, u.apart as over, c.seq as renewed_seq,
         count(*) over same as times,
         row_number() over (same order by s.seq desc) as left_over
     from standing s
-    left join (select * from journal where event_type = 'EventUnsubscribed') u
-        on u.instance_id = s.instance_id and u.execution_id = s.execution_id and u.task_id = s.task_id and u.seq > s.seq
+    left join waits u
+        on u.instance_id = s.instance_id and u.execution_id = s.execution_id and u.task_id = s.task_id
     left join (select * from journal where event_type = 'ContinueAsNew') c
         on s.event_type = 'EventRaised' and c.instance_id = s.instance_id and c.execution_id = s.execution_id
-    where s.event_type in ('EventRaised', 'EventSubscribed')
+    where s.event_type = 'EventRaised' or (s.event_type = 'EventSubscribed' and s.seq = u.seq)
     window same as (partition by s.instance_id, s.execution_id, s.event_type, lower(s.name), s.timestamp, s.payload)
 ),
 sorted as (
-    select *, case when given_up_seq is not null then 'Canceled'
+    select *, case when over is not null then over
                    when renewed_seq is not null and left_over <= lead(times, left_over) over (
                        partition by instance_id, is_raised, key, timestamp, payload order by seq
                    ) then 'Carried' end as apart

@@ -20,7 +20,7 @@ from (
     from timers
     union all
     select instance_id, execution_id, task_id, 'external event', name, null,
-           if(status = 'Taken', 'Completed', status), 1, subscribed, subscribed, ended, seq, ended_seq
+           case status when 'Taken' then 'Completed' when 'Left' then 'Canceled' else status end, 1, subscribed, subscribed, ended, seq, ended_seq
     from external_events
     where task_id is not null
     union all

@@ -58,6 +58,7 @@ PLACES: dict[type[events.Event], Place] = {
             "forked_from",
             "is_partial",
             "prefix",
+            "rules",
         ),
     ),
     events.OrchestratorStarted: Place(),
@@ -73,7 +74,7 @@ PLACES: dict[type[events.Event], Place] = {
     events.TimerFired: Place(has_task=True),
     events.TimerCanceled: Place(has_task=True),
     events.EventSubscribed: Place(has_name=True, has_task=True),
-    events.EventUnsubscribed: Place(has_task=True),
+    events.EventUnsubscribed: Place(has_task=True, extra=("is_left",)),
     events.CodeAwaited: Place(extra=("line", "rest")),
     events.EventRaised: Place("input", has_name=True),
     events.EntityOperationCalled: Place("input", has_name=True, has_task=True, extra=("entity_id",)),
@@ -113,6 +114,8 @@ _DEFAULTS: dict[str, Any] = {
     "forked_from": (),
     "is_partial": False,
     "prefix": "",
+    "rules": 1,
+    "is_left": False,
 }
 
 

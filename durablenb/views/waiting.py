@@ -44,7 +44,7 @@ def wait_text(wait: Wait) -> str:
         "turn": "its turn",
         "timer": f"a timer{many}",
         "retry": f"attempt {wait.attempt} of {name}{many}",
-        "external event": f"the external event {name}{many}",
+        "external event": f"the external event {name}{many}" + (", left" if wait.is_left else ""),
         "activity": f"the activity {name}{many}" + (f", attempt {wait.attempt}" if wait.attempt > 1 else ""),
         "sub-orchestration": f"the sub-orchestration {name}{many}",
         "entity call": f"the entity's operation {name}{many}",
@@ -64,7 +64,8 @@ def todo_of(wait: Wait) -> Markup:
         return markup("Write on from ", code("yield ..."), " and run the cell again.")
     if wait.kind == "resuming":
         return code("handle.resume()")
-    return code(f"handle.raise_event({wait.name!r}, ...)", 300) if wait.kind == "external event" else line("")
+    is_open = wait.kind == "external event" and not wait.is_left
+    return code(f"handle.raise_event({wait.name!r}, ...)", 300) if is_open else line("")
 
 
 def waits_table(waits: tuple[Wait, ...], now: datetime | None) -> Markup:

@@ -5,6 +5,8 @@ from datetime import timedelta
 import pytest
 
 import durablenb as df
+from durablenb.queries.instance.calls import calls_of
+from durablenb.queries.instance.waits import waits_of
 from tests.traps.lab import counted
 
 
@@ -260,3 +262,187 @@ def test_row_05_an_event_is_delivered_to_one_waiter_only(lab):
     handle = lab.start(two)
     handle.raise_event("item", 1)
     assert handle.result(10) is False
+
+
+# -- row 5: a wait that lost a task_any ----------------------------------------------------------
+
+
+def hour(context):
+    return context.create_timer(context.current_utc_datetime + timedelta(hours=1))
+
+
+def reminding(context):
+    for number in range(3):
+        event = context.wait_for_external_event("item")
+        winner = yield context.task_any([event, hour(context)])
+        if winner is event:
+            return [number, event.result]
+    return "gave up"
+
+
+def test_row_05_a_wait_made_anew_in_each_round_gets_the_event_of_its_round(lab):
+    lab.orchestrator(reminding)
+    handle = lab.start(reminding)
+    lab.advance(minutes=90)
+    handle.raise_event("item", "in time")
+    assert handle.result(10) == [1, "in time"]
+
+
+def test_row_05_so_it_does_if_the_round_before_ended_and_the_event_came_before_the_code_looked(lab):
+    lab.orchestrator(reminding)
+    handle = lab.start(reminding)
+    lab.settle()
+    handle.suspend()
+    lab.advance(minutes=90)
+    handle.raise_event("item", "in time")
+    handle.resume()
+    assert handle.result(10) == [1, "in time"]
+
+
+def test_row_05_an_event_that_comes_between_two_rounds_is_kept_for_the_next(lab):
+    @lab.orchestrator
+    def pausing(context):
+        event = context.wait_for_external_event("item")
+        yield context.task_any([event, hour(context)])
+        yield hour(context)
+        return (yield context.wait_for_external_event("item")), event.is_completed
+
+    handle = lab.start(pausing)
+    lab.advance(minutes=90)
+    handle.raise_event("item", "between")
+    lab.advance(hours=1)
+    assert handle.result(10) == ("between", False)
+
+
+@pytest.mark.parametrize("how", ["looks", "reads", "waits", "waits in a group"])
+def test_row_05_a_wait_that_lost_gets_the_event_if_the_code_comes_back_to_it(lab, how):
+    @lab.orchestrator
+    def coming_back(context):
+        event = context.wait_for_external_event("item")
+        yield context.task_any([event, hour(context)])
+        yield hour(context)
+        if how == "waits":
+            return (yield event)
+        if how == "waits in a group":
+            return (yield context.task_all([event]))[0]
+        return event.result if how == "reads" or event.is_completed else None
+
+    handle = lab.start(coming_back)
+    lab.advance(minutes=90)
+    handle.raise_event("item", "late")
+    lab.advance(hours=1)
+    assert handle.result(10) == "late"
+
+
+def test_row_05_a_wait_that_lost_and_is_awaited_again_keeps_its_place(lab):
+    @lab.orchestrator
+    def pool(context):
+        waits = {name: context.wait_for_external_event("item") for name in "abc"}
+        taken = []
+        while waits:
+            winner = yield context.task_any(waits.values())
+            name = next(name for name, wait in waits.items() if wait is winner)
+            taken.append(name + str(waits.pop(name).result))
+            if len(taken) == 1:
+                waits["d"] = context.wait_for_external_event("item")
+        return taken
+
+    handle = lab.start(pool)
+    lab.settle()
+    handle.suspend()
+    for number in range(4):
+        handle.raise_event("item", number)
+    handle.resume()
+    assert handle.result(10) == ["a0", "b1", "c2", "d3"]
+
+
+def test_row_05_a_wait_that_lost_to_what_was_done_already_comes_last_too(lab):
+    @lab.activity
+    def quick(_):
+        return None
+
+    @lab.orchestrator
+    def hasty(context):
+        done = context.call_activity(quick)
+        yield done
+        yield context.task_any([context.wait_for_external_event("item"), done])
+        return (yield context.wait_for_external_event("item"))
+
+    handle = lab.start(hasty)
+    lab.settle()
+    handle.raise_event("item", 1)
+    assert handle.result(10) == 1
+
+
+def test_row_05_a_wait_that_lost_can_still_be_cancelled(lab):
+    @lab.orchestrator
+    def tidy(context):
+        event = context.wait_for_external_event("item")
+        yield context.task_any([event, hour(context)])
+        yield hour(context)
+        event.cancel()
+        return (yield context.wait_for_external_event("item"))
+
+    handle = lab.start(tidy)
+    lab.advance(hours=2)
+    handle.raise_event("item", 1)
+    assert handle.result(10) == 1
+
+
+def test_row_05_an_event_that_only_a_lost_wait_could_take_goes_on_as_new(lab):
+    @lab.orchestrator
+    def renewing(context):
+        event = context.wait_for_external_event("item")
+        winner = yield context.task_any([event, hour(context)])
+        if winner is event:
+            return event.result
+        yield hour(context)
+        context.continue_as_new(None)
+
+    handle = lab.start(renewing)
+    lab.advance(minutes=90)
+    handle.raise_event("item", "carried")
+    lab.advance(hours=1)
+    assert handle.result(10) == "carried"
+
+
+def test_row_05_a_wait_that_nothing_awaits_is_shown_as_such(lab):
+    lab.orchestrator(reminding)
+    handle = lab.start(reminding)
+    lab.advance(minutes=70)
+    lab.advance(minutes=70)
+    events = handle.history()
+    waits = {(wait.name, wait.is_left): wait.count for wait in waits_of(events, calls_of(events))}
+    assert waits == {("item", False): 1, ("timer", False): 1, ("item", True): 2}
+    counts = "select status, count(*) from external_events where instance_id = ? group by all order by all"
+    ids = [handle.id]
+    assert lab.hub.sql(counts, ids).fetchall() == [("Left", 2), ("Pending", 1)]
+    handle.raise_event("item", 1)
+    assert handle.result(10) == [2, 1]
+    assert lab.hub.sql(counts, ids).fetchall() == [("Left", 2), ("Taken", 1)]
+    assert [call.state for call in calls_of(handle.history()) if call.name == "item"] == [
+        "canceled",
+        "canceled",
+        "completed",
+    ]
+
+
+def test_row_05_an_execution_keeps_the_rule_that_it_began_with(disk, monkeypatch):
+    """Recorded when the wait that was made first always got the event: so it was, and so it goes on."""
+    monkeypatch.setattr("durablenb.engine.lifecycle.RULES", 1)
+    disk.orchestrator(reminding)
+    handle = disk.start(reminding, instance_id="old")
+    disk.advance(minutes=90)
+    handle.raise_event("item", "for the first wait")
+    disk.settle()
+    monkeypatch.undo()
+    disk.restart()
+    handle = disk.hub.handle("old")
+    disk.settle()
+    handle.raise_event("item", "for the second one")
+    assert handle.result() == [1, "for the second one"]
+    assert disk.hub.replay("old", reminding).fits
+    new = disk.start(reminding)
+    disk.advance(minutes=90)
+    new.raise_event("item", "in time")
+    assert new.result() == [1, "in time"]

@@ -160,6 +160,7 @@ class Counts:
         self._calls: dict[int, _Tally] = {}
         self._waits: dict[str, list[int]] = {}
         self._early: Counter[str] = Counter()
+        self._taken: dict[int, str] = {}  # waits that have an event, as it seems, with its name
 
     def _take(
         self,
@@ -194,6 +195,12 @@ class Counts:
             tally.over -= 1
             self._calls[task_id] = tally
             return
+        if task_id in self._calls:  # a wait that had been left, and isn't any more
+            left = self._calls[task_id]
+            left.over -= 1
+            left.canceled -= 1
+            self._wait(left.name.casefold(), task_id, at)
+            return
         step = kind if name is None and kind in ("timer", "lock") else _named(name, more)
         tally = self._tallies.setdefault((kind, step), _Tally(step, kind, at, at))
         tally.total += 1
@@ -204,6 +211,7 @@ class Counts:
     def _wait(self, key: str, task_id: int, at: datetime) -> None:
         if self._early[key]:
             self._early[key] -= 1
+            self._taken[task_id] = key
             self._end(task_id, "", at)
         else:
             self._waits.setdefault(key, []).append(task_id)
@@ -211,6 +219,7 @@ class Counts:
     def _arrive(self, key: str, at: datetime) -> None:
         waits = self._waits.get(key)
         if waits:
+            self._taken[waits[0]] = key
             self._end(waits.pop(0), "", at)
         else:
             self._early[key] += 1
@@ -218,6 +227,10 @@ class Counts:
     def _end(self, task_id: int, kind: str, at: datetime) -> None:
         tally = self._calls.get(task_id)
         if tally is None:
+            return
+        if kind == "EventUnsubscribed" and task_id in self._taken:  # unseen, and now for the next one
+            tally.canceled += 1
+            self._arrive(self._taken.pop(task_id), at)
             return
         tally.over += 1
         tally.failed += kind in _FAILED

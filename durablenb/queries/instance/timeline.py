@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from bisect import insort
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -85,7 +86,8 @@ class SpanReader:
         self._places: dict[int, int] = {}  # of all tasks of the execution
         self._before: dict[int, int] = {}  # of those that a rewind may write once more
         self._waits: dict[str, list[int]] = {}  # numbers of the open waits, by the event's name
-        self._early: Counter[str] = Counter()  # external events that nobody waited for yet
+        self._early: dict[str, deque[EventRaised]] = {}  # external events that nobody waited for yet
+        self._taken: dict[int, EventRaised] = {}  # those that are with a wait, by its number
         self._rewound_at: datetime | None = None
         self._held: dict[int, int] = {}  # places of the locks that were granted and not released
         self._last: datetime | None = None
@@ -111,7 +113,8 @@ class SpanReader:
         elif (state := _ENDED.get(kind)) is not None:
             self._settle(event, state)
         elif isinstance(event, ExecutionStarted):
-            self._open, self._places, self._waits, self._early, self._held = {}, {}, {}, Counter(), {}
+            self._open, self._places, self._waits, self._held = {}, {}, {}, {}
+            self._early, self._taken = {}, {}
         elif isinstance(event, ExecutionRewound):
             self._before, self._rewound_at = self._places, event.timestamp
         elif isinstance(event, TERMINAL):
@@ -129,43 +132,72 @@ class SpanReader:
                 self._put(earlier, None)
             elif self._rewound_at is not None:  # the request is the same, and was made again then
                 span = replace(span, asked=self._rewound_at, started=self._rewound_at, ended=self._rewound_at)
-        name = span.name.casefold()
-        if span.kind == "external event" and self._early[name]:
-            self._early[name] -= 1
+        if span.kind == "external event" and number in self._places:  # it had been left, and isn't any more
+            self._put(self._places[number], replace(span, asked=self._asked_at(number)))
+            self._wait(number, span.name.casefold(), self._places[number])
+            return
+        if span.kind == "signal":
             span = replace(span, state="completed")
-        elif span.kind == "signal":
-            span = replace(span, state="completed")
-        else:
+        elif span.kind != "external event":
             self._open[number] = len(self._spans)
-            if span.kind == "external event":
-                self._waits.setdefault(name, []).append(number)
         self._places[number] = len(self._spans)
         self.changed.add(len(self._spans))
         self._spans.append(span)
+        if span.kind == "external event":
+            self._wait(number, span.name.casefold(), self._places[number])
+
+    def _asked_at(self, number: int) -> datetime:
+        span = self._spans[self._places[number]]
+        assert span is not None
+        return span.asked
+
+    def _wait(self, number: int, name: str, place: int) -> None:
+        """A wait for an external event begins: with one that came before, it is over."""
+        early, span = self._early.get(name), self._spans[place]
+        if early and span is not None:
+            self._taken[number] = early.popleft()
+            self._put(place, replace(span, state="completed"))
+        else:
+            self._open[number] = place
+            insort(self._waits.setdefault(name, []), number)
+
+    def _give_back(self, number: int) -> EventRaised | None:
+        """The event that a wait has, as it seemed, and has not shown to the code: the next wait gets it."""
+        place = self._places.get(number)
+        if place is not None and number in self._taken:
+            self._open[number] = place
+            return self._taken.pop(number)
+        return None
 
     def _settle(self, event: Event, state: State) -> None:
+        given_back: EventRaised | None = None
         if isinstance(event, EventRaised):
             waiting = self._waits.get(event.name.casefold())
             if not waiting:
-                self._early[event.name.casefold()] += 1
+                insort(self._early.setdefault(event.name.casefold(), deque()), event, key=_place)
                 return
             number = waiting[0]
+            self._taken[number] = event
         else:
             number = getattr(event, "task_id", -1)
+        if isinstance(event, EventUnsubscribed):
+            given_back = self._give_back(number)
         place = self._open.get(number)
         span = None if place is None else self._spans[place]
         if place is None or span is None:
             return
         del self._open[number]
-        if span.kind == "external event":
+        if span.kind == "external event" and given_back is None:
             self._waits[span.name.casefold()].remove(number)
         if span.kind == "lock" and state == "completed":
             self._held[number] = place
         started = getattr(event, "started_at", None) or span.started
-        ended, request = event.timestamp, span.request  # replace() takes twice as long
+        ended, request = max(event.timestamp, span.asked), span.request  # replace() takes twice as long
         self._put(
             place, Span(span.name, span.kind, state, span.asked, started, ended, span.attempt, request, event)
         )
+        if given_back is not None:
+            self._settle(given_back, "completed")
 
     def _put(self, place: int, span: Span | None) -> None:
         self._spans[place] = span
@@ -183,6 +215,10 @@ class SpanReader:
             span = self._spans[place]
             if span is not None:
                 self._put(place, replace(span, ended=moment))
+
+
+def _place(event: EventRaised) -> int:
+    return event.event_id
 
 
 def _span(name: str, kind: Kind, event: Event, attempt: int = 1) -> Span:

@@ -14,6 +14,7 @@ from durablenb.model.events import (
     EntityLockRequested,
     EntityOperationCalled,
     Event,
+    EventUnsubscribed,
     ExecutionResumed,
     ExecutionStarted,
     ExecutionSuspended,
@@ -64,6 +65,8 @@ class Wait:
     detail
         The child's id, the reason of a suspension, what doesn't fit, the line of ``yield ...``, who holds
         the lock of an entity, or how much it has to do before.
+    is_left
+        Of external events: whether the code awaits none of these any more, since another task won.
     """
 
     kind: WaitKind
@@ -73,6 +76,7 @@ class Wait:
     count: int = 1
     attempt: int = 1
     detail: str = ""
+    is_left: bool = False
 
 
 def waits_of(
@@ -101,8 +105,11 @@ def waits_of(
         return ()
     waits = _obstructions(events, obstacle or Obstacle())
     alike: dict[tuple[str, str, str], list[Call]] = {}  # of which there are few, however many calls there are
+    left: dict[str, list[Call]] = {}
     for call in calls:
-        if call.state in ("open", "retrying"):
+        if _is_left(call):
+            left.setdefault(call.name, []).append(call)
+        elif call.state in ("open", "retrying"):
             alike.setdefault((call.state, call.kind, call.name), []).append(call)
     name_of = shared_name(several[0] for several in alike.values())
     groups: dict[tuple[str, str], list[Call]] = {}
@@ -110,7 +117,19 @@ def waits_of(
         key = "retry" if state == "retrying" else kind, name_of(several[0])
         groups.setdefault(key, []).extend(several)
     waits += [_wait(name, several, queues or {}, instance_id) for (_, name), several in groups.items()]
-    return tuple(waits or [Wait("turn", "", events[-1].timestamp)])
+    waits = waits or [Wait("turn", "", events[-1].timestamp)]
+    return tuple(waits + [_left(name, several) for name, several in left.items()])
+
+
+def _is_left(call: Call) -> bool:
+    answer = call.attempts[-1].answer
+    return isinstance(answer, EventUnsubscribed) and answer.is_left
+
+
+def _left(name: str, calls: Sequence[Call]) -> Wait:
+    since = min([call.asked for call in calls])
+    detail = "Another task won the task_any. An event goes to the waits that are awaited."
+    return Wait("external event", name, since, count=len(calls), detail=detail, is_left=True)
 
 
 def _obstructions(events: Sequence[Event], obstacle: Obstacle) -> list[Wait]:

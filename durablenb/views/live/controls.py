@@ -116,7 +116,7 @@ def waits(shown: Picture) -> str:
 
 
 def _remedy(wait: Wait) -> Markup:
-    if wait.kind == "external event":
+    if wait.kind == "external event" and not wait.is_left:
         return markup(
             "<form>",
             field("data", f"data for {wait.name}, JSON or text"),

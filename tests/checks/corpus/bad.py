@@ -709,6 +709,42 @@ def parameters(context):
     yield context.call_activity(two_inputs, [1, 2])  # finds DNB405
 
 
+@bp.orchestration_trigger("context")
+def waits_anew(context):
+    for _ in range(3):
+        approval = context.wait_for_external_event("Approval")  # finds DNB406
+        timer = context.create_timer(context.current_utc_datetime + timedelta(hours=1))
+        winner = yield context.task_any([approval, timer])
+        if winner == approval:
+            timer.cancel()
+            return approval.result
+
+
+@bp.orchestration_trigger("context")
+def waits_anew_in_place(context):
+    taken = []
+    while len(taken) < 3:
+        timer = context.create_timer(context.current_utc_datetime + timedelta(hours=1))
+        winner = yield context.task_any([timer, context.wait_for_external_event("Go")])  # finds DNB406
+        if winner is timer:
+            yield context.call_activity("ship")
+        else:
+            taken.append(winner.result)
+    return taken
+
+
+@bp.orchestration_trigger("context")
+def waits_anew_for_two(context):
+    for _ in range(3):
+        go = context.wait_for_external_event("Go")  # finds DNB406
+        stop = context.wait_for_external_event("Stop")
+        winner = yield context.task_any([go, stop])
+        if winner is stop:
+            yield context.call_activity("ship")
+        if winner is go:
+            return
+
+
 # -- 5: names -----------------------------------------------------------------------------------------
 
 

@@ -740,3 +740,49 @@ def event_of_either_kind(context):
 def event_of_a_type(context):
     text = yield context.wait_for_external_event("Approval", expected_type=str)
     return json.loads(text)
+
+
+# -- waits in rounds ----------------------------------------------------------------------------------
+
+
+@bp.orchestration_trigger("context")
+def one_wait_for_all_rounds(context):
+    approval = context.wait_for_external_event("Approval")
+    for _ in range(3):
+        timer = context.create_timer(context.current_utc_datetime + timedelta(hours=1))
+        if (yield context.task_any([approval, timer])) is approval:
+            return approval.result
+    return None
+
+
+@bp.orchestration_trigger("context")
+def rounds_that_end_with_the_timer(context):
+    end = context.create_timer(context.current_utc_datetime + timedelta(hours=1))
+    taken = []
+    while True:
+        event = context.wait_for_external_event("Go")
+        winner = yield context.task_any([event, end])
+        if winner is end:
+            return taken
+        taken.append(event.result)
+
+
+@bp.orchestration_trigger("context")
+def rounds_that_end_without_the_event(context):
+    while True:
+        event = context.wait_for_external_event("Go")
+        timer = context.create_timer(context.current_utc_datetime + timedelta(hours=1))
+        yield context.task_any([event, timer])
+        if not event.is_completed:
+            break
+        timer.cancel()
+        yield context.call_activity("ship", event.result)
+
+
+@bp.orchestration_trigger("context")
+def a_wait_that_is_given_up(context):
+    for _ in range(3):
+        event = context.wait_for_external_event("Go")
+        timer = context.create_timer(context.current_utc_datetime + timedelta(hours=1))
+        if (yield context.task_any([event, timer])) is timer:
+            event.cancel()

@@ -1,0 +1,1 @@
+"""The same orchestrators, in Azure's own library for Python and here."""
