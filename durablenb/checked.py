@@ -71,10 +71,11 @@ def _names(registry: Registry | None) -> Names | None:
     from durablenb.checks.live import value_of
     from durablenb.checks.names import Names
     from durablenb.checks.values import Function
+    from durablenb.model.names import ByName
 
-    activities: dict[str, Function | None] = {}
+    activities: ByName[Function | None] = ByName()
     for name, activity in registry.activities.items():
         if not name.startswith("@"):
             found = value_of(activity.function)
             activities[name] = found if isinstance(found, Function) else None
-    return Names(activities, registry.orchestrator_names, set(registry.entities), is_complete=True)
+    return Names(activities, set(registry.orchestrator_names), set(registry.entities), is_complete=True)

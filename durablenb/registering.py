@@ -87,7 +87,7 @@ class Registering:
         function
             A function of one argument, or of none.
         name
-            By which it is called; without one, the function's own.
+            By which it is called, compared without case; without one, the function's own.
         max_concurrency
             How many of its calls may run at a time.
         executor
@@ -120,7 +120,7 @@ class Registering:
             A generator function, an ``async def`` or a plain function of the context; or what
             `Orchestrator.create` made of one.
         name
-            By which it is started; without one, the function's own.
+            By which it is started, compared without case; without one, the function's own.
         version
             Beside others of the same name: an instance runs the code of the version that it was started with.
             Without one, it runs all that have no code of their own.

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from durablenb.checks.values import Function, Kind, Named, Node, Value
+from durablenb.model.names import ByName, folded
 
 _KINDS: tuple[Kind, ...] = ("activity", "orchestrator", "entity")
 
@@ -23,7 +24,7 @@ class Names:
     Parameters
     ----------
     activities
-        By name; None for a function of which no more is known.
+        By name, without case; None for a function of which no more is known.
     orchestrators, entities
         Their names; those of entities in lower case.
     is_complete
@@ -31,7 +32,7 @@ class Names:
         one of these.
     """
 
-    activities: dict[str, Function | None] = field(default_factory=dict)
+    activities: ByName[Function | None] = field(default_factory=ByName)
     orchestrators: set[str] = field(default_factory=set)
     entities: set[str] = field(default_factory=set)
     is_complete: bool = False
@@ -61,22 +62,26 @@ class Names:
     def problem(self, kind: Kind, name: str) -> str | None:
         """What is wrong with calling this name as that, in a sentence; None if nothing is."""
         known = self._known(kind)
-        wanted = name.lower() if kind == "entity" else name
-        if wanted in known:
+        wanted = folded(name) if kind == "entity" else name
+        if _is_in(name, known):
             return None
         if self.is_complete:
             for other in _KINDS:
-                if name in self._known(other):
+                if _is_in(name, self._known(other)):
                     return f"{name!r} is registered as an {other}, not as an {kind}."
             return f"No {kind} {name!r} is registered.{meant(wanted, known)}"
         close = meant(wanted, known, _MUCH_ALIKE)
-        is_known = any(name in self._known(other) for other in _KINDS)
+        is_known = any(_is_in(name, self._known(other)) for other in _KINDS)
         return f"No {kind} {name!r} is registered.{close}" if close and not is_known else None
 
     def _known(self, kind: Kind) -> Iterable[str]:
         if kind == "activity":
             return self.activities
         return self.orchestrators if kind == "orchestrator" else self.entities
+
+
+def _is_in(name: str, known: Iterable[str]) -> bool:
+    return folded(name) in map(folded, known)
 
 
 def meant(name: str, known: Iterable[str], likeness: float = 0.6) -> str:

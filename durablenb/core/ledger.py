@@ -8,10 +8,10 @@ from datetime import datetime
 from types import CodeType, FrameType
 from typing import NoReturn
 
-from durablenb.core.records import described, differences, record, same
+from durablenb.core.records import described, differences, fits, record
 from durablenb.model.actions import Action, SetCustomStatus
 from durablenb.model.errors import NonDeterminismError, OrchestrationLimitError
-from durablenb.model.events import CodeAwaited, CustomStatusSet, Event, ExecutionFailed
+from durablenb.model.events import CodeAwaited, CustomStatusSet, Event
 
 MAX_ORCHESTRATION_ACTIONS = 100_000
 """What one execution may ask for, as in Azure's host."""
@@ -127,7 +127,7 @@ class Ledger:
         else:
             recorded = self._recorded[self._position]
             requested = record(action, recorded.event_id, recorded.timestamp)
-            if recorded != requested and not _same_failure(recorded, requested):
+            if not fits(recorded, requested):
                 self._part(recorded, requested)
                 self.halt()
             self._position += 1
@@ -206,11 +206,3 @@ class Ledger:
                 return frame.f_lineno
             frame = frame.f_back
         return None
-
-
-def _same_failure(recorded: Event, requested: Event) -> bool:
-    return (
-        isinstance(requested, ExecutionFailed)
-        and isinstance(recorded, ExecutionFailed)
-        and same(recorded.failure, requested.failure)
-    )

@@ -9,6 +9,10 @@ from typing import Any
 
 from durablenb.model import actions, events
 from durablenb.model.failures import FailureDetails
+from durablenb.model.names import folded
+
+CALLS = (events.TaskScheduled, events.SubOrchestrationInstanceCreated, events.EventSubscribed)
+"""Facts whose names are compared without case."""
 
 _FACT_OF: dict[type, Callable[..., events.Event]] = {
     actions.ScheduleTask: events.TaskScheduled,
@@ -55,11 +59,28 @@ def differences(recorded: events.Event, requested: events.Event) -> tuple[tuple[
     """Where two facts differ: (field, recorded, requested); the kind first, if that differs."""
     if type(recorded) is not type(requested):
         return (("event_type", described(recorded), described(requested)),)
-    return tuple(
+    found = (
         (field.name, getattr(recorded, field.name), getattr(requested, field.name))
         for field in fields(recorded)
-        if not same(getattr(recorded, field.name), getattr(requested, field.name))
     )
+    is_call = isinstance(recorded, CALLS)
+    return tuple(
+        (name, was, now)
+        for name, was, now in found
+        if not (same_name(was, now) if is_call and name == "name" else same(was, now))
+    )
+
+
+def fits(recorded: events.Event, requested: events.Event) -> bool:
+    """Whether what is asked for is what is recorded; names of functions and events without case."""
+    if recorded == requested:
+        return True
+    return isinstance(requested, (*CALLS, events.ExecutionFailed)) and not differences(recorded, requested)
+
+
+def same_name(recorded: str, requested: str) -> bool:
+    """Whether two names are of one function, or of one external event."""
+    return folded(recorded) == folded(requested)
 
 
 def same(recorded: object, requested: object) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -15,6 +15,7 @@ from durablenb.core.versions import VersionMatch, matching, newest
 from durablenb.model.entities import checked_entity_name
 from durablenb.model.errors import FunctionNotFoundError
 from durablenb.model.ids import checked_text
+from durablenb.model.names import ByName, folded
 from durablenb.model.plain import Plain, plain
 from durablenb.model.source import Source
 
@@ -105,18 +106,18 @@ class Code(Plain):
 
 
 class Registry:
-    """Activities and orchestrators by name, orchestrators by version, too."""
+    """Activities and orchestrators by name, without case; orchestrators by version, too."""
 
     def __init__(self) -> None:
-        self.activities: dict[str, Activity] = {}
-        self.orchestrators: dict[str, Callable[..., Any]] = {}
+        self.activities: ByName[Activity] = ByName()
+        self.orchestrators: ByName[Callable[..., Any]] = ByName()
         """Those that were registered without a version: they run all that has no code of its own version."""
-        self.sources: dict[str, Source | None] = {}
+        self.sources: ByName[Source | None] = ByName()
         """Their source texts, as far as they are known."""
-        self.versions: dict[str, dict[str, Code]] = {}
+        self.versions: ByName[dict[str, Code]] = ByName()
         """Those that were registered with a version."""
         self.match: VersionMatch = "strict"
-        self.at_first_run: dict[str, Callable[[], object]] = {}
+        self.at_first_run: ByName[Callable[[], object]] = ByName()
         """What is done once when an orchestrator of that name first runs."""
         self.beside: Beside = _nothing
         """Gives what is entered while an orchestrator runs, without being replayed, and whom it warns."""
@@ -128,7 +129,7 @@ class Registry:
         if activity.name.startswith("@"):
             raise ValueError(f"An activity's name must not start with @: {activity.name!r}.")
         self.activities[activity.name] = activity
-        self._undefined.pop(("activity", activity.name), None)
+        self._undefined.pop(("activity", folded(activity.name)), None)
         mark(activity.function, activity.name)
         mark(activity.function, "activity", KIND_ATTRIBUTE)
 
@@ -140,7 +141,7 @@ class Registry:
         checked_entity_name(name)
         activity = Activity(entity_activity(name), function, None, executor)
         self.activities[activity.name] = activity
-        self._undefined.pop(("activity", activity.name), None)
+        self._undefined.pop(("activity", folded(activity.name)), None)
         return activity.name
 
     @property
@@ -162,8 +163,8 @@ class Registry:
             self.sources[name] = source
             self.orchestrators[name] = function
         else:
-            self.versions.setdefault(name, {})[version] = Code(function, source, version)
-        self._undefined.pop(("orchestrator", name, version), None)
+            self.versions[name] = {**self.versions.get(name, {}), version: Code(function, source, version)}
+        self._undefined.pop(("orchestrator", folded(name), version), None)
         mark(function, name)
         mark(function, version, VERSION_ATTRIBUTE)
         mark(function, None, KIND_ATTRIBUTE)
@@ -184,9 +185,9 @@ class Registry:
         return self.registered(name, None)
 
     @property
-    def orchestrator_names(self) -> set[str]:
+    def orchestrator_names(self) -> Collection[str]:
         """The names of all orchestrators, whatever their versions."""
-        return {*self.orchestrators, *self.versions}
+        return ByName((name, None) for name in (*self.orchestrators, *self.versions))
 
     def version_of(self, target: object) -> str | None:
         """The version that is started if none is asked for: of a function its own, of a name the newest."""
@@ -215,7 +216,7 @@ class Registry:
         """A name that this registered function needs and that no cell has defined yet, or None."""
         code = self.code(name, version) if kind == "orchestrator" else None
         function = self.activities[name].function if code is None else code.function
-        key = (kind, name) if code is None else (kind, name, code.version)
+        key = (kind, folded(name)) if code is None else (kind, folded(name), code.version)
         known = self._undefined.get(key, "")
         if known is None or (known and not is_defined(known)):
             return known

@@ -12,6 +12,7 @@ from durablenb.engine.messages import Finished
 from durablenb.engine.obstacles import Obstacles
 from durablenb.engine.work import Work
 from durablenb.model.failures import failure_of
+from durablenb.model.names import folded
 from durablenb.ports.clock import Clock
 
 
@@ -65,24 +66,24 @@ class Dispatcher:
     def offer(self, work: Work) -> None:
         """Takes a call; it starts at the next `pump` that has a place for it, once all it needs is there."""
         if work.name not in self._registry.activities:
-            self._missing.setdefault(work.name, []).append(work)
+            self._missing.setdefault(folded(work.name), []).append(work)
             self._obstacles.lack(work.instance, work.name)
             return
         undefined = self._undefined_name(work)
         if undefined is None:
             self._ready.append(work)
         else:
-            self._missing.setdefault(work.name, []).append(work)
-            self._undefined[work.name] = undefined
+            self._missing.setdefault(folded(work.name), []).append(work)
+            self._undefined[folded(work.name)] = undefined
             self._obstacles.lack_name(work.instance, undefined)
 
     def registered(self, name: str) -> None:
         """An activity was registered: calls that waited for it may start."""
-        lacked = self._undefined.pop(name, name)
-        for work in self._missing.pop(name, ()):
-            self._obstacles.found(work.instance, lacked)
+        undefined = self._undefined.pop(folded(name), None)
+        for work in self._missing.pop(folded(name), ()):
+            self._obstacles.found(work.instance, undefined or work.name)
             self.offer(work)
-        for work in self._full.pop(name, ()):
+        for work in self._full.pop(folded(name), ()):
             self._ready.append(work)
 
     def names_found(self, names: Collection[str]) -> None:
@@ -99,7 +100,7 @@ class Dispatcher:
         if work not in self._running:  # it began before a recovery
             return
         self._running.discard(work)
-        self._running_by_name[work.name] -= 1
+        self._running_by_name[folded(work.name)] -= 1
         self._next_of(work.name)
 
     def pump(self) -> None:
@@ -109,8 +110,8 @@ class Dispatcher:
             work = self._ready.popleft()
             activity = self.activity(work.name)
             cap = activity.max_concurrency
-            if cap is not None and self._running_by_name[work.name] >= cap:
-                self._full.setdefault(work.name, deque()).append(work)
+            if cap is not None and self._running_by_name[folded(work.name)] >= cap:
+                self._full.setdefault(folded(work.name), deque()).append(work)
                 continue
             if not work.is_wanted:
                 self._next_of(work.name)
@@ -138,14 +139,14 @@ class Dispatcher:
 
     def _next_of(self, name: str) -> None:
         """There may be a place for a call that waits for one of this activity's."""
-        waiting = self._full.get(name)
+        waiting = self._full.get(folded(name))
         if waiting:
             self._ready.appendleft(waiting.popleft())
 
     def _start(self, work: Work, activity: Activity) -> None:
         work.activity, work.dispatcher = activity, self
         self._running.add(work)
-        self._running_by_name[work.name] += 1
+        self._running_by_name[folded(work.name)] += 1
         try:
             self._executors.of(activity).submit(work)
         except Exception as error:  # no more threads or processes; an executor of the user's

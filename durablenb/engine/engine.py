@@ -22,6 +22,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
+from durablenb.core.records import same_name
 from durablenb.core.registry import Registry
 from durablenb.engine import locks
 from durablenb.engine.committer import Committer
@@ -335,13 +336,13 @@ class Engine:
             return [
                 (one, list(one.execution.history))
                 for one in self.machine.lifecycle.open.values()
-                if one.name == name and one.execution is not None
+                if same_name(one.name, name) and one.execution is not None
             ]
 
     def has_open(self, name: str) -> bool:
         """Whether an instance of an orchestrator is open."""
         with self._turn:
-            return any(one.name == name for one in self.machine.lifecycle.open.values())
+            return any(same_name(one.name, name) for one in self.machine.lifecycle.open.values())
 
     @property
     def is_running_here(self) -> bool:

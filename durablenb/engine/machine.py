@@ -12,7 +12,7 @@ import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import field
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 from durablenb.core.registry import Registry
@@ -41,6 +41,7 @@ from durablenb.model.events import (
     TimerCreated,
     TimerFired,
 )
+from durablenb.model.names import folded
 from durablenb.model.payloads import Codec
 from durablenb.model.plain import Plain, plain
 from durablenb.ports.clock import Clock
@@ -319,19 +320,21 @@ class Machine:
         if message.kind == "type":
             self._type_registered(message.name)
             return
-        name, registry = message.name, self._world.registry
+        registry = self._world.registry
+        name = folded(message.name)
         is_first = name not in self._world.seen
         self._world.seen.add(name)
-        has_changed = cache(partial(self._has_changed, name))
-        for instance in [one for one in self.lifecycle.open.values() if one.started.name == name]:
+        has_changed = cache(self._has_changed)
+        for instance in [one for one in self.lifecycle.open.values() if folded(one.started.name) == name]:
             if instance.held or instance.execution is None:
                 if is_first and isinstance(instance.held, InstanceStateError):
                     continue  # it is what the process died of; after a restart all cells are run again
                 is_noted = instance.held or instance.missing or instance.is_queued
-                if not is_noted and not has_changed(instance.started.version, instance.started.source):
+                started = instance.started
+                if not is_noted and not has_changed(started.name, started.version, started.source):
                     continue  # it waits for what has not come, and is replayed when that comes
                 self.lifecycle.obstacles.release(instance)
-                for lacked in (name, registry.lacking(name, instance.started.version)):
+                for lacked in (instance.name, registry.lacking(instance.name, instance.started.version)):
                     self.lifecycle.obstacles.found(instance, lacked)
                 self.lifecycle.obstacles.drop_names(instance)
                 self.lifecycle.enqueue(instance)

@@ -37,6 +37,7 @@ from durablenb.model.events import (
 )
 from durablenb.model.imports import Import
 from durablenb.model.logs import LogLine
+from durablenb.model.names import folded
 from durablenb.model.payloads import Blob, Payload, blobs_of, references
 from durablenb.model.source import Source
 from durablenb.model.status import InstanceState
@@ -352,7 +353,7 @@ def _meets(state: InstanceState, query: InstanceQuery) -> bool:
     return (
         (query.instance_ids is None or state.instance_id in query.instance_ids)
         and (query.prefix is None or state.instance_id.startswith(query.prefix))
-        and (query.name is None or state.name == query.name)
+        and (query.name is None or folded(state.name) == folded(query.name))
         and (query.statuses is None or state.status in query.statuses)
         and (query.created_from is None or state.created_time >= query.created_from)
         and (query.created_to is None or state.created_time <= query.created_to)

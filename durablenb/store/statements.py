@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from durablenb.model.names import folded
 from durablenb.model.status import OrchestrationRuntimeStatus as Status
 from durablenb.ports.store import InstanceQuery
 from durablenb.store.wire import COLUMNS
@@ -262,7 +263,7 @@ def _asked(select: str, query: InstanceQuery) -> tuple[str, list[object]]:
     if query.prefix is not None:
         add("starts_with(instance_id, ?)", query.prefix)
     if query.name is not None:
-        add("name = ?", query.name)
+        add("lower(name) = ?", folded(query.name))
     if query.statuses is not None:
         add("list_contains(?, status)", [status.value for status in query.statuses])
     if query.created_from is not None:
