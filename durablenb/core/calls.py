@@ -26,6 +26,37 @@ LONGEST_POLL_SECONDS = 86_400
 """A ``Retry-After`` of more is taken for nonsense."""
 
 
+class HttpHeaders(dict[str, "str | list[str]"]):
+    """Headers with their names as they came; they are found without case, and a repeated one has a list.
+
+    Examples
+    --------
+    >>> headers = HttpHeaders({"X-Job-Id": "42", "Set-Cookie": ["a=1", "b=2"]})
+    >>> headers["x-job-id"], headers.get("SET-COOKIE"), "Location" in headers
+    ('42', ['a=1', 'b=2'], False)
+    """
+
+    def __getitem__(self, name: str) -> str | list[str]:
+        return super().__getitem__(self._spelt(name))
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and super().__contains__(self._spelt(name))
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The value of a header, or the default."""
+        return super().get(self._spelt(name), default)
+
+    def last(self, name: str) -> str | None:
+        """The value of a header, of a repeated one the last; None if it isn't there."""
+        found = self.get(name)
+        return found[-1] if isinstance(found, list) else found
+
+    def _spelt(self, name: str) -> str:
+        if super().__contains__(name):
+            return name
+        return next((one for one in self if one.lower() == name.lower()), name)
+
+
 class DurableHttpResponse(dict[str, Any]):
     """What `call_http` gives: a dict as in Azure's 1.x library, with the attributes of the 2.x one.
 
@@ -39,7 +70,7 @@ class DurableHttpResponse(dict[str, Any]):
     @staticmethod
     def from_json(fields: dict[str, Any]) -> DurableHttpResponse:
         """The response that was kept in the journal."""
-        return DurableHttpResponse(fields)
+        return DurableHttpResponse({**fields, "headers": HttpHeaders(fields["headers"])})
 
     @property
     def status_code(self) -> int:
@@ -47,9 +78,9 @@ class DurableHttpResponse(dict[str, Any]):
         return int(self["statusCode"])
 
     @property
-    def headers(self) -> dict[str, str]:
-        """Names in lower case, and values."""
-        found: dict[str, str] = self["headers"]
+    def headers(self) -> HttpHeaders:
+        """Names as they came, which are found without case, and values; of a repeated header a list."""
+        found: HttpHeaders = self["headers"]
         return found
 
     @property
@@ -140,15 +171,16 @@ def headers_for(address: str, before: str, headers: dict[str, str]) -> dict[str,
 def _location(response: DurableHttpResponse, request: dict[str, Any]) -> str | None:
     from urllib.parse import urljoin
 
-    if response.status_code != 202 or "location" not in response.headers:
+    location = response.headers.last("Location")
+    if response.status_code != 202 or location is None:
         return None
-    return str(urljoin(request["uri"], response.headers["location"]))
+    return str(urljoin(request["uri"], location))
 
 
 def _seconds(response: DurableHttpResponse) -> float:
     try:
-        seconds = float(response.headers["retry-after"])
-    except (KeyError, ValueError):
+        seconds = float(response.headers.last("Retry-After") or "")
+    except ValueError:
         return DEFAULT_POLL_SECONDS
     return seconds if 0 <= seconds <= LONGEST_POLL_SECONDS else DEFAULT_POLL_SECONDS
 

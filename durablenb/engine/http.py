@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import urllib.error
 import urllib.request
+from collections.abc import Iterable
 from http.client import IncompleteRead
 from typing import Any
 from urllib.parse import urlsplit
@@ -77,6 +78,14 @@ def _read(answer: Any) -> dict[str, Any]:
         content = body.decode("utf-8", "replace")
     return {
         "statusCode": answer.status,
-        "headers": {name.lower(): value for name, value in answer.headers.items()},
+        "headers": _together(answer.headers.items()),
         "content": content,
     }
+
+
+def _together(pairs: Iterable[tuple[str, str]]) -> dict[str, str | list[str]]:
+    """Headers by their names as they came first; those that came more than once as lists."""
+    found: dict[str, tuple[str, list[str]]] = {}
+    for name, value in pairs:
+        found.setdefault(name.lower(), (name, []))[1].append(value)
+    return {name: values if len(values) > 1 else values[0] for name, values in found.values()}

@@ -38,7 +38,8 @@ class Handler(BaseHTTPRequestHandler):
         status, headers, body = self.server.answers[self.path.partition("?")[0]](asked)
         self.send_response(status)
         for name, value in headers.items():
-            self.send_header(name, value)
+            for one in value if isinstance(value, list) else [value]:
+                self.send_header(name, one)
         body = body if isinstance(body, bytes) else body.encode()
         if "Content-Length" not in headers:
             self.send_header("Content-Length", str(len(body)))
@@ -105,7 +106,7 @@ def test_any_status_is_an_answer(server, hub):
         server.answers["/"] = lambda asked, status=status, body=body: (status, {"X-Odd": "1"}, body)
         response = ask(hub, "GET", f"{server.url}/")
         assert (response["statusCode"], response["content"]) == (status, body)
-        assert response["headers"]["x-odd"] == "1"
+        assert response["headers"]["X-Odd"] == "1"
 
 
 def test_an_answer_that_is_larger_than_a_value_may_be_is_not_read_on(server, hub, monkeypatch):
@@ -134,6 +135,40 @@ def test_the_response_has_the_names_of_both_of_azures_libraries(server, hub):
         return [response["statusCode"], response.status_code, response.content, response.headers["a"]]
 
     assert hub.run(both) == [200, 200, "hello", "b"]
+
+
+def test_headers_have_their_names_as_they_came_and_are_found_without_case(server, hub):
+    server.answers["/"] = lambda asked: (200, {"X-Job-Id": "42", "Set-Cookie": ["a=1", "b=2"]}, "")
+
+    @hub.orchestrator
+    def reads(context):
+        headers = (yield context.call_http("GET", f"{server.url}/"))["headers"]
+        found = [headers["X-Job-Id"], headers["x-job-id"], headers.get("X-JOB-ID"), "x-job-ID" in headers]
+        assert headers.get("Location") is None
+        assert "Location" not in headers
+        with pytest.raises(KeyError, match="Location"):
+            headers["Location"]
+        return [found, headers["Set-Cookie"], [name for name in headers if name[0] in "XS"], headers]
+
+    found, cookies, names, headers = hub.run(reads)
+    assert found == ["42", "42", "42", True]
+    assert cookies == ["a=1", "b=2"]
+    assert names == ["Server", "X-Job-Id", "Set-Cookie"]
+    assert type(headers) is dict
+    assert headers["X-Job-Id"] == "42"
+    (handle,) = (hub.handle(one.instance_id) for one in hub.instances(name="reads"))
+    assert hub.replay(handle, reads).fits
+
+
+def test_a_repeated_location_or_pause_counts_as_it_came_last(server, hub):
+    server.answers["/"] = lambda asked: (
+        202,
+        {"LOCATION": ["/wrong", "/done"], "retry-after": ["1", "7"]},
+        "",
+    )
+    server.answers["/done"] = lambda asked: (200, {}, "done")
+    response = ask(hub, "GET", f"{server.url}/")
+    assert (response["content"], response["seconds"]) == ("done", 7)
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "PATCH", "post"])
