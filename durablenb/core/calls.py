@@ -48,7 +48,7 @@ class HttpHeaders(dict[str, "str | list[str]"]):
 
     def last(self, name: str) -> str | None:
         """The value of a header, of a repeated one the last; None if it isn't there."""
-        found = self.get(name)
+        found: str | list[str] | None = self.get(name)
         return found[-1] if isinstance(found, list) else found
 
     def _spelt(self, name: str) -> str:

@@ -477,8 +477,12 @@ class DurableOrchestrationContext:
 
     @property
     def is_replaying(self) -> bool:
-        """Whether the code now runs through what is recorded already."""
-        return self._execution.ledger.is_replaying
+        """Whether the code now runs through what is recorded already.
+
+        Ask it where you use it, for what leaves no trace. What it was before an await is True on Azure, where
+        the code runs from its beginning each time; here only if the instance was replayed since.
+        """
+        return self._execution.says_replaying()
 
     @property
     def instance_id(self) -> str:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from types import CodeType
 from typing import Any
@@ -112,6 +112,9 @@ class Execution(Parent):
         self._unregistered: TypeNotRegisteredError | None = None
         self._recording = Recording()
         self._episode: list[Event] = []
+        self.replaying_said = bytearray()
+        """What the code was told when it asked whether it is replayed, each time."""
+        self._pinned: Iterator[int] = iter(())
         self._paused: Event | None = None
         self._passing: Event | None = None
         self.is_paused = False
@@ -239,6 +242,16 @@ class Execution(Parent):
         except TypeNotRegisteredError as error:
             self._unregistered = error
             self.ledger.halt()
+
+    def says_replaying(self) -> bool:
+        """Whether the code runs through what is recorded; or what it is to be told, see `pin_replaying`."""
+        said = bool(next(self._pinned, self.ledger.is_replaying))
+        self.replaying_said.append(said)
+        return said
+
+    def pin_replaying(self, said: Iterable[int]) -> None:
+        """Tells the code the same as another execution was told."""
+        self._pinned = iter(said)
 
     def request(self, action: actions.Action) -> None:
         """Asks for something; after continue_as_new nothing is asked for any more."""

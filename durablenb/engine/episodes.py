@@ -7,6 +7,7 @@ import logging
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -22,6 +23,7 @@ from durablenb.engine.logbook import LogBook
 from durablenb.engine.timers import Timers
 from durablenb.engine.transcript import SILENCE, current, speaking
 from durablenb.engine.turn import Turn
+from durablenb.engine.verifying import told_of, verify
 from durablenb.engine.work import Work
 from durablenb.model.entities import EntityId
 from durablenb.model.errors import (
@@ -144,6 +146,7 @@ class Episodes:
         completions: Completions,
     ) -> None:
         self._store = store
+        self._told_of_replaying: set[str] = set()
         self._journal = journal
         self._clock = clock
         self._registry = registry
@@ -392,10 +395,11 @@ class Episodes:
         return code is not None and code.function is execution.function
 
     def _verify(self, instance: Instance, execution: Execution) -> None:
-        again = self.new_execution(instance)
-        if again is not None:
-            again.replay(execution.history)
-            again.unload()
+        difference = verify(partial(self.new_execution, instance), execution)
+        if difference is not None and instance.name not in self._told_of_replaying:
+            self._told_of_replaying.add(instance.name)
+            with speaking(None):
+                log.warning("%s", told_of(instance.name, difference))
 
     def _act_on(self, instance: Instance, facts: list[Event]) -> None:
         refused: list[tuple[type[Event], int, Exception]] = []

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+import durablenb as df
 from tests.traps.lab import Lab, kinds
 
 
@@ -195,3 +196,44 @@ def test_row_16_the_time_can_be_compared_with_text(kernel, text):
         return [now < text, now >= text, later == text, later + timedelta(seconds=1) > text]
 
     assert kernel.run(compares) == [True, False, True, True]
+
+
+def test_row_16_code_that_differs_in_is_replaying_alone_is_not_held_and_is_told_of(lab, caplog):
+    lab.activity(lambda value: value, "echo")
+
+    @lab.orchestrator
+    def remembers(context):
+        before = context.is_replaying
+        yield context.call_activity("echo", 1)
+        return [before, context.is_replaying]
+
+    @lab.orchestrator
+    def asks_otherwise(context):
+        before = context.is_replaying
+        yield context.call_activity("echo", 1)
+        yield context.call_activity("echo", ["again" if before else "first"])
+        return before
+
+    with caplog.at_level("WARNING", "durablenb"):
+        assert [lab.run(remembers), lab.run(remembers)] == [[False, False], [False, False]]
+        assert lab.run(asks_otherwise) is False
+    told = [text for text in caplog.messages if "but for context.is_replaying" in text]
+    assert len(told) == 2
+    assert told[0].startswith("remembers is deterministic but for context.is_replaying")
+    assert "ExecutionCompleted" in told[0]
+
+
+def test_row_16_code_that_asks_for_is_replaying_and_is_not_deterministic_is_held(lab):
+    rounds = []
+    lab.activity(lambda value: value, "echo")
+
+    @lab.orchestrator
+    def wrong(context):
+        rounds.append(context.is_replaying)
+        yield context.call_activity("echo", len(rounds))
+
+    handle = lab.start(wrong)
+    lab.until(lambda: lab.client.engine.machine.lifecycle.obstacles.reason(handle.id) is not None)
+    with pytest.raises(df.NonDeterminismError, match="no longer fits"):
+        handle.result(10)
+    handle.terminate("")
