@@ -54,6 +54,6 @@ def told_of(name: str, difference: NonDeterminismError) -> str:
     return (
         f"{name} is deterministic but for context.is_replaying: recorded is {difference.recorded}, and a "
         f"replay gives {difference.requested} (line {difference.line}). What is_replaying was before an "
-        "await depends on whether the instance was replayed since. Ask it where you use it, for what leaves no "
-        "trace, such as a line of a log; let nothing that is asked for or returned depend on it."
+        "await depends on whether the instance was replayed since. Ask it where you use it, for what leaves "
+        "no trace, such as a line of a log; let nothing that is asked for or returned depend on it."
     )
