@@ -18,6 +18,7 @@ from durablenb.model.errors import NotSerializableError, StoreError
 from durablenb.model.failures import FailureDetails, failure_of
 from durablenb.model.payloads import SIZE_LIMIT, Blob, Kind, Payload, blobs_of, references
 from durablenb.values.diagnosis import blamed, why_too_deep
+from durablenb.values.envelopes import MARK
 from durablenb.values.reader import Reader, not_registered
 from durablenb.values.rebuild import rebuilt
 from durablenb.values.refusal import Refusal
@@ -204,7 +205,7 @@ class ValueCodec:
         """
         if expected_type is Sealed:
             return Sealed(self, text)
-        if '"@type"' not in text:
+        if '"@type"' not in text and MARK not in text:
             value = _loads(text)
             return value if expected_type is None else rebuilt(value, expected_type)
         reader = Reader(self, text)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from durablenb.model.errors import DurableError, TypeNotRegisteredError
 from durablenb.model.payloads import blobs_of
+from durablenb.values.envelopes import data_in, is_envelope
 from durablenb.values.kinds import LargeKind, SmallKind, reader_of
-from durablenb.values.rebuild import Unregistered, built_again
+from durablenb.values.rebuild import Unregistered, built_again, built_anew
 from durablenb.values.tags import TAGS
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ class Reader:
         """What an object of JSON's stands for; the inner ones are resolved already."""
         name = fields.get("@type")
         if not isinstance(name, str):
-            return fields
+            named = self._codec.types.named_in(fields) if is_envelope(fields) else None
+            return fields if named is None else built_anew(named, data_in(fields))
         if "@value" not in fields:
             kind = reader_of(name) if isinstance(fields.get("@payload"), str) else None
             return self._large(kind, fields["@payload"]) if isinstance(kind, LargeKind) else fields

@@ -12,6 +12,7 @@ from pathlib import Path, PurePath
 from typing import Any
 from uuid import UUID
 
+from durablenb.values.envelopes import data_in, described, is_envelope, is_of
 from durablenb.values.forms import AZURE, DATACLASS, MODEL, NAMED, constructor_fields, form_of, hints_of
 
 
@@ -78,7 +79,14 @@ def _as_class(value: Any, kind: type[Any]) -> Any:
         return _with_fields(value, hints_of(kind)) if isinstance(value, dict) else value
     if type(value) not in _FROM_JSON or not _is_built(kind):
         return value
-    return _built(kind, value, is_complete=False)
+    if is_envelope(value):
+        if not is_of(value, kind):
+            raise TypeError(
+                f"The value is {described(value)}, and not a {kind.__name__} of {kind.__module__}. Register "
+                "its class with hub.register_type, or say another type where the value is taken."
+            )
+        value = data_in(value)
+    return built_anew(kind, value)
 
 
 def _is_built(kind: type[Any]) -> bool:
@@ -97,6 +105,11 @@ def _built(kind: type[Any], value: Any, *, is_complete: bool) -> Any:
         raise TypeError(
             f"{_short(value)} can't be made a {kind.__name__}: {type(error).__name__}: {error}"
         ) from error
+
+
+def built_anew(kind: type[Any], value: Any) -> Any:
+    """A class's object of plain JSON."""
+    return _built(kind, value, is_complete=False)
 
 
 def built_again(kind: type[Any], value: Any) -> Any:

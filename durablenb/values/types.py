@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from durablenb.values.envelopes import kind_of
 from durablenb.values.forms import DATACLASS, Form, form_of, unknown_parameters
 from durablenb.values.kinds import encoder_of_library, is_library
 from durablenb.values.refusal import Refusal, a
@@ -59,6 +60,10 @@ class Types:
     def find(self, name: str) -> type[Any] | None:
         """The class that was last registered under the name."""
         return self._types.get(name)
+
+    def named_in(self, envelope: dict[str, Any]) -> type[Any] | None:
+        """The registered class that Azure's envelope names, or None."""
+        return kind_of(envelope, self._types.values())
 
     @property
     def registered(self) -> dict[str, type[Any]]:

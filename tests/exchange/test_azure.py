@@ -380,3 +380,33 @@ def test_the_start_says_that_it_is_azure_s_telling(hub):
     assert started.is_partial
     assert hub.sql("select origin, made_by from imports").fetchall() == [("a value in Python", "azure")]
     assert not any(isinstance(event, ExecutionFailed) for event in hub.handle("azure-1").history())
+
+
+class Parcel:
+    def __init__(self, weight):
+        self.weight = weight
+
+    @staticmethod
+    def to_json(parcel):
+        return {"weight": parcel.weight}
+
+    @staticmethod
+    def from_json(fields):
+        return Parcel(fields["weight"])
+
+
+def parcel(weight):
+    return {"__class__": "Parcel", "__module__": __name__, "__data__": {"weight": weight}}
+
+
+def test_code_goes_through_a_history_with_objects_in_azures_envelope(hub):
+    hub.register_type(Parcel)
+
+    def order(context):
+        packed = yield context.call_activity("pack", context.get_input())
+        return packed.weight + context.get_input().weight
+
+    text = json.dumps(json.dumps(parcel(2)))
+    history = [{**began(), "Input": text}, did("pack", parcel(2), parcel(3), 1, 2), ended(5, 3)]
+    handle = imported(hub, {**answer(history, 5), "input": json.dumps(parcel(2))})
+    assert handle.replay(order).fits, handle.replay(order).trace.mismatch

@@ -194,3 +194,28 @@ def test_text_in_text_is_understood_from_this_client_alone(served):
     assert served.http.post(loopback, json=posted, headers=agent, params=wait).json() == {"a": 1}
     assert served.http.post(loopback, json=posted, params=wait).json() == posted
     assert served.http.post("/orchestrators/echo", json=posted, headers=agent, params=wait).json() == posted
+
+
+class Order:
+    def __init__(self, number):
+        self.number = number
+
+    @staticmethod
+    def to_json(order):
+        return {"number": order.number}
+
+    @staticmethod
+    def from_json(fields):
+        return Order(fields["number"])
+
+
+def test_objects_that_azures_client_sends_arrive_as_objects(served, client, run):
+    served.hub.register_type(Order)
+
+    @served.hub.orchestrator
+    def numbers(context):
+        order = context.get_input()
+        assert type(order) is Order
+        return [order.number, context.get_input(expected_type=Order).number]
+
+    assert ended(served, run(client.start_new("numbers", None, Order(7)))).output == [7, 7]
