@@ -28,6 +28,7 @@ from durablenb.model import actions
 from durablenb.model.errors import TypeNotRegisteredError
 from durablenb.model.events import (
     LEAVES_LOSERS,
+    PLAIN_FAILURES,
     CodeAwaited,
     CustomStatusSet,
     EntityLockGranted,
@@ -335,6 +336,8 @@ class Execution(Parent):
 
     def _failed_as(self, task: AtomicTask[Any], failure: FailureDetails) -> str:
         name = self._context._names.pop(task.id, "?")
+        if isinstance(task, EntityTask) and self.started is not None and self.started.rules >= PLAIN_FAILURES:
+            return failure.message
         if isinstance(task, EntityTask):
             what = f"Operation '{name}' on entity '{task.entity_id}'"
         else:

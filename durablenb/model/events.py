@@ -426,6 +426,9 @@ class ContinueAsNew(Event):
 LEAVES_LOSERS = 2
 """The first rules by which a wait that has lost a ``task_any`` takes no event before others."""
 
+PLAIN_FAILURES = 2
+"""The first rules by which the failure of an operation reads as it was raised, and names nothing else."""
+
 RULES = 2
 """Those by which an execution is begun now. One that is there keeps its own, so that it replays as it was."""
 

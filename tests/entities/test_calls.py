@@ -54,7 +54,7 @@ def kinds(hub, instance_id):
 
 def test_a_failure_reaches_the_caller_with_its_type_and_leaves_nothing_behind(counting):
     counting.add_orchestrator(one("fail", "because"), "calling")
-    with pytest.raises(ValueError, match="Operation 'fail' on entity '@counter@a' failed: because") as failed:
+    with pytest.raises(ValueError, match=r"^Orchestrator function 'calling' failed: because$") as failed:
         counting.run("calling")
     assert isinstance(failed.value, df.TaskFailedError)
     counting.settle()
@@ -62,6 +62,32 @@ def test_a_failure_reaches_the_caller_with_its_type_and_leaves_nothing_behind(co
     assert kinds(counting, A) == ["OperationEnqueued", "OperationFailed"]
     assert kinds(counting, B) == []
     assert not counting.client.get_status("started-by-a-failure")
+
+
+@pytest.mark.parametrize("text", ["not enough money", "", "two\nlines", "'quoted'"])
+def test_a_failure_reads_as_it_was_raised(counting, text):
+    def catching(context):
+        try:
+            yield context.call_entity(A, "fail", text)
+        except ValueError as error:
+            return [str(error), error.details.error_type, error.details.message]
+
+    counting.add_orchestrator(catching, "catching")
+    assert counting.run("catching") == [text, "builtins.ValueError", text]
+
+
+def test_it_names_the_operation_in_an_execution_that_began_when_it_did(counting, monkeypatch):
+    def catching(context):
+        try:
+            yield context.call_entity(A, "fail", "because")
+        except ValueError as error:
+            return str(error).partition(" \n")[0]
+
+    counting.add_orchestrator(catching, "catching")
+    monkeypatch.setattr("durablenb.engine.lifecycle.RULES", 1)
+    handle = counting.start("catching")
+    assert handle.result() == "Operation 'fail' on entity '@counter@a' failed: because"
+    assert counting.replay(handle, catching).fits
 
 
 def test_a_failure_tells_the_lines_of_the_users_code_only(counting):
