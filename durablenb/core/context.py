@@ -384,16 +384,8 @@ class DurableOrchestrationContext:
         return WhenAllTask(_tasks(activities, "task_all"))
 
     def task_any(self, activities: Iterable[TaskBase[Any]]) -> WhenAnyTask:
-        """A task for the one of these that completes first, failed or not.
-
-        Raises
-        ------
-        ValueError
-            If there are none: nothing could ever complete.
-        """
+        """A task for the one of these that completes first, failed or not; of none it is None, at once."""
         tasks = _tasks(activities, "task_any")
-        if not tasks:
-            raise ValueError("task_any needs at least one task; of none, none completes.")
         return WhenAnyTask(tasks, self._execution.mailbox.decided)
 
     def to_be_continued(self) -> ToBeContinued:

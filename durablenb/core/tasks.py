@@ -317,8 +317,11 @@ class WhenAllTask(CompoundTask[list[T]]):
         return next(child._exception() for child in self.children if child.is_failed)
 
 
-class WhenAnyTask(CompoundTask[TaskBase[Any]]):
-    """The child that settles first. One that fails wins too; its failure shows when its result is asked."""
+class WhenAnyTask(CompoundTask[TaskBase[Any] | None]):
+    """The child that settles first; without children, None, as in Azure's library 1.x.
+
+    One that fails wins too; its failure shows when its result is asked.
+    """
 
     __slots__ = ("_decided", "_winner")
 
@@ -335,6 +338,8 @@ class WhenAnyTask(CompoundTask[TaskBase[Any]]):
                 child._watch(self)
             elif self._winner is None:
                 self._win(child)
+        if not self.children:
+            self._state = TaskState.SUCCEEDED
 
     def _child_settled(self, child: TaskBase[Any]) -> bool:
         if self._winner is not None:
@@ -348,8 +353,7 @@ class WhenAnyTask(CompoundTask[TaskBase[Any]]):
         if self._decided is not None:
             self._decided(self)
 
-    def _value(self) -> TaskBase[Any]:
-        assert self._winner is not None
+    def _value(self) -> TaskBase[Any] | None:
         if isinstance(self._winner, CancelableTask):
             self._winner._is_observed = True
         return self._winner

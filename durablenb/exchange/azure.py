@@ -7,7 +7,7 @@ has no counterpart here is kept as a line of the instance's log.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -40,11 +40,6 @@ class Told(NamedTuple):
 
     records: list[Record]
     lines: list[LogLine]
-
-
-def is_status(value: object) -> bool:
-    """Whether this looks like an answer of the status endpoint."""
-    return isinstance(value, Mapping) and "instanceId" in value and "runtimeStatus" in value
 
 
 def told(answer: Fields, encode: Encode) -> Told:

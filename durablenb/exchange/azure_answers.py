@@ -45,6 +45,38 @@ _NUMBERED = (
 """By the numbers that the host has for them."""
 
 
+_NEEDED = ("instanceId", "name", "runtimeStatus")
+
+
+def answered(value: Any) -> Any:
+    """A status as the endpoint answers it, also where .NET's or JavaScript's client has written it down."""
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        return value
+    fields = {key[:1].lower() + key[1:]: one for key, one in value.items()}
+    if "history" in fields:
+        fields.setdefault("historyEvents", fields.pop("history"))
+    return fields if all(key in fields for key in _NEEDED) else value
+
+
+def is_entity(answer: object) -> bool:
+    """Whether this is the status of an entity."""
+    found = answer.get("instanceId") if isinstance(answer, Mapping) else None
+    return isinstance(found, str) and found.startswith("@")
+
+
+def lack_of(answer: object) -> str:
+    """What keeps this from being an answer of the status endpoint; empty if nothing does."""
+    if not isinstance(answer, Mapping):
+        return f"it is {shown(answer)}, and not an object"
+    if "EventType" in answer:
+        return (
+            "it is one event of a history, as `func durable get-history` and the rows of a table have them. "
+            "Ask the status endpoint, which tells whose it is, with showHistory=true&showHistoryOutput=true"
+        )
+    missing = [key for key in _NEEDED if key not in answer]
+    return f"it has no {' and no '.join(missing)}" if missing else ""
+
+
 class Answer:
     """One answer.
 

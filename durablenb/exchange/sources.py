@@ -11,6 +11,7 @@ from typing import Any
 
 from durablenb.core.renaming import prefixed, with_prefix
 from durablenb.exchange import azure, documents
+from durablenb.exchange.azure_answers import answered, is_entity, lack_of
 from durablenb.exchange.checking import checked
 from durablenb.exchange.fetching import Api
 from durablenb.model.errors import DurableError
@@ -135,18 +136,24 @@ def _of_value(value: Any, origin: str, encode: azure.Encode) -> Delivery:
     if documents.is_document(value):
         made_by = _told(origin, lambda: documents.made_by(value[documents.MARK]))
         return _delivery(origin, lambda: documents.parcel_in(value), made_by)
-    answers = value if isinstance(value, (list, tuple)) else [value]
-    return _delivery(origin, lambda: _of_azure(answers, encode), AZURE)
+    is_list = isinstance(value, (list, tuple))
+    answers = [answered(one) for one in (value if is_list else [value])]
+    return _delivery(origin, lambda: _of_azure(answers, encode, is_list=is_list), AZURE)
 
 
-def _of_azure(answers: Iterable[Any], encode: azure.Encode) -> Parcel:
+def _of_azure(answers: Iterable[Any], encode: azure.Encode, *, is_list: bool = True) -> Parcel:
+    """Those of the answers that are instances': a list has entities among them."""
     records: list[Record] = []
     lines = []
     seen: dict[str, Any] = {}
     for number, answer in enumerate(answers, 1):
-        if not azure.is_status(answer):
+        if is_list and is_entity(answer):
+            continue
+        lack = lack_of(answer)
+        if lack:
             raise ValueError(
-                f"number {number} is no export of durablenb's, and no answer of Azure's status endpoint"
+                f"number {number} is no export of durablenb's, and no answer of Azure's status endpoint: "
+                f"{lack}"
             )
         instance_id = answer["instanceId"]
         if isinstance(instance_id, str) and instance_id in seen:

@@ -22,7 +22,7 @@ class RetryOptions(Displayed):
     first_retry_interval_in_milliseconds
         Wait before the second attempt, at least 1.
     max_number_of_attempts
-        All attempts, the first one included, at least 1.
+        All attempts, the first one included; 0 stands for 1, as in Azure's library.
     backoff_coefficient
         Each wait is the last one times this, at least 1.
     max_retry_interval_in_milliseconds
@@ -60,7 +60,7 @@ class RetryOptions(Displayed):
 
     def __post_init__(self) -> None:
         _at_least(self.first_retry_interval_in_milliseconds, 1, "first_retry_interval_in_milliseconds")
-        _at_least(self.max_number_of_attempts, 1, "max_number_of_attempts")
+        _at_least(self.max_number_of_attempts, 0, "max_number_of_attempts")
         _at_least(self.backoff_coefficient, 1, "backoff_coefficient")
         for name in ("max_retry_interval_in_milliseconds", "retry_timeout_in_milliseconds"):
             if getattr(self, name) is not None:

@@ -410,3 +410,41 @@ def test_code_goes_through_a_history_with_objects_in_azures_envelope(hub):
     history = [{**began(), "Input": text}, did("pack", parcel(2), parcel(3), 1, 2), ended(5, 3)]
     handle = imported(hub, {**answer(history, 5), "input": json.dumps(parcel(2))})
     assert handle.replay(order).fits, handle.replay(order).trace.mismatch
+
+
+# -- other shapes ----------------------------------------------------------------------------------
+
+
+def test_entities_in_a_list_are_left_out(hub):
+    entity = {**CHAIN, "name": "@counter@k", "instanceId": "@counter@k", "historyEvents": None}
+    assert [handle.id for handle in hub.import_history([entity, CHAIN, entity])] == ["azure-1"]
+    assert hub.import_history([entity]) == []
+
+
+def test_what_the_clients_of_other_languages_write_down_is_read(hub):
+    plain = {key: value for key, value in CHAIN.items() if key != "historyEvents"}
+    of_javascript = {**plain, "instanceId": "js", "history": CHAIN["historyEvents"]}
+    net = {key[0].upper() + key[1:]: value for key, value in plain.items()}
+    of_net = {**net, "InstanceId": "net", "History": CHAIN["historyEvents"]}
+    found = hub.import_history([of_javascript, of_net])
+    assert [handle.id for handle in found] == ["js", "net"]
+    assert all(handle.replay(answers.chain).fits for handle in found)
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        (
+            {key: CHAIN[key] for key in CHAIN if key not in ("name", "instanceId")},
+            "no instanceId and no name",
+        ),
+        ({key: CHAIN[key] for key in CHAIN if key != "runtimeStatus"}, "it has no runtimeStatus"),
+        (CHAIN["historyEvents"], "it is one event of a history.* Ask the status endpoint"),
+        ([{"PartitionKey": "a", "RowKey": "0", "EventType": "ExecutionStarted"}], "the rows of a table"),
+        ([CHAIN, 5], "number 2 is .* it is 5, and not an object"),
+    ],
+)
+def test_what_is_no_answer_is_refused_with_what_it_lacks(hub, told, said):
+    with pytest.raises(ValueError, match=said):
+        hub.import_history(told)
+    assert hub.instances() == []

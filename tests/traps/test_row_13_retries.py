@@ -55,6 +55,13 @@ def test_row_13_the_attempts_are_exactly_as_many_as_asked_for(lab, attempts):
     assert counted(handle.history(), "TimerCreated") == attempts - 1  # and none after the last failure
 
 
+def test_row_13_no_attempts_are_one_attempt(lab):
+    flaky, handle = run_flaky(lab, 99, df.RetryOptions(1, 0))
+    with pytest.raises(ValueError, match="call 1"):
+        handle.result(10)
+    assert len(flaky.calls) == 1
+
+
 def test_row_13_waits_grow_by_the_coefficient_up_to_the_cap(lab):
     options = df.RetryOptions(1_000, 7, backoff_coefficient=2.0, max_retry_interval_in_milliseconds=10_000)
     flaky, handle = run_flaky(lab, 99, options)
@@ -272,7 +279,7 @@ def test_row_13_a_retried_call_is_one_task_to_wait_for_with_others(lab):
     [
         ((0, 3), "first_retry_interval_in_milliseconds is 0"),
         ((-1, 3), "first_retry_interval_in_milliseconds is -1"),
-        ((1, 0), "max_number_of_attempts is 0"),
+        ((1, -1), "max_number_of_attempts is -1"),
         ((1, True), "max_number_of_attempts is True"),
         (("1", 3), "first_retry_interval_in_milliseconds is '1'"),
         ((1, 3, 0.5), "backoff_coefficient is 0.5"),
