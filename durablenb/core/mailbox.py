@@ -70,14 +70,14 @@ class Mailbox:
     def look(self, task: Wait) -> None:
         """The code looks at the wait: what is kept is handed over, also to those that were left."""
         key = task.name.casefold()
-        if task._is_canceled or not self._buffered.get(key):
+        if task._is_canceled or key not in self._buffered:
             return
         self._serve(key)
         for one in sorted([*self._waiters.get(key, ()), *self._left.get(key, ())], key=_number):
-            if not self._buffered[key]:
+            if key not in self._buffered:
                 return
             self._take_up(one)
-            self._hand_over(self._buffered[key].popleft(), one)
+            self._hand_over(self._oldest(key), one)
 
     def decided(self, task: WhenAnyTask) -> None:
         """Notes that one of these has won: the others are of no interest any more."""
@@ -91,7 +91,7 @@ class Mailbox:
         self._awaited = task
         for one in _waits_in(task) if self._left else ():
             self._take_up(one)
-        for key in self._buffered:
+        for key in list(self._buffered):
             self._serve(key)
 
     def leave(self) -> None:
@@ -114,12 +114,16 @@ class Mailbox:
 
     def _serve(self, key: str) -> None:
         """Hands what is kept to the waits that are of interest."""
-        kept = self._buffered.get(key)
-        while kept:
-            task = self._first(key)
-            if task is None:
-                return
-            self._hand_over(kept.popleft(), task)
+        while key in self._buffered and (task := self._first(key)) is not None:
+            self._hand_over(self._oldest(key), task)
+
+    def _oldest(self, key: str) -> EventRaised:
+        """Takes the oldest event that is kept; a name of which nothing is left isn't gone through again."""
+        kept = self._buffered[key]
+        event = kept.popleft()
+        if not kept:
+            del self._buffered[key]
+        return event
 
     def _first(self, key: str) -> Wait | None:
         waiters = self._waiters.get(key, ())
@@ -132,11 +136,12 @@ class Mailbox:
             one = above.pop()
             if not one._parents or one is self._awaited:
                 return True
-            for parent in one._parents:
+            open_ = [parent for parent in one._parents if not isinstance(parent, TaskBase) or _runs(parent)]
+            one._parents = open_ or one._parents[-1:]  # those that are settled need not be told, nor be kept
+            for parent in open_:
                 if not isinstance(parent, TaskBase):
                     return True
-                if parent._state is TaskState.RUNNING:
-                    above.append(parent)  # the last one, which is looked at first, was made last
+                above.append(parent)
         return False
 
     def _take_up(self, task: Wait) -> None:
@@ -172,8 +177,12 @@ def _waits_in(task: TaskBase[Any]) -> Iterator[Wait]:
             inside += reversed(one.children)
 
 
+def _runs(task: TaskBase[Any]) -> bool:
+    return task._state is TaskState.RUNNING
+
+
 def _is_open(task: Wait) -> bool:
-    return task._state is TaskState.RUNNING and not task._is_left and not task._is_canceled
+    return _runs(task) and not task._is_left and not task._is_canceled
 
 
 def _number(task: Wait) -> int:
