@@ -130,3 +130,18 @@ def test_row_14_a_check_knows_names_without_case(greeting):
 
     assert df.check(Greet, greeting.hub).codes == []
     assert df.check(misspelt, greeting.hub).codes == ["DNB501"]
+
+
+def test_row_14_code_that_is_registered_in_another_case_is_a_change_of_the_same(disk, caplog):
+    def waits(context):
+        yield context.wait_for_external_event("go")
+
+    def waits_otherwise(context):
+        yield context.wait_for_external_event("stop")
+
+    disk.orchestrator(waits, "Waits")
+    disk.start("Waits")
+    disk.settle()
+    with caplog.at_level("WARNING", "durablenb"):
+        disk.orchestrator(waits_otherwise, "WAITS")
+    assert "WAITS has changed. 1 open instance goes on" in caplog.text
