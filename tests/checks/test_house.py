@@ -31,6 +31,7 @@ MEANT = {
     "faults/test_exceptions.py": {"DNB203", "DNB205", "DNB402", "DNB403"},
     "faults/test_payloads.py": {"DNB402"},
     "faults/test_poison.py": {"DNB403"},
+    "schedules/scenarios.py": {"DNB406"},
     "traps/test_row_01_continue_as_new_carries_events.py": {"DNB203", "DNB204"},
     "traps/test_row_13_retries.py": {"DNB404"},
     "traps/test_row_14_missing_code.py": {"DNB501"},
