@@ -135,10 +135,14 @@ class LogBook:
 
         It is called by the committer, in the committer's thread.
         """
+        # The flag means: a visit will begin after this. It is cleared before the look at what waits, so that a
+        # line which found it set is seen by this visit, and one that finds it cleared nudges for another.
+        self._is_nudged = False
         if not self._waiting:
             return None
         seconds = self._written_at + PAUSE_SECONDS - locks.monotonic()
         if seconds > 0 and not self._is_urgent:
+            self._is_nudged = True  # the committer comes by itself
             return seconds
         self._write()
         return None
@@ -168,8 +172,7 @@ class LogBook:
 
     def _write(self) -> None:
         self._is_writing = True
-        self._is_nudged = self._is_urgent = False
-        self._characters = 0
+        self._is_urgent = False
         while self._waiting:
             lines: list[LogLine] = []
             written: list[locks.Event] = []
@@ -179,9 +182,11 @@ class LogBook:
                     lines.append(one)
                 else:
                     written.append(one)
+            self._characters -= sum(len(line.message) for line in lines)
             self._write_lines(lines)
             for event in written:
                 event.set()
+        self._characters = 0  # threads that add to it at one time may have lost count
         self._is_writing = False
         self._written_at = locks.monotonic()
 
