@@ -26,6 +26,7 @@ from durablenb.model.entities import (
 )
 from durablenb.model.errors import (
     DurableError,
+    ExecutorUnavailableError,
     FunctionNotFoundError,
     HubLockedError,
     HubUnreachableError,
@@ -70,6 +71,7 @@ __all__ = [
     "EntityId",
     "EntityMetadata",
     "EntityStateResponse",
+    "ExecutorUnavailableError",
     "FailureDetails",
     "Finding",
     "Findings",

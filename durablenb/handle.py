@@ -436,8 +436,8 @@ class Handle(DrawnInstance):
         held, missing, found = state.held, state.missing, state.obstacle
         if not state.is_open or found is None or isinstance(held, WaitTimeoutError):
             return Obstacle()  # that it waits for more code is in its history
-        below = None if held or missing else str(found)
-        return Obstacle(missing, None if held is None else str(held), below)
+        below = None if held or missing or state.without_executor else str(found)
+        return Obstacle(missing, None if held is None else str(held), below, state.without_executor)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Handle):

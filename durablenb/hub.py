@@ -73,7 +73,8 @@ class TaskHub(Registering, DrawnHub):
     ----------
     path
         The file; ``":memory:"`` for a hub that lasts as long as the object. Opening the file of a hub
-        that is open in this process gives that very hub, so that a notebook's cell can be run again.
+        that is open in this process gives that very hub, so that a notebook's cell can be run again; its
+        executor, if it is an object of yours, and `redact` take the place of those of before.
     mode
         ``"threads"``: work goes on in the background. ``"kernel"``: everything happens in the calling
         thread, and only inside `run`, `step` and a handle's `result`.
@@ -153,6 +154,8 @@ class TaskHub(Registering, DrawnHub):
             made = super().__new__(cls)
             made._options = chosen
             return made
+        if not isinstance(chosen["executor"], str | int | None):
+            del chosen["executor"]  # and so it does with a pool
         differing = ", ".join(
             f"{name}={found._options.get(name)!r}, not {value!r}"
             for name, value in chosen.items()
@@ -182,6 +185,7 @@ class TaskHub(Registering, DrawnHub):
     ) -> None:
         if hasattr(self, "_engine"):  # the same hub again: its cell was run once more
             self._codec.redact = redact
+            self._engine.use_executor(executor)
             asked(self)
             return
         _one_of("mode", mode, ("threads", "kernel"))

@@ -198,7 +198,7 @@ class Commands:
         for instance_id in instance_ids:
             instance = self._lifecycle.open.get(instance_id)
             if instance is not None:
-                instance.is_dropped = True
+                self._lifecycle.drop(instance)
                 fact = ExecutionTerminated(instance.next_event_id, self._clock.now(), reason)
                 self._journal.write(instance, fact)
                 self._lifecycle.end(instance, fact)
@@ -232,6 +232,7 @@ class Commands:
         gone = [one for one in message.instance_ids if one not in kept]
         for instance_id in gone:
             self._lifecycle.ended.pop(instance_id, None)
+            self._lifecycle.drop_calls(instance_id)
         self._imports.forget(gone)
         if gone:
             self._journal.purge(gone)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter, deque
 from collections.abc import Callable, Collection
 
@@ -11,13 +12,14 @@ from durablenb.engine.logbook import LogBook
 from durablenb.engine.messages import Finished
 from durablenb.engine.obstacles import Obstacles
 from durablenb.engine.work import Work
-from durablenb.model.failures import failure_of
 from durablenb.model.names import folded
 from durablenb.ports.clock import Clock
 
+log = logging.getLogger("durablenb")
+
 
 class Dispatcher:
-    """Calls that may start, calls that wait for a place, and calls that wait for their code.
+    """Calls that may start, calls that wait for a place, for their code, or for another executor.
 
     Parameters
     ----------
@@ -26,7 +28,7 @@ class Dispatcher:
     executors
         Where they run.
     obstacles
-        Is told which instances lack an activity.
+        Is told which instances lack an activity, or an executor for one.
     bring
         Tells the engine that one ended.
     clock
@@ -59,12 +61,14 @@ class Dispatcher:
         self._full: dict[str, deque[Work]] = {}
         self._missing: dict[str, list[Work]] = {}
         self._undefined: dict[str, str] = {}
+        self._declined: dict[str, list[Work]] = {}
         self._running_by_name: Counter[str] = Counter()
         self._running: set[Work] = set()
         self.is_closing = False
 
     def offer(self, work: Work) -> None:
         """Takes a call; it starts at the next `pump` that has a place for it, once all it needs is there."""
+        work.dispatcher = self
         if work.name not in self._registry.activities:
             self._missing.setdefault(folded(work.name), []).append(work)
             self._obstacles.lack(work.instance, work.name)
@@ -85,6 +89,12 @@ class Dispatcher:
             self.offer(work)
         for work in self._full.pop(folded(name), ()):
             self._ready.append(work)
+        self._offer_again(name)
+
+    def executor_given(self) -> None:
+        """The hub has another executor: calls that could not be run may be tried there."""
+        for name in list(self._declined):
+            self._offer_again(name)
 
     def names_found(self, names: Collection[str]) -> None:
         """Cells have defined these names: calls of activities that need them may start."""
@@ -95,13 +105,28 @@ class Dispatcher:
         """The activity as it is registered now."""
         return self._registry.activities[name]
 
-    def finished(self, work: Work) -> None:
-        """A call ended: its place is free."""
+    def finished(self, work: Work, declined: str | None = None) -> None:
+        """A call ended: its place is free. One that could not be run waits for another executor."""
         if work not in self._running:  # it began before a recovery
             return
         self._running.discard(work)
         self._running_by_name[folded(work.name)] -= 1
         self._next_of(work.name)
+        if declined is not None and work.is_wanted:
+            self._keep(work, declined)
+
+    def _keep(self, work: Work, why: str) -> None:
+        name = folded(work.name)
+        if name not in self._declined:
+            self._declined[name] = []
+            log.warning("%s", _without_executor(work.name, why))
+        self._declined[name].append(work)
+        self._obstacles.lack_executor(work.instance, work.name, why)
+
+    def _offer_again(self, name: str) -> None:
+        for work in self._declined.pop(folded(name), ()):
+            self._obstacles.executor_given(work.instance, work.name)
+            self.offer(work)
 
     def pump(self) -> None:
         """Starts what may start."""
@@ -144,10 +169,18 @@ class Dispatcher:
             self._ready.appendleft(waiting.popleft())
 
     def _start(self, work: Work, activity: Activity) -> None:
-        work.activity, work.dispatcher = activity, self
+        work.activity = activity
         self._running.add(work)
         self._running_by_name[folded(work.name)] += 1
         try:
             self._executors.of(activity).submit(work)
-        except Exception as error:  # no more threads or processes; an executor of the user's
-            work.finish(failure_of(error))
+        except Exception as error:  # no more threads or processes
+            work.decline(f"{type(error).__name__}: {error}")
+
+
+def _without_executor(name: str, why: str) -> str:
+    return (
+        f"Calls of {name.removeprefix('@')!r} wait for another executor: {why}. Nothing is lost: register it "
+        "with one that works, @hub.activity(executor=...), give the hub one, durablenb.TaskHub(path, "
+        "executor=...), or close the hub and open it again."
+    )

@@ -34,9 +34,9 @@ from durablenb.engine.inbox import Inbox
 from durablenb.engine.instance import Instance
 from durablenb.engine.logbook import LogBook
 from durablenb.engine.machine import EngineOptions, Machine, World
-from durablenb.engine.messages import ClientMessage, Durable, Finished, Message, Wake, refuse
+from durablenb.engine.messages import ClientMessage, Durable, Finished, Message, Registered, Wake, refuse
 from durablenb.engine.pace import Pace
-from durablenb.engine.transcript import current
+from durablenb.engine.transcript import Transcript, current
 from durablenb.engine.work import Work
 from durablenb.model.errors import DurableError, StoreError
 from durablenb.model.events import Event
@@ -83,6 +83,8 @@ class RuntimeState(Plain):
         Why it is held, and the code that it waits for.
     is_open
         Whether it is open.
+    without_executor
+        The activities whose executor runs nothing any more, each with what it said.
     """
 
     imported: Import | None = None
@@ -90,6 +92,7 @@ class RuntimeState(Plain):
     held: Exception | None = None
     missing: tuple[str, ...] = ()
     is_open: bool = False
+    without_executor: tuple[tuple[str, str], ...] = ()
 
 
 class Engine:
@@ -266,6 +269,12 @@ class Engine:
         self._thread = locks.Thread(target=self._run, name="durablenb-engine", daemon=True)
         self._thread.start()
 
+    def use_executor(self, asked: object) -> None:
+        """Lets activities that have no executor of their own run here from now on; None changes nothing."""
+        if asked is not None and asked != self.executors.default:
+            self.executors.default = asked
+            self.post(Registered("executor", ""))
+
     @property
     def open_count(self) -> int:
         """How many instances are open."""
@@ -296,7 +305,12 @@ class Engine:
             if instance is None:
                 return RuntimeState(imported, reason)
             return RuntimeState(
-                imported, reason, instance.held, tuple(sorted(instance.missing)), is_open=True
+                imported,
+                reason,
+                instance.held,
+                tuple(sorted(instance.missing)),
+                is_open=True,
+                without_executor=tuple(sorted(lifecycle.obstacles.without_executor(instance).items())),
             )
         finally:
             self._turn.release()
@@ -347,8 +361,11 @@ class Engine:
     @property
     def is_running_here(self) -> bool:
         """Whether it is an activity of this hub that asks."""
-        work = current.get()
-        return isinstance(work, Work) and work.dispatcher.book is self.book
+        speaker = current.get()
+        if isinstance(speaker, Transcript):  # an activity that came here by value doesn't know whose it is
+            with self._turn:
+                return self.machine.dispatcher.is_running
+        return isinstance(speaker, Work) and speaker.dispatcher.book is self.book
 
     @property
     def without_code(self) -> dict[str, int]:
@@ -421,7 +438,7 @@ class Engine:
         if not self._turn.acquire(timeout=-1 if wait else STOP_SECONDS):
             return
         try:
-            self.executors.drop_queued()
+            self.executors.drop_unwanted()
             while (
                 wait and self.machine.dispatcher.is_running and not (self._defect or self.committer.failure)
             ):

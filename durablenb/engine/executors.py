@@ -49,7 +49,7 @@ class ThreadExecutor:
             self._grow()
         self._jobs.put(job)
 
-    def drop_queued(self) -> None:
+    def drop_unwanted(self) -> None:
         """Does nothing: a queued job finds by itself that it isn't wanted any more."""
 
     def close(self, *, wait: bool) -> None:
@@ -111,10 +111,10 @@ class InlineExecutor:
             job.finish(outcome)
         return job
 
-    def drop_queued(self) -> None:
-        """Lets each job find that it isn't wanted any more."""
-        while self.run_next() is not None:
-            pass
+    def drop_unwanted(self) -> None:
+        """Lets the next jobs find that they aren't wanted any more; the others do when it is their turn."""
+        while self.jobs and not self.jobs[0].is_wanted:
+            self.run_next()
 
     def close(self, *, wait: bool) -> None:
         """Drops the jobs."""
@@ -148,10 +148,19 @@ class Executors:
     """
 
     def __init__(self, default: object) -> None:
-        check_executor(default)
-        self._default = default
+        self.default = default
         self._made: dict[object, Executor] = {}
         self.inline = InlineExecutor()
+
+    @property
+    def default(self) -> object:
+        """Where activities run that have no executor of their own."""
+        return self._default
+
+    @default.setter
+    def default(self, asked: object) -> None:
+        check_executor(asked)
+        self._default = asked
 
     def of(self, activity: Activity) -> Executor:
         """Where an activity runs: an ``async def`` in the event loop, unless it says otherwise."""
@@ -166,10 +175,10 @@ class Executors:
             found = self._made[key] = self._make(asked)
         return found
 
-    def drop_queued(self) -> None:
-        """Takes back the jobs that were not begun; they find that they aren't wanted any more."""
+    def drop_unwanted(self) -> None:
+        """Takes back the jobs that have not begun and aren't wanted any more."""
         for executor in (self.inline, *self._made.values()):
-            executor.drop_queued()
+            executor.drop_unwanted()
 
     def close(self, *, wait: bool) -> None:
         """Closes all that were made here."""
@@ -186,11 +195,13 @@ class Executors:
             return ThreadExecutor()
         if isinstance(asked, int):
             return ThreadExecutor(asked)
-        from durablenb.engine.processes import FuturesExecutor, ProcessExecutor
-
         if asked == "processes":
+            from durablenb.engine.processes import ProcessExecutor
+
             return ProcessExecutor()
         if isinstance(asked, concurrent.futures.Executor):
+            from durablenb.engine.pools import FuturesExecutor
+
             return FuturesExecutor(asked)
         return cast(Executor, asked)
 

@@ -92,7 +92,9 @@ class Lifecycle:
         self.open: dict[str, Instance] = {}
         self.obstacles = Obstacles(self.open)
         self.ended: OrderedDict[str, Outcome] = OrderedDict()
-        self._failed: WeakValueDictionary[str, Instance] = WeakValueDictionary()
+        self._left: WeakValueDictionary[str, Instance] = WeakValueDictionary()
+        self.has_dropped = False
+        """Whether there are instances whose calls are wanted no longer, and no executor knows yet."""
         self.queue: deque[Instance] = deque()
         self.backlog: deque[Instance] = deque()
         self.imported: dict[str, Import] = {}
@@ -162,10 +164,15 @@ class Lifecycle:
         return self._completions.watch(instance_id, is_engine=True)
 
     def drop_calls(self, instance_id: str) -> None:
-        """What a failed orchestration asked for and was not begun yet isn't wanted: it is rewound."""
-        failed = self._failed.pop(instance_id, None)
-        if failed is not None:
-            failed.is_dropped = True
+        """What an ended orchestration asked for and has not begun isn't wanted: it is rewound or purged."""
+        ended = self._left.pop(instance_id, None)
+        if ended is not None:
+            self.drop(ended)
+
+    def drop(self, instance: Instance) -> None:
+        """What the orchestration asked for and was not begun yet isn't wanted any more."""
+        instance.is_dropped = True
+        self.has_dropped = True
 
     def arrive(
         self,
@@ -202,8 +209,8 @@ class Lifecycle:
             self._continue(instance, fact)
             return
         self._close(instance)
-        if isinstance(fact, ExecutionFailed):
-            self._failed[instance.id] = instance
+        if instance.pending:
+            self._left[instance.id] = instance
         outcome = outcome_of(instance.name, fact)
         if len(outcome.text) <= KEPT_CHARACTERS:
             self.ended[instance.id] = outcome

@@ -135,8 +135,8 @@ class LogBook:
 
         It is called by the committer, in the committer's thread.
         """
-        # The flag means: a visit will begin after this. It is cleared before the look at what waits, so that a
-        # line which found it set is seen by this visit, and one that finds it cleared nudges for another.
+        # While the flag is set, a visit is still to begin. It is cleared before the look at what waits: a
+        # line that found it set is seen by this visit, and one that finds it cleared nudges for another.
         self._is_nudged = False
         if not self._waiting:
             return None

@@ -26,7 +26,7 @@ class LoopExecutor:
         """Takes a job."""
         self._loop.call_soon_threadsafe(self._spawn, job)
 
-    def drop_queued(self) -> None:
+    def drop_unwanted(self) -> None:
         """Does nothing: nothing is queued."""
 
     def close(self, *, wait: bool) -> None:

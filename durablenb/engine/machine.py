@@ -256,6 +256,9 @@ class Machine:
             works, self._scheduled = self._scheduled, []
             self.journal.afterwards(lambda: self._world.bring(Durable(works)))
         self.journal.flush()
+        if self.lifecycle.has_dropped:
+            self.lifecycle.has_dropped = False
+            self._executors.drop_unwanted()
 
     def abandon(self, why: Exception) -> None:
         """Stop: what isn't on disk is dropped, and those are refused who wait for it."""
@@ -287,7 +290,9 @@ class Machine:
 
     def _finished(self, message: Finished) -> None:
         work = message.work
-        self.dispatcher.finished(work)
+        self.dispatcher.finished(work, message.declined)
+        if message.declined is not None:
+            return
         if isinstance(work, EntityWork):
             outcome: Any = message.outcome
             self.entities.finished(work, outcome, message.started_at, message.ended_at, message.worker)
@@ -319,6 +324,9 @@ class Machine:
             return
         if message.kind == "type":
             self._type_registered(message.name)
+            return
+        if message.kind == "executor":
+            self.dispatcher.executor_given()
             return
         registry = self._world.registry
         name = folded(message.name)

@@ -156,7 +156,7 @@ class Watch:
 
 @dataclass(slots=True, eq=False, repr=False)
 class Registered:
-    """A function was registered: what waits for it can go on."""
+    """A function was registered, or the hub got another executor: what waits for it can go on."""
 
     kind: str
     name: str
@@ -164,13 +164,14 @@ class Registered:
 
 @dataclass(slots=True, eq=False, repr=False)
 class Finished:
-    """An activity ended; without an outcome, it was not run."""
+    """An activity ended; without an outcome, it was not run: `declined` says why, if it couldn't be."""
 
     work: Work
     outcome: Outcome | None
     started_at: datetime | None
     ended_at: datetime
     worker: str | None = None
+    declined: str | None = None
 
 
 @dataclass(slots=True, eq=False, repr=False)

@@ -1,4 +1,7 @@
-"""What keeps open instances from going on until somebody does something: code that lacks, or doesn't fit."""
+"""What keeps open instances from going on until somebody does something.
+
+Code that lacks, or doesn't fit; an executor that runs nothing any more.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,11 @@ from collections.abc import Mapping
 from durablenb.core.names import is_defined
 from durablenb.engine.entity import Entity
 from durablenb.engine.instance import Instance
-from durablenb.model.errors import FunctionNotFoundError
+from durablenb.model.errors import ExecutorUnavailableError, FunctionNotFoundError
 
 
 class Obstacles:
-    """The open instances that are held, or that lack code.
+    """The open instances that are held, or that lack code, or an executor.
 
     Parameters
     ----------
@@ -23,6 +26,7 @@ class Obstacles:
         self._open = opened
         self._blocked: set[Instance | Entity] = set()
         self._undefined: dict[str, set[Instance | Entity]] = {}
+        self._without_executor: dict[Instance | Entity, dict[str, str]] = {}
 
     def hold(self, instance: Instance, why: Exception) -> None:
         """The instance doesn't go on until its code, or somebody's mind, has changed."""
@@ -47,6 +51,7 @@ class Obstacles:
     def drop(self, instance: Instance) -> None:
         """The instance has ended."""
         self._blocked.discard(instance)
+        self._without_executor.pop(instance, None)
         for instances in self._undefined.values():
             instances.discard(instance)
 
@@ -55,8 +60,39 @@ class Obstacles:
         for instance in tuple(self._blocked):
             if self._descends(instance, instance_id):
                 held = instance.held if isinstance(instance, Instance) else None
-                return held or _waiting_for_code(instance)
+                return held or self._unavailable(instance) or _waiting_for_code(instance)
         return None
+
+    # -- executors -------------------------------------------------------------------------------
+
+    def lack_executor(self, instance: Instance | Entity, activity: str, why: str) -> None:
+        """Calls of this activity could not be run, and wait until there is another executor."""
+        self._without_executor.setdefault(instance, {})[activity] = why
+        self._blocked.add(instance)
+
+    def executor_given(self, instance: Instance | Entity, activity: str) -> None:
+        """Its calls of this activity are tried again."""
+        lacking = self._without_executor.get(instance, {})
+        lacking.pop(activity, None)
+        if not lacking:
+            self._without_executor.pop(instance, None)
+            self._unblock(instance)
+
+    def without_executor(self, instance: Instance | Entity) -> dict[str, str]:
+        """The activities whose calls could not be run, and why."""
+        return self._without_executor.get(instance, {})
+
+    def _unavailable(self, instance: Instance | Entity) -> Exception | None:
+        lacking = self.without_executor(instance)
+        if not lacking:
+            return None
+        names = ", ".join(repr(name.removeprefix("@")) for name in sorted(lacking))
+        return ExecutorUnavailableError(
+            f"{instance.id} ({instance.name}) waits for another executor for {names}: "
+            f"{'; '.join(sorted(set(lacking.values())))}. Register it with one that works, "
+            "@hub.activity(executor=...), give the hub one, durablenb.TaskHub(path, executor=...), or close "
+            "the hub and open it again. Nothing is lost meanwhile."
+        )
 
     # -- names of the notebook -------------------------------------------------------------------
 
@@ -90,7 +126,7 @@ class Obstacles:
 
     def _unblock(self, instance: Instance | Entity) -> None:
         is_held = isinstance(instance, Instance) and instance.held is not None
-        if not is_held and not instance.missing:
+        if not (is_held or instance.missing or instance in self._without_executor):
             self._blocked.discard(instance)
 
     def _descends(self, instance: Instance | Entity, ancestor: str) -> bool:

@@ -1,8 +1,7 @@
-"""Activities in other processes: of this hub, or of a pool of the user's."""
+"""Activities in processes of the hub's own."""
 
 from __future__ import annotations
 
-import concurrent.futures
 import contextlib
 import os
 import pickle
@@ -11,16 +10,11 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from functools import lru_cache
-from typing import Any
 
-from durablenb.engine import taps
 from durablenb.engine.executors import ThreadExecutor
-from durablenb.engine.transcript import Transcript, current
-from durablenb.engine.work import call, invoke
+from durablenb.engine.parcels import parcel_of, run_parcel
 from durablenb.model.failures import failure_of
 from durablenb.model.logs import Said
-from durablenb.model.payloads import Codec
 from durablenb.ports.executor import Job, Outcome
 
 PROGRAM = (
@@ -31,62 +25,6 @@ PROGRAM = (
 
 TRIES = 3
 """How often a process is started before that counts as impossible: an interrupt may hit it meanwhile."""
-
-
-class FuturesExecutor:
-    """Any ``concurrent.futures.Executor``: a pool of threads or processes, loky's, Dask's ``get_executor()``.
-
-    Parameters
-    ----------
-    pool
-        Where the functions run; to other processes they travel by value, so those of a notebook can.
-    """
-
-    def __init__(self, pool: concurrent.futures.Executor) -> None:
-        self._pool = pool
-        self._is_near = isinstance(pool, concurrent.futures.ThreadPoolExecutor)
-        self._given: set[concurrent.futures.Future[Any]] = set()
-        self._is_dropping = False
-
-    def submit(self, job: Job) -> None:
-        """Takes a job."""
-        if not job.begin():
-            return
-        try:
-            given: concurrent.futures.Future[Any]
-            if self._is_near:
-                given = self._pool.submit(invoke, job)
-            else:
-                given = self._pool.submit(call_pickled, *_parcel(job))
-        except BaseException as error:
-            job.finish(job.codec.failure(error))
-            return
-        self._given.add(given)
-        given.add_done_callback(lambda done: self._ended(job, done))
-
-    def drop_queued(self) -> None:
-        """Cancels what the pool has not begun."""
-        self._is_dropping = True
-        for given in list(self._given):
-            given.cancel()
-
-    def close(self, *, wait: bool) -> None:
-        """Does nothing: the pool is its owner's."""
-
-    def _ended(self, job: Job, done: concurrent.futures.Future[Any]) -> None:
-        self._given.discard(done)
-        if self._is_dropping and done.cancelled():
-            job.finish(None)
-            return
-        try:
-            outcome = done.result()
-            if not self._is_near:
-                outcome, told = outcome
-                for said in told:
-                    job.output.take(said)
-        except BaseException as error:
-            outcome = job.codec.failure(error)
-        job.finish(outcome, type(self._pool).__name__)
 
 
 class ProcessExecutor(ThreadExecutor):
@@ -119,7 +57,7 @@ class ProcessExecutor(ThreadExecutor):
 
     def _outcome(self, job: Job) -> Outcome:
         try:
-            parcel = pickle.dumps(_parcel(job))
+            parcel = parcel_of(job)
             process = getattr(self._processes, "own", None)
             if process is None or not process.take(parcel):
                 self._living.discard(process)
@@ -235,41 +173,7 @@ def serve() -> None:
     with contextlib.suppress(BrokenPipeError, EOFError, KeyboardInterrupt):
         send("ready")
         while True:
-            send(_call_heard(tell, *pickle.load(requests)))
-
-
-def call_pickled(data: bytes, text: str, takes_input: bool, codec: Codec) -> tuple[Outcome, list[Said]]:
-    """The outcome of a job, in another process than that of the hub, and what it printed."""
-    told: list[Said] = []
-    return _call_heard(told.append, data, text, takes_input, codec), told
-
-
-def _call_heard(
-    keep: Callable[[Said], None], data: bytes, text: str, takes_input: bool, codec: Codec
-) -> Outcome:
-    transcript = Transcript(keep)
-    taps.install()
-    token = taps.enter(transcript)
-    try:
-        return call(_unpickled(data), text, takes_input, codec)
-    except BaseException as error:
-        return codec.failure(error)
-    finally:
-        current.reset(token)
-        transcript.close()
-        taps.remove()
-
-
-def _parcel(job: Job) -> tuple[bytes, str, bool, Codec]:
-    """A job as it travels, with all that its input refers to; the function with its globals of now."""
-    import cloudpickle
-
-    return cloudpickle.dumps(job.function), job.codec.gathered(job.text), job.takes_input, job.codec
-
-
-@lru_cache(maxsize=256)
-def _unpickled(data: bytes) -> Any:
-    return pickle.loads(data)
+            send(run_parcel(pickle.load(requests), tell))
 
 
 def _processors() -> int:

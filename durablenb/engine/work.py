@@ -76,9 +76,10 @@ class Work:
 
     @property
     def is_wanted(self) -> bool:
-        """Whether it is still to be done; not if it was done, or if the orchestration was terminated."""
+        """Whether it is still to be done; not if it was done, or was terminated, or if the hub closes."""
         assert isinstance(self.instance, Instance)
-        return not self.instance.is_dropped and self.task_id in self.instance.pending
+        is_dropped = self.instance.is_dropped or self.dispatcher.is_closing
+        return not is_dropped and self.task_id in self.instance.pending
 
     @property
     def function(self) -> Callable[..., Any]:
@@ -103,7 +104,7 @@ class Work:
 
     def begin(self) -> bool:
         """Notes the time at which it starts; one that isn't to be done any more gives its place back."""
-        if self.dispatcher.is_closing or not self.is_wanted:
+        if not self.is_wanted:
             self.dispatcher.bring(Finished(self, None, None, self.dispatcher.now()))
             return False
         self.activity = self.dispatcher.activity(self.name)  # the code of now, not of when it was queued
@@ -112,9 +113,18 @@ class Work:
 
     def finish(self, outcome: Outcome | None, worker: str | None = None) -> None:
         """Posts what became of it, None if it was not run after all, and where it ran."""
-        if self._transcript is not None:
-            self.dispatcher.book.close(self._author)
+        self._close_output()
         self.dispatcher.bring(Finished(self, outcome, self.started_at, self.dispatcher.now(), worker))
+
+    def decline(self, why: str) -> None:
+        """Posts that its executor can't run it."""
+        self._close_output()
+        self.dispatcher.bring(Finished(self, None, None, self.dispatcher.now(), declined=why))
+
+    def _close_output(self) -> None:
+        if self._transcript is not None:
+            self._transcript = None
+            self.dispatcher.book.close(self._author)
 
 
 class EntityWork(Work):
@@ -144,7 +154,7 @@ class EntityWork(Work):
     @property
     def is_wanted(self) -> bool:
         """Whether it is still to be done."""
-        return True
+        return not self.dispatcher.is_closing
 
     @property
     def function(self) -> Callable[..., Any]:

@@ -56,6 +56,14 @@ class FunctionNotFoundError(DurableError, LookupError):
     """
 
 
+class ExecutorUnavailableError(DurableError, RuntimeError):
+    """The executor of an activity runs nothing any more: a pool that broke, a client that was closed.
+
+    Nothing has failed: the calls wait, and run when there is another executor, or when the hub is opened
+    again.
+    """
+
+
 class TypeNotRegisteredError(DurableError, LookupError):
     """A value is of a type that isn't registered in this process; the message names it.
 

@@ -41,6 +41,11 @@ class Job(Protocol):
         """Where what it prints goes."""
         ...
 
+    @property
+    def is_wanted(self) -> bool:
+        """Whether it is still to be done. From any thread; what isn't wanted now never is again."""
+        ...
+
     def begin(self) -> bool:
         """Says that it starts now; false if nobody wants it any more: then don't run it."""
         ...
@@ -49,16 +54,26 @@ class Job(Protocol):
         """Says what became of it, None if it was not run after all, and where it ran; from any thread."""
         ...
 
+    def decline(self, why: str) -> None:
+        """Says that it can't be run here, and why: it is kept for another executor. From any thread."""
+        ...
+
 
 class Executor(Protocol):
-    """Runs jobs: calls `begin`, the function, then `finish`, each once, in an order of its own."""
+    """Runs jobs: calls `begin`, the function, then `finish`, each once, in an order of its own.
+
+    A job that can't be run is declined in place of being finished, whether it has begun or not.
+    """
 
     def submit(self, job: Job) -> None:
         """Takes a job; returns at once."""
         ...
 
-    def drop_queued(self) -> None:
-        """Lets go of jobs that have not begun: `begin`, which says no, is called, or ``finish(None)``."""
+    def drop_unwanted(self) -> None:
+        """Lets go of jobs that have not begun and aren't wanted any more; returns at once.
+
+        For each of them `begin`, which says no, is called, or ``finish(None)``, or `decline`.
+        """
         ...
 
     def close(self, *, wait: bool) -> None:

@@ -14,6 +14,7 @@ _MOST = 20
 _LOOKS = {
     "mending": LOOKS["Held"],
     "code": LOOKS["Not loaded"],
+    "executor": LOOKS["Blocked"],
     "continuation": LOOKS["Waiting"],
     "child": LOOKS["Blocked"],
     "resuming": LOOKS["Suspended"],
@@ -37,6 +38,7 @@ def wait_text(wait: Wait) -> str:
     texts = {
         "mending": "its code to be mended",
         "code": f"the cell that defines {name}",
+        "executor": f"another executor for {name}",
         "continuation": "more code",
         "child": f"{'an entity' if wait.name == 'entity' else 'a sub-orchestration'} that can't go on",
         "resuming": "being resumed",
@@ -60,6 +62,8 @@ def todo_of(wait: Wait) -> Markup:
         return line("Mend the orchestrator's cell and run it again.")
     if wait.kind == "code":
         return line("Run it. Nothing is lost meanwhile.")
+    if wait.kind == "executor":
+        return line("Register it with one that works. Nothing is lost meanwhile.")
     if wait.kind == "continuation":
         return markup("Write on from ", code("yield ..."), " and run the cell again.")
     if wait.kind == "resuming":

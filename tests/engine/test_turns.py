@@ -205,7 +205,7 @@ def test_an_executor_that_ends_a_call_at_once_is_not_a_turn_in_a_turn(hub):
             if job.begin():
                 job.finish("7")
 
-        def drop_queued(self):
+        def drop_unwanted(self):
             pass
 
         def close(self, *, wait):

@@ -38,6 +38,9 @@ class SeededExecutor:
         assert isinstance(job, Work)
         self.waiting.append(job)
 
+    def drop_unwanted(self) -> None:
+        """What waits finds by itself that it isn't wanted any more."""
+
     def close(self, *, wait: bool) -> None:
         self.waiting.clear()
 

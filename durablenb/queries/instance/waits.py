@@ -25,7 +25,8 @@ from durablenb.queries.entities.queues import Queue, queue_text
 from durablenb.queries.instance.steps import Call, shared_name
 from durablenb.queries.instance.timeline import Kind
 
-WaitKind = Literal["mending", "code", "continuation", "child", "resuming", "start", "turn", "retry"] | Kind
+_Other = Literal["mending", "code", "executor", "continuation", "child", "resuming", "start", "turn", "retry"]
+WaitKind = _Other | Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +41,14 @@ class Obstacle:
         Why the instance is held, if it is.
     below
         What stands in the way of one of its sub-orchestrations, or of an entity that it waits for.
+    without_executor
+        Activities whose executor runs nothing any more, each with what it said.
     """
 
     missing: tuple[str, ...] = ()
     held: str | None = None
     below: str | None = None
+    without_executor: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +58,8 @@ class Wait:
     Parameters
     ----------
     kind
-        What it is: a kind of task, or the mending, defining or continuing of code, its being resumed, its
-        start.
+        What it is: a kind of task, or the mending, defining or continuing of code, an executor, its being
+        resumed, its start.
     name
         Of the activity, the external event, the function, ...
     since, due
@@ -63,8 +67,8 @@ class Wait:
     count, attempt
         How many calls, and the number of the attempt (of the last one that has most).
     detail
-        The child's id, the reason of a suspension, what doesn't fit, the line of ``yield ...``, who holds
-        the lock of an entity, or how much it has to do before.
+        The child's id, the reason of a suspension, what doesn't fit, what an executor said, the line of
+        ``yield ...``, who holds the lock of an entity, or how much it has to do before.
     is_left
         Of external events: whether the code awaits none of these any more, since another task won.
     """
@@ -137,6 +141,7 @@ def _obstructions(events: Sequence[Event], obstacle: Obstacle) -> list[Wait]:
     if obstacle.held is not None:
         waits.append(Wait("mending", "", detail=obstacle.held))
     waits += [Wait("code", name) for name in obstacle.missing]
+    waits += [Wait("executor", name, detail=why) for name, why in obstacle.without_executor]
     if obstacle.below is not None:
         name = "entity" if obstacle.below.startswith("@") else "sub-orchestration"
         waits.append(Wait("child", name, detail=obstacle.below))

@@ -57,7 +57,8 @@ class Standing:
     def from_json(fields: dict[str, Any]) -> Standing:
         """Return what `as_json` wrote."""
         found, reason = fields["obstacle"], fields["reason"]
-        obstacle = Obstacle(tuple(found["missing"]), found["held"], found["below"])
+        lacking = tuple((name, why) for name, why in found.get("without_executor", ()))
+        obstacle = Obstacle(tuple(found["missing"]), found["held"], found["below"], lacking)
         told = reason and (reason[0], reason[1])
         return Standing(obstacle, told, bool(fields["is_missing"]), fields.get("imported_from"))
 

@@ -87,6 +87,6 @@ def _look(course: Course) -> Look:
         return LOOKS["Held"]
     if obstacle.missing or course.missing is not None:
         return LOOKS["Not loaded"]
-    if obstacle.below is not None:
+    if obstacle.below is not None or obstacle.without_executor:
         return LOOKS["Blocked"]
     return look_of(course.status.runtime_status or "Pending")
