@@ -23,6 +23,17 @@ PROGRAM = (
 )
 """What a process begins with. It doesn't run the notebook or script again: functions travel by value."""
 
+THREAD_LIMITS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMBA_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
+"""The variables by which libraries are told how many threads they may start; joblib sets the same ones."""
+
 TRIES = 3
 """How often a process is started before that counts as impossible: an interrupt may hit it meanwhile."""
 
@@ -38,6 +49,7 @@ class ProcessExecutor(ThreadExecutor):
 
     def __init__(self, size: int | None = None) -> None:
         super().__init__(size or _processors())
+        self._threads_each = max(_processors() // self._size, 1)
         self._processes = threading.local()
         self._living: set[Process] = set()
 
@@ -61,7 +73,7 @@ class ProcessExecutor(ThreadExecutor):
             process = getattr(self._processes, "own", None)
             if process is None or not process.take(parcel):
                 self._living.discard(process)
-                process = self._processes.own = _started()
+                process = self._processes.own = _started(self._threads_each)
                 self._living.add(process)
                 process.take(parcel)
             return process.outcome(lambda said: job.output.take(said))
@@ -77,15 +89,23 @@ class ProcessExecutor(ThreadExecutor):
 class Process:
     """A process that runs what it is sent, one after another.
 
+    Parameters
+    ----------
+    threads
+        How many its libraries may start; all processes together then keep each processor busy once.
+
     Raises
     ------
     EOFError
         If it dies before it is ready.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [sys.executable, "-c", PROGRAM],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=dict.fromkeys(THREAD_LIMITS, str(threads)) | dict(os.environ),  # the user's word counts
         )
         self.pid = self._process.pid
         assert self._process.stdin is not None
@@ -142,11 +162,11 @@ class Process:
         return answer
 
 
-def _started() -> Process:
+def _started(threads: int) -> Process:
     for _ in range(TRIES - 1):
         with contextlib.suppress(EOFError):
-            return Process()
-    return Process()
+            return Process(threads)
+    return Process(threads)
 
 
 def serve() -> None:

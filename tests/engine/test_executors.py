@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 import durablenb as df
+from durablenb.engine.processes import THREAD_LIMITS
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -310,6 +311,24 @@ def test_several_processes_work_at_the_same_time(processes, tmp_path):
     assert len(set(pids)) == count
 
 
+def test_libraries_in_processes_start_no_more_threads_than_there_are_processors(monkeypatch):
+    def limits():
+        import os
+
+        return {name: os.environ.get(name) for name in names}
+
+    names = THREAD_LIMITS
+    for name in names:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("MKL_NUM_THREADS", "3")  # the user knows better
+    with df.TaskHub(":memory:", executor="processes") as hub:
+        hub.add_activity(limits)
+        hub.add_orchestrator(lambda context: (yield context.call_activity("limits")), "one")
+        found = hub.run("one")
+    assert found == dict.fromkeys(names, "1") | {"MKL_NUM_THREADS": "3"}
+    assert "OMP_NUM_THREADS" not in os.environ
+
+
 def test_a_process_that_dies_fails_its_own_call_and_no_other(processes):
     def die_of_three(n):
         import os
@@ -403,10 +422,54 @@ def test_what_activities_print_does_not_get_among_the_results(processes):
     assert run_all(processes, chatty, range(2)) == [[0, ""], [1, ""]]
 
 
-def test_a_function_that_cannot_travel_fails_and_says_why(processes):
-    lock = threading.Lock()
-    with pytest.raises(TypeError, match="lock"):
-        run_all(processes, lambda n: lock.acquire(), [1])
+def named(source, **names):
+    """The function `work` of a notebook's cell, whose other cells have defined these names."""
+    namespace = {"__name__": "__main__", **names}
+    exec(textwrap.dedent(source), namespace)
+    return namespace["work"]
+
+
+UNSENDABLE = {
+    "global": ("def work(n): return lock.acquire()", "it uses the global 'lock' (lock)"),
+    "in a comprehension": ("def work(n): return [lock for _ in [1]]", "it uses the global 'lock' (lock)"),
+    "of another function": (
+        """
+        def helper(n):
+            return lock.acquire()
+
+        def work(n):
+            return abs(n) + helper(n)
+        """,
+        "it uses the global 'helper', which uses the global 'lock' (lock)",
+    ),
+    "of the function around it": (
+        """
+        def made(mutex):
+            def work(n):
+                return mutex.acquire()
+            return work
+
+        work = made(lock)
+        """,
+        "it uses the variable 'mutex' of the function around it (lock)",
+    ),
+    "default": ("def work(n, mutex=lock): return mutex.acquire()", "it uses the default"),
+}
+
+
+@pytest.mark.parametrize("source", UNSENDABLE)
+def test_a_function_that_cannot_travel_fails_and_says_which_name_is_in_the_way(processes, source):
+    code, told = UNSENDABLE[source]
+    with pytest.raises(TypeError, match="executor='threads'") as caught:
+        run_all(processes, named(code, lock=threading.Lock(), fine=[1, 2]), [1])
+    assert f"'work' can't be sent to another process: {told}" in str(caught.value)
+    assert "cannot pickle" in str(caught.value)
+
+
+def test_an_activity_that_uses_the_hub_can_not_travel_and_says_so(processes):
+    work = named("def work(n): return hub.start('other')", hub=processes)
+    with pytest.raises(TypeError, match=r"it uses the global 'hub' \(TaskHub\)"):
+        run_all(processes, work, [1])
 
 
 SCRIPT = """
