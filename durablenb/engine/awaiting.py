@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary, ref
 
 from durablenb.engine.engine import Engine
 from durablenb.engine.instance import Outcome
+from durablenb.engine.locks import Promise
 from durablenb.engine.messages import Watch
 from durablenb.engine.waiting import (
     LOOK_SECONDS,
@@ -127,5 +128,11 @@ def _end_of(future: Future[Any], look: Look | None = None) -> asyncio.Future[Non
     waiter: asyncio.Future[None] = loop.create_future()
     if look is not None:
         bell.look_after(waiter, look)
-    future.add_done_callback(lambda _: bell.tell(waiter))
+
+    def tell(_: Future[Any]) -> None:
+        bell.tell(waiter)
+
+    future.add_done_callback(tell)
+    if isinstance(future, Promise):  # it may outlive many who wait for it and give up
+        waiter.add_done_callback(lambda _: future.remove_done_callback(tell))
     return waiter

@@ -15,6 +15,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures._base import PENDING
 from operator import attrgetter
@@ -77,3 +78,9 @@ class Promise(Future[Any]):
         self._exception = None
         self._waiters: list[Any] = []
         self._done_callbacks: list[Any] = []
+
+    def remove_done_callback(self, function: Callable[[Future[Any]], object]) -> None:
+        """Takes back what `add_done_callback` was given, if it has not been called; from any thread."""
+        with self._condition:
+            if not self.done() and function in self._done_callbacks:  # once it is done, they are gone through
+                self._done_callbacks.remove(function)

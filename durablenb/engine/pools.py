@@ -6,14 +6,13 @@ import concurrent.futures
 import os
 import pickle
 import platform
-import threading
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Future
 from functools import partial
-from queue import SimpleQueue
 from typing import Any
 from uuid import uuid4
 
+from durablenb.engine import locks
 from durablenb.engine.parcels import parcel_of, run_parcel
 from durablenb.engine.work import invoke
 from durablenb.model.logs import Said
@@ -45,13 +44,13 @@ class FuturesExecutor:
         self._is_near = isinstance(pool, concurrent.futures.ThreadPoolExecutor)
         self._given: dict[Future[Any], Job] = {}
         self._at_the_break: set[Future[Any]] | None = None
-        self._errands: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self._thread: threading.Thread | None = None
+        self._errands: locks.Queue[Callable[[], None] | None] = locks.Queue()
+        self._thread: locks.Thread | None = None
 
     def submit(self, job: Job) -> None:
         """Takes a job."""
         if self._thread is None:
-            thread = threading.Thread(target=self._run, name="durablenb-submit", daemon=True)
+            thread = locks.Thread(target=self._run, name="durablenb-submit", daemon=True)
             thread.start()
             self._thread = thread
         self._errands.put(partial(self._hand_over, job))
@@ -157,7 +156,7 @@ def _call_here(job: Job) -> tuple[Outcome, list[Said], Worker] | None:
 
 
 def _here() -> Worker:
-    return platform.node(), os.getpid(), threading.current_thread().name
+    return platform.node(), os.getpid(), locks.current_thread().name
 
 
 def _name_of(worker: Worker) -> str:

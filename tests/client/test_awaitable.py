@@ -43,6 +43,41 @@ def test_the_awaitable_client_takes_what_is_durablenbs_own_too(name):
     assert own <= set(inspect.signature(getattr(df.DurableOrchestrationClient, name)).parameters)
 
 
+def test_waits_that_are_given_up_leave_nothing_behind():
+    with df.TaskHub(":memory:") as hub:
+
+        @hub.orchestrator
+        def one(context):
+            return (yield context.wait_for_external_event("Go"))
+
+        handles = [hub.start(one) for _ in range(2)]
+
+        async def main():
+            async def poll(handle, patience):
+                try:
+                    async with asyncio.timeout(patience):
+                        await handle
+                except TimeoutError:
+                    return
+                raise AssertionError("it has ended")
+
+            for n in range(250):
+                await asyncio.gather(*(poll(handle, 0) for handle in handles))
+                await asyncio.gather(*(poll(handle, 0.0005 * (n % 3)) for handle in handles))
+            return asyncio.gather(*handles, return_exceptions=True)
+
+        async def main_and_result():
+            waiting = await main()
+            await asyncio.sleep(0)
+            for handle in handles:
+                left = hub._engine.completions.watch(handle.id)._done_callbacks
+                assert len(left) <= 1
+                handle.raise_event("Go", handle.id)
+            return await waiting
+
+        assert asyncio.run(main_and_result()) == [handle.id for handle in handles]
+
+
 def test_the_awaitable_client_does_all_of_it(lab):
     broken = [True]
     lab.activity(lambda: 1 / 0 if broken else "well", "fragile")
