@@ -68,19 +68,18 @@ async def _passage(asked: Asked, instance_id: str | None) -> Response:
     journal, until = asked.journal, monotonic() + _wait(asked)
     after, held = _number(asked, "after") or 0, _number(asked, "held")
     standing = None if instance_id is None else journal.standing(instance_id)
-    pause, mark = LOOK_SECONDS, None
+    mark = None
     while True:
-        now = await asyncio.to_thread(journal.mark)
-        if now != mark:
+        now = await asyncio.to_thread(journal.mark, instance_id)
+        if now != mark:  # not so where others are written about
             mark, passage = now, await asyncio.to_thread(journal.passage, instance_id, after)
             if passage.rows or (held is not None and passage.held != held):
                 break
-            pause = min(2 * pause, 1.0)  # others are written about
         is_known = instance_id is None or journal.standing(instance_id) == standing
         left = until - monotonic()
         if left <= 0 or not is_known or asked.closing.is_set() or await asked.request.is_disconnected():
             break
-        await _closed_within(asked, min(left, pause))
+        await _closed_within(asked, min(left, LOOK_SECONDS))
     found = {**passage.as_json(), "server": journal.token, "now": journal.now().isoformat()}
     found["ticks"] = journal.ticks
     if instance_id is not None:

@@ -18,14 +18,21 @@ from durablenb.queries.entities.queues import queues_of
 from durablenb.queries.instance.waits import Obstacle
 from durablenb.queries.mirror.passages import Passage, passage_of
 from durablenb.queries.sandbox.queries import Queries
-from durablenb.store.blobs import fetch
+from durablenb.store.blobs import fetch, transaction
 from durablenb.store.portable import line_row_of
 from durablenb.store.statements import SOURCE
 
 MARK_SECONDS = 0.05
 """For which a mark is taken for the last one."""
 
-_MARK = "select max(seq), count(*) from journal"
+IDS = 10_000
+"""Instances of which it is remembered when they were last written about, for those who wait for news."""
+
+Mark = tuple[int, int]
+"""The last place at which something was written, and how often more than that has changed."""
+
+_MARK = "select coalesce(max(seq), 0), count(*) from journal"
+_SINCE = "select count(*), list(distinct instance_id) from journal where seq > ? and seq <= ?"
 
 
 @dataclass(frozen=True)
@@ -93,9 +100,12 @@ class JournalSource:
     """Another one for each time that a hub is served: places in the journal are given anew after that."""
     _marks: _Marks = field(default_factory=lambda: _Marks())
 
-    def mark(self) -> tuple[Any, ...]:
-        """Return what is another one soon after something was written or purged."""
-        return self._marks.last(lambda: tuple(self.reader().execute(_MARK).fetchall()[0]))
+    def mark(self, instance_id: str | None) -> Mark:
+        """Return what is another one soon after something was written about an instance, or purged.
+
+        Of all instances if it is None. For an instance it may be another one without news, but rarely.
+        """
+        return self._marks.last(self.reader, instance_id)
 
     def passage(self, instance_id: str | None, after: int) -> Passage:
         """Return what comes after a place in the journal; see `passage_of`."""
@@ -126,15 +136,33 @@ class JournalSource:
 
 
 class _Marks:
-    """The last mark, which is read so often and no more, however many wait for another one."""
+    """The last marks: the journal is looked at so often and no more, however many wait for news of it."""
 
     def __init__(self) -> None:
         self._turn = threading.Lock()
         self._read_at = 0.0
-        self._last: tuple[Any, ...] = ()
+        self._last = self._count = 0
+        self._changes = 0
+        self._written: dict[str, int] = {}
 
-    def last(self, read: Callable[[], tuple[Any, ...]]) -> tuple[Any, ...]:
+    def last(self, reader: Callable[[], duckdb.DuckDBPyConnection], instance_id: str | None) -> Mark:
         with self._turn:
             if time.monotonic() - self._read_at > MARK_SECONDS:
-                self._last, self._read_at = read(), time.monotonic()
-            return self._last
+                self._read(reader())
+                self._read_at = time.monotonic()
+            if instance_id is None:
+                return self._last, self._changes
+            return self._written.get(instance_id, 0), self._changes
+
+    def _read(self, connection: duckdb.DuckDBPyConnection) -> None:
+        with transaction(connection):
+            [(last, count)] = connection.execute(_MARK).fetchall()
+            if (last, count) == (self._last, self._count):
+                return
+            [(more, ids)] = connection.execute(_SINCE, [self._last, last]).fetchall()
+        if count != self._count + more or len(self._written) + len(ids or ()) > IDS:
+            self._changes += 1  # some were purged, or there are too many to tell apart: all look again
+            self._written.clear()
+        else:
+            self._written.update(dict.fromkeys(ids or (), last))
+        self._last, self._count = last, count
