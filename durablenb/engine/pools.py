@@ -13,7 +13,6 @@ from typing import Any
 from uuid import uuid4
 
 from durablenb.engine import locks
-from durablenb.engine import locks
 from durablenb.engine.parcels import parcel_of, run_parcel
 from durablenb.engine.work import invoke
 from durablenb.model.logs import Said
