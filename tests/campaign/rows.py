@@ -35,7 +35,10 @@ ROWS = {
         "tests with queries, files and answers that are bombs, repeated",
         5,
         repeated(
-            "tests/remote/test_sql.py", "tests/exchange/test_hostile.py", "tests/values/test_hostile.py"
+            "tests/remote/test_sandbox.py",
+            "tests/remote/test_sql.py",
+            "tests/exchange/test_hostile.py",
+            "tests/values/test_hostile.py",
         ),
     ),
 }

@@ -8,7 +8,10 @@ from tests.campaign.planted import PLANTED, Planted
 from tests.campaign.row import HEAD, Figures, Row, line
 from tests.campaign.rows import ROWS
 
-SLICE = ("kills", "entity-kills", "repair-kills", "log-cuts", "simulator", "schedules", "mutants", "soak")
+SLICE = (
+    *("kills", "entity-kills", "repair-kills", "log-cuts", "checkpoint-cuts"),
+    *("simulator", "schedules", "mutants", "soak"),
+)
 
 
 @pytest.mark.timeout(900)
