@@ -44,8 +44,8 @@ def test_close_waits_for_what_runs_records_it_and_drops_what_is_queued(tmp_path,
         while len(begun) < 2:
             time.sleep(0.001)
     executors, is_dropped = hub._engine.executors, threading.Event()
-    drop_queued = executors.drop_queued
-    executors.drop_queued = lambda: (drop_queued(), is_dropped.set())
+    drop = executors.drop_unwanted
+    executors.drop_unwanted = lambda: (drop(), is_dropped.set())
     closer = threading.Thread(target=hub.close)
     closer.start()
     if executor == "inline":  # whose thread is busy with what runs
