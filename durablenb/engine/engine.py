@@ -71,7 +71,7 @@ MESSAGES_AT_ONCE = 2_000
 
 @plain
 class RuntimeState(Plain):
-    """What the engine knows of an instance or an entity, and the journal doesn't.
+    """State of an instance or an entity that the engine knows and the journal doesn't.
 
     Parameters
     ----------
@@ -294,7 +294,7 @@ class Engine:
         return self.runtime_state(instance_id, patience).obstacle
 
     def runtime_state(self, instance_id: str, patience: float = PATIENCE_SECONDS) -> RuntimeState:
-        """What only the engine knows of an instance, as `obstacle`; from any thread."""
+        """Return what only the engine knows of an instance, as `obstacle`; from any thread."""
         imported = self.imported(instance_id)
         if not self._turn.acquire(timeout=patience):
             return RuntimeState(imported)
@@ -621,7 +621,7 @@ class Engine:
         self._inbox.wait(timeout)
 
     def _wait_for_store(self, failures: int) -> None:
-        """Nothing goes on until the disk takes records again, or what can't be read is tried once more."""
+        """Wait until the disk takes records again, or until it is time to read again what can't be read."""
         if self.committer.failure is None:
             self._stop.wait(min(0.05 * 2 ** min(failures, 10), READ_AGAIN_SECONDS))
         while (failure := self.committer.failure) is not None and not self._is_stopping:
@@ -651,8 +651,8 @@ def _begun_again(error: BaseException | None) -> DurableError:
     if error is None:
         return StoreError("The kernel was interrupted before this was on disk. Nothing of it was done.")
     return DurableError(
-        f"durablenb made a mistake: {type(error).__name__}: {error}. The hub goes on from its journal. What "
-        "was not on disk by then was not done: ask for it again, and please report what led to this."
+        f"durablenb made a mistake: {type(error).__name__}: {error}. The hub resumes from its journal. What "
+        "was not on disk by then was not done: ask again, and please report what led to this."
     )
 
 

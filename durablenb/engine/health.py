@@ -1,4 +1,4 @@
-"""Whether a hub's threads and its file are what they should be."""
+"""The health of a hub: its threads, its requests and its files."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Health(Plain, Displayed):
 
     @property
     def is_well(self) -> bool:
-        """Whether nothing is wrong."""
+        """True if there are no problems."""
         return not self.problems
 
     def _shown(self) -> Card:
@@ -71,7 +71,7 @@ class Health(Plain, Displayed):
 def problems(
     refusals: Sequence[Exception | None], oldest_request: float | None, *, is_threaded: bool
 ) -> tuple[str, ...]:
-    """What is wrong: what refuses requests, and one that waits for long."""
+    """List the problems: each reason for refusing requests, and a request that waits for long."""
     found = [str(refusal) for refusal in refusals if refusal is not None]
     if oldest_request is not None and oldest_request > LONG_WAIT_SECONDS and is_threaded and not found:
         found.append(

@@ -17,7 +17,7 @@ class Inbox:
     def __init__(self) -> None:
         self._queue: locks.Queue[Message] = locks.Queue()
         self._first: deque[Message] = deque()
-        """What ended a wait; it comes before all that is in the queue."""
+        """The message that ended a wait; it comes before all that is in the queue."""
         self._news = locks.Event()
         self.is_watched = True
         """Whether somebody may be in `listen`, who takes no messages."""

@@ -1,4 +1,4 @@
-"""What the engine's threads wait with: locks, queues, conditions, events, promises, threads and seconds.
+"""The primitives that the engine's threads wait with: locks, queues, conditions, events, promises, threads.
 
 The engine takes all of these from here, and from nowhere else, so that a test can put others in their place
 and decide which thread runs when (`tests/schedules`).
