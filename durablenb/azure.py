@@ -15,7 +15,7 @@ from durablenb.model.entities import (
     EntityStateResponse,
 )
 from durablenb.model.errors import DurableError
-from durablenb.model.ids import asked_instance_id
+from durablenb.model.ids import IfExists, asked_instance_id
 from durablenb.model.status import (
     DurableOrchestrationStatus,
     OrchestrationRuntimeStatus,
@@ -71,6 +71,8 @@ class DurableOrchestrationClient:
         if not isinstance(getattr(hub, "client", None), SyncDurableOrchestrationClient):
             raise TypeError(f"DurableOrchestrationClient takes a TaskHub, not a {type(hub).__name__}.")
         self._client = hub.client
+        self.if_exists: IfExists = getattr(hub, "if_exists", "error")
+        """What a start under an id does that doesn't say; an app's ``host.json`` may set it."""
 
     async def start_new(
         self,
@@ -83,6 +85,8 @@ class DurableOrchestrationClient:
         """Start an orchestration and return its id; `options` are those of the synchronous method."""
         from durablenb.engine.awaiting import answer_to  # asyncio takes its time to import
 
+        if instance_id is not None and options.get("dedupe_statuses") is None:
+            options.setdefault("if_exists", self.if_exists)
         asked = self._client.ask_start(
             orchestration_function_name, instance_id, client_input, version, **options
         )

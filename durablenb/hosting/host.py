@@ -119,7 +119,7 @@ class Host:
             app = read_project(Path(app))
         project = app if isinstance(app, Project) else Project(functions_of(app))
         functions = [one for one in project.functions if not project.settings.disables(one.label)]
-        client = self._azures_client if project.is_azures else self._client
+        client = partial(self._client, project)
         answering = [_answering(one, project, client) for one in functions if _type(one) == "httptrigger"]
         timed = [(one, _schedule(one, project)) for one in functions if _type(one) == "timertrigger"]
         for kind in project.types:
@@ -177,11 +177,12 @@ class Host:
             self._told.add(text)
             log.warning("%s", text)
 
-    def _client(self) -> DurableOrchestrationClient:
-        return DurableOrchestrationClient(self._hub)
-
-    def _azures_client(self) -> AzureClient:
-        return AzureClient(self._hub)
+    def _client(self, project: Project) -> DurableOrchestrationClient:
+        """What a function of an app gets."""
+        client = (AzureClient if project.is_azures else DurableOrchestrationClient)(self._hub)
+        if project.replaces_open:
+            client.if_exists = "restart"
+        return client
 
     # -- calling ---------------------------------------------------------------------------------
 

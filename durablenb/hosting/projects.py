@@ -42,6 +42,8 @@ class Project:
         Its classes with ``to_json`` and ``from_json``, whose values come back by themselves, as in Azure.
     settings
         What ``%NAME%`` stands for, and which functions are disabled.
+    replaces_open
+        Whether a start with the id of an open instance replaces that.
     is_azures
         Whether its code imports ``azure.durable_functions``, and not durablenb by its own name.
     """
@@ -51,6 +53,7 @@ class Project:
     version: str | None = None
     types: list[type[Any]] = field(default_factory=list)
     settings: Settings = field(default_factory=Settings)
+    replaces_open: bool = False
     is_azures: bool = False
 
 
@@ -97,12 +100,14 @@ def load_project(folder: Path) -> Project:
     is_v2 = (folder / SCRIPT).is_file()
     functions = _decorated(folder, wanted) if is_v2 else _in_folders(folder, settings, wanted)
     extensions = host.get("extensions", {})
+    durable = extensions.get("durableTask", {})
     return Project(
         functions,
         str(extensions.get("http", host.get("http", {})).get("routePrefix", "api")),
-        extensions.get("durableTask", {}).get("defaultVersion"),
+        durable.get("defaultVersion"),
         [kind for module in own_modules(folder) for kind in _types(module)],
         settings,
+        str(durable.get("overridableExistingInstanceStates", "")).lower() == "anystate",
         DURABLE in sys.modules,
     )
 

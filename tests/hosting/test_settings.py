@@ -196,3 +196,44 @@ def test_of_model_v1_the_others_are_not_imported(tmp_path, serve):
     (tmp_path / "Second" / "__init__.py").write_text("1 / 0")
     (tmp_path / "host.json").write_text('{"functions": ["first"]}')
     assert serve(tmp_path).http.get("/api/First").text == "first"
+
+
+STARTING = """
+{imported}
+import azure.functions as func
+
+app = df.DFApp()
+
+@app.route(route="start/{{name}}")
+@app.durable_client_input(client_name="client")
+async def start(req: func.HttpRequest, client):
+    {made}
+    await client.start_new("o", req.route_params["name"], req.params["n"])
+    return func.HttpResponse(status_code=202)
+
+@app.orchestration_trigger(context_name="context")
+def o(context):
+    yield context.wait_for_external_event("End")
+    return context.get_input()
+"""
+
+
+@pytest.mark.parametrize("imported", ["import azure.durable_functions as df", "import durablenb as df"])
+@pytest.mark.parametrize("made", ["pass", "client = df.DurableOrchestrationClient(client)"])
+@pytest.mark.parametrize("states", ["AnyState", "NonRunningStates", None])
+def test_host_json_says_whether_a_start_replaces_an_open_instance(tmp_path, serve, imported, made, states):
+    durable = {} if states is None else {"overridableExistingInstanceStates": states}
+    (tmp_path / "function_app.py").write_text(STARTING.format(imported=imported, made=made))
+    (tmp_path / "host.json").write_text(json.dumps({"extensions": {"durableTask": durable}}))
+    served = serve(tmp_path)
+    for name in ("a", "b"):
+        assert served.http.get(f"/api/start/{name}?n=1").status_code == 202
+    again = served.http.get("/api/start/a?n=2")
+    assert again.status_code == (202 if states == "AnyState" else 500)
+    for name in ("a", "b"):
+        served.hub.client.raise_event(name, "End")
+    assert served.hub.handle("a").result(PATIENCE) == ("2" if states == "AnyState" else "1")
+    assert served.hub.handle("b").result(PATIENCE) == "1"
+    served.hub.start("o", instance_id="c")
+    with pytest.raises(df.InstanceExistsError):
+        served.hub.start("o", instance_id="c")
