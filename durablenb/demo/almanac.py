@@ -84,7 +84,7 @@ class Press:
         """One month: its days, its rain in mm, its warmest day in °C."""
         file, month = what
         self._note("began", month)
-        days = [day for found, day in _days(file) if found == month]
+        days = [day for found, day in days_of(file) if found == month]
         time.sleep(PAUSE)
         found = {
             "month": month,
@@ -136,10 +136,11 @@ def open_hub(folder: Path) -> TaskHub:
 
 def months_of(file: str) -> list[str]:
     """Return the months that the file has days of, such as ``2012-01``."""
-    return sorted({month for month, _ in _days(file)})
+    return sorted({month for month, _ in days_of(file)})
 
 
-def _days(file: str) -> Iterator[tuple[str, dict[str, str]]]:
+def days_of(file: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield the days that the file has, each with its month and its columns."""
     with Path(file).open(encoding="utf-8", newline="") as lines:
         for day in csv.DictReader(lines):
             yield day["date"][:7].replace("/", "-"), day
