@@ -905,18 +905,19 @@ class TaskHub(Registering, DrawnHub):
         if self._is_closing:
             return f"<TaskHub {where}: closed>"
         count = self._engine.open_count
-        opened = f"{count:,} open instance{'' if count == 1 else 's'}{_without_code(self._engine)}"
+        opened = f"{count:,} open instance{'' if count == 1 else 's'}{_without_code(self._engine, count)}"
         return f"<TaskHub {where}: {opened}, mode {self._mode!r}>"
 
 
-def _without_code(engine: Engine) -> str:
-    """What open instances wait for that isn't registered, as the end of a sentence."""
+def _without_code(engine: Engine, opened: int) -> str:
+    """Name the code that open instances wait for, as the end of a sentence; empty if none does."""
     waiting = engine.without_code
     if not waiting:
         return ""
     names = ", ".join(repr(name) for name in sorted(waiting)[:3]) + (", ..." if len(waiting) > 3 else "")
     count = sum(waiting.values())
-    return f", {count:,} of them wait{'s' if count == 1 else ''} for the code of {names}"
+    who = f"{count:,} of them " if count < opened else "all " if opened > 1 else ""
+    return f", {who}waiting for the code of {names}"
 
 
 def _views() -> Views:

@@ -141,15 +141,15 @@ def test_what_was_asked_for_twice_before_its_replay_is_replayed_once(path):
 
 def test_a_hub_tells_how_many_are_open_and_whose_code_is_not_there(path, caplog):
     with caplog.at_level(logging.INFO, logger="durablenb"), opened(path) as hub:
-        said = "7 open instances, 7 of them wait for the code of 'impatient', 'patient'"
+        said = "7 open instances, all waiting for the code of 'impatient', 'patient'"
         assert f"Opened <TaskHub flows.duckdb: {said}, mode 'kernel'>" in caplog.text
         hub.add_orchestrator(patient)
         assert repr(hub) == (
-            "<TaskHub flows.duckdb: 7 open instances, 2 of them wait for the code of 'impatient', "
+            "<TaskHub flows.duckdb: 7 open instances, 2 of them waiting for the code of 'impatient', "
             "mode 'kernel'>"
         )
         hub.handle("impatient-0").terminate()
-        assert "6 open instances, 1 of them waits for the code of 'impatient'," in repr(hub)
+        assert "6 open instances, 1 of them waiting for the code of 'impatient'," in repr(hub)
         hub.add_orchestrator(impatient)
         assert repr(hub) == "<TaskHub flows.duckdb: 6 open instances, mode 'kernel'>"
         assert ran == []
