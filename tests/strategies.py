@@ -6,7 +6,7 @@ from datetime import UTC
 
 from hypothesis import strategies as st
 
-from durablenb.model.events import ALL_EVENTS, Origin, ParentInstance
+from durablenb.model.events import ALL_EVENTS, RULES, Origin, ParentInstance
 from durablenb.model.failures import FailureDetails
 
 any_text = st.text(st.characters(categories=None), max_size=20)
@@ -95,7 +95,9 @@ _FIELDS = {
     "scheduled_start_time": st.none() | moments,
     "forked_from": st.lists(origins, max_size=2).map(tuple),
     "is_partial": st.booleans(),
+    "is_left": st.booleans(),
     "prefix": texts,
+    "rules": st.integers(1, RULES),
 }
 
 

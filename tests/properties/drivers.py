@@ -42,6 +42,10 @@ class ByHand:
         Chooses what arrives next, and how much of it before the orchestrator looks.
     repeats
         How many of a hundred arrivals come a second time.
+    function
+        The orchestrator.
+    rules
+        Those by which the execution begins.
     """
 
     def __init__(
@@ -51,13 +55,14 @@ class ByHand:
         *,
         repeats: int = 0,
         function: Callable[..., Any] = program,
+        rules: int = ev.RULES,
     ) -> None:
         self.execution = fresh(function)
         self._random = random
         self._repeats = repeats
         self._now = START
         self._open: list[Any] = []
-        self._deliver(ev.ExecutionStarted, "program", codec.encode(steps))
+        self._deliver(partial(ev.ExecutionStarted, rules=rules), "program", codec.encode(steps))
 
     @property
     def history(self) -> list[ev.Event]:
@@ -113,7 +118,7 @@ class ByHand:
             return ev.TaskFailed, (task_id, FailureDetails("builtins.ValueError", f"{n} is wrong"))
         return ev.TaskCompleted, (task_id, codec.encode(n + (asked.name == "call")))
 
-    def _deliver(self, kind: type[ev.Event], *fields: Any) -> None:
+    def _deliver(self, kind: Callable[..., ev.Event], *fields: Any) -> None:
         self._now += timedelta(milliseconds=1)
         self.execution.deliver(kind(len(self.history) + 1, self._now, *fields))
 
