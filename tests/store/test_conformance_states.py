@@ -146,7 +146,8 @@ def test_every_condition_given_must_be_met(store, scribe):
     assert ids(store, prefix="order%") == []
     assert ids(store, prefix="") == ids(store)
     assert ids(store, name="Ship") == ["order_2"]
-    assert ids(store, name="ship") == []
+    assert ids(store, name="sHIP") == ["order_2"]
+    assert ids(store, name="Shi") == ids(store, name="Ship%") == []
     assert ids(store, statuses=(Status.Running, Status.Failed)) == ["order_1"]
     assert ids(store, statuses=()) == ids(store, instance_ids=()) == []
     assert ids(store, instance_ids=("other", "order_2", "unknown")) == ["order_2", "other"]
