@@ -19,6 +19,8 @@ def bank(lab):
 
 
 def test_row_30_calls_and_signals_of_others_wait_until_the_section_is_over(bank):
+    for one in (A, B):
+        bank.signal(one, "deposit", 0)
     assert is_free(bank, "a", "b")
     owner = holding(bank, "ab")
     bank.signal(A, "deposit", 1)
