@@ -252,9 +252,8 @@ class DurableOrchestrationContext:
         self._locking.check_call(entity_id)
         task_id = execution.new_task_id()
         execution.request(actions.CallEntity(task_id, name, str(entity_id), text))
-        task: EntityTask[Any] = EntityTask(task_id, self._decoder(expected_type), str(entity_id))
+        task: EntityTask[Any] = EntityTask(task_id, self._decoder(expected_type), str(entity_id), name)
         execution.tasks[task_id] = task
-        self._names[task_id] = name
         self._locking.called(entity_id, task)
         return task
 

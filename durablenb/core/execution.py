@@ -339,7 +339,7 @@ class Execution(Parent):
         if isinstance(task, EntityTask) and self.started is not None and self.started.rules >= PLAIN_FAILURES:
             return failure.message
         if isinstance(task, EntityTask):
-            what = f"Operation '{name}' on entity '{task.entity_id}'"
+            what = f"Operation '{task.operation}' on entity '{task.entity_id}'"
         else:
             kind = "Orchestrator" if isinstance(task, SubOrchestrationTask) else "Activity"
             what = f"{kind} function '{name}'"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Sequence
 from enum import Enum
 from typing import Any, Generic, TypeVar
 
-from durablenb.model.failures import FailureDetails, exception_of
+from durablenb.model.failures import FailureDetails, exception_of, operation_note
 
 T = TypeVar("T")
 
@@ -179,13 +179,19 @@ class SubOrchestrationTask(AtomicTask[T]):
 
 
 class EntityTask(AtomicTask[T]):
-    """A call of an entity's operation; `entity_id` is the entity's."""
+    """A call of an entity's operation; `entity_id` is the entity's, `operation` the operation's name."""
 
-    __slots__ = ("entity_id",)
+    __slots__ = ("entity_id", "operation")
 
-    def __init__(self, task_id: int, decode: Callable[[str], Any], entity_id: str) -> None:
+    def __init__(self, task_id: int, decode: Callable[[str], Any], entity_id: str, operation: str) -> None:
         super().__init__(task_id, decode)
         self.entity_id = entity_id
+        self.operation = operation
+
+    def _exception(self) -> Exception:
+        error = super()._exception()
+        error.add_note(operation_note(self.operation, self.entity_id))
+        return error
 
 
 class CancelableTask(AtomicTask[T]):

@@ -31,7 +31,7 @@ class FailureDetails(Displayed):
     message
         The exception's text.
     stack_trace
-        The traceback as Python prints it.
+        The traceback as Python prints it, and after it the notes that were added to the exception.
     inner
         The failure that caused this one (``raise ... from``, a failed child's own, the first of a group).
     is_non_retriable
@@ -86,7 +86,11 @@ def _failure_of(exception: BaseException, is_non_retriable: bool, depth: int) ->
         inner = _failure_of(cause, False, depth - 1) if cause is not None and depth > 1 else None
         name = _name_of(type(exception))
     return FailureDetails(
-        name, _cut(_text_of(exception)), _cut(_traceback_of(exception)), inner, is_non_retriable
+        name,
+        _cut(_text_of(exception)),
+        _cut(_traceback_of(exception) + _notes_of(exception)),
+        inner,
+        is_non_retriable,
     )
 
 
@@ -109,6 +113,18 @@ def _traceback_of(exception: BaseException) -> str:
         return "".join(traceback.format_tb(exception.__traceback__, limit=-50))
     except BaseException:
         return ""
+
+
+def _notes_of(exception: BaseException) -> str:
+    try:
+        return "".join(f"{note}\n" for note in getattr(exception, "__notes__", ()))
+    except BaseException:
+        return ""
+
+
+def operation_note(operation: str, entity_id: str) -> str:
+    """What a failed operation's error has as a note: its text is the one that was raised."""
+    return f"Operation '{operation}' on entity '{entity_id}' failed."
 
 
 def _cut(text: str) -> str:

@@ -16,7 +16,11 @@ from durablenb.model.failures import FailureDetails
 
 _FRAME = re.compile(r'^  File "(?P<file>.*)", line (?P<line>\d+), in (?P<name>.*)$')
 _CELL = re.compile(r"ipykernel_\d+[/\\](?P<hash>\d+)\.py$|<ipython-input-(?P<number>\d+)-")
-_OPERATION = re.compile(r"Operation '(?P<name>.*?)' on entity '(?P<entity>@.*?)' failed: ", re.DOTALL)
+_OPERATION = re.compile(
+    r"^Operation '(?P<name>.*?)' on entity '(?P<entity>@.*?)' failed(?:\.$|: )", re.DOTALL | re.MULTILINE
+)
+"""A note below the traceback; the beginning of the message in executions from before that was so."""
+
 _MARKS = re.compile(r"^\s*[~^]+[\s~^]*$")
 
 
@@ -38,7 +42,9 @@ def is_wrapper(failure: FailureDetails) -> bool:
 
 def operation_of(failure: FailureDetails) -> str | None:
     """Return which operation of which entity failed, if it says so."""
-    found = _OPERATION.match(failure.message) if is_wrapper(failure) else None
+    if not is_wrapper(failure):
+        return None
+    found = _OPERATION.search(failure.stack_trace) or _OPERATION.match(failure.message)
     return None if found is None else f"{found['entity']}.{found['name']}"
 
 

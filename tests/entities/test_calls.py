@@ -76,6 +76,28 @@ def test_a_failure_reads_as_it_was_raised(counting, text):
     assert counting.run("catching") == [text, "builtins.ValueError", text]
 
 
+@pytest.mark.parametrize("many", [False, True])
+def test_a_note_on_a_failure_names_the_operation_and_the_entity(counting, many):
+    def catching(context):
+        calls = [context.call_entity(entity, "fail", "because") for entity in (B, A)]
+        try:
+            yield context.task_all(calls) if many else calls[1]
+        except ValueError as error:
+            return error.__notes__
+
+    counting.add_orchestrator(catching, "catching")
+    failed = "b" if many else "a"
+    assert counting.run("catching") == [f"Operation 'fail' on entity '@counter@{failed}' failed."]
+
+
+def test_the_note_is_kept_with_the_traceback_of_the_orchestrator_that_it_failed(counting):
+    counting.add_orchestrator(one("fail", "because"), "calling")
+    with pytest.raises(ValueError, match="because") as failed:
+        counting.run("calling")
+    trace = failed.value.details.stack_trace
+    assert trace.endswith("\nOperation 'fail' on entity '@counter@a' failed.\n")
+
+
 def test_it_names_the_operation_in_an_execution_that_began_when_it_did(counting, monkeypatch):
     def catching(context):
         try:

@@ -184,3 +184,30 @@ def test_row_11_what_an_orchestrator_catches_and_raises_anew_has_the_old_failure
     details = handle.status().failure_details
     assert details.error_type == "builtins.LookupError"
     assert details.inner.inner.message == "tea: 0 left"
+
+
+def test_row_11_notes_on_an_exception_are_kept_below_its_traceback(lab):
+    def raises():
+        error = OutOfStock("tea", left=0)
+        error.add_note("The shop was closed.")
+        error.add_note("It opens at nine.")
+        raise error
+
+    handle = three_levels(lab, raises)
+    details = handle.wait(10).failure_details
+    while details.inner is not None:
+        assert "closed" not in details.stack_trace
+        details = details.inner
+    assert details.message == "tea: 0 left"
+    assert details.stack_trace.endswith("\nThe shop was closed.\nIt opens at nine.\n")
+
+
+@pytest.mark.parametrize("notes", [7, [object], None])
+def test_row_11_notes_that_are_none_do_no_harm(lab, notes):
+    def raises():
+        error = OutOfStock("tea", left=0)
+        error.__notes__ = notes
+        raise error
+
+    with pytest.raises(OutOfStock, match="tea: 0 left"):
+        three_levels(lab, raises).result(10)
