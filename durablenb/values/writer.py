@@ -25,9 +25,9 @@ PLAIN_BUT_FLOATS = PLAIN - {float}
 _TEXT = frozenset({str})
 _UNHASHABLE = frozenset({"dict", "set", "bytearray"})
 _REMEDY = (
-    "Use JSON's types, the standard library's, data frames and arrays; make a class of your own a dataclass. "
-    "Keep a model or its like by pickle, as durablenb.Pickled(value) in a hub opened with allow_pickle=True, "
-    "or in a file whose path you hand on"
+    "Use JSON's types, the standard library's, data frames and arrays; make your own class a dataclass. "
+    "Pickle a model, as durablenb.Pickled(value) in a hub opened with allow_pickle=True, or save it and "
+    "pass its path"
 )
 
 
