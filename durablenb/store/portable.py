@@ -19,7 +19,7 @@ from durablenb.model.failures import FailureDetails
 from durablenb.model.logs import LogLine
 from durablenb.model.payloads import SIZE_LIMIT, is_too_deep
 from durablenb.ports.store import Record
-from durablenb.store.wire import COLUMNS, Row, from_row, to_row
+from durablenb.store.wire import COLUMNS, EVENT_TYPES, Row, from_row, to_row
 
 _LARGEST = 2**31 - 1
 """What a column of integers holds."""
@@ -134,6 +134,8 @@ def _plain(value: Any) -> Any:
 
 def _read(row: Row) -> Record:
     kind, payload = row[4], row[8]
+    if kind not in EVENT_TYPES:
+        raise ValueError(f"there is no event {kind!r}; a newer durablenb may have written it")
     try:
         if payload is not None:
             checked_json(payload)
@@ -142,8 +144,6 @@ def _read(row: Row) -> Record:
         to_row(record)  # whether it can be written again
         return record
     except KeyError as error:
-        if error.args == (kind,):
-            raise ValueError(f"there is no event {kind!r}; a newer durablenb may have written it") from None
         raise ValueError(f"{kind} lacks {error}") from None
     except (TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ValueError(f"{kind} can't be read: {error}") from None

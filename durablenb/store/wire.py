@@ -104,7 +104,9 @@ PLACES: dict[type[events.Event], Place] = {
 }
 
 _WORKED = (events.TaskCompleted, events.TaskFailed, events.OperationCompleted, events.OperationFailed)
-_KINDS = {kind.__name__: kind for kind in PLACES}
+EVENT_TYPES = {kind.__name__: kind for kind in PLACES}
+"""The kinds of events by the names that the journal has for them."""
+
 _DEFAULTS: dict[str, Any] = {
     "attempt": 1,
     "generation": 0,
@@ -148,7 +150,7 @@ def from_row(row: Row) -> Record:
         If there are no such events.
     """
     seq, instance_id, execution_id, event_id, kind_name, at, name, task, payload, started, extra = row
-    kind = _KINDS.get(kind_name)
+    kind = EVENT_TYPES.get(kind_name)
     if kind is None:
         raise StoreError(
             f"Event {event_id} of {instance_id!r} has the type {kind_name!r}, which this durablenb doesn't "
