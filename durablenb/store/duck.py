@@ -419,7 +419,7 @@ class DuckStore:
             return
         with self._making_views, self._translated("read"):
             if self._lacks_views:
-                with self._connections.given() as connection:
+                with self._connections.given() as connection, blobs.transaction(connection):
                     views.make(connection)
                 self._lacks_views = False
 
@@ -513,15 +513,11 @@ def _prepare(connection: duckdb.DuckDBPyConnection, path: Path | None, *, has_vi
                 "Nothing was changed. Open it with a newer durablenb."
             )
         is_whole = version is not None and views.are_current(connection)
-        if not is_whole:
-            connection.execute((Path(__file__).parent / "schema.sql").read_text("utf-8"))
-        connection.execute(statements.CHECK)
-        if not is_whole:
-            blobs.show_contents(connection)
-        if not is_whole and has_views:
-            views.make(connection)
-        if version is None:
-            connection.execute("insert into durablenb_format values (?)", [FORMAT])
+        if is_whole:
+            connection.execute(statements.CHECK)
+        else:
+            with blobs.transaction(connection):  # so that a file that is refused stays as it was
+                _complete(connection, version, has_views=has_views)
     except (duckdb.CatalogException, duckdb.BinderException) as error:
         raise StoreError(
             f"{path} can't be a hub, because of a table of its own: {error}. Give another path."
@@ -530,6 +526,17 @@ def _prepare(connection: duckdb.DuckDBPyConnection, path: Path | None, *, has_vi
         raise StoreError(
             f"{path} can't be opened: {error}. Make room if the disk is full, then open it again."
         ) from error
+
+
+def _complete(connection: duckdb.DuckDBPyConnection, version: int | None, *, has_views: bool) -> None:
+    """Makes what a file lacks of the tables and views of a hub, and those views anew that have changed."""
+    connection.execute((Path(__file__).parent / "schema.sql").read_text("utf-8"))
+    connection.execute(statements.CHECK)
+    blobs.show_contents(connection)
+    if has_views:
+        views.make(connection)
+    if version is None:
+        connection.execute("insert into durablenb_format values (?)", [FORMAT])
 
 
 def _format_of(connection: duckdb.DuckDBPyConnection) -> int | None:

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import duckdb
 
-from durablenb.store.blobs import transaction
-
 _FILES = ("views.sql", "calls.sql", "entities.sql", "spans.sql")
 _VIEW = re.compile(r"^create or replace view (\w+)", re.MULTILINE)
 
@@ -24,16 +22,15 @@ def are_current(connection: duckdb.DuckDBPyConnection) -> bool:
 
 
 def make(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make all views and macros, or none.
+    """Make all views and macros, in a transaction of the caller's.
 
     Raises
     ------
     duckdb.CatalogException
         If the file has a table of that name.
     """
-    with transaction(connection):
-        connection.execute(_text())
-        connection.execute(f"comment on view instances is '{_version()}'")
+    connection.execute(_text())
+    connection.execute(f"comment on view instances is '{_version()}'")
 
 
 @cache
