@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from random import Random
 from typing import Any
 
 from durablenb.core.registry import Activity, Registry
 from durablenb.engine.machine import EngineOptions
+from durablenb.model.source import source_of
 from tests.simulation import entities
 from tests.simulation import orchestrators as o
 
@@ -112,5 +114,15 @@ def full_registry() -> Registry:
     """All of it, by name."""
     registry = Registry()
     registry.activities.update(ACTIVITIES)
-    registry.orchestrators.update({name: piece.function for name, piece in PIECES.items()})
+    for name, piece in PIECES.items():
+        register(registry, name, piece.function)
     return registry
+
+
+def register(registry: Registry, name: str, function: Callable[..., Any]) -> None:
+    """Puts an orchestrator there with its source text: what is the same as before needs no replay."""
+    registry.sources[name] = _source(function)
+    registry.orchestrators[name] = function
+
+
+_source = cache(source_of)

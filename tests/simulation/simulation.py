@@ -21,7 +21,7 @@ from tests.simulation import rest
 from tests.simulation.audit import Audit
 from tests.simulation.clients import Clients
 from tests.simulation.clock import SimulatedClock
-from tests.simulation.corpus import ACTIVITIES, PIECES, full_registry
+from tests.simulation.corpus import ACTIVITIES, PIECES, full_registry, register
 from tests.simulation.disk import Disk, ModelStore
 from tests.simulation.executor import AuditedInline, SeededExecutor
 from tests.simulation.lines import described, record_line
@@ -214,5 +214,5 @@ class Simulation:
             self.registry.activities[name] = ACTIVITIES[name]
         else:
             piece = PIECES[name]
-            self.registry.orchestrators[name] = self.random.choice(piece.versions or (piece.function,))
+            register(self.registry, name, self.random.choice(piece.versions or (piece.function,)))
         self.engine.post(Registered(kind, name))
