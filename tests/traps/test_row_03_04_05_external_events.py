@@ -239,6 +239,22 @@ def test_row_05_an_event_given_back_goes_to_the_waiter_that_has_waited_longest(l
     assert handle.result(10) == "only one"
 
 
+def test_row_05_an_event_that_came_while_the_code_awaited_something_else_is_not_lost_with_its_wait(lab):
+    @lab.orchestrator
+    def changes_its_mind(context):
+        first, second = (context.wait_for_external_event("item") for _ in range(2))
+        yield hour(context)
+        first.cancel()
+        return [(yield second), (yield context.wait_for_external_event("item"))]
+
+    handle = lab.start(changes_its_mind)
+    lab.settle()
+    handle.raise_event("item", 1)
+    lab.advance(hours=1)
+    handle.raise_event("item", 2)
+    assert handle.result(10) == [1, 2]
+
+
 def test_row_05_a_waiter_that_was_seen_to_be_done_cannot_be_cancelled(lab):
     @lab.orchestrator
     def mistaken(context):
