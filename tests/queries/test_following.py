@@ -3,7 +3,7 @@
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from durablenb.model.status import DurableOrchestrationStatus
@@ -39,6 +39,9 @@ def followed(events, cuts, now):
 
 @settings(max_examples=60, deadline=None)
 @given(steps=programs, seed=st.integers(0, 2**32), stop=st.floats(0, 1), cuts=st.lists(st.integers(0, 60)))
+@example(
+    steps=[["any", [["wait", "A"], ["timer", 0]]], ["retry", 1]], seed=0, stop=0.5, cuts=[]
+)  # a left wait
 def test_in_whatever_pieces_a_history_comes_the_picture_is_the_same(steps, seed, stop, cuts):
     events = ByHand(steps, Random(seed)).run().history
     events = events[: 1 + int(stop * len(events))]

@@ -57,10 +57,10 @@ def test_a_copy_says_the_same_with_a_database_and_without(fresh: Served, made: l
     handles = [fresh.hub.start(busy, 3, instance_id="waits"), fresh.hub.start(busy, 0, instance_id="stopped")]
     ended.result()
     broken.result()
+    until(lambda: fresh.hub.handle("waits").status().custom_status == {"left": 1})
     handles[0].suspend("rest")
     handles[1].terminate("enough")
     handles[1].wait()
-    until(lambda: fresh.hub.handle("waits").status().custom_status == {"left": 1})
     reader = reader_of(fresh.hub._store)
     for instance_id in ("ended", "echo", "waits", "stopped", "nobody"):
         copy = Mirror()

@@ -12,6 +12,7 @@ from durablenb.model.events import (
     LIFECYCLE,
     CodeAwaited,
     Event,
+    EventUnsubscribed,
     ExecutionStarted,
     OrchestratorStarted,
 )
@@ -21,7 +22,7 @@ from durablenb.queries.instance.calls import CallReader
 from durablenb.queries.instance.flow import flow_of
 from durablenb.queries.instance.picture import Picture, known, moment_of
 from durablenb.queries.instance.steps import Call, Flow, Step
-from durablenb.queries.instance.waits import Obstacle, entities_waited_for, waits_of
+from durablenb.queries.instance.waits import Obstacle, entities_waited_for, is_left, waits_of
 
 _OPEN = ("open", "retrying")
 _LANDMARKS = (*LIFECYCLE, CodeAwaited)
@@ -44,6 +45,7 @@ class Following:
         self._episodes: list[datetime] = []
         self._flow: Flow | None = None
         self._homes: list[list[int]] = []  # of each step, the places of its calls
+        self._has_left = False  # whether a wait for an event was ever left: most instances have none to find
 
     def read(self, events: Iterable[Event]) -> bool:
         """Take note of new events; answers whether the instance's status may be another one by them."""
@@ -56,6 +58,7 @@ class Following:
             if type(event) is OrchestratorStarted:
                 self._episodes.append(event.timestamp)
             self._executions += type(event) is ExecutionStarted
+            self._has_left |= isinstance(event, EventUnsubscribed) and event.is_left
             if isinstance(event, _LANDMARKS):
                 last = type(self._landmarks[-1]) if self._landmarks else None
                 is_again = type(event) is last is OrchestratorStarted
@@ -83,6 +86,8 @@ class Following:
         ]
         entity_ids = entities_waited_for(current)
         queues = ask_queues(entity_ids) if entity_ids else {}
+        if self._has_left:
+            current += filter(is_left, calls)
         told = [*self._landmarks, *self.events[-1:]]
         waits = waits_of(told, current, obstacle, queues, status.instance_id or "")
         episodes, moment = tuple(self._episodes), moment_of(status, self.events, now) if waits else None

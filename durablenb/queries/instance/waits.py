@@ -111,7 +111,7 @@ def waits_of(
     alike: dict[tuple[str, str, str], list[Call]] = {}  # of which there are few, however many calls there are
     left: dict[str, list[Call]] = {}
     for call in calls:
-        if _is_left(call):
+        if is_left(call):
             left.setdefault(call.name, []).append(call)
         elif call.state in ("open", "retrying"):
             alike.setdefault((call.state, call.kind, call.name), []).append(call)
@@ -125,7 +125,8 @@ def waits_of(
     return tuple(waits + [_left(name, several) for name, several in left.items()])
 
 
-def _is_left(call: Call) -> bool:
+def is_left(call: Call) -> bool:
+    """Return whether it is a wait for an event that lost a ``task_any`` and is awaited no more."""
     answer = call.attempts[-1].answer
     return isinstance(answer, EventUnsubscribed) and answer.is_left
 
