@@ -288,8 +288,8 @@ class Engine:
         instance_id
             Which one.
         patience
-            Seconds to wait for a turn that lasts longer. An engine that is at work then has no obstacle to
-            tell of: look again.
+            Seconds to wait for the engine while it is at work. If it is at work for longer, the answer is
+            None: look again.
         """
         return self.runtime_state(instance_id, patience).obstacle
 
@@ -320,7 +320,7 @@ class Engine:
         return self.machine.lifecycle.imported.get(instance_id)
 
     def health(self, file_problem: Exception | None) -> Health:
-        """The state of the threads and requests, and what is wrong with the files; the turn isn't needed."""
+        """Return the state of the threads, requests and files, without waiting for the turn."""
         now, committer = locks.monotonic(), self.committer
         oldest = min(list(self._unanswered.values()), default=None)
         oldest_request = None if oldest is None else now - oldest

@@ -30,11 +30,11 @@ class Health(Plain, Displayed):
     waiting_records
         Records that are not on disk yet.
     last_commit
-        Seconds since something was written last; None if nothing was since the hub was opened.
+        Seconds since the last commit; None if there was none since the hub was opened.
     oldest_request
         Seconds that the oldest unanswered request of a client has waited; None if there is none.
     mistakes
-        How often the hub went on from its journal after a mistake of durablenb's own.
+        How often durablenb made a mistake of its own since the hub was opened.
     """
 
     problems: tuple[str, ...] = ()
@@ -59,7 +59,7 @@ class Health(Plain, Displayed):
         if self.last_commit is not None:
             rows.append(("last commit", f"{self.last_commit:.1f} s ago"))
         if self.oldest_request is not None:
-            rows.append(("oldest request", f"waits since {self.oldest_request:.1f} s"))
+            rows.append(("oldest request", f"has waited {self.oldest_request:.1f} s"))
         if self.mistakes:
             rows.append(("mistakes", f"{self.mistakes}"))
         return Card(repr(self), "Health", tuple(rows))

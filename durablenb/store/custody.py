@@ -84,7 +84,7 @@ class Custody:
             self._found = StoreError(
                 f"{self._path} was {fate} while the hub had it open. What is done now would be lost with "
                 "the old file, so nothing more is accepted. Put the old file back in its place, and the hub "
-                "goes on. If it is gone, its contents can still be read here until you close the hub: "
+                "resumes. If it is gone, its contents can still be read here until you close the hub: "
                 "hub.export(None, 'rescued.parquet') saves them."
             )
         elif not self._lock.is_in_place():

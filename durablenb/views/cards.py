@@ -30,6 +30,7 @@ from durablenb.views.words import bare, lasting, moment, plural, step_text
 MOST_FORKS = 3
 """Of an instance that are named."""
 
+_WHOLE = 2_000  # characters: an error of our own, with a long path in it
 _STEPS = 40
 _INSTANCES = 20
 
@@ -275,9 +276,10 @@ def _named(value: object) -> str:
 
 
 def plain_card(shown: Card) -> str:
-    """Return a few named values under a word."""
+    """Return a few named values under a word, each in full: what to do often comes last."""
     look = Look(shown.word, VIOLET, _CLOCK)
-    return card(heading(badge(look)), table((), shown.rows))
+    rows = [(name, line(value, _WHOLE)) for name, value in shown.rows]
+    return card(heading(badge(look)), table((), rows))
 
 
 _CLOCK = (("s", "M14 8A6 6 0 1 1 2 8A6 6 0 1 1 14 8Z"), ("s", "M8 4.4V8L10.4 9.6"))

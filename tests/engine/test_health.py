@@ -1,5 +1,6 @@
 """What `hub.health()` says: while all is well, while something is in the way, and after the end."""
 
+import html
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -98,5 +99,7 @@ def test_a_file_that_was_taken_away_is_a_problem(tmp_path):
         path.rename(tmp_path / "elsewhere.duckdb")
         (problem,) = hub.health().problems
         assert "Put the old file back" in problem
+        shown = hub.health()._repr_mimebundle_()["text/html"]
+        assert html.escape(problem) in shown  # in full: what to do comes last
         (tmp_path / "elsewhere.duckdb").rename(path)
         assert hub.health().is_well
