@@ -114,13 +114,22 @@ class Committer:
         self._thread.start()
 
     def submit(self, batch: Batch) -> None:
-        """Takes a batch; returns at once, unless too much is waiting."""
+        """Takes a batch; returns at once."""
         batch.number = next(self._numbers)
         self._queue.put(batch)
         self._submitted = batch.number  # an interrupt before this leaves nobody waiting for nothing
         self._records_in += len(batch.records)
         if self._end is not None:  # looked at after the put: one of the two sides finds the other
             self._refuse_rest(self._end)
+
+    def wait_for_room(self) -> None:
+        """Waits for the disk if too much waits for it.
+
+        Raises
+        ------
+        StoreError
+            If it can't be written now.
+        """
         if self.backlog > BACKLOG:
             self.drain()
 

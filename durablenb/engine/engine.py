@@ -25,7 +25,7 @@ from typing import Any
 from durablenb.core.records import same_name
 from durablenb.core.registry import Registry
 from durablenb.engine import locks
-from durablenb.engine.committer import Committer
+from durablenb.engine.committer import Batch, Committer
 from durablenb.engine.completions import Completions
 from durablenb.engine.episodes import Running
 from durablenb.engine.executors import UNHARMED, Executors, is_worker
@@ -36,7 +36,7 @@ from durablenb.engine.logbook import LogBook
 from durablenb.engine.machine import EngineOptions, Machine, World
 from durablenb.engine.messages import ClientMessage, Durable, Finished, Message, Registered, Wake, refuse
 from durablenb.engine.pace import Pace
-from durablenb.engine.transcript import Transcript, current
+from durablenb.engine.transcript import Speaker, Transcript, current
 from durablenb.engine.work import Work
 from durablenb.model.errors import DurableError, StoreError
 from durablenb.model.events import Event
@@ -253,7 +253,7 @@ class Engine:
             )
         if self._is_stopping:
             return _closed()
-        if self.running.is_here and not self._is_torn:
+        if self.running.is_here:
             return DurableError(
                 "An orchestrator can't use the hub that runs it: it would wait for itself. Let an activity "
                 "do it, or use the context: call_sub_orchestrator, continue_as_new, ..."
@@ -435,20 +435,26 @@ class Engine:
 
     def _take_last(self, wait: bool) -> None:
         """With `wait` until nothing runs any more: takes the messages that still come."""
+        speaker = current.get()
         if not self._turn.acquire(timeout=-1 if wait else STOP_SECONDS):
             return
         try:
             self.executors.drop_unwanted()
-            while (
-                wait and self.machine.dispatcher.is_running and not (self._defect or self.committer.failure)
-            ):
+            while wait and self._has_last_to_come:
                 self._inbox.listen(0.2)
                 self._take_messages()
             if self._defect is None:
                 self.accept()
                 self._is_stopped = True
         finally:
+            self._leave(speaker)
             self._turn.release()
+
+    @property
+    def _has_last_to_come(self) -> bool:
+        if self._is_torn:  # an interrupt came in the middle: the machine may count what nobody runs
+            return False
+        return self.machine.dispatcher.is_running and not (self._defect or self.committer.failure)
 
     # -- turns -----------------------------------------------------------------------------------
 
@@ -458,11 +464,15 @@ class Engine:
             if self._is_stopped:
                 self._inbox.turn_away(_closed)
                 return
-            self._mend()
-            self._is_torn = True
-            self._take_messages()
-            self.machine.flush()
-            self._is_torn = False
+            speaker = current.get()
+            try:
+                self._mend()
+                self._is_torn = True
+                self._take_messages()
+                self.machine.flush()
+                self._is_torn = False
+            finally:
+                self._leave(speaker)
 
     def _mend(self) -> None:
         """After an interrupt, or a mistake, in the middle of the engine's own work: begin with the journal.
@@ -472,8 +482,11 @@ class Engine:
         """
         if not self._is_torn:
             return
-        self.machine.abandon(_begun_again(self._torn_by))
-        self.committer.drain()
+        try:
+            self.committer.submit(Batch())  # behind all that was handed over, and known to be
+            self.committer.drain()
+        finally:
+            self.machine.abandon(_begun_again(self._torn_by))
         self.executors.inline.jobs.clear()
         self._inbox.drop(Durable)  # recovery starts these activities, too
         self.machine = Machine(self._world)
@@ -515,6 +528,7 @@ class Engine:
     def step(self) -> str | None:
         """One unit of work in the caller's thread; says what it was, or None if nothing can be done."""
         with self._turn:
+            speaker = current.get()
             try:
                 done = self._step()
                 self.machine.flush()
@@ -530,6 +544,13 @@ class Engine:
             except Exception as mistake:
                 self._is_torn, self._torn_by = True, mistake
                 raise
+            finally:
+                self._leave(speaker)
+
+    def _leave(self, speaker: Speaker | None) -> None:
+        """A caller's thread goes back to who came here, also where an interrupt cut a ``with`` short."""
+        self.running.leave()
+        current.set(speaker)
 
     def _step(self) -> str | None:
         self._mend()

@@ -93,6 +93,10 @@ class Running:
         self._thread = None
         current.reset(self._token)
 
+    def leave(self) -> None:
+        """Notes that no orchestrator's code runs any more, whatever became of the block."""
+        self._thread = None
+
     @property
     def is_here(self) -> bool:
         """Whether it is an orchestrator's code that asks."""

@@ -72,13 +72,23 @@ class Journal:
         return bool(self._batch.records)
 
     def flush(self) -> None:
-        """Hands over what was gathered."""
+        """Hands over what was gathered.
+
+        Raises
+        ------
+        StoreError
+            If too much waits for the disk, and the journal can't be written now. It has been handed over.
+        """
         if self._batch:
-            batch, self._batch = self._batch, Batch()
-            self._committer.submit(batch)
+            self._committer.submit(self._batch)  # an interrupt after this leaves replies here: see `abandon`
+            self._batch = Batch()
+            self._committer.wait_for_room()
 
     def abandon(self, error: Exception) -> None:
-        """Drop what was gathered, and refuse those who were to be answered: it isn't on disk."""
+        """Drop what was gathered, and refuse those who were to be answered.
+
+        What was handed over before an interrupt is on disk by then, and those who waited for it have answers.
+        """
         batch, self._batch = self._batch, Batch()
         batch.turn_away(error)
 

@@ -54,6 +54,26 @@ class Condition(threading.Condition):
     _acquire_restore = property(attrgetter("_lock._acquire_restore"))
     _is_owned = property(attrgetter("_lock._is_owned"))
 
+    def wait(self, timeout: float | None = None) -> bool:
+        """Waits, at most so many seconds; answers whether it was notified. Its lock is taken only once.
+
+        The inherited one gives its lock back before its ``try`` begins. An interrupt between the two leaves a
+        ``with`` that gives back what it doesn't have, and the interrupt becomes a RuntimeError.
+        """
+        lock, waiter = self._lock, threading.Lock()
+        taken_once = (1, threading.get_ident())
+        waiter.acquire()
+        was_notified = False
+        self._waiters.append(waiter)
+        try:
+            lock.release()  # Python looks for interrupts after a call; before this one the `try` has begun
+            was_notified = waiter.acquire(timeout=-1 if timeout is None else max(timeout, 0))
+        finally:
+            lock._acquire_restore(taken_once)  # unlike `acquire`, no interrupt keeps it from its end
+            if not was_notified and waiter in self._waiters:
+                self._waiters.remove(waiter)
+        return was_notified
+
 
 class Event(threading.Event):
     """An event on such a condition."""

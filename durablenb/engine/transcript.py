@@ -36,7 +36,11 @@ class Speaker(Protocol):
 
 
 current: ContextVar[Speaker | None] = ContextVar("current", default=None)
-"""Whose code runs here: a call of an activity, or an orchestrator; None where it is neither."""
+"""Whose code runs here: a call of an activity, or an orchestrator; None where it is neither.
+
+An interrupt can come between the step that sets it and the block that sets it back. So the methods with which
+a caller's thread enters the engine set it back themselves: else whatever is printed later would be lost.
+"""
 
 
 class Silence:

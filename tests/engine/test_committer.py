@@ -197,6 +197,7 @@ def test_too_long_a_backlog_makes_the_engine_wait(monkeypatch):
         for seq in range(1, 31):
             committer.submit(_batch(seq))
             submitted.append(seq)
+            committer.wait_for_room()
 
     thread = threading.Thread(target=submit_all)
     thread.start()

@@ -7,16 +7,17 @@ import threading
 
 import pytest
 
+from durablenb.engine import locks
 from durablenb.engine.locks import Condition, Event, Promise
 
-FILES = (threading.__file__, concurrent.futures._base.__file__, __file__)
+FILES = (threading.__file__, concurrent.futures._base.__file__, locks.__file__, __file__)
 
 
 LOOKS_UP = ("RESUME", "CALL", "JUMP_BACKWARD")
 """What the interpreter has to have done in order to look whether there is an interrupt."""
 
 
-def interrupted(do, number):
+def interrupted(do, number, *, ends=(KeyboardInterrupt, TimeoutError)):
     """Does it with an interrupt at the n-th moment that there can be one; answers whether it came to that."""
     moments, last = 0, {}
 
@@ -38,7 +39,7 @@ def interrupted(do, number):
     sys.settrace(trace)
     try:
         do()
-    except (KeyboardInterrupt, RuntimeError, TimeoutError):
+    except ends:
         pass
     finally:
         sys.settrace(before)
@@ -79,7 +80,7 @@ def waits_for_a_promise(condition):
 
 
 @pytest.mark.parametrize("waits", [waits_on_a_condition, waits_for_an_event, waits_for_a_promise])
-def test_no_interrupt_leaves_a_lock_taken(waits):
+def test_an_interrupt_ends_a_wait_as_an_interrupt_and_leaves_no_lock_taken(waits):
     number = 1
     while True:
         do, condition = waits(Condition())
@@ -95,7 +96,7 @@ def test_pythons_own_condition_is_left_taken():
     stuck, number = 0, 1
     while True:
         do, condition = waits_on_a_condition(threading.Condition(threading.Lock()))
-        if not interrupted(do, number):
+        if not interrupted(do, number, ends=(KeyboardInterrupt, RuntimeError)):
             break
         stuck += not condition._lock.acquire(blocking=False)
         number += 1

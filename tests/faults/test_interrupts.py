@@ -1,6 +1,7 @@
 """The stop button, forks and second processes: the next cell goes on, nothing is lost, nothing is doubled."""
 
 import _thread
+import contextlib
 import json
 import linecache
 import os
@@ -18,6 +19,8 @@ from random import Random
 import pytest
 
 import durablenb as df
+from durablenb.engine import dispatcher, episodes, executors, taps, transcript, turn, work
+from durablenb.engine.committer import Committer
 
 pytestmark = pytest.mark.serial  # interrupts and forks meet the whole process
 
@@ -77,8 +80,6 @@ def run_until_done(cell, *args):
     interrupts = 0
     while True:
         try:
-            if interrupts and args:  # nobody runs a cell again faster than a commit takes
-                args[0]._engine.committer.drain()
             return cell(*args), interrupts
         except KeyboardInterrupt:
             interrupts += 1
@@ -108,8 +109,9 @@ def leaves_a_block(frame):
 class InterruptAt:
     """Raises KeyboardInterrupt once, before the n-th line that the package runs in this thread."""
 
-    def __init__(self, number=None):
+    def __init__(self, number=None, modules=PACKAGE):
         self._number = number
+        self._modules = modules
         self.lines = 0
         self.place = None
 
@@ -122,7 +124,7 @@ class InterruptAt:
         sys.settrace(self._before)
 
     def _trace(self, frame, event, _argument):
-        if not frame.f_code.co_filename.startswith(PACKAGE):
+        if not frame.f_code.co_filename.startswith(self._modules):
             return None
         if event == "line":
             self.lines += 1
@@ -165,6 +167,46 @@ def test_an_interrupt_anywhere_in_the_package_loses_nothing(kernel):
     assert len(places) > 40
 
 
+def test_after_an_interrupt_anywhere_cells_print_as_before(capsys):
+    """What an activity or an orchestrator prints goes elsewhere: only while it runs."""
+    modules = tuple(module.__file__ for module in (transcript, turn, work, episodes, taps))
+    with df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock(), executor="inline") as hub:
+        hub.add_activity(lambda: print("activity"), "say")
+
+        @hub.orchestrator
+        def two(context):
+            yield context.call_activity("say")
+            print("orchestrator")
+            return (yield context.call_activity("say"))
+
+        with InterruptAt(None, modules) as nowhere:
+            hub.run(two)
+        places = set()
+        for number in Random(1).sample(range(1, nowhere.lines), 40):
+            handle = hub.start(two)
+            capsys.readouterr()
+            with InterruptAt(number, modules) as interrupt, contextlib.suppress(KeyboardInterrupt):
+                handle.result()
+            print("cell")
+            assert capsys.readouterr().out.endswith("cell\n"), interrupt.place
+            places.add(interrupt.place)
+        assert len(places) > 25
+
+
+@pytest.mark.timeout(60)
+def test_a_hub_closes_after_an_interrupt_anywhere_between_the_engine_and_an_activity():
+    modules, number, interrupt = (executors.__file__, dispatcher.__file__, work.__file__), 1, None
+    while interrupt is None or interrupt.place is not None:
+        with df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock(), executor="inline") as hub:
+            hub.add_activity(lambda: "said", "say")
+            hub.add_orchestrator(lambda context: (yield context.call_activity("say")), "one")
+            handle = hub.start("one")
+            with InterruptAt(number, modules) as interrupt, contextlib.suppress(KeyboardInterrupt):
+                handle.result()
+        number += 2
+    assert number > 40
+
+
 @pytest.mark.timeout(60)
 def test_interrupts_at_any_moment_lose_nothing(tmp_path):
     """Real ones, from outside, also in the middle of DuckDB and of the interpreter."""
@@ -205,6 +247,44 @@ def last_breath(do):
             return do()
         except KeyboardInterrupt:
             pass
+
+
+def test_the_hub_begins_again_with_all_that_was_handed_to_the_disk_before_the_interrupt(
+    tmp_path, monkeypatch
+):
+    """An interrupt came between the step that hands records over and the step that notes it."""
+    with df.TaskHub(tmp_path / "hub.duckdb", mode="kernel") as hub:
+        hub.add_orchestrator(lambda context: context.instance_id, "name")
+        hub.run("name", instance_id="first")
+        committer, store = hub._engine.committer, hub._engine.store
+        queue, append, is_asked_for = committer._queue, store.append, threading.Event()
+
+        class Interrupting:
+            def put(self, batch):
+                queue.put(batch)
+                monkeypatch.setattr(committer, "_queue", queue)
+                raise KeyboardInterrupt
+
+            def __getattr__(self, name):
+                return getattr(queue, name)
+
+        def append_late(records):
+            is_asked_for.wait(20)
+            append(records)
+
+        def drain():
+            is_asked_for.set()
+            Committer.drain(committer)
+
+        monkeypatch.setattr(committer, "_queue", Interrupting())
+        monkeypatch.setattr(store, "append", append_late)
+        monkeypatch.setattr(committer, "drain", drain)
+        with pytest.raises(KeyboardInterrupt):
+            hub.start("name", instance_id="second")
+        assert hub.run("name", instance_id="third") == "third"
+        assert hub.handle("second").result(timeout=20) == "second"
+        places = hub.sql("select count(*), count(distinct seq) from history").fetchall()[0]
+        assert places[0] == places[1]
 
 
 def test_an_interrupted_activity_begins_anew_in_the_next_cell():
