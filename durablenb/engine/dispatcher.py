@@ -110,8 +110,9 @@ class Dispatcher:
         if work not in self._running:  # it began before a recovery
             return
         self._running.discard(work)
-        self._running_by_name[folded(work.name)] -= 1
-        self._next_of(work.name)
+        key = folded(work.name)
+        self._running_by_name[key] -= 1
+        self._next_of(key)
         if declined is not None and work.is_wanted:
             self._keep(work, declined)
 
@@ -133,15 +134,16 @@ class Dispatcher:
         limit = self._max_concurrency
         while self._ready and not self.is_closing and (limit is None or len(self._running) < limit):
             work = self._ready.popleft()
+            key = folded(work.name)
             activity = self.activity(work.name)
             cap = activity.max_concurrency
-            if cap is not None and self._running_by_name[folded(work.name)] >= cap:
-                self._full.setdefault(folded(work.name), deque()).append(work)
+            if cap is not None and self._running_by_name[key] >= cap:
+                self._full.setdefault(key, deque()).append(work)
                 continue
             if not work.is_wanted:
-                self._next_of(work.name)
+                self._next_of(key)
                 continue
-            self._start(work, activity)
+            self._start(work, activity, key)
 
     @property
     def is_idle(self) -> bool:
@@ -162,16 +164,16 @@ class Dispatcher:
         """After a restart: a name that the activity needs and whose cell has not run yet."""
         return self._registry.undefined_name("activity", work.name) if work.instance.is_recovered else None
 
-    def _next_of(self, name: str) -> None:
+    def _next_of(self, key: str) -> None:
         """There may be a place for a call that waits for one of this activity's."""
-        waiting = self._full.get(folded(name))
+        waiting = self._full.get(key)
         if waiting:
             self._ready.appendleft(waiting.popleft())
 
-    def _start(self, work: Work, activity: Activity) -> None:
+    def _start(self, work: Work, activity: Activity, key: str) -> None:
         work.activity = activity
         self._running.add(work)
-        self._running_by_name[folded(work.name)] += 1
+        self._running_by_name[key] += 1
         try:
             self._executors.of(activity).submit(work)
         except Exception as error:  # no more threads or processes

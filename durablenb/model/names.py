@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, MutableMapping
-from typing import TypeVar
+from typing import TypeVar, overload
 
 T = TypeVar("T")
+D = TypeVar("D")
 
 
-def folded(name: str) -> str:
-    """What two names have in common that differ in case alone."""
-    return name.lower()
+folded = str.lower
+"""What two names have in common that differ in case alone. Each step of an orchestration asks for some."""
 
 
 class ByName(MutableMapping[str, T]):
-    """Things by the names of functions; a name that is set again is kept as it was written last."""
+    """Things by the names of functions; a name that is set again is kept as it was written last.
+
+    Notes
+    -----
+    `get` isn't the inherited one, which makes an exception of each name that isn't there.
+    """
 
     def __init__(self, items: Iterable[tuple[str, T]] = ()) -> None:
         self._items: dict[str, tuple[str, T]] = {}
@@ -31,6 +36,17 @@ class ByName(MutableMapping[str, T]):
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and folded(name) in self._items
+
+    @overload
+    def get(self, name: str, /) -> T | None: ...
+
+    @overload
+    def get(self, name: str, /, default: T | D) -> T | D: ...
+
+    def get(self, name: str, /, default: D | None = None) -> T | D | None:
+        """The thing of that name, or the default."""
+        found = self._items.get(folded(name))
+        return default if found is None else found[1]
 
     def __iter__(self) -> Iterator[str]:
         return iter([name for name, _ in self._items.values()])
