@@ -75,6 +75,41 @@ class Execution(Parent):
         orchestrators run in the kernel's own thread.
     """
 
+    # Beyond 30 attributes Python would keep a dict for each execution, which makes all of them slower.
+    __slots__ = (
+        "_awaited",
+        "_can_go_on",
+        "_context",
+        "_episode",
+        "_interrupts",
+        "_is_unloaded",
+        "_passing",
+        "_paused",
+        "_pinned",
+        "_recording",
+        "_routine",
+        "_source",
+        "_unregistered",
+        "_woken",
+        "codec",
+        "continue_with",
+        "custom_status",
+        "execution_id",
+        "function",
+        "history",
+        "instance_id",
+        "is_finished",
+        "is_paused",
+        "ledger",
+        "mailbox",
+        "name_of",
+        "next_task_id",
+        "now",
+        "replaying_said",
+        "started",
+        "tasks",
+    )
+
     def __init__(
         self,
         function: Orchestrator,
