@@ -7,6 +7,7 @@ import contextlib
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary, ref
 
@@ -57,7 +58,7 @@ async def await_outcome(engine: Engine, instance_id: str, timeout: float | None)
         if not completion.done():
             try:
                 async with asyncio.timeout(timeout) as limit:
-                    await _end_of(completion, lambda: check(engine, instance_id))
+                    await _end_of(completion, partial(check, engine, instance_id))
             except TimeoutError as error:
                 raise (too_late(instance_id, timeout) if limit.expired() else error) from None
         return completion.result()
@@ -77,7 +78,7 @@ class _Bell:
         self._is_ringing = False
         self._is_looking = False
 
-    def tell(self, waiter: asyncio.Future[None]) -> None:
+    def tell(self, waiter: asyncio.Future[None], _: object = None) -> None:
         """Ends what somebody waits for in the event loop; from any thread."""
         self._ended.append(waiter)
         loop = self._loop()
@@ -89,9 +90,12 @@ class _Bell:
     def look_after(self, waiter: asyncio.Future[None], look: Look) -> None:
         """Ends it with an error, too, if something stands in the way."""
         self._looks[waiter] = look
-        waiter.add_done_callback(self._looks.pop)
         if not self._is_looking:
             self._look_again(waiter.get_loop())
+
+    def leave(self, waiter: asyncio.Future[None]) -> None:
+        """Looks after it no more."""
+        self._looks.pop(waiter, None)
 
     def _heard(self) -> None:
         self._is_ringing = False  # first, so that what ends from now on rings again
@@ -119,20 +123,22 @@ class _Bell:
 _bells: WeakKeyDictionary[asyncio.AbstractEventLoop, _Bell] = WeakKeyDictionary()
 
 
-def _end_of(future: Future[Any], look: Look | None = None) -> asyncio.Future[None]:
-    """A future of this event loop that ends when the other one does."""
+async def _end_of(future: Future[Any], look: Look | None = None) -> None:
+    """Wait in this event loop until a future of other threads ends, or `look` raises."""
     loop = asyncio.get_running_loop()
     bell = _bells.get(loop)
     if bell is None:
         bell = _bells[loop] = _Bell(loop)
     waiter: asyncio.Future[None] = loop.create_future()
+    tell = partial(bell.tell, waiter)
+    future.add_done_callback(tell)
     if look is not None:
         bell.look_after(waiter, look)
-
-    def tell(_: Future[Any]) -> None:
-        bell.tell(waiter)
-
-    future.add_done_callback(tell)
-    if isinstance(future, Promise):  # it may outlive many who wait for it and give up
-        waiter.add_done_callback(lambda _: future.remove_done_callback(tell))
-    return waiter
+    try:
+        await waiter
+    except BaseException:
+        if isinstance(future, Promise):  # it may outlive many who wait for it and give up
+            future.remove_done_callback(tell)
+        raise
+    finally:
+        bell.leave(waiter)

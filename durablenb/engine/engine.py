@@ -291,7 +291,12 @@ class Engine:
             Seconds to wait for the engine while it is at work. If it is at work for longer, the answer is
             None: look again.
         """
-        return self.runtime_state(instance_id, patience).obstacle
+        if not self._turn.acquire(timeout=patience):
+            return None
+        try:
+            return self.machine.lifecycle.obstacles.reason(instance_id)
+        finally:
+            self._turn.release()
 
     def runtime_state(self, instance_id: str, patience: float = PATIENCE_SECONDS) -> RuntimeState:
         """Return what only the engine knows of an instance, as `obstacle`; from any thread."""

@@ -69,10 +69,9 @@ class Inbox:
         return not self._first and self._queue.empty()
 
     def _next(self) -> Message | None:
-        try:
-            return self._first.popleft()
-        except IndexError:
-            pass
+        if self._first:
+            with contextlib.suppress(IndexError):  # another thread sorts out
+                return self._first.popleft()
         try:
             return self._queue.get_nowait()
         except Empty:
