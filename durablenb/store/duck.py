@@ -448,14 +448,15 @@ class DuckStore:
         self._check_use()
         writer = None
         try:
-            with self.unless_closed():
-                writer = self._connections.writer()
-                yield
-        except duckdb.Error as error:
-            if self.path is not None and writer is not None and _is_fatal(error):
-                self._connections.close(writer)
-            raise _store_error(doing, self.path, error) from error
-        except RuntimeError as error:
+            writer = self._connections.writer()
+            yield
+        except (duckdb.Error, RuntimeError) as error:
+            if self._is_closed:  # by another thread, meanwhile
+                raise _closed() from error
+            if isinstance(error, duckdb.Error):
+                if self.path is not None and writer is not None and _is_fatal(error):
+                    self._connections.close(writer)
+                raise _store_error(doing, self.path, error) from error
             if "Query interrupted" in str(error):  # What DuckDB makes of the kernel's interrupt.
                 raise KeyboardInterrupt from error
             raise

@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
+from operator import attrgetter
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from durablenb.core.fold import failure_text
@@ -121,6 +123,15 @@ _DEFAULTS: dict[str, Any] = {
 }
 
 
+def _usual(extra: tuple[str, ...]) -> tuple[Callable[[Any], Any], Any]:
+    fields_of = attrgetter(*extra)
+    return fields_of, fields_of(SimpleNamespace(**{key: _DEFAULTS.get(key) for key in extra}))
+
+
+_EXTRA = {kind: _usual(place.extra) for kind, place in PLACES.items() if place.extra}
+"""For each kind of events, what gives these fields, and what most have in them, of which nothing is kept."""
+
+
 def to_row(record: Record) -> Row:
     """The row of a record, its values in the order of `COLUMNS`."""
     seq, instance_id, execution_id, event = record
@@ -193,6 +204,9 @@ def _worker_text(worker: str | None) -> str | None:
 def _attributes_text(event: events.Event, extra: tuple[str, ...]) -> str | None:
     if isinstance(event, _WORKED):
         return _worker_text(event.worker)  # there are many of these, and few workers
+    fields_of, usual = _EXTRA[type(event)]
+    if fields_of(event) == usual:
+        return None
     kept = {}
     for key in extra:
         value = getattr(event, key)
