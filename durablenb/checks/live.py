@@ -47,6 +47,8 @@ _RENAMED = {
 LIBRARIES = ("<frozen ", *{path for name, path in sysconfig.get_paths().items() if "lib" in name})
 """Where the code of libraries is."""
 
+_WRAPPING = (FunctionType, _lru_cache_wrapper)
+
 _PLAIN = (bool, int, float, complex, bytes, bytearray, tuple, list, dict, deque)
 
 
@@ -133,7 +135,7 @@ def function_of(found: Any) -> Function | None:
     if kind is None and is_activity(found):
         kind = "activity"
     name = next((one for one in (_name(found), _name(plain)) if one), None)
-    is_wrapped = isinstance(found, FunctionType | _lru_cache_wrapper) and hasattr(found, "__wrapped__")
+    is_wrapped = isinstance(found, _WRAPPING) and hasattr(found, "__wrapped__")
     flags = 0 if is_wrapped else plain.__code__.co_flags  # what it gives is its decorator's affair
     return Function(
         plain.__name__,
@@ -171,7 +173,7 @@ def _plain(found: Any) -> tuple[Any, Kind | None]:
             kind, found = found.kind, found.function
         elif isinstance(found, Orchestrator):
             kind, found = "orchestrator", found.orchestrator_function
-        elif isinstance(found, FunctionType | _lru_cache_wrapper) and hasattr(found, "__wrapped__"):
+        elif isinstance(found, _WRAPPING) and hasattr(found, "__wrapped__"):
             found = found.__wrapped__
         else:
             break

@@ -408,6 +408,8 @@ class Episodes:
     def _act_on(self, instance: Instance, facts: list[Event]) -> None:
         refused: list[tuple[type[Event], int, Exception]] = []
         for fact in facts:
+            if isinstance(fact, OrchestratorStarted):  # the first fact of each episode
+                continue
             if isinstance(fact, TaskScheduled):
                 self._schedule(instance, fact, refused)
             elif isinstance(fact, TimerCreated):
