@@ -100,7 +100,8 @@ class Running:
     @property
     def is_here(self) -> bool:
         """Whether it is an orchestrator's code that asks."""
-        return threading.get_ident() in (self._thread, *self._lookers)
+        here = threading.get_ident()
+        return here == self._thread or here in self._lookers
 
     @contextlib.contextmanager
     def looking(self) -> Iterator[None]:

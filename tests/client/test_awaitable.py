@@ -6,6 +6,7 @@ import inspect
 import pytest
 
 import durablenb as df
+from durablenb.engine.awaiting import _bells
 from tests.client.corpus import waits
 from tests.traps.lab import PATIENCE
 
@@ -76,6 +77,32 @@ def test_waits_that_are_given_up_leave_nothing_behind():
             return await waiting
 
         assert asyncio.run(main_and_result()) == [handle.id for handle in handles]
+
+
+def test_waits_that_end_in_a_result_or_an_error_leave_nothing_behind():
+    with df.TaskHub(":memory:") as hub:
+
+        @hub.orchestrator
+        def whole(context):
+            return (yield context.wait_for_external_event("Go"))
+
+        @hub.orchestrator
+        def begun(context):
+            yield ...
+
+        async def main():
+            ending, resting = [hub.start(whole) for _ in range(2)], [hub.start(begun) for _ in range(2)]
+            results = asyncio.gather(*ending)
+            errors = await asyncio.gather(*resting, return_exceptions=True)
+            for handle in ending:
+                handle.raise_event("Go", handle.id)
+            assert await results == [handle.id for handle in ending]
+            assert [type(error) for error in errors] == [df.WaitTimeoutError] * 2
+            assert not _bells[asyncio.get_running_loop()]._looks
+            for handle in resting:
+                assert not hub._engine.completions.watch(handle.id)._done_callbacks
+
+        asyncio.run(main())
 
 
 def test_the_awaitable_client_does_all_of_it(lab):

@@ -42,6 +42,21 @@ def test_instances_beyond_the_bound_are_dropped_and_replayed_when_they_go_on():
     assert {type(event).__name__ for event in states.values()} == {"ExecutionCompleted"}
 
 
+def test_an_open_instance_has_no_dicts_of_attributes():
+    with df.TaskHub(":memory:", mode="kernel") as hub:
+
+        @hub.orchestrator
+        def waiting(context):
+            yield context.wait_for_external_event("Go")
+
+        for _ in range(2):
+            hub.start(waiting)
+        opened = [instance for instance, _ in hub._engine.in_memory("waiting")]
+        assert len(opened) == 2
+        for instance in opened:
+            assert not hasattr(instance.execution, "__dict__")  # as Python would make beyond 30 attributes
+
+
 def test_thousands_of_generations_are_flat_in_memory():
     with df.TaskHub(":memory:", mode="kernel") as hub:
 
