@@ -107,7 +107,7 @@ class EntityHandle(EntityProxy, DrawnEntity):
 
     @property
     def _is_missing(self) -> bool:
-        return self.entity_id.name.lower() not in self._client.engine.registry.entities
+        return not self._client.engine.registry.has_entity(self.entity_id.name)
 
     def __repr__(self) -> str:
         from durablenb.queries.entities.reader import standing_of

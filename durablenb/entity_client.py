@@ -75,9 +75,9 @@ class SyncDurableEntityClient:
     ) -> Future[None]:
         """Ask for an operation; the future is done once that is on disk."""
         chosen = checked_entity_id(entity_id)
-        known = self.engine.registry.entities
-        if chosen.name.lower() not in known:
-            raise not_found("entity", chosen.name, known)
+        registry = self.engine.registry
+        if not registry.has_entity(chosen.name):
+            raise not_found("entity", chosen.name, registry.entities)
         text = self._codec.encode(operation_input, "input")
         name = checked_operation(operation_name)
         return self.engine.ask(messages.Signal(str(chosen), name, text, aware(at)))

@@ -424,7 +424,7 @@ class Handle(DrawnInstance):
         engine = self._client.engine
         state = engine.runtime_state(self.id)
         reason, known = state.obstacle, state.imported
-        is_missing = self.id.startswith("@") and self.id.split("@")[1] not in engine.registry.entities
+        is_missing = self.id.startswith("@") and not engine.registry.has_entity(self.id.split("@")[1])
         told = None if reason is None else (type(reason).__name__, str(reason))
         return Standing(self._obstacle(), told, is_missing, None if known is None else known.origin)
 

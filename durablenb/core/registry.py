@@ -144,6 +144,10 @@ class Registry:
         self._undefined.pop(("activity", folded(activity.name)), None)
         return activity.name
 
+    def has_entity(self, name: str) -> bool:
+        """Whether an entity of that name is registered."""
+        return entity_activity(name) in self.activities
+
     @property
     def entities(self) -> list[str]:
         """The names of the entities, in lower case."""

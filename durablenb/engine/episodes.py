@@ -458,18 +458,18 @@ class Episodes:
         fact: EntityOperationCalled,
         refused: list[tuple[type[Event], int, Exception]],
     ) -> None:
-        known = self._registry.entities
         name = EntityId.get_entity_id(fact.entity_id).name
         if fact.entity_id in self.lifecycle.imported:
             error = InstanceStateError(self.lifecycle.imported[fact.entity_id].refusal)
             refused.append((EntityOperationFailed, fact.task_id, error))
-        elif name in known or instance.is_recovered:
+        elif self._registry.has_entity(name) or instance.is_recovered:
             instance.pending.add(fact.task_id)
             self.entities.enqueue(
                 fact.entity_id, fact.name, fact.input, _caller(instance, fact), is_signal=False
             )
         else:
-            refused.append((EntityOperationFailed, fact.task_id, not_found("entity", name, known)))
+            unknown = not_found("entity", name, self._registry.entities)
+            refused.append((EntityOperationFailed, fact.task_id, unknown))
 
     def _fails_for_imported(self, instance: Instance, asked: EntityLockRequested) -> bool:
         """Fails an instance that asks for the lock of an imported entity: it would never get it."""
