@@ -2,7 +2,7 @@
 -- A filter on instance_id reaches the journal; `seq` and `ended_seq` are places in it.
 
 -- One row a call of an activity; each attempt of a retried one is a row.
-create or replace view activities as
+create or replace view activities with (defer_binding) as
 select
     s.instance_id,
     s.execution_id,
@@ -28,7 +28,7 @@ left join (select * from journal where event_type in ('TaskCompleted', 'TaskFail
 where s.event_type = 'TaskScheduled';
 
 -- One row a call of a sub-orchestration; each attempt of a retried one is a row.
-create or replace view sub_orchestrations as
+create or replace view sub_orchestrations with (defer_binding) as
 select
     s.instance_id,
     s.execution_id,
@@ -55,7 +55,7 @@ left join (
 where s.event_type = 'SubOrchestrationInstanceCreated';
 
 -- One row a timer, those between two attempts of a call included.
-create or replace view timers as
+create or replace view timers with (defer_binding) as
 select
     instance_id, execution_id, task_id, if(retry_of is null, 'timer', 'retry') as purpose, status,
     created, due, ended, if(status = 'Fired', ended - due, null) as lateness, retry_of, seq, ended_seq
@@ -79,7 +79,7 @@ from (
 );
 
 -- One row an attempt of a call that was retried: a timer follows each attempt that isn't the last.
-create or replace view attempts as
+create or replace view attempts with (defer_binding) as
 select
     instance_id, execution_id, call_id, attempt, task_id, kind, name, status,
     scheduled - lag(ended) over (partition by instance_id, execution_id, call_id order by attempt) as wait,
@@ -99,7 +99,7 @@ join (select distinct instance_id, execution_id, retry_of as call_id from timers
 -- One row an external event with the wait that took it, or one of them without the other: of one name the first
 -- event goes to the first wait, and so on. Waits that were given up, or left when another task won, stand apart, and so
 -- does what an execution had not seen when it continued as new: that is raised once more in the next one, with its time.
-create or replace view external_events as
+create or replace view external_events with (defer_binding) as
 with waits as (
     select instance_id, execution_id, task_id, seq,
            if(is_over, given_up, null) as given_up, if(is_over, given_up_seq, null) as given_up_seq,

@@ -2,7 +2,7 @@
 -- their ids, '@name@key', in parts that have an execution_id each.
 
 -- One row a call of an entity by an orchestration.
-create or replace view entity_calls as
+create or replace view entity_calls with (defer_binding) as
 select
     s.instance_id,
     s.execution_id,
@@ -27,7 +27,7 @@ where s.event_type = 'EntityOperationCalled';
 
 -- One row an operation that was asked of an entity, by whomever. What has ended is numbered by its end: a state holds
 -- until the next one.
-create or replace view entity_operations as
+create or replace view entity_operations with (defer_binding) as
 select
     instance_id,
     split_part(instance_id, '@', 2) as name,
@@ -84,7 +84,7 @@ from (
 );
 
 -- One row an entity in a critical section that was asked for.
-create or replace view entity_locks as
+create or replace view entity_locks with (defer_binding) as
 select
     instance_id,
     split_part(instance_id, '@', 2) as name,
@@ -121,7 +121,7 @@ from (
 );
 
 -- One row an entity that was ever asked for something. `last` is where it ended what it did last.
-create or replace view entities as
+create or replace view entities with (defer_binding) as
 select
     e.instance_id,
     split_part(e.instance_id, '@', 2) as name,

@@ -1,13 +1,13 @@
 -- What users query, with calls.sql, entities.sql and spans.sql. Filters on instance_id reach the journal, and columns that aren't
 -- asked for cost nothing.
 
-create or replace view history as
+create or replace view history with (defer_binding) as
 select seq, instance_id, execution_id, event_id, event_type, timestamp, name, task_id,
        try_cast(payload as json) as payload, started_at, try_cast(attributes as json) as attributes
 from journal;
 
 -- The journal without what a rewind replaced.
-create or replace view standing as
+create or replace view standing with (defer_binding) as
 select j.*
 from journal j
 left join (select * from journal where event_type = 'ExecutionRewound') r
@@ -16,7 +16,7 @@ where r.seq is null;
 
 -- One row an instance; payloads as they were written. The last event of a kind wins: `latest` and `halt` hold
 -- a place in the journal and the kind of the event there in one number, which is cheap to take the greatest of.
-create or replace view instance_states as
+create or replace view instance_states with (defer_binding) as
 with kinds(event_type, kind) as (
     values ('ExecutionStarted', 0), ('OrchestratorStarted', 1),
            ('ExecutionCompleted', 2), ('ExecutionFailed', 3), ('ExecutionTerminated', 4),
@@ -69,7 +69,7 @@ select
     case when custom_seq > started_seq then custom_seq end as custom_seq
 from marks;
 
-create or replace view instances as
+create or replace view instances with (defer_binding) as
 select instance_id, name, status, created_time, last_updated_time, last_updated_time - created_time as duration,
        try_cast(input as json) as input, try_cast(output as json) as output,
        try_cast(custom_status as json) as custom_status, version, parent_instance_id,
@@ -80,11 +80,11 @@ select instance_id, name, status, created_time, last_updated_time, last_updated_
 from instance_states left join imported using (instance_id);
 
 -- One row an instance or entity that was taken from elsewhere.
-create or replace view imports as
+create or replace view imports with (defer_binding) as
 select instance_id, origin, made_by, imported from imported;
 
 -- One row an execution, as it stands since its last rewind.
-create or replace view executions as
+create or replace view executions with (defer_binding) as
 select
     instance_id,
     execution_id,
@@ -125,11 +125,11 @@ from (
 );
 
 -- One row a large part of a value, without its bytes.
-create or replace view payloads as
+create or replace view payloads with (defer_binding) as
 select b.hash, b.kind, b.size as bytes, coalesce(u.uses, 0) as uses, b.created
 from blobs b left join (select hash, count(*) as uses from blob_uses group by hash) u on b.hash = u.hash;
 
 -- One row a line that was printed, or a record of logging.
-create or replace view logs as
+create or replace view logs with (defer_binding) as
 select seq, instance_id, execution_id, task_id, name, attempt, timestamp, stream, level, logger, message
 from log_lines;
