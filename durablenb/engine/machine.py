@@ -133,6 +133,11 @@ class Machine:
         self.commands = Commands(
             store, self.journal, clock, registry, self.episodes, self.entities, forks, upgrades, imports
         )
+        if committer.last_seq:  # a journal that is empty need not be looked through
+            self._recover(store)
+        world.completions.reset({one.id: one.code for one in self.lifecycle.open.values()}, _not_begun)
+
+    def _recover(self, store: Store) -> None:
         self.lifecycle.imported.update((one.instance_id, one) for one in store.imports())
         crashes = store.crashes()
         with _uncollected():
@@ -141,7 +146,6 @@ class Machine:
         for entity in store.open_entities():
             self.entities.adopt(entity)
         self.entities.release_orphans()
-        world.completions.reset({one.id: one.code for one in self.lifecycle.open.values()}, _not_begun)
 
     # -- what is done ----------------------------------------------------------------------------
 
