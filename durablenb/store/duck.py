@@ -507,7 +507,7 @@ def fenced(
 def _prepare(connection: duckdb.DuckDBPyConnection, path: Path | None, *, has_views: bool = True) -> None:
     """Makes the tables and views of a new file, and checks those of an old one."""
     try:
-        version = _format_of(connection)
+        version = None if path is None else _format_of(connection)
         if version is not None and version > FORMAT:
             raise StoreError(
                 f"{path} has format {version} of the journal; this durablenb knows up to {FORMAT}. "
@@ -518,7 +518,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection, path: Path | None, *, has_vi
             connection.execute(statements.CHECK)
         else:
             with blobs.transaction(connection):  # so that a file that is refused stays as it was
-                _complete(connection, version, has_views=has_views)
+                _complete(connection, version, is_empty=path is None, has_views=has_views)
     except (duckdb.CatalogException, duckdb.BinderException) as error:
         raise StoreError(
             f"{path} can't be a hub, because of a table of its own: {error}. Give another path."
@@ -529,11 +529,13 @@ def _prepare(connection: duckdb.DuckDBPyConnection, path: Path | None, *, has_vi
         ) from error
 
 
-def _complete(connection: duckdb.DuckDBPyConnection, version: int | None, *, has_views: bool) -> None:
+def _complete(
+    connection: duckdb.DuckDBPyConnection, version: int | None, *, is_empty: bool, has_views: bool
+) -> None:
     """Makes what a file lacks of the tables and views of a hub, and those views anew that have changed."""
     connection.execute((Path(__file__).parent / "schema.sql").read_text("utf-8"))
     connection.execute(statements.CHECK)
-    blobs.show_contents(connection)
+    blobs.show_contents(connection, has_segments=not is_empty)
     if has_views:
         views.make(connection)
     if version is None:
