@@ -12,6 +12,9 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo test browser lessons lint check simulator pythons campaign docs benchmarks chromium clean
 
+# Where it is set, each of hundreds of processes would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 VENV := .venv
 # One more than there are processors: some tests wait.
 WORKERS = $(shell $(PY) -c "import os; print(1 + (os.cpu_count() or 1))")
@@ -38,7 +41,7 @@ demo: $(VENV)/.demo
 	$(PY) -m durablenb demo
 
 test: $(VENV)/.dev chromium
-	$(PY) -m pytest -n $(WORKERS) -m "not serial and not browser" --doctest-modules durablenb tests
+	$(PY) -m pytest -n $(WORKERS) --dist worksteal -m "not serial and not browser" --doctest-modules durablenb tests
 	$(PY) -m pytest -m "serial and not browser" tests
 	$(MAKE) --jobs 2 browser lessons
 
@@ -46,7 +49,7 @@ browser: $(VENV)/.dev
 	$(PY) -m pytest -n 2 -m browser tests
 
 lessons: $(VENV)/.dev
-	$(PY) -m pytest --nbval --nbval-current-env notebooks
+	$(PY) -m pytest -p nbval.plugin --nbval --nbval-current-env notebooks
 
 lint: $(VENV)/.dev
 	$(PY) -m ruff check
