@@ -879,12 +879,13 @@ class TaskHub(Registering, DrawnHub):
         return LiveHub(self._sight())
 
     def _sight(self) -> HubSight:
+        from durablenb.queries.hub.fleet import extent_of
         from durablenb.queries.hub.pace import pace_of
         from durablenb.views.live.hub import HubSight
 
         store = self._store
         return HubSight(
-            last_seq=store.last_seq,
+            written=lambda: extent_of(store.cursor()),
             shown=self._shown,
             pace=lambda: pace_of(store.cursor()),
             ask=lambda sql: query(store.cursor(), sql, None, {}),

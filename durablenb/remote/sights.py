@@ -208,12 +208,16 @@ def hub_sight_of(hub: RemoteHub) -> HubSight:
     part = hub._part(None)
     part.look()
 
+    def written() -> tuple[int, int]:
+        mirror = part.follow()
+        return mirror.last_seq, mirror.count
+
     def pace() -> Pace:
         with part.mirror.cursor() as connection:
             return pace_of(connection)
 
     return HubSight(
-        last_seq=lambda: part.follow().last_seq,
+        written=written,
         shown=lambda: hub._view_of(part),
         pace=pace,
         ask=_asks(part),

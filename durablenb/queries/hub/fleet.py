@@ -8,6 +8,7 @@ from typing import Any
 
 import duckdb
 
+_EXTENT = "select coalesce(max(seq), 0), count(*) from journal"
 _COUNTS = "select name, status, count(*) from instance_states group by all order by all"
 _LATEST = """
 select instance_id, name, status, created_time, last_updated_time from instance_states
@@ -79,6 +80,18 @@ class Fleet:
     def total(self) -> int:
         """How many instances there are."""
         return sum(sum(by_status.values()) for by_status in self.counts.values())
+
+
+def extent_of(connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
+    """Return the last place in a journal, and how many events it has: a purge changes that, too.
+
+    Parameters
+    ----------
+    connection
+        A reader's.
+    """
+    last, count = connection.execute(_EXTENT).fetchall()[0]
+    return last, count
 
 
 def fleet_of(connection: duckdb.DuckDBPyConnection, latest: int = 10) -> Fleet:

@@ -139,6 +139,7 @@ class LiveEntity(LiveView):
     def __init__(self, sight: EntitySight, **traits: Any) -> None:
         self._sight = sight
         self._seen = -1
+        self._shown: EntityPicture
         self._drawn_at = 0.0
         self._pane = OperationsPane(sight.instance_id, sight.ask)
         super().__init__(**traits)
@@ -153,25 +154,27 @@ class LiveEntity(LiveView):
         return self._sight.ask(self.sql).df()
 
     def draw(self, is_stale: bool) -> Mapping[str, str]:
-        """Return the HTML of all regions, if something was asked or done."""
+        """Return the HTML of the regions that something which was asked or done has changed."""
         seen = self._sight.last_seq()
-        is_due = time.monotonic() - self._drawn_at >= TICK
-        if seen == self._seen and not is_stale and not is_due:
-            return {}
-        self._drawn_at = time.monotonic()
         is_new, self._seen = seen != self._seen, seen
         self.has_news |= is_new
-        shown = self._sight.shown()
+        is_due = time.monotonic() - self._drawn_at >= TICK
+        regions = self._pictures() if is_new or is_due else {}
+        if is_new or is_stale:
+            head = _head(self._shown)
+            regions |= {"head": head, "operations": self._pane.operations(), "detail": self._detail()}
+        return regions
+
+    def _pictures(self) -> dict[str, str]:
+        self._drawn_at = time.monotonic()
+        shown = self._shown = self._sight.shown()
         drawn = entity_svg(shown)
         self.label = drawn[1]
         self.place = f"entities/{shown.entity_id.name.lower()}/{shown.entity_id.key}"
-        regions = {
+        return {
             "picture": figure(drawn),
             "queue": queue_fold(shown) if shown.locks or shown.waiting else "",
         }
-        if is_new or is_stale:
-            regions |= {"head": _head(shown), "operations": self._pane.operations(), "detail": self._detail()}
-        return regions
 
     def trouble(self) -> str:
         """Return what keeps news from coming."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from durablenb.queries.hub.pace import Pace
 from durablenb.views.fleet import fleet_svg
 from durablenb.views.html import Markup, code, line, markup, unbroken
 from durablenb.views.live.beside import Beside, still_of
-from durablenb.views.live.entity import EntitySight, LiveEntity
+from durablenb.views.live.entity import TICK, EntitySight, LiveEntity
 from durablenb.views.live.instance import LiveInstance
 from durablenb.views.live.pane import Ask, Pane, Row
 from durablenb.views.live.parts import badge, choice, figure, mark, quoted, row
@@ -48,8 +49,8 @@ class HubSight:
 
     Parameters
     ----------
-    last_seq
-        The last place in the journal.
+    written
+        Gives another value once something was written or purged.
     shown
         All that there is to draw of it.
     pace
@@ -64,7 +65,7 @@ class HubSight:
         Tells what keeps news from coming; of a hub of this process nothing does.
     """
 
-    last_seq: Callable[[], int]
+    written: Callable[[], tuple[int, int]]
     shown: Callable[[], HubView]
     pace: Callable[[], Pace]
     ask: Ask
@@ -151,7 +152,8 @@ class HubList(LiveView):
 
     def __init__(self, sight: HubSight, **traits: Any) -> None:
         self._sight = sight
-        self._seen = -1
+        self._written: tuple[int, int] | None = None
+        self._drawn_at = 0.0
         self.pane = InstancesPane(sight.ask)
         self._entities = EntitiesPane(sight.ask)
         self.whole: Beside | None = None
@@ -159,26 +161,31 @@ class HubList(LiveView):
         super().__init__(**traits)
 
     def draw(self, is_stale: bool) -> Mapping[str, str]:
-        """Return the HTML of all regions, if anything was written."""
-        seen = self._sight.last_seq()
-        is_new, self._seen = seen != self._seen, seen
+        """Return the HTML of the list, if anything was written or asked for, and of the figures above it."""
+        written = self._sight.written()
+        is_new, self._written = written != self._written, written
         if not (is_new or is_stale):
             return {}
         self.has_news |= is_new
-        shown = self._sight.shown()
-        assert isinstance(shown.fleet, Fleet)
-        drawn = fleet_svg(shown.fleet)
-        self.label = drawn[1]
-        regions = {
-            "head": row(markup("<b>", line(shown.text.strip("<>")), "</b>")),
-            "fleet": figure(drawn),
-            "pace": figure(pace_svg(self._sight.pace())),
-        }
+        is_due = time.monotonic() - self._drawn_at >= TICK
+        regions = self._figures() if is_new or is_due else {}  # nothing that is asked for here changes them
         if self.tab == "entities":
             regions["entities"] = self._entities.entities()
         else:
             regions["instances"] = self.pane.instances()
         return regions
+
+    def _figures(self) -> dict[str, str]:
+        self._drawn_at = time.monotonic()
+        shown = self._sight.shown()
+        assert isinstance(shown.fleet, Fleet)
+        drawn = fleet_svg(shown.fleet)
+        self.label = drawn[1]
+        return {
+            "head": row(markup("<b>", line(shown.text.strip("<>")), "</b>")),
+            "fleet": figure(drawn),
+            "pace": figure(pace_svg(self._sight.pace())),
+        }
 
     @property
     def _shown_pane(self) -> Pane:
