@@ -27,13 +27,17 @@ from tests.store.scribe import BEGINNING, ENDS, Scribe
 COUNT = 60
 
 
-@pytest.fixture
-def store(monkeypatch):
-    """Sixty instances of every status; several began at each moment, and some were started again later."""
+@pytest.fixture(autouse=True)
+def _some_lists_are_made_from_all(monkeypatch):
     monkeypatch.setattr(states, "FEW", 4)
-    monkeypatch.setattr(states, "MANY", 40)  # so that some lists are made from all
+    monkeypatch.setattr(states, "MANY", 40)
     monkeypatch.setattr(fleet, "_FEW", 4)
     monkeypatch.setattr(fleet, "_MANY", 40)
+
+
+@pytest.fixture(scope="module")
+def store():
+    """Sixty instances of every status; several began at each moment, and some were started again later."""
     store, scribe, chance = DuckStore(None), Scribe(), random.Random(7)
     names = [f"{'even' if number % 2 == 0 else 'odd'}-{number:02}" for number in range(COUNT)]
     for place, name in enumerate([*names, *chance.sample(names, 25), *chance.sample(names, 25)]):

@@ -1,4 +1,4 @@
-"""Hubs that a test made are closed after it."""
+"""Hubs that a test made are closed after it; those that all tests look at, after the last one."""
 
 from __future__ import annotations
 
@@ -7,10 +7,20 @@ from collections.abc import Iterator
 import pytest
 
 from durablenb.hub import open_hubs
+from tests.views.reading import SHARED, scene
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _shared_hubs_closed() -> Iterator[None]:
+    yield
+    scene.cache_clear()
+    while SHARED:
+        SHARED.pop().close()
 
 
 @pytest.fixture(autouse=True)
 def _all_hubs_closed() -> Iterator[None]:
     yield
     for hub in open_hubs():
-        hub.close()
+        if hub not in SHARED:
+            hub.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass, field
+from functools import cache
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
@@ -103,6 +104,18 @@ def text_of(shown: object) -> str:
     return bundle_of(shown)["text/plain"]
 
 
+SHARED: list[df.TaskHub] = []
+"""The hubs of these instances; they are closed after the last test of the folder."""
+
+
+@cache
 def scene(name: str) -> df.Handle:
+    """An instance in some state, for all tests that only look at it."""
+    made = stage()
+    SHARED.append(made.hub)
+    return SCENES[name](made)
+
+
+def anew(name: str) -> df.Handle:
     """An instance in some state, on a hub of its own."""
     return SCENES[name](stage())

@@ -11,13 +11,13 @@ from PIL import Image
 
 import durablenb as df
 from durablenb.queries.instance.picture import Picture as InstancePicture
-from tests.views.reading import SVG, Page, Picture, page_of
+from tests.views.reading import SVG, Page, Picture, anew, page_of, scene
 from tests.views.scenes import SCENES, stage
 
 
 @pytest.mark.parametrize("name", SCENES)
 def test_an_svg_has_the_graph_and_the_timeline(name: str, tmp_path: Path) -> None:
-    handle = SCENES[name](stage())
+    handle = scene(name)
     handle.save(tmp_path / "picture.svg")
     saved = Picture("", (tmp_path / "picture.svg").read_text("utf-8"))
     parts = [set(picture.texts) for picture in page_of(handle).pictures if picture.width > 400]
@@ -32,7 +32,7 @@ def test_an_svg_has_the_graph_and_the_timeline(name: str, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("name", SCENES)
 def test_a_page_has_what_a_notebook_shows_and_asks_nothing_of_anybody(name: str, tmp_path: Path) -> None:
-    handle = SCENES[name](stage())
+    handle = scene(name)
     handle.save(tmp_path / "page.html")
     text = (tmp_path / "page.html").read_text("utf-8")
     assert handle._repr_mimebundle_()["text/html"] in text
@@ -56,7 +56,7 @@ def test_what_comes_from_data_is_escaped_in_a_page(tmp_path: Path) -> None:
 
 def test_a_png_is_a_figure_of_neither_pyplot_nor_the_notebook(tmp_path: Path) -> None:
     others = plt.get_fignums()
-    SCENES["fanned"](stage()).save(tmp_path / "picture.PNG")
+    scene("fanned").save(tmp_path / "picture.PNG")
     with Image.open(tmp_path / "picture.PNG") as image:
         assert image.format == "PNG"
         assert image.width == 1_720
@@ -86,13 +86,13 @@ def test_what_a_file_holds_can_be_saved(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["chain", "chain.txt", "chain.svg.gz"])
 def test_another_end_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=rf"'{name}' ends with none of \.svg, \.png, \.html\."):
-        SCENES["completed"](stage()).save(tmp_path / name)
+        scene("completed").save(tmp_path / name)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_for_a_pdf_matplotlib_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"plot_timeline\(\)\.figure\.savefig\('chain\.pdf'\)"):
-        SCENES["completed"](stage()).save(tmp_path / "chain.pdf")
+        scene("completed").save(tmp_path / "chain.pdf")
 
 
 def test_a_hub_is_no_picture(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_a_hub_is_no_picture(tmp_path: Path) -> None:
 def test_a_png_without_matplotlib_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    handle = SCENES["completed"](stage())
+    handle = scene("completed")
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(df.DurableError, match="pip install matplotlib"):
         handle.save(tmp_path / "chain.png")
@@ -112,7 +112,7 @@ def test_a_png_without_matplotlib_says_what_to_install(
 
 
 def test_what_was_purged_can_not_be_saved(tmp_path: Path) -> None:
-    handle = SCENES["completed"](stage())
+    handle = anew("completed")
     handle.purge()
     with pytest.raises(df.InstanceNotFoundError):
         handle.save(tmp_path / "chain.svg")

@@ -36,6 +36,7 @@ from durablenb.queries.instance.picture import picture_of
 from durablenb.views.palette import LOOKS
 from durablenb.views.plots.paths import box_of, path_of
 from durablenb.views.plots.timeline import timeline_axes
+from tests.views.reading import anew, scene
 from tests.views.scenes import SCENES, Stage, stage
 
 STYLES = ("default", "dark_background")
@@ -139,9 +140,9 @@ def test_bars_stand_where_the_table_says() -> None:
 
 
 def test_signals_locks_and_external_events_have_marks_of_their_own() -> None:
-    ax = SCENES["transferred"](stage()).plot_timeline()
+    ax = scene("transferred").plot_timeline()
     assert (count(ax, "signal"), count(ax, "lock-completed"), count(ax, "awaiting")) == (1, 1, 1)
-    assert count(SCENES["approved"](stage()).plot_timeline(), "external-event") == 1
+    assert count(scene("approved").plot_timeline(), "external-event") == 1
 
 
 def test_ten_thousand_calls_are_ten_thousand_bars_in_a_handful_of_artists() -> None:
@@ -208,7 +209,7 @@ def test_calls_at_the_same_time_stand_in_rows_of_their_own() -> None:
 
 
 def test_idle_time_is_folded_and_said_to_be() -> None:
-    ax = SCENES["continued"](stage()).plot_timeline()
+    ax = scene("continued").plot_timeline()
     assert ax.get_xscale() == "function"
     assert [text.get_text() for text in ax.texts].count("idle 60 s") == 5
     places = ax.transData.transform([(0, 0), (0.05, 0), (60.05, 0), (60.1, 0)])[:, 0]
@@ -236,7 +237,7 @@ def test_many_names_share_a_lane_and_small_axes_name_fewer() -> None:
 
 
 def test_a_legend_says_what_marks_mean_where_it_has_room() -> None:
-    handle = SCENES["retried"](stage())
+    handle = scene("retried")
     legend = handle.plot_timeline().get_legend()
     assert legend is not None
     words = [text.get_text() for text in legend.get_texts()]
@@ -246,7 +247,7 @@ def test_a_legend_says_what_marks_mean_where_it_has_room() -> None:
 
 @pytest.mark.parametrize("name", ["immediate", "pending"])
 def test_where_nothing_was_asked_for_there_is_an_empty_timeline(name: str) -> None:
-    ax = SCENES[name](stage()).plot_timeline()
+    ax = scene(name).plot_timeline()
     assert bars(ax) == {}
     drawn(ax)
 
@@ -263,13 +264,13 @@ def test_where_nothing_was_asked_for_there_is_an_empty_timeline(name: str) -> No
 )
 def test_every_state_can_be_drawn_on_any_ground(name: str, style: str) -> None:
     with plt.style.context(style):
-        handle = SCENES[name](stage())
+        handle = scene(name)
         assert len(drawn(handle.plot_graph())) > 1_000
         assert len(drawn(handle.plot_timeline())) > 1_000
 
 
 def test_a_graph_says_what_the_still_picture_says() -> None:
-    handle = SCENES["fanned"](stage())
+    handle = scene("fanned")
     texts = [text.get_text() for text in handle.plot_graph().texts]
     assert {"crunch", f"{TIMES} 20", "1 failed, 19 completed", "all", "merge", "Completed"} <= set(texts)
     assert "failed: no. 18" in texts
@@ -284,7 +285,7 @@ def test_all_shapes_are_one_artist() -> None:
 @pytest.mark.parametrize("style", STYLES)
 def test_letters_can_be_read_on_their_ground(style: str) -> None:
     with plt.style.context(style):
-        ax = SCENES["failed"](stage()).plot_graph()
+        ax = scene("failed").plot_graph()
         ground = luminance(to_rgb(ax.get_facecolor()))
         for text in ax.texts:
             low, high = sorted((ground, luminance(to_rgb(text.get_color()))))
@@ -297,7 +298,7 @@ def luminance(colour: tuple[float, float, float]) -> float:
 
 
 def test_a_figure_grows_with_the_letters() -> None:
-    handle = SCENES["completed"](stage())
+    handle = scene("completed")
     small = handle.plot_graph().figure.get_size_inches()
     with mpl.rc_context({"font.size": 20}):
         ax = handle.plot_graph()
@@ -307,7 +308,7 @@ def test_a_figure_grows_with_the_letters() -> None:
 
 
 def test_in_small_axes_letters_shrink_and_at_last_are_left_out() -> None:
-    handle = SCENES["completed"](stage())
+    handle = scene("completed")
     ax = handle.plot_graph(plt.figure(figsize=(6, 2)).subplots())
     drawn(ax)
     shown = [text for text in ax.texts if text.get_visible()]
@@ -319,7 +320,7 @@ def test_in_small_axes_letters_shrink_and_at_last_are_left_out() -> None:
 
 
 def test_boxes_hold_what_is_written_in_them_whatever_the_size() -> None:
-    handle = SCENES["completed"](stage())
+    handle = scene("completed")
     figure = plt.figure(figsize=(6, 2), layout="constrained")
     ax = handle.plot_graph(figure.subplots())
     figure.draw_without_rendering()
@@ -487,7 +488,7 @@ def test_a_timeline_is_a_data_frame() -> None:
 
 
 def test_of_what_was_purged_there_is_neither_frame_nor_figure() -> None:
-    handle = SCENES["completed"](stage())
+    handle = anew("completed")
     handle.purge()
     for ask in (handle.timeline, handle.graph, handle.plot_graph, handle.plot_timeline):
         with pytest.raises(df.InstanceNotFoundError):
@@ -499,7 +500,7 @@ def test_of_what_was_purged_there_is_neither_frame_nor_figure() -> None:
     [("pandas", "timeline"), ("matplotlib", "plot_timeline"), ("matplotlib", "plot_graph")],
 )
 def test_a_missing_library_is_named(library: str, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    handle = SCENES["completed"](stage())
+    handle = scene("completed")
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(df.DurableError, match=f"pip install {library}"):
         getattr(handle, method)()

@@ -11,7 +11,7 @@ import pytest
 import durablenb as df
 from durablenb.queries.sequence.diagram import SequenceDiagram
 from durablenb.queries.sequence.parts import MOST_MESSAGES, Gap, Round
-from tests.views.reading import Page, bundle_of, page_of, scene, text_of
+from tests.views.reading import Page, anew, bundle_of, page_of, scene, text_of
 from tests.views.scenes import SCENES, stage
 from tests.views.test_hostile import PAYLOADS, harmless, hostile
 
@@ -230,7 +230,7 @@ def test_of_very_many_messages_the_first_and_the_last_are_shown_and_where_the_re
 
 @pytest.mark.parametrize("name", SCENES)
 def test_the_picture_the_sentence_and_the_text_are_the_same_in_every_run(name: str) -> None:
-    first, second = scene(name).sequence(), scene(name).sequence()
+    first, second = scene(name).sequence(), anew(name).sequence()
     assert first == second
     assert bundle_of(first) == bundle_of(second)
     picture = page_of(first).picture()
@@ -276,7 +276,7 @@ def test_a_recorded_instance_has_the_same_diagram(tmp_path: Path) -> None:
 
 
 def test_an_instance_that_was_purged_has_none() -> None:
-    handle = scene("completed")
+    handle = anew("completed")
     handle.purge()
     with pytest.raises(df.InstanceNotFoundError):
         handle.sequence()
