@@ -683,6 +683,17 @@ def test_a_cell_can_be_run_again_while_its_functions_run():
 
 @pytest.fixture
 def ended(hub):
+    return with_three_ended(hub)
+
+
+@pytest.fixture(scope="module")
+def queried():
+    """The same hub for all tests that only ask it."""
+    with df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock()) as hub:
+        yield with_three_ended(hub)
+
+
+def with_three_ended(hub):
     hub.add_activity(lambda n: n, "echo")
     hub.add_orchestrator(calling("echo", 1), "good")
 
@@ -793,17 +804,19 @@ def test_sql_answers_queries(ended):
         "pragma database_size",
     ],
 )
-def test_sql_refuses_what_is_no_query(ended, tmp_path, monkeypatch, statement):
+def test_sql_refuses_what_is_no_query(queried, tmp_path, monkeypatch, statement):
     import duckdb
 
     monkeypatch.chdir(tmp_path)
-    before = ended.sql("select * from history").fetchall()
+    before = queried.sql("select * from history order by seq").fetchall()
+    instances = queried.sql("select * from instances order by instance_id").fetchall()
+    assert len(instances) >= 3
     with pytest.raises((ValueError, duckdb.Error)):
-        ended.sql(statement).fetchall()
-    assert ended.sql("select * from history").fetchall() == before
-    assert ended.sql("select count(*) from instances").fetchall() == [(3,)]
+        queried.sql(statement).fetchall()
+    assert queried.sql("select * from history order by seq").fetchall() == before
+    assert queried.sql("select * from instances order by instance_id").fetchall() == instances
     assert not list(tmp_path.iterdir())
-    assert ended.run("good") == 1
+    assert queried.run("good") == 1
 
 
 def test_a_wrong_query_says_what_is_wrong(ended):
