@@ -188,12 +188,13 @@ PAYLOADS = "select seq, payload from journal where seq in (select unnest(?::bigi
 
 
 _FIRST_STARTS = """
-select instance_id, timestamp from journal
+from journal
 where event_type = 'ExecutionStarted' and (
     attributes is null or not contains(attributes, '"generation"')
     or coalesce(try_cast(attributes as json) ->> 'generation', '0') = '0'
 )
 """
+"""The starts of instances, without what continues as new."""
 
 _HAVE_EVENT = "instance_id in (select instance_id from journal where list_contains(?, event_type))"
 _ARE_OPEN = """instance_id in (
@@ -218,10 +219,10 @@ def first_starts(query: InstanceQuery, count: int, *, narrows: bool) -> tuple[st
     An instance was created when it was started last, so it stands at its place among these, and perhaps at
     places before that. `narrows`: those are left out whose status can't be a wanted one, which takes longer.
     """
-    conditions, parameters = [_FIRST_STARTS], list[object]()
+    conditions, parameters = [f"select instance_id, timestamp {_FIRST_STARTS}"], list[object]()
     for condition, value in (
         ("starts_with(instance_id, ?)", query.prefix),
-        ("name = ?", query.name),
+        ("lower(name) = ?", None if query.name is None else folded(query.name)),
         ("timestamp >= ?", None if query.created_from is None else _utc(query.created_from)),
         ("timestamp <= ?", None if query.created_to is None else _utc(query.created_to)),
     ):
@@ -240,39 +241,71 @@ def first_starts(query: InstanceQuery, count: int, *, narrows: bool) -> tuple[st
 
 def states_of(query: InstanceQuery) -> tuple[str, list[object]]:
     """The statement and its parameters for the states that a query is about."""
-    return _asked(_STATE, query)
+    conditions, parameters = _of_ids(query)
+    more, values = _that_meet(query, "name", "created_time")
+    return _listed(_STATE, "where", [*conditions, *more], "created_time", query, parameters + values)
 
 
 def ids_of(query: InstanceQuery) -> tuple[str, list[object]]:
     """The statement and its parameters for the ids of the instances that a query is about."""
-    return _asked("select instance_id from instance_states", query)
+    conditions, parameters = _of_ids(query)
+    if query.statuses is not None:
+        more, values = _that_meet(query, "name", "created_time")
+        select = "select instance_id from instance_states"
+        return _listed(select, "where", [*conditions, *more], "created_time", query, parameters + values)
+    # The starts tell the same, and are few beside all events. The last one counts.
+    name, created = "arg_max(name, seq)", "arg_max(timestamp, seq)"
+    more, values = _that_meet(query, name, created)
+    starts = " and ".join([f"select instance_id {_FIRST_STARTS}", *conditions])
+    return _listed(f"{starts} group by instance_id", "having", more, created, query, parameters + values)
 
 
-def _asked(select: str, query: InstanceQuery) -> tuple[str, list[object]]:
+def _of_ids(query: InstanceQuery) -> tuple[list[str], list[object]]:
+    """The conditions on ids, with their values."""
     conditions: list[str] = []
     parameters: list[object] = []
-
-    def add(condition: str, value: object) -> None:
-        conditions.append(condition)
-        parameters.append(value)
-
     if query.instance_ids is not None and len(query.instance_ids) == 1:
-        add("instance_id = ?", query.instance_ids[0])
+        conditions.append("instance_id = ?")
+        parameters.append(query.instance_ids[0])
     elif query.instance_ids is not None:
-        add("list_contains(?, instance_id)", list(query.instance_ids))
+        conditions.append("list_contains(?, instance_id)")
+        parameters.append(list(query.instance_ids))
     if query.prefix is not None:
-        add("starts_with(instance_id, ?)", query.prefix)
+        conditions.append("starts_with(instance_id, ?)")
+        parameters.append(query.prefix)
+    return conditions, parameters
+
+
+def _that_meet(query: InstanceQuery, name: str, created: str) -> tuple[list[str], list[object]]:
+    """All other conditions, with their values; two are told where they stand."""
+    conditions: list[str] = []
+    parameters: list[object] = []
     if query.name is not None:
-        add("lower(name) = ?", folded(query.name))
+        conditions.append(f"lower({name}) = ?")
+        parameters.append(folded(query.name))
     if query.statuses is not None:
-        add("list_contains(?, status)", [status.value for status in query.statuses])
+        conditions.append("list_contains(?, status)")
+        parameters.append([status.value for status in query.statuses])
     if query.created_from is not None:
-        add("created_time >= ?", _utc(query.created_from))
+        conditions.append(f"{created} >= ?")
+        parameters.append(_utc(query.created_from))
     if query.created_to is not None:
-        add("created_time <= ?", _utc(query.created_to))
-    where = f"where {' and '.join(conditions)}" if conditions else ""
-    parameters.extend([query.limit if query.limit is not None else 1 << 62, query.offset])
-    return f"{select} {where} order by created_time, instance_id limit ? offset ?", parameters
+        conditions.append(f"{created} <= ?")
+        parameters.append(_utc(query.created_to))
+    return conditions, parameters
+
+
+def _listed(
+    select: str,
+    word: str,
+    conditions: list[str],
+    created: str,
+    query: InstanceQuery,
+    parameters: list[object],
+) -> tuple[str, list[object]]:
+    condition = f"{word} {' and '.join(conditions)}" if conditions else ""
+    limits = [query.limit if query.limit is not None else 1 << 62, query.offset]
+    return f"{select} {condition} order by {created}, instance_id limit ? offset ?", [*parameters, *limits]
 
 
 def entities_of(name: str | None, since: datetime | None) -> tuple[str, list[object]]:

@@ -27,36 +27,40 @@ MANY = 4_096
 
 def states_of(ask: Ask, query: InstanceQuery) -> list[InstanceState]:
     """The states of the instances that the query is about."""
-    rows = _page(ask, query)
-    if rows is None:
-        rows = ask(*statements.states_of(query))
+    is_all = query.limit is None or query.instance_ids is not None
+    rows = ask(*statements.states_of(query)) if is_all else _page(ask, query, query.limit or 0)
     wanted = [seq for row in rows for seq in row[-3:] if seq is not None]
     payloads: dict[int, str] = dict(ask(statements.PAYLOADS, [wanted])) if wanted else {}
     return [_state(row, payloads) for row in rows]
 
 
-def _page(ask: Ask, query: InstanceQuery) -> list[tuple[Any, ...]] | None:
-    """The rows of a short list, without folding all instances; None where that can't be told so.
+def _page(ask: Ask, query: InstanceQuery, limit: int) -> list[tuple[Any, ...]]:
+    """The rows of a short list; only the instances that may be in it are folded.
 
-    The oldest starts tell which instances may be in it; only these are folded. Some may not meet all
-    conditions, or have been started again later: then more starts are looked at, of fewer instances.
+    The oldest starts tell which ones may be. Some may not meet all conditions, or have been started again
+    later: then more starts are looked at, of fewer instances. For a place far behind the beginning the ids
+    are found first, which needs no payloads.
     """
-    if query.limit is None or query.instance_ids is not None:
-        return None
-    end = query.offset + query.limit
+    end = query.offset + limit
     count = first = max(FEW, end + end // 4)
     while count <= MANY:
         starts = ask(*statements.first_starts(query, count, narrows=count > first))
-        ids = tuple({instance_id for instance_id, _ in starts})
-        of_these = replace(query, instance_ids=ids, limit=None, offset=0)
-        rows = ask(*statements.states_of(of_these)) if ids else []
+        rows = _rows_of(ask, query, {instance_id for instance_id, _ in starts})
         if len(starts) == count:  # there may be others behind the last one
             last_id, last_time = starts[-1]
             rows = [row for row in rows if (row[_CREATED], row[_ID]) <= (last_time, last_id)]
         if len(starts) < count or len(rows) >= end:
             return rows[query.offset : end]
         count *= 8
-    return None
+    return _rows_of(ask, query, {instance_id for (instance_id,) in ask(*statements.ids_of(query))})
+
+
+def _rows_of(ask: Ask, query: InstanceQuery, instance_ids: set[str]) -> list[tuple[Any, ...]]:
+    """The rows of those of these instances that meet all conditions."""
+    if not instance_ids:
+        return []
+    of_these = replace(query, instance_ids=tuple(instance_ids), limit=None, offset=0)
+    return ask(*statements.states_of(of_these))
 
 
 def _state(row: tuple[Any, ...], payloads: dict[int, str]) -> InstanceState:

@@ -22,6 +22,7 @@ from durablenb.queries.hub import fleet
 from durablenb.queries.hub.fleet import fleet_of
 from durablenb.store import states
 from durablenb.store.duck import DuckStore
+from durablenb.store.states import states_of
 from tests.store.scribe import BEGINNING, ENDS, Scribe
 
 COUNT = 60
@@ -67,6 +68,7 @@ QUERIES = [
     InstanceQuery(),
     InstanceQuery(prefix="odd"),
     InstanceQuery(name="b"),
+    InstanceQuery(name="B", prefix="odd"),
     InstanceQuery(created_from=BEGINNING + timedelta(seconds=8)),
     InstanceQuery(created_from=BEGINNING + timedelta(seconds=4), created_to=BEGINNING + timedelta(seconds=9)),
     InstanceQuery(prefix="nobody"),
@@ -85,6 +87,22 @@ def test_a_page_is_a_part_of_the_whole_list(store, query):
         for offset in (0, 1, 5, 30):
             page = store.states(replace(query, limit=limit, offset=offset))
             assert page == whole[offset : offset + limit]
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_a_page_folds_only_what_is_on_it(store, query):
+    """However far behind the beginning it is: no statement that has payloads is about all instances."""
+    asked = []
+
+    def ask(sql, parameters=()):
+        asked.append((sql, parameters))
+        return store.query(sql, parameters)
+
+    for limit, offset in ((3, 0), (3, 40), (20, 30)):
+        states_of(ask, replace(query, limit=limit, offset=offset))
+    folds = [parameters for sql, parameters in asked if "started_seq" in sql]
+    assert all(isinstance(parameters[0], (list, str)) for parameters in folds)
+    assert all(len(parameters[0]) <= 40 for parameters in folds if isinstance(parameters[0], list))
 
 
 def test_every_status_is_there_and_some_were_started_again(store):
