@@ -42,6 +42,7 @@ from durablenb.opened import asked, closed, hub_of, hubs, opened
 from durablenb.ports.clock import Clock
 from durablenb.queries.drawn import DrawnHub
 from durablenb.queries.hub.instances import InstanceList
+from durablenb.queries.hub.tally import Tally
 from durablenb.queries.sql import Parameters, query, variables_of
 from durablenb.registering import Registering
 from durablenb.store.duck import DuckStore
@@ -211,7 +212,8 @@ class TaskHub(Registering, DrawnHub):
         uninterrupted(lambda: self._open(clock or SystemClock(), executors, options))
 
     def _open(self, clock: Clock, executors: Executors, options: EngineOptions) -> None:
-        self._store = DuckStore(self._path)
+        self._store = store = DuckStore(self._path)
+        self._tally = Tally(lambda: store.removals)
         self._server: Server | None = None
         self._host: Host | None = None
         self._is_closing = self._is_closed = False
@@ -899,7 +901,7 @@ class TaskHub(Registering, DrawnHub):
     def _shown(self) -> HubView:
         from durablenb.queries.hub.fleet import fleet_of  # what only pictures need
 
-        return HubView(repr(self), fleet_of(self._store.cursor()))
+        return HubView(repr(self), fleet_of(self._store.cursor(), tally=self._tally))
 
     def __repr__(self) -> str:
         where = "in memory" if self._path is None else self._path.name

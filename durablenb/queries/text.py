@@ -1,4 +1,4 @@
-"""Rows as text, for terminals and cells."""
+"""Rows as text, for terminals and cells; text as SQL has it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ def shortened(text: str, width: int) -> str:
     while columns_of(line) > width - 1:
         line = line[: -max(1, (columns_of(line) - width) // 2)]
     return line + "…"
+
+
+def quoted(text: str) -> str:
+    """Return the text as SQL has it."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def columns_of(text: str) -> int:

@@ -312,7 +312,7 @@ class RemoteHub(DrawnHub):
         from durablenb.queries.hub.fleet import fleet_of  # what only pictures need
 
         with part.mirror.cursor() as connection:
-            return HubView(repr(self), fleet_of(connection))
+            return HubView(repr(self), fleet_of(connection, tally=part.mirror.tally))
 
     def __repr__(self) -> str:
         return f"<RemoteHub {self.url}{': closed' if self._link.is_closed else ''}>"

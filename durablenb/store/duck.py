@@ -69,6 +69,8 @@ class DuckStore:
         self._is_closed = False
         self._is_unsure = False
         self._last_line: int | None = None
+        self.removals = 0
+        """How often something was taken away: what isn't another number was only appended to."""
         self._pid = os.getpid()
         self._lock = HubLock(path) if path is not None else None
         self.path = None if self._lock is None else self._lock.path
@@ -172,12 +174,15 @@ class DuckStore:
         ids = list(instance_ids)
         with self._custodial(), self._translated("purge"):
             writer = self._connections.writer()
-            with blobs.transaction(writer):
-                if blobs.has_uses(writer, ids):
-                    blobs.free(writer, ids)
-                writer.execute(statements.PURGE, [ids])
-                writer.execute(lines.PURGE, [ids])
-                writer.execute(statements.FORGET_IMPORTS, [ids])
+            try:
+                with blobs.transaction(writer):
+                    if blobs.has_uses(writer, ids):
+                        blobs.free(writer, ids)
+                    writer.execute(statements.PURGE, [ids])
+                    writer.execute(lines.PURGE, [ids])
+                    writer.execute(statements.FORGET_IMPORTS, [ids])
+            finally:
+                self.removals += 1  # after an error nobody knows
         self._recorder.forget(instance_ids)
 
     def last_seq(self) -> int:
@@ -403,6 +408,7 @@ class DuckStore:
                 self._custody.look()
                 self._custody.check_known()  # not another file that came in its place
             connection = open_database(self.path)
+        self.removals += 1  # nobody knows what was on disk, if it was open before
         try:
             if self.path is not None and self._lock is not None:
                 self._custody = Custody(self.path, self._lock, self._log_size)

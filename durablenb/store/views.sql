@@ -14,9 +14,9 @@ left join (select * from journal where event_type = 'ExecutionRewound') r
     on r.instance_id = j.instance_id and r.execution_id = j.execution_id and r.seq >= j.seq
 where r.seq is null;
 
--- One row an instance; payloads as they were written. The last event of a kind wins: `latest` and `halt` hold
+-- One row an instance, as it stood when the journal had grown up to a place; payloads as they were written. The last event of a kind wins: `latest` and `halt` hold
 -- a place in the journal and the kind of the event there in one number, which is cheap to take the greatest of.
-create or replace view instance_states with (defer_binding) as
+create or replace macro states_until(place) as table
 with kinds(event_type, kind) as (
     values ('ExecutionStarted', 0), ('OrchestratorStarted', 1),
            ('ExecutionCompleted', 2), ('ExecutionFailed', 3), ('ExecutionTerminated', 4),
@@ -25,6 +25,7 @@ with kinds(event_type, kind) as (
 events as (
     select seq, instance_id, execution_id, timestamp, name, payload, attributes, kind, seq * 16 + kind as mark
     from journal join kinds using (event_type)
+    where seq <= place
 ),
 marks as (
     select
@@ -68,6 +69,9 @@ select
     case when latest & 15 >= 2 then latest >> 4 end as ended_seq,
     case when custom_seq > started_seq then custom_seq end as custom_seq
 from marks;
+
+create or replace view instance_states with (defer_binding) as
+from states_until(9223372036854775807);
 
 create or replace view instances with (defer_binding) as
 select instance_id, name, status, created_time, last_updated_time, last_updated_time - created_time as duration,

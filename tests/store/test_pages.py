@@ -18,8 +18,9 @@ from durablenb.model.events import (
 )
 from durablenb.model.status import OrchestrationRuntimeStatus as Status
 from durablenb.ports.store import InstanceQuery
-from durablenb.queries.hub import fleet
+from durablenb.queries.hub import latest
 from durablenb.queries.hub.fleet import fleet_of
+from durablenb.queries.hub.latest import latest_of
 from durablenb.store import states
 from durablenb.store.duck import DuckStore
 from durablenb.store.states import states_of
@@ -31,9 +32,9 @@ COUNT = 60
 @pytest.fixture(autouse=True)
 def _some_lists_are_made_from_all(monkeypatch):
     monkeypatch.setattr(states, "FEW", 4)
-    monkeypatch.setattr(states, "MANY", 40)
-    monkeypatch.setattr(fleet, "_FEW", 4)
-    monkeypatch.setattr(fleet, "_MANY", 40)
+    monkeypatch.setattr(states, "MANY", 40)  # so that some lists are made from all
+    monkeypatch.setattr(latest, "FEW", 4)
+    monkeypatch.setattr(latest, "MANY", 80)
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +112,16 @@ def test_every_status_is_there_and_some_were_started_again(store):
     assert (
         store.query("select count(*) from history where event_type = 'ExecutionStarted'")[0][0] > COUNT + 20
     )
+
+
+@pytest.mark.parametrize("condition", ["true", "status = 'Failed'", "status = 'Nothing'", "name = 'a'"])
+def test_a_page_of_those_last_heard_of_is_a_part_of_all_of_them(store, condition):
+    whole = store.query(f"select instance_id from instances where {condition} order by {latest.LATEST_FIRST}")
+    assert whole or "Nothing" in condition
+    for count in (0, 1, 7, 100):
+        for offset in (0, 1, 5, 30):
+            page = latest_of(store.query, "instance_id", condition, count=count, offset=offset)
+            assert page == whole[offset : offset + count]
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 10, 50, 100])

@@ -14,6 +14,7 @@ from durablenb.core.fold import state_of
 from durablenb.model.errors import DurableError
 from durablenb.model.status import InstanceState
 from durablenb.ports.store import InstanceQuery, Record
+from durablenb.queries.hub.tally import Tally
 from durablenb.queries.mirror.passages import Portable, row_of
 from durablenb.store.duck import in_memory
 from durablenb.store.statements import LOAD_SINCE
@@ -45,6 +46,8 @@ class Mirror:
         """The last place that it has."""
         self.count = 0
         """How many rows it has."""
+        self.tally = Tally()
+        """Counts its instances; nothing is ever taken away from it."""
 
     def add(self, rows: Iterable[Portable]) -> None:
         """Append rows, oldest first.

@@ -13,13 +13,14 @@ import traitlets
 
 from durablenb.model.failures import FailureDetails
 from durablenb.queries.entities.picture import EntityPicture
+from durablenb.queries.text import quoted
 from durablenb.views.cards import failure_table
 from durablenb.views.entity import queue_fold
 from durablenb.views.history import readable
 from durablenb.views.html import Markup, block, code, line, markup, table, unbroken
 from durablenb.views.live.beside import still_of
 from durablenb.views.live.pane import Ask, Pane, Row
-from durablenb.views.live.parts import badge, button, field, figure, mark, quoted, row, typed
+from durablenb.views.live.parts import badge, button, field, figure, mark, row, typed
 from durablenb.views.live.widget import LiveView
 from durablenb.views.palette import look_of
 from durablenb.views.states import entity_svg

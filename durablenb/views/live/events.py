@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from durablenb.queries.text import quoted
 from durablenb.views.history import readable
 from durablenb.views.html import Markup, code, line, markup, unbroken
 from durablenb.views.live.pane import PAGE, Ask, Pane, Row
-from durablenb.views.live.parts import attributes, mark, quoted
+from durablenb.views.live.parts import attributes, mark
 from durablenb.views.words import moment
 
 _HEADER = ("event", "time (UTC)", "what", "about", "task", "value")

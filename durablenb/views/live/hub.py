@@ -13,13 +13,14 @@ import traitlets
 from durablenb.model.display import HubView
 from durablenb.queries.hub.fleet import Fleet
 from durablenb.queries.hub.pace import Pace
+from durablenb.queries.text import quoted
 from durablenb.views.fleet import fleet_svg
 from durablenb.views.html import Markup, code, line, markup, unbroken
 from durablenb.views.live.beside import Beside, still_of
 from durablenb.views.live.entity import TICK, EntitySight, LiveEntity
 from durablenb.views.live.instance import LiveInstance
 from durablenb.views.live.pane import Ask, Pane, Row
-from durablenb.views.live.parts import badge, choice, figure, mark, quoted, row
+from durablenb.views.live.parts import badge, choice, figure, mark, row
 from durablenb.views.live.sight import Sight
 from durablenb.views.live.widget import LiveView
 from durablenb.views.pace import pace_svg

@@ -15,6 +15,7 @@ from durablenb.model.status import DurableOrchestrationStatus
 from durablenb.queries.instance.following import Following
 from durablenb.queries.instance.picture import Picture, picture_of
 from durablenb.queries.instance.steps import Call
+from durablenb.queries.text import quoted
 from durablenb.views.graph import graph_on, sentence_of
 from durablenb.views.layout import DEEPEST
 from durablenb.views.live.acts import Acts
@@ -25,7 +26,7 @@ from durablenb.views.live.drawing import LiveDrawing
 from durablenb.views.live.events import EventsPane
 from durablenb.views.live.found import Found, call_at, find
 from durablenb.views.live.nested import Nested
-from durablenb.views.live.parts import figure, quoted
+from durablenb.views.live.parts import figure
 from durablenb.views.live.selection import Selection, selection_of
 from durablenb.views.live.sight import Sight
 from durablenb.views.live.timeline_pane import TimelinePane

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from durablenb.queries.text import quoted
 from durablenb.views.html import Markup, block, fold, markup, table
-from durablenb.views.live.parts import field, pager, quoted, row
+from durablenb.views.live.parts import field, pager, row
 from durablenb.views.words import plural
 
 if TYPE_CHECKING:

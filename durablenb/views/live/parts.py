@@ -80,11 +80,6 @@ def pager(do: str, first: int, shown: int, total: int, page: int) -> Markup:
     return row(back, words, on)
 
 
-def quoted(value: str) -> str:
-    """Return a text as SQL has it."""
-    return "'" + value.replace("'", "''") + "'"
-
-
 def one_line(value: object, limit: int = 200) -> str:
     """Return data as a line of text."""
     text = cleaned(str(value)[: 4 * limit])
