@@ -204,7 +204,7 @@ _ARE_OPEN = """instance_id in (
     having max(2 * seq + cast(event_type = 'ExecutionStarted' as bigint)) & 1 = 1
 )"""
 
-_EVENT_OF = {
+EVENT_OF = {
     Status.Completed: "ExecutionCompleted",
     Status.Failed: "ExecutionFailed",
     Status.Terminated: "ExecutionTerminated",
@@ -230,9 +230,9 @@ def first_starts(query: InstanceQuery, count: int, *, narrows: bool) -> tuple[st
             conditions.append(condition)
             parameters.append(value)
     statuses = set(query.statuses or ()) if narrows else set()
-    if statuses and statuses <= _EVENT_OF.keys():
+    if statuses and statuses <= EVENT_OF.keys():
         conditions.append(_HAVE_EVENT)
-        parameters.append([_EVENT_OF[status] for status in statuses])
+        parameters.append([EVENT_OF[status] for status in statuses])
     elif statuses and not any(status.is_terminal for status in statuses):
         conditions.append(_ARE_OPEN)
     parameters.append(count)

@@ -8,6 +8,7 @@ import pytest
 
 import durablenb as df
 from durablenb.model.events import (
+    CustomStatusSet,
     ExecutionCompleted,
     ExecutionFailed,
     ExecutionResumed,
@@ -17,9 +18,12 @@ from durablenb.model.events import (
     OrchestratorStarted,
     TaskScheduled,
 )
+from durablenb.queries.hub import latest
 from durablenb.queries.hub import tally as tallies
+from durablenb.queries.hub.fleet import fleet_of
 from durablenb.queries.hub.tally import Tally
 from durablenb.store.duck import DuckStore
+from durablenb.views.live.hub import InstancesPane
 from tests.store.scribe import ENDS, Scribe
 
 OPEN = (OrchestratorStarted, TaskScheduled, ExecutionSuspended, ExecutionResumed, *ENDS)
@@ -159,3 +163,51 @@ def test_a_second_card_folds_only_what_has_changed(tmp_path, monkeypatch):
         fleet = hub._shown().fleet
         assert fleet.counts == {"patient": {"Completed": 1}, "same": {"Completed": 12}}
         assert notes.whole_counts == 0
+
+
+@pytest.mark.parametrize("status", ["", "Completed"])
+@pytest.mark.parametrize("words", ["", "LAST one"])
+def test_a_look_at_a_watched_hub_folds_only_the_page(status, words):
+    """The counts come from the tally, and the page from the newest events, whatever it is asked to show."""
+    with df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock()) as hub:
+        hub.add_orchestrator(lambda context: context.get_input(), name="same")
+        for number in range(12):
+            hub.run("same", number)
+        view = hub.watch().list
+        view.pane.choose(status)
+        view.pane.set_filter(words)
+        notes, ask = [], view.pane._ask
+        view.pane._ask = lambda sql: notes.append(sql) or ask(sql)
+        hub.run("same", 12, instance_id="the-last-one")
+        view.refresh()
+        page = view.instances.decode()
+        assert ("1 instance" if words else "13 instances") in page
+        assert "the-last-one" in page
+        folds = [sql for sql in notes if "from instances" in sql]
+        assert folds
+        assert all("list_contains(['" in sql for sql in folds)
+        view.close()
+
+
+@pytest.mark.parametrize("most", [latest.MANY, 3])
+@pytest.mark.parametrize("status", ["", "Failed", "Running"])
+@pytest.mark.parametrize("words", ["half", "1 WORK", "i-1", "'", "nothing of it"])
+def test_a_filtered_page_is_a_part_of_what_its_query_finds(store, monkeypatch, most, status, words):
+    monkeypatch.setattr(latest, "MANY", most)
+    scribe, chance = Scribe(), random.Random(3)
+    for number in range(15):
+        name = f"i-{number}"
+        scribe.start(name, name=chance.choice(["Work", "O'Brien"]))
+        for kind in chance.choice(([], [OrchestratorStarted], [OrchestratorStarted, CustomStatusSet])):
+            scribe.add(name, kind)
+        if chance.random() < 0.5:
+            scribe.add(name, ExecutionFailed)
+    store.append(scribe.take())
+    pane = InstancesPane(store.cursor().sql)
+    pane.choose(status)
+    pane.set_filter(words)
+    fleet = fleet_of(store.cursor())
+    pane.instances(fleet)
+    found = store.query(pane.sql)
+    assert pane._total() == len(found)
+    assert pane._rows() == found

@@ -12,6 +12,7 @@ import traitlets
 
 from durablenb.model.display import HubView
 from durablenb.queries.hub.fleet import Fleet
+from durablenb.queries.hub.latest import LATEST_FIRST, latest_of, mentioning, one_of
 from durablenb.queries.hub.pace import Pace
 from durablenb.queries.text import quoted
 from durablenb.views.fleet import fleet_svg
@@ -19,7 +20,7 @@ from durablenb.views.html import Markup, code, line, markup, unbroken
 from durablenb.views.live.beside import Beside, still_of
 from durablenb.views.live.entity import TICK, EntitySight, LiveEntity
 from durablenb.views.live.instance import LiveInstance
-from durablenb.views.live.pane import Ask, Pane, Row
+from durablenb.views.live.pane import PAGE, Ask, Pane, Row
 from durablenb.views.live.parts import badge, choice, figure, mark, row
 from durablenb.views.live.sight import Sight
 from durablenb.views.live.widget import LiveView
@@ -79,7 +80,9 @@ class InstancesPane(Pane):
     """The instances of a hub, those last heard of first."""
 
     def __init__(self, ask: Ask) -> None:
-        super().__init__(ask, "", "last_updated_time desc, instance_id", _SEARCHED, "instance")
+        super().__init__(ask, "", LATEST_FIRST, _SEARCHED, "instance")
+        self._fleet = Fleet({}, ())
+        self._among: list[str] | None = None
         self.choose("")
 
     def choose(self, status: str) -> None:
@@ -88,10 +91,37 @@ class InstancesPane(Pane):
         where = f"status = {quoted(self.status)}" if self.status else "true"
         self._query = f"select {_COLUMNS}\nfrom instances\nwhere {where}"
 
-    def instances(self) -> Markup:
-        """Return a page of instances."""
+    def instances(self, fleet: Fleet) -> Markup:
+        """Return a page of instances; `fleet` says how many there are of all."""
+        self._fleet = fleet
         statuses = [("", "all statuses"), *((status, status) for status in _STATUSES)]
         return self.html(_HEADER, _row, choice("status", "status", statuses, self.status))
+
+    def _total(self) -> int:
+        words = self.filter.lower().split()
+        if not words:
+            if not self.status:
+                return self._fleet.total
+            return sum(by_status.get(self.status, 0) for by_status in self._fleet.counts.values())
+        self._among = mentioning(self._found, max(words, key=len))
+        if self._among is None:
+            return super()._total()
+        sql = f"{self._query}\n  and {one_of(self._among)}{self._has_words}"
+        return int(self._found(f"select count(*) from ({sql})")[0][0])
+
+    def _rows(self) -> list[Row]:
+        return latest_of(
+            self._found,
+            _COLUMNS,
+            self.status,
+            f"true{self._has_words}",
+            among=self._among if self.filter.split() else None,
+            count=PAGE,
+            offset=self.first,
+        )
+
+    def _found(self, sql: str) -> list[Row]:
+        return self._ask(sql).fetchall()
 
 
 def _row(found: Row) -> Sequence[object]:
@@ -173,7 +203,7 @@ class HubList(LiveView):
         if self.tab == "entities":
             regions["entities"] = self._entities.entities()
         else:
-            regions["instances"] = self.pane.instances()
+            regions["instances"] = self.pane.instances(shown.fleet)
         return regions
 
     def _figures(self) -> dict[str, str]:

@@ -60,13 +60,26 @@ class Pane:
     @property
     def sql(self) -> str:
         """The query for all rows that pass the filter."""
-        found = self._query
+        return f"{self._query}{self._has_words}\norder by {self._order}"
+
+    @property
+    def _has_words(self) -> str:
+        """The conditions that the filter adds."""
+        found = ""
         for word in self.filter.lower().split():
             columns = (
                 f"contains(lower(cast({column} as varchar)), {quoted(word)})" for column in self._searched
             )
             found += f"\n  and ({' or '.join(columns)})"
-        return f"{found}\norder by {self._order}"
+        return found
+
+    def _total(self) -> int:
+        """How many rows there are."""
+        return int(self._ask(f"select count(*) from ({self.sql})").fetchall()[0][0])
+
+    def _rows(self) -> list[Row]:
+        """The rows of the page."""
+        return self._ask(f"{self.sql}\nlimit {PAGE} offset {self.first}").fetchall()
 
     def set_filter(self, words: str) -> None:
         """Show what has all of these words in it."""
@@ -88,9 +101,9 @@ class Pane:
         more
             What stands beside the filter.
         """
-        total = self._ask(f"select count(*) from ({self.sql})").fetchall()[0][0]
+        total = self._total()
         self.first = min(self.first, max(total - 1, 0) // PAGE * PAGE)
-        rows = self._ask(f"{self.sql}\nlimit {PAGE} offset {self.first}").fetchall()
+        rows = self._rows() if total else []
         words = field("filter", f"filter {self._nouns} by words", self.filter, sets=True, is_filter=True)
         return markup(
             row(words, plural(total, self._noun, self._nouns), *more),
