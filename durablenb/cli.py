@@ -23,6 +23,9 @@ _ONE = "select * from instances where instance_id = ?"
 _ENTITY = "select * from entities where instance_id = ?"
 _EVENTS = "select * from history where instance_id = ? order by seq"
 
+_TOP = 50
+"""Instances that `ls` prints, if it isn't told how many."""
+
 _WIDTH = 72
 """Characters of a value that `show` prints."""
 
@@ -93,6 +96,12 @@ def _parser() -> argparse.ArgumentParser:
         with_file.add_argument("--json", action="store_true", help="print JSON")
     for with_instance in (show, logs):
         with_instance.add_argument("instance", metavar="INSTANCE", help="the instance's id")
+    listing.add_argument(
+        "--top",
+        metavar="N",
+        type=_number,
+        help=f"list those last heard of, so many; {_TOP}, or with --json all",
+    )
     sql.add_argument("query", metavar="QUERY", help="DuckDB's SQL")
     export, imports = command("export", _export), command("import", _import)
     export.add_argument("file", metavar="FILE", type=Path, help="the hub's file")
@@ -110,6 +119,14 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("paths", metavar="PATH", nargs="+", type=Path, help="a file, a notebook or a folder")
     check.add_argument("--json", action="store_true", help="print JSON")
     return parser
+
+
+def _number(text: str) -> int:
+    """What a word says that is a number of things."""
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{text} is less than 0")
+    return number
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -139,18 +156,29 @@ def _serve(options: argparse.Namespace) -> int:
 def _ls(options: argparse.Namespace) -> int:
     """List the instances."""
     with open_history(options.file) as file:
-        answer = file.answer(_ALL)
+        if options.json and options.top is None:
+            _print_json(file.answer(_ALL).as_json())
+            return 0
+        fleet = file.fleet(_TOP if options.top is None else options.top)
+    latest = sorted(fleet.latest, key=lambda one: (one.created, one.instance_id))
     if options.json:
-        _print_json(answer.as_json())
+        times = [one.updated.replace(tzinfo=None).isoformat() for one in latest]
+        columns = ("instance_id", "name", "status", "last_updated_time")
+        found = [
+            (one.instance_id, one.name, one.status, time) for one, time in zip(latest, times, strict=True)
+        ]
+        _print_json([dict(zip(columns, row, strict=True)) for row in found])
         return 0
-    if answer.rows:
-        rows = [(*row, f"{updated:%Y-%m-%d %H:%M:%S}") for *row, updated in answer.rows]
+    if latest:
+        rows = [(one.instance_id, one.name, one.status, f"{one.updated:%Y-%m-%d %H:%M:%S}") for one in latest]
         print(table_text(("instance", "orchestrator", "status", "last heard of (UTC)"), rows))
         print()
-    statuses = Counter(row[2] for row in answer.rows)
-    counts = ", ".join(f"{count:,} {status}" for status, count in statuses.most_common())
-    total = len(answer.rows)
-    print(f"{total:,} instance{'' if total == 1 else 's'}" + (f": {counts}" if counts else ""))
+    statuses = sum((Counter(by_status) for by_status in fleet.counts.values()), Counter())
+    by_count = sorted(statuses.items(), key=lambda item: (-item[1], item[0]))
+    counts = ", ".join(f"{count:,} {status}" for status, count in by_count)
+    print(_counted(fleet.total) + (f": {counts}" if counts else ""))
+    if len(latest) < fleet.total:
+        print(f"Listed are the {len(latest):,} last heard of. --top {fleet.total} lists all.")
     return 0
 
 

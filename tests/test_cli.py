@@ -131,6 +131,50 @@ def test_ls_prints_json(run, closed):
     }
 
 
+def test_ls_lists_as_many_as_are_wanted_those_last_heard_of(run, tmp_path):
+    clock = df.VirtualClock()
+    with df.TaskHub(tmp_path / "many.duckdb", mode="kernel", clock=clock) as hub:
+        hub.add_orchestrator(lambda context: (yield context.wait_for_external_event("go")), name="patient")
+        for number in range(60):
+            hub.start("patient", instance_id=f"order-{number:02}")
+            clock.advance(seconds=1)
+        while hub.step():
+            pass
+        clock.advance(seconds=1)
+        hub.handle("order-05").raise_event("go")
+        hub.handle("order-05").result()
+    file = tmp_path / "many.duckdb"
+
+    def listed(*words):
+        code, out, err = run("ls", file, *words)
+        assert (code, err) == (0, "")
+        return [line.split()[0] for line in out.splitlines()[2:] if line.startswith("order-")], out
+
+    some, out = listed()
+    assert some == ["order-05", *(f"order-{number:02}" for number in range(11, 60))]
+    assert out.splitlines()[-2:] == [
+        "60 instances: 59 Running, 1 Completed",
+        "Listed are the 50 last heard of. --top 60 lists all.",
+    ]
+    assert listed("--top", 2)[0] == ["order-05", "order-59"]
+    everything, out = listed("--top", 60)
+    assert everything == [f"order-{number:02}" for number in range(60)]
+    assert out.splitlines()[-1] == "60 instances: 59 Running, 1 Completed"
+    assert len(json.loads(run("ls", file, "--json")[1])) == 60
+    assert [one["instance_id"] for one in json.loads(run("ls", file, "--json", "--top", 2)[1])] == [
+        "order-05",
+        "order-59",
+    ]
+    assert json.loads(run("ls", file, "--json", "--top", 60)[1]) == json.loads(run("ls", file, "--json")[1])
+
+
+@pytest.mark.parametrize("number", ["-1", "all"])
+def test_ls_of_a_number_that_is_none_is_refused(run, capsys, closed, number):
+    with pytest.raises(SystemExit):
+        run("ls", closed, f"--top={number}")
+    assert "argument --top" in capsys.readouterr().err
+
+
 def test_show_prints_status_values_timeline_and_history(run, closed):
     code, out, err = run("show", closed, "season-2026")
     assert (code, err) == (0, "")

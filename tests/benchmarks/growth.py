@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -102,24 +103,56 @@ def purging(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def listing(folder: Path) -> Iterator[dict[str, Any]]:
-    """A page of 50 instances, and the hub's card, out of ten times n ended ones."""
-    questions: dict[str, Callable[[df.TaskHub], object]] = {
-        "the oldest": lambda hub: hub.instances(top=50),
-        "that failed": lambda hub: hub.instances("Failed", top=50),
-        "that run": lambda hub: hub.instances("Running", top=50),
-        "since": lambda hub: hub.instances(since=hub.instances(top=1)[0].created_time, top=50),
-        "the card": lambda hub: hub._shown(),
+    """Lists of 50 instances, and what else shows a hub, out of ten times n ended ones.
+
+    Of each the seconds on the clock, and those of the processor, which others on the machine change less.
+    """
+    questions: dict[str, Callable[[df.TaskHub, int], object]] = {
+        "the oldest": lambda hub, n: hub.instances(top=50),
+        "after half of all": lambda hub, n: hub.client.get_status_by(top=50, skip=n // 2),
+        "that failed": lambda hub, n: hub.instances("Failed", top=50),
+        "that run": lambda hub, n: hub.instances("Running", top=50),
+        "since": lambda hub, n: hub.instances(since=hub.instances(top=1)[0].created_time, top=50),
+        "the card": lambda hub, n: hub._shown(),
+        "watched": _looked_at,
     }
-    taken: dict[str, list[float]] = {question: [] for question in questions}
-    for n in sizes[1:]:
+    taken: dict[str, list[float]] = {}
+
+    def row(question: str, n: int, seconds: float, cpu_seconds: float) -> dict[str, Any]:
+        taken.setdefault(question, []).append(cpu_seconds)
+        return {"n": n, "question": question, "seconds": seconds, "cpu_seconds": cpu_seconds}
+
+    for n in (10 * size for size in sizes[1:]):
         path = folder / f"list-{n}.duckdb"
-        _fill(path, 10 * n)
+        _fill(path, n)
+        begin, before = time.perf_counter(), os.times()
+        python(folder, "-m", "durablenb", "ls", str(path))
+        after = os.times()
+        cpu_seconds = sum(after[2:4]) - sum(before[2:4])
+        yield row("ls", n, time.perf_counter() - begin, cpu_seconds)
         with df.TaskHub(path) as hub:
+            hub.add_orchestrator(lambda context: None, name="quick")
+            yield row("the first card", n, *_both_seconds(questions["the card"], hub, n))
             for question, ask in questions.items():
-                taken[question].append(min(_seconds(ask, hub) for _ in range(3)))
-                yield {"n": 10 * n, "question": question, "seconds": taken[question][-1]}
+                found = []
+                for _ in range(3):
+                    hub.run("quick")
+                    found.append(_both_seconds(ask, hub, n))
+                yield row(question, n, min(one for one, _ in found), min(one for _, one in found))
     for question, seconds in taken.items():
         yield {"n": 10 * sizes[-1], "question": question, "exponent": _exponent(sizes[1:], seconds)}
+
+
+def _looked_at(hub: df.TaskHub, n: int) -> None:
+    """A live view that is drawn once."""
+    hub.watch().close()
+
+
+def _both_seconds(ask: Callable[[df.TaskHub, int], object], hub: df.TaskHub, n: int) -> tuple[float, float]:
+    """Seconds on the clock, and those of this process's processors."""
+    begin, begun = time.perf_counter(), time.process_time()
+    ask(hub, n)
+    return time.perf_counter() - begin, time.process_time() - begun
 
 
 def _seconds(ask: Callable[[df.TaskHub], object], hub: df.TaskHub) -> float:

@@ -36,6 +36,7 @@ from durablenb.store.wire import from_row
 
 if TYPE_CHECKING:
     from durablenb.queries.changes.fits import FitReport
+    from durablenb.queries.hub.fleet import Fleet
 
 _COUNTS = """
 select count(distinct instance_id) filter (not starts_with(instance_id, '@')),
@@ -253,10 +254,20 @@ class HubFile(EntityReader, DrawnHub):
         return self.connection()
 
     def _shown(self) -> HubView:
+        return HubView(repr(self), self.fleet())
+
+    def fleet(self, latest: int = 10) -> Fleet:
+        """Return how many instances and entities there are, and those instances that were last heard of.
+
+        Parameters
+        ----------
+        latest
+            How many instances to name.
+        """
         from durablenb.queries.hub.fleet import fleet_of  # what only pictures need
 
-        with self.connection() as connection:
-            return HubView(repr(self), fleet_of(connection))
+        with self._reading() as connection:
+            return fleet_of(connection, latest)
 
     def __repr__(self) -> str:
         try:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -82,9 +83,15 @@ class FileReader:
         return connection
 
     def _ask(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        with self._reading() as connection:
+            return connection.execute(sql, list(parameters)).fetchall()
+
+    @contextmanager
+    def _reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection for a moment; what DuckDB says of a damaged file is said in this one's words."""
         try:
             with self.connection() as connection:
-                return connection.execute(sql, list(parameters)).fetchall()
+                yield connection
         except duckdb.Error as error:
             raise StoreError(
                 f"{self.path} can't be read: {error}. Whether it is damaged is told by "
