@@ -211,3 +211,13 @@ def test_a_filtered_page_is_a_part_of_what_its_query_finds(store, monkeypatch, m
     found = store.query(pane.sql)
     assert pane._total() == len(found)
     assert pane._rows() == found
+
+
+def test_an_instance_whose_start_was_lost_is_counted_beside_the_others(store):
+    scribe = Scribe()
+    for name in ("one", "two"):
+        scribe.start(name)
+        scribe.add(name, OrchestratorStarted)
+    records = [record for record in scribe.take() if record.seq != 1]  # a repaired file may lack it
+    store.append(records)
+    assert Tally().counts(store.cursor()) == {None: {"Running": 1}, "Work": {"Running": 1}} == counted(store)

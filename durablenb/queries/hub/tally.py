@@ -61,8 +61,8 @@ class Tally:
             with transaction(connection):  # the engine writes meanwhile
                 self._look(connection, removals)
             found: Counts = {}
-            for (name, status), count in sorted(self._counts.items()):
-                found.setdefault(name, {})[status] = count
+            for name, status in sorted(self._counts, key=_without_none):
+                found.setdefault(name, {})[status] = self._counts[name, status]
             return found
 
     def _look(self, connection: duckdb.DuckDBPyConnection, removals: int) -> None:
@@ -79,6 +79,11 @@ class Tally:
                 return
         self._counts = _counted(connection, _COUNTS, [])
         self._known = (removals, last, held)
+
+
+def _without_none(key: tuple[str | None, str | None]) -> tuple[str, str]:
+    """What can be sorted: in a file that was damaged, the start of an instance may be lost."""
+    return key[0] or "", key[1] or ""
 
 
 def _counted(
