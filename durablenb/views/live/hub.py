@@ -185,6 +185,7 @@ class HubList(LiveView):
         self._sight = sight
         self._written: tuple[int, int] | None = None
         self._drawn_at = 0.0
+        self._fleet = Fleet({}, ())
         self.pane = InstancesPane(sight.ask)
         self._entities = EntitiesPane(sight.ask)
         self.whole: Beside | None = None
@@ -203,14 +204,15 @@ class HubList(LiveView):
         if self.tab == "entities":
             regions["entities"] = self._entities.entities()
         else:
-            regions["instances"] = self.pane.instances(shown.fleet)
+            regions["instances"] = self.pane.instances(self._fleet)
         return regions
 
     def _figures(self) -> dict[str, str]:
         self._drawn_at = time.monotonic()
         shown = self._sight.shown()
         assert isinstance(shown.fleet, Fleet)
-        drawn = fleet_svg(shown.fleet)
+        self._fleet = shown.fleet
+        drawn = fleet_svg(self._fleet)
         self.label = drawn[1]
         return {
             "head": row(markup("<b>", line(shown.text.strip("<>")), "</b>")),
