@@ -12,7 +12,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import nbformat
@@ -38,6 +38,16 @@ _KERNEL_IS_READY = """() => {
 expect.set_options(timeout=20_000)  # a machine may be busy
 
 
+_OPEN = "name => void window.jupyterapp.commands.execute('docmanager:open', {path: name})"
+_CLOSE_ALL = """async () => {
+    for (const one of [...window.jupyterapp.shell.widgets('main')]) {
+        await one.sessionContext?.shutdown().catch(() => null);
+        if (one.context) one.context.model.dirty = false;  // nobody is asked whether to save it
+        one.close();
+    }
+}"""
+
+
 @dataclass
 class Lab:
     """A running JupyterLab server and the folder that it shows."""
@@ -45,6 +55,7 @@ class Lab:
     url: str
     folder: Path
     browser: Browser
+    _idle: list[tuple[Page, list[str]]] = field(default_factory=list)
 
     def write(self, name: str, cells: list[str]) -> None:
         """Puts a notebook of these code cells into the folder."""
@@ -53,18 +64,60 @@ class Lab:
         nbformat.write(notebook, self.folder / name)
 
     @contextlib.contextmanager
-    def opened(self, name: str) -> Iterator[Page]:
-        """A page with the notebook open and its kernel ready."""
-        context = self.browser.new_context(reduced_motion="reduce", viewport={"width": 1100, "height": 1000})
-        page = context.new_page()
-        page.set_default_timeout(60_000)
-        page.goto(f"{self.url}/lab/tree/{name}?reset", wait_until="domcontentloaded")
-        page.wait_for_selector(".jp-NotebookPanel")
-        wait_for_kernel(page)
+    def opened(self, name: str, *, is_fresh: bool = False) -> Iterator[tuple[Page, list[str]]]:
+        """A page with the notebook open and its kernel ready, and what went wrong in it.
+
+        Loading JupyterLab takes most of the time of many a test, so a page that is done with its notebook is
+        used again, unless a fresh one is asked for or something went wrong.
+        """
+        if self._idle and not is_fresh:
+            page, trouble = self._idle.pop()
+            trouble.clear()
+            page.evaluate(_OPEN, name)
+        else:
+            page, trouble = self._loaded(f"{self.url}/lab/tree/{name}?reset")
+        is_whole = False
         try:
-            yield page
+            page.wait_for_selector(".jp-NotebookPanel")
+            wait_for_kernel(page)
+            yield page, trouble
+            is_whole = self._is_left(page) and not is_fresh
         finally:
-            context.close()
+            if is_whole:
+                self._idle.append((page, trouble))
+            else:
+                page.context.close()
+
+    @contextlib.contextmanager
+    def watched(self, address: str) -> Iterator[tuple[Page, list[str]]]:
+        """A page, and what goes wrong in it: errors on the console, requests to other hosts."""
+        page, trouble = self._loaded(address)
+        try:
+            yield page, trouble
+        finally:
+            page.context.close()
+
+    def _loaded(self, address: str) -> tuple[Page, list[str]]:
+        context = self.browser.new_context(reduced_motion="reduce", viewport={"width": 1300, "height": 1000})
+        page, trouble = context.new_page(), list[str]()
+        page.set_default_timeout(60_000)
+        page.on("console", lambda message: trouble.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: trouble.append(str(error)))
+        page.on(
+            "request", lambda request: None if self._is_local(request.url) else trouble.append(request.url)
+        )
+        page.goto(address, wait_until="domcontentloaded")
+        return page, trouble
+
+    def _is_local(self, url: str) -> bool:
+        own = (self.url, self.url.replace("http", "ws"))
+        return url.startswith((*own, "data:", "blob:", "file:", "about:"))
+
+    def _is_left(self, page: Page) -> bool:
+        """Closes the page's notebooks and ends their kernels; whether all is as it was before them."""
+        page.evaluate(_CLOSE_ALL)
+        page.wait_for_selector(".jp-NotebookPanel", state="detached")
+        return page.locator(".jp-Dialog").count() == 0
 
 
 def wait_for_kernel(page: Page) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Lab, expect_run, run_all
-from tests.browser.test_pictures import notebook
 
 SETUP = [
     """import logging
@@ -69,10 +68,10 @@ def with_setup(name: str, *cells: str) -> list[str]:
 
 
 @contextlib.contextmanager
-def shown(lab: Lab, name: str, *cells: str) -> Iterator[tuple[Page, list[str]]]:
+def shown(lab: Lab, name: str, *cells: str, is_fresh: bool = False) -> Iterator[tuple[Page, list[str]]]:
     """A notebook with these cells behind those of the setup, all of them run."""
     lab.write(f"{name}.ipynb", with_setup(name, *cells))
-    with notebook(lab, f"{name}.ipynb") as (page, trouble):
+    with lab.opened(f"{name}.ipynb", is_fresh=is_fresh) as (page, trouble):
         run_all(page)
         expect_run(page, len(SETUP) + len(cells))
         yield page, trouble

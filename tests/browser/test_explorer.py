@@ -12,9 +12,8 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Lab, expect_run, run_all, use_theme
 from tests.browser.live_views import cells_in, execute, region, save
-from tests.browser.test_pictures import notebook
 
-pytestmark = [pytest.mark.browser, pytest.mark.serial, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
 CELLS = [
     '''from datetime import timedelta
@@ -60,12 +59,13 @@ THEMES = pytest.mark.parametrize("theme", ["Light", "Dark"])
 def opened(lab: Lab) -> Iterator[tuple[Page, list[str]]]:
     """The notebook, run once."""
     lab.write("explorer.ipynb", CELLS)
-    with notebook(lab, "explorer.ipynb") as (page, trouble):
+    with lab.opened("explorer.ipynb") as (page, trouble):
         page.evaluate("window.jupyterapp.commands.execute('application:toggle-left-area')")
         run_all(page)
         expect_run(page, len(CELLS))
         expect(page.locator(".dnb-live")).to_have_count(2)
         yield page, trouble
+        page.evaluate("window.jupyterapp.commands.execute('application:toggle-left-area')")
 
 
 @pytest.fixture
@@ -266,7 +266,7 @@ def test_without_a_kernel_the_storyboard_stands_there(lab: Lab, page: Page, tmp_
     save(page, path)
     written = nbformat.read(path, 4)
     nbformat.write(written, lab.folder / "read.ipynb")
-    with notebook(lab, "read.ipynb") as (other, _):
+    with lab.opened("read.ipynb") as (other, _):
         still = other.locator(".jp-CodeCell").nth(DONE).locator("img[alt*='order-17']")
         expect(still).to_be_visible()
         other.locator(".jp-CodeCell").nth(len(CELLS) - 1).screenshot(path=tmp_path / "storyboard.png")

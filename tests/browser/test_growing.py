@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Lab, dismiss_the_dialog, expect_run, run_all, use_theme, wait_for_kernel
 
-pytestmark = [pytest.mark.browser, pytest.mark.serial, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 CELLS = [
     """import os
@@ -48,7 +48,7 @@ def grow(context):
 
 def test_an_orchestration_is_grown_though_the_kernel_dies_meanwhile(lab: Lab, tmp_path: Path) -> None:
     lab.write("growing.ipynb", CELLS)
-    with lab.opened("growing.ipynb") as page:
+    with lab.opened("growing.ipynb") as (page, _):
         outputs = page.locator(".jp-OutputArea-output")
         run_all(page)
         expect_run(page, len(CELLS))

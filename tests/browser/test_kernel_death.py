@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import Lab, dismiss_the_dialog, expect_run, run_all, use_theme, wait_for_kernel
 
-pytestmark = [pytest.mark.browser, pytest.mark.serial, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 CELLS = [
     """import os, time
@@ -46,7 +46,7 @@ handle.result()""",
 
 def test_a_killed_kernel_loses_nothing_and_repeats_nothing(lab: Lab, tmp_path: Path) -> None:
     lab.write("season.ipynb", CELLS)
-    with lab.opened("season.ipynb") as page:
+    with lab.opened("season.ipynb") as (page, _):
         run_all(page)
         _wait_for(lab.folder / "ran.txt", "0\n1\n2\n3\n")
         os.kill(int((lab.folder / "kernel.pid").read_text()), signal.SIGKILL)

@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.conftest import Lab, use_theme
 from tests.browser.live_views import box_of, cells_in, execute, open_tab, region, shown, view
 
-pytestmark = [pytest.mark.browser, pytest.mark.serial, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
 CELLS = [
     """for place in range(110):

@@ -14,9 +14,8 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Lab, _environment, _wait_until_up, expect_run, run_all, wait_for_kernel
 from tests.browser.live_views import SETUP, region, with_setup
-from tests.browser.test_pictures import watched
 
-pytestmark = [pytest.mark.browser, pytest.mark.serial, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
 START = "order = hub.start(fulfil, 'order', instance_id='order'); order.watch(freeze=False)"
 HARMLESS = ("fontawesome", "font-awesome", "shared module", "reading 'schema'", "ERR_", "404")
@@ -75,7 +74,7 @@ def test_in_notebook_7(lab: Lab, tmp_path: Path) -> None:
     )
     with served("notebook", lab, tmp_path, *options, *more) as server:
         server.write("order.ipynb", with_setup("order", START))
-        with watched(server, f"{server.url}/notebooks/order.ipynb") as (page, trouble):
+        with server.watched(f"{server.url}/notebooks/order.ipynb") as (page, trouble):
             page.wait_for_selector(".jp-NotebookPanel")
             wait_for_kernel(page)
             run_all(page)
@@ -90,10 +89,7 @@ def test_in_voila(lab: Lab, tmp_path: Path) -> None:
     options = ("--port={port}", "--Voila.ip=127.0.0.1", "--template=lab", str(tmp_path))
     with (
         served("voila", lab, tmp_path, *options) as server,
-        watched(server, f"{server.url}/voila/render/order.ipynb") as (
-            page,
-            trouble,
-        ),
+        server.watched(f"{server.url}/voila/render/order.ipynb") as (page, trouble),
     ):
         use(page)
         page.screenshot(path=tmp_path / "voila.png")

@@ -11,7 +11,7 @@ import durablenb as df
 from durablenb.views.live.widget import LiveView
 from tests.browser.conftest import Lab
 
-pytestmark = [pytest.mark.browser, pytest.mark.serial, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
 CUT = """pane => [...pane.querySelectorAll("pre")].filter(line => {
     const [inner, outer] = [line, pane].map(one => one.getBoundingClientRect());

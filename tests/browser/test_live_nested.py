@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import Lab, use_theme, wait_for_kernel
 from tests.browser.live_views import box_of, cell, cells_in, execute, open_tab, region, shown, view
 
-pytestmark = [pytest.mark.browser, pytest.mark.serial, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 FAMILY = """from durablenb.views.live.beat import beat
 from pathlib import Path
@@ -53,7 +53,7 @@ def test_sub_orchestrations_are_opened_and_folded_by_clicks_and_keys(lab: Lab, t
         "hub.handle('kin').watch(freeze=False)",
         "kin.watch(freeze=False)",
     )
-    with shown(lab, "nested", *cells) as (page, trouble):
+    with shown(lab, "nested", *cells, is_fresh=True) as (page, trouble):
         before = cells_in(page)[:-1]
         for theme in ("Light", "Dark"):
             use_theme(page, f"JupyterLab {theme}")

@@ -15,9 +15,8 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Lab, dismiss_the_dialog, wait_for_kernel
 from tests.browser.live_views import cell, execute, region, save, shown, view, with_setup
-from tests.browser.test_pictures import notebook
 
-pytestmark = [pytest.mark.browser, pytest.mark.serial, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 WIDE = """@hub.activity
 def tenth(part):
@@ -59,7 +58,7 @@ def shoot_reopened(lab: Lab, name: str, path: Path, *, is_trusted: bool) -> list
         foreign.cells.append(nbformat.v4.new_markdown_cell("From somewhere else."))
         file = f"{name}-foreign.ipynb"
         nbformat.write(foreign, lab.folder / file)
-    with notebook(lab, file) as (page, trouble):
+    with lab.opened(file) as (page, trouble):
         pictures = page.locator(STILL)
         expect(pictures.first).to_be_visible()
         page.locator(".jp-OutputArea-output summary", has_text="Steps").first.click()
@@ -124,7 +123,7 @@ from pathlib import Path
 while not Path("free").exists():
     time.sleep(0.05)"""
     lab.write("busy.ipynb", with_setup("busy", start, busy))
-    with notebook(lab, "busy.ipynb") as (page, trouble):
+    with lab.opened("busy.ipynb") as (page, trouble):
         page.evaluate("void window.jupyterapp.commands.execute('notebook:run-all-cells')")
         order = view(page, 0)
         expect(region(order, "graph").locator("[data-key='step 2']")).to_be_visible()
@@ -138,7 +137,7 @@ while not Path("free").exists():
 
 def test_a_page_that_is_loaded_anew_has_its_views_again(lab: Lab) -> None:
     start = "order = hub.start(fulfil, 'order', instance_id='order'); order.watch()"
-    with shown(lab, "reloaded", start) as (page, trouble):
+    with shown(lab, "reloaded", start, is_fresh=True) as (page, trouble):
         expect(region(view(page, 0), "waits")).to_contain_text("the external event 'Approval'")
         saved(lab, page, "reloaded")
         page.reload(wait_until="domcontentloaded")
@@ -157,7 +156,7 @@ def test_a_page_that_is_loaded_anew_has_its_views_again(lab: Lab) -> None:
 def test_a_click_is_answered_while_a_cell_awaits(lab: Lab) -> None:
     start = "order = hub.start(fulfil, 'order', instance_id='order'); order.watch()"
     lab.write("awaiting.ipynb", with_setup("awaiting", start, "await order"))
-    with notebook(lab, "awaiting.ipynb") as (page, trouble):
+    with lab.opened("awaiting.ipynb") as (page, trouble):
         page.evaluate("void window.jupyterapp.commands.execute('notebook:run-all-cells')")
         order = view(page, 0)
         expect(region(order, "graph").locator("[data-key='step 2']")).to_be_visible()

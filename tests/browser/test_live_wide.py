@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import Lab
 from tests.browser.live_views import execute, region, shown, view
 
-pytestmark = [pytest.mark.browser, pytest.mark.serial, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
 SECONDS = 4.0
 LEAST_FRAMES = 10

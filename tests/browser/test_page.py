@@ -14,7 +14,7 @@ import durablenb as df
 from durablenb.http.server import Server
 from tests.browser.live_views import open_tab, region
 
-pytestmark = [pytest.mark.browser, pytest.mark.serial, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
 HOSTILE = "<img src=x onerror=alert(1)> & \"%41\" 'ä'"
 THEMES = pytest.mark.parametrize("theme", ["light", "dark"])

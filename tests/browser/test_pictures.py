@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
 from nbconvert import HTMLExporter
 from playwright.sync_api import Page
 
-from tests.browser.conftest import Lab, expect_run, run_all, use_theme, wait_for_kernel
+from tests.browser.conftest import Lab, expect_run, run_all, use_theme
 
-pytestmark = [pytest.mark.browser, pytest.mark.serial, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
 CELLS = [
     """from datetime import timedelta
@@ -105,41 +104,20 @@ account""",
     "df.SystemClock()",
 ]
 SHOWN = 12
+Drawn = list[dict[str, Any]]
+"""What each output shows."""
+
+Shown = dict[str, Drawn]
+"""That, in each theme."""
+
 FAILING = next(place for place, cell in enumerate(CELLS) if "failed.result()" in cell)
 
 
-@contextlib.contextmanager
-def watched(lab: Lab, address: str) -> Iterator[tuple[Page, list[str]]]:
-    """A page, and what went wrong in it: errors on the console, requests to other hosts."""
-    context = lab.browser.new_context(reduced_motion="reduce", viewport={"width": 1300, "height": 1000})
-    page = context.new_page()
-    page.set_default_timeout(60_000)
-    trouble: list[str] = []
-    page.on("console", lambda message: trouble.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: trouble.append(str(error)))
-    page.on("request", lambda request: None if _is_local(request.url, lab) else trouble.append(request.url))
-    page.goto(address, wait_until="domcontentloaded")
-    try:
-        yield page, trouble
-    finally:
-        context.close()
-
-
-def _is_local(url: str, lab: Lab) -> bool:
-    return url.startswith((lab.url, lab.url.replace("http", "ws"), "data:", "blob:", "file:", "about:"))
-
-
-@contextlib.contextmanager
-def notebook(lab: Lab, name: str) -> Iterator[tuple[Page, list[str]]]:
-    with watched(lab, f"{lab.url}/lab/tree/{name}?reset") as (page, trouble):
-        page.wait_for_selector(".jp-NotebookPanel")
-        wait_for_kernel(page)
-        yield page, trouble
-
-
-def check_pictures(page: Page, outputs: str) -> None:
-    """Each output has at least one image that was drawn, and a table that is visible."""
-    found = page.evaluate(
+def drawn(page: Page, outputs: str) -> Drawn:
+    """What each output shows."""
+    assert page.get_by_text("model not found").count() == 0
+    assert page.locator("mjx-container").count() == 0  # nobody's data is taken for mathematics
+    found: Drawn = page.evaluate(
         """selector => [...document.querySelectorAll(selector)].map(output => ({
             images: [...output.querySelectorAll('img')].map(
                 image => image.complete && image.naturalWidth && image.getBoundingClientRect().height > 10),
@@ -149,54 +127,47 @@ def check_pictures(page: Page, outputs: str) -> None:
         }))""",
         outputs,
     )
+    return found
+
+
+def check_pictures(found: Drawn) -> None:
+    """Each output has at least one image that was drawn, and a table that is visible."""
     assert len(found) == SHOWN
     for output in found:
         assert output["images"], output
         assert all(output["images"]), output
         assert output["tables"], output
         assert output["script"] == 0, output
-    assert page.get_by_text("model not found").count() == 0
-    assert page.locator("mjx-container").count() == 0  # nobody's data is taken for mathematics
-
-
-def shoot(page: Page, folder: Path, name: str) -> None:
-    """Takes a picture of the whole notebook, in pieces that can be read."""
-    outputs = page.locator(".jp-CodeCell")
-    for number in range(outputs.count()):
-        cell = outputs.nth(number)
-        cell.scroll_into_view_if_needed()
-        cell.screenshot(path=folder / f"{name}-{number:02}.png")
 
 
 HTML = ".jp-OutputArea-output[data-mime-type='text/html']"
 
 
 @pytest.fixture(scope="module")
-def pictures(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The notebook, run and saved, with a screenshot of each cell in both themes; the screenshots' folder."""
-    folder = tmp_path_factory.mktemp("pictures")
+def pictures(lab: Lab) -> Shown:
+    """What the notebook showed in each theme when it was run; it is saved, and its kernel is gone."""
     lab.write("pictures.ipynb", CELLS)
     written = nbformat.read(lab.folder / "pictures.ipynb", 4)
     written.cells[FAILING].metadata["tags"] = ["raises-exception"]
     nbformat.write(written, lab.folder / "pictures.ipynb")
-    with notebook(lab, "pictures.ipynb") as (page, trouble):
+    found = {}
+    with lab.opened("pictures.ipynb") as (page, trouble):
         run_all(page)
         expect_run(page, len(CELLS))
-        check_pictures(page, HTML)
         for theme in ("Light", "Dark"):
             use_theme(page, f"JupyterLab {theme}")
-            shoot(page, folder, theme.lower())
+            found[theme] = drawn(page, HTML)
         page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
         assert trouble == []
-        page.evaluate("window.jupyterapp.serviceManager.sessions.shutdownAll()")  # the kernel is gone
-    return folder
+    return found
 
 
-def test_every_object_is_a_picture_and_a_table_in_both_themes(pictures: Path) -> None:
-    assert len(list(pictures.glob("*.png"))) == 2 * len(CELLS)
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+def test_every_object_is_a_picture_and_a_table_in_both_themes(pictures: Shown, theme: str) -> None:
+    check_pictures(pictures[theme])
 
 
-def test_errors_are_short_and_name_the_line(lab: Lab, pictures: Path) -> None:
+def test_errors_are_short_and_name_the_line(lab: Lab, pictures: Shown) -> None:
     saved = nbformat.read(lab.folder / "pictures.ipynb", 4)
     errors = [output for cell in saved.cells for output in cell.outputs if output.output_type == "error"]
     assert len(errors) == 1
@@ -207,7 +178,7 @@ def test_errors_are_short_and_name_the_line(lab: Lab, pictures: Path) -> None:
 
 @pytest.mark.parametrize("is_trusted", [True, False], ids=["trusted", "untrusted"])
 def test_a_reopened_notebook_shows_all_of_it_without_its_kernel(
-    lab: Lab, pictures: Path, tmp_path: Path, is_trusted: bool
+    lab: Lab, pictures: Shown, is_trusted: bool
 ) -> None:
     name = "pictures.ipynb"
     if not is_trusted:
@@ -215,24 +186,22 @@ def test_a_reopened_notebook_shows_all_of_it_without_its_kernel(
         foreign.cells.append(nbformat.v4.new_markdown_cell("From somewhere else."))
         name = "foreign.ipynb"
         nbformat.write(foreign, lab.folder / name)
-    with notebook(lab, name) as (page, trouble):
+    with lab.opened(name) as (page, trouble):
         trusted = page.evaluate(
             "[...window.jupyterapp.shell.currentWidget.content.model.cells]"
             ".filter(cell => cell.type === 'code').every(cell => cell.trusted)"
         )
         assert trusted is is_trusted
-        check_pictures(page, HTML)
-        shoot(page, tmp_path, "reopened")
+        check_pictures(drawn(page, HTML))
         assert trouble == []
 
 
-def test_a_page_made_of_the_notebook_shows_all_of_it(lab: Lab, pictures: Path, tmp_path: Path) -> None:
+def test_a_page_made_of_the_notebook_shows_all_of_it(lab: Lab, pictures: Shown, tmp_path: Path) -> None:
     exporter = HTMLExporter(mathjax_url="", require_js_url="", jquery_url="")
     html, _ = exporter.from_filename(str(lab.folder / "pictures.ipynb"))
     target = tmp_path / "pictures.html"
     target.write_text(html, encoding="utf-8")
-    with watched(lab, target.as_uri()) as (page, trouble):
+    with lab.watched(target.as_uri()) as (page, trouble):
         page.wait_for_load_state()
-        check_pictures(page, ".jp-RenderedHTML.jp-OutputArea-output[data-mime-type='text/html']")
-        page.screenshot(path=tmp_path / "page.png", full_page=True)
+        check_pictures(drawn(page, ".jp-RenderedHTML.jp-OutputArea-output[data-mime-type='text/html']"))
         assert trouble == []
