@@ -41,12 +41,11 @@ demo: $(VENV)/.demo
 	$(PY) -m durablenb demo
 
 test: $(VENV)/.dev chromium
-	$(PY) -m pytest -n $(WORKERS) --dist worksteal -m "not serial and not browser" --doctest-modules durablenb tests
-	$(PY) -m pytest -m "serial and not browser" tests
+	$(PY) -m pytest -n $(WORKERS) --dist worksteal -m "not browser" --doctest-modules durablenb tests
 	$(MAKE) --jobs 2 browser lessons
 
 browser: $(VENV)/.dev
-	$(PY) -m pytest -n 2 -m browser tests
+	$(PY) -m pytest -n 2 --dist loadfile tests/browser
 
 lessons: $(VENV)/.dev
 	$(PY) -m pytest -p nbval.plugin --nbval --nbval-current-env notebooks

@@ -111,7 +111,7 @@ def tested(python: Path, workers: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [
             *(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", workers),
-            *("-m", "not serial and not browser", *PART),
+            *PART,
         ],
         capture_output=True,
         text=True,

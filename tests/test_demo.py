@@ -19,8 +19,6 @@ from durablenb.model.errors import DurableError
 from durablenb.model.events import TaskCompleted, TaskScheduled
 from durablenb.queries.file.file import HubFile
 
-pytestmark = pytest.mark.serial  # it kills a process in the middle of what it does
-
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory):

@@ -12,8 +12,6 @@ import durablenb as df
 from durablenb import hub as hubs
 from durablenb.engine.interrupts import uninterrupted
 
-pytestmark = pytest.mark.serial  # interrupts meet the whole process
-
 
 def press_stop() -> None:
     _thread.interrupt_main()

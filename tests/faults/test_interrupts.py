@@ -21,8 +21,7 @@ import pytest
 import durablenb as df
 from durablenb.engine import dispatcher, episodes, executors, taps, transcript, turn, work
 from durablenb.engine.committer import Committer
-
-pytestmark = pytest.mark.serial  # interrupts and forks meet the whole process
+from tests.interrupts import interrupt_within
 
 PACKAGE = str(Path(df.__file__).parent)
 LENGTH = 4
@@ -141,7 +140,7 @@ def kernel(request):
         yield hub
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_an_interrupt_anywhere_in_the_package_loses_nothing(kernel):
     ledger = Ledger()
     register(kernel, ledger)
@@ -207,7 +206,22 @@ def test_a_hub_closes_after_an_interrupt_anywhere_between_the_engine_and_an_acti
     assert number > 40
 
 
-@pytest.mark.timeout(60)
+@pytest.fixture
+def stop_button():
+    """Ctrl-C is an interrupt within a cell, wherever that is, and nothing in the test around it."""
+
+    def pressed(number, frame):
+        while frame is not None:
+            if frame.f_code is cell.__code__:
+                raise KeyboardInterrupt
+            frame = frame.f_back
+
+    before = signal.signal(signal.SIGINT, pressed)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("stop_button")
 def test_interrupts_at_any_moment_lose_nothing(tmp_path):
     """Real ones, from outside, also in the middle of DuckDB and of the interpreter."""
     ledger, stop = Ledger(), threading.Event()
@@ -225,28 +239,15 @@ def test_interrupts_at_any_moment_lose_nothing(tmp_path):
     thread.start()
     try:
         while total < 60:
-            try:
-                _, interrupts = run_until_done(cell, hub, f"p{number}")
-                number, total, patience[0] = number + 1, total + interrupts, 1.0
-            except KeyboardInterrupt:
-                total += 1
+            _, interrupts = run_until_done(cell, hub, f"p{number}")
+            number, total, patience[0] = number + 1, total + interrupts, 1.0
     finally:
-        last_breath(stop.set)
-        last_breath(thread.join)
-    assert number
+        stop.set()
+        thread.join()
     for one in range(number):
         assert cell(hub, f"p{one}") == expected(f"p{one}")
         check_history(hub, f"p{one}", ledger, repeats=100)
     hub.close()
-
-
-def last_breath(do):
-    """Does it even if an interrupt is still on its way."""
-    while True:
-        try:
-            return do()
-        except KeyboardInterrupt:
-            pass
 
 
 def test_the_hub_begins_again_with_all_that_was_handed_to_the_disk_before_the_interrupt(
@@ -365,12 +366,6 @@ def test_an_orchestrator_that_swallows_the_interrupt_goes_on_by_itself():
         assert hub.run(stubborn) == "done"
 
 
-def interrupt_soon(seconds=0.05):
-    timer = threading.Timer(seconds, _thread.interrupt_main)
-    timer.start()
-    return timer
-
-
 @pytest.mark.parametrize("mode", ["kernel", "threads"])
 def test_an_interrupted_wait_can_be_taken_up_again(mode):
     with df.TaskHub(":memory:", mode=mode) as hub:
@@ -382,10 +377,10 @@ def test_an_interrupted_wait_can_be_taken_up_again(mode):
 
         handle = hub.start(patient)
         for _ in range(5):
-            timer = interrupt_soon()
+            button = interrupt_within(type(handle).result)
             with pytest.raises(KeyboardInterrupt):
                 handle.result()
-            timer.join()
+            button.join()
         handle.raise_event("go on", "came")
         assert handle.result() == "came"
         assert len(handle.history()) == 7
@@ -407,10 +402,10 @@ def test_an_interrupted_wait_for_an_activity_does_not_stop_the_activity():
 
         handle = hub.start(one)
         for _ in range(3):
-            timer = interrupt_soon()
+            button = interrupt_within(type(handle).result)
             with pytest.raises(KeyboardInterrupt):
                 handle.result()
-            timer.join()
+            button.join()
         go_on.set()
         assert handle.result() == "slow"
         assert calls == [1]
@@ -432,10 +427,10 @@ def test_a_close_that_is_interrupted_lets_go_of_the_file_and_the_work_goes_on_la
     hub.add_orchestrator(one)
     hub.start("one", instance_id="one")
     assert begun.wait(10)
-    timer = interrupt_soon()
+    button = interrupt_within(df.TaskHub.close)
     with pytest.raises(KeyboardInterrupt):
         hub.close()
-    timer.join()
+    button.join()
     with df.TaskHub(tmp_path / "hub.duckdb") as again:
         again.add_orchestrator(one)
         again.add_activity(lambda: "second", "slow")

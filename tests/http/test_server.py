@@ -13,6 +13,7 @@ import pytest
 import durablenb as df
 from durablenb.model.address import MANAGEMENT
 from tests.http.conftest import PATIENCE, register
+from tests.interrupts import interrupt_within
 
 
 @pytest.fixture
@@ -67,7 +68,6 @@ def test_closing_the_hub_closes_it():
         hub.serve(port=0)
 
 
-@pytest.mark.serial
 def test_an_interrupt_while_it_closes_still_closes_the_hub(tmp_path, monkeypatch):
     def interrupted(server):
         raise KeyboardInterrupt
@@ -151,20 +151,26 @@ def test_who_waits_for_an_orchestration_is_answered_when_it_is_closed(hub):
     assert answers == [202]
 
 
-@pytest.mark.serial
+def press_stop():
+    os.kill(os.getpid(), signal.SIGINT)
+
+
 def test_the_kernels_interrupt_does_not_end_it(hub):
     server = hub.serve(port=0)
-    threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
-    with pytest.raises(KeyboardInterrupt):
+
+    def works():
         threading.Event().wait(PATIENCE)
+
+    interrupt_within(works, press_stop)
+    with pytest.raises(KeyboardInterrupt):
+        works()
     answer = httpx.get(f"{server.url}{MANAGEMENT}/instances?code={server.key}")
     assert answer.status_code == 200
 
 
-@pytest.mark.serial
 def test_an_interrupted_wait_for_its_end_leaves_it_open(hub):
     server = hub.serve(port=0)
-    threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+    interrupt_within(type(server).wait, press_stop)
     with pytest.raises(KeyboardInterrupt):
         server.wait()
     assert server.is_open

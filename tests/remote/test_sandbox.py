@@ -274,7 +274,6 @@ def test_closing_the_hub_ends_a_query_that_runs(tmp_path: Path) -> None:
         asked.result(PATIENCE)
 
 
-@pytest.mark.serial
 @pytest.mark.parametrize("query", ["select 1", ENDLESS], ids=["idle", "busy"])
 def test_the_process_of_a_killed_hub_ends_and_removes_its_copy(tmp_path: Path, query: str) -> None:
     code = """if True:

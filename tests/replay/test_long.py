@@ -17,8 +17,6 @@ OPENING = 9.0
 STEP = 0.25
 """How many plain replays a step may take."""
 
-pytestmark = pytest.mark.serial
-
 
 @pytest.fixture(scope="module")
 def long():

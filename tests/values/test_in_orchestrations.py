@@ -739,7 +739,6 @@ def test_a_pickled_value_is_refused_where_it_does_not(hub):
         hub.run(use)
 
 
-@pytest.mark.serial
 @pytest.mark.parametrize("executor", ["processes", "a pool"])
 def test_frames_and_types_of_the_notebook_travel_to_other_processes(executor, path):
     import concurrent.futures
@@ -810,7 +809,6 @@ def without_secret(kind, value):
 
 
 @pytest.mark.parametrize("executor", ["inline", "processes"])
-@pytest.mark.serial
 def test_what_redact_takes_out_is_nowhere_in_the_file_and_replays_agree(path, executor):
     with df.TaskHub(path, executor=executor, redact=without_secret, verify_replay=True) as hub:
 
