@@ -176,15 +176,27 @@ def lab(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
+    with serving(_command(port, folder), home, f"{url}/api/status"):
+        yield Lab(url, folder, browser)
+
+
+@contextlib.contextmanager
+def serving(command: list[str], home: Path, url: str) -> Iterator[None]:
+    """A server that runs, with settings of its own, and answers at the address."""
+    log = home / "server.log"
     with (
-        (home / "server.log").open("w", encoding="utf-8") as log,
-        subprocess.Popen(_command(port, folder), env=_environment(home), stdout=log, stderr=log) as server,
+        log.open("w", encoding="utf-8") as said,
+        subprocess.Popen(command, env=_environment(home), cwd=home, stdout=said, stderr=said) as server,
     ):
         try:
-            _wait_until_up(f"{url}/api/status", server, home / "server.log")
-            yield Lab(url, folder, browser)
+            _wait_until_up(url, server, log)
+            yield
         finally:
             server.terminate()
+            try:
+                server.wait(10)
+            except subprocess.TimeoutExpired:  # Jupyter's server sometimes says that it stops, and doesn't
+                server.kill()
 
 
 def _chromium() -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Lab, _environment, _wait_until_up, expect_run, run_all, wait_for_kernel
+from tests.browser.conftest import Lab, expect_run, run_all, serving, wait_for_kernel
 from tests.browser.live_views import SETUP, region, with_setup
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
@@ -35,17 +34,9 @@ def served(module: str, lab: Lab, home: Path, *options: str) -> Iterator[Lab]:
         "--no-browser",
         *(one.replace("{port}", str(port)) for one in options),
     ]
-    log = home / "server.log"
     url = f"http://127.0.0.1:{port}"
-    with (
-        log.open("w", encoding="utf-8") as said,
-        subprocess.Popen(command, env=_environment(home), cwd=home, stdout=said, stderr=said) as server,
-    ):
-        try:
-            _wait_until_up(url, server, log)
-            yield Lab(url, home, lab.browser)
-        finally:
-            server.terminate()
+    with serving(command, home, url):
+        yield Lab(url, home, lab.browser)
 
 
 def use(page: Page) -> None:
