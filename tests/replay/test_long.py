@@ -56,6 +56,7 @@ def plain_replay(hub):
     return spent(act)
 
 
+@pytest.mark.timeout(300)
 def test_it_opens_in_the_time_of_a_few_plain_replays_and_steps_in_a_part_of_one(long):
     hub, handle = long
     plain = plain_replay(hub)
