@@ -136,8 +136,8 @@ ENGINE = (
     Planted(
         "one call too many of an activity with a cap",
         "durablenb/engine/dispatcher.py",
-        "self._running_by_name[folded(work.name)] >= cap",
-        "self._running_by_name[folded(work.name)] > cap",
+        "self._running_by_name[key] >= cap",
+        "self._running_by_name[key] > cap",
         "tests/engine/test_caps.py",
     ),
     Planted(

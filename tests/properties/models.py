@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import count
 
 KEYS = ("a", "b", "c", "d")
 
@@ -115,6 +116,7 @@ class World:
         self.things = {key: Thing() for key in KEYS}
         self.orchestrations: dict[str, Asker | Section] = {}
         self.later: list[tuple[datetime, int, str, Operation]] = []
+        self._numbers = count()
         self._awake: deque[str] = deque()
 
     @property
@@ -139,7 +141,7 @@ class World:
         self._awake.append(key)
 
     def ask_later(self, key: str, operation: Operation, due: datetime) -> None:
-        self.later.append((due, len(self.later), key, operation))
+        self.later.append((due, next(self._numbers), key, operation))
 
     def pass_time(self, now: datetime) -> None:
         for due, _, key, operation in sorted(self.later, key=lambda one: one[:2]):

@@ -338,5 +338,5 @@ def test_every_function_that_makes_rows_is_known_or_refused(served: Served) -> N
             let_through.add(name)
         except networked.QueryRefusedError:
             pass
-    own = {"timeline", "tree", "critical_path", "concurrency"}
+    own = {"timeline", "tree", "critical_path", "concurrency", "states_until"}
     assert let_through == own | {"generate_series", "json_each", "json_tree", "range", "unnest"}

@@ -8,14 +8,14 @@ import pytest
 
 from durablenb.views.storyboard import FRAMES, frames_of
 from tests.replay.test_experiments import shop
-from tests.views.reading import bundle_of, page_of, scene, text_of
+from tests.views.reading import anew, bundle_of, page_of, text_of
 from tests.views.scenes import SCENES, STUCK, stage
 from tests.views.test_hostile import PAYLOADS, harmless, hostile
 
 
 @pytest.mark.parametrize("name", SCENES)
 def test_every_state_has_a_still_form(name: str) -> None:
-    replay = scene(name).replay()
+    replay = anew(name).replay()
     page = harmless(bundle_of(replay)["text/html"])
     if len(replay):
         picture = page.picture()
@@ -29,14 +29,14 @@ def test_every_state_has_a_still_form(name: str) -> None:
 
 
 def test_there_is_a_frame_for_each_replay_at_the_step_at_which_it_stopped() -> None:
-    replay = scene("completed").replay()
+    replay = anew("completed").replay()
     frames = [frame for frame in frames_of(replay) if not isinstance(frame, int)]
     assert [(one.replay, one.number) for one in frames] == [(1, 1), (2, 2), (3, 3), (4, 4)]
     assert [one.verdict for one in frames] == ["waits", "waits", "waits", "returned"]
 
 
 def test_where_there_are_too_many_the_first_and_the_last_are_shown_and_the_others_counted() -> None:
-    replay = scene("looped").replay()
+    replay = anew("looped").replay()
     frames = frames_of(replay)
     assert len(replay) == 29
     assert len(frames) == FRAMES
@@ -77,7 +77,7 @@ def test_variables_are_in_no_still_form() -> None:
 
 
 def test_the_text_is_the_same_in_every_run() -> None:
-    assert text_of(scene("approved").replay()) == "<Replay of race: 3 replays, 2 awaits>"
+    assert text_of(anew("approved").replay()) == "<Replay of race: 3 replays, 2 awaits>"
 
 
 def test_a_walk_through_many_awaits_is_cut_in_the_middle() -> None:
