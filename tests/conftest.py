@@ -2,6 +2,7 @@
 
 import pytest
 
+from durablenb.opened import hubs
 from tests import guard
 
 guard.install()
@@ -13,3 +14,10 @@ def _the_turn_is_kept():
     guard.violations.clear()
     yield
     assert not guard.violations, "\n".join(guard.violations)
+
+
+@pytest.fixture
+def alone():
+    """No hub is open but the test's own: those that other tests left are closed."""
+    for hub in hubs():
+        hub.close()

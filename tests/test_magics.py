@@ -25,6 +25,8 @@ import durablenb as df
 from durablenb.magics import parsing
 from durablenb.magics.parsing import COMMANDS
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 REFERENCE = Path(__file__).parent.parent / "docs/reference/magics.md"
 
 

@@ -17,6 +17,8 @@ import durablenb as df
 from durablenb.opened import hubs
 from tests.views.reading import text_of
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 
 @pytest.fixture(autouse=True, scope="module")
 def _by_value():
