@@ -24,7 +24,7 @@ _ENTITY = "select * from entities where instance_id = ?"
 _EVENTS = "select * from history where instance_id = ? order by seq"
 
 _TOP = 50
-"""Instances that `ls` prints, if it isn't told how many."""
+"""How many instances `ls` prints without `--top`."""
 
 _WIDTH = 72
 """Characters of a value that `show` prints."""
@@ -99,8 +99,8 @@ def _parser() -> argparse.ArgumentParser:
     listing.add_argument(
         "--top",
         metavar="N",
-        type=_number,
-        help=f"list those last heard of, so many; {_TOP}, or with --json all",
+        type=_count,
+        help=f"how many instances to list, those last heard of (default: {_TOP}; with --json, all)",
     )
     sql.add_argument("query", metavar="QUERY", help="DuckDB's SQL")
     export, imports = command("export", _export), command("import", _import)
@@ -121,9 +121,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _number(text: str) -> int:
-    """What a word says that is a number of things."""
-    number = int(text)
+def _count(text: str) -> int:
+    """Return a number of instances given on the command line."""
+    try:
+        number = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number; give 0 or more") from None
     if number < 0:
         raise argparse.ArgumentTypeError(f"{text} is less than 0")
     return number
@@ -162,12 +165,16 @@ def _ls(options: argparse.Namespace) -> int:
         fleet = file.fleet(_TOP if options.top is None else options.top)
     latest = sorted(fleet.latest, key=lambda one: (one.created, one.instance_id))
     if options.json:
-        times = [one.updated.replace(tzinfo=None).isoformat() for one in latest]
-        columns = ("instance_id", "name", "status", "last_updated_time")
         found = [
-            (one.instance_id, one.name, one.status, time) for one, time in zip(latest, times, strict=True)
+            {
+                "instance_id": one.instance_id,
+                "name": one.name,
+                "status": one.status,
+                "last_updated_time": one.updated.replace(tzinfo=None).isoformat(),
+            }
+            for one in latest
         ]
-        _print_json([dict(zip(columns, row, strict=True)) for row in found])
+        _print_json(found)
         return 0
     if latest:
         rows = [(one.instance_id, one.name, one.status, f"{one.updated:%Y-%m-%d %H:%M:%S}") for one in latest]

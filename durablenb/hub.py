@@ -42,7 +42,7 @@ from durablenb.opened import asked, closed, hub_of, hubs, opened
 from durablenb.ports.clock import Clock
 from durablenb.queries.drawn import DrawnHub
 from durablenb.queries.hub.instances import InstanceList
-from durablenb.queries.hub.tally import Tally
+from durablenb.queries.hub.tally import Tally, extent_of
 from durablenb.queries.sql import Parameters, query, variables_of
 from durablenb.registering import Registering
 from durablenb.store.duck import DuckStore
@@ -881,7 +881,6 @@ class TaskHub(Registering, DrawnHub):
         return LiveHub(self._sight())
 
     def _sight(self) -> HubSight:
-        from durablenb.queries.hub.fleet import extent_of
         from durablenb.queries.hub.pace import pace_of
         from durablenb.views.live.hub import HubSight
 

@@ -114,7 +114,7 @@ class Committer:
         self._thread.start()
 
     def submit(self, batch: Batch) -> None:
-        """Takes a batch; returns at once."""
+        """Take a batch; return at once."""
         batch.number = next(self._numbers)
         self._queue.put(batch)
         self._submitted = batch.number  # an interrupt before this leaves nobody waiting for nothing
@@ -123,7 +123,7 @@ class Committer:
             self._refuse_rest(self._end)
 
     def wait_for_room(self) -> None:
-        """Waits for the disk if too much waits for it.
+        """Wait for the disk if more than `BACKLOG` records wait for it.
 
         Raises
         ------

@@ -457,7 +457,7 @@ class Engine:
 
     @property
     def _has_last_to_come(self) -> bool:
-        if self._is_torn:  # an interrupt came in the middle: the machine may count what nobody runs
+        if self._is_torn:  # after an interrupt the machine may count calls that nobody runs
             return False
         return self.machine.dispatcher.is_running and not (self._defect or self.committer.failure)
 
@@ -553,7 +553,7 @@ class Engine:
                 self._leave(speaker)
 
     def _leave(self, speaker: Speaker | None) -> None:
-        """A caller's thread goes back to who came here, also where an interrupt cut a ``with`` short."""
+        """Set back whose code runs in a caller's thread: an interrupt may have cut a ``with`` short."""
         self.running.leave()
         current.set(speaker)
 

@@ -94,7 +94,7 @@ class Running:
         current.reset(self._token)
 
     def leave(self) -> None:
-        """Notes that no orchestrator's code runs any more, whatever became of the block."""
+        """Note that no orchestrator's code runs any more, also if an interrupt cut the block short."""
         self._thread = None
 
     @property

@@ -72,12 +72,12 @@ class Journal:
         return bool(self._batch.records)
 
     def flush(self) -> None:
-        """Hands over what was gathered.
+        """Hand what was gathered over to the committer.
 
         Raises
         ------
         StoreError
-            If too much waits for the disk, and the journal can't be written now. It has been handed over.
+            If too many records wait for the disk and it can't be written now. All are handed over even so.
         """
         if self._batch:
             self._committer.submit(self._batch)  # an interrupt after this leaves replies here: see `abandon`

@@ -55,10 +55,14 @@ class Condition(threading.Condition):
     _is_owned = property(attrgetter("_lock._is_owned"))
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Waits, at most so many seconds; answers whether it was notified. Its lock is taken only once.
+        """Wait for a notification, at most `timeout` seconds; return whether it came.
 
-        The inherited one gives its lock back before its ``try`` begins. An interrupt between the two leaves a
-        ``with`` that gives back what it doesn't have, and the interrupt becomes a RuntimeError.
+        The calling thread must have taken the lock exactly once.
+
+        Notes
+        -----
+        The standard library's `wait` releases the lock before its ``try`` begins. After an interrupt between
+        the two, the caller's ``with`` releases a lock that it doesn't hold, and the caller gets a RuntimeError.
         """
         lock, waiter = self._lock, threading.Lock()
         taken_once = (1, threading.get_ident())
@@ -66,10 +70,10 @@ class Condition(threading.Condition):
         was_notified = False
         self._waiters.append(waiter)
         try:
-            lock.release()  # Python looks for interrupts after a call; before this one the `try` has begun
+            lock.release()  # interrupts come after a call: the `try` has begun before this one
             was_notified = waiter.acquire(timeout=-1 if timeout is None else max(timeout, 0))
         finally:
-            lock._acquire_restore(taken_once)  # unlike `acquire`, no interrupt keeps it from its end
+            lock._acquire_restore(taken_once)  # unlike `acquire`, an interrupt doesn't end it early
             if not was_notified and waiter in self._waiters:
                 self._waiters.remove(waiter)
         return was_notified

@@ -14,8 +14,9 @@ left join (select * from journal where event_type = 'ExecutionRewound') r
     on r.instance_id = j.instance_id and r.execution_id = j.execution_id and r.seq >= j.seq
 where r.seq is null;
 
--- One row an instance, as it stood when the journal had grown up to a place; payloads as they were written. The last event of a kind wins: `latest` and `halt` hold
--- a place in the journal and the kind of the event there in one number, which is cheap to take the greatest of.
+-- One row an instance, as of a place in the journal; payloads as they were written. The last event of a kind
+-- wins: `latest` and `halt` hold a place in the journal and the kind of the event there in one number, of which
+-- the greatest is cheap to find.
 create or replace macro states_until(place) as table
 with kinds(event_type, kind) as (
     values ('ExecutionStarted', 0), ('OrchestratorStarted', 1),

@@ -10,8 +10,6 @@ import duckdb
 from durablenb.queries.hub.latest import latest_of
 from durablenb.queries.hub.tally import Tally
 
-_EXTENT = "select coalesce(max(seq), 0), count(*) from journal"
-
 _SEEN = "instance_id, name, status, created_time, last_updated_time"
 _ENTITIES = """
 select name, count(*) filter (entity_exists), cast(sum(operations - failures) as bigint),
@@ -66,18 +64,6 @@ class Fleet:
     def total(self) -> int:
         """How many instances there are."""
         return sum(sum(by_status.values()) for by_status in self.counts.values())
-
-
-def extent_of(connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
-    """Return the last place in a journal, and how many events it has: a purge changes that, too.
-
-    Parameters
-    ----------
-    connection
-        A reader's.
-    """
-    last, count = connection.execute(_EXTENT).fetchall()[0]
-    return last, count
 
 
 def fleet_of(connection: duckdb.DuckDBPyConnection, latest: int = 10, tally: Tally | None = None) -> Fleet:

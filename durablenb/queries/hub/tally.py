@@ -13,7 +13,7 @@ from durablenb.store.blobs import transaction
 MANY = 10_000
 """Instances that have changed up to which only these are counted anew."""
 
-_PLACE = "select coalesce(max(seq), 0), count(*) from journal"
+_EXTENT = "select coalesce(max(seq), 0), count(*) from journal"
 _SINCE = """
 select (select count(*) from journal where seq > $last),
        (select list(instance_id) from (
@@ -34,7 +34,7 @@ class Tally:
     Parameters
     ----------
     removals
-        Tells how often something was taken away from the journal: what is only appended to is counted on.
+        Returns how often something was removed from the journal. After a removal all is counted anew.
 
     Notes
     -----
@@ -66,7 +66,7 @@ class Tally:
             return found
 
     def _look(self, connection: duckdb.DuckDBPyConnection, removals: int) -> None:
-        [(last, held)] = connection.execute(_PLACE).fetchall()
+        last, held = extent_of(connection)
         known, self._known = self._known, None  # until all of it is counted
         if known is not None and known[0] == removals and last >= known[1]:
             [(more, ids)] = connection.execute(_SINCE, {"last": known[1], "most": MANY + 1}).fetchall()
@@ -81,8 +81,20 @@ class Tally:
         self._known = (removals, last, held)
 
 
+def extent_of(connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
+    """Return the last place in a journal, and how many events it has: a purge changes that, too.
+
+    Parameters
+    ----------
+    connection
+        A reader's.
+    """
+    last, count = connection.execute(_EXTENT).fetchall()[0]
+    return last, count
+
+
 def _without_none(key: tuple[str | None, str | None]) -> tuple[str, str]:
-    """What can be sorted: in a file that was damaged, the start of an instance may be lost."""
+    """Return a key that can be sorted: a damaged file may lack the start of an instance."""
     return key[0] or "", key[1] or ""
 
 
