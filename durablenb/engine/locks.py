@@ -62,7 +62,7 @@ class Condition(threading.Condition):
         Notes
         -----
         The standard library's `wait` releases the lock before its ``try`` begins. After an interrupt between
-        the two, the caller's ``with`` releases a lock that it doesn't hold, and the caller gets a RuntimeError.
+        the two, the caller's ``with`` releases a lock that it doesn't hold: a RuntimeError.
         """
         lock, waiter = self._lock, threading.Lock()
         taken_once = (1, threading.get_ident())
