@@ -20,7 +20,7 @@ import pytest
 
 import durablenb as df
 from durablenb.queries import networked
-from durablenb.queries.sandbox import feed, limits, program
+from durablenb.queries.sandbox import feed, frames, limits, process, program
 from durablenb.queries.sandbox.queries import Queries
 from durablenb.store.duck import in_memory
 from tests.remote.conftest import PATIENCE, Served, until
@@ -295,6 +295,25 @@ def test_the_process_of_a_killed_hub_ends_and_removes_its_copy(tmp_path: Path, q
         hub.kill()
     until(lambda: not is_alive(int(pid)))
     assert not Path(folder).exists()
+
+
+def test_a_process_whose_answer_nobody_can_take_ends_and_removes_its_copy(tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    folder.mkdir()
+    settings = {"path": sys.path, "folder": str(folder), "memory": 1 << 30, "spill": 1 << 30}
+    with subprocess.Popen(
+        [sys.executable, "-c", process.PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as program:
+        assert program.stdin is not None
+        assert program.stdout is not None
+        program.stdin.write(json.dumps(settings).encode() + b"\n")
+        program.stdin.flush()
+        assert frames.receive(program.stdout)[0] == frames.READY
+        assert folder.exists()
+        program.stdout.close()
+        frames.send(program.stdin, frames.GREET, b"null")  # its standard input stays open
+        program.wait(PATIENCE)
+    assert not folder.exists()
 
 
 def test_a_process_that_can_not_be_started_is_told_and_works_once_it_can(

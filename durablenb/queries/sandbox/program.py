@@ -25,6 +25,12 @@ from durablenb.store.duck import fenced
 DATABASE = "copy.duckdb"
 """The copy, in the folder that the process may use."""
 
+_REMOVALS = 100
+"""Tries to remove the copy: a query that still runs may write new files meanwhile."""
+
+_leaving = threading.Lock()
+"""Held by the thread that ends the process because the other side is gone."""
+
 _LOADS = {
     "rows": ["insert into {table} by name from read_parquet(?)"],
     "all": ["delete from {table}", "insert into {table} by name from read_parquet(?)"],
@@ -46,9 +52,12 @@ def serve(folder: str, memory: int, spill: int) -> None:
     """
     try:
         _serve(Path(folder), memory, spill)
+    except BrokenPipeError:
+        _leave(Path(folder))
     except BaseException:
         traceback.print_exc()
-        os._exit(1)  # a thread that still reads would hold up any other end
+        with _leaving:  # the other side may be gone, and the copy half removed
+            os._exit(1)  # a thread that still reads would hold up any other end
 
 
 def _serve(folder: Path, memory: int, spill: int) -> None:
@@ -95,7 +104,16 @@ def _read(pipe: BinaryIO, requests: queue.SimpleQueue[tuple[bytes, bytes]], fold
         while True:
             requests.put(frames.receive(pipe))
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        _leave(folder)
+
+
+def _leave(folder: Path) -> None:
+    """Remove the copy, since the other side is gone and can't, and end the process."""
+    with _leaving:
+        for _ in range(_REMOVALS):
+            shutil.rmtree(folder, ignore_errors=True)
+            if not folder.exists():
+                break
         os._exit(0)
 
 
