@@ -3,7 +3,7 @@
 #   make demo         a first orchestration, killed half-way and resumed   (small install)
 #   make test         all tests, doctests, the README and the notebooks
 #   make check        the static checks, then the tests; what CI runs
-#   make pythons      the fast part of the tests on each Python that is here, 3.11 to 3.14
+#   make pythons      the fast part of the tests on the other Pythons that are here, 3.11 to 3.14
 #   make campaign     kills, power cuts, full disks, seeds, planted faults, soak (hours; SCALE=0.1 for less)
 #   make docs         the documentation, in docs/_build/html
 #   make benchmarks   one JSON line for each workload

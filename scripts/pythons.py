@@ -1,6 +1,7 @@
-"""Runs the fast part of the tests on each Python that is here: python scripts/pythons.py [3.12 ...].
+"""Runs the fast part of the tests on the other Pythons that are here: python scripts/pythons.py [3.12 ...].
 
-Each has a virtual environment of its own, .venv-3.x, with what pip gives for it now.
+`make test` runs all of them on this Python. Each of the others gets a virtual environment of its
+own, .venv-3.x, with what pip gives for it now.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ SUMMARY = re.compile(r"^=*\s*((?:\d+ \w+,? ?)+ in [\d.]+s.*?)\s*=*$", re.MULTILI
 
 
 def main() -> int:
-    """The command; 1 if a test failed, or there was no Python to run them."""
+    """The command; 1 if a test failed, or a Python that was named isn't here."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("versions", nargs="*", metavar="3.x", help=f"which ones of {', '.join(VERSIONS)}")
     parser.add_argument(
@@ -41,7 +42,8 @@ def main() -> int:
     if unknown:
         parser.error(f"{', '.join(unknown)}: expected some of {', '.join(VERSIONS)}")
     told, is_sound = [], True
-    for version in asked.versions or VERSIONS:
+    this = "{}.{}".format(*sys.version_info)
+    for version in asked.versions or [one for one in VERSIONS if one != this]:
         python = found(version)
         if python is None:
             told.append(f"{version}: not here")
@@ -60,7 +62,7 @@ def main() -> int:
         told.append(f"{full_version(python)}: {summary[-1] if summary else 'the tests did not begin'}")
         is_sound = is_sound and done.returncode == 0
     print(*told, sep="\n")
-    return 0 if is_sound and any("passed" in one for one in told) else 1
+    return 0 if is_sound else 1
 
 
 def candidates(version: str) -> Iterator[str]:

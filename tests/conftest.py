@@ -1,11 +1,19 @@
 """What holds for all tests."""
 
+import gc
+
 import pytest
 
 from durablenb.opened import hubs
 from tests import guard
 
 guard.install()
+
+
+def pytest_collection_finish() -> None:
+    """Takes the tests, which stay to the end, out of what each collection of garbage goes through."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
