@@ -2,54 +2,27 @@
 
 from typing import Any
 
-from durablenb.app import Blueprint, DFApp, Entity, Orchestrator
-from durablenb.azure import DurableOrchestrationClient
-from durablenb.checked import check
+from durablenb.core.app_model import Blueprint, DFApp, Entity, Orchestrator
+from durablenb.hub.async_client import DurableOrchestrationClient
+from durablenb.checks.api import check
 from durablenb.checks.findings import Finding, Findings
-from durablenb.client import SyncDurableOrchestrationClient
-from durablenb.comparing import compare
+from durablenb.hub.client import SyncDurableOrchestrationClient
+from durablenb.hub.compare import compare
 from durablenb.core.calls import DurableHttpResponse
 from durablenb.core.context import DurableOrchestrationContext
 from durablenb.core.entity import DurableEntityContext
 from durablenb.core.locking import CriticalSection
 from durablenb.engine.clocks import SystemClock, VirtualClock
-from durablenb.entities import EntityHandle
-from durablenb.handle import Handle
-from durablenb.histories import import_history, open_history
-from durablenb.hub import TaskHub
+from durablenb.hub.entity import EntityHandle
+from durablenb.hub.instance import Handle
+from durablenb.hub.histories import import_history, open_history
+from durablenb.hub.task_hub import TaskHub
 from durablenb.model.display import options
-from durablenb.model.entities import (
-    CleanEntityStorageResult,
-    EntityId,
-    EntityMetadata,
-    EntityStateResponse,
-)
-from durablenb.model.errors import (
-    DurableError,
-    ExecutorUnavailableError,
-    FunctionNotFoundError,
-    HubLockedError,
-    HubUnreachableError,
-    InstanceExistsError,
-    InstanceNotFoundError,
-    InstanceStateError,
-    LockingRulesViolationError,
-    NonDeterminismError,
-    NotSerializableError,
-    OrchestrationLimitError,
-    OrchestrationTerminatedError,
-    StoreError,
-    TaskFailedError,
-    TypeNotRegisteredError,
-    WaitTimeoutError,
-)
+from durablenb.model.entities import CleanEntityStorageResult, EntityId, EntityMetadata, EntityStateResponse
+from durablenb.model.errors import DurableError, ExecutorUnavailableError, FunctionNotFoundError, HubLockedError, HubUnreachableError, InstanceExistsError, InstanceNotFoundError, InstanceStateError, LockingRulesViolationError, NonDeterminismError, NotSerializableError, OrchestrationLimitError, OrchestrationTerminatedError, StoreError, TaskFailedError, TypeNotRegisteredError, WaitTimeoutError
 from durablenb.model.failures import FailureDetails
 from durablenb.model.retries import RetryOptions
-from durablenb.model.status import (
-    DurableOrchestrationStatus,
-    OrchestrationRuntimeStatus,
-    PurgeHistoryResult,
-)
+from durablenb.model.status import DurableOrchestrationStatus, OrchestrationRuntimeStatus, PurgeHistoryResult
 from durablenb.model.version import VERSION
 from durablenb.values.pickles import Pickled
 from durablenb.values.pictures import Picture
@@ -114,6 +87,6 @@ __version__ = VERSION
 
 def load_ipython_extension(shell: Any) -> None:
     """Give IPython the magics ``%durable`` and ``%%durable_sql``; ``%load_ext durablenb`` calls it."""
-    from durablenb.magics import load  # IPython takes its time to import
+    from durablenb.notebook.magics import load  # IPython takes its time to import
 
     load(shell)

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import durablenb
-from durablenb.histories import open_history
+from durablenb.hub.histories import open_history
 from durablenb.model.errors import DurableError
-from durablenb.queries.text import shortened, table_text
+from durablenb.analysis.text import shortened, table_text
 from durablenb.store.repair import repair
 
 _ALL = "select instance_id, name, status, last_updated_time from instances order by created_time, instance_id"
@@ -141,7 +141,7 @@ def _demo(options: argparse.Namespace) -> int:
 
 def _serve(options: argparse.Namespace) -> int:
     """Run a hub and serve it over HTTP, in this process."""
-    from durablenb.serving import serve
+    from durablenb.azure.serving import serve
 
     return serve(
         options.file,

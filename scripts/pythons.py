@@ -118,6 +118,8 @@ def tested(python: Path, workers: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         cwd=ROOT,
+        # IPython warns of an environment that is active and isn't its own.
+        env={name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"},
         check=False,
     )
 

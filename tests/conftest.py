@@ -4,7 +4,7 @@ import gc
 
 import pytest
 
-from durablenb.opened import hubs
+from durablenb.hub.open_hubs import hubs
 from tests import guard
 
 guard.install()

@@ -17,7 +17,7 @@ from durablenb.demo.almanac import AT_ONCE, DIARY, FILE, INSTANCE
 from durablenb.demo.process import Process
 from durablenb.model.errors import DurableError
 from durablenb.model.events import TaskCompleted, TaskScheduled
-from durablenb.queries.file.file import HubFile
+from durablenb.hub.recorded.hub import HubFile
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,8 @@ import pytest
 
 import durablenb as df
 from durablenb import cli
-from durablenb.model import errors, events
+from durablenb.model import errors
+from durablenb.model import events
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"

@@ -16,12 +16,12 @@ import pytest
 from nbclient import NotebookClient
 
 import durablenb as df
-from durablenb.hub import open_hubs
-from durablenb.queries.instance.progress import Counts, Standing
-from durablenb.queries.sql import reader_of
-from durablenb.views import ticker
-from durablenb.views.progress import progress_line
-from durablenb.views.ticker import Pipe, Terminal, Ticker
+from durablenb.hub.task_hub import open_hubs
+from durablenb.analysis.instance.progress import Counts, Standing
+from durablenb.analysis.sql import reader_of
+from durablenb.notebook import ticker
+from durablenb.notebook.progress import progress_line
+from durablenb.notebook.ticker import Pipe, Terminal, Ticker
 from tests.views.reading import bundle_of, page_of, text_of
 from tests.views.scenes import SCENES, Stage, stage
 from tests.views.test_hostile import harmless, hostile

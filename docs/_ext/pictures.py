@@ -12,9 +12,9 @@ import scenes
 from matplotlib.axes import Axes
 
 import durablenb as df
-from durablenb.views.live.hub import LiveHub
-from durablenb.views.live.widget import STATIC, LiveView
-from durablenb.views.themes import tokens
+from durablenb.notebook.live.hub import LiveHub
+from durablenb.notebook.live.widget import STATIC, LiveView
+from durablenb.notebook.themes import tokens
 
 hub = cache(scenes.made)
 

@@ -14,22 +14,9 @@ from functools import _lru_cache_wrapper, partial
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, cast
 
-from durablenb.app import FunctionBuilder, Orchestrator
+from durablenb.core.app_model import FunctionBuilder, Orchestrator
 from durablenb.checks.catalogue import DATA, named_code
-from durablenb.checks.values import (
-    AZURES,
-    Body,
-    Data,
-    Drawn,
-    Function,
-    Instance,
-    Kind,
-    Named,
-    Node,
-    SetOf,
-    Value,
-    is_of,
-)
+from durablenb.checks.values import AZURES, Body, Data, Drawn, Function, Instance, Kind, Named, Node, SetOf, Value, is_of
 from durablenb.core.registry import KIND_ATTRIBUTE
 from durablenb.model.source import source_of
 
@@ -88,7 +75,7 @@ def _is_azures(found: Any) -> bool:
         return is_of(AZURES, found.__name__)
     if issubclass(kind, type):
         kind = found
-    return any(is_of(package, str(kind.__module__)) for package in (AZURES, "durablenb.hosting"))
+    return any(is_of(package, str(kind.__module__)) for package in (AZURES, "durablenb.azure"))
 
 
 def value_of(found: Any, path: str | None = None) -> Value:

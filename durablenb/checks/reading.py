@@ -6,22 +6,14 @@ import ast
 import sys
 from collections.abc import Sequence
 
-from durablenb.checks import state, waiting
+from durablenb.checks import state
+from durablenb.checks import waiting
 from durablenb.checks.bindings import Bindings
 from durablenb.checks.expressions import Sink
 from durablenb.checks.flow import Flow
 from durablenb.checks.names import Names
 from durablenb.checks.unread import Unread
-from durablenb.checks.values import (
-    Body,
-    Data,
-    Function,
-    Named,
-    SetOf,
-    Value,
-    arity,
-    is_generator,
-)
+from durablenb.checks.values import Body, Data, Function, Named, SetOf, Value, arity, is_generator
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 

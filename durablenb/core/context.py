@@ -20,30 +20,13 @@ from durablenb.core.moment import Moment
 from durablenb.core.proxies import EntityProxy
 from durablenb.core.registry import name_of
 from durablenb.core.routine import RoutineTask
-from durablenb.core.tasks import (
-    ActivityTask,
-    AtomicTask,
-    CancelableTask,
-    EntityTask,
-    ExternalEventTask,
-    SubOrchestrationTask,
-    TaskBase,
-    TimerTask,
-    WhenAllTask,
-    WhenAnyTask,
-)
+from durablenb.core.tasks import ActivityTask, AtomicTask, CancelableTask, EntityTask, ExternalEventTask, SubOrchestrationTask, TaskBase, TimerTask, WhenAllTask, WhenAnyTask
 from durablenb.model import actions
 from durablenb.model.azures import is_azures
 from durablenb.model.entities import EntityId, checked_entity_id, checked_operation
 from durablenb.model.errors import OrchestrationLimitError
 from durablenb.model.events import Event
-from durablenb.model.ids import (
-    checked_event_name,
-    checked_instance_id,
-    checked_version,
-    new_guid,
-    new_uuid,
-)
+from durablenb.model.ids import checked_event_name, checked_instance_id, checked_version, new_guid, new_uuid
 from durablenb.model.payloads import plain_json
 from durablenb.model.retries import RetryOptions
 from durablenb.model.times import aware

@@ -8,13 +8,7 @@ from collections import defaultdict, deque
 from datetime import timedelta
 from typing import Any
 
-from durablenb.model.events import (
-    ContinueAsNew,
-    EntityLockRequested,
-    Event,
-    ExecutionFailed,
-    TimerCreated,
-)
+from durablenb.model.events import ContinueAsNew, EntityLockRequested, Event, ExecutionFailed, TimerCreated
 from durablenb.model.failures import FailureDetails
 
 CLOSE = timedelta(minutes=1)

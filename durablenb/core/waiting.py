@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
-from durablenb.core.brief import brief
+from durablenb.core.short_repr import brief
 from durablenb.core.context import DurableOrchestrationContext
 from durablenb.core.routine import RoutineTask
 from durablenb.core.tasks import AtomicTask, CompoundTask, TaskBase

@@ -12,7 +12,7 @@ from threading import Lock
 from typing import Any
 
 from durablenb.core.context import DurableOrchestrationContext
-from durablenb.hub import TaskHub
+from durablenb.hub.task_hub import TaskHub
 from durablenb.model.entities import EntityId
 
 FILE = "almanac.duckdb"

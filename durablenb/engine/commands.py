@@ -22,39 +22,12 @@ from durablenb.engine.journal import Journal
 from durablenb.engine.purging import families_of
 from durablenb.engine.upgrades import Upgrades
 from durablenb.model.entities import CleanEntityStorageResult
-from durablenb.model.errors import (
-    DurableError,
-    InstanceExistsError,
-    InstanceNotFoundError,
-    InstanceStateError,
-)
-from durablenb.model.events import (
-    EntityLockGranted,
-    EntityLockRequested,
-    EntityOperationCompleted,
-    EntityOperationSignaled,
-    EntityUnlockSent,
-    Event,
-    EventRaised,
-    ExecutionCompleted,
-    ExecutionFailed,
-    ExecutionResumed,
-    ExecutionRewound,
-    ExecutionStarted,
-    ExecutionSuspended,
-    ExecutionTerminated,
-    OperationCompleted,
-    OrchestratorStarted,
-    ParentInstance,
-    SubOrchestrationInstanceCompleted,
-    SubOrchestrationInstanceCreated,
-    TaskCompleted,
-    TimerFired,
-)
+from durablenb.model.errors import DurableError, InstanceExistsError, InstanceNotFoundError, InstanceStateError
+from durablenb.model.events import EntityLockGranted, EntityLockRequested, EntityOperationCompleted, EntityOperationSignaled, EntityUnlockSent, Event, EventRaised, ExecutionCompleted, ExecutionFailed, ExecutionResumed, ExecutionRewound, ExecutionStarted, ExecutionSuspended, ExecutionTerminated, OperationCompleted, OrchestratorStarted, ParentInstance, SubOrchestrationInstanceCompleted, SubOrchestrationInstanceCreated, TaskCompleted, TimerFired
 from durablenb.model.status import InstanceState
 from durablenb.model.status import OrchestrationRuntimeStatus as Status
-from durablenb.ports.clock import Clock
-from durablenb.ports.store import InstanceQuery, Store
+from durablenb.core.ports.clock import Clock
+from durablenb.core.ports.store import InstanceQuery, Store
 
 _SETTLED = (
     TaskCompleted,

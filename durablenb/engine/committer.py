@@ -16,7 +16,7 @@ from durablenb.engine.messages import answer, refuse
 from durablenb.model.errors import StoreError
 from durablenb.model.imports import Import
 from durablenb.model.source import Source
-from durablenb.ports.store import Parcel, Record, Store
+from durablenb.core.ports.store import Parcel, Record, Store
 
 log = logging.getLogger("durablenb")
 

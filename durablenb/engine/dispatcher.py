@@ -13,7 +13,7 @@ from durablenb.engine.messages import Finished
 from durablenb.engine.obstacles import Obstacles
 from durablenb.engine.work import Work
 from durablenb.model.names import folded
-from durablenb.ports.clock import Clock
+from durablenb.core.ports.clock import Clock
 
 log = logging.getLogger("durablenb")
 

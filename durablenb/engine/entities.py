@@ -28,8 +28,8 @@ from durablenb.model.events import ParentInstance
 from durablenb.model.failures import FailureDetails
 from durablenb.model.ids import execution_id_of
 from durablenb.model.payloads import Codec
-from durablenb.ports.clock import Clock
-from durablenb.ports.store import OpenEntity, Store
+from durablenb.core.ports.clock import Clock
+from durablenb.core.ports.store import OpenEntity, Store
 
 log = logging.getLogger("durablenb")
 

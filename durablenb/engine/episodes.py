@@ -26,37 +26,13 @@ from durablenb.engine.turn import Turn
 from durablenb.engine.verifying import told_of, verify
 from durablenb.engine.work import Work
 from durablenb.model.entities import EntityId
-from durablenb.model.errors import (
-    FunctionNotFoundError,
-    InstanceExistsError,
-    InstanceStateError,
-    NonDeterminismError,
-    TypeNotRegisteredError,
-    WaitTimeoutError,
-)
-from durablenb.model.events import (
-    TERMINAL,
-    EntityLockRequested,
-    EntityOperationCalled,
-    EntityOperationFailed,
-    EntityOperationSignaled,
-    EntityUnlockSent,
-    Event,
-    ExecutionFailed,
-    OrchestratorStarted,
-    ParentInstance,
-    SubOrchestrationInstanceCreated,
-    SubOrchestrationInstanceFailed,
-    TaskFailed,
-    TaskScheduled,
-    TimerCanceled,
-    TimerCreated,
-)
+from durablenb.model.errors import FunctionNotFoundError, InstanceExistsError, InstanceStateError, NonDeterminismError, TypeNotRegisteredError, WaitTimeoutError
+from durablenb.model.events import TERMINAL, EntityLockRequested, EntityOperationCalled, EntityOperationFailed, EntityOperationSignaled, EntityUnlockSent, Event, ExecutionFailed, OrchestratorStarted, ParentInstance, SubOrchestrationInstanceCreated, SubOrchestrationInstanceFailed, TaskFailed, TaskScheduled, TimerCanceled, TimerCreated
 from durablenb.model.failures import failure_of
 from durablenb.model.payloads import Codec
 from durablenb.model.plain import Plain, plain
-from durablenb.ports.clock import Clock
-from durablenb.ports.store import Store
+from durablenb.core.ports.clock import Clock
+from durablenb.core.ports.store import Store
 
 log = logging.getLogger("durablenb")
 

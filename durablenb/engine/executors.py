@@ -10,7 +10,7 @@ from typing import Any, cast
 from durablenb.core.registry import Activity
 from durablenb.engine import locks
 from durablenb.engine.work import invoke
-from durablenb.ports.executor import Executor, Job, Outcome
+from durablenb.core.ports.executor import Executor, Job, Outcome
 
 DEFAULT_THREADS = 16
 """Threads for activities where no number is given."""

@@ -12,8 +12,8 @@ from durablenb.engine.messages import Reply, TakeIn
 from durablenb.model.errors import InstanceExistsError, InstanceStateError, StoreError
 from durablenb.model.imports import Import
 from durablenb.model.status import OrchestrationRuntimeStatus
-from durablenb.ports.clock import Clock
-from durablenb.ports.store import Parcel, Record, Store
+from durablenb.core.ports.clock import Clock
+from durablenb.core.ports.store import Parcel, Record, Store
 
 
 class Imports:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from durablenb.core.execution import Execution
 from durablenb.model.events import ExecutionStarted
 from durablenb.model.status import OrchestrationRuntimeStatus
-from durablenb.ports.store import OpenInstance
+from durablenb.core.ports.store import OpenInstance
 
 Code = tuple[str, str | None]
 """An orchestrator's name and version."""

@@ -11,7 +11,7 @@ from durablenb.engine.messages import Reply
 from durablenb.model.events import Event
 from durablenb.model.imports import Import
 from durablenb.model.source import Source
-from durablenb.ports.store import Parcel, Record
+from durablenb.core.ports.store import Parcel, Record
 
 
 class Journal:

@@ -14,7 +14,7 @@ from durablenb.engine import locks
 from durablenb.engine.transcript import Transcript, speaking
 from durablenb.model.display import options
 from durablenb.model.logs import LogLine, Said
-from durablenb.ports.store import Store
+from durablenb.core.ports.store import Store
 
 log = logging.getLogger("durablenb")
 

@@ -9,7 +9,7 @@ import threading
 
 from durablenb.engine.taps import enter
 from durablenb.engine.work import argument
-from durablenb.ports.executor import Job, Outcome
+from durablenb.core.ports.executor import Job, Outcome
 
 
 class LoopExecutor:

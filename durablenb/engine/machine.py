@@ -34,18 +34,12 @@ from durablenb.engine.timers import Timers
 from durablenb.engine.upgrades import Upgrades
 from durablenb.engine.work import EntityWork, Work
 from durablenb.model.errors import DurableError, InstanceStateError
-from durablenb.model.events import (
-    TaskCompleted,
-    TaskFailed,
-    TaskScheduled,
-    TimerCreated,
-    TimerFired,
-)
+from durablenb.model.events import TaskCompleted, TaskFailed, TaskScheduled, TimerCreated, TimerFired
 from durablenb.model.names import folded
 from durablenb.model.payloads import Codec
 from durablenb.model.plain import Plain, plain
-from durablenb.ports.clock import Clock
-from durablenb.ports.store import OpenInstance, Store
+from durablenb.core.ports.clock import Clock
+from durablenb.core.ports.store import OpenInstance, Store
 from durablenb.values.codec import ValueCodec
 
 POISON_LIMIT = 5

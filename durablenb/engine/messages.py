@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from durablenb.core.forking import Past
+from durablenb.core.fork import Past
 from durablenb.engine.locks import Promise
 from durablenb.model.ids import IfExists
 from durablenb.model.status import OrchestrationRuntimeStatus
-from durablenb.ports.executor import Outcome
-from durablenb.ports.store import Parcel
+from durablenb.core.ports.executor import Outcome
+from durablenb.core.ports.store import Parcel
 
 if TYPE_CHECKING:
     from durablenb.engine.work import Work

@@ -16,7 +16,7 @@ from durablenb.engine import locks
 from durablenb.engine.parcels import parcel_of, run_parcel
 from durablenb.engine.work import invoke
 from durablenb.model.logs import Said
-from durablenb.ports.executor import Job, Outcome
+from durablenb.core.ports.executor import Job, Outcome
 
 Worker = tuple[str, int, str]
 """Where something runs: the machine's name, the process, the thread's name."""

@@ -15,7 +15,7 @@ from durablenb.engine.executors import ThreadExecutor
 from durablenb.engine.parcels import parcel_of, run_parcel
 from durablenb.model.failures import failure_of
 from durablenb.model.logs import Said
-from durablenb.ports.executor import Job, Outcome
+from durablenb.core.ports.executor import Job, Outcome
 
 PROGRAM = (
     "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer); "

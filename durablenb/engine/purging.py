@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from durablenb.engine import locks
 from durablenb.engine.messages import Purge
-from durablenb.ports.store import InstanceQuery, Store
+from durablenb.core.ports.store import InstanceQuery, Store
 
 if TYPE_CHECKING:
     from durablenb.engine.engine import Engine

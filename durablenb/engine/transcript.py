@@ -12,7 +12,7 @@ from threading import get_ident
 from typing import Protocol
 
 from durablenb.model.logs import Said
-from durablenb.ports.output import Output
+from durablenb.core.ports.output import Output
 
 LINES = 10_000
 """Lines that are kept of one call."""

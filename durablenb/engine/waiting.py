@@ -13,7 +13,7 @@ from durablenb.engine.engine import Engine
 from durablenb.engine.instance import Outcome
 from durablenb.engine.messages import Wake, Watch
 from durablenb.model.errors import StoreError, WaitTimeoutError
-from durablenb.ports.store import InstanceQuery
+from durablenb.core.ports.store import InstanceQuery
 
 LOOK_SECONDS = 0.2
 """Between two looks at whether the wait can still end; an interrupt need not wait for it."""

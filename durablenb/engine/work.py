@@ -16,7 +16,7 @@ from durablenb.engine.operations import Batch, BatchFunction, Verbatim
 from durablenb.engine.taps import enter
 from durablenb.engine.transcript import Transcript, current
 from durablenb.model.payloads import Codec
-from durablenb.ports.executor import Job, Outcome
+from durablenb.core.ports.executor import Job, Outcome
 
 if TYPE_CHECKING:
     from durablenb.engine.dispatcher import Dispatcher

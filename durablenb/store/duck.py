@@ -20,16 +20,12 @@ from durablenb.model.imports import Import
 from durablenb.model.logs import LogLine
 from durablenb.model.source import Source
 from durablenb.model.status import InstanceState
-from durablenb.ports.store import (
-    InstanceQuery,
-    OpenEntity,
-    OpenInstance,
-    Parcel,
-    Pending,
-    Record,
-    blob_is_gone,
-)
-from durablenb.store import blobs, lines, parcels, statements, views
+from durablenb.core.ports.store import InstanceQuery, OpenEntity, OpenInstance, Parcel, Pending, Record, blob_is_gone
+from durablenb.store import blobs
+from durablenb.store import lines
+from durablenb.store import parcels
+from durablenb.store import statements
+from durablenb.store import views
 from durablenb.store.connections import Connections
 from durablenb.store.custody import Custody
 from durablenb.store.lockfile import HubLock

@@ -12,7 +12,7 @@ import duckdb
 
 from durablenb.model.imports import KeptBlob
 from durablenb.model.logs import LogLine
-from durablenb.ports.store import Parcel
+from durablenb.core.ports.store import Parcel
 from durablenb.store.portable import line_of, record_of
 from durablenb.store.wire import COLUMNS, to_row
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from durablenb.model.names import folded
 from durablenb.model.status import OrchestrationRuntimeStatus as Status
-from durablenb.ports.store import InstanceQuery
+from durablenb.core.ports.store import InstanceQuery
 from durablenb.store.wire import COLUMNS
 
 _ALL = ", ".join(f"j.{column}" for column in COLUMNS)

@@ -9,7 +9,7 @@ from datetime import UTC
 from typing import Any
 
 from durablenb.model.status import InstanceState, OrchestrationRuntimeStatus
-from durablenb.ports.store import InstanceQuery
+from durablenb.core.ports.store import InstanceQuery
 from durablenb.store import statements
 from durablenb.store.wire import read_attributes
 

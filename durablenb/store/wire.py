@@ -14,7 +14,7 @@ from durablenb.core.fold import failure_text
 from durablenb.model import events
 from durablenb.model.errors import StoreError
 from durablenb.model.failures import FailureDetails
-from durablenb.ports.store import Record
+from durablenb.core.ports.store import Record
 
 COLUMNS = (
     "seq",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 
-from durablenb.ports.store import Record
+from durablenb.core.ports.store import Record
 from durablenb.store.duck import DuckStore
 from durablenb.store.wire import to_row
 

@@ -14,17 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import durablenb as df
-from durablenb.model.events import (
-    ExecutionCompleted,
-    ExecutionStarted,
-    OperationCompleted,
-    OperationEnqueued,
-    OrchestratorStarted,
-    StateChanged,
-    TaskCompleted,
-    TaskScheduled,
-)
-from durablenb.ports.store import Record
+from durablenb.model.events import ExecutionCompleted, ExecutionStarted, OperationCompleted, OperationEnqueued, OrchestratorStarted, StateChanged, TaskCompleted, TaskScheduled
+from durablenb.core.ports.store import Record
 from durablenb.store.duck import DuckStore
 
 _WORKER = """

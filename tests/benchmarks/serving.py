@@ -15,7 +15,7 @@ from typing import Any
 
 import aiohttp
 
-from durablenb.http.instances import CONTINUATION
+from durablenb.server.instances import CONTINUATION
 from durablenb.model.address import MANAGEMENT
 
 CLIENTS = 200

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import durablenb as df
-from durablenb.views.live.widget import LiveView
+from durablenb.notebook.live.widget import LiveView
 from tests.browser.conftest import Lab
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]

@@ -13,7 +13,7 @@ from tests.browser.live_views import box_of, cell, cells_in, execute, open_tab, 
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
-FAMILY = """from durablenb.views.live.beat import beat
+FAMILY = """from durablenb.notebook.live.beat import beat
 from pathlib import Path
 
 @hub.orchestrator

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 import durablenb as df
-from durablenb.http.server import Server
+from durablenb.server.server import Server
 from tests.browser.live_views import open_tab, region
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]

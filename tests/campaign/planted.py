@@ -215,7 +215,7 @@ CORE = (
     ),
     Planted(
         "a fork sets cancelled timers again",
-        "durablenb/core/forking.py",
+        "durablenb/core/fork.py",
         "ends = (*ARRIVALS, TimerCanceled)",
         "ends = ARRIVALS",
         "tests/changing/test_forks.py",
@@ -257,7 +257,7 @@ CORE = (
     ),
     Planted(
         "the limit of actions isn't kept",
-        "durablenb/core/ledger.py",
+        "durablenb/core/replay_checker.py",
         "if self.requested > self._limit and not is_outcome:",
         "if False:",
         "tests/traps/test_row_35_limits.py",
@@ -350,28 +350,28 @@ STORE = (
 SERVER = (
     Planted(
         "of several Host headers the first one counts",
-        "durablenb/http/guard.py",
+        "durablenb/server/guard.py",
         "if len(hosts) == 1 else None",
         "if hosts else None",
         "tests/http/test_guard.py",
     ),
     Planted(
         "pages of other sites may ask",
-        "durablenb/http/guard.py",
+        "durablenb/server/guard.py",
         'if any(origin.lower() != own for origin in headers.get(b"origin", [])):',
         "if False:",
         "tests/http/test_guard.py",
     ),
     Planted(
         "a path below the files of the page needs no key",
-        "durablenb/http/guard.py",
+        "durablenb/server/guard.py",
         'if path in self._files and scope["method"] in ("GET", "HEAD"):',
         'if path.startswith(tuple(self._files)) and scope["method"] in ("GET", "HEAD"):',
         "tests/http/test_guard.py",
     ),
     Planted(
         "one view too many is open",
-        "durablenb/http/sessions.py",
+        "durablenb/server/sessions.py",
         "if len(self._open) >= SESSIONS:",
         "if len(self._open) > SESSIONS:",
         "tests/http/test_page.py",

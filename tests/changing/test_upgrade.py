@@ -76,14 +76,14 @@ def test_instances_of_other_orchestrators_are_not_looked_at(hub, said):
 
 
 def test_only_so_much_is_gone_through_that_a_cell_does_not_notice(hub, said, monkeypatch):
-    monkeypatch.setattr("durablenb.upgrading.LOOKED_AT", 20)
+    monkeypatch.setattr("durablenb.hub.upgrade.LOOKED_AT", 20)
     filled(hub, 10)
     hub.add_orchestrator(with_thanks, "fulfil")
     assert "The new code fits all of the 3 that were looked at." in said()[0]
 
 
 def test_one_long_history_is_looked_at_however_long_it_is(hub, said, monkeypatch):
-    monkeypatch.setattr("durablenb.upgrading.LOOKED_AT", 1)
+    monkeypatch.setattr("durablenb.hub.upgrade.LOOKED_AT", 1)
     filled(hub, 2)
     hub.add_orchestrator(with_thanks, "fulfil")
     assert "fits all of the 1 that were looked at." in said()[0]

@@ -6,7 +6,7 @@ import pytest
 from IPython.core.error import UsageError
 
 import durablenb as df
-from durablenb.magics.checking import checked
+from durablenb.notebook.magics.checking import checked
 
 
 def late(context):

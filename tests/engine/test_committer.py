@@ -11,7 +11,7 @@ import pytest
 from durablenb.engine.committer import Batch, Committer
 from durablenb.model.errors import StoreError
 from durablenb.model.events import OrchestratorStarted
-from durablenb.ports.store import Record
+from durablenb.core.ports.store import Record
 from durablenb.store.memory import MemoryStore
 
 

@@ -14,7 +14,7 @@ import cloudpickle
 import pytest
 
 import durablenb as df
-from durablenb.opened import hubs
+from durablenb.hub.open_hubs import hubs
 from tests.views.reading import text_of
 
 pytestmark = pytest.mark.usefixtures("alone")
@@ -140,7 +140,7 @@ def test_an_executor_that_keeps_submit_waiting_does_not_hold_up_the_hub(make, ga
 
 
 def use_the_hub(n):
-    from durablenb.opened import hubs
+    from durablenb.hub.open_hubs import hubs
 
     [hub] = hubs()
     return hub.start("other", n, instance_id=f"other-{n}").result(timeout=10)
@@ -159,7 +159,7 @@ def test_an_activity_of_an_executor_that_runs_at_once_may_use_the_hub(mode):
 
 
 def close_the_hub(n):
-    from durablenb.opened import hubs
+    from durablenb.hub.open_hubs import hubs
 
     [hub] = hubs()
     hub.close()

@@ -510,13 +510,13 @@ def test_an_orchestrator_that_never_ends_is_stopped_by_the_limit(monkeypatch, en
 
 
 def small_limit(monkeypatch):
-    import durablenb.hub
+    import durablenb.hub.task_hub
 
-    class Small(durablenb.hub.EpisodeOptions):
+    class Small(durablenb.hub.task_hub.EpisodeOptions):
         def __init__(self, **options):
             super().__init__(max_orchestration_actions=1_000, **options)
 
-    monkeypatch.setattr(durablenb.hub, "EpisodeOptions", Small)
+    monkeypatch.setattr(durablenb.hub.task_hub, "EpisodeOptions", Small)
     return df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock())
 
 

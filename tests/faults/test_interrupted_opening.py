@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import durablenb as df
-from durablenb import hub as hubs
+from durablenb.hub import task_hub as hubs
 from durablenb.engine.interrupts import uninterrupted
 
 

@@ -19,7 +19,14 @@ from random import Random
 import pytest
 
 import durablenb as df
-from durablenb.engine import dispatcher, episodes, executors, locks, taps, transcript, turn, work
+from durablenb.engine import dispatcher
+from durablenb.engine import episodes
+from durablenb.engine import executors
+from durablenb.engine import locks
+from durablenb.engine import taps
+from durablenb.engine import transcript
+from durablenb.engine import turn
+from durablenb.engine import work
 from durablenb.engine.committer import Committer
 from tests.interrupts import interrupt_within
 
@@ -701,7 +708,7 @@ def test_a_hub_whose_closing_was_cut_off_is_closed_when_it_is_asked_for_again(tm
     first = df.TaskHub(path)
     first.add_activity(lambda value: value, "echo")
     with monkeypatch.context() as patch:
-        patch.setattr("durablenb.hub.uninterrupted", cut_off)
+        patch.setattr("durablenb.hub.task_hub.uninterrupted", cut_off)
         with pytest.raises(KeyboardInterrupt):
             first.close()
     with df.TaskHub(path) as second:

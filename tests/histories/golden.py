@@ -9,7 +9,7 @@ from typing import Any
 
 import durablenb as df
 from durablenb.model.events import ExecutionStarted
-from durablenb.ports.store import InstanceQuery, Record
+from durablenb.core.ports.store import InstanceQuery, Record
 from durablenb.store.wire import COLUMNS, from_row, to_row
 from tests.histories.corpus import ACTIVITIES, ORCHESTRATORS, SCENES, broken
 

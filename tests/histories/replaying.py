@@ -7,7 +7,7 @@ from durablenb.core.execution import Execution
 from durablenb.core.registry import name_of
 from durablenb.engine.machine import EngineOptions
 from durablenb.model.events import REQUESTED, Event, ExecutionStarted
-from durablenb.ports.store import Record
+from durablenb.core.ports.store import Record
 
 _codec = EngineOptions().codec
 

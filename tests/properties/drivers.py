@@ -18,7 +18,7 @@ from durablenb.engine.machine import EngineOptions
 from durablenb.model import events as ev
 from durablenb.model.errors import WaitTimeoutError
 from durablenb.model.failures import FailureDetails
-from durablenb.ports.store import Record
+from durablenb.core.ports.store import Record
 from durablenb.store.memory import MemoryStore
 from tests.properties.programs import EVENTS, expected, program, registry
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 import durablenb as df
 from durablenb.core.fitting import misfit_of
 from durablenb.core.registry import name_of
-from durablenb.queries.instance.history import History
+from durablenb.analysis.instance.history import History
 from tests.histories.replaying import prefixes
 from tests.properties.drivers import ByEngine, codec
 from tests.properties.programs import program, programs

@@ -9,7 +9,7 @@ from durablenb.core.execution import Execution
 from durablenb.core.fold import state_of
 from durablenb.core.registry import name_of
 from durablenb.model.status import OrchestrationRuntimeStatus as Status
-from durablenb.ports.store import InstanceQuery
+from durablenb.core.ports.store import InstanceQuery
 from tests.properties.drivers import ByEngine, codec
 from tests.properties.programs import expected, program, programs, tame_programs
 

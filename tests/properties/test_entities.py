@@ -19,7 +19,7 @@ from durablenb.engine.executors import Executors
 from durablenb.engine.machine import EngineOptions
 from durablenb.model.entities import EntityId
 from durablenb.model.status import OrchestrationRuntimeStatus as Status
-from durablenb.ports.store import InstanceQuery
+from durablenb.core.ports.store import InstanceQuery
 from durablenb.store.duck import DuckStore
 from durablenb.store.memory import MemoryStore
 from tests.properties.drivers import codec

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from durablenb.core.forking import Past, past_of
+from durablenb.core.fork import Past, past_of
 from durablenb.core.registry import Activity
 from durablenb.engine import messages
 from durablenb.model import events as ev

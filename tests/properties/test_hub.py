@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 import durablenb as df
 from durablenb.core.fold import state_of
-from durablenb.ports.store import InstanceQuery
+from durablenb.core.ports.store import InstanceQuery
 
 IDS = ("a", "b", "c")
 ORCHESTRATORS = ("chain", "sleeper", "waiter", "failing")

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 import durablenb as df
-from durablenb.http import asked
-from durablenb.remote import link
+from durablenb.server import asked
+from durablenb.hub.remote import link
 from tests.remote.conftest import PATIENCE, Served, register, until
 
 
@@ -165,7 +165,7 @@ def test_the_log_is_what_was_printed(served: Served) -> None:
 
 
 def test_instances_are_listed_page_by_page(fresh: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("durablenb.remote.client.PAGE", 3)
+    monkeypatch.setattr("durablenb.hub.remote.client.PAGE", 3)
     for number in range(10):
         fresh.remote.run("echo", number, instance_id=f"echo-{number}")
     fresh.remote.start("approval", instance_id="open")

@@ -19,9 +19,13 @@ import numpy as np
 import pytest
 
 import durablenb as df
-from durablenb.queries import networked
-from durablenb.queries.sandbox import feed, frames, limits, process, program
-from durablenb.queries.sandbox.queries import Queries
+from durablenb.analysis import networked
+from durablenb.analysis.sandbox import feed
+from durablenb.analysis.sandbox import frames
+from durablenb.analysis.sandbox import limits
+from durablenb.analysis.sandbox import process
+from durablenb.analysis.sandbox import program
+from durablenb.analysis.sandbox.queries import Queries
 from durablenb.store.duck import in_memory
 from tests.remote.conftest import PATIENCE, Served, until
 

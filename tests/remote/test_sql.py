@@ -14,8 +14,8 @@ import pytest
 
 import durablenb as df
 from durablenb.model.address import MANAGEMENT
-from durablenb.queries import networked
-from durablenb.queries.mirror import passages
+from durablenb.analysis import networked
+from durablenb.journal.replica import passages
 from tests.remote.conftest import PATIENCE, Served, until
 
 FINE = [

@@ -10,11 +10,12 @@ import duckdb
 import pytest
 
 import durablenb as df
-from durablenb.http import journal
-from durablenb.queries.mirror import mirror, source
-from durablenb.queries.mirror.mirror import Mirror
-from durablenb.queries.mirror.passages import passage_of
-from durablenb.queries.sql import reader_of
+from durablenb.server import journal
+from durablenb.journal.replica import mirror
+from durablenb.hub import journal_source as source
+from durablenb.journal.replica.mirror import Mirror
+from durablenb.journal.replica.passages import passage_of
+from durablenb.analysis.sql import reader_of
 from tests.remote.conftest import PATIENCE, Served, until
 
 

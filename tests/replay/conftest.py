@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from durablenb.opened import hubs
+from durablenb.hub.open_hubs import hubs
 
 
 @pytest.fixture(autouse=True)

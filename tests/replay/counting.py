@@ -8,8 +8,8 @@ from typing import Any
 
 from durablenb.engine.machine import EngineOptions
 from durablenb.model.events import Event, OrchestratorStarted
-from durablenb.queries.changes.bench import ReadingBench
-from durablenb.queries.replays.replay import Replay
+from durablenb.analysis.changes.bench import ReadingBench
+from durablenb.analysis.replays.replay import Replay
 from tests.histories.replaying import replay
 
 

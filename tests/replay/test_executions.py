@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import durablenb as df
-from durablenb.views.live.explorer import LiveExplorer
+from durablenb.notebook.live.explorer import LiveExplorer
 from tests.replay.test_experiments import fingerprint
 from tests.replay.test_explorer import at, explored, rows, tell, text_of
 from tests.views.scenes import SCENES, STUCK, chain, stage

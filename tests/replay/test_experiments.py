@@ -10,7 +10,7 @@ import threading
 import pytest
 
 import durablenb as df
-from durablenb import replaying
+from durablenb.hub import replay as replaying
 from durablenb.engine.messages import Watch
 from durablenb.model.events import EntityUnlockSent, TaskScheduled
 from tests.views.scenes import SCENES, stage

@@ -12,9 +12,9 @@ import pytest
 
 import durablenb as df
 from durablenb.model.events import TaskScheduled
-from durablenb.views.live.explorer import LiveExplorer
-from durablenb.views.live.guess import question_of
-from durablenb.views.live.player import SPEEDS
+from durablenb.notebook.live.explorer import LiveExplorer
+from durablenb.notebook.live.guess import question_of
+from durablenb.notebook.live.player import SPEEDS
 from tests.replay.test_experiments import fingerprint, shop
 from tests.views.reading import Page
 from tests.views.scenes import SCENES, STUCK, Stage, furnish, stage

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from durablenb.views.storyboard import FRAMES, frames_of
+from durablenb.notebook.storyboard import FRAMES, frames_of
 from tests.replay.test_experiments import shop
 from tests.views.reading import anew, bundle_of, page_of, text_of
 from tests.views.scenes import SCENES, STUCK, stage

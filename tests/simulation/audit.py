@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from durablenb.model import events as ev
-from durablenb.ports.store import Record
+from durablenb.core.ports.store import Record
 from tests.simulation.entity_audit import EntityAudit
 
 Key = tuple[str, str]

@@ -15,7 +15,7 @@ from durablenb.model import events as ev
 from durablenb.model.errors import DurableError
 from durablenb.model.ids import IfExists
 from durablenb.model.status import OrchestrationRuntimeStatus as Status
-from durablenb.ports.store import Record
+from durablenb.core.ports.store import Record
 from tests.simulation.audit import Audit, Key, Life
 from tests.simulation.corpus import EVENT_NAMES, PIECES, codec
 from tests.simulation.disk import Disk

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from durablenb.engine.machine import EngineOptions
 from durablenb.model import events as ev
 from durablenb.model.entities import EntityId
-from durablenb.ports.store import Record
+from durablenb.core.ports.store import Record
 from tests.simulation.entities import expected
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from dataclasses import fields
 
 from durablenb.engine import messages
-from durablenb.ports.store import Record
+from durablenb.core.ports.store import Record
 
 
 def record_line(record: Record) -> str:

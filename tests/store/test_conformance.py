@@ -4,19 +4,9 @@ import threading
 
 import pytest
 
-from durablenb.model.events import (
-    EventRaised,
-    ExecutionCompleted,
-    ExecutionFailed,
-    ExecutionRewound,
-    ExecutionStarted,
-    OrchestratorStarted,
-    TaskCompleted,
-    TaskFailed,
-    TaskScheduled,
-)
+from durablenb.model.events import EventRaised, ExecutionCompleted, ExecutionFailed, ExecutionRewound, ExecutionStarted, OrchestratorStarted, TaskCompleted, TaskFailed, TaskScheduled
 from durablenb.model.source import Source
-from durablenb.ports.store import InstanceQuery
+from durablenb.core.ports.store import InstanceQuery
 
 ODD_IDS = [
     "it's",

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from durablenb.ports.store import InstanceQuery
+from durablenb.core.ports.store import InstanceQuery
 from tests.store.scribe import BEGINNING, EntityScribe
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from durablenb.model.errors import StoreError
 from durablenb.model.events import EventRaised, OrchestratorStarted
-from durablenb.ports.store import InstanceQuery, Record
+from durablenb.core.ports.store import InstanceQuery, Record
 from durablenb.store import duck
 from durablenb.store.connections import Connections
 from durablenb.store.duck import DuckStore

@@ -4,7 +4,7 @@ import duckdb
 import pytest
 
 from durablenb.model.errors import StoreError
-from durablenb.ports.store import InstanceQuery
+from durablenb.core.ports.store import InstanceQuery
 from durablenb.store import duck
 from durablenb.store.duck import DuckStore
 from tests.store.files import contents, run

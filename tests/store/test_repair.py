@@ -5,7 +5,7 @@ import pytest
 
 from durablenb.model.errors import HubLockedError, StoreError
 from durablenb.model.events import OrchestratorStarted, TaskScheduled
-from durablenb.ports.store import InstanceQuery
+from durablenb.core.ports.store import InstanceQuery
 from durablenb.store.duck import DuckStore
 from durablenb.store.repair import repair
 from tests.store.files import (

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 import durablenb as df
 from durablenb.model.events import Event, ExecutionRewound, ExecutionStarted
-from durablenb.ports.store import Record
-from durablenb.queries.instance.timeline import Span, spans_of
+from durablenb.core.ports.store import Record
+from durablenb.analysis.instance.timeline import Span, spans_of
 from durablenb.store.duck import DuckStore
 from tests.properties.drivers import START, ByHand
 from tests.properties.programs import programs

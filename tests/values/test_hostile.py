@@ -27,7 +27,7 @@ NAMES = [
     "eval",
     "subprocess.Popen",
     "__main__.Thing",
-    "durablenb.hub.TaskHub",
+    "durablenb.hub.task_hub.TaskHub",
     "numpy.load",
     "numpy.ndarray.__class__",
     "numpy.void",

@@ -1,0 +1,121 @@
+"""The log of an instance, as a list and as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import overload
+
+from durablenb.model.display import Displayed
+from durablenb.model.logs import LogLine, level_number
+from durablenb.analysis.text import columns_of, padded
+
+
+class Log(Displayed, Sequence[LogLine]):
+    """What an instance printed, oldest first; printed itself, a line for each.
+
+    Parameters
+    ----------
+    instance_id
+        Whose log it is.
+    lines
+        Its own, and those of its sub-orchestrations.
+
+    Examples
+    --------
+    >>> import durablenb as df
+    >>> hub = df.TaskHub(":memory:")
+    >>> @hub.activity
+    ... def fetch(city):
+    ...     print("fetching", city)
+    >>> @hub.orchestrator
+    ... def season(context):
+    ...     context.logger.info("%d cities", len(context.get_input()))
+    ...     for city in context.get_input():
+    ...         yield context.call_activity(fetch, city)
+    >>> handle = hub.start(season, ["Oslo", "Rome"], instance_id="2026")
+    >>> handle.result()
+    >>> handle.logs()
+    <Log of 2026: 3 lines>
+    >>> print(handle.logs())
+    season    INFO: 2 cities
+    fetch #0  fetching Oslo
+    fetch #1  fetching Rome
+    >>> [line.message for line in handle.logs(name="fetch")]
+    ['fetching Oslo', 'fetching Rome']
+    >>> hub.close()
+    """
+
+    def __init__(self, instance_id: str, lines: Iterable[LogLine]) -> None:
+        self.instance_id = instance_id
+        self._lines = tuple(lines)
+
+    @overload
+    def __getitem__(self, index: int) -> LogLine: ...
+    @overload
+    def __getitem__(self, index: slice) -> Log: ...
+    def __getitem__(self, index: int | slice) -> LogLine | Log:
+        if isinstance(index, slice):
+            return Log(self.instance_id, self._lines[index])
+        return self._lines[index]
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def __iter__(self) -> Iterator[LogLine]:
+        return iter(self._lines)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Log):
+            return (self.instance_id, self._lines) == (other.instance_id, other._lines)
+        return NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.instance_id)
+
+    def only(
+        self, *, level: int | str | None = None, task_id: int | None = None, name: str | None = None
+    ) -> Log:
+        """Return the lines that meet every condition given; see `Handle.logs`.
+
+        Raises
+        ------
+        ValueError
+            If there is no such level.
+        """
+        least = None if level is None else level_number(level)
+        return Log(
+            self.instance_id,
+            (
+                line
+                for line in self._lines
+                if (least is None or line.reaches(least))
+                and (task_id is None or (line.instance_id, line.task_id) == (self.instance_id, task_id))
+                and (name is None or line.name == name)
+            ),
+        )
+
+    def author_of(self, line: LogLine) -> str:
+        """Return who printed a line, with the instance where that is another one."""
+        return line.author if line.instance_id == self.instance_id else f"{line.instance_id} {line.author}"
+
+    def __str__(self) -> str:
+        authors = [self.author_of(line) for line in self._lines]
+        width = max(map(columns_of, authors), default=0)
+        indent = "\n" + " " * (width + 2)
+        return "\n".join(
+            f"{padded(author, width)}  {_plain(text_of(line)).replace(chr(10), indent)}".rstrip()
+            for author, line in zip(authors, self._lines, strict=True)
+        )
+
+    def __repr__(self) -> str:
+        return f"<Log of {self.instance_id}: {len(self):,} line{'' if len(self) == 1 else 's'}>"
+
+
+def _plain(text: str) -> str:
+    """Return the text with nothing in it that moves a cursor but line breaks and tabs."""
+    return "".join(character if character.isprintable() or character in "\n\t" else "�" for character in text)
+
+
+def text_of(line: LogLine) -> str:
+    """Return what a line says, with its level if it is a record."""
+    return line.message if line.level is None else f"{line.level}: {line.message}"

@@ -1,0 +1,204 @@
+"""Queries that come over a network: one SELECT over the hub's tables, and an answer of a limited size.
+
+A user's own `hub.sql` may read files and data frames: it is their kernel. A query from elsewhere is answered
+in a process of its own, which reaches no file and has limits of memory and time: `durablenb.analysis.sandbox`.
+What is here is the fence inside of that one: a query is let through if DuckDB's own parser says that all it
+reads is known, the hub's tables, views and macros, and a few functions that make rows of their arguments.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import duckdb
+
+from durablenb.analysis.sql import Parameters, query
+from durablenb.store import views
+
+SECONDS = 10.0
+"""Within which a query has to be answered; then its process is killed."""
+
+MEMORY = 1 << 30
+"""Bytes of memory that it may take."""
+
+SPILL = 1 << 30
+"""Bytes of temporary files that it may use where memory isn't enough."""
+
+ROWS = 10_000
+"""Rows that an answer may have."""
+
+CHARACTERS = 16 << 20
+"""Characters that an answer may have."""
+
+QUERY = 50_000
+"""Characters that a query may have."""
+
+_NODES = {"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"}
+_MAKERS = {"generate_series", "json_each", "json_tree", "range", "unnest"}
+_TOLD = {"current_setting", "getvariable", "setseed", "setval", "nextval", "currval", "sleep_ms", "write_log"}
+_CATALOG = """
+select lower(view_name) from duckdb_views() where internal and schema_name in ('main', 'pg_catalog')
+"""
+"""What DuckDB has of its own, and finds without a schema before it."""
+
+_BYTES = frozenset({"blobs"})
+"""Large values are had one by one, by their hash; ``payloads`` says which there are."""
+
+_NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
+
+
+class QueryRefusedError(ValueError):
+    """A query that isn't answered over a network."""
+
+
+QUERY_KINDS: dict[str, type[Exception]] = {
+    "QueryRefusedError": QueryRefusedError,
+    **{
+        name: kind
+        for name, kind in vars(duckdb).items()
+        if isinstance(kind, type) and issubclass(kind, duckdb.Error)
+    },
+}
+"""What is raised of a query that can't be answered, by its name."""
+
+
+def answered(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Parameters) -> dict[str, Any]:
+    """Return the answer to a query that came over a network, as JSON values: see `relation_of`.
+
+    Parameters
+    ----------
+    connection
+        To a copy of the journal, used by nobody else meanwhile.
+    sql, parameters
+        The query and its values.
+
+    Raises
+    ------
+    QueryRefusedError
+        If it isn't one query over the hub's tables, or has too large an answer.
+    ValueError, duckdb.Error
+        If the query is wrong.
+    """
+    _check(connection, sql)
+    connection.execute("begin transaction read only")
+    return _read(connection, sql, parameters)
+
+
+def relation_of(answer: dict[str, Any]) -> duckdb.DuckDBPyRelation:
+    """Return an answer that came over a network as a relation, whose rows are in memory.
+
+    Parameters
+    ----------
+    answer
+        What `answered` gave.
+    """
+    names, types, rows = answer["columns"], answer["types"], answer["rows"]
+    connection = duckdb.connect(":memory:", config={"enable_external_access": False, "threads": 1})
+    places = [f"c{number}" for number in range(len(names))]
+    connection.execute(f"create temp table answer ({', '.join(f'{place} varchar' for place in places)})")
+    appender = connection.appender("answer")
+    appender.append_rows([tuple(row) for row in rows])
+    appender.flush()
+    return connection.table("answer").select(
+        *(
+            duckdb.ColumnExpression(place).cast(connection.type(kind)).alias(name)
+            for place, kind, name in zip(places, types, names, strict=True)
+        )
+    )
+
+
+def _read(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Parameters) -> dict[str, Any]:
+    """The rows as text: DuckDB's own form of each value, which it reads again."""
+    relation = query(connection, sql, parameters, {})
+    names, types = list(relation.columns), list(map(str, relation.types))
+    forms = ", ".join(f"#{place}::varchar" for place in range(1, len(names) + 1))
+    whole = connection.extract_statements(sql)[0].query.rstrip().removesuffix(";")
+    connection.execute(f"select {forms} from (\n{whole}\n) limit {ROWS + 1}", parameters)
+    rows: list[tuple[str | None, ...]] = []
+    size = 0
+    while some := connection.fetchmany(1_000):
+        rows += some
+        size += sum(len(value) for row in some for value in row if value is not None)
+        if len(rows) > ROWS:
+            raise QueryRefusedError(
+                f"The answer has more than {ROWS:,} rows. Ask for fewer: with a limit, or a group by."
+            )
+        if size > CHARACTERS:
+            raise QueryRefusedError(
+                f"The answer has more than {CHARACTERS:,} characters. Leave out columns such as payload, or "
+                "ask for fewer rows."
+            )
+    return {"columns": names, "types": types, "rows": [list(row) for row in rows]}
+
+
+def _check(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
+    if len(sql) > QUERY:
+        raise QueryRefusedError(f"A query has up to {QUERY:,} characters; this one has {len(sql):,}.")
+    kinds = [statement.type.name for statement in connection.extract_statements(sql)]
+    if kinds != ["SELECT"]:
+        found = " and ".join(kinds) or "nothing"
+        raise QueryRefusedError(f"Expected one SELECT, not {found}: over a network a hub is only looked at.")
+    try:
+        tree = json.loads(connection.execute("select json_serialize_sql(?)", [sql]).fetchall()[0][0])
+    except RecursionError:
+        raise QueryRefusedError("The query is nested too deeply.") from None
+    if tree["error"]:
+        raise QueryRefusedError(f"Expected one SELECT: {tree['error_message']}")
+    nodes = list(_nodes(tree["statements"]))
+    tables, macros = views.names()
+    named = {name for node in nodes for name in _named(node)}
+    taken = sorted(named.intersection(name for (name,) in connection.execute(_CATALOG).fetchall()))
+    if taken:
+        raise QueryRefusedError(
+            f'WITH "{taken[0]}" can\'t be used over a network: DuckDB has a view of that name.'
+        )
+    known = (tables - _BYTES) | named
+    for node in nodes:
+        refused = _refused(node, known, macros | _MAKERS)
+        if refused:
+            raise QueryRefusedError(
+                f"{refused} can't be used over a network. There are the hub's tables and views, its macros, "
+                f"and {', '.join(sorted(_MAKERS))}."
+            )
+
+
+def _named(node: dict[str, Any]) -> list[str]:
+    """The names that a WITH gives, but those that could be a file's."""
+    entries = node.get("cte_map", {}).get("map", []) if isinstance(node.get("cte_map"), dict) else []
+    return [one["key"].lower() for one in entries if _NAME.fullmatch(one["key"])]
+
+
+def _refused(node: dict[str, Any], tables: frozenset[str], makers: frozenset[str]) -> str | None:
+    """What a part of a query uses that it must not; None if nothing."""
+    kind = str(node.get("type", ""))
+    if kind.endswith("_NODE") and kind not in _NODES:
+        return kind.removesuffix("_NODE").removesuffix("_QUERY")
+    if kind == "BASE_TABLE":
+        name, place = node["table_name"], node["catalog_name"] or node["schema_name"]
+        if place or name.lower() not in tables:
+            return f'"{f"{place}." if place else ""}{name}"'
+    elif kind == "TABLE_FUNCTION":
+        function = node["function"]
+        if function["class"] != "FUNCTION" or function["schema"] or function["catalog"]:
+            return "That function"
+        if function["function_name"].lower() not in makers:
+            return f"{function['function_name']}()"
+    elif kind == "SHOW_REF":
+        return "DESCRIBE, SHOW and SUMMARIZE"
+    elif node.get("class") == "FUNCTION" and str(node.get("function_name", "")).lower() in _TOLD:
+        return f"{node['function_name']}()"
+    return None
+
+
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    left = [tree]
+    while left:
+        found = left.pop()
+        if isinstance(found, dict):
+            yield found
+            left.extend(found.values())
+        elif isinstance(found, list):
+            left.extend(found)

@@ -1,0 +1,55 @@
+"""The executions of an instance, one after the other, and the code with which each began."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from durablenb.model.events import Event, ExecutionStarted
+from durablenb.model.source import Source
+from durablenb.core.ports.store import Record
+
+TextOf = Callable[[str], str | None]
+"""Gives the text of the source with a hash, if it is kept."""
+
+
+class Executions:
+    """The executions of an instance, numbered from 1, oldest first."""
+
+    def __init__(self, records: Iterable[Record] = ()) -> None:
+        self._all: list[tuple[str, list[Event]]] = []
+        self.seq = 0
+        """The place in the journal of the last event that was added."""
+        self.add(records)
+
+    def add(self, records: Iterable[Record]) -> bool:
+        """Take what came after that; answers whether anything did."""
+        before = self.seq
+        for record in records:
+            self.seq = record.seq
+            if isinstance(record.event, ExecutionStarted):
+                self._all.append((record.execution_id, []))
+            if self._all:
+                self._all[-1][1].append(record.event)
+        return self.seq != before
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def __getitem__(self, number: int) -> tuple[str, Sequence[Event]]:
+        """Return the id and the events of an execution.
+
+        Raises
+        ------
+        ValueError
+            If there is no such execution.
+        """
+        if not 1 <= number <= len(self):
+            raise ValueError(f"There is no execution {number:,}: they are numbered from 1 to {len(self):,}.")
+        return self._all[number - 1]
+
+
+def text_at_start(events: Sequence[Event], text_of: TextOf, now: Source | None = None) -> str | None:
+    """Return the source text with which an execution began, if it is kept, and isn't what it is `now`."""
+    started = next((event for event in events if isinstance(event, ExecutionStarted)), None)
+    was = None if started is None else started.source
+    return None if was is None or (now is not None and now.hash == was) else text_of(was)

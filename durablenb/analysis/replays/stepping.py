@@ -1,0 +1,253 @@
+"""The steps of replays: one for each await, and one for how it ended."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Literal
+
+from durablenb.core.trace import Await, Trace
+from durablenb.model.events import REQUESTED, ContinueAsNew, Event, ExecutionCompleted, ExecutionFailed, ExecutionTerminated
+from durablenb.model.source import Source
+from durablenb.analysis.replays import verdicts
+
+Verdict = Literal["answered", "waits", "returned", "raised", "terminated", "mismatch"]
+"""What came of an await in one replay; or of the code after the last one."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One await in one replay, or how a replay ended.
+
+    Parameters
+    ----------
+    replay
+        Which one, from 1: one for each time that the orchestrator's code ran.
+    number
+        Its place in that replay, from 1.
+    reached
+        Where the code stood; None after the last await.
+    verdict
+        What came of it.
+    sentence
+        The same in words.
+    line
+        Of the orchestrator's source.
+    names
+        The local variables.
+    changed
+        Those that are other ones than at the step before.
+    asked, written, answers
+        The ids of the events that it asked for by then; of those of them that were new in this replay, and so
+        were written; and of those that answered it.
+    is_replaying
+        Whether this had happened before: then nothing is written, and what is printed is muted.
+    said
+        What the code printed since the step before.
+    now
+        ``current_utc_datetime`` there.
+    """
+
+    replay: int
+    number: int
+    reached: Await | None
+    verdict: Verdict
+    sentence: str
+    line: int | None
+    names: dict[str, str]
+    changed: tuple[str, ...]
+    asked: tuple[int, ...]
+    written: tuple[int, ...]
+    answers: tuple[int, ...]
+    is_replaying: bool
+    said: tuple[str, ...]
+    now: datetime
+
+
+class Steps:
+    """The steps of all replays of an execution.
+
+    Parameters
+    ----------
+    trace
+        The notes that were taken.
+    source
+        The orchestrator's source text, as it was when it was traced.
+    """
+
+    def __init__(self, trace: Trace, source: Source | None) -> None:
+        self.trace = trace
+        self.source = source
+        self._reached_in = [one.episode for one in trace.awaits]
+
+    @property
+    def fits(self) -> bool:
+        """Whether the code asks for what is recorded."""
+        return self.trace.mismatch is None
+
+    def __len__(self) -> int:
+        """How many replays there were: how often the orchestrator's code ran."""
+        return len(self.trace.episodes)
+
+    def count(self, replay: int) -> int:
+        """Return how many steps a replay has."""
+        self._check(replay)
+        return bisect_right(self._reached_in, replay) + (replay == len(self) and self._has_end)
+
+    def steps(self, replay: int | None = None) -> list[Step]:
+        """Return the steps of one replay, from 1; without a number, of the last one."""
+        chosen = len(self) if replay is None else replay
+        return [self.step(chosen, number) for number in range(1, self.count(chosen) + 1)]
+
+    def step(self, replay: int, number: int) -> Step:
+        """Return one step of a replay; both are counted from 1.
+
+        Raises
+        ------
+        IndexError
+            If there is no such replay or no such step.
+        """
+        count = self.count(replay)
+        if not 1 <= number <= count:
+            raise IndexError(f"There is no step {number} in replay {replay:,}; the last one is {count:,}.")
+        awaits = self.trace.awaits
+        if number > len(awaits):
+            return self._last(replay, number)
+        one = awaits[number - 1]
+        before = awaits[number - 2].names if number > 1 else {}
+        asked = tuple(event for event in one.asked if event.event_id < self._end_of(replay))
+        is_answered = one.answered_in is not None and one.answered_in <= replay
+        begun = self.trace.episodes[replay - 1].event_id
+        written = tuple(event for event in asked if event.event_id > begun)
+        if is_answered:
+            sentence = verdicts.answered(one, self.requests)
+        else:
+            sentence = verdicts.waits(one, written, self._arrived(one, replay))
+        return Step(
+            replay=replay,
+            number=number,
+            reached=one,
+            verdict="answered" if is_answered else "waits",
+            sentence=sentence,
+            line=one.line,
+            names=one.names,
+            changed=_changed(one.names, before),
+            asked=_ids(asked),
+            written=_ids(written),
+            answers=tuple(one.answers.values()) if is_answered else (),
+            is_replaying=one.episode < replay,
+            said=one.said,
+            now=one.now,
+        )
+
+    def end(self, replay: int) -> Verdict | None:
+        """Return what came of the last step of a replay; None if it has none."""
+        count = self.count(replay)
+        if count > len(self.trace.awaits):
+            return self._verdict
+        if not count:
+            return None
+        answered_in = self.trace.awaits[count - 1].answered_in
+        return "answered" if answered_in is not None and answered_in <= replay else "waits"
+
+    def first_new(self, replay: int) -> int:
+        """Return the first step of a replay that none before it had come to; if none is, its last one."""
+        return min(bisect_left(self._reached_in, replay) + 1, self.count(replay))
+
+    def event(self, event_id: int) -> Event | None:
+        """Return the event of the history that has this id, if there is one."""
+        events = self.trace.events
+        place = event_id - events[0].event_id if events else -1
+        return events[place] if 0 <= place < len(events) else None
+
+    @cached_property
+    def requests(self) -> dict[int, Event]:
+        """The events that asked for tasks, by task."""
+        found = (event for event in self.trace.events if isinstance(event, REQUESTED))
+        asked: dict[int, Event] = {}
+        for event in found:
+            task_id = getattr(event, "task_id", None)
+            if task_id is not None:
+                asked.setdefault(task_id, event)
+        return asked
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    def _check(self, replay: int) -> None:
+        if not 1 <= replay <= len(self):
+            raise IndexError(f"There is no replay {replay}; the last one is {len(self):,}.")
+
+    @property
+    def _has_end(self) -> bool:
+        return self.trace.end is not None or self.trace.mismatch is not None
+
+    def _end_of(self, replay: int) -> float:
+        """The id of the event with which the replay after this one began."""
+        episodes = self.trace.episodes
+        return episodes[replay].event_id if replay < len(episodes) else float("inf")
+
+    @property
+    def _verdict(self) -> Verdict:
+        """What came of the code in the end."""
+        return "mismatch" if self.trace.mismatch is not None else _VERDICTS[type(self.trace.end)]
+
+    def _last(self, replay: int, number: int) -> Step:
+        trace = self.trace
+        before = trace.awaits[-1] if trace.awaits else None
+        is_parted = trace.mismatch is not None
+        known = {} if before is None else before.names
+        names = trace.names or (known if is_parted else {})
+        asked = _ids(trace.asked)
+        return Step(
+            replay=replay,
+            number=number,
+            reached=None,
+            verdict=self._verdict,
+            sentence=verdicts.ended(trace),
+            line=trace.line if trace.line is not None else self._line_of_end(before),
+            names=names,
+            changed=_changed(names, known),
+            asked=asked if trace.parted_at is None else (*asked, trace.parted_at),
+            written=() if is_parted else asked,
+            answers=(),
+            is_replaying=is_parted,
+            said=trace.said,
+            now=trace.episodes[-1].timestamp,
+        )
+
+    def _line_of_end(self, before: Await | None) -> int | None:
+        """The line of the ``return``, where only one can have been reached; else of the last await."""
+        last = None if before is None else before.line
+        if self.source is None or self.trace.mismatch is not None:
+            return last
+        if not isinstance(self.trace.end, ExecutionCompleted):
+            return last
+        returns = self.source.returns
+        if last is not None and any(awaits and first <= last <= end for first, end, awaits in returns):
+            return last
+        found = [first for first, _, awaits in returns if not awaits and (last is None or first > last)]
+        return found[0] if len(found) == 1 else last
+
+    def _arrived(self, one: Await, replay: int) -> set[int]:
+        """The tasks of an await whose answers had come before a replay began."""
+        begun = self.trace.episodes[replay - 1].event_id
+        return {task for task, event in one.answers.items() if event < begun}
+
+
+_VERDICTS: dict[type[Any], Verdict] = {
+    ExecutionFailed: "raised",
+    ExecutionTerminated: "terminated",
+    ExecutionCompleted: "returned",
+    ContinueAsNew: "returned",
+}
+
+
+def _ids(events: Iterable[Event]) -> tuple[int, ...]:
+    return tuple(event.event_id for event in events)
+
+
+def _changed(names: dict[str, str], before: dict[str, str]) -> tuple[str, ...]:
+    return tuple(name for name, value in names.items() if before.get(name) != value)

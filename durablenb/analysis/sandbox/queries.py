@@ -1,0 +1,185 @@
+"""Queries of others, one after another: the copy follows the journal, and a process answers from it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+
+import duckdb
+
+from durablenb.model.errors import DurableError
+from durablenb.analysis import networked
+from durablenb.analysis.networked import QUERY_KINDS, QueryRefusedError
+from durablenb.analysis.sandbox import frames
+from durablenb.analysis.sandbox.feed import Feed
+from durablenb.analysis.sandbox.process import DiedError, OverrunError, QueryProcess
+from durablenb.analysis.sql import Parameters
+
+_MEMORY = {"MemoryError", "OutOfMemoryException"}
+_BROKEN = {"FatalException", "InternalException"}
+
+START_SECONDS = 60.0
+"""Within which a process has to be ready, and to have taken each piece of the journal."""
+
+
+class QueriesUnavailableError(DurableError):
+    """No query can be answered now, whatever it is."""
+
+
+class Queries:
+    """Answers queries about a hub from a copy of its journal, in a process of its own.
+
+    Parameters
+    ----------
+    connect
+        Gives a connection to the hub's database.
+
+    Notes
+    -----
+    The process is started for the first query, and again after one that it didn't outlive; the copy stays. It
+    is in a folder that only this user can read, and is removed with it at the end.
+    """
+
+    def __init__(self, connect: Callable[[], duckdb.DuckDBPyConnection]) -> None:
+        self._connect = connect
+        self._turn = ThreadPoolExecutor(1, "durablenb-sql")
+        self._lock = threading.Lock()
+        self._is_closed = False
+        self._process: QueryProcess | None = None
+        self._folder: Path | None = None
+        self._feed: Feed | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The number of the process, if there is one."""
+        process = self._process
+        return None if process is None else process.pid
+
+    def submit(self, sql: str, parameters: Parameters) -> Future[bytes]:
+        """Return what will be the answer to a query, as the text of JSON: see `networked.answered`.
+
+        Raises
+        ------
+        QueryRefusedError
+            If it isn't answered: it isn't one query over the hub's tables, takes too long or too much memory,
+            has too large an answer.
+        ValueError, duckdb.Error
+            If it is wrong.
+        DurableError
+            If none can be answered now.
+        """
+        try:
+            return self._turn.submit(self._answer, sql, parameters)
+        except RuntimeError:
+            raise _closed() from None
+
+    def close(self) -> None:
+        """End the process, in the middle of a query too, and remove the copy. Twice does nothing."""
+        with self._lock:
+            self._is_closed = True
+            process = self._process
+        if process is not None:
+            process.kill()
+        self._turn.shutdown(wait=True, cancel_futures=True)
+        self._discard()
+
+    def _answer(self, sql: str, parameters: Parameters) -> bytes:
+        process = self._current()
+        try:
+            kind, body = process.ask(frames.ASK, {"sql": sql, "parameters": parameters}, networked.SECONDS)
+        except OverrunError:
+            raise QueryRefusedError(
+                f"The query took longer than {networked.SECONDS:g} seconds and was ended. Ask for less: "
+                "fewer instances, a group by."
+            ) from None
+        except DiedError as error:
+            if self._is_closed:
+                raise _closed() from None
+            if error.was_memory:
+                raise _too_much_memory() from None
+            raise QueryRefusedError(
+                f"The process in which the query ran died: {error.cause}. It may have taken too much memory. "
+                "The hub is unharmed."
+            ) from None
+        if kind == frames.ANSWER:
+            return body
+        name, text = json.loads(body)
+        if name in _MEMORY | _BROKEN:  # what such a query leaves behind isn't known
+            process.kill()
+            process.end()
+        if name in _MEMORY:
+            raise _too_much_memory()
+        raise QUERY_KINDS.get(name, QueryRefusedError)(text)
+
+    def _current(self) -> QueryProcess:
+        """The process, with a copy that has all that is on disk."""
+        try:
+            process = self._running()
+            self._follow(process)
+            return process
+        except (OverrunError, DiedError) as error:
+            self._discard()
+            if self._is_closed:
+                raise _closed() from None
+            told = error.cause if isinstance(error, DiedError) else f"it took {START_SECONDS:g} seconds"
+            raise QueriesUnavailableError(
+                f"The process that answers queries did not get ready: {told}. Ask again."
+            ) from None
+        except (OSError, duckdb.Error) as error:
+            folder = self._folder or tempfile.gettempdir()
+            self._discard()
+            raise QueriesUnavailableError(
+                f"The copy of the journal that queries are answered from can't be written to {folder}: "
+                f"{error}. Make room there if the disk is full; TMPDIR says where it is."
+            ) from None
+
+    def _running(self) -> QueryProcess:
+        if self._process is not None and self._process.is_alive():
+            return self._process
+        if self._folder is None:
+            self._folder = Path(tempfile.mkdtemp(prefix="durablenb-sql-"))
+            self._feed = Feed(self._folder)
+        process = QueryProcess(self._folder, networked.MEMORY, networked.SPILL)
+        with self._lock:
+            self._process = process
+            if self._is_closed:
+                process.kill()
+        process.begin(START_SECONDS)
+        return process
+
+    def _follow(self, process: QueryProcess) -> None:
+        assert self._feed is not None
+        count = 0
+        with self._connect() as connection:
+            for piece in self._feed.pieces(connection):
+                process.ask(frames.LOAD, asdict(piece) | {"is_first": not count}, START_SECONDS)
+                count += 1
+        if count:
+            process.ask(frames.COMMIT, None, START_SECONDS)
+
+    def _discard(self) -> None:
+        """End the process and remove the copy."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.end()
+            self._process = None
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = self._feed = None
+
+
+def _closed() -> DurableError:
+    return QueriesUnavailableError("The server is being closed.")
+
+
+def _too_much_memory() -> QueryRefusedError:
+    return QueryRefusedError(
+        f"The query needed more than {networked.MEMORY >> 20:,} MB of memory and was ended. Ask for less: "
+        "fewer rows to sort or to join, shorter texts."
+    )

@@ -1,0 +1,176 @@
+"""Users' own SQL over the journal, and over their data frames."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from types import FrameType
+from typing import Any
+
+import duckdb
+
+from durablenb.core.ports.store import Store
+from durablenb.store.duck import DuckStore
+
+Parameters = Sequence[object] | dict[str, object] | None
+"""Values for the ``?`` or the ``$name`` of a query."""
+
+Relation = duckdb.DuckDBPyRelation
+"""The answer to a query."""
+
+QUERY_ERRORS: tuple[type[Exception], ...] = (duckdb.Error, ValueError)
+"""What is raised of a query that can't be answered."""
+
+_READS = {"SELECT", "EXPLAIN", "MULTI"}
+_WRITES = {"insert", "update", "delete", "merge", "copy"}
+
+_ASK = compile("__ask__(__sql__, params=__parameters__)", "<query>", "eval")
+_NO_TABLE = re.compile(r'Catalog Error: Table with name "?(.+?)"? does not exist!')
+_NO_FRAME = re.compile(r'Invalid Input Error: Python Object "(.+?)" of type "(\w+)" .*not suitable')
+
+
+def reader_of(store: Store) -> duckdb.DuckDBPyConnection:
+    """Return what a hub's journal is read with, in the calling thread."""
+    assert isinstance(store, DuckStore)
+    return store.cursor()
+
+
+def query(
+    connection: duckdb.DuckDBPyConnection,
+    sql: str,
+    parameters: Parameters,
+    variables: Mapping[str, object],
+) -> duckdb.DuckDBPyRelation:
+    """Return the answer to a query.
+
+    Parameters
+    ----------
+    connection
+        Whose tables and views it is about.
+    sql
+        One statement.
+    parameters
+        Its values.
+    variables
+        Data frames and their like, by name; what is neither a table nor a view is looked for here.
+
+    Raises
+    ------
+    ValueError
+        If it isn't one query: the journal is written by the hub alone.
+    duckdb.Error
+        If the query is wrong.
+    """
+    _check(connection, sql)
+    # DuckDB looks for a name that it doesn't know among the variables of the Python frame that calls it, and
+    # of no other. So the call is made from a frame that has the variables.
+    scope = {**variables, "__ask__": connection.sql, "__sql__": sql, "__parameters__": parameters}
+    given: set[str] = set()
+    try:
+        while True:
+            try:
+                relation: duckdb.DuckDBPyRelation = eval(_ASK, {"__builtins__": {}}, scope)
+                break
+            except duckdb.CatalogException as error:
+                # A database that may reach no file isn't shown variables, either; but it can be given them.
+                found = _NO_TABLE.match(str(error))
+                if found is None or found[1] not in variables or found[1] in given:
+                    raise
+                connection.register(found[1], variables[found[1]])
+                given.add(found[1])
+    except (duckdb.CatalogException, duckdb.InvalidInputException) as error:
+        told = _told(str(error), connection, variables)
+        if told is None:
+            raise
+        raise type(error)(told) from None
+    return relation
+
+
+def names_of_parameters(connection: duckdb.DuckDBPyConnection, sql: str) -> set[str]:
+    """Return the names of the values that a query asks for: ``id`` for ``$id``, ``1`` for a ``?``.
+
+    Raises
+    ------
+    duckdb.Error
+        If it can't be read.
+    """
+    return set().union(*(one.named_parameters for one in connection.extract_statements(sql)))
+
+
+def variables_of(frame: FrameType) -> dict[str, Any]:
+    """Return what a name stands for in a frame: its own variables before those of its module."""
+    return {**frame.f_globals, **frame.f_locals}
+
+
+def _told(error: str, connection: duckdb.DuckDBPyConnection, variables: Mapping[str, object]) -> str | None:
+    """Say in the user's words that a name is neither a table nor a data frame; None if that isn't it."""
+    if (found := _NO_TABLE.match(error)) is not None:
+        from difflib import get_close_matches  # what only mistakes need
+
+        tables = [row[0] for row in connection.execute("show tables").fetchall()]
+        frames = [name for name, value in variables.items() if hasattr(type(value), "__arrow_c_stream__")]
+        close = get_close_matches(found[1], [*tables, *frames], 1)
+        more = f'Did you mean "{close[0]}"?' if close else f"The hub has {', '.join(tables)}."
+        return (
+            f'There is no table or view "{found[1]}" in the hub, and no variable of that name where you ask. '
+            + more
+        )
+    if (found := _NO_FRAME.match(error)) is not None:
+        reason = error.partition("\n")[2].partition("\n")[0]
+        todo = (
+            f"{reason} Take its rows, {found[1]}.df(), or ask its query again."
+            if found[2] == "DuckDBPyRelation"
+            else "Expected a data frame of pandas or Polars, an Arrow table, NumPy arrays or a relation."
+        )
+        return (
+            f'"{found[1]}" is no table or view of the hub, and your variable of that name can\'t be queried: '
+            f"it is of type {found[2]}. {todo}"
+        )
+    return None
+
+
+def _check(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
+    kinds = [statement.type.name for statement in connection.extract_statements(sql)]
+    found = " and ".join(kinds) or "nothing"
+    if len(kinds) == 1 and kinds[0] in _READS:
+        tokens = _tokens(sql)
+        # A part of a query can write: `with x as (delete from journal returning *) select * from x`.
+        words = [word for _, word in tokens]
+        found = " and ".join(
+            word.upper()
+            for before, word, after in zip(words, words[1:], words[2:], strict=False)
+            if before == "(" and word in _WRITES and after not in (")", ",", ".")
+        )
+        if not found:
+            if kinds[0] == "EXPLAIN":  # with ANALYZE it is done, too
+                _check(connection, sql.encode()[_after_explain(tokens) :].decode())
+            return
+    raise ValueError(
+        f"Expected one query, not {found}: the journal is written by the hub alone. "
+        "For other statements over your own tables use hub.connection()."
+    )
+
+
+def _after_explain(tokens: list[tuple[int, str]]) -> int:
+    """Where the statement begins that is to be explained."""
+    words = iter(tokens[1:])
+    start, word = next(words)
+    if word == "analyze":
+        start, word = next(words)
+    if word == "(" and next(words)[1] in ("analyze", "format"):
+        while word != ")":
+            _, word = next(words)
+        start, _ = next(words)
+    return start
+
+
+def _tokens(sql: str) -> list[tuple[int, str]]:
+    """Where each token begins, and its text in lower case up to the next one; without comments."""
+    tokens = duckdb.tokenize(sql)
+    ends = [start for start, _ in tokens[1:]] + [len(sql.encode())]
+    data = sql.encode()
+    return [
+        (start, data[start:end].decode().strip().lower())
+        for (start, kind), end in zip(tokens, ends, strict=True)
+        if kind.name != "comment"
+    ]

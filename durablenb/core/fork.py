@@ -1,0 +1,323 @@
+"""A fork: a copy of an execution's history up to an event, as the beginning of another instance's.
+
+past_of(history, at)      the events that are shared
+Past.replaced(...)        with other results, or another input
+Past.of_fork(...)         as the new instance has them, and what of it has to be asked for again
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from durablenb.core.lineage import child_id, tasks_in
+from durablenb.core.requests import described
+from durablenb.model.events import ARRIVALS, REQUESTED, TERMINAL, EntityLockRequested, EntityOperationCalled, EntityOperationCompleted, EntityOperationFailed, EntityUnlockSent, Event, EventRaised, ExecutionStarted, OrchestratorStarted, Origin, SubOrchestrationInstanceCompleted, SubOrchestrationInstanceCreated, SubOrchestrationInstanceFailed, TaskCompleted, TaskFailed, TaskScheduled, TimerCanceled, TimerCreated
+from durablenb.model.failures import FailureDetails
+from durablenb.model.plain import Plain, plain
+
+_ENDS: dict[type[Event], tuple[Callable[..., Event], Callable[..., Event]]] = {
+    TaskScheduled: (TaskCompleted, TaskFailed),
+    SubOrchestrationInstanceCreated: (SubOrchestrationInstanceCompleted, SubOrchestrationInstanceFailed),
+    EntityOperationCalled: (EntityOperationCompleted, EntityOperationFailed),
+}
+"""What comes of what has a result: when it returned, and when it raised."""
+
+_RESULTS = (
+    TaskCompleted,
+    TaskFailed,
+    SubOrchestrationInstanceCompleted,
+    SubOrchestrationInstanceFailed,
+    EntityOperationCompleted,
+    EntityOperationFailed,
+)
+
+_WORK = (TaskScheduled, SubOrchestrationInstanceCreated, EntityOperationCalled, TimerCreated)
+"""What others do for an orchestration."""
+
+Value = str | FailureDetails
+"""What is to have come of something: a result as text, or a failure."""
+
+
+def past_of(history: Sequence[Event], at: int | None) -> list[Event]:
+    """The events up to one of them; those of its episode belong to it, for they were written at one moment.
+
+    Parameters
+    ----------
+    history
+        The current execution's.
+    at
+        The event's id. None: as far as it has come, but not into the episode in which it ended.
+
+    Raises
+    ------
+    ValueError
+        If there is no such event; if nothing is left to be done after it; if it lies in a critical section;
+        if the history was imported, and isn't as the code asked for it.
+    """
+    started = history[0]
+    if isinstance(started, ExecutionStarted) and (started.is_partial or started.prefix):
+        why = "with a prefix before its ids" if started.prefix else "from Azure, which doesn't tell all of it"
+        raise ValueError(f"This history was imported {why}: it can be replayed, and not be forked.")
+    if at is None:
+        return _checked_locks(history[: _end_of(history)])
+    place = next((place for place, event in enumerate(history) if event.event_id == at), None)
+    if place is None:
+        first, last = history[0].event_id, history[-1].event_id
+        raise ValueError(
+            f"There is no event {at} in the current execution: it has the events {first} to {last}."
+        )
+    place += 1
+    while place < len(history) and isinstance(history[place], REQUESTED):
+        place += 1
+    end = _end_of(history)
+    if place > end:
+        raise ValueError(
+            f"Event {at} belongs to the episode in which the orchestration ended: nothing would be left to "
+            f"do. Fork at event {history[end - 1].event_id} or before."
+        )
+    return _checked_locks(history[:place])
+
+
+def _end_of(history: Sequence[Event]) -> int:
+    """How many events there were before the episode in which the execution ended; all, if it hasn't."""
+    last = next((place for place, event in enumerate(history) if isinstance(event, TERMINAL)), None)
+    if last is None:
+        return len(history)
+    place = last
+    while place > 1 and isinstance(history[place], REQUESTED):
+        place -= 1
+    return place if isinstance(history[place], OrchestratorStarted) else last
+
+
+def _checked_locks(past: Sequence[Event]) -> list[Event]:
+    locks = [event for event in past if isinstance(event, EntityLockRequested)]
+    left = {event.task_id for event in past if isinstance(event, EntityUnlockSent)}
+    held = next((event for event in locks if event.task_id not in left), None)
+    if held is not None:
+        before = max(
+            event.event_id
+            for event in past
+            if isinstance(event, OrchestratorStarted) and event.event_id < held.event_id
+        )
+        raise ValueError(
+            f"The fork would begin in a critical section, and {', '.join(held.entity_ids)} can't be locked "
+            f"by two instances. Fork at event {before - 1} or before, or after the section."
+        )
+    return list(past)
+
+
+def last_of(history: Sequence[Event], keys: Iterable[int | str]) -> int | None:
+    """Where the last of these results came, by the keys of `Past.with_results`; None of none."""
+    found = []
+    for key in keys:
+        task_id = int(key[1:]) if isinstance(key, str) and key[1:].isdecimal() else None
+        if isinstance(key, int):
+            found.append(key)
+            named = next((event for event in history if event.event_id == key), None)
+            task_id = getattr(named, "task_id", None)
+        found += [
+            event.event_id
+            for event in history
+            if task_id is not None
+            and getattr(event, "task_id", None) == task_id
+            and isinstance(event, (*_WORK, *_RESULTS))
+        ]
+    return max(found, default=None)
+
+
+@plain
+class Past(Plain):
+    """The past that a fork shares with its origin.
+
+    Parameters
+    ----------
+    instance_id, execution_id
+        The origin's.
+    events
+        Up to where it is shared.
+    arrived
+        What is to have come of something that is open there: its request, and what.
+    """
+
+    instance_id: str
+    execution_id: str
+    events: tuple[Event, ...]
+    arrived: tuple[tuple[Event, Value], ...] = ()
+
+    @property
+    def started(self) -> ExecutionStarted:
+        """How the execution began."""
+        first = self.events[0]
+        assert isinstance(first, ExecutionStarted)
+        return first
+
+    @property
+    def tasks(self) -> int:
+        """How many tasks had been asked for."""
+        return tasks_in(self.events)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the code has run."""
+        return any(isinstance(event, OrchestratorStarted) for event in self.events)
+
+    def with_input(self, text: str) -> Past:
+        """The same with another input.
+
+        Raises
+        ------
+        ValueError
+            If the code has seen its input.
+        """
+        if self.has_begun:
+            raise ValueError(
+                f"At event {self.events[-1].event_id} the code has seen its input. Another one goes with a "
+                f"fork at the start: at={self.events[0].event_id}."
+            )
+        return replace(self, events=(replace(self.started, input=text), *self.events[1:]))
+
+    def with_results(self, results: Mapping[int | str, Value]) -> Past:
+        """The same with other results.
+
+        Parameters
+        ----------
+        results
+            What is to have come, by the id of an event, or as ``"#3"`` by a task. The event is that of the
+            request, of its answer, or of an external event that was raised.
+
+        Raises
+        ------
+        ValueError
+            If there is no such event or task, or nothing comes of it that could be replaced.
+        """
+        changed = self
+        for key, value in results.items():
+            changed = changed._with_result(key, value)
+        return changed
+
+    def of_fork(
+        self, execution_id: str, source: str | None, now: datetime
+    ) -> tuple[list[Event], list[Event]]:
+        """The events as a fork with this execution id has them, and those that ask for what is open."""
+        open_ = [event for event in self.events if self._is_open(event)]
+        children = [event for event in open_ if isinstance(event, SubOrchestrationInstanceCreated)]
+        again = tuple(event.task_id for event in children)
+        shift = self.events[0].event_id - 1
+        tasks = self.tasks
+        origin = Origin(
+            self.instance_id,
+            self.execution_id,
+            self.events[-1].event_id,
+            tasks,
+            again,
+            self.started.parent.instance_id if self.started.parent else None,
+        )
+        earlier = (replace(one, tasks=min(one.tasks, tasks)) for one in self.started.forked_from)
+        started = replace(
+            self.started, parent=None, generation=0, source=source, forked_from=(origin, *earlier)
+        )
+        copies: dict[int, Event] = {}
+        for event in (started, *self.events[1:]):
+            copy = replace(event, event_id=event.event_id - shift)
+            if isinstance(copy, SubOrchestrationInstanceCreated) and copy.task_id in again:
+                copy = replace(copy, instance_id=f"{execution_id}:{copy.task_id}")
+            copies[event.event_id] = copy
+        written = list(copies.values())
+        for request, value in self.arrived:
+            written.append(_end(request, value, len(written) + 1, now))
+        return written, [copies[event.event_id] for event in open_]
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    def _is_open(self, event: Event) -> bool:
+        """Whether somebody has still to do what this event asks for.
+
+        Raises
+        ------
+        ValueError
+            If that is a child whose id was given: there is one of that id.
+        """
+        if not isinstance(event, _WORK) or event.task_id in self._settled:
+            return False
+        if isinstance(event, SubOrchestrationInstanceCreated):
+            own = child_id(self.execution_id, self.started, event.task_id)
+            if event.instance_id != own:
+                raise ValueError(
+                    f"The child {event.instance_id!r} is at work at event {self.events[-1].event_id}, and "
+                    f"another one can't have its id. Fork before event {event.event_id} or after its end, or "
+                    f"say what comes of it: results={{{event.event_id}: ...}}."
+                )
+        return True
+
+    @property
+    def _settled(self) -> set[int]:
+        ends = (*ARRIVALS, TimerCanceled)
+        done = {getattr(event, "task_id", -1) for event in self.events if isinstance(event, ends)}
+        return done | {getattr(request, "task_id", -1) for request, _ in self.arrived}
+
+    def _with_result(self, key: int | str, value: Value) -> Past:
+        place, request = self._place_of(key)
+        if place is None:
+            assert request is not None
+            others = tuple(one for one in self.arrived if one[0] is not request)
+            return replace(self, arrived=(*others, (request, value)))
+        event = self.events[place]
+        if request is None:
+            assert isinstance(event, EventRaised)
+            if isinstance(value, FailureDetails):
+                raise ValueError(f"Event {event.event_id} was raised from outside: it can't be a failure.")
+            changed: Event = replace(event, input=value)
+        else:
+            changed = _end(request, value, event.event_id, event.timestamp)
+        return replace(self, events=(*self.events[:place], changed, *self.events[place + 1 :]))
+
+    def _place_of(self, key: int | str) -> tuple[int | None, Event | None]:
+        """Where the answer that is meant stands, None if there is none yet; and what had asked for it."""
+        task_id = self._task_of(key)
+        if task_id is None:
+            return next(place for place, event in enumerate(self.events) if event.event_id == key), None
+        asked = (event for event in self.events if isinstance(event, REQUESTED))
+        request = next((event for event in asked if getattr(event, "task_id", None) == task_id), None)
+        if request is None:
+            raise ValueError(f"There is no task #{task_id} in the past that is shared.")
+        if type(request) not in _ENDS:
+            raise ValueError(f"Event {request.event_id}, {described(request)}, has no result to replace.")
+        ends = _ends_of(request)
+        place = next(
+            (
+                place
+                for place, event in enumerate(self.events)
+                if isinstance(event, ends) and getattr(event, "task_id", None) == task_id
+            ),
+            None,
+        )
+        return place, request
+
+    def _task_of(self, key: int | str) -> int | None:
+        """The number of the task that is meant; None for an external event that was raised."""
+        if isinstance(key, str) and key.startswith("#") and key[1:].isdecimal():
+            return int(key[1:])
+        if not isinstance(key, int) or isinstance(key, bool):
+            raise ValueError(f"results has {key!r}; expected the id of an event, or a task such as '#3'.")
+        event = next((event for event in self.events if event.event_id == key), None)
+        if event is None:
+            raise ValueError(f"There is no event {key} in the past that is shared.")
+        if isinstance(event, EventRaised):
+            return None
+        task_id: int | None = getattr(event, "task_id", None)
+        if task_id is None:
+            raise ValueError(f"Event {key}, {described(event)}, has no result to replace.")
+        return task_id
+
+
+def _ends_of(request: Event) -> Any:
+    return _ENDS[type(request)]
+
+
+def _end(request: Event, value: Value, event_id: int, moment: datetime) -> Event:
+    returned, raised = _ENDS[type(request)]
+    make = raised if isinstance(value, FailureDetails) else returned
+    return make(event_id, moment, getattr(request, "task_id", -1), value)

@@ -1,0 +1,249 @@
+"""What Azure doesn't tell of a history, filled in from the code that goes through it.
+
+Azure's endpoint leaves out which task is which, when waits began, and which timers were cancelled; a replay
+here checks all of that. So the code is run over what is told, once: what it asks for is looked up among what
+is recorded, by what it is and with what input, and what came of that is handed to it. What comes out is a
+history in which each asking stands where the code has it. Where the code and what is told don't fit, what is
+told stands, and the replay says so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from durablenb.core.execution import Execution
+from durablenb.core.matching import Unasked, is_same, is_same_end
+from durablenb.model.events import ARRIVALS, REQUESTED, ContinueAsNew, EntityLockRequested, EntityOperationCalled, EntityOperationSignaled, Event, EventRaised, ExecutionCompleted, ExecutionFailed, ExecutionStarted, ExecutionTerminated, OrchestratorStarted, SubOrchestrationInstanceCreated, TaskScheduled, TimerCreated
+
+_ASKED = (
+    TaskScheduled,
+    SubOrchestrationInstanceCreated,
+    TimerCreated,
+    EntityOperationCalled,
+    EntityOperationSignaled,
+    EntityLockRequested,
+)
+_ENDS = (ExecutionCompleted, ExecutionFailed, ContinueAsNew)
+_UNHEARD = (TimerCreated, EntityOperationSignaled)
+"""What may be recorded and not asked for: the host has timers of its own, and nobody waits for a signal."""
+
+
+def is_partial(history: Sequence[Event]) -> bool:
+    """Whether this is what Azure's endpoint tells."""
+    return bool(history) and isinstance(history[0], ExecutionStarted) and history[0].is_partial
+
+
+def filled_in(fresh: Callable[[], Execution], history: Sequence[Event]) -> list[Event]:
+    """The history with what Azure doesn't tell, as this code asks for it.
+
+    Parameters
+    ----------
+    fresh
+        Gives an execution of the code at its beginning.
+    history
+        One for which `is_partial` holds.
+
+    Raises
+    ------
+    TypeNotRegisteredError
+        If a value is of a type that isn't registered yet.
+
+    Notes
+    -----
+    Nor is it told how much had come before the code looked. It is taken for having looked at each thing as it
+    came; if the code doesn't fit then, for having looked at what came before something else was asked for.
+    """
+    first = _Filling(fresh(), history, looks_at_each=True)
+    first.fill()
+    if first.fits:
+        return first.out
+    second = _Filling(fresh(), history, looks_at_each=False)
+    second.fill()
+    return second.out if second.fits else first.out
+
+
+class _Parted(Exception):
+    """The code and what is told don't fit; what is told is in the history now."""
+
+
+class _Filling:
+    """The code on its way through what is told."""
+
+    def __init__(self, execution: Execution, history: Sequence[Event], *, looks_at_each: bool) -> None:
+        self._looks_at_each = looks_at_each
+        self._execution = execution
+        self._history = history
+        self._asks = {event.task_id: event for event in history if isinstance(event, _ASKED)}
+        self._answered = {getattr(event, "task_id", -1) for event in history if isinstance(event, ARRIVALS)}
+        self._free = Unasked(list(self._asks.values()))
+        self._end = next((event for event in history if isinstance(event, _ENDS)), None)
+        self._ids: dict[int, int] = {}
+        self._extra: list[int] = []
+        self._episode_end = 0
+        self.out: list[Event] = []
+        self.fits = True
+
+    def fill(self) -> None:
+        """Goes through it as far as that is possible."""
+        try:
+            self._go_through()
+        except _Parted:
+            self.fits = False
+        finally:
+            with contextlib.suppress(BaseException):  # what the user's finally blocks raise
+                self._execution.unload()
+
+    def _go_through(self) -> None:
+        started = self._history[0]
+        assert isinstance(started, ExecutionStarted)
+        self._deliver(replace(started, is_partial=False))
+        for event in self._history[1:]:
+            if isinstance(event, OrchestratorStarted):
+                self._run(event)
+            elif isinstance(event, ARRIVALS):
+                if self._looks_at_each and isinstance(self.out[-1], ARRIVALS):
+                    self._run(self.out[-1])
+                self._arrive(event)
+            elif not isinstance(event, REQUESTED):
+                self._deliver(event)
+        if self._end is not None:
+            self._run(self._history[-1])
+        elif any(isinstance(event, OrchestratorStarted) for event in self._history) and not self._look():
+            return
+        self._check_end()
+
+    # -- what comes ------------------------------------------------------------------------------
+
+    def _arrive(self, event: Any) -> None:
+        if isinstance(event, EventRaised):
+            self._deliver(event)
+            return
+        if event.task_id not in self._ids:
+            self._run(event)  # it may be asked for by what came just before
+        if event.task_id in self._ids:
+            if not self._execution.is_finished:
+                self._deliver(replace(event, task_id=self._ids[event.task_id]))
+            return
+        ask = self._asks.get(event.task_id)
+        if ask is not None:
+            self._miss(ask)
+
+    def _deliver(self, event: Event) -> None:
+        numbered = replace(event, event_id=len(self.out) + 1)
+        self.out.append(numbered)
+        if not isinstance(event, ExecutionTerminated):
+            self._execution.deliver(numbered)
+
+    # -- what is asked for -----------------------------------------------------------------------
+
+    def _run(self, at: Event) -> None:
+        """An episode, if it would get anywhere."""
+        if not self._execution.is_ready:
+            return
+        facts = self._execution.resume(at.timestamp, len(self.out) + 1)
+        for fact in facts:
+            if isinstance(fact, _ASKED):
+                self._ask(fact)
+            elif isinstance(fact, _ENDS):
+                self._finish(fact)
+            else:
+                self.out.append(fact)
+        self._episode_end = len(self.out)
+
+    def _look(self) -> bool:
+        """An episode after all that is told, unless it asks for something: it may not have been yet."""
+        before = len(self.out)
+        self._run(self._history[-1])
+        if self._execution.is_finished or any(place >= before for place in self._extra):
+            del self.out[before:]
+            return False
+        return True
+
+    def _ask(self, fact: Any) -> None:
+        found = self._free.take(fact)
+        if found is None:
+            self._extra.append(len(self.out))
+            self.out.append(fact)
+            return
+        self._ids[found.task_id] = fact.task_id
+        self.out.append(replace(fact, timestamp=found.timestamp))
+        if not is_same(found, fact):
+            self.out[-1] = _told_as(found, fact)
+            raise _Parted
+
+    def _finish(self, fact: Event) -> None:
+        if self._end is None:
+            self.out.append(fact)
+            return
+        fits = type(fact) is type(self._end) and is_same_end(self._end, fact)
+        told = fact if fits else replace(self._end, event_id=fact.event_id)
+        self.out.append(replace(told, timestamp=self._end.timestamp))
+        if not fits:
+            raise _Parted
+
+    def _check_end(self) -> None:
+        for ask in self._free.left():
+            self._miss(ask)
+        if isinstance(self.out[-1], ExecutionTerminated):
+            return
+        if self._execution.is_finished:
+            if self._end is None and self._asks.keys() <= self._answered:
+                del self.out[-1]  # all was done, and yet it had not ended
+                raise _Parted
+            return
+        last = max(
+            n
+            for n, event in enumerate(self.out)
+            if isinstance(event, (ExecutionStarted, OrchestratorStarted))
+        )
+        extra = [n for n in self._extra if n > last and not isinstance(self.out[n], _UNHEARD)]
+        if self._end is not None and extra:
+            self._put_at(extra[-1], self._end)
+        if self._end is not None:
+            self._put(self._end)
+        if extra:  # what nobody had asked for there
+            del self.out[extra[0] :]
+            raise _Parted
+
+    def _miss(self, ask: Event) -> None:
+        """The code did not ask for this, which is recorded."""
+        extra = [place for place in self._extra if type(self.out[place]) is type(ask)]
+        if isinstance(ask, _UNHEARD):
+            if extra and isinstance(ask, TimerCreated):
+                self._put_at(extra[0], ask)
+            return
+        if self._execution.is_finished:
+            place = next(n for n, event in enumerate(self.out) if isinstance(event, _ENDS))
+        elif extra or self._extra:
+            place = (extra or self._extra)[0]
+        else:
+            self._put(ask)
+        self._put_at(place, ask)
+
+    def _put_at(self, place: int, told: Event) -> None:
+        self.out[place] = _told_as(told, self.out[place])
+        raise _Parted
+
+    def _put(self, told: Event) -> None:
+        """What is told comes after all that the code asked for."""
+        place = self._episode_end
+        self.out.insert(place, told)
+        self.out[place:] = [
+            replace(event, event_id=number) for number, event in enumerate(self.out[place:], place + 1)
+        ]
+        raise _Parted
+
+
+def _told_as(told: Any, asked: Event) -> Event:
+    """What is told, at the place of what was asked for."""
+    changes: dict[str, Any] = {"event_id": asked.event_id}
+    if (task_id := getattr(asked, "task_id", None)) is not None and hasattr(told, "task_id"):
+        changes["task_id"] = task_id
+    child = getattr(asked, "instance_id", None)
+    if child is not None and hasattr(told, "instance_id"):
+        changes["instance_id"] = child
+    recorded: Event = replace(told, **changes)
+    return recorded

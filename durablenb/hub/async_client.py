@@ -1,0 +1,339 @@
+"""Azure's client, awaitable, over a hub of this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any, ParamSpec, Protocol, TypeVar
+
+from durablenb.hub.client import SyncDurableOrchestrationClient
+from durablenb.model.address import Address
+from durablenb.model.entities import CleanEntityStorageResult, EntityId, EntityMetadata, EntityStateResponse
+from durablenb.model.errors import DurableError
+from durablenb.model.ids import IfExists, asked_instance_id
+from durablenb.model.status import DurableOrchestrationStatus, OrchestrationRuntimeStatus, PurgeHistoryResult, Statuses
+from durablenb.hub.responses import check_status_response, http_response, moved
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class HasClient(Protocol):
+    """A hub, as far as it matters here."""
+
+    @property
+    def client(self) -> SyncDurableOrchestrationClient:
+        """The client that does the work."""
+        ...
+
+
+class DurableOrchestrationClient:
+    """Azure's client, awaitable; `hub.client` has the same methods without ``await``.
+
+    Parameters
+    ----------
+    hub
+        A `TaskHub`.
+
+    Examples
+    --------
+    >>> import asyncio, durablenb as df
+    >>> hub = df.TaskHub(":memory:")
+    >>> @hub.orchestrator
+    ... def approval(context):
+    ...     return (yield context.wait_for_external_event("ApprovalEvent"))
+    >>> async def main(client):
+    ...     durable_client = df.DurableOrchestrationClient(client)
+    ...     instance_id = await durable_client.start_new("approval")
+    ...     await durable_client.raise_event(instance_id, "ApprovalEvent", True)
+    ...     return (await durable_client.wait_for_completion(instance_id)).output
+    >>> asyncio.run(main(hub))
+    True
+    >>> hub.close()
+
+    Notes
+    -----
+    Each method runs the client's one in a thread, so that the event loop goes on while it waits for the
+    disk.
+    """
+
+    def __init__(self, hub: HasClient) -> None:
+        if not isinstance(getattr(hub, "client", None), SyncDurableOrchestrationClient):
+            raise TypeError(f"DurableOrchestrationClient takes a TaskHub, not a {type(hub).__name__}.")
+        self._client = hub.client
+        self.if_exists: IfExists = getattr(hub, "if_exists", "error")
+        """What a start under an id does that doesn't say; an app's ``host.json`` may set it."""
+
+    async def start_new(
+        self,
+        orchestration_function_name: Any,
+        instance_id: str | None = None,
+        client_input: Any = None,
+        version: str | None = None,
+        **options: Any,
+    ) -> str:
+        """Start an orchestration and return its id; `options` are those of the synchronous method."""
+        from durablenb.engine.awaiting import answer_to  # asyncio takes its time to import
+
+        if instance_id is not None and options.get("dedupe_statuses") is None:
+            options.setdefault("if_exists", self.if_exists)
+        asked = self._client.ask_start(
+            orchestration_function_name, instance_id, client_input, version, **options
+        )
+        return await answer_to(asked)
+
+    async def get_status(
+        self,
+        instance_id: str,
+        show_history: bool = False,
+        show_history_output: bool = False,
+        show_input: bool = True,
+    ) -> DurableOrchestrationStatus:
+        """Return where an instance stands; a false status if there is none."""
+        return await _in_thread(
+            self._client.get_status, instance_id, show_history, show_history_output, show_input
+        )
+
+    async def get_statuses(self, instance_ids: Iterable[str]) -> dict[str, DurableOrchestrationStatus]:
+        """Return where those of these instances stand that there are, by their ids, from one look."""
+        return await _in_thread(self._client.get_statuses, tuple(instance_ids))
+
+    async def get_status_all(self) -> list[DurableOrchestrationStatus]:
+        """Return where all instances stand, oldest first."""
+        return await _in_thread(self._client.get_status_all)
+
+    async def get_status_by(
+        self,
+        created_time_from: datetime | None = None,
+        created_time_to: datetime | None = None,
+        runtime_status: Statuses = None,
+        instance_id_prefix: str | None = None,
+        *,
+        name: str | None = None,
+        top: int | None = None,
+        skip: int = 0,
+    ) -> list[DurableOrchestrationStatus]:
+        """Return where the instances stand that meet every condition given, oldest first."""
+        return await _in_thread(
+            self._client.get_status_by,
+            created_time_from,
+            created_time_to,
+            runtime_status,
+            instance_id_prefix,
+            name=name,
+            top=top,
+            skip=skip,
+        )
+
+    async def raise_event(
+        self,
+        instance_id: str,
+        event_name: str,
+        event_data: Any = None,
+        task_hub_name: str | None = None,
+        connection_name: str | None = None,
+    ) -> None:
+        """Send an external event; there is one hub, so its name and connection don't matter."""
+        await _in_thread(self._client.raise_event, instance_id, event_name, event_data)
+
+    async def signal_entity(
+        self,
+        entityId: EntityId,
+        operation_name: str,
+        operation_input: Any = None,
+        task_hub_name: str | None = None,
+        connection_name: str | None = None,
+        *,
+        at: datetime | None = None,
+    ) -> None:
+        """Ask an entity for an operation; the call returns once that is on disk, and has no result."""
+        from durablenb.engine.awaiting import answer_to
+
+        await answer_to(self._client.ask_signal(entityId, operation_name, operation_input, at=at))
+
+    async def read_entity_state(
+        self,
+        entityId: EntityId,
+        task_hub_name: str | None = None,
+        connection_name: str | None = None,
+        *,
+        expected_type: Any = None,
+    ) -> EntityStateResponse:
+        """Return whether an entity exists, and the state that it has on disk now."""
+        return await _in_thread(self._client.read_entity_state, entityId, expected_type=expected_type)
+
+    async def entity_texts(self, entity_ids: Iterable[EntityId]) -> dict[EntityId, str]:
+        """Return the states of those of these entities that exist, as the journal has them: JSON."""
+        return await _in_thread(self._client.entity_texts, entity_ids)
+
+    async def list_entities(
+        self, name: str | None = None, fetch_state: bool = True, since: datetime | None = None
+    ) -> list[EntityMetadata]:
+        """Return the entities that exist, by their ids."""
+        return await _in_thread(self._client.list_entities, name, fetch_state, since)
+
+    async def clean_entity_storage(
+        self, remove_empty_entities: bool = True, release_orphaned_locks: bool = True
+    ) -> CleanEntityStorageResult:
+        """Delete what is left of entities that don't exist any more, with their histories."""
+        return await _in_thread(
+            self._client.clean_entity_storage, remove_empty_entities, release_orphaned_locks
+        )
+
+    async def terminate(self, instance_id: str, reason: str = "", *, recursive: bool = True) -> None:
+        """End an orchestration; with `recursive` its sub-orchestrations too, and theirs."""
+        await _in_thread(self._client.terminate, instance_id, reason, recursive=recursive)
+
+    async def suspend(self, instance_id: str, reason: str = "") -> None:
+        """Let an orchestration rest until `resume`."""
+        await _in_thread(self._client.suspend, instance_id, reason)
+
+    async def resume(self, instance_id: str, reason: str = "") -> None:
+        """Let a suspended orchestration go on."""
+        await _in_thread(self._client.resume, instance_id, reason)
+
+    async def rewind(
+        self,
+        instance_id: str,
+        reason: str = "",
+        task_hub_name: str | None = None,
+        connection_name: str | None = None,
+    ) -> None:
+        """Do the failed tasks and children of a failed orchestration again; successes stay."""
+        await _in_thread(self._client.rewind, instance_id, reason)
+
+    async def restart(self, instance_id: str, restart_with_new_instance_id: bool = True) -> str:
+        """Start an orchestration again with its input, and return its id."""
+        return await _in_thread(self._client.restart, instance_id, restart_with_new_instance_id)
+
+    async def purge_instance_history(self, instance_id: str, *, recursive: bool = True) -> PurgeHistoryResult:
+        """Delete all that is kept of an instance that has ended; with `recursive` of its children, too."""
+        return await _in_thread(self._client.purge_instance_history, instance_id, recursive=recursive)
+
+    async def purge_instance_history_by(
+        self,
+        created_time_from: datetime | None = None,
+        created_time_to: datetime | None = None,
+        runtime_status: Statuses = None,
+        *,
+        recursive: bool = True,
+    ) -> PurgeHistoryResult:
+        """Delete all that is kept of the ended instances that meet every condition given.
+
+        Raises
+        ------
+        ValueError
+            If no condition is given, which would be all of them.
+        """
+        return await _in_thread(
+            self._client.purge_instance_history_by,
+            created_time_from,
+            created_time_to,
+            runtime_status,
+            recursive=recursive,
+        )
+
+    async def wait_for_completion(
+        self, instance_id: str, timeout: float | None = None
+    ) -> DurableOrchestrationStatus:
+        """Wait until an instance has ended, and return where it stands then.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If there is no such instance; the others are those of the synchronous method.
+        """
+        from durablenb.engine.awaiting import await_outcome
+
+        await await_outcome(self._client.engine, asked_instance_id(instance_id), timeout)
+        return await _in_thread(self._client.status_of, instance_id)
+
+    @property
+    def client(self) -> SyncDurableOrchestrationClient:
+        """The one that does the work; by it a client is made from a client, as Azure's functions do."""
+        return self._client
+
+    # -- over HTTP -------------------------------------------------------------------------------
+
+    @property
+    def address(self) -> Address | None:
+        """Where the hub is served; None if it isn't."""
+        return self._client.address
+
+    @address.setter
+    def address(self, address: Address | None) -> None:
+        self._client.address = address
+
+    def create_http_management_payload(self, instance_id: str) -> dict[str, str]:
+        """Return the URLs with which an instance can be managed, by Azure's names."""
+        return self._client.create_http_management_payload(instance_id)
+
+    def get_client_response_links(self, request: Any, instance_id: str) -> dict[str, str]:
+        """Return the same with the host that a request was sent to, as whoever sent it can reach it."""
+        return moved(self.create_http_management_payload(instance_id), request)
+
+    def create_check_status_response(self, request: Any, instance_id: str) -> Any:
+        """Return an ``azure.functions.HttpResponse`` that says where to ask how an instance is: 202.
+
+        Parameters
+        ----------
+        request
+            The ``azure.functions.HttpRequest`` that it answers, or None.
+        instance_id
+            The instance.
+
+        Raises
+        ------
+        DurableError
+            If the hub isn't served, or ``azure.functions`` isn't installed.
+        """
+        return check_status_response(self.get_client_response_links(request, instance_id))
+
+    async def wait_for_completion_or_create_check_status_response(
+        self,
+        request: Any,
+        instance_id: str,
+        timeout_in_milliseconds: int = 10_000,
+        retry_interval_in_milliseconds: int = 1_000,
+    ) -> Any:
+        """Return an ``azure.functions.HttpResponse`` with the output, if there is one within the time.
+
+        200 with the output, text as it is and all else as JSON; 200 with the status of a terminated
+        orchestration; 500 with that of a failed one; otherwise `create_check_status_response`.
+
+        Parameters
+        ----------
+        request, instance_id
+            As for `create_check_status_response`.
+        timeout_in_milliseconds
+            How long to wait.
+        retry_interval_in_milliseconds
+            Taken for Azure's sake: the end of the orchestration is told at once.
+
+        Raises
+        ------
+        ValueError
+            If the interval is longer than the time.
+        DurableError
+            As for `create_check_status_response`.
+        """
+        if retry_interval_in_milliseconds > timeout_in_milliseconds:
+            raise ValueError(
+                f"Total timeout {timeout_in_milliseconds} (ms) should be bigger than retry timeout "
+                f"{retry_interval_in_milliseconds} (ms)"
+            )
+        try:
+            status = await self.wait_for_completion(instance_id, timeout_in_milliseconds / 1_000)
+        except DurableError:  # not in time, or something stands in its way
+            return self.create_check_status_response(request, instance_id)
+        shown = status.to_json()
+        if status.runtime_status is OrchestrationRuntimeStatus.Completed:
+            return http_response(200, shown["output"])
+        has_failed = status.runtime_status is OrchestrationRuntimeStatus.Failed
+        return http_response(500 if has_failed else 200, shown)
+
+
+async def _in_thread(method: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    import asyncio  # it takes its time to import
+
+    return await asyncio.to_thread(method, *args, **kwargs)

@@ -1,0 +1,88 @@
+"""Waiting for an orchestration with a look at how far it has come."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from durablenb.hub.client import SyncDurableOrchestrationClient
+from durablenb.model.display import Displayed
+from durablenb.model.errors import DurableError
+from durablenb.analysis.instance.progress import Counts, Standing
+from durablenb.analysis.sql import reader_of
+
+if TYPE_CHECKING:
+    from durablenb.notebook.ticker import Ticker
+
+
+class Progress(Displayed):
+    """How far an orchestration has come, and the wait for its end; `handle.progress()` gives it.
+
+    ``await handle.progress()`` in a notebook, ``handle.progress().result()`` in a script: both wait as the
+    handle itself does, give and raise what it does, and show meanwhile how many calls of each step are over,
+    how many failed, and, where that can be known, at what rate and how long it will take. In a cell that is
+    one output, which is drawn anew up to ten times a second and stays; in a terminal a line of `sys.stderr`
+    that is written over; where nobody looks on, one line of it at the end. An interrupt ends the wait, and
+    nothing else.
+
+    As the last line of a cell it shows how far the orchestration has come by now.
+
+    Parameters
+    ----------
+    client
+        The hub's.
+    instance_id
+        Which instance.
+
+    Examples
+    --------
+    >>> import durablenb as df
+    >>> hub = df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock())
+    >>> @hub.activity
+    ... def double(n):
+    ...     return 2 * n
+    >>> @hub.orchestrator
+    ... def doubles(context):
+    ...     return sum((yield context.task_all([context.call_activity(double, n) for n in range(20)])))
+    >>> handle = hub.start(doubles, instance_id="twenty")
+    >>> handle.progress().result()
+    380
+    >>> handle.progress()
+    <doubles twenty: Completed, double 20/20>
+    >>> hub.close()
+    """
+
+    def __init__(self, client: SyncDurableOrchestrationClient, instance_id: str) -> None:
+        self._client = client
+        self.id = instance_id
+        """The instance's id."""
+        self._counts = Counts(partial(reader_of, client.engine.store), instance_id)
+
+    def result(self, timeout: float | None = None) -> Any:
+        """Wait until the orchestration has ended, and return what it returned; see `Handle.result`."""
+        with self._ticker():
+            return self._client.result_of(self.id, timeout)
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        from durablenb.engine.awaiting import await_outcome  # asyncio takes its time to import
+
+        with self._ticker():
+            outcome = yield from await_outcome(self._client.engine, self.id, None).__await__()
+        return self._client.value_of(self.id, outcome)
+
+    def _ticker(self) -> Ticker:
+        from durablenb.notebook.ticker import Ticker, screen  # what only drawing needs
+
+        return Ticker(self._shown, screen())
+
+    def _shown(self) -> Standing:
+        return self._counts.look(self._client.engine.clock.now())
+
+    def __repr__(self) -> str:
+        try:
+            shown = self._shown()
+        except DurableError:
+            return f"<progress of {self.id} of a closed hub>"
+        steps = "".join(f", {step.name} {step.over:,}/{step.total:,}" for step in shown.steps)
+        return f"<{shown.name} {shown.instance_id}: {shown.status}{steps}>"

@@ -1,0 +1,259 @@
+"""Registering: how a hub learns of the functions that it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar, overload
+
+from durablenb.core.app_model import Entity
+from durablenb.hub.client import SyncDurableOrchestrationClient
+from durablenb.core.entity_class import EntityClass
+from durablenb.core.registry import Activity, Registry, mark, name_of
+from durablenb.engine.engine import Engine
+from durablenb.engine.executors import check_executor
+from durablenb.engine.messages import Registered
+from durablenb.hub.entity import EntityHandle
+from durablenb.model.entities import EntityId
+from durablenb.model.ids import checked_version
+from durablenb.model.source import source_of
+from durablenb.values.codec import ValueCodec
+
+F = TypeVar("F", bound=Callable[..., Any])
+C = TypeVar("C", bound=type[Any])
+
+
+class Registering:
+    """The part of a `TaskHub` that registers activities, orchestrators, entities and types."""
+
+    client: SyncDurableOrchestrationClient
+    _codec: ValueCodec
+    _engine: Engine
+    _registry: Registry
+
+    @overload
+    def activity(self, function: F) -> F: ...
+    @overload
+    def activity(
+        self, *, name: str | None = None, max_concurrency: int | None = None, executor: Any = None
+    ) -> Callable[[F], F]: ...
+    def activity(
+        self,
+        function: Callable[..., Any] | None = None,
+        *,
+        name: str | None = None,
+        max_concurrency: int | None = None,
+        executor: Any = None,
+    ) -> Any:
+        """Register an activity, ``def`` or ``async def``, as a decorator; see `add_activity`."""
+
+        def decorate(decorated: F) -> F:
+            self.add_activity(decorated, name, max_concurrency=max_concurrency, executor=executor)
+            return decorated
+
+        return decorate if function is None else decorate(function)
+
+    @overload
+    def orchestrator(self, function: F) -> F: ...
+    @overload
+    def orchestrator(self, *, name: str | None = None, version: str | None = None) -> Callable[[F], F]: ...
+    def orchestrator(
+        self,
+        function: Callable[..., Any] | None = None,
+        *,
+        name: str | None = None,
+        version: str | None = None,
+    ) -> Any:
+        """Register an orchestrator, a generator or ``async def``, as a decorator; see `add_orchestrator`."""
+
+        def decorate(decorated: F) -> F:
+            self.add_orchestrator(decorated, name, version=version)
+            return decorated
+
+        return decorate if function is None else decorate(function)
+
+    def add_activity(
+        self,
+        function: Callable[..., Any],
+        name: str | None = None,
+        *,
+        max_concurrency: int | None = None,
+        executor: Any = None,
+    ) -> None:
+        """Register an activity, in place of one of the same name.
+
+        Parameters
+        ----------
+        function
+            A function of one argument, or of none.
+        name
+            By which it is called, compared without case; without one, the function's own.
+        max_concurrency
+            How many of its calls may run at a time.
+        executor
+            Where it runs, as for the hub.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If one of these isn't what it should be.
+        """
+        if executor is not None:
+            check_executor(executor)
+        activity = Activity(_chosen_name(function, name), function, max_concurrency, executor)
+        self._registry.add_activity(activity)
+        self._engine.post(Registered("activity", activity.name))
+
+    def add_orchestrator(
+        self, function: Callable[..., Any], name: str | None = None, *, version: str | None = None
+    ) -> None:
+        """Register an orchestrator, in place of one of the same name and version.
+
+        What `check` finds in it is said in a warning of the log, once for each source text: at once, or when
+        it first runs, if it names what no cell has defined yet. What it calls then that its source doesn't
+        show is said once for each line, there and in the log of the instance. If other code was registered
+        before and instances run it, another warning says whether the new code fits them; see `upgrade`.
+
+        Parameters
+        ----------
+        function
+            A generator function, an ``async def`` or a plain function of the context; or what
+            `Orchestrator.create` made of one.
+        name
+            By which it is started, compared without case; without one, the function's own.
+        version
+            Beside others of the same name: an instance runs the code of the version that it was started with.
+            Without one, it runs all that have no code of their own.
+        """
+        from durablenb.checks.running import beside  # which takes its time to import
+        from durablenb.checks.telling import tell
+
+        chosen = _chosen_name(function, name)
+        source = source_of(function)
+        before = self._registry.registered(chosen, checked_version(version))
+        self._registry.add_orchestrator(function, chosen, source, version)
+        if before is not None and before.is_other(function, source):
+            self._tell_of_change(chosen, version)
+        self._registry.beside = beside
+        self._registry.at_first_run.pop(chosen, None)
+        if tell(function, chosen, source) == "later":
+            self._registry.at_first_run[chosen] = partial(tell, function, chosen, source)
+        self._engine.post(Registered("orchestrator", chosen))
+
+    def _tell_of_change(self, name: str, version: str | None) -> None:
+        if self._engine.has_open(name):
+            from durablenb.hub.upgrade import tell_of_change  # which few cells need
+
+            tell_of_change(self.client, name, version)
+
+    @overload
+    def entity(self, function: F) -> F: ...
+    @overload
+    def entity(self, *, name: str | None = None, executor: Any = None) -> Callable[[F], F]: ...
+    @overload
+    def entity(self, function: Any, key: str) -> EntityHandle: ...
+    def entity(
+        self, function: Any = None, key: str | None = None, *, name: str | None = None, executor: Any = None
+    ) -> Any:
+        """Register an entity, as a decorator, see `add_entity`; with a `key`, return an entity to signal.
+
+        ``@hub.entity`` above a function or a class registers it. ``hub.entity(Counter, "a").add(5)`` signals
+        the operation ``add`` of ``EntityId("Counter", "a")``, see `EntityHandle`.
+        """
+        if key is not None:
+            return EntityHandle(self.client, EntityId(name_of(function), key))
+
+        def decorate(decorated: F) -> F:
+            self.add_entity(decorated, name, executor=executor)
+            return decorated
+
+        return decorate if function is None else decorate(function)
+
+    def add_entity(
+        self, function: Callable[..., Any], name: str | None = None, *, executor: Any = None
+    ) -> None:
+        """Register an entity, in place of one of the same name.
+
+        Parameters
+        ----------
+        function
+            A function of the `DurableEntityContext`, ``def`` or ``async def``; or a class whose public
+            methods are the operations and whose attributes are the state.
+        name
+            By which it is addressed, compared without case; without one, the function's own.
+        executor
+            Where its operations run, as for the hub.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If one of these isn't what it should be.
+        """
+        if executor is not None:
+            check_executor(executor)
+        chosen = _chosen_name(function, name)
+        plain = function.entity_function if isinstance(function, Entity) else function
+        does = EntityClass(plain) if isinstance(plain, type) else plain
+        added = self._registry.add_entity(does, chosen, executor)
+        mark(plain, chosen)
+        self._engine.post(Registered("entity", added))
+
+    @overload
+    def register_type(self, kind: C, name: str | None = None) -> C: ...
+    @overload
+    def register_type(self, *, name: str | None = None) -> Callable[[C], C]: ...
+    def register_type(self, kind: Any = None, name: str | None = None) -> Any:
+        """Register a class, in place of one of the same name, so that its values come back by themselves.
+
+        Without that they are kept as plain JSON, and come back where an annotation says what they are. It is
+        also a decorator.
+
+        Parameters
+        ----------
+        kind
+            A dataclass, an enum, a named tuple, a pydantic model, or a class with Azure's ``to_json`` and
+            ``from_json``.
+        name
+            What stands in the journal; without one, the class's own name.
+
+        Raises
+        ------
+        TypeError
+            If it is another kind of class.
+        ValueError
+            If the name is taken by a type that needs no registration.
+
+        Examples
+        --------
+        >>> import durablenb as df
+        >>> from dataclasses import dataclass
+        >>> with df.TaskHub(":memory:", mode="kernel") as hub:
+        ...     @hub.register_type
+        ...     @dataclass
+        ...     class Order:
+        ...         number: int
+        ...     @hub.orchestrator
+        ...     def echo(context):
+        ...         return [context.get_input()]
+        ...     hub.run(echo, Order(7))  # doctest: +ELLIPSIS
+        [...Order(number=7)]
+        """
+
+        def decorate(decorated: C) -> C:
+            self._engine.post(Registered("type", self._codec.register(decorated, name)))
+            return decorated
+
+        return decorate if kind is None else decorate(kind)
+
+
+def _chosen_name(function: object, name: str | None) -> str:
+    if not callable(function):
+        raise TypeError(f"Expected a function, not a {type(function).__name__}.")
+    if name is not None:
+        return name_of(name)
+    chosen = getattr(function, "__name__", None)
+    if not isinstance(chosen, str):
+        raise TypeError(f"{function!r} has no name of its own; give it one: name='...'.")
+    if chosen == "<lambda>":
+        raise ValueError("A lambda has no name of its own; give it one: name='...'.")
+    return chosen

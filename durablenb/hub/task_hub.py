@@ -1,0 +1,985 @@
+"""The task hub: what a notebook holds; it opens a file, recovers, runs, and lets go.
+
+It is long because it is what users hold: most of it is the reference of its methods.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import datetime
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast
+
+from durablenb.hub.async_client import DurableOrchestrationClient
+from durablenb.hub.client import SyncDurableOrchestrationClient
+from durablenb.core.context import HTTP_ACTIVITY
+from durablenb.core.registry import Activity, Registry, check_limit
+from durablenb.core.versions import VERSION_MATCHES, VersionMatch
+from durablenb.engine import locks
+from durablenb.engine.clocks import SystemClock
+from durablenb.engine.engine import STOP_SECONDS, Engine
+from durablenb.engine.episodes import EpisodeOptions
+from durablenb.engine.executors import Executors
+from durablenb.engine.health import Health
+from durablenb.engine.interrupts import uninterrupted
+from durablenb.engine.machine import EngineOptions
+from durablenb.engine.timekeeping import HubClock
+from durablenb.engine.waiting import step
+from durablenb.hub.entity import EntityHandle
+from durablenb.hub.instance import Handle
+from durablenb.model.display import HubView, use_views
+from durablenb.model.entities import EntityId
+from durablenb.model.errors import DurableError
+from durablenb.model.ids import IfExists
+from durablenb.model.status import Statuses
+from durablenb.hub.open_hubs import asked, closed, hub_of, hubs, opened
+from durablenb.core.ports.clock import Clock
+from durablenb.analysis.drawn import DrawnHub
+from durablenb.analysis.hub.instances import InstanceList
+from durablenb.journal.tally import Tally, extent_of
+from durablenb.analysis.sql import Parameters, query, variables_of
+from durablenb.hub.registration import Registering
+from durablenb.store.duck import DuckStore
+from durablenb.store.lockfile import real_path
+from durablenb.values.codec import Redact, ValueCodec
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from durablenb.azure.host import Host
+    from durablenb.server.server import Server
+    from durablenb.model.display import Views
+    from durablenb.analysis.changes.fits import FitReport
+    from durablenb.analysis.changes.upgrades import UpgradeReport
+    from durablenb.hub.journal_source import JournalSource
+    from durablenb.hub.remote.hub import RemoteHub
+    from durablenb.notebook.live.hub import HubSight, LiveHub
+
+log = logging.getLogger("durablenb")
+
+F = TypeVar("F", bound=Callable[..., Any])
+C = TypeVar("C", bound=type[Any])
+
+
+class TaskHub(Registering, DrawnHub):
+    """Orchestrations in one DuckDB file: opened or created, recovered, and gone on with.
+
+    Parameters
+    ----------
+    path
+        The file; ``":memory:"`` for a hub that lasts as long as the object. Opening the file of a hub
+        that is open in this process gives that very hub, so that a notebook's cell can be run again; its
+        executor, if it is an object of yours, and `redact` take the place of those of before.
+    mode
+        ``"threads"``: work goes on in the background. ``"kernel"``: everything happens in the calling
+        thread, and only inside `run`, `step` and a handle's `result`.
+    clock
+        A `VirtualClock` for tests and lessons; without one, the machine's.
+    durability
+        ``"strict"``: an activity starts when its being asked for is on disk. ``"pipelined"``: it starts
+        at once; after a crash the work of the last few milliseconds may be done again.
+    executor
+        Where activities run: ``"threads"``, a number of threads, ``"inline"`` (in the engine's own
+        thread), ``"processes"``, or any ``concurrent.futures.Executor``, which stays yours to shut down.
+        Without one, 16 threads; in mode ``"kernel"`` inline. An ``async def`` activity runs in an event
+        loop of its own thread.
+    verify_replay
+        Replay every episode from scratch and compare; slow, for tests.
+    on_nondeterminism
+        What becomes of an instance whose code no longer fits its history: ``"hold"``, until the code
+        is mended and registered again, or ``"fail"``, as in Azure.
+    max_concurrency
+        How many activities may run at a time; None for as many as the executor takes.
+    redact
+        A function that sees every value and failure before it is kept: it is called with what it is
+        (``"input"``, ``"result"``, ``"event"``, ``"status"``, ``"state"`` of an entity, ``"failure"``, or
+        ``"log"`` for a line that was printed) and the value as JSON has it, and returns what is kept in
+        its place. Everybody gets what was kept. It has to return the same for the same value, always:
+        replays compare.
+    version_match
+        Which code runs an instance, where an orchestrator is registered in several versions. ``"strict"``:
+        its own version's; where that isn't registered, the instance waits for it. ``"current-or-older"``, as
+        in Azure by default: its own version's, else the next newer one's. Code that was registered without a
+        version runs what is left.
+    allow_pickle
+        Whether values may be kept by pickle, where they are given as `Pickled`. Reading one runs code from
+        the file.
+
+    Raises
+    ------
+    HubLockedError
+        If another process holds the file; the message names it.
+    StoreError
+        If the file can't be opened; the message says what to do.
+    ValueError
+        If an option isn't one of those above.
+
+    Notes
+    -----
+    While a hub is open, ``sys.setswitchinterval`` is at most 0.5 ms, and what activities and orchestrators
+    print and log goes to their instance's log, see `Handle.logs`; both end on closing.
+
+    Examples
+    --------
+    >>> import durablenb as df
+    >>> with df.TaskHub(":memory:") as hub:
+    ...     @hub.activity
+    ...     def say_hello(city):
+    ...         return f"Hello {city}!"
+    ...     @hub.orchestrator
+    ...     def greet(context):
+    ...         cities = context.get_input()
+    ...         return (yield context.task_all([context.call_activity(say_hello, c) for c in cities]))
+    ...     hub.run(greet, ["Tokyo", "London"])
+    ['Hello Tokyo!', 'Hello London!']
+    """
+
+    _options: dict[str, Any]
+    _codec: ValueCodec
+
+    def __new__(cls, path: str | os.PathLike[str], **options: Any) -> Self:
+        """Return the hub of that file which is open in this process, or a new one."""
+        chosen = {**_default_options(), **options}
+        chosen.pop("redact", None)  # its cell makes a new function each time, which replaces the old one
+        found = cast(TaskHub | None, hub_of(_place_of(path)))
+        if found is not None and found._is_closing:  # and an interrupt kept it from its end
+            found._close(wait=True)
+            found = None
+        if found is None:
+            made = super().__new__(cls)
+            made._options = chosen
+            return made
+        if not isinstance(chosen["executor"], str | int | None):
+            del chosen["executor"]  # and so it does with a pool
+        differing = ", ".join(
+            f"{name}={found._options.get(name)!r}, not {value!r}"
+            for name, value in chosen.items()
+            if found._options.get(name) != value
+        )
+        if differing:
+            raise DurableError(
+                f"{path} is open in this process with other options: {differing}. Use the same "
+                "ones, or close it first: hub.close()."
+            )
+        return cast(Self, found)
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        mode: Literal["threads", "kernel"] = "threads",
+        clock: Clock | None = None,
+        durability: Literal["strict", "pipelined"] = "strict",
+        executor: Any = None,
+        verify_replay: bool = False,
+        on_nondeterminism: Literal["hold", "fail"] = "hold",
+        max_concurrency: int | None = None,
+        redact: Redact | None = None,
+        version_match: VersionMatch = "strict",
+        allow_pickle: bool = False,
+    ) -> None:
+        if hasattr(self, "_engine"):  # the same hub again: its cell was run once more
+            self._codec.redact = redact
+            self._engine.use_executor(executor)
+            asked(self)
+            return
+        _one_of("mode", mode, ("threads", "kernel"))
+        _one_of("durability", durability, ("strict", "pipelined"))
+        _one_of("on_nondeterminism", on_nondeterminism, ("hold", "fail"))
+        _one_of("version_match", version_match, VERSION_MATCHES)
+        check_limit(max_concurrency)
+        is_threaded = mode == "threads"
+        default = "threads" if is_threaded else "inline"
+        executors = Executors(default if executor is None else executor)
+        self._mode = mode
+        self._path = _place_of(path)
+        self._registry = Registry()
+        self._registry.match = version_match
+        self._registry.add_activity(Activity(HTTP_ACTIVITY, _send_request))
+        episodes = EpisodeOptions(
+            verify_replay=verify_replay,
+            fails_on_nondeterminism=on_nondeterminism == "fail",
+            interrupts=() if is_threaded else (KeyboardInterrupt,),
+        )
+        self._codec = ValueCodec(self._blob, redact=redact, allow_pickle=allow_pickle)
+        options = EngineOptions(durability == "strict", max_concurrency, episodes, self._codec)
+        uninterrupted(lambda: self._open(clock or SystemClock(), executors, options))
+
+    def _open(self, clock: Clock, executors: Executors, options: EngineOptions) -> None:
+        self._store = store = DuckStore(self._path)
+        self._tally = Tally(lambda: store.removals)
+        self._server: Server | None = None
+        self._host: Host | None = None
+        self._is_closing = self._is_closed = False
+        self._closing = locks.RLock()
+        try:
+            self._engine = Engine(self._store, clock, self._registry, executors, options)
+        except BaseException:
+            self._store.close()
+            raise
+        self.client = SyncDurableOrchestrationClient(self._engine)
+        """Azure's client methods, without ``await``."""
+        opened(self)
+        self._engine.committer.start()
+        if self._mode == "threads":
+            self._engine.start()
+        if self._engine.open_count:
+            log.info("Opened %r", self)
+
+    def _blob(self, blob_hash: str) -> bytes:
+        return self._store.blob(blob_hash)
+
+    @property
+    def path(self) -> Path | None:
+        """The file; None for a hub in memory."""
+        return self._path
+
+    @property
+    def clock(self) -> HubClock:
+        """What time it is for the hub; a virtual clock can be moved by it."""
+        return HubClock(self._engine)
+
+    def health(self) -> Health:
+        """Return the state of the hub's threads, requests and files; it waits for none of them.
+
+        Look at it when something takes longer than it should.
+
+        Returns
+        -------
+        Health
+            ``is_well`` says whether all is as it should be, ``problems`` what isn't and what to do. It is
+            also given by a hub that has stopped or was closed.
+
+        Examples
+        --------
+        >>> import durablenb as df
+        >>> with df.TaskHub(":memory:") as hub:
+        ...     hub.health().is_well
+        True
+        >>> hub.health()
+        <health of a hub: The hub is closed. Open it again: durablenb.TaskHub(path).>
+        """
+        return self._engine.health(self._store.file_problem())
+
+    def add_app(self, app: Any) -> None:
+        """Register all functions of an app, each in place of one of the same kind and name.
+
+        Its HTTP triggers are answered where the hub is served, its timers are fired as long as it is open. A
+        trigger of another kind is said in a warning of the log, once.
+
+        Parameters
+        ----------
+        app
+            A `DFApp` or a `Blueprint`, of durablenb or of ``azure.durable_functions``; an
+            ``azure.functions.FunctionApp``; or the folder of a function app, of model v2 or v1, in which
+            ``azure.durable_functions`` is durablenb.
+
+        Raises
+        ------
+        ValueError
+            If one of the functions has no trigger, or one that can't be understood; then none is registered.
+        TypeError
+            If it is no app.
+        DurableError
+            If the app in a folder can't be loaded; the message names the line.
+        StoreError
+            If the hub is closed.
+        """
+        refusal = self._engine.refusal()
+        if refusal is not None and self._is_closing:
+            raise refusal
+        self._hosting().add(app)
+
+    def _hosting(self) -> Host:
+        from durablenb.azure.host import Host  # what only apps and servers need
+
+        if self._host is None:
+            self._host = Host(self, self._engine.clock, has_threads=self._mode == "threads")
+            self._engine.alarms = self._host.timers
+        return self._host
+
+    # -- running ---------------------------------------------------------------------------------
+
+    def start(
+        self,
+        orchestrator: Any,
+        input_: Any = None,
+        *,
+        instance_id: str | None = None,
+        start_at: datetime | None = None,
+        tags: Mapping[str, str] | None = None,
+        version: str | None = None,
+        if_exists: IfExists = "error",
+    ) -> Handle:
+        """Start an orchestration; the call returns once the start is on disk.
+
+        Parameters
+        ----------
+        orchestrator
+            The function, or its name.
+        input_
+            What ``context.get_input()`` gives.
+        instance_id, start_at, tags, version
+            As for `SyncDurableOrchestrationClient.start_new`.
+        if_exists
+            What happens if an instance of that id exists. ``"error"``, as in Azure: `InstanceExistsError` if
+            it is open; one that has ended is replaced, and its work is done again. ``"attach"``: nothing is
+            started, and the handle is that of the instance that exists, open or ended; so a cell or a script
+            can be run again without doing its work twice. ``"restart"``: the instance is replaced; one that
+            is open is terminated first, with its sub-orchestrations.
+
+        Raises
+        ------
+        InstanceExistsError
+            If an instance of that id is open; with ``if_exists="attach"`` if it is another orchestrator's, or
+            was started with another input.
+        FunctionNotFoundError
+            If no such orchestrator is registered.
+        NotSerializableError
+            If the input can't be kept.
+        StoreError
+            If the journal can't be written now, or the hub is closed.
+
+        Examples
+        --------
+        >>> import durablenb as df
+        >>> hub = df.TaskHub(":memory:", mode="kernel")
+        >>> hub.add_activity(lambda number: print("paying", number), name="pay")
+        >>> @hub.orchestrator
+        ... def order(context):
+        ...     yield context.call_activity("pay", context.get_input())
+        ...     return "paid"
+        >>> for _ in range(2):
+        ...     hub.start(order, 7, instance_id="order-7", if_exists="attach").result()
+        paying 7
+        'paid'
+        'paid'
+        >>> hub.close()
+        """
+        instance_id = self.client.start_new(
+            orchestrator,
+            instance_id,
+            input_,
+            version,
+            start_at=start_at,
+            tags=tags,
+            if_exists=if_exists,
+        )
+        return Handle(self.client, instance_id)
+
+    def run(self, orchestrator: Any, input_: Any = None, **options: Any) -> Any:
+        """Start an orchestration, wait for it, and return what it returned.
+
+        Parameters
+        ----------
+        orchestrator, input_, **options
+            As for `start`.
+
+        Raises
+        ------
+        TaskFailedError
+            If it failed; see `Handle.result` for the others.
+        """
+        return self.start(orchestrator, input_, **options).result()
+
+    def step(self) -> str | None:
+        """Do one unit of work (an episode, an activity, a timer) and return what it was.
+
+        None: nothing can be done until something happens outside. A virtual clock jumps to the next
+        deadline. What was done is on disk.
+
+        Raises
+        ------
+        DurableError
+            If the hub's mode isn't ``"kernel"``: then its work goes on by itself.
+        StoreError
+            If the journal can't be written now.
+        """
+        if self._mode != "kernel":
+            raise DurableError('hub.step() is for mode="kernel"; this hub works by itself.')
+        done = step(self._engine)
+        self._engine.committer.drain()  # so that whoever looks now sees it
+        return done
+
+    def handle(self, instance_id: str) -> Handle:
+        """Return the handle of an instance.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If there is no such instance.
+        """
+        return Handle(self.client, self.client.existing(instance_id).instance_id)
+
+    # -- code that changes -----------------------------------------------------------------------
+
+    def replay(
+        self,
+        target: Any,
+        orchestrator: Callable[..., Any] | None = None,
+        *,
+        status: Statuses = None,
+    ) -> FitReport:
+        """Return whether code still fits instances: it goes through their histories, and nothing is run.
+
+        Nothing is written either, and what the code prints goes nowhere. In a notebook the answer shows as a
+        picture and a table; a test says ``assert hub.replay("fulfil", new).fits``.
+
+        Parameters
+        ----------
+        target
+            An orchestrator, or its name, for all of its instances that are open; a handle, an id, a `History`
+            or several of these, also of a file that `open_history` reads.
+        orchestrator
+            The code; without it, what is registered.
+        status
+            Of an orchestrator's instances those of these statuses, such as ``"Completed"``, in place of the
+            open ones.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If there is no such instance and no such orchestrator.
+        FunctionNotFoundError
+            If the code is to be what is registered, and there is none.
+        ValueError
+            If a text is the name of an orchestrator and the id of an instance.
+        """
+        from durablenb.hub.upgrade import report_of
+
+        return report_of(self.client, target, orchestrator, status)
+
+    def upgrade(self, target: Any, *, misfits: Literal["leave", "hold"] = "leave") -> UpgradeReport:
+        """Let open instances that run older code go on with what is registered now, if that fits; say which.
+
+        An instance that is in memory keeps the code that it began with until it is replayed, when the hub is
+        opened again at the latest. This replays it now.
+
+        Parameters
+        ----------
+        target
+            As for `replay`.
+        misfits
+            What becomes of those that the new code doesn't fit. ``"leave"``: they go on with the code that
+            they have in memory, as long as they are in memory; replayed, they would be held. ``"hold"``: they
+            are held now, until code is registered that fits. To keep old code for them for good, register it
+            with a version.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If there is no such instance and no such orchestrator.
+        StoreError
+            If the journal can't be read now.
+        """
+        from durablenb.hub.upgrade import upgrade
+
+        _one_of("misfits", misfits, ("leave", "hold"))
+        return upgrade(self.client, target, holds=misfits == "hold")
+
+    # -- looking ---------------------------------------------------------------------------------
+
+    def instances(
+        self,
+        status: Statuses = None,
+        *,
+        name: str | None = None,
+        since: datetime | None = None,
+        top: int | None = None,
+    ) -> InstanceList:
+        """Return where the instances stand that meet every condition given, oldest first.
+
+        Parameters
+        ----------
+        status
+            One or several, such as ``"Failed"``.
+        name
+            Their orchestrator.
+        since
+            Started at this moment or later; a naive one is UTC.
+        top
+            How many at the most.
+        """
+        found = self.client.get_status_by(since, None, status, name=name, top=top)
+        return InstanceList(found, partial(Handle, self.client))
+
+    def entity_state(
+        self, entity_id: EntityId, expected_type: Any = None, *, as_of: datetime | None = None
+    ) -> Any:
+        """Return the state of an entity, None if it doesn't exist.
+
+        Parameters
+        ----------
+        entity_id
+            Which one.
+        expected_type
+            What the state is rebuilt as: a class, or an annotation such as ``list[Order]``.
+        as_of
+            Give the state that it had at that moment; a naive time is UTC. Without it, that on disk now.
+        """
+        return self.client.entity_state(entity_id, expected_type, as_of=as_of)
+
+    def sql(self, query_text: str, params: Parameters = None) -> duckdb.DuckDBPyRelation:
+        """Return the answer to a query over the hub's tables and views, and your data frames.
+
+        Parameters
+        ----------
+        query_text
+            DuckDB's SQL. A name that is no table or view of the hub is a variable of yours, where you ask: a
+            data frame of pandas or Polars, an Arrow table, NumPy arrays, or the answer to another query.
+        params
+            Values for its ``?`` or ``$name``.
+
+        Returns
+        -------
+        duckdb.DuckDBPyRelation
+            With ``.show()``, ``.df()``, ``.pl()``, ``.arrow()``, ``.fetchall()``; each of them asks anew, and
+            gets what is on disk then. Polars can't read columns of type ``INTERVAL``: take
+            ``epoch(duration)``, the seconds.
+
+        Raises
+        ------
+        ValueError
+            If it isn't one query: the journal is written by the hub alone.
+        duckdb.Error
+            If the query is wrong; for example `duckdb.CatalogException` if a name is neither a table nor a
+            variable.
+
+        Examples
+        --------
+        >>> import durablenb as df
+        >>> import pandas as pd
+        >>> hub = df.TaskHub(":memory:", mode="kernel")
+        >>> hub.add_orchestrator(lambda context: 2 * context.get_input(), name="double")
+        >>> hub.run("double", 21, instance_id="a")
+        42
+        >>> labels = pd.DataFrame({"instance_id": ["a"], "label": ["the answer"]})
+        >>> query = "select label, output::int from labels join instances using (instance_id) where name = $n"
+        >>> hub.sql(query, {"n": "double"}).fetchall()
+        [('the answer', 42)]
+        >>> hub.close()
+        """
+        variables = variables_of(sys._getframe(1))
+        with self._store.unless_closed():
+            return query(self.connection(), query_text, params, variables)
+
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """Return a connection of its own, for tools that want one: Polars, jupysql; close it after use.
+
+        It is for reading, which nothing enforces: DuckDB has no connection that may only read to a database
+        that is written. ``connection.execute("begin transaction read only")`` refuses writes until
+        ``rollback``, and sees what was on disk when it began.
+        """
+        self._engine.settle_log()
+        return self._store.connection()
+
+    # -- histories that come and go ---------------------------------------------------------------
+
+    def export(self, what: Any, path: str | os.PathLike[str]) -> int:
+        """Write instances and entities into a JSON or Parquet file; return how many of them.
+
+        All that is kept of them goes into it: events, data frames and their like, the code that they began
+        with, what they printed. What isn't on disk yet isn't in it.
+
+        Parameters
+        ----------
+        what
+            A handle, an id, a status, several of these; a query that gives ids, as text or as its answer; or
+            None, for all that the hub has. Sub-orchestrations come with their parents.
+        path
+            A file that ends with ``.json`` or ``.parquet``; one that is there is replaced.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If there is no such instance or entity.
+        ValueError
+            If the file is to end with something else, or the query gives no ids.
+        OSError
+            If the file can't be written.
+        """
+        from durablenb.journal.bundle.exporting import export  # what only those need who export
+
+        with self.connection() as connection:
+            return export(connection, what, path, partial(query, connection, parameters=None, variables={}))
+
+    def import_history(self, source: Any, *, prefix: str = "", key: str | None = None) -> list[Handle]:
+        """Take histories from elsewhere into the hub, to be looked at and replayed; return their handles.
+
+        They are in all views and queries. Nothing of them is ever run or changed here; `Handle.purge` deletes
+        the copy. What is imported already, and is the same, is left as it is.
+
+        Parameters
+        ----------
+        source
+            An export; another hub's file; what Azure's status endpoint answers with ``showHistory=true``,
+            ``showHistoryOutput=true`` and ``showInput=true``, as a file, a dict or a list of dicts; or the
+            URL of one instance, or of a list of instances, there or at a hub that is served.
+        prefix
+            Put before all ids, where the hub has some of its own that are the same.
+        key
+            What lets a request in, with a URL; it is kept nowhere.
+
+        Raises
+        ------
+        ValueError
+            If it isn't one of these, or something in it can't be so. Then nothing was imported.
+        InstanceExistsError
+            If one of the ids is taken.
+        DurableError
+            If a server can't be reached, or refuses.
+        OSError
+            If a file can't be read.
+        """
+        from durablenb.journal.bundle.importing import import_into  # what only those need who import
+
+        ids = import_into(self._engine, source, _connected, prefix=prefix, key=key)
+        return [Handle(self.client, one) for one in ids if not one.startswith("@")]
+
+    # -- over HTTP -------------------------------------------------------------------------------
+
+    def serve(
+        self,
+        port: int = 7071,
+        key: str | None = None,
+        host: str = "127.0.0.1",
+        *,
+        public_url: str | None = None,
+        sql: bool = False,
+        body_limit: int | None = None,
+    ) -> Server:
+        """Serve the hub over HTTP, beside whatever runs here: Azure's management API.
+
+        The kernel's interrupt doesn't end it; its `close` does, and the hub's. With the same arguments, as
+        when a cell is run again, the server that answers already is returned; with others it is replaced.
+
+        Parameters
+        ----------
+        port
+            Where it listens; 0 for one that is free.
+        key
+            What lets a request in; without one, a random one of this server, ``server.key``. ``""``:
+            everybody on this machine is let in, as with Azure's local tools.
+        host
+            On which of the machine's addresses. With another one than this, what is sent can be read on
+            the way, the key too: put a proxy with TLS in front.
+        public_url
+            How it is reached from outside, if not by host and port, as ``"https://hub.example.org"``.
+        sql
+            Whether whoever has the key may ask queries, as `TaskHub.connect` gives them.
+        body_limit
+            How many bytes a request's body may have. Without it, 100 MiB for functions of apps, as in
+            Azure, and 1 MiB for all else.
+
+        Raises
+        ------
+        DurableError
+            If the port is taken; if Starlette and uvicorn aren't installed; if the hub's mode is
+            ``"kernel"``, in which nothing happens between two cells.
+        ValueError
+            If an argument isn't what it should be.
+
+        Examples
+        --------
+        >>> import durablenb as df
+        >>> with df.TaskHub(":memory:") as hub, hub.serve(port=0) as server:
+        ...     server.url  # doctest: +ELLIPSIS
+        'http://127.0.0.1:...'
+        """
+        refusal = self._engine.refusal()
+        if refusal is not None:
+            raise refusal
+        if self._mode == "kernel":
+            raise DurableError(
+                'A hub of mode="kernel" works only while a cell runs, so it can\'t be served. Open it '
+                'with mode="threads".'
+            )
+        try:
+            from durablenb.server.server import Server
+        except ModuleNotFoundError:
+            raise DurableError(
+                "Serving needs Starlette and uvicorn: pip install 'durablenb[http]'."
+            ) from None
+        from durablenb.notebook.page import HubPage
+
+        if self._server is not None:
+            if self._server.was_asked_for(port, key, host, public_url, sql, body_limit):
+                return self._server
+            self._server.close()
+        client, name = DurableOrchestrationClient(self), "memory" if self._path is None else self._path.stem
+        functions = self._hosting()
+        page, journal = HubPage(self._sight), self._journal(takes_sql=sql)
+
+        def begin() -> None:
+            self._server = Server(
+                client,
+                functions,
+                name,
+                page,
+                journal,
+                self._store.announce,
+                port=port,
+                key=key,
+                host=host,
+                public_url=public_url,
+                body_limit=body_limit,
+            )
+
+        uninterrupted(begin)
+        assert self._server is not None
+        return self._server
+
+    def _journal(self, *, takes_sql: bool) -> JournalSource:
+        from durablenb.hub.journal_source import JournalSource  # what only a server needs
+        from durablenb.analysis.sandbox.queries import Queries
+
+        return JournalSource(
+            self._store.cursor,
+            lambda instance_id: Handle(self.client, instance_id)._standing(),
+            self.client.logs,
+            self._engine.clock.now,
+            not self.clock.can_be_moved,
+            Queries(self.connection) if takes_sql else None,
+        )
+
+    @staticmethod
+    def connect(url: str, key: str | None = None, *, limit: int = 64 << 20) -> RemoteHub:
+        """Return a hub that another process serves, over HTTP: to start, to steer, and to look.
+
+        Parameters
+        ----------
+        url
+            Where it is served: ``server.url`` there.
+        key
+            What lets a request in: ``server.key`` there. Without one, only a server without one lets you in.
+        limit
+            Bytes that an answer of the server may have, once it is unpacked: an instance's values, a large
+            value such as a data frame, the answer to a query. A longer answer raises a `DurableError`.
+
+        Raises
+        ------
+        HubUnreachableError
+            If nobody answers there.
+        DurableError
+            If the key is wrong, or what answers there isn't a hub, or is a newer one.
+        ValueError
+            If it is no URL.
+
+        Examples
+        --------
+        >>> import durablenb as df
+        >>> with df.TaskHub(":memory:") as hub, hub.serve(port=0) as server:
+        ...     hub.add_orchestrator(lambda context: 2 * context.get_input(), name="double")
+        ...     with df.TaskHub.connect(server.url, key=server.key) as remote:
+        ...         remote.run("double", 21)
+        42
+        """
+        from durablenb.hub.remote.hub import RemoteHub  # what only those need who connect
+
+        return RemoteHub(url, key, limit)
+
+    def client_binding(self) -> str:
+        """Return the JSON from which Azure's own clients are made; the server's key is in it.
+
+        ``azure.durable_functions.DurableOrchestrationClient(hub.client_binding())`` in any process of this
+        machine, for one.
+
+        Raises
+        ------
+        DurableError
+            If the hub isn't served.
+        """
+        return self.client.served_at().binding()
+
+    # -- the end ---------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Wait for the activities that run, commit, and release the file; twice does nothing.
+
+        Open orchestrations go on when the file is opened again.
+
+        Raises
+        ------
+        StoreError
+            If the last records could not be written; nobody was told of them.
+        DurableError
+            If it is an activity of this hub that asks for it: it would wait for itself.
+        """
+        if self._engine.is_running_here:
+            if self._is_closing:
+                return  # somebody does it already, and waits for this activity
+            raise DurableError(
+                "An activity can't close the hub that runs it: it would wait for itself. Close the hub where "
+                "it was opened."
+            )
+        self._close(wait=True)
+
+    def _close(self, *, wait: bool) -> None:
+        """Closes; a second thread that asks for it waits until it is done."""
+        if wait:
+            with self._closing:
+                self._close_once(wait=True)
+        elif self._closing.acquire(timeout=STOP_SECONDS):  # the process ends: it waits for nobody else
+            try:
+                self._close_once(wait=False)
+            finally:
+                self._closing.release()
+
+    def _close_once(self, *, wait: bool) -> None:
+        """Closes; after an interrupt in the middle, once more from the start."""
+        if self._is_closed:
+            return
+        self._is_closing = True
+        if self._engine.is_foreign:
+            self._is_closed = True
+            return
+        try:
+            if self._server is not None:
+                self._server.close()
+            if self._host is not None:
+                self._host.close(wait=wait)
+        except BaseException:  # an interrupt: what runs is not waited for any more
+            wait = False
+            raise
+        finally:
+            self._stop(wait=wait)
+
+    def _stop(self, *, wait: bool) -> None:
+        try:
+            self._engine.stop(wait=wait)
+            _look_again()
+        finally:
+            uninterrupted(self._let_go)
+
+    def _let_go(self) -> None:
+        try:
+            self._store.close()
+        finally:
+            closed(self)
+            self._is_closed = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def watch(self) -> LiveHub:
+        """Return a live view: all instances, how fast the hub works, and each instance in detail.
+
+        `watch().sql` is the query for the instances that are shown, and `watch().df()` gives them as a data
+        frame. In a notebook that is opened without a kernel the still picture stands in its place.
+        """
+        from durablenb.notebook.live.hub import LiveHub
+
+        return LiveHub(self._sight())
+
+    def _sight(self) -> HubSight:
+        from durablenb.analysis.hub.pace import pace_of
+        from durablenb.notebook.live.hub import HubSight
+
+        store = self._store
+        return HubSight(
+            written=lambda: extent_of(store.cursor()),
+            shown=self._shown,
+            pace=lambda: pace_of(store.cursor()),
+            ask=lambda sql: query(store.cursor(), sql, None, {}),
+            instance=lambda instance_id: self.handle(instance_id)._sight(),
+            entity=lambda entity_id: EntityHandle(self.client, EntityId.get_entity_id(entity_id))._sight(),
+        )
+
+    def _reader(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        return nullcontext(self._store.cursor())
+
+    def _shown(self) -> HubView:
+        from durablenb.analysis.hub.fleet import fleet_of  # what only pictures need
+
+        return HubView(repr(self), fleet_of(self._store.cursor(), tally=self._tally))
+
+    def __repr__(self) -> str:
+        where = "in memory" if self._path is None else self._path.name
+        if self._is_closing:
+            return f"<TaskHub {where}: closed>"
+        count = self._engine.open_count
+        opened = f"{count:,} open instance{'' if count == 1 else 's'}{_without_code(self._engine, count)}"
+        return f"<TaskHub {where}: {opened}, mode {self._mode!r}>"
+
+
+def _without_code(engine: Engine, opened: int) -> str:
+    """Name the code that open instances wait for, as the end of a sentence; empty if none does."""
+    waiting = engine.without_code
+    if not waiting:
+        return ""
+    names = ", ".join(repr(name) for name in sorted(waiting)[:3]) + (", ..." if len(waiting) > 3 else "")
+    count = sum(waiting.values())
+    who = f"{count:,} of them " if count < opened else "all " if opened > 1 else ""
+    return f", {who}waiting for the code of {names}"
+
+
+def _views() -> Views:
+    from durablenb.notebook import display  # when something is first shown
+
+    return display
+
+
+use_views(_views)
+
+
+def _look_again() -> None:
+    """Let live views see how it ended, if there are any."""
+    live = sys.modules.get("durablenb.notebook.live.beat")
+    if live is not None:
+        live.beat.look_again()
+
+
+def _send_request(request: dict[str, Any]) -> dict[str, Any]:
+    from durablenb.engine.http import send_request  # urllib takes its time to import
+
+    return send_request(request)
+
+
+def _place_of(path: str | os.PathLike[str]) -> Path | None:
+    """The file's place, or None for a hub in memory."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"Expected a path or ':memory:', not a {type(path).__name__}.")
+    if path == ":memory:":
+        return None
+    if not str(path) or str(path).startswith(":"):
+        raise ValueError(f"{str(path)!r} is no path. Give a file such as 'flows.duckdb', or ':memory:'.")
+    return real_path(Path(path).expanduser())
+
+
+@contextmanager
+def _connected(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to a hub's file, which may be open here."""
+    from durablenb.hub.recorded.hub import HubFile
+
+    found = cast(TaskHub | None, hub_of(real_path(path)))
+    if found is not None:
+        with found.connection() as connection:
+            yield connection
+        return
+    with HubFile(path) as file, file.connection() as connection:
+        yield connection
+
+
+@cache
+def _default_options() -> dict[str, Any]:
+    parameters = inspect.signature(TaskHub.__init__).parameters.values()
+    return {one.name: one.default for one in parameters if one.kind is one.KEYWORD_ONLY}
+
+
+def _one_of(option: str, value: object, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ValueError(f"{option} is {value!r}; expected one of {', '.join(map(repr, known))}.")
+
+
+def open_hubs() -> list[TaskHub]:
+    """Return the hubs that are open in this process; the one that was asked for last is the last one."""
+    return cast(list[TaskHub], hubs())

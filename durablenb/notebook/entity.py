@@ -1,0 +1,155 @@
+"""An entity as pictures and tables, and as text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from durablenb.model.failures import FailureDetails
+from durablenb.analysis.entities.picture import EntityPicture, Operation
+from durablenb.analysis.text import shortened, table_text
+from durablenb.notebook.html import Markup, badge, block, card, code, fold, heading, line, markup, picture, table, unbroken
+from durablenb.notebook.palette import look_of
+from durablenb.notebook.states import entity_svg
+from durablenb.notebook.traces import chain_of, place_of, short_type
+from durablenb.notebook.words import bare, moment, plural
+
+_BLOCK = 20_000
+
+
+def entity_card(shown: EntityPicture) -> str:
+    """Return an entity: where it stands, what failed, what it has to do, its state, what it did last."""
+    about = [plural(shown.operations, "operation")]
+    if shown.failures:
+        about.append(f"{shown.failures:,} failed")
+    if shown.queue_length:
+        about.append(f"{shown.queue_length:,} in its queue")
+    name = markup("<b>", line(shown.entity_id.name.lower()), "</b>")
+    told = shown.told
+    return card(
+        heading(badge(look_of(shown.word)), name, code(shown.entity_id.key, 256), "·", ", ".join(about)),
+        _failures(shown) if shown.failed else "",
+        _missing(shown) if shown.word == "Not loaded" else "",
+        picture(entity_svg(shown)),
+        queue_fold(shown) if shown.locks or shown.waiting else "",
+        fold("State", block(_text(shown.state), _BLOCK)) if shown.exists else "",
+        fold(f"Last {plural(len(told), 'operation')}", _operations(told), is_open=True) if told else "",
+    )
+
+
+def _failures(shown: EntityPicture) -> Markup:
+    rows: list[Sequence[object]] = []
+    for operation in shown.failed:
+        failure = operation.failure
+        place = None if failure is None else place_of(failure.stack_trace)
+        where = "" if place is None else markup(line(place.where), "<br>", code(place.source, 160))
+        name = markup("<b>", line(operation.name), "</b>")
+        rows.append((name, _by(operation), _time(operation.ended), _failed(failure, 1_000), where))
+    return table(("failed", "asked by", "done (UTC)", "with", "at"), rows)
+
+
+def _missing(shown: EntityPicture) -> Markup:
+    name = code(repr(shown.entity_id.name.lower()))
+    return markup("<p>It waits for the cell that defines ", name, ". Run it. Nothing is lost meanwhile.</p>")
+
+
+def queue_fold(shown: EntityPicture) -> Markup:
+    """Return who has locked an entity, who waits for that, and what it has still to do."""
+    rows: list[Sequence[object]] = []
+    for lock in shown.locks:
+        what = "has locked it" if lock.is_held else "waits for its lock"
+        rows.append((what, code(lock.owner, 256), _time(lock.since), ""))
+    for operation in shown.waiting:
+        what = markup("<b>", line(operation.name), "</b> ", _json(operation.input))
+        due = _time(operation.due) if operation.status == "Scheduled" else ""
+        rows.append((what, _by(operation), _time(operation.queued), due))
+    hidden = shown.queue_length - len(shown.waiting)
+    if hidden > 0:
+        rows.append((f"{hidden:,} more", "", "", ""))
+    columns = 4 if any(row[3] for row in rows) else 3
+    header = ("", "asked by", "since (UTC)", "not before (UTC)")[:columns]
+    summary = f"To do: {plural(shown.queue_length, 'operation')}"
+    if shown.locks:
+        summary += f", {plural(len(shown.locks), 'lock')}"
+    return fold(summary, table(header, (row[:columns] for row in rows)), is_open=bool(shown.locks))
+
+
+def _operations(operations: Sequence[Operation]) -> Markup:
+    rows = [
+        (
+            _time(operation.ended),
+            markup("<b>", line(operation.name), "</b> ", _json(operation.input)),
+            "signal" if operation.is_signal else "call",
+            _by(operation),
+            _failed(operation.failure, 200) if operation.failure else _json(operation.result),
+            _json(operation.state),
+        )
+        for operation in operations
+    ]
+    return table(("done (UTC)", "operation", "", "asked by", "result", "state after it"), rows)
+
+
+def _json(text: str | None) -> Markup:
+    return line("") if text in (None, "null") else code(text, 60)
+
+
+def _time(when: datetime | None) -> Markup:
+    return unbroken(moment(when))
+
+
+def _by(operation: Operation) -> Markup:
+    return line("a client") if operation.sent_by is None else code(operation.sent_by, 256)
+
+
+def _failed(failure: FailureDetails | None, limit: int) -> Markup:
+    if failure is None:
+        return line("")
+    kind, message = _reason(failure)
+    return markup("<b>", line(kind), "</b>: ", line(message, limit))
+
+
+def _reason(failure: FailureDetails) -> tuple[str, str]:
+    """Return what a failure began with: its type and its message."""
+    first = list(chain_of(failure))[-1]
+    return short_type(first), bare(first.message)
+
+
+def _text(value: Any, indent: int | None = 1) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False, indent=indent)
+    except (TypeError, ValueError):
+        return repr(value)
+
+
+def entity_text(shown: EntityPicture) -> str:
+    """Return an entity without times: its state, what it has to do, what it did last."""
+    lines = [shortened(shown.line, 200)]
+    if shown.exists:
+        lines.append(f"state {shortened(_text(shown.state, None), 200)}")
+    lines += [
+        f"{'locked by' if lock.is_held else 'lock waited for by'} {shortened(lock.owner, 100)}"
+        for lock in shown.locks
+    ]
+    if shown.waiting:
+        names = ", ".join(operation.name for operation in shown.waiting)
+        hidden = shown.queue_length - len(shown.waiting)
+        lines.append(f"to do: {shortened(names, 100)}" + (f", and {hidden:,} more" if hidden > 0 else ""))
+    rows = [
+        (operation.name, _plain(operation.input), operation.sent_by or "a client", _outcome(operation))
+        for operation in shown.told
+    ]
+    if rows:
+        lines.append(table_text(("operation", "input", "asked by", "result"), rows, 60))
+    return "\n".join(lines)
+
+
+def _outcome(operation: Operation) -> str:
+    if operation.failure is None:
+        return _plain(operation.result)
+    return "failed: {}: {}".format(*_reason(operation.failure))
+
+
+def _plain(text: str | None) -> str:
+    return "" if text in (None, "null") else str(text)

@@ -1,0 +1,97 @@
+"""HTML that notebooks show trusted or not, and GitHub too: tables and folds; no scripts, no ids.
+
+What comes from data is escaped, and stands where no one takes dollar signs for mathematics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+
+from durablenb.notebook.palette import Look, pill
+from durablenb.notebook.svg import cleaned, image
+
+TEXT_LIMIT = 2_000
+"""Characters shown of a value."""
+
+_LEFT = ' style="text-align:left"'
+_KEPT = "\n\t"
+
+
+class Markup(str):
+    """Text that is HTML already."""
+
+    __slots__ = ()
+
+
+def markup(*parts: str) -> Markup:
+    """Return parts that are HTML already as one."""
+    return Markup("".join(parts))
+
+
+def line(value: object, limit: int = 200) -> Markup:
+    """Return data as one line."""
+    text = cleaned(str(value)[: 4 * limit])
+    return Markup(escape(text if len(text) <= limit else text[: limit - 1] + "…"))
+
+
+def code(value: object, limit: int = 200) -> Markup:
+    """Return data as one line of code."""
+    return markup("<code>", line(value, limit), "</code>")
+
+
+def unbroken(value: object) -> Markup:
+    """Return data as a line that isn't broken."""
+    return markup('<span style="white-space:nowrap">', line(value), "</span>")
+
+
+def block(value: object, limit: int = TEXT_LIMIT) -> Markup:
+    """Return data with its line breaks, cut where it is too long."""
+    text = str(value)
+    more = f"\n… {len(text) - limit:,} characters more" if len(text) > limit else ""
+    kept = "".join(
+        character if character.isprintable() or character in _KEPT else "\N{REPLACEMENT CHARACTER}"
+        for character in text[:limit]
+    )
+    return markup("<pre>", escape(kept + more), "</pre>")
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Markup:
+    """Return rows as a table; cells that aren't HTML are data."""
+    head = "".join(f"<th{_LEFT}>{escape(name)}</th>" for name in header)
+    body = "".join(f"<tr>{''.join(f'<td{_LEFT}>{_cell(value)}</td>' for value in row)}</tr>" for row in rows)
+    return markup(
+        "<table>", f"<thead><tr>{head}</tr></thead>" if header else "", f"<tbody>{body}</tbody></table>"
+    )
+
+
+def _cell(value: object) -> str:
+    return value if isinstance(value, Markup) else line(value)
+
+
+def fold(summary: str, inside: str, *, is_open: bool = False) -> Markup:
+    """Return something that is opened by a click."""
+    return markup(
+        f"<details{' open' if is_open else ''}><summary>", escape(summary), "</summary>", inside, "</details>"
+    )
+
+
+def picture(drawn: tuple[str, str] | None) -> Markup:
+    """Return an SVG document and its sentence as an image."""
+    return Markup("") if drawn is None else markup("<p>", image(*drawn), "</p>")
+
+
+def badge(look: Look) -> Markup:
+    """Return a status as a small image."""
+    drawing = pill(look)
+    return Markup(image(drawing.finished(24, has_plate=False), look.word, width=drawing.width))
+
+
+def heading(*parts: object) -> Markup:
+    """Return the first line of a card; what isn't HTML is data."""
+    return markup("<p>", " ".join(_cell(part) for part in parts), "</p>")
+
+
+def card(*parts: str) -> str:
+    """Return all of an object's form."""
+    return f'<div class="tex2jax_ignore mathjax_ignore">{"".join(parts)}</div>'

@@ -1,0 +1,276 @@
+"""An entity, live: its state now and at each operation, what it did, what it has still to do."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import unified_diff
+from typing import TYPE_CHECKING, Any, Protocol
+
+import traitlets
+
+from durablenb.model.failures import FailureDetails
+from durablenb.analysis.entities.picture import EntityPicture
+from durablenb.analysis.text import quoted
+from durablenb.notebook.cards import failure_table
+from durablenb.notebook.entity import queue_fold
+from durablenb.notebook.history import readable
+from durablenb.notebook.html import Markup, block, code, line, markup, table, unbroken
+from durablenb.notebook.live.beside import still_of
+from durablenb.notebook.live.pane import Ask, Pane, Row
+from durablenb.notebook.live.parts import badge, button, field, figure, mark, row, typed
+from durablenb.notebook.live.widget import LiveView
+from durablenb.notebook.palette import look_of
+from durablenb.notebook.states import entity_svg
+from durablenb.notebook.traces import chain_of, short_type
+from durablenb.notebook.words import bare, lasting, moment, plural
+
+if TYPE_CHECKING:
+    import pandas
+
+TICK = 1.0
+"""Seconds after which it is drawn again though nothing was asked of it."""
+
+_COLUMNS = (
+    "seq, operation, status, sent_by, is_signal, queued, due, started, ended, input, result, failure,\n"
+    "       state_before, state_after"
+)
+_SEARCHED = ("operation", "status", "sent_by", "input", "result", "failure")
+_HEADER = ("no.", "operation", "asked by", "asked for (UTC)", "status", "took", "result", "state after it")
+
+
+class Addressed(Protocol):
+    """An entity as its user holds it."""
+
+    def signal(self, operation_name: str, operation_input: Any = None) -> None:
+        """Ask for an operation."""
+        ...
+
+
+@dataclass(frozen=True)
+class EntitySight:
+    """An entity, as a live view has it.
+
+    Parameters
+    ----------
+    entity
+        What its user holds.
+    instance_id
+        Under which its history stands.
+    last_seq
+        The last place of its own in the journal.
+    shown
+        All that there is to draw of it.
+    ask
+        Answers a query in SQL.
+    trouble
+        Tells what keeps news from coming; of a hub of this process nothing does.
+    """
+
+    entity: Addressed
+    instance_id: str
+    last_seq: Callable[[], int]
+    shown: Callable[[], EntityPicture]
+    ask: Ask
+    trouble: Callable[[], str] = str
+
+
+class OperationsPane(Pane):
+    """What was asked of an entity, the last first."""
+
+    def __init__(self, instance_id: str, ask: Ask) -> None:
+        where = f"from entity_operations\nwhere instance_id = {quoted(instance_id)}"
+        super().__init__(ask, f"select {_COLUMNS}\n{where}", "seq desc", _SEARCHED, "operation")
+
+    def operations(self) -> Markup:
+        """Return a page of operations."""
+        return self.html(_HEADER, _row)
+
+    def one(self, seq: int) -> Row | None:
+        """Return one operation."""
+        found = self._ask(f"select * from ({self._query}) where seq = {seq}").fetchall()
+        return found[0] if found else None
+
+
+def _row(found: Row) -> Sequence[object]:
+    seq, name, status, sent_by, _, queued, _, started, ended, _, result, failure, _, after = found
+    return (
+        mark(f"{seq:,}", f"operation {seq}"),
+        line(name, 60),
+        unbroken("a client") if sent_by is None else line(sent_by, 60),
+        unbroken(moment(queued)),
+        status,
+        unbroken(lasting(ended - started)) if ended is not None and started is not None else "",
+        line(_failure(failure), 80) if failure else _value(result),
+        _value(after),
+    )
+
+
+def _value(text: str | None) -> Markup:
+    return Markup("") if text in (None, "null") else code(text, 60)
+
+
+def _failure(text: str) -> str:
+    """Return the failure that an operation began with, in a line."""
+    first = list(chain_of(FailureDetails.from_json(json.loads(text))))[-1]
+    return f"{short_type(first)}: {bare(first.message)}"
+
+
+class LiveEntity(LiveView):
+    """An entity, followed; `entity.watch()` gives it.
+
+    Parameters
+    ----------
+    sight
+        The entity.
+    traits
+        What a widget takes.
+    """
+
+    REGIONS = ("head", "picture", "queue", "operations", "detail")
+
+    head = traitlets.Bytes().tag(sync=True)
+    picture = traitlets.Bytes().tag(sync=True)
+    queue = traitlets.Bytes().tag(sync=True)
+    operations = traitlets.Bytes().tag(sync=True)
+    detail = traitlets.Bytes().tag(sync=True)
+
+    def __init__(self, sight: EntitySight, **traits: Any) -> None:
+        self._sight = sight
+        self._seen = -1
+        self._shown: EntityPicture
+        self._drawn_at = 0.0
+        self._pane = OperationsPane(sight.instance_id, sight.ask)
+        super().__init__(**traits)
+
+    @property
+    def sql(self) -> str:
+        """The query for the operations that are shown."""
+        return self._pane.sql
+
+    def df(self) -> pandas.DataFrame:
+        """Return those operations as a data frame."""
+        return self._sight.ask(self.sql).df()
+
+    def draw(self, is_stale: bool) -> Mapping[str, str]:
+        """Return the HTML of the regions that something which was asked or done has changed."""
+        seen = self._sight.last_seq()
+        is_new, self._seen = seen != self._seen, seen
+        self.has_news |= is_new
+        is_due = time.monotonic() - self._drawn_at >= TICK
+        regions = self._pictures() if is_new or is_due else {}
+        if is_new or is_stale:
+            head = _head(self._shown)
+            regions |= {"head": head, "operations": self._pane.operations(), "detail": self._detail()}
+        return regions
+
+    def _pictures(self) -> dict[str, str]:
+        self._drawn_at = time.monotonic()
+        shown = self._shown = self._sight.shown()
+        drawn = entity_svg(shown)
+        self.label = drawn[1]
+        self.place = f"entities/{shown.entity_id.name.lower()}/{shown.entity_id.key}"
+        return {
+            "picture": figure(drawn),
+            "queue": queue_fold(shown) if shown.locks or shown.waiting else "",
+        }
+
+    def trouble(self) -> str:
+        """Return what keeps news from coming."""
+        return self._sight.trouble()
+
+    def still(self) -> dict[str, str]:
+        """Return the still picture of the entity."""
+        return still_of(self._sight.shown())
+
+    def _detail(self) -> str:
+        kind, _, seq = self.selected.partition(" ")
+        found = self._pane.one(int(seq)) if kind == "operation" and seq.isdecimal() else None
+        return "" if found is None else operation_detail(found)
+
+    def do_set(self, name: str = "", value: str = "", **_: Any) -> None:
+        """Filter."""
+        if name == "filter":
+            self._pane.set_filter(str(value))
+
+    def do_turn(self, first: Any = 0, **_: Any) -> None:
+        """Show another page."""
+        self._pane.turn(first)
+
+    def do_signal(self, fields: Any = None, **_: Any) -> None:
+        """Ask for an operation; its input is JSON, or else text."""
+        given = fields or {}
+        self._sight.entity.signal(str(given.get("operation", "")), typed(given.get("input", "")))
+
+
+def _head(shown: EntityPicture) -> Markup:
+    about = [plural(shown.operations, "operation")]
+    if shown.failures:
+        about.append(f"{shown.failures:,} failed")
+    form = markup(
+        "<form>",
+        field("operation", "operation"),
+        field("input", "input: JSON or text"),
+        button("Signal", "signal"),
+        "</form>",
+    )
+    name = markup("<b>", line(shown.entity_id.name.lower()), "</b>")
+    where = code(shown.entity_id.key, 256)
+    return markup(row(badge(look_of(shown.word)), name, where, ", ".join(about)), row(form))
+
+
+def operation_detail(found: Row) -> Markup:
+    """Return all that there is to know of an operation: what it changed in the state, too."""
+    (
+        seq,
+        name,
+        status,
+        sent_by,
+        is_signal,
+        queued,
+        due,
+        started,
+        ended,
+        given,
+        result,
+        failure,
+        before,
+        after,
+    ) = found
+    rows: list[Sequence[object]] = [
+        ("asked by", "a client" if sent_by is None else code(sent_by, 256)),
+        ("asked for (UTC)", moment(queued)),
+    ]
+    for label, when in (("not before (UTC)", due), ("begun (UTC)", started), ("done (UTC)", ended)):
+        if when is not None:
+            rows.append((label, moment(when)))
+    for label, value in (("input", given), ("result", result)):
+        if value not in (None, "null"):
+            rows.append((label, block(_indented(value))))
+    told = failure_table(FailureDetails.from_json(json.loads(failure))) if failure else ""
+    changes = list(_changes(before, after))
+    if changes:
+        rows.append(("state", block("\n".join(changes))))
+    elif ended is not None:
+        rows.append(("state", "as before"))
+    kind = "signal" if is_signal else "call"
+    heading = row(
+        markup("<b>", line(name), "</b>"), kind, f"no. {seq:,}", markup("<b>", line(status), "</b>")
+    )
+    return markup('<div class="dnb-detail">', heading, told, table((), rows), "</div>")
+
+
+def _changes(before: Any, after: Any) -> list[str]:
+    """Return the lines of a state that are other ones afterwards, each with ``-`` or ``+``."""
+    then, now = (_indented(state).splitlines() if state is not None else [] for state in (before, after))
+    lines = list(unified_diff(then, now, n=2, lineterm=""))[2:]
+    return [line for line in lines if not line.startswith("@@")]
+
+
+def _indented(text: str) -> str:
+    try:
+        return json.dumps(json.loads(text), ensure_ascii=False, indent=1)
+    except ValueError:
+        return readable(text)

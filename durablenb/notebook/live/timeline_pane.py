@@ -1,0 +1,94 @@
+"""The timeline of an instance: a stretch of it, a choice of its calls."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from durablenb.analysis.instance.picture import Picture
+from durablenb.analysis.instance.steps import CALL_STATES, Call
+from durablenb.notebook.html import Markup, line, markup, table
+from durablenb.notebook.live.found import Found
+from durablenb.notebook.live.parts import button, choice, field, figure, mark, row
+from durablenb.notebook.marks import call_key
+from durablenb.notebook.timeline import AREA, scale_of, timeline_svg
+from durablenb.notebook.words import lasting, moment
+
+_MOST = 100
+
+
+class TimelinePane:
+    """Which calls are shown, and which time."""
+
+    def __init__(self) -> None:
+        self.within: tuple[datetime, datetime] | None = None
+        self.name = ""
+        self.state = ""
+        self.shows_path = False
+        self.path: frozenset[tuple[int, int]] = frozenset()
+
+    def set(self, name: str, value: str) -> None:
+        """Choose calls by name or by state."""
+        if name == "name":
+            self.name = value.lower()
+        elif name == "state":
+            self.state = value
+
+    def zoom(self, shown: Picture, left: Any, right: Any) -> None:
+        """Show the time between two places of what is drawn now; without them all of it."""
+        scale = scale_of(self._chosen(shown), self.within)
+        if left is None or right is None or scale is None:
+            self.within = None
+            return
+        begin, end = scale.moment(float(left)), scale.moment(float(right))
+        self.within = (begin, end) if end > begin else None
+
+    def html(self, shown: Picture, selected: Found | None) -> Markup:
+        """Return the controls, the picture, and the same as a table."""
+        chosen = self._chosen(shown)
+        stretch = Markup("")
+        if self.within is not None:
+            length = lasting(self.within[1] - self.within[0])
+            stretch = markup(line(f"{length} from {moment(self.within[0])}"), " ", button("Show all", "zoom"))
+        states = [("", "all states"), *((state, state) for state in CALL_STATES)]
+        controls = row(
+            field("name", "filter: part of a name", self.name, sets=True, is_filter=True),
+            choice("state", "state", states, self.state),
+            button("Hide critical path" if self.shows_path else "Critical path", "path"),
+            stretch or "drag in the picture to see a part of it",
+        )
+        call = None if selected is None else selected.only_call
+        drawn = timeline_svg(chosen, self.within, self.path, call)
+        if drawn is None:
+            words = "No time passed: there is nothing to draw." if chosen.calls else "No calls to show."
+            return markup(controls, "<p>", words, "</p>", self._table(chosen) if chosen.calls else "")
+        return markup(controls, figure(drawn, AREA), self._table(chosen))
+
+    def _chosen(self, shown: Picture) -> Picture:
+        if not (self.name or self.state):
+            return shown
+        return replace(shown, calls=tuple(call for call in shown.calls if self._passes(call)))
+
+    def _passes(self, call: Call) -> bool:
+        return self.name in call.name.lower() and self.state in ("", call.state)
+
+    def _table(self, shown: Picture) -> Markup:
+        rows = [
+            (
+                mark(call.name, call_key(call)),
+                call.kind,
+                call.state,
+                moment(call.asked),
+                lasting(call.ended - call.asked),
+                f"{len(call.attempts):,}",
+            )
+            for call in shown.calls[:_MOST]
+        ]
+        more = f", the first {_MOST} of {len(shown.calls):,}" if len(shown.calls) > _MOST else ""
+        header = ("what", "kind", "state", "asked for (UTC)", "took", "tries")
+        return markup(
+            f"<details><summary>View as table{more}</summary>",
+            markup('<div class="dnb-scroll" data-scroll>', table(header, rows), "</div>"),
+            "</details>",
+        )

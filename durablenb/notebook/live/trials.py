@@ -1,0 +1,128 @@
+"""What can be tried in the explorer: a copy of the history with a change in it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from durablenb.core.requests import described
+from durablenb.model.events import ARRIVALS, Event
+from durablenb.analysis.replays.replay import Replay
+from durablenb.notebook.html import Markup, fold, line, markup
+from durablenb.notebook.live.parts import button, field, row
+from durablenb.notebook.words import plural
+
+
+class Trials:
+    """The history of an instance, and the copies that were made of it one after the other."""
+
+    def __init__(self, original: Replay) -> None:
+        self._copies: list[Replay] = []
+        self._handle: Any = None
+        self.original = original
+
+    @property
+    def shown(self) -> Replay:
+        """What is looked at: the newest copy, or the original."""
+        return self._copies[-1] if self._copies else self.original
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether it is a copy that is looked at."""
+        return bool(self._copies)
+
+    def try_(self, what: str, event_id: int, text: str) -> None:
+        """Change something in what is looked at: ``without``, ``twice``, ``later``, ``edited``, ``until``."""
+        shown = self.shown
+        if what == "edited":
+            event = shown.event(event_id)
+            self._copies.append(shown.edited(event_id, **{_field_of(event): _value(text)}))
+        elif what == "later":
+            self._copies.append(shown.swapped(event_id, event_id + 1))
+        elif what in ("without", "twice", "until"):
+            self._copies.append(getattr(shown, what)(event_id))
+
+    def go_on(self) -> str:
+        """Let the copy go on in a hub of its own; return what became of it."""
+        handle = self.shown.resumed()
+        try:
+            handle.wait(timeout=10)
+        finally:
+            again = handle.replay()
+            again.changes = (*self.shown.changes, "it went on in a hub of its own")
+            self._handle = handle
+            self._copies.append(again)
+        return f"The copy went on: {handle.status().runtime_status}."
+
+    def undo(self) -> None:
+        """Take the last change back."""
+        if self._copies:
+            self._copies.pop()
+
+    def reset(self) -> None:
+        """Look at the original again."""
+        self._copies.clear()
+
+    def html(self, chosen: int | None) -> Markup:
+        """Return what can be changed.
+
+        Parameters
+        ----------
+        chosen
+            The event that was clicked.
+        """
+        return fold("What if …", self._bench(chosen), is_open=self.is_copy)
+
+    def bar(self) -> Markup:
+        """Return what was changed, and the ways back; nothing if it isn't a copy that is looked at."""
+        if not self.is_copy:
+            return Markup("")
+        changes = self.shown.changes
+        return markup(
+            '<div class="dnb-copy">',
+            row(
+                markup(
+                    "<b>This is a copy with ",
+                    line(plural(len(changes), "change")),
+                    "; the journal is as it was.</b>",
+                ),
+                button("Undo", "undo"),
+                button("Reset", "reset"),
+            ),
+            "<p>",
+            line("; ".join(changes), 600),
+            ".</p></div>",
+        )
+
+    def _bench(self, chosen: int | None) -> Markup:
+        event = None if chosen is None else self.shown.event(chosen)
+        run = button("Let it go on", "run", sure="Really run what is missing")
+        if event is None:
+            return row("Click an event in the history, and choose what is different in a copy of it.", run)
+        actions = [
+            button("Leave it out", "try", id="without"),
+            button("Have it twice", "try", id="twice"),
+            button("Change places with the next", "try", id="later"),
+            button("Crash here", "try", id="until"),
+            button("Stop at it", "stop", place=f"event {event.event_id}"),
+        ]
+        what = _field_of(event)
+        value = field("value", f"another {what}, JSON or text")
+        edit = markup("<form>", value, button(f"Another {what}", "try", id="edited"), "</form>")
+        named = markup("<b>Event ", line(f"{event.event_id:,}"), "</b> ", line(described(event), 80))
+        return markup(row(named), row(*actions), row(edit if _has_value(event) else "", run))
+
+
+def _has_value(event: Event) -> bool:
+    return isinstance(event, ARRIVALS) or hasattr(event, "input")
+
+
+def _field_of(event: Event | None) -> str:
+    return "input" if event is not None and hasattr(event, "input") else "result"
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

@@ -1,0 +1,95 @@
+"""What the code knows at a step: its variables, its clock, what it printed, what was done up to there."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from durablenb.analysis.replays.replay import Replay
+from durablenb.analysis.replays.stepping import Step
+from durablenb.notebook.html import Markup, code, line, markup, unbroken
+from durablenb.notebook.words import moment, plural
+
+_MOST = 40
+_PRINTED = 12
+
+
+def values_pane(replay: Replay, step: Step, wall: datetime) -> Markup:
+    """Return the variables at a step, and its circumstances.
+
+    Parameters
+    ----------
+    replay
+        The replays.
+    step
+        Where one stands.
+    wall
+        What time it is outside.
+    """
+    return markup(_names(step), _circumstances(step, wall), _printed(replay, step), _ledger(replay, step))
+
+
+def _names(step: Step) -> Markup:
+    calls = () if step.reached is None else step.reached.calls
+    where = markup(" in ", code(calls[-1][0]), f" (line {calls[-1][1]})") if calls else ""
+    head = markup("<h4>Variables", where, "</h4>")
+    if not step.names:
+        is_gone = step.verdict in ("returned", "terminated")
+        gone = "The code has ended: they are gone." if is_gone else "None."
+        return markup(head, f'<p class="dnb-muted">{gone}</p>')
+    changed = set(step.changed)
+    rows = [
+        markup(
+            '<tr class="dnb-changed"><td><code>' if name in changed else "<tr><td><code>",
+            line(name, 60),
+            "</code></td><td><code>",
+            line(value, 100),
+            "</code></td><td>",
+            "<small>new</small>" if name in changed else "",
+            "</td></tr>",
+        )
+        for name, value in list(step.names.items())[:_MOST]
+    ]
+    more = len(step.names) - _MOST
+    return markup(
+        head, '<table class="dnb-values">', *rows, "</table>", f"<p>{more:,} more</p>" if more > 0 else ""
+    )
+
+
+def _circumstances(step: Step, wall: datetime) -> Markup:
+    been = "it has been here before" if step.is_replaying else "it is here for the first time"
+    return markup(
+        "<h4>Circumstances</h4><p>",
+        code(f"is_replaying = {step.is_replaying}"),
+        f"<br>{been}</p><p>",
+        code("current_utc_datetime"),
+        "<br>",
+        unbroken(moment(step.now)),
+        ", from the history</p><p>clock on the wall<br>",
+        unbroken(moment(wall)),
+        "</p>",
+    )
+
+
+def _printed(replay: Replay, step: Step) -> Markup:
+    said = replay.said_by(step, _PRINTED)
+    if not said:
+        return Markup("")
+    lines = [
+        markup(
+            "<li><s>" if is_muted else "<li>",
+            line(words, 120),
+            "</s> <small>muted</small></li>" if is_muted else "</li>",
+        )
+        for words, is_muted in said
+    ]
+    return markup('<h4>Printed</h4><ul class="dnb-printed">', *lines, "</ul>")
+
+
+def _ledger(replay: Replay, step: Step) -> Markup:
+    executed, reached = replay.so_far(step)
+    once = f", {replay.each if executed > 1 else 'once'}" if executed else ""
+    return markup(
+        '<h4>Up to here</h4><p class="dnb-ledger">activities executed: <b>',
+        f"{executed:,}</b>{once}<br>awaits reached: <b>{reached:,}</b>",
+        f" in {plural(step.replay, 'replay')}</p>",
+    )

@@ -1,0 +1,86 @@
+"""How operations changed the numbers in an entity's state, as a figure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from durablenb.analysis.entities.courses import Courses
+from durablenb.analysis.text import shortened
+from durablenb.notebook.palette import RED
+from durablenb.notebook.plots.axes import SERIES, add_legend, days_of, new_axes, scale_of_text, show_dates
+from durablenb.notebook.plots.colours import Colours
+
+_LINES = ("-", "--", "-.", ":")
+_FEW = 60
+"""Operations up to which each has a mark."""
+
+
+def state_axes(courses: Courses, ax: Axes | None) -> Axes:
+    """Return axes with a line for each number in the state, over time; over operations if no time passed.
+
+    Raises
+    ------
+    ValueError
+        If there are no numbers in it.
+    """
+    if not courses.fields:
+        raise ValueError(
+            f"The state of {courses.entity_id} has no numbers to draw: neither is it one, nor has it fields "
+            "that are."
+        )
+    ax = new_axes(6.4, 3.2) if ax is None else ax
+    colours = Colours(ax)
+    xs = _places(ax, courses)
+    for place, (name, values) in enumerate(courses.fields.items()):
+        ax.plot(
+            xs,
+            [math.nan if value is None else value for value in values],
+            drawstyle="steps-post",
+            color=colours.of(SERIES[place % len(SERIES)]),
+            linestyle=_LINES[place // len(SERIES) % len(_LINES)] if place else "-",
+            marker="os^Dv"[place % 5] if len(xs) <= _FEW else None,
+            markersize=4 * scale_of_text(),
+            label=shortened(name or "state", 32),
+        )
+    _show_failures(ax, courses, xs, colours)
+    ax.spines[["right", "top"]].set_visible(False)
+    ax.margins(x=0.03)
+    (only, *others) = courses.fields
+    what = "state" if others or not only else only
+    name = f"{shortened(what, 24)} of {shortened(str(courses.entity_id), 32)}"
+    ax.set_ylabel(name, parse_math=False, usetex=False)
+    if others or any(courses.is_failed):
+        add_legend(ax)
+    return ax
+
+
+def _places(ax: Axes, courses: Courses) -> Sequence[float]:
+    """Return where each operation stands, and give the axes that axis."""
+    if courses.ended[0] < courses.ended[-1]:
+        show_dates(ax)
+        return days_of(courses.ended)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_xlabel("operation")
+    return [float(number) for number in range(1, len(courses.ended) + 1)]
+
+
+def _show_failures(ax: Axes, courses: Courses, xs: Sequence[float], colours: Colours) -> None:
+    """Mark the operations that failed, on the line that stands for most."""
+    values = next(iter(courses.fields.values()))
+    known = [value for value in values if value is not None]
+    failed = [
+        (x, known[0] if value is None else value)
+        for x, value, is_failed in zip(xs, values, courses.is_failed, strict=True)
+        if is_failed
+    ]
+    if failed:
+        x, y = zip(*failed, strict=True)
+        size = (7 * scale_of_text()) ** 2
+        face, edge = colours.of(RED), colours.ground
+        look: dict[str, Any] = {"facecolors": [face], "edgecolors": [edge], "zorder": 4}
+        ax.scatter(x, y, s=size, marker="X", label="failed operation", **look)

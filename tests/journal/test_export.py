@@ -1,0 +1,155 @@
+"""Which instances are exported, and into what."""
+
+import json
+
+import duckdb
+import pytest
+
+import durablenb as df
+from tests.exchange.orders import COUNTER, fill, waiting
+
+
+@pytest.fixture
+def filled(shop):
+    fill(shop)
+    return shop
+
+
+def exported(hub, what, tmp_path):
+    path = tmp_path / "some.json"
+    count = hub.export(what, path)
+    ids = {row["instance_id"] for row in json.loads(path.read_text())["events"]}
+    assert count == len(ids)
+    return ids
+
+
+CHILD = "select instance_id from instances where parent_instance_id = 'done'"
+
+
+def test_an_instance_goes_with_its_sub_orchestrations(filled, tmp_path):
+    ((child,),) = filled.sql(CHILD).fetchall()
+    for what in (
+        "done",
+        filled.handle("done"),
+        filled.handle("done").status(),
+        filled.handle("done").history(),
+    ):
+        assert exported(filled, what, tmp_path) == {"done", child}
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        lambda hub: ["open", "again"],
+        lambda hub: (hub.handle(one) for one in ("open", "again")),
+        lambda hub: [*hub.instances(name="waiting"), *hub.instances(name="eternal")],
+        lambda hub: "select instance_id from instances where name in ('waiting', 'eternal')",
+        lambda hub: hub.sql("select name, instance_id from instances where name in ('waiting', 'eternal')"),
+        lambda hub: hub.sql("select instance_id from instances where name in ('waiting', 'eternal')").df(),
+    ],
+    ids=["ids", "handles", "statuses", "a query", "its answer", "a data frame"],
+)
+def test_several_are_exported_together(filled, tmp_path, what):
+    assert exported(filled, what(filled), tmp_path) == {"open", "again"}
+
+
+def test_an_entity_is_exported_by_its_id(filled, tmp_path):
+    for what in (COUNTER, "@counter@a", filled.entity("Counter", "a")):
+        assert exported(filled, what, tmp_path) == {"@counter@a"}
+
+
+def test_an_id_that_reads_like_a_query_is_an_id(shop, tmp_path):
+    shop.start(waiting, instance_id="select me")
+    assert exported(shop, "select me", tmp_path) == {"select me"}
+
+
+def test_a_query_that_gives_nothing_gives_an_empty_export(filled, other, tmp_path):
+    assert exported(filled, "select instance_id from instances where false", tmp_path) == set()
+    assert other.import_history(tmp_path / "some.json") == []
+
+
+@pytest.mark.parametrize(
+    ("what", "kind", "said"),
+    [
+        ("nobody", df.InstanceNotFoundError, "No instance with ID 'nobody' found. Nothing was exported"),
+        (["done", "nobody"], df.InstanceNotFoundError, "'nobody'"),
+        ("select name, status from instances", ValueError, "expected one column, or one called instance_id"),
+        ("select 5", ValueError, "gives 5 for an id; expected text"),
+        ("delete from journal", df.InstanceNotFoundError, "delete from journal"),
+        ("with x as (delete from journal returning *) from x", ValueError, "Expected one query"),
+        (5, TypeError, "Expected an id, a handle"),
+    ],
+)
+def test_what_can_t_be_exported_is_said(filled, tmp_path, what, kind, said):
+    with pytest.raises(kind, match=said):
+        filled.export(what, tmp_path / "some.json")
+    assert list(tmp_path.iterdir()) == []
+    assert filled.sql("select count(*) > 0 from journal").fetchall() == [(True,)]
+
+
+@pytest.mark.parametrize("name", ["some.csv", "some", "flows.duckdb"])
+def test_the_suffix_says_how(filled, tmp_path, name):
+    with pytest.raises(ValueError, match=r"ends with neither .json nor .parquet"):
+        filled.export("done", tmp_path / name)
+
+
+def test_a_file_that_is_there_is_replaced_whole_or_not_at_all(filled, tmp_path, monkeypatch):
+    path = tmp_path / "some.json"
+    filled.export("open", path)
+    before = path.read_bytes()
+
+    def broken(*_):
+        yield "{"
+        raise OSError("No room.")
+
+    monkeypatch.setattr("durablenb.journal.bundle.documents.pieces_of", broken)
+    with pytest.raises(OSError, match="No room"):
+        filled.export("done", path)
+    assert [one.name for one in tmp_path.iterdir()] == ["some.json"]
+    assert path.read_bytes() == before
+
+
+def test_where_it_can_t_be_written_is_an_error_of_the_file_system(filled, tmp_path):
+    for suffix in ("json", "parquet"):
+        with pytest.raises(OSError, match="nowhere"):
+            filled.export("done", tmp_path / "nowhere" / f"some.{suffix}")
+
+
+def test_parquet_is_a_table_that_others_can_query(filled, tmp_path):
+    path = tmp_path / "some'one.parquet"
+    filled.export("done", path)
+    reader = duckdb.connect()
+    rows = reader.execute(
+        "select event_type from read_parquet(?) where part = 'event'", [str(path)]
+    ).fetchall()
+    assert ("ExecutionCompleted",) in rows
+    (kind,) = reader.execute("select typeof(timestamp) from read_parquet(?) limit 1", [str(path)]).fetchall()[
+        0
+    ]
+    assert kind == "TIMESTAMP"
+
+
+def test_what_was_printed_just_now_is_in_it(shop, tmp_path):
+    shop.start(waiting, instance_id="talks")
+    shop.step()
+    shop.step()
+    shop.export("talks", tmp_path / "talks.json")
+    lines = json.loads((tmp_path / "talks.json").read_text())["lines"]
+    assert [line["message"] for line in lines] == ["reserving 1"]
+
+
+def test_a_file_is_exported_without_its_functions(tmp_path):
+    path = tmp_path / "flows.duckdb"
+    with df.TaskHub(path, mode="kernel") as hub:
+        hub.add_orchestrator(lambda context: 1, "one")
+        hub.run("one", instance_id="a")
+    with df.open_history(path) as file:
+        assert file.export("a", tmp_path / "a.json") == 1
+
+
+def test_a_closed_hub_exports_and_imports_nothing(shop, tmp_path):
+    shop.close()
+    with pytest.raises(df.StoreError, match="closed"):
+        shop.export(None, tmp_path / "some.json")
+    with pytest.raises(df.StoreError, match="closed"):
+        shop.import_history({})

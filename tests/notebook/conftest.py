@@ -1,0 +1,26 @@
+"""Hubs that a test made are closed after it; those that all tests look at, after the last one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from durablenb.hub.task_hub import open_hubs
+from tests.views.reading import SHARED, scene
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _shared_hubs_closed() -> Iterator[None]:
+    yield
+    scene.cache_clear()
+    while SHARED:
+        SHARED.pop().close()
+
+
+@pytest.fixture(autouse=True)
+def _all_hubs_closed() -> Iterator[None]:
+    yield
+    for hub in open_hubs():
+        if hub not in SHARED:
+            hub.close()

@@ -1,0 +1,118 @@
+"""Pictures saved as files: what the end of the name says, and complete in themselves."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pytest
+from PIL import Image
+
+import durablenb as df
+from durablenb.analysis.instance.picture import Picture as InstancePicture
+from tests.views.reading import SVG, Page, Picture, anew, page_of, scene
+from tests.views.scenes import SCENES, stage
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_an_svg_has_the_graph_and_the_timeline(name: str, tmp_path: Path) -> None:
+    handle = scene(name)
+    handle.save(tmp_path / "picture.svg")
+    saved = Picture("", (tmp_path / "picture.svg").read_text("utf-8"))
+    parts = [set(picture.texts) for picture in page_of(handle).pictures if picture.width > 400]
+    assert set(saved.texts) >= set().union(*parts)
+    inner = list(saved.root.findall(f"{SVG}svg"))
+    assert len(inner) == 1 + len(parts)
+    last = inner[-1]
+    assert float(last.attrib["y"]) + float(last.attrib["height"]) == pytest.approx(
+        float(saved.root.attrib["height"]), abs=0.2
+    )
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_a_page_has_what_a_notebook_shows_and_asks_nothing_of_anybody(name: str, tmp_path: Path) -> None:
+    handle = scene(name)
+    handle.save(tmp_path / "page.html")
+    text = (tmp_path / "page.html").read_text("utf-8")
+    assert handle._repr_mimebundle_()["text/html"] in text
+    assert text.startswith("<!DOCTYPE html>")
+    assert "color-scheme: light dark" in text
+    for outside in ("<script", "<link", "http://", "https://", "url(", "@import"):
+        assert outside not in text
+
+
+def test_what_comes_from_data_is_escaped_in_a_page(tmp_path: Path) -> None:
+    made = stage()
+    made.hub.add_orchestrator(lambda context: context.get_input(), "</title><b>\u202e")
+    made.hub.start("</title><b>\u202e", "\ud800", instance_id="<i>").wait()
+    handle = made.hub.handle("<i>")
+    for name in ("page.html", "page.svg"):
+        handle.save(tmp_path / name)
+        text = (tmp_path / name).read_text("utf-8")
+        assert "<i>" not in text
+        assert "</title><b>" not in text
+
+
+def test_a_png_is_a_figure_of_neither_pyplot_nor_the_notebook(tmp_path: Path) -> None:
+    others = plt.get_fignums()
+    scene("fanned").save(tmp_path / "picture.PNG")
+    with Image.open(tmp_path / "picture.PNG") as image:
+        assert image.format == "PNG"
+        assert image.width == 1_720
+        assert len(image.convert("RGB").getcolors(1_000_000) or ()) > 10
+    assert plt.get_fignums() == others
+
+
+def test_a_hub_is_a_page(tmp_path: Path) -> None:
+    made = stage()
+    SCENES["failed"](made)
+    made.hub.save(tmp_path / "hub.html")
+    text = (tmp_path / "hub.html").read_text("utf-8")
+    assert "family" in Page(text.partition("<body>")[2].partition("</body>")[0].strip()).text
+
+
+def test_what_a_file_holds_can_be_saved(tmp_path: Path) -> None:
+    made = stage(tmp_path / "flows.duckdb")
+    SCENES["completed"](made)
+    made.hub.close()
+    with df.open_history(tmp_path / "flows.duckdb") as file:
+        file.save(tmp_path / "hub.html")
+        file.handle("chain").save(str(tmp_path / "chain.svg"))
+    assert (tmp_path / "hub.html").stat().st_size > 1_000
+    assert "reserve" in (tmp_path / "chain.svg").read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", ["chain", "chain.txt", "chain.svg.gz"])
+def test_another_end_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=rf"'{name}' ends with none of \.svg, \.png, \.html\."):
+        scene("completed").save(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_for_a_pdf_matplotlib_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"plot_timeline\(\)\.figure\.savefig\('chain\.pdf'\)"):
+        scene("completed").save(tmp_path / "chain.pdf")
+
+
+def test_a_hub_is_no_picture(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"'hub\.png' doesn't end with \.html"):
+        stage().hub.save(tmp_path / "hub.png")
+
+
+def test_a_png_without_matplotlib_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handle = scene("completed")
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(df.DurableError, match="pip install matplotlib"):
+        handle.save(tmp_path / "chain.png")
+    handle.save(tmp_path / "chain.svg")
+    assert isinstance(handle._shown(), InstancePicture)
+
+
+def test_what_was_purged_can_not_be_saved(tmp_path: Path) -> None:
+    handle = anew("completed")
+    handle.purge()
+    with pytest.raises(df.InstanceNotFoundError):
+        handle.save(tmp_path / "chain.svg")

@@ -1,0 +1,200 @@
+"""Instances and hubs as graphs of networkx, on which its algorithms are of use."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import networkx
+import pytest
+
+import durablenb as df
+from durablenb.analysis.instance.flow import flow_of
+from durablenb.analysis.instance.graph import graph_of
+from tests.views.reading import scene
+from tests.views.scenes import SCENES, Stage, stage
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def onward(graph: networkx.DiGraph) -> networkx.DiGraph:
+    """The graph without what leads back."""
+    return networkx.subgraph_view(graph, filter_edge=lambda *edge: not graph.edges[edge]["is_back"])
+
+
+def partners(graph: networkx.DiGraph, relation: str) -> set[tuple[str, str]]:
+    return {(one, two) for one, two, edge in graph.edges(data=True) if edge["relation"] == relation}
+
+
+# -- one instance --------------------------------------------------------------------------------
+
+
+def test_a_handle_gives_a_networkx_graph() -> None:
+    graph = scene("fanned").graph()
+    assert isinstance(graph, networkx.DiGraph)
+    assert list(networkx.topological_sort(graph)) == ["start", "crunch", "join #1", "merge", "end"]
+    crunch = graph.nodes["crunch"]
+    assert (crunch["kind"], crunch["status"], crunch["count"], crunch["attempts"]) == (
+        "activity",
+        "failed",
+        20,
+        20,
+    )
+    assert (crunch["failed"], crunch["completed"]) == (1, 19)
+    assert crunch["ended"] - crunch["asked"] == timedelta(milliseconds=80)
+    assert len(crunch["event_ids"]) == 40
+    assert graph.nodes["end"]["status"] == "Completed"
+    assert graph.edges["crunch", "join #1"]["relation"] == "awaits"
+    assert graph.edges["join #1", "merge"]["relation"] == "scheduled-by"
+    assert graph.edges["start", "crunch"]["relation"] == "scheduled-by"
+
+
+def test_equal_names_get_numbers_and_loops_go_back() -> None:
+    def twice(context):
+        for name in ("reserve", "ship", "reserve", "start"):
+            yield context.call_activity(name, 1)
+
+    made = stage()
+    made.activity("start")
+    made.orchestrator(twice)
+    graph = graph_of(flow_of(list(made.done("twice").history())))
+    assert list(graph) == ["start", "reserve", "ship", "reserve #3", "start #4", "end"]
+    assert scene("looped").graph().edges["timer", "poll"]["is_back"] is True
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_every_node_and_edge_is_described(name: str) -> None:
+    handle = scene(name)
+    graph = handle.graph()
+    assert graph.graph["instance_id"] == handle.id
+    for _, node in graph.nodes(data=True):
+        assert {"kind", "name", "status", "count", "instance_id"} <= set(node)
+        if "stage" in node:
+            assert START <= node["asked"] <= node["started"] <= node["ended"]
+            assert 0 <= node["seconds"] <= (node["ended"] - node["asked"]).total_seconds()
+    relations = {"awaits", "scheduled-by", "starts", "calls", "signals", "locks"}
+    for *_, edge in graph.edges(data=True):
+        assert set(edge) == {"relation", "count", "is_back", "seconds"}
+        assert edge["relation"] in relations
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_without_what_leads_back_there_are_no_cycles(name: str) -> None:
+    graph = scene(name).graph()
+    generations = list(networkx.topological_generations(onward(graph)))
+    assert generations[0] == ["start"]
+    assert sum(map(len, generations)) == len(graph)
+
+
+def test_the_longest_path_is_what_decided_how_long_it_took() -> None:
+    handle = scene("crossing")
+    graph = handle.graph()
+    path = networkx.dag_longest_path(graph, "seconds")
+    assert path == ["start", "reserve", "join #1", "charge", "merge"]
+    history = handle.history()
+    whole = (history[-1].timestamp - history[0].timestamp).total_seconds()
+    assert networkx.dag_longest_path_length(graph, "seconds") == pytest.approx(whole)
+
+
+def test_the_seconds_of_a_loop_are_those_of_its_rounds() -> None:
+    graph = scene("looped").graph()
+    assert graph.nodes["poll"]["seconds"] == pytest.approx(14 * 0.05)
+    assert graph.nodes["timer"]["seconds"] == pytest.approx(13 * 600)
+    assert networkx.dag_longest_path(onward(graph), "seconds") == ["start", "poll", "timer"]
+
+
+def test_the_seconds_of_a_fan_out_count_once_what_goes_on_at_the_same_time() -> None:
+    crunch = scene("fanned").graph().nodes["crunch"]
+    assert crunch["seconds"] == pytest.approx(20 * 0.004)
+
+
+def test_sub_orchestrations_start_instances() -> None:
+    made = stage()
+    handle = SCENES["failed"](made)
+    graph = handle.graph()
+    query = "select child_instance_id, status from sub_orchestrations where instance_id = $id"
+    started = made.hub.sql(query, {"id": handle.id})
+    status_of = {child: status.lower() for child, status in started.fetchall()}
+    assert {child for _, child in partners(graph, "starts")} == set(status_of)
+    for child, status in status_of.items():
+        node = graph.nodes[child]
+        assert (node["kind"], node["instance_id"], node["status"]) == ("orchestration", child, status)
+    assert networkx.descendants(graph, "doomed") - set(status_of) == {"end"}
+
+
+def test_an_instance_that_is_named_as_a_step_is_another_node() -> None:
+    def parent(context):
+        yield context.call_sub_orchestrator("chain", 1, "chain")
+
+    made = stage()
+    made.orchestrator(parent)
+    graph = made.done("parent").graph()
+    assert partners(graph, "starts") == {("chain", "chain (instance)")}
+    assert graph.nodes["chain (instance)"]["instance_id"] == "chain"
+
+
+def test_calls_signals_and_locks_lead_to_entities() -> None:
+    graph = scene("transferred").graph()
+    assert {entity for _, entity in partners(graph, "calls")} == {"@account@a", "@account@b"}
+    assert {entity for _, entity in partners(graph, "locks")} == {"@account@a", "@account@b"}
+    assert {entity for _, entity in partners(graph, "signals")} == {"@audit@all"}
+    assert graph.nodes["@account@a"]["kind"] == "entity"
+    assert networkx.dag_longest_path(graph, "seconds")[-1] == "@account@b.deposit"
+
+
+def test_an_open_step_ends_when_something_was_last_heard() -> None:
+    graph = scene("running").graph()
+    assert "end" not in graph
+    assert graph.nodes["charge"]["status"] == "open"
+    assert graph.nodes["charge"]["ended"] >= graph.nodes["charge"]["asked"]
+
+
+# -- a hub ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def full() -> Stage:
+    made = stage()
+    for name in ("failed", "transferred", "waiting"):
+        SCENES[name](made)
+    return made
+
+
+def test_a_hub_is_a_graph_of_instances_and_entities(full: Stage) -> None:
+    graph = full.hub.graph()
+    instances = {status.instance_id for status in full.hub.instances()}
+    entities = {name for (name,) in full.hub.sql("select instance_id from entities").fetchall()}
+    assert set(graph) == instances | entities
+    assert {node for node, kind in graph.nodes(data="kind") if kind == "entity"} == entities
+    assert all(node["created"] <= node["last_updated"] for _, node in graph.nodes(data=True))
+
+
+def test_its_edges_are_as_many_as_there_are_rows(full: Stage) -> None:
+    graph = full.hub.graph()
+    for relation, event_type in {
+        "starts": "SubOrchestrationInstanceCreated",
+        "calls": "EntityOperationCalled",
+        "signals": "EntityOperationSignaled",
+    }.items():
+        ((rows,),) = full.hub.sql(
+            "select count(*) from history where event_type = $type", {"type": event_type}
+        ).fetchall()
+        assert sum(edge.get(relation, 0) for *_, edge in graph.edges(data=True)) == rows
+    assert graph.edges["transfer", "@account@a"] == {"calls": 2, "locks": 1, "count": 3}
+
+
+def test_a_family_is_what_an_instance_leads_to(full: Stage) -> None:
+    family = {row[1] for row in full.hub.sql("from tree('family')").fetchall()}
+    assert networkx.descendants(full.hub.graph(), "family") | {"family"} == family
+
+
+def test_who_was_purged_is_still_named() -> None:
+    made = stage()
+    SCENES["failed"](made)
+    child = next(child for _, child in partners(made.hub.handle("family").graph(), "starts"))
+    made.hub.handle(child).purge()
+    assert made.hub.graph().nodes[child]["kind"] == "purged"
+
+
+def test_an_empty_hub_is_an_empty_graph() -> None:
+    with df.TaskHub(":memory:", mode="kernel") as hub:
+        assert len(hub.graph()) == 0

@@ -1,0 +1,321 @@
+"""Sub-orchestrations within the graph of what started them: read when opened, the same everywhere."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import durablenb as df
+from durablenb.analysis.instance.flow import flow_of
+from durablenb.analysis.instance.graph import graph_of
+from durablenb.analysis.instance.nesting import nest_of
+from durablenb.notebook.cells import draw_cells, height_of_cells
+from durablenb.notebook.layout import DEEPEST, MARGIN, Layout, layout_of
+from durablenb.notebook.live.instance import LiveInstance
+from durablenb.notebook.svg import WIDTH, Drawing
+from tests.views.reading import Page, page_of
+from tests.views.scenes import SCENES, Stage, stage
+from tests.views.test_live import harmless, html_of, tell, text_of
+
+
+def deep(context: Any) -> Any:
+    left = context.get_input()
+    yield context.call_activity("reserve", left)
+    if left:
+        yield context.call_sub_orchestrator("deep", left - 1, f"deep-{left - 1}")
+    return (yield context.call_activity("ship", left))
+
+
+def many(context: Any) -> Any:
+    children = [context.call_sub_orchestrator("part", n, f"part-{n}") for n in range(context.get_input())]
+    try:
+        yield context.task_all(children)
+    except Exception:
+        context.set_custom_status("one was lost")
+    return (yield context.call_activity("ship", 1))
+
+
+def part(context: Any) -> Any:
+    if context.get_input() == 3:
+        return (yield context.call_activity("broken", 3))
+    return (yield context.call_activity("reserve", context.get_input()))
+
+
+def wide_child(context: Any) -> Any:
+    yield context.task_all(
+        [context.call_activity("poll", 1), context.call_sub_orchestrator("fan_out", 40, "fan of 40")]
+    )
+    return (yield context.call_sub_orchestrator("loop", 14, "loop"))
+
+
+def waits_below(context: Any) -> Any:
+    return (yield context.call_sub_orchestrator("waits", None, "below"))
+
+
+def waits(context: Any) -> Any:
+    return (yield context.wait_for_external_event("Approval"))
+
+
+def made_stage() -> Stage:
+    made = stage()
+    for function in (deep, many, part, wide_child, waits_below, waits):
+        made.orchestrator(function)
+    return made
+
+
+def watched(name: str, input_: Any = None) -> tuple[Stage, LiveInstance]:
+    made = made_stage()
+    handle = made.begin(name, input_)
+    made.settle()
+    return made, handle.watch(freeze=False)
+
+
+def graph_text(view: LiveInstance) -> str:
+    return text_of(view, "graph")
+
+
+# -- what is opened in a live view ---------------------------------------------------------------
+
+
+def test_a_sub_orchestration_is_opened_inside_the_graph_and_folded_again() -> None:
+    _, view = watched("deep", 1)
+    assert "deep-0" not in graph_text(view)
+    tell(view, "fold", id="step 2")
+    assert "child completed, 2.5 s, deep-0" in graph_text(view)
+    assert 'data-key="step 1 of deep-0"' in view.graph.decode()
+    tell(view, "fold", id="step 2")
+    assert "deep-0" not in graph_text(view)
+    assert view.note == ""
+
+
+def test_nothing_is_read_of_what_is_folded() -> None:
+    made, _ = watched("many", 30)
+    handle = made.hub.handle("many")
+    asked: list[str] = []
+    sight = handle._sight()
+    object.__setattr__(
+        sight, "other", lambda child: (asked.append(child), made.hub.handle(child)._sight())[1]
+    )
+    view = LiveInstance(sight, freeze=False)
+    assert asked == []
+    tell(view, "fold", id="step 1")
+    assert asked == ["part-3"]
+
+
+def test_of_many_the_most_worrying_one_is_opened_and_then_one_after_the_other() -> None:
+    _, view = watched("many", 30)
+    tell(view, "fold", id="step 1")
+    assert "no. 4: part-3" in graph_text(view)
+    tell(view, "member", id="step 1", name="next")
+    assert "no. 5: part-4" in graph_text(view)
+    assert "part-3" not in graph_text(view)
+    for _ in range(5):
+        tell(view, "member", id="step 1", name="before")
+    assert "no. 30: part-29" in graph_text(view)
+
+
+def test_of_many_the_one_that_is_selected_is_opened() -> None:
+    _, view = watched("many", 1_000)
+    tell(view, "select", key="cell 1 500")
+    tell(view, "fold", id="step 1")
+    assert "no. 501: part-500" in graph_text(view)
+    tell(view, "select", key="cell 1 7")
+    assert "no. 8: part-7" in graph_text(view)
+    assert len(view.graph) < 20_000
+
+
+def test_a_step_inside_leads_to_its_call_and_to_what_it_printed() -> None:
+    made, view = watched("deep", 2)
+    made.hub.add_activity(lambda value: print("reserving", value), name="reserve")
+    tell(view, "fold", id="step 2")
+    tell(view, "fold", id="step 2 of deep-1")
+    tell(view, "select", key="step 1 of deep-0")
+    assert view.marked == ["step 1 of deep-0"]
+    assert "reserve" in text_of(view, "detail")
+    tell(view, "select", key="call 1 1 of deep-1")
+    assert view.marked == ["call 1 1 of deep-1", "step 2 of deep-1"]
+    assert "open deep-0" in text_of(view, "detail")
+
+
+def test_what_is_selected_inside_is_let_go_of_when_it_is_folded() -> None:
+    _, view = watched("deep", 1)
+    tell(view, "fold", id="step 2")
+    tell(view, "select", key="step 1 of deep-0")
+    tell(view, "fold", id="step 2")
+    assert (view.selected, view.marked, view.detail) == ("", [], b"")
+
+
+def test_a_cell_inside_stands_for_its_call() -> None:
+    _, view = watched("wide_child")
+    tell(view, "fold", id="step 2")
+    assert 'data-cells="cell 1 of fan of 40"' in view.graph.decode()
+    tell(view, "select", key="cell 1 of fan of 40 17")
+    assert view.marked == ["call 1 17 of fan of 40", "step 1 of fan of 40"]
+    assert "crunch can't do 17" in text_of(view, "detail")
+
+
+def test_a_call_leads_to_its_place_in_the_graph() -> None:
+    _, view = watched("deep", 1)
+    view.tab = "history"
+    tell(view, "select", key="call 1 1")
+    tell(view, "show")
+    assert view.tab == "graph"
+    assert "deep-0" in graph_text(view)
+
+
+def test_what_is_opened_goes_on_as_it_does() -> None:
+    made, view = watched("waits_below")
+    tell(view, "fold", id="step 1")
+    assert "Approval waiting" in " ".join(graph_text(view).split())
+    made.hub.handle("below").raise_event("Approval", 1)
+    made.settle()
+    view.refresh()
+    assert "Approval arrived" in " ".join(graph_text(view).split())
+
+
+def test_only_so_many_levels_are_drawn_within_each_other() -> None:
+    _, view = watched("deep", DEEPEST + 2)
+    tell(view, "fold", id="step 2")
+    for level in range(1, DEEPEST):
+        tell(view, "fold", id=f"step 2 of deep-{DEEPEST + 2 - level}")
+    last = f"step 2 of deep-{DEEPEST + 2 - DEEPEST}"
+    assert f'data-key="{last}"' in view.graph.decode()
+    assert f'data-id="{last}"' not in view.graph.decode()
+    tell(view, "select", key=last)
+    tell(view, "show")
+    assert view.note == "The graph has no room for it so deep inside: open it."
+    assert view._picture is not None
+    assert len(view._picture.nest) == DEEPEST
+
+
+def test_what_was_purged_is_not_opened_and_the_view_says_so() -> None:
+    _, view = watched("deep", 1)
+    view._sight.other("deep-0").instance.purge()
+    tell(view, "fold", id="step 2")
+    assert view.note == "There is nothing to show of 'deep-0': it was purged."
+
+
+@pytest.mark.parametrize(
+    "key", ["", "step", "step 9", "step 1 of nobody", "call 1 0", "cell 1 0", "²", "x" * 999]
+)
+def test_odd_keys_open_nothing(key: str) -> None:
+    _, view = watched("deep", 1)
+    for do in ("fold", "member", "select", "show"):
+        tell(view, do, id=key, key=key, name="next")
+    tell(view, "fold", id=None)
+    tell(view, "select", key=None)
+    assert view._picture is not None
+    assert not view._picture.nest
+    assert (view.note, view.is_frozen) == ("", False)
+    harmless(html_of(view))
+
+
+def test_a_still_picture_shows_them_folded_and_a_frozen_one_as_they_were_left() -> None:
+    made, view = watched("deep", 1)
+    still = page_of(made.hub.handle("deep")).picture(0)
+    assert still.texts.count("reserve") == 1
+    tell(view, "fold", id="step 2")
+    frozen = Page(view.still()["text/html"]).picture(0)
+    assert frozen.texts.count("reserve") == 2
+    assert "data-do" not in frozen.svg  # nothing in it can be pressed
+
+
+# -- how it is drawn -----------------------------------------------------------------------------
+
+OPENED: dict[str, Callable[[Stage], df.Handle]] = {
+    "deep": lambda made: made.done("deep", 6),
+    "many": lambda made: made.done("many", 50),
+    "wide_child": lambda made: made.done("wide_child"),
+    "failed": SCENES["failed"],
+}
+
+
+def opened(name: str) -> Layout:
+    made = made_stage()
+    handle = OPENED[name](made)
+    flow = flow_of(list(handle.history()))
+    with handle._reader() as connection:
+        return layout_of(flow, nest_of(connection, flow, 9))
+
+
+def layouts_in(layout: Layout) -> list[Layout]:
+    below = [box.inside for box in layout.boxes.values() if box.inside is not None]
+    return [layout, *(one for inside in below for one in layouts_in(inside))]
+
+
+@pytest.mark.parametrize("name", OPENED)
+def test_what_is_opened_stands_within_its_box_and_apart_from_the_others(name: str) -> None:
+    top = opened(name)
+    assert len(layouts_in(top)) > 1
+    for layout in layouts_in(top):
+        for box in layout.boxes.values():
+            assert layout.left + MARGIN <= box.x
+            assert box.x + box.width <= WIDTH - MARGIN + 0.1
+            if box.inside is not None:
+                for inner in box.inside.boxes.values():
+                    assert box.x < inner.x
+                    assert inner.x + inner.width < box.x + box.width
+                    assert box.y + box.head < inner.y
+                    assert inner.y + inner.height < box.y + box.height
+        for one, other in itertools.combinations(layout.boxes.values(), 2):
+            is_beside = one.x + one.width + 8 < other.x or other.x + other.width + 8 < one.x
+            is_below = one.y + one.height + 8 < other.y or other.y + other.height + 8 < one.y
+            assert is_beside or is_below, (one, other)
+
+
+@pytest.mark.parametrize("count", [13, 20, 299, 301, 1_000, 3_001, 20_001])
+def test_cells_are_as_high_as_was_reckoned(count: int) -> None:
+    made = stage()
+    flow = flow_of(list(made.done("fan_out", count).history()))
+    for width in (820, 500):
+        drawn = draw_cells(Drawing(WIDTH, ""), flow.steps[0], 20, 0, width)
+        assert drawn == height_of_cells(flow.steps[0], width)
+
+
+# -- as a graph ----------------------------------------------------------------------------------
+
+
+def test_a_graph_has_the_steps_of_sub_orchestrations_down_to_a_depth() -> None:
+    made = made_stage()
+    handle = made.done("deep", 3)
+    assert not [node for node in handle.graph() if ": " in node]
+    graph = handle.graph(depth=2)
+    assert graph.nodes["deep-2: reserve"]["instance_id"] == "deep-2"
+    assert list(graph.successors("deep-2")) == ["deep-2: reserve"]
+    assert graph.edges["deep-2: deep", "deep-1"]["relation"] == "starts"
+    assert "deep-1: ship" in graph
+    assert list(graph.successors("deep-0")) == []
+    assert graph.nodes["deep-2: end"]["status"] == "Completed"
+
+
+def test_a_graph_has_the_steps_that_a_live_view_shows() -> None:
+    made, view = watched("many", 5)
+    for place in range(5):
+        tell(view, "select", key=f"call 1 {place}")
+        tell(view, "show")
+        assert view._picture is not None
+        ((child, flow),) = view._picture.nest.items()
+        assert child == f"part-{place}"
+        found = graph_of(view._picture.flow, "many", view._picture.nest)
+        whole = made.hub.handle("many").graph(depth=1)
+        for step in flow.steps:
+            key = f"{child}: {step.name}"
+            assert whole.nodes[key] == found.nodes[key]
+
+
+def test_a_file_that_is_only_read_gives_the_same_graph(tmp_path: Path) -> None:
+    path = tmp_path / "nested.duckdb"
+    made = Stage(path)
+    made.activity("reserve")
+    made.activity("ship")
+    made.orchestrator(deep)
+    graph = made.done("deep", 2).graph(depth=5)
+    made.hub.close()
+    with df.open_history(path) as file:
+        found = file.handle("deep").graph(depth=5)
+    assert dict(found.nodes) == dict(graph.nodes)
+    assert dict(found.edges) == dict(graph.edges)

@@ -1,0 +1,73 @@
+"""The colours of live views, on a light page and on a dark one."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from durablenb.notebook import palette
+from durablenb.notebook import svg
+from durablenb.notebook.live.widget import STATIC
+from durablenb.notebook.themes import DARK, themed, tokens
+from tests.views.scenes import SCENES, stage
+from tests.views.test_layout import contrast
+
+LIGHT = {colour: colour for colour in DARK}
+GROUNDS = ("#fcfcfd", "#ffffff", "#f0f2f5", "#dcebfb")
+"""The plate, boxes and fields, values and rows that are pointed at, rows that are selected."""
+THEMES = pytest.mark.parametrize("colours", [LIGHT, DARK], ids=["light", "dark"])
+STYLES = (STATIC / "live.css").read_text("utf-8")
+
+
+@THEMES
+def test_words_can_be_read_on_every_ground(colours: dict[str, str]) -> None:
+    for ground in GROUNDS:
+        for text in (svg.INK, svg.MUTED, palette.BLUE):
+            assert contrast(colours[text], colours[ground]) >= 4.5, (text, ground)
+    for colour, tint in palette.TINTS.items():
+        for ground in (tint, "#fcfcfd", "#ffffff"):
+            assert contrast(colours[colour], colours[ground]) >= 4.5, (colour, ground)
+        assert contrast(colours[svg.INK], colours[tint]) >= 7
+        assert contrast(colours[svg.MUTED], colours[tint]) >= 4.5
+
+
+@THEMES
+def test_the_style_sheet_sets_words_on_grounds_on_which_they_can_be_read(colours: dict[str, str]) -> None:
+    rules = re.findall(r"\{([^{}]*)\}", STYLES)
+    pairs = 0
+    for rule in rules:
+        text = re.search(r"(?<![-\w])color: var\(--(\w+)\)", rule)
+        ground = re.search(r"background: var\(--(\w+)\)", rule)
+        if text is not None:
+            on = f"#{ground[1]}" if ground else "#fcfcfd"
+            assert contrast(colours[f"#{text[1]}"], colours[on]) >= 4.5, rule
+            pairs += 1
+    assert pairs >= 8
+
+
+@THEMES
+def test_bars_and_edges_of_controls_stand_out(colours: dict[str, str]) -> None:
+    for solid in palette.SOLIDS.values():
+        assert contrast(colours[solid], colours["#fcfcfd"]) >= 3, solid
+    assert contrast(colours["#86909b"], colours["#ffffff"]) >= 3  # the rim of buttons and fields
+
+
+def test_every_colour_of_the_style_sheet_is_a_token() -> None:
+    assert set(re.findall(r"var\(--([0-9a-f]+)\)", STYLES)) <= {colour[1:] for colour in DARK}
+    assert re.findall(r"#[0-9a-f]{3,6}\b", STYLES) == []
+    assert tokens().count("--fcfcfd:") == 2
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_every_colour_of_a_picture_has_one_for_a_dark_page(name: str) -> None:
+    view = SCENES[name](stage()).watch(freeze=False)
+    for tab in view.TABS:
+        view.tab = tab
+        view.refresh()
+    for region in view.REGIONS:
+        assert re.findall(r'="(#[0-9a-fA-F]{3,6})"', getattr(view, region).decode()) == [], region
+
+
+def test_a_text_that_looks_like_a_colour_stays_as_it_is() -> None:
+    assert themed('<text fill="#1f2328">#1f2328</text>') == '<text fill="var(--1f2328)">#1f2328</text>'

@@ -1,0 +1,81 @@
+"""Many who poll at once are answered from one look at the journal, and nobody is told what is old."""
+
+import asyncio
+
+import pytest
+
+import durablenb as df
+from durablenb.server.gathering import AT_ONCE, Statuses
+from tests.http.conftest import PATIENCE
+
+
+class Counting:
+    """A client that counts its looks at the journal; it can be made to fail."""
+
+    def __init__(self, client):
+        self._client = client
+        self.looks = []
+        self.error = None
+
+    async def get_statuses(self, instance_ids):
+        ids = list(instance_ids)
+        self.looks.append(len(ids))
+        if self.error is not None:
+            raise self.error
+        return await self._client.get_statuses(ids)
+
+
+@pytest.fixture
+def client(served):
+    return Counting(df.DurableOrchestrationClient(served.hub))
+
+
+def test_what_gathers_during_a_look_is_asked_for_with_the_next_one(served, client):
+    ids = [served.hub.client.start_new("approval") for _ in range(AT_ONCE + 5)]
+
+    async def poll():
+        standing = Statuses(client)
+        return await asyncio.gather(*map(standing.of, [*ids, ids[0], "nobody"]))
+
+    found = asyncio.run(asyncio.wait_for(poll(), PATIENCE))
+    assert [one.instance_id for one in found] == [*ids, ids[0], None]
+    assert client.looks == [AT_ONCE, 6]
+
+
+def test_who_asks_later_gets_a_later_answer(served, client):
+    instance_id = served.hub.client.start_new("approval")
+
+    async def poll():
+        standing = Statuses(client)
+        first = asyncio.create_task(standing.of(instance_id))
+        await asyncio.sleep(0)
+        await asyncio.to_thread(served.hub.client.terminate, instance_id, "enough")
+        second = await standing.of(instance_id)
+        await first
+        return second
+
+    assert asyncio.run(asyncio.wait_for(poll(), PATIENCE)).runtime_status == "Terminated"
+
+
+def test_an_error_reaches_everybody_and_the_next_ones_are_answered(served, client):
+    async def poll():
+        standing = Statuses(client)
+        client.error = df.StoreError("the disk is gone")
+        failed = await asyncio.gather(standing.of("a"), standing.of("b"), return_exceptions=True)
+        client.error = None
+        return [*failed, await standing.of("a")]
+
+    *failed, last = asyncio.run(asyncio.wait_for(poll(), PATIENCE))
+    assert [str(one) for one in failed] == ["the disk is gone"] * 2
+    assert not last
+
+
+def test_who_gives_up_takes_nobodys_answer(served, client):
+    async def poll():
+        standing = Statuses(client)
+        impatient, patient = (asyncio.create_task(standing.of("a")) for _ in range(2))
+        await asyncio.sleep(0)
+        impatient.cancel()
+        return await patient
+
+    assert not asyncio.run(asyncio.wait_for(poll(), PATIENCE))

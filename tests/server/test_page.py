@@ -1,0 +1,417 @@
+"""The page without a browser: what anybody may have of it, its views, and what may be asked in them."""
+
+import asyncio
+import contextlib
+import json
+import re
+import threading
+import time
+
+import comm
+import httpx
+import pytest
+
+import durablenb as df
+from durablenb.server import sessions
+from durablenb.notebook.live.beat import beat
+from durablenb.notebook.live.carried import Wire
+from durablenb.notebook.page import HubPage
+from tests.http.conftest import PATIENCE
+from tests.views.test_live import ODD
+
+
+class Looking:
+    """A view, as the page has it."""
+
+    def __init__(self, served, answer):
+        self._served, self._lines = served, answer.iter_lines()
+        self.state, self.html, self.messages = {}, {}, []
+        self.session = self.take()["session"]
+
+    def take(self):
+        """The next news."""
+        line = next(line for line in self._lines if line.startswith("data: "))
+        news = json.loads(line.removeprefix("data: "))
+        self.state |= news["state"]
+        self.html |= news["html"]
+        self.messages += news.get("messages", [])
+        return news
+
+    def until(self, is_so):
+        """Take news until this is so."""
+        while not is_so(self):
+            self.take()
+
+    def post(self, body):
+        url = f"{self._served.server.url}/page/views/{self.session}"
+        return self._served.http.post(url, content=json.dumps(body))
+
+    def say(self, do, **more):
+        """Say to the view what a click says."""
+        assert self.post([{"method": "custom", "content": {"do": do, **more}}]).status_code == 204
+
+    def set(self, **state):
+        assert self.post([{"method": "update", "state": state}]).status_code == 204
+
+    def rest(self):
+        """Read on until the server ends the stream."""
+        return list(self._lines)
+
+
+def asked_for(served, place):
+    return served.http.post(
+        f"{served.server.url}/page/views", content=json.dumps({"place": place, "said": []})
+    )
+
+
+@contextlib.contextmanager
+def looking(served, place="", said=()):
+    url = f"{served.server.url}/page/views"
+    with served.http.stream("POST", url, json={"place": place, "said": said}) as answer:
+        assert answer.status_code == 200
+        yield Looking(served, answer)
+
+
+def until(is_so):
+    end = time.monotonic() + PATIENCE
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+# -- its files -----------------------------------------------------------------------------------
+
+
+def test_its_files_are_had_without_the_key_and_hold_nothing_of_the_hub(served):
+    served.start("approval", instance_id="order-17")
+    for path in HubPage.paths:
+        answer = httpx.get(served.server.url + path)
+        assert answer.status_code == 200
+        for secret in (served.server.key, "order-17", "approval", str(served.server.port)):
+            assert secret not in answer.text
+
+
+def test_it_may_run_its_own_module_only_and_talk_to_its_own_server_only(served):
+    policy = httpx.get(served.server.url).headers["content-security-policy"]
+    rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
+    assert rules["default-src"] == rules["frame-ancestors"] == rules["base-uri"] == "'none'"
+    assert rules["script-src"] == rules["connect-src"] == rules["img-src"] == rules["style-src"] == "'self'"
+
+
+def test_it_asks_nobody_else_and_has_no_script_in_its_markup(served):
+    texts = {path: httpx.get(served.server.url + path).text for path in HubPage.paths}
+    for path, text in texts.items():
+        assert set(re.findall(r"https?://[\w./]+|url\(", text)) <= {"http://www.w3.org/2000/svg"}, path
+    assert re.findall(r"<script.*", texts["/"]) == ['<script type="module" src="page/page.js"></script>']
+    assert not re.search(r"\son\w+=|<style|style=|javascript:", texts["/"])
+
+
+def test_its_files_are_protected_like_every_answer(served):
+    for path in HubPage.paths:
+        headers = httpx.get(served.server.url + path).headers
+        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["x-frame-options"] == "DENY"
+        assert "set-cookie" not in headers
+
+
+def test_its_module_is_that_of_the_notebook(served):
+    shown = served.hub.watch()
+    assert httpx.get(f"{served.server.url}/page/live.js").text == shown.list._esm
+    assert httpx.get(f"{served.server.url}/page/page.css").text.startswith(shown.list._css)
+    shown.close()
+
+
+def test_the_url_that_is_shown_keeps_the_key_from_the_server(served):
+    url, _, fragment = served.server.page_url.partition("#")
+    assert (url, fragment) == (f"{served.server.url}/", f"code={served.server.key}")
+    with df.TaskHub(":memory:") as hub, hub.serve(port=0, key="") as server:
+        assert server.page_url == f"{server.url}/"
+        assert (
+            httpx.post(f"{server.url}/page/views", json={"place": "instances/x", "said": []}).status_code
+            == 404
+        )
+    with df.TaskHub(":memory:") as hub, hub.serve(port=0, key="a+b&c#d") as server:
+        assert server.page_url.endswith("/#code=a%2Bb%26c%23d")
+
+
+# -- views ---------------------------------------------------------------------------------------
+
+
+def test_without_the_key_there_is_no_view(served):
+    served.start("approval", instance_id="hidden")
+    for headers in ({}, {"x-functions-key": "wrong"}):
+        body = {"place": "instances/hidden", "said": []}
+        answer = httpx.post(f"{served.server.url}/page/views", json=body, headers=headers)
+        assert answer.status_code == 401
+        assert "hidden" not in answer.text
+    with looking(served) as view:
+        assert httpx.post(f"{served.server.url}/page/views/{view.session}", json=[]).status_code == 401
+
+
+def test_an_instance_is_drawn_as_in_the_notebook(served):
+    instance_id = served.run("mends", 1)
+    in_notebook = served.hub.handle(instance_id).watch(freeze=False)
+    with looking(served, f"instances/{instance_id}") as view:
+        assert view.html["head"] == in_notebook.head.decode()
+        assert view.html["graph"] == in_notebook.graph.decode()
+        assert view.state["tabs"] == ["graph", "timeline", "history"]
+        assert view.state["place"] == f"instances/{instance_id}"
+    in_notebook.close()
+
+
+def test_a_tab_that_is_chosen_is_drawn(served):
+    with looking(served, f"instances/{served.run('mends', 2)}") as view:
+        view.set(tab="history")
+        view.say("look")
+        view.until(lambda view: "TaskScheduled" in view.html["history"])
+        view.until(lambda view: {"heard": True} in view.messages)
+        assert view.state["tab"] == "history"
+
+
+def test_the_hub_lists_its_instances_and_entities_filtered(fresh):
+    for number in range(3):
+        fresh.start("echo", number, f"echo-{number}")
+    fresh.hub.client.signal_entity(df.EntityId("Counter", "clicks"), "add", 5)
+    fresh.hub.client.signal_entity(df.EntityId("Counter", "keys"), "add", 7)
+    with looking(fresh) as view:
+        view.say("set", name="filter", value="echo-1")
+        view.until(lambda view: "echo-1" in view.html["instances"] and "echo-2" not in view.html["instances"])
+        view.set(tab="entities")
+        view.until(lambda view: 'data-key="entity @counter@clicks"' in view.html["entities"])
+        view.say("set", name="filter", value="keys")
+        view.until(lambda view: "@counter@clicks" not in view.html["entities"])
+        assert "7" in view.html["entities"]
+        view.set(tab="instances")
+        view.say("look")
+        view.until(lambda view: view.state["tab"] == "instances")
+        assert "echo-2" not in view.html["instances"]
+
+
+def test_what_was_chosen_before_is_there_from_the_start(fresh):
+    fresh.run("echo")
+    said = [
+        {"method": "update", "state": {"tab": "entities"}},
+        {"method": "custom", "content": {"do": "set", "name": "filter", "value": "counter"}},
+    ]
+    with looking(fresh, said=said) as view:
+        assert view.state["tab"] == "entities"
+        assert 'value="counter"' in view.html["entities"]
+
+
+def test_a_long_list_has_pages(fresh):
+    for number in range(101):
+        fresh.hub.start("echo", number, instance_id=f"echo-{number:03}")
+    until(lambda: "Running" not in {str(one.runtime_status) for one in fresh.hub.instances()})
+    with looking(fresh) as view:
+        view.until(lambda view: "1 to 100 of 101" in view.html["instances"])
+        view.say("turn", first=100)
+        view.until(lambda view: "101 to 101 of 101" in view.html["instances"])
+
+
+def test_an_entity_has_its_state_and_may_be_signalled(fresh):
+    fresh.hub.client.signal_entity(df.EntityId("Counter", "b@c d%2F"), "add", 5)
+    with looking(fresh, "entities/counter/b@c d%2F") as view:
+        view.until(lambda view: "1 operation" in view.html["head"])
+        view.say("signal", fields={"operation": "add", "input": "37"})
+        view.until(lambda view: "42" in view.html["operations"])
+        assert view.state["place"] == "entities/counter/b@c d%2F"
+
+
+def test_what_happens_is_shown_while_it_happens(fresh):
+    instance_id = fresh.start("approval")
+    with looking(fresh, f"instances/{instance_id}") as view:
+        view.until(lambda view: "ApprovalEvent" in view.html["waits"])
+        fresh.hub.client.raise_event(instance_id, "ApprovalEvent", True)
+        view.until(lambda view: "Completed" in view.state["label"] and view.html["waits"] == "")
+
+
+def test_what_is_done_in_it_is_in_the_journal(fresh):
+    instance_id = fresh.start("approval")
+    with looking(fresh, f"instances/{instance_id}") as view:
+        view.say("raise", name="ApprovalEvent", fields={"data": '{"by": "page"}'})
+        assert fresh.hub.handle(instance_id).result(PATIENCE) == {"approved": {"by": "page"}}
+
+
+def test_what_a_restart_made_is_shown_at_its_own_place(fresh):
+    instance_id = fresh.run("echo", "again")
+    with looking(fresh, f"instances/{instance_id}") as view:
+        view.say("restart")
+        view.until(lambda view: view.state["place"] != f"instances/{instance_id}")
+        other = view.state["place"].removeprefix("instances/")
+        assert fresh.hub.handle(other).result(PATIENCE) == "again"
+
+
+def test_what_is_selected_in_it_is_selected_nowhere_else(fresh):
+    instance_id = fresh.run("mends", 1)
+    in_notebook = fresh.hub.handle(instance_id).watch(freeze=False)
+    with (
+        looking(fresh, f"instances/{instance_id}") as view,
+        looking(fresh, f"instances/{instance_id}") as other,
+    ):
+        view.say("select", key="step 1")
+        view.until(lambda view: view.state["marked"] == ["step 1"])
+        other.say("look")
+        other.until(lambda other: other.messages)
+        assert other.state["marked"] == in_notebook.marked == []
+    in_notebook.close()
+
+
+def test_a_notebook_hears_nothing_of_it(fresh, monkeypatch):
+    def refuse(**_):
+        raise AssertionError("a comm was opened")
+
+    monkeypatch.setattr(comm, "create_comm", refuse)
+    with looking(fresh) as view, looking(fresh, f"instances/{fresh.run('echo')}") as other:
+        assert view.state["note"] == other.state["note"] == ""
+
+
+def test_an_instance_that_is_purged_meanwhile_is_said_to_be(fresh):
+    instance_id = fresh.run("echo")
+    with looking(fresh, f"instances/{instance_id}") as view:
+        view.say("purge")
+        view.until(lambda view: "was purged" in view.state["note"])
+
+
+@pytest.mark.parametrize(
+    ("place", "status", "told"),
+    [
+        ("instances/nobody", 404, "No instance with ID 'nobody' found"),
+        ("instances/", 404, "No instance"),
+        ("instances/<script>", 404, "<script>"),
+        ("entities/counter", 400, "key"),
+        ("entities//a", 400, "name"),
+        ("nowhere", 400, "There is no page 'nowhere'."),
+        ("history", 400, "There is no page"),
+        (7, 400, "Which view?"),
+        (None, 400, "Which view?"),
+        (["instances/x"], 400, "Which view?"),
+        ("\ud800", 400, "There is no page"),
+    ],
+)
+def test_a_place_that_is_none_is_answered_with_a_sentence(served, place, status, told):
+    answer = asked_for(served, place)
+    assert answer.status_code == status
+    assert told in answer.text
+    assert answer.headers["content-type"] == "application/json"
+
+
+# -- what may be said ----------------------------------------------------------------------------
+
+
+def test_the_page_sets_nothing_but_the_tab_and_that_to_one_that_there_is(served):
+    with looking(served, f"instances/{served.run('echo')}") as view:
+        before = dict(view.state)
+        view.set(label="x", note="x", place="x", _esm="x", graph="x", regions=[], is_frozen=True, comm=None)
+        for tab in ("detail", "", "nowhere", None, 7, ["graph"], {}):
+            view.set(tab=tab)
+        view.say("look")
+        view.until(lambda view: view.messages)
+        assert view.state == before
+
+
+@pytest.mark.parametrize("place", ["", "instances/odd", "entities/counter/a"])
+def test_nothing_that_is_said_breaks_a_view(fresh, place):
+    fresh.start("approval", instance_id="odd")
+    before = fresh.hub._store.last_seq
+    with looking(fresh, place) as view:
+        view.until(lambda view: view.state["label"])
+        seen = before()
+        said = [one for one in ODD if not isinstance(one, float)]
+        body = [
+            *said,
+            *({"method": one} for one in said),
+            *({"method": "custom", "content": one} for one in said),
+            *({"method": "update", "state": one} for one in said),
+            *({"method": "update", "state": {"tab": one}} for one in said),
+            *({"method": "custom", "content": {"do": one}} for one in said),
+            *({"method": "custom", "content": {"do": "select", "key": one}} for one in said),
+            {"method": "request_state"},
+        ]
+        assert view.post(body).status_code == 204
+        for odd in (None, 7, {}, "x"):
+            assert view.post(odd).status_code == 400
+        view.say("select", key="")
+        view.until(lambda view: view.messages)
+        assert before() == seen
+
+
+def test_a_session_that_is_none_hears_nothing(served):
+    answer = served.http.post(f"{served.server.url}/page/views/nobody", json=[])
+    assert answer.status_code == 404
+
+
+# -- how many, and how long ----------------------------------------------------------------------
+
+
+def test_so_many_views_are_open_at_a_time(served, monkeypatch):
+    monkeypatch.setattr(sessions, "SESSIONS", 2)
+    with looking(served) as first:
+        with looking(served) as second:
+            assert first.session != second.session
+            answer = asked_for(served, "")
+            assert (answer.status_code, answer.json()["Message"]) == (503, "Too many views are open")
+            assert answer.headers["retry-after"] == "10"
+        until(lambda: asked_for(served, "instances/nobody").status_code == 404)
+        for _ in range(3):  # what could not be shown takes no room
+            assert asked_for(served, "instances/nobody").status_code == 404
+        with looking(served) as view:
+            assert view.session
+
+
+def test_a_view_is_drawn_no_more_when_its_page_is_gone(fresh):
+    before = len(beat)
+    with looking(fresh) as view:
+        assert len(beat) == before + 1
+    until(lambda: view.post([]).status_code == 404)
+    until(lambda: len(beat) == before)
+
+
+def test_a_view_of_which_nothing_is_heard_is_dropped(fresh, monkeypatch, capfd):
+    is_seen, until_idle = threading.Event(), sessions.Session.until_idle
+
+    async def until_idle_once_seen(session):
+        await asyncio.to_thread(is_seen.wait, PATIENCE)
+        await until_idle(session)
+
+    monkeypatch.setattr(sessions, "IDLE_SECONDS", 0.2)
+    monkeypatch.setattr(sessions.Session, "until_idle", until_idle_once_seen)
+    with looking(fresh) as view:
+        is_seen.set()
+        view.rest()
+        assert view.post([]).status_code == 404
+    out, err = capfd.readouterr()
+    assert out + err == ""
+
+
+def test_a_stream_without_news_says_that_it_lives(fresh, monkeypatch):
+    monkeypatch.setattr(sessions, "BEAT_SECONDS", 0.05)
+    with looking(fresh) as view:
+        assert next(line for line in view._lines if line) == ":"
+
+
+def test_a_server_that_is_closed_ends_them_at_once_and_quietly(fresh, capfd):
+    with looking(fresh) as view, looking(fresh, "entities/counter/a") as other:
+        fresh.server._uvicorn.config.timeout_graceful_shutdown = None  # nobody ends them by force
+        fresh.server.close()
+        view.rest()
+        other.rest()
+    fresh.server._thread.join(PATIENCE)
+    assert not fresh.server._thread.is_alive()
+    out, err = capfd.readouterr()
+    assert out + err == ""
+
+
+def test_of_what_a_slow_page_did_not_take_the_last_state_is_kept():
+    told = []
+    wire = Wire(lambda: told.append(1))
+    for number in range(1_000):
+        wire.send(
+            {"method": "update", "state": {"label": number}, "buffer_paths": [["head"]]}, [b"%d" % number]
+        )
+        wire.send({"method": "custom", "content": number})
+    state, messages = wire.taken()
+    assert state == {"label": 999, "head": b"999"}
+    assert messages == list(range(900, 1_000))
+    assert wire.taken() == ({}, [])
+    assert len(told) == 2_000
