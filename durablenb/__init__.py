@@ -2,24 +2,42 @@
 
 from typing import Any
 
-from durablenb.core.app_model import Blueprint, DFApp, Entity, Orchestrator
-from durablenb.hub.async_client import DurableOrchestrationClient
-from durablenb.checks.api import check
 from durablenb.checks.findings import Finding, Findings
-from durablenb.hub.client import SyncDurableOrchestrationClient
-from durablenb.hub.compare import compare
+from durablenb.core.app_model import Blueprint, DFApp, Entity, Orchestrator
 from durablenb.core.calls import DurableHttpResponse
 from durablenb.core.context import DurableOrchestrationContext
 from durablenb.core.entity import DurableEntityContext
 from durablenb.core.locking import CriticalSection
 from durablenb.engine.clocks import SystemClock, VirtualClock
+from durablenb.hub.async_client import DurableOrchestrationClient
+from durablenb.hub.check import check
+from durablenb.hub.client import SyncDurableOrchestrationClient
+from durablenb.hub.compare import compare
 from durablenb.hub.entity import EntityHandle
-from durablenb.hub.instance import Handle
 from durablenb.hub.histories import import_history, open_history
+from durablenb.hub.instance import Handle
 from durablenb.hub.task_hub import TaskHub
 from durablenb.model.display import options
 from durablenb.model.entities import CleanEntityStorageResult, EntityId, EntityMetadata, EntityStateResponse
-from durablenb.model.errors import DurableError, ExecutorUnavailableError, FunctionNotFoundError, HubLockedError, HubUnreachableError, InstanceExistsError, InstanceNotFoundError, InstanceStateError, LockingRulesViolationError, NonDeterminismError, NotSerializableError, OrchestrationLimitError, OrchestrationTerminatedError, StoreError, TaskFailedError, TypeNotRegisteredError, WaitTimeoutError
+from durablenb.model.errors import (
+    DurableError,
+    ExecutorUnavailableError,
+    FunctionNotFoundError,
+    HubLockedError,
+    HubUnreachableError,
+    InstanceExistsError,
+    InstanceNotFoundError,
+    InstanceStateError,
+    LockingRulesViolationError,
+    NonDeterminismError,
+    NotSerializableError,
+    OrchestrationLimitError,
+    OrchestrationTerminatedError,
+    StoreError,
+    TaskFailedError,
+    TypeNotRegisteredError,
+    WaitTimeoutError,
+)
 from durablenb.model.failures import FailureDetails
 from durablenb.model.retries import RetryOptions
 from durablenb.model.status import DurableOrchestrationStatus, OrchestrationRuntimeStatus, PurgeHistoryResult

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import durablenb
+from durablenb.analysis.text import shortened, table_text
 from durablenb.hub.histories import open_history
 from durablenb.model.errors import DurableError
-from durablenb.analysis.text import shortened, table_text
 from durablenb.store.repair import repair
 
 _ALL = "select instance_id, name, status, last_updated_time from instances order by created_time, instance_id"

@@ -11,8 +11,7 @@ import pytest
 
 import durablenb as df
 from durablenb import cli
-from durablenb.model import errors
-from durablenb.model import events
+from durablenb.model import errors, events
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"

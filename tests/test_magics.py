@@ -733,6 +733,8 @@ def test_the_magics_in_a_kernel(tmp_path: Path) -> None:
 
 
 def test_importing_durablenb_does_not_import_ipython() -> None:
-    code = "import durablenb, sys; print('IPython' in sys.modules, 'durablenb.notebook.magics' in sys.modules)"
+    code = (
+        "import durablenb, sys; print('IPython' in sys.modules, 'durablenb.notebook.magics' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False False\n"

@@ -16,15 +16,15 @@ import pytest
 from nbclient import NotebookClient
 
 import durablenb as df
-from durablenb.hub.task_hub import open_hubs
 from durablenb.analysis.instance.progress import Counts, Standing
 from durablenb.analysis.sql import reader_of
+from durablenb.hub.task_hub import open_hubs
 from durablenb.notebook import ticker
 from durablenb.notebook.progress import progress_line
 from durablenb.notebook.ticker import Pipe, Terminal, Ticker
-from tests.views.reading import bundle_of, page_of, text_of
-from tests.views.scenes import SCENES, Stage, stage
-from tests.views.test_hostile import harmless, hostile
+from tests.notebook.reading import bundle_of, page_of, text_of
+from tests.notebook.scenes import SCENES, Stage, stage
+from tests.notebook.test_hostile import harmless, hostile
 
 
 @pytest.fixture(autouse=True)

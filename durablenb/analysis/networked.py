@@ -1,7 +1,7 @@
 """Queries that come over a network: one SELECT over the hub's tables, and an answer of a limited size.
 
 A user's own `hub.sql` may read files and data frames: it is their kernel. A query from elsewhere is answered
-in a process of its own, which reaches no file and has limits of memory and time: `durablenb.analysis.sandbox`.
+in a process of its own (`durablenb.analysis.sandbox`), which reaches no file and has little memory and time.
 What is here is the fence inside of that one: a query is let through if DuckDB's own parser says that all it
 reads is known, the hub's tables, views and macros, and a few functions that make rows of their arguments.
 """

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from durablenb.core.app_model import KINDS, Binding, Blueprint, DFApp, FunctionBuilder, Kind, is_trigger, own_name
+from durablenb.core.app_model import (
+    KINDS,
+    Binding,
+    Blueprint,
+    DFApp,
+    FunctionBuilder,
+    Kind,
+    is_trigger,
+    own_name,
+)
 from durablenb.core.registry import mark
 
 CLIENTS = ("durableclient", "orchestrationclient")

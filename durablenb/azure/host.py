@@ -11,8 +11,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from durablenb.hub.async_client import DurableOrchestrationClient, HasClient
-from durablenb.azure.calls import Answer, Header, Made, answer_of, arguments, as_activity, request_of, result_of, timer_of
+from durablenb.azure.calls import (
+    Answer,
+    Header,
+    Made,
+    answer_of,
+    arguments,
+    as_activity,
+    request_of,
+    result_of,
+    timer_of,
+)
 from durablenb.azure.client import AzureClient
 from durablenb.azure.functions import Hosted, functions_of, is_out
 from durablenb.azure.projects import Project, read_project
@@ -20,8 +29,9 @@ from durablenb.azure.routes import Route, route_of
 from durablenb.azure.schedules import Schedule, parsed
 from durablenb.azure.threads import Threads
 from durablenb.azure.timers import Due, Fire, Timers, log_failure
-from durablenb.model.errors import FunctionNotFoundError
 from durablenb.core.ports.clock import Clock
+from durablenb.hub.async_client import DurableOrchestrationClient, HasClient
+from durablenb.model.errors import FunctionNotFoundError
 
 log = logging.getLogger("durablenb")
 

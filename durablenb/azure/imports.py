@@ -12,8 +12,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Self
 
-from durablenb.core import tasks
 from durablenb.azure import azures
+from durablenb.core import tasks
 
 DURABLE = "azure.durable_functions"
 

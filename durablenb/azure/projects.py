@@ -14,10 +14,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from durablenb.core.app_model import is_trigger
 from durablenb.azure.functions import Hosted, functions_of, hosted, is_app
 from durablenb.azure.imports import DURABLE, ROOT, AppImports, own_modules
 from durablenb.azure.settings import Settings
+from durablenb.core.app_model import is_trigger
 from durablenb.model.errors import DurableError
 
 SCRIPT = "function_app.py"

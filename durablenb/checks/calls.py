@@ -6,13 +6,25 @@ import ast
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from durablenb.checks import contexts
-from durablenb.checks import events
-from durablenb.checks import helpers
-from durablenb.checks import state
+from durablenb.checks import contexts, events, helpers, state
 from durablenb.checks.catalogue import GENERATORS, code_of
 from durablenb.checks.rules import RULES
-from durablenb.checks.values import Arrived, Context, Data, Drawn, Function, Given, Instance, Made, Member, Named, Proxy, SetOf, Task, Value
+from durablenb.checks.values import (
+    Arrived,
+    Context,
+    Data,
+    Drawn,
+    Function,
+    Given,
+    Instance,
+    Made,
+    Member,
+    Named,
+    Proxy,
+    SetOf,
+    Task,
+    Value,
+)
 
 if TYPE_CHECKING:
     from durablenb.checks.expressions import Expressions

@@ -9,7 +9,19 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from durablenb.checks.names import meant
-from durablenb.checks.values import Arrived, Data, Function, Instance, Kind, Member, Proxy, SetOf, Task, Value, a
+from durablenb.checks.values import (
+    Arrived,
+    Data,
+    Function,
+    Instance,
+    Kind,
+    Member,
+    Proxy,
+    SetOf,
+    Task,
+    Value,
+    a,
+)
 from durablenb.core.context import DurableOrchestrationContext
 
 if TYPE_CHECKING:

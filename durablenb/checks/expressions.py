@@ -7,13 +7,26 @@ from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
-from durablenb.checks import calls
-from durablenb.checks import contexts
-from durablenb.checks import events
+from durablenb.checks import calls, contexts, events
 from durablenb.checks.catalogue import DATA
 from durablenb.checks.live import member_of
 from durablenb.checks.names import Names
-from durablenb.checks.values import Arrived, Body, Context, Data, Function, Instance, Made, Member, Named, Proxy, SetOf, Task, Value, arity
+from durablenb.checks.values import (
+    Arrived,
+    Body,
+    Context,
+    Data,
+    Function,
+    Instance,
+    Made,
+    Member,
+    Named,
+    Proxy,
+    SetOf,
+    Task,
+    Value,
+    arity,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

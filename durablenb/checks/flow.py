@@ -5,8 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
-from durablenb.checks import rounds
-from durablenb.checks import waiting
+from durablenb.checks import rounds, waiting
 from durablenb.checks.expressions import Expressions
 from durablenb.checks.values import SetOf, Value, merged
 

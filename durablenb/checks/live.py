@@ -14,9 +14,22 @@ from functools import _lru_cache_wrapper, partial
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, cast
 
-from durablenb.core.app_model import FunctionBuilder, Orchestrator
 from durablenb.checks.catalogue import DATA, named_code
-from durablenb.checks.values import AZURES, Body, Data, Drawn, Function, Instance, Kind, Named, Node, SetOf, Value, is_of
+from durablenb.checks.values import (
+    AZURES,
+    Body,
+    Data,
+    Drawn,
+    Function,
+    Instance,
+    Kind,
+    Named,
+    Node,
+    SetOf,
+    Value,
+    is_of,
+)
+from durablenb.core.app_model import FunctionBuilder, Orchestrator
 from durablenb.core.registry import KIND_ATTRIBUTE
 from durablenb.model.source import source_of
 

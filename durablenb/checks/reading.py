@@ -6,8 +6,7 @@ import ast
 import sys
 from collections.abc import Sequence
 
-from durablenb.checks import state
-from durablenb.checks import waiting
+from durablenb.checks import state, waiting
 from durablenb.checks.bindings import Bindings
 from durablenb.checks.expressions import Sink
 from durablenb.checks.flow import Flow

@@ -7,7 +7,19 @@ import builtins
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from durablenb.checks.values import AZURES, Body, Function, Kind, Named, Node, Scope, Value, arity, is_generator, is_of
+from durablenb.checks.values import (
+    AZURES,
+    Body,
+    Function,
+    Kind,
+    Named,
+    Node,
+    Scope,
+    Value,
+    arity,
+    is_generator,
+    is_of,
+)
 
 Evaluate = Callable[[ast.expr, Scope], Value]
 

@@ -20,7 +20,18 @@ from durablenb.core.moment import Moment
 from durablenb.core.proxies import EntityProxy
 from durablenb.core.registry import name_of
 from durablenb.core.routine import RoutineTask
-from durablenb.core.tasks import ActivityTask, AtomicTask, CancelableTask, EntityTask, ExternalEventTask, SubOrchestrationTask, TaskBase, TimerTask, WhenAllTask, WhenAnyTask
+from durablenb.core.tasks import (
+    ActivityTask,
+    AtomicTask,
+    CancelableTask,
+    EntityTask,
+    ExternalEventTask,
+    SubOrchestrationTask,
+    TaskBase,
+    TimerTask,
+    WhenAllTask,
+    WhenAnyTask,
+)
 from durablenb.model import actions
 from durablenb.model.azures import is_azures
 from durablenb.model.entities import EntityId, checked_entity_id, checked_operation

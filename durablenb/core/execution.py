@@ -19,14 +19,31 @@ from types import CodeType
 from typing import Any
 
 from durablenb.core.context import DurableOrchestrationContext, ToBeContinued
-from durablenb.core.replay_checker import MAX_ORCHESTRATION_ACTIONS, Halted, Ledger
-from durablenb.core.mailbox import Mailbox
 from durablenb.core.history_cursor import Recording
+from durablenb.core.mailbox import Mailbox
+from durablenb.core.replay_checker import MAX_ORCHESTRATION_ACTIONS, Halted, Ledger
 from durablenb.core.routine import RoutineTask
 from durablenb.core.tasks import AtomicTask, EntityTask, Parent, SubOrchestrationTask, TaskBase
 from durablenb.model import actions
 from durablenb.model.errors import TypeNotRegisteredError
-from durablenb.model.events import LEAVES_LOSERS, PLAIN_FAILURES, CodeAwaited, CustomStatusSet, EntityLockGranted, EntityOperationCompleted, EntityOperationFailed, Event, EventRaised, ExecutionStarted, OrchestratorStarted, SubOrchestrationInstanceCompleted, SubOrchestrationInstanceFailed, TaskCompleted, TaskFailed, TimerFired
+from durablenb.model.events import (
+    LEAVES_LOSERS,
+    PLAIN_FAILURES,
+    CodeAwaited,
+    CustomStatusSet,
+    EntityLockGranted,
+    EntityOperationCompleted,
+    EntityOperationFailed,
+    Event,
+    EventRaised,
+    ExecutionStarted,
+    OrchestratorStarted,
+    SubOrchestrationInstanceCompleted,
+    SubOrchestrationInstanceFailed,
+    TaskCompleted,
+    TaskFailed,
+    TimerFired,
+)
 from durablenb.model.failures import FailureDetails
 from durablenb.model.payloads import Codec
 from durablenb.model.source import Source, hash_of

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from functools import partial
 
 from durablenb.core.execution import Execution, NameOf, Orchestrator
-from durablenb.core.renaming import as_it_was
 from durablenb.core.reconstruct import filled_in, is_partial
+from durablenb.core.renaming import as_it_was
 from durablenb.model.errors import FunctionNotFoundError, NonDeterminismError, TypeNotRegisteredError
 from durablenb.model.events import Event
 from durablenb.model.payloads import Codec

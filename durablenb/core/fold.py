@@ -7,7 +7,18 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from durablenb.model.events import LIFECYCLE, CustomStatusSet, Event, ExecutionCompleted, ExecutionFailed, ExecutionResumed, ExecutionStarted, ExecutionSuspended, ExecutionTerminated, OrchestratorStarted
+from durablenb.model.events import (
+    LIFECYCLE,
+    CustomStatusSet,
+    Event,
+    ExecutionCompleted,
+    ExecutionFailed,
+    ExecutionResumed,
+    ExecutionStarted,
+    ExecutionSuspended,
+    ExecutionTerminated,
+    OrchestratorStarted,
+)
 from durablenb.model.failures import FailureDetails
 from durablenb.model.status import InstanceState
 from durablenb.model.status import OrchestrationRuntimeStatus as Status

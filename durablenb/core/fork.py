@@ -14,7 +14,29 @@ from typing import Any
 
 from durablenb.core.lineage import child_id, tasks_in
 from durablenb.core.requests import described
-from durablenb.model.events import ARRIVALS, REQUESTED, TERMINAL, EntityLockRequested, EntityOperationCalled, EntityOperationCompleted, EntityOperationFailed, EntityUnlockSent, Event, EventRaised, ExecutionStarted, OrchestratorStarted, Origin, SubOrchestrationInstanceCompleted, SubOrchestrationInstanceCreated, SubOrchestrationInstanceFailed, TaskCompleted, TaskFailed, TaskScheduled, TimerCanceled, TimerCreated
+from durablenb.model.events import (
+    ARRIVALS,
+    REQUESTED,
+    TERMINAL,
+    EntityLockRequested,
+    EntityOperationCalled,
+    EntityOperationCompleted,
+    EntityOperationFailed,
+    EntityUnlockSent,
+    Event,
+    EventRaised,
+    ExecutionStarted,
+    OrchestratorStarted,
+    Origin,
+    SubOrchestrationInstanceCompleted,
+    SubOrchestrationInstanceCreated,
+    SubOrchestrationInstanceFailed,
+    TaskCompleted,
+    TaskFailed,
+    TaskScheduled,
+    TimerCanceled,
+    TimerCreated,
+)
 from durablenb.model.failures import FailureDetails
 from durablenb.model.plain import Plain, plain
 

@@ -16,7 +16,24 @@ from typing import Any
 
 from durablenb.core.execution import Execution
 from durablenb.core.matching import Unasked, is_same, is_same_end
-from durablenb.model.events import ARRIVALS, REQUESTED, ContinueAsNew, EntityLockRequested, EntityOperationCalled, EntityOperationSignaled, Event, EventRaised, ExecutionCompleted, ExecutionFailed, ExecutionStarted, ExecutionTerminated, OrchestratorStarted, SubOrchestrationInstanceCreated, TaskScheduled, TimerCreated
+from durablenb.model.events import (
+    ARRIVALS,
+    REQUESTED,
+    ContinueAsNew,
+    EntityLockRequested,
+    EntityOperationCalled,
+    EntityOperationSignaled,
+    Event,
+    EventRaised,
+    ExecutionCompleted,
+    ExecutionFailed,
+    ExecutionStarted,
+    ExecutionTerminated,
+    OrchestratorStarted,
+    SubOrchestrationInstanceCreated,
+    TaskScheduled,
+    TimerCreated,
+)
 
 _ASKED = (
     TaskScheduled,

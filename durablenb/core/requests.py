@@ -7,8 +7,7 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from durablenb.model import actions
-from durablenb.model import events
+from durablenb.model import actions, events
 from durablenb.model.failures import FailureDetails
 from durablenb.model.names import folded
 

@@ -6,7 +6,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from durablenb.core.execution import Execution
-from durablenb.model.events import REQUESTED, CustomStatusSet, EntityLockGranted, EntityOperationCompleted, Event, EventRaised, ExecutionStarted, OrchestratorStarted, SubOrchestrationInstanceCompleted, TaskCompleted, TimerFired
+from durablenb.model.events import (
+    REQUESTED,
+    CustomStatusSet,
+    EntityLockGranted,
+    EntityOperationCompleted,
+    Event,
+    EventRaised,
+    ExecutionStarted,
+    OrchestratorStarted,
+    SubOrchestrationInstanceCompleted,
+    TaskCompleted,
+    TimerFired,
+)
 
 _COMPLETIONS = (
     TaskCompleted,

@@ -7,7 +7,32 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from durablenb.model.events import ContinueAsNew, EntityLockGranted, EntityLockRequested, EntityOperationCalled, EntityOperationCompleted, EntityOperationFailed, EntityOperationSignaled, Event, EventRaised, ExecutionCompleted, ExecutionFailed, ExecutionResumed, ExecutionRewound, ExecutionStarted, ExecutionSuspended, ExecutionTerminated, SubOrchestrationInstanceCompleted, SubOrchestrationInstanceCreated, SubOrchestrationInstanceFailed, TaskCompleted, TaskFailed, TaskScheduled, TimerCreated, TimerFired
+from durablenb.model.events import (
+    ContinueAsNew,
+    EntityLockGranted,
+    EntityLockRequested,
+    EntityOperationCalled,
+    EntityOperationCompleted,
+    EntityOperationFailed,
+    EntityOperationSignaled,
+    Event,
+    EventRaised,
+    ExecutionCompleted,
+    ExecutionFailed,
+    ExecutionResumed,
+    ExecutionRewound,
+    ExecutionStarted,
+    ExecutionSuspended,
+    ExecutionTerminated,
+    SubOrchestrationInstanceCompleted,
+    SubOrchestrationInstanceCreated,
+    SubOrchestrationInstanceFailed,
+    TaskCompleted,
+    TaskFailed,
+    TaskScheduled,
+    TimerCreated,
+    TimerFired,
+)
 from durablenb.model.failures import FailureDetails
 
 Shown = dict[str, Any]

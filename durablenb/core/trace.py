@@ -15,9 +15,9 @@ from typing import Any
 
 from durablenb.core.context import ToBeContinued
 from durablenb.core.execution import Execution, NameOf, Orchestrator
+from durablenb.core.reconstruct import filled_in, is_partial
 from durablenb.core.renaming import as_it_was
 from durablenb.core.tasks import ExternalEventTask, TaskBase
-from durablenb.core.reconstruct import filled_in, is_partial
 from durablenb.core.waiting import atoms_of, frames_of, ids_of, names_in, words_of
 from durablenb.model.errors import NonDeterminismError
 from durablenb.model.events import TERMINAL, CustomStatusSet, Event, OrchestratorStarted

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
-from durablenb.core.short_repr import brief
 from durablenb.core.context import DurableOrchestrationContext
 from durablenb.core.routine import RoutineTask
+from durablenb.core.short_repr import brief
 from durablenb.core.tasks import AtomicTask, CompoundTask, TaskBase
 
 

@@ -13,14 +13,25 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TextIO
 
-from durablenb.demo.almanac import AT_ONCE, DIARY, FILE, INSTANCE, LETTER, PAUSE, Year, almanac, days_of, months_of
-from durablenb.demo.process import Process
-from durablenb.demo.stage import Stage
-from durablenb.model.errors import DurableError
-from durablenb.model.events import EventRaised
-from durablenb.hub.recorded.hub import HubFile
 from durablenb.analysis.instance.bars import timeline_text
 from durablenb.analysis.text import table_text
+from durablenb.demo.almanac import (
+    AT_ONCE,
+    DIARY,
+    FILE,
+    INSTANCE,
+    LETTER,
+    PAUSE,
+    Year,
+    almanac,
+    days_of,
+    months_of,
+)
+from durablenb.demo.process import Process
+from durablenb.demo.stage import Stage
+from durablenb.hub.recorded.hub import HubFile
+from durablenb.model.errors import DurableError
+from durablenb.model.events import EventRaised
 
 KILLED_AT = 1 / 3
 """Which part of the months has been read when the first worker is killed."""

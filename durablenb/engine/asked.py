@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from durablenb.engine.instance import Instance
-from durablenb.model.events import EntityOperationCalled, Event, OperationCompleted, OperationEnqueued, OperationFailed, ParentInstance
 from durablenb.core.ports.store import Store
+from durablenb.engine.instance import Instance
+from durablenb.model.events import (
+    EntityOperationCalled,
+    Event,
+    OperationCompleted,
+    OperationEnqueued,
+    OperationFailed,
+    ParentInstance,
+)
 
 
 def last_of_operation(store: Store, caller: Instance, event: Event) -> Event | None:

@@ -15,7 +15,15 @@ from durablenb.engine.engine import Engine
 from durablenb.engine.instance import Outcome
 from durablenb.engine.locks import Promise
 from durablenb.engine.messages import Watch
-from durablenb.engine.waiting import LOOK_SECONDS, check, completion_here, completion_of, too_late, wait_for_outcome, waiting
+from durablenb.engine.waiting import (
+    LOOK_SECONDS,
+    check,
+    completion_here,
+    completion_of,
+    too_late,
+    wait_for_outcome,
+    waiting,
+)
 from durablenb.model.errors import StoreError
 
 T = TypeVar("T")

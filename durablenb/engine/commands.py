@@ -8,6 +8,8 @@ from typing import Any
 
 from durablenb.core.entity import NOTHING
 from durablenb.core.execution import Execution
+from durablenb.core.ports.clock import Clock
+from durablenb.core.ports.store import InstanceQuery, Store
 from durablenb.core.registry import Registry
 from durablenb.core.rewind import rewound
 from durablenb.engine import messages
@@ -22,12 +24,37 @@ from durablenb.engine.journal import Journal
 from durablenb.engine.purging import families_of
 from durablenb.engine.upgrades import Upgrades
 from durablenb.model.entities import CleanEntityStorageResult
-from durablenb.model.errors import DurableError, InstanceExistsError, InstanceNotFoundError, InstanceStateError
-from durablenb.model.events import EntityLockGranted, EntityLockRequested, EntityOperationCompleted, EntityOperationSignaled, EntityUnlockSent, Event, EventRaised, ExecutionCompleted, ExecutionFailed, ExecutionResumed, ExecutionRewound, ExecutionStarted, ExecutionSuspended, ExecutionTerminated, OperationCompleted, OrchestratorStarted, ParentInstance, SubOrchestrationInstanceCompleted, SubOrchestrationInstanceCreated, TaskCompleted, TimerFired
+from durablenb.model.errors import (
+    DurableError,
+    InstanceExistsError,
+    InstanceNotFoundError,
+    InstanceStateError,
+)
+from durablenb.model.events import (
+    EntityLockGranted,
+    EntityLockRequested,
+    EntityOperationCompleted,
+    EntityOperationSignaled,
+    EntityUnlockSent,
+    Event,
+    EventRaised,
+    ExecutionCompleted,
+    ExecutionFailed,
+    ExecutionResumed,
+    ExecutionRewound,
+    ExecutionStarted,
+    ExecutionSuspended,
+    ExecutionTerminated,
+    OperationCompleted,
+    OrchestratorStarted,
+    ParentInstance,
+    SubOrchestrationInstanceCompleted,
+    SubOrchestrationInstanceCreated,
+    TaskCompleted,
+    TimerFired,
+)
 from durablenb.model.status import InstanceState
 from durablenb.model.status import OrchestrationRuntimeStatus as Status
-from durablenb.core.ports.clock import Clock
-from durablenb.core.ports.store import InstanceQuery, Store
 
 _SETTLED = (
     TaskCompleted,

@@ -11,12 +11,12 @@ from itertools import count
 from queue import Empty
 from typing import Any, NamedTuple
 
+from durablenb.core.ports.store import Parcel, Record, Store
 from durablenb.engine import locks
 from durablenb.engine.messages import answer, refuse
 from durablenb.model.errors import StoreError
 from durablenb.model.imports import Import
 from durablenb.model.source import Source
-from durablenb.core.ports.store import Parcel, Record, Store
 
 log = logging.getLogger("durablenb")
 

@@ -6,6 +6,7 @@ import logging
 from collections import Counter, deque
 from collections.abc import Callable, Collection
 
+from durablenb.core.ports.clock import Clock
 from durablenb.core.registry import Activity, Registry
 from durablenb.engine.executors import Executors
 from durablenb.engine.logbook import LogBook
@@ -13,7 +14,6 @@ from durablenb.engine.messages import Finished
 from durablenb.engine.obstacles import Obstacles
 from durablenb.engine.work import Work
 from durablenb.model.names import folded
-from durablenb.core.ports.clock import Clock
 
 log = logging.getLogger("durablenb")
 

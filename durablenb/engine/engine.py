@@ -22,8 +22,10 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from durablenb.core.requests import same_name
+from durablenb.core.ports.clock import Alarms, Clock
+from durablenb.core.ports.store import Store
 from durablenb.core.registry import Registry
+from durablenb.core.requests import same_name
 from durablenb.engine import locks
 from durablenb.engine.committer import Batch, Committer
 from durablenb.engine.completions import Completions
@@ -42,8 +44,6 @@ from durablenb.model.errors import DurableError, StoreError
 from durablenb.model.events import Event
 from durablenb.model.imports import Import
 from durablenb.model.plain import Plain, plain
-from durablenb.core.ports.clock import Alarms, Clock
-from durablenb.core.ports.store import Store
 
 log = logging.getLogger("durablenb")
 

@@ -15,6 +15,8 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from durablenb.core.entity import NOTHING, Signal, Start
+from durablenb.core.ports.clock import Clock
+from durablenb.core.ports.store import OpenEntity, Store
 from durablenb.engine.entity import Entity, LockRequest, Operation, Owner, owner_of
 from durablenb.engine.instance import Instance
 from durablenb.engine.journal import Journal
@@ -28,8 +30,6 @@ from durablenb.model.events import ParentInstance
 from durablenb.model.failures import FailureDetails
 from durablenb.model.ids import execution_id_of
 from durablenb.model.payloads import Codec
-from durablenb.core.ports.clock import Clock
-from durablenb.core.ports.store import OpenEntity, Store
 
 log = logging.getLogger("durablenb")
 

@@ -12,6 +12,8 @@ from itertools import islice
 from typing import Any
 
 from durablenb.core.execution import Execution
+from durablenb.core.ports.clock import Clock
+from durablenb.core.ports.store import Store
 from durablenb.core.registry import Registry, name_of, not_found
 from durablenb.engine.completions import Completions
 from durablenb.engine.entities import Entities
@@ -26,13 +28,35 @@ from durablenb.engine.turn import Turn
 from durablenb.engine.verifying import told_of, verify
 from durablenb.engine.work import Work
 from durablenb.model.entities import EntityId
-from durablenb.model.errors import FunctionNotFoundError, InstanceExistsError, InstanceStateError, NonDeterminismError, TypeNotRegisteredError, WaitTimeoutError
-from durablenb.model.events import TERMINAL, EntityLockRequested, EntityOperationCalled, EntityOperationFailed, EntityOperationSignaled, EntityUnlockSent, Event, ExecutionFailed, OrchestratorStarted, ParentInstance, SubOrchestrationInstanceCreated, SubOrchestrationInstanceFailed, TaskFailed, TaskScheduled, TimerCanceled, TimerCreated
+from durablenb.model.errors import (
+    FunctionNotFoundError,
+    InstanceExistsError,
+    InstanceStateError,
+    NonDeterminismError,
+    TypeNotRegisteredError,
+    WaitTimeoutError,
+)
+from durablenb.model.events import (
+    TERMINAL,
+    EntityLockRequested,
+    EntityOperationCalled,
+    EntityOperationFailed,
+    EntityOperationSignaled,
+    EntityUnlockSent,
+    Event,
+    ExecutionFailed,
+    OrchestratorStarted,
+    ParentInstance,
+    SubOrchestrationInstanceCreated,
+    SubOrchestrationInstanceFailed,
+    TaskFailed,
+    TaskScheduled,
+    TimerCanceled,
+    TimerCreated,
+)
 from durablenb.model.failures import failure_of
 from durablenb.model.payloads import Codec
 from durablenb.model.plain import Plain, plain
-from durablenb.core.ports.clock import Clock
-from durablenb.core.ports.store import Store
 
 log = logging.getLogger("durablenb")
 

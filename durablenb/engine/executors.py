@@ -7,10 +7,10 @@ import threading
 from collections import deque
 from typing import Any, cast
 
+from durablenb.core.ports.executor import Executor, Job, Outcome
 from durablenb.core.registry import Activity
 from durablenb.engine import locks
 from durablenb.engine.work import invoke
-from durablenb.core.ports.executor import Executor, Job, Outcome
 
 DEFAULT_THREADS = 16
 """Threads for activities where no number is given."""

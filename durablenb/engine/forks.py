@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from durablenb.core.fork import Past
+from durablenb.core.ports.clock import Clock
 from durablenb.core.registry import Registry
 from durablenb.engine.episodes import Episodes
 from durablenb.engine.instance import Instance
@@ -12,9 +13,14 @@ from durablenb.engine.journal import Journal
 from durablenb.engine.messages import Fork
 from durablenb.engine.timers import Timers
 from durablenb.model.errors import InstanceExistsError, NonDeterminismError
-from durablenb.model.events import Event, ExecutionResumed, ExecutionStarted, ExecutionSuspended, OrchestratorStarted
+from durablenb.model.events import (
+    Event,
+    ExecutionResumed,
+    ExecutionStarted,
+    ExecutionSuspended,
+    OrchestratorStarted,
+)
 from durablenb.model.ids import execution_id_of
-from durablenb.core.ports.clock import Clock
 
 
 class Forks:

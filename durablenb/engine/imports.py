@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from durablenb.core.ports.clock import Clock
+from durablenb.core.ports.store import Parcel, Record, Store
 from durablenb.engine.entities import Entities
 from durablenb.engine.journal import Journal
 from durablenb.engine.lifecycle import Lifecycle
@@ -12,8 +14,6 @@ from durablenb.engine.messages import Reply, TakeIn
 from durablenb.model.errors import InstanceExistsError, InstanceStateError, StoreError
 from durablenb.model.imports import Import
 from durablenb.model.status import OrchestrationRuntimeStatus
-from durablenb.core.ports.clock import Clock
-from durablenb.core.ports.store import Parcel, Record, Store
 
 
 class Imports:

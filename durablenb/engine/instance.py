@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from durablenb.core.execution import Execution
+from durablenb.core.ports.store import OpenInstance
 from durablenb.model.events import ExecutionStarted
 from durablenb.model.status import OrchestrationRuntimeStatus
-from durablenb.core.ports.store import OpenInstance
 
 Code = tuple[str, str | None]
 """An orchestrator's name and version."""

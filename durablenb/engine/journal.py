@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from durablenb.core.ports.store import Parcel, Record
 from durablenb.engine.committer import Batch, Committer, Taken
 from durablenb.engine.entity import Entity
 from durablenb.engine.instance import Instance
@@ -11,7 +12,6 @@ from durablenb.engine.messages import Reply
 from durablenb.model.events import Event
 from durablenb.model.imports import Import
 from durablenb.model.source import Source
-from durablenb.core.ports.store import Parcel, Record
 
 
 class Journal:

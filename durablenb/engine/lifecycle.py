@@ -12,6 +12,7 @@ from weakref import WeakValueDictionary
 
 from durablenb.core.execution import Execution
 from durablenb.core.fold import failure_text
+from durablenb.core.ports.clock import Clock
 from durablenb.core.registry import Registry
 from durablenb.engine.completions import Completions
 from durablenb.engine.instance import Instance, Outcome
@@ -20,12 +21,25 @@ from durablenb.engine.obstacles import Obstacles
 from durablenb.engine.timers import Timers
 from durablenb.engine.transcript import SILENCE, speaking
 from durablenb.model.errors import OrchestrationTerminatedError
-from durablenb.model.events import RULES, ContinueAsNew, CustomStatusSet, Event, EventRaised, ExecutionCompleted, ExecutionFailed, ExecutionStarted, ExecutionTerminated, Origin, ParentInstance, SubOrchestrationInstanceCompleted, SubOrchestrationInstanceFailed
+from durablenb.model.events import (
+    RULES,
+    ContinueAsNew,
+    CustomStatusSet,
+    Event,
+    EventRaised,
+    ExecutionCompleted,
+    ExecutionFailed,
+    ExecutionStarted,
+    ExecutionTerminated,
+    Origin,
+    ParentInstance,
+    SubOrchestrationInstanceCompleted,
+    SubOrchestrationInstanceFailed,
+)
 from durablenb.model.failures import FailureDetails, failure_of
 from durablenb.model.ids import execution_id_of
 from durablenb.model.imports import Import
 from durablenb.model.status import OrchestrationRuntimeStatus as Status
-from durablenb.core.ports.clock import Clock
 
 KEPT_OUTCOMES = 4_096
 """Outcomes of instances that ended lately, for who asks for them after the end."""

@@ -10,11 +10,11 @@ from datetime import datetime
 from functools import partial
 from typing import NamedTuple
 
+from durablenb.core.ports.store import Store
 from durablenb.engine import locks
 from durablenb.engine.transcript import Transcript, speaking
 from durablenb.model.display import options
 from durablenb.model.logs import LogLine, Said
-from durablenb.core.ports.store import Store
 
 log = logging.getLogger("durablenb")
 

@@ -7,9 +7,9 @@ import contextlib
 import inspect
 import threading
 
+from durablenb.core.ports.executor import Job, Outcome
 from durablenb.engine.taps import enter
 from durablenb.engine.work import argument
-from durablenb.core.ports.executor import Job, Outcome
 
 
 class LoopExecutor:

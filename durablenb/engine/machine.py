@@ -15,6 +15,8 @@ from dataclasses import field
 from functools import cache
 from typing import Any
 
+from durablenb.core.ports.clock import Clock
+from durablenb.core.ports.store import OpenInstance, Store
 from durablenb.core.registry import Registry
 from durablenb.engine.commands import Commands
 from durablenb.engine.committer import Committer
@@ -38,8 +40,6 @@ from durablenb.model.events import TaskCompleted, TaskFailed, TaskScheduled, Tim
 from durablenb.model.names import folded
 from durablenb.model.payloads import Codec
 from durablenb.model.plain import Plain, plain
-from durablenb.core.ports.clock import Clock
-from durablenb.core.ports.store import OpenInstance, Store
 from durablenb.values.codec import ValueCodec
 
 POISON_LIMIT = 5

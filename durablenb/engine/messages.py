@@ -10,11 +10,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from durablenb.core.fork import Past
+from durablenb.core.ports.executor import Outcome
+from durablenb.core.ports.store import Parcel
 from durablenb.engine.locks import Promise
 from durablenb.model.ids import IfExists
 from durablenb.model.status import OrchestrationRuntimeStatus
-from durablenb.core.ports.executor import Outcome
-from durablenb.core.ports.store import Parcel
 
 if TYPE_CHECKING:
     from durablenb.engine.work import Work

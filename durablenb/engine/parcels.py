@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
+from durablenb.core.ports.executor import Job, Outcome
 from durablenb.core.short_repr import brief
 from durablenb.engine import taps
 from durablenb.engine.transcript import Transcript, current
 from durablenb.engine.work import call
 from durablenb.model.logs import Said
 from durablenb.model.payloads import Codec
-from durablenb.core.ports.executor import Job, Outcome
 
 Parcel = tuple[bytes, str, bool, Codec]
 """The function, its argument as text, whether it takes one, and how text becomes values."""

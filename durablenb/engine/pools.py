@@ -12,11 +12,11 @@ from functools import partial
 from typing import Any
 from uuid import uuid4
 
+from durablenb.core.ports.executor import Job, Outcome
 from durablenb.engine import locks
 from durablenb.engine.parcels import parcel_of, run_parcel
 from durablenb.engine.work import invoke
 from durablenb.model.logs import Said
-from durablenb.core.ports.executor import Job, Outcome
 
 Worker = tuple[str, int, str]
 """Where something runs: the machine's name, the process, the thread's name."""

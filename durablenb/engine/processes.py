@@ -11,11 +11,11 @@ import sys
 import threading
 from collections.abc import Callable
 
+from durablenb.core.ports.executor import Job, Outcome
 from durablenb.engine.executors import ThreadExecutor
 from durablenb.engine.parcels import parcel_of, run_parcel
 from durablenb.model.failures import failure_of
 from durablenb.model.logs import Said
-from durablenb.core.ports.executor import Job, Outcome
 
 PROGRAM = (
     "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer); "

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from durablenb.core.ports.store import InstanceQuery, Store
 from durablenb.engine import locks
 from durablenb.engine.messages import Purge
-from durablenb.core.ports.store import InstanceQuery, Store
 
 if TYPE_CHECKING:
     from durablenb.engine.engine import Engine

@@ -11,8 +11,8 @@ from copy import copy
 from threading import get_ident
 from typing import Protocol
 
-from durablenb.model.logs import Said
 from durablenb.core.ports.output import Output
+from durablenb.model.logs import Said
 
 LINES = 10_000
 """Lines that are kept of one call."""

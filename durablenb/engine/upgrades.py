@@ -7,12 +7,12 @@ from typing import Literal, NamedTuple
 
 from durablenb.core.execution import Execution
 from durablenb.core.fitting import Misfit
+from durablenb.core.ports.store import Store
 from durablenb.engine.episodes import Episodes
 from durablenb.engine.instance import Instance
 from durablenb.engine.messages import Upgrade
 from durablenb.model.errors import NonDeterminismError, TypeNotRegisteredError, WaitTimeoutError
 from durablenb.model.events import Event
-from durablenb.core.ports.store import Store
 
 Outcome = Literal["moved", "current", "kept", "held"]
 """It goes on with the new code now, or did already; with the code that it has in memory; or not at all.

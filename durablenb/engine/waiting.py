@@ -8,12 +8,12 @@ from concurrent.futures import Future
 from copy import copy
 from typing import Any
 
+from durablenb.core.ports.store import InstanceQuery
 from durablenb.engine import locks
 from durablenb.engine.engine import Engine
 from durablenb.engine.instance import Outcome
 from durablenb.engine.messages import Wake, Watch
 from durablenb.model.errors import StoreError, WaitTimeoutError
-from durablenb.core.ports.store import InstanceQuery
 
 LOOK_SECONDS = 0.2
 """Between two looks at whether the wait can still end; an interrupt need not wait for it."""

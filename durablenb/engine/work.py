@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from durablenb.core.annotations import input_type
+from durablenb.core.ports.executor import Job, Outcome
 from durablenb.core.registry import Activity
 from durablenb.engine.instance import Instance
 from durablenb.engine.logbook import Author
@@ -16,7 +17,6 @@ from durablenb.engine.operations import Batch, BatchFunction, Verbatim
 from durablenb.engine.taps import enter
 from durablenb.engine.transcript import Transcript, current
 from durablenb.model.payloads import Codec
-from durablenb.core.ports.executor import Job, Outcome
 
 if TYPE_CHECKING:
     from durablenb.engine.dispatcher import Dispatcher

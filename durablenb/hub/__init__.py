@@ -1,1 +1,1 @@
-"""What a notebook holds: hubs, instances, entities and clients, whether they run here, in a file or elsewhere."""
+"""What a user holds: hubs, instances, entities and clients, of this process, of a file, or of a server."""

@@ -7,12 +7,17 @@ from datetime import datetime
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from durablenb.hub.client import SyncDurableOrchestrationClient
+from durablenb.hub.responses import check_status_response, http_response, moved
 from durablenb.model.address import Address
 from durablenb.model.entities import CleanEntityStorageResult, EntityId, EntityMetadata, EntityStateResponse
 from durablenb.model.errors import DurableError
 from durablenb.model.ids import IfExists, asked_instance_id
-from durablenb.model.status import DurableOrchestrationStatus, OrchestrationRuntimeStatus, PurgeHistoryResult, Statuses
-from durablenb.hub.responses import check_status_response, http_response, moved
+from durablenb.model.status import (
+    DurableOrchestrationStatus,
+    OrchestrationRuntimeStatus,
+    PurgeHistoryResult,
+    Statuses,
+)
 
 P = ParamSpec("P")
 T = TypeVar("T")

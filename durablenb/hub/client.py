@@ -13,8 +13,9 @@ from typing import Any
 
 from durablenb.core.annotations import result_type
 from durablenb.core.fork import Past, last_of, past_of
-from durablenb.core.status_history import history_events
+from durablenb.core.ports.store import InstanceQuery
 from durablenb.core.registry import name_of
+from durablenb.core.status_history import history_events
 from durablenb.engine import messages
 from durablenb.engine.engine import Engine
 from durablenb.engine.instance import Outcome
@@ -22,14 +23,34 @@ from durablenb.engine.purging import purge
 from durablenb.engine.waiting import wait_for_outcome
 from durablenb.hub.entity_client import SyncDurableEntityClient
 from durablenb.model.address import Address
-from durablenb.model.errors import DurableError, InstanceNotFoundError, InstanceStateError, OrchestrationTerminatedError
+from durablenb.model.errors import (
+    DurableError,
+    InstanceNotFoundError,
+    InstanceStateError,
+    OrchestrationTerminatedError,
+)
 from durablenb.model.events import Event
 from durablenb.model.failures import FailureDetails, exception_of
-from durablenb.model.ids import IfExists, asked_instance_id, checked_event_name, checked_if_exists, checked_instance_id, checked_version
+from durablenb.model.ids import (
+    IfExists,
+    asked_instance_id,
+    checked_event_name,
+    checked_if_exists,
+    checked_instance_id,
+    checked_version,
+)
 from durablenb.model.logs import LogLine
-from durablenb.model.status import DurableOrchestrationStatus, InstanceState, OrchestrationRuntimeStatus, PurgeHistoryResult, Statuses, failed_text, status_of, statuses_of
+from durablenb.model.status import (
+    DurableOrchestrationStatus,
+    InstanceState,
+    OrchestrationRuntimeStatus,
+    PurgeHistoryResult,
+    Statuses,
+    failed_text,
+    status_of,
+    statuses_of,
+)
 from durablenb.model.times import aware
-from durablenb.core.ports.store import InstanceQuery
 
 NOTHING_GIVEN: Any = object()
 """An argument that was left out, where None is a value."""

@@ -6,11 +6,11 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from durablenb.hub.client import SyncDurableOrchestrationClient
+from durablenb.analysis.drawn import DrawnEntity
 from durablenb.core.proxies import EntityProxy
+from durablenb.hub.client import SyncDurableOrchestrationClient
 from durablenb.model.entities import EntityId
 from durablenb.model.errors import DurableError
-from durablenb.analysis.drawn import DrawnEntity
 
 if TYPE_CHECKING:
     from durablenb.analysis.entities.picture import EntityPicture

@@ -12,7 +12,15 @@ from durablenb.core.entity import NOTHING, is_none
 from durablenb.core.registry import not_found
 from durablenb.engine import messages
 from durablenb.engine.engine import Engine
-from durablenb.model.entities import CleanEntityStorageResult, EntityId, EntityMetadata, EntityStateResponse, checked_entity_id, checked_entity_name, checked_operation
+from durablenb.model.entities import (
+    CleanEntityStorageResult,
+    EntityId,
+    EntityMetadata,
+    EntityStateResponse,
+    checked_entity_id,
+    checked_entity_name,
+    checked_operation,
+)
 from durablenb.model.payloads import Codec
 from durablenb.model.times import aware
 

@@ -7,19 +7,19 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from durablenb.analysis.drawn import DrawnInstance
 from durablenb.hub.client import NOTHING_GIVEN, SyncDurableOrchestrationClient
 from durablenb.model.errors import DurableError, WaitTimeoutError
 from durablenb.model.status import DurableOrchestrationStatus
-from durablenb.analysis.drawn import DrawnInstance
 
 if TYPE_CHECKING:
-    from durablenb.hub.progress import Progress
     from durablenb.analysis.instance.history import History
     from durablenb.analysis.instance.logs import Log
     from durablenb.analysis.instance.picture import Picture
     from durablenb.analysis.instance.waits import Obstacle
-    from durablenb.hub.journal_source import Standing
     from durablenb.analysis.replays.replay import Replay
+    from durablenb.hub.journal_source import Standing
+    from durablenb.hub.progress import Progress
     from durablenb.notebook.live.explorer import LiveExplorer
     from durablenb.notebook.live.instance import LiveInstance
     from durablenb.notebook.live.sight import Sight
@@ -383,10 +383,10 @@ class Handle(DrawnInstance):
         return LiveInstance(self._sight(), freeze=freeze)
 
     def _sight(self) -> Sight:
-        from durablenb.engine.timekeeping import HubClock
         from durablenb.analysis.changes.forks import forks_of
         from durablenb.analysis.entities.queues import queues_of
         from durablenb.analysis.sql import query, reader_of
+        from durablenb.engine.timekeeping import HubClock
         from durablenb.notebook.live.sight import Sight
 
         store = self._client.engine.store

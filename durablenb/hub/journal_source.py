@@ -12,12 +12,12 @@ from typing import Any
 
 import duckdb
 
-from durablenb.model.logs import LogLine
 from durablenb.analysis.changes.forks import forks_of
 from durablenb.analysis.entities.queues import queues_of
 from durablenb.analysis.instance.waits import Obstacle
-from durablenb.journal.replica.passages import Passage, passage_of
 from durablenb.analysis.sandbox.queries import Queries
+from durablenb.journal.replica.passages import Passage, passage_of
+from durablenb.model.logs import LogLine
 from durablenb.store.blobs import fetch, transaction
 from durablenb.store.portable import line_row_of
 from durablenb.store.statements import SOURCE

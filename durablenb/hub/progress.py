@@ -6,11 +6,11 @@ from collections.abc import Generator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from durablenb.analysis.instance.progress import Counts, Standing
+from durablenb.analysis.sql import reader_of
 from durablenb.hub.client import SyncDurableOrchestrationClient
 from durablenb.model.display import Displayed
 from durablenb.model.errors import DurableError
-from durablenb.analysis.instance.progress import Counts, Standing
-from durablenb.analysis.sql import reader_of
 
 if TYPE_CHECKING:
     from durablenb.notebook.ticker import Ticker

@@ -7,12 +7,12 @@ from functools import partial
 from typing import Any, TypeVar, overload
 
 from durablenb.core.app_model import Entity
-from durablenb.hub.client import SyncDurableOrchestrationClient
 from durablenb.core.entity_class import EntityClass
 from durablenb.core.registry import Activity, Registry, mark, name_of
 from durablenb.engine.engine import Engine
 from durablenb.engine.executors import check_executor
 from durablenb.engine.messages import Registered
+from durablenb.hub.client import SyncDurableOrchestrationClient
 from durablenb.hub.entity import EntityHandle
 from durablenb.model.entities import EntityId
 from durablenb.model.ids import checked_version

@@ -11,19 +11,28 @@ from queue import SimpleQueue
 from typing import Any
 from weakref import finalize
 
-from durablenb.hub.client import SyncDurableOrchestrationClient
+from durablenb.analysis.changes.bench import ReadingBench
+from durablenb.analysis.replays.executions import Executions, text_at_start
+from durablenb.analysis.replays.replay import Replay
+from durablenb.core.ports.store import Record
 from durablenb.core.registry import Code
 from durablenb.core.renaming import as_it_was
 from durablenb.core.trace import Trace
 from durablenb.engine.clocks import VirtualClock
 from durablenb.engine.engine import Engine
 from durablenb.engine.executors import Executors
+from durablenb.hub.client import SyncDurableOrchestrationClient
 from durablenb.model.errors import StoreError
-from durablenb.model.events import ARRIVALS, TERMINAL, EntityLockRequested, EntityOperationCalled, EntityUnlockSent, Event, ExecutionStarted, SubOrchestrationInstanceCreated
-from durablenb.core.ports.store import Record
-from durablenb.analysis.changes.bench import ReadingBench
-from durablenb.analysis.replays.executions import Executions, text_at_start
-from durablenb.analysis.replays.replay import Replay
+from durablenb.model.events import (
+    ARRIVALS,
+    TERMINAL,
+    EntityLockRequested,
+    EntityOperationCalled,
+    EntityUnlockSent,
+    Event,
+    ExecutionStarted,
+    SubOrchestrationInstanceCreated,
+)
 from durablenb.store.duck import DuckStore
 
 log = logging.getLogger("durablenb")

@@ -16,9 +16,11 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast
 
-from durablenb.hub.async_client import DurableOrchestrationClient
-from durablenb.hub.client import SyncDurableOrchestrationClient
+from durablenb.analysis.drawn import DrawnHub
+from durablenb.analysis.hub.instances import InstanceList
+from durablenb.analysis.sql import Parameters, query, variables_of
 from durablenb.core.context import HTTP_ACTIVITY
+from durablenb.core.ports.clock import Clock
 from durablenb.core.registry import Activity, Registry, check_limit
 from durablenb.core.versions import VERSION_MATCHES, VersionMatch
 from durablenb.engine import locks
@@ -31,20 +33,18 @@ from durablenb.engine.interrupts import uninterrupted
 from durablenb.engine.machine import EngineOptions
 from durablenb.engine.timekeeping import HubClock
 from durablenb.engine.waiting import step
+from durablenb.hub.async_client import DurableOrchestrationClient
+from durablenb.hub.client import SyncDurableOrchestrationClient
 from durablenb.hub.entity import EntityHandle
 from durablenb.hub.instance import Handle
+from durablenb.hub.open_hubs import asked, closed, hub_of, hubs, opened
+from durablenb.hub.registration import Registering
+from durablenb.journal.tally import Tally, extent_of
 from durablenb.model.display import HubView, use_views
 from durablenb.model.entities import EntityId
 from durablenb.model.errors import DurableError
 from durablenb.model.ids import IfExists
 from durablenb.model.status import Statuses
-from durablenb.hub.open_hubs import asked, closed, hub_of, hubs, opened
-from durablenb.core.ports.clock import Clock
-from durablenb.analysis.drawn import DrawnHub
-from durablenb.analysis.hub.instances import InstanceList
-from durablenb.journal.tally import Tally, extent_of
-from durablenb.analysis.sql import Parameters, query, variables_of
-from durablenb.hub.registration import Registering
 from durablenb.store.duck import DuckStore
 from durablenb.store.lockfile import real_path
 from durablenb.values.codec import Redact, ValueCodec
@@ -52,14 +52,14 @@ from durablenb.values.codec import Redact, ValueCodec
 if TYPE_CHECKING:
     import duckdb
 
-    from durablenb.azure.host import Host
-    from durablenb.server.server import Server
-    from durablenb.model.display import Views
     from durablenb.analysis.changes.fits import FitReport
     from durablenb.analysis.changes.upgrades import UpgradeReport
+    from durablenb.azure.host import Host
     from durablenb.hub.journal_source import JournalSource
     from durablenb.hub.remote.hub import RemoteHub
+    from durablenb.model.display import Views
     from durablenb.notebook.live.hub import HubSight, LiveHub
+    from durablenb.server.server import Server
 
 log = logging.getLogger("durablenb")
 
@@ -637,7 +637,7 @@ class TaskHub(Registering, DrawnHub):
         OSError
             If a file can't be read.
         """
-        from durablenb.journal.bundle.importing import import_into  # what only those need who import
+        from durablenb.hub.importing import import_into  # what only those need who import
 
         ids = import_into(self._engine, source, _connected, prefix=prefix, key=key)
         return [Handle(self.client, one) for one in ids if not one.startswith("@")]
@@ -736,8 +736,8 @@ class TaskHub(Registering, DrawnHub):
         return self._server
 
     def _journal(self, *, takes_sql: bool) -> JournalSource:
-        from durablenb.hub.journal_source import JournalSource  # what only a server needs
         from durablenb.analysis.sandbox.queries import Queries
+        from durablenb.hub.journal_source import JournalSource  # what only a server needs
 
         return JournalSource(
             self._store.cursor,

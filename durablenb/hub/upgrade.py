@@ -7,18 +7,18 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from durablenb.hub.client import SyncDurableOrchestrationClient
-from durablenb.core.registry import Code
-from durablenb.engine.messages import Upgrade
-from durablenb.engine.upgrades import Upgraded
-from durablenb.hub.instance import Handle
-from durablenb.model.status import Statuses
 from durablenb.analysis.changes.fits import Fit, FitReport
 from durablenb.analysis.changes.fitting import Fitting
 from durablenb.analysis.changes.targets import Case, Targets
 from durablenb.analysis.changes.upgrades import UpgradeReport
 from durablenb.analysis.replays.replay import Replay
+from durablenb.core.registry import Code
+from durablenb.engine.messages import Upgrade
+from durablenb.engine.upgrades import Upgraded
+from durablenb.hub.client import SyncDurableOrchestrationClient
+from durablenb.hub.instance import Handle
 from durablenb.hub.replay import replay_over
+from durablenb.model.status import Statuses
 
 log = logging.getLogger("durablenb")
 

@@ -12,8 +12,8 @@ from weakref import WeakSet
 
 import duckdb
 
-from durablenb.model.errors import StoreError
 from durablenb.core.ports.store import blob_is_gone
+from durablenb.model.errors import StoreError
 from durablenb.store.blobs import fetch
 from durablenb.store.connections import close_connections
 from durablenb.store.duck import FORMAT

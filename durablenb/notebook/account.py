@@ -9,10 +9,18 @@ import textwrap
 import traceback
 from typing import Any
 
+from durablenb.analysis.text import shortened, table_text
 from durablenb.model.errors import NonDeterminismError, TaskFailedError
 from durablenb.model.failures import FailureDetails
-from durablenb.analysis.text import shortened, table_text
-from durablenb.notebook.traces import Place, chain_of, excerpt_of, is_wrapper, operation_of, place_of, short_type
+from durablenb.notebook.traces import (
+    Place,
+    chain_of,
+    excerpt_of,
+    is_wrapper,
+    operation_of,
+    place_of,
+    short_type,
+)
 from durablenb.notebook.words import bare
 
 _RED, _BLUE, _DIM, _BOLD, _END = "\x1b[1;31m", "\x1b[34m", "\x1b[2m", "\x1b[1m", "\x1b[0m"

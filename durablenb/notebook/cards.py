@@ -7,19 +7,31 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
 
+from durablenb.analysis.hub.fleet import Fleet
+from durablenb.analysis.hub.instances import InstanceList
+from durablenb.analysis.instance.history import History
+from durablenb.analysis.instance.picture import Picture, picture_of
 from durablenb.model.display import Card, HubView
 from durablenb.model.events import ExecutionStarted
 from durablenb.model.failures import FailureDetails
 from durablenb.model.retries import RetryOptions
 from durablenb.model.status import DurableOrchestrationStatus
-from durablenb.analysis.hub.fleet import Fleet
-from durablenb.analysis.hub.instances import InstanceList
-from durablenb.analysis.instance.history import History
-from durablenb.analysis.instance.picture import Picture, picture_of
 from durablenb.notebook.fleet import fleet_svg
 from durablenb.notebook.graph import graph_svg
 from durablenb.notebook.history import history_table
-from durablenb.notebook.html import Markup, badge, block, card, code, fold, heading, line, markup, picture, table
+from durablenb.notebook.html import (
+    Markup,
+    badge,
+    block,
+    card,
+    code,
+    fold,
+    heading,
+    line,
+    markup,
+    picture,
+    table,
+)
 from durablenb.notebook.palette import LOOKS, VIOLET, Look, look_of
 from durablenb.notebook.retries import retries_svg
 from durablenb.notebook.timeline import timeline_svg

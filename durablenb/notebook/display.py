@@ -5,11 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from durablenb.checks.findings import Findings
-from durablenb.model.display import Card, HubView
-from durablenb.model.failures import FailureDetails
-from durablenb.model.retries import RetryOptions
-from durablenb.model.status import DurableOrchestrationStatus
 from durablenb.analysis.changes.compare import Comparison
 from durablenb.analysis.changes.fits import FitReport
 from durablenb.analysis.changes.upgrades import UpgradeReport
@@ -22,10 +17,12 @@ from durablenb.analysis.instance.progress import Standing
 from durablenb.analysis.replays.replay import Replay
 from durablenb.analysis.replays.sight import ExplorerSight
 from durablenb.analysis.sequence.diagram import SequenceDiagram
-from durablenb.notebook import cards
-from durablenb.notebook import entity
-from durablenb.notebook import logs
-from durablenb.notebook import texts
+from durablenb.checks.findings import Findings
+from durablenb.model.display import Card, HubView
+from durablenb.model.failures import FailureDetails
+from durablenb.model.retries import RetryOptions
+from durablenb.model.status import DurableOrchestrationStatus
+from durablenb.notebook import cards, entity, logs, texts
 from durablenb.notebook.account import account_of
 from durablenb.notebook.compare import comparison_card, comparison_text
 from durablenb.notebook.files import save

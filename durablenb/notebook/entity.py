@@ -7,10 +7,23 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from durablenb.model.failures import FailureDetails
 from durablenb.analysis.entities.picture import EntityPicture, Operation
 from durablenb.analysis.text import shortened, table_text
-from durablenb.notebook.html import Markup, badge, block, card, code, fold, heading, line, markup, picture, table, unbroken
+from durablenb.model.failures import FailureDetails
+from durablenb.notebook.html import (
+    Markup,
+    badge,
+    block,
+    card,
+    code,
+    fold,
+    heading,
+    line,
+    markup,
+    picture,
+    table,
+    unbroken,
+)
 from durablenb.notebook.palette import look_of
 from durablenb.notebook.states import entity_svg
 from durablenb.notebook.traces import chain_of, place_of, short_type

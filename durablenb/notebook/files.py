@@ -6,8 +6,8 @@ import os
 from html import escape
 from pathlib import Path
 
-from durablenb.model.display import HubView
 from durablenb.analysis.instance.picture import Picture
+from durablenb.model.display import HubView
 from durablenb.notebook.cards import hub_card, picture_card
 from durablenb.notebook.graph import graph_svg, sentence_of
 from durablenb.notebook.palette import PILL, look_of, pill

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from durablenb.checks.findings import Findings
 from durablenb.analysis.text import table_text
+from durablenb.checks.findings import Findings
 from durablenb.notebook.html import card, code, fold, heading, line, markup, table
 from durablenb.notebook.words import plural
 

@@ -6,10 +6,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from durablenb.analysis.instance.naming import family_in
 from durablenb.core.requests import name_in
 from durablenb.model.events import Event
 from durablenb.model.failures import FailureDetails
-from durablenb.analysis.instance.naming import family_in
 from durablenb.notebook.html import Markup, code, table, unbroken
 from durablenb.notebook.traces import short_type
 from durablenb.notebook.words import bare, moment

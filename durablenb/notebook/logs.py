@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from durablenb.model.logs import LogLine
 from durablenb.analysis.instance.logs import Log, text_of
 from durablenb.analysis.text import table_text
+from durablenb.model.logs import LogLine
 from durablenb.notebook.html import Markup, block, card, code, fold, heading, line, markup, table
 from durablenb.notebook.words import moment, plural
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from durablenb.model.display import Displayed
 from durablenb.analysis.instance.bars import timeline_text
 from durablenb.analysis.instance.picture import Picture
+from durablenb.model.display import Displayed
 from durablenb.notebook.graph import graph_svg
 from durablenb.notebook.html import badge, card, code, heading, line, markup, picture
 from durablenb.notebook.palette import look_of

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from durablenb.model.display import Card, HubView
-from durablenb.model.failures import FailureDetails
-from durablenb.model.retries import RetryOptions
 from durablenb.analysis.hub.fleet import Fleet
 from durablenb.analysis.hub.instances import InstanceList
 from durablenb.analysis.instance.history import History
 from durablenb.analysis.instance.picture import Picture
 from durablenb.analysis.text import shortened, table_text
+from durablenb.model.display import Card, HubView
+from durablenb.model.failures import FailureDetails
+from durablenb.model.retries import RetryOptions
 from durablenb.notebook.cards import origin_words
 from durablenb.notebook.history import shown_runs
 from durablenb.notebook.waiting import wait_text

@@ -19,6 +19,15 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from durablenb.hub.async_client import DurableOrchestrationClient
+from durablenb.hub.journal_source import JournalSource
+from durablenb.model.address import BODY_LIMIT_HEADER, MANAGEMENT
+from durablenb.model.errors import (
+    DurableError,
+    InstanceExistsError,
+    InstanceNotFoundError,
+    InstanceStateError,
+    StoreError,
+)
 from durablenb.server.answers import Answer, Refused, error_answer, refusal, told
 from durablenb.server.asked import BODY_LIMIT, FUNCTION_LIMIT, Asked, Handler
 from durablenb.server.functions import Called, Functions
@@ -27,9 +36,6 @@ from durablenb.server.guard import Entrance, Guard
 from durablenb.server.openapi import document
 from durablenb.server.operations import OPERATIONS, Operation
 from durablenb.server.page import Page, page_handlers
-from durablenb.model.address import BODY_LIMIT_HEADER, MANAGEMENT
-from durablenb.model.errors import DurableError, InstanceExistsError, InstanceNotFoundError, InstanceStateError, StoreError
-from durablenb.hub.journal_source import JournalSource
 
 log = logging.getLogger("durablenb")
 

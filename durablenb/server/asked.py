@@ -13,12 +13,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from durablenb.hub.async_client import DurableOrchestrationClient
-from durablenb.server.answers import Refused, refusal, told
-from durablenb.server.gathering import Statuses
+from durablenb.hub.journal_source import JournalSource
 from durablenb.model.address import Address
 from durablenb.model.status import OrchestrationRuntimeStatus
 from durablenb.model.times import aware
-from durablenb.hub.journal_source import JournalSource
+from durablenb.server.answers import Refused, refusal, told
+from durablenb.server.gathering import Statuses
 
 BODY_LIMIT = 1 << 20
 """Bytes that a body may have, unless the server is told otherwise."""

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 
 from starlette.responses import Response
 
+from durablenb.model.errors import InstanceStateError
 from durablenb.server.answers import Refused, told
 from durablenb.server.asked import NOTHING, Asked, json_only
-from durablenb.model.errors import InstanceStateError
 
 ACCEPTED = 202
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from starlette.responses import Response
 
+from durablenb.model.entities import EntityId, EntityMetadata
 from durablenb.server.answers import Answer, Refused, refusal, told
 from durablenb.server.asked import NOTHING, Asked
 from durablenb.server.instances import CONTINUATION
-from durablenb.model.entities import EntityId, EntityMetadata
 
 
 async def signal(asked: Asked) -> Response:

@@ -12,9 +12,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from durablenb.model.address import Address
 from durablenb.server.answers import Refused, error_answer
 from durablenb.server.asked import body_of
-from durablenb.model.address import Address
 
 Pairs = list[tuple[str, str]]
 

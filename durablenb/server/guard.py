@@ -15,8 +15,8 @@ from urllib.parse import parse_qsl, unquote_to_bytes, urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from durablenb.server.answers import Answer, error_answer
 from durablenb.model.address import LOOPBACK, MANAGEMENT, Address
+from durablenb.server.answers import Answer, error_answer
 
 TARGET_LIMIT = 8_192
 """Bytes that a path with its query may have."""

@@ -8,10 +8,10 @@ from datetime import datetime
 
 from starlette.responses import Response
 
-from durablenb.server.answers import Answer, Refused, status_answer, status_json, told
-from durablenb.server.asked import Asked
 from durablenb.model.errors import InstanceStateError
 from durablenb.model.status import DurableOrchestrationStatus
+from durablenb.server.answers import Answer, Refused, status_answer, status_json, told
+from durablenb.server.asked import Asked
 
 CONTINUATION = "x-ms-continuation-token"
 """The header that says where a list goes on."""

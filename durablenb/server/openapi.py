@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
-from durablenb.server.operations import Operation, Parameter, Schema
 from durablenb.model.address import MANAGEMENT
 from durablenb.model.status import OrchestrationRuntimeStatus
+from durablenb.server.operations import Operation, Parameter, Schema
 
 _URLS = [
     "id",

@@ -8,17 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
-from durablenb.server import commands
-from durablenb.server import entities
-from durablenb.server import instances
-from durablenb.server import journal
-from durablenb.server import orchestrations
-from durablenb.server import sql
+from durablenb.model.ids import IfExists
+from durablenb.model.status import OrchestrationRuntimeStatus
+from durablenb.server import commands, entities, instances, journal, orchestrations, sql
 from durablenb.server.asked import PAGE, PAGE_LIMIT, Handler
 from durablenb.server.instances import CONTINUATION
 from durablenb.server.journal import LARGEST
-from durablenb.model.ids import IfExists
-from durablenb.model.status import OrchestrationRuntimeStatus
 
 Schema = dict[str, Any]
 Method = Literal["GET", "POST", "DELETE"]

@@ -6,10 +6,17 @@ import asyncio
 
 from starlette.responses import Response
 
-from durablenb.server.answers import Answer, Refused, check_status_answer, error_answer, refusal, status_answer
-from durablenb.server.asked import NOTHING, Asked
 from durablenb.model.errors import DurableError, FunctionNotFoundError, InstanceNotFoundError
 from durablenb.model.status import OrchestrationRuntimeStatus as Status
+from durablenb.server.answers import (
+    Answer,
+    Refused,
+    check_status_answer,
+    error_answer,
+    refusal,
+    status_answer,
+)
+from durablenb.server.asked import NOTHING, Asked
 
 LONGEST_WAIT = 230.0
 """Seconds after which a request that waits is answered, as in Azure."""

@@ -16,16 +16,16 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from durablenb.hub.async_client import DurableOrchestrationClient
+from durablenb.hub.journal_source import JournalSource
+from durablenb.model.address import Address
+from durablenb.model.display import Card, Displayed
+from durablenb.model.errors import DurableError
+from durablenb.model.loops import EventLoop
 from durablenb.server.app import make_app
 from durablenb.server.connections import Connection
 from durablenb.server.functions import Functions
 from durablenb.server.guard import HEAD_LIMIT, Entrance
 from durablenb.server.page import Page
-from durablenb.model.address import Address
-from durablenb.model.display import Card, Displayed
-from durablenb.model.errors import DurableError
-from durablenb.model.loops import EventLoop
-from durablenb.hub.journal_source import JournalSource
 
 CLOSING_SECONDS = 3
 """How long requests that are under way may take when the server is closed."""

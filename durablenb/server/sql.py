@@ -7,10 +7,10 @@ from typing import Any
 
 from starlette.responses import Response
 
-from durablenb.server.answers import error_answer, refusal
-from durablenb.server.asked import NOTHING, Asked, json_only
 from durablenb.analysis.sandbox.queries import QueriesUnavailableError
 from durablenb.analysis.sql import QUERY_ERRORS
+from durablenb.server.answers import error_answer, refusal
+from durablenb.server.asked import NOTHING, Asked, json_only
 
 _FORM = "The body is an object: the query under sql, and its values, if there are any, under params."
 

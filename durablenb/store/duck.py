@@ -13,6 +13,15 @@ from typing import Any
 
 import duckdb
 
+from durablenb.core.ports.store import (
+    InstanceQuery,
+    OpenEntity,
+    OpenInstance,
+    Parcel,
+    Pending,
+    Record,
+    blob_is_gone,
+)
 from durablenb.model.entities import EntityId, EntityMetadata
 from durablenb.model.errors import StoreError
 from durablenb.model.events import Event, ExecutionStarted, LockEnqueued, OperationEnqueued
@@ -20,12 +29,7 @@ from durablenb.model.imports import Import
 from durablenb.model.logs import LogLine
 from durablenb.model.source import Source
 from durablenb.model.status import InstanceState
-from durablenb.core.ports.store import InstanceQuery, OpenEntity, OpenInstance, Parcel, Pending, Record, blob_is_gone
-from durablenb.store import blobs
-from durablenb.store import lines
-from durablenb.store import parcels
-from durablenb.store import statements
-from durablenb.store import views
+from durablenb.store import blobs, lines, parcels, statements, views
 from durablenb.store.connections import Connections
 from durablenb.store.custody import Custody
 from durablenb.store.lockfile import HubLock

@@ -6,15 +6,50 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from durablenb.core.fold import state_of
+from durablenb.core.ports.store import (
+    InstanceQuery,
+    OpenEntity,
+    OpenInstance,
+    Parcel,
+    Pending,
+    Record,
+    blob_is_gone,
+)
 from durablenb.model.entities import EntityId, EntityMetadata
-from durablenb.model.events import ARRIVALS, CodeAwaited, EntityLockGranted, EntityOperationCompleted, EntityOperationFailed, Event, ExecutionCompleted, ExecutionFailed, ExecutionResumed, ExecutionStarted, ExecutionSuspended, ExecutionTerminated, LockEnqueued, LockReleased, LockTaken, OperationCompleted, OperationEnqueued, OperationFailed, OrchestratorStarted, StateChanged, SubOrchestrationInstanceCompleted, SubOrchestrationInstanceFailed, TaskCompleted, TaskFailed, TimerCanceled, TimerFired
+from durablenb.model.events import (
+    ARRIVALS,
+    CodeAwaited,
+    EntityLockGranted,
+    EntityOperationCompleted,
+    EntityOperationFailed,
+    Event,
+    ExecutionCompleted,
+    ExecutionFailed,
+    ExecutionResumed,
+    ExecutionStarted,
+    ExecutionSuspended,
+    ExecutionTerminated,
+    LockEnqueued,
+    LockReleased,
+    LockTaken,
+    OperationCompleted,
+    OperationEnqueued,
+    OperationFailed,
+    OrchestratorStarted,
+    StateChanged,
+    SubOrchestrationInstanceCompleted,
+    SubOrchestrationInstanceFailed,
+    TaskCompleted,
+    TaskFailed,
+    TimerCanceled,
+    TimerFired,
+)
 from durablenb.model.imports import Import
 from durablenb.model.logs import LogLine
 from durablenb.model.names import folded
 from durablenb.model.payloads import Blob, Payload, blobs_of, references
 from durablenb.model.source import Source
 from durablenb.model.status import InstanceState
-from durablenb.core.ports.store import InstanceQuery, OpenEntity, OpenInstance, Parcel, Pending, Record, blob_is_gone
 
 _SETTLED = (
     TaskCompleted,

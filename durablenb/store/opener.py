@@ -21,7 +21,15 @@ import duckdb
 
 from durablenb.model.errors import HubLockedError, StoreError
 from durablenb.model.plain import Plain, plain
-from durablenb.store.lockfile import check_files, lock_path_of, log_files, read_holder, resolve_place, sync_folder, way_in
+from durablenb.store.lockfile import (
+    check_files,
+    lock_path_of,
+    log_files,
+    read_holder,
+    resolve_place,
+    sync_folder,
+    way_in,
+)
 from durablenb.store.salvage import DamagedHubError, SalvageWarning, seal_torn_blocks, set_aside
 
 _MOST_CUTS = 3

@@ -8,11 +8,9 @@ from operator import itemgetter
 
 import duckdb
 
-from durablenb.model.imports import Import, KeptBlob
 from durablenb.core.ports.store import Parcel
-from durablenb.store import blobs
-from durablenb.store import lines
-from durablenb.store import statements
+from durablenb.model.imports import Import, KeptBlob
+from durablenb.store import blobs, lines, statements
 from durablenb.store.states import Ask
 from durablenb.store.wire import from_row, to_row
 

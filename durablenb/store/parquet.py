@@ -10,9 +10,9 @@ from typing import Any
 
 import duckdb
 
+from durablenb.core.ports.store import Parcel
 from durablenb.model.imports import KeptBlob
 from durablenb.model.logs import LogLine
-from durablenb.core.ports.store import Parcel
 from durablenb.store.portable import line_of, record_of
 from durablenb.store.wire import COLUMNS, to_row
 

@@ -14,11 +14,11 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any, Never
 
+from durablenb.core.ports.store import Record
 from durablenb.model.events import Origin, ParentInstance
 from durablenb.model.failures import FailureDetails
 from durablenb.model.logs import LogLine
 from durablenb.model.payloads import SIZE_LIMIT, is_too_deep
-from durablenb.core.ports.store import Record
 from durablenb.store.wire import COLUMNS, EVENT_TYPES, Row, from_row, to_row
 
 _LARGEST = 2**31 - 1

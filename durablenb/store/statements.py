@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from durablenb.core.ports.store import InstanceQuery
 from durablenb.model.names import folded
 from durablenb.model.status import OrchestrationRuntimeStatus as Status
-from durablenb.core.ports.store import InstanceQuery
 from durablenb.store.wire import COLUMNS
 
 _ALL = ", ".join(f"j.{column}" for column in COLUMNS)

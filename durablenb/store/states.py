@@ -8,8 +8,8 @@ from dataclasses import replace
 from datetime import UTC
 from typing import Any
 
-from durablenb.model.status import InstanceState, OrchestrationRuntimeStatus
 from durablenb.core.ports.store import InstanceQuery
+from durablenb.model.status import InstanceState, OrchestrationRuntimeStatus
 from durablenb.store import statements
 from durablenb.store.wire import read_attributes
 

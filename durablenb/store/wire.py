@@ -11,10 +11,10 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from durablenb.core.fold import failure_text
+from durablenb.core.ports.store import Record
 from durablenb.model import events
 from durablenb.model.errors import StoreError
 from durablenb.model.failures import FailureDetails
-from durablenb.core.ports.store import Record
 
 COLUMNS = (
     "seq",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.queries.shop import shop
+from tests.analysis.shop import shop
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "how-to" / "query-histories.md"
 QUESTION = re.compile(r"^## (.+?)\n(?:(?!^## ).)*?^```sql\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -12,7 +12,7 @@ from durablenb.analysis.entities.numbers import course_of
 from durablenb.analysis.entities.picture import Operation
 from durablenb.analysis.entities.queues import queue_text, queues_of
 from durablenb.analysis.entities.reader import entity_picture_of
-from tests.views.reading import bundle_of, page_of, text_of
+from tests.notebook.reading import bundle_of, page_of, text_of
 
 BEGIN = datetime(2026, 1, 1)
 A, B, NEVER = df.EntityId("Counter", "a"), df.EntityId("Counter", "b"), df.EntityId("Counter", "never")

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from durablenb.model.status import DurableOrchestrationStatus
 from durablenb.analysis.instance.following import Following
 from durablenb.analysis.instance.picture import picture_of
+from durablenb.model.status import DurableOrchestrationStatus
+from tests.notebook import scenes
 from tests.properties.drivers import ByHand
 from tests.properties.programs import programs
-from tests.views import scenes
 
 STATUS = DurableOrchestrationStatus("program", "one")
 

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 import durablenb as df
-from durablenb.model.events import ExecutionStarted
 from durablenb.analysis.instance.history import History
+from durablenb.model.events import ExecutionStarted
 
 
 @pytest.fixture

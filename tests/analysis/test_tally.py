@@ -7,13 +7,23 @@ import random
 import pytest
 
 import durablenb as df
-from durablenb.model.events import CustomStatusSet, ExecutionCompleted, ExecutionFailed, ExecutionResumed, ExecutionRewound, ExecutionSuspended, ExecutionTerminated, OrchestratorStarted, TaskScheduled
 from durablenb.analysis.hub import latest
-from durablenb.journal import tally as tallies
 from durablenb.analysis.hub.fleet import fleet_of
+from durablenb.journal import tally as tallies
 from durablenb.journal.tally import Tally
-from durablenb.store.duck import DuckStore
+from durablenb.model.events import (
+    CustomStatusSet,
+    ExecutionCompleted,
+    ExecutionFailed,
+    ExecutionResumed,
+    ExecutionRewound,
+    ExecutionSuspended,
+    ExecutionTerminated,
+    OrchestratorStarted,
+    TaskScheduled,
+)
 from durablenb.notebook.live.hub import InstancesPane
+from durablenb.store.duck import DuckStore
 from tests.store.scribe import ENDS, Scribe
 
 OPEN = (OrchestratorStarted, TaskScheduled, ExecutionSuspended, ExecutionResumed, *ENDS)

@@ -5,7 +5,7 @@ import azure.functions as func
 import pytest
 
 import durablenb as df
-from tests.hosting.conftest import PATIENCE
+from tests.azure.conftest import PATIENCE
 
 
 def own():

@@ -9,8 +9,8 @@ import pytest
 
 import durablenb as df
 from durablenb.azure.client import AzureClient
-from tests.hosting import azures
-from tests.hosting.conftest import PATIENCE
+from tests.azure import azures
+from tests.azure.conftest import PATIENCE
 
 VALUES = [None, True, 0, 2.5, "", "yes", '{"a": 1}', [1, "a"], {"approved": True}, "größer"]
 

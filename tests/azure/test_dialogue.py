@@ -6,8 +6,8 @@ import re
 import pytest
 
 import durablenb as df
-from tests.hosting.conftest import PATIENCE
-from tests.http.test_dialogue import said, taken_apart
+from tests.azure.conftest import PATIENCE
+from tests.server.test_dialogue import said, taken_apart
 
 STARTER = """
 import azure.durable_functions as df

@@ -12,7 +12,7 @@ import pytest
 
 import durablenb as df
 from durablenb.server.asked import BODY_LIMIT, FUNCTION_LIMIT
-from tests.hosting.conftest import PATIENCE
+from tests.azure.conftest import PATIENCE
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import pytest
 
 import durablenb as df
 from durablenb.azure.imports import AppImports
-from tests.hosting.azures import BINDING
-from tests.hosting.conftest import APPS
+from tests.azure.azures import BINDING
+from tests.azure.conftest import APPS
 
 
 @pytest.fixture

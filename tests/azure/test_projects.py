@@ -6,7 +6,7 @@ import logging
 import pytest
 
 import durablenb as df
-from tests.hosting.conftest import APPS, PATIENCE
+from tests.azure.conftest import APPS, PATIENCE
 
 
 def test_an_app_of_model_v2_answers_starts_and_counts(serve):

@@ -9,7 +9,7 @@ import sys
 import httpx
 import pytest
 
-from tests.hosting.conftest import APPS, PATIENCE
+from tests.azure.conftest import APPS, PATIENCE
 
 
 @pytest.fixture

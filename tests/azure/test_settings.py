@@ -6,7 +6,7 @@ import pytest
 
 import durablenb as df
 from durablenb.azure.projects import settings_of
-from tests.hosting.conftest import PATIENCE
+from tests.azure.conftest import PATIENCE
 
 APP = """
 import azure.durable_functions as df

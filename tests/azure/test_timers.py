@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 import durablenb as df
-from tests.hosting.conftest import PATIENCE
+from tests.azure.conftest import PATIENCE
 
 START = datetime(2026, 1, 1, 12, 0, 30, tzinfo=UTC)
 

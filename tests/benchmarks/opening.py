@@ -14,8 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import durablenb as df
-from durablenb.model.events import ExecutionCompleted, ExecutionStarted, OperationCompleted, OperationEnqueued, OrchestratorStarted, StateChanged, TaskCompleted, TaskScheduled
 from durablenb.core.ports.store import Record
+from durablenb.model.events import (
+    ExecutionCompleted,
+    ExecutionStarted,
+    OperationCompleted,
+    OperationEnqueued,
+    OrchestratorStarted,
+    StateChanged,
+    TaskCompleted,
+    TaskScheduled,
+)
 from durablenb.store.duck import DuckStore
 
 _WORKER = """

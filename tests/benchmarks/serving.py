@@ -15,8 +15,8 @@ from typing import Any
 
 import aiohttp
 
-from durablenb.server.instances import CONTINUATION
 from durablenb.model.address import MANAGEMENT
+from durablenb.server.instances import CONTINUATION
 
 CLIENTS = 200
 SECONDS = 30.0

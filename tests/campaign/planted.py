@@ -353,28 +353,28 @@ SERVER = (
         "durablenb/server/guard.py",
         "if len(hosts) == 1 else None",
         "if hosts else None",
-        "tests/http/test_guard.py",
+        "tests/server/test_guard.py",
     ),
     Planted(
         "pages of other sites may ask",
         "durablenb/server/guard.py",
         'if any(origin.lower() != own for origin in headers.get(b"origin", [])):',
         "if False:",
-        "tests/http/test_guard.py",
+        "tests/server/test_guard.py",
     ),
     Planted(
         "a path below the files of the page needs no key",
         "durablenb/server/guard.py",
         'if path in self._files and scope["method"] in ("GET", "HEAD"):',
         'if path.startswith(tuple(self._files)) and scope["method"] in ("GET", "HEAD"):',
-        "tests/http/test_guard.py",
+        "tests/server/test_guard.py",
     ),
     Planted(
         "one view too many is open",
         "durablenb/server/sessions.py",
         "if len(self._open) >= SESSIONS:",
         "if len(self._open) > SESSIONS:",
-        "tests/http/test_page.py",
+        "tests/server/test_page.py",
     ),
 )
 

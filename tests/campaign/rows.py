@@ -37,7 +37,7 @@ ROWS = {
         repeated(
             "tests/remote/test_sandbox.py",
             "tests/remote/test_sql.py",
-            "tests/exchange/test_hostile.py",
+            "tests/journal/test_hostile.py",
             "tests/values/test_hostile.py",
         ),
     ),

@@ -7,7 +7,7 @@ import pytest
 import durablenb as df
 from durablenb.model.events import TaskCompleted
 from tests.changing.conftest import journal_of
-from tests.views.reading import page_of, text_of
+from tests.notebook.reading import page_of, text_of
 
 
 @pytest.fixture

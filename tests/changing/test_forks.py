@@ -6,7 +6,7 @@ import pytest
 
 import durablenb as df
 from tests.changing.conftest import journal_of
-from tests.views.reading import page_of, text_of
+from tests.notebook.reading import page_of, text_of
 
 
 def kinds(handle):

@@ -5,7 +5,7 @@ import pytest
 import durablenb as df
 from tests.changing.conftest import journal_of
 from tests.changing.orders import filled, fulfil, line_in, with_check, with_limit, with_thanks
-from tests.views.reading import bundle_of, page_of
+from tests.notebook.reading import bundle_of, page_of
 
 # -- what is meant -------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ import pytest
 import durablenb as df
 from tests.changing.conftest import journal_of
 from tests.changing.orders import charge, filled, fulfil, line_in, ship, with_check, with_limit, with_thanks
-from tests.views.reading import page_of
+from tests.notebook.reading import page_of
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 import durablenb as df
 from durablenb.model.logs import LogLine
-from tests.views.reading import bundle_of, page_of, text_of
+from tests.notebook.reading import bundle_of, page_of, text_of
 
 
 def messages(lines):

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from durablenb.core.ports.store import Record
 from durablenb.engine.committer import Batch, Committer
 from durablenb.model.errors import StoreError
 from durablenb.model.events import OrchestratorStarted
-from durablenb.core.ports.store import Record
 from durablenb.store.memory import MemoryStore
 
 

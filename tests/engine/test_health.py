@@ -7,8 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import durablenb as df
-from durablenb.engine import health
-from durablenb.engine import locks
+from durablenb.engine import health, locks
 from durablenb.engine.machine import Machine
 
 

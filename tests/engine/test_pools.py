@@ -15,7 +15,7 @@ import pytest
 
 import durablenb as df
 from durablenb.hub.open_hubs import hubs
-from tests.views.reading import text_of
+from tests.notebook.reading import text_of
 
 pytestmark = pytest.mark.usefixtures("alone")
 

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 import durablenb as df
-from durablenb.model.events import LockEnqueued, LockTaken, OperationEnqueued
 from durablenb.core.ports.store import Record
+from durablenb.model.events import LockEnqueued, LockTaken, OperationEnqueued
 from durablenb.store.duck import DuckStore
 from tests.entities.conftest import Kernel
 from tests.store.scribe import BEGINNING, OWNER

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import durablenb as df
-from durablenb.hub import task_hub as hubs
 from durablenb.engine.interrupts import uninterrupted
+from durablenb.hub import task_hub as hubs
 
 
 def press_stop() -> None:

@@ -19,14 +19,7 @@ from random import Random
 import pytest
 
 import durablenb as df
-from durablenb.engine import dispatcher
-from durablenb.engine import episodes
-from durablenb.engine import executors
-from durablenb.engine import locks
-from durablenb.engine import taps
-from durablenb.engine import transcript
-from durablenb.engine import turn
-from durablenb.engine import work
+from durablenb.engine import dispatcher, episodes, executors, locks, taps, transcript, turn, work
 from durablenb.engine.committer import Committer
 from tests.interrupts import interrupt_within
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import durablenb as df
-from durablenb.model.events import ExecutionStarted
 from durablenb.core.ports.store import InstanceQuery, Record
+from durablenb.model.events import ExecutionStarted
 from durablenb.store.wire import COLUMNS, from_row, to_row
 from tests.histories.corpus import ACTIVITIES, ORCHESTRATORS, SCENES, broken
 

@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from durablenb.core.execution import Execution
+from durablenb.core.ports.store import Record
 from durablenb.core.registry import name_of
 from durablenb.engine.machine import EngineOptions
 from durablenb.model.events import REQUESTED, Event, ExecutionStarted
-from durablenb.core.ports.store import Record
 
 _codec = EngineOptions().codec
 

@@ -1,7 +1,7 @@
 import pytest
 
 import durablenb as df
-from tests.exchange.orders import register
+from tests.journal.orders import register
 
 
 @pytest.fixture

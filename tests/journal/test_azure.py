@@ -6,9 +6,18 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 import durablenb as df
-from durablenb.model.events import EntityOperationCalled, EntityOperationSignaled, EventSubscribed, ExecutionFailed, ExecutionStarted, TaskCompleted, TaskFailed, TaskScheduled
-from tests.exchange import answers
-from tests.exchange.answers import ANSWERS, CHAIN, answer, at, began, changed, did, ended
+from durablenb.model.events import (
+    EntityOperationCalled,
+    EntityOperationSignaled,
+    EventSubscribed,
+    ExecutionFailed,
+    ExecutionStarted,
+    TaskCompleted,
+    TaskFailed,
+    TaskScheduled,
+)
+from tests.journal import answers
+from tests.journal.answers import ANSWERS, CHAIN, answer, at, began, changed, did, ended
 
 
 def imported(hub, told):

@@ -6,7 +6,7 @@ import duckdb
 import pytest
 
 import durablenb as df
-from tests.exchange.orders import COUNTER, fill, waiting
+from tests.journal.orders import COUNTER, fill, waiting
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ import pytest
 import durablenb as df
 from durablenb.journal.bundle import fetching
 from durablenb.journal.bundle.fetching import Api
-from tests.exchange import answers
-from tests.exchange.answers import ANSWERS, CHAIN, changed
-from tests.exchange.orders import ORCHESTRATORS, order, register
+from tests.journal import answers
+from tests.journal.answers import ANSWERS, CHAIN, changed
+from tests.journal.orders import ORCHESTRATORS, order, register
 
 KEY = "s3cret/+=key"
 LIST = "/runtime/webhooks/durabletask/instances"

@@ -9,8 +9,8 @@ import pytest
 
 import durablenb as df
 from durablenb.store import parquet
-from tests.exchange.answers import CHAIN, answer, at, began, changed, did, ended
-from tests.exchange.orders import fill
+from tests.journal.answers import CHAIN, answer, at, began, changed, did, ended
+from tests.journal.orders import fill
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 import durablenb as df
 from durablenb.store import lines
 from durablenb.store.duck import DuckStore
-from tests.exchange.orders import COUNTER, Counter, fill, order, register, waiting
-from tests.views.reading import Page
+from tests.journal.orders import COUNTER, Counter, fill, order, register, waiting
+from tests.notebook.reading import Page
 
 
 @pytest.fixture

@@ -10,18 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import durablenb as df
+from durablenb.core.ports.store import Parcel, Record
 from durablenb.journal.bundle import documents
 from durablenb.journal.bundle.checking import OF_ENTITIES, checked
 from durablenb.model.events import ALL_EVENTS, ExecutionStarted, ParentInstance
 from durablenb.model.imports import Import
 from durablenb.model.logs import LogLine
-from durablenb.core.ports.store import Parcel, Record
-from durablenb.store import parcels
-from durablenb.store import parquet
+from durablenb.store import parcels, parquet
 from durablenb.store.duck import DuckStore
 from tests import strategies
-from tests.exchange.orders import COUNTER, fill, order, register
-from tests.exchange.views import rows_of
+from tests.journal.orders import COUNTER, fill, order, register
+from tests.journal.views import rows_of
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SUFFIXES = ["json", "parquet"]

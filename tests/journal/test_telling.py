@@ -10,11 +10,21 @@ from hypothesis import strategies as st
 
 import durablenb as df
 from durablenb.core.fitting import misfit_of
-from durablenb.core.status_history import history_events
 from durablenb.core.registry import name_of
+from durablenb.core.status_history import history_events
 from durablenb.journal.bundle import azure_history as azure
-from durablenb.model.events import REQUESTED, ExecutionCompleted, OrchestratorStarted, SubOrchestrationInstanceCreated, TaskCompleted, TaskFailed, TaskScheduled, TimerCreated, TimerFired
-from tests.exchange.orders import COUNTER
+from durablenb.model.events import (
+    REQUESTED,
+    ExecutionCompleted,
+    OrchestratorStarted,
+    SubOrchestrationInstanceCreated,
+    TaskCompleted,
+    TaskFailed,
+    TaskScheduled,
+    TimerCreated,
+    TimerFired,
+)
+from tests.journal.orders import COUNTER
 from tests.properties.drivers import ByHand, codec
 from tests.properties.programs import program, programs, tame_programs
 

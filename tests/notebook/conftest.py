@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from durablenb.hub.task_hub import open_hubs
-from tests.views.reading import SHARED, scene
+from tests.notebook.reading import SHARED, scene
 
 
 @pytest.fixture(scope="package", autouse=True)

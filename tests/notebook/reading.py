@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 from xml.etree import ElementTree
 
 import durablenb as df
-from tests.views.scenes import SCENES, stage
+from tests.notebook.scenes import SCENES, stage
 
 SVG = "{http://www.w3.org/2000/svg}"
 _PREFIX = "data:image/svg+xml;base64,"

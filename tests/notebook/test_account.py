@@ -11,7 +11,7 @@ import durablenb as df
 from durablenb.model import display
 from durablenb.model.failures import FailureDetails
 from durablenb.notebook.traces import cell_or_file, place_of, places_of
-from tests.views.scenes import STUCK, A, stage
+from tests.notebook.scenes import STUCK, A, stage
 
 PACKAGE = str(Path(df.__file__).parent)
 

@@ -10,8 +10,8 @@ import pytest
 import durablenb as df
 from durablenb.analysis.instance.flow import flow_of
 from durablenb.analysis.instance.steps import Flow
-from tests.views.reading import bundle_of, page_of, scene, text_of
-from tests.views.scenes import AUDIT, SCENES, A, B, Stage, furnish, stage
+from tests.notebook.reading import bundle_of, page_of, scene, text_of
+from tests.notebook.scenes import AUDIT, SCENES, A, B, Stage, furnish, stage
 
 
 def flow(name: str) -> Flow:

@@ -11,8 +11,8 @@ from PIL import Image
 
 import durablenb as df
 from durablenb.analysis.instance.picture import Picture as InstancePicture
-from tests.views.reading import SVG, Page, Picture, anew, page_of, scene
-from tests.views.scenes import SCENES, stage
+from tests.notebook.reading import SVG, Page, Picture, anew, page_of, scene
+from tests.notebook.scenes import SCENES, stage
 
 
 @pytest.mark.parametrize("name", SCENES)

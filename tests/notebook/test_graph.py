@@ -10,8 +10,8 @@ import pytest
 import durablenb as df
 from durablenb.analysis.instance.flow import flow_of
 from durablenb.analysis.instance.graph import graph_of
-from tests.views.reading import scene
-from tests.views.scenes import SCENES, Stage, stage
+from tests.notebook.reading import scene
+from tests.notebook.scenes import SCENES, Stage, stage
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

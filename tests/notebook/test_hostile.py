@@ -8,8 +8,8 @@ import pytest
 
 import durablenb as df
 from durablenb.model.failures import FailureDetails
-from tests.views.reading import SVG, Page, bundle_of, page_of
-from tests.views.scenes import Stage
+from tests.notebook.reading import SVG, Page, bundle_of, page_of
+from tests.notebook.scenes import Stage
 
 TAGS = {
     *("div", "p", "b", "br", "code", "pre", "span", "img", "table", "thead", "tbody", "tr", "th", "td"),

@@ -8,14 +8,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from durablenb.analysis.instance.flow import flow_of
-from durablenb.notebook import palette
-from durablenb.notebook import svg
+from durablenb.notebook import palette, svg
 from durablenb.notebook.cells import _CALM
 from durablenb.notebook.layout import MARGIN, Layout, layout_of
 from durablenb.notebook.scale import Scale
 from durablenb.notebook.svg import WIDTH, width_of
-from tests.views.reading import SVG, Picture, page_of, scene
-from tests.views.scenes import SCENES, stage
+from tests.notebook.reading import SVG, Picture, page_of, scene
+from tests.notebook.scenes import SCENES, stage
 
 LARGE = {"long": 33, "any_order": 200, "everything": 50}
 

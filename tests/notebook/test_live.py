@@ -18,9 +18,9 @@ from durablenb.model.events import EventRaised
 from durablenb.notebook.live.beat import Beat, beat
 from durablenb.notebook.live.instance import LiveInstance
 from durablenb.notebook.live.widget import STATIC, LiveView
-from tests.views.reading import Page
-from tests.views.scenes import SCENES, STUCK, Stage, stage
-from tests.views.test_hostile import MARKS, PAYLOADS, STYLES, TAGS, hostile, hostile_entity
+from tests.notebook.reading import Page
+from tests.notebook.scenes import SCENES, STUCK, Stage, stage
+from tests.notebook.test_hostile import MARKS, PAYLOADS, STYLES, TAGS, hostile, hostile_entity
 
 ACTIONS = (
     *("raise", "terminate", "suspend", "resume", "rewind", "restart", "purge", "signal"),

@@ -17,9 +17,9 @@ from durablenb.notebook.cells import draw_cells, height_of_cells
 from durablenb.notebook.layout import DEEPEST, MARGIN, Layout, layout_of
 from durablenb.notebook.live.instance import LiveInstance
 from durablenb.notebook.svg import WIDTH, Drawing
-from tests.views.reading import Page, page_of
-from tests.views.scenes import SCENES, Stage, stage
-from tests.views.test_live import harmless, html_of, tell, text_of
+from tests.notebook.reading import Page, page_of
+from tests.notebook.scenes import SCENES, Stage, stage
+from tests.notebook.test_live import harmless, html_of, tell, text_of
 
 
 def deep(context: Any) -> Any:

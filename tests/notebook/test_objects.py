@@ -10,8 +10,8 @@ import pytest
 import durablenb as df
 from durablenb.model.display import Displayed
 from durablenb.notebook import display
-from tests.views.reading import bundle_of, page_of, scene, text_of
-from tests.views.scenes import SCENES, Stage, stage
+from tests.notebook.reading import bundle_of, page_of, scene, text_of
+from tests.notebook.scenes import SCENES, Stage, stage
 
 
 @pytest.fixture
@@ -222,8 +222,8 @@ def test_what_has_no_picture_shows_as_text() -> None:
 def test_importing_loads_no_views_and_no_networkx() -> None:
     code = (
         "import durablenb, sys; hub = durablenb.TaskHub(':memory:'); hub.close(); "
-        "print([name for name in sys.modules if name.startswith(('durablenb.notebook', 'networkx', 'IPython', "
-        "'xml', 'durablenb.analysis.instance.steps', 'durablenb.analysis.instance.picture', "
+        "print([name for name in sys.modules if name.startswith(('durablenb.notebook', 'networkx', "
+        "'IPython', 'xml', 'durablenb.analysis.instance.steps', 'durablenb.analysis.instance.picture', "
         "'durablenb.analysis.hub.fleet'))])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

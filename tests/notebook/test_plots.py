@@ -21,15 +21,23 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import Affine2D
 
 import durablenb as df
-from durablenb.model.events import Event, ExecutionCompleted, ExecutionStarted, OrchestratorStarted, TaskCompleted, TaskFailed, TaskScheduled
+from durablenb.analysis.instance.picture import picture_of
+from durablenb.model.events import (
+    Event,
+    ExecutionCompleted,
+    ExecutionStarted,
+    OrchestratorStarted,
+    TaskCompleted,
+    TaskFailed,
+    TaskScheduled,
+)
 from durablenb.model.failures import FailureDetails
 from durablenb.model.status import DurableOrchestrationStatus
-from durablenb.analysis.instance.picture import picture_of
 from durablenb.notebook.palette import LOOKS
 from durablenb.notebook.plots.paths import box_of, path_of
 from durablenb.notebook.plots.timeline import timeline_axes
-from tests.views.reading import anew, scene
-from tests.views.scenes import SCENES, Stage, stage
+from tests.notebook.reading import anew, scene
+from tests.notebook.scenes import SCENES, Stage, stage
 
 STYLES = ("default", "dark_background")
 TIMES = "\N{MULTIPLICATION SIGN}"

@@ -11,9 +11,9 @@ import pytest
 import durablenb as df
 from durablenb.analysis.sequence.diagram import SequenceDiagram
 from durablenb.analysis.sequence.parts import MOST_MESSAGES, Gap, Round
-from tests.views.reading import Page, anew, bundle_of, page_of, scene, text_of
-from tests.views.scenes import SCENES, stage
-from tests.views.test_hostile import PAYLOADS, harmless, hostile
+from tests.notebook.reading import Page, anew, bundle_of, page_of, scene, text_of
+from tests.notebook.scenes import SCENES, stage
+from tests.notebook.test_hostile import PAYLOADS, harmless, hostile
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 OPEN = ("running", "waiting", "between_attempts", "suspended", "locked_out", "in_a_section", "queued")

@@ -6,8 +6,8 @@ import pytest
 
 import durablenb as df
 from durablenb.notebook import display
-from tests.views.reading import SVG, Page, bundle_of
-from tests.views.scenes import stage
+from tests.notebook.reading import SVG, Page, bundle_of
+from tests.notebook.scenes import stage
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import durablenb as df
-from tests.views.reading import Page, anew, bundle_of, page_of, scene, text_of
-from tests.views.scenes import SCENES, STUCK, stage
+from tests.notebook.reading import Page, anew, bundle_of, page_of, scene, text_of
+from tests.notebook.scenes import SCENES, STUCK, stage
 
 WORDS = {
     "pending": ["Pending"],

@@ -11,8 +11,8 @@ from durablenb.analysis.instance.flow import flow_of
 from durablenb.analysis.instance.folding import Fold, folds_of
 from durablenb.analysis.instance.steps import Flow
 from durablenb.analysis.instance.waits import Obstacle, waits_of
-from tests.views.reading import scene
-from tests.views.scenes import stage
+from tests.notebook.reading import scene
+from tests.notebook.scenes import stage
 
 
 def flow(name: str) -> Flow:

@@ -6,12 +6,11 @@ import re
 
 import pytest
 
-from durablenb.notebook import palette
-from durablenb.notebook import svg
+from durablenb.notebook import palette, svg
 from durablenb.notebook.live.widget import STATIC
 from durablenb.notebook.themes import DARK, themed, tokens
-from tests.views.scenes import SCENES, stage
-from tests.views.test_layout import contrast
+from tests.notebook.scenes import SCENES, stage
+from tests.notebook.test_layout import contrast
 
 LIGHT = {colour: colour for colour in DARK}
 GROUNDS = ("#fcfcfd", "#ffffff", "#f0f2f5", "#dcebfb")

@@ -8,6 +8,7 @@ from random import Random
 from typing import Any
 
 from durablenb.core.execution import Execution
+from durablenb.core.ports.store import Record
 from durablenb.core.registry import Registry, name_of
 from durablenb.engine import messages
 from durablenb.engine.clocks import VirtualClock
@@ -18,7 +19,6 @@ from durablenb.engine.machine import EngineOptions
 from durablenb.model import events as ev
 from durablenb.model.errors import WaitTimeoutError
 from durablenb.model.failures import FailureDetails
-from durablenb.core.ports.store import Record
 from durablenb.store.memory import MemoryStore
 from tests.properties.programs import EVENTS, expected, program, registry
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 from hypothesis import given, settings
 
 import durablenb as df
+from durablenb.analysis.instance.history import History
 from durablenb.core.fitting import misfit_of
 from durablenb.core.registry import name_of
-from durablenb.analysis.instance.history import History
 from tests.histories.replaying import prefixes
 from tests.properties.drivers import ByEngine, codec
 from tests.properties.programs import program, programs

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from durablenb.core.execution import Execution
 from durablenb.core.fold import state_of
+from durablenb.core.ports.store import InstanceQuery
 from durablenb.core.registry import name_of
 from durablenb.model.status import OrchestrationRuntimeStatus as Status
-from durablenb.core.ports.store import InstanceQuery
 from tests.properties.drivers import ByEngine, codec
 from tests.properties.programs import expected, program, programs, tame_programs
 

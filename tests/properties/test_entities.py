@@ -10,6 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from durablenb.core.ports.store import InstanceQuery
 from durablenb.core.registry import Registry
 from durablenb.engine import messages
 from durablenb.engine.clocks import VirtualClock
@@ -19,7 +20,6 @@ from durablenb.engine.executors import Executors
 from durablenb.engine.machine import EngineOptions
 from durablenb.model.entities import EntityId
 from durablenb.model.status import OrchestrationRuntimeStatus as Status
-from durablenb.core.ports.store import InstanceQuery
 from durablenb.store.duck import DuckStore
 from durablenb.store.memory import MemoryStore
 from tests.properties.drivers import codec

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 import durablenb as df
-from durablenb.server.server import Server
 from durablenb.hub.remote.hub import RemoteHub
+from durablenb.server.server import Server
 
 PATIENCE = 20.0
 """Seconds after which something that has not come about counts as never."""

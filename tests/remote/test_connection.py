@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 import durablenb as df
-from durablenb.journal.replica import passages
 from durablenb.hub.remote.link import Link
+from durablenb.journal.replica import passages
 from tests.remote.conftest import PATIENCE, Served, Wire
 
 PASSAGE = {

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 import durablenb as df
-from durablenb.server import asked
 from durablenb.hub.remote import link
+from durablenb.server import asked
 from tests.remote.conftest import PATIENCE, Served, register, until
 
 

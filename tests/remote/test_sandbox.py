@@ -20,11 +20,7 @@ import pytest
 
 import durablenb as df
 from durablenb.analysis import networked
-from durablenb.analysis.sandbox import feed
-from durablenb.analysis.sandbox import frames
-from durablenb.analysis.sandbox import limits
-from durablenb.analysis.sandbox import process
-from durablenb.analysis.sandbox import program
+from durablenb.analysis.sandbox import feed, frames, limits, process, program
 from durablenb.analysis.sandbox.queries import Queries
 from durablenb.store.duck import in_memory
 from tests.remote.conftest import PATIENCE, Served, until
@@ -123,7 +119,7 @@ def test_other_requests_are_answered_while_a_query_runs_and_its_death_is_told(as
 
 def test_a_process_that_takes_too_much_where_the_system_has_no_limit_ends_itself() -> None:
     code = """if True:
-        from durablenb.queries.sandbox import limits
+        from durablenb.analysis.sandbox import limits
         kept = []
         limits.watch_memory(lambda: sum(map(len, kept)), 1_000)
         while True:

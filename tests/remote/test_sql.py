@@ -13,9 +13,9 @@ import httpx
 import pytest
 
 import durablenb as df
-from durablenb.model.address import MANAGEMENT
 from durablenb.analysis import networked
 from durablenb.journal.replica import passages
+from durablenb.model.address import MANAGEMENT
 from tests.remote.conftest import PATIENCE, Served, until
 
 FINE = [

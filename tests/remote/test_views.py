@@ -13,9 +13,9 @@ import pytest
 import durablenb as df
 from durablenb.hub.remote.hub import RemoteHub
 from durablenb.notebook.live.widget import LiveView
+from tests.notebook.reading import Page
+from tests.notebook.scenes import SCENES, STUCK, stage
 from tests.remote.conftest import Served, Wire, serve_still, until
-from tests.views.reading import Page
-from tests.views.scenes import SCENES, STUCK, stage
 
 
 @pytest.fixture(autouse=True)

@@ -10,12 +10,12 @@ import duckdb
 import pytest
 
 import durablenb as df
-from durablenb.server import journal
-from durablenb.journal.replica import mirror
+from durablenb.analysis.sql import reader_of
 from durablenb.hub import journal_source as source
+from durablenb.journal.replica import mirror
 from durablenb.journal.replica.mirror import Mirror
 from durablenb.journal.replica.passages import passage_of
-from durablenb.analysis.sql import reader_of
+from durablenb.server import journal
 from tests.remote.conftest import PATIENCE, Served, until
 
 

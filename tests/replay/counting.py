@@ -6,10 +6,10 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from durablenb.engine.machine import EngineOptions
-from durablenb.model.events import Event, OrchestratorStarted
 from durablenb.analysis.changes.bench import ReadingBench
 from durablenb.analysis.replays.replay import Replay
+from durablenb.engine.machine import EngineOptions
+from durablenb.model.events import Event, OrchestratorStarted
 from tests.histories.replaying import replay
 
 

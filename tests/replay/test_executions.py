@@ -9,9 +9,9 @@ import pytest
 
 import durablenb as df
 from durablenb.notebook.live.explorer import LiveExplorer
+from tests.notebook.scenes import SCENES, STUCK, chain, stage
 from tests.replay.test_experiments import fingerprint
 from tests.replay.test_explorer import at, explored, rows, tell, text_of
-from tests.views.scenes import SCENES, STUCK, chain, stage
 
 
 def executions_in(view: LiveExplorer) -> list[tuple[str, bool]]:

@@ -10,10 +10,10 @@ import threading
 import pytest
 
 import durablenb as df
-from durablenb.hub import replay as replaying
 from durablenb.engine.messages import Watch
+from durablenb.hub import replay as replaying
 from durablenb.model.events import EntityUnlockSent, TaskScheduled
-from tests.views.scenes import SCENES, stage
+from tests.notebook.scenes import SCENES, stage
 
 
 def fingerprint(hub: df.TaskHub) -> str:

@@ -15,11 +15,11 @@ from durablenb.model.events import TaskScheduled
 from durablenb.notebook.live.explorer import LiveExplorer
 from durablenb.notebook.live.guess import question_of
 from durablenb.notebook.live.player import SPEEDS
+from tests.notebook.reading import Page
+from tests.notebook.scenes import SCENES, STUCK, Stage, furnish, stage
+from tests.notebook.test_hostile import PAYLOADS, hostile
+from tests.notebook.test_live import ODD
 from tests.replay.test_experiments import fingerprint, shop
-from tests.views.reading import Page
-from tests.views.scenes import SCENES, STUCK, Stage, furnish, stage
-from tests.views.test_hostile import PAYLOADS, hostile
-from tests.views.test_live import ODD
 
 
 @pytest.fixture(autouse=True)

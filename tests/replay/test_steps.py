@@ -6,7 +6,13 @@ import re
 
 import pytest
 
-from durablenb.model.events import TERMINAL, ExecutionCompleted, ExecutionFailed, OrchestratorStarted, TaskScheduled
+from durablenb.model.events import (
+    TERMINAL,
+    ExecutionCompleted,
+    ExecutionFailed,
+    OrchestratorStarted,
+    TaskScheduled,
+)
 from tests.histories import edits
 from tests.histories.corpus import ORCHESTRATORS, SCENES
 from tests.histories.golden import read

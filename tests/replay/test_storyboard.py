@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from durablenb.notebook.storyboard import FRAMES, frames_of
+from tests.notebook.reading import anew, bundle_of, page_of, text_of
+from tests.notebook.scenes import SCENES, STUCK, stage
+from tests.notebook.test_hostile import PAYLOADS, harmless, hostile
 from tests.replay.test_experiments import shop
-from tests.views.reading import anew, bundle_of, page_of, text_of
-from tests.views.scenes import SCENES, STUCK, stage
-from tests.views.test_hostile import PAYLOADS, harmless, hostile
 
 
 @pytest.mark.parametrize("name", SCENES)

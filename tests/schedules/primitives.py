@@ -10,8 +10,7 @@ from queue import Empty
 from typing import Any
 from unittest.mock import patch
 
-from durablenb.engine import executors
-from durablenb.engine import locks
+from durablenb.engine import executors, locks
 from tests.schedules.scheduler import Abandoned, Scheduler
 
 

@@ -10,7 +10,7 @@ from azure import functions as func
 from azure.durable_functions.models.utils import http_utils
 
 import durablenb as df
-from tests.http.conftest import PATIENCE
+from tests.server.conftest import PATIENCE
 
 ODD = [None, 0, False, "", [], {}, "Tokyo", "5", "null", '{"a": 1}', 5, 1.5, [1, {"a": "b"}], "größer"]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.http.conftest import PATIENCE
+from tests.server.conftest import PATIENCE
 
 COMMANDS = ["terminate", "suspend", "resume"]
 

@@ -1,6 +1,6 @@
 """The dialogue of the Durable Functions page, with curl as it is printed there.
 
-There the start goes to a function of the user's own, as in tests/hosting; here to the management API, by the
+There the start goes to a function of the user's own, as in tests/azure; here to the management API, by the
 same last words.
 """
 
@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from durablenb.model.address import MANAGEMENT
-from tests.http.conftest import PATIENCE, Served
+from tests.server.conftest import PATIENCE, Served
 
 
 @pytest.fixture

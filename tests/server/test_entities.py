@@ -5,7 +5,7 @@ import json
 import pytest
 
 from durablenb import EntityId
-from tests.http.conftest import PATIENCE
+from tests.server.conftest import PATIENCE
 
 TOKEN = "x-ms-continuation-token"
 

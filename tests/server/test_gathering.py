@@ -6,7 +6,7 @@ import pytest
 
 import durablenb as df
 from durablenb.server.gathering import AT_ONCE, Statuses
-from tests.http.conftest import PATIENCE
+from tests.server.conftest import PATIENCE
 
 
 class Counting:

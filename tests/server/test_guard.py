@@ -11,13 +11,12 @@ import httpx
 import pytest
 
 import durablenb as df
-from durablenb.server import asked
-from durablenb.server import connections
-from durablenb.server.guard import Entrance, Guard
-from durablenb.server.operations import OPERATIONS
 from durablenb.model.address import MANAGEMENT
 from durablenb.notebook.page import HubPage
-from tests.http.conftest import PATIENCE
+from durablenb.server import asked, connections
+from durablenb.server.guard import Entrance, Guard
+from durablenb.server.operations import OPERATIONS
+from tests.server.conftest import PATIENCE
 
 FILES = sorted(HubPage.paths)
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"]

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.http.conftest import PATIENCE
+from tests.server.conftest import PATIENCE
 
 TOKEN = "x-ms-continuation-token"
 

@@ -9,10 +9,10 @@ import httpx
 import pytest
 
 import durablenb as df
+from durablenb.model.address import MANAGEMENT
 from durablenb.server import orchestrations
 from durablenb.server.openapi import document
 from durablenb.server.operations import OPERATIONS
-from durablenb.model.address import MANAGEMENT
 
 
 @pytest.fixture(scope="module")

@@ -12,12 +12,12 @@ import httpx
 import pytest
 
 import durablenb as df
-from durablenb.server import sessions
 from durablenb.notebook.live.beat import beat
 from durablenb.notebook.live.carried import Wire
 from durablenb.notebook.page import HubPage
-from tests.http.conftest import PATIENCE
-from tests.views.test_live import ODD
+from durablenb.server import sessions
+from tests.notebook.test_live import ODD
+from tests.server.conftest import PATIENCE
 
 
 class Looking:

@@ -1,10 +1,8 @@
-"""The reference of the routes is equal to the routes; `python -m tests.http.test_reference` prints it."""
+"""The reference of the routes is equal to the routes; `python -m tests.server.test_reference` prints it."""
 
 from pathlib import Path
 
-from durablenb.server import asked
-from durablenb.server import connections
-from durablenb.server import guard
+from durablenb.server import asked, connections, guard
 from durablenb.server.openapi import GUARD
 from durablenb.server.operations import OPERATIONS
 

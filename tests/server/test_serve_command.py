@@ -11,7 +11,7 @@ import pytest
 
 import durablenb as df
 from durablenb.model.address import MANAGEMENT
-from tests.http.conftest import PATIENCE
+from tests.server.conftest import PATIENCE
 
 APP = """
 import durablenb as df

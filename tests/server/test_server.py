@@ -12,8 +12,8 @@ import pytest
 
 import durablenb as df
 from durablenb.model.address import MANAGEMENT
-from tests.http.conftest import PATIENCE, register
 from tests.interrupts import interrupt_within
+from tests.server.conftest import PATIENCE, register
 
 
 @pytest.fixture

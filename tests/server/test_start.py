@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from tests.http.conftest import PATIENCE
+from tests.server.conftest import PATIENCE
 
 WAIT = {"timeout": "20", "pollingInterval": "0.1"}
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from durablenb.model import events as ev
 from durablenb.core.ports.store import Record
+from durablenb.model import events as ev
 from tests.simulation.entity_audit import EntityAudit
 
 Key = tuple[str, str]

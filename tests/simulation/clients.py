@@ -7,6 +7,7 @@ from datetime import timedelta
 from random import Random
 from typing import Any
 
+from durablenb.core.ports.store import Record
 from durablenb.engine import messages
 from durablenb.engine.clocks import VirtualClock
 from durablenb.engine.instance import Outcome
@@ -15,7 +16,6 @@ from durablenb.model import events as ev
 from durablenb.model.errors import DurableError
 from durablenb.model.ids import IfExists
 from durablenb.model.status import OrchestrationRuntimeStatus as Status
-from durablenb.core.ports.store import Record
 from tests.simulation.audit import Audit, Key, Life
 from tests.simulation.corpus import EVENT_NAMES, PIECES, codec
 from tests.simulation.disk import Disk

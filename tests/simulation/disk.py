@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+from durablenb.core.ports.store import InstanceQuery, OpenEntity, OpenInstance, Parcel, Record, Store
 from durablenb.model.entities import EntityMetadata
 from durablenb.model.errors import StoreError
 from durablenb.model.events import Event, ExecutionStarted
@@ -11,7 +12,6 @@ from durablenb.model.imports import Import
 from durablenb.model.logs import LogLine
 from durablenb.model.source import Source
 from durablenb.model.status import InstanceState
-from durablenb.core.ports.store import InstanceQuery, OpenEntity, OpenInstance, Parcel, Record, Store
 from durablenb.store.memory import MemoryStore
 from tests.simulation.audit import Audit
 from tests.simulation.orchestrators import Crash

@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from durablenb.core.ports.store import Record
 from durablenb.engine.machine import EngineOptions
 from durablenb.model import events as ev
 from durablenb.model.entities import EntityId
-from durablenb.core.ports.store import Record
 from tests.simulation.entities import expected
 
 if TYPE_CHECKING:

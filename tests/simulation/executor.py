@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from random import Random
 
+from durablenb.core.ports.executor import Job, Outcome
 from durablenb.engine.executors import InlineExecutor
 from durablenb.engine.work import EntityWork, Work, invoke
-from durablenb.core.ports.executor import Job, Outcome
 from tests.simulation.audit import Audit
 
 _SLOW = {"crawl": 1.0, "double": 0.6}

@@ -2,8 +2,8 @@
 
 from dataclasses import fields
 
-from durablenb.engine import messages
 from durablenb.core.ports.store import Record
+from durablenb.engine import messages
 
 
 def record_line(record: Record) -> str:

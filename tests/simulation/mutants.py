@@ -8,8 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from unittest.mock import patch
 
-from durablenb.core import fold
-from durablenb.core import rewind
+from durablenb.core import fold, rewind
 from durablenb.core.execution import Execution
 from durablenb.core.mailbox import Mailbox
 from durablenb.engine.commands import Commands

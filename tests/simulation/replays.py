@@ -8,11 +8,19 @@ from random import Random
 from typing import Any
 
 from durablenb.core.execution import Execution
-from durablenb.core.requests import same
-from durablenb.core.registry import name_of
-from durablenb.model.errors import NonDeterminismError
-from durablenb.model.events import REQUESTED, Event, ExecutionCompleted, ExecutionFailed, ExecutionStarted, ExecutionTerminated, OrchestratorStarted
 from durablenb.core.ports.store import InstanceQuery, Record, Store
+from durablenb.core.registry import name_of
+from durablenb.core.requests import same
+from durablenb.model.errors import NonDeterminismError
+from durablenb.model.events import (
+    REQUESTED,
+    Event,
+    ExecutionCompleted,
+    ExecutionFailed,
+    ExecutionStarted,
+    ExecutionTerminated,
+    OrchestratorStarted,
+)
 from tests.simulation.audit import Audit, Life
 from tests.simulation.corpus import PIECES, codec
 from tests.simulation.orchestrators import Crash

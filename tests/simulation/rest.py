@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from durablenb.core.ports.store import OpenInstance, Record
 from durablenb.core.registry import Activity
 from durablenb.engine import messages
-from durablenb.model.events import EntityLockRequested, EntityOperationCalled, SubOrchestrationInstanceCreated, TaskScheduled
-from durablenb.core.ports.store import OpenInstance, Record
+from durablenb.model.events import (
+    EntityLockRequested,
+    EntityOperationCalled,
+    SubOrchestrationInstanceCreated,
+    TaskScheduled,
+)
 from tests.simulation.audit import Audit
 from tests.simulation.disk import Disk
 from tests.simulation.orchestrators import fate, nobody

@@ -8,8 +8,8 @@ from hashlib import blake2b
 from random import Random
 from unittest.mock import patch
 
-from durablenb.engine import entities
-from durablenb.engine import messages
+from durablenb.core.ports.store import Record, Store
+from durablenb.engine import entities, messages
 from durablenb.engine.committer import Batch, Committer
 from durablenb.engine.engine import Engine
 from durablenb.engine.episodes import EpisodeOptions
@@ -17,7 +17,6 @@ from durablenb.engine.executors import Executors
 from durablenb.engine.machine import EngineOptions
 from durablenb.engine.messages import Registered
 from durablenb.model.errors import StoreError
-from durablenb.core.ports.store import Record, Store
 from tests.simulation import rest
 from tests.simulation.audit import Audit
 from tests.simulation.clients import Clients

@@ -3,9 +3,28 @@
 from dataclasses import MISSING, fields, replace
 from datetime import UTC, datetime, timedelta
 
-from durablenb.model.events import REQUESTED, ContinueAsNew, Event, ExecutionCompleted, ExecutionFailed, ExecutionRewound, ExecutionStarted, ExecutionTerminated, LockEnqueued, LockReleased, LockTaken, OperationCompleted, OperationEnqueued, OperationFailed, OrchestratorStarted, ParentInstance, StateChanged, TaskFailed
-from durablenb.model.failures import FailureDetails
 from durablenb.core.ports.store import Record, Store
+from durablenb.model.events import (
+    REQUESTED,
+    ContinueAsNew,
+    Event,
+    ExecutionCompleted,
+    ExecutionFailed,
+    ExecutionRewound,
+    ExecutionStarted,
+    ExecutionTerminated,
+    LockEnqueued,
+    LockReleased,
+    LockTaken,
+    OperationCompleted,
+    OperationEnqueued,
+    OperationFailed,
+    OrchestratorStarted,
+    ParentInstance,
+    StateChanged,
+    TaskFailed,
+)
+from durablenb.model.failures import FailureDetails
 
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 OWNER = ParentInstance("transfer", "e" * 16, 3, "transfer")

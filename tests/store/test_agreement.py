@@ -7,9 +7,26 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from durablenb.core.fold import state_of
-from durablenb.model.events import CustomStatusSet, EventRaised, ExecutionFailed, ExecutionResumed, ExecutionSuspended, ExecutionTerminated, OrchestratorStarted, SubOrchestrationInstanceCompleted, SubOrchestrationInstanceCreated, SubOrchestrationInstanceFailed, TaskCompleted, TaskFailed, TaskScheduled, TimerCanceled, TimerCreated, TimerFired
-from durablenb.model.status import OrchestrationRuntimeStatus as Status
 from durablenb.core.ports.store import InstanceQuery
+from durablenb.model.events import (
+    CustomStatusSet,
+    EventRaised,
+    ExecutionFailed,
+    ExecutionResumed,
+    ExecutionSuspended,
+    ExecutionTerminated,
+    OrchestratorStarted,
+    SubOrchestrationInstanceCompleted,
+    SubOrchestrationInstanceCreated,
+    SubOrchestrationInstanceFailed,
+    TaskCompleted,
+    TaskFailed,
+    TaskScheduled,
+    TimerCanceled,
+    TimerCreated,
+    TimerFired,
+)
+from durablenb.model.status import OrchestrationRuntimeStatus as Status
 from durablenb.store.duck import DuckStore
 from durablenb.store.memory import MemoryStore
 from tests.store.scribe import BEGINNING, ENDS, Scribe

@@ -4,9 +4,19 @@ import threading
 
 import pytest
 
-from durablenb.model.events import EventRaised, ExecutionCompleted, ExecutionFailed, ExecutionRewound, ExecutionStarted, OrchestratorStarted, TaskCompleted, TaskFailed, TaskScheduled
-from durablenb.model.source import Source
 from durablenb.core.ports.store import InstanceQuery
+from durablenb.model.events import (
+    EventRaised,
+    ExecutionCompleted,
+    ExecutionFailed,
+    ExecutionRewound,
+    ExecutionStarted,
+    OrchestratorStarted,
+    TaskCompleted,
+    TaskFailed,
+    TaskScheduled,
+)
+from durablenb.model.source import Source
 
 ODD_IDS = [
     "it's",

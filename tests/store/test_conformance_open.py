@@ -4,7 +4,29 @@ from datetime import timedelta
 
 import pytest
 
-from durablenb.model.events import EntityLockGranted, EntityLockRequested, EntityOperationCalled, EntityOperationCompleted, EntityOperationFailed, EventRaised, ExecutionCompleted, ExecutionFailed, ExecutionResumed, ExecutionSuspended, ExecutionTerminated, OrchestratorStarted, SubOrchestrationInstanceCompleted, SubOrchestrationInstanceCreated, SubOrchestrationInstanceFailed, TaskCompleted, TaskFailed, TaskScheduled, TimerCanceled, TimerCreated, TimerFired
+from durablenb.model.events import (
+    EntityLockGranted,
+    EntityLockRequested,
+    EntityOperationCalled,
+    EntityOperationCompleted,
+    EntityOperationFailed,
+    EventRaised,
+    ExecutionCompleted,
+    ExecutionFailed,
+    ExecutionResumed,
+    ExecutionSuspended,
+    ExecutionTerminated,
+    OrchestratorStarted,
+    SubOrchestrationInstanceCompleted,
+    SubOrchestrationInstanceCreated,
+    SubOrchestrationInstanceFailed,
+    TaskCompleted,
+    TaskFailed,
+    TaskScheduled,
+    TimerCanceled,
+    TimerCreated,
+    TimerFired,
+)
 from tests.store.scribe import BEGINNING
 
 

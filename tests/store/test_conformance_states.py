@@ -5,9 +5,18 @@ from datetime import timedelta, timezone
 
 import pytest
 
-from durablenb.model.events import CustomStatusSet, ExecutionCompleted, ExecutionFailed, ExecutionResumed, ExecutionSuspended, ExecutionTerminated, OrchestratorStarted, TaskScheduled
-from durablenb.model.status import OrchestrationRuntimeStatus as Status
 from durablenb.core.ports.store import InstanceQuery
+from durablenb.model.events import (
+    CustomStatusSet,
+    ExecutionCompleted,
+    ExecutionFailed,
+    ExecutionResumed,
+    ExecutionSuspended,
+    ExecutionTerminated,
+    OrchestratorStarted,
+    TaskScheduled,
+)
+from durablenb.model.status import OrchestrationRuntimeStatus as Status
 from tests.store.scribe import BEGINNING, USUAL
 
 AMSTERDAM = timezone(timedelta(hours=1))

@@ -15,7 +15,7 @@ import json, os, random, resource, signal, sys, threading
 from pathlib import Path
 from durablenb.model.errors import StoreError
 from durablenb.model.events import EventRaised
-from durablenb.ports.store import InstanceQuery, Record
+from durablenb.core.ports.store import InstanceQuery, Record
 from durablenb.store import duck
 from tests.store.scribe import Scribe
 

@@ -6,9 +6,9 @@ import time
 import duckdb
 import pytest
 
+from durablenb.core.ports.store import InstanceQuery, Record
 from durablenb.model.errors import StoreError
 from durablenb.model.events import EventRaised, OrchestratorStarted
-from durablenb.core.ports.store import InstanceQuery, Record
 from durablenb.store import duck
 from durablenb.store.connections import Connections
 from durablenb.store.duck import DuckStore

@@ -3,8 +3,8 @@
 import duckdb
 import pytest
 
-from durablenb.model.errors import StoreError
 from durablenb.core.ports.store import InstanceQuery
+from durablenb.model.errors import StoreError
 from durablenb.store import duck
 from durablenb.store.duck import DuckStore
 from tests.store.files import contents, run

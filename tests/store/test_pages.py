@@ -8,12 +8,19 @@ from datetime import timedelta
 
 import pytest
 
-from durablenb.model.events import CustomStatusSet, ExecutionCompleted, ExecutionFailed, ExecutionSuspended, ExecutionTerminated, OrchestratorStarted
-from durablenb.model.status import OrchestrationRuntimeStatus as Status
-from durablenb.core.ports.store import InstanceQuery
 from durablenb.analysis.hub import latest
 from durablenb.analysis.hub.fleet import fleet_of
 from durablenb.analysis.hub.latest import latest_of
+from durablenb.core.ports.store import InstanceQuery
+from durablenb.model.events import (
+    CustomStatusSet,
+    ExecutionCompleted,
+    ExecutionFailed,
+    ExecutionSuspended,
+    ExecutionTerminated,
+    OrchestratorStarted,
+)
+from durablenb.model.status import OrchestrationRuntimeStatus as Status
 from durablenb.store import states
 from durablenb.store.duck import DuckStore
 from durablenb.store.states import states_of

@@ -4,10 +4,17 @@ from datetime import UTC, datetime
 
 import pytest
 
-from durablenb.model.events import ExecutionCompleted, ExecutionStarted, OperationEnqueued, OrchestratorStarted, TaskCompleted, TaskScheduled
+from durablenb.core.ports.store import InstanceQuery, Parcel
+from durablenb.model.events import (
+    ExecutionCompleted,
+    ExecutionStarted,
+    OperationEnqueued,
+    OrchestratorStarted,
+    TaskCompleted,
+    TaskScheduled,
+)
 from durablenb.model.imports import Import, KeptBlob
 from durablenb.model.logs import LogLine
-from durablenb.core.ports.store import InstanceQuery, Parcel
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HASH = "a" * 64

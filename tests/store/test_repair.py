@@ -3,9 +3,9 @@
 import duckdb
 import pytest
 
+from durablenb.core.ports.store import InstanceQuery
 from durablenb.model.errors import HubLockedError, StoreError
 from durablenb.model.events import OrchestratorStarted, TaskScheduled
-from durablenb.core.ports.store import InstanceQuery
 from durablenb.store.duck import DuckStore
 from durablenb.store.repair import repair
 from tests.store.files import (

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import durablenb as df
-from durablenb.model.events import Event, ExecutionRewound, ExecutionStarted
-from durablenb.core.ports.store import Record
 from durablenb.analysis.instance.timeline import Span, spans_of
+from durablenb.core.ports.store import Record
+from durablenb.model.events import Event, ExecutionRewound, ExecutionStarted
 from durablenb.store.duck import DuckStore
+from tests.notebook import scenes
 from tests.properties.drivers import START, ByHand
 from tests.properties.programs import programs
-from tests.views import scenes
 
 STATES = {"completed": "Completed", "failed": "Failed", "canceled": "Canceled", "open": "Pending"}
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from durablenb.model.events import ALL_EVENTS, EventRaised, ExecutionTerminated
 from durablenb.core.ports.store import InstanceQuery, Record
+from durablenb.model.events import ALL_EVENTS, EventRaised, ExecutionTerminated
 from durablenb.store.duck import DuckStore
 from durablenb.store.wire import COLUMNS, PLACES, from_row, to_row
 from tests.store.scribe import BEGINNING, Scribe

@@ -7,7 +7,14 @@ from durablenb.core.execution import Execution
 from durablenb.core.registry import name_of
 from durablenb.engine.messages import Finished
 from durablenb.engine.work import Work
-from durablenb.model.events import ExecutionStarted, OrchestratorStarted, TaskCompleted, TaskFailed, TaskScheduled, TimerFired
+from durablenb.model.events import (
+    ExecutionStarted,
+    OrchestratorStarted,
+    TaskCompleted,
+    TaskFailed,
+    TaskScheduled,
+    TimerFired,
+)
 from durablenb.model.failures import FailureDetails
 from durablenb.values.codec import ValueCodec
 from tests.traps.lab import kinds

@@ -17,8 +17,7 @@ import pyarrow as pa
 import pytest
 
 import durablenb as df
-from durablenb.values import arrays
-from durablenb.values import pandas_frames
+from durablenb.values import arrays, pandas_frames
 from tests.values.sameness import is_same
 
 

@@ -12,8 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from durablenb.model.payloads import Blob, Payload, blobs_of, references
-from durablenb.values import arrays
-from durablenb.values import pandas_frames
+from durablenb.values import arrays, pandas_frames
 from durablenb.values.codec import ValueCodec
 from durablenb.values.kinds import reader_of
 from durablenb.values.shelf import Shelf

@@ -9,9 +9,6 @@ from difflib import SequenceMatcher
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
-from durablenb.model.display import Displayed
-from durablenb.model.events import TERMINAL, Event, ExecutionFailed, ExecutionStarted, OrchestratorStarted, TimerCreated
-from durablenb.model.failures import FailureDetails
 from durablenb.analysis.changes.targets import last_execution
 from durablenb.analysis.drawn import DrawnInstance
 from durablenb.analysis.durations import lasting
@@ -19,6 +16,16 @@ from durablenb.analysis.instance.calls import calls_of
 from durablenb.analysis.instance.history import History
 from durablenb.analysis.instance.steps import Call
 from durablenb.analysis.text import shortened, table_text
+from durablenb.model.display import Displayed
+from durablenb.model.events import (
+    TERMINAL,
+    Event,
+    ExecutionFailed,
+    ExecutionStarted,
+    OrchestratorStarted,
+    TimerCreated,
+)
+from durablenb.model.failures import FailureDetails
 
 What = Literal["orchestrator", "version", "input", "asked for", "attempts", "result", "end"]
 """How it began, what was asked for, with what input, how often, what came of it, how it ended."""

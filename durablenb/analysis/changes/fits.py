@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, overload
 
+from durablenb.analysis.replays.replay import Replay
+from durablenb.analysis.text import shortened, table_text
 from durablenb.core.fitting import Misfit
 from durablenb.model.display import Displayed
 from durablenb.model.errors import FunctionNotFoundError, NonDeterminismError
 from durablenb.model.source import Source
-from durablenb.analysis.replays.replay import Replay
-from durablenb.analysis.text import shortened, table_text
 
 _NUMBER = re.compile(r" #\d+$")
 _NAMED = 3

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from durablenb.analysis.changes.fits import Fit, FitReport
+from durablenb.analysis.changes.targets import Case, Targets
+from durablenb.analysis.replays.replay import Replay
 from durablenb.core.fitting import misfit_of
 from durablenb.core.registry import Code, name_of
 from durablenb.model.events import Event
 from durablenb.model.payloads import Codec
 from durablenb.model.source import source_of
 from durablenb.model.status import Statuses
-from durablenb.analysis.changes.fits import Fit, FitReport
-from durablenb.analysis.changes.targets import Case, Targets
-from durablenb.analysis.replays.replay import Replay
 
 ReplayOf = Callable[[Case, Sequence[Event], Code], Replay]
 """Gives the full replay of an execution."""

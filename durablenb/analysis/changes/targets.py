@@ -8,14 +8,20 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from durablenb.core.registry import name_of
-from durablenb.model.errors import InstanceNotFoundError
-from durablenb.model.events import Event, ExecutionStarted, SubOrchestrationInstanceCreated
-from durablenb.model.status import DurableOrchestrationStatus, InstanceState, OrchestrationRuntimeStatus, Statuses, statuses_of
-from durablenb.core.ports.store import InstanceQuery
 from durablenb.analysis.drawn import DrawnInstance
 from durablenb.analysis.hub.instances import InstanceList
 from durablenb.analysis.instance.history import History
+from durablenb.core.ports.store import InstanceQuery
+from durablenb.core.registry import name_of
+from durablenb.model.errors import InstanceNotFoundError
+from durablenb.model.events import Event, ExecutionStarted, SubOrchestrationInstanceCreated
+from durablenb.model.status import (
+    DurableOrchestrationStatus,
+    InstanceState,
+    OrchestrationRuntimeStatus,
+    Statuses,
+    statuses_of,
+)
 
 OPEN = tuple(status for status in OrchestrationRuntimeStatus if not status.is_terminal)
 """Where an instance stands that may go on."""

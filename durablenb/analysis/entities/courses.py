@@ -9,8 +9,8 @@ from typing import Any
 
 import duckdb
 
-from durablenb.model.entities import EntityId
 from durablenb.analysis.entities.numbers import number_in
+from durablenb.model.entities import EntityId
 
 _LARGE = 100_000
 """Characters from which on a state isn't looked into."""

@@ -10,9 +10,9 @@ from typing import Any
 
 import duckdb
 
+from durablenb.analysis.entities.picture import TOLD, EntityPicture, Lock, Operation
 from durablenb.model.entities import EntityId
 from durablenb.model.failures import FailureDetails
-from durablenb.analysis.entities.picture import TOLD, EntityPicture, Lock, Operation
 from durablenb.store.blobs import transaction
 from durablenb.store.statements import PAYLOADS
 

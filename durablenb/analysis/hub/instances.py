@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import overload
 
+from durablenb.analysis.drawn import DrawnInstance
 from durablenb.model.display import Displayed
 from durablenb.model.status import DurableOrchestrationStatus
-from durablenb.analysis.drawn import DrawnInstance
 
 
 class InstanceList(Displayed, Sequence[DurableOrchestrationStatus]):

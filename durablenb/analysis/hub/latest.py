@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from durablenb.model.status import OrchestrationRuntimeStatus
 from durablenb.analysis.text import quoted
+from durablenb.model.status import OrchestrationRuntimeStatus
 from durablenb.store.statements import EVENT_OF
 
 LATEST_FIRST = "last_updated_time desc, created_time desc, instance_id"

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from math import ceil
 
-from durablenb.model.events import Event
 from durablenb.analysis.instance.naming import family_in
 from durablenb.analysis.instance.timeline import OF_ENTITIES, Kind, Span, State, spans_of
 from durablenb.analysis.text import padded, shortened
+from durablenb.model.events import Event
 
 _MARKS: dict[Kind, str] = {
     "activity": "█",

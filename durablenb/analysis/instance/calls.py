@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from durablenb.model.events import TERMINAL, Event, ExecutionStarted
 from durablenb.analysis.instance.steps import Call, CallState
 from durablenb.analysis.instance.timeline import Span, SpanReader
+from durablenb.model.events import TERMINAL, Event, ExecutionStarted
 
 Key = tuple[int, int]
 """A call by its execution, from 1, and the number of its first attempt."""

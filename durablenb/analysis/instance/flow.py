@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
-from durablenb.model.events import ContinueAsNew, Event, ExecutionCompleted, ExecutionFailed, ExecutionStarted, ExecutionTerminated, OrchestratorStarted
 from durablenb.analysis.instance.calls import calls_of
 from durablenb.analysis.instance.folding import folds_of
 from durablenb.analysis.instance.steps import Call, Edge, Flow, Join, Loop, Place, Step, shared_name
+from durablenb.model.events import (
+    ContinueAsNew,
+    Event,
+    ExecutionCompleted,
+    ExecutionFailed,
+    ExecutionStarted,
+    ExecutionTerminated,
+    OrchestratorStarted,
+)
 
 ENDS: dict[type[Event], str] = {
     ExecutionCompleted: "Completed",

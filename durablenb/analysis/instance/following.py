@@ -7,14 +7,22 @@ from dataclasses import replace
 from datetime import datetime
 from operator import is_
 
-from durablenb.model.events import ARRIVALS, LIFECYCLE, CodeAwaited, Event, EventUnsubscribed, ExecutionStarted, OrchestratorStarted
-from durablenb.model.status import DurableOrchestrationStatus
 from durablenb.analysis.entities.queues import Queue
 from durablenb.analysis.instance.calls import CallReader
 from durablenb.analysis.instance.flow import flow_of
 from durablenb.analysis.instance.picture import Picture, known, moment_of
 from durablenb.analysis.instance.steps import Call, Flow, Step
 from durablenb.analysis.instance.waits import Obstacle, entities_waited_for, is_left, waits_of
+from durablenb.model.events import (
+    ARRIVALS,
+    LIFECYCLE,
+    CodeAwaited,
+    Event,
+    EventUnsubscribed,
+    ExecutionStarted,
+    OrchestratorStarted,
+)
+from durablenb.model.status import DurableOrchestrationStatus
 
 _OPEN = ("open", "retrying")
 _LANDMARKS = (*LIFECYCLE, CodeAwaited)

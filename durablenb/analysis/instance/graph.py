@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
-from durablenb.model.events import SubOrchestrationInstanceCreated
 from durablenb.analysis.instance.nesting import FOLDED, Nest
 from durablenb.analysis.instance.steps import Call, Flow, Join, Place, Step
+from durablenb.model.events import SubOrchestrationInstanceCreated
 
 if TYPE_CHECKING:
     import networkx

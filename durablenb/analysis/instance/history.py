@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any, overload
 
+from durablenb.analysis.instance.bars import timeline_text
+from durablenb.analysis.text import padded, shortened
 from durablenb.core.requests import described
 from durablenb.model.display import Displayed
 from durablenb.model.events import Event
 from durablenb.model.failures import FailureDetails
-from durablenb.analysis.instance.bars import timeline_text
-from durablenb.analysis.text import padded, shortened
 
 _PAYLOADS = ("input", "result", "failure", "reason", "status", "state", "fire_at")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import overload
 
+from durablenb.analysis.text import columns_of, padded
 from durablenb.model.display import Displayed
 from durablenb.model.logs import LogLine, level_number
-from durablenb.analysis.text import columns_of, padded
 
 
 class Log(Displayed, Sequence[LogLine]):

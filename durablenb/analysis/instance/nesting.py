@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterator, Mapping
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from durablenb.model.events import Event, SubOrchestrationInstanceCreated
 from durablenb.analysis.instance.flow import flow_of
 from durablenb.analysis.instance.steps import Call, Flow, Step
+from durablenb.model.events import Event, SubOrchestrationInstanceCreated
 from durablenb.store.statements import LOAD_MANY
 from durablenb.store.wire import from_row
 

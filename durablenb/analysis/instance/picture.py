@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from durablenb.model.events import Event, ExecutionStarted, OrchestratorStarted
-from durablenb.model.status import DurableOrchestrationStatus
 from durablenb.analysis.entities.queues import Queue
 from durablenb.analysis.instance.calls import calls_of
 from durablenb.analysis.instance.flow import flow_of
 from durablenb.analysis.instance.nesting import Nest
 from durablenb.analysis.instance.steps import Call, Flow
 from durablenb.analysis.instance.waits import Obstacle, Wait, entities_waited_for, waits_of
+from durablenb.model.events import Event, ExecutionStarted, OrchestratorStarted
+from durablenb.model.status import DurableOrchestrationStatus
 
 
 @dataclass(frozen=True)

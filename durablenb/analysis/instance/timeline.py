@@ -10,7 +10,31 @@ from datetime import datetime
 from typing import Any, Literal
 
 from durablenb.core.requests import name_in
-from durablenb.model.events import TERMINAL, EntityLockGranted, EntityLockRequested, EntityOperationCalled, EntityOperationCompleted, EntityOperationFailed, EntityOperationSignaled, EntityUnlockSent, Event, EventRaised, EventSubscribed, EventUnsubscribed, ExecutionRewound, ExecutionStarted, SubOrchestrationInstanceCompleted, SubOrchestrationInstanceCreated, SubOrchestrationInstanceFailed, TaskCompleted, TaskFailed, TaskScheduled, TimerCanceled, TimerCreated, TimerFired
+from durablenb.model.events import (
+    TERMINAL,
+    EntityLockGranted,
+    EntityLockRequested,
+    EntityOperationCalled,
+    EntityOperationCompleted,
+    EntityOperationFailed,
+    EntityOperationSignaled,
+    EntityUnlockSent,
+    Event,
+    EventRaised,
+    EventSubscribed,
+    EventUnsubscribed,
+    ExecutionRewound,
+    ExecutionStarted,
+    SubOrchestrationInstanceCompleted,
+    SubOrchestrationInstanceCreated,
+    SubOrchestrationInstanceFailed,
+    TaskCompleted,
+    TaskFailed,
+    TaskScheduled,
+    TimerCanceled,
+    TimerCreated,
+    TimerFired,
+)
 
 Kind = Literal["activity", "sub-orchestration", "timer", "external event", "entity call", "signal", "lock"]
 OF_ENTITIES: tuple[Kind, ...] = ("entity call", "signal", "lock")

@@ -8,10 +8,22 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from durablenb.model.events import TERMINAL, CodeAwaited, EntityLockRequested, EntityOperationCalled, Event, EventUnsubscribed, ExecutionResumed, ExecutionStarted, ExecutionSuspended, OrchestratorStarted, TimerCreated
 from durablenb.analysis.entities.queues import Queue, queue_text
 from durablenb.analysis.instance.steps import Call, shared_name
 from durablenb.analysis.instance.timeline import Kind
+from durablenb.model.events import (
+    TERMINAL,
+    CodeAwaited,
+    EntityLockRequested,
+    EntityOperationCalled,
+    Event,
+    EventUnsubscribed,
+    ExecutionResumed,
+    ExecutionStarted,
+    ExecutionSuspended,
+    OrchestratorStarted,
+    TimerCreated,
+)
 
 _Other = Literal["mending", "code", "executor", "continuation", "child", "resuming", "start", "turn", "retry"]
 WaitKind = _Other | Kind

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from durablenb.core.ports.store import Record
 from durablenb.model.events import Event, ExecutionStarted
 from durablenb.model.source import Source
-from durablenb.core.ports.store import Record
 
 TextOf = Callable[[str], str | None]
 """Gives the text of the source with a hash, if it is kept."""

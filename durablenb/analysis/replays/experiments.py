@@ -10,7 +10,18 @@ from dataclasses import replace
 from typing import Any
 
 from durablenb.core.requests import described
-from durablenb.model.events import REQUESTED, EntityOperationCompleted, EntityOperationFailed, Event, ExecutionStarted, OrchestratorStarted, SubOrchestrationInstanceCompleted, SubOrchestrationInstanceFailed, TaskCompleted, TaskFailed
+from durablenb.model.events import (
+    REQUESTED,
+    EntityOperationCompleted,
+    EntityOperationFailed,
+    Event,
+    ExecutionStarted,
+    OrchestratorStarted,
+    SubOrchestrationInstanceCompleted,
+    SubOrchestrationInstanceFailed,
+    TaskCompleted,
+    TaskFailed,
+)
 from durablenb.model.failures import failure_of
 from durablenb.model.payloads import Codec
 

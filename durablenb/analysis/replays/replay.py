@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from durablenb.analysis.replays import experiments
+from durablenb.analysis.replays.tally import Tally
+from durablenb.analysis.replays.walk import walk_of
 from durablenb.core.trace import Trace
 from durablenb.model.display import Displayed
 from durablenb.model.events import Event
 from durablenb.model.payloads import Codec
 from durablenb.model.source import Source
-from durablenb.analysis.replays import experiments
-from durablenb.analysis.replays.tally import Tally
-from durablenb.analysis.replays.walk import walk_of
 
 
 class Laboratory(Protocol):

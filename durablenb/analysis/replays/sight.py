@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from durablenb.model.events import Event
-from durablenb.model.status import DurableOrchestrationStatus
-from durablenb.core.ports.store import Record
 from durablenb.analysis.instance.waits import Obstacle
 from durablenb.analysis.replays.executions import TextOf
 from durablenb.analysis.replays.replay import Replay
+from durablenb.core.ports.store import Record
+from durablenb.model.events import Event
+from durablenb.model.status import DurableOrchestrationStatus
 
 
 class Explored(Protocol):

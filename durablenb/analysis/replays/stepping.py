@@ -9,10 +9,17 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, Literal
 
-from durablenb.core.trace import Await, Trace
-from durablenb.model.events import REQUESTED, ContinueAsNew, Event, ExecutionCompleted, ExecutionFailed, ExecutionTerminated
-from durablenb.model.source import Source
 from durablenb.analysis.replays import verdicts
+from durablenb.core.trace import Await, Trace
+from durablenb.model.events import (
+    REQUESTED,
+    ContinueAsNew,
+    Event,
+    ExecutionCompleted,
+    ExecutionFailed,
+    ExecutionTerminated,
+)
+from durablenb.model.source import Source
 
 Verdict = Literal["answered", "waits", "returned", "raised", "terminated", "mismatch"]
 """What came of an await in one replay; or of the code after the last one."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from functools import cached_property
 
-from durablenb.model.events import TaskScheduled
 from durablenb.analysis.replays.stepping import Step, Steps
+from durablenb.model.events import TaskScheduled
 
 
 class Tally(Steps):

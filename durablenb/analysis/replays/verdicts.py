@@ -5,10 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
+from durablenb.analysis.text import shortened
 from durablenb.core.requests import described, name_in
 from durablenb.core.trace import MORE_CODE, Await, Trace
-from durablenb.model.events import ContinueAsNew, EntityLockRequested, EntityOperationCalled, Event, EventSubscribed, ExecutionCompleted, ExecutionFailed, ExecutionTerminated, SubOrchestrationInstanceCreated, TaskScheduled, TimerCreated
-from durablenb.analysis.text import shortened
+from durablenb.model.events import (
+    ContinueAsNew,
+    EntityLockRequested,
+    EntityOperationCalled,
+    Event,
+    EventSubscribed,
+    ExecutionCompleted,
+    ExecutionFailed,
+    ExecutionTerminated,
+    SubOrchestrationInstanceCreated,
+    TaskScheduled,
+    TimerCreated,
+)
 
 _AGAIN: dict[type[Event], str] = {
     TaskScheduled: "{} is not run again",

@@ -12,9 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from durablenb.analysis.sandbox import frames, limits
 from durablenb.engine.processes import cause_of
-from durablenb.analysis.sandbox import frames
-from durablenb.analysis.sandbox import limits
 
 PROGRAM = (
     "import json, sys; settings = json.loads(sys.stdin.buffer.readline()); "

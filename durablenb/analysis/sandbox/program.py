@@ -19,8 +19,7 @@ from typing import Any, BinaryIO
 import duckdb
 
 from durablenb.analysis.networked import answered
-from durablenb.analysis.sandbox import frames
-from durablenb.analysis.sandbox import limits
+from durablenb.analysis.sandbox import frames, limits
 from durablenb.store.duck import fenced
 
 DATABASE = "copy.duckdb"

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import duckdb
 
-from durablenb.model.errors import DurableError
 from durablenb.analysis import networked
 from durablenb.analysis.networked import QUERY_KINDS, QueryRefusedError
 from durablenb.analysis.sandbox import frames
 from durablenb.analysis.sandbox.feed import Feed
 from durablenb.analysis.sandbox.process import DiedError, OverrunError, QueryProcess
 from durablenb.analysis.sql import Parameters
+from durablenb.model.errors import DurableError
 
 _MEMORY = {"MemoryError", "OutOfMemoryException"}
 _BROKEN = {"FatalException", "InternalException"}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from durablenb.model.display import Displayed
-from durablenb.model.events import Event
 from durablenb.analysis.sequence.dialogue import Message, dialogue_of
 from durablenb.analysis.sequence.lifelines import Lifeline
 from durablenb.analysis.sequence.mermaid import mermaid_of
 from durablenb.analysis.sequence.parts import Gap, Part, Round, gap_text, parts_of
 from durablenb.analysis.text import shortened
+from durablenb.model.display import Displayed
+from durablenb.model.events import Event
 
 
 class SequenceDiagram(Displayed):

@@ -8,12 +8,24 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from durablenb.model.events import TERMINAL, CodeAwaited, ContinueAsNew, EntityUnlockSent, Event, EventRaised, ExecutionCompleted, ExecutionFailed, ExecutionStarted, OrchestratorStarted, TimerCreated
-from durablenb.model.failures import FailureDetails
 from durablenb.analysis.durations import lasting
 from durablenb.analysis.instance.timeline import Span, spans_of
 from durablenb.analysis.sequence.lifelines import BY_ONESELF, STEERING, Cast, Lifeline
 from durablenb.analysis.sequence.places import places_of
+from durablenb.model.events import (
+    TERMINAL,
+    CodeAwaited,
+    ContinueAsNew,
+    EntityUnlockSent,
+    Event,
+    EventRaised,
+    ExecutionCompleted,
+    ExecutionFailed,
+    ExecutionStarted,
+    OrchestratorStarted,
+    TimerCreated,
+)
+from durablenb.model.failures import FailureDetails
 
 Form = Literal[
     "call", "signal", "lock", "granted", "unlock", "answer", "failure", "event", "timer", "wait", "again"

@@ -7,9 +7,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from durablenb.model.events import EntityLockRequested, EntityOperationCalled, EntityOperationSignaled, Event, EventRaised, ExecutionResumed, ExecutionRewound, ExecutionStarted, ExecutionSuspended, ExecutionTerminated
 from durablenb.analysis.instance.steps import MOST_ENTITIES
 from durablenb.analysis.instance.timeline import Kind, Span
+from durablenb.model.events import (
+    EntityLockRequested,
+    EntityOperationCalled,
+    EntityOperationSignaled,
+    Event,
+    EventRaised,
+    ExecutionResumed,
+    ExecutionRewound,
+    ExecutionStarted,
+    ExecutionSuspended,
+    ExecutionTerminated,
+)
 
 Role = Literal["client", "parent", "orchestrator", "activity", "child", "entity"]
 

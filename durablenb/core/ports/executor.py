@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from durablenb.core.ports.output import Output
 from durablenb.model.failures import FailureDetails
 from durablenb.model.payloads import Codec
-from durablenb.core.ports.output import Output
 
 Outcome = str | FailureDetails
 """What became of an activity: its result as text, or its failure."""

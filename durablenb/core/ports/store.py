@@ -9,7 +9,17 @@ from typing import NamedTuple, Protocol
 
 from durablenb.model.entities import EntityMetadata
 from durablenb.model.errors import StoreError
-from durablenb.model.events import EntityLockRequested, EntityOperationCalled, Event, ExecutionStarted, LockEnqueued, OperationEnqueued, SubOrchestrationInstanceCreated, TaskScheduled, TimerCreated
+from durablenb.model.events import (
+    EntityLockRequested,
+    EntityOperationCalled,
+    Event,
+    ExecutionStarted,
+    LockEnqueued,
+    OperationEnqueued,
+    SubOrchestrationInstanceCreated,
+    TaskScheduled,
+    TimerCreated,
+)
 from durablenb.model.imports import Import, KeptBlob
 from durablenb.model.logs import LogLine
 from durablenb.model.plain import Plain, plain

@@ -8,13 +8,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from durablenb.analysis.drawn import DrawnEntity
+from durablenb.analysis.hub.fleet import has_entities
 from durablenb.core.entity import NOTHING, is_none
+from durablenb.journal.file import FileReader
 from durablenb.model.entities import EntityId, EntityMetadata, checked_entity_id, checked_entity_name
 from durablenb.model.errors import DurableError, InstanceNotFoundError
 from durablenb.model.times import aware
-from durablenb.analysis.drawn import DrawnEntity
-from durablenb.journal.file import FileReader
-from durablenb.analysis.hub.fleet import has_entities
 from durablenb.store.statements import ENTITY_STATE_AS_OF, ENTITY_STATES, PAYLOADS, entities_of
 
 if TYPE_CHECKING:

@@ -6,18 +6,18 @@ from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from durablenb.core.registry import Code
-from durablenb.core.renaming import as_it_was
-from durablenb.engine.transcript import SILENCE, speaking
-from durablenb.model.events import Event
-from durablenb.model.status import InstanceState
-from durablenb.core.ports.store import InstanceQuery
 from durablenb.analysis.changes.bench import ReadingBench
 from durablenb.analysis.changes.fitting import Fitting
 from durablenb.analysis.changes.targets import Case, Targets, last_execution
-from durablenb.hub.recorded.instance import RecordedInstance
 from durablenb.analysis.replays.executions import TextOf, text_at_start
 from durablenb.analysis.replays.replay import Replay
+from durablenb.core.ports.store import InstanceQuery
+from durablenb.core.registry import Code
+from durablenb.core.renaming import as_it_was
+from durablenb.engine.transcript import SILENCE, speaking
+from durablenb.hub.recorded.instance import RecordedInstance
+from durablenb.model.events import Event
+from durablenb.model.status import InstanceState
 from durablenb.store.statements import LOAD_MANY
 from durablenb.store.states import Ask, states_of
 from durablenb.store.wire import from_row

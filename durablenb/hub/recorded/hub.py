@@ -16,19 +16,19 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from durablenb.analysis.drawn import DrawnHub
+from durablenb.analysis.hub.instances import InstanceList
+from durablenb.analysis.instance.history import History
+from durablenb.analysis.instance.logs import Log
+from durablenb.analysis.sql import Parameters, query, variables_of
+from durablenb.core.ports.store import InstanceQuery, Record
+from durablenb.hub.recorded.entity import EntityReader
+from durablenb.hub.recorded.instance import RecordedInstance
 from durablenb.model.display import HubView
 from durablenb.model.errors import DurableError, InstanceNotFoundError
 from durablenb.model.ids import asked_instance_id
 from durablenb.model.status import DurableOrchestrationStatus, Statuses, status_of, statuses_of
 from durablenb.model.times import aware
-from durablenb.core.ports.store import InstanceQuery, Record
-from durablenb.analysis.drawn import DrawnHub
-from durablenb.hub.recorded.entity import EntityReader
-from durablenb.hub.recorded.instance import RecordedInstance
-from durablenb.analysis.hub.instances import InstanceList
-from durablenb.analysis.instance.history import History
-from durablenb.analysis.instance.logs import Log
-from durablenb.analysis.sql import Parameters, query, variables_of
 from durablenb.store.lines import lines_of
 from durablenb.store.statements import LOAD_SINCE, SOURCE
 from durablenb.store.states import states_of

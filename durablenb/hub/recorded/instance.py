@@ -8,22 +8,22 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from durablenb.model.display import views
-from durablenb.model.errors import DurableError, FunctionNotFoundError
-from durablenb.model.events import Event
-from durablenb.model.status import DurableOrchestrationStatus
 from durablenb.analysis.drawn import DrawnInstance
 from durablenb.analysis.instance.history import History
 from durablenb.analysis.instance.logs import Log
 from durablenb.analysis.replays.executions import Executions
+from durablenb.model.display import views
+from durablenb.model.errors import DurableError, FunctionNotFoundError
+from durablenb.model.events import Event
+from durablenb.model.status import DurableOrchestrationStatus
 
 if TYPE_CHECKING:
     import duckdb
     from anywidget import AnyWidget
 
-    from durablenb.hub.recorded.hub import HubFile
     from durablenb.analysis.instance.picture import Picture
     from durablenb.analysis.replays.replay import Replay
+    from durablenb.hub.recorded.hub import HubFile
 
 
 class RecordedInstance(DrawnInstance):

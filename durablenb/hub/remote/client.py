@@ -8,12 +8,24 @@ from datetime import UTC, datetime
 from typing import Any
 
 from durablenb.core.registry import name_of
+from durablenb.hub.remote.link import Link
 from durablenb.model.entities import EntityId, EntityMetadata, EntityStateResponse, checked_entity_id
 from durablenb.model.errors import InstanceNotFoundError, NotSerializableError
-from durablenb.model.ids import IfExists, asked_instance_id, checked_event_name, checked_if_exists, checked_instance_id
-from durablenb.model.status import DurableOrchestrationStatus, OrchestrationRuntimeStatus, PurgeHistoryResult, Statuses, statuses_of
+from durablenb.model.ids import (
+    IfExists,
+    asked_instance_id,
+    checked_event_name,
+    checked_if_exists,
+    checked_instance_id,
+)
+from durablenb.model.status import (
+    DurableOrchestrationStatus,
+    OrchestrationRuntimeStatus,
+    PurgeHistoryResult,
+    Statuses,
+    statuses_of,
+)
 from durablenb.model.times import aware
-from durablenb.hub.remote.link import Link
 
 PAGE = 1_000
 """Items that a list is asked for at a time."""

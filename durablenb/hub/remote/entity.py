@@ -5,11 +5,11 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
+from durablenb.analysis.drawn import DrawnEntity
 from durablenb.core.entity import is_none
 from durablenb.core.proxies import EntityProxy
 from durablenb.model.entities import EntityId
 from durablenb.model.errors import DurableError
-from durablenb.analysis.drawn import DrawnEntity
 
 if TYPE_CHECKING:
     from durablenb.analysis.entities.picture import EntityPicture

@@ -12,18 +12,23 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from durablenb.core.status_history import history_events
-from durablenb.model.errors import DurableError, InstanceNotFoundError, OrchestrationTerminatedError, WaitTimeoutError
-from durablenb.model.failures import FailureDetails, exception_of
-from durablenb.model.status import DurableOrchestrationStatus, InstanceState, failed_text
-from durablenb.model.status import OrchestrationRuntimeStatus as Status
 from durablenb.analysis.drawn import DrawnInstance
 from durablenb.analysis.instance.history import History
 from durablenb.analysis.instance.logs import Log
 from durablenb.analysis.replays.executions import Executions
+from durablenb.core.status_history import history_events
 from durablenb.hub.remote.client import RemoteClient, known
 from durablenb.hub.remote.link import error_named
 from durablenb.hub.remote.parts import WAIT, Part
+from durablenb.model.errors import (
+    DurableError,
+    InstanceNotFoundError,
+    OrchestrationTerminatedError,
+    WaitTimeoutError,
+)
+from durablenb.model.failures import FailureDetails, exception_of
+from durablenb.model.status import DurableOrchestrationStatus, InstanceState, failed_text
+from durablenb.model.status import OrchestrationRuntimeStatus as Status
 
 if TYPE_CHECKING:
     from durablenb.analysis.instance.picture import Picture

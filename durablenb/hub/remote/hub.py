@@ -13,32 +13,32 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
-from durablenb.core.entity import NOTHING
-from durablenb.core.registry import name_of
-from durablenb.model.display import HubView
-from durablenb.model.entities import EntityId, EntityMetadata
-from durablenb.model.errors import DurableError, InstanceNotFoundError
-from durablenb.model.events import Event
-from durablenb.model.ids import IfExists
-from durablenb.model.status import DurableOrchestrationStatus, InstanceState, Statuses, status_of
 from durablenb.analysis.drawn import DrawnHub
 from durablenb.analysis.entities.queues import Queue
 from durablenb.analysis.hub.instances import InstanceList
 from durablenb.analysis.instance.logs import Log
 from durablenb.analysis.networked import QUERY_KINDS, relation_of
 from durablenb.analysis.sql import Parameters, Relation
+from durablenb.core.entity import NOTHING
+from durablenb.core.registry import name_of
 from durablenb.hub.remote.client import RemoteClient, known
 from durablenb.hub.remote.entity import RemoteEntity
 from durablenb.hub.remote.handle import RemoteHandle
 from durablenb.hub.remote.link import ANSWER_LIMIT, Link
 from durablenb.hub.remote.parts import Part
+from durablenb.model.display import HubView
+from durablenb.model.entities import EntityId, EntityMetadata
+from durablenb.model.errors import DurableError, InstanceNotFoundError
+from durablenb.model.events import Event
+from durablenb.model.ids import IfExists
+from durablenb.model.status import DurableOrchestrationStatus, InstanceState, Statuses, status_of
 from durablenb.store.portable import line_of
 from durablenb.store.statements import ENTITY_STATES, PAYLOADS
 from durablenb.values.codec import ValueCodec
 
 if TYPE_CHECKING:
-    from durablenb.hub.journal_source import Standing
     from durablenb.analysis.replays.replay import Replay
+    from durablenb.hub.journal_source import Standing
     from durablenb.notebook.live.hub import LiveHub
 
 PARTS = 32

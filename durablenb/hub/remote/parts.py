@@ -8,11 +8,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from durablenb.model.errors import DurableError, HubUnreachableError
-from durablenb.journal.replica.mirror import Mirror
-from durablenb.journal.replica.passages import Passage
 from durablenb.hub.journal_source import Standing
 from durablenb.hub.remote.link import Link
+from durablenb.journal.replica.mirror import Mirror
+from durablenb.journal.replica.passages import Passage
+from durablenb.model.errors import DurableError, HubUnreachableError
 
 WAIT = 20.0
 """Seconds that the server may wait for news."""

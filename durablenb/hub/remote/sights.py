@@ -8,9 +8,6 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from durablenb.model.entities import EntityId
-from durablenb.model.errors import DurableError, HubUnreachableError
-from durablenb.model.status import DurableOrchestrationStatus
 from durablenb.analysis.entities.queues import Queue
 from durablenb.analysis.entities.reader import last_seq_of
 from durablenb.analysis.hub.pace import Pace, pace_of
@@ -21,6 +18,9 @@ from durablenb.hub.remote.client import RemoteClient
 from durablenb.hub.remote.entity import RemoteEntity
 from durablenb.hub.remote.handle import RemoteHandle
 from durablenb.hub.remote.parts import Part
+from durablenb.model.entities import EntityId
+from durablenb.model.errors import DurableError, HubUnreachableError
+from durablenb.model.status import DurableOrchestrationStatus
 from durablenb.notebook.live.entity import EntitySight
 from durablenb.notebook.live.hub import HubSight
 from durablenb.notebook.live.sight import Sight

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from durablenb.journal.bundle.reading import Fields, fields_in, inner_json, items_in, moment_in, shown, text_in
+from durablenb.journal.bundle.reading import (
+    Fields,
+    fields_in,
+    inner_json,
+    items_in,
+    moment_in,
+    shown,
+    text_in,
+)
 
 STATUSES = (
     "Pending",

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from durablenb.core.ports.store import Record
 from durablenb.journal.bundle.azure_answers import Answer, reason_in, tags_in
 from durablenb.journal.bundle.azure_entities import Messages
 from durablenb.journal.bundle.azure_failures import failure_in
@@ -21,7 +22,6 @@ from durablenb.model.failures import FailureDetails
 from durablenb.model.ids import checked_instance_id, execution_id_of
 from durablenb.model.logs import LogLine
 from durablenb.model.payloads import Kind
-from durablenb.core.ports.store import Record
 
 Encode = Callable[[Any, Kind], str]
 """Makes the journal's text of a value."""

@@ -5,13 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
+from durablenb.core.ports.store import Parcel, Record
 from durablenb.model.entities import EntityId
-from durablenb.model.events import Event, ExecutionStarted, LockEnqueued, LockReleased, LockTaken, OperationCompleted, OperationEnqueued, OperationFailed, OrchestrationStarted, SignalSent, StateChanged
+from durablenb.model.events import (
+    Event,
+    ExecutionStarted,
+    LockEnqueued,
+    LockReleased,
+    LockTaken,
+    OperationCompleted,
+    OperationEnqueued,
+    OperationFailed,
+    OrchestrationStarted,
+    SignalSent,
+    StateChanged,
+)
 from durablenb.model.ids import checked_instance_id
 from durablenb.model.imports import KeptBlob
 from durablenb.model.payloads import references
 from durablenb.model.source import hash_of
-from durablenb.core.ports.store import Parcel, Record
 
 OF_ENTITIES = (
     OperationEnqueued,

@@ -8,9 +8,9 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
+from durablenb.core.ports.store import Parcel
 from durablenb.journal.bundle.reading import Fields, fields_in, items_in, moment_in, shown, text_in
 from durablenb.model.imports import KeptBlob
-from durablenb.core.ports.store import Parcel
 from durablenb.store.portable import line_of, line_row_of, record_of, row_of
 
 FORMAT = 1

@@ -8,13 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from durablenb.core.ports.store import Parcel
 from durablenb.journal.bundle import documents
 from durablenb.model.entities import EntityId
 from durablenb.model.errors import InstanceNotFoundError
 from durablenb.model.version import VERSION
-from durablenb.core.ports.store import Parcel
-from durablenb.store import parcels
-from durablenb.store import parquet
+from durablenb.store import parcels, parquet
 from durablenb.store.statements import DESCENDANTS, TAKEN_IDS
 from durablenb.store.states import Ask
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from durablenb.core.ports.store import Parcel, Record
 from durablenb.core.renaming import prefixed, with_prefix
 from durablenb.journal.bundle import azure_history as azure
 from durablenb.journal.bundle import documents
@@ -17,7 +18,6 @@ from durablenb.journal.bundle.checking import checked
 from durablenb.journal.bundle.fetching import Api
 from durablenb.model.errors import DurableError
 from durablenb.model.imports import AZURE
-from durablenb.core.ports.store import Parcel, Record
 from durablenb.store import parquet
 
 _DATABASE = b"DUCK"

@@ -11,11 +11,11 @@ from typing import Any
 import duckdb
 
 from durablenb.core.fold import state_of
+from durablenb.core.ports.store import InstanceQuery, Record
+from durablenb.journal.replica.passages import Portable, row_of
+from durablenb.journal.tally import Tally
 from durablenb.model.errors import DurableError
 from durablenb.model.status import InstanceState
-from durablenb.core.ports.store import InstanceQuery, Record
-from durablenb.journal.tally import Tally
-from durablenb.journal.replica.passages import Portable, row_of
 from durablenb.store.duck import in_memory
 from durablenb.store.statements import LOAD_SINCE
 from durablenb.store.states import states_of

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from durablenb.model.errors import FunctionNotFoundError, TypeNotRegisteredError
-from durablenb.model.status import DurableOrchestrationStatus
 from durablenb.analysis.instance.waits import Obstacle
 from durablenb.analysis.replays.executions import Executions, text_at_start
 from durablenb.analysis.replays.sight import ExplorerSight
+from durablenb.model.errors import FunctionNotFoundError, TypeNotRegisteredError
+from durablenb.model.status import DurableOrchestrationStatus
 from durablenb.notebook.live.place import Place
 from durablenb.notebook.live.trials import Trials
 

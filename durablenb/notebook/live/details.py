@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from durablenb.model.failures import FailureDetails
-from durablenb.model.logs import LogLine
 from durablenb.analysis.instance.nesting import child_of
 from durablenb.analysis.instance.steps import CALL_STATES, Call, Step
 from durablenb.analysis.instance.timeline import Span
+from durablenb.model.failures import FailureDetails
+from durablenb.model.logs import LogLine
 from durablenb.notebook.cards import failure_table
 from durablenb.notebook.history import readable
 from durablenb.notebook.html import Markup, block, code, line, markup, table, unbroken

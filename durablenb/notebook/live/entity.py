@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import traitlets
 
-from durablenb.model.failures import FailureDetails
 from durablenb.analysis.entities.picture import EntityPicture
 from durablenb.analysis.text import quoted
+from durablenb.model.failures import FailureDetails
 from durablenb.notebook.cards import failure_table
 from durablenb.notebook.entity import queue_fold
 from durablenb.notebook.history import readable

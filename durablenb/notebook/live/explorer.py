@@ -11,10 +11,10 @@ from typing import Any
 
 import traitlets
 
-from durablenb.model.events import Event
 from durablenb.analysis.replays.replay import Replay
 from durablenb.analysis.replays.sight import ExplorerSight
 from durablenb.analysis.replays.stepping import Step
+from durablenb.model.events import Event
 from durablenb.notebook.html import Markup, card, heading, markup
 from durablenb.notebook.live.beside import still_of
 from durablenb.notebook.live.code_pane import code_pane

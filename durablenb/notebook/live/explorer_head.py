@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from durablenb.model.events import ContinueAsNew, Event, ExecutionCompleted, ExecutionFailed, ExecutionTerminated
 from durablenb.analysis.replays.replay import Replay
+from durablenb.model.events import (
+    ContinueAsNew,
+    Event,
+    ExecutionCompleted,
+    ExecutionFailed,
+    ExecutionTerminated,
+)
 from durablenb.notebook.html import Markup, block, code, fold, line, markup
 from durablenb.notebook.live.code_pane import what_changed
 from durablenb.notebook.live.course import Course

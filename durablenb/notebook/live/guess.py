@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from durablenb.core.requests import name_in
-from durablenb.model.events import TaskScheduled
 from durablenb.analysis.replays.replay import Replay
 from durablenb.analysis.replays.stepping import Step
+from durablenb.core.requests import name_in
+from durablenb.model.events import TaskScheduled
 from durablenb.notebook.html import Markup, line, markup
 from durablenb.notebook.live.parts import button, row
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 import traitlets
 
-from durablenb.model.display import HubView
 from durablenb.analysis.hub.fleet import Fleet
 from durablenb.analysis.hub.latest import LATEST_FIRST, latest_of, mentioning, one_of
 from durablenb.analysis.hub.pace import Pace
 from durablenb.analysis.text import quoted
+from durablenb.model.display import HubView
 from durablenb.notebook.fleet import fleet_svg
 from durablenb.notebook.html import Markup, code, line, markup, unbroken
 from durablenb.notebook.live.beside import Beside, still_of

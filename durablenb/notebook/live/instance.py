@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets
 
-from durablenb.model.errors import InstanceNotFoundError
-from durablenb.model.events import TERMINAL, ContinueAsNew, ExecutionStarted
-from durablenb.model.status import DurableOrchestrationStatus
 from durablenb.analysis.instance.following import Following
 from durablenb.analysis.instance.picture import Picture, picture_of
 from durablenb.analysis.instance.steps import Call
 from durablenb.analysis.text import quoted
+from durablenb.model.errors import InstanceNotFoundError
+from durablenb.model.events import TERMINAL, ContinueAsNew, ExecutionStarted
+from durablenb.model.status import DurableOrchestrationStatus
 from durablenb.notebook.graph import graph_on, sentence_of
 from durablenb.notebook.layout import DEEPEST
 from durablenb.notebook.live.acts import Acts

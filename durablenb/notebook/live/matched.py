@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-from durablenb.core.requests import name_in
-from durablenb.model.events import Event, OrchestratorStarted
 from durablenb.analysis.replays.replay import Replay
 from durablenb.analysis.replays.stepping import Step
+from durablenb.core.requests import name_in
+from durablenb.model.events import Event, OrchestratorStarted
 from durablenb.notebook.history import value_of
 from durablenb.notebook.html import Markup, code, line, markup
 from durablenb.notebook.live.parts import attributes, button, row

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
-from durablenb.model.status import DurableOrchestrationStatus
-from durablenb.core.ports.store import Record
 from durablenb.analysis.instance.following import AskQueues
 from durablenb.analysis.instance.logs import Log
 from durablenb.analysis.instance.waits import Obstacle
+from durablenb.core.ports.store import Record
+from durablenb.model.status import DurableOrchestrationStatus
 
 if TYPE_CHECKING:
     from durablenb.analysis.sql import Relation

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from durablenb.analysis.replays.replay import Replay
 from durablenb.core.requests import described
 from durablenb.model.events import ARRIVALS, Event
-from durablenb.analysis.replays.replay import Replay
 from durablenb.notebook.html import Markup, fold, line, markup
 from durablenb.notebook.live.parts import button, field, row
 from durablenb.notebook.words import plural

@@ -18,14 +18,14 @@ from IPython.core.magic import (
     no_var_expand,
 )
 
+from durablenb.analysis.sql import QUERY_ERRORS, names_of_parameters, query
+from durablenb.hub.recorded.hub import HubFile
 from durablenb.hub.task_hub import TaskHub, open_hubs
 from durablenb.notebook.magics import looking
 from durablenb.notebook.magics.checking import checked
 from durablenb.notebook.magics.completing import completions
 from durablenb.notebook.magics.parsing import STEERING, options_of
 from durablenb.notebook.magics.steering import crash, steer
-from durablenb.hub.recorded.hub import HubFile
-from durablenb.analysis.sql import QUERY_ERRORS, names_of_parameters, query
 
 _OPTION = re.compile(r"\s*(?:--hub[ =]\s*(?P<hub>\S+)|-o\s*(?P<out>\S+)|(?P<name>\w+)\s*<<)")
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from IPython.core.error import UsageError
 
-from durablenb.checks.api import check
 from durablenb.checks.findings import Findings
+from durablenb.hub.check import check
+from durablenb.hub.recorded.hub import HubFile
 from durablenb.hub.task_hub import TaskHub
 from durablenb.model.errors import FunctionNotFoundError
-from durablenb.hub.recorded.hub import HubFile
 
 
 def checked(hub: TaskHub | HubFile, name: str, variables: dict[str, Any]) -> Findings:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from durablenb.hub.recorded.hub import HubFile
 from durablenb.hub.task_hub import TaskHub
 from durablenb.notebook.magics.looking import STATUSES
 from durablenb.notebook.magics.parsing import COMMANDS, LOOKS, STEERING
-from durablenb.hub.recorded.hub import HubFile
 
 _MOST = 50
 _IDS = """

@@ -11,15 +11,15 @@ from typing import Any
 from IPython.core.error import UsageError
 
 import durablenb
+from durablenb.analysis.hub.instances import InstanceList
 from durablenb.hub.instance import Handle
+from durablenb.hub.recorded.hub import HubFile
+from durablenb.hub.recorded.instance import RecordedInstance
 from durablenb.hub.task_hub import TaskHub, open_hubs
-from durablenb.notebook.magics.parsing import REPLAYS
 from durablenb.model.entities import EntityId
 from durablenb.model.errors import FunctionNotFoundError
 from durablenb.model.status import OrchestrationRuntimeStatus
-from durablenb.hub.recorded.hub import HubFile
-from durablenb.hub.recorded.instance import RecordedInstance
-from durablenb.analysis.hub.instances import InstanceList
+from durablenb.notebook.magics.parsing import REPLAYS
 from durablenb.notebook.single import Single
 
 Instance = Handle | RecordedInstance

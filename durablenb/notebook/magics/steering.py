@@ -11,10 +11,10 @@ from typing import Any
 from IPython.core.error import StdinNotImplementedError, UsageError
 
 from durablenb.hub.instance import Handle
-from durablenb.hub.task_hub import TaskHub
-from durablenb.notebook.magics.parsing import value_of, words_of
-from durablenb.model.errors import InstanceStateError, NonDeterminismError
 from durablenb.hub.recorded.hub import HubFile
+from durablenb.hub.task_hub import TaskHub
+from durablenb.model.errors import InstanceStateError, NonDeterminismError
+from durablenb.notebook.magics.parsing import value_of, words_of
 
 _CONFIRMATION = "yes"
 

@@ -7,11 +7,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from durablenb.core.ports.store import Parcel
 from durablenb.engine.engine import Engine
 from durablenb.engine.messages import TakeIn
 from durablenb.journal.bundle.exporting import everything, snapshot
 from durablenb.journal.bundle.sources import delivery_of
-from durablenb.core.ports.store import Parcel
 
 Connect = Callable[[Path], AbstractContextManager[Any]]
 """Gives a connection to the database of a hub's file, for a while."""
