@@ -32,24 +32,17 @@ from durablenb.model.events import (
     CodeAwaited,
     CustomStatusSet,
     EntityLockGranted,
-    EntityOperationCompleted,
-    EntityOperationFailed,
     Event,
     EventRaised,
     ExecutionStarted,
     OrchestratorStarted,
-    SubOrchestrationInstanceCompleted,
-    SubOrchestrationInstanceFailed,
-    TaskCompleted,
-    TaskFailed,
+    Raised,
+    Returned,
     TimerFired,
 )
 from durablenb.model.failures import FailureDetails
 from durablenb.model.payloads import Codec
 from durablenb.model.source import Source, hash_of
-
-_COMPLETED = (TaskCompleted, SubOrchestrationInstanceCompleted, EntityOperationCompleted)
-_FAILED = (TaskFailed, SubOrchestrationInstanceFailed, EntityOperationFailed)
 
 Orchestrator = Callable[[DurableOrchestrationContext], Any]
 NameOf = Callable[[object], str]
@@ -165,14 +158,14 @@ class Execution(Parent):
         """Takes what arrived. What nobody waits for (late, doubled) changes nothing."""
         self.history.append(event)
         kind = type(event)
-        if isinstance(event, _COMPLETED):
+        if isinstance(event, Returned):
             self._settle(event.task_id, event.result)
         elif isinstance(event, EntityLockGranted):
             self._settle(event.task_id, "null")
         elif isinstance(event, TimerFired):
             self.now = max(self.now, event.timestamp)  # even if the clock was set back since
             self._settle(event.task_id, "null")
-        elif isinstance(event, _FAILED):
+        elif isinstance(event, Raised):
             task = self.tasks.pop(event.task_id, None)
             if task is not None:
                 task._fail(event.failure, self._failed_as(task, event.failure))

@@ -8,7 +8,6 @@ from dataclasses import replace
 from datetime import datetime
 
 from durablenb.model.events import (
-    LIFECYCLE,
     CustomStatusSet,
     Event,
     ExecutionCompleted,
@@ -18,6 +17,7 @@ from durablenb.model.events import (
     ExecutionSuspended,
     ExecutionTerminated,
     OrchestratorStarted,
+    StatusChange,
 )
 from durablenb.model.failures import FailureDetails
 from durablenb.model.status import InstanceState
@@ -77,7 +77,7 @@ def _started(
 
 def _after(state: InstanceState, event: Event, is_started: bool) -> InstanceState:
     updated = state.last_updated_time
-    if isinstance(event, LIFECYCLE):
+    if isinstance(event, StatusChange):
         updated = max(updated, event.timestamp)
     status, output, custom = state.status, state.output, state.custom_status
     if isinstance(event, CustomStatusSet):

@@ -10,53 +10,34 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from durablenb.core.lineage import child_id, tasks_in
 from durablenb.core.requests import described
 from durablenb.model.events import (
     ARRIVALS,
     REQUESTED,
-    TERMINAL,
+    Ending,
     EntityLockRequested,
-    EntityOperationCalled,
-    EntityOperationCompleted,
-    EntityOperationFailed,
     EntityUnlockSent,
     Event,
     EventRaised,
     ExecutionStarted,
     OrchestratorStarted,
     Origin,
-    SubOrchestrationInstanceCompleted,
+    Raised,
+    Request,
+    Returned,
     SubOrchestrationInstanceCreated,
-    SubOrchestrationInstanceFailed,
-    TaskCompleted,
-    TaskFailed,
-    TaskScheduled,
-    TimerCanceled,
     TimerCreated,
 )
 from durablenb.model.failures import FailureDetails
 from durablenb.model.plain import Plain, plain
 
-_ENDS: dict[type[Event], tuple[Callable[..., Event], Callable[..., Event]]] = {
-    TaskScheduled: (TaskCompleted, TaskFailed),
-    SubOrchestrationInstanceCreated: (SubOrchestrationInstanceCompleted, SubOrchestrationInstanceFailed),
-    EntityOperationCalled: (EntityOperationCompleted, EntityOperationFailed),
-}
-"""What comes of what has a result: when it returned, and when it raised."""
+_RETURNED = {kind.settles: kind for kind in ARRIVALS if issubclass(kind, Returned)}
+_RAISED = {kind.settles: kind for kind in ARRIVALS if issubclass(kind, Raised)}
+"""For each request that has a result, the event that settles it."""
 
-_RESULTS = (
-    TaskCompleted,
-    TaskFailed,
-    SubOrchestrationInstanceCompleted,
-    SubOrchestrationInstanceFailed,
-    EntityOperationCompleted,
-    EntityOperationFailed,
-)
-
-_WORK = (TaskScheduled, SubOrchestrationInstanceCreated, EntityOperationCalled, TimerCreated)
+_WORK = tuple(kind for kind in REQUESTED if kind in _RETURNED or kind is TimerCreated)
 """What others do for an orchestration."""
 
 Value = str | FailureDetails
@@ -92,7 +73,7 @@ def past_of(history: Sequence[Event], at: int | None) -> list[Event]:
             f"There is no event {at} in the current execution: it has the events {first} to {last}."
         )
     place += 1
-    while place < len(history) and isinstance(history[place], REQUESTED):
+    while place < len(history) and isinstance(history[place], Request):
         place += 1
     end = _end_of(history)
     if place > end:
@@ -105,11 +86,11 @@ def past_of(history: Sequence[Event], at: int | None) -> list[Event]:
 
 def _end_of(history: Sequence[Event]) -> int:
     """How many events there were before the episode in which the execution ended; all, if it hasn't."""
-    last = next((place for place, event in enumerate(history) if isinstance(event, TERMINAL)), None)
+    last = next((place for place, event in enumerate(history) if isinstance(event, Ending)), None)
     if last is None:
         return len(history)
     place = last
-    while place > 1 and isinstance(history[place], REQUESTED):
+    while place > 1 and isinstance(history[place], Request):
         place -= 1
     return place if isinstance(history[place], OrchestratorStarted) else last
 
@@ -145,7 +126,7 @@ def last_of(history: Sequence[Event], keys: Iterable[int | str]) -> int | None:
             for event in history
             if task_id is not None
             and getattr(event, "task_id", None) == task_id
-            and isinstance(event, (*_WORK, *_RESULTS))
+            and isinstance(event, (*_WORK, Returned, Raised))
         ]
     return max(found, default=None)
 
@@ -262,7 +243,7 @@ class Past(Plain):
         ValueError
             If that is a child whose id was given: there is one of that id.
         """
-        if not isinstance(event, _WORK) or event.task_id in self._settled:
+        if not isinstance(event, _WORK) or getattr(event, "task_id", -1) in self._settled:
             return False
         if isinstance(event, SubOrchestrationInstanceCreated):
             own = child_id(self.execution_id, self.started, event.task_id)
@@ -276,8 +257,7 @@ class Past(Plain):
 
     @property
     def _settled(self) -> set[int]:
-        ends = (*ARRIVALS, TimerCanceled)
-        done = {getattr(event, "task_id", -1) for event in self.events if isinstance(event, ends)}
+        done = {getattr(event, "task_id", -1) for event in self.events if event.settles is not None}
         return done | {getattr(request, "task_id", -1) for request, _ in self.arrived}
 
     def _with_result(self, key: int | str, value: Value) -> Past:
@@ -301,18 +281,17 @@ class Past(Plain):
         task_id = self._task_of(key)
         if task_id is None:
             return next(place for place, event in enumerate(self.events) if event.event_id == key), None
-        asked = (event for event in self.events if isinstance(event, REQUESTED))
+        asked = (event for event in self.events if isinstance(event, Request))
         request = next((event for event in asked if getattr(event, "task_id", None) == task_id), None)
         if request is None:
             raise ValueError(f"There is no task #{task_id} in the past that is shared.")
-        if type(request) not in _ENDS:
+        if type(request) not in _RETURNED:
             raise ValueError(f"Event {request.event_id}, {described(request)}, has no result to replace.")
-        ends = _ends_of(request)
         place = next(
             (
                 place
                 for place, event in enumerate(self.events)
-                if isinstance(event, ends) and getattr(event, "task_id", None) == task_id
+                if isinstance(event, (Returned, Raised)) and event.task_id == task_id
             ),
             None,
         )
@@ -335,11 +314,7 @@ class Past(Plain):
         return task_id
 
 
-def _ends_of(request: Event) -> Any:
-    return _ENDS[type(request)]
-
-
 def _end(request: Event, value: Value, event_id: int, moment: datetime) -> Event:
-    returned, raised = _ENDS[type(request)]
-    make = raised if isinstance(value, FailureDetails) else returned
-    return make(event_id, moment, getattr(request, "task_id", -1), value)
+    kinds = _RAISED if isinstance(value, FailureDetails) else _RETURNED
+    settle: Callable[..., Event] = kinds[type(request)]
+    return settle(event_id, moment, getattr(request, "task_id", -1), value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from durablenb.model.events import REQUESTED, CodeAwaited, Event, OrchestratorStarted
+from durablenb.model.events import CodeAwaited, Event, OrchestratorStarted, Request
 
 
 class Recording:
@@ -61,6 +61,6 @@ class Recording:
             position += 1
 
     def _end_of_facts(self, position: int) -> int:
-        while position < len(self._history) and isinstance(self._history[position], REQUESTED):
+        while position < len(self._history) and isinstance(self._history[position], Request):
             position += 1
         return position

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from durablenb.model.events import REQUESTED, Event, ExecutionStarted, Origin
+from durablenb.model.events import Event, ExecutionStarted, Origin, Request
 
 
 def origin_at(started: ExecutionStarted | None, tasks: int) -> Origin | None:
@@ -31,5 +31,5 @@ def child_id(execution_id: str, started: ExecutionStarted | None, task_id: int) 
 
 def tasks_in(events: Sequence[Event]) -> int:
     """How many tasks an execution has asked for."""
-    asked = (getattr(event, "task_id", None) for event in events if isinstance(event, REQUESTED))
+    asked = (getattr(event, "task_id", None) for event in events if isinstance(event, Request))
     return max((task_id + 1 for task_id in asked if task_id is not None), default=0)

@@ -17,8 +17,7 @@ from typing import Any
 from durablenb.core.execution import Execution
 from durablenb.core.matching import Unasked, is_same, is_same_end
 from durablenb.model.events import (
-    ARRIVALS,
-    REQUESTED,
+    Arrival,
     ContinueAsNew,
     EntityLockRequested,
     EntityOperationCalled,
@@ -30,6 +29,7 @@ from durablenb.model.events import (
     ExecutionStarted,
     ExecutionTerminated,
     OrchestratorStarted,
+    Request,
     SubOrchestrationInstanceCreated,
     TaskScheduled,
     TimerCreated,
@@ -94,7 +94,7 @@ class _Filling:
         self._execution = execution
         self._history = history
         self._asks = {event.task_id: event for event in history if isinstance(event, _ASKED)}
-        self._answered = {getattr(event, "task_id", -1) for event in history if isinstance(event, ARRIVALS)}
+        self._answered = {getattr(event, "task_id", -1) for event in history if isinstance(event, Arrival)}
         self._free = Unasked(list(self._asks.values()))
         self._end = next((event for event in history if isinstance(event, _ENDS)), None)
         self._ids: dict[int, int] = {}
@@ -120,11 +120,11 @@ class _Filling:
         for event in self._history[1:]:
             if isinstance(event, OrchestratorStarted):
                 self._run(event)
-            elif isinstance(event, ARRIVALS):
-                if self._looks_at_each and isinstance(self.out[-1], ARRIVALS):
+            elif isinstance(event, Arrival):
+                if self._looks_at_each and isinstance(self.out[-1], Arrival):
                     self._run(self.out[-1])
                 self._arrive(event)
-            elif not isinstance(event, REQUESTED):
+            elif not isinstance(event, Request):
                 self._deliver(event)
         if self._end is not None:
             self._run(self._history[-1])

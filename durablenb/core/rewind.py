@@ -7,25 +7,12 @@ from dataclasses import replace
 
 from durablenb.core.execution import Execution
 from durablenb.model.events import (
-    REQUESTED,
     CustomStatusSet,
-    EntityLockGranted,
-    EntityOperationCompleted,
     Event,
     EventRaised,
     ExecutionStarted,
     OrchestratorStarted,
-    SubOrchestrationInstanceCompleted,
-    TaskCompleted,
-    TimerFired,
-)
-
-_COMPLETIONS = (
-    TaskCompleted,
-    SubOrchestrationInstanceCompleted,
-    EntityOperationCompleted,
-    EntityLockGranted,
-    TimerFired,
+    Request,
 )
 
 
@@ -43,7 +30,7 @@ def rewound(execution: Execution, history: Sequence[Event], first_id: int) -> li
     recorded: dict[tuple[type[Event], int | None], Event] = {
         (type(event), getattr(event, "task_id", None)): event
         for event in history
-        if isinstance(event, REQUESTED)
+        if isinstance(event, Request)
     }
     begun = (event.event_id for event in history if type(event) is OrchestratorStarted)
     first_episode = next(begun, history[-1].event_id)
@@ -66,7 +53,7 @@ def rewound(execution: Execution, history: Sequence[Event], first_id: int) -> li
         elif (
             isinstance(event, (ExecutionStarted, EventRaised))
             or (isinstance(event, CustomStatusSet) and event.event_id < first_episode)
-            or (isinstance(event, _COMPLETIONS) and event.task_id in same_tasks)
+            or (event.settlement == "completed" and getattr(event, "task_id", -1) in same_tasks)
         ):
             execution.deliver(keep(event))
     return kept

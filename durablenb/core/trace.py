@@ -20,7 +20,7 @@ from durablenb.core.renaming import as_it_was
 from durablenb.core.tasks import ExternalEventTask, TaskBase
 from durablenb.core.waiting import atoms_of, frames_of, ids_of, names_in, words_of
 from durablenb.model.errors import NonDeterminismError
-from durablenb.model.events import TERMINAL, CustomStatusSet, Event, OrchestratorStarted
+from durablenb.model.events import CustomStatusSet, Ending, Event, OrchestratorStarted
 from durablenb.model.payloads import Codec
 from durablenb.model.source import Source
 
@@ -193,7 +193,7 @@ class TracedExecution(Execution):
 
     def trace(self, history: tuple[Event, ...], mismatch: NonDeterminismError | None) -> Trace:
         """Return the notes."""
-        end = next((event for event in reversed(self.history) if isinstance(event, TERMINAL)), None)
+        end = next((event for event in reversed(self.history) if isinstance(event, Ending)), None)
         return Trace(
             history,
             tuple(self._episodes),

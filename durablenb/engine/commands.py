@@ -31,7 +31,6 @@ from durablenb.model.errors import (
     InstanceStateError,
 )
 from durablenb.model.events import (
-    EntityLockGranted,
     EntityLockRequested,
     EntityOperationCompleted,
     EntityOperationSignaled,
@@ -50,19 +49,10 @@ from durablenb.model.events import (
     ParentInstance,
     SubOrchestrationInstanceCompleted,
     SubOrchestrationInstanceCreated,
-    TaskCompleted,
-    TimerFired,
 )
 from durablenb.model.status import InstanceState
 from durablenb.model.status import OrchestrationRuntimeStatus as Status
 
-_SETTLED = (
-    TaskCompleted,
-    SubOrchestrationInstanceCompleted,
-    EntityOperationCompleted,
-    EntityLockGranted,
-    TimerFired,
-)
 REPLACED = 'It was replaced: its id was started again with if_exists="restart".'
 """Why an instance was terminated in whose place another one was started."""
 
@@ -339,7 +329,11 @@ class Commands:
         reason: str,
         failed: dict[str, InstanceState],
     ) -> None:
-        settled = {event.task_id for event in kept if isinstance(event, _SETTLED)}
+        settled = {
+            event.task_id
+            for event in kept
+            if event.settlement == "completed" and not isinstance(event, EventRaised)
+        }
         begun = []
         facts = []
         for event in kept:

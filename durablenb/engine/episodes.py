@@ -37,7 +37,7 @@ from durablenb.model.errors import (
     WaitTimeoutError,
 )
 from durablenb.model.events import (
-    TERMINAL,
+    Ending,
     EntityLockRequested,
     EntityOperationCalled,
     EntityOperationFailed,
@@ -433,7 +433,7 @@ class Episodes:
                 self.entities.lock(_caller(instance, fact), fact.entity_ids)
             elif isinstance(fact, EntityUnlockSent):
                 self.entities.unlock((instance.id, instance.execution_id))
-            elif isinstance(fact, TERMINAL):
+            elif isinstance(fact, Ending):
                 self.lifecycle.end(instance, fact)
                 return
         for kind, task_id, error in refused:

@@ -24,8 +24,8 @@ from durablenb.engine.executors import Executors
 from durablenb.hub.client import SyncDurableOrchestrationClient
 from durablenb.model.errors import StoreError
 from durablenb.model.events import (
-    ARRIVALS,
-    TERMINAL,
+    Arrival,
+    Ending,
     EntityLockRequested,
     EntityOperationCalled,
     EntityUnlockSent,
@@ -212,7 +212,7 @@ def _close(engine: Engine) -> None:
 def _check_locks(events: Sequence[Event]) -> None:
     asked = sum(isinstance(event, EntityLockRequested) for event in events)
     left = sum(isinstance(event, EntityUnlockSent) for event in events)
-    if asked > left and not isinstance(events[-1], TERMINAL):
+    if asked > left and not isinstance(events[-1], Ending):
         raise ValueError(
             "This history ends in a critical section, and a hub of its own has not the entities that are "
             "locked in it. End it before the section: replay.until(...)."
@@ -221,6 +221,6 @@ def _check_locks(events: Sequence[Event]) -> None:
 
 def _unanswered(events: Sequence[Event]) -> list[Event]:
     """What was asked of others and not answered: children and calls of entities."""
-    answered = {getattr(event, "task_id", None) for event in events if isinstance(event, ARRIVALS)}
+    answered = {getattr(event, "task_id", None) for event in events if isinstance(event, Arrival)}
     asked = (SubOrchestrationInstanceCreated, EntityOperationCalled)
     return [event for event in events if isinstance(event, asked) and event.task_id not in answered]

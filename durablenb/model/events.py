@@ -3,15 +3,31 @@
 An execution's history is a list of these in the order of `event_id` (1, 2, 3, ...). Events that
 *arrive* (completions, external events, client calls) come first; `OrchestratorStarted` marks when the
 orchestrator looked at all that had arrived before it; what it then asked for follows.
+
+Each class declares its own part of the grammar: its role, by base classes (`Request`, `Arrival`,
+`StatusChange`, `Ending`, `EntityEvent`); the task that it begins or settles, by class variables; its columns
+in the journal, by its fields. The journal's rows, recovery, forks, rewinds, timelines and progress read these
+declarations.
 """
 
 from __future__ import annotations
 
 from dataclasses import field
 from datetime import datetime
+from typing import ClassVar, Literal, TypeVar, dataclass_transform
 
 from durablenb.model.failures import FailureDetails
 from durablenb.model.plain import Plain, plain
+
+TaskKind = Literal[
+    "activity", "sub-orchestration", "timer", "external event", "entity call", "signal", "lock"
+]
+"""The kinds of tasks of an orchestration."""
+
+Settlement = Literal["completed", "failed", "canceled"]
+"""The ways in which a task ends."""
+
+E = TypeVar("E", bound="Event")
 
 
 @plain
@@ -62,12 +78,80 @@ class Event(Plain):
         When it was recorded, aware, UTC. `OrchestratorStarted`'s is the orchestrator's clock.
     """
 
+    begins: ClassVar[TaskKind | None] = None
+    """The kind of task that the event begins."""
+    settles: ClassVar[type[Event] | None] = None
+    """The event that begins the task which this event ends. Both have one `task_id`, or one `name`."""
+    settlement: ClassVar[Settlement | None] = None
+    """How that task ended."""
+
     event_id: int
     timestamp: datetime
 
 
+class Request(Event):
+    """An event that records what an orchestrator asked for."""
+
+    __slots__ = ()
+
+
+class Arrival(Event):
+    """An event that an orchestrator may be waiting for."""
+
+    __slots__ = ()
+
+
 @plain
-class ExecutionStarted(Event):
+class Returned(Arrival):
+    """A task has a result."""
+
+    settlement = "completed"
+
+    task_id: int
+    result: str
+
+
+@plain
+class Raised(Arrival):
+    """A task failed."""
+
+    settlement = "failed"
+
+    task_id: int
+    failure: FailureDetails
+
+
+class StatusChange(Event):
+    """An event that changes an instance's status, or shows that its orchestrator ran."""
+
+    __slots__ = ()
+
+
+class EntityEvent(Event):
+    """An event of an entity's history. All others are in the histories of orchestrations."""
+
+    __slots__ = ()
+
+
+class Ending(Event):
+    """An event that ends an execution. `ContinueAsNew` ends the execution, and not the instance."""
+
+    __slots__ = ()
+
+
+_kinds: list[type[Event]] = []
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
+def _event(cls: type[E]) -> type[E]:
+    """Make a kind of event of a class; `ALL_EVENTS` lists it."""
+    made = plain(cls)
+    _kinds.append(made)
+    return made
+
+
+@_event
+class ExecutionStarted(StatusChange):
     """An execution begins. `generation` counts the executions that continue-as-new made, from 0.
 
     `source` is the hash of the orchestrator's source text, where that is known. `forked_from` has what a fork
@@ -93,14 +177,16 @@ class ExecutionStarted(Event):
     rules: int = 1
 
 
-@plain
-class OrchestratorStarted(Event):
+@_event
+class OrchestratorStarted(StatusChange):
     """An episode begins: the orchestrator takes note of all that has arrived."""
 
 
-@plain
-class TaskScheduled(Event):
+@_event
+class TaskScheduled(Request):
     """An activity was asked for. A retry's later attempts carry the first one's id in `retry_of`."""
+
+    begins = "activity"
 
     task_id: int
     name: str
@@ -109,29 +195,31 @@ class TaskScheduled(Event):
     retry_of: int | None = None
 
 
-@plain
-class TaskCompleted(Event):
+@_event
+class TaskCompleted(Returned):
     """An activity returned. `worker` is where it ran: a thread, a process, None in the hub's own thread."""
 
-    task_id: int
-    result: str
+    settles = TaskScheduled
+
     started_at: datetime | None = None
     worker: str | None = None
 
 
-@plain
-class TaskFailed(Event):
+@_event
+class TaskFailed(Raised):
     """An activity raised."""
 
-    task_id: int
-    failure: FailureDetails
+    settles = TaskScheduled
+
     started_at: datetime | None = None
     worker: str | None = None
 
 
-@plain
-class SubOrchestrationInstanceCreated(Event):
+@_event
+class SubOrchestrationInstanceCreated(Request):
     """A child was asked for; its `ExecutionStarted` is in the same transaction."""
+
+    begins = "sub-orchestration"
 
     task_id: int
     name: str
@@ -142,67 +230,78 @@ class SubOrchestrationInstanceCreated(Event):
     retry_of: int | None = None
 
 
-@plain
-class SubOrchestrationInstanceCompleted(Event):
+@_event
+class SubOrchestrationInstanceCompleted(Returned):
     """A child completed."""
 
-    task_id: int
-    result: str
+    settles = SubOrchestrationInstanceCreated
 
 
-@plain
-class SubOrchestrationInstanceFailed(Event):
+@_event
+class SubOrchestrationInstanceFailed(Raised):
     """A child failed, was terminated, or could not be created."""
 
-    task_id: int
-    failure: FailureDetails
+    settles = SubOrchestrationInstanceCreated
 
 
-@plain
-class TimerCreated(Event):
+@_event
+class TimerCreated(Request):
     """A timer was asked for. `retry_of` is set where it is the wait before a retry."""
+
+    begins = "timer"
 
     task_id: int
     fire_at: datetime
     retry_of: int | None = None
 
 
-@plain
-class TimerFired(Event):
+@_event
+class TimerFired(Arrival):
     """A timer was due."""
 
+    settles = TimerCreated
+    settlement = "completed"
+
     task_id: int
 
 
-@plain
-class TimerCanceled(Event):
+@_event
+class TimerCanceled(Request):
     """The orchestrator gave up waiting for a timer."""
 
+    settles = TimerCreated
+    settlement = "canceled"
+
     task_id: int
 
 
-@plain
-class EventSubscribed(Event):
+@_event
+class EventSubscribed(Request):
     """The orchestrator waits for an external event of that name."""
+
+    begins = "external event"
 
     task_id: int
     name: str
 
 
-@plain
-class EventUnsubscribed(Event):
+@_event
+class EventUnsubscribed(Request):
     """The orchestrator gave up waiting for an external event.
 
     `is_left`: another task won the ``task_any`` that it was in, and the code waits for something else. If it
     waits for it again, another `EventSubscribed` of the task says so.
     """
 
+    settles = EventSubscribed
+    settlement = "canceled"
+
     task_id: int
     is_left: bool = False
 
 
-@plain
-class CodeAwaited(Event):
+@_event
+class CodeAwaited(Request):
     """The orchestrator came to ``yield ...``: it waits to be registered with more code.
 
     `line` is where that stands in its cell or file; `rest` is a hash of what followed it, empty for nothing.
@@ -212,17 +311,22 @@ class CodeAwaited(Event):
     rest: str = ""
 
 
-@plain
-class EventRaised(Event):
+@_event
+class EventRaised(Arrival):
     """An external event arrived."""
+
+    settles = EventSubscribed
+    settlement = "completed"
 
     name: str
     input: str
 
 
-@plain
-class EntityOperationCalled(Event):
+@_event
+class EntityOperationCalled(Request):
     """An operation of an entity was asked for, and its result; the entity's own history has it, too."""
+
+    begins = "entity call"
 
     task_id: int
     name: str
@@ -230,9 +334,11 @@ class EntityOperationCalled(Event):
     input: str
 
 
-@plain
-class EntityOperationSignaled(Event):
+@_event
+class EntityOperationSignaled(Request):
     """An operation of an entity was asked for, and no result. `deliver_at`: not before that."""
+
+    begins = "signal"
 
     task_id: int
     name: str
@@ -241,46 +347,49 @@ class EntityOperationSignaled(Event):
     deliver_at: datetime | None = None
 
 
-@plain
-class EntityOperationCompleted(Event):
+@_event
+class EntityOperationCompleted(Returned):
     """An operation that was called returned."""
 
-    task_id: int
-    result: str
+    settles = EntityOperationCalled
 
 
-@plain
-class EntityOperationFailed(Event):
+@_event
+class EntityOperationFailed(Raised):
     """An operation that was called raised; the entity is as it was before."""
 
-    task_id: int
-    failure: FailureDetails
+    settles = EntityOperationCalled
 
 
-@plain
-class EntityLockRequested(Event):
+@_event
+class EntityLockRequested(Request):
     """A critical section was asked for. `entity_ids` are in the order in which they are locked."""
+
+    begins = "lock"
 
     task_id: int
     entity_ids: tuple[str, ...]
 
 
-@plain
-class EntityLockGranted(Event):
+@_event
+class EntityLockGranted(Arrival):
     """All entities of a critical section are locked."""
+
+    settles = EntityLockRequested
+    settlement = "completed"
 
     task_id: int
 
 
-@plain
-class EntityUnlockSent(Event):
+@_event
+class EntityUnlockSent(Request):
     """A critical section was left."""
 
     task_id: int
 
 
-@plain
-class OperationEnqueued(Event):
+@_event
+class OperationEnqueued(EntityEvent):
     """Of an entity: an operation was asked for. `caller`: by whom, None for a client.
 
     A call's caller waits for the task of that id; a signal's does not.
@@ -293,9 +402,12 @@ class OperationEnqueued(Event):
     deliver_at: datetime | None = None
 
 
-@plain
-class OperationCompleted(Event):
+@_event
+class OperationCompleted(EntityEvent):
     """Of an entity: an operation returned. `task_id` is the event id of its `OperationEnqueued`."""
+
+    settles = OperationEnqueued
+    settlement = "completed"
 
     task_id: int
     result: str
@@ -303,9 +415,12 @@ class OperationCompleted(Event):
     worker: str | None = None
 
 
-@plain
-class OperationFailed(Event):
+@_event
+class OperationFailed(EntityEvent):
     """Of an entity: an operation raised; state and all that it sent are as if it had not been."""
+
+    settles = OperationEnqueued
+    settlement = "failed"
 
     task_id: int
     failure: FailureDetails
@@ -313,16 +428,16 @@ class OperationFailed(Event):
     worker: str | None = None
 
 
-@plain
-class StateChanged(Event):
+@_event
+class StateChanged(EntityEvent):
     """Of an entity: the state is this after that operation; ``null`` if it was deleted."""
 
     task_id: int
     state: str
 
 
-@plain
-class SignalSent(Event):
+@_event
+class SignalSent(EntityEvent):
     """Of an entity: that operation signaled another entity."""
 
     task_id: int
@@ -332,8 +447,8 @@ class SignalSent(Event):
     deliver_at: datetime | None = None
 
 
-@plain
-class OrchestrationStarted(Event):
+@_event
+class OrchestrationStarted(EntityEvent):
     """Of an entity: that operation started an orchestration, which it doesn't wait for."""
 
     task_id: int
@@ -341,8 +456,8 @@ class OrchestrationStarted(Event):
     instance_id: str
 
 
-@plain
-class LockEnqueued(Event):
+@_event
+class LockEnqueued(EntityEvent):
     """Of an entity: an orchestration asks for a critical section.
 
     `entity_ids` are those of the section, and `position` is this one's place among them, from 0.
@@ -353,71 +468,74 @@ class LockEnqueued(Event):
     position: int = 0
 
 
-@plain
-class LockTaken(Event):
+@_event
+class LockTaken(EntityEvent):
     """Of an entity: from here on it serves the lock's owner only. `task_id` is that of `LockEnqueued`."""
 
     task_id: int
 
 
-@plain
-class LockReleased(Event):
+@_event
+class LockReleased(EntityEvent):
     """Of an entity: the critical section is over, or isn't asked for any more."""
+
+    settles = LockEnqueued
+    settlement = "completed"
 
     task_id: int
 
 
-@plain
-class CustomStatusSet(Event):
+@_event
+class CustomStatusSet(Request, StatusChange):
     """The custom status changed."""
 
     status: str
 
 
-@plain
-class ExecutionSuspended(Event):
+@_event
+class ExecutionSuspended(StatusChange):
     """A client suspended the orchestration."""
 
     reason: str
 
 
-@plain
-class ExecutionResumed(Event):
+@_event
+class ExecutionResumed(StatusChange):
     """A client resumed the orchestration."""
 
     reason: str
 
 
-@plain
-class ExecutionRewound(Event):
+@_event
+class ExecutionRewound(StatusChange):
     """A client rewound a failed execution; what is kept of its history follows once more."""
 
     reason: str
 
 
-@plain
-class ExecutionCompleted(Event):
+@_event
+class ExecutionCompleted(Request, StatusChange, Ending):
     """The orchestrator returned."""
 
     result: str
 
 
-@plain
-class ExecutionFailed(Event):
+@_event
+class ExecutionFailed(Request, StatusChange, Ending):
     """The orchestrator raised."""
 
     failure: FailureDetails
 
 
-@plain
-class ExecutionTerminated(Event):
+@_event
+class ExecutionTerminated(StatusChange, Ending):
     """A client terminated the orchestration."""
 
     reason: str
 
 
-@plain
-class ContinueAsNew(Event):
+@_event
+class ContinueAsNew(Request, Ending):
     """The orchestrator asked for a fresh execution with this input."""
 
     input: str
@@ -432,78 +550,9 @@ PLAIN_FAILURES = 2
 RULES = 2
 """Those by which an execution is begun now. One that is there keeps its own, so that it replays as it was."""
 
-TERMINAL = (ExecutionCompleted, ExecutionFailed, ExecutionTerminated, ContinueAsNew)
-"""Events that end an execution (`ContinueAsNew` ends the execution, not the instance)."""
+ALL_EVENTS = tuple(_kinds)
 
-REQUESTED = (
-    TaskScheduled,
-    SubOrchestrationInstanceCreated,
-    TimerCreated,
-    TimerCanceled,
-    EventSubscribed,
-    EventUnsubscribed,
-    CodeAwaited,
-    EntityOperationCalled,
-    EntityOperationSignaled,
-    EntityLockRequested,
-    EntityUnlockSent,
-    CustomStatusSet,
-    ExecutionCompleted,
-    ExecutionFailed,
-    ContinueAsNew,
-)
-"""Events that record what an orchestrator asked for."""
-
-ALL_EVENTS: tuple[type[Event], ...] = (
-    ExecutionStarted,
-    OrchestratorStarted,
-    *REQUESTED,
-    TaskCompleted,
-    TaskFailed,
-    SubOrchestrationInstanceCompleted,
-    SubOrchestrationInstanceFailed,
-    TimerFired,
-    EventRaised,
-    EntityOperationCompleted,
-    EntityOperationFailed,
-    EntityLockGranted,
-    ExecutionSuspended,
-    ExecutionResumed,
-    ExecutionRewound,
-    ExecutionTerminated,
-    OperationEnqueued,
-    OperationCompleted,
-    OperationFailed,
-    StateChanged,
-    SignalSent,
-    OrchestrationStarted,
-    LockEnqueued,
-    LockTaken,
-    LockReleased,
-)
-
-ARRIVALS = (
-    TaskCompleted,
-    TaskFailed,
-    SubOrchestrationInstanceCompleted,
-    SubOrchestrationInstanceFailed,
-    TimerFired,
-    EventRaised,
-    EntityOperationCompleted,
-    EntityOperationFailed,
-    EntityLockGranted,
-)
-"""Events that an orchestrator may be waiting for."""
-
-LIFECYCLE = (
-    ExecutionStarted,
-    OrchestratorStarted,
-    ExecutionSuspended,
-    ExecutionResumed,
-    ExecutionRewound,
-    ExecutionCompleted,
-    ExecutionFailed,
-    ExecutionTerminated,
-    CustomStatusSet,
-)
-"""Events that change an instance's status or show that its orchestrator ran."""
+REQUESTED = tuple(kind for kind in ALL_EVENTS if issubclass(kind, Request))
+ARRIVALS = tuple(kind for kind in ALL_EVENTS if issubclass(kind, Arrival))
+LIFECYCLE = tuple(kind for kind in ALL_EVENTS if issubclass(kind, StatusChange))
+TERMINAL = tuple(kind for kind in ALL_EVENTS if issubclass(kind, Ending))

@@ -17,11 +17,8 @@ from durablenb.core.ports.store import (
 )
 from durablenb.model.entities import EntityId, EntityMetadata
 from durablenb.model.events import (
-    ARRIVALS,
+    Arrival,
     CodeAwaited,
-    EntityLockGranted,
-    EntityOperationCompleted,
-    EntityOperationFailed,
     Event,
     ExecutionCompleted,
     ExecutionFailed,
@@ -30,19 +27,10 @@ from durablenb.model.events import (
     ExecutionSuspended,
     ExecutionTerminated,
     LockEnqueued,
-    LockReleased,
     LockTaken,
-    OperationCompleted,
     OperationEnqueued,
-    OperationFailed,
     OrchestratorStarted,
     StateChanged,
-    SubOrchestrationInstanceCompleted,
-    SubOrchestrationInstanceFailed,
-    TaskCompleted,
-    TaskFailed,
-    TimerCanceled,
-    TimerFired,
 )
 from durablenb.model.imports import Import
 from durablenb.model.logs import LogLine
@@ -51,18 +39,6 @@ from durablenb.model.payloads import Blob, Payload, blobs_of, references
 from durablenb.model.source import Source
 from durablenb.model.status import InstanceState
 
-_SETTLED = (
-    TaskCompleted,
-    TaskFailed,
-    TimerFired,
-    TimerCanceled,
-    SubOrchestrationInstanceCompleted,
-    SubOrchestrationInstanceFailed,
-    EntityOperationCompleted,
-    EntityOperationFailed,
-    EntityLockGranted,
-)
-_ENTITY_SETTLED = (OperationCompleted, OperationFailed, LockReleased)
 _ENDS = (ExecutionCompleted, ExecutionFailed, ExecutionTerminated)
 
 
@@ -179,7 +155,7 @@ class MemoryStore:
         for execution_id in dict.fromkeys(r.execution_id for r in self.journal if r.instance_id[0] == "@"):
             records = [record for record in self.journal if record.execution_id == execution_id]
             events = [record.event for record in records]
-            settled = {event.task_id for event in events if isinstance(event, _ENTITY_SETTLED)}
+            settled = {getattr(event, "task_id", -1) for event in events if event.settles is not None}
             taken = {event.task_id for event in events if isinstance(event, LockTaken)}
             pending = [
                 event
@@ -329,13 +305,13 @@ def _open(instance_id: str, execution_id: str, events: list[Event]) -> OpenInsta
     for event in events:
         if isinstance(event, Pending):
             pending[event.task_id] = event
-        elif isinstance(event, _SETTLED):
-            pending.pop(event.task_id, None)
+        elif event.settles is not None:
+            pending.pop(getattr(event, "task_id", -1), None)
         elif isinstance(event, (ExecutionSuspended, ExecutionResumed)):
             is_suspended = isinstance(event, ExecutionSuspended)
         if isinstance(event, OrchestratorStarted):
             has_begun, has_arrivals = True, False
-        elif isinstance(event, (*ARRIVALS, CodeAwaited)):
+        elif isinstance(event, (Arrival, CodeAwaited)):
             has_arrivals = True
     return OpenInstance(
         instance_id,

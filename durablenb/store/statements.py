@@ -5,11 +5,30 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from durablenb.core.ports.store import InstanceQuery
+from durablenb.model import events
 from durablenb.model.names import folded
 from durablenb.model.status import OrchestrationRuntimeStatus as Status
 from durablenb.store.wire import COLUMNS
 
 _ALL = ", ".join(f"j.{column}" for column in COLUMNS)
+
+
+def _listed_names(*kinds: type[events.Event]) -> str:
+    """The names of these kinds of events as a list of SQL."""
+    return ", ".join(f"'{kind.__name__}'" for kind in kinds)
+
+
+_PENDING = tuple(kind for kind in events.REQUESTED if kind.begins not in (None, "signal", "external event"))
+"""The requests that others have to do. The event that settles one has its `task_id`."""
+
+_QUEUED = (events.OperationEnqueued, events.LockEnqueued)
+_INSTANCE_ENDS = tuple(kind for kind in events.TERMINAL if kind is not events.ContinueAsNew)
+_BEGINS_AND_ENDS = _listed_names(events.ExecutionStarted, *_INSTANCE_ENDS)
+
+
+def _settling(requests: tuple[type[events.Event], ...]) -> str:
+    return _listed_names(*(kind for kind in events.ALL_EVENTS if kind.settles in requests))
+
 
 CHECK = f"select {_ALL} from journal j limit 0"
 
@@ -31,14 +50,13 @@ LOAD_SINCE = f"{LOAD_ONE} and j.seq > ?"
 STARTS = f"{LOAD_ONE} and j.event_type = 'ExecutionStarted'"
 LOAD_MANY = f"select {_ALL} from journal j where list_contains(?, j.instance_id)"
 
-_OPEN = """
+_OPEN = f"""
 with marks as (
     select instance_id,
         max(seq) filter (event_type = 'ExecutionStarted') as started_seq,
         max(seq) filter (event_type != 'ExecutionStarted') as ended_seq
     from journal
-    where event_type in
-        ('ExecutionStarted', 'ExecutionCompleted', 'ExecutionFailed', 'ExecutionTerminated')
+    where event_type in ({_BEGINS_AND_ENDS})
         and instance_id not in (select instance_id from imported)
     group by instance_id
 ),
@@ -50,7 +68,7 @@ alive as (
 
 OPEN = (
     _OPEN
-    + """
+    + f"""
 select instance_id, last_id, begun_seq is not null, coalesce(suspended_seq, 0) > coalesce(resumed_seq, 0),
        coalesce(arrived_seq, 0) > coalesce(begun_seq, 0)
 from (
@@ -59,10 +77,7 @@ from (
         max(j.seq) filter (j.event_type = 'ExecutionSuspended') as suspended_seq,
         max(j.seq) filter (j.event_type = 'ExecutionResumed') as resumed_seq,
         max(j.seq) filter (j.event_type in (
-            'TaskCompleted', 'TaskFailed', 'SubOrchestrationInstanceCompleted',
-            'SubOrchestrationInstanceFailed', 'TimerFired', 'EventRaised',
-            'EntityOperationCompleted', 'EntityOperationFailed', 'EntityLockGranted',
-            'CodeAwaited')) as arrived_seq
+            {_listed_names(*events.ARRIVALS, events.CodeAwaited)})) as arrived_seq
     from journal j join alive a on j.instance_id = a.instance_id and j.seq >= a.started_seq
     group by j.instance_id
 )
@@ -76,17 +91,11 @@ OPEN_EVENTS = (
 select {_ALL}
 from journal j join alive a on j.instance_id = a.instance_id and j.seq >= a.started_seq
 where j.event_type = 'ExecutionStarted'
-    or j.event_type in (
-        'TaskScheduled', 'TimerCreated', 'SubOrchestrationInstanceCreated',
-        'EntityOperationCalled', 'EntityLockRequested'
-    ) and not exists (
+    or j.event_type in ({_listed_names(*_PENDING)}) and not exists (
         select 1 from journal e
         where e.instance_id = j.instance_id and e.execution_id = j.execution_id
             and e.task_id = j.task_id and e.seq > j.seq
-            and e.event_type in (
-                'TaskCompleted', 'TaskFailed', 'TimerFired', 'TimerCanceled',
-                'SubOrchestrationInstanceCompleted', 'SubOrchestrationInstanceFailed',
-                'EntityOperationCompleted', 'EntityOperationFailed', 'EntityLockGranted')
+            and e.event_type in ({_settling(_PENDING)})
     )
 """
 )
@@ -98,8 +107,8 @@ with busy as (
     from journal
     where starts_with(instance_id, '@') and instance_id not in (select instance_id from imported)
     group by execution_id
-    having count(*) filter (event_type in ('OperationEnqueued', 'LockEnqueued'))
-         > count(*) filter (event_type in ('OperationCompleted', 'OperationFailed', 'LockReleased'))
+    having count(*) filter (event_type in ({_listed_names(*_QUEUED)}))
+         > count(*) filter (event_type in ({_settling(_QUEUED)}))
 ),
 said as (
     select {_ALL}, b.last_id from journal j join busy b using (execution_id)
@@ -109,10 +118,10 @@ select a.*, exists (
         where t.execution_id = a.execution_id and t.task_id = a.event_id and t.event_type = 'LockTaken'
     ) as is_taken
 from said a
-where a.event_type in ('OperationEnqueued', 'LockEnqueued') and not exists (
+where a.event_type in ({_listed_names(*_QUEUED)}) and not exists (
     select 1 from said s
     where s.execution_id = a.execution_id and s.task_id = a.event_id
-        and s.event_type in ('OperationCompleted', 'OperationFailed', 'LockReleased')
+        and s.event_type in ({_settling(_QUEUED)})
 )
 """
 
@@ -197,9 +206,9 @@ where event_type = 'ExecutionStarted' and (
 """The starts of instances, without what continues as new."""
 
 _HAVE_EVENT = "instance_id in (select instance_id from journal where list_contains(?, event_type))"
-_ARE_OPEN = """instance_id in (
+_ARE_OPEN = f"""instance_id in (
     select instance_id from journal
-    where event_type in ('ExecutionStarted', 'ExecutionCompleted', 'ExecutionFailed', 'ExecutionTerminated')
+    where event_type in ({_BEGINS_AND_ENDS})
     group by instance_id
     having max(2 * seq + cast(event_type = 'ExecutionStarted' as bigint)) & 1 = 1
 )"""

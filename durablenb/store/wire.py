@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import MISSING, Field, fields
 from datetime import UTC, datetime
 from functools import lru_cache
 from operator import attrgetter
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from durablenb.core.fold import failure_text
@@ -33,110 +33,62 @@ COLUMNS = (
 Row = tuple[Any, ...]
 
 
-class Place(NamedTuple):
-    """Which columns an event's own fields are kept in; `extra` fields are kept as attributes."""
+class Columns(NamedTuple):
+    """The columns that keep an event's own fields; `extra` fields are kept as attributes."""
 
-    payload: str | None = None
-    has_name: bool = False
-    has_task: bool = False
-    is_timed: bool = False
-    extra: tuple[str, ...] = ()
+    payload: str | None
+    has_name: bool
+    has_task: bool
+    is_timed: bool
+    extra: tuple[str, ...]
+    defaults: tuple[Any, ...]
+    """The defaults of the extra fields. None of them is kept; a field without one has None here."""
 
 
-_RETRY = ("attempt", "retry_of")
-_SENT = ("entity_id", "deliver_at")
+_PAYLOADS = ("input", "result", "failure", "state", "status", "reason")
+"""The fields that are kept as the payload. An event has at most one of them."""
 
-PLACES: dict[type[events.Event], Place] = {
-    events.ExecutionStarted: Place(
-        "input",
-        has_name=True,
-        extra=(
-            "version",
-            "parent",
-            "tags",
-            "scheduled_start_time",
-            "generation",
-            "source",
-            "forked_from",
-            "is_partial",
-            "prefix",
-            "rules",
-        ),
-    ),
-    events.OrchestratorStarted: Place(),
-    events.TaskScheduled: Place("input", has_name=True, has_task=True, extra=_RETRY),
-    events.TaskCompleted: Place("result", has_task=True, is_timed=True, extra=("worker",)),
-    events.TaskFailed: Place("failure", has_task=True, is_timed=True, extra=("worker",)),
-    events.SubOrchestrationInstanceCreated: Place(
-        "input", has_name=True, has_task=True, extra=("instance_id", "version", *_RETRY)
-    ),
-    events.SubOrchestrationInstanceCompleted: Place("result", has_task=True),
-    events.SubOrchestrationInstanceFailed: Place("failure", has_task=True),
-    events.TimerCreated: Place(has_task=True, extra=("fire_at", "retry_of")),
-    events.TimerFired: Place(has_task=True),
-    events.TimerCanceled: Place(has_task=True),
-    events.EventSubscribed: Place(has_name=True, has_task=True),
-    events.EventUnsubscribed: Place(has_task=True, extra=("is_left",)),
-    events.CodeAwaited: Place(extra=("line", "rest")),
-    events.EventRaised: Place("input", has_name=True),
-    events.EntityOperationCalled: Place("input", has_name=True, has_task=True, extra=("entity_id",)),
-    events.EntityOperationSignaled: Place("input", has_name=True, has_task=True, extra=_SENT),
-    events.EntityOperationCompleted: Place("result", has_task=True),
-    events.EntityOperationFailed: Place("failure", has_task=True),
-    events.EntityLockRequested: Place(has_task=True, extra=("entity_ids",)),
-    events.EntityLockGranted: Place(has_task=True),
-    events.EntityUnlockSent: Place(has_task=True),
-    events.OperationEnqueued: Place("input", has_name=True, extra=("caller", "is_signal", "deliver_at")),
-    events.OperationCompleted: Place("result", has_task=True, is_timed=True, extra=("worker",)),
-    events.OperationFailed: Place("failure", has_task=True, is_timed=True, extra=("worker",)),
-    events.StateChanged: Place("state", has_task=True),
-    events.SignalSent: Place("input", has_name=True, has_task=True, extra=_SENT),
-    events.OrchestrationStarted: Place(has_name=True, has_task=True, extra=("instance_id",)),
-    events.LockEnqueued: Place(extra=("caller", "entity_ids", "position")),
-    events.LockTaken: Place(has_task=True),
-    events.LockReleased: Place(has_task=True),
-    events.CustomStatusSet: Place("status"),
-    events.ExecutionSuspended: Place("reason"),
-    events.ExecutionResumed: Place("reason"),
-    events.ExecutionRewound: Place("reason"),
-    events.ExecutionCompleted: Place("result"),
-    events.ExecutionFailed: Place("failure"),
-    events.ExecutionTerminated: Place("reason"),
-    events.ContinueAsNew: Place("input"),
+_OWN = frozenset(("event_id", "timestamp", "name", "task_id", "started_at", *_PAYLOADS))
+
+
+def _columns(kind: type[events.Event]) -> Columns:
+    own = {field.name: field for field in fields(kind)}
+    extra = [field for name, field in own.items() if name not in _OWN]
+    return Columns(
+        payload=next((name for name in _PAYLOADS if name in own), None),
+        has_name="name" in own,
+        has_task="task_id" in own,
+        is_timed="started_at" in own,
+        extra=tuple(field.name for field in extra),
+        defaults=tuple(_default(field) for field in extra),
+    )
+
+
+def _default(field: Field[Any]) -> Any:
+    if field.default_factory is not MISSING:
+        return field.default_factory()
+    return None if field.default is MISSING else field.default
+
+
+COLUMNS_OF = {kind: _columns(kind) for kind in events.ALL_EVENTS}
+EVENT_TYPES = {kind.__name__: kind for kind in events.ALL_EVENTS}
+"""The kinds of events by their names in the journal."""
+
+_EXTRA: dict[type[events.Event], tuple[Callable[[Any], Any], Any]] = {
+    kind: (attrgetter(*of.extra), of.defaults if len(of.defaults) > 1 else of.defaults[0])
+    for kind, of in COLUMNS_OF.items()
+    if of.extra
 }
+"""For each kind of events, a getter of its extra fields, and what it gives if all have their defaults."""
 
-_WORKED = (events.TaskCompleted, events.TaskFailed, events.OperationCompleted, events.OperationFailed)
-EVENT_TYPES = {kind.__name__: kind for kind in PLACES}
-"""The kinds of events by the names that the journal has for them."""
-
-_DEFAULTS: dict[str, Any] = {
-    "attempt": 1,
-    "generation": 0,
-    "tags": {},
-    "is_signal": True,
-    "position": 0,
-    "forked_from": (),
-    "is_partial": False,
-    "prefix": "",
-    "rules": 1,
-    "is_left": False,
-}
-
-
-def _usual(extra: tuple[str, ...]) -> tuple[Callable[[Any], Any], Any]:
-    fields_of = attrgetter(*extra)
-    return fields_of, fields_of(SimpleNamespace(**{key: _DEFAULTS.get(key) for key in extra}))
-
-
-_EXTRA = {kind: _usual(place.extra) for kind, place in PLACES.items() if place.extra}
-"""For each kind of events, what gives these fields, and what most have in them, of which nothing is kept."""
+_WORKED = tuple(kind for kind, of in COLUMNS_OF.items() if of.extra == ("worker",))
 
 
 def to_row(record: Record) -> Row:
     """The row of a record, its values in the order of `COLUMNS`."""
     seq, instance_id, execution_id, event = record
-    place = PLACES[type(event)]
-    started = getattr(event, "started_at", None) if place.is_timed else None
+    of = COLUMNS_OF[type(event)]
+    started = getattr(event, "started_at", None) if of.is_timed else None
     return (
         seq,
         instance_id,
@@ -144,11 +96,11 @@ def to_row(record: Record) -> Row:
         event.event_id,
         type(event).__name__,
         event.timestamp.replace(tzinfo=None),
-        event.name if place.has_name else None,  # type: ignore[attr-defined]
-        event.task_id if place.has_task else None,  # type: ignore[attr-defined]
-        _payload_text(place.payload, event) if place.payload else None,
+        event.name if of.has_name else None,  # type: ignore[attr-defined]
+        event.task_id if of.has_task else None,  # type: ignore[attr-defined]
+        _payload_text(of.payload, event) if of.payload else None,
         started.replace(tzinfo=None) if started else None,
-        _attributes_text(event, place.extra) if place.extra else None,
+        _attributes_text(event, of) if of.extra else None,
     )
 
 
@@ -167,14 +119,14 @@ def from_row(row: Row) -> Record:
             f"Event {event_id} of {instance_id!r} has the type {kind_name!r}, which this durablenb doesn't "
             "know. If a newer durablenb wrote it, update yours; else somebody has changed the file."
         )
-    place = PLACES[kind]
+    of = COLUMNS_OF[kind]
     values: dict[str, Any] = {}
-    if place.has_name:
+    if of.has_name:
         values["name"] = name
-    if place.has_task:
+    if of.has_task:
         values["task_id"] = task
-    if place.payload:
-        values[place.payload] = _READ.get(place.payload, _same)(payload)
+    if of.payload:
+        values[of.payload] = _READ.get(of.payload, _same)(payload)
     if started is not None:
         values["started_at"] = started.replace(tzinfo=UTC)
     values.update(read_attributes(extra))
@@ -201,16 +153,16 @@ def _worker_text(worker: str | None) -> str | None:
     return None if worker is None else json.dumps({"worker": worker})
 
 
-def _attributes_text(event: events.Event, extra: tuple[str, ...]) -> str | None:
+def _attributes_text(event: events.Event, of: Columns) -> str | None:
     if isinstance(event, _WORKED):
-        return _worker_text(event.worker)  # there are many of these, and few workers
-    fields_of, usual = _EXTRA[type(event)]
-    if fields_of(event) == usual:
+        return _worker_text(event.worker)  # type: ignore[attr-defined]  # many events, few workers
+    get, defaults = _EXTRA[type(event)]
+    if get(event) == defaults:
         return None
     kept = {}
-    for key in extra:
+    for key, default in zip(of.extra, of.defaults, strict=True):
         value = getattr(event, key)
-        if value is not None and value != _DEFAULTS.get(key):
+        if value is not None and value != default:
             kept[key] = _WRITE.get(type(value), _same)(value)
     return json.dumps(kept) if kept else None
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 import durablenb as df
 from durablenb.core.ports.store import Parcel, Record
 from durablenb.journal.bundle import documents
-from durablenb.journal.bundle.checking import OF_ENTITIES, checked
-from durablenb.model.events import ALL_EVENTS, ExecutionStarted, ParentInstance
+from durablenb.journal.bundle.checking import checked
+from durablenb.model.events import ALL_EVENTS, EntityEvent, ExecutionStarted, ParentInstance
 from durablenb.model.imports import Import
 from durablenb.model.logs import LogLine
 from durablenb.store import parcels, parquet
@@ -85,7 +85,8 @@ def test_an_export_says_which_durablenb_made_it(shop, other, tmp_path):
 
 # -- any history ------------------------------------------------------------------------------------
 
-_of_instances = [kind for kind in ALL_EVENTS if kind not in (ExecutionStarted, *OF_ENTITIES)]
+_of_entities = [kind for kind in ALL_EVENTS if issubclass(kind, EntityEvent)]
+_of_instances = [kind for kind in ALL_EVENTS if kind not in (ExecutionStarted, *_of_entities)]
 _parents = st.none() | st.builds(
     ParentInstance, st.just("elsewhere"), st.just("f" * 16), st.integers(0, 9), strategies.texts
 )
@@ -99,7 +100,7 @@ def _histories(draw):
     waiting = []
     for number, instance_id in enumerate(ids):
         is_entity = instance_id.startswith("@")
-        kinds = OF_ENTITIES if is_entity else _of_instances
+        kinds = _of_entities if is_entity else _of_instances
         some = [strategies.events_of(kind) for kind in kinds]
         events = draw(st.lists(st.one_of(some), min_size=1, max_size=4))
         if not is_entity:

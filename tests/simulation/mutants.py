@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from unittest.mock import patch
 
-from durablenb.core import fold, rewind
+from durablenb.core import fold
 from durablenb.core.execution import Execution
 from durablenb.core.mailbox import Mailbox
 from durablenb.engine.commands import Commands
@@ -267,7 +267,7 @@ def an_open_instance_is_started_again(original, commands, message):
     return original(commands, message)
 
 
-MUTANTS["a_rewind_does_successes_again"] = lambda: patch.object(rewind, "_COMPLETIONS", (ev.TimerFired,))
+MUTANTS["a_rewind_does_successes_again"] = lambda: patch.object(ev.Returned, "settlement", None)
 
 
 @planted(Commands, "_last_of_child")

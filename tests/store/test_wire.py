@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from durablenb.core.ports.store import InstanceQuery, Record
 from durablenb.model.events import ALL_EVENTS, EventRaised, ExecutionTerminated
 from durablenb.store.duck import DuckStore
-from durablenb.store.wire import COLUMNS, PLACES, from_row, to_row
+from durablenb.store.wire import COLUMNS, COLUMNS_OF, EVENT_TYPES, from_row, to_row
 from tests.store.scribe import BEGINNING, Scribe
 from tests.strategies import events, events_of, instance_ids
 
@@ -31,8 +31,64 @@ def through(journal, *written):
     return [record.event for record in read]
 
 
-def test_every_kind_of_event_has_its_place():
-    assert set(PLACES) == set(ALL_EVENTS)
+FILES = """
+    ExecutionStarted name payload=input +version +parent +tags +scheduled_start_time +generation
+      +source +forked_from +is_partial +prefix +rules
+    OrchestratorStarted
+    TaskScheduled name task_id payload=input +attempt +retry_of
+    TaskCompleted task_id started_at payload=result +worker
+    TaskFailed task_id started_at payload=failure +worker
+    SubOrchestrationInstanceCreated name task_id payload=input +instance_id +version +attempt +retry_of
+    SubOrchestrationInstanceCompleted task_id payload=result
+    SubOrchestrationInstanceFailed task_id payload=failure
+    TimerCreated task_id +fire_at +retry_of
+    TimerFired task_id
+    TimerCanceled task_id
+    EventSubscribed name task_id
+    EventUnsubscribed task_id +is_left
+    CodeAwaited +line +rest
+    EventRaised name payload=input
+    EntityOperationCalled name task_id payload=input +entity_id
+    EntityOperationSignaled name task_id payload=input +entity_id +deliver_at
+    EntityOperationCompleted task_id payload=result
+    EntityOperationFailed task_id payload=failure
+    EntityLockRequested task_id +entity_ids
+    EntityLockGranted task_id
+    EntityUnlockSent task_id
+    OperationEnqueued name payload=input +caller +is_signal +deliver_at
+    OperationCompleted task_id started_at payload=result +worker
+    OperationFailed task_id started_at payload=failure +worker
+    StateChanged task_id payload=state
+    SignalSent name task_id payload=input +entity_id +deliver_at
+    OrchestrationStarted name task_id +instance_id
+    LockEnqueued +caller +entity_ids +position
+    LockTaken task_id
+    LockReleased task_id
+    CustomStatusSet payload=status
+    ExecutionSuspended payload=reason
+    ExecutionResumed payload=reason
+    ExecutionRewound payload=reason
+    ExecutionCompleted payload=result
+    ExecutionFailed payload=failure
+    ExecutionTerminated payload=reason
+    ContinueAsNew payload=input
+"""
+"""Where the files of users keep the fields of each kind of event; `+` is an attribute."""
+
+
+def test_the_fields_of_every_kind_are_where_files_have_them():
+    lines = FILES.replace("\n      ", " ").splitlines()
+    expected = {kind: set(columns) for kind, *columns in map(str.split, filter(None, lines))}
+    assert expected == {
+        name: {
+            *(["name"] if columns.has_name else []),
+            *(["task_id"] if columns.has_task else []),
+            *(["started_at"] if columns.is_timed else []),
+            *([f"payload={columns.payload}"] if columns.payload else []),
+            *(f"+{field}" for field in columns.extra),
+        }
+        for name, columns in ((name, COLUMNS_OF[kind]) for name, kind in EVENT_TYPES.items())
+    }
 
 
 @pytest.mark.parametrize("kind", ALL_EVENTS, ids=lambda kind: kind.__name__)

@@ -7,36 +7,11 @@ from hashlib import sha256
 
 from durablenb.core.ports.store import Parcel, Record
 from durablenb.model.entities import EntityId
-from durablenb.model.events import (
-    Event,
-    ExecutionStarted,
-    LockEnqueued,
-    LockReleased,
-    LockTaken,
-    OperationCompleted,
-    OperationEnqueued,
-    OperationFailed,
-    OrchestrationStarted,
-    SignalSent,
-    StateChanged,
-)
+from durablenb.model.events import EntityEvent, Event, ExecutionStarted
 from durablenb.model.ids import checked_instance_id
 from durablenb.model.imports import KeptBlob
 from durablenb.model.payloads import references
 from durablenb.model.source import hash_of
-
-OF_ENTITIES = (
-    OperationEnqueued,
-    OperationCompleted,
-    OperationFailed,
-    StateChanged,
-    SignalSent,
-    OrchestrationStarted,
-    LockEnqueued,
-    LockTaken,
-    LockReleased,
-)
-"""Events that stand in entities' histories, and in no others."""
 
 _VALUES = ("input", "result", "status", "state")
 
@@ -98,7 +73,7 @@ def _check_order(records: Sequence[Record]) -> dict[str, str]:
             )
         last[execution_id] = event.event_id
         is_entity = instance_id.startswith("@")
-        if is_entity is not isinstance(event, OF_ENTITIES):
+        if is_entity is not isinstance(event, EntityEvent):
             kind = type(event).__name__
             raise ValueError(f"{instance_id!r} can't have an event {kind}")
         if is_first and not is_entity and not isinstance(event, ExecutionStarted):
