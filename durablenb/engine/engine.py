@@ -13,6 +13,7 @@ mistake of durablenb's own the machine is made anew from the journal (`_mend`).
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from collections import Counter
@@ -238,6 +239,24 @@ class Engine:
             message.reply.cancel()  # what was not done by now is not done at all
             raise
         return message.reply
+
+    def request(self, message: ClientMessage) -> Any:
+        """Ask for something, and wait until the answer is on disk.
+
+        After an interrupt, what was asked for is either on disk or not done at all: the same cell, run again,
+        sees it or does it.
+        """
+        try:
+            return self.ask(message).result()
+        except KeyboardInterrupt:
+            message.reply.cancel()
+            with contextlib.suppress(StoreError):
+                if not self._is_threaded:
+                    self.accept()
+                elif self._turn.acquire(timeout=STOP_SECONDS):  # the engine may be about to do it
+                    self._turn.release()
+                self.committer.drain()
+            raise
 
     @property
     def is_foreign(self) -> bool:

@@ -12,30 +12,44 @@ from durablenb.engine.messages import ClientMessage, Message, refuse
 
 
 class Inbox:
-    """Messages that the engine has not taken yet."""
+    """Messages that the engine has not taken yet.
+
+    Notes
+    -----
+    A wait leaves the messages where they are. If only the waiting thread had a message in its hands, nobody
+    else would see it: the engine would seem idle, and a virtual clock would jump over it.
+    """
 
     def __init__(self) -> None:
-        self._queue: locks.Queue[Message] = locks.Queue()
-        self._first: deque[Message] = deque()
-        """The message that ended a wait; it comes before all that is in the queue."""
+        self._messages: deque[Message] = deque()
+        self._bell: locks.Queue[None] = locks.Queue()
+        self._is_awaited = False
+        """Whether the engine's own thread waits for the bell, or is about to."""
         self._news = locks.Event()
         self.is_watched = True
-        """Whether somebody may be in `listen`, who takes no messages."""
+        """Whether somebody may be in `listen`."""
 
     def put(self, message: Message) -> None:
         """Takes a message in; from any thread."""
-        self._queue.put(message)
+        self._messages.append(message)
+        if self._is_awaited:  # looked at after the message is there: one of the two sides finds the other
+            self._bell.put(None)
         if self.is_watched:
             self._news.set()
 
     def wait(self, timeout: float | None) -> None:
-        """Waits for a message for these seconds; `take` gives it. For the engine's own thread."""
-        if not self._first:
+        """Waits for a message for these seconds. For the engine's own thread."""
+        self._is_awaited = True
+        if not self._messages:
             with contextlib.suppress(Empty):
-                self._first.append(self._queue.get(timeout=timeout))
+                self._bell.get(timeout=timeout)
+        self._is_awaited = False
+        with contextlib.suppress(Empty):
+            while not self._bell.empty():  # it was rung for messages that are in sight by now
+                self._bell.get_nowait()
 
     def listen(self, longest: float) -> None:
-        """Waits for a message, and leaves it where it is: an interrupt must not lose it."""
+        """Waits for a message for these seconds. For any thread, when the engine has none of its own."""
         if self.is_empty:
             self._news.wait(longest)
         self._news.clear()
@@ -43,8 +57,9 @@ class Inbox:
     def take(self, most: int) -> Iterator[Message]:
         """The messages that are there, one by one."""
         for _ in range(most):
-            message = self._next()
-            if message is None:
+            try:
+                message = self._messages.popleft()
+            except IndexError:
                 return
             yield message
 
@@ -66,19 +81,9 @@ class Inbox:
     @property
     def is_empty(self) -> bool:
         """Whether no message is there."""
-        return not self._first and self._queue.empty()
-
-    def _next(self) -> Message | None:
-        if self._first:
-            with contextlib.suppress(IndexError):  # another thread sorts out
-                return self._first.popleft()
-        try:
-            return self._queue.get_nowait()
-        except Empty:
-            return None
+        return not self._messages
 
     def _sort_out(self, is_done_with: Callable[[Message], bool]) -> None:
-        for _ in range(len(self._first) + self._queue.qsize()):
-            message = self._next()
-            if message is not None and not is_done_with(message):
-                self._queue.put(message)
+        for message in self.take(len(self._messages)):
+            if not is_done_with(message):
+                self._messages.append(message)

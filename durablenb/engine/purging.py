@@ -50,7 +50,7 @@ def purge(engine: Engine, instance_ids: Sequence[str], *, is_recursive: bool) ->
     deleted, size = 0, AT_FIRST
     while (message := plan.take(size)) is not None:
         began = locks.monotonic()
-        deleted += engine.ask(message).result()
+        deleted += engine.request(message)
         taken = max(locks.monotonic() - began, 0.001)
         size = round(min(max(size * min(PORTION_SECONDS / taken, 2), AT_LEAST), AT_MOST))
     return deleted

@@ -82,10 +82,10 @@ class DurableOrchestrationClient:
 
         if instance_id is not None and options.get("dedupe_statuses") is None:
             options.setdefault("if_exists", self.if_exists)
-        asked = self._client.ask_start(
+        message = self._client.start_message(
             orchestration_function_name, instance_id, client_input, version, **options
         )
-        return await answer_to(asked)
+        return await answer_to(self._client.engine.ask(message))
 
     async def get_status(
         self,
@@ -154,7 +154,8 @@ class DurableOrchestrationClient:
         """Ask an entity for an operation; the call returns once that is on disk, and has no result."""
         from durablenb.engine.awaiting import answer_to
 
-        await answer_to(self._client.ask_signal(entityId, operation_name, operation_input, at=at))
+        message = self._client.signal_message(entityId, operation_name, operation_input, at=at)
+        await answer_to(self._client.engine.ask(message))
 
     async def read_entity_state(
         self,

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from concurrent.futures import Future
 from datetime import datetime
 from typing import Any
 
@@ -125,7 +124,7 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         ValueError
             If the id breaks the rules; if `if_exists` is something else, or needs an id.
         """
-        return self.ask_start(
+        message = self.start_message(
             orchestration_function_name,
             instance_id,
             client_input,
@@ -134,9 +133,10 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
             tags=tags,
             dedupe_statuses=dedupe_statuses,
             if_exists=if_exists,
-        ).result()
+        )
+        return str(self.engine.request(message))
 
-    def ask_start(
+    def start_message(
         self,
         orchestration_function_name: Any,
         instance_id: str | None,
@@ -147,8 +147,8 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         tags: Mapping[str, str] | None = None,
         dedupe_statuses: Statuses = None,
         if_exists: IfExists = "error",
-    ) -> Future[str]:
-        """Ask for a start; the future has the id once it is on disk."""
+    ) -> messages.Start:
+        """Return the message that asks the engine for a start; see `start_new`."""
         checked = checked_if_exists(if_exists, instance_id)
         dedupe = statuses_of(dedupe_statuses) or ()
         if dedupe and checked != "error":
@@ -159,7 +159,7 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         target, registry = orchestration_function_name, self.engine.registry
         name = name_of(target)
         chosen = self.engine.clock.new_id() if instance_id is None else checked_instance_id(instance_id)
-        message = messages.Start(
+        return messages.Start(
             chosen,
             name,
             self._codec.encode(client_input, "input"),
@@ -169,7 +169,6 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
             dedupe,
             checked,
         )
-        return self.engine.ask(message)
 
     def raise_event(self, instance_id: str, event_name: str, event_data: Any = None) -> None:
         """Send an external event; it is kept until the orchestration waits for it.
@@ -183,7 +182,7 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         """
         text = self._codec.encode(event_data, "event")
         message = messages.Raise(asked_instance_id(instance_id), checked_event_name(event_name), text)
-        if not self.engine.ask(message).result():
+        if not self.engine.request(message):
             state = self.existing(instance_id)
             raise InstanceStateError(
                 f"The instance {instance_id!r} is {state.status} and takes no events any more."
@@ -201,7 +200,7 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
             If there is no such instance.
         """
         self.existing(instance_id)
-        self.engine.ask(messages.Terminate(instance_id, str(reason), recursive)).result()
+        self.engine.request(messages.Terminate(instance_id, str(reason), recursive))
 
     def suspend(self, instance_id: str, reason: str = "") -> None:
         """Let an orchestration rest: it takes what arrives, and does nothing until `resume`.
@@ -211,7 +210,7 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         InstanceNotFoundError
             If there is no such instance.
         """
-        if not self.engine.ask(messages.Suspend(asked_instance_id(instance_id), str(reason))).result():
+        if not self.engine.request(messages.Suspend(asked_instance_id(instance_id), str(reason))):
             self.existing(instance_id)
 
     def resume(self, instance_id: str, reason: str = "") -> None:
@@ -222,7 +221,7 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         InstanceNotFoundError
             If there is no such instance.
         """
-        if not self.engine.ask(messages.Resume(asked_instance_id(instance_id), str(reason))).result():
+        if not self.engine.request(messages.Resume(asked_instance_id(instance_id), str(reason))):
             self.existing(instance_id)
 
     def rewind(self, instance_id: str, reason: str = "") -> None:
@@ -235,7 +234,7 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         InstanceStateError
             If it did not fail.
         """
-        self.engine.ask(messages.Rewind(asked_instance_id(instance_id), str(reason))).result()
+        self.engine.request(messages.Rewind(asked_instance_id(instance_id), str(reason)))
 
     def fork(
         self,
@@ -268,7 +267,7 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
             past = past.with_input(self._codec.encode(input_, "input"))
         past = past.with_results({key: self._outcome(value) for key, value in (results or {}).items()})
         chosen = self.engine.clock.new_id() if fork_id is None else checked_instance_id(fork_id)
-        return str(self.engine.ask(messages.Fork(chosen, past)).result())
+        return str(self.engine.request(messages.Fork(chosen, past)))
 
     def _outcome(self, value: Any) -> str | FailureDetails:
         if isinstance(value, BaseException):
@@ -295,7 +294,7 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         state = self.existing(instance_id)
         chosen = self.engine.clock.new_id() if restart_with_new_instance_id else instance_id
         message = messages.Start(chosen, state.name, state.input or "null", state.version, state.tags)
-        return str(self.engine.ask(message).result())
+        return str(self.engine.request(message))
 
     # -- looking ---------------------------------------------------------------------------------
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from concurrent.futures import Future
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -68,19 +67,19 @@ class SyncDurableEntityClient:
         StoreError
             If the journal can't be written now, or the hub is closed.
         """
-        self.ask_signal(entityId, operation_name, operation_input, at=at).result()
+        self.engine.request(self.signal_message(entityId, operation_name, operation_input, at=at))
 
-    def ask_signal(
+    def signal_message(
         self, entity_id: EntityId, operation_name: str, operation_input: Any, *, at: datetime | None = None
-    ) -> Future[None]:
-        """Ask for an operation; the future is done once that is on disk."""
+    ) -> messages.Signal:
+        """Return the message that asks the engine for an operation; see `signal_entity`."""
         chosen = checked_entity_id(entity_id)
         registry = self.engine.registry
         if not registry.has_entity(chosen.name):
             raise not_found("entity", chosen.name, registry.entities)
         text = self._codec.encode(operation_input, "input")
         name = checked_operation(operation_name)
-        return self.engine.ask(messages.Signal(str(chosen), name, text, aware(at)))
+        return messages.Signal(str(chosen), name, text, aware(at))
 
     def read_entity_state(
         self,
@@ -164,5 +163,5 @@ class SyncDurableEntityClient:
             Locks whose orchestration is gone. There should be none: a lock ends with its orchestration.
         """
         asked = messages.CleanEntities(remove_empty_entities, release_orphaned_locks)
-        done: CleanEntityStorageResult = self.engine.ask(asked).result()
+        done: CleanEntityStorageResult = self.engine.request(asked)
         return done

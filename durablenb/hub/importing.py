@@ -42,6 +42,5 @@ def import_into(engine: Engine, source: Any, connect: Connect, *, prefix: str, k
     found = delivery_of(chosen, engine.options.codec.encode, read_hub, key).with_prefix(prefix)
     if not found.parcel.records:
         return []
-    asked = engine.ask(TakeIn(found.parcel, found.origin, found.made_by))
-    ids: list[str] = asked.result()
+    ids: list[str] = engine.request(TakeIn(found.parcel, found.origin, found.made_by))
     return ids

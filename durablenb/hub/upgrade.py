@@ -89,7 +89,7 @@ def upgrade(client: SyncDurableOrchestrationClient, target: Any, *, holds: bool)
     fitting = _fitting(client)
     _, cases = fitting.targets.cases(target)
     by_id = {case.instance_id: case for case in cases if case.history is None}
-    done: list[Upgraded] = client.engine.ask(Upgrade(list(by_id), holds)).result()
+    done: list[Upgraded] = client.engine.request(Upgrade(list(by_id), holds))
     found = []
     for one in done:
         case = by_id[one.instance_id]

@@ -169,6 +169,29 @@ def test_an_interrupt_anywhere_in_the_package_loses_nothing(kernel):
     assert len(places) > 40
 
 
+@pytest.mark.parametrize("mode", ["kernel", "threads"])
+def test_what_an_interrupted_call_asked_for_is_on_disk_or_not_done(mode):
+    """The cell asks for it unless it sees it: never twice, and never not at all."""
+    with df.TaskHub(":memory:", mode=mode, clock=df.VirtualClock()) as hub:
+        register(hub, Ledger())
+        tomorrow = hub.clock.now() + timedelta(days=1)
+
+        def start(instance_id):
+            if not hub.client.get_status(instance_id):
+                hub.start("parent", instance_id=instance_id, start_at=tomorrow)
+
+        start("the first one")
+        with InterruptAt() as nowhere:
+            start("reference")
+        places = set()
+        for number in range(nowhere.lines // 2, nowhere.lines, 2):
+            with InterruptAt(number) as interrupt:
+                run_until_done(start, f"at{number}")
+            places.add(interrupt.place)
+            assert len(hub.handle(f"at{number}").history()) == 1, interrupt.place
+        assert len(places) > 10
+
+
 def test_after_an_interrupt_anywhere_cells_print_as_before(capsys):
     """What an activity or an orchestrator prints goes elsewhere: only while it runs."""
     modules = tuple(module.__file__ for module in (transcript, turn, work, episodes, taps))

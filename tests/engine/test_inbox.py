@@ -1,0 +1,63 @@
+"""The inbox: no message is lost from sight."""
+
+import sys
+import threading
+import time
+
+from durablenb.engine.inbox import Inbox
+from durablenb.engine.messages import Wake
+
+PATIENCE = 30.0
+
+
+def test_a_message_is_in_sight_until_it_is_taken_at_each_step_of_a_wait():
+    inbox, message, seen = Inbox(), Wake(), []
+
+    def trace(frame, event, argument):
+        frame.f_trace_opcodes = True
+        if event == "opcode" and frame.f_code.co_filename.endswith("inbox.py"):
+            sys.settrace(None)
+            seen.append(inbox.is_empty)
+            sys.settrace(trace)
+        return trace
+
+    inbox.put(message)
+    sys.settrace(trace)
+    try:
+        inbox.wait(PATIENCE)
+    finally:
+        sys.settrace(None)
+    assert seen
+    assert not any(seen)
+    assert list(inbox.take(9)) == [message]
+    assert inbox.is_empty
+
+
+def test_a_wait_ends_with_a_message_of_another_thread_also_after_many_that_came_together():
+    inbox, taken = Inbox(), []
+
+    def take():
+        while len(taken) < 2_000:
+            inbox.wait(None)
+            taken.extend(inbox.take(7))
+
+    taker = threading.Thread(target=take, daemon=True)
+    taker.start()
+    for burst in range(1, 21):
+        for _ in range(100):
+            inbox.put(Wake())
+        end = time.monotonic() + PATIENCE
+        while len(taken) < 100 * burst and time.monotonic() < end:
+            time.sleep(0)
+        assert len(taken) == 100 * burst
+    taker.join(PATIENCE)
+    assert not taker.is_alive()
+
+
+def test_a_wait_without_a_message_ends_in_time():
+    inbox = Inbox()
+    inbox.wait(0.001)
+    assert inbox.is_empty
+    inbox.put(Wake())
+    inbox.wait(None)
+    assert not inbox.is_empty
