@@ -134,7 +134,8 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
             dedupe_statuses=dedupe_statuses,
             if_exists=if_exists,
         )
-        return str(self.engine.request(message))
+        started: str = self.engine.request(message)
+        return started
 
     def start_message(
         self,
