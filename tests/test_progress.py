@@ -16,7 +16,7 @@ import pytest
 from nbclient import NotebookClient
 
 import durablenb as df
-from durablenb.analysis.instance.progress import Counts, Standing
+from durablenb.analysis.progress import Counts, Standing
 from durablenb.analysis.sql import reader_of
 from durablenb.hub.task_hub import open_hubs
 from durablenb.notebook import ticker

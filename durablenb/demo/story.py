@@ -13,8 +13,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TextIO
 
-from durablenb.analysis.instance.bars import timeline_text
 from durablenb.analysis.text import table_text
+from durablenb.analysis.timeline import timeline_text
 from durablenb.demo.almanac import (
     AT_ONCE,
     DIARY,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from durablenb.analysis.changes.compare import Comparison
+    from durablenb.analysis.compare import Comparison
 
 
 def compare(a: Any, b: Any) -> Comparison:
@@ -35,6 +35,6 @@ def compare(a: Any, b: Any) -> Comparison:
     ids of instances and those of children that were given none are no differences; how long a timer was set
     for is one.
     """
-    from durablenb.analysis.changes.compare import comparison_of  # what only comparisons need
+    from durablenb.analysis.compare import comparison_of  # what only comparisons need
 
     return comparison_of(a, b)

@@ -6,14 +6,14 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from durablenb.analysis.drawn import DrawnEntity
+from durablenb.analysis.figures import DrawnEntity
 from durablenb.core.proxies import EntityProxy
 from durablenb.hub.client import SyncDurableOrchestrationClient
 from durablenb.model.entities import EntityId
 from durablenb.model.errors import DurableError
 
 if TYPE_CHECKING:
-    from durablenb.analysis.entities.picture import EntityPicture
+    from durablenb.analysis.entities import EntityPicture
     from durablenb.notebook.live.entity import EntitySight, LiveEntity
 
 
@@ -74,7 +74,7 @@ class EntityHandle(EntityProxy, DrawnEntity):
         return LiveEntity(self._sight())
 
     def _sight(self) -> EntitySight:
-        from durablenb.analysis.entities.reader import last_seq_of
+        from durablenb.analysis.entities import last_seq_of
         from durablenb.analysis.sql import query, reader_of
         from durablenb.notebook.live.entity import EntitySight
 
@@ -93,7 +93,7 @@ class EntityHandle(EntityProxy, DrawnEntity):
         return nullcontext(reader_of(self._client.engine.store))
 
     def _shown(self) -> EntityPicture:
-        from durablenb.analysis.entities.reader import entity_picture_of  # what only pictures need
+        from durablenb.analysis.entities import entity_picture_of  # what only pictures need
         from durablenb.analysis.sql import reader_of
 
         engine = self._client.engine
@@ -110,7 +110,7 @@ class EntityHandle(EntityProxy, DrawnEntity):
         return not self._client.engine.registry.has_entity(self.entity_id.name)
 
     def __repr__(self) -> str:
-        from durablenb.analysis.entities.reader import standing_of
+        from durablenb.analysis.entities import standing_of
         from durablenb.analysis.sql import reader_of
 
         engine = self._client.engine

@@ -7,17 +7,17 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from durablenb.analysis.drawn import DrawnInstance
+from durablenb.analysis.figures import DrawnInstance
 from durablenb.hub.client import NOTHING_GIVEN, SyncDurableOrchestrationClient
 from durablenb.model.errors import DurableError, WaitTimeoutError
 from durablenb.model.status import DurableOrchestrationStatus
 
 if TYPE_CHECKING:
-    from durablenb.analysis.instance.history import History
-    from durablenb.analysis.instance.logs import Log
-    from durablenb.analysis.instance.picture import Picture
-    from durablenb.analysis.instance.waits import Obstacle
+    from durablenb.analysis.history import History
+    from durablenb.analysis.logs import Log
     from durablenb.analysis.replays.replay import Replay
+    from durablenb.analysis.snapshot import Picture
+    from durablenb.analysis.waits import Obstacle
     from durablenb.hub.journal_source import Standing
     from durablenb.hub.progress import Progress
     from durablenb.notebook.live.explorer import LiveExplorer
@@ -106,7 +106,7 @@ class Handle(DrawnInstance):
         InstanceNotFoundError
             If it was purged.
         """
-        from durablenb.analysis.instance.history import History  # not before one is looked at
+        from durablenb.analysis.history import History  # not before one is looked at
 
         return History(self.id, self._client.history(self.id))
 
@@ -135,7 +135,7 @@ class Handle(DrawnInstance):
         ValueError
             If there is no such level.
         """
-        from durablenb.analysis.instance.logs import Log
+        from durablenb.analysis.logs import Log
 
         return Log(self.id, self._client.logs(self.id)).only(level=level, task_id=task_id, name=name)
 
@@ -332,7 +332,7 @@ class Handle(DrawnInstance):
         ValueError
             If there is no such execution.
         """
-        from durablenb.analysis.replays.sight import ExplorerSight
+        from durablenb.analysis.replays.explorer import ExplorerSight
         from durablenb.hub.replay import replay_over
         from durablenb.notebook.live.explorer import LiveExplorer
 
@@ -383,8 +383,8 @@ class Handle(DrawnInstance):
         return LiveInstance(self._sight(), freeze=freeze)
 
     def _sight(self) -> Sight:
-        from durablenb.analysis.changes.forks import forks_of
-        from durablenb.analysis.entities.queues import queues_of
+        from durablenb.analysis.entities import queues_of
+        from durablenb.analysis.instances import forks_of
         from durablenb.analysis.sql import query, reader_of
         from durablenb.engine.timekeeping import HubClock
         from durablenb.notebook.live.sight import Sight
@@ -407,9 +407,9 @@ class Handle(DrawnInstance):
         return nullcontext(reader_of(self._client.engine.store))
 
     def _shown(self) -> Picture:
-        from durablenb.analysis.changes.forks import forks_of  # what only pictures need
-        from durablenb.analysis.entities.queues import queues_of
-        from durablenb.analysis.instance.picture import picture_of
+        from durablenb.analysis.entities import queues_of
+        from durablenb.analysis.instances import forks_of  # what only pictures need
+        from durablenb.analysis.snapshot import picture_of
         from durablenb.analysis.sql import reader_of
 
         engine, status, history = self._client.engine, self.status(), self._client.history(self.id)
@@ -430,7 +430,7 @@ class Handle(DrawnInstance):
 
     def _obstacle(self) -> Obstacle:
         """Return what stands in the way of the instance, as plain data."""
-        from durablenb.analysis.instance.waits import Obstacle
+        from durablenb.analysis.waits import Obstacle
 
         state = self._client.engine.runtime_state(self.id)
         held, missing, found = state.held, state.missing, state.obstacle

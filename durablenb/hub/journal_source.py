@@ -12,10 +12,10 @@ from typing import Any
 
 import duckdb
 
-from durablenb.analysis.changes.forks import forks_of
-from durablenb.analysis.entities.queues import queues_of
-from durablenb.analysis.instance.waits import Obstacle
+from durablenb.analysis.entities import queues_of
+from durablenb.analysis.instances import forks_of
 from durablenb.analysis.sandbox.queries import Queries
+from durablenb.analysis.waits import Obstacle
 from durablenb.journal.replica.passages import Passage, passage_of
 from durablenb.model.logs import LogLine
 from durablenb.store.blobs import fetch, transaction

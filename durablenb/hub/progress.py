@@ -6,7 +6,7 @@ from collections.abc import Generator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from durablenb.analysis.instance.progress import Counts, Standing
+from durablenb.analysis.progress import Counts, Standing
 from durablenb.analysis.sql import reader_of
 from durablenb.hub.client import SyncDurableOrchestrationClient
 from durablenb.model.display import Displayed

@@ -11,9 +11,8 @@ from queue import SimpleQueue
 from typing import Any
 from weakref import finalize
 
-from durablenb.analysis.changes.bench import ReadingBench
 from durablenb.analysis.replays.executions import Executions, text_at_start
-from durablenb.analysis.replays.replay import Replay
+from durablenb.analysis.replays.replay import ReadingBench, Replay
 from durablenb.core.ports.store import Record
 from durablenb.core.registry import Code
 from durablenb.core.renaming import as_it_was

@@ -16,8 +16,8 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast
 
-from durablenb.analysis.drawn import DrawnHub
-from durablenb.analysis.hub.instances import InstanceList
+from durablenb.analysis.figures import DrawnHub
+from durablenb.analysis.instances import InstanceList
 from durablenb.analysis.sql import Parameters, query, variables_of
 from durablenb.core.context import HTTP_ACTIVITY
 from durablenb.core.ports.clock import Clock
@@ -52,8 +52,7 @@ from durablenb.values.codec import Redact, ValueCodec
 if TYPE_CHECKING:
     import duckdb
 
-    from durablenb.analysis.changes.fits import FitReport
-    from durablenb.analysis.changes.upgrades import UpgradeReport
+    from durablenb.analysis.replays.results import FitReport, UpgradeReport
     from durablenb.azure.host import Host
     from durablenb.hub.journal_source import JournalSource
     from durablenb.hub.remote.hub import RemoteHub
@@ -881,7 +880,7 @@ class TaskHub(Registering, DrawnHub):
         return LiveHub(self._sight())
 
     def _sight(self) -> HubSight:
-        from durablenb.analysis.hub.pace import pace_of
+        from durablenb.analysis.fleet import pace_of
         from durablenb.notebook.live.hub import HubSight
 
         store = self._store
@@ -898,7 +897,7 @@ class TaskHub(Registering, DrawnHub):
         return nullcontext(self._store.cursor())
 
     def _shown(self) -> HubView:
-        from durablenb.analysis.hub.fleet import fleet_of  # what only pictures need
+        from durablenb.analysis.fleet import fleet_of  # what only pictures need
 
         return HubView(repr(self), fleet_of(self._store.cursor(), tally=self._tally))
 

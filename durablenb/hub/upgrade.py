@@ -7,11 +7,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from durablenb.analysis.changes.fits import Fit, FitReport
-from durablenb.analysis.changes.fitting import Fitting
-from durablenb.analysis.changes.targets import Case, Targets
-from durablenb.analysis.changes.upgrades import UpgradeReport
 from durablenb.analysis.replays.replay import Replay
+from durablenb.analysis.replays.replayer import Case, Fitting, Targets
+from durablenb.analysis.replays.results import Fit, FitReport, UpgradeReport
 from durablenb.core.registry import Code
 from durablenb.engine.messages import Upgrade
 from durablenb.engine.upgrades import Upgraded

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from durablenb.analysis.hub.fleet import Fleet
-from durablenb.analysis.hub.instances import InstanceList
-from durablenb.analysis.instance.history import History
-from durablenb.analysis.instance.picture import Picture, picture_of
+from durablenb.analysis.fleet import Fleet
+from durablenb.analysis.history import History
+from durablenb.analysis.instances import InstanceList
+from durablenb.analysis.snapshot import Picture, picture_of
 from durablenb.model.display import Card, HubView
 from durablenb.model.events import ExecutionStarted
 from durablenb.model.failures import FailureDetails

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import groupby
 
-from durablenb.analysis.instance.steps import CALL_STATES, CallState, Flow, Step
+from durablenb.analysis.calls import CALL_STATES, CallState
+from durablenb.analysis.graph import Flow, Step
 from durablenb.notebook.marks import step_key
 from durablenb.notebook.palette import STATE_LOOKS, draw_glyph
 from durablenb.notebook.svg import HAIR, INK, MUTED, PLATE, Drawing, number, width_of

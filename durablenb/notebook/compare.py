@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from durablenb.analysis.changes.compare import Comparison, Pair, Side
-from durablenb.analysis.instance.steps import Call
+from durablenb.analysis.calls import Call
+from durablenb.analysis.compare import Comparison, Pair, Side
 from durablenb.analysis.text import shortened, table_text
 from durablenb.notebook.html import Markup, card, code, fold, heading, line, markup, picture, table
 from durablenb.notebook.palette import BLUE, RED, SOLIDS, VIOLET

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from durablenb.analysis.changes.compare import Comparison
-from durablenb.analysis.changes.fits import FitReport
-from durablenb.analysis.changes.upgrades import UpgradeReport
-from durablenb.analysis.entities.picture import EntityPicture
-from durablenb.analysis.hub.instances import InstanceList
-from durablenb.analysis.instance.history import History
-from durablenb.analysis.instance.logs import Log
-from durablenb.analysis.instance.picture import Picture
-from durablenb.analysis.instance.progress import Standing
+from durablenb.analysis.compare import Comparison
+from durablenb.analysis.entities import EntityPicture
+from durablenb.analysis.history import History
+from durablenb.analysis.instances import InstanceList
+from durablenb.analysis.logs import Log
+from durablenb.analysis.progress import Standing
+from durablenb.analysis.replays.explorer import ExplorerSight
 from durablenb.analysis.replays.replay import Replay
-from durablenb.analysis.replays.sight import ExplorerSight
-from durablenb.analysis.sequence.diagram import SequenceDiagram
+from durablenb.analysis.replays.results import FitReport, UpgradeReport
+from durablenb.analysis.sequence import SequenceDiagram
+from durablenb.analysis.snapshot import Picture
 from durablenb.checks.findings import Findings
 from durablenb.model.display import Card, HubView
 from durablenb.model.failures import FailureDetails

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from durablenb.analysis.entities.picture import EntityPicture, Operation
+from durablenb.analysis.entities import EntityPicture, Operation
 from durablenb.analysis.text import shortened, table_text
 from durablenb.model.failures import FailureDetails
 from durablenb.notebook.html import (

@@ -6,7 +6,7 @@ import os
 from html import escape
 from pathlib import Path
 
-from durablenb.analysis.instance.picture import Picture
+from durablenb.analysis.snapshot import Picture
 from durablenb.model.display import HubView
 from durablenb.notebook.cards import hub_card, picture_card
 from durablenb.notebook.graph import graph_svg, sentence_of

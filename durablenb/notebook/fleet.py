@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import astuple
 
-from durablenb.analysis.hub.fleet import EntityCounts, Fleet
+from durablenb.analysis.fleet import EntityCounts, Fleet
 from durablenb.notebook.palette import draw_glyph, look_of
 from durablenb.notebook.svg import HAIR, MUTED, RIM, WIDTH, Drawing, number, width_of
 from durablenb.notebook.words import plural

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from durablenb.analysis.instance.nesting import FOLDED, Nest
-from durablenb.analysis.instance.picture import Picture
-from durablenb.analysis.instance.steps import CallState, Flow
+from durablenb.analysis.calls import CallState
+from durablenb.analysis.graph import Flow
+from durablenb.analysis.nesting import FOLDED, Nest
+from durablenb.analysis.snapshot import Picture
 from durablenb.notebook.boxes import draw_box
 from durablenb.notebook.cells import draw_cells
 from durablenb.notebook.layout import MARGIN, Layout, layout_of

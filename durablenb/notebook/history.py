@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from durablenb.analysis.instance.naming import family_in
+from durablenb.analysis.timeline import family_in
 from durablenb.core.requests import name_in
 from durablenb.model.events import Event
 from durablenb.model.failures import FailureDetails

@@ -6,8 +6,8 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from durablenb.analysis.instance.steps import Call
-from durablenb.analysis.instance.timeline import Kind, Span
+from durablenb.analysis.calls import Call
+from durablenb.analysis.timeline import Kind, Span
 from durablenb.notebook.marks import call_key, mark_of
 from durablenb.notebook.palette import AMBER, RED, SOLIDS, VIOLET, call_look
 from durablenb.notebook.scale import Scale

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from durablenb.analysis.instance.folding import MOST_STAGES
-from durablenb.analysis.instance.graph import Link, links_of
-from durablenb.analysis.instance.nesting import FOLDED, Nest, opened_in
-from durablenb.analysis.instance.steps import Flow, Join, Loop, Place, Step
+from durablenb.analysis.graph import MOST_STAGES, Flow, Join, Loop, Place, Step
+from durablenb.analysis.nesting import FOLDED, Nest, opened_in
+from durablenb.analysis.networkx_graphs import Link, links_of
 from durablenb.notebook.cells import height_of_cells, worth_cells
 from durablenb.notebook.nodes import DOT, Box, boxes_of, end_of, gathered, start
 from durablenb.notebook.svg import WIDTH

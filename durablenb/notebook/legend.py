@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from durablenb.analysis.instance.picture import Picture
+from durablenb.analysis.snapshot import Picture
 from durablenb.notebook.density import ASKED
 from durablenb.notebook.lanes import Lane
 from durablenb.notebook.palette import AMBER, GREEN, RED, SOLIDS, TINTS

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from string import ascii_lowercase
 
-from durablenb.analysis.instance.graph import Link
-from durablenb.analysis.instance.steps import Join, Place
+from durablenb.analysis.graph import Join, Place
+from durablenb.analysis.networkx_graphs import Link
 from durablenb.notebook.layout import MARGIN, Layout
 from durablenb.notebook.nodes import Box
 from durablenb.notebook.svg import MUTED, PLATE, Drawing, number

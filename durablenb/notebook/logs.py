@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from durablenb.analysis.instance.logs import Log, text_of
+from durablenb.analysis.logs import Log, text_of
 from durablenb.analysis.text import table_text
 from durablenb.model.logs import LogLine
 from durablenb.notebook.html import Markup, block, card, code, fold, heading, line, markup, table

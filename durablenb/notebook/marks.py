@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from durablenb.analysis.instance.steps import Call, Step
+from durablenb.analysis.calls import Call
+from durablenb.analysis.graph import Step
 from durablenb.notebook.svg import cleaned
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from durablenb.analysis.sequence.dialogue import Form, Message
+from durablenb.analysis.messages import Form, Message
 from durablenb.notebook.palette import GREEN, LOOKS, RED, SOLIDS, draw_glyph
 from durablenb.notebook.svg import INK, MUTED, PLATE, WIDTH, Drawing, number, width_of
 

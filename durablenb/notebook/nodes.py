@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from durablenb.analysis.instance.steps import CALL_STATES, CallState, Place, Step
-from durablenb.analysis.instance.timeline import Kind
+from durablenb.analysis.calls import CALL_STATES, CallState
+from durablenb.analysis.graph import Place, Step
+from durablenb.analysis.timeline import Kind
 from durablenb.notebook.svg import cleaned, width_of
 from durablenb.notebook.words import lasting, parted, plural, states_text, step_text
 

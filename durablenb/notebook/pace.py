@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from durablenb.analysis.hub.pace import SECONDS, Pace
+from durablenb.analysis.fleet import SECONDS, Pace
 from durablenb.notebook.palette import BLUE, RED, SOLIDS
 from durablenb.notebook.svg import HAIR, MUTED, WIDTH, Drawing, number
 from durablenb.notebook.words import moment, plural

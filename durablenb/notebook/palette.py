@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from durablenb.analysis.instance.steps import CallState
-from durablenb.analysis.instance.timeline import Kind
+from durablenb.analysis.calls import CallState
+from durablenb.analysis.timeline import Kind
 from durablenb.notebook.svg import Drawing, width_of
 
 GREEN, RED, BLUE, AMBER, GREY, VIOLET = "#166b30", "#b42318", "#0b5cad", "#8a5300", "#57606a", "#6b3fa0"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from durablenb.analysis.instance.progress import Standing, StepCount
+from durablenb.analysis.progress import Standing, StepCount
 from durablenb.analysis.text import shortened, table_text
 from durablenb.notebook.html import Markup, badge, card, code, heading, line, markup, table
 from durablenb.notebook.palette import GREEN, RED, SOLIDS, look_of

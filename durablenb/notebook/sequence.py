@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from durablenb.analysis.sequence.diagram import SequenceDiagram
-from durablenb.analysis.sequence.dialogue import Message
-from durablenb.analysis.sequence.lifelines import Lifeline, Role
-from durablenb.analysis.sequence.parts import Gap, Part, Round, gap_text
+from durablenb.analysis.messages import Lifeline, Message, Role
+from durablenb.analysis.sequence import Gap, Part, Round, SequenceDiagram, gap_text
 from durablenb.notebook.html import block, card, code, fold, heading, markup, picture
 from durablenb.notebook.messages import draw_message
 from durablenb.notebook.palette import AMBER, BLUE, GREEN, GREY, LOOKS, SOLIDS, TINTS, VIOLET, draw_glyph

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from durablenb.analysis.instance.bars import timeline_text
-from durablenb.analysis.instance.picture import Picture
+from durablenb.analysis.snapshot import Picture
+from durablenb.analysis.timeline import timeline_text
 from durablenb.model.display import Displayed
 from durablenb.notebook.graph import graph_svg
 from durablenb.notebook.html import badge, card, code, heading, line, markup, picture

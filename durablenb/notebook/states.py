@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import Any
 
-from durablenb.analysis.entities.numbers import Course, course_of
-from durablenb.analysis.entities.picture import EntityPicture, Operation, OperationStatus
+from durablenb.analysis.entities import EntityPicture, Operation, OperationStatus
+from durablenb.analysis.number_series import Course, course_of
 from durablenb.notebook.palette import BLUE, GREEN, LOOKS, RED, SOLIDS, TINTS, Look, draw_glyph
 from durablenb.notebook.svg import HAIR, INK, MUTED, WIDTH, Drawing, fitted, number, width_of
 from durablenb.notebook.words import figure, moment, plural

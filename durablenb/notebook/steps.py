@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from durablenb.analysis.replays.passed import Mark
+from durablenb.analysis.replays.explorer import Mark
 from durablenb.notebook.html import Markup
 from durablenb.notebook.palette import BLUE, LOOKS, Look, draw_glyph, look_of
 from durablenb.notebook.svg import Drawing

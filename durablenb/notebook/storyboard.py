@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from durablenb.analysis.replays import verdicts
-from durablenb.analysis.replays.passed import Lines
+from durablenb.analysis.replays import sentences
+from durablenb.analysis.replays.explorer import Lines
 from durablenb.analysis.replays.replay import Replay
-from durablenb.analysis.replays.stepping import Step
+from durablenb.analysis.replays.steps import Step
 from durablenb.notebook.html import Markup, badge, card, code, fold, heading, line, markup, picture, table
 from durablenb.notebook.palette import draw_glyph
 from durablenb.notebook.steps import step_look
@@ -167,7 +167,7 @@ def _steps(replay: Replay) -> Markup:
     rows: list[Sequence[object]] = []
     for number in numbers:
         step = replay.step(last, number)
-        waits = "" if step.reached is None else verdicts.command(step.reached, replay.requests)
+        waits = "" if step.reached is None else sentences.command(step.reached, replay.requests)
         where = "" if step.line is None else code(f"{step.line}: {source.get(step.line, '').strip()}", 90)
         rows.append((f"{number:,}", where, line(waits, 120), line(step.sentence, 240)))
         if number == _ROWS and count > 2 * _ROWS:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from durablenb.analysis.hub.fleet import Fleet
-from durablenb.analysis.hub.instances import InstanceList
-from durablenb.analysis.instance.history import History
-from durablenb.analysis.instance.picture import Picture
+from durablenb.analysis.fleet import Fleet
+from durablenb.analysis.history import History
+from durablenb.analysis.instances import InstanceList
+from durablenb.analysis.snapshot import Picture
 from durablenb.analysis.text import shortened, table_text
 from durablenb.model.display import Card, HubView
 from durablenb.model.failures import FailureDetails

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol, Self, TextIO
 
-from durablenb.analysis.instance.progress import Standing
+from durablenb.analysis.progress import Standing
 from durablenb.model.display import options
 from durablenb.notebook.progress import progress_card, progress_line, progress_text
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 from datetime import datetime
 
-from durablenb.analysis.instance.picture import Picture
-from durablenb.analysis.instance.steps import Call, shared_name
-from durablenb.analysis.instance.timeline import OF_ENTITIES, Kind
+from durablenb.analysis.calls import Call, shared_name
+from durablenb.analysis.snapshot import Picture
+from durablenb.analysis.timeline import OF_ENTITIES, Kind
 from durablenb.notebook.density import draw_density
 from durablenb.notebook.lanes import Lane, arrange, draw_bars, end_of
 from durablenb.notebook.legend import draw_legend

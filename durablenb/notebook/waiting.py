@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from durablenb.analysis.instance.waits import Wait
+from durablenb.analysis.waits import Wait
 from durablenb.notebook.html import Markup, badge, code, line, markup, table, unbroken
 from durablenb.notebook.palette import LOOKS, Look
 from durablenb.notebook.words import lasting

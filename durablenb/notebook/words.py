@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from durablenb.analysis.durations import lasting as lasting  # it belongs to these words, too
-from durablenb.analysis.instance.steps import Call, CallState, Step
-from durablenb.analysis.instance.timeline import OF_ENTITIES, Kind
+from durablenb.analysis.calls import Call, CallState
+from durablenb.analysis.graph import Step
+from durablenb.analysis.text import lasting as lasting  # it belongs to these words, too
+from durablenb.analysis.timeline import OF_ENTITIES, Kind
 
 _WORDS: dict[CallState, str] = {
     "failed": "failed",

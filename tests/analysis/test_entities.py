@@ -8,10 +8,8 @@ import duckdb
 import pytest
 
 import durablenb as df
-from durablenb.analysis.entities.numbers import course_of
-from durablenb.analysis.entities.picture import Operation
-from durablenb.analysis.entities.queues import queue_text, queues_of
-from durablenb.analysis.entities.reader import entity_picture_of
+from durablenb.analysis.entities import Operation, entity_picture_of, queue_text, queues_of
+from durablenb.analysis.number_series import course_of
 from tests.notebook.reading import bundle_of, page_of, text_of
 
 BEGIN = datetime(2026, 1, 1)

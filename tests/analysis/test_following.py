@@ -6,8 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from durablenb.analysis.instance.following import Following
-from durablenb.analysis.instance.picture import picture_of
+from durablenb.analysis.snapshot import Following, picture_of
 from durablenb.model.status import DurableOrchestrationStatus
 from tests.notebook import scenes
 from tests.properties.drivers import ByHand

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 import durablenb as df
-from durablenb.analysis.instance.history import History
+from durablenb.analysis.history import History
 from durablenb.model.events import ExecutionStarted
 
 

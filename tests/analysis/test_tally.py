@@ -7,8 +7,8 @@ import random
 import pytest
 
 import durablenb as df
-from durablenb.analysis.hub import latest
-from durablenb.analysis.hub.fleet import fleet_of
+from durablenb.analysis import instances
+from durablenb.analysis.fleet import fleet_of
 from durablenb.journal import tally as tallies
 from durablenb.journal.tally import Tally
 from durablenb.model.events import (
@@ -189,11 +189,11 @@ def test_a_look_at_a_watched_hub_folds_only_the_page(status, words):
         view.close()
 
 
-@pytest.mark.parametrize("most", [latest.MANY, 3])
+@pytest.mark.parametrize("most", [instances.MANY, 3])
 @pytest.mark.parametrize("status", ["", "Failed", "Running"])
 @pytest.mark.parametrize("words", ["half", "1 WORK", "i-1", "'", "nothing of it"])
 def test_a_filtered_page_is_a_part_of_what_its_query_finds(store, monkeypatch, most, status, words):
-    monkeypatch.setattr(latest, "MANY", most)
+    monkeypatch.setattr(instances, "MANY", most)
     scribe, chance = Scribe(), random.Random(3)
     for number in range(15):
         name = f"i-{number}"

@@ -5,8 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 import durablenb as df
-from durablenb.analysis.instance.bars import timeline_text
-from durablenb.analysis.instance.timeline import spans_of
+from durablenb.analysis.timeline import spans_of, timeline_text
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

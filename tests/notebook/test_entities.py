@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 import durablenb as df
-from durablenb.analysis.instance.flow import flow_of
-from durablenb.analysis.instance.steps import Flow
+from durablenb.analysis.graph import Flow, flow_of
 from tests.notebook.reading import bundle_of, page_of, scene, text_of
 from tests.notebook.scenes import AUDIT, SCENES, A, B, Stage, furnish, stage
 

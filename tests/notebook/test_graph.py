@@ -8,8 +8,8 @@ import networkx
 import pytest
 
 import durablenb as df
-from durablenb.analysis.instance.flow import flow_of
-from durablenb.analysis.instance.graph import graph_of
+from durablenb.analysis.graph import flow_of
+from durablenb.analysis.networkx_graphs import graph_of
 from tests.notebook.reading import scene
 from tests.notebook.scenes import SCENES, Stage, stage
 

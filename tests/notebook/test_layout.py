@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from durablenb.analysis.instance.flow import flow_of
+from durablenb.analysis.graph import flow_of
 from durablenb.notebook import palette, svg
 from durablenb.notebook.cells import _CALM
 from durablenb.notebook.layout import MARGIN, Layout, layout_of

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 import durablenb as df
-from durablenb.analysis.instance.flow import flow_of
-from durablenb.analysis.instance.graph import graph_of
-from durablenb.analysis.instance.nesting import nest_of
+from durablenb.analysis.graph import flow_of
+from durablenb.analysis.nesting import nest_of
+from durablenb.analysis.networkx_graphs import graph_of
 from durablenb.notebook.cells import draw_cells, height_of_cells
 from durablenb.notebook.layout import DEEPEST, MARGIN, Layout, layout_of
 from durablenb.notebook.live.instance import LiveInstance

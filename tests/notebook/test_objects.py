@@ -223,8 +223,8 @@ def test_importing_loads_no_views_and_no_networkx() -> None:
     code = (
         "import durablenb, sys; hub = durablenb.TaskHub(':memory:'); hub.close(); "
         "print([name for name in sys.modules if name.startswith(('durablenb.notebook', 'networkx', "
-        "'IPython', 'xml', 'durablenb.analysis.instance.steps', 'durablenb.analysis.instance.picture', "
-        "'durablenb.analysis.hub.fleet'))])"
+        "'IPython', 'xml', 'durablenb.analysis.calls', 'durablenb.analysis.snapshot', "
+        "'durablenb.analysis.fleet'))])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

@@ -21,7 +21,7 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import Affine2D
 
 import durablenb as df
-from durablenb.analysis.instance.picture import picture_of
+from durablenb.analysis.snapshot import picture_of
 from durablenb.model.events import (
     Event,
     ExecutionCompleted,

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 import durablenb as df
-from durablenb.analysis.sequence.diagram import SequenceDiagram
-from durablenb.analysis.sequence.parts import MOST_MESSAGES, Gap, Round
+from durablenb.analysis.sequence import MOST_MESSAGES, Gap, Round, SequenceDiagram
 from tests.notebook.reading import Page, anew, bundle_of, page_of, scene, text_of
 from tests.notebook.scenes import SCENES, stage
 from tests.notebook.test_hostile import PAYLOADS, harmless, hostile

@@ -6,11 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from durablenb.analysis.instance.calls import calls_of
-from durablenb.analysis.instance.flow import flow_of
-from durablenb.analysis.instance.folding import Fold, folds_of
-from durablenb.analysis.instance.steps import Flow
-from durablenb.analysis.instance.waits import Obstacle, waits_of
+from durablenb.analysis.calls import calls_of
+from durablenb.analysis.graph import Flow, Fold, flow_of, folds_of
+from durablenb.analysis.waits import Obstacle, waits_of
 from tests.notebook.reading import scene
 from tests.notebook.scenes import stage
 

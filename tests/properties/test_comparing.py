@@ -6,7 +6,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 
 import durablenb as df
-from durablenb.analysis.instance.history import History
+from durablenb.analysis.history import History
 from durablenb.core.fitting import misfit_of
 from durablenb.core.registry import name_of
 from tests.histories.replaying import prefixes

@@ -19,8 +19,7 @@ import numpy as np
 import pytest
 
 import durablenb as df
-from durablenb.analysis import networked
-from durablenb.analysis.sandbox import feed, frames, limits, process, program
+from durablenb.analysis.sandbox import feed, fence, frames, limits, process, program
 from durablenb.analysis.sandbox.queries import Queries
 from durablenb.store.duck import in_memory
 from tests.remote.conftest import PATIENCE, Served, until
@@ -74,7 +73,7 @@ def is_alive(pid: int) -> bool:
 def test_a_query_that_takes_too_much_memory_is_ended_and_the_next_one_is_answered(
     asked: Served, monkeypatch: pytest.MonkeyPatch, bomb: str
 ) -> None:
-    monkeypatch.setattr(networked, "MEMORY", 128 << 20)
+    monkeypatch.setattr(fence, "MEMORY", 128 << 20)
     assert asked.remote.sql("select 1").fetchall() == [(1,)]
     with pytest.raises(ValueError, match="needed more than 128 MB of memory and was ended"):
         asked.remote.sql(bomb)
@@ -90,7 +89,7 @@ def test_a_query_that_takes_too_long_is_ended_and_the_next_one_is_answered(
     assert asked.remote.sql("select 1").fetchall() == [(1,)]
     first = pid_of(asked)
     with monkeypatch.context() as patch:
-        patch.setattr(networked, "SECONDS", 0.2)
+        patch.setattr(fence, "SECONDS", 0.2)
         with pytest.raises(ValueError, match=r"longer than 0\.2 seconds"):
             asked.remote.sql(query)
     assert not is_alive(first)
@@ -113,7 +112,7 @@ def test_other_requests_are_answered_while_a_query_runs_and_its_death_is_told(as
     assert asking.is_alive()
     os.kill(pid_of(asked), signal.SIGKILL)
     asking.join(PATIENCE)
-    assert isinstance(refused[0], networked.QueryRefusedError)
+    assert isinstance(refused[0], fence.QueryRefusedError)
     assert asked.remote.sql("select 2").fetchall() == [(2,)]
 
 

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 import durablenb as df
-from durablenb.analysis import networked
+from durablenb.analysis.sandbox import fence
 from durablenb.journal.replica import passages
 from durablenb.model.address import MANAGEMENT
 from tests.remote.conftest import PATIENCE, Served, until
@@ -210,7 +210,7 @@ def test_what_is_more_than_looking_at_the_hub_is_refused(
     before = served.hub.sql("select count(*), max(seq) from journal").fetchall()
     with pytest.raises(ValueError, match=r"\w") as error:
         served.remote.sql(query.format(file=file))
-    assert isinstance(error.value, networked.QueryRefusedError)
+    assert isinstance(error.value, fence.QueryRefusedError)
     assert served.hub.sql("select count(*), max(seq) from journal").fetchall() == before
     assert list(tmp_path.iterdir()) == [file]
 
@@ -243,10 +243,10 @@ def test_a_query_that_is_nested_too_deeply_is_refused_and_kills_nothing(
     assert queries is not None
     pid = queries.pid
     for levels in (300, 3_000):
-        with suppress(networked.QueryRefusedError, duckdb.Error):
+        with suppress(fence.QueryRefusedError, duckdb.Error):
             served.remote.sql(f"select {opening * levels}1{closing * levels}")
         assert queries.pid == pid
-    with pytest.raises((networked.QueryRefusedError, duckdb.Error), match=r"nested|depth|recursi"):
+    with pytest.raises((fence.QueryRefusedError, duckdb.Error), match=r"nested|depth|recursi"):
         served.remote.sql(f"select {opening * 3_000}1{closing * 3_000}")
     assert served.remote.sql("select 1").fetchall() == [(1,)]
     assert queries.pid == pid
@@ -319,9 +319,9 @@ def test_odd_values_for_a_query_are_no_mistake_of_the_servers(served: Served) ->
 def test_the_reference_has_the_limits() -> None:
     page = (Path(__file__).parents[2] / "docs" / "reference" / "http.md").read_text(encoding="utf-8")
     for limit in (
-        f"{networked.QUERY:,} characters and {networked.SECONDS:g} seconds",
-        f"{networked.MEMORY >> 20:,} MB of memory and {networked.SPILL >> 20:,} MB of temporary files",
-        f"{networked.ROWS:,} rows and {networked.CHARACTERS:,} characters",
+        f"{fence.QUERY:,} characters and {fence.SECONDS:g} seconds",
+        f"{fence.MEMORY >> 20:,} MB of memory and {fence.SPILL >> 20:,} MB of temporary files",
+        f"{fence.ROWS:,} rows and {fence.CHARACTERS:,} characters",
         f"up to {passages.ROWS:,} rows, and ends after {passages.BYTES:,} bytes",
         f"more than {passages.SHORT} bytes",
     ):
@@ -334,9 +334,9 @@ def test_every_function_that_makes_rows_is_known_or_refused(served: Served) -> N
     let_through = set()
     for name in names:
         try:
-            networked._check(served.hub.connection(), f"from {name}('x')")
+            fence._check(served.hub.connection(), f"from {name}('x')")
             let_through.add(name)
-        except networked.QueryRefusedError:
+        except fence.QueryRefusedError:
             pass
     own = {"timeline", "tree", "critical_path", "concurrency", "states_until"}
     assert let_through == own | {"generate_series", "json_each", "json_tree", "range", "unnest"}

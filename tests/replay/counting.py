@@ -6,8 +6,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from durablenb.analysis.changes.bench import ReadingBench
-from durablenb.analysis.replays.replay import Replay
+from durablenb.analysis.replays.replay import ReadingBench, Replay
 from durablenb.engine.machine import EngineOptions
 from durablenb.model.events import Event, OrchestratorStarted
 from tests.histories.replaying import replay

@@ -8,9 +8,9 @@ from datetime import timedelta
 
 import pytest
 
-from durablenb.analysis.hub import latest
-from durablenb.analysis.hub.fleet import fleet_of
-from durablenb.analysis.hub.latest import latest_of
+from durablenb.analysis import instances
+from durablenb.analysis.fleet import fleet_of
+from durablenb.analysis.instances import latest_of
 from durablenb.core.ports.store import InstanceQuery
 from durablenb.model.events import (
     CustomStatusSet,
@@ -33,8 +33,8 @@ COUNT = 60
 def _some_lists_are_made_from_all(monkeypatch):
     monkeypatch.setattr(states, "FEW", 4)
     monkeypatch.setattr(states, "MANY", 40)  # so that some lists are made from all
-    monkeypatch.setattr(latest, "FEW", 4)
-    monkeypatch.setattr(latest, "MANY", 80)
+    monkeypatch.setattr(instances, "FEW", 4)
+    monkeypatch.setattr(instances, "MANY", 80)
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +118,7 @@ def test_every_status_is_there_and_some_were_started_again(store):
 @pytest.mark.parametrize("condition", ["true", "name = 'a' or name = 'c'"])
 def test_a_page_of_those_last_heard_of_is_a_part_of_all_of_them(store, status, condition):
     where = f"({condition}) and (status = '{status}' or '{status}' = '')"
-    whole = store.query(f"select instance_id from instances where {where} order by {latest.LATEST_FIRST}")
+    whole = store.query(f"select instance_id from instances where {where} order by {instances.LATEST_FIRST}")
     assert whole or status == "Canceled"
     for count in (0, 1, 7, 100):
         for offset in (0, 1, 5, 30):

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import durablenb as df
-from durablenb.analysis.instance.timeline import Span, spans_of
+from durablenb.analysis.timeline import Span, spans_of
 from durablenb.core.ports.store import Record
 from durablenb.model.events import Event, ExecutionRewound, ExecutionStarted
 from durablenb.store.duck import DuckStore

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 import durablenb as df
-from durablenb.analysis.instance.calls import calls_of
-from durablenb.analysis.instance.waits import waits_of
+from durablenb.analysis.calls import calls_of
+from durablenb.analysis.waits import waits_of
 from tests.traps.lab import counted
 
 

@@ -18,8 +18,8 @@ from typing import Any, BinaryIO
 
 import duckdb
 
-from durablenb.analysis.networked import answered
 from durablenb.analysis.sandbox import frames, limits
+from durablenb.analysis.sandbox.fence import answered
 from durablenb.store.duck import fenced
 
 DATABASE = "copy.duckdb"

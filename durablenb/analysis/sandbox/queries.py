@@ -13,10 +13,9 @@ from pathlib import Path
 
 import duckdb
 
-from durablenb.analysis import networked
-from durablenb.analysis.networked import QUERY_KINDS, QueryRefusedError
-from durablenb.analysis.sandbox import frames
+from durablenb.analysis.sandbox import fence, frames
 from durablenb.analysis.sandbox.feed import Feed
+from durablenb.analysis.sandbox.fence import QUERY_KINDS, QueryRefusedError
 from durablenb.analysis.sandbox.process import DiedError, OverrunError, QueryProcess
 from durablenb.analysis.sql import Parameters
 from durablenb.model.errors import DurableError
@@ -62,7 +61,7 @@ class Queries:
         return None if process is None else process.pid
 
     def submit(self, sql: str, parameters: Parameters) -> Future[bytes]:
-        """Return what will be the answer to a query, as the text of JSON: see `networked.answered`.
+        """Return what will be the answer to a query, as the text of JSON: see `fence.answered`.
 
         Raises
         ------
@@ -92,10 +91,10 @@ class Queries:
     def _answer(self, sql: str, parameters: Parameters) -> bytes:
         process = self._current()
         try:
-            kind, body = process.ask(frames.ASK, {"sql": sql, "parameters": parameters}, networked.SECONDS)
+            kind, body = process.ask(frames.ASK, {"sql": sql, "parameters": parameters}, fence.SECONDS)
         except OverrunError:
             raise QueryRefusedError(
-                f"The query took longer than {networked.SECONDS:g} seconds and was ended. Ask for less: "
+                f"The query took longer than {fence.SECONDS:g} seconds and was ended. Ask for less: "
                 "fewer instances, a group by."
             ) from None
         except DiedError as error:
@@ -145,7 +144,7 @@ class Queries:
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix="durablenb-sql-"))
             self._feed = Feed(self._folder)
-        process = QueryProcess(self._folder, networked.MEMORY, networked.SPILL)
+        process = QueryProcess(self._folder, fence.MEMORY, fence.SPILL)
         with self._lock:
             self._process = process
             if self._is_closed:
@@ -180,6 +179,6 @@ def _closed() -> DurableError:
 
 def _too_much_memory() -> QueryRefusedError:
     return QueryRefusedError(
-        f"The query needed more than {networked.MEMORY >> 20:,} MB of memory and was ended. Ask for less: "
+        f"The query needed more than {fence.MEMORY >> 20:,} MB of memory and was ended. Ask for less: "
         "fewer rows to sort or to join, shorter texts."
     )

@@ -8,8 +8,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from durablenb.analysis.drawn import DrawnEntity
-from durablenb.analysis.hub.fleet import has_entities
+from durablenb.analysis.figures import DrawnEntity
+from durablenb.analysis.fleet import has_entities
 from durablenb.core.entity import NOTHING, is_none
 from durablenb.journal.file import FileReader
 from durablenb.model.entities import EntityId, EntityMetadata, checked_entity_id, checked_entity_name
@@ -20,8 +20,7 @@ from durablenb.store.statements import ENTITY_STATE_AS_OF, ENTITY_STATES, PAYLOA
 if TYPE_CHECKING:
     import duckdb
 
-    from durablenb.analysis.entities.picture import EntityPicture
-    from durablenb.analysis.entities.queues import Queue
+    from durablenb.analysis.entities import EntityPicture, Queue
 
 _IS_THERE = "select exists (select 1 from journal where instance_id = ?)"
 
@@ -85,14 +84,14 @@ class EntityReader(FileReader):
 
     def entity_picture(self, entity_id: EntityId) -> EntityPicture:
         """Return all that there is to draw of an entity."""
-        from durablenb.analysis.entities.reader import entity_picture_of  # what only pictures need
+        from durablenb.analysis.entities import entity_picture_of  # what only pictures need
 
         with self.connection() as connection:
             return entity_picture_of(connection, entity_id, self._codec.shown, now=self.last_written())
 
     def queues(self, entity_ids: Sequence[str]) -> Mapping[str, Queue]:
         """Return what these entities have to do."""
-        from durablenb.analysis.entities.queues import queues_of
+        from durablenb.analysis.entities import queues_of
 
         with self.connection() as connection:
             return queues_of(connection, entity_ids)

@@ -6,11 +6,9 @@ from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from durablenb.analysis.changes.bench import ReadingBench
-from durablenb.analysis.changes.fitting import Fitting
-from durablenb.analysis.changes.targets import Case, Targets, last_execution
 from durablenb.analysis.replays.executions import TextOf, text_at_start
-from durablenb.analysis.replays.replay import Replay
+from durablenb.analysis.replays.replay import ReadingBench, Replay
+from durablenb.analysis.replays.replayer import Case, Fitting, Targets, last_execution
 from durablenb.core.ports.store import InstanceQuery
 from durablenb.core.registry import Code
 from durablenb.core.renaming import as_it_was

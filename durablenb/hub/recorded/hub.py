@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from durablenb.analysis.drawn import DrawnHub
-from durablenb.analysis.hub.instances import InstanceList
-from durablenb.analysis.instance.history import History
-from durablenb.analysis.instance.logs import Log
+from durablenb.analysis.figures import DrawnHub
+from durablenb.analysis.history import History
+from durablenb.analysis.instances import InstanceList
+from durablenb.analysis.logs import Log
 from durablenb.analysis.sql import Parameters, query, variables_of
 from durablenb.core.ports.store import InstanceQuery, Record
 from durablenb.hub.recorded.entity import EntityReader
@@ -35,8 +35,8 @@ from durablenb.store.states import states_of
 from durablenb.store.wire import from_row
 
 if TYPE_CHECKING:
-    from durablenb.analysis.changes.fits import FitReport
-    from durablenb.analysis.hub.fleet import Fleet
+    from durablenb.analysis.fleet import Fleet
+    from durablenb.analysis.replays.results import FitReport
 
 _COUNTS = """
 select count(distinct instance_id) filter (not starts_with(instance_id, '@')),
@@ -264,7 +264,7 @@ class HubFile(EntityReader, DrawnHub):
         latest
             How many instances to name.
         """
-        from durablenb.analysis.hub.fleet import fleet_of  # what only pictures need
+        from durablenb.analysis.fleet import fleet_of  # what only pictures need
 
         with self._reading() as connection:
             return fleet_of(connection, latest)

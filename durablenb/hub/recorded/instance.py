@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from durablenb.analysis.drawn import DrawnInstance
-from durablenb.analysis.instance.history import History
-from durablenb.analysis.instance.logs import Log
+from durablenb.analysis.figures import DrawnInstance
+from durablenb.analysis.history import History
+from durablenb.analysis.logs import Log
 from durablenb.analysis.replays.executions import Executions
 from durablenb.model.display import views
 from durablenb.model.errors import DurableError, FunctionNotFoundError
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import duckdb
     from anywidget import AnyWidget
 
-    from durablenb.analysis.instance.picture import Picture
     from durablenb.analysis.replays.replay import Replay
+    from durablenb.analysis.snapshot import Picture
     from durablenb.hub.recorded.hub import HubFile
 
 
@@ -110,7 +110,7 @@ class RecordedInstance(DrawnInstance):
         ValueError
             If there is no such execution.
         """
-        from durablenb.analysis.replays.sight import ExplorerSight
+        from durablenb.analysis.replays.explorer import ExplorerSight
 
         file = self._file
         if not self.status():
@@ -142,8 +142,8 @@ class RecordedInstance(DrawnInstance):
         return self._file.connection()
 
     def _shown(self) -> Picture:
-        from durablenb.analysis.changes.forks import forks_of
-        from durablenb.analysis.instance.picture import picture_of
+        from durablenb.analysis.instances import forks_of
+        from durablenb.analysis.snapshot import picture_of
 
         now, ask_queues = self._file.last_written(), self._file.queues
         with self._reader() as connection:

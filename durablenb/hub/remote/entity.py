@@ -5,14 +5,14 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
-from durablenb.analysis.drawn import DrawnEntity
+from durablenb.analysis.figures import DrawnEntity
 from durablenb.core.entity import is_none
 from durablenb.core.proxies import EntityProxy
 from durablenb.model.entities import EntityId
 from durablenb.model.errors import DurableError
 
 if TYPE_CHECKING:
-    from durablenb.analysis.entities.picture import EntityPicture
+    from durablenb.analysis.entities import EntityPicture
     from durablenb.hub.remote.hub import RemoteHub
     from durablenb.hub.remote.parts import Part
     from durablenb.notebook.live.entity import EntitySight, LiveEntity
@@ -62,7 +62,7 @@ class RemoteEntity(EntityProxy, DrawnEntity):
 
     def _picture_of(self, part: Part) -> EntityPicture:
         """What there was to draw when the server was last asked."""
-        from durablenb.analysis.entities.reader import entity_picture_of  # what only pictures need
+        from durablenb.analysis.entities import entity_picture_of  # what only pictures need
 
         with part.mirror.cursor() as connection:
             return entity_picture_of(

@@ -12,9 +12,9 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from durablenb.analysis.drawn import DrawnInstance
-from durablenb.analysis.instance.history import History
-from durablenb.analysis.instance.logs import Log
+from durablenb.analysis.figures import DrawnInstance
+from durablenb.analysis.history import History
+from durablenb.analysis.logs import Log
 from durablenb.analysis.replays.executions import Executions
 from durablenb.core.status_history import history_events
 from durablenb.hub.remote.client import RemoteClient, known
@@ -31,8 +31,8 @@ from durablenb.model.status import DurableOrchestrationStatus, InstanceState, fa
 from durablenb.model.status import OrchestrationRuntimeStatus as Status
 
 if TYPE_CHECKING:
-    from durablenb.analysis.instance.picture import Picture
     from durablenb.analysis.replays.replay import Replay
+    from durablenb.analysis.snapshot import Picture
     from durablenb.hub.remote.hub import RemoteHub
     from durablenb.notebook.live.explorer import LiveExplorer
     from durablenb.notebook.live.instance import LiveInstance
@@ -265,7 +265,7 @@ class RemoteHandle(DrawnInstance):
         return self._part.mirror.cursor()
 
     def _shown(self) -> Picture:
-        from durablenb.analysis.instance.picture import picture_of  # what only pictures need
+        from durablenb.analysis.snapshot import picture_of  # what only pictures need
 
         self._part.look()
         state = self._existing()

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
-from durablenb.analysis.drawn import DrawnHub
-from durablenb.analysis.entities.queues import Queue
-from durablenb.analysis.hub.instances import InstanceList
-from durablenb.analysis.instance.logs import Log
-from durablenb.analysis.networked import QUERY_KINDS, relation_of
+from durablenb.analysis.entities import Queue
+from durablenb.analysis.figures import DrawnHub
+from durablenb.analysis.instances import InstanceList
+from durablenb.analysis.logs import Log
+from durablenb.analysis.sandbox.fence import QUERY_KINDS, relation_of
 from durablenb.analysis.sql import Parameters, Relation
 from durablenb.core.entity import NOTHING
 from durablenb.core.registry import name_of
@@ -309,7 +309,7 @@ class RemoteHub(DrawnHub):
 
     def _view_of(self, part: Part) -> HubView:
         """What there was to draw when the server was last asked."""
-        from durablenb.analysis.hub.fleet import fleet_of  # what only pictures need
+        from durablenb.analysis.fleet import fleet_of  # what only pictures need
 
         with part.mirror.cursor() as connection:
             return HubView(repr(self), fleet_of(connection, tally=part.mirror.tally))

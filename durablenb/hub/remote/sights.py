@@ -8,11 +8,10 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from durablenb.analysis.entities.queues import Queue
-from durablenb.analysis.entities.reader import last_seq_of
-from durablenb.analysis.hub.pace import Pace, pace_of
-from durablenb.analysis.instance.logs import Log
-from durablenb.analysis.replays.sight import ExplorerSight
+from durablenb.analysis.entities import Queue, last_seq_of
+from durablenb.analysis.fleet import Pace, pace_of
+from durablenb.analysis.logs import Log
+from durablenb.analysis.replays.explorer import ExplorerSight
 from durablenb.analysis.sql import Relation, query
 from durablenb.hub.remote.client import RemoteClient
 from durablenb.hub.remote.entity import RemoteEntity

@@ -6,8 +6,8 @@ from collections.abc import Collection
 from difflib import unified_diff
 from textwrap import dedent
 
-from durablenb.analysis.replays.passed import Passed
-from durablenb.analysis.replays.stepping import Step
+from durablenb.analysis.replays.explorer import Passed
+from durablenb.analysis.replays.steps import Step
 from durablenb.notebook.html import Markup, block, fold, line, markup
 from durablenb.notebook.live.parts import attributes
 from durablenb.notebook.live.place import Place

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from durablenb.analysis.instance.picture import Picture
-from durablenb.analysis.instance.waits import Wait
+from durablenb.analysis.snapshot import Picture
+from durablenb.analysis.waits import Wait
 from durablenb.notebook.cards import MOST_FORKS, failure_table
 from durablenb.notebook.html import Markup, code, line, markup, table, unbroken
 from durablenb.notebook.live.parts import badge, button, field, row

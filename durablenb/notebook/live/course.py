@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from durablenb.analysis.instance.waits import Obstacle
 from durablenb.analysis.replays.executions import Executions, text_at_start
-from durablenb.analysis.replays.sight import ExplorerSight
+from durablenb.analysis.replays.explorer import ExplorerSight
+from durablenb.analysis.waits import Obstacle
 from durablenb.model.errors import FunctionNotFoundError, TypeNotRegisteredError
 from durablenb.model.status import DurableOrchestrationStatus
 from durablenb.notebook.live.place import Place

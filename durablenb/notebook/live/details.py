@@ -6,9 +6,10 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from durablenb.analysis.instance.nesting import child_of
-from durablenb.analysis.instance.steps import CALL_STATES, Call, Step
-from durablenb.analysis.instance.timeline import Span
+from durablenb.analysis.calls import CALL_STATES, Call
+from durablenb.analysis.graph import Step
+from durablenb.analysis.nesting import child_of
+from durablenb.analysis.timeline import Span
 from durablenb.model.failures import FailureDetails
 from durablenb.model.logs import LogLine
 from durablenb.notebook.cards import failure_table

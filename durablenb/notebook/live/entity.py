@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import traitlets
 
-from durablenb.analysis.entities.picture import EntityPicture
+from durablenb.analysis.entities import EntityPicture
 from durablenb.analysis.text import quoted
 from durablenb.model.failures import FailureDetails
 from durablenb.notebook.cards import failure_table

@@ -11,9 +11,9 @@ from typing import Any
 
 import traitlets
 
+from durablenb.analysis.replays.explorer import ExplorerSight
 from durablenb.analysis.replays.replay import Replay
-from durablenb.analysis.replays.sight import ExplorerSight
-from durablenb.analysis.replays.stepping import Step
+from durablenb.analysis.replays.steps import Step
 from durablenb.model.events import Event
 from durablenb.notebook.html import Markup, card, heading, markup
 from durablenb.notebook.live.beside import still_of

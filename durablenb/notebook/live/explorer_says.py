@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from durablenb.analysis.replays import verdicts
+from durablenb.analysis.replays import sentences
 from durablenb.analysis.replays.replay import Replay
-from durablenb.analysis.replays.stepping import Step
+from durablenb.analysis.replays.steps import Step
 from durablenb.notebook.html import Markup, code, line, markup, table
 from durablenb.notebook.live.guess import Guesses
 from durablenb.notebook.steps import step_glyph, step_look
@@ -49,7 +49,7 @@ def _sentence(step: Step) -> Markup:
 def _command(replay: Replay, step: Step) -> Markup:
     if step.reached is None:
         return Markup("")
-    words = verdicts.command(step.reached, replay.requests)
+    words = sentences.command(step.reached, replay.requests)
     return markup("<p>waits for ", code(words, 300), "</p>")
 
 

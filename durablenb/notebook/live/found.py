@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from durablenb.analysis.instance.picture import Picture
-from durablenb.analysis.instance.steps import Call, Flow, Step
+from durablenb.analysis.calls import Call
+from durablenb.analysis.graph import Flow, Step
+from durablenb.analysis.snapshot import Picture
 from durablenb.notebook.marks import call_key, step_key
 
 

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 import traitlets
 
-from durablenb.analysis.hub.fleet import Fleet
-from durablenb.analysis.hub.latest import LATEST_FIRST, latest_of, mentioning, one_of
-from durablenb.analysis.hub.pace import Pace
+from durablenb.analysis.fleet import Fleet, Pace
+from durablenb.analysis.instances import LATEST_FIRST, latest_of, mentioning, one_of
 from durablenb.analysis.text import quoted
 from durablenb.model.display import HubView
 from durablenb.notebook.fleet import fleet_svg

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets
 
-from durablenb.analysis.instance.following import Following
-from durablenb.analysis.instance.picture import Picture, picture_of
-from durablenb.analysis.instance.steps import Call
+from durablenb.analysis.calls import Call
+from durablenb.analysis.snapshot import Following, Picture, picture_of
 from durablenb.analysis.text import quoted
 from durablenb.model.errors import InstanceNotFoundError
 from durablenb.model.events import TERMINAL, ContinueAsNew, ExecutionStarted

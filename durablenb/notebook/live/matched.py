@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from durablenb.analysis.replays.replay import Replay
-from durablenb.analysis.replays.stepping import Step
+from durablenb.analysis.replays.steps import Step
 from durablenb.core.requests import name_in
 from durablenb.model.events import Event, OrchestratorStarted
 from durablenb.notebook.history import value_of

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from durablenb.analysis.instance.following import Following
-from durablenb.analysis.instance.nesting import child_of, opened_in
-from durablenb.analysis.instance.steps import Call, Flow, Step
+from durablenb.analysis.calls import Call
+from durablenb.analysis.graph import Flow, Step
+from durablenb.analysis.nesting import child_of, opened_in
+from durablenb.analysis.snapshot import Following
 from durablenb.notebook.live.details import ordered
 from durablenb.notebook.live.sight import Instance, Sight
 

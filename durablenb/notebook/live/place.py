@@ -5,9 +5,9 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection
 
-from durablenb.analysis.replays.passed import Lines
+from durablenb.analysis.replays.explorer import Lines
 from durablenb.analysis.replays.replay import Replay
-from durablenb.analysis.replays.stepping import Step
+from durablenb.analysis.replays.steps import Step
 
 
 class Place:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
-from durablenb.analysis.instance.following import AskQueues
-from durablenb.analysis.instance.logs import Log
-from durablenb.analysis.instance.waits import Obstacle
+from durablenb.analysis.logs import Log
+from durablenb.analysis.snapshot import AskQueues
+from durablenb.analysis.waits import Obstacle
 from durablenb.core.ports.store import Record
 from durablenb.model.status import DurableOrchestrationStatus
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from durablenb.analysis.instance.picture import Picture
-from durablenb.analysis.instance.steps import CALL_STATES, Call
+from durablenb.analysis.calls import CALL_STATES, Call
+from durablenb.analysis.snapshot import Picture
 from durablenb.notebook.html import Markup, line, markup, table
 from durablenb.notebook.live.found import Found
 from durablenb.notebook.live.parts import button, choice, field, figure, mark, row

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from durablenb.analysis.replays.replay import Replay
-from durablenb.analysis.replays.stepping import Step
+from durablenb.analysis.replays.steps import Step
 from durablenb.notebook.html import Markup, code, line, markup, unbroken
 from durablenb.notebook.words import moment, plural
 

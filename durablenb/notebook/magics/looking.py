@@ -11,7 +11,7 @@ from typing import Any
 from IPython.core.error import UsageError
 
 import durablenb
-from durablenb.analysis.hub.instances import InstanceList
+from durablenb.analysis.instances import InstanceList
 from durablenb.hub.instance import Handle
 from durablenb.hub.recorded.hub import HubFile
 from durablenb.hub.recorded.instance import RecordedInstance

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.axes import Axes
 
-from durablenb.analysis.instance.picture import Picture
+from durablenb.analysis.snapshot import Picture
 from durablenb.notebook.graph import draw_graph
 from durablenb.notebook.layout import MARGIN
 from durablenb.notebook.plots.axes import new_axes

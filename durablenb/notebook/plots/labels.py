@@ -12,7 +12,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.transforms import offset_copy
 
-from durablenb.analysis.instance.steps import Call
+from durablenb.analysis.calls import Call
 from durablenb.analysis.text import shortened
 from durablenb.notebook.plots.axes import points_in, points_of
 from durablenb.notebook.plots.axis import TimeAxis

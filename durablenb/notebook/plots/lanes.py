@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from heapq import heappop, heappush
 
-from durablenb.analysis.instance.steps import Call
-from durablenb.analysis.instance.timeline import Span
+from durablenb.analysis.calls import Call
+from durablenb.analysis.timeline import Span
 from durablenb.notebook.lanes import Lane
 
 MOST_LANES = 30

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.collections import LineCollection, PolyCollection
 
-from durablenb.analysis.instance.steps import CallState
-from durablenb.analysis.instance.timeline import Kind
+from durablenb.analysis.calls import CallState
+from durablenb.analysis.timeline import Kind
 from durablenb.notebook.palette import AMBER, RED, SOLIDS, call_look
 from durablenb.notebook.plots.axis import Numbers, TimeAxis
 from durablenb.notebook.plots.colours import RGB, Colours

@@ -7,7 +7,7 @@ from typing import cast
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, SubFigure
 
-from durablenb.analysis.instance.picture import Picture
+from durablenb.analysis.snapshot import Picture
 from durablenb.notebook.graph import draw_graph
 from durablenb.notebook.plots.axes import scale_of_text
 from durablenb.notebook.plots.drawing import PER_INCH, AxesDrawing

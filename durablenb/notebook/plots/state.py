@@ -9,7 +9,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from durablenb.analysis.entities.courses import Courses
+from durablenb.analysis.number_series import Courses
 from durablenb.analysis.text import shortened
 from durablenb.notebook.palette import RED
 from durablenb.notebook.plots.axes import SERIES, add_legend, days_of, new_axes, scale_of_text, show_dates

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from numpy.typing import NDArray
 
-from durablenb.analysis.hub.throughput import Throughput
+from durablenb.analysis.fleet import Throughput
 from durablenb.analysis.text import shortened
 from durablenb.notebook.palette import GREY, RED, SOLIDS
 from durablenb.notebook.plots.axes import SERIES, add_legend, days_of, new_axes, scale_of_text, show_dates

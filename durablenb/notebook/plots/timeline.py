@@ -8,9 +8,9 @@ from datetime import datetime
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
-from durablenb.analysis.instance.picture import Picture
-from durablenb.analysis.instance.steps import Call, CallState
-from durablenb.analysis.instance.timeline import Span
+from durablenb.analysis.calls import Call, CallState
+from durablenb.analysis.snapshot import Picture
+from durablenb.analysis.timeline import Span
 from durablenb.notebook.palette import call_look
 from durablenb.notebook.plots.axes import add_legend, new_axes, scale_of_text
 from durablenb.notebook.plots.axis import TimeAxis

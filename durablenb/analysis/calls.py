@@ -1,0 +1,164 @@
+"""The calls of an instance, each with its attempts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, get_args
+
+from durablenb.analysis.timeline import OF_ENTITIES, Kind, Span, SpanReader, family_in
+from durablenb.model.events import TERMINAL, Event, ExecutionStarted
+
+CallState = Literal["failed", "not loaded", "retrying", "open", "canceled", "left open", "completed"]
+"""What became of a call. "left open": the orchestrator ended without waiting for it."""
+
+CALL_STATES: tuple[CallState, ...] = get_args(CallState)
+"""The most worrying one first."""
+
+MOST_ENTITIES = 3
+"""Entities of one name that stand apart where the same is asked of them; of more, all are one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One task with all its attempts; `number` is the first one's id, `pauses` the timers between two.
+
+    `execution` counts those of the instance, from 1.
+    """
+
+    execution: int
+    number: int
+    name: str
+    kind: Kind
+    state: CallState
+    attempts: tuple[Span, ...]
+    pauses: tuple[Span, ...] = ()
+
+    @property
+    def asked(self) -> datetime:
+        """When the first attempt was asked for."""
+        return self.attempts[0].asked
+
+    @property
+    def ended(self) -> datetime:
+        """When the last attempt ended, or the last time that something was heard."""
+        return self.attempts[-1].ended
+
+    @property
+    def family(self) -> str:
+        """Its name; that of an entity's operation, or of a lock, with ``*`` for the key."""
+        request = self.attempts[0].request
+        return self.name if request is None or self.kind not in OF_ENTITIES else family_in(request)
+
+
+def shared_name(calls: Iterable[Call]) -> Callable[[Call], str]:
+    """Return what gives each of these calls the name under which it is shown with others.
+
+    That is its own, unless the same is asked of many entities of one name.
+    """
+    names: dict[tuple[str, str], set[str]] = {}
+    for call in calls:
+        if call.kind in OF_ENTITIES:
+            names.setdefault((call.kind, call.family), set()).add(call.name)
+
+    def name_of(call: Call) -> str:
+        if call.kind not in OF_ENTITIES or len(names[call.kind, call.family]) <= MOST_ENTITIES:
+            return call.name
+        return call.family
+
+    return name_of
+
+
+Key = tuple[int, int]
+"""A call by its execution, from 1, and the number of its first attempt."""
+
+
+def calls_of(events: Iterable[Event]) -> list[Call]:
+    """Return the calls of all executions in the order in which they were asked for."""
+    reader = CallReader()
+    for event in events:
+        reader.read(event)
+    return reader.ended()
+
+
+class CallReader:
+    """Reads a history event by event, and has its calls at any time."""
+
+    def __init__(self) -> None:
+        self._spans = SpanReader()
+        self._execution = 0
+        self._is_over = False
+        self._keys: list[Key] = []  # of the spans, by their places
+        self._attempts: dict[Key, list[int]] = {}  # the places of a call's attempts
+        self._pauses: dict[Key, list[int]] = {}
+        self._places: dict[Key, int] = {}  # of the calls
+        self._calls: list[Call | None] = []  # None: a rewind wrote it once more
+        self._unsettled: set[Key] = set()
+
+    def read(self, event: Event) -> None:
+        """Take note of the next event."""
+        if isinstance(event, ExecutionStarted):
+            self._execution += 1
+            self._is_over = False
+        self._spans.read(event)
+        if isinstance(event, TERMINAL):
+            self._is_over = True
+        while len(self._keys) in self._spans.changed:  # places that are new
+            self._enter(len(self._keys))
+
+    def calls(self) -> list[Call]:
+        """Return the calls; what is open has its end where it was last touched."""
+        changed = {self._keys[place] for place in self._spans.changed}
+        self._spans.changed.clear()
+        changed |= {key for key in self._unsettled if self._is_over or key[0] < self._execution}
+        for key in sorted(changed):
+            self._make(key)
+        return [call for call in self._calls if call is not None]
+
+    def ended(self) -> list[Call]:
+        """Return the calls; what is open lasts until the last event."""
+        self._spans.spans()
+        return self.calls()
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    def _enter(self, place: int) -> None:
+        span = self._spans.span(place)
+        assert span is not None
+        first = getattr(span.request, "retry_of", None)
+        key = (self._execution, getattr(span.request, "task_id", -1) if first is None else first)
+        self._keys.append(key)
+        is_pause = span.kind == "timer" and first is not None
+        (self._pauses if is_pause else self._attempts).setdefault(key, []).append(place)
+        if not is_pause and key not in self._places:
+            self._places[key] = len(self._calls)
+            self._calls.append(None)
+
+    def _make(self, key: Key) -> None:
+        attempts, pauses = self._known(self._attempts.get(key)), self._known(self._pauses.get(key))
+        place = self._places.get(key)
+        if place is None:
+            return
+        call = _call(*key, attempts, pauses, self._is_over or key[0] < self._execution) if attempts else None
+        self._calls[place] = call
+        if call is not None and call.state in ("open", "retrying", "failed"):
+            self._unsettled.add(key)
+        else:
+            self._unsettled.discard(key)
+
+    def _known(self, places: Iterable[int] | None) -> tuple[Span, ...]:
+        span_at = self._spans.span
+        return tuple([span for place in places or () if (span := span_at(place)) is not None])
+
+
+def _call(
+    execution: int, number: int, attempts: tuple[Span, ...], pauses: tuple[Span, ...], is_over: bool
+) -> Call:
+    last = attempts[-1]
+    state: CallState = last.state
+    if last.state == "open" and is_over:
+        state = "left open"
+    elif last.state == "failed" and len(pauses) == len(attempts) and not is_over:
+        state = "retrying"
+    return Call(execution, number, attempts[0].name, attempts[0].kind, state, attempts, pauses)

@@ -1,0 +1,369 @@
+"""Two histories side by side: calls, durations, results, and the first difference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from difflib import SequenceMatcher
+from functools import cached_property
+from typing import Any, Literal, NamedTuple
+
+from durablenb.analysis.calls import Call, calls_of
+from durablenb.analysis.figures import DrawnInstance
+from durablenb.analysis.history import History
+from durablenb.analysis.replays.replayer import last_execution
+from durablenb.analysis.text import lasting, shortened, table_text
+from durablenb.model.display import Displayed
+from durablenb.model.events import (
+    TERMINAL,
+    Event,
+    ExecutionFailed,
+    ExecutionStarted,
+    OrchestratorStarted,
+    TimerCreated,
+)
+from durablenb.model.failures import FailureDetails
+
+What = Literal["orchestrator", "version", "input", "asked for", "attempts", "result", "end"]
+"""How it began, what was asked for, with what input, how often, what came of it, how it ended."""
+
+_LARGEST = 4_000_000
+"""Steps of the one times steps of the other, up to which those after a parting are aligned."""
+
+_MOST = 200
+
+
+class Difference(NamedTuple):
+    """One thing in which two histories differ.
+
+    Parameters
+    ----------
+    what
+        What it is.
+    step
+        At which step, from 1; None where it is the execution as a whole.
+    name
+        Of the step, or of the orchestrator.
+    a, b
+        The one and the other, in words.
+    a_event, b_event
+        The events where it shows, if there are such.
+    """
+
+    what: What
+    step: int | None
+    name: str
+    a: str
+    b: str
+    a_event: int | None = None
+    b_event: int | None = None
+
+    def __str__(self) -> str:
+        where = "" if self.step is None else f"step {self.step:,}, {self.name}: "
+        return f"{where}{self.what}: {shortened(self.a, 80)} | {shortened(self.b, 80)}"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A step of the one and that of the other; None where one has none.
+
+    Parameters
+    ----------
+    number
+        Its place, from 1.
+    a, b
+        The calls.
+    differences
+        In what they differ; empty if in nothing but time.
+    is_shared
+        Whether both have it from the same past: one was forked from the other, or both from a third.
+    """
+
+    number: int
+    a: Call | None
+    b: Call | None
+    differences: tuple[Difference, ...] = ()
+    is_shared: bool = False
+
+    @property
+    def name(self) -> str:
+        """What was called; by both, if not the same."""
+        names = dict.fromkeys(call.name for call in (self.a, self.b) if call is not None)
+        return " | ".join(names)
+
+    @property
+    def durations(self) -> tuple[timedelta | None, timedelta | None]:
+        """How long it took in the one and in the other, from being asked for until it ended."""
+        took = [None if call is None else call.ended - call.asked for call in (self.a, self.b)]
+        return took[0], took[1]
+
+
+class Side:
+    """One of the two: its last execution.
+
+    Parameters
+    ----------
+    history
+        All of it.
+    """
+
+    def __init__(self, history: History) -> None:
+        self.instance_id = history.instance_id
+        self.events = last_execution(history)
+        if not self.events:
+            raise ValueError(f"The history of {history.instance_id} has no beginning. Give the whole of it.")
+        self.calls = calls_of(self.events)
+        started = self.events[0]
+        assert isinstance(started, ExecutionStarted)
+        self.started = started
+        self.end: Event | None = next((e for e in reversed(self.events) if isinstance(e, TERMINAL)), None)
+
+    @property
+    def episodes(self) -> int:
+        """How often the code ran."""
+        return sum(type(event) is OrchestratorStarted for event in self.events)
+
+    @property
+    def duration(self) -> timedelta:
+        """From the beginning to the last event."""
+        return max(event.timestamp for event in self.events) - self.started.timestamp
+
+    @property
+    def outcome(self) -> str:
+        """How it ended, in words."""
+        if self.end is None:
+            return "open"
+        word = type(self.end).__name__.removeprefix("Execution")
+        if isinstance(self.end, ExecutionFailed):
+            return f"{word}: {_words_of(self.end.failure)}"
+        value = getattr(self.end, "result", getattr(self.end, "input", getattr(self.end, "reason", "")))
+        return f"{word}: {value}"
+
+    @cached_property
+    def origins(self) -> dict[str, int]:
+        """The executions whose past it has, with how many of their tasks."""
+        return {one.execution_id: one.tasks for one in self.started.forked_from}
+
+
+class Comparison(Displayed, Sequence[Pair]):
+    """Two instances, step by step; `durablenb.compare` gives it.
+
+    Examples
+    --------
+    >>> import durablenb as df
+    >>> hub = df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock())
+    >>> hub.add_activity(lambda text: len(text), name="judge")
+    >>> hub.add_activity(lambda text: text, name="publish")
+    >>> @hub.orchestrator
+    ... def review(context):
+    ...     if (yield context.call_activity("judge", "draft")) > 5:
+    ...         yield context.call_activity("publish", "draft")
+    >>> handle = hub.start(review, instance_id="r")
+    >>> handle.result()
+    >>> fork = handle.fork(at=4, results={4: 9}, instance_id="what-if")
+    >>> fork.result()
+    >>> comparison = df.compare(handle, fork)
+    >>> comparison
+    <r | what-if: 2 steps, the first difference at step 1, judge: result: 5 | 9>
+    >>> print(comparison.first_decision)
+    step 2, publish: asked for: nothing | activity publish
+    >>> hub.close()
+    """
+
+    def __init__(self, a: Side, b: Side) -> None:
+        self.a = a
+        """The one."""
+        self.b = b
+        """The other."""
+        self._pairs = tuple(_pairs(a, b))
+
+    @cached_property
+    def differences(self) -> tuple[Difference, ...]:
+        """All differences but those of time, in the order of the steps."""
+        began = _beginnings(self.a, self.b)
+        found = [one for pair in self._pairs for one in pair.differences]
+        ended = [] if self.a.outcome == self.b.outcome else [_ends(self.a, self.b)]
+        return (*began, *found, *ended)
+
+    @property
+    def first_difference(self) -> Difference | None:
+        """The first of them; None if the two differ in time alone."""
+        return next(iter(self.differences), None)
+
+    @property
+    def first_decision(self) -> Difference | None:
+        """The first step at which the two asked for something else; None if both asked for the same."""
+        return next((one for one in self.differences if one.what == "asked for"), None)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._pairs[index]
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def __iter__(self) -> Iterator[Pair]:
+        return iter(self._pairs)
+
+    @property
+    def summary(self) -> str:
+        """How many steps there are, and the first difference."""
+        count = f"{len(self):,} step{'' if len(self) == 1 else 's'}"
+        first = self.first_difference
+        return f"{count}, {'no difference' if first is None else f'the first difference at {first}'}"
+
+    def __repr__(self) -> str:
+        return f"<{self.a.instance_id} | {self.b.instance_id}: {shortened(self.summary, 200)}>"
+
+    def __str__(self) -> str:
+        header = ("step", "", "took", "took", "differs in")
+        rows = [
+            (pair.number, pair.name, *map(_took, pair.durations), _differing(pair))
+            for pair in self._pairs[:_MOST]
+        ]
+        lines = [
+            f"a: {self.a.instance_id}, {lasting(self.a.duration)}, {shortened(self.a.outcome, 80)}",
+            f"b: {self.b.instance_id}, {lasting(self.b.duration)}, {shortened(self.b.outcome, 80)}",
+            f"{self.summary}.",
+        ]
+        if rows:
+            lines += ["", table_text(header, rows)]
+        if len(self) > _MOST:
+            lines.append(f"… {len(self) - _MOST:,} steps more")
+        return "\n".join(lines)
+
+
+def comparison_of(a: Any, b: Any) -> Comparison:
+    """Return two instances, or histories, side by side; see `durablenb.compare`."""
+    return Comparison(Side(_history_of(a)), Side(_history_of(b)))
+
+
+def _history_of(given: Any) -> History:
+    if isinstance(given, History):
+        return given
+    if isinstance(given, DrawnInstance):
+        return given.history()
+    raise TypeError(f"Expected a handle or a history, not a {type(given).__name__}.")
+
+
+# -- steps ---------------------------------------------------------------------------------------
+
+
+def _pairs(a: Side, b: Side) -> Iterator[Pair]:
+    for number, (one, other) in enumerate(_aligned(a.calls, b.calls), 1):
+        shared = one is not None and other is not None and _is_shared(a, b, one, other)
+        yield Pair(number, one, other, tuple(_differences(number, one, other)), shared)
+
+
+def _aligned(a: Sequence[Call], b: Sequence[Call]) -> Iterator[tuple[Call | None, Call | None]]:
+    one, other = ([(call.kind, call.name) for call in calls] for calls in (a, b))
+    same = next(
+        (place for place, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), None
+    )
+    same = min(len(one), len(other)) if same is None else same
+    yield from zip(a[:same], b[:same], strict=True)
+    rest, others = list(a[same:]), list(b[same:])
+    if len(rest) * len(others) > _LARGEST:
+        yield from ((call, None) for call in rest)
+        yield from ((None, call) for call in others)
+        return
+    matcher = SequenceMatcher(None, one[same:], other[same:], autojunk=False)
+    for kind, first, last, other_first, other_last in matcher.get_opcodes():
+        if kind == "equal":
+            yield from zip(rest[first:last], others[other_first:other_last], strict=True)
+        else:
+            yield from ((call, None) for call in rest[first:last])
+            yield from ((None, call) for call in others[other_first:other_last])
+
+
+def _is_shared(a: Side, b: Side, one: Call, other: Call) -> bool:
+    """Whether a step was asked for in a past that both have."""
+    if one.number != other.number:
+        return False
+    if any(one.number < min(a.origins[key], b.origins[key]) for key in a.origins.keys() & b.origins.keys()):
+        return True
+    return _has_past_of(b, a, one.number) or _has_past_of(a, b, one.number)
+
+
+def _has_past_of(fork: Side, origin: Side, number: int) -> bool:
+    return any(
+        one.instance_id == origin.instance_id and number < one.tasks for one in fork.started.forked_from
+    )
+
+
+def _differences(number: int, a: Call | None, b: Call | None) -> Iterator[Difference]:
+    if a is None or b is None:
+        name = (a or b).name  # type: ignore[union-attr]
+        yield Difference("asked for", number, name, _called(a), _called(b), _asked_by(a), _asked_by(b))
+        return
+    if _input(a) != _input(b):
+        yield Difference("input", number, a.name, _input(a), _input(b), _asked_by(a), _asked_by(b))
+    if len(a.attempts) != len(b.attempts):
+        yield Difference("attempts", number, a.name, f"{len(a.attempts):,}", f"{len(b.attempts):,}")
+    if _result(a) != _result(b):
+        yield Difference("result", number, a.name, _result(a), _result(b), _told_by(a), _told_by(b))
+
+
+def _called(call: Call | None) -> str:
+    if call is None:
+        return "nothing"
+    return call.kind if call.kind == call.name else f"{call.kind} {call.name}"
+
+
+def _input(call: Call) -> str:
+    request: Any = call.attempts[0].request
+    if isinstance(request, TimerCreated):
+        return lasting(request.fire_at - request.timestamp)
+    return str(getattr(request, "input", ""))
+
+
+def _result(call: Call) -> str:
+    answer: Any = call.attempts[-1].answer
+    failure = getattr(answer, "failure", None)
+    if isinstance(failure, FailureDetails):
+        return _words_of(failure)
+    value = getattr(answer, "result", getattr(answer, "input", None))
+    return call.state if value is None else str(value)
+
+
+def _words_of(failure: FailureDetails) -> str:
+    """A failure, without the traceback that Azure's library puts behind the message."""
+    message = failure.message.partition(" \n ")[0]
+    return f"{failure.error_type}: {message}"
+
+
+def _asked_by(call: Call | None) -> int | None:
+    request = None if call is None else call.attempts[0].request
+    return None if request is None else request.event_id
+
+
+def _told_by(call: Call) -> int | None:
+    answer = call.attempts[-1].answer
+    return None if answer is None else answer.event_id
+
+
+def _beginnings(a: Side, b: Side) -> Iterator[Difference]:
+    one, other = a.started, b.started
+    began: list[tuple[What, str, str]] = [
+        ("orchestrator", one.name, other.name),
+        ("version", str(one.version), str(other.version)),
+        ("input", one.input, other.input),
+    ]
+    for what, left, right in began:
+        if left != right:
+            yield Difference(what, None, one.name, left, right, one.event_id, other.event_id)
+
+
+def _ends(a: Side, b: Side) -> Difference:
+    events = (None if side.end is None else side.end.event_id for side in (a, b))
+    return Difference("end", None, a.started.name, a.outcome, b.outcome, *events)
+
+
+def _took(duration: timedelta | None) -> str:
+    return "" if duration is None else lasting(duration)
+
+
+def _differing(pair: Pair) -> str:
+    if pair.a is None or pair.b is None:
+        return "only in b" if pair.a is None else "only in a"
+    return ", ".join(one.what for one in pair.differences) or ("shared" if pair.is_shared else "")

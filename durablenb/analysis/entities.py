@@ -1,0 +1,386 @@
+"""All that a picture of one entity is drawn from: its state, its operations, its queue and its locks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import duckdb
+
+from durablenb.model.entities import EntityId
+from durablenb.model.failures import FailureDetails
+from durablenb.store.blobs import transaction
+from durablenb.store.statements import PAYLOADS
+
+TOLD = 10
+"""Operations of which all is told, of those that were done and of those that weren't."""
+
+OperationStatus = Literal["Pending", "Scheduled", "Completed", "Failed"]
+EntityWord = Literal["Not loaded", "Locked", "Busy", "Idle", "No state"]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation that was asked of an entity.
+
+    Parameters
+    ----------
+    name
+        What was asked for.
+    status
+        What became of it; "Scheduled" is what isn't due yet.
+    sent_by
+        The instance or the entity that asked, None for a client.
+    is_signal
+        Whether nobody waits for the result.
+    queued, due, ended
+        When it was asked for, from when on it may be done, when it was done.
+    state
+        The state that it left, as JSON; None if that isn't known here, or is long.
+    input, result
+        As JSON, of those of which all is told.
+    failure
+        Why it failed.
+    """
+
+    name: str
+    status: OperationStatus
+    sent_by: str | None
+    is_signal: bool
+    queued: datetime
+    due: datetime | None = None
+    ended: datetime | None = None
+    state: str | None = None
+    input: str | None = None
+    result: str | None = None
+    failure: FailureDetails | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """A critical section that an orchestration has, or waits for."""
+
+    owner: str
+    is_held: bool
+    since: datetime
+
+
+@dataclass(frozen=True)
+class EntityPicture:
+    """An entity as it stands: nothing in it has to be asked for any more.
+
+    Parameters
+    ----------
+    entity_id
+        Which one.
+    exists, state
+        Whether it has a state, and which: the value, or JSON where that can't be rebuilt.
+    operations, failures, queue_length
+        How many were done, how many of these failed, how many aren't done yet.
+    done
+        Those that were done last, the last one last; all is told of the very last ones.
+    failed
+        Those that failed last, the last one last.
+    waiting
+        The first ones of those that aren't done yet.
+    locks
+        Who has locked it, and who waits for that.
+    is_missing
+        Whether it can't go on before its cell is run.
+    now
+        When this was so.
+    """
+
+    entity_id: EntityId
+    exists: bool = False
+    state: Any = None
+    operations: int = 0
+    failures: int = 0
+    queue_length: int = 0
+    done: tuple[Operation, ...] = ()
+    failed: tuple[Operation, ...] = ()
+    waiting: tuple[Operation, ...] = ()
+    locks: tuple[Lock, ...] = ()
+    is_missing: bool = False
+    now: datetime | None = None
+
+    @property
+    def word(self) -> EntityWord:
+        """How it stands, in a word."""
+        is_busy = any(one.status == "Pending" for one in self.waiting)
+        if self.is_missing and is_busy:
+            return "Not loaded"
+        if self.locks and self.locks[0].is_held:
+            return "Locked"
+        if is_busy:
+            return "Busy"
+        return "Idle" if self.exists else "No state"
+
+    @property
+    def line(self) -> str:
+        """How it stands, in a line of text without times."""
+        parts = [f"{self.entity_id.name.lower()} {self.entity_id.key}: {self.word}"]
+        parts.append(f"{self.operations:,} operation{'' if self.operations == 1 else 's'}")
+        if self.failures:
+            parts.append(f"{self.failures:,} failed")
+        if self.queue_length:
+            parts.append(f"{self.queue_length:,} in its queue")
+        return f"<{', '.join(parts)}>"
+
+    @property
+    def told(self) -> tuple[Operation, ...]:
+        """The last operations that were done, of which all is told."""
+        return self.done[-TOLD:]
+
+
+DRAWN = 200
+"""Operations that are drawn."""
+
+_FAILURES = 3
+_SMALL = 4_000
+"""Characters of a state in which a number is looked for."""
+
+
+_ENTITY = """
+select entity_exists, operations, failures, queue_length from entities where instance_id = ?
+"""
+_STATE = """
+select max(seq) from journal where instance_id = ? and event_type = 'StateChanged'
+"""
+_OPERATION = """
+select number, operation, status, sent_by, is_signal, queued, due, ended, execution_id, seq, ended_seq
+from entity_operations where instance_id = ? and
+"""
+_DONE = f"{_OPERATION} ended_seq is not null order by ended_seq desc limit ?"
+_FAILED = f"{_OPERATION} status = 'Failed' order by ended_seq desc limit ?"
+_OPEN = f"{_OPERATION} ended_seq is null order by coalesce(due, queued), seq limit ?"
+_STATES = """
+select execution_id, task_id, seq, case when length(payload) <= ? then payload end from journal
+where instance_id = ? and event_type = 'StateChanged' and seq > ? order by seq
+"""
+_STATE_BEFORE = """
+select arg_max_null(case when length(payload) <= ? then payload end, seq) from journal
+where instance_id = ? and event_type = 'StateChanged' and seq <= ?
+"""
+_LOCKS = """
+select owner, status, requested, taken from entity_locks
+where instance_id = ? and status in ('Held', 'Waiting') order by seq
+"""
+
+
+def last_seq_of(connection: duckdb.DuckDBPyConnection, instance_id: str) -> int:
+    """Return the last place that an entity has in the journal, 0 if it has none."""
+    found = connection.execute("select max(seq) from journal where instance_id = ?", [instance_id]).fetchall()
+    return int(found[0][0] or 0)
+
+
+def entity_picture_of(
+    connection: duckdb.DuckDBPyConnection,
+    entity_id: EntityId,
+    shown: Callable[[str], Any],
+    *,
+    is_missing: bool = False,
+    now: datetime | None = None,
+) -> EntityPicture:
+    """Return all that there is to draw of an entity.
+
+    Parameters
+    ----------
+    connection
+        A reader's.
+    entity_id
+        Which one.
+    shown
+        Gives the value that a state's text stands for.
+    is_missing
+        Whether its function isn't registered.
+    now
+        The time.
+    """
+    with transaction(connection):  # the engine writes meanwhile
+        found = standing_of(connection, entity_id, is_missing=is_missing, now=now)
+        rows = _Rows(connection, str(entity_id), now)
+        state = rows.state() if found.exists else None
+        done = rows.done() if found.operations else ()
+        failed = rows.failed() if found.failures else ()
+    return replace(found, state=None if state is None else shown(state), done=done, failed=failed)
+
+
+def standing_of(
+    connection: duckdb.DuckDBPyConnection,
+    entity_id: EntityId,
+    *,
+    is_missing: bool = False,
+    now: datetime | None = None,
+) -> EntityPicture:
+    """Return where an entity stands, without its state and what it did; see `entity_picture_of`."""
+    found = connection.execute(_ENTITY, [str(entity_id)]).fetchall()
+    if not found:
+        return EntityPicture(entity_id, is_missing=is_missing, now=now)
+    exists, operations, failures, queue_length = found[0]
+    rows = _Rows(connection, str(entity_id), now)
+    return EntityPicture(
+        entity_id,
+        exists=exists,
+        operations=operations,
+        failures=failures,
+        queue_length=queue_length,
+        waiting=rows.waiting() if queue_length else (),
+        locks=rows.locks(),
+        is_missing=is_missing,
+        now=now,
+    )
+
+
+class _Rows:
+    """Reads what the journal has of one entity."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, instance_id: str, now: datetime | None) -> None:
+        self._connection = connection
+        self._id = instance_id
+        self._now = now
+
+    def state(self) -> str | None:
+        """Return the last state."""
+        place = self._ask(_STATE, self._id)[0][0]
+        return None if place is None else str(self._ask(PAYLOADS, [place])[0][1])
+
+    def done(self) -> tuple[Operation, ...]:
+        """Return the operations that were done last, with their states."""
+        rows = self._ask(_DONE, self._id, DRAWN)[::-1]
+        if not rows:
+            return ()
+        first = rows[0][-1]
+        changed = {
+            (execution, number): text
+            for execution, number, _, text in self._ask(_STATES, _SMALL, self._id, first)
+        }
+        state = self._ask(_STATE_BEFORE, _SMALL, self._id, first)[0][0]
+        payloads = self._payloads(rows[-TOLD:])
+        done = []
+        for row in rows:
+            state = changed.get((row[8], row[0]), state)
+            done.append(_operation(row, payloads, self._now, state))
+        return tuple(done)
+
+    def failed(self) -> tuple[Operation, ...]:
+        """Return the operations that failed last."""
+        rows = self._ask(_FAILED, self._id, _FAILURES)[::-1]
+        payloads = self._payloads(rows)
+        return tuple(_operation(row, payloads, self._now) for row in rows)
+
+    def waiting(self) -> tuple[Operation, ...]:
+        """Return the operations that are to be done next."""
+        rows = self._ask(_OPEN, self._id, TOLD)
+        payloads = self._payloads(rows)
+        return tuple(_operation(row, payloads, self._now) for row in rows)
+
+    def locks(self) -> tuple[Lock, ...]:
+        """Return who has locked the entity, and who waits for that."""
+        rows = self._ask(_LOCKS, self._id)
+        locks = [
+            Lock(owner, status == "Held", _aware(taken or requested))
+            for owner, status, requested, taken in rows
+        ]
+        return tuple(sorted(locks, key=lambda lock: not lock.is_held))
+
+    def _payloads(self, rows: Sequence[tuple[Any, ...]]) -> dict[int, str]:
+        places = [place for row in rows for place in row[9:] if place is not None]
+        return dict(self._ask(PAYLOADS, places)) if places else {}
+
+    def _ask(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
+        return self._connection.execute(sql, list(parameters)).fetchall()
+
+
+def _operation(
+    row: tuple[Any, ...], payloads: dict[int, str], now: datetime | None, state: str | None = None
+) -> Operation:
+    _, name, status, sent_by, is_signal, queued, due, ended, _, seq, ended_seq = row
+    due, text = _moment(due), payloads.get(ended_seq)
+    if status == "Pending" and due is not None and now is not None and due > now:
+        status = "Scheduled"
+    is_failed = status == "Failed" and text is not None
+    return Operation(
+        name,
+        status,
+        sent_by,
+        is_signal,
+        _aware(queued),
+        due,
+        _moment(ended),
+        state,
+        payloads.get(seq),
+        None if is_failed else text,
+        FailureDetails.from_json(json.loads(text)) if is_failed and text is not None else None,
+    )
+
+
+def _moment(found: datetime | None) -> datetime | None:
+    return None if found is None else _aware(found)
+
+
+def _aware(found: datetime) -> datetime:
+    return found.replace(tzinfo=UTC)
+
+
+MOST_QUEUES = 20
+"""Entities that are looked at for one instance."""
+
+_QUEUES = """
+select instance_id, queue_length, locked_by from entities where list_contains(?, instance_id)
+order by instance_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """How many operations an entity has still to do, and which orchestration has locked it."""
+
+    entity_id: str
+    length: int
+    locked_by: str | None = None
+
+
+def queues_of(connection: duckdb.DuckDBPyConnection, entity_ids: Sequence[str]) -> dict[str, Queue]:
+    """Return the queues of these entities, of a few of them where they are many.
+
+    Parameters
+    ----------
+    connection
+        A reader's.
+    entity_ids
+        As text.
+    """
+    if not entity_ids:
+        return {}
+    rows = connection.execute(_QUEUES, [list(entity_ids[:MOST_QUEUES])]).fetchall()
+    return {entity_id: Queue(entity_id, length, owner) for entity_id, length, owner in rows}
+
+
+def queue_text(queues: Iterable[Queue], own_id: str = "") -> str:
+    """Return in words what an instance waits for: who holds the lock, or how much is to be done.
+
+    Parameters
+    ----------
+    queues
+        Of the entities that it waits for.
+    own_id
+        Its id; what it has locked itself keeps it from nothing.
+
+    Examples
+    --------
+    >>> queue_text([Queue("@account@a", 2, "transfer-7"), Queue("@account@b", 1)], "transfer-8")
+    '@account@a is locked by transfer-7. @account@b has 1 other operation to do.'
+    """
+    parts = []
+    for queue in queues:
+        if queue.locked_by is not None:
+            if queue.locked_by != own_id:
+                parts.append(f"{queue.entity_id} is locked by {queue.locked_by}.")
+        elif queue.length:
+            operations = f"{queue.length:,} other operation{'' if queue.length == 1 else 's'}"
+            parts.append(f"{queue.entity_id} has {operations} to do.")
+    return " ".join(parts)

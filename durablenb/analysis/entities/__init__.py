@@ -1,1 +1,0 @@
-"""What an entity is, did and has to do."""

@@ -1,0 +1,352 @@
+"""Methods of an instance, an entity and a hub that draw or compute something from the journal.
+
+The module is long because most of it is the reference of these methods.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, cast
+
+from durablenb.model.display import Displayed, views
+from durablenb.model.entities import EntityId
+from durablenb.model.errors import DurableError
+
+if TYPE_CHECKING:
+    import duckdb
+    import networkx
+    import pandas
+    from matplotlib.axes import Axes
+
+    from durablenb.analysis.history import History
+    from durablenb.analysis.sequence import SequenceDiagram
+
+
+class DrawnInstance(Displayed):
+    """The graph, the timeline and the figures of one instance."""
+
+    id: str
+
+    def history(self) -> History:
+        """Return the events of all executions."""
+        raise NotImplementedError
+
+    def _reader(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        raise NotImplementedError
+
+    def sequence(self) -> SequenceDiagram:
+        """Return what the orchestration and its partners said to each other, as a sequence diagram.
+
+        Its `to_mermaid` is the same as text in Mermaid's language.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If it was purged.
+        """
+        from durablenb.analysis.sequence import SequenceDiagram  # what only pictures need
+
+        return SequenceDiagram(self.id, self.history())
+
+    def graph(self, depth: int = 0) -> networkx.DiGraph[Any]:
+        """Return the last execution as a graph of its steps, a `networkx.DiGraph`.
+
+        A step is what was called under one name at one place, however often. Edges go from what came first to
+        what came of it.
+
+        Parameters
+        ----------
+        depth
+            How many levels of sub-orchestrations are in it with their own steps.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If it was purged.
+
+        Notes
+        -----
+        Nodes are named for what was called (``"charge"``, ``"charge #4"`` where several steps are), beside
+        ``"start"``, ``"end"`` and ``"join #2"``, where several calls were awaited together. What a
+        sub-orchestration runs as, and entities, are nodes, too; they are named for their ids.
+
+        All nodes have ``kind``, ``name``, ``status``, ``count`` (of calls) and ``instance_id``. Steps have
+        ``stage``, ``attempts`` (of all calls), ``asked`` and ``started`` (of the first call), ``ended`` (of
+        the last one; of what is open, when something was last heard), which are aware datetimes, ``seconds``
+        (in which one of the calls at least was under way; what was canceled or left open doesn't count),
+        ``event_ids``, and a number for each state that a call is in. Joins have ``came`` and ``of``.
+
+        Edges have ``relation``: the target was ``"scheduled-by"`` the orchestrator when the source had come,
+        or ``"awaits"`` the source; the source ``"starts"`` an instance, or ``"calls"``, ``"signals"`` or
+        ``"locks"`` an entity. They have ``count``, ``is_back`` and ``seconds``, those of the target: a path's
+        sum is how long its steps took.
+
+        An edge that ``is_back`` begins another round of a loop. Without those the graph has no cycles.
+
+        The steps of a sub-orchestration follow on the node of its instance, and are named for both,
+        ``"child-1: charge"``. Their ``instance_id`` is the child's. The step that started it has their time,
+        too, so leave one of both out of a sum.
+
+        Examples
+        --------
+        >>> import durablenb as df
+        >>> import networkx
+        >>> clock = df.VirtualClock()
+        >>> hub = df.TaskHub(":memory:", mode="kernel", clock=clock)
+        >>> for name, seconds in {"bake": 40, "brew": 5, "serve": 2}.items():
+        ...     hub.add_activity(lambda seconds: clock.advance(seconds=seconds), name=name)
+        >>> @hub.orchestrator
+        ... def breakfast(context):
+        ...     both = [context.call_activity("brew", 5), context.call_activity("bake", 40)]
+        ...     yield context.task_all(both)
+        ...     for guest in range(4):
+        ...         yield context.call_activity("serve", 2)
+        >>> handle = hub.start(breakfast)
+        >>> handle.result()
+        >>> graph = handle.graph()
+        >>> graph.nodes["serve"]["count"], graph.nodes["serve"]["seconds"]
+        (4, 8.0)
+        >>> onward = networkx.subgraph_view(graph, filter_edge=lambda *edge: not graph.edges[edge]["is_back"])
+        >>> list(networkx.topological_generations(onward))
+        [['start'], ['brew', 'bake'], ['join #1'], ['serve'], ['end']]
+        >>> networkx.dag_longest_path(onward, weight="seconds")
+        ['start', 'bake', 'join #1', 'serve']
+        >>> sorted(networkx.descendants(onward, "bake"))
+        ['end', 'join #1', 'serve']
+        >>> hub.close()
+        """
+        from durablenb.analysis.graph import flow_of  # what only pictures need
+        from durablenb.analysis.nesting import nest_of
+        from durablenb.analysis.networkx_graphs import graph_of
+
+        flow = flow_of(self.history())
+        with self._reader() as connection:
+            return graph_of(flow, self.id, nest_of(connection, flow, depth))
+
+    def timeline(self) -> pandas.DataFrame:
+        """Return the calls of all executions as a data frame of pandas: a row for each attempt.
+
+        The columns are those of the table `timeline(id)`: ``generation``, ``kind``, ``name``, ``attempt``,
+        ``status``, ``scheduled``, ``started``, ``ended`` (UTC, without a zone), ``since_start``,
+        ``queue_time`` and ``duration`` (timedeltas), and ``span_id``. `plot_timeline` draws the same.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If it was purged.
+        DurableError
+            If pandas isn't installed.
+        """
+        try:
+            import pandas  # noqa: F401  # takes half a second
+        except ImportError:
+            raise DurableError(
+                "A data frame needs pandas: pip install pandas. The table timeline(id) does without."
+            ) from None
+        with self._reader() as connection:
+            frame = connection.execute("from timeline(?)", [self.id]).df()
+        if frame.empty:
+            self.history()  # if there is none, it says so
+        return cast("pandas.DataFrame", frame)
+
+    def plot_graph(self, ax: Axes | None = None) -> Axes:
+        """Return Matplotlib axes with the steps of the last execution, as a notebook shows them.
+
+        Parameters
+        ----------
+        ax
+            Where to draw; all grows with it. Without one, a new figure is made that it just fits into, with
+            letters of the size of ``rcParams["font.size"]``.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If it was purged.
+        DurableError
+            If Matplotlib isn't installed.
+        """
+        return views().plot("graph", self._shown(), ax)
+
+    def plot_timeline(self, ax: Axes | None = None) -> Axes:
+        """Return Matplotlib axes with a bar for each attempt of each call, in a lane for each name.
+
+        The time axis is in seconds from the beginning. Where more than four fifths of the time is idle, it is
+        folded, and a band says so. A bar of hardly any time is drawn wide enough to be seen.
+
+        Of more than 20,000 bars those that no eye can tell apart are one, and of rows that are thinner than
+        can be seen some are drawn. All failures have their crosses.
+
+        Parameters
+        ----------
+        ax
+            Where to draw; without one, in a new figure.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If it was purged.
+        DurableError
+            If Matplotlib isn't installed.
+        """
+        return views().plot("timeline", self._shown(), ax)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the instance's picture into a file, in place of one that is there.
+
+        Parameters
+        ----------
+        path
+            Its end says what is written. ``.svg``: graph and timeline, as a notebook shows them. ``.png``:
+            the same, drawn by Matplotlib. ``.html``: all that a notebook shows, as a page that needs no
+            other file, no script and no network.
+
+        Raises
+        ------
+        ValueError
+            If it ends with something else.
+        InstanceNotFoundError
+            If the instance was purged.
+        DurableError
+            If Matplotlib isn't installed, which a PNG needs.
+
+        Examples
+        --------
+        >>> import durablenb as df
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> hub = df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock())
+        >>> hub.add_orchestrator(lambda context: 2 * context.get_input(), name="double")
+        >>> handle = hub.start("double", 21, instance_id="a")
+        >>> handle.result()
+        42
+        >>> with TemporaryDirectory() as folder:
+        ...     handle.save(Path(folder, "double.svg"))
+        ...     Path(folder, "double.svg").read_text(encoding="utf-8")[:38]
+        '<svg xmlns="http://www.w3.org/2000/svg'
+        >>> hub.close()
+        """
+        views().save(self._shown(), path)
+
+
+class DrawnEntity(Displayed):
+    """The figures of one entity."""
+
+    __slots__ = ()
+
+    entity_id: EntityId
+
+    def _reader(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        raise NotImplementedError
+
+    def plot_state(self, ax: Axes | None = None) -> Axes:
+        """Return Matplotlib axes with a line for the number that the state is, or for each field that is one.
+
+        The line goes over time, in steps; over the number of operations if all ended at one moment. Crosses
+        are operations that failed.
+
+        Parameters
+        ----------
+        ax
+            Where to draw; without one, in a new figure.
+
+        Raises
+        ------
+        ValueError
+            If there are no numbers in the state.
+        DurableError
+            If Matplotlib isn't installed.
+        """
+        from durablenb.analysis.number_series import courses_of  # what only pictures need
+
+        with self._reader() as connection:
+            found = courses_of(connection, self.entity_id)
+        return views().plot("state", found, ax)
+
+
+class DrawnHub(Displayed):
+    """The graph and the figures of a hub."""
+
+    def _reader(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        raise NotImplementedError
+
+    def graph(self) -> networkx.DiGraph[Any]:
+        """Return the instances and entities of the hub, and who starts, calls, signals and locks whom.
+
+        Notes
+        -----
+        Nodes are named for ids. All have ``kind`` (``"orchestration"`` or ``"entity"``), ``name``, ``status``
+        (of an entity ``"exists"`` or ``"deleted"``), ``created`` and ``last_updated``, aware datetimes. An
+        edge has a number for each of ``starts``, ``calls``, ``signals`` and ``locks`` that there were, and
+        ``count``, the sum of these. What was purged is a node as long as others refer to it, with the kind
+        ``"purged"``.
+
+        There is a node for each instance, so of a hub of millions ask `sql` instead.
+
+        Examples
+        --------
+        >>> import durablenb as df
+        >>> import networkx
+        >>> hub = df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock())
+        >>> @hub.entity
+        ... class Stock:
+        ...     def __init__(self):
+        ...         self.cups = 0
+        ...     def take(self, count: int):
+        ...         self.cups -= count
+        >>> @hub.orchestrator
+        ... def brew(context):
+        ...     yield context.call_entity(df.EntityId("Stock", "kitchen"), "take", context.get_input())
+        >>> @hub.orchestrator
+        ... def breakfast(context):
+        ...     for guest in range(2):
+        ...         yield context.call_sub_orchestrator(brew, 1, f"brew-{guest}")
+        >>> hub.run(breakfast, instance_id="monday")
+        >>> graph = hub.graph()
+        >>> sorted(networkx.ancestors(graph, "@stock@kitchen"))
+        ['brew-0', 'brew-1', 'monday']
+        >>> graph.edges["brew-0", "@stock@kitchen"]
+        {'calls': 1, 'count': 1}
+        >>> hub.close()
+        """
+        from durablenb.analysis.networkx_graphs import relations_of
+
+        with self._reader() as connection:
+            return relations_of(connection)
+
+    def plot_throughput(self, ax: Axes | None = None) -> Axes:
+        """Return Matplotlib axes with the calls that ended per second, of all instances, over time.
+
+        These are the calls of activities, and the operations of entities. There is a layer for each name, of
+        those with most calls, and a cross where some failed.
+
+        Parameters
+        ----------
+        ax
+            Where to draw; without one, in a new figure.
+
+        Raises
+        ------
+        DurableError
+            If Matplotlib isn't installed.
+        """
+        from durablenb.analysis.fleet import throughput_of  # what only pictures need
+
+        with self._reader() as connection:
+            found = throughput_of(connection)
+        return views().plot("throughput", found, ax)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write what a notebook shows of the hub into a file, as a page that needs nothing else.
+
+        Parameters
+        ----------
+        path
+            Ends with ``.html``.
+
+        Raises
+        ------
+        ValueError
+            If it doesn't.
+        """
+        views().save(self._shown(), path)

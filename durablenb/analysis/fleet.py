@@ -1,0 +1,221 @@
+"""A hub in a few numbers: instances and entities by name and status, its pace, its throughput."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import duckdb
+
+from durablenb.analysis.instances import latest_of
+from durablenb.journal.tally import Tally
+
+_SEEN = "instance_id, name, status, created_time, last_updated_time"
+_ENTITIES = """
+select name, count(*) filter (entity_exists), cast(sum(operations - failures) as bigint),
+       cast(sum(failures) as bigint), cast(sum(queue_length) as bigint), count(locked_by)
+from entities group by name order by name
+"""
+_HAS_ENTITIES = "select count(*) from duckdb_views() where view_name = 'entities' and not internal"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One instance among others."""
+
+    instance_id: str
+    name: str
+    status: str
+    created: datetime
+    updated: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EntityCounts:
+    """The entities of one name: how many there are, and their operations by what became of them."""
+
+    name: str
+    existing: int
+    completed: int
+    failed: int
+    waiting: int
+    locked: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """The instances and entities of a hub.
+
+    Parameters
+    ----------
+    counts
+        How many there are, by the orchestrator's name and then by status.
+    latest
+        Those last heard of, the newest first.
+    entities
+        By name.
+    """
+
+    counts: dict[str, dict[str, int]]
+    latest: tuple[Seen, ...]
+    entities: tuple[EntityCounts, ...] = ()
+
+    @property
+    def total(self) -> int:
+        """How many instances there are."""
+        return sum(sum(by_status.values()) for by_status in self.counts.values())
+
+
+def fleet_of(connection: duckdb.DuckDBPyConnection, latest: int = 10, tally: Tally | None = None) -> Fleet:
+    """Return what a hub's journal says of all its instances and entities.
+
+    Parameters
+    ----------
+    connection
+        A reader's.
+    latest
+        How many instances to name.
+    tally
+        What has counted the journal's instances before.
+    """
+    counts = (tally or Tally()).counts(connection)
+    rows = latest_of(lambda sql: connection.execute(sql).fetchall(), _SEEN, count=latest)
+    seen = (
+        Seen(instance_id, name, status, created.replace(tzinfo=UTC), updated.replace(tzinfo=UTC))
+        for instance_id, name, status, created, updated in rows
+    )
+    entities = connection.execute(_ENTITIES).fetchall() if has_entities(connection) else []
+    return Fleet(counts, tuple(seen), tuple(EntityCounts(*row) for row in entities))
+
+
+def has_entities(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether a file may have entities: it has none if it was last written before there were any."""
+    return bool(connection.execute(_HAS_ENTITIES).fetchall()[0][0])
+
+
+SECONDS = 120
+"""How far back it looks."""
+
+_PACE = f"""
+select cast(epoch(now.at) - floor(epoch(timestamp)) as integer) as age, count(*),
+       count(*) filter (event_type in ('TaskFailed', 'OperationFailed'))
+from journal, (select date_trunc('second', max(timestamp)) as at from journal) now
+where event_type in ('TaskCompleted', 'TaskFailed', 'OperationCompleted', 'OperationFailed')
+  and timestamp >= now.at - interval {SECONDS - 1} second
+group by age
+"""
+_LAST = "select max(timestamp) from journal"
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Calls of activities and operations of entities that ended, in each second, the last one last.
+
+    Parameters
+    ----------
+    until
+        The last second: that of the last event of all; None if there is none.
+    ended, failed
+        How many ended, and how many of these failed.
+    """
+
+    until: datetime | None
+    ended: tuple[int, ...]
+    failed: tuple[int, ...]
+
+
+def pace_of(connection: duckdb.DuckDBPyConnection) -> Pace:
+    """Return how many calls ended in each of the last seconds.
+
+    Parameters
+    ----------
+    connection
+        A reader's.
+    """
+    last = connection.execute(_LAST).fetchall()[0][0]
+    ended, failed = [0] * SECONDS, [0] * SECONDS
+    for age, count, failures in connection.execute(_PACE).fetchall() if last else ():
+        if 0 <= age < SECONDS:
+            ended[SECONDS - 1 - age], failed[SECONDS - 1 - age] = count, failures
+    return Pace(None if last is None else last.replace(tzinfo=UTC), tuple(ended), tuple(failed))
+
+
+_BUCKETS = 120
+"""Stretches of time that are told apart, at the most."""
+
+_ACTIVITIES = """
+select s.name as name, e.timestamp as ended, e.event_type = 'TaskFailed' as is_failed
+from (select * from journal where event_type in ('TaskCompleted', 'TaskFailed')) e
+join (select * from standing where event_type = 'TaskScheduled') s
+    on s.execution_id = e.execution_id and s.task_id = e.task_id and s.seq < e.seq
+"""
+_OPERATIONS = """
+union all
+select '@' || name || '.' || operation, ended, status = 'Failed'
+from entity_operations where ended is not null
+"""
+_RANGE = "select min(ended), max(ended) from ended"
+_COUNTS = """
+select name, cast(floor(epoch(ended - $begin) / $width) as integer) as bucket,
+       count(*), count(*) filter (is_failed)
+from ended group by name, bucket
+"""
+
+_WIDTHS = (
+    *(number * 10**power for power in range(-3, 0) for number in (1, 2, 5)),
+    *(1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400),
+)
+"""Seconds that a stretch may have; longer ones are days."""
+
+
+@dataclass(frozen=True, slots=True)
+class Throughput:
+    """Calls that ended, counted in stretches of time of one length.
+
+    Parameters
+    ----------
+    begin
+        Where the first stretch begins; None if no call ended.
+    width
+        How long each is.
+    completed, failed
+        By name, the number in each stretch; the names with most calls first.
+    """
+
+    begin: datetime | None
+    width: timedelta
+    completed: dict[str, tuple[int, ...]]
+    failed: dict[str, tuple[int, ...]]
+
+
+def throughput_of(connection: duckdb.DuckDBPyConnection) -> Throughput:
+    """Return when the calls of activities, and the operations of entities, of all instances ended.
+
+    Parameters
+    ----------
+    connection
+        A reader's.
+    """
+    source = _ACTIVITIES + (_OPERATIONS if has_entities(connection) else "")
+    ended = f"with ended as materialized ({source}) "
+    first, last = connection.execute(ended + _RANGE).fetchall()[0]
+    if first is None:
+        return Throughput(None, timedelta(seconds=1), {}, {})
+    width = _width_of((last - first).total_seconds())
+    begin = datetime.fromtimestamp(first.replace(tzinfo=UTC).timestamp() // width * width, UTC)
+    found = connection.execute(ended + _COUNTS, {"begin": begin.replace(tzinfo=None), "width": width})
+    counts: dict[str, dict[int, tuple[int, int]]] = {}
+    for name, bucket, count, failures in found.fetchall():
+        counts.setdefault(name, {})[bucket] = (count - failures, failures)
+    names = sorted(counts, key=lambda name: (-sum(map(sum, counts[name].values())), name))
+    length = max(max(by_bucket) for by_bucket in counts.values()) + 1
+    completed, failed = (
+        {name: tuple(counts[name].get(at, (0, 0))[place] for at in range(length)) for name in names}
+        for place in (0, 1)
+    )
+    return Throughput(begin, timedelta(seconds=width), completed, failed)
+
+
+def _width_of(seconds: float) -> float:
+    found = next((width for width in _WIDTHS if seconds / width <= _BUCKETS), None)
+    return found if found is not None else 86_400.0 * -(-seconds // (86_400 * _BUCKETS))

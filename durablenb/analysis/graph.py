@@ -1,0 +1,348 @@
+"""An execution as a graph: the steps of each episode, folded loops, and what led to what."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from durablenb.analysis.calls import CALL_STATES, Call, CallState, calls_of, shared_name
+from durablenb.analysis.timeline import Kind
+from durablenb.model.events import (
+    ContinueAsNew,
+    Event,
+    ExecutionCompleted,
+    ExecutionFailed,
+    ExecutionStarted,
+    ExecutionTerminated,
+    OrchestratorStarted,
+)
+
+
+@dataclass(frozen=True)
+class Step:
+    """Calls of one name that were asked for at one place: all at once, or in the rounds of a loop."""
+
+    number: int
+    name: str
+    kind: Kind
+    stage: int
+    calls: tuple[Call, ...]
+
+    @cached_property
+    def states(self) -> dict[CallState, int]:
+        """How many calls are in each state, the most worrying one first."""
+        counts = Counter([call.state for call in self.calls])
+        return {state: counts[state] for state in CALL_STATES if counts[state]}
+
+    @cached_property
+    def attempts(self) -> int:
+        """How many attempts were made in all."""
+        return sum([len(call.attempts) for call in self.calls])
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """The orchestrator went on when `came` of `of` calls, asked for together, had come.
+
+    `stage` is what it then asked for; `is_all` says that none was left open, each time it was there.
+    """
+
+    stage: int
+    came: int
+    of: int
+    is_all: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """Stages that were gone through several times, the last time perhaps not to the end.
+
+    `is_mixed`: it is one stage, of which each round asked for something else.
+    """
+
+    first: int
+    last: int
+    times: int
+    is_mixed: bool = False
+
+
+Place = int | Literal["start", "end"]
+"""A step by its number, or where the execution begins and ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """What came from `source` let the orchestrator ask for `target`; `count` times."""
+
+    source: Place
+    target: Place
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """One execution as a graph of steps; `end` is the status it ended with, None while it is open."""
+
+    name: str
+    generation: int
+    steps: tuple[Step, ...]
+    edges: tuple[Edge, ...]
+    joins: tuple[Join, ...]
+    loops: tuple[Loop, ...]
+    stages: int
+    end: str | None
+
+
+LONGEST_PERIOD = 12
+"""Items that a pattern may have."""
+
+FEWEST_ROUNDS = 4
+"""Rounds from which on a run is folded; fewer are clearer one by one."""
+
+MOST_STAGES = 40
+"""Stages that are shown one by one; where there are more, stretches of varying order are folded, too."""
+
+MOST_KINDS = 8
+"""Different things that such a stretch may consist of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """`length` items of a sequence, a pattern of `period` again and again; the last round may break off.
+
+    `is_mixed`: there is no pattern, but only a few different items.
+    """
+
+    period: int
+    length: int
+    is_mixed: bool = False
+
+    @property
+    def stages(self) -> int:
+        """How many stages it is drawn as."""
+        return 1 if self.is_mixed else min(self.period, self.length)
+
+
+def folds_of(items: Sequence[frozenset[Hashable]]) -> list[Fold]:
+    """Return the sequence as folds, one of one item where nothing is repeated.
+
+    Examples
+    --------
+    >>> folds = folds_of([frozenset(letter) for letter in "abxyxyxyxyxc"])
+    >>> [(fold.period, fold.length) for fold in folds]
+    [(1, 1), (1, 1), (2, 9), (1, 1)]
+    """
+    numbers: dict[Hashable, int] = {}
+    codes = [numbers.setdefault(item, len(numbers)) for item in items]
+    folds: list[Fold] = []
+    place = 0
+    while place < len(codes):
+        fold = _longest(codes, place)
+        folds.append(fold)
+        place += fold.length
+    return folds if sum(fold.stages for fold in folds) <= MOST_STAGES else _mixed(folds, items)
+
+
+def _longest(codes: Sequence[int], place: int) -> Fold:
+    best = Fold(1, 1)
+    for period in range(1, LONGEST_PERIOD + 1):
+        end = place + period
+        while end < len(codes) and codes[end] == codes[end - period]:
+            end += 1
+        length = end - place
+        if length >= FEWEST_ROUNDS * period and length > best.length:
+            best = Fold(period, length)
+    return best
+
+
+def _mixed(folds: Sequence[Fold], items: Sequence[frozenset[Hashable]]) -> list[Fold]:
+    """Return the folds with stretches of few different things folded into one."""
+    mixed: list[Fold] = []
+    stretch: list[Fold] = []
+    kinds: set[Hashable] = set()
+    place = 0
+    for fold in folds:
+        here = frozenset().union(*items[place : place + fold.stages])
+        if len(kinds | here) > MOST_KINDS:
+            mixed += _closed(stretch, kinds)
+            stretch, kinds = [], set()
+        stretch.append(fold)
+        kinds |= here
+        place += fold.length
+    return mixed + _closed(stretch, kinds)
+
+
+def _closed(stretch: list[Fold], kinds: set[Hashable]) -> list[Fold]:
+    length = sum(fold.length for fold in stretch)
+    if len(stretch) < 2 or length < FEWEST_ROUNDS * len(kinds):
+        return stretch
+    return [Fold(1, length, is_mixed=True)]
+
+
+ENDS: dict[type[Event], str] = {
+    ExecutionCompleted: "Completed",
+    ExecutionFailed: "Failed",
+    ExecutionTerminated: "Terminated",
+    ContinueAsNew: "ContinuedAsNew",
+}
+"""The statuses that events end an execution with."""
+
+
+def flow_of(events: Sequence[Event], calls: Sequence[Call] | None = None) -> Flow:
+    """Return the last execution of an instance as a graph.
+
+    Parameters
+    ----------
+    events
+        The history of the instance; after a rewind what was kept counts.
+    calls
+        What `calls_of` gave for it, if that is at hand.
+    """
+    calls = calls_of(events) if calls is None else calls
+    first = max((place for place, event in enumerate(events) if type(event) is ExecutionStarted), default=0)
+    current = events[first:]
+    started = current[0] if current else None
+    end = next((ENDS[type(event)] for event in reversed(current) if type(event) in ENDS), None)
+    last = max((call.execution for call in calls), default=0)
+    is_last = last == sum(type(event) is ExecutionStarted for event in events)
+    own = [call for call in calls if is_last and call.execution == last]
+    visits = _visits_of(current, own)
+    asking = [visit for visit in visits if visit.calls]
+    drawn = _Drawn(asking, shared_name(own), visits[-1] if end else None)
+    if not isinstance(started, ExecutionStarted):
+        return drawn.flow("", 0, end)
+    return drawn.flow(started.name, started.generation, end)
+
+
+class _Visit:
+    """What came until the orchestrator asked for something, and what it then asked for."""
+
+    def __init__(self) -> None:
+        self.came: list[Call] = []
+        self.of = 0
+        self.calls: list[Call] = []
+
+
+def _visits_of(events: Sequence[Event], calls: Sequence[Call]) -> list[_Visit]:
+    """Return the episodes in which something was asked for, and the last one."""
+    asked, settled = _ids_of(calls)
+    visit = _Visit()
+    visits = [visit]
+    home: dict[int, _Visit] = {}  # where a call was asked for
+    left: Counter[_Visit] = Counter()  # how many calls of a visit are open
+    arrived: list[Call] = []
+    for event in events:
+        if type(event) is OrchestratorStarted:
+            if visit.calls:
+                visit = _Visit()
+                visits.append(visit)
+            visit.came += arrived
+            arrived = []
+            visit.of = len(visit.came) + sum(left[one] for one in {home[call.number] for call in visit.came})
+        elif (call := asked.get(event.event_id)) is not None:
+            visit.calls.append(call)
+            home[call.number] = visit
+            if call.kind == "signal":
+                continue  # nobody waits for it
+            left[visit] += 1
+            if call.attempts[0].state == "completed" and call.attempts[0].answer is None:
+                left[visit] -= 1  # an external event that had come before
+                arrived.append(call)
+        elif (call := settled.get(event.event_id)) is not None and call.number in home:
+            left[home[call.number]] -= 1
+            if call.state != "canceled":
+                arrived.append(call)
+    return visits
+
+
+def _ids_of(calls: Iterable[Call]) -> tuple[dict[int, Call], dict[int, Call]]:
+    """Return the calls by the ids of the events that asked for them, and that settled them."""
+    asked: dict[int, Call] = {}
+    settled: dict[int, Call] = {}
+    for call in calls:
+        request, answer = call.attempts[0].request, call.attempts[-1].answer
+        if request is not None:
+            asked[request.event_id] = call
+        if answer is not None:
+            settled[answer.event_id] = call
+    return asked, settled
+
+
+class _Drawn:
+    """Visits, folded into stages: their steps, and what leads to what."""
+
+    def __init__(self, visits: Sequence[_Visit], name_of: Callable[[Call], str], last: _Visit | None) -> None:
+        self._visits = visits
+        self._name_of = name_of
+        self._last = last if last is not None and not last.calls else None
+        self._stage_of: list[int] = []
+        self._loops: list[Loop] = []
+        self._stages = 0
+        for fold in folds_of([frozenset(map(self._key, visit.calls)) for visit in visits]):
+            period = fold.stages
+            self._stage_of += [self._stages + place % period for place in range(fold.length)]
+            if fold.length > period:
+                times = -(-fold.length // period)
+                self._loops.append(Loop(self._stages, self._stages + period - 1, times, fold.is_mixed))
+            self._stages += period
+        self._numbers: dict[tuple[int, tuple[str, str]], int] = {}
+        self._calls: list[list[Call]] = []
+        self._home: dict[int, int] = {}  # the steps of calls
+        self._edges: Counter[tuple[Place, Place]] = Counter()
+        self._joins: dict[int, list[_Visit]] = {}
+
+    def flow(self, name: str, generation: int, end: str | None) -> Flow:
+        """Return the graph."""
+        for stage, visit in zip(self._stage_of, self._visits, strict=True):
+            self._take(stage, visit)
+        before: list[Place] = ["start"]
+        for stage, visit in zip(self._stage_of, self._visits, strict=True):
+            before = self._link(stage, visit, before, [self._home[call.number] for call in visit.calls])
+        if end is not None:
+            last = self._last or _Visit()
+            self._link(self._stages, last, before if self._last else self._loose(), ["end"])
+        steps = tuple(
+            Step(number, self._name_of(calls[0]), calls[0].kind, stage, tuple(calls))
+            for ((stage, _), number), calls in zip(self._numbers.items(), self._calls, strict=True)
+        )
+        edges = tuple(Edge(source, target, count) for (source, target), count in self._edges.items())
+        joins = tuple(joined for stage in self._joins if (joined := self._join(stage)) is not None)
+        return Flow(name, generation, steps, edges, joins, tuple(self._loops), self._stages, end)
+
+    def _key(self, call: Call) -> tuple[str, str]:
+        name = self._name_of(call)
+        return call.kind, name.casefold() if call.kind == "external event" else name
+
+    def _take(self, stage: int, visit: _Visit) -> None:
+        for call in visit.calls:
+            number = self._numbers.setdefault((stage, self._key(call)), len(self._numbers) + 1)
+            if number > len(self._calls):
+                self._calls.append([])
+            self._calls[number - 1].append(call)
+            self._home[call.number] = number
+
+    def _link(self, stage: int, visit: _Visit, before: list[Place], targets: Sequence[Place]) -> list[Place]:
+        """Notes the edges to a stage, and returns where they come from."""
+        came = dict.fromkeys(self._home[call.number] for call in visit.came)
+        sources: list[Place] = list(came) or before
+        for source in sources:
+            for target in dict.fromkeys(targets):
+                self._edges[source, target] += 1
+        self._joins.setdefault(stage, []).append(visit)
+        return sources
+
+    def _loose(self) -> list[Place]:
+        """The steps of the last stage: they were asked for, and then the orchestrator ended."""
+        last = self._visits[-1].calls if self._visits else []
+        return list(dict.fromkeys(self._home[call.number] for call in last)) or ["start"]
+
+    def _join(self, stage: int) -> Join | None:
+        visits = [visit for visit in self._joins[stage] if visit.of > 1]
+        if not visits:
+            return None
+        widest = max(visits, key=lambda visit: visit.of)
+        is_all = all(len(visit.came) == visit.of for visit in visits)
+        return Join(stage, len(widest.came), widest.of, is_all)

@@ -1,0 +1,114 @@
+"""The history of an instance, as a list and as text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any, overload
+
+from durablenb.analysis.text import padded, shortened
+from durablenb.analysis.timeline import timeline_text
+from durablenb.core.requests import described
+from durablenb.model.display import Displayed
+from durablenb.model.events import Event
+from durablenb.model.failures import FailureDetails
+
+_PAYLOADS = ("input", "result", "failure", "reason", "status", "state", "fire_at")
+
+
+class History(Displayed, Sequence[Event]):
+    """The events of an instance, oldest first; printed, a line for each.
+
+    Parameters
+    ----------
+    instance_id
+        Whose they are.
+    events
+        Of all its executions.
+
+    Examples
+    --------
+    >>> import durablenb as df
+    >>> hub = df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock())
+    >>> @hub.orchestrator
+    ... def double(context):
+    ...     return 2 * context.get_input()
+    >>> handle = hub.start(double, 21)
+    >>> handle.result()
+    42
+    >>> print(handle.history())
+        1  2026-01-01 00:00:00.000  ExecutionStarted 'double'         21
+        2  2026-01-01 00:00:00.000  OrchestratorStarted
+        3  2026-01-01 00:00:00.000  ExecutionCompleted                42
+    >>> hub.close()
+    """
+
+    def __init__(self, instance_id: str, events: Sequence[Event]) -> None:
+        self.instance_id = instance_id
+        self._events = tuple(events)
+
+    @overload
+    def __getitem__(self, index: int) -> Event: ...
+    @overload
+    def __getitem__(self, index: slice) -> History: ...
+    def __getitem__(self, index: int | slice) -> Event | History:
+        if isinstance(index, slice):
+            return History(self.instance_id, self._events[index])
+        return self._events[index]
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def __iter__(self) -> Iterator[Event]:
+        return iter(self._events)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, History):
+            return (self.instance_id, self._events) == (other.instance_id, other._events)
+        return NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.instance_id)
+
+    def timeline(self, width: int = 58) -> str:
+        """Return a drawing of what was asked for, and when, as text: a bar for each task.
+
+        Parameters
+        ----------
+        width
+            Characters for the whole time.
+        """
+        return timeline_text(self._events, width)
+
+    def __str__(self) -> str:
+        return "\n".join(line_of(event) for event in self._events)
+
+    def __repr__(self) -> str:
+        count = f"{len(self):,} event" + ("" if len(self) == 1 else "s")
+        last = f", the last one {described(self._events[-1])}" if self._events else ""
+        return f"<History of {self.instance_id}: {count}{last}>"
+
+
+def line_of(event: Event) -> str:
+    """Return one event as a line of text."""
+    moment = f"{event.timestamp:%Y-%m-%d %H:%M:%S}.{event.timestamp.microsecond // 1000:03}"
+    attempt = getattr(event, "attempt", 1)
+    what = shortened(described(event), 60) + (f" (attempt {attempt})" if attempt > 1 else "")
+    line = f"{event.event_id:>5}  {moment}  {padded(what, 32)}"
+    for field in _PAYLOADS:
+        value: Any = getattr(event, field, None)
+        if isinstance(value, FailureDetails):
+            value = f"{value.error_type}: {value.message}"
+        if value not in (None, "null", ""):
+            line += f"  {shortened(_readable(str(value)), 60)}"
+    return line.rstrip()
+
+
+def _readable(text: str) -> str:
+    """Return JSON with its letters as they are, other text as it is."""
+    if "\\u" not in text:
+        return text
+    try:
+        return json.dumps(json.loads(text), ensure_ascii=False)
+    except ValueError:
+        return text

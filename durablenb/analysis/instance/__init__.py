@@ -1,1 +1,0 @@
-"""What one instance did, when, and what it waits for: history, steps, graph, timeline."""

@@ -1,0 +1,201 @@
+"""Lists of instances: as a sequence, the latest ones page by page, and the forks of one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, overload
+
+from durablenb.analysis.figures import DrawnInstance
+from durablenb.analysis.text import quoted
+from durablenb.model.display import Displayed
+from durablenb.model.status import DurableOrchestrationStatus, OrchestrationRuntimeStatus
+from durablenb.store.statements import EVENT_OF
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+class InstanceList(Displayed, Sequence[DurableOrchestrationStatus]):
+    """Where several instances stand; equal to a list of the same.
+
+    Parameters
+    ----------
+    statuses
+        Of each, in order.
+    handle_of
+        Gives the handle of one, where they are from.
+    """
+
+    def __init__(
+        self,
+        statuses: Sequence[DurableOrchestrationStatus],
+        handle_of: Callable[[str], DrawnInstance] | None = None,
+    ) -> None:
+        self._statuses = tuple(statuses)
+        self._handle_of = handle_of
+
+    def handles(self) -> list[DrawnInstance] | None:
+        """Return the handles of all of them; None if it isn't known where they are from."""
+        if self._handle_of is None:
+            return None
+        return [self._handle_of(str(status.instance_id)) for status in self._statuses]
+
+    @overload
+    def __getitem__(self, index: int) -> DurableOrchestrationStatus: ...
+    @overload
+    def __getitem__(self, index: slice) -> InstanceList: ...
+    def __getitem__(self, index: int | slice) -> DurableOrchestrationStatus | InstanceList:
+        if isinstance(index, slice):
+            return InstanceList(self._statuses[index], self._handle_of)
+        return self._statuses[index]
+
+    def __len__(self) -> int:
+        return len(self._statuses)
+
+    def __iter__(self) -> Iterator[DurableOrchestrationStatus]:
+        return iter(self._statuses)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, (InstanceList, list)):
+            return list(self) == list(other)
+        return NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]  # as of a list
+
+    def counts(self) -> dict[str, int]:
+        """Return how many there are of each status."""
+        return dict(Counter(str(status.runtime_status) for status in self._statuses))
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{count:,} {status}" for status, count in self.counts().items())
+        return f"<{len(self):,} instance{'' if len(self) == 1 else 's'}{': ' if counts else ''}{counts}>"
+
+
+LATEST_FIRST = "last_updated_time desc, created_time desc, instance_id"
+"""Those last heard of first; of several, those first that were started last."""
+
+FEW = 256
+MANY = 16_384
+"""The newest events that are looked at for the instances of a page."""
+
+_UPDATES = """event_type in (
+    'ExecutionStarted', 'OrchestratorStarted', 'ExecutionCompleted', 'ExecutionFailed', 'ExecutionTerminated',
+    'CustomStatusSet', 'ExecutionRewound', 'ExecutionResumed', 'ExecutionSuspended'
+)"""
+"""What the view takes for an update of an instance."""
+
+_MOMENT = """
+select min(timestamp), count(*)
+from (select timestamp from journal where {} order by timestamp desc limit {})
+"""
+_HEARD_OF = f"select distinct instance_id from journal where timestamp >= timestamp '{{}}' and {_UPDATES}"
+_EVER = "select distinct instance_id from journal where event_type = {} limit {}"
+_MENTION = """
+select distinct instance_id from journal
+where event_type = 'ExecutionStarted' and (contains(lower(instance_id), {0}) or contains(lower(name), {0}))
+    or event_type = 'CustomStatusSet' and contains(lower(payload), {0})
+limit {1}
+"""
+
+Ask = Callable[[str], Iterable[tuple[Any, ...]]]
+"""Gives the rows of a query."""
+
+
+def latest_of(
+    ask: Ask,
+    columns: str,
+    status: str = "",
+    condition: str = "true",
+    *,
+    among: list[str] | None = None,
+    count: int,
+    offset: int = 0,
+) -> list[tuple[Any, ...]]:
+    """Return a page of the instances that meet all conditions, those last heard of first.
+
+    Parameters
+    ----------
+    ask
+        Answers a query over a journal.
+    columns
+        Of the view `instances`.
+    status
+        That they have; empty for any.
+    condition
+        On columns of the view.
+    among
+        Instances of which those are a part that meet the conditions, if that is known.
+    count, offset
+        How many at the most, after how many that are left out.
+    """
+    if status:
+        condition = f"status = {quoted(status)} and ({condition})"
+    end = offset + count
+    if among is not None:
+        return _page(ask, columns, among, condition, end)[offset:]
+    looks = [("true", most) for most in (FEW, 8 * FEW, MANY) if 2 * end <= most]
+    if looks:
+        looks.append((_UPDATES, MANY))  # if the newest events are all of activities, or entities
+    for kinds, most in looks:
+        [(moment, events)] = ask(_MOMENT.format(kinds, most))
+        is_all = events < most
+        ids = _ids(ask, _HEARD_OF.format(moment)) if events else []
+        since = "true" if is_all else f"last_updated_time >= timestamp '{moment}'"
+        rows = _page(ask, columns, ids, f"{since} and ({condition})", end)
+        if is_all or len(rows) >= end:
+            return rows[offset:]
+    if status in EVENT_OF:
+        ids = _ids(ask, _EVER.format(quoted(EVENT_OF[OrchestrationRuntimeStatus(status)]), MANY + 1))
+        if len(ids) <= MANY:
+            return _page(ask, columns, ids, condition, end)[offset:]
+    of_all = f"select instance_id from instances where {condition} order by {LATEST_FIRST}"
+    ids = _ids(ask, f"{of_all} limit {count} offset {offset}")
+    return _page(ask, columns, ids, condition, count)
+
+
+def mentioning(ask: Ask, word: str) -> list[str] | None:
+    """Return the instances that ever had a word in their id, their name or their custom status.
+
+    None if they are too many to tell: then a page of them is soon found.
+
+    Parameters
+    ----------
+    ask
+        Answers a query over a journal.
+    word
+        In lower case.
+    """
+    found = _ids(ask, _MENTION.format(quoted(word), MANY + 1))
+    return found if len(found) <= MANY else None
+
+
+def _ids(ask: Ask, sql: str) -> list[str]:
+    return [instance_id for (instance_id,) in ask(sql)]
+
+
+def _page(
+    ask: Ask, columns: str, instance_ids: list[str], condition: str, count: int
+) -> list[tuple[Any, ...]]:
+    """The first ones of these instances that meet the condition."""
+    sql = f"select {columns} from instances where {one_of(instance_ids)} and {condition}"
+    return list(ask(f"{sql} order by {LATEST_FIRST} limit {count}"))
+
+
+def one_of(instance_ids: Iterable[str]) -> str:
+    """Return the condition that it is one of these instances."""
+    return f"list_contains([{', '.join(map(quoted, instance_ids))}]::varchar[], instance_id)"
+
+
+_FORKS = """
+select instance_id from journal
+where event_type = 'ExecutionStarted' and contains(attributes, '"forked_from"')
+    and try_cast(attributes as json) -> 'forked_from' -> 0 ->> 'instance_id' = ?
+group by instance_id
+order by min(seq)
+"""
+
+
+def forks_of(connection: duckdb.DuckDBPyConnection, instance_id: str) -> tuple[str, ...]:
+    """Return the ids of the instances that were forked from this one, oldest first."""
+    return tuple(row[0] for row in connection.execute(_FORKS, [instance_id]).fetchall())

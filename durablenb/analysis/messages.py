@@ -1,0 +1,364 @@
+"""The messages of an orchestration: who takes part, and what they say to each other, in order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Literal
+
+from durablenb.analysis.calls import MOST_ENTITIES
+from durablenb.analysis.text import lasting
+from durablenb.analysis.timeline import Kind, Span, spans_of
+from durablenb.model.events import (
+    TERMINAL,
+    CodeAwaited,
+    ContinueAsNew,
+    EntityLockRequested,
+    EntityOperationCalled,
+    EntityOperationSignaled,
+    EntityUnlockSent,
+    Event,
+    EventRaised,
+    ExecutionCompleted,
+    ExecutionFailed,
+    ExecutionResumed,
+    ExecutionRewound,
+    ExecutionStarted,
+    ExecutionSuspended,
+    ExecutionTerminated,
+    OrchestratorStarted,
+    TimerCreated,
+)
+from durablenb.model.failures import FailureDetails
+
+Role = Literal["client", "parent", "orchestrator", "activity", "child", "entity"]
+
+STEERING: dict[type[Event], str] = {
+    ExecutionSuspended: "suspend",
+    ExecutionResumed: "resume",
+    ExecutionRewound: "rewind",
+    ExecutionTerminated: "terminate",
+}
+"""What clients ask for, beside raising events."""
+
+BY_CLIENTS: tuple[type[Event], ...] = (EventRaised, *STEERING)
+
+MOST_PARTNERS = 6
+"""Lifelines beside the orchestrator's and its client's; of more, those of one role are one."""
+
+_ROLES: dict[Kind, Role] = {
+    "activity": "activity",
+    "sub-orchestration": "child",
+    "entity call": "entity",
+    "signal": "entity",
+    "lock": "entity",
+}
+_PLURALS = {"activity": "activities", "child": "children", "entity": "entities"}
+BY_ONESELF: tuple[Kind, ...] = ("timer", "external event")
+
+
+@dataclass(frozen=True, slots=True)
+class Lifeline:
+    """Somebody who takes part; or all of one role, where they are many."""
+
+    name: str
+    role: Role
+    is_shared: bool = False
+
+
+class Cast:
+    """Who takes part: those who ask the orchestrator, it, and those whom it asks, in order of appearance."""
+
+    def __init__(self, events: Sequence[Event], spans: Sequence[Span]) -> None:
+        started = next((event for event in events if isinstance(event, ExecutionStarted)), None)
+        parent = started.parent if started is not None else None
+        above: list[Lifeline] = []
+        if parent is not None:
+            is_entity = parent.instance_id.startswith("@")
+            above.append(Lifeline(parent.instance_id if is_entity else parent.name, "parent"))
+        if parent is None or any(isinstance(event, BY_CLIENTS) for event in events):
+            above.append(Lifeline("client", "client"))
+        self.orchestrator = len(above)
+        self.client = len(above) - 1
+        """Or who started it, where no client had anything to say."""
+        partners = _gathered(list(dict.fromkeys(self._named(spans))))
+        self.lifelines = (*above, Lifeline(started.name if started else "", "orchestrator"), *partners)
+        self._places = {(line.role, line.name): place for place, line in enumerate(self.lifelines)}
+        self._shared = {line.role: place for place, line in enumerate(self.lifelines) if line.is_shared}
+
+    def partners_of(self, span: Span) -> list[int]:
+        """Return the places of those of whom it is asked; the orchestrator's own if it waits by itself."""
+        if span.kind in BY_ONESELF:
+            return [self.orchestrator]
+        role = _ROLES[span.kind]
+        if role in self._shared:
+            return [self._shared[role]]
+        return [self._places[role, name] for name in self._names(span)]
+
+    def _named(self, spans: Iterable[Span]) -> Iterator[Lifeline]:
+        spans = [span for span in spans if span.kind not in BY_ONESELF]
+        entity_ids = dict.fromkeys(entity for span in spans for entity in _entities_of(span))
+        self._crowds = Counter(map(_crowd_of, entity_ids))
+        for span in spans:
+            for name in self._names(span):
+                yield Lifeline(name, _ROLES[span.kind])
+
+    def _names(self, span: Span) -> list[str]:
+        entity_ids = _entities_of(span)
+        if not entity_ids:
+            return [span.name]
+        crowds = self._crowds
+        names = (_crowd_of(one) if crowds[_crowd_of(one)] > MOST_ENTITIES else one for one in entity_ids)
+        return list(dict.fromkeys(names))
+
+
+def _gathered(partners: list[Lifeline]) -> list[Lifeline]:
+    """Return at most so many lifelines as there is room for."""
+    while len(partners) > MOST_PARTNERS:
+        counts = Counter(line.role for line in partners if not line.is_shared)
+        role, count = counts.most_common(1)[0]
+        shared = Lifeline(f"{count:,} {_PLURALS[role]}", role, is_shared=True)
+        place = next(place for place, line in enumerate(partners) if line.role == role)
+        partners = [line for line in partners if line.role != role]
+        partners.insert(min(place, len(partners)), shared)
+    return partners
+
+
+def _entities_of(span: Span) -> tuple[str, ...]:
+    request = span.request
+    if isinstance(request, EntityLockRequested):
+        return request.entity_ids
+    if isinstance(request, (EntityOperationCalled, EntityOperationSignaled)):
+        return (request.entity_id,)
+    return ()
+
+
+def _crowd_of(entity_id: str) -> str:
+    return f"@{entity_id.removeprefix('@').partition('@')[0]}@*"
+
+
+_Key = tuple[type[Event], datetime, int | None, str | None]
+
+
+def places_of(events: Sequence[Event], asked: set[int]) -> tuple[dict[int, int], set[int]]:
+    """Return where each event stands in the history, and which ones are copies, by their identities.
+
+    A rewind writes what it keeps once more, and continue-as-new the external events that nobody had waited
+    for: those stand where they stood first. What a rewind lets be done again was asked for twice.
+    """
+    places: dict[int, int] = {}
+    copies: set[int] = set()
+    own: dict[_Key, list[int]] = {}
+    before: dict[_Key, list[int]] = {}
+    for place, event in enumerate(events):
+        if isinstance(event, ExecutionRewound):
+            own, before = {}, own
+        elif isinstance(event, ExecutionStarted) and event.generation and not before:
+            before = {key: several for key, several in own.items() if key[0] is EventRaised}
+            own = {}
+        key = (type(event), event.timestamp, getattr(event, "task_id", None), getattr(event, "name", None))
+        own.setdefault(key, []).append(place)
+        earlier = before.get(key)
+        first = earlier.pop(0) if earlier else place
+        is_copy = first != place and id(events[first]) not in asked
+        places[id(event)] = first if is_copy else place
+        if is_copy:
+            copies.add(id(event))
+    return places, copies
+
+
+Form = Literal[
+    "call", "signal", "lock", "granted", "unlock", "answer", "failure", "event", "timer", "wait", "again"
+]
+"""What kind of message it is; the last three are what an orchestrator does by itself."""
+
+_ANSWERS: tuple[Form, ...] = ("granted", "answer", "failure", "event")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a lifeline says to another one, or does by itself; `count` times, all of it together.
+
+    `source` and `target` are places among the lifelines; `at` is when it was first said.
+    """
+
+    source: int
+    target: int
+    text: str
+    form: Form
+    at: datetime
+    count: int = 1
+
+    @property
+    def is_par(self) -> bool:
+        """Whether it stands for several that were asked for together."""
+        return self.count > 1 and self.form not in _ANSWERS
+
+    @property
+    def words(self) -> str:
+        """What is said, with how often."""
+        if self.count == 1:
+            return self.text
+        if self.is_par:
+            return f"par {self.count:,}: {self.text}"
+        return f"{self.count:,} \N{MULTIPLICATION SIGN} {self.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class Dialogue:
+    """All that was said; `unanswered` counts the open calls of each lifeline, by its place."""
+
+    lifelines: tuple[Lifeline, ...]
+    messages: tuple[Message, ...]
+    unanswered: dict[int, int]
+    is_open: bool
+
+
+def dialogue_of(events: Sequence[Event]) -> Dialogue:
+    """Return what was said in all executions of an instance.
+
+    Parameters
+    ----------
+    events
+        Its history. What a rewind wrote once more was said once.
+    """
+    spans = spans_of(events)
+    cast = Cast(events, spans)
+    said = sorted(_Script(events, spans, cast).lines(), key=lambda line: line.place)
+    is_over = bool(events) and isinstance(events[-1], TERMINAL)
+    unanswered = Counter(place for span in spans if span.state == "open" for place in cast.partners_of(span))
+    return Dialogue(
+        cast.lifelines,
+        tuple(_together(said, cast.orchestrator)),
+        {} if is_over else dict(unanswered),
+        not is_over,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A message with its place in the history."""
+
+    place: int
+    message: Message
+
+
+def _together(lines: Iterable[_Line], orchestrator: int) -> Iterator[Message]:
+    """Yield the messages; the same ones between two turns of the dialogue are one."""
+    heap: dict[tuple[int, int, str, Form], Message] = {}
+    is_asking: bool | None = None
+    for line in lines:
+        message = line.message
+        asks = message.source == orchestrator and message.form not in _ANSWERS
+        if asks is not is_asking:
+            yield from heap.values()
+            heap, is_asking = {}, asks
+        key = (message.source, message.target, message.text, message.form)
+        known = heap.get(key)
+        heap[key] = message if known is None else replace(known, count=known.count + 1)
+    yield from heap.values()
+
+
+class _Script:
+    """Turns what is in a history into messages."""
+
+    def __init__(self, events: Sequence[Event], spans: Sequence[Span], cast: Cast) -> None:
+        self._events = events
+        self._spans = spans
+        self._cast = cast
+        asked = {id(span.request) for span in spans}
+        self._places, self._copies = places_of(events, asked)
+        self._unlocks = {
+            (event.task_id, event.timestamp): event for event in events if isinstance(event, EntityUnlockSent)
+        }
+        self._clock: dict[int, datetime] = {}  # the orchestrator's, when it asked for something
+        now = events[0].timestamp if events else datetime.min
+        for event in events:
+            now = event.timestamp if isinstance(event, OrchestratorStarted) else now
+            self._clock[id(event)] = now
+
+    def lines(self) -> Iterator[_Line]:
+        """Yield all messages, in no order."""
+        for event in self._events:
+            if id(event) not in self._copies:
+                yield from self._of_event(event)
+        for span in self._spans:
+            yield from self._of_wait(span) if span.kind in BY_ONESELF else self._of_call(span)
+
+    def _line(self, event: Event, source: int, target: int, text: str, form: Form) -> _Line:
+        return _Line(self._places[id(event)], Message(source, target, text, form, event.timestamp))
+
+    def _of_event(self, event: Event) -> Iterator[_Line]:
+        me, client = self._cast.orchestrator, self._cast.client
+        if isinstance(event, ExecutionStarted) and event.generation == 0:
+            yield self._line(event, 0, me, "start", "call")
+        elif isinstance(event, EventRaised):
+            yield self._line(event, client, me, event.name, "event")
+        elif (text := STEERING.get(type(event))) is not None:
+            yield self._line(event, client, me, text, "call")
+        elif isinstance(event, ContinueAsNew):
+            yield self._line(event, me, me, "continue as new", "again")
+        elif isinstance(event, CodeAwaited):
+            yield self._line(event, me, me, "wait for more code", "wait")
+        elif isinstance(event, ExecutionCompleted):
+            yield self._line(event, me, 0, "Completed", "answer")
+        elif isinstance(event, ExecutionFailed):
+            yield self._line(event, me, 0, _failed("Failed", event.failure), "failure")
+
+    def _of_wait(self, span: Span) -> Iterator[_Line]:
+        """What the orchestrator does by itself: timers, and the beginnings and ends of waits."""
+        me, request, answer = self._cast.orchestrator, span.request, span.answer
+        assert request is not None
+        if isinstance(request, TimerCreated):
+            length = lasting(max(request.fire_at - self._clock[id(request)], timedelta()))
+            is_pause = request.retry_of is not None
+            text = f"retry in {length}" if is_pause else f"timer {length}"
+            yield self._line(request, me, me, text, "timer")
+            if answer is not None and not is_pause:
+                end = "fired" if span.state == "completed" else "canceled"
+                yield self._line(answer, me, me, f"{text} {end}", "timer")
+            return
+        is_there = span.state == "completed" and answer is None
+        yield self._line(request, me, me, f"{'take' if is_there else 'wait for'} {span.name}", "wait")
+        if span.state == "canceled" and answer is not None:
+            yield self._line(answer, me, me, f"wait for {span.name} canceled", "wait")
+
+    def _of_call(self, span: Span) -> Iterator[_Line]:
+        me, request, answer = self._cast.orchestrator, span.request, span.answer
+        assert request is not None
+        partners, what = self._cast.partners_of(span), self._what(span)
+        form: Form = "signal" if span.kind == "signal" else "lock" if span.kind == "lock" else "call"
+        for partner in partners:
+            yield self._line(request, me, partner, what, form)
+        if answer is None:
+            return
+        failure: FailureDetails | None = getattr(answer, "failure", None)
+        if failure is not None:
+            yield self._line(answer, partners[-1], me, _failed("failed", failure), "failure")
+        elif span.kind == "lock":
+            yield self._line(answer, partners[-1], me, "locked", "granted")
+        else:
+            yield self._line(answer, partners[-1], me, "result", "answer")
+        if span.released is not None:
+            end = self._unlocks.get((getattr(request, "task_id", -1), span.released))
+            if end is not None:  # it did not just end with the orchestration
+                yield from (self._line(end, me, partner, "unlock", "unlock") for partner in partners)
+
+    def _what(self, span: Span) -> str:
+        """What is asked for; its name, where the lifeline doesn't have it."""
+        is_shared = any(self._cast.lifelines[place].is_shared for place in self._cast.partners_of(span))
+        if span.kind in ("entity call", "signal"):
+            what = span.name if is_shared else str(getattr(span.request, "name", ""))
+        elif span.kind == "lock":
+            what = f"lock {span.name}" if is_shared else "lock"
+        else:
+            what = span.name if is_shared else "start" if span.kind == "sub-orchestration" else "call"
+        if span.attempt == 1:
+            return what
+        return f"{what}, attempt {span.attempt}" if is_shared else f"attempt {span.attempt}"
+
+
+def _failed(word: str, failure: FailureDetails) -> str:
+    return f"{word} ({failure.error_type.rpartition('.')[2]})"

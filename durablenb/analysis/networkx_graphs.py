@@ -1,0 +1,242 @@
+"""Graphs for networkx: the steps of an instance, and the relations between the instances of a hub."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal
+
+import duckdb
+
+from durablenb.analysis.calls import Call
+from durablenb.analysis.fleet import has_entities
+from durablenb.analysis.graph import Flow, Join, Place, Step
+from durablenb.analysis.nesting import FOLDED, Nest
+from durablenb.model.events import SubOrchestrationInstanceCreated
+
+if TYPE_CHECKING:
+    import networkx
+
+Relation = Literal["awaits", "scheduled-by"]
+
+_TO_ENTITIES: dict[str, str] = {"entity call": "calls", "signal": "signals", "lock": "locks"}
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An edge: `target` awaits, or was scheduled by, `source`; `is_back` begins another round of a loop."""
+
+    source: Place | Join
+    target: Place | Join
+    relation: Relation
+    count: int
+    is_back: bool
+
+
+def links_of(flow: Flow) -> list[Link]:
+    """Return the edges of a flow, those into a join gathered there."""
+    stage = {step.number: step.stage for step in flow.steps} | {"start": -1, "end": flow.stages}
+    joins = {join.stage: join for join in flow.joins}
+    links: dict[tuple[Place | Join, Place | Join], Link] = {}
+
+    def add(source: Place | Join, target: Place | Join, relation: Relation, count: int, back: bool) -> None:
+        before = links.get((source, target))
+        count = max(count, before.count) if before else count
+        links[source, target] = Link(source, target, relation, count, back)
+
+    for edge in flow.edges:
+        is_back = stage[edge.source] >= stage[edge.target]
+        join = joins.get(stage[edge.target])
+        onward: Relation = "awaits" if edge.target == "end" else "scheduled-by"
+        if join is None or is_back or edge.source == "start":
+            add(edge.source, edge.target, onward, edge.count, is_back)
+        else:
+            add(edge.source, join, "awaits", edge.count, False)
+            add(join, edge.target, onward, edge.count, False)
+    return list(links.values())
+
+
+def graph_of(flow: Flow, instance_id: str = "", nest: Nest = FOLDED) -> networkx.DiGraph[Any]:
+    """Return a flow as a `networkx.DiGraph`; `DrawnInstance.graph` says what there is in it.
+
+    Parameters
+    ----------
+    flow
+        An execution.
+    instance_id
+        Whose it is.
+    nest
+        The sub-orchestrations that are in it with their own steps.
+    """
+    import networkx  # takes a tenth of a second
+
+    graph: networkx.DiGraph[Any] = networkx.DiGraph(
+        name=flow.name, generation=flow.generation, instance_id=instance_id
+    )
+    graph.add_node(
+        "start", kind="start", name=flow.name, status="Completed", count=1, instance_id=instance_id
+    )
+    begun = {instance_id}
+    level = [("start", "", flow)]
+    for start, prefix, one in level:
+        for child, node in _add_flow(graph, start, prefix, one).items():
+            if child in nest and child not in begun:
+                begun.add(child)
+                level.append((node, f"{child}: ", nest[child]))
+    return graph
+
+
+def _add_flow(graph: networkx.DiGraph[Any], start: str, prefix: str, flow: Flow) -> dict[str, str]:
+    """Add the steps of an execution that begins at a node; return the nodes of what they start, by id."""
+    own = {"instance_id": graph.nodes[start]["instance_id"]}
+    keys: dict[Place | Join, str] = {"start": start, "end": f"{prefix}end"}
+    keys |= _keys_of(flow.steps, prefix, {*graph, *keys.values()})
+    for step in flow.steps:
+        graph.add_node(keys[step.number], **_attributes(step), **own)
+    for join in flow.joins:
+        keys[join] = f"{prefix}join #{join.stage}"
+        status = "completed" if join.is_all else "open"
+        came_of = {"came": join.came, "of": join.of}
+        graph.add_node(keys[join], kind="join", name="join", status=status, count=1, **came_of, **own)
+    if flow.end is not None:
+        graph.add_node(keys["end"], kind="end", name=flow.name, status=flow.end, count=1, **own)
+    for link in links_of(flow):
+        source, target = keys[link.source], keys[link.target]
+        seconds = graph.nodes[target].get("seconds", 0.0)
+        graph.add_edge(
+            source, target, relation=link.relation, count=link.count, is_back=link.is_back, seconds=seconds
+        )
+    started: dict[str, str] = {}
+    for step in flow.steps:
+        started |= _add_partners(graph, keys[step.number], step)
+    return started
+
+
+def _keys_of(steps: Iterable[Step], prefix: str, taken: set[str]) -> dict[Place | Join, str]:
+    """Return a name for each step; its number is added where the bare name is taken."""
+    keys: dict[Place | Join, str] = {}
+    for step in steps:
+        key = f"{prefix}{step.name}"
+        keys[step.number] = key if key not in taken else f"{key} #{step.number}"
+        taken.add(keys[step.number])
+    return keys
+
+
+def _attributes(step: Step) -> dict[str, Any]:
+    spans = [span for call in step.calls for span in call.attempts]
+    ids = [event.event_id for span in spans for event in (span.request, span.answer) if event is not None]
+    states = {state.replace(" ", "_"): count for state, count in step.states.items()}
+    return {
+        "kind": step.kind,
+        "name": step.name,
+        "status": next(iter(step.states)),
+        "count": len(step.calls),
+        "stage": step.stage,
+        "attempts": step.attempts,
+        "asked": min(call.asked for call in step.calls),
+        "started": min(span.started for span in spans),
+        "ended": max(call.ended for call in step.calls),
+        "seconds": _seconds_of(step.calls),
+        "event_ids": tuple(sorted(ids)),
+        **states,
+    }
+
+
+def _seconds_of(calls: Iterable[Call]) -> float:
+    """Return how long at least one of the calls was under way, of those that nobody gave up waiting for."""
+    total = timedelta()
+    reached: datetime | None = None
+    awaited = [call for call in calls if call.state not in ("canceled", "left open")]
+    for call in sorted(awaited, key=lambda call: call.asked):
+        begin = call.asked if reached is None else max(reached, call.asked)
+        total += max(call.ended - begin, timedelta())
+        reached = call.ended if reached is None else max(reached, call.ended)
+    return total.total_seconds()
+
+
+def _add_partners(graph: networkx.DiGraph[Any], key: str, step: Step) -> dict[str, str]:
+    """Add the instances that a step starts, and the entities that it is about; return the former by id."""
+    started: dict[str, str] = {}
+    for call in step.calls:
+        for span in call.attempts:
+            request = span.request
+            if isinstance(request, SubOrchestrationInstanceCreated):
+                partner = request.instance_id
+                node = started[partner] = _partner(graph, partner, "orchestration", request.name, call.state)
+                _count_edge(graph, key, node, "starts")
+            elif step.kind in _TO_ENTITIES:
+                one = getattr(request, "entity_id", None)
+                for partner in getattr(request, "entity_ids", () if one is None else (one,)):
+                    node = _partner(graph, partner, "entity", partner, call.state)
+                    _count_edge(graph, key, node, _TO_ENTITIES[step.kind])
+    return started
+
+
+def _partner(graph: networkx.DiGraph[Any], instance_id: str, kind: str, name: str, status: str) -> str:
+    """Return the node of an instance or an entity, which is made if there is none."""
+    key = instance_id
+    while key in graph and graph.nodes[key]["kind"] != kind:
+        key += " (instance)"  # a step has its name
+    count = graph.nodes[key]["count"] + 1 if key in graph else 1
+    graph.add_node(key, kind=kind, name=name, status=status, count=count, instance_id=instance_id)
+    return key
+
+
+def _count_edge(graph: networkx.DiGraph[Any], source: str, target: str, relation: str) -> None:
+    before = graph.edges[source, target]["count"] if graph.has_edge(source, target) else 0
+    graph.add_edge(source, target, relation=relation, count=before + 1, is_back=False, seconds=0.0)
+
+
+_INSTANCES = """
+select instance_id, 'orchestration', name, status, created_time, last_updated_time from instance_states
+where not starts_with(instance_id, '@') order by started_seq
+"""
+_ENTITIES = """
+select instance_id, 'entity', name, if(entity_exists, 'exists', 'deleted'), created, last_modified
+from entities order by created, instance_id
+"""
+_RELATIONS = """
+with relations(event_type, relation) as (
+    values ('SubOrchestrationInstanceCreated', 'starts'), ('OrchestrationStarted', 'starts'),
+           ('EntityOperationCalled', 'calls'), ('EntityLockRequested', 'locks'),
+           ('EntityOperationSignaled', 'signals'), ('SignalSent', 'signals')
+),
+said as (
+    select instance_id, relation, try_cast(attributes as json) as attributes from standing
+    join relations using (event_type)
+),
+pairs as (
+    select instance_id, relation, unnest(case relation
+        when 'starts' then [attributes ->> 'instance_id']
+        when 'locks' then cast(attributes -> 'entity_ids' as varchar[])
+        else [attributes ->> 'entity_id'] end) as other
+    from said
+)
+select instance_id, other, relation, count(*) from pairs group by all order by all
+"""
+
+
+def relations_of(connection: duckdb.DuckDBPyConnection) -> networkx.DiGraph[Any]:
+    """Return the instances and entities of a hub as a `networkx.DiGraph`; see `TaskHub.graph`.
+
+    Parameters
+    ----------
+    connection
+        A reader's.
+    """
+    import networkx  # takes a tenth of a second
+
+    graph: networkx.DiGraph[Any] = networkx.DiGraph()
+    rows = connection.execute(_INSTANCES).fetchall()
+    if has_entities(connection):
+        rows += connection.execute(_ENTITIES).fetchall()
+    for instance_id, kind, name, status, created, updated in rows:
+        times = {"created": created.replace(tzinfo=UTC), "last_updated": updated.replace(tzinfo=UTC)}
+        graph.add_node(instance_id, kind=kind, name=name, status=status, **times)
+    for source, target, relation, count in connection.execute(_RELATIONS).fetchall():
+        if target not in graph:
+            graph.add_node(target, kind="purged", name="", status="purged", created=None, last_updated=None)
+        edge = graph.edges[source, target] if graph.has_edge(source, target) else {}
+        graph.add_edge(source, target, **{relation: count, "count": edge.get("count", 0) + count})
+    return graph

@@ -1,0 +1,142 @@
+"""Numbers in an entity's state, and how operations changed them."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import duckdb
+
+from durablenb.analysis.entities import Operation
+from durablenb.model.entities import EntityId
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """A number in an entity's state, as operations changed it; None where there was none.
+
+    `name` is that of the field that it stands in, empty if the state is the number.
+    """
+
+    name: str
+    values: tuple[float | None, ...]
+
+
+def course_of(done: Iterable[Operation]) -> Course | None:
+    """Return how the number in the states went; None if they have none, or several."""
+    states = [_parsed(operation.state) for operation in done]
+    last = next((state for state in reversed(states) if state is not None), None)
+    name = _field_of(last)
+    if name is None:
+        return None
+    return Course(name, tuple(number_in(_field(state, name)) for state in states))
+
+
+def _parsed(text: str | None) -> Any:
+    return None if text is None else json.loads(text)
+
+
+def _field_of(state: object) -> str | None:
+    """Return the one field that has a number, empty for the state itself."""
+    if number_in(state) is not None:
+        return ""
+    if not isinstance(state, dict):
+        return None
+    names = [str(name) for name, value in state.items() if number_in(value) is not None]
+    return names[0] if len(names) == 1 else None
+
+
+def _field(state: object, name: str) -> object:
+    if not name:
+        return state
+    return state.get(name) if isinstance(state, dict) else None
+
+
+def number_in(value: object) -> float | None:
+    """Return a value of a state as a number; None if it isn't one."""
+    try:
+        if isinstance(value, dict) and value.get("@type") == "decimal":
+            value = Decimal(str(value.get("@value")))
+        if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
+            return None
+        found = float(value)
+    except (ArithmeticError, ValueError):
+        return None
+    return found if math.isfinite(found) else None
+
+
+_LARGE = 100_000
+"""Characters from which on a state isn't looked into."""
+
+_CHANGES = """
+select timestamp, event_type, case when length(payload) <= ? and event_type = 'StateChanged' then payload end
+from journal where instance_id = ? and event_type in ('StateChanged', 'OperationCompleted', 'OperationFailed')
+order by seq
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Courses:
+    """How the numbers in a state went.
+
+    Parameters
+    ----------
+    entity_id
+        Whose.
+    ended
+        When each operation ended, in their order.
+    is_failed
+        Whether it failed.
+    fields
+        For each field the number after each operation, None where there was none. The name is empty if the
+        state itself is the number.
+    """
+
+    entity_id: EntityId
+    ended: tuple[datetime, ...]
+    is_failed: tuple[bool, ...]
+    fields: dict[str, tuple[float | None, ...]]
+
+
+def courses_of(connection: duckdb.DuckDBPyConnection, entity_id: EntityId) -> Courses:
+    """Return how the numbers in the state of an entity went, from the first operation on.
+
+    Parameters
+    ----------
+    connection
+        A reader's.
+    entity_id
+        Which one.
+    """
+    rows = connection.execute(_CHANGES, [_LARGE, str(entity_id)]).fetchall()
+    ended: list[datetime] = []
+    is_failed: list[bool] = []
+    states: list[dict[str, float]] = []
+    state: dict[str, float] = {}
+    for timestamp, event_type, text in rows:
+        if event_type == "StateChanged":  # by the operation that ended before it
+            state = states[-1] = _numbers_in(text)
+            continue
+        ended.append(timestamp.replace(tzinfo=UTC))
+        is_failed.append(event_type == "OperationFailed")
+        states.append(state)
+    names = dict.fromkeys(name for one in states for name in one)
+    fields = {name: tuple(one.get(name) for one in states) for name in names}
+    return Courses(entity_id, tuple(ended), tuple(is_failed), fields)
+
+
+def _numbers_in(text: str | None) -> dict[str, float]:
+    """Return the numbers of a state by the names of their fields, that of the state itself under no name."""
+    state: Any = None if text is None else json.loads(text)
+    number = number_in(state)
+    if number is not None:
+        return {"": number}
+    if not isinstance(state, dict):
+        return {}
+    found = {str(name): number_in(value) for name, value in state.items()}
+    return {name: number for name, number in found.items() if number is not None}

@@ -1,0 +1,279 @@
+"""Replays code against the histories of instances, to see whether it fits them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+from durablenb.analysis.figures import DrawnInstance
+from durablenb.analysis.history import History
+from durablenb.analysis.instances import InstanceList
+from durablenb.analysis.replays.replay import Replay
+from durablenb.analysis.replays.results import Fit, FitReport
+from durablenb.core.fitting import misfit_of
+from durablenb.core.ports.store import InstanceQuery
+from durablenb.core.registry import Code, name_of
+from durablenb.model.errors import InstanceNotFoundError
+from durablenb.model.events import Event, ExecutionStarted, SubOrchestrationInstanceCreated
+from durablenb.model.payloads import Codec
+from durablenb.model.source import source_of
+from durablenb.model.status import (
+    DurableOrchestrationStatus,
+    InstanceState,
+    OrchestrationRuntimeStatus,
+    Statuses,
+    statuses_of,
+)
+
+OPEN = tuple(status for status in OrchestrationRuntimeStatus if not status.is_terminal)
+"""Where an instance stands that may go on."""
+
+TOGETHER = 64
+"""Histories that are read with one query."""
+
+
+class Histories(Protocol):
+    """Where instances and their histories are found."""
+
+    def states(self, query: InstanceQuery) -> list[InstanceState]:
+        """The states of the instances that the query is about."""
+        ...
+
+    def load(self, instance_ids: Sequence[str]) -> dict[str, list[Event]]:
+        """The current execution's history of each instance, since its last rewind."""
+        ...
+
+
+@dataclass(frozen=True)
+class Case:
+    """One execution. `history` is None where it has still to be read."""
+
+    instance_id: str
+    execution_id: str
+    name: str
+    version: str | None
+    history: Sequence[Event] | None = None
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Finds what is meant.
+
+    Parameters
+    ----------
+    histories
+        Where to look.
+    names
+        The orchestrators that are known.
+    own_id
+        Gives the id of a handle whose instance is found there; None for any other object.
+    """
+
+    histories: Histories
+    names: Iterable[str]
+    own_id: Callable[[object], str | None] = lambda _: None
+
+    def cases(self, target: Any, status: Statuses = None) -> tuple[str, list[Case]]:
+        """Return what is meant, in words for one of them, and the executions, oldest first.
+
+        Parameters
+        ----------
+        target
+            A handle, an id, a `History`, several of these, or an orchestrator, or its name, for all of its
+            instances that are open.
+        status
+            Of an orchestrator's instances those of these statuses.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If there is no such instance.
+        ValueError
+            If a text is an id as well as a name; if `status` is given for something else than an
+            orchestrator.
+        TypeError
+            If it is none of these.
+        """
+        name = self._name_in(target)
+        if name is not None:
+            statuses = OPEN if status is None else statuses_of(status)
+            found = self.histories.states(InstanceQuery(name=name, statuses=statuses))
+            return "open instance" if status is None else "instance", [_case(state) for state in found]
+        if status is not None:
+            raise ValueError("status goes with an orchestrator: which of its instances? Leave it out.")
+        several = _several(target)
+        known = self._states([one for one in map(self._id_in, several) if one is not None])
+        return "instance", [self._case(one, known) for one in several]
+
+    def read(self, cases: Sequence[Case]) -> Iterator[tuple[Case, Sequence[Event]]]:
+        """Give the executions with their histories, read some at a time, without those purged meanwhile."""
+        for first in range(0, len(cases), TOGETHER):
+            some = cases[first : first + TOGETHER]
+            ids = [case.instance_id for case in some if case.history is None]
+            found = self.histories.load(ids) if ids else {}
+            for case in some:
+                history = found.get(case.instance_id) if case.history is None else case.history
+                if history:
+                    yield case, history
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    def _name_in(self, target: Any) -> str | None:
+        if callable(target):
+            return name_of(target)
+        if not isinstance(target, str):
+            return None
+        is_id, is_name = bool(self._states([target])), target in self.names
+        if not (is_id or is_name):
+            is_name = bool(self.histories.states(InstanceQuery(name=target, limit=1)))
+        if is_name and is_id:
+            raise ValueError(
+                f"{target!r} is an orchestrator and an instance. Give hub.handle({target!r}) for the "
+                "instance, or the function for the orchestrator."
+            )
+        return target if is_name else None
+
+    def _id_in(self, target: Any) -> str | None:
+        if isinstance(target, str):
+            return target
+        if isinstance(target, DurableOrchestrationStatus):
+            return target.instance_id
+        return self.own_id(target)
+
+    def _states(self, instance_ids: Sequence[str]) -> dict[str, InstanceState]:
+        if not instance_ids:
+            return {}
+        query = InstanceQuery(instance_ids=tuple(dict.fromkeys(instance_ids)))
+        return {state.instance_id: state for state in self.histories.states(query)}
+
+    def _case(self, target: Any, known: dict[str, InstanceState]) -> Case:
+        instance_id = self._id_in(target)
+        if instance_id is not None:
+            if instance_id not in known:
+                raise _unknown(target, instance_id)
+            return _case(known[instance_id])
+        if isinstance(target, DrawnInstance):
+            return _recorded(target.history())
+        if isinstance(target, History):
+            return _recorded(target)
+        raise TypeError(
+            f"Expected a handle, an id, a history, a list of these or an orchestrator, not a "
+            f"{type(target).__name__}."
+        )
+
+
+def _several(target: Any) -> Sequence[Any]:
+    if isinstance(target, InstanceList):
+        return target.handles() or target
+    is_one = isinstance(target, (str, History)) or not isinstance(target, Iterable)
+    return [target] if is_one else [*target]
+
+
+def _unknown(target: object, instance_id: str) -> InstanceNotFoundError:
+    if isinstance(target, DurableOrchestrationStatus):
+        return InstanceNotFoundError(
+            f"There is no instance {instance_id!r} here, and a status doesn't know whose it is. Of another "
+            f"hub or file give the handle: file.handle({instance_id!r}), or all of file.instances()."
+        )
+    return InstanceNotFoundError(
+        f"There is no instance {instance_id!r}, and no orchestrator of that name. hub.instances() lists the "
+        "instances that there are."
+    )
+
+
+def _case(state: InstanceState) -> Case:
+    return Case(state.instance_id, state.execution_id, state.name, state.version)
+
+
+def _recorded(history: History) -> Case:
+    """The last execution in a history that need not be of this hub."""
+    events = last_execution(history)
+    if not events:
+        raise ValueError(f"The history of {history.instance_id} has no beginning. Give the whole of it.")
+    started = events[0]
+    assert isinstance(started, ExecutionStarted)
+    return Case(history.instance_id, _execution_id_in(events), started.name, started.version, events)
+
+
+def last_execution(events: Sequence[Event]) -> list[Event]:
+    """Return the events of the last execution, since its last rewind."""
+    for place in range(len(events) - 1, -1, -1):
+        if isinstance(events[place], ExecutionStarted):
+            return list(events[place:])
+    return []
+
+
+_OWN_CHILD = re.compile(r"([0-9a-f]{16}):(\d+)")
+
+
+def _execution_id_in(events: Sequence[Event]) -> str:
+    """The execution's id, which only children without an id of their own have in theirs."""
+    found: Counter[str] = Counter()
+    started = events[0]
+    assert isinstance(started, ExecutionStarted)
+    others = {origin.execution_id for origin in started.forked_from}
+    for event in events:
+        if isinstance(event, SubOrchestrationInstanceCreated):
+            match = _OWN_CHILD.fullmatch(event.instance_id)
+            if match is not None and int(match[2]) == event.task_id and match[1] not in others:
+                found[match[1]] += 1
+    return found.most_common(1)[0][0] if found else ""
+
+
+ReplayOf = Callable[[Case, Sequence[Event], Code], Replay]
+"""Gives the full replay of an execution."""
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """What is needed to see whether code fits.
+
+    Parameters
+    ----------
+    targets
+        Finds the executions.
+    codec
+        How values become text.
+    code_of
+        Gives the code for an orchestrator's name and version.
+    replay_of
+        Gives the full replay of one.
+    quiet
+        While the code runs: what it prints goes nowhere, and what it does to the hub is refused.
+    """
+
+    targets: Targets
+    codec: Codec
+    code_of: Callable[[str, str | None], Code]
+    replay_of: ReplayOf
+    quiet: Callable[[], AbstractContextManager[None]] = nullcontext
+
+    def report(self, target: Any, orchestrator: Callable[..., Any] | None, status: Statuses) -> FitReport:
+        """Return whether the code fits the executions that are meant."""
+        about, cases = self.targets.cases(target, status)
+        return FitReport(about, self.fits(cases, orchestrator))
+
+    def fits(self, cases: Sequence[Case], orchestrator: Callable[..., Any] | None = None) -> list[Fit]:
+        """Return for each execution whether its code, or the given one, fits."""
+        given = None if orchestrator is None else Code(orchestrator, source_of(orchestrator))
+        codes = [self.code_of(case.name, case.version) if given is None else given for case in cases]
+        by_case = {id(case): code for case, code in zip(cases, codes, strict=True)}
+        return [self._fit(case, events, by_case[id(case)]) for case, events in self.targets.read(cases)]
+
+    def _fit(self, case: Case, events: Sequence[Event], code: Code) -> Fit:
+        ids = (case.instance_id, case.execution_id)
+        with self.quiet():
+            misfit = misfit_of(code.function, ids, events, self.codec, name_of, code.source)
+        replay = partial(self.replay, case, code)
+        return Fit(case.instance_id, case.name, case.version, len(events), misfit, code.source, replay)
+
+    def replay(self, case: Case, code: Code) -> Replay:
+        """The full replay; the history is read once more, so that a report of many instances stays small."""
+        for one, events in self.targets.read([case]):
+            return self.replay_of(one, events, code)
+        raise LookupError(f"{case.instance_id} was purged since it was looked at.")

@@ -1,0 +1,278 @@
+"""Results of replaying code against histories: whether it fits, and where it doesn't."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, overload
+
+from durablenb.analysis.replays.replay import Replay
+from durablenb.analysis.text import shortened, table_text
+from durablenb.core.fitting import Misfit
+from durablenb.model.display import Displayed
+from durablenb.model.errors import FunctionNotFoundError, NonDeterminismError
+from durablenb.model.source import Source
+
+_NUMBER = re.compile(r" #\d+$")
+_NAMED = 3
+"""Instances that are named of a group."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Whether an orchestrator's code fits one instance.
+
+    Parameters
+    ----------
+    instance_id, name, version
+        Which instance, of which orchestrator.
+    events
+        How long its history is.
+    misfit
+        Where code and history part, or why nobody can tell; None if the code fits.
+    source
+        The code's text, if it is known.
+    """
+
+    instance_id: str
+    name: str
+    version: str | None
+    events: int
+    misfit: Misfit | None
+    source: Source | None = field(default=None, repr=False, compare=False)
+    _replay: Callable[[], Replay] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def fits(self) -> bool:
+        """Whether the code asks for what is recorded."""
+        return self.misfit is None
+
+    @property
+    def line(self) -> int | None:
+        """The line of the code where it parts from the history."""
+        return self.misfit.line if isinstance(self.misfit, NonDeterminismError) else None
+
+    @property
+    def code(self) -> str:
+        """That line itself, if it is known."""
+        lines = {} if self.source is None else self.source.lines
+        return lines.get(self.line or 0, "").strip()
+
+    @property
+    def recorded(self) -> str | None:
+        """What the history has there; "nothing more" if it has nothing."""
+        return self.misfit.recorded if isinstance(self.misfit, NonDeterminismError) else None
+
+    @property
+    def requested(self) -> str | None:
+        """What the code asks for there; "nothing more" if it asks for nothing."""
+        return self.misfit.requested if isinstance(self.misfit, NonDeterminismError) else None
+
+    @property
+    def fields(self) -> tuple[tuple[str, object, object], ...]:
+        """For each field that differs: its name, the recorded value and the requested one."""
+        return self.misfit.differences if isinstance(self.misfit, NonDeterminismError) else ()
+
+    def replay(self) -> Replay:
+        """Let the code go through the history, and return what it did at each await."""
+        assert self._replay is not None
+        return self._replay()
+
+
+class Parting(NamedTuple):
+    """Instances that part from the code at one place in one way.
+
+    Parameters
+    ----------
+    line, code
+        The place; None, and no code, where nobody can tell.
+    recorded, requested
+        What is recorded there, and what the code asks for.
+    fits
+        The instances, in order.
+    """
+
+    line: int | None
+    code: str
+    recorded: str
+    requested: str
+    fits: tuple[Fit, ...]
+
+    @property
+    def where(self) -> str:
+        """The place in words."""
+        return "somewhere" if self.line is None else f"line {self.line}"
+
+    @property
+    def told(self) -> str:
+        """The place, and how they part there, in words."""
+        if self.line is None and not self.recorded:
+            return self.requested
+        requested = "the same, otherwise" if self.recorded == self.requested else self.requested
+        return f"{self.where}: recorded {self.recorded}, requested {requested}"
+
+    @property
+    def named(self) -> str:
+        """The first of the instances, and how many more there are."""
+        names = ", ".join(one.instance_id for one in self.fits[:_NAMED])
+        more = len(self.fits) - _NAMED
+        return f"{names} and {more:,} more" if more > 0 else names
+
+
+class FitReport(Displayed, Sequence[Fit]):
+    """Whether an orchestrator's code fits instances: an answer for each; `TaskHub.replay` gives it.
+
+    Parameters
+    ----------
+    about
+        Which instances these are, in words.
+    found
+        The answers.
+
+    Examples
+    --------
+    >>> import durablenb as df
+    >>> hub = df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock())
+    >>> hub.add_activity(lambda order: order, name="charge")
+    >>> @hub.orchestrator
+    ... def fulfil(context):
+    ...     yield context.call_activity("charge", context.get_input())
+    ...     yield context.wait_for_external_event("Shipped")
+    >>> for number in range(3):
+    ...     handle = hub.start(fulfil, number, instance_id=f"order-{number}")
+    >>> while hub.step():
+    ...     pass
+    >>> def edited(context):
+    ...     yield context.call_activity("charge", min(context.get_input(), 1))
+    ...     yield context.wait_for_external_event("Shipped")
+    >>> hub.replay("fulfil").fits
+    True
+    >>> report = hub.replay("fulfil", edited)
+    >>> print(report.summary)
+    2 of 3 open instances fit
+    >>> report.misfits[0].fields
+    (('input', '2', '1'),)
+    >>> hub.close()
+    """
+
+    def __init__(self, about: str, found: Sequence[Fit]) -> None:
+        self.about = about
+        self._found = tuple(found)
+
+    @property
+    def fits(self) -> bool:
+        """Whether the code fits all of them; ``assert report.fits`` tells a test where it doesn't."""
+        return not self.misfits
+
+    @property
+    def misfits(self) -> list[Fit]:
+        """Those that it doesn't fit."""
+        return [one for one in self._found if not one.fits]
+
+    @property
+    def partings(self) -> list[Parting]:
+        """Where it doesn't fit: instances that part at one place in one way are together, most first."""
+        groups: dict[tuple[int | None, str, str], list[Fit]] = {}
+        for one in self.misfits:
+            groups.setdefault(_place_of(one), []).append(one)
+        found = [Parting(key[0], fits[0].code, *key[1:], tuple(fits)) for key, fits in groups.items()]
+        return sorted(found, key=lambda parting: -len(parting.fits))
+
+    @overload
+    def __getitem__(self, index: int) -> Fit: ...
+    @overload
+    def __getitem__(self, index: slice) -> FitReport: ...
+    def __getitem__(self, index: int | slice) -> Fit | FitReport:
+        if isinstance(index, slice):
+            return FitReport(self.about, self._found[index])
+        return self._found[index]
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def __iter__(self) -> Iterator[Fit]:
+        return iter(self._found)
+
+    @property
+    def summary(self) -> str:
+        """How many fit, in words."""
+        count, misfits = len(self), len(self.misfits)
+        noun = f"{self.about}{'' if count == 1 else 's'}"
+        if not count:
+            return f"no {noun}"
+        if not misfits:
+            return f"{count:,} {noun}, {'it fits' if count == 1 else 'all fit'}"
+        return f"{count - misfits:,} of {count:,} {noun} fit"
+
+    def __repr__(self) -> str:
+        partings = self.partings
+        first = f"; {partings[0].told}: {partings[0].named}" if partings else ""
+        more = f"; {len(partings) - 1} more" if len(partings) > 1 else ""
+        names = ", ".join(dict.fromkeys(one.name for one in self._found)) or "nothing"
+        return f"<{shortened(f'{names}: {self.summary}{first}', 220)}{more}>"
+
+    def __str__(self) -> str:
+        lines = [f"{self.summary}."]
+        for parting in self.partings:
+            lines += ["", f"{parting.told}: {parting.named}"]
+            if parting.code:
+                lines.append(f"    {parting.code}")
+            fields = parting.fits[0].fields
+            if fields and fields[0][0] != "event_type":
+                rows = [(name, repr(was), repr(now)) for name, was, now in fields]
+                lines.append(table_text((parting.fits[0].instance_id, "recorded", "requested"), rows, 60))
+            elif parting.line is None:
+                lines.append(f"    {parting.fits[0].misfit}")
+        return "\n".join(lines)
+
+
+def _place_of(one: Fit) -> tuple[int | None, str, str]:
+    """Where and how it parts, without the task's number, which is another one in each round of a loop."""
+    if isinstance(one.misfit, FunctionNotFoundError):
+        return None, "", "its code isn't registered yet"
+    if not isinstance(one.misfit, NonDeterminismError):
+        return None, "", "a value can't be read yet"
+    return one.line, _NUMBER.sub("", one.recorded or ""), _NUMBER.sub("", one.requested or "")
+
+
+Outcome = Literal["moved", "current", "kept", "held"]
+
+WORDS: dict[Outcome, str] = {
+    "moved": "go on with the new code",
+    "current": "did so already",
+    "kept": "go on with the code that they have in memory",
+    "held": "are held",
+}
+
+
+class UpgradeReport(FitReport):
+    """What became of instances that were to go on with other code; `TaskHub.upgrade` gives it.
+
+    Parameters
+    ----------
+    found
+        Whether the code fits each of them.
+    outcomes
+        What became of each, by its id. ``"moved"``: it goes on with the new code; ``"current"``: it did
+        already; ``"kept"``: it goes on with the code that it has in memory; ``"held"``: it waits for code
+        that fits.
+    """
+
+    def __init__(self, found: Sequence[Fit], outcomes: Mapping[str, Outcome]) -> None:
+        super().__init__("open instance", found)
+        self.outcomes = dict(outcomes)
+
+    @property
+    def counts(self) -> dict[Outcome, int]:
+        """How many there are of each outcome."""
+        counts = Counter(self.outcomes.values())
+        return {outcome: counts[outcome] for outcome in WORDS if counts[outcome]}
+
+    @property
+    def summary(self) -> str:
+        """How many there are of each outcome, in words."""
+        if not self.outcomes:
+            return "no open instances"
+        return ", ".join(f"{count:,} {WORDS[outcome]}" for outcome, count in self.counts.items())

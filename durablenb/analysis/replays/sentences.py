@@ -1,0 +1,192 @@
+"""Sentences about the awaits of a replay, and a replay as text."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from durablenb.analysis.text import shortened
+from durablenb.core.requests import described, name_in
+from durablenb.core.trace import MORE_CODE, Await, Trace
+from durablenb.model.events import (
+    ContinueAsNew,
+    EntityLockRequested,
+    EntityOperationCalled,
+    Event,
+    EventSubscribed,
+    ExecutionCompleted,
+    ExecutionFailed,
+    ExecutionTerminated,
+    SubOrchestrationInstanceCreated,
+    TaskScheduled,
+    TimerCreated,
+)
+
+if TYPE_CHECKING:
+    from durablenb.analysis.replays.replay import Replay
+    from durablenb.analysis.replays.steps import Step
+
+_AGAIN: dict[type[Event], str] = {
+    TaskScheduled: "{} is not run again",
+    SubOrchestrationInstanceCreated: "{} is not started again",
+    EntityOperationCalled: "{} is not asked for again",
+    EntityLockRequested: "{} is not locked again",
+}
+_KINDS: dict[type[Event], str] = {
+    TaskScheduled: "activity",
+    SubOrchestrationInstanceCreated: "sub-orchestration",
+    TimerCreated: "timer",
+    EventSubscribed: "external event",
+    EntityOperationCalled: "operation",
+    EntityLockRequested: "lock of",
+}
+_MOST = 6
+
+
+def command(one: Await, requests: Mapping[int, Event]) -> str:
+    """Return what an await waits for, in words, with the numbers of its tasks."""
+    if one.awaited == MORE_CODE or not one.task_ids:
+        return one.awaited or "nothing"
+    words = [_task_words(requests.get(task), task) for task in one.task_ids[:_MOST]]
+    more = f" and {len(one.task_ids) - _MOST:,} more" if len(one.task_ids) > _MOST else ""
+    listed = ", ".join(words) + more
+    return f"{one.awaited}: {listed}" if one.awaited else listed
+
+
+def _task_words(request: Event | None, task: int) -> str:
+    kind = "task" if request is None else _KINDS.get(type(request), "task")
+    name = "" if request is None else name_in(request)
+    return " ".join(part for part in (kind, name, f"#{task}") if part)
+
+
+def answered(one: Await, requests: Mapping[int, Event]) -> str:
+    """Return what is said of an await whose answer the history holds.
+
+    Parameters
+    ----------
+    one
+        The await.
+    requests
+        The events that asked for tasks, by task.
+    """
+    ids = sorted(one.answers.values())
+    if one.awaited == MORE_CODE:
+        return "There is more code by now: it goes on here."
+    if not ids:
+        return "It is answered at once: nothing is waited for."
+    where, all_ = _events(ids), len(one.task_ids)
+    if all_ > 1:
+        if len(ids) < all_:
+            return f"The history holds {len(ids):,} of {all_:,} answers ({where}), and that is enough."
+        return f"The history already holds all {len(ids):,} answers ({where}); nothing is run again."
+    request = requests.get(next(iter(one.answers)))
+    if isinstance(request, TimerCreated):
+        return f"The timer has fired already ({where}); there is nothing to wait for."
+    if isinstance(request, EventSubscribed):
+        return (
+            f"The external event {request.name!r} has come already ({where}); there is nothing to wait for."
+        )
+    what = "failure" if one.has_failed else "result"
+    if request is None:
+        return f"The history already holds the {what} ({where})."
+    again = _AGAIN.get(type(request), "{} is not asked for again").format(name_in(request) or "it")
+    return f"The history already holds the {what} ({where}); {again}."
+
+
+def waits(one: Await, new: Sequence[Event], arrived: Collection[int]) -> str:
+    """Return what is said of an await at which a replay ended.
+
+    Parameters
+    ----------
+    one
+        The await.
+    new
+        What it asked for that wasn't in the history: it is written.
+    arrived
+        Those of its tasks whose answers had come by then.
+    """
+    if one.awaited == MORE_CODE:
+        return "The code ends here for now: it waits to be registered with more."
+    written = _written(new) if new else ""
+    all_ = len(one.task_ids)
+    missing = (
+        "The answer is missing" if all_ < 2 else f"{all_ - len(arrived):,} of {all_:,} answers are missing"
+    )
+    return f"{written}{missing}: the code is put away and waits."
+
+
+def ended(trace: Trace) -> str:
+    """Return what is said of the end of the code."""
+    end = trace.end
+    where = "" if end is None else f" (event {end.event_id:,})"
+    if trace.mismatch is not None:
+        return str(trace.mismatch).partition("\n")[0]
+    if isinstance(end, ExecutionFailed):
+        message = end.failure.message.partition(" \n ")[0]
+        raised = shortened(f"{end.failure.error_type.rpartition('.')[2]}: {message}", 120)
+        return f"It raised {raised}: the orchestration has failed{where}."
+    if isinstance(end, ContinueAsNew):
+        return "It continues as new: a fresh execution begins, with a history of its own."
+    if isinstance(end, ExecutionCompleted):
+        return f"It returned {shortened(end.result, 60)}: the orchestration is completed{where}."
+    if isinstance(end, ExecutionTerminated):
+        return f"It was terminated here{where}; the code never heard of it."
+    return "It was ended."
+
+
+def _written(asked: Sequence[Event]) -> str:
+    kinds = Counter(f"{type(event).__name__} {name_in(event)}".strip() for event in asked)
+    first, count = next(iter(kinds.items()))
+    if len(asked) == 1:
+        return f"Not in the history: {described(asked[0])} is written (event {asked[0].event_id:,}). "
+    times = f" \N{MULTIPLICATION SIGN} {count:,}" if count > 1 else ""
+    more = f" and {len(asked) - count:,} more" if len(asked) > count else ""
+    return f"Not in the history: {first}{times}{more} are written (from event {asked[0].event_id:,} on). "
+
+
+def _events(ids: Sequence[int]) -> str:
+    shown = ", ".join(f"{one:,}" for one in ids[:_MOST]) + (", …" if len(ids) > _MOST else "")
+    return f"event{'' if len(ids) == 1 else 's'} {shown}"
+
+
+_ENDS = 50
+_WIDTH = 110
+
+
+def walk_of(replay: Replay) -> str:
+    """Return the last replay, await by await: the line, what changed, what the history said."""
+    count = len(replay)
+    head = f"{replay.name} {replay.instance_id}: its code"
+    if not count:
+        return f"{head} has not run yet."
+    if count == 1:
+        lines = [f"{head} ran once."]
+    else:
+        lines = [f"{head} ran {count:,} times. What follows is the last time."]
+    lines += [f"This is a copy: {change} The journal is as it was." for change in _sentences(replay.changes)]
+    total = replay.count(count)
+    source = {} if replay.source is None else replay.source.lines
+    for number in range(1, total + 1):
+        if _ENDS < number <= total - _ENDS:
+            if number == _ENDS + 1:
+                lines += ["", f"   …  {total - 2 * _ENDS:,} steps more; replay.steps() has them all"]
+            continue
+        lines += ["", *_step_lines(replay.step(count, number), source)]
+    lines += ["", replay.account]
+    return "\n".join(lines)
+
+
+def _step_lines(step: Step, source: dict[int, str]) -> list[str]:
+    code = source.get(step.line or 0, "").strip()
+    where = "" if step.line is None else f"line {step.line}: "
+    is_first = "" if step.is_replaying or step.verdict == "terminated" else "  (for the first time)"
+    lines = [shortened(f"{where}{code}", _WIDTH) + is_first]
+    lines += [f"{name} = {step.names[name]}" for name in step.changed]
+    lines += [f"{'muted' if step.is_replaying else 'printed'}: {said}" for said in step.said]
+    lines.append(step.sentence)
+    return [f"{step.number:>4}  {lines[0]}", *(f"      {one}" for one in lines[1:])]
+
+
+def _sentences(changes: tuple[str, ...]) -> list[str]:
+    return [f"{'; '.join(changes)}."] if changes else []

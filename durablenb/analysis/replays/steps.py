@@ -1,0 +1,344 @@
+"""The steps of replays: one for each await, and one for how it ended; and counts of them."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Literal
+
+from durablenb.analysis.replays import sentences
+from durablenb.core.trace import Await, Trace
+from durablenb.model.events import (
+    REQUESTED,
+    ContinueAsNew,
+    Event,
+    ExecutionCompleted,
+    ExecutionFailed,
+    ExecutionTerminated,
+    TaskScheduled,
+)
+from durablenb.model.source import Source
+
+Verdict = Literal["answered", "waits", "returned", "raised", "terminated", "mismatch"]
+"""What came of an await in one replay; or of the code after the last one."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One await in one replay, or how a replay ended.
+
+    Parameters
+    ----------
+    replay
+        Which one, from 1: one for each time that the orchestrator's code ran.
+    number
+        Its place in that replay, from 1.
+    reached
+        Where the code stood; None after the last await.
+    verdict
+        What came of it.
+    sentence
+        The same in words.
+    line
+        Of the orchestrator's source.
+    names
+        The local variables.
+    changed
+        Those that are other ones than at the step before.
+    asked, written, answers
+        The ids of the events that it asked for by then; of those of them that were new in this replay, and so
+        were written; and of those that answered it.
+    is_replaying
+        Whether this had happened before: then nothing is written, and what is printed is muted.
+    said
+        What the code printed since the step before.
+    now
+        ``current_utc_datetime`` there.
+    """
+
+    replay: int
+    number: int
+    reached: Await | None
+    verdict: Verdict
+    sentence: str
+    line: int | None
+    names: dict[str, str]
+    changed: tuple[str, ...]
+    asked: tuple[int, ...]
+    written: tuple[int, ...]
+    answers: tuple[int, ...]
+    is_replaying: bool
+    said: tuple[str, ...]
+    now: datetime
+
+
+class Steps:
+    """The steps of all replays of an execution.
+
+    Parameters
+    ----------
+    trace
+        The notes that were taken.
+    source
+        The orchestrator's source text, as it was when it was traced.
+    """
+
+    def __init__(self, trace: Trace, source: Source | None) -> None:
+        self.trace = trace
+        self.source = source
+        self._reached_in = [one.episode for one in trace.awaits]
+
+    @property
+    def fits(self) -> bool:
+        """Whether the code asks for what is recorded."""
+        return self.trace.mismatch is None
+
+    def __len__(self) -> int:
+        """How many replays there were: how often the orchestrator's code ran."""
+        return len(self.trace.episodes)
+
+    def count(self, replay: int) -> int:
+        """Return how many steps a replay has."""
+        self._check(replay)
+        return bisect_right(self._reached_in, replay) + (replay == len(self) and self._has_end)
+
+    def steps(self, replay: int | None = None) -> list[Step]:
+        """Return the steps of one replay, from 1; without a number, of the last one."""
+        chosen = len(self) if replay is None else replay
+        return [self.step(chosen, number) for number in range(1, self.count(chosen) + 1)]
+
+    def step(self, replay: int, number: int) -> Step:
+        """Return one step of a replay; both are counted from 1.
+
+        Raises
+        ------
+        IndexError
+            If there is no such replay or no such step.
+        """
+        count = self.count(replay)
+        if not 1 <= number <= count:
+            raise IndexError(f"There is no step {number} in replay {replay:,}; the last one is {count:,}.")
+        awaits = self.trace.awaits
+        if number > len(awaits):
+            return self._last(replay, number)
+        one = awaits[number - 1]
+        before = awaits[number - 2].names if number > 1 else {}
+        asked = tuple(event for event in one.asked if event.event_id < self._end_of(replay))
+        is_answered = one.answered_in is not None and one.answered_in <= replay
+        begun = self.trace.episodes[replay - 1].event_id
+        written = tuple(event for event in asked if event.event_id > begun)
+        if is_answered:
+            sentence = sentences.answered(one, self.requests)
+        else:
+            sentence = sentences.waits(one, written, self._arrived(one, replay))
+        return Step(
+            replay=replay,
+            number=number,
+            reached=one,
+            verdict="answered" if is_answered else "waits",
+            sentence=sentence,
+            line=one.line,
+            names=one.names,
+            changed=_changed(one.names, before),
+            asked=_ids(asked),
+            written=_ids(written),
+            answers=tuple(one.answers.values()) if is_answered else (),
+            is_replaying=one.episode < replay,
+            said=one.said,
+            now=one.now,
+        )
+
+    def end(self, replay: int) -> Verdict | None:
+        """Return what came of the last step of a replay; None if it has none."""
+        count = self.count(replay)
+        if count > len(self.trace.awaits):
+            return self._verdict
+        if not count:
+            return None
+        answered_in = self.trace.awaits[count - 1].answered_in
+        return "answered" if answered_in is not None and answered_in <= replay else "waits"
+
+    def first_new(self, replay: int) -> int:
+        """Return the first step of a replay that none before it had come to; if none is, its last one."""
+        return min(bisect_left(self._reached_in, replay) + 1, self.count(replay))
+
+    def event(self, event_id: int) -> Event | None:
+        """Return the event of the history that has this id, if there is one."""
+        events = self.trace.events
+        place = event_id - events[0].event_id if events else -1
+        return events[place] if 0 <= place < len(events) else None
+
+    @cached_property
+    def requests(self) -> dict[int, Event]:
+        """The events that asked for tasks, by task."""
+        found = (event for event in self.trace.events if isinstance(event, REQUESTED))
+        asked: dict[int, Event] = {}
+        for event in found:
+            task_id = getattr(event, "task_id", None)
+            if task_id is not None:
+                asked.setdefault(task_id, event)
+        return asked
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    def _check(self, replay: int) -> None:
+        if not 1 <= replay <= len(self):
+            raise IndexError(f"There is no replay {replay}; the last one is {len(self):,}.")
+
+    @property
+    def _has_end(self) -> bool:
+        return self.trace.end is not None or self.trace.mismatch is not None
+
+    def _end_of(self, replay: int) -> float:
+        """The id of the event with which the replay after this one began."""
+        episodes = self.trace.episodes
+        return episodes[replay].event_id if replay < len(episodes) else float("inf")
+
+    @property
+    def _verdict(self) -> Verdict:
+        """What came of the code in the end."""
+        return "mismatch" if self.trace.mismatch is not None else _VERDICTS[type(self.trace.end)]
+
+    def _last(self, replay: int, number: int) -> Step:
+        trace = self.trace
+        before = trace.awaits[-1] if trace.awaits else None
+        is_parted = trace.mismatch is not None
+        known = {} if before is None else before.names
+        names = trace.names or (known if is_parted else {})
+        asked = _ids(trace.asked)
+        return Step(
+            replay=replay,
+            number=number,
+            reached=None,
+            verdict=self._verdict,
+            sentence=sentences.ended(trace),
+            line=trace.line if trace.line is not None else self._line_of_end(before),
+            names=names,
+            changed=_changed(names, known),
+            asked=asked if trace.parted_at is None else (*asked, trace.parted_at),
+            written=() if is_parted else asked,
+            answers=(),
+            is_replaying=is_parted,
+            said=trace.said,
+            now=trace.episodes[-1].timestamp,
+        )
+
+    def _line_of_end(self, before: Await | None) -> int | None:
+        """The line of the ``return``, where only one can have been reached; else of the last await."""
+        last = None if before is None else before.line
+        if self.source is None or self.trace.mismatch is not None:
+            return last
+        if not isinstance(self.trace.end, ExecutionCompleted):
+            return last
+        returns = self.source.returns
+        if last is not None and any(awaits and first <= last <= end for first, end, awaits in returns):
+            return last
+        found = [first for first, _, awaits in returns if not awaits and (last is None or first > last)]
+        return found[0] if len(found) == 1 else last
+
+    def _arrived(self, one: Await, replay: int) -> set[int]:
+        """The tasks of an await whose answers had come before a replay began."""
+        begun = self.trace.episodes[replay - 1].event_id
+        return {task for task, event in one.answers.items() if event < begun}
+
+
+_VERDICTS: dict[type[Any], Verdict] = {
+    ExecutionFailed: "raised",
+    ExecutionTerminated: "terminated",
+    ExecutionCompleted: "returned",
+    ContinueAsNew: "returned",
+}
+
+
+def _ids(events: Iterable[Event]) -> tuple[int, ...]:
+    return tuple(event.event_id for event in events)
+
+
+def _changed(names: dict[str, str], before: dict[str, str]) -> tuple[str, ...]:
+    return tuple(name for name, value in names.items() if before.get(name) != value)
+
+
+class Tally(Steps):
+    """Steps that are counted."""
+
+    @property
+    def executed(self) -> int:
+        """How many activities were called: once each, however often the code came by."""
+        return len(self._calls)
+
+    @property
+    def reached(self) -> int:
+        """How many awaits were reached, in all replays together."""
+        return self._reached_by[-1]
+
+    @cached_property
+    def each(self) -> str:
+        """How often activities were called, in words: a replay calls none again."""
+        calls = [event for event in self.trace.events if isinstance(event, TaskScheduled)]
+        if any(event.attempt > 1 for event in calls):
+            return "once for each attempt"
+        return "once" if len(calls) == 1 else "once each"
+
+    @property
+    def account(self) -> str:
+        """How many activities were called and how many awaits reached, as a sentence."""
+        called = f"Activities called: {self.executed:,}" + (f", {self.each}." if self.executed else ".")
+        return f"{called} Awaits reached, in all replays: {self.reached:,}."
+
+    def so_far(self, step: Step) -> tuple[int, int]:
+        """Return how many activities had been called at a step, and how many awaits had been reached."""
+        awaits = self._reached_by[step.replay - 1] + step.number - (step.reached is None)
+        return bisect_right(self._calls, self._last_known(step)), awaits
+
+    def known_by(self, step: Step) -> int:
+        """Return how many events there were at a step: what it has written is among them."""
+        return self._last_known(step) - self.trace.events[0].event_id + 1
+
+    def said_by(self, step: Step, most: int) -> list[tuple[str, bool]]:
+        """Return what the code printed in this replay up to a step, and whether that was muted.
+
+        Parameters
+        ----------
+        step
+            The step.
+        most
+            How many lines at the most, the last ones.
+        """
+        last = bisect_right(self._speaking, step.number)
+        said = [] if step.reached is not None else [(words, False) for words in reversed(step.said)]
+        for number in reversed(self._speaking[:last]):
+            one = self.trace.awaits[number - 1]
+            said += [(words, one.episode < step.replay) for words in reversed(one.said)]
+            if len(said) >= most:
+                break
+        return said[most - 1 :: -1] if len(said) > most else said[::-1]
+
+    def _last_known(self, step: Step) -> int:
+        """The id of the last event that there was when the code came to a step."""
+        begun = self.trace.episodes[step.replay - 1].event_id
+        if step.asked:
+            return max(begun, step.asked[-1])
+        first = bisect_left(self._reached_in, step.replay)
+        for one in reversed(self.trace.awaits[first : step.number - 1]):
+            if one.asked:
+                return max(begun, one.asked[-1].event_id)
+        return begun
+
+    @cached_property
+    def _speaking(self) -> list[int]:
+        return [one.number for one in self.trace.awaits if one.said]
+
+    @cached_property
+    def _calls(self) -> list[int]:
+        return [event.event_id for event in self.trace.events if isinstance(event, TaskScheduled)]
+
+    @cached_property
+    def _reached_by(self) -> list[int]:
+        """How many awaits were reached in so many replays."""
+        totals = [0]
+        for replay in range(1, len(self) + 1):
+            totals.append(totals[-1] + bisect_right(self._reached_in, replay))
+        return totals

@@ -1,1 +1,0 @@
-"""What was said in an orchestration, as a sequence diagram."""

@@ -1,0 +1,229 @@
+"""All that a picture of one instance is drawn from, read at once or kept up to date event by event."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from operator import is_
+
+from durablenb.analysis.calls import Call, CallReader, calls_of
+from durablenb.analysis.entities import Queue
+from durablenb.analysis.graph import Flow, Step, flow_of
+from durablenb.analysis.nesting import Nest
+from durablenb.analysis.waits import Obstacle, Wait, entities_waited_for, is_left, waits_of
+from durablenb.model.events import (
+    ARRIVALS,
+    LIFECYCLE,
+    CodeAwaited,
+    Event,
+    EventUnsubscribed,
+    ExecutionStarted,
+    OrchestratorStarted,
+)
+from durablenb.model.status import DurableOrchestrationStatus
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An instance as it stands: nothing in it has to be asked for any more.
+
+    Parameters
+    ----------
+    status
+        What a client sees.
+    events
+        Of all executions, oldest first.
+    flow
+        The last execution as a graph of steps.
+    calls
+        The tasks of all executions.
+    waits
+        What it waits for; the first one is the one to look at first.
+    executions
+        How many executions there were, counting those after continue-as-new and rewind.
+    episodes
+        When the orchestrator looked.
+    now
+        When this was so, of an instance that is open.
+    forks
+        The instances that were forked from it.
+    nest
+        The sub-orchestrations that are opened in its graph.
+    """
+
+    status: DurableOrchestrationStatus
+    events: tuple[Event, ...]
+    flow: Flow
+    calls: tuple[Call, ...]
+    waits: tuple[Wait, ...]
+    executions: int
+    episodes: tuple[datetime, ...]
+    now: datetime | None = None
+    forks: tuple[str, ...] = ()
+    nest: Nest = field(default_factory=dict)
+
+    @property
+    def word(self) -> str:
+        """The status, or what a notebook must say instead of "Running": "Held", "Waiting", ..."""
+        kinds = {wait.kind for wait in self.waits}
+        if "mending" in kinds:
+            return "Held"
+        if "code" in kinds or "child" in kinds:
+            return "Not loaded" if "code" in kinds else "Blocked"
+        is_running = str(self.status.runtime_status) == "Running"
+        if is_running and kinds <= {"external event", "timer", "lock"}:
+            return "Waiting"
+        if is_running and kinds == {"retry"}:
+            return "Retrying"
+        return str(self.status.runtime_status)
+
+
+def picture_of(
+    status: DurableOrchestrationStatus,
+    events: Sequence[Event],
+    obstacle: Obstacle | None = None,
+    now: datetime | None = None,
+    ask_queues: Callable[[Sequence[str]], Mapping[str, Queue]] | None = None,
+    forks: tuple[str, ...] = (),
+) -> Picture:
+    """Return all that there is to draw of an instance.
+
+    Parameters
+    ----------
+    status
+        Where it stands.
+    events
+        Its history, of all executions.
+    obstacle
+        What stands in its way, if the engine says that something does.
+    now
+        The time; what is open lasts until then.
+    ask_queues
+        Tells what entities have to do, which is asked for if the instance waits for some.
+    forks
+        The instances that were forked from it.
+    """
+    missing = obstacle.missing if obstacle else ()
+    calls = [known(call, missing) for call in calls_of(events)]
+    flow = flow_of(events, calls)
+    current = [call for step in flow.steps for call in step.calls]
+    entity_ids = entities_waited_for(current)
+    queues = ask_queues(entity_ids) if ask_queues is not None and entity_ids else {}
+    waits = waits_of(events, current, obstacle, queues, status.instance_id or "")
+    executions = sum(type(event) is ExecutionStarted for event in events)
+    episodes = tuple(event.timestamp for event in events if type(event) is OrchestratorStarted)
+    moment = moment_of(status, events, now) if waits else None
+    return Picture(status, tuple(events), flow, tuple(calls), waits, executions, episodes, moment, forks)
+
+
+def moment_of(
+    status: DurableOrchestrationStatus, events: Sequence[Event], now: datetime | None
+) -> datetime | None:
+    """Return until when what is open lasts: of an imported instance, until the last that is known of it."""
+    return now if status.imported_from is None else events[-1].timestamp
+
+
+def known(call: Call, missing: tuple[str, ...]) -> Call:
+    """Return a call; one that is open and whose code is missing is not loaded."""
+    is_missing = bool(missing) and call.state == "open" and call.kind == "activity" and call.name in missing
+    return replace(call, state="not loaded") if is_missing else call
+
+
+_OPEN = ("open", "retrying")
+_LANDMARKS = (*LIFECYCLE, CodeAwaited)
+
+AskQueues = Callable[[Sequence[str]], Mapping[str, Queue]]
+
+
+class Following:
+    """The history of an instance as far as it was read, and what there is to draw of it.
+
+    While answers arrive only, the graph's steps stay and their calls change; when the orchestrator has asked
+    for something, the graph is worked out anew.
+    """
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self._reader = CallReader()
+        self._landmarks: list[Event] = []
+        self._executions = 0
+        self._episodes: list[datetime] = []
+        self._flow: Flow | None = None
+        self._homes: list[list[int]] = []  # of each step, the places of its calls
+        self._has_left = False  # whether a wait for an event was ever left: most instances have none to find
+
+    def read(self, events: Iterable[Event]) -> bool:
+        """Take note of new events; answers whether the instance's status may be another one by them."""
+        has_news = False
+        for event in events:
+            self.events.append(event)
+            self._reader.read(event)
+            if not isinstance(event, ARRIVALS):
+                self._flow = None
+            if type(event) is OrchestratorStarted:
+                self._episodes.append(event.timestamp)
+            self._executions += type(event) is ExecutionStarted
+            self._has_left |= isinstance(event, EventUnsubscribed) and event.is_left
+            if isinstance(event, _LANDMARKS):
+                last = type(self._landmarks[-1]) if self._landmarks else None
+                is_again = type(event) is last is OrchestratorStarted
+                if not is_again:
+                    self._landmarks.append(event)
+                    has_news = True
+        return has_news
+
+    def flow(self, obstacle: Obstacle | None) -> Flow:
+        """Return the last execution as a graph of steps; see `picture_of` for what the obstacle is."""
+        return self._now(obstacle)[1]
+
+    def picture(
+        self,
+        status: DurableOrchestrationStatus,
+        obstacle: Obstacle | None,
+        now: datetime,
+        ask_queues: AskQueues,
+        forks: tuple[str, ...] = (),
+    ) -> Picture:
+        """Return what there is to draw; see `picture_of`."""
+        calls, flow = self._now(obstacle)
+        current = [
+            call for step in flow.steps if _is_open(step) for call in step.calls if call.state in _OPEN
+        ]
+        entity_ids = entities_waited_for(current)
+        queues = ask_queues(entity_ids) if entity_ids else {}
+        if self._has_left:
+            current += filter(is_left, calls)
+        told = [*self._landmarks, *self.events[-1:]]
+        waits = waits_of(told, current, obstacle, queues, status.instance_id or "")
+        episodes, moment = tuple(self._episodes), moment_of(status, self.events, now) if waits else None
+        events = tuple(self.events)
+        return Picture(status, events, flow, tuple(calls), waits, self._executions, episodes, moment, forks)
+
+    def _now(self, obstacle: Obstacle | None) -> tuple[list[Call], Flow]:
+        missing = obstacle.missing if obstacle else ()
+        calls = self._reader.calls()
+        if missing:
+            calls = [known(call, missing) for call in calls]
+            self._flow = None
+        self._flow = self._drawn(calls)
+        return calls, self._flow
+
+    def _drawn(self, calls: Sequence[Call]) -> Flow:
+        if self._flow is not None:
+            steps = tuple(map(_renewed, self._flow.steps, self._homes, [calls] * len(self._homes)))
+            return replace(self._flow, steps=steps)
+        flow = flow_of(self.events, calls)
+        places = {id(call): place for place, call in enumerate(calls)}
+        self._homes = [[places[id(call)] for call in step.calls] for step in flow.steps]
+        return flow
+
+
+def _is_open(step: Step) -> bool:
+    return not step.states.keys().isdisjoint(_OPEN)
+
+
+def _renewed(step: Step, home: Sequence[int], calls: Sequence[Call]) -> Step:
+    """Return a step with its calls as they are now; the same one if none has changed."""
+    now = tuple(map(calls.__getitem__, home))
+    return step if all(map(is_, now, step.calls)) else replace(step, calls=now)

@@ -1,0 +1,386 @@
+"""The timeline of an instance: a span for each task, and the spans as bars of text."""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from itertools import groupby
+from math import ceil
+from typing import Any, Literal
+
+from durablenb.analysis.text import padded, shortened
+from durablenb.core.requests import name_in
+from durablenb.model.events import (
+    TERMINAL,
+    EntityLockGranted,
+    EntityLockRequested,
+    EntityOperationCalled,
+    EntityOperationCompleted,
+    EntityOperationFailed,
+    EntityOperationSignaled,
+    EntityUnlockSent,
+    Event,
+    EventRaised,
+    EventSubscribed,
+    EventUnsubscribed,
+    ExecutionRewound,
+    ExecutionStarted,
+    SubOrchestrationInstanceCompleted,
+    SubOrchestrationInstanceCreated,
+    SubOrchestrationInstanceFailed,
+    TaskCompleted,
+    TaskFailed,
+    TaskScheduled,
+    TimerCanceled,
+    TimerCreated,
+    TimerFired,
+)
+
+
+def family_in(event: Event) -> str:
+    """Return the name of what an event is about, with ``*`` for the keys of entities.
+
+    Examples
+    --------
+    >>> from datetime import UTC, datetime
+    >>> from durablenb.model.events import EntityOperationCalled
+    >>> family_in(EntityOperationCalled(7, datetime(2026, 1, 1, tzinfo=UTC), 2, "add", "@counter@a", "5"))
+    '@counter@*.add'
+    """
+    if isinstance(event, EntityLockRequested):
+        return ", ".join(dict.fromkeys(_any_of(entity_id) for entity_id in event.entity_ids))
+    entity_id = getattr(event, "entity_id", None)
+    return name_in(event) if entity_id is None else f"{_any_of(entity_id)}.{getattr(event, 'name', '')}"
+
+
+def _any_of(entity_id: str) -> str:
+    return f"@{entity_id.removeprefix('@').partition('@')[0]}@*"
+
+
+Kind = Literal["activity", "sub-orchestration", "timer", "external event", "entity call", "signal", "lock"]
+OF_ENTITIES: tuple[Kind, ...] = ("entity call", "signal", "lock")
+"""What is asked of entities."""
+
+State = Literal["completed", "failed", "canceled", "open"]
+
+
+@dataclass(frozen=True)
+class Span:
+    """One task of an orchestration, from being asked for (`request`) until it was settled (`answer`).
+
+    A signal is settled at once. A lock is settled when it is granted; `released` is when its critical
+    section was left.
+    """
+
+    name: str
+    kind: Kind
+    state: State
+    asked: datetime
+    started: datetime
+    ended: datetime
+    attempt: int = 1
+    request: Event | None = field(default=None, compare=False, repr=False)
+    answer: Event | None = field(default=None, compare=False, repr=False)
+    released: datetime | None = field(default=None, compare=False)
+
+
+def spans_of(events: Iterable[Event]) -> list[Span]:
+    """Return the tasks of an instance in the order in which they were asked for.
+
+    Parameters
+    ----------
+    events
+        The instance's history. What is open lasts until the execution's end, or the last event.
+    """
+    reader = SpanReader()
+    for event in events:
+        reader.read(event)
+    return reader.spans()
+
+
+class SpanReader:
+    """Reads a history, and knows which tasks and waits are open."""
+
+    def __init__(self) -> None:
+        self._spans: list[Span | None] = []  # None: a rewind wrote it once more
+        self._open: dict[int, int] = {}  # places of the open tasks, by number
+        self._places: dict[int, int] = {}  # of all tasks of the execution
+        self._before: dict[int, int] = {}  # of those that a rewind may write once more
+        self._waits: dict[str, list[int]] = {}  # numbers of the open waits, by the event's name
+        self._early: dict[str, deque[EventRaised]] = {}  # external events that nobody waited for yet
+        self._taken: dict[int, EventRaised] = {}  # those that are with a wait, by its number
+        self._rewound_at: datetime | None = None
+        self._held: dict[int, int] = {}  # places of the locks that were granted and not released
+        self._last: datetime | None = None
+        self.changed: set[int] = set()
+        """The places of spans that have changed since somebody emptied it."""
+
+    def span(self, place: int) -> Span | None:
+        """The span at a place, in the order of the requests; None if a rewind wrote it once more."""
+        return self._spans[place]
+
+    def spans(self) -> list[Span]:
+        """Return what was read; what is open lasts until now."""
+        if self._last is not None:
+            self._end_open(self._last)
+        return [span for span in self._spans if span is not None]
+
+    def read(self, event: Event) -> None:
+        """Take note of the next event."""
+        self._last = event.timestamp if self._last is None else max(self._last, event.timestamp)
+        kind = type(event)
+        if (begun := _BEGUN.get(kind)) is not None:
+            self._begin(getattr(event, "task_id", -1), begun(event))
+        elif (state := _ENDED.get(kind)) is not None:
+            self._settle(event, state)
+        elif isinstance(event, ExecutionStarted):
+            self._open, self._places, self._waits, self._held = {}, {}, {}, {}
+            self._early, self._taken = {}, {}
+        elif isinstance(event, ExecutionRewound):
+            self._before, self._rewound_at = self._places, event.timestamp
+        elif isinstance(event, TERMINAL):
+            self._end_open(event.timestamp)
+            self._release(list(self._held), event.timestamp)
+            self._before = {}
+        elif isinstance(event, EntityUnlockSent) and event.task_id in self._held:
+            self._release([event.task_id], event.timestamp)
+
+    def _begin(self, number: int, span: Span) -> None:
+        earlier = self._before.pop(number, None)
+        was = None if earlier is None else self._spans[earlier]
+        if earlier is not None and was is not None and was.asked == span.asked:
+            if was.state != "failed":
+                self._put(earlier, None)
+            elif self._rewound_at is not None:  # the request is the same, and was made again then
+                span = replace(span, asked=self._rewound_at, started=self._rewound_at, ended=self._rewound_at)
+        if span.kind == "external event" and number in self._places:  # it had been left, and isn't any more
+            self._put(self._places[number], replace(span, asked=self._asked_at(number)))
+            self._wait(number, span.name.casefold(), self._places[number])
+            return
+        if span.kind == "signal":
+            span = replace(span, state="completed")
+        elif span.kind != "external event":
+            self._open[number] = len(self._spans)
+        self._places[number] = len(self._spans)
+        self.changed.add(len(self._spans))
+        self._spans.append(span)
+        if span.kind == "external event":
+            self._wait(number, span.name.casefold(), self._places[number])
+
+    def _asked_at(self, number: int) -> datetime:
+        span = self._spans[self._places[number]]
+        assert span is not None
+        return span.asked
+
+    def _wait(self, number: int, name: str, place: int) -> None:
+        """A wait for an external event begins: with one that came before, it is over."""
+        early, span = self._early.get(name), self._spans[place]
+        if early and span is not None:
+            self._taken[number] = early.popleft()
+            self._put(place, replace(span, state="completed"))
+        else:
+            self._open[number] = place
+            insort(self._waits.setdefault(name, []), number)
+
+    def _give_back(self, number: int) -> EventRaised | None:
+        """The event that a wait has, as it seemed, and has not shown to the code: the next wait gets it."""
+        place = self._places.get(number)
+        if place is not None and number in self._taken:
+            self._open[number] = place
+            return self._taken.pop(number)
+        return None
+
+    def _settle(self, event: Event, state: State) -> None:
+        given_back: EventRaised | None = None
+        if isinstance(event, EventRaised):
+            waiting = self._waits.get(event.name.casefold())
+            if not waiting:
+                insort(self._early.setdefault(event.name.casefold(), deque()), event, key=_place)
+                return
+            number = waiting[0]
+            self._taken[number] = event
+        else:
+            number = getattr(event, "task_id", -1)
+        if isinstance(event, EventUnsubscribed):
+            given_back = self._give_back(number)
+        place = self._open.get(number)
+        span = None if place is None else self._spans[place]
+        if place is None or span is None:
+            return
+        del self._open[number]
+        if span.kind == "external event" and given_back is None:
+            self._waits[span.name.casefold()].remove(number)
+        if span.kind == "lock" and state == "completed":
+            self._held[number] = place
+        started = getattr(event, "started_at", None) or span.started
+        ended, request = max(event.timestamp, span.asked), span.request  # replace() takes twice as long
+        self._put(
+            place, Span(span.name, span.kind, state, span.asked, started, ended, span.attempt, request, event)
+        )
+        if given_back is not None:
+            self._settle(given_back, "completed")
+
+    def _put(self, place: int, span: Span | None) -> None:
+        self._spans[place] = span
+        self.changed.add(place)
+
+    def _release(self, numbers: Iterable[int], moment: datetime) -> None:
+        for number in numbers:
+            place = self._held.pop(number)
+            span = self._spans[place]
+            if span is not None:
+                self._put(place, replace(span, released=moment))
+
+    def _end_open(self, moment: datetime) -> None:
+        for place in self._open.values():
+            span = self._spans[place]
+            if span is not None:
+                self._put(place, replace(span, ended=moment))
+
+
+def _place(event: EventRaised) -> int:
+    return event.event_id
+
+
+def _span(name: str, kind: Kind, event: Event, attempt: int = 1) -> Span:
+    return Span(name, kind, "open", event.timestamp, event.timestamp, event.timestamp, attempt, event)
+
+
+def _timer_name(event: TimerCreated) -> str:
+    return "timer" if event.retry_of is None else "timer (before a retry)"
+
+
+_BEGUN: dict[type[Event], Callable[[Any], Span]] = {
+    TaskScheduled: lambda event: _span(event.name, "activity", event, event.attempt),
+    SubOrchestrationInstanceCreated: lambda event: _span(
+        event.name, "sub-orchestration", event, event.attempt
+    ),
+    TimerCreated: lambda event: _span(_timer_name(event), "timer", event),
+    EventSubscribed: lambda event: _span(event.name, "external event", event),
+    EntityOperationCalled: lambda event: _span(name_in(event), "entity call", event),
+    EntityOperationSignaled: lambda event: _span(name_in(event), "signal", event),
+    EntityLockRequested: lambda event: _span(name_in(event), "lock", event),
+}
+"""The span that a request begins."""
+
+_ENDED: dict[type[Event], State] = {
+    TaskCompleted: "completed",
+    SubOrchestrationInstanceCompleted: "completed",
+    TimerFired: "completed",
+    EventRaised: "completed",
+    EntityOperationCompleted: "completed",
+    EntityLockGranted: "completed",
+    TaskFailed: "failed",
+    SubOrchestrationInstanceFailed: "failed",
+    EntityOperationFailed: "failed",
+    TimerCanceled: "canceled",
+    EventUnsubscribed: "canceled",
+}
+"""The state of a span that something ended."""
+
+
+_MARKS: dict[Kind, str] = {
+    "activity": "█",
+    "sub-orchestration": "▓",
+    "timer": "░",
+    "external event": "▒",
+    "entity call": "▓",
+    "signal": "▸",
+    "lock": "▒",
+}
+_ENDS: dict[State, str] = {"completed": "", "failed": " ✗", "canceled": " ⊘", "open": " …"}
+_LEVELS = "▁▂▃▄▅▆▇█"
+_TIMES = "\N{MULTIPLICATION SIGN}"
+_LABEL = 24
+_FOLD = 12
+
+
+def timeline_text(
+    events: Sequence[Event], width: int = 58, *, moments: Sequence[tuple[datetime, str]] = ()
+) -> str:
+    """Return the spans as bars, `width` characters for the whole time.
+
+    Activities are █ (the wait for a place before is ·), sub-orchestrations and calls of entities ▓, timers ░,
+    waits for external events and locks ▒, signals ▸; ✗ marks a failure, ⊘ what was cancelled, … what is open.
+    A dozen or more tasks of one name in a row share a line, whose height tells how many of them were under
+    way.
+
+    Parameters
+    ----------
+    events
+        An instance's history.
+    width
+        Characters from the first event to the last.
+    moments
+        Times to be pointed at from below, each with a word.
+    """
+    spans = spans_of(events)
+    if not spans:
+        return "(nothing was asked for yet)"
+    begin = min(event.timestamp for event in events)
+    end = max(*(span.ended for span in spans), begin + timedelta(microseconds=1))
+
+    def place(moment: datetime) -> float:
+        return min(1.0, max(0.0, (moment - begin) / (end - begin))) * (width - 1)
+
+    lines = []
+    for _, several in groupby(spans, key=lambda span: (_family(span), span.kind, span.attempt)):
+        group = list(several)
+        if len(group) >= _FOLD:
+            lines.append(_folded(group, place, width))
+        else:
+            lines += [_line(span, place, width) for span in group]
+    lines.append(f"{'':{_LABEL}} └{'─' * (width - 2)}┘ {_length(end - begin)} in all")
+    lines += [f"{'':{_LABEL}} {'':{round(place(moment))}}▲ {word}" for moment, word in moments]
+    return "\n".join(lines)
+
+
+def _family(span: Span) -> str:
+    return span.name if span.kind not in OF_ENTITIES or span.request is None else family_in(span.request)
+
+
+def _line(span: Span, place: Callable[[datetime], float], width: int) -> str:
+    asked, started, ended = round(place(span.asked)), round(place(span.started)), round(place(span.ended))
+    bar = " " * asked + "·" * (started - asked) + _MARKS[span.kind] * (ended - started + 1)
+    again = f" (attempt {span.attempt})" if span.attempt > 1 else ""
+    length = _length(span.ended - span.started)
+    return f"{_label(span.name, again)} {bar.ljust(width)} {length}{_ENDS[span.state]}"
+
+
+def _folded(spans: list[Span], place: Callable[[datetime], float], width: int) -> str:
+    under_way = [0] * width  # at the middle of each column
+    touched = [False] * width  # at any time of it
+    for span in spans:
+        started, ended = place(span.started), place(span.ended)
+        for column in range(ceil(started), ceil(ended)):
+            under_way[column] += 1
+        for column in range(round(started), round(ended) + 1):
+            touched[column] = True
+    most = max(*under_way, 1)
+    cells = [
+        _LEVELS[-(-count * len(_LEVELS) // most) - 1] if count else _LEVELS[0] if is_touched else "·"
+        for count, is_touched in zip(under_way, touched, strict=True)
+    ]
+    asked = round(place(min(span.asked for span in spans)))
+    last = round(place(max(span.ended for span in spans)))
+    bar = " " * asked + "".join(cells[asked : last + 1])
+    length = _length(max(span.ended for span in spans) - min(span.asked for span in spans))
+    states = Counter(span.state for span in spans)
+    ends = "".join(f"{_ENDS[state]}{states[state]}" for state in _ENDS if _ENDS[state] and states[state])
+    name = spans[0].name if all(span.name == spans[0].name for span in spans) else _family(spans[0])
+    return f"{_label(name, f' {_TIMES} {len(spans):,}')} {bar.ljust(width)} {length}{ends}"
+
+
+def _length(duration: timedelta) -> str:
+    if duration < timedelta(hours=1):
+        return f"{duration.total_seconds():,.3f} s".rjust(13)
+    minutes, seconds = divmod(duration.seconds, 60)
+    days = f"{duration.days:,} d " if duration.days else ""
+    return f"{days}{minutes // 60:02}:{minutes % 60:02}:{seconds:02}".rjust(13)
+
+
+def _label(name: str, more: str) -> str:
+    return padded(shortened(name, _LABEL - len(more)) + more, _LABEL)

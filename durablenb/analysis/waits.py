@@ -1,0 +1,208 @@
+"""What an open instance waits for, and since when."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from durablenb.analysis.calls import Call, shared_name
+from durablenb.analysis.entities import Queue, queue_text
+from durablenb.analysis.timeline import Kind
+from durablenb.model.events import (
+    TERMINAL,
+    CodeAwaited,
+    EntityLockRequested,
+    EntityOperationCalled,
+    Event,
+    EventUnsubscribed,
+    ExecutionResumed,
+    ExecutionStarted,
+    ExecutionSuspended,
+    OrchestratorStarted,
+    TimerCreated,
+)
+
+_Other = Literal["mending", "code", "executor", "continuation", "child", "resuming", "start", "turn", "retry"]
+WaitKind = _Other | Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Why an instance can't go on until somebody does something, as an engine knows it.
+
+    Parameters
+    ----------
+    missing
+        Functions whose cells have not run yet.
+    held
+        Why the instance is held, if it is.
+    below
+        What stands in the way of one of its sub-orchestrations, or of an entity that it waits for.
+    without_executor
+        Activities whose executor runs nothing any more, each with what it said.
+    """
+
+    missing: tuple[str, ...] = ()
+    held: str | None = None
+    below: str | None = None
+    without_executor: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """One thing that an instance waits for.
+
+    Parameters
+    ----------
+    kind
+        What it is: a kind of task, or the mending, defining or continuing of code, an executor, its being
+        resumed, its start.
+    name
+        Of the activity, the external event, the function, ...
+    since, due
+        From when on, and until when, where that is known.
+    count, attempt
+        How many calls, and the number of the attempt (of the last one that has most).
+    detail
+        The child's id, the reason of a suspension, what doesn't fit, what an executor said, the line of
+        ``yield ...``, who holds the lock of an entity, or how much it has to do before.
+    is_left
+        Of external events: whether the code awaits none of these any more, since another task won.
+    """
+
+    kind: WaitKind
+    name: str
+    since: datetime | None = None
+    due: datetime | None = None
+    count: int = 1
+    attempt: int = 1
+    detail: str = ""
+    is_left: bool = False
+
+
+def waits_of(
+    events: Sequence[Event],
+    calls: Iterable[Call],
+    obstacle: Obstacle | None = None,
+    queues: Mapping[str, Queue] | None = None,
+    instance_id: str = "",
+) -> tuple[Wait, ...]:
+    """Return what an instance waits for; nothing if it has ended.
+
+    Parameters
+    ----------
+    events
+        Its history, of which the last execution counts.
+    calls
+        The calls of the last execution.
+    obstacle
+        What the engine says.
+    queues
+        What the entities have to do that it waits for, by their ids.
+    instance_id
+        Whose history it is.
+    """
+    if not events or isinstance(events[-1], TERMINAL):
+        return ()
+    waits = _obstructions(events, obstacle or Obstacle())
+    alike: dict[tuple[str, str, str], list[Call]] = {}  # of which there are few, however many calls there are
+    left: dict[str, list[Call]] = {}
+    for call in calls:
+        if is_left(call):
+            left.setdefault(call.name, []).append(call)
+        elif call.state in ("open", "retrying"):
+            alike.setdefault((call.state, call.kind, call.name), []).append(call)
+    name_of = shared_name(several[0] for several in alike.values())
+    groups: dict[tuple[str, str], list[Call]] = {}
+    for (state, kind, _), several in alike.items():
+        key = "retry" if state == "retrying" else kind, name_of(several[0])
+        groups.setdefault(key, []).extend(several)
+    waits += [_wait(name, several, queues or {}, instance_id) for (_, name), several in groups.items()]
+    waits = waits or [Wait("turn", "", events[-1].timestamp)]
+    return tuple(waits + [_left(name, several) for name, several in left.items()])
+
+
+def is_left(call: Call) -> bool:
+    """Return whether it is a wait for an event that lost a ``task_any`` and is awaited no more."""
+    answer = call.attempts[-1].answer
+    return isinstance(answer, EventUnsubscribed) and answer.is_left
+
+
+def _left(name: str, calls: Sequence[Call]) -> Wait:
+    since = min([call.asked for call in calls])
+    detail = "Another task won the task_any. An event goes to the waits that are awaited."
+    return Wait("external event", name, since, count=len(calls), detail=detail, is_left=True)
+
+
+def _obstructions(events: Sequence[Event], obstacle: Obstacle) -> list[Wait]:
+    waits: list[Wait] = []
+    if obstacle.held is not None:
+        waits.append(Wait("mending", "", detail=obstacle.held))
+    waits += [Wait("code", name) for name in obstacle.missing]
+    waits += [Wait("executor", name, detail=why) for name, why in obstacle.without_executor]
+    if obstacle.below is not None:
+        name = "entity" if obstacle.below.startswith("@") else "sub-orchestration"
+        waits.append(Wait("child", name, detail=obstacle.below))
+    suspended: ExecutionSuspended | None = None
+    started: ExecutionStarted | None = None
+    awaited: CodeAwaited | None = None
+    for event in events:
+        if isinstance(event, ExecutionStarted):
+            started, suspended, awaited = event, None, None
+        elif isinstance(event, OrchestratorStarted):
+            started = awaited = None
+        elif isinstance(event, CodeAwaited):
+            awaited = event
+        elif isinstance(event, ExecutionSuspended):
+            suspended = event
+        elif isinstance(event, ExecutionResumed):
+            suspended = None
+    if awaited is not None:
+        where = f"It is in line {awaited.line}." if awaited.line else ""
+        waits.append(Wait("continuation", "", awaited.timestamp, detail=where))
+    if suspended is not None:
+        waits.append(Wait("resuming", "", suspended.timestamp, detail=suspended.reason))
+    if started is not None and started.scheduled_start_time is not None:
+        waits.append(Wait("start", "", started.timestamp, started.scheduled_start_time))
+    return waits
+
+
+def entities_waited_for(calls: Iterable[Call]) -> list[str]:
+    """Return the ids of the entities that open calls wait for."""
+    found: dict[str, None] = {}
+    for call in calls:
+        if call.kind in ("entity call", "lock") and call.state == "open":
+            found.update(dict.fromkeys(_entities_of(call)))
+    return list(found)
+
+
+def _entities_of(call: Call) -> tuple[str, ...]:
+    request = call.attempts[-1].request
+    if isinstance(request, EntityLockRequested):
+        return request.entity_ids
+    return (request.entity_id,) if isinstance(request, EntityOperationCalled) else ()
+
+
+def _wait(name: str, calls: Sequence[Call], queues: Mapping[str, Queue], instance_id: str) -> Wait:
+    first = calls[0]
+    if first.state == "retrying":
+        lasts = [call.pauses[-1] for call in calls]
+        kind: WaitKind = "retry"
+        attempt = max(len(call.attempts) for call in calls) + 1
+    else:
+        lasts = [call.attempts[-1] for call in calls]
+        kind = first.kind
+        attempt = max([span.attempt for span in lasts])
+    requests = (span.request for span in lasts) if kind in ("timer", "retry") else ()
+    dues = [request.fire_at for request in requests if isinstance(request, TimerCreated)]
+    detail = getattr(lasts[0].request, "instance_id", "") if len(calls) == 1 else ""
+    if kind in ("entity call", "lock"):
+        asked = Counter(entity for call in calls for entity in _entities_of(call))
+        own = asked if kind == "entity call" else Counter()
+        found = [replace(queues[one], length=queues[one].length - own[one]) for one in asked if one in queues]
+        detail = queue_text(found, instance_id)
+    since = min([span.asked for span in lasts])
+    return Wait(kind, name, since, min(dues, default=None), len(calls), attempt, detail)
