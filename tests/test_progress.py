@@ -16,7 +16,7 @@ import pytest
 from nbclient import NotebookClient
 
 import durablenb as df
-from durablenb.analysis.progress import Counts, Standing
+from durablenb.analysis.progress import ProgressCounter, ProgressSnapshot
 from durablenb.analysis.sql import reader_of
 from durablenb.hub.task_hub import open_hubs
 from durablenb.notebook import ticker
@@ -35,11 +35,11 @@ def _nothing_is_left_behind() -> Iterator[None]:
     assert [one.name for one in threading.enumerate() if one.name == "durablenb-progress"] == []
 
 
-def steps(shown: Standing) -> list[tuple[str, int, int, int, int]]:
+def steps(shown: ProgressSnapshot) -> list[tuple[str, int, int, int, int]]:
     return [(step.name, step.over, step.total, step.failed, step.canceled) for step in shown.steps]
 
 
-def standing(handle: df.Handle) -> Standing:
+def standing(handle: df.Handle) -> ProgressSnapshot:
     return handle.progress()._shown()
 
 
@@ -116,7 +116,7 @@ def test_a_look_reads_only_what_is_new() -> None:
             seen.append(parameters[1])
             return reader_of(made.hub._engine.store).execute(sql, parameters)
 
-    counts = Counts(Reader, handle.id)  # type: ignore[arg-type]
+    counts = ProgressCounter(Reader, handle.id)  # type: ignore[arg-type]
     counts.look(made.clock.now())
     handle.wait()
     counts.look(made.clock.now())
@@ -298,15 +298,15 @@ class Notes:
     """A screen that notes what it is shown, and fails from some time on."""
 
     def __init__(self, fails_after: int = 1_000_000) -> None:
-        self.shown: list[Standing] = []
+        self.shown: list[ProgressSnapshot] = []
         self.is_closed = False
         self.enough = threading.Event()
         self._left = fails_after
 
-    def open(self, shown: Standing) -> None:
+    def open(self, shown: ProgressSnapshot) -> None:
         self.show(shown)
 
-    def show(self, shown: Standing) -> None:
+    def show(self, shown: ProgressSnapshot) -> None:
         self._left -= 1
         if self._left < 0:
             raise OSError("no room")
@@ -314,7 +314,7 @@ class Notes:
         if len(self.shown) > 2:
             self.enough.set()
 
-    def close(self, shown: Standing) -> None:
+    def close(self, shown: ProgressSnapshot) -> None:
         self.show(shown)
         self.is_closed = True
 
@@ -354,7 +354,7 @@ def test_what_can_not_be_drawn_keeps_nobody_from_the_result(
 # -- where it is drawn -----------------------------------------------------------------------------
 
 
-def of(name: str) -> Standing:
+def of(name: str) -> ProgressSnapshot:
     return standing(SCENES[name](stage()))
 
 

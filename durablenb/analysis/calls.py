@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, get_args
 
-from durablenb.analysis.timeline import OF_ENTITIES, Kind, Span, SpanReader, family_in
+from durablenb.analysis.timeline import ENTITY_KINDS, Span, SpanReader, TaskKind, family_name
 from durablenb.model.events import TERMINAL, Event, ExecutionStarted
 
 CallState = Literal["failed", "not loaded", "retrying", "open", "canceled", "left open", "completed"]
@@ -30,7 +30,7 @@ class Call:
     execution: int
     number: int
     name: str
-    kind: Kind
+    kind: TaskKind
     state: CallState
     attempts: tuple[Span, ...]
     pauses: tuple[Span, ...] = ()
@@ -49,7 +49,7 @@ class Call:
     def family(self) -> str:
         """Its name; that of an entity's operation, or of a lock, with ``*`` for the key."""
         request = self.attempts[0].request
-        return self.name if request is None or self.kind not in OF_ENTITIES else family_in(request)
+        return self.name if request is None or self.kind not in ENTITY_KINDS else family_name(request)
 
 
 def shared_name(calls: Iterable[Call]) -> Callable[[Call], str]:
@@ -59,22 +59,22 @@ def shared_name(calls: Iterable[Call]) -> Callable[[Call], str]:
     """
     names: dict[tuple[str, str], set[str]] = {}
     for call in calls:
-        if call.kind in OF_ENTITIES:
+        if call.kind in ENTITY_KINDS:
             names.setdefault((call.kind, call.family), set()).add(call.name)
 
     def name_of(call: Call) -> str:
-        if call.kind not in OF_ENTITIES or len(names[call.kind, call.family]) <= MOST_ENTITIES:
+        if call.kind not in ENTITY_KINDS or len(names[call.kind, call.family]) <= MOST_ENTITIES:
             return call.name
         return call.family
 
     return name_of
 
 
-Key = tuple[int, int]
+CallKey = tuple[int, int]
 """A call by its execution, from 1, and the number of its first attempt."""
 
 
-def calls_of(events: Iterable[Event]) -> list[Call]:
+def read_calls(events: Iterable[Event]) -> list[Call]:
     """Return the calls of all executions in the order in which they were asked for."""
     reader = CallReader()
     for event in events:
@@ -89,12 +89,12 @@ class CallReader:
         self._spans = SpanReader()
         self._execution = 0
         self._is_over = False
-        self._keys: list[Key] = []  # of the spans, by their places
-        self._attempts: dict[Key, list[int]] = {}  # the places of a call's attempts
-        self._pauses: dict[Key, list[int]] = {}
-        self._places: dict[Key, int] = {}  # of the calls
+        self._keys: list[CallKey] = []  # of the spans, by their places
+        self._attempts: dict[CallKey, list[int]] = {}  # the places of a call's attempts
+        self._pauses: dict[CallKey, list[int]] = {}
+        self._places: dict[CallKey, int] = {}  # of the calls
         self._calls: list[Call | None] = []  # None: a rewind wrote it once more
-        self._unsettled: set[Key] = set()
+        self._unsettled: set[CallKey] = set()
 
     def read(self, event: Event) -> None:
         """Take note of the next event."""
@@ -135,7 +135,7 @@ class CallReader:
             self._places[key] = len(self._calls)
             self._calls.append(None)
 
-    def _make(self, key: Key) -> None:
+    def _make(self, key: CallKey) -> None:
         attempts, pauses = self._known(self._attempts.get(key)), self._known(self._pauses.get(key))
         place = self._places.get(key)
         if place is None:

@@ -9,10 +9,10 @@ from difflib import SequenceMatcher
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
-from durablenb.analysis.calls import Call, calls_of
-from durablenb.analysis.figures import DrawnInstance
+from durablenb.analysis.calls import Call, read_calls
+from durablenb.analysis.figures import InstanceFigures
 from durablenb.analysis.history import History
-from durablenb.analysis.replays.replayer import last_execution
+from durablenb.analysis.replays.fit_checker import last_execution
 from durablenb.analysis.text import lasting, shortened, table_text
 from durablenb.model.display import Displayed
 from durablenb.model.events import (
@@ -25,7 +25,7 @@ from durablenb.model.events import (
 )
 from durablenb.model.failures import FailureDetails
 
-What = Literal["orchestrator", "version", "input", "asked for", "attempts", "result", "end"]
+DifferenceKind = Literal["orchestrator", "version", "input", "asked for", "attempts", "result", "end"]
 """How it began, what was asked for, with what input, how often, what came of it, how it ended."""
 
 _LARGEST = 4_000_000
@@ -51,7 +51,7 @@ class Difference(NamedTuple):
         The events where it shows, if there are such.
     """
 
-    what: What
+    what: DifferenceKind
     step: int | None
     name: str
     a: str
@@ -113,7 +113,7 @@ class Side:
         self.events = last_execution(history)
         if not self.events:
             raise ValueError(f"The history of {history.instance_id} has no beginning. Give the whole of it.")
-        self.calls = calls_of(self.events)
+        self.calls = read_calls(self.events)
         started = self.events[0]
         assert isinstance(started, ExecutionStarted)
         self.started = started
@@ -136,7 +136,7 @@ class Side:
             return "open"
         word = type(self.end).__name__.removeprefix("Execution")
         if isinstance(self.end, ExecutionFailed):
-            return f"{word}: {_words_of(self.end.failure)}"
+            return f"{word}: {_failure_text(self.end.failure)}"
         value = getattr(self.end, "result", getattr(self.end, "input", getattr(self.end, "reason", "")))
         return f"{word}: {value}"
 
@@ -218,7 +218,7 @@ class Comparison(Displayed, Sequence[Pair]):
     def __str__(self) -> str:
         header = ("step", "", "took", "took", "differs in")
         rows = [
-            (pair.number, pair.name, *map(_took, pair.durations), _differing(pair))
+            (pair.number, pair.name, *map(_duration_text, pair.durations), _difference_text(pair))
             for pair in self._pairs[:_MOST]
         ]
         lines = [
@@ -233,15 +233,15 @@ class Comparison(Displayed, Sequence[Pair]):
         return "\n".join(lines)
 
 
-def comparison_of(a: Any, b: Any) -> Comparison:
+def compare_histories(a: Any, b: Any) -> Comparison:
     """Return two instances, or histories, side by side; see `durablenb.compare`."""
-    return Comparison(Side(_history_of(a)), Side(_history_of(b)))
+    return Comparison(Side(_history(a)), Side(_history(b)))
 
 
-def _history_of(given: Any) -> History:
+def _history(given: Any) -> History:
     if isinstance(given, History):
         return given
-    if isinstance(given, DrawnInstance):
+    if isinstance(given, InstanceFigures):
         return given.history()
     raise TypeError(f"Expected a handle or a history, not a {type(given).__name__}.")
 
@@ -282,10 +282,10 @@ def _is_shared(a: Side, b: Side, one: Call, other: Call) -> bool:
         return False
     if any(one.number < min(a.origins[key], b.origins[key]) for key in a.origins.keys() & b.origins.keys()):
         return True
-    return _has_past_of(b, a, one.number) or _has_past_of(a, b, one.number)
+    return _shares_past(b, a, one.number) or _shares_past(a, b, one.number)
 
 
-def _has_past_of(fork: Side, origin: Side, number: int) -> bool:
+def _shares_past(fork: Side, origin: Side, number: int) -> bool:
     return any(
         one.instance_id == origin.instance_id and number < one.tasks for one in fork.started.forked_from
     )
@@ -294,14 +294,14 @@ def _has_past_of(fork: Side, origin: Side, number: int) -> bool:
 def _differences(number: int, a: Call | None, b: Call | None) -> Iterator[Difference]:
     if a is None or b is None:
         name = (a or b).name  # type: ignore[union-attr]
-        yield Difference("asked for", number, name, _called(a), _called(b), _asked_by(a), _asked_by(b))
+        yield Difference("asked for", number, name, _called(a), _called(b), _request_id(a), _request_id(b))
         return
     if _input(a) != _input(b):
-        yield Difference("input", number, a.name, _input(a), _input(b), _asked_by(a), _asked_by(b))
+        yield Difference("input", number, a.name, _input(a), _input(b), _request_id(a), _request_id(b))
     if len(a.attempts) != len(b.attempts):
         yield Difference("attempts", number, a.name, f"{len(a.attempts):,}", f"{len(b.attempts):,}")
     if _result(a) != _result(b):
-        yield Difference("result", number, a.name, _result(a), _result(b), _told_by(a), _told_by(b))
+        yield Difference("result", number, a.name, _result(a), _result(b), _answer_id(a), _answer_id(b))
 
 
 def _called(call: Call | None) -> str:
@@ -321,30 +321,30 @@ def _result(call: Call) -> str:
     answer: Any = call.attempts[-1].answer
     failure = getattr(answer, "failure", None)
     if isinstance(failure, FailureDetails):
-        return _words_of(failure)
+        return _failure_text(failure)
     value = getattr(answer, "result", getattr(answer, "input", None))
     return call.state if value is None else str(value)
 
 
-def _words_of(failure: FailureDetails) -> str:
+def _failure_text(failure: FailureDetails) -> str:
     """A failure, without the traceback that Azure's library puts behind the message."""
     message = failure.message.partition(" \n ")[0]
     return f"{failure.error_type}: {message}"
 
 
-def _asked_by(call: Call | None) -> int | None:
+def _request_id(call: Call | None) -> int | None:
     request = None if call is None else call.attempts[0].request
     return None if request is None else request.event_id
 
 
-def _told_by(call: Call) -> int | None:
+def _answer_id(call: Call) -> int | None:
     answer = call.attempts[-1].answer
     return None if answer is None else answer.event_id
 
 
 def _beginnings(a: Side, b: Side) -> Iterator[Difference]:
     one, other = a.started, b.started
-    began: list[tuple[What, str, str]] = [
+    began: list[tuple[DifferenceKind, str, str]] = [
         ("orchestrator", one.name, other.name),
         ("version", str(one.version), str(other.version)),
         ("input", one.input, other.input),
@@ -359,11 +359,11 @@ def _ends(a: Side, b: Side) -> Difference:
     return Difference("end", None, a.started.name, a.outcome, b.outcome, *events)
 
 
-def _took(duration: timedelta | None) -> str:
+def _duration_text(duration: timedelta | None) -> str:
     return "" if duration is None else lasting(duration)
 
 
-def _differing(pair: Pair) -> str:
+def _difference_text(pair: Pair) -> str:
     if pair.a is None or pair.b is None:
         return "only in b" if pair.a is None else "only in a"
     return ", ".join(one.what for one in pair.differences) or ("shared" if pair.is_shared else "")

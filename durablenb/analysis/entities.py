@@ -15,7 +15,7 @@ from durablenb.model.failures import FailureDetails
 from durablenb.store.blobs import transaction
 from durablenb.store.statements import PAYLOADS
 
-TOLD = 10
+MOST_DETAILED = 10
 """Operations of which all is told, of those that were done and of those that weren't."""
 
 OperationStatus = Literal["Pending", "Scheduled", "Completed", "Failed"]
@@ -23,7 +23,7 @@ EntityWord = Literal["Not loaded", "Locked", "Busy", "Idle", "No state"]
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class EntityOperation:
     """One operation that was asked of an entity.
 
     Parameters
@@ -60,7 +60,7 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True)
-class Lock:
+class EntityLock:
     """A critical section that an orchestration has, or waits for."""
 
     owner: str
@@ -69,7 +69,7 @@ class Lock:
 
 
 @dataclass(frozen=True)
-class EntityPicture:
+class EntitySnapshot:
     """An entity as it stands: nothing in it has to be asked for any more.
 
     Parameters
@@ -100,10 +100,10 @@ class EntityPicture:
     operations: int = 0
     failures: int = 0
     queue_length: int = 0
-    done: tuple[Operation, ...] = ()
-    failed: tuple[Operation, ...] = ()
-    waiting: tuple[Operation, ...] = ()
-    locks: tuple[Lock, ...] = ()
+    done: tuple[EntityOperation, ...] = ()
+    failed: tuple[EntityOperation, ...] = ()
+    waiting: tuple[EntityOperation, ...] = ()
+    locks: tuple[EntityLock, ...] = ()
     is_missing: bool = False
     now: datetime | None = None
 
@@ -131,12 +131,12 @@ class EntityPicture:
         return f"<{', '.join(parts)}>"
 
     @property
-    def told(self) -> tuple[Operation, ...]:
+    def detailed(self) -> tuple[EntityOperation, ...]:
         """The last operations that were done, of which all is told."""
-        return self.done[-TOLD:]
+        return self.done[-MOST_DETAILED:]
 
 
-DRAWN = 200
+MOST_DRAWN = 200
 """Operations that are drawn."""
 
 _FAILURES = 3
@@ -171,20 +171,20 @@ where instance_id = ? and status in ('Held', 'Waiting') order by seq
 """
 
 
-def last_seq_of(connection: duckdb.DuckDBPyConnection, instance_id: str) -> int:
+def read_last_seq(connection: duckdb.DuckDBPyConnection, instance_id: str) -> int:
     """Return the last place that an entity has in the journal, 0 if it has none."""
     found = connection.execute("select max(seq) from journal where instance_id = ?", [instance_id]).fetchall()
     return int(found[0][0] or 0)
 
 
-def entity_picture_of(
+def entity_snapshot(
     connection: duckdb.DuckDBPyConnection,
     entity_id: EntityId,
     shown: Callable[[str], Any],
     *,
     is_missing: bool = False,
     now: datetime | None = None,
-) -> EntityPicture:
+) -> EntitySnapshot:
     """Return all that there is to draw of an entity.
 
     Parameters
@@ -201,28 +201,28 @@ def entity_picture_of(
         The time.
     """
     with transaction(connection):  # the engine writes meanwhile
-        found = standing_of(connection, entity_id, is_missing=is_missing, now=now)
-        rows = _Rows(connection, str(entity_id), now)
+        found = entity_summary(connection, entity_id, is_missing=is_missing, now=now)
+        rows = _EntityRows(connection, str(entity_id), now)
         state = rows.state() if found.exists else None
         done = rows.done() if found.operations else ()
         failed = rows.failed() if found.failures else ()
     return replace(found, state=None if state is None else shown(state), done=done, failed=failed)
 
 
-def standing_of(
+def entity_summary(
     connection: duckdb.DuckDBPyConnection,
     entity_id: EntityId,
     *,
     is_missing: bool = False,
     now: datetime | None = None,
-) -> EntityPicture:
-    """Return where an entity stands, without its state and what it did; see `entity_picture_of`."""
+) -> EntitySnapshot:
+    """Return where an entity stands, without its state and what it did; see `entity_snapshot`."""
     found = connection.execute(_ENTITY, [str(entity_id)]).fetchall()
     if not found:
-        return EntityPicture(entity_id, is_missing=is_missing, now=now)
+        return EntitySnapshot(entity_id, is_missing=is_missing, now=now)
     exists, operations, failures, queue_length = found[0]
-    rows = _Rows(connection, str(entity_id), now)
-    return EntityPicture(
+    rows = _EntityRows(connection, str(entity_id), now)
+    return EntitySnapshot(
         entity_id,
         exists=exists,
         operations=operations,
@@ -235,7 +235,7 @@ def standing_of(
     )
 
 
-class _Rows:
+class _EntityRows:
     """Reads what the journal has of one entity."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, instance_id: str, now: datetime | None) -> None:
@@ -248,9 +248,9 @@ class _Rows:
         place = self._ask(_STATE, self._id)[0][0]
         return None if place is None else str(self._ask(PAYLOADS, [place])[0][1])
 
-    def done(self) -> tuple[Operation, ...]:
+    def done(self) -> tuple[EntityOperation, ...]:
         """Return the operations that were done last, with their states."""
-        rows = self._ask(_DONE, self._id, DRAWN)[::-1]
+        rows = self._ask(_DONE, self._id, MOST_DRAWN)[::-1]
         if not rows:
             return ()
         first = rows[0][-1]
@@ -259,30 +259,30 @@ class _Rows:
             for execution, number, _, text in self._ask(_STATES, _SMALL, self._id, first)
         }
         state = self._ask(_STATE_BEFORE, _SMALL, self._id, first)[0][0]
-        payloads = self._payloads(rows[-TOLD:])
+        payloads = self._payloads(rows[-MOST_DETAILED:])
         done = []
         for row in rows:
             state = changed.get((row[8], row[0]), state)
             done.append(_operation(row, payloads, self._now, state))
         return tuple(done)
 
-    def failed(self) -> tuple[Operation, ...]:
+    def failed(self) -> tuple[EntityOperation, ...]:
         """Return the operations that failed last."""
         rows = self._ask(_FAILED, self._id, _FAILURES)[::-1]
         payloads = self._payloads(rows)
         return tuple(_operation(row, payloads, self._now) for row in rows)
 
-    def waiting(self) -> tuple[Operation, ...]:
+    def waiting(self) -> tuple[EntityOperation, ...]:
         """Return the operations that are to be done next."""
-        rows = self._ask(_OPEN, self._id, TOLD)
+        rows = self._ask(_OPEN, self._id, MOST_DETAILED)
         payloads = self._payloads(rows)
         return tuple(_operation(row, payloads, self._now) for row in rows)
 
-    def locks(self) -> tuple[Lock, ...]:
+    def locks(self) -> tuple[EntityLock, ...]:
         """Return who has locked the entity, and who waits for that."""
         rows = self._ask(_LOCKS, self._id)
         locks = [
-            Lock(owner, status == "Held", _aware(taken or requested))
+            EntityLock(owner, status == "Held", _utc(taken or requested))
             for owner, status, requested, taken in rows
         ]
         return tuple(sorted(locks, key=lambda lock: not lock.is_held))
@@ -297,18 +297,18 @@ class _Rows:
 
 def _operation(
     row: tuple[Any, ...], payloads: dict[int, str], now: datetime | None, state: str | None = None
-) -> Operation:
+) -> EntityOperation:
     _, name, status, sent_by, is_signal, queued, due, ended, _, seq, ended_seq = row
     due, text = _moment(due), payloads.get(ended_seq)
     if status == "Pending" and due is not None and now is not None and due > now:
         status = "Scheduled"
     is_failed = status == "Failed" and text is not None
-    return Operation(
+    return EntityOperation(
         name,
         status,
         sent_by,
         is_signal,
-        _aware(queued),
+        _utc(queued),
         due,
         _moment(ended),
         state,
@@ -319,10 +319,10 @@ def _operation(
 
 
 def _moment(found: datetime | None) -> datetime | None:
-    return None if found is None else _aware(found)
+    return None if found is None else _utc(found)
 
 
-def _aware(found: datetime) -> datetime:
+def _utc(found: datetime) -> datetime:
     return found.replace(tzinfo=UTC)
 
 
@@ -336,7 +336,7 @@ order by instance_id
 
 
 @dataclass(frozen=True, slots=True)
-class Queue:
+class EntityQueue:
     """How many operations an entity has still to do, and which orchestration has locked it."""
 
     entity_id: str
@@ -344,7 +344,7 @@ class Queue:
     locked_by: str | None = None
 
 
-def queues_of(connection: duckdb.DuckDBPyConnection, entity_ids: Sequence[str]) -> dict[str, Queue]:
+def read_queues(connection: duckdb.DuckDBPyConnection, entity_ids: Sequence[str]) -> dict[str, EntityQueue]:
     """Return the queues of these entities, of a few of them where they are many.
 
     Parameters
@@ -357,10 +357,10 @@ def queues_of(connection: duckdb.DuckDBPyConnection, entity_ids: Sequence[str]) 
     if not entity_ids:
         return {}
     rows = connection.execute(_QUEUES, [list(entity_ids[:MOST_QUEUES])]).fetchall()
-    return {entity_id: Queue(entity_id, length, owner) for entity_id, length, owner in rows}
+    return {entity_id: EntityQueue(entity_id, length, owner) for entity_id, length, owner in rows}
 
 
-def queue_text(queues: Iterable[Queue], own_id: str = "") -> str:
+def queue_text(queues: Iterable[EntityQueue], own_id: str = "") -> str:
     """Return in words what an instance waits for: who holds the lock, or how much is to be done.
 
     Parameters

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from durablenb.analysis.sequence import SequenceDiagram
 
 
-class DrawnInstance(Displayed):
+class InstanceFigures(Displayed):
     """The graph, the timeline and the figures of one instance."""
 
     id: str
@@ -116,13 +116,13 @@ class DrawnInstance(Displayed):
         ['end', 'join #1', 'serve']
         >>> hub.close()
         """
-        from durablenb.analysis.graph import flow_of  # what only pictures need
-        from durablenb.analysis.nesting import nest_of
-        from durablenb.analysis.networkx_graphs import graph_of
+        from durablenb.analysis.graph import execution_graph  # what only pictures need
+        from durablenb.analysis.nesting import read_nested_graphs
+        from durablenb.analysis.networkx_graphs import networkx_graph
 
-        flow = flow_of(self.history())
+        flow = execution_graph(self.history())
         with self._reader() as connection:
-            return graph_of(flow, self.id, nest_of(connection, flow, depth))
+            return networkx_graph(flow, self.id, read_nested_graphs(connection, flow, depth))
 
     def timeline(self) -> pandas.DataFrame:
         """Return the calls of all executions as a data frame of pandas: a row for each attempt.
@@ -229,7 +229,7 @@ class DrawnInstance(Displayed):
         views().save(self._shown(), path)
 
 
-class DrawnEntity(Displayed):
+class EntityFigures(Displayed):
     """The figures of one entity."""
 
     __slots__ = ()
@@ -257,14 +257,14 @@ class DrawnEntity(Displayed):
         DurableError
             If Matplotlib isn't installed.
         """
-        from durablenb.analysis.number_series import courses_of  # what only pictures need
+        from durablenb.analysis.number_series import read_state_numbers  # what only pictures need
 
         with self._reader() as connection:
-            found = courses_of(connection, self.entity_id)
+            found = read_state_numbers(connection, self.entity_id)
         return views().plot("state", found, ax)
 
 
-class DrawnHub(Displayed):
+class HubFigures(Displayed):
     """The graph and the figures of a hub."""
 
     def _reader(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
@@ -309,10 +309,10 @@ class DrawnHub(Displayed):
         {'calls': 1, 'count': 1}
         >>> hub.close()
         """
-        from durablenb.analysis.networkx_graphs import relations_of
+        from durablenb.analysis.networkx_graphs import relations_graph
 
         with self._reader() as connection:
-            return relations_of(connection)
+            return relations_graph(connection)
 
     def plot_throughput(self, ax: Axes | None = None) -> Axes:
         """Return Matplotlib axes with the calls that ended per second, of all instances, over time.
@@ -330,10 +330,10 @@ class DrawnHub(Displayed):
         DurableError
             If Matplotlib isn't installed.
         """
-        from durablenb.analysis.fleet import throughput_of  # what only pictures need
+        from durablenb.analysis.fleet import read_throughput  # what only pictures need
 
         with self._reader() as connection:
-            found = throughput_of(connection)
+            found = read_throughput(connection)
         return views().plot("throughput", found, ax)
 
     def save(self, path: str | os.PathLike[str]) -> None:

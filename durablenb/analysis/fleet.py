@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import duckdb
 
-from durablenb.analysis.instances import latest_of
+from durablenb.analysis.instances import latest_page
 from durablenb.journal.tally import Tally
 
 _SEEN = "instance_id, name, status, created_time, last_updated_time"
@@ -20,7 +20,7 @@ _HAS_ENTITIES = "select count(*) from duckdb_views() where view_name = 'entities
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class InstanceSummary:
     """One instance among others."""
 
     instance_id: str
@@ -57,7 +57,7 @@ class Fleet:
     """
 
     counts: dict[str, dict[str, int]]
-    latest: tuple[Seen, ...]
+    latest: tuple[InstanceSummary, ...]
     entities: tuple[EntityCounts, ...] = ()
 
     @property
@@ -66,7 +66,7 @@ class Fleet:
         return sum(sum(by_status.values()) for by_status in self.counts.values())
 
 
-def fleet_of(connection: duckdb.DuckDBPyConnection, latest: int = 10, tally: Tally | None = None) -> Fleet:
+def read_fleet(connection: duckdb.DuckDBPyConnection, latest: int = 10, tally: Tally | None = None) -> Fleet:
     """Return what a hub's journal says of all its instances and entities.
 
     Parameters
@@ -79,9 +79,9 @@ def fleet_of(connection: duckdb.DuckDBPyConnection, latest: int = 10, tally: Tal
         What has counted the journal's instances before.
     """
     counts = (tally or Tally()).counts(connection)
-    rows = latest_of(lambda sql: connection.execute(sql).fetchall(), _SEEN, count=latest)
+    rows = latest_page(lambda sql: connection.execute(sql).fetchall(), _SEEN, count=latest)
     seen = (
-        Seen(instance_id, name, status, created.replace(tzinfo=UTC), updated.replace(tzinfo=UTC))
+        InstanceSummary(instance_id, name, status, created.replace(tzinfo=UTC), updated.replace(tzinfo=UTC))
         for instance_id, name, status, created, updated in rows
     )
     entities = connection.execute(_ENTITIES).fetchall() if has_entities(connection) else []
@@ -93,7 +93,7 @@ def has_entities(connection: duckdb.DuckDBPyConnection) -> bool:
     return bool(connection.execute(_HAS_ENTITIES).fetchall()[0][0])
 
 
-SECONDS = 120
+PACE_SECONDS = 120
 """How far back it looks."""
 
 _PACE = f"""
@@ -101,14 +101,14 @@ select cast(epoch(now.at) - floor(epoch(timestamp)) as integer) as age, count(*)
        count(*) filter (event_type in ('TaskFailed', 'OperationFailed'))
 from journal, (select date_trunc('second', max(timestamp)) as at from journal) now
 where event_type in ('TaskCompleted', 'TaskFailed', 'OperationCompleted', 'OperationFailed')
-  and timestamp >= now.at - interval {SECONDS - 1} second
+  and timestamp >= now.at - interval {PACE_SECONDS - 1} second
 group by age
 """
 _LAST = "select max(timestamp) from journal"
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class HubPace:
     """Calls of activities and operations of entities that ended, in each second, the last one last.
 
     Parameters
@@ -124,7 +124,7 @@ class Pace:
     failed: tuple[int, ...]
 
 
-def pace_of(connection: duckdb.DuckDBPyConnection) -> Pace:
+def read_pace(connection: duckdb.DuckDBPyConnection) -> HubPace:
     """Return how many calls ended in each of the last seconds.
 
     Parameters
@@ -133,11 +133,11 @@ def pace_of(connection: duckdb.DuckDBPyConnection) -> Pace:
         A reader's.
     """
     last = connection.execute(_LAST).fetchall()[0][0]
-    ended, failed = [0] * SECONDS, [0] * SECONDS
+    ended, failed = [0] * PACE_SECONDS, [0] * PACE_SECONDS
     for age, count, failures in connection.execute(_PACE).fetchall() if last else ():
-        if 0 <= age < SECONDS:
-            ended[SECONDS - 1 - age], failed[SECONDS - 1 - age] = count, failures
-    return Pace(None if last is None else last.replace(tzinfo=UTC), tuple(ended), tuple(failed))
+        if 0 <= age < PACE_SECONDS:
+            ended[PACE_SECONDS - 1 - age], failed[PACE_SECONDS - 1 - age] = count, failures
+    return HubPace(None if last is None else last.replace(tzinfo=UTC), tuple(ended), tuple(failed))
 
 
 _BUCKETS = 120
@@ -188,7 +188,7 @@ class Throughput:
     failed: dict[str, tuple[int, ...]]
 
 
-def throughput_of(connection: duckdb.DuckDBPyConnection) -> Throughput:
+def read_throughput(connection: duckdb.DuckDBPyConnection) -> Throughput:
     """Return when the calls of activities, and the operations of entities, of all instances ended.
 
     Parameters
@@ -201,7 +201,7 @@ def throughput_of(connection: duckdb.DuckDBPyConnection) -> Throughput:
     first, last = connection.execute(ended + _RANGE).fetchall()[0]
     if first is None:
         return Throughput(None, timedelta(seconds=1), {}, {})
-    width = _width_of((last - first).total_seconds())
+    width = _bucket_width((last - first).total_seconds())
     begin = datetime.fromtimestamp(first.replace(tzinfo=UTC).timestamp() // width * width, UTC)
     found = connection.execute(ended + _COUNTS, {"begin": begin.replace(tzinfo=None), "width": width})
     counts: dict[str, dict[int, tuple[int, int]]] = {}
@@ -216,6 +216,6 @@ def throughput_of(connection: duckdb.DuckDBPyConnection) -> Throughput:
     return Throughput(begin, timedelta(seconds=width), completed, failed)
 
 
-def _width_of(seconds: float) -> float:
+def _bucket_width(seconds: float) -> float:
     found = next((width for width in _WIDTHS if seconds / width <= _BUCKETS), None)
     return found if found is not None else 86_400.0 * -(-seconds // (86_400 * _BUCKETS))

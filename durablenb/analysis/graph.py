@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from durablenb.analysis.calls import CALL_STATES, Call, CallState, calls_of, shared_name
-from durablenb.analysis.timeline import Kind
+from durablenb.analysis.calls import CALL_STATES, Call, CallState, read_calls, shared_name
+from durablenb.analysis.timeline import TaskKind
 from durablenb.model.events import (
     ContinueAsNew,
     Event,
@@ -22,12 +22,12 @@ from durablenb.model.events import (
 
 
 @dataclass(frozen=True)
-class Step:
+class GraphStep:
     """Calls of one name that were asked for at one place: all at once, or in the rounds of a loop."""
 
     number: int
     name: str
-    kind: Kind
+    kind: TaskKind
     stage: int
     calls: tuple[Call, ...]
 
@@ -69,7 +69,7 @@ class Loop:
     is_mixed: bool = False
 
 
-Place = int | Literal["start", "end"]
+NodeKey = int | Literal["start", "end"]
 """A step by its number, or where the execution begins and ends."""
 
 
@@ -77,18 +77,18 @@ Place = int | Literal["start", "end"]
 class Edge:
     """What came from `source` let the orchestrator ask for `target`; `count` times."""
 
-    source: Place
-    target: Place
+    source: NodeKey
+    target: NodeKey
     count: int
 
 
 @dataclass(frozen=True, slots=True)
-class Flow:
+class ExecutionGraph:
     """One execution as a graph of steps; `end` is the status it ended with, None while it is open."""
 
     name: str
     generation: int
-    steps: tuple[Step, ...]
+    steps: tuple[GraphStep, ...]
     edges: tuple[Edge, ...]
     joins: tuple[Join, ...]
     loops: tuple[Loop, ...]
@@ -126,12 +126,12 @@ class Fold:
         return 1 if self.is_mixed else min(self.period, self.length)
 
 
-def folds_of(items: Sequence[frozenset[Hashable]]) -> list[Fold]:
+def fold_loops(items: Sequence[frozenset[Hashable]]) -> list[Fold]:
     """Return the sequence as folds, one of one item where nothing is repeated.
 
     Examples
     --------
-    >>> folds = folds_of([frozenset(letter) for letter in "abxyxyxyxyxc"])
+    >>> folds = fold_loops([frozenset(letter) for letter in "abxyxyxyxyxc"])
     >>> [(fold.period, fold.length) for fold in folds]
     [(1, 1), (1, 1), (2, 9), (1, 1)]
     """
@@ -182,7 +182,7 @@ def _closed(stretch: list[Fold], kinds: set[Hashable]) -> list[Fold]:
     return [Fold(1, length, is_mixed=True)]
 
 
-ENDS: dict[type[Event], str] = {
+END_STATUSES: dict[type[Event], str] = {
     ExecutionCompleted: "Completed",
     ExecutionFailed: "Failed",
     ExecutionTerminated: "Terminated",
@@ -191,7 +191,7 @@ ENDS: dict[type[Event], str] = {
 """The statuses that events end an execution with."""
 
 
-def flow_of(events: Sequence[Event], calls: Sequence[Call] | None = None) -> Flow:
+def execution_graph(events: Sequence[Event], calls: Sequence[Call] | None = None) -> ExecutionGraph:
     """Return the last execution of an instance as a graph.
 
     Parameters
@@ -199,25 +199,27 @@ def flow_of(events: Sequence[Event], calls: Sequence[Call] | None = None) -> Flo
     events
         The history of the instance; after a rewind what was kept counts.
     calls
-        What `calls_of` gave for it, if that is at hand.
+        What `read_calls` gave for it, if that is at hand.
     """
-    calls = calls_of(events) if calls is None else calls
+    calls = read_calls(events) if calls is None else calls
     first = max((place for place, event in enumerate(events) if type(event) is ExecutionStarted), default=0)
     current = events[first:]
     started = current[0] if current else None
-    end = next((ENDS[type(event)] for event in reversed(current) if type(event) in ENDS), None)
+    end = next(
+        (END_STATUSES[type(event)] for event in reversed(current) if type(event) in END_STATUSES), None
+    )
     last = max((call.execution for call in calls), default=0)
     is_last = last == sum(type(event) is ExecutionStarted for event in events)
     own = [call for call in calls if is_last and call.execution == last]
-    visits = _visits_of(current, own)
+    visits = _episodes(current, own)
     asking = [visit for visit in visits if visit.calls]
-    drawn = _Drawn(asking, shared_name(own), visits[-1] if end else None)
+    drawn = _GraphBuilder(asking, shared_name(own), visits[-1] if end else None)
     if not isinstance(started, ExecutionStarted):
         return drawn.flow("", 0, end)
     return drawn.flow(started.name, started.generation, end)
 
 
-class _Visit:
+class _Episode:
     """What came until the orchestrator asked for something, and what it then asked for."""
 
     def __init__(self) -> None:
@@ -226,18 +228,18 @@ class _Visit:
         self.calls: list[Call] = []
 
 
-def _visits_of(events: Sequence[Event], calls: Sequence[Call]) -> list[_Visit]:
+def _episodes(events: Sequence[Event], calls: Sequence[Call]) -> list[_Episode]:
     """Return the episodes in which something was asked for, and the last one."""
-    asked, settled = _ids_of(calls)
-    visit = _Visit()
+    asked, settled = _calls_by_event(calls)
+    visit = _Episode()
     visits = [visit]
-    home: dict[int, _Visit] = {}  # where a call was asked for
-    left: Counter[_Visit] = Counter()  # how many calls of a visit are open
+    home: dict[int, _Episode] = {}  # where a call was asked for
+    left: Counter[_Episode] = Counter()  # how many calls of a visit are open
     arrived: list[Call] = []
     for event in events:
         if type(event) is OrchestratorStarted:
             if visit.calls:
-                visit = _Visit()
+                visit = _Episode()
                 visits.append(visit)
             visit.came += arrived
             arrived = []
@@ -258,7 +260,7 @@ def _visits_of(events: Sequence[Event], calls: Sequence[Call]) -> list[_Visit]:
     return visits
 
 
-def _ids_of(calls: Iterable[Call]) -> tuple[dict[int, Call], dict[int, Call]]:
+def _calls_by_event(calls: Iterable[Call]) -> tuple[dict[int, Call], dict[int, Call]]:
     """Return the calls by the ids of the events that asked for them, and that settled them."""
     asked: dict[int, Call] = {}
     settled: dict[int, Call] = {}
@@ -271,17 +273,19 @@ def _ids_of(calls: Iterable[Call]) -> tuple[dict[int, Call], dict[int, Call]]:
     return asked, settled
 
 
-class _Drawn:
+class _GraphBuilder:
     """Visits, folded into stages: their steps, and what leads to what."""
 
-    def __init__(self, visits: Sequence[_Visit], name_of: Callable[[Call], str], last: _Visit | None) -> None:
+    def __init__(
+        self, visits: Sequence[_Episode], name_of: Callable[[Call], str], last: _Episode | None
+    ) -> None:
         self._visits = visits
         self._name_of = name_of
         self._last = last if last is not None and not last.calls else None
         self._stage_of: list[int] = []
         self._loops: list[Loop] = []
         self._stages = 0
-        for fold in folds_of([frozenset(map(self._key, visit.calls)) for visit in visits]):
+        for fold in fold_loops([frozenset(map(self._key, visit.calls)) for visit in visits]):
             period = fold.stages
             self._stage_of += [self._stages + place % period for place in range(fold.length)]
             if fold.length > period:
@@ -291,32 +295,32 @@ class _Drawn:
         self._numbers: dict[tuple[int, tuple[str, str]], int] = {}
         self._calls: list[list[Call]] = []
         self._home: dict[int, int] = {}  # the steps of calls
-        self._edges: Counter[tuple[Place, Place]] = Counter()
-        self._joins: dict[int, list[_Visit]] = {}
+        self._edges: Counter[tuple[NodeKey, NodeKey]] = Counter()
+        self._joins: dict[int, list[_Episode]] = {}
 
-    def flow(self, name: str, generation: int, end: str | None) -> Flow:
+    def flow(self, name: str, generation: int, end: str | None) -> ExecutionGraph:
         """Return the graph."""
         for stage, visit in zip(self._stage_of, self._visits, strict=True):
             self._take(stage, visit)
-        before: list[Place] = ["start"]
+        before: list[NodeKey] = ["start"]
         for stage, visit in zip(self._stage_of, self._visits, strict=True):
             before = self._link(stage, visit, before, [self._home[call.number] for call in visit.calls])
         if end is not None:
-            last = self._last or _Visit()
+            last = self._last or _Episode()
             self._link(self._stages, last, before if self._last else self._loose(), ["end"])
         steps = tuple(
-            Step(number, self._name_of(calls[0]), calls[0].kind, stage, tuple(calls))
+            GraphStep(number, self._name_of(calls[0]), calls[0].kind, stage, tuple(calls))
             for ((stage, _), number), calls in zip(self._numbers.items(), self._calls, strict=True)
         )
         edges = tuple(Edge(source, target, count) for (source, target), count in self._edges.items())
         joins = tuple(joined for stage in self._joins if (joined := self._join(stage)) is not None)
-        return Flow(name, generation, steps, edges, joins, tuple(self._loops), self._stages, end)
+        return ExecutionGraph(name, generation, steps, edges, joins, tuple(self._loops), self._stages, end)
 
     def _key(self, call: Call) -> tuple[str, str]:
         name = self._name_of(call)
         return call.kind, name.casefold() if call.kind == "external event" else name
 
-    def _take(self, stage: int, visit: _Visit) -> None:
+    def _take(self, stage: int, visit: _Episode) -> None:
         for call in visit.calls:
             number = self._numbers.setdefault((stage, self._key(call)), len(self._numbers) + 1)
             if number > len(self._calls):
@@ -324,17 +328,19 @@ class _Drawn:
             self._calls[number - 1].append(call)
             self._home[call.number] = number
 
-    def _link(self, stage: int, visit: _Visit, before: list[Place], targets: Sequence[Place]) -> list[Place]:
+    def _link(
+        self, stage: int, visit: _Episode, before: list[NodeKey], targets: Sequence[NodeKey]
+    ) -> list[NodeKey]:
         """Notes the edges to a stage, and returns where they come from."""
         came = dict.fromkeys(self._home[call.number] for call in visit.came)
-        sources: list[Place] = list(came) or before
+        sources: list[NodeKey] = list(came) or before
         for source in sources:
             for target in dict.fromkeys(targets):
                 self._edges[source, target] += 1
         self._joins.setdefault(stage, []).append(visit)
         return sources
 
-    def _loose(self) -> list[Place]:
+    def _loose(self) -> list[NodeKey]:
         """The steps of the last stage: they were asked for, and then the orchestrator ended."""
         last = self._visits[-1].calls if self._visits else []
         return list(dict.fromkeys(self._home[call.number] for call in last)) or ["start"]

@@ -81,7 +81,7 @@ class History(Displayed, Sequence[Event]):
         return timeline_text(self._events, width)
 
     def __str__(self) -> str:
-        return "\n".join(line_of(event) for event in self._events)
+        return "\n".join(event_line(event) for event in self._events)
 
     def __repr__(self) -> str:
         count = f"{len(self):,} event" + ("" if len(self) == 1 else "s")
@@ -89,7 +89,7 @@ class History(Displayed, Sequence[Event]):
         return f"<History of {self.instance_id}: {count}{last}>"
 
 
-def line_of(event: Event) -> str:
+def event_line(event: Event) -> str:
     """Return one event as a line of text."""
     moment = f"{event.timestamp:%Y-%m-%d %H:%M:%S}.{event.timestamp.microsecond // 1000:03}"
     attempt = getattr(event, "attempt", 1)

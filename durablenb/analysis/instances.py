@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
-from durablenb.analysis.figures import DrawnInstance
+from durablenb.analysis.figures import InstanceFigures
 from durablenb.analysis.text import quoted
 from durablenb.model.display import Displayed
 from durablenb.model.status import DurableOrchestrationStatus, OrchestrationRuntimeStatus
@@ -30,12 +30,12 @@ class InstanceList(Displayed, Sequence[DurableOrchestrationStatus]):
     def __init__(
         self,
         statuses: Sequence[DurableOrchestrationStatus],
-        handle_of: Callable[[str], DrawnInstance] | None = None,
+        handle_of: Callable[[str], InstanceFigures] | None = None,
     ) -> None:
         self._statuses = tuple(statuses)
         self._handle_of = handle_of
 
-    def handles(self) -> list[DrawnInstance] | None:
+    def handles(self) -> list[InstanceFigures] | None:
         """Return the handles of all of them; None if it isn't known where they are from."""
         if self._handle_of is None:
             return None
@@ -75,8 +75,8 @@ class InstanceList(Displayed, Sequence[DurableOrchestrationStatus]):
 LATEST_FIRST = "last_updated_time desc, created_time desc, instance_id"
 """Those last heard of first; of several, those first that were started last."""
 
-FEW = 256
-MANY = 16_384
+FEW_EVENTS = 256
+MANY_EVENTS = 16_384
 """The newest events that are looked at for the instances of a page."""
 
 _UPDATES = """event_type in (
@@ -98,12 +98,12 @@ where event_type = 'ExecutionStarted' and (contains(lower(instance_id), {0}) or 
 limit {1}
 """
 
-Ask = Callable[[str], Iterable[tuple[Any, ...]]]
+RunQuery = Callable[[str], Iterable[tuple[Any, ...]]]
 """Gives the rows of a query."""
 
 
-def latest_of(
-    ask: Ask,
+def latest_page(
+    ask: RunQuery,
     columns: str,
     status: str = "",
     condition: str = "true",
@@ -134,9 +134,9 @@ def latest_of(
     end = offset + count
     if among is not None:
         return _page(ask, columns, among, condition, end)[offset:]
-    looks = [("true", most) for most in (FEW, 8 * FEW, MANY) if 2 * end <= most]
+    looks = [("true", most) for most in (FEW_EVENTS, 8 * FEW_EVENTS, MANY_EVENTS) if 2 * end <= most]
     if looks:
-        looks.append((_UPDATES, MANY))  # if the newest events are all of activities, or entities
+        looks.append((_UPDATES, MANY_EVENTS))  # if the newest events are all of activities, or entities
     for kinds, most in looks:
         [(moment, events)] = ask(_MOMENT.format(kinds, most))
         is_all = events < most
@@ -146,15 +146,15 @@ def latest_of(
         if is_all or len(rows) >= end:
             return rows[offset:]
     if status in EVENT_OF:
-        ids = _ids(ask, _EVER.format(quoted(EVENT_OF[OrchestrationRuntimeStatus(status)]), MANY + 1))
-        if len(ids) <= MANY:
+        ids = _ids(ask, _EVER.format(quoted(EVENT_OF[OrchestrationRuntimeStatus(status)]), MANY_EVENTS + 1))
+        if len(ids) <= MANY_EVENTS:
             return _page(ask, columns, ids, condition, end)[offset:]
     of_all = f"select instance_id from instances where {condition} order by {LATEST_FIRST}"
     ids = _ids(ask, f"{of_all} limit {count} offset {offset}")
     return _page(ask, columns, ids, condition, count)
 
 
-def mentioning(ask: Ask, word: str) -> list[str] | None:
+def ids_mentioning(ask: RunQuery, word: str) -> list[str] | None:
     """Return the instances that ever had a word in their id, their name or their custom status.
 
     None if they are too many to tell: then a page of them is soon found.
@@ -166,23 +166,23 @@ def mentioning(ask: Ask, word: str) -> list[str] | None:
     word
         In lower case.
     """
-    found = _ids(ask, _MENTION.format(quoted(word), MANY + 1))
-    return found if len(found) <= MANY else None
+    found = _ids(ask, _MENTION.format(quoted(word), MANY_EVENTS + 1))
+    return found if len(found) <= MANY_EVENTS else None
 
 
-def _ids(ask: Ask, sql: str) -> list[str]:
+def _ids(ask: RunQuery, sql: str) -> list[str]:
     return [instance_id for (instance_id,) in ask(sql)]
 
 
 def _page(
-    ask: Ask, columns: str, instance_ids: list[str], condition: str, count: int
+    ask: RunQuery, columns: str, instance_ids: list[str], condition: str, count: int
 ) -> list[tuple[Any, ...]]:
     """The first ones of these instances that meet the condition."""
-    sql = f"select {columns} from instances where {one_of(instance_ids)} and {condition}"
+    sql = f"select {columns} from instances where {id_condition(instance_ids)} and {condition}"
     return list(ask(f"{sql} order by {LATEST_FIRST} limit {count}"))
 
 
-def one_of(instance_ids: Iterable[str]) -> str:
+def id_condition(instance_ids: Iterable[str]) -> str:
     """Return the condition that it is one of these instances."""
     return f"list_contains([{', '.join(map(quoted, instance_ids))}]::varchar[], instance_id)"
 
@@ -196,6 +196,6 @@ order by min(seq)
 """
 
 
-def forks_of(connection: duckdb.DuckDBPyConnection, instance_id: str) -> tuple[str, ...]:
+def read_forks(connection: duckdb.DuckDBPyConnection, instance_id: str) -> tuple[str, ...]:
     """Return the ids of the instances that were forked from this one, oldest first."""
     return tuple(row[0] for row in connection.execute(_FORKS, [instance_id]).fetchall())

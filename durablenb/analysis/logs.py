@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import overload
 
-from durablenb.analysis.text import columns_of, padded
+from durablenb.analysis.text import display_width, padded
 from durablenb.model.display import Displayed
 from durablenb.model.logs import LogLine, level_number
 
@@ -100,10 +100,10 @@ class Log(Displayed, Sequence[LogLine]):
 
     def __str__(self) -> str:
         authors = [self.author_of(line) for line in self._lines]
-        width = max(map(columns_of, authors), default=0)
+        width = max(map(display_width, authors), default=0)
         indent = "\n" + " " * (width + 2)
         return "\n".join(
-            f"{padded(author, width)}  {_plain(text_of(line)).replace(chr(10), indent)}".rstrip()
+            f"{padded(author, width)}  {_plain(line_text(line)).replace(chr(10), indent)}".rstrip()
             for author, line in zip(authors, self._lines, strict=True)
         )
 
@@ -116,6 +116,6 @@ def _plain(text: str) -> str:
     return "".join(character if character.isprintable() or character in "\n\t" else "�" for character in text)
 
 
-def text_of(line: LogLine) -> str:
+def line_text(line: LogLine) -> str:
     """Return what a line says, with its level if it is a record."""
     return line.message if line.level is None else f"{line.level}: {line.message}"

@@ -10,7 +10,7 @@ from typing import Literal
 
 from durablenb.analysis.calls import MOST_ENTITIES
 from durablenb.analysis.text import lasting
-from durablenb.analysis.timeline import Kind, Span, spans_of
+from durablenb.analysis.timeline import Span, TaskKind, read_spans
 from durablenb.model.events import (
     TERMINAL,
     CodeAwaited,
@@ -35,7 +35,7 @@ from durablenb.model.failures import FailureDetails
 
 Role = Literal["client", "parent", "orchestrator", "activity", "child", "entity"]
 
-STEERING: dict[type[Event], str] = {
+CLIENT_REQUESTS: dict[type[Event], str] = {
     ExecutionSuspended: "suspend",
     ExecutionResumed: "resume",
     ExecutionRewound: "rewind",
@@ -43,12 +43,12 @@ STEERING: dict[type[Event], str] = {
 }
 """What clients ask for, beside raising events."""
 
-BY_CLIENTS: tuple[type[Event], ...] = (EventRaised, *STEERING)
+CLIENT_EVENTS: tuple[type[Event], ...] = (EventRaised, *CLIENT_REQUESTS)
 
 MOST_PARTNERS = 6
 """Lifelines beside the orchestrator's and its client's; of more, those of one role are one."""
 
-_ROLES: dict[Kind, Role] = {
+_ROLES: dict[TaskKind, Role] = {
     "activity": "activity",
     "sub-orchestration": "child",
     "entity call": "entity",
@@ -56,7 +56,7 @@ _ROLES: dict[Kind, Role] = {
     "lock": "entity",
 }
 _PLURALS = {"activity": "activities", "child": "children", "entity": "entities"}
-BY_ONESELF: tuple[Kind, ...] = ("timer", "external event")
+OWN_KINDS: tuple[TaskKind, ...] = ("timer", "external event")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Lifeline:
     is_shared: bool = False
 
 
-class Cast:
+class Participants:
     """Who takes part: those who ask the orchestrator, it, and those whom it asks, in order of appearance."""
 
     def __init__(self, events: Sequence[Event], spans: Sequence[Span]) -> None:
@@ -78,19 +78,19 @@ class Cast:
         if parent is not None:
             is_entity = parent.instance_id.startswith("@")
             above.append(Lifeline(parent.instance_id if is_entity else parent.name, "parent"))
-        if parent is None or any(isinstance(event, BY_CLIENTS) for event in events):
+        if parent is None or any(isinstance(event, CLIENT_EVENTS) for event in events):
             above.append(Lifeline("client", "client"))
         self.orchestrator = len(above)
         self.client = len(above) - 1
         """Or who started it, where no client had anything to say."""
-        partners = _gathered(list(dict.fromkeys(self._named(spans))))
+        partners = _limited(list(dict.fromkeys(self._named(spans))))
         self.lifelines = (*above, Lifeline(started.name if started else "", "orchestrator"), *partners)
         self._places = {(line.role, line.name): place for place, line in enumerate(self.lifelines)}
         self._shared = {line.role: place for place, line in enumerate(self.lifelines) if line.is_shared}
 
     def partners_of(self, span: Span) -> list[int]:
         """Return the places of those of whom it is asked; the orchestrator's own if it waits by itself."""
-        if span.kind in BY_ONESELF:
+        if span.kind in OWN_KINDS:
             return [self.orchestrator]
         role = _ROLES[span.kind]
         if role in self._shared:
@@ -98,23 +98,23 @@ class Cast:
         return [self._places[role, name] for name in self._names(span)]
 
     def _named(self, spans: Iterable[Span]) -> Iterator[Lifeline]:
-        spans = [span for span in spans if span.kind not in BY_ONESELF]
-        entity_ids = dict.fromkeys(entity for span in spans for entity in _entities_of(span))
-        self._crowds = Counter(map(_crowd_of, entity_ids))
+        spans = [span for span in spans if span.kind not in OWN_KINDS]
+        entity_ids = dict.fromkeys(entity for span in spans for entity in _entity_ids(span))
+        self._crowds = Counter(map(_any_key, entity_ids))
         for span in spans:
             for name in self._names(span):
                 yield Lifeline(name, _ROLES[span.kind])
 
     def _names(self, span: Span) -> list[str]:
-        entity_ids = _entities_of(span)
+        entity_ids = _entity_ids(span)
         if not entity_ids:
             return [span.name]
         crowds = self._crowds
-        names = (_crowd_of(one) if crowds[_crowd_of(one)] > MOST_ENTITIES else one for one in entity_ids)
+        names = (_any_key(one) if crowds[_any_key(one)] > MOST_ENTITIES else one for one in entity_ids)
         return list(dict.fromkeys(names))
 
 
-def _gathered(partners: list[Lifeline]) -> list[Lifeline]:
+def _limited(partners: list[Lifeline]) -> list[Lifeline]:
     """Return at most so many lifelines as there is room for."""
     while len(partners) > MOST_PARTNERS:
         counts = Counter(line.role for line in partners if not line.is_shared)
@@ -126,7 +126,7 @@ def _gathered(partners: list[Lifeline]) -> list[Lifeline]:
     return partners
 
 
-def _entities_of(span: Span) -> tuple[str, ...]:
+def _entity_ids(span: Span) -> tuple[str, ...]:
     request = span.request
     if isinstance(request, EntityLockRequested):
         return request.entity_ids
@@ -135,14 +135,14 @@ def _entities_of(span: Span) -> tuple[str, ...]:
     return ()
 
 
-def _crowd_of(entity_id: str) -> str:
+def _any_key(entity_id: str) -> str:
     return f"@{entity_id.removeprefix('@').partition('@')[0]}@*"
 
 
 _Key = tuple[type[Event], datetime, int | None, str | None]
 
 
-def places_of(events: Sequence[Event], asked: set[int]) -> tuple[dict[int, int], set[int]]:
+def first_positions(events: Sequence[Event], asked: set[int]) -> tuple[dict[int, int], set[int]]:
     """Return where each event stands in the history, and which ones are copies, by their identities.
 
     A rewind writes what it keeps once more, and continue-as-new the external events that nobody had waited
@@ -216,7 +216,7 @@ class Dialogue:
     is_open: bool
 
 
-def dialogue_of(events: Sequence[Event]) -> Dialogue:
+def read_dialogue(events: Sequence[Event]) -> Dialogue:
     """Return what was said in all executions of an instance.
 
     Parameters
@@ -224,14 +224,14 @@ def dialogue_of(events: Sequence[Event]) -> Dialogue:
     events
         Its history. What a rewind wrote once more was said once.
     """
-    spans = spans_of(events)
-    cast = Cast(events, spans)
-    said = sorted(_Script(events, spans, cast).lines(), key=lambda line: line.place)
+    spans = read_spans(events)
+    cast = Participants(events, spans)
+    said = sorted(_MessageReader(events, spans, cast).lines(), key=lambda line: line.place)
     is_over = bool(events) and isinstance(events[-1], TERMINAL)
     unanswered = Counter(place for span in spans if span.state == "open" for place in cast.partners_of(span))
     return Dialogue(
         cast.lifelines,
-        tuple(_together(said, cast.orchestrator)),
+        tuple(_grouped(said, cast.orchestrator)),
         {} if is_over else dict(unanswered),
         not is_over,
     )
@@ -245,7 +245,7 @@ class _Line:
     message: Message
 
 
-def _together(lines: Iterable[_Line], orchestrator: int) -> Iterator[Message]:
+def _grouped(lines: Iterable[_Line], orchestrator: int) -> Iterator[Message]:
     """Yield the messages; the same ones between two turns of the dialogue are one."""
     heap: dict[tuple[int, int, str, Form], Message] = {}
     is_asking: bool | None = None
@@ -261,15 +261,15 @@ def _together(lines: Iterable[_Line], orchestrator: int) -> Iterator[Message]:
     yield from heap.values()
 
 
-class _Script:
+class _MessageReader:
     """Turns what is in a history into messages."""
 
-    def __init__(self, events: Sequence[Event], spans: Sequence[Span], cast: Cast) -> None:
+    def __init__(self, events: Sequence[Event], spans: Sequence[Span], cast: Participants) -> None:
         self._events = events
         self._spans = spans
         self._cast = cast
         asked = {id(span.request) for span in spans}
-        self._places, self._copies = places_of(events, asked)
+        self._places, self._copies = first_positions(events, asked)
         self._unlocks = {
             (event.task_id, event.timestamp): event for event in events if isinstance(event, EntityUnlockSent)
         }
@@ -285,7 +285,7 @@ class _Script:
             if id(event) not in self._copies:
                 yield from self._of_event(event)
         for span in self._spans:
-            yield from self._of_wait(span) if span.kind in BY_ONESELF else self._of_call(span)
+            yield from self._of_wait(span) if span.kind in OWN_KINDS else self._of_call(span)
 
     def _line(self, event: Event, source: int, target: int, text: str, form: Form) -> _Line:
         return _Line(self._places[id(event)], Message(source, target, text, form, event.timestamp))
@@ -296,7 +296,7 @@ class _Script:
             yield self._line(event, 0, me, "start", "call")
         elif isinstance(event, EventRaised):
             yield self._line(event, client, me, event.name, "event")
-        elif (text := STEERING.get(type(event))) is not None:
+        elif (text := CLIENT_REQUESTS.get(type(event))) is not None:
             yield self._line(event, client, me, text, "call")
         elif isinstance(event, ContinueAsNew):
             yield self._line(event, me, me, "continue as new", "again")
@@ -305,7 +305,7 @@ class _Script:
         elif isinstance(event, ExecutionCompleted):
             yield self._line(event, me, 0, "Completed", "answer")
         elif isinstance(event, ExecutionFailed):
-            yield self._line(event, me, 0, _failed("Failed", event.failure), "failure")
+            yield self._line(event, me, 0, _failure_text("Failed", event.failure), "failure")
 
     def _of_wait(self, span: Span) -> Iterator[_Line]:
         """What the orchestrator does by itself: timers, and the beginnings and ends of waits."""
@@ -336,7 +336,7 @@ class _Script:
             return
         failure: FailureDetails | None = getattr(answer, "failure", None)
         if failure is not None:
-            yield self._line(answer, partners[-1], me, _failed("failed", failure), "failure")
+            yield self._line(answer, partners[-1], me, _failure_text("failed", failure), "failure")
         elif span.kind == "lock":
             yield self._line(answer, partners[-1], me, "locked", "granted")
         else:
@@ -360,5 +360,5 @@ class _Script:
         return f"{what}, attempt {span.attempt}" if is_shared else f"attempt {span.attempt}"
 
 
-def _failed(word: str, failure: FailureDetails) -> str:
+def _failure_text(word: str, failure: FailureDetails) -> str:
     return f"{word} ({failure.error_type.rpartition('.')[2]})"

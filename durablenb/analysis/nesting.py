@@ -7,7 +7,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from durablenb.analysis.calls import Call
-from durablenb.analysis.graph import Flow, Step, flow_of
+from durablenb.analysis.graph import ExecutionGraph, GraphStep, execution_graph
 from durablenb.model.events import Event, SubOrchestrationInstanceCreated
 from durablenb.store.statements import LOAD_MANY
 from durablenb.store.wire import from_row
@@ -15,28 +15,30 @@ from durablenb.store.wire import from_row
 if TYPE_CHECKING:
     import duckdb
 
-Nest = Mapping[str, Flow]
+NestedGraphs = Mapping[str, ExecutionGraph]
 """The sub-orchestrations that are opened in a graph, at whatever depth, by their ids."""
 
-FOLDED: Nest = {}
+NOTHING_OPENED: NestedGraphs = {}
 """None is."""
 
 
-def child_of(call: Call) -> str | None:
+def child_id(call: Call) -> str | None:
     """Return the id of the instance that a sub-orchestration runs as, that of its last attempt."""
     request = call.attempts[-1].request
     return request.instance_id if isinstance(request, SubOrchestrationInstanceCreated) else None
 
 
-def opened_in(step: Step, opened: Collection[str]) -> tuple[int, str] | None:
+def opened_call(step: GraphStep, opened: Collection[str]) -> tuple[int, str] | None:
     """Return which of a step's calls is opened, from 0, and the id of its instance; None if it is folded."""
     if not opened or step.kind != "sub-orchestration":
         return None
-    children = enumerate(map(child_of, step.calls))
+    children = enumerate(map(child_id, step.calls))
     return next(((place, child) for place, child in children if child is not None and child in opened), None)
 
 
-def nest_of(connection: duckdb.DuckDBPyConnection, flow: Flow, depth: int) -> dict[str, Flow]:
+def read_nested_graphs(
+    connection: duckdb.DuckDBPyConnection, flow: ExecutionGraph, depth: int
+) -> dict[str, ExecutionGraph]:
     """Return the sub-orchestrations of an execution, and theirs, down to a depth; no others are read.
 
     Parameters
@@ -48,10 +50,10 @@ def nest_of(connection: duckdb.DuckDBPyConnection, flow: Flow, depth: int) -> di
     depth
         How many levels; 0 for none.
     """
-    nest: dict[str, Flow] = {}
+    nest: dict[str, ExecutionGraph] = {}
     level = [flow]
     for _ in range(depth):
-        children = {child: None for one in level for child in _children_of(one) if child not in nest}
+        children = {child: None for one in level for child in _child_ids(one) if child not in nest}
         if not children:
             break
         histories: dict[str, list[Event]] = {}
@@ -59,16 +61,16 @@ def nest_of(connection: duckdb.DuckDBPyConnection, flow: Flow, depth: int) -> di
         for row in sorted(rows, key=itemgetter(0)):
             record = from_row(row)
             histories.setdefault(record.instance_id, []).append(record.event)
-        below = {child: flow_of(histories[child]) for child in children if child in histories}
+        below = {child: execution_graph(histories[child]) for child in children if child in histories}
         nest |= below
         level = list(below.values())
     return nest
 
 
-def _children_of(flow: Flow) -> Iterator[str]:
+def _child_ids(flow: ExecutionGraph) -> Iterator[str]:
     for step in flow.steps:
         if step.kind == "sub-orchestration":
             for call in step.calls:
-                child = child_of(call)
+                child = child_id(call)
                 if child is not None:
                     yield child

@@ -11,44 +11,46 @@ import duckdb
 
 from durablenb.analysis.calls import Call
 from durablenb.analysis.fleet import has_entities
-from durablenb.analysis.graph import Flow, Join, Place, Step
-from durablenb.analysis.nesting import FOLDED, Nest
+from durablenb.analysis.graph import ExecutionGraph, GraphStep, Join, NodeKey
+from durablenb.analysis.nesting import NOTHING_OPENED, NestedGraphs
 from durablenb.model.events import SubOrchestrationInstanceCreated
 
 if TYPE_CHECKING:
     import networkx
 
-Relation = Literal["awaits", "scheduled-by"]
+LinkRelation = Literal["awaits", "scheduled-by"]
 
 _TO_ENTITIES: dict[str, str] = {"entity call": "calls", "signal": "signals", "lock": "locks"}
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class GraphLink:
     """An edge: `target` awaits, or was scheduled by, `source`; `is_back` begins another round of a loop."""
 
-    source: Place | Join
-    target: Place | Join
-    relation: Relation
+    source: NodeKey | Join
+    target: NodeKey | Join
+    relation: LinkRelation
     count: int
     is_back: bool
 
 
-def links_of(flow: Flow) -> list[Link]:
+def graph_links(flow: ExecutionGraph) -> list[GraphLink]:
     """Return the edges of a flow, those into a join gathered there."""
     stage = {step.number: step.stage for step in flow.steps} | {"start": -1, "end": flow.stages}
     joins = {join.stage: join for join in flow.joins}
-    links: dict[tuple[Place | Join, Place | Join], Link] = {}
+    links: dict[tuple[NodeKey | Join, NodeKey | Join], GraphLink] = {}
 
-    def add(source: Place | Join, target: Place | Join, relation: Relation, count: int, back: bool) -> None:
+    def add(
+        source: NodeKey | Join, target: NodeKey | Join, relation: LinkRelation, count: int, back: bool
+    ) -> None:
         before = links.get((source, target))
         count = max(count, before.count) if before else count
-        links[source, target] = Link(source, target, relation, count, back)
+        links[source, target] = GraphLink(source, target, relation, count, back)
 
     for edge in flow.edges:
         is_back = stage[edge.source] >= stage[edge.target]
         join = joins.get(stage[edge.target])
-        onward: Relation = "awaits" if edge.target == "end" else "scheduled-by"
+        onward: LinkRelation = "awaits" if edge.target == "end" else "scheduled-by"
         if join is None or is_back or edge.source == "start":
             add(edge.source, edge.target, onward, edge.count, is_back)
         else:
@@ -57,8 +59,10 @@ def links_of(flow: Flow) -> list[Link]:
     return list(links.values())
 
 
-def graph_of(flow: Flow, instance_id: str = "", nest: Nest = FOLDED) -> networkx.DiGraph[Any]:
-    """Return a flow as a `networkx.DiGraph`; `DrawnInstance.graph` says what there is in it.
+def networkx_graph(
+    flow: ExecutionGraph, instance_id: str = "", nest: NestedGraphs = NOTHING_OPENED
+) -> networkx.DiGraph[Any]:
+    """Return a flow as a `networkx.DiGraph`; `InstanceFigures.graph` says what there is in it.
 
     Parameters
     ----------
@@ -87,11 +91,11 @@ def graph_of(flow: Flow, instance_id: str = "", nest: Nest = FOLDED) -> networkx
     return graph
 
 
-def _add_flow(graph: networkx.DiGraph[Any], start: str, prefix: str, flow: Flow) -> dict[str, str]:
+def _add_flow(graph: networkx.DiGraph[Any], start: str, prefix: str, flow: ExecutionGraph) -> dict[str, str]:
     """Add the steps of an execution that begins at a node; return the nodes of what they start, by id."""
     own = {"instance_id": graph.nodes[start]["instance_id"]}
-    keys: dict[Place | Join, str] = {"start": start, "end": f"{prefix}end"}
-    keys |= _keys_of(flow.steps, prefix, {*graph, *keys.values()})
+    keys: dict[NodeKey | Join, str] = {"start": start, "end": f"{prefix}end"}
+    keys |= _step_keys(flow.steps, prefix, {*graph, *keys.values()})
     for step in flow.steps:
         graph.add_node(keys[step.number], **_attributes(step), **own)
     for join in flow.joins:
@@ -101,7 +105,7 @@ def _add_flow(graph: networkx.DiGraph[Any], start: str, prefix: str, flow: Flow)
         graph.add_node(keys[join], kind="join", name="join", status=status, count=1, **came_of, **own)
     if flow.end is not None:
         graph.add_node(keys["end"], kind="end", name=flow.name, status=flow.end, count=1, **own)
-    for link in links_of(flow):
+    for link in graph_links(flow):
         source, target = keys[link.source], keys[link.target]
         seconds = graph.nodes[target].get("seconds", 0.0)
         graph.add_edge(
@@ -113,9 +117,9 @@ def _add_flow(graph: networkx.DiGraph[Any], start: str, prefix: str, flow: Flow)
     return started
 
 
-def _keys_of(steps: Iterable[Step], prefix: str, taken: set[str]) -> dict[Place | Join, str]:
+def _step_keys(steps: Iterable[GraphStep], prefix: str, taken: set[str]) -> dict[NodeKey | Join, str]:
     """Return a name for each step; its number is added where the bare name is taken."""
-    keys: dict[Place | Join, str] = {}
+    keys: dict[NodeKey | Join, str] = {}
     for step in steps:
         key = f"{prefix}{step.name}"
         keys[step.number] = key if key not in taken else f"{key} #{step.number}"
@@ -123,7 +127,7 @@ def _keys_of(steps: Iterable[Step], prefix: str, taken: set[str]) -> dict[Place 
     return keys
 
 
-def _attributes(step: Step) -> dict[str, Any]:
+def _attributes(step: GraphStep) -> dict[str, Any]:
     spans = [span for call in step.calls for span in call.attempts]
     ids = [event.event_id for span in spans for event in (span.request, span.answer) if event is not None]
     states = {state.replace(" ", "_"): count for state, count in step.states.items()}
@@ -137,13 +141,13 @@ def _attributes(step: Step) -> dict[str, Any]:
         "asked": min(call.asked for call in step.calls),
         "started": min(span.started for span in spans),
         "ended": max(call.ended for call in step.calls),
-        "seconds": _seconds_of(step.calls),
+        "seconds": _busy_seconds(step.calls),
         "event_ids": tuple(sorted(ids)),
         **states,
     }
 
 
-def _seconds_of(calls: Iterable[Call]) -> float:
+def _busy_seconds(calls: Iterable[Call]) -> float:
     """Return how long at least one of the calls was under way, of those that nobody gave up waiting for."""
     total = timedelta()
     reached: datetime | None = None
@@ -155,7 +159,7 @@ def _seconds_of(calls: Iterable[Call]) -> float:
     return total.total_seconds()
 
 
-def _add_partners(graph: networkx.DiGraph[Any], key: str, step: Step) -> dict[str, str]:
+def _add_partners(graph: networkx.DiGraph[Any], key: str, step: GraphStep) -> dict[str, str]:
     """Add the instances that a step starts, and the entities that it is about; return the former by id."""
     started: dict[str, str] = {}
     for call in step.calls:
@@ -217,7 +221,7 @@ select instance_id, other, relation, count(*) from pairs group by all order by a
 """
 
 
-def relations_of(connection: duckdb.DuckDBPyConnection) -> networkx.DiGraph[Any]:
+def relations_graph(connection: duckdb.DuckDBPyConnection) -> networkx.DiGraph[Any]:
     """Return the instances and entities of a hub as a `networkx.DiGraph`; see `TaskHub.graph`.
 
     Parameters

@@ -12,12 +12,12 @@ from typing import Any
 
 import duckdb
 
-from durablenb.analysis.entities import Operation
+from durablenb.analysis.entities import EntityOperation
 from durablenb.model.entities import EntityId
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class NumberSeries:
     """A number in an entity's state, as operations changed it; None where there was none.
 
     `name` is that of the field that it stands in, empty if the state is the number.
@@ -27,27 +27,27 @@ class Course:
     values: tuple[float | None, ...]
 
 
-def course_of(done: Iterable[Operation]) -> Course | None:
+def number_series(done: Iterable[EntityOperation]) -> NumberSeries | None:
     """Return how the number in the states went; None if they have none, or several."""
     states = [_parsed(operation.state) for operation in done]
     last = next((state for state in reversed(states) if state is not None), None)
-    name = _field_of(last)
+    name = _number_field(last)
     if name is None:
         return None
-    return Course(name, tuple(number_in(_field(state, name)) for state in states))
+    return NumberSeries(name, tuple(as_number(_field(state, name)) for state in states))
 
 
 def _parsed(text: str | None) -> Any:
     return None if text is None else json.loads(text)
 
 
-def _field_of(state: object) -> str | None:
+def _number_field(state: object) -> str | None:
     """Return the one field that has a number, empty for the state itself."""
-    if number_in(state) is not None:
+    if as_number(state) is not None:
         return ""
     if not isinstance(state, dict):
         return None
-    names = [str(name) for name, value in state.items() if number_in(value) is not None]
+    names = [str(name) for name, value in state.items() if as_number(value) is not None]
     return names[0] if len(names) == 1 else None
 
 
@@ -57,7 +57,7 @@ def _field(state: object, name: str) -> object:
     return state.get(name) if isinstance(state, dict) else None
 
 
-def number_in(value: object) -> float | None:
+def as_number(value: object) -> float | None:
     """Return a value of a state as a number; None if it isn't one."""
     try:
         if isinstance(value, dict) and value.get("@type") == "decimal":
@@ -81,7 +81,7 @@ order by seq
 
 
 @dataclass(frozen=True, slots=True)
-class Courses:
+class StateNumbers:
     """How the numbers in a state went.
 
     Parameters
@@ -103,7 +103,7 @@ class Courses:
     fields: dict[str, tuple[float | None, ...]]
 
 
-def courses_of(connection: duckdb.DuckDBPyConnection, entity_id: EntityId) -> Courses:
+def read_state_numbers(connection: duckdb.DuckDBPyConnection, entity_id: EntityId) -> StateNumbers:
     """Return how the numbers in the state of an entity went, from the first operation on.
 
     Parameters
@@ -120,23 +120,23 @@ def courses_of(connection: duckdb.DuckDBPyConnection, entity_id: EntityId) -> Co
     state: dict[str, float] = {}
     for timestamp, event_type, text in rows:
         if event_type == "StateChanged":  # by the operation that ended before it
-            state = states[-1] = _numbers_in(text)
+            state = states[-1] = _state_numbers(text)
             continue
         ended.append(timestamp.replace(tzinfo=UTC))
         is_failed.append(event_type == "OperationFailed")
         states.append(state)
     names = dict.fromkeys(name for one in states for name in one)
     fields = {name: tuple(one.get(name) for one in states) for name in names}
-    return Courses(entity_id, tuple(ended), tuple(is_failed), fields)
+    return StateNumbers(entity_id, tuple(ended), tuple(is_failed), fields)
 
 
-def _numbers_in(text: str | None) -> dict[str, float]:
+def _state_numbers(text: str | None) -> dict[str, float]:
     """Return the numbers of a state by the names of their fields, that of the state itself under no name."""
     state: Any = None if text is None else json.loads(text)
-    number = number_in(state)
+    number = as_number(state)
     if number is not None:
         return {"": number}
     if not isinstance(state, dict):
         return {}
-    found = {str(name): number_in(value) for name, value in state.items()}
+    found = {str(name): as_number(value) for name, value in state.items()}
     return {name: number for name, number in found.items() if number is not None}

@@ -12,12 +12,12 @@ from typing import Any
 
 import duckdb
 
-from durablenb.analysis.timeline import Kind
+from durablenb.analysis.timeline import TaskKind
 
 WINDOW = 60
 """Seconds that a rate is about, of a step that isn't done."""
 
-_ASKED: dict[str, Kind] = {
+_ASKED: dict[str, TaskKind] = {
     "TaskScheduled": "activity",
     "SubOrchestrationInstanceCreated": "sub-orchestration",
     "TimerCreated": "timer",
@@ -41,7 +41,7 @@ _STATUSES = {
     "ExecutionResumed": "Running",
     "OrchestratorStarted": "Running",
 }
-_NOT_TIMED: tuple[Kind, ...] = ("timer", "external event", "lock")
+_NOT_TIMED: tuple[TaskKind, ...] = ("timer", "external event", "lock")
 
 _NEWS = f"""
 select seq, event_type, timestamp, name, task_id,
@@ -73,7 +73,7 @@ class StepCount:
     """
 
     name: str
-    kind: Kind
+    kind: TaskKind
     total: int
     over: int
     failed: int
@@ -89,7 +89,7 @@ class StepCount:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ProgressSnapshot:
     """How far an instance has come: its status, and the steps of its last execution."""
 
     name: str
@@ -105,11 +105,11 @@ class Standing:
 
 
 @dataclass(slots=True)
-class _Tally:
+class _StepTally:
     """Counts of one step; `ends` has how many ended in each second of late."""
 
     name: str
-    kind: Kind
+    kind: TaskKind
     first: datetime
     last: datetime
     total: int = 0
@@ -119,7 +119,7 @@ class _Tally:
     ends: Counter[int] = field(default_factory=Counter)
 
 
-class Counts:
+class ProgressCounter:
     """Counts what an instance asks for, and what comes of it.
 
     Parameters
@@ -141,23 +141,23 @@ class Counts:
         self._last: datetime | None = None
         self._begin()
 
-    def look(self, now: datetime) -> Standing:
+    def look(self, now: datetime) -> ProgressSnapshot:
         """Return how far it has come; what was read before is not read again."""
         with self._turn:
             for row in self._reader().execute(_NEWS, [self._id, self._seen]).fetchall():
                 self._take(*row)
             return self._standing(now)
 
-    def _standing(self, now: datetime) -> Standing:
+    def _standing(self, now: datetime) -> ProgressSnapshot:
         is_over = self._status in ("Completed", "Failed", "Terminated")
         until = self._last if is_over and self._last is not None else now
         took = timedelta() if self._began is None else until - self._began
         steps = tuple(_count(tally, until) for tally in self._tallies.values())
-        return Standing(self._name, self._id, self._status, steps, took)
+        return ProgressSnapshot(self._name, self._id, self._status, steps, took)
 
     def _begin(self) -> None:
-        self._tallies: dict[tuple[Kind, str], _Tally] = {}
-        self._calls: dict[int, _Tally] = {}
+        self._tallies: dict[tuple[TaskKind, str], _StepTally] = {}
+        self._calls: dict[int, _StepTally] = {}
         self._waits: dict[str, list[int]] = {}
         self._early: Counter[str] = Counter()
         self._taken: dict[int, str] = {}  # waits that have an event, as it seems, with its name
@@ -186,7 +186,9 @@ class Counts:
         elif task_id is not None and (kind in _DONE or kind in _FAILED or kind in _CANCELED):
             self._end(task_id, kind, at)
 
-    def _ask(self, kind: Kind, name: str | None, task_id: int, more: dict[str, Any], at: datetime) -> None:
+    def _ask(
+        self, kind: TaskKind, name: str | None, task_id: int, more: dict[str, Any], at: datetime
+    ) -> None:
         retried = more.get("retry_of")
         if kind == "timer" and retried is not None:
             return
@@ -202,7 +204,7 @@ class Counts:
             self._wait(left.name.casefold(), task_id, at)
             return
         step = kind if name is None and kind in ("timer", "lock") else _named(name, more)
-        tally = self._tallies.setdefault((kind, step), _Tally(step, kind, at, at))
+        tally = self._tallies.setdefault((kind, step), _StepTally(step, kind, at, at))
         tally.total += 1
         self._calls[task_id] = tally
         if kind == "external event":
@@ -250,7 +252,7 @@ def _named(name: str | None, more: dict[str, Any]) -> str:
     return name or "" if entity is None else f"{entity[1:].partition('@')[0]}.{name}"
 
 
-def _count(tally: _Tally, now: datetime) -> StepCount:
+def _count(tally: _StepTally, now: datetime) -> StepCount:
     is_over = tally.over >= tally.total
     until = tally.last if is_over else max(now, tally.last)
     since = tally.first if is_over else max(tally.first, until - timedelta(seconds=WINDOW))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from durablenb.analysis.graph import folds_of
-from durablenb.analysis.messages import Dialogue, Form, Lifeline, Message, dialogue_of
+from durablenb.analysis.graph import fold_loops
+from durablenb.analysis.messages import Dialogue, Form, Lifeline, Message, read_dialogue
 from durablenb.analysis.text import shortened
 from durablenb.model.display import Displayed
 from durablenb.model.events import Event
@@ -35,7 +35,7 @@ class Gap:
 Part = Message | Round | Gap
 
 
-def parts_of(messages: Sequence[Message]) -> tuple[Part, ...]:
+def diagram_parts(messages: Sequence[Message]) -> tuple[Part, ...]:
     """Return what is shown of these messages.
 
     Parameters
@@ -46,8 +46,8 @@ def parts_of(messages: Sequence[Message]) -> tuple[Part, ...]:
     parts = list(_with_rounds(messages))
     if sum(map(_length, parts)) <= MOST_MESSAGES:
         return tuple(parts)
-    first = _taken(parts, MOST_MESSAGES - _LAST)
-    last = _taken(parts[len(first) :][::-1], _LAST)[::-1]
+    first = _leading(parts, MOST_MESSAGES - _LAST)
+    last = _leading(parts[len(first) :][::-1], _LAST)[::-1]
     hidden = parts[len(first) : len(parts) - len(last)]
     return (*first, Gap(sum(map(_message_count, hidden))), *last)
 
@@ -61,7 +61,7 @@ def gap_text(gap: Gap) -> str:
 def _with_rounds(messages: Sequence[Message]) -> Iterator[Part]:
     keys = [frozenset([(one.source, one.target, one.words, one.form)]) for one in messages]
     place = 0
-    for fold in folds_of(keys):
+    for fold in fold_loops(keys):
         several = messages[place : place + fold.length]
         place += fold.length
         rounds = fold.length // fold.period
@@ -72,7 +72,7 @@ def _with_rounds(messages: Sequence[Message]) -> Iterator[Part]:
             yield from several[rounds * fold.period :]
 
 
-def _taken(parts: Sequence[Part], most: int) -> list[Part]:
+def _leading(parts: Sequence[Part], most: int) -> list[Part]:
     """The first parts that have together so many messages at the most."""
     taken: list[Part] = []
     for part in parts:
@@ -112,7 +112,7 @@ _PLAIN = frozenset(" .,_'()/@-\N{MULTIPLICATION SIGN}\N{HORIZONTAL ELLIPSIS}")
 _WIDTH = 80
 
 
-def mermaid_of(dialogue: Dialogue, parts: Sequence[Part]) -> str:
+def mermaid_text(dialogue: Dialogue, parts: Sequence[Part]) -> str:
     """Return a ``sequenceDiagram``.
 
     Parameters
@@ -204,8 +204,8 @@ class SequenceDiagram(Displayed):
 
     def __init__(self, instance_id: str, events: Sequence[Event]) -> None:
         self.instance_id = instance_id
-        self._dialogue = dialogue_of(events)
-        self._parts = parts_of(self._dialogue.messages)
+        self._dialogue = read_dialogue(events)
+        self._parts = diagram_parts(self._dialogue.messages)
 
     @property
     def lifelines(self) -> tuple[Lifeline, ...]:
@@ -242,7 +242,7 @@ class SequenceDiagram(Displayed):
 
         A Markdown cell, and GitHub, draw it where it stands in a fenced block of the language ``mermaid``.
         """
-        return mermaid_of(self._dialogue, self._parts)
+        return mermaid_text(self._dialogue, self._parts)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, SequenceDiagram):

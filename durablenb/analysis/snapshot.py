@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from operator import is_
 
-from durablenb.analysis.calls import Call, CallReader, calls_of
-from durablenb.analysis.entities import Queue
-from durablenb.analysis.graph import Flow, Step, flow_of
-from durablenb.analysis.nesting import Nest
-from durablenb.analysis.waits import Obstacle, Wait, entities_waited_for, is_left, waits_of
+from durablenb.analysis.calls import Call, CallReader, read_calls
+from durablenb.analysis.entities import EntityQueue
+from durablenb.analysis.graph import ExecutionGraph, GraphStep, execution_graph
+from durablenb.analysis.nesting import NestedGraphs
+from durablenb.analysis.waits import Obstacle, Wait, entities_waited_for, find_waits, is_left
 from durablenb.model.events import (
     ARRIVALS,
     LIFECYCLE,
@@ -25,7 +25,7 @@ from durablenb.model.status import DurableOrchestrationStatus
 
 
 @dataclass(frozen=True)
-class Picture:
+class InstanceSnapshot:
     """An instance as it stands: nothing in it has to be asked for any more.
 
     Parameters
@@ -54,14 +54,14 @@ class Picture:
 
     status: DurableOrchestrationStatus
     events: tuple[Event, ...]
-    flow: Flow
+    flow: ExecutionGraph
     calls: tuple[Call, ...]
     waits: tuple[Wait, ...]
     executions: int
     episodes: tuple[datetime, ...]
     now: datetime | None = None
     forks: tuple[str, ...] = ()
-    nest: Nest = field(default_factory=dict)
+    nest: NestedGraphs = field(default_factory=dict)
 
     @property
     def word(self) -> str:
@@ -79,14 +79,14 @@ class Picture:
         return str(self.status.runtime_status)
 
 
-def picture_of(
+def instance_snapshot(
     status: DurableOrchestrationStatus,
     events: Sequence[Event],
     obstacle: Obstacle | None = None,
     now: datetime | None = None,
-    ask_queues: Callable[[Sequence[str]], Mapping[str, Queue]] | None = None,
+    ask_queues: Callable[[Sequence[str]], Mapping[str, EntityQueue]] | None = None,
     forks: tuple[str, ...] = (),
-) -> Picture:
+) -> InstanceSnapshot:
     """Return all that there is to draw of an instance.
 
     Parameters
@@ -105,26 +105,28 @@ def picture_of(
         The instances that were forked from it.
     """
     missing = obstacle.missing if obstacle else ()
-    calls = [known(call, missing) for call in calls_of(events)]
-    flow = flow_of(events, calls)
+    calls = [with_missing_code(call, missing) for call in read_calls(events)]
+    flow = execution_graph(events, calls)
     current = [call for step in flow.steps for call in step.calls]
     entity_ids = entities_waited_for(current)
     queues = ask_queues(entity_ids) if ask_queues is not None and entity_ids else {}
-    waits = waits_of(events, current, obstacle, queues, status.instance_id or "")
+    waits = find_waits(events, current, obstacle, queues, status.instance_id or "")
     executions = sum(type(event) is ExecutionStarted for event in events)
     episodes = tuple(event.timestamp for event in events if type(event) is OrchestratorStarted)
-    moment = moment_of(status, events, now) if waits else None
-    return Picture(status, tuple(events), flow, tuple(calls), waits, executions, episodes, moment, forks)
+    moment = open_until(status, events, now) if waits else None
+    return InstanceSnapshot(
+        status, tuple(events), flow, tuple(calls), waits, executions, episodes, moment, forks
+    )
 
 
-def moment_of(
+def open_until(
     status: DurableOrchestrationStatus, events: Sequence[Event], now: datetime | None
 ) -> datetime | None:
     """Return until when what is open lasts: of an imported instance, until the last that is known of it."""
     return now if status.imported_from is None else events[-1].timestamp
 
 
-def known(call: Call, missing: tuple[str, ...]) -> Call:
+def with_missing_code(call: Call, missing: tuple[str, ...]) -> Call:
     """Return a call; one that is open and whose code is missing is not loaded."""
     is_missing = bool(missing) and call.state == "open" and call.kind == "activity" and call.name in missing
     return replace(call, state="not loaded") if is_missing else call
@@ -133,10 +135,10 @@ def known(call: Call, missing: tuple[str, ...]) -> Call:
 _OPEN = ("open", "retrying")
 _LANDMARKS = (*LIFECYCLE, CodeAwaited)
 
-AskQueues = Callable[[Sequence[str]], Mapping[str, Queue]]
+ReadQueues = Callable[[Sequence[str]], Mapping[str, EntityQueue]]
 
 
-class Following:
+class SnapshotBuilder:
     """The history of an instance as far as it was read, and what there is to draw of it.
 
     While answers arrive only, the graph's steps stay and their calls change; when the orchestrator has asked
@@ -149,7 +151,7 @@ class Following:
         self._landmarks: list[Event] = []
         self._executions = 0
         self._episodes: list[datetime] = []
-        self._flow: Flow | None = None
+        self._flow: ExecutionGraph | None = None
         self._homes: list[list[int]] = []  # of each step, the places of its calls
         self._has_left = False  # whether a wait for an event was ever left: most instances have none to find
 
@@ -173,19 +175,19 @@ class Following:
                     has_news = True
         return has_news
 
-    def flow(self, obstacle: Obstacle | None) -> Flow:
-        """Return the last execution as a graph of steps; see `picture_of` for what the obstacle is."""
+    def flow(self, obstacle: Obstacle | None) -> ExecutionGraph:
+        """Return the last execution as a graph of steps; see `instance_snapshot` for what the obstacle is."""
         return self._now(obstacle)[1]
 
-    def picture(
+    def snapshot(
         self,
         status: DurableOrchestrationStatus,
         obstacle: Obstacle | None,
         now: datetime,
-        ask_queues: AskQueues,
+        ask_queues: ReadQueues,
         forks: tuple[str, ...] = (),
-    ) -> Picture:
-        """Return what there is to draw; see `picture_of`."""
+    ) -> InstanceSnapshot:
+        """Return what there is to draw; see `instance_snapshot`."""
         calls, flow = self._now(obstacle)
         current = [
             call for step in flow.steps if _is_open(step) for call in step.calls if call.state in _OPEN
@@ -195,35 +197,37 @@ class Following:
         if self._has_left:
             current += filter(is_left, calls)
         told = [*self._landmarks, *self.events[-1:]]
-        waits = waits_of(told, current, obstacle, queues, status.instance_id or "")
-        episodes, moment = tuple(self._episodes), moment_of(status, self.events, now) if waits else None
+        waits = find_waits(told, current, obstacle, queues, status.instance_id or "")
+        episodes, moment = tuple(self._episodes), open_until(status, self.events, now) if waits else None
         events = tuple(self.events)
-        return Picture(status, events, flow, tuple(calls), waits, self._executions, episodes, moment, forks)
+        return InstanceSnapshot(
+            status, events, flow, tuple(calls), waits, self._executions, episodes, moment, forks
+        )
 
-    def _now(self, obstacle: Obstacle | None) -> tuple[list[Call], Flow]:
+    def _now(self, obstacle: Obstacle | None) -> tuple[list[Call], ExecutionGraph]:
         missing = obstacle.missing if obstacle else ()
         calls = self._reader.calls()
         if missing:
-            calls = [known(call, missing) for call in calls]
+            calls = [with_missing_code(call, missing) for call in calls]
             self._flow = None
         self._flow = self._drawn(calls)
         return calls, self._flow
 
-    def _drawn(self, calls: Sequence[Call]) -> Flow:
+    def _drawn(self, calls: Sequence[Call]) -> ExecutionGraph:
         if self._flow is not None:
             steps = tuple(map(_renewed, self._flow.steps, self._homes, [calls] * len(self._homes)))
             return replace(self._flow, steps=steps)
-        flow = flow_of(self.events, calls)
+        flow = execution_graph(self.events, calls)
         places = {id(call): place for place, call in enumerate(calls)}
         self._homes = [[places[id(call)] for call in step.calls] for step in flow.steps]
         return flow
 
 
-def _is_open(step: Step) -> bool:
+def _is_open(step: GraphStep) -> bool:
     return not step.states.keys().isdisjoint(_OPEN)
 
 
-def _renewed(step: Step, home: Sequence[int], calls: Sequence[Call]) -> Step:
+def _renewed(step: GraphStep, home: Sequence[int], calls: Sequence[Call]) -> GraphStep:
     """Return a step with its calls as they are now; the same one if none has changed."""
     now = tuple(map(calls.__getitem__, home))
     return step if all(map(is_, now, step.calls)) else replace(step, calls=now)

@@ -79,14 +79,14 @@ def query(
                 connection.register(found[1], variables[found[1]])
                 given.add(found[1])
     except (duckdb.CatalogException, duckdb.InvalidInputException) as error:
-        told = _told(str(error), connection, variables)
+        told = _unknown_name_text(str(error), connection, variables)
         if told is None:
             raise
         raise type(error)(told) from None
     return relation
 
 
-def names_of_parameters(connection: duckdb.DuckDBPyConnection, sql: str) -> set[str]:
+def parameter_names(connection: duckdb.DuckDBPyConnection, sql: str) -> set[str]:
     """Return the names of the values that a query asks for: ``id`` for ``$id``, ``1`` for a ``?``.
 
     Raises
@@ -97,12 +97,14 @@ def names_of_parameters(connection: duckdb.DuckDBPyConnection, sql: str) -> set[
     return set().union(*(one.named_parameters for one in connection.extract_statements(sql)))
 
 
-def variables_of(frame: FrameType) -> dict[str, Any]:
+def frame_variables(frame: FrameType) -> dict[str, Any]:
     """Return what a name stands for in a frame: its own variables before those of its module."""
     return {**frame.f_globals, **frame.f_locals}
 
 
-def _told(error: str, connection: duckdb.DuckDBPyConnection, variables: Mapping[str, object]) -> str | None:
+def _unknown_name_text(
+    error: str, connection: duckdb.DuckDBPyConnection, variables: Mapping[str, object]
+) -> str | None:
     """Say in the user's words that a name is neither a table nor a data frame; None if that isn't it."""
     if (found := _NO_TABLE.match(error)) is not None:
         from difflib import get_close_matches  # what only mistakes need

@@ -11,10 +11,10 @@ def shortened(text: str, width: int) -> str:
     """Return the text in one line of at most this many columns, with nothing in it that moves a cursor."""
     line = " ".join(text.split())
     line = "".join(character if character.isprintable() else "�" for character in line)
-    if columns_of(line) <= width:
+    if display_width(line) <= width:
         return line
-    while columns_of(line) > width - 1:
-        line = line[: -max(1, (columns_of(line) - width) // 2)]
+    while display_width(line) > width - 1:
+        line = line[: -max(1, (display_width(line) - width) // 2)]
     return line + "…"
 
 
@@ -23,7 +23,7 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def columns_of(text: str) -> int:
+def display_width(text: str) -> int:
     """Return how many columns of a terminal the text takes: East Asian characters take two."""
     if text.isascii():
         return len(text)
@@ -33,7 +33,7 @@ def columns_of(text: str) -> int:
 
 def padded(text: str, width: int, *, is_right: bool = False) -> str:
     """Return the text with blanks up to this many columns, in front of it if `is_right`."""
-    blanks = " " * (width - columns_of(text))
+    blanks = " " * (width - display_width(text))
     return blanks + text if is_right else text + blanks
 
 
@@ -41,7 +41,7 @@ def table_text(header: Sequence[str], rows: Sequence[Sequence[object]], width: i
     """Return rows as columns of text, each column at most `width` wide; numbers stand on the right."""
     names = [shortened(name, width) for name in header]
     cells = [[shortened(_cell(value), width) for value in row] for row in rows]
-    widths = [max(map(columns_of, column)) for column in zip(names, *cells, strict=True)]
+    widths = [max(map(display_width, column)) for column in zip(names, *cells, strict=True)]
     is_right = [_is_numeric(column) for column in zip(*rows, strict=True)] or [False] * len(names)
     lines = [names, ["─" * one for one in widths], *cells]
     return "\n".join(

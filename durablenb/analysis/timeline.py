@@ -40,7 +40,7 @@ from durablenb.model.events import (
 )
 
 
-def family_in(event: Event) -> str:
+def family_name(event: Event) -> str:
     """Return the name of what an event is about, with ``*`` for the keys of entities.
 
     Examples
@@ -51,20 +51,22 @@ def family_in(event: Event) -> str:
     '@counter@*.add'
     """
     if isinstance(event, EntityLockRequested):
-        return ", ".join(dict.fromkeys(_any_of(entity_id) for entity_id in event.entity_ids))
+        return ", ".join(dict.fromkeys(_any_key(entity_id) for entity_id in event.entity_ids))
     entity_id = getattr(event, "entity_id", None)
-    return name_in(event) if entity_id is None else f"{_any_of(entity_id)}.{getattr(event, 'name', '')}"
+    return name_in(event) if entity_id is None else f"{_any_key(entity_id)}.{getattr(event, 'name', '')}"
 
 
-def _any_of(entity_id: str) -> str:
+def _any_key(entity_id: str) -> str:
     return f"@{entity_id.removeprefix('@').partition('@')[0]}@*"
 
 
-Kind = Literal["activity", "sub-orchestration", "timer", "external event", "entity call", "signal", "lock"]
-OF_ENTITIES: tuple[Kind, ...] = ("entity call", "signal", "lock")
+TaskKind = Literal[
+    "activity", "sub-orchestration", "timer", "external event", "entity call", "signal", "lock"
+]
+ENTITY_KINDS: tuple[TaskKind, ...] = ("entity call", "signal", "lock")
 """What is asked of entities."""
 
-State = Literal["completed", "failed", "canceled", "open"]
+SpanState = Literal["completed", "failed", "canceled", "open"]
 
 
 @dataclass(frozen=True)
@@ -76,8 +78,8 @@ class Span:
     """
 
     name: str
-    kind: Kind
-    state: State
+    kind: TaskKind
+    state: SpanState
     asked: datetime
     started: datetime
     ended: datetime
@@ -87,7 +89,7 @@ class Span:
     released: datetime | None = field(default=None, compare=False)
 
 
-def spans_of(events: Iterable[Event]) -> list[Span]:
+def read_spans(events: Iterable[Event]) -> list[Span]:
     """Return the tasks of an instance in the order in which they were asked for.
 
     Parameters
@@ -193,7 +195,7 @@ class SpanReader:
             return self._taken.pop(number)
         return None
 
-    def _settle(self, event: Event, state: State) -> None:
+    def _settle(self, event: Event, state: SpanState) -> None:
         given_back: EventRaised | None = None
         if isinstance(event, EventRaised):
             waiting = self._waits.get(event.name.casefold())
@@ -245,7 +247,7 @@ def _place(event: EventRaised) -> int:
     return event.event_id
 
 
-def _span(name: str, kind: Kind, event: Event, attempt: int = 1) -> Span:
+def _span(name: str, kind: TaskKind, event: Event, attempt: int = 1) -> Span:
     return Span(name, kind, "open", event.timestamp, event.timestamp, event.timestamp, attempt, event)
 
 
@@ -266,7 +268,7 @@ _BEGUN: dict[type[Event], Callable[[Any], Span]] = {
 }
 """The span that a request begins."""
 
-_ENDED: dict[type[Event], State] = {
+_ENDED: dict[type[Event], SpanState] = {
     TaskCompleted: "completed",
     SubOrchestrationInstanceCompleted: "completed",
     TimerFired: "completed",
@@ -282,7 +284,7 @@ _ENDED: dict[type[Event], State] = {
 """The state of a span that something ended."""
 
 
-_MARKS: dict[Kind, str] = {
+_MARKS: dict[TaskKind, str] = {
     "activity": "█",
     "sub-orchestration": "▓",
     "timer": "░",
@@ -291,7 +293,7 @@ _MARKS: dict[Kind, str] = {
     "signal": "▸",
     "lock": "▒",
 }
-_ENDS: dict[State, str] = {"completed": "", "failed": " ✗", "canceled": " ⊘", "open": " …"}
+_ENDS: dict[SpanState, str] = {"completed": "", "failed": " ✗", "canceled": " ⊘", "open": " …"}
 _LEVELS = "▁▂▃▄▅▆▇█"
 _TIMES = "\N{MULTIPLICATION SIGN}"
 _LABEL = 24
@@ -317,7 +319,7 @@ def timeline_text(
     moments
         Times to be pointed at from below, each with a word.
     """
-    spans = spans_of(events)
+    spans = read_spans(events)
     if not spans:
         return "(nothing was asked for yet)"
     begin = min(event.timestamp for event in events)
@@ -339,7 +341,7 @@ def timeline_text(
 
 
 def _family(span: Span) -> str:
-    return span.name if span.kind not in OF_ENTITIES or span.request is None else family_in(span.request)
+    return span.name if span.kind not in ENTITY_KINDS or span.request is None else family_name(span.request)
 
 
 def _line(span: Span, place: Callable[[datetime], float], width: int) -> str:

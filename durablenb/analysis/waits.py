@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Literal
 
 from durablenb.analysis.calls import Call, shared_name
-from durablenb.analysis.entities import Queue, queue_text
-from durablenb.analysis.timeline import Kind
+from durablenb.analysis.entities import EntityQueue, queue_text
+from durablenb.analysis.timeline import TaskKind
 from durablenb.model.events import (
     TERMINAL,
     CodeAwaited,
@@ -26,7 +26,7 @@ from durablenb.model.events import (
 )
 
 _Other = Literal["mending", "code", "executor", "continuation", "child", "resuming", "start", "turn", "retry"]
-WaitKind = _Other | Kind
+WaitKind = _Other | TaskKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +83,11 @@ class Wait:
     is_left: bool = False
 
 
-def waits_of(
+def find_waits(
     events: Sequence[Event],
     calls: Iterable[Call],
     obstacle: Obstacle | None = None,
-    queues: Mapping[str, Queue] | None = None,
+    queues: Mapping[str, EntityQueue] | None = None,
     instance_id: str = "",
 ) -> tuple[Wait, ...]:
     """Return what an instance waits for; nothing if it has ended.
@@ -175,18 +175,18 @@ def entities_waited_for(calls: Iterable[Call]) -> list[str]:
     found: dict[str, None] = {}
     for call in calls:
         if call.kind in ("entity call", "lock") and call.state == "open":
-            found.update(dict.fromkeys(_entities_of(call)))
+            found.update(dict.fromkeys(_entity_ids(call)))
     return list(found)
 
 
-def _entities_of(call: Call) -> tuple[str, ...]:
+def _entity_ids(call: Call) -> tuple[str, ...]:
     request = call.attempts[-1].request
     if isinstance(request, EntityLockRequested):
         return request.entity_ids
     return (request.entity_id,) if isinstance(request, EntityOperationCalled) else ()
 
 
-def _wait(name: str, calls: Sequence[Call], queues: Mapping[str, Queue], instance_id: str) -> Wait:
+def _wait(name: str, calls: Sequence[Call], queues: Mapping[str, EntityQueue], instance_id: str) -> Wait:
     first = calls[0]
     if first.state == "retrying":
         lasts = [call.pauses[-1] for call in calls]
@@ -200,7 +200,7 @@ def _wait(name: str, calls: Sequence[Call], queues: Mapping[str, Queue], instanc
     dues = [request.fire_at for request in requests if isinstance(request, TimerCreated)]
     detail = getattr(lasts[0].request, "instance_id", "") if len(calls) == 1 else ""
     if kind in ("entity call", "lock"):
-        asked = Counter(entity for call in calls for entity in _entities_of(call))
+        asked = Counter(entity for call in calls for entity in _entity_ids(call))
         own = asked if kind == "entity call" else Counter()
         found = [replace(queues[one], length=queues[one].length - own[one]) for one in asked if one in queues]
         detail = queue_text(found, instance_id)

@@ -35,6 +35,6 @@ def compare(a: Any, b: Any) -> Comparison:
     ids of instances and those of children that were given none are no differences; how long a timer was set
     for is one.
     """
-    from durablenb.analysis.compare import comparison_of  # what only comparisons need
+    from durablenb.analysis.compare import compare_histories  # what only comparisons need
 
-    return comparison_of(a, b)
+    return compare_histories(a, b)

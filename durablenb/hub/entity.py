@@ -6,18 +6,18 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from durablenb.analysis.figures import DrawnEntity
+from durablenb.analysis.figures import EntityFigures
 from durablenb.core.proxies import EntityProxy
 from durablenb.hub.client import SyncDurableOrchestrationClient
 from durablenb.model.entities import EntityId
 from durablenb.model.errors import DurableError
 
 if TYPE_CHECKING:
-    from durablenb.analysis.entities import EntityPicture
+    from durablenb.analysis.entities import EntitySnapshot
     from durablenb.notebook.live.entity import EntitySight, LiveEntity
 
 
-class EntityHandle(EntityProxy, DrawnEntity):
+class EntityHandle(EntityProxy, EntityFigures):
     """An entity of a hub: each method signals the operation of its name.
 
     A call returns once the signal is on disk; the operation is done after that. Operations whose names are
@@ -74,7 +74,7 @@ class EntityHandle(EntityProxy, DrawnEntity):
         return LiveEntity(self._sight())
 
     def _sight(self) -> EntitySight:
-        from durablenb.analysis.entities import last_seq_of
+        from durablenb.analysis.entities import read_last_seq
         from durablenb.analysis.sql import query, reader_of
         from durablenb.notebook.live.entity import EntitySight
 
@@ -82,7 +82,7 @@ class EntityHandle(EntityProxy, DrawnEntity):
         return EntitySight(
             self,
             instance_id,
-            last_seq=lambda: last_seq_of(reader_of(store), instance_id),
+            last_seq=lambda: read_last_seq(reader_of(store), instance_id),
             shown=self._shown,
             ask=lambda sql: query(reader_of(store), sql, None, {}),
         )
@@ -92,12 +92,12 @@ class EntityHandle(EntityProxy, DrawnEntity):
 
         return nullcontext(reader_of(self._client.engine.store))
 
-    def _shown(self) -> EntityPicture:
-        from durablenb.analysis.entities import entity_picture_of  # what only pictures need
+    def _shown(self) -> EntitySnapshot:
+        from durablenb.analysis.entities import entity_snapshot  # what only pictures need
         from durablenb.analysis.sql import reader_of
 
         engine = self._client.engine
-        return entity_picture_of(
+        return entity_snapshot(
             reader_of(engine.store),
             self.entity_id,
             engine.options.codec.shown,
@@ -110,12 +110,12 @@ class EntityHandle(EntityProxy, DrawnEntity):
         return not self._client.engine.registry.has_entity(self.entity_id.name)
 
     def __repr__(self) -> str:
-        from durablenb.analysis.entities import standing_of
+        from durablenb.analysis.entities import entity_summary
         from durablenb.analysis.sql import reader_of
 
         engine = self._client.engine
         try:
             reader, now = reader_of(engine.store), engine.clock.now()
-            return standing_of(reader, self.entity_id, is_missing=self._is_missing, now=now).line
+            return entity_summary(reader, self.entity_id, is_missing=self._is_missing, now=now).line
         except DurableError:
             return f"<entity {self.entity_id} of a closed hub>"

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from durablenb.analysis.figures import DrawnInstance
+from durablenb.analysis.figures import InstanceFigures
 from durablenb.hub.client import NOTHING_GIVEN, SyncDurableOrchestrationClient
 from durablenb.model.errors import DurableError, WaitTimeoutError
 from durablenb.model.status import DurableOrchestrationStatus
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from durablenb.analysis.history import History
     from durablenb.analysis.logs import Log
     from durablenb.analysis.replays.replay import Replay
-    from durablenb.analysis.snapshot import Picture
+    from durablenb.analysis.snapshot import InstanceSnapshot
     from durablenb.analysis.waits import Obstacle
     from durablenb.hub.journal_source import Standing
     from durablenb.hub.progress import Progress
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from durablenb.notebook.live.sight import Sight
 
 
-class Handle(DrawnInstance):
+class Handle(InstanceFigures):
     """One instance of a hub; `hub.start` and `hub.handle` give it.
 
     Examples
@@ -332,7 +332,7 @@ class Handle(DrawnInstance):
         ValueError
             If there is no such execution.
         """
-        from durablenb.analysis.replays.explorer import ExplorerSight
+        from durablenb.analysis.replays.explorer import ExplorerSource
         from durablenb.hub.replay import replay_over
         from durablenb.notebook.live.explorer import LiveExplorer
 
@@ -344,7 +344,7 @@ class Handle(DrawnInstance):
             found = registry.code(name, state.version)
             return orchestrator or (None if found is None else found.function)
 
-        sight = ExplorerSight(
+        sight = ExplorerSource(
             self,
             records=partial(store.records, self.id),
             replay=lambda execution_id, events: replay_over(
@@ -383,8 +383,8 @@ class Handle(DrawnInstance):
         return LiveInstance(self._sight(), freeze=freeze)
 
     def _sight(self) -> Sight:
-        from durablenb.analysis.entities import queues_of
-        from durablenb.analysis.instances import forks_of
+        from durablenb.analysis.entities import read_queues
+        from durablenb.analysis.instances import read_forks
         from durablenb.analysis.sql import query, reader_of
         from durablenb.engine.timekeeping import HubClock
         from durablenb.notebook.live.sight import Sight
@@ -394,9 +394,9 @@ class Handle(DrawnInstance):
             self,
             records=partial(store.records, self.id),
             obstacle=self._obstacle,
-            forks=lambda: forks_of(reader_of(store), self.id),
+            forks=lambda: read_forks(reader_of(store), self.id),
             clock=HubClock(self._client.engine),
-            queues=lambda entity_ids: queues_of(reader_of(store), entity_ids),
+            queues=lambda entity_ids: read_queues(reader_of(store), entity_ids),
             ask=lambda sql: query(reader_of(store), sql, None, {}),
             other=lambda instance_id: Handle(self._client, instance_id)._sight(),
         )
@@ -406,16 +406,16 @@ class Handle(DrawnInstance):
 
         return nullcontext(reader_of(self._client.engine.store))
 
-    def _shown(self) -> Picture:
-        from durablenb.analysis.entities import queues_of
-        from durablenb.analysis.instances import forks_of  # what only pictures need
-        from durablenb.analysis.snapshot import picture_of
+    def _shown(self) -> InstanceSnapshot:
+        from durablenb.analysis.entities import read_queues
+        from durablenb.analysis.instances import read_forks  # what only pictures need
+        from durablenb.analysis.snapshot import instance_snapshot
         from durablenb.analysis.sql import reader_of
 
         engine, status, history = self._client.engine, self.status(), self._client.history(self.id)
-        ask_queues = partial(queues_of, reader_of(self._client.engine.store))
-        forks = forks_of(reader_of(self._client.engine.store), self.id)
-        return picture_of(status, history, self._obstacle(), engine.clock.now(), ask_queues, forks)
+        ask_queues = partial(read_queues, reader_of(self._client.engine.store))
+        forks = read_forks(reader_of(self._client.engine.store), self.id)
+        return instance_snapshot(status, history, self._obstacle(), engine.clock.now(), ask_queues, forks)
 
     def _standing(self) -> Standing:
         """Return what the engine knows of the instance, or entity, and the journal doesn't."""

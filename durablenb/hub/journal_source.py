@@ -12,8 +12,8 @@ from typing import Any
 
 import duckdb
 
-from durablenb.analysis.entities import queues_of
-from durablenb.analysis.instances import forks_of
+from durablenb.analysis.entities import read_queues
+from durablenb.analysis.instances import read_forks
 from durablenb.analysis.sandbox.queries import Queries
 from durablenb.analysis.waits import Obstacle
 from durablenb.journal.replica.passages import Passage, passage_of
@@ -114,9 +114,9 @@ class JournalSource:
     def beside(self, instance_id: str, entity_ids: Sequence[str]) -> dict[str, Any]:
         """Return what an instance's picture needs of other histories: its forks, the queues of entities."""
         connection = self.reader()
-        queues = queues_of(connection, entity_ids)
+        queues = read_queues(connection, entity_ids)
         return {
-            "forks": list(forks_of(connection, instance_id)),
+            "forks": list(read_forks(connection, instance_id)),
             "queues": {entity_id: [one.length, one.locked_by] for entity_id, one in queues.items()},
         }
 

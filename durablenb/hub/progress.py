@@ -6,7 +6,7 @@ from collections.abc import Generator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from durablenb.analysis.progress import Counts, Standing
+from durablenb.analysis.progress import ProgressCounter, ProgressSnapshot
 from durablenb.analysis.sql import reader_of
 from durablenb.hub.client import SyncDurableOrchestrationClient
 from durablenb.model.display import Displayed
@@ -57,7 +57,7 @@ class Progress(Displayed):
         self._client = client
         self.id = instance_id
         """The instance's id."""
-        self._counts = Counts(partial(reader_of, client.engine.store), instance_id)
+        self._counts = ProgressCounter(partial(reader_of, client.engine.store), instance_id)
 
     def result(self, timeout: float | None = None) -> Any:
         """Wait until the orchestration has ended, and return what it returned; see `Handle.result`."""
@@ -76,7 +76,7 @@ class Progress(Displayed):
 
         return Ticker(self._shown, screen())
 
-    def _shown(self) -> Standing:
+    def _shown(self) -> ProgressSnapshot:
         return self._counts.look(self._client.engine.clock.now())
 
     def __repr__(self) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from weakref import finalize
 
 from durablenb.analysis.replays.executions import Executions, text_at_start
-from durablenb.analysis.replays.replay import ReadingBench, Replay
+from durablenb.analysis.replays.replay import FileReplayer, Replay
 from durablenb.core.ports.store import Record
 from durablenb.core.registry import Code
 from durablenb.core.renaming import as_it_was
@@ -115,7 +115,7 @@ def replay_over(
     return Replay(ids[0], name, bench.trace(history), bench.source, bench, began_with=began_with)
 
 
-class Bench(ReadingBench):
+class Bench(FileReplayer):
     """Where the histories of one execution are gone through, its own one and copies with changes.
 
     Parameters

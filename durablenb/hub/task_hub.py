@@ -16,9 +16,9 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast
 
-from durablenb.analysis.figures import DrawnHub
+from durablenb.analysis.figures import HubFigures
 from durablenb.analysis.instances import InstanceList
-from durablenb.analysis.sql import Parameters, query, variables_of
+from durablenb.analysis.sql import Parameters, frame_variables, query
 from durablenb.core.context import HTTP_ACTIVITY
 from durablenb.core.ports.clock import Clock
 from durablenb.core.registry import Activity, Registry, check_limit
@@ -52,7 +52,7 @@ from durablenb.values.codec import Redact, ValueCodec
 if TYPE_CHECKING:
     import duckdb
 
-    from durablenb.analysis.replays.results import FitReport, UpgradeReport
+    from durablenb.analysis.replays.fit_report import FitReport, UpgradeReport
     from durablenb.azure.host import Host
     from durablenb.hub.journal_source import JournalSource
     from durablenb.hub.remote.hub import RemoteHub
@@ -66,7 +66,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 C = TypeVar("C", bound=type[Any])
 
 
-class TaskHub(Registering, DrawnHub):
+class TaskHub(Registering, HubFigures):
     """Orchestrations in one DuckDB file: opened or created, recovered, and gone on with.
 
     Parameters
@@ -564,7 +564,7 @@ class TaskHub(Registering, DrawnHub):
         [('the answer', 42)]
         >>> hub.close()
         """
-        variables = variables_of(sys._getframe(1))
+        variables = frame_variables(sys._getframe(1))
         with self._store.unless_closed():
             return query(self.connection(), query_text, params, variables)
 
@@ -880,14 +880,14 @@ class TaskHub(Registering, DrawnHub):
         return LiveHub(self._sight())
 
     def _sight(self) -> HubSight:
-        from durablenb.analysis.fleet import pace_of
+        from durablenb.analysis.fleet import read_pace
         from durablenb.notebook.live.hub import HubSight
 
         store = self._store
         return HubSight(
             written=lambda: extent_of(store.cursor()),
             shown=self._shown,
-            pace=lambda: pace_of(store.cursor()),
+            pace=lambda: read_pace(store.cursor()),
             ask=lambda sql: query(store.cursor(), sql, None, {}),
             instance=lambda instance_id: self.handle(instance_id)._sight(),
             entity=lambda entity_id: EntityHandle(self.client, EntityId.get_entity_id(entity_id))._sight(),
@@ -897,9 +897,9 @@ class TaskHub(Registering, DrawnHub):
         return nullcontext(self._store.cursor())
 
     def _shown(self) -> HubView:
-        from durablenb.analysis.fleet import fleet_of  # what only pictures need
+        from durablenb.analysis.fleet import read_fleet  # what only pictures need
 
-        return HubView(repr(self), fleet_of(self._store.cursor(), tally=self._tally))
+        return HubView(repr(self), read_fleet(self._store.cursor(), tally=self._tally))
 
     def __repr__(self) -> str:
         where = "in memory" if self._path is None else self._path.name

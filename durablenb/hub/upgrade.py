@@ -7,9 +7,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from durablenb.analysis.replays.fit_checker import FitChecker, ReplayCase, ReplayTargets
+from durablenb.analysis.replays.fit_report import Fit, FitReport, UpgradeReport
 from durablenb.analysis.replays.replay import Replay
-from durablenb.analysis.replays.replayer import Case, Fitting, Targets
-from durablenb.analysis.replays.results import Fit, FitReport, UpgradeReport
 from durablenb.core.registry import Code
 from durablenb.engine.messages import Upgrade
 from durablenb.engine.upgrades import Upgraded
@@ -44,14 +44,14 @@ def report_of(
     return _fitting(client).report(target, orchestrator, status)
 
 
-def _fitting(client: SyncDurableOrchestrationClient) -> Fitting:
+def _fitting(client: SyncDurableOrchestrationClient) -> FitChecker:
     engine = client.engine
 
     def own_id(target: object) -> str | None:
         return target.id if isinstance(target, Handle) and target._client is client else None
 
-    return Fitting(
-        Targets(engine.store, engine.registry.orchestrator_names, own_id),
+    return FitChecker(
+        ReplayTargets(engine.store, engine.registry.orchestrator_names, own_id),
         engine.options.codec,
         partial(_code_of, client),
         partial(_replay_of, client),
@@ -67,7 +67,7 @@ def _code_of(client: SyncDurableOrchestrationClient, name: str, version: str | N
     return code
 
 
-def _replay_of(client: SyncDurableOrchestrationClient, case: Case, history: Any, code: Code) -> Replay:
+def _replay_of(client: SyncDurableOrchestrationClient, case: ReplayCase, history: Any, code: Code) -> Replay:
     ids = (case.instance_id, case.execution_id)
     return replay_over(client, ids, case.name, history, code.function, Handle)
 
@@ -122,13 +122,13 @@ def tell_of_change(client: SyncDurableOrchestrationClient, name: str, version: s
     ]
     if code is None or not running:
         return
-    cases: list[Case] = []
+    cases: list[ReplayCase] = []
     events = 0
     for one, history in sorted(running, key=lambda pair: len(pair[1])):
         events += len(history)
         if cases and events > LOOKED_AT:
             break
-        cases.append(Case(one.id, one.execution_id, name, one.started.version, tuple(history)))
+        cases.append(ReplayCase(one.id, one.execution_id, name, one.started.version, tuple(history)))
     try:
         report = FitReport("open instance", _fitting(client).fits(cases))
     except Exception:  # looking is no reason not to register

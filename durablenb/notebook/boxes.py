@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from durablenb.analysis.timeline import Kind
+from durablenb.analysis.timeline import TaskKind
 from durablenb.notebook.marks import mark_of
 from durablenb.notebook.nodes import INSET, NAME, SMALL, Box
 from durablenb.notebook.palette import STATE_LOOKS, Look, call_look, draw_glyph, look_of
@@ -54,7 +54,7 @@ def _draw_end(drawing: Drawing, box: Box) -> None:
 
 def _draw_step(drawing: Drawing, box: Box) -> None:
     state = next(iter(box.states))
-    look = STATE_LOOKS[state] if box.kind == "folded" else call_look(state, cast(Kind, box.kind))
+    look = STATE_LOOKS[state] if box.kind == "folded" else call_look(state, cast(TaskKind, box.kind))
     if box.count > 1:
         for shift in (2 * _STACK, _STACK):
             _draw_outline(drawing, box, shift, "", look, "#ffffff")

@@ -10,7 +10,7 @@ from typing import Any
 from durablenb.analysis.fleet import Fleet
 from durablenb.analysis.history import History
 from durablenb.analysis.instances import InstanceList
-from durablenb.analysis.snapshot import Picture, picture_of
+from durablenb.analysis.snapshot import InstanceSnapshot, instance_snapshot
 from durablenb.model.display import Card, HubView
 from durablenb.model.events import ExecutionStarted
 from durablenb.model.failures import FailureDetails
@@ -47,7 +47,7 @@ _STEPS = 40
 _INSTANCES = 20
 
 
-def picture_card(shown: Picture) -> str:
+def picture_card(shown: InstanceSnapshot) -> str:
     """Return an instance: where it stands, what it waits for, its graph, its timeline, its history."""
     status = shown.status
     about = [plural(len(shown.flow.steps), "step"), plural(len(shown.events), "event")]
@@ -74,7 +74,7 @@ def picture_card(shown: Picture) -> str:
     )
 
 
-def origin_words(shown: Picture) -> list[str]:
+def origin_words(shown: InstanceSnapshot) -> list[str]:
     """Return where an instance came from, and which instances were forked from it."""
     words = []
     if shown.status.imported_from:
@@ -87,7 +87,7 @@ def origin_words(shown: Picture) -> list[str]:
     return words
 
 
-def _steps(shown: Picture) -> str:
+def _steps(shown: InstanceSnapshot) -> str:
     if not shown.flow.steps:
         return ""
     rows: list[Sequence[object]] = [
@@ -263,7 +263,7 @@ def history_card(shown: History) -> str:
         heading(
             markup("<b>History</b>"), "of", code(shown.instance_id, 256), "·", plural(len(shown), "event")
         ),
-        picture(timeline_svg(picture_of(status, list(shown)))),
+        picture(timeline_svg(instance_snapshot(status, list(shown)))),
         history_table(list(shown)),
     )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from durablenb.analysis.calls import CALL_STATES, CallState
-from durablenb.analysis.graph import Flow, Step
+from durablenb.analysis.graph import ExecutionGraph, GraphStep
 from durablenb.notebook.marks import step_key
 from durablenb.notebook.palette import STATE_LOOKS, draw_glyph
 from durablenb.notebook.svg import HAIR, INK, MUTED, PLATE, Drawing, number, width_of
@@ -28,7 +28,7 @@ _SIZE, _PITCH = 8, 11
 _CALM = {"completed": "#8ccaa0"}
 
 
-def worth_cells(flow: Flow) -> list[Step]:
+def worth_cells(flow: ExecutionGraph) -> list[GraphStep]:
     """Return the steps of many calls at once, or with failures among many: a few, the largest first."""
     rounds = {place for loop in flow.loops for place in range(loop.first, loop.last + 1)}
     several = [step for step in flow.steps if len(step.calls) >= MANY and step.kind not in _PLAIN]
@@ -60,14 +60,14 @@ def _grid_of(count: int, width: float) -> _Grid:
     return _Grid(pitch, columns, -(-count // columns), is_squares=False)
 
 
-def height_of_cells(step: Step, width: float) -> float:
+def height_of_cells(step: GraphStep, width: float) -> float:
     """Return how high the cells of a step are, with what is written above them."""
     bins = -(-len(step.calls) // MOST_CELLS)
     grid = _grid_of(-(-len(step.calls) // bins), width)
     return 32 + (18 if "failed" in step.states else 0) + grid.height
 
 
-def draw_cells(drawing: Drawing, step: Step, x: float, y: float, width: float, of: str = "") -> float:
+def draw_cells(drawing: Drawing, step: GraphStep, x: float, y: float, width: float, of: str = "") -> float:
     """Draw a step's calls beginning at a place, and return where the next thing may begin.
 
     `of` is the sub-orchestration whose step it is, if it is one of that.
@@ -98,7 +98,7 @@ def draw_cells(drawing: Drawing, step: Step, x: float, y: float, width: float, o
     return y + 2 + grid.height
 
 
-def _point_out(drawing: Drawing, step: Step, bins: int, x: float, y: float, grid: _Grid) -> None:
+def _point_out(drawing: Drawing, step: GraphStep, bins: int, x: float, y: float, grid: _Grid) -> None:
     """Draw a ring around the cell of the call that is selected."""
     place = next((place for place, call in enumerate(step.calls) if call is drawing.chosen), None)
     if place is None:
@@ -110,7 +110,7 @@ def _point_out(drawing: Drawing, step: Step, bins: int, x: float, y: float, grid
     drawing.box(left, top, side, side, "selected", rx=2.5, fill="none", stroke=INK, stroke_width=2)
 
 
-def _cover(drawing: Drawing, step: Step, x: float, y: float, grid: _Grid, of: str) -> None:
+def _cover(drawing: Drawing, step: GraphStep, x: float, y: float, grid: _Grid, of: str) -> None:
     """Draw an area over the cells that tells which one is pointed at."""
     pitch, columns, count = grid.pitch, grid.columns, len(step.calls)
     where = {"data_x": x, "data_y": y, "data_size": pitch, "data_columns": columns, "data_count": count}
@@ -119,7 +119,7 @@ def _cover(drawing: Drawing, step: Step, x: float, y: float, grid: _Grid, of: st
     drawing.box(x, y, wide, high, data_cells=key, **where, fill="none", pointer_events="all")
 
 
-def _draw_heading(drawing: Drawing, step: Step, x: float, y: float, width: float, bins: int) -> None:
+def _draw_heading(drawing: Drawing, step: GraphStep, x: float, y: float, width: float, bins: int) -> None:
     drawing.text(x, y, step.name, width=width / 3, size=12, is_bold=True)
     x += min(width / 3, width_of(step.name, 12, is_bold=True)) + 8
     words = plural(len(step.calls), "call") + (f", {bins} in a cell" if bins > 1 else "")

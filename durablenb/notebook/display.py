@@ -6,16 +6,16 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from durablenb.analysis.compare import Comparison
-from durablenb.analysis.entities import EntityPicture
+from durablenb.analysis.entities import EntitySnapshot
 from durablenb.analysis.history import History
 from durablenb.analysis.instances import InstanceList
 from durablenb.analysis.logs import Log
-from durablenb.analysis.progress import Standing
-from durablenb.analysis.replays.explorer import ExplorerSight
+from durablenb.analysis.progress import ProgressSnapshot
+from durablenb.analysis.replays.explorer import ExplorerSource
+from durablenb.analysis.replays.fit_report import FitReport, UpgradeReport
 from durablenb.analysis.replays.replay import Replay
-from durablenb.analysis.replays.results import FitReport, UpgradeReport
 from durablenb.analysis.sequence import SequenceDiagram
-from durablenb.analysis.snapshot import Picture
+from durablenb.analysis.snapshot import InstanceSnapshot
 from durablenb.checks.findings import Findings
 from durablenb.model.display import Card, HubView
 from durablenb.model.failures import FailureDetails
@@ -42,8 +42,8 @@ SIZE_LIMIT = 500_000
 """Characters of HTML that an object may take in a notebook."""
 
 _CARDS: dict[type, Callable[[Any], str]] = {
-    Picture: cards.picture_card,
-    EntityPicture: entity.entity_card,
+    InstanceSnapshot: cards.picture_card,
+    EntitySnapshot: entity.entity_card,
     HubView: cards.hub_card,
     History: cards.history_card,
     Log: logs.log_card,
@@ -52,7 +52,7 @@ _CARDS: dict[type, Callable[[Any], str]] = {
     FitReport: fits_card,
     UpgradeReport: fits_card,
     SequenceDiagram: sequence_card,
-    Standing: progress_card,
+    ProgressSnapshot: progress_card,
     Single: single_card,
     Replay: storyboard_card,
     DurableOrchestrationStatus: cards.status_card,
@@ -63,8 +63,8 @@ _CARDS: dict[type, Callable[[Any], str]] = {
 }
 
 _TEXTS: dict[type, Callable[[Any], str]] = {
-    Picture: texts.picture_text,
-    EntityPicture: entity.entity_text,
+    InstanceSnapshot: texts.picture_text,
+    EntitySnapshot: entity.entity_text,
     HubView: texts.hub_text,
     History: texts.history_text,
     Log: logs.log_text,
@@ -73,7 +73,7 @@ _TEXTS: dict[type, Callable[[Any], str]] = {
     FitReport: fits_text,
     UpgradeReport: fits_text,
     SequenceDiagram: sequence_text,
-    Standing: progress_text,
+    ProgressSnapshot: progress_text,
     Single: single_text,
     Replay: storyboard_text,
     InstanceList: texts.instances_text,
@@ -96,7 +96,7 @@ def html_of(shown: object) -> str | None:
     return None if html is None or len(html) > SIZE_LIMIT else html
 
 
-def explorer(sight: ExplorerSight, execution: int | None) -> LiveExplorer:
+def explorer(sight: ExplorerSource, execution: int | None) -> LiveExplorer:
     """Return a live view that goes through the replays of an instance."""
     from durablenb.notebook.live.explorer import LiveExplorer  # widgets take their time to import
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from durablenb.analysis.entities import EntityPicture, Operation
+from durablenb.analysis.entities import EntityOperation, EntitySnapshot
 from durablenb.analysis.text import shortened, table_text
 from durablenb.model.failures import FailureDetails
 from durablenb.notebook.html import (
@@ -32,7 +32,7 @@ from durablenb.notebook.words import bare, moment, plural
 _BLOCK = 20_000
 
 
-def entity_card(shown: EntityPicture) -> str:
+def entity_card(shown: EntitySnapshot) -> str:
     """Return an entity: where it stands, what failed, what it has to do, its state, what it did last."""
     about = [plural(shown.operations, "operation")]
     if shown.failures:
@@ -40,7 +40,7 @@ def entity_card(shown: EntityPicture) -> str:
     if shown.queue_length:
         about.append(f"{shown.queue_length:,} in its queue")
     name = markup("<b>", line(shown.entity_id.name.lower()), "</b>")
-    told = shown.told
+    told = shown.detailed
     return card(
         heading(badge(look_of(shown.word)), name, code(shown.entity_id.key, 256), "·", ", ".join(about)),
         _failures(shown) if shown.failed else "",
@@ -52,7 +52,7 @@ def entity_card(shown: EntityPicture) -> str:
     )
 
 
-def _failures(shown: EntityPicture) -> Markup:
+def _failures(shown: EntitySnapshot) -> Markup:
     rows: list[Sequence[object]] = []
     for operation in shown.failed:
         failure = operation.failure
@@ -63,12 +63,12 @@ def _failures(shown: EntityPicture) -> Markup:
     return table(("failed", "asked by", "done (UTC)", "with", "at"), rows)
 
 
-def _missing(shown: EntityPicture) -> Markup:
+def _missing(shown: EntitySnapshot) -> Markup:
     name = code(repr(shown.entity_id.name.lower()))
     return markup("<p>It waits for the cell that defines ", name, ". Run it. Nothing is lost meanwhile.</p>")
 
 
-def queue_fold(shown: EntityPicture) -> Markup:
+def queue_fold(shown: EntitySnapshot) -> Markup:
     """Return who has locked an entity, who waits for that, and what it has still to do."""
     rows: list[Sequence[object]] = []
     for lock in shown.locks:
@@ -89,7 +89,7 @@ def queue_fold(shown: EntityPicture) -> Markup:
     return fold(summary, table(header, (row[:columns] for row in rows)), is_open=bool(shown.locks))
 
 
-def _operations(operations: Sequence[Operation]) -> Markup:
+def _operations(operations: Sequence[EntityOperation]) -> Markup:
     rows = [
         (
             _time(operation.ended),
@@ -112,7 +112,7 @@ def _time(when: datetime | None) -> Markup:
     return unbroken(moment(when))
 
 
-def _by(operation: Operation) -> Markup:
+def _by(operation: EntityOperation) -> Markup:
     return line("a client") if operation.sent_by is None else code(operation.sent_by, 256)
 
 
@@ -136,7 +136,7 @@ def _text(value: Any, indent: int | None = 1) -> str:
         return repr(value)
 
 
-def entity_text(shown: EntityPicture) -> str:
+def entity_text(shown: EntitySnapshot) -> str:
     """Return an entity without times: its state, what it has to do, what it did last."""
     lines = [shortened(shown.line, 200)]
     if shown.exists:
@@ -151,14 +151,14 @@ def entity_text(shown: EntityPicture) -> str:
         lines.append(f"to do: {shortened(names, 100)}" + (f", and {hidden:,} more" if hidden > 0 else ""))
     rows = [
         (operation.name, _plain(operation.input), operation.sent_by or "a client", _outcome(operation))
-        for operation in shown.told
+        for operation in shown.detailed
     ]
     if rows:
         lines.append(table_text(("operation", "input", "asked by", "result"), rows, 60))
     return "\n".join(lines)
 
 
-def _outcome(operation: Operation) -> str:
+def _outcome(operation: EntityOperation) -> str:
     if operation.failure is None:
         return _plain(operation.result)
     return "failed: {}: {}".format(*_reason(operation.failure))

@@ -6,7 +6,7 @@ import os
 from html import escape
 from pathlib import Path
 
-from durablenb.analysis.snapshot import Picture
+from durablenb.analysis.snapshot import InstanceSnapshot
 from durablenb.model.display import HubView
 from durablenb.notebook.cards import hub_card, picture_card
 from durablenb.notebook.graph import graph_svg, sentence_of
@@ -52,7 +52,7 @@ def save(shown: object, path: str | os.PathLike[str]) -> None:
     Parameters
     ----------
     shown
-        A `Picture`, or a hub's.
+        A `InstanceSnapshot`, or a hub's.
     path
         Ends with ``.html``; of an instance also with ``.svg`` or ``.png``.
 
@@ -67,11 +67,11 @@ def save(shown: object, path: str | os.PathLike[str]) -> None:
     suffix = place.suffix.lower()
     if isinstance(shown, HubView) and suffix == ".html":
         place.write_text(_page(shown.text.strip("<>"), hub_card(shown)), "utf-8", "replace")
-    elif isinstance(shown, Picture) and suffix == ".html":
+    elif isinstance(shown, InstanceSnapshot) and suffix == ".html":
         place.write_text(_page(sentence_of(shown), picture_card(shown)), "utf-8", "replace")
-    elif isinstance(shown, Picture) and suffix == ".svg":
+    elif isinstance(shown, InstanceSnapshot) and suffix == ".svg":
         place.write_text(still_svg(shown), "utf-8", "replace")
-    elif isinstance(shown, Picture) and suffix == ".png":
+    elif isinstance(shown, InstanceSnapshot) and suffix == ".png":
         from durablenb.notebook.plots import need_matplotlib
 
         need_matplotlib()
@@ -98,7 +98,7 @@ def _page(title: str, body: str) -> str:
     return _PAGE.format(title=escape(cleaned(title)[:200]), body=body)
 
 
-def still_svg(picture: Picture) -> str:
+def still_svg(picture: InstanceSnapshot) -> str:
     """Return an instance as one SVG document: its status, its graph, and its timeline."""
     sentence = sentence_of(picture)
     drawing = Drawing(WIDTH, sentence)

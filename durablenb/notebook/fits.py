@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from durablenb.analysis.replays.results import Fit, FitReport, Parting, UpgradeReport
+from durablenb.analysis.replays.fit_report import Fit, FitReport, Parting, UpgradeReport
 from durablenb.notebook.html import Markup, badge, card, code, fold, heading, line, markup, picture, table
 from durablenb.notebook.palette import LOOKS, Look, draw_glyph
 from durablenb.notebook.svg import MUTED, WIDTH, Drawing, width_of

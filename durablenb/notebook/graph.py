@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from durablenb.analysis.calls import CallState
-from durablenb.analysis.graph import Flow
-from durablenb.analysis.nesting import FOLDED, Nest
-from durablenb.analysis.snapshot import Picture
+from durablenb.analysis.graph import ExecutionGraph
+from durablenb.analysis.nesting import NOTHING_OPENED, NestedGraphs
+from durablenb.analysis.snapshot import InstanceSnapshot
 from durablenb.notebook.boxes import draw_box
 from durablenb.notebook.cells import draw_cells
 from durablenb.notebook.layout import MARGIN, Layout, layout_of
@@ -16,17 +16,17 @@ from durablenb.notebook.svg import MUTED, WIDTH, Drawing
 from durablenb.notebook.words import plural, states_text
 
 
-def graph_svg(picture: Picture) -> tuple[str, str]:
+def graph_svg(picture: InstanceSnapshot) -> tuple[str, str]:
     """Return the picture of the last execution, and the sentence that says the same."""
     return graph_on(Drawing(WIDTH, sentence_of(picture)), picture)
 
 
-def graph_on(drawing: Drawing, picture: Picture) -> tuple[str, str]:
+def graph_on(drawing: Drawing, picture: InstanceSnapshot) -> tuple[str, str]:
     """Return the same, drawn on a drawing of some kind."""
     return drawing.finished(draw_graph(drawing, picture.flow, picture.nest)), drawing.sentence
 
 
-def draw_graph(drawing: Drawing, flow: Flow, nest: Nest = FOLDED) -> float:
+def draw_graph(drawing: Drawing, flow: ExecutionGraph, nest: NestedGraphs = NOTHING_OPENED) -> float:
     """Draw an execution, with the sub-orchestrations that are opened, and return how high that is."""
     layout = layout_of(flow, nest)
     _draw_layout(drawing, layout)
@@ -50,7 +50,7 @@ def _draw_layout(drawing: Drawing, layout: Layout) -> None:
         y = draw_cells(drawing, step, x, y + 6, layout.room, layout.of)
 
 
-def sentence_of(picture: Picture) -> str:
+def sentence_of(picture: InstanceSnapshot) -> str:
     """Return what there is to see of an instance, as a sentence."""
     steps = picture.flow.steps
     calls = sum(len(step.calls) for step in steps)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from durablenb.analysis.timeline import family_in
+from durablenb.analysis.timeline import family_name
 from durablenb.core.requests import name_in
 from durablenb.model.events import Event
 from durablenb.model.failures import FailureDetails
@@ -36,7 +36,7 @@ class Run:
     def name(self) -> str:
         """What it is about."""
         first, last = name_in(self.first), name_in(self.last)
-        return first if first == last else family_in(self.first)
+        return first if first == last else family_name(self.first)
 
     @property
     def ids(self) -> str:
@@ -68,7 +68,7 @@ def runs_of(events: Sequence[Event]) -> list[Run]:
 
 
 def _is_same(one: Event, other: Event) -> bool:
-    return type(one) is type(other) and family_in(one) == family_in(other)
+    return type(one) is type(other) and family_name(one) == family_name(other)
 
 
 def shown_runs(events: Sequence[Event]) -> tuple[list[Run], int, list[Run]]:

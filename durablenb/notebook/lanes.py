@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from durablenb.analysis.calls import Call
-from durablenb.analysis.timeline import Kind, Span
+from durablenb.analysis.timeline import Span, TaskKind
 from durablenb.notebook.marks import call_key, mark_of
 from durablenb.notebook.palette import AMBER, RED, SOLIDS, VIOLET, call_look
 from durablenb.notebook.scale import Scale
@@ -29,7 +29,7 @@ class Lane:
     """Calls of one name; what is open lasts until `now`. Where there are too many, it `is_strip`."""
 
     name: str
-    kind: Kind
+    kind: TaskKind
     calls: list[Call]
     now: datetime | None = None
     is_strip: bool = False

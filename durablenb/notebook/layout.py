@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from durablenb.analysis.graph import MOST_STAGES, Flow, Join, Loop, Place, Step
-from durablenb.analysis.nesting import FOLDED, Nest, opened_in
-from durablenb.analysis.networkx_graphs import Link, links_of
+from durablenb.analysis.graph import MOST_STAGES, ExecutionGraph, GraphStep, Join, Loop, NodeKey
+from durablenb.analysis.nesting import NOTHING_OPENED, NestedGraphs, opened_call
+from durablenb.analysis.networkx_graphs import GraphLink, graph_links
 from durablenb.notebook.cells import height_of_cells, worth_cells
 from durablenb.notebook.nodes import DOT, Box, boxes_of, end_of, gathered, start
 from durablenb.notebook.svg import WIDTH
@@ -46,15 +46,15 @@ class Layout:
     """All boxes with their places; each row has a `bottom`, and a `gutter` between it and the next."""
 
     columns: list[Column]
-    boxes: dict[Place, Box]
-    links: list[Link]
-    column_of: dict[Place, int]
+    boxes: dict[NodeKey, Box]
+    links: list[GraphLink]
+    column_of: dict[NodeKey, int]
     bottoms: list[float]
     gutters: list[float]
     loops: list[Loop]
     height: float
     width: float
-    panels: list[Step]
+    panels: list[GraphStep]
     """The steps that are drawn cell by cell below the boxes."""
 
     left: float = 0
@@ -87,7 +87,13 @@ class Layout:
                     box.inside.shift(x, y)
 
 
-def layout_of(flow: Flow, nest: Nest = FOLDED, width: float = WIDTH, of: str = "", depth: int = 0) -> Layout:
+def layout_of(
+    flow: ExecutionGraph,
+    nest: NestedGraphs = NOTHING_OPENED,
+    width: float = WIDTH,
+    of: str = "",
+    depth: int = 0,
+) -> Layout:
     """Return where everything of an execution stands.
 
     Parameters
@@ -114,7 +120,7 @@ def layout_of(flow: Flow, nest: Nest = FOLDED, width: float = WIDTH, of: str = "
         _open(flow, nest, boxes, width - MARGIN - FIRST, depth + 1)
     column_of = {box.key: place for place, column in enumerate(columns) for box in column.boxes}
     kept = tuple(join for join in flow.joins if join.stage not in hidden)
-    links = _moved(links_of(replace(flow, joins=kept)), home, column_of)
+    links = _moved(graph_links(replace(flow, joins=kept)), home, column_of)
     bands = _Bands(columns, flow, links, column_of, home, width)
     bands.place()
     panels = worth_cells(flow)
@@ -127,14 +133,16 @@ def layout_of(flow: Flow, nest: Nest = FOLDED, width: float = WIDTH, of: str = "
     return Layout(columns, boxes, links, column_of, *rows, taken, panels, of=of)
 
 
-def _open(flow: Flow, nest: Nest, boxes: dict[Place, Box], width: float, depth: int) -> None:
+def _open(
+    flow: ExecutionGraph, nest: NestedGraphs, boxes: dict[NodeKey, Box], width: float, depth: int
+) -> None:
     """Put the steps of what is opened into its boxes."""
     for step in flow.steps:
         box = boxes.get(step.number)
         if box is None or box.kind != "sub-orchestration":
             continue
         box.can_open = True
-        found = opened_in(step, nest)
+        found = opened_call(step, nest)
         if found is None:
             continue
         place, child = found
@@ -150,12 +158,12 @@ def _hidden(stages: int) -> range:
     return range(half, stages - half + 1) if stages > MOST_STAGES else range(0)
 
 
-def _folded(flow: Flow, hidden: range) -> tuple[list[list[Box]], dict[Place, Place]]:
+def _folded(flow: ExecutionGraph, hidden: range) -> tuple[list[list[Box]], dict[NodeKey, NodeKey]]:
     """Return the boxes of each column, and the box that each step is in."""
-    stages: list[list[Step]] = [[] for _ in range(flow.stages)]
+    stages: list[list[GraphStep]] = [[] for _ in range(flow.stages)]
     for step in flow.steps:
         stages[step.stage].append(step)
-    home: dict[Place, Place] = {"start": "start", "end": "end"}
+    home: dict[NodeKey, NodeKey] = {"start": "start", "end": "end"}
     columns: list[list[Box]] = []
     most = min(_MOST_IN_A_STAGE, _MOST_BOXES // max(1, flow.stages - len(hidden)))
     rounds = {place for loop in flow.loops for place in range(loop.first, loop.last + 1)}
@@ -167,9 +175,11 @@ def _folded(flow: Flow, hidden: range) -> tuple[list[list[Box]], dict[Place, Pla
     return columns, home
 
 
-def _moved(links: Iterable[Link], home: dict[Place, Place], column_of: dict[Place, int]) -> list[Link]:
+def _moved(
+    links: Iterable[GraphLink], home: dict[NodeKey, NodeKey], column_of: dict[NodeKey, int]
+) -> list[GraphLink]:
     """Return the links between boxes; those within one box, and back to an earlier one, are left out."""
-    moved: dict[tuple[Place | Join, Place | Join], Link] = {}
+    moved: dict[tuple[NodeKey | Join, NodeKey | Join], GraphLink] = {}
     for link in links:
         source = link.source if isinstance(link.source, Join) else home[link.source]
         target = link.target if isinstance(link.target, Join) else home[link.target]
@@ -179,7 +189,7 @@ def _moved(links: Iterable[Link], home: dict[Place, Place], column_of: dict[Plac
             column_of[source] >= column_of[target]
         ):
             continue
-        moved.setdefault((source, target), Link(source, target, link.relation, link.count, False))
+        moved.setdefault((source, target), GraphLink(source, target, link.relation, link.count, False))
     return list(moved.values())
 
 
@@ -189,10 +199,10 @@ class _Bands:
     def __init__(
         self,
         columns: list[Column],
-        flow: Flow,
-        links: list[Link],
-        column_of: dict[Place, int],
-        home: dict[Place, Place],
+        flow: ExecutionGraph,
+        links: list[GraphLink],
+        column_of: dict[NodeKey, int],
+        home: dict[NodeKey, NodeKey],
         width: float,
     ) -> None:
         self._columns = columns
@@ -282,17 +292,17 @@ class _Bands:
         self.gutters.append(bottom + _BELOW / 2 + 3)
         return bottom
 
-    def _long(self, row: int) -> list[Link]:
+    def _long(self, row: int) -> list[GraphLink]:
         """The links that pass below boxes of this row."""
         return [link for link in self._links if self._span(link) > 1 and self._row(link.source) == row]
 
-    def _span(self, link: Link) -> int:
+    def _span(self, link: GraphLink) -> int:
         return self._place(link.target) - self._place(link.source)
 
-    def _row(self, end: Place | Join) -> int:
+    def _row(self, end: NodeKey | Join) -> int:
         return self._columns[max(0, self._place(end))].row
 
-    def _place(self, end: Place | Join) -> int:
+    def _place(self, end: NodeKey | Join) -> int:
         if not isinstance(end, Join):
             return self._column_of[end]
         targets = [link.target for link in self._links if link.source == end]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from durablenb.analysis.snapshot import Picture
+from durablenb.analysis.snapshot import InstanceSnapshot
 from durablenb.notebook.density import ASKED
 from durablenb.notebook.lanes import Lane
 from durablenb.notebook.palette import AMBER, GREEN, RED, SOLIDS, TINTS
@@ -15,7 +15,9 @@ from durablenb.notebook.words import lasting, moment
 _SAMPLE = 20
 
 
-def draw_legend(drawing: Drawing, picture: Picture, scale: Scale, lanes: Sequence[Lane], y: float) -> float:
+def draw_legend(
+    drawing: Drawing, picture: InstanceSnapshot, scale: Scale, lanes: Sequence[Lane], y: float
+) -> float:
     """Draw a line of samples below a timeline, and return where the picture ends."""
     drawing.path(f"M20 {number(y)}H{WIDTH - 20}", fill="none", stroke=HAIR)
     until = "" if picture.now is None else f", as of {moment(picture.now, with_date=False)}"
@@ -32,7 +34,7 @@ def draw_legend(drawing: Drawing, picture: Picture, scale: Scale, lanes: Sequenc
 
 
 def _samples(
-    picture: Picture, lanes: Sequence[Lane]
+    picture: InstanceSnapshot, lanes: Sequence[Lane]
 ) -> list[tuple[str, Callable[[Drawing, float, float], None]]]:
     spans = [
         span for lane in lanes if lane.kind not in _WAITS for call in lane.calls for span in call.attempts

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from string import ascii_lowercase
 
-from durablenb.analysis.graph import Join, Place
-from durablenb.analysis.networkx_graphs import Link
+from durablenb.analysis.graph import Join, NodeKey
+from durablenb.analysis.networkx_graphs import GraphLink
 from durablenb.notebook.layout import MARGIN, Layout
 from durablenb.notebook.nodes import Box
 from durablenb.notebook.svg import MUTED, PLATE, Drawing, number
@@ -39,11 +39,11 @@ class _Links:
         for link in layout.links:
             self._note(link)
         self._tags: list[tuple[float, float, str]] = []
-        self._letters: dict[Place, str] = {}
-        self._tagged: dict[Place, int] = {}
+        self._letters: dict[NodeKey, str] = {}
+        self._tagged: dict[NodeKey, int] = {}
         self._lanes: dict[int, int] = {}
 
-    def _note(self, link: Link) -> None:
+    def _note(self, link: GraphLink) -> None:
         if isinstance(link.source, Join) and not isinstance(link.target, Join):
             self._targets.setdefault(link.source, []).append(self._layout.boxes[link.target])
         elif isinstance(link.target, Join) and not isinstance(link.source, Join):
@@ -51,7 +51,7 @@ class _Links:
 
     # -- one line --------------------------------------------------------------------------------
 
-    def draw(self, source_key: Place, target: Place | Join) -> None:
+    def draw(self, source_key: NodeKey, target: NodeKey | Join) -> None:
         """Draw the line from a box to another, or to a join."""
         source = self._layout.boxes[source_key]
         targets = self._targets.get(target, []) if isinstance(target, Join) else [self._layout.boxes[target]]

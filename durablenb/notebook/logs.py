@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from durablenb.analysis.logs import Log, text_of
+from durablenb.analysis.logs import Log, line_text
 from durablenb.analysis.text import table_text
 from durablenb.model.logs import LogLine
 from durablenb.notebook.html import Markup, block, card, code, fold, heading, line, markup, table
@@ -48,6 +48,6 @@ def log_text(shown: Log) -> str:
     if not shown:
         return repr(shown)
     last = shown[-_LAST:]
-    rows = [(shown.author_of(one), text_of(one)) for one in last]
+    rows = [(shown.author_of(one), line_text(one)) for one in last]
     more = f"… {len(shown) - len(last):,} lines before\n" if len(shown) > len(last) else ""
     return f"{shown!r}\n{more}{table_text(('printed by', 'message'), rows, 100)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from durablenb.analysis.calls import Call
-from durablenb.analysis.graph import Step
+from durablenb.analysis.graph import GraphStep
 from durablenb.notebook.svg import cleaned
 
 
@@ -12,7 +12,7 @@ def call_key(call: Call, of: str = "") -> str:
     return f"call {call.execution} {call.number}{_of(of)}"
 
 
-def step_key(step: Step, of: str = "") -> str:
+def step_key(step: GraphStep, of: str = "") -> str:
     """Return the key of a step."""
     return f"step {step.number}{_of(of)}"
 

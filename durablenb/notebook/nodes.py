@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from durablenb.analysis.calls import CALL_STATES, CallState
-from durablenb.analysis.graph import Place, Step
-from durablenb.analysis.timeline import Kind
+from durablenb.analysis.graph import GraphStep, NodeKey
+from durablenb.analysis.timeline import TaskKind
 from durablenb.notebook.svg import cleaned, width_of
 from durablenb.notebook.words import lasting, parted, plural, states_text, step_text
 
@@ -36,9 +36,9 @@ _HIGH, _HIGHER, _LOW = 42, 52, 28
 class Box:
     """A step, or several folded into one, and where it stands."""
 
-    key: Place
+    key: NodeKey
     name: str
-    kind: Kind | str
+    kind: TaskKind | str
     details: tuple[str, ...]
     count: int
     states: dict[CallState, int]
@@ -71,7 +71,9 @@ class Box:
         return self.y + self.height / 2
 
 
-def boxes_of(steps: Sequence[Step], home: dict[Place, Place], most: int, *, in_turn: bool) -> list[Box]:
+def boxes_of(
+    steps: Sequence[GraphStep], home: dict[NodeKey, NodeKey], most: int, *, in_turn: bool
+) -> list[Box]:
     """Return the boxes of one stage, at most so many, and note which step is in which.
 
     `in_turn`: its calls are those of the rounds of a loop.
@@ -88,7 +90,7 @@ def boxes_of(steps: Sequence[Step], home: dict[Place, Place], most: int, *, in_t
     return boxes
 
 
-def gathered(steps: Sequence[Step], home: dict[Place, Place]) -> Box:
+def gathered(steps: Sequence[GraphStep], home: dict[NodeKey, NodeKey]) -> Box:
     """Return several steps as one box, and note that they are in it."""
     states: Counter[CallState] = Counter()
     for step in steps:
@@ -102,7 +104,7 @@ def gathered(steps: Sequence[Step], home: dict[Place, Place]) -> Box:
     )
 
 
-def _box(step: Step, *, in_turn: bool) -> Box:
+def _box(step: GraphStep, *, in_turn: bool) -> Box:
     name, entity = parted(step.name, step.calls[0])
     details = [step_text(step)]
     if step.kind == "entity call":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from durablenb.analysis.calls import CallState
-from durablenb.analysis.timeline import Kind
+from durablenb.analysis.timeline import TaskKind
 from durablenb.notebook.svg import Drawing, width_of
 
 GREEN, RED, BLUE, AMBER, GREY, VIOLET = "#166b30", "#b42318", "#0b5cad", "#8a5300", "#57606a", "#6b3fa0"
@@ -107,7 +107,7 @@ def look_of(word: object) -> Look:
     return LOOKS.get(str(word), LOOKS["Pending"])
 
 
-def call_look(state: CallState, kind: Kind) -> Look:
+def call_look(state: CallState, kind: TaskKind) -> Look:
     """Return the look of a call; a timer, an external event or a lock that is open is waited for."""
     if state == "open" and kind in ("timer", "external event", "lock"):
         return LOOKS["Waiting"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from durablenb.analysis.progress import Standing, StepCount
+from durablenb.analysis.progress import ProgressSnapshot, StepCount
 from durablenb.analysis.text import shortened, table_text
 from durablenb.notebook.html import Markup, badge, card, code, heading, line, markup, table
 from durablenb.notebook.palette import GREEN, RED, SOLIDS, look_of
@@ -15,7 +15,7 @@ _MOST = 12
 _WIDE, _HIGH, _LEAST = 180.0, 12.0, 3.0
 
 
-def progress_line(shown: Standing, width: int) -> str:
+def progress_line(shown: ProgressSnapshot, width: int) -> str:
     """Return how far it has come in one line of text, for a terminal of this width."""
     steps = shown.steps if shown.is_over else [step for step in shown.steps if not step.is_over]
     done = "" if shown.is_over else _finished(len(shown.steps) - len(steps))
@@ -52,7 +52,7 @@ def _left(step: StepCount) -> str:
     return "" if step.seconds_left is None else f"{lasting(round(step.seconds_left, 1))} left"
 
 
-def progress_text(shown: Standing) -> str:
+def progress_text(shown: ProgressSnapshot) -> str:
     """Return how far it has come as a table without times."""
     head = shortened(f"<{shown.name} {shown.instance_id}: {shown.status}>", 200)
     rows = [
@@ -63,7 +63,7 @@ def progress_text(shown: Standing) -> str:
     return f"{head}\n{table_text(('step', 'done', ''), rows)}"
 
 
-def progress_card(shown: Standing) -> str:
+def progress_card(shown: ProgressSnapshot) -> str:
     """Return how far it has come, with a bar for each step."""
     before, told = _told(shown)
     rows: list[Sequence[object]] = [
@@ -85,7 +85,7 @@ def progress_card(shown: Standing) -> str:
     return card(head, table((), rows) if rows else "")
 
 
-def _told(shown: Standing) -> tuple[int, tuple[StepCount, ...]]:
+def _told(shown: ProgressSnapshot) -> tuple[int, tuple[StepCount, ...]]:
     """How many steps that are over are not shown, and those that are."""
     if len(shown.steps) <= _MOST:
         return 0, shown.steps

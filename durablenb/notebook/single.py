@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from durablenb.analysis.snapshot import Picture
+from durablenb.analysis.snapshot import InstanceSnapshot
 from durablenb.analysis.timeline import timeline_text
 from durablenb.model.display import Displayed
 from durablenb.notebook.graph import graph_svg
@@ -27,7 +27,7 @@ class Single(Displayed):
         What of it is wanted.
     """
 
-    def __init__(self, shown: Picture, which: Which) -> None:
+    def __init__(self, shown: InstanceSnapshot, which: Which) -> None:
         self.shown = shown
         self.which: Which = which
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import Any
 
-from durablenb.analysis.entities import EntityPicture, Operation, OperationStatus
-from durablenb.analysis.number_series import Course, course_of
+from durablenb.analysis.entities import EntityOperation, EntitySnapshot, OperationStatus
+from durablenb.analysis.number_series import NumberSeries, number_series
 from durablenb.notebook.palette import BLUE, GREEN, LOOKS, RED, SOLIDS, TINTS, Look, draw_glyph
 from durablenb.notebook.svg import HAIR, INK, MUTED, WIDTH, Drawing, fitted, number, width_of
 from durablenb.notebook.words import figure, moment, plural
@@ -29,9 +29,9 @@ _FIELDS = 5
 _CHIP = 22.0
 
 
-def entity_svg(picture: EntityPicture) -> tuple[str, str]:
+def entity_svg(picture: EntitySnapshot) -> tuple[str, str]:
     """Return the picture of an entity, and the sentence that says the same."""
-    course = course_of(picture.done)
+    course = number_series(picture.done)
     sentence = sentence_of(picture, course)
     drawing = Drawing(WIDTH, sentence)
     y = max(_draw_state(drawing, picture, course), _draw_past(drawing, picture.done, course, picture))
@@ -40,7 +40,7 @@ def entity_svg(picture: EntityPicture) -> tuple[str, str]:
     return drawing.finished(y + 12), sentence
 
 
-def sentence_of(picture: EntityPicture, course: Course | None) -> str:
+def sentence_of(picture: EntitySnapshot, course: NumberSeries | None) -> str:
     """Return what there is to see of an entity, as a sentence."""
     line = picture.line.strip("<>")
     last = course.values[-1] if course and picture.exists else None
@@ -50,7 +50,7 @@ def sentence_of(picture: EntityPicture, course: Course | None) -> str:
 # -- the state -----------------------------------------------------------------------------------
 
 
-def _draw_state(drawing: Drawing, picture: EntityPicture, course: Course | None) -> float:
+def _draw_state(drawing: Drawing, picture: EntitySnapshot, course: NumberSeries | None) -> float:
     last = course.values[-1] if course else None
     if not picture.exists:
         drawing.text(_MARGIN, 30, "state", size=10.5, fill=MUTED)
@@ -107,7 +107,7 @@ def _short(value: Any) -> str:
 
 
 def _draw_past(
-    drawing: Drawing, done: Sequence[Operation], course: Course | None, picture: EntityPicture
+    drawing: Drawing, done: Sequence[EntityOperation], course: NumberSeries | None, picture: EntitySnapshot
 ) -> float:
     """Draw what was done, the last operations from left to right, and the number in the state above."""
     if not done:
@@ -129,7 +129,7 @@ def _draw_past(
     return y + 18
 
 
-def _draw_course(drawing: Drawing, course: Course, places: Sequence[float], y: float) -> None:
+def _draw_course(drawing: Drawing, course: NumberSeries, places: Sequence[float], y: float) -> None:
     values = [value for value in course.values if value is not None]
     low, high = min(values), max(values)
     if 0 < low < high / 2:
@@ -152,7 +152,7 @@ def _draw_course(drawing: Drawing, course: Course, places: Sequence[float], y: f
 
 
 def _paths(
-    course: Course,
+    course: NumberSeries,
     stretches: Sequence[tuple[float, float]],
     level: Callable[[float], float],
     bottom: float,
@@ -177,14 +177,14 @@ def _paths(
     return line, area + ("" if before is None or not end else f"V{number(bottom)}Z")
 
 
-def _lanes_of(done: Sequence[Operation]) -> list[tuple[str, list[tuple[int, Operation]]]]:
+def _lanes_of(done: Sequence[EntityOperation]) -> list[tuple[str, list[tuple[int, EntityOperation]]]]:
     """Return the operations by name, those done most often first, what is too much as one."""
     counts = Counter(operation.name for operation in done)
     names = [name for name, _ in counts.most_common()]
     kept = names if len(names) <= _MOST_LANES else names[: _MOST_LANES - 1]
     rest = plural(len(names) - len(kept), "more name")
-    lanes: dict[str, list[tuple[int, Operation]]] = {name: [] for name in kept}
-    hidden: list[tuple[int, Operation]] = []
+    lanes: dict[str, list[tuple[int, EntityOperation]]] = {name: [] for name in kept}
+    hidden: list[tuple[int, EntityOperation]] = []
     for place, operation in enumerate(done):
         lanes.get(operation.name, hidden).append((place, operation))
     return [*lanes.items(), *([(rest, hidden)] if hidden else [])]
@@ -193,7 +193,7 @@ def _lanes_of(done: Sequence[Operation]) -> list[tuple[str, list[tuple[int, Oper
 def _draw_lane(
     drawing: Drawing,
     name: str,
-    operations: Iterable[tuple[int, Operation]],
+    operations: Iterable[tuple[int, EntityOperation]],
     places: Sequence[float],
     pitch: float,
     y: float,
@@ -239,7 +239,7 @@ def _draw_samples(drawing: Drawing, statuses: set[OperationStatus], y: float) ->
 # -- the queue -----------------------------------------------------------------------------------
 
 
-def _draw_queue(drawing: Drawing, picture: EntityPicture, y: float) -> float:
+def _draw_queue(drawing: Drawing, picture: EntitySnapshot, y: float) -> float:
     """Draw who has locked it, and what waits; what has no room is counted."""
     drawing.path(f"M{number(_MARGIN)} {number(y)}H{number(WIDTH - _MARGIN)}", fill="none", stroke=HAIR)
     left = picture.queue_length + len(picture.locks)
@@ -259,7 +259,7 @@ def _draw_queue(drawing: Drawing, picture: EntityPicture, y: float) -> float:
     return y + _CHIP
 
 
-def _chips_of(picture: EntityPicture) -> Iterable[tuple[Look, str, str, int]]:
+def _chips_of(picture: EntitySnapshot) -> Iterable[tuple[Look, str, str, int]]:
     """Yield what is in the queue, and for how many each of these stands."""
     for lock in picture.locks:
         if lock.is_held:

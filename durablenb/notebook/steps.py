@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from durablenb.analysis.replays.explorer import Mark
+from durablenb.analysis.replays.explorer import LineMark
 from durablenb.notebook.html import Markup
 from durablenb.notebook.palette import BLUE, LOOKS, Look, draw_glyph, look_of
 from durablenb.notebook.svg import Drawing
@@ -13,7 +13,7 @@ from durablenb.notebook.themes import themed
 _PLUS = (("s", "M8 2.5V13.5M2.5 8H13.5"),)
 _CHECK = (("s", "M2.8 8.6L6.4 12.2L13.2 4.2"),)
 
-_LOOKS: dict[Mark, Look] = {
+_LOOKS: dict[LineMark, Look] = {
     "answered": Look("answered from the history", look_of("Completed").colour, _CHECK),
     "written": Look("written for the first time", BLUE, _PLUS),
     "waits": Look("waits", LOOKS["Waiting"].colour, LOOKS["Waiting"].shape),
@@ -24,13 +24,13 @@ _LOOKS: dict[Mark, Look] = {
 }
 
 
-def step_look(mark: Mark) -> Look:
+def step_look(mark: LineMark) -> Look:
     """Return how it is shown what came of an await."""
     return _LOOKS[mark]
 
 
 @cache
-def step_glyph(mark: Mark) -> Markup:
+def step_glyph(mark: LineMark) -> Markup:
     """Return the shape alone, in the page's colours; its word is its name."""
     look = step_look(mark)
     drawing = Drawing(14, look.word)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from durablenb.analysis.replays import sentences
-from durablenb.analysis.replays.explorer import Lines
+from durablenb.analysis.replays.explorer import ExecutedLines
 from durablenb.analysis.replays.replay import Replay
 from durablenb.analysis.replays.steps import Step
 from durablenb.notebook.html import Markup, badge, card, code, fold, heading, line, markup, picture, table
@@ -75,7 +75,7 @@ def storyboard_svg(replay: Replay) -> tuple[str, str] | None:
         return None
     sentence = f"{replay.name} {replay.instance_id}: {_said(replay, frames)}"
     drawing = Drawing(WIDTH, sentence)
-    lines = Lines(replay)
+    lines = ExecutedLines(replay)
     height = _HEAD + _LINES * _LINE + _SENTENCE * _SAYS + 14
     for place, frame in enumerate(frames):
         x = _GAP + place % _COLUMNS * (_WIDE + _GAP)
@@ -96,7 +96,7 @@ def _said(replay: Replay, frames: Sequence[Frame]) -> str:
 
 
 def _draw_frame(
-    drawing: Drawing, replay: Replay, lines: Lines, step: Step, x: float, y: float, height: float
+    drawing: Drawing, replay: Replay, lines: ExecutedLines, step: Step, x: float, y: float, height: float
 ) -> None:
     look = step_look(step.verdict)
     drawing.box(x, y, _WIDE, height, rx=6, fill="#ffffff", stroke=RIM)
@@ -104,7 +104,7 @@ def _draw_frame(
     drawing.text(x + 12, y + 17, title, size=11, is_bold=True)
     draw_glyph(drawing, look, x + _WIDE - 26, y + 6)
     drawing.text(x + _WIDE - 32, y + 17, look.word, size=10.5, fill=look.colour, is_bold=True, anchor="end")
-    passed = lines.passed(step)
+    passed = lines.hits_at(step)
     for row, (number, text) in enumerate(_excerpt(replay, step)):
         base = y + _HEAD + row * _LINE
         is_here = number == step.line
@@ -167,7 +167,7 @@ def _steps(replay: Replay) -> Markup:
     rows: list[Sequence[object]] = []
     for number in numbers:
         step = replay.step(last, number)
-        waits = "" if step.reached is None else sentences.command(step.reached, replay.requests)
+        waits = "" if step.reached is None else sentences.awaited_text(step.reached, replay.requests)
         where = "" if step.line is None else code(f"{step.line}: {source.get(step.line, '').strip()}", 90)
         rows.append((f"{number:,}", where, line(waits, 120), line(step.sentence, 240)))
         if number == _ROWS and count > 2 * _ROWS:

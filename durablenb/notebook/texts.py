@@ -7,7 +7,7 @@ from dataclasses import fields
 from durablenb.analysis.fleet import Fleet
 from durablenb.analysis.history import History
 from durablenb.analysis.instances import InstanceList
-from durablenb.analysis.snapshot import Picture
+from durablenb.analysis.snapshot import InstanceSnapshot
 from durablenb.analysis.text import shortened, table_text
 from durablenb.model.display import Card, HubView
 from durablenb.model.failures import FailureDetails
@@ -20,7 +20,7 @@ from durablenb.notebook.words import bare, step_text
 _MOST = 30
 
 
-def picture_text(shown: Picture) -> str:
+def picture_text(shown: InstanceSnapshot) -> str:
     """Return an instance: its status, what it waits for, its steps."""
     status = shown.status
     word = str(status.runtime_status)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol, Self, TextIO
 
-from durablenb.analysis.progress import Standing
+from durablenb.analysis.progress import ProgressSnapshot
 from durablenb.model.display import options
 from durablenb.notebook.progress import progress_card, progress_line, progress_text
 
@@ -27,15 +27,15 @@ _SHARE = 10
 class Screen(Protocol):
     """Where something is drawn."""
 
-    def open(self, shown: Standing) -> None:
+    def open(self, shown: ProgressSnapshot) -> None:
         """Draw it for the first time."""
         ...
 
-    def show(self, shown: Standing) -> None:
+    def show(self, shown: ProgressSnapshot) -> None:
         """Draw it anew."""
         ...
 
-    def close(self, shown: Standing) -> None:
+    def close(self, shown: ProgressSnapshot) -> None:
         """Draw it for the last time: it stays so."""
         ...
 
@@ -53,11 +53,11 @@ class Cell:
         self._display = display
         self._handle: Any = None
 
-    def open(self, shown: Standing) -> None:
+    def open(self, shown: ProgressSnapshot) -> None:
         """Begin an output."""
         self._handle = self._display(_bundle(shown), raw=True, display_id=True)
 
-    def show(self, shown: Standing) -> None:
+    def show(self, shown: ProgressSnapshot) -> None:
         """Replace the output."""
         self._handle.update(_bundle(shown), raw=True)
 
@@ -71,18 +71,18 @@ class Terminal:
         self._stream = stream
         self._last = 0
 
-    def open(self, shown: Standing) -> None:
+    def open(self, shown: ProgressSnapshot) -> None:
         """Write the line."""
         self.show(shown)
 
-    def show(self, shown: Standing) -> None:
+    def show(self, shown: ProgressSnapshot) -> None:
         """Write over the line."""
         text = progress_line(shown, shutil.get_terminal_size().columns - 1)
         self._stream.write(f"\r{text}{' ' * max(0, self._last - len(text))}")
         self._stream.flush()
         self._last = len(text)
 
-    def close(self, shown: Standing) -> None:
+    def close(self, shown: ProgressSnapshot) -> None:
         """Write over the line, and end it."""
         self.show(shown)
         self._stream.write("\n")
@@ -95,12 +95,12 @@ class Pipe:
     def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream
 
-    def open(self, shown: Standing) -> None:
+    def open(self, shown: ProgressSnapshot) -> None:
         """Do nothing."""
 
     show = open
 
-    def close(self, shown: Standing) -> None:
+    def close(self, shown: ProgressSnapshot) -> None:
         """Write the line."""
         if self._stream is not None:
             self._stream.write(progress_line(shown, 1_000) + "\n")
@@ -120,7 +120,7 @@ def screen() -> Screen:
     return Terminal(stream) if is_terminal else Pipe(stream)
 
 
-def _bundle(shown: Standing) -> dict[str, str]:
+def _bundle(shown: ProgressSnapshot) -> dict[str, str]:
     bundle = {"text/plain": progress_text(shown)}
     return bundle if options.display == "text" else {**bundle, "text/html": progress_card(shown)}
 
@@ -136,7 +136,7 @@ class Ticker:
         On what.
     """
 
-    def __init__(self, look: Callable[[], Standing], where: Screen) -> None:
+    def __init__(self, look: Callable[[], ProgressSnapshot], where: Screen) -> None:
         self._look = look
         self._where = where
         self._is_over = threading.Event()
@@ -165,7 +165,7 @@ class Ticker:
                 return
             pause = max(SECONDS, (_SHARE - 1) * (time.monotonic() - began))
 
-    def _draw(self, how: Callable[[Standing], None]) -> bool:
+    def _draw(self, how: Callable[[ProgressSnapshot], None]) -> bool:
         try:
             how(self._look())
         except Exception:

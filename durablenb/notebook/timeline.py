@@ -6,8 +6,8 @@ from collections.abc import Container, Sequence
 from datetime import datetime
 
 from durablenb.analysis.calls import Call, shared_name
-from durablenb.analysis.snapshot import Picture
-from durablenb.analysis.timeline import OF_ENTITIES, Kind
+from durablenb.analysis.snapshot import InstanceSnapshot
+from durablenb.analysis.timeline import ENTITY_KINDS, TaskKind
 from durablenb.notebook.density import draw_density
 from durablenb.notebook.lanes import Lane, arrange, draw_bars, end_of
 from durablenb.notebook.legend import draw_legend
@@ -32,7 +32,7 @@ Stretch = tuple[datetime, datetime]
 
 
 def timeline_svg(
-    picture: Picture,
+    picture: InstanceSnapshot,
     within: Stretch | None = None,
     path: Container[tuple[int, int]] = (),
     chosen: Call | None = None,
@@ -67,7 +67,7 @@ def timeline_svg(
     return drawing.finished(draw_legend(drawing, picture, scale, lanes, y)), sentence
 
 
-def scale_of(picture: Picture, within: Stretch | None = None) -> Scale | None:
+def scale_of(picture: InstanceSnapshot, within: Stretch | None = None) -> Scale | None:
     """Return where the moments of a picture are drawn; None if no time passed."""
     if not picture.calls:
         return None
@@ -88,7 +88,7 @@ def scale_of(picture: Picture, within: Stretch | None = None) -> Scale | None:
     return Scale(begin, end, busy, _LABELS, WIDTH - _LABELS - _RIGHT)
 
 
-def _during(picture: Picture, within: Stretch) -> list[Call]:
+def _during(picture: InstanceSnapshot, within: Stretch) -> list[Call]:
     return [
         call
         for call in picture.calls
@@ -96,7 +96,7 @@ def _during(picture: Picture, within: Stretch) -> list[Call]:
     ]
 
 
-def _sentence(picture: Picture, scale: Scale, lanes: Sequence[Lane]) -> str:
+def _sentence(picture: InstanceSnapshot, scale: Scale, lanes: Sequence[Lane]) -> str:
     names = ", ".join(lane.name for lane in lanes[:6]) + (", ..." if len(lanes) > 6 else "")
     return (
         f"{picture.status.name} {picture.status.instance_id}: {plural(len(picture.calls), 'call')} "
@@ -106,7 +106,7 @@ def _sentence(picture: Picture, scale: Scale, lanes: Sequence[Lane]) -> str:
 
 def _lanes_of(calls: Sequence[Call], now: datetime | None) -> list[Lane]:
     """Return a lane for each kind and name, in the order of the first calls."""
-    groups: dict[tuple[Kind, str], list[Call]] = {}
+    groups: dict[tuple[TaskKind, str], list[Call]] = {}
     name_of = shared_name(calls)
     for call in calls:
         groups.setdefault((call.kind, name_of(call)), []).append(call)
@@ -118,7 +118,7 @@ def _lanes_of(calls: Sequence[Call], now: datetime | None) -> list[Lane]:
     return [*lanes[: _MOST_LANES - 1], Lane(names, "activity", rest, now)]
 
 
-def _draw_orchestrator(drawing: Drawing, picture: Picture, scale: Scale) -> float:
+def _draw_orchestrator(drawing: Drawing, picture: InstanceSnapshot, scale: Scale) -> float:
     """Draw the lane of the orchestrator: a tick for each time that it looked."""
     y = _AXIS + 10.0
     events, episodes = picture.events, picture.episodes
@@ -146,7 +146,7 @@ def _draw_lane(
     drawing.path(f"M20 {number(y)}H{WIDTH - 20}", fill="none", stroke=HAIR)
     count = _times(len(lane.calls)) if len(lane.calls) > 1 else ""
     room = _LABELS - 34 - width_of(count, 10.5)
-    name, entity = parted(lane.name, lane.calls[0]) if lane.kind in OF_ENTITIES else (lane.name, "")
+    name, entity = parted(lane.name, lane.calls[0]) if lane.kind in ENTITY_KINDS else (lane.name, "")
     drawing.text(20, y + 17, name, size=11.5, is_bold=True, width=room)
     used = width_of(name, 11.5, is_bold=True) + 5
     if entity and room - used > 20:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from durablenb.analysis.calls import Call, CallState
-from durablenb.analysis.graph import Step
+from durablenb.analysis.graph import GraphStep
 from durablenb.analysis.text import lasting as lasting  # it belongs to these words, too
-from durablenb.analysis.timeline import OF_ENTITIES, Kind
+from durablenb.analysis.timeline import ENTITY_KINDS, TaskKind
 
 _WORDS: dict[CallState, str] = {
     "failed": "failed",
@@ -20,7 +20,7 @@ _WORDS: dict[CallState, str] = {
     "completed": "completed",
 }
 
-_KINDS: dict[Kind, dict[CallState, str]] = {
+_KINDS: dict[TaskKind, dict[CallState, str]] = {
     "timer": {"open": "waiting", "completed": "fired"},
     "external event": {"open": "waiting", "completed": "arrived"},
     "lock": {"open": "waiting", "completed": "granted"},
@@ -72,13 +72,13 @@ def compact(count: int) -> str:
     return f"{count / 1_000:.3g}k" if count < 1_000_000 else f"{count / 1_000_000:.2g}M"
 
 
-def states_text(states: Mapping[CallState, int], kind: Kind = "activity") -> str:
+def states_text(states: Mapping[CallState, int], kind: TaskKind = "activity") -> str:
     """Return how many calls are in each state; a timer, an event or a lock that is open is waited for."""
     words = _WORDS | _KINDS.get(kind, {})
     return ", ".join(f"{count:,} {words[state]}" for state, count in states.items())
 
 
-def step_text(step: Step) -> str:
+def step_text(step: GraphStep) -> str:
     """Return what became of a step, in a few words without times."""
     states = states_text(step.states, step.kind)
     if len(step.calls) == 1:
@@ -95,7 +95,7 @@ def parted(name: str, call: Call) -> tuple[str, str]:
     if call.kind == "lock":
         return "lock", name
     request = call.attempts[0].request
-    if call.kind not in OF_ENTITIES or request is None:
+    if call.kind not in ENTITY_KINDS or request is None:
         return name, ""
     operation = str(getattr(request, "name", ""))
     return operation, name.removesuffix(f".{operation}")

@@ -8,8 +8,8 @@ import duckdb
 import pytest
 
 import durablenb as df
-from durablenb.analysis.entities import Operation, entity_picture_of, queue_text, queues_of
-from durablenb.analysis.number_series import course_of
+from durablenb.analysis.entities import EntityOperation, entity_snapshot, queue_text, read_queues
+from durablenb.analysis.number_series import number_series
 from tests.notebook.reading import bundle_of, page_of, text_of
 
 BEGIN = datetime(2026, 1, 1)
@@ -68,7 +68,7 @@ def hub():
 def drawn(hub):
     def drawn(entity):
         connection, clock = hub.connection(), hub._engine.clock
-        return entity_picture_of(connection, entity, lambda text: text, now=clock.now())
+        return entity_snapshot(connection, entity, lambda text: text, now=clock.now())
 
     return drawn
 
@@ -149,7 +149,7 @@ def test_only_the_last_operations_are_read_and_of_the_very_last_ones_all_is_told
     assert picture.operations == 300
     assert len(picture.done) == 200
     assert picture.done[0].state == str(sum(range(101)))
-    assert [one.input for one in picture.told] == [str(number) for number in range(290, 300)]
+    assert [one.input for one in picture.detailed] == [str(number) for number in range(290, 300)]
     assert {one.input for one in picture.done[:-10]} == {None}
 
 
@@ -188,7 +188,7 @@ def test_an_entity_of_which_nothing_was_asked_is_empty(drawn):
 
 
 def operations(*states):
-    return [Operation("add", "Completed", None, True, BEGIN, state=state) for state in states]
+    return [EntityOperation("add", "Completed", None, True, BEGIN, state=state) for state in states]
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def operations(*states):
     ],
 )
 def test_the_number_of_a_state_is_found(states, name, values):
-    course = course_of(operations(*states))
+    course = number_series(operations(*states))
     if name is None:
         assert course is None
     else:
@@ -222,14 +222,14 @@ def test_the_number_of_a_state_is_found(states, name, values):
 
 
 def test_queues_say_who_has_the_lock_and_how_much_is_to_be_done(hub):
-    queues = queues_of(hub.connection(), ["@counter@a", "@counter@b", "@counter@never"])
+    queues = read_queues(hub.connection(), ["@counter@a", "@counter@b", "@counter@never"])
     assert {one: (queue.length, queue.locked_by) for one, queue in queues.items()} == {
         "@counter@a": (0, None),
         "@counter@b": (1, "first"),
     }
     assert queue_text(queues.values(), "second") == "@counter@b is locked by first."
     assert queue_text(queues.values(), "first") == ""
-    assert queues_of(hub.connection(), []) == {}
+    assert read_queues(hub.connection(), []) == {}
 
 
 # -- files -------------------------------------------------------------------------------------------

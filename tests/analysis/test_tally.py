@@ -8,7 +8,7 @@ import pytest
 
 import durablenb as df
 from durablenb.analysis import instances
-from durablenb.analysis.fleet import fleet_of
+from durablenb.analysis.fleet import read_fleet
 from durablenb.journal import tally as tallies
 from durablenb.journal.tally import Tally
 from durablenb.model.events import (
@@ -189,11 +189,11 @@ def test_a_look_at_a_watched_hub_folds_only_the_page(status, words):
         view.close()
 
 
-@pytest.mark.parametrize("most", [instances.MANY, 3])
+@pytest.mark.parametrize("most", [instances.MANY_EVENTS, 3])
 @pytest.mark.parametrize("status", ["", "Failed", "Running"])
 @pytest.mark.parametrize("words", ["half", "1 WORK", "i-1", "'", "nothing of it"])
 def test_a_filtered_page_is_a_part_of_what_its_query_finds(store, monkeypatch, most, status, words):
-    monkeypatch.setattr(instances, "MANY", most)
+    monkeypatch.setattr(instances, "MANY_EVENTS", most)
     scribe, chance = Scribe(), random.Random(3)
     for number in range(15):
         name = f"i-{number}"
@@ -206,7 +206,7 @@ def test_a_filtered_page_is_a_part_of_what_its_query_finds(store, monkeypatch, m
     pane = InstancesPane(store.cursor().sql)
     pane.choose(status)
     pane.set_filter(words)
-    fleet = fleet_of(store.cursor())
+    fleet = read_fleet(store.cursor())
     pane.instances(fleet)
     found = store.query(pane.sql)
     assert pane._total() == len(found)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from durablenb.analysis.text import columns_of, shortened, table_text
+from durablenb.analysis.text import display_width, shortened, table_text
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from durablenb.analysis.text import columns_of, shortened, table_text
 )
 def test_shortened_text_is_one_harmless_line_that_fits(text, width, expected):
     assert shortened(text, width) == expected
-    assert columns_of(shortened(text, width)) <= width
+    assert display_width(shortened(text, width)) <= width
 
 
 def test_shortening_a_megabyte_is_quick():
@@ -27,8 +27,8 @@ def test_shortening_a_megabyte_is_quick():
 
 
 def test_east_asian_characters_take_two_columns_and_accents_none():
-    assert columns_of("東京") == 4
-    assert columns_of("e\u0301te\u0301") == 3
+    assert display_width("東京") == 4
+    assert display_width("e\u0301te\u0301") == 3
 
 
 def test_a_table_has_its_numbers_on_the_right():

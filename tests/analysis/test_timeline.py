@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 import durablenb as df
-from durablenb.analysis.timeline import spans_of, timeline_text
+from durablenb.analysis.timeline import read_spans, timeline_text
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -35,7 +35,7 @@ def seen(handle):
             span.state,
             *((at - START).total_seconds() for at in (span.asked, span.started, span.ended)),
         )
-        for span in spans_of(handle.history())
+        for span in read_spans(handle.history())
     ]
 
 
@@ -75,7 +75,7 @@ def test_a_failure_and_its_attempts_are_spans_of_their_own(hub):
         ("timer (before a retry)", "completed", 5, 5, 10),
         ("flaky", "failed", 10, 10, 10),
     ]
-    assert [span.attempt for span in spans_of(handle.history()) if span.kind == "activity"] == [1, 2, 3]
+    assert [span.attempt for span in read_spans(handle.history()) if span.kind == "activity"] == [1, 2, 3]
     assert "flaky (attempt 3)" in timeline_text(handle.history())
 
 
@@ -269,7 +269,7 @@ def test_calls_signals_and_locks_of_entities_are_spans(hub, clock):
         ("@audit@all.note", "completed", 12, 12, 12),
         ("@account@a.fail", "failed", 12, 12, 14),
     ]
-    lock, call, _, signal, _ = spans_of(handle.history())
+    lock, call, _, signal, _ = read_spans(handle.history())
     assert [lock.kind, call.kind, signal.kind] == ["lock", "entity call", "signal"]
     assert lock.released == START + timedelta(seconds=12)
     assert signal.answer is None
@@ -289,7 +289,7 @@ def test_a_lock_that_is_left_open_is_released_with_the_end(hub, clock):
 
     handle = hub.start(leaving)
     handle.result()
-    assert spans_of(handle.history())[0].released == START + timedelta(seconds=2)
+    assert read_spans(handle.history())[0].released == START + timedelta(seconds=2)
 
 
 def test_a_lock_that_another_one_has_is_open(hub):
@@ -433,7 +433,7 @@ def test_what_a_rewind_asks_for_again_was_asked_for_when_it_was_rewound():
         is_broken[0] = False
         handle.rewind("mended")
         handle.wait()
-        spans = spans_of(handle.history())
+        spans = read_spans(handle.history())
     first, again = (span for span in spans if span.request.input == "2")
     assert (first.state, again.state) == ("failed", "completed")
     assert again.asked - first.asked == timedelta(hours=1, seconds=4)

@@ -8,22 +8,22 @@ from pathlib import Path
 import pytest
 
 import durablenb as df
-from durablenb.analysis.graph import Flow, flow_of
+from durablenb.analysis.graph import ExecutionGraph, execution_graph
 from tests.notebook.reading import bundle_of, page_of, scene, text_of
 from tests.notebook.scenes import AUDIT, SCENES, A, B, Stage, furnish, stage
 
 
-def flow(name: str) -> Flow:
-    return flow_of(list(scene(name).history()))
+def flow(name: str) -> ExecutionGraph:
+    return execution_graph(list(scene(name).history()))
 
 
-def flow_from(orchestrator) -> Flow:
+def flow_from(orchestrator) -> ExecutionGraph:
     made = stage()
     made.orchestrator(orchestrator)
-    return flow_of(list(made.done(orchestrator.__name__).history()))
+    return execution_graph(list(made.done(orchestrator.__name__).history()))
 
 
-def steps(found: Flow) -> list[tuple[str, str, int, int]]:
+def steps(found: ExecutionGraph) -> list[tuple[str, str, int, int]]:
     return [(step.name, step.kind, step.stage, len(step.calls)) for step in found.steps]
 
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import durablenb as df
-from durablenb.analysis.snapshot import Picture as InstancePicture
+from durablenb.analysis.snapshot import InstanceSnapshot as InstancePicture
 from tests.notebook.reading import SVG, Page, Picture, anew, page_of, scene
 from tests.notebook.scenes import SCENES, stage
 

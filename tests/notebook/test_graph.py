@@ -8,8 +8,8 @@ import networkx
 import pytest
 
 import durablenb as df
-from durablenb.analysis.graph import flow_of
-from durablenb.analysis.networkx_graphs import graph_of
+from durablenb.analysis.graph import execution_graph
+from durablenb.analysis.networkx_graphs import networkx_graph
 from tests.notebook.reading import scene
 from tests.notebook.scenes import SCENES, Stage, stage
 
@@ -56,7 +56,7 @@ def test_equal_names_get_numbers_and_loops_go_back() -> None:
     made = stage()
     made.activity("start")
     made.orchestrator(twice)
-    graph = graph_of(flow_of(list(made.done("twice").history())))
+    graph = networkx_graph(execution_graph(list(made.done("twice").history())))
     assert list(graph) == ["start", "reserve", "ship", "reserve #3", "start #4", "end"]
     assert scene("looped").graph().edges["timer", "poll"]["is_back"] is True
 

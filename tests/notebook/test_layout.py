@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from durablenb.analysis.graph import flow_of
+from durablenb.analysis.graph import execution_graph
 from durablenb.notebook import palette, svg
 from durablenb.notebook.cells import _CALM
 from durablenb.notebook.layout import MARGIN, Layout, layout_of
@@ -45,7 +45,7 @@ def shown(name: str):
 
 
 def layout(name: str) -> Layout:
-    return layout_of(flow_of(list(shown(name).history())))
+    return layout_of(execution_graph(list(shown(name).history())))
 
 
 NAMES = [*SCENES, *LARGE]

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 import durablenb as df
-from durablenb.analysis.graph import flow_of
-from durablenb.analysis.nesting import nest_of
-from durablenb.analysis.networkx_graphs import graph_of
+from durablenb.analysis.graph import execution_graph
+from durablenb.analysis.nesting import read_nested_graphs
+from durablenb.analysis.networkx_graphs import networkx_graph
 from durablenb.notebook.cells import draw_cells, height_of_cells
 from durablenb.notebook.layout import DEEPEST, MARGIN, Layout, layout_of
 from durablenb.notebook.live.instance import LiveInstance
@@ -237,9 +237,9 @@ OPENED: dict[str, Callable[[Stage], df.Handle]] = {
 def opened(name: str) -> Layout:
     made = made_stage()
     handle = OPENED[name](made)
-    flow = flow_of(list(handle.history()))
+    flow = execution_graph(list(handle.history()))
     with handle._reader() as connection:
-        return layout_of(flow, nest_of(connection, flow, 9))
+        return layout_of(flow, read_nested_graphs(connection, flow, 9))
 
 
 def layouts_in(layout: Layout) -> list[Layout]:
@@ -270,7 +270,7 @@ def test_what_is_opened_stands_within_its_box_and_apart_from_the_others(name: st
 @pytest.mark.parametrize("count", [13, 20, 299, 301, 1_000, 3_001, 20_001])
 def test_cells_are_as_high_as_was_reckoned(count: int) -> None:
     made = stage()
-    flow = flow_of(list(made.done("fan_out", count).history()))
+    flow = execution_graph(list(made.done("fan_out", count).history()))
     for width in (820, 500):
         drawn = draw_cells(Drawing(WIDTH, ""), flow.steps[0], 20, 0, width)
         assert drawn == height_of_cells(flow.steps[0], width)
@@ -300,7 +300,7 @@ def test_a_graph_has_the_steps_that_a_live_view_shows() -> None:
         assert view._picture is not None
         ((child, flow),) = view._picture.nest.items()
         assert child == f"part-{place}"
-        found = graph_of(view._picture.flow, "many", view._picture.nest)
+        found = networkx_graph(view._picture.flow, "many", view._picture.nest)
         whole = made.hub.handle("many").graph(depth=1)
         for step in flow.steps:
             key = f"{child}: {step.name}"

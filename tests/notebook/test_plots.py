@@ -21,7 +21,7 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import Affine2D
 
 import durablenb as df
-from durablenb.analysis.snapshot import picture_of
+from durablenb.analysis.snapshot import instance_snapshot
 from durablenb.model.events import (
     Event,
     ExecutionCompleted,
@@ -160,7 +160,7 @@ def test_ten_thousand_calls_are_ten_thousand_bars_in_a_handful_of_artists() -> N
 
 @pytest.mark.parametrize("at_a_time", [1, 64, 25_000])
 def test_of_very_many_bars_those_that_look_alike_are_one(at_a_time: int) -> None:
-    picture = picture_of(DurableOrchestrationStatus("wide", "w"), wide_history(25_000, at_a_time))
+    picture = instance_snapshot(DurableOrchestrationStatus("wide", "w"), wide_history(25_000, at_a_time))
     ax = timeline_axes(picture, None)
     (completed,) = found(ax, "activity-completed")
     assert 0 < len(completed.get_paths()) < 5_000

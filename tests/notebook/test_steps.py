@@ -6,28 +6,28 @@ from datetime import timedelta
 
 import pytest
 
-from durablenb.analysis.calls import calls_of
-from durablenb.analysis.graph import Flow, Fold, flow_of, folds_of
-from durablenb.analysis.waits import Obstacle, waits_of
+from durablenb.analysis.calls import read_calls
+from durablenb.analysis.graph import ExecutionGraph, Fold, execution_graph, fold_loops
+from durablenb.analysis.waits import Obstacle, find_waits
 from tests.notebook.reading import scene
 from tests.notebook.scenes import stage
 
 
-def flow(name: str) -> Flow:
-    return flow_of(list(scene(name).history()))
+def flow(name: str) -> ExecutionGraph:
+    return execution_graph(list(scene(name).history()))
 
 
-def flow_from(orchestrator, input_=None) -> Flow:
+def flow_from(orchestrator, input_=None) -> ExecutionGraph:
     made = stage()
     made.orchestrator(orchestrator)
-    return flow_of(list(made.done(orchestrator.__name__, input_).history()))
+    return execution_graph(list(made.done(orchestrator.__name__, input_).history()))
 
 
-def steps(found: Flow) -> list[tuple[str, str, int, int]]:
+def steps(found: ExecutionGraph) -> list[tuple[str, str, int, int]]:
     return [(step.name, step.kind, step.stage, len(step.calls)) for step in found.steps]
 
 
-def edges(found: Flow) -> set[tuple[int | str, int | str]]:
+def edges(found: ExecutionGraph) -> set[tuple[int | str, int | str]]:
     return {(edge.source, edge.target) for edge in found.edges}
 
 
@@ -105,7 +105,7 @@ def test_three_calls_in_turn_are_not_a_loop() -> None:
 
 def test_a_long_loop_that_does_something_else_each_time_is_one_stage() -> None:
     made = stage()
-    found = flow_of(list(made.done("any_order", 300).history()))
+    found = execution_graph(list(made.done("any_order", 300).history()))
     assert {step.name: len(step.calls) for step in found.steps} == {"poll": 97, "crunch": 105, "merge": 98}
     (loop,) = found.loops
     assert (loop.first, loop.last, loop.times, loop.is_mixed) == (0, 0, 300, True)
@@ -136,7 +136,7 @@ def test_an_event_that_came_before_it_was_waited_for_stands_beside_what_was_aske
     handle = made.begin("patient")
     handle.raise_event("APPROVAL")
     handle.wait()
-    found = flow_of(list(handle.history()))
+    found = execution_graph(list(handle.history()))
     assert edges(found) == {("start", 1), (1, 2), (1, 3), (2, "end"), (3, "end")}
     assert [*found.steps[1].states] == ["completed"]
 
@@ -164,8 +164,8 @@ def test_sub_orchestrations_know_their_child() -> None:
 
 def test_the_last_execution_is_the_one() -> None:
     events = list(scene("continued").history())
-    assert flow_of(events).generation == 4
-    assert [call.execution for call in calls_of(events)] == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
+    assert execution_graph(events).generation == 4
+    assert [call.execution for call in read_calls(events)] == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
 
 
 def test_after_a_rewind_what_was_kept_and_done_again_counts() -> None:
@@ -181,16 +181,18 @@ def test_an_orchestrator_that_asks_for_nothing_has_no_steps() -> None:
 
 
 def test_no_history_is_no_trouble() -> None:
-    found = flow_of([])
+    found = execution_graph([])
     assert (found.steps, found.end) == ((), None)
-    assert waits_of([], []) == ()
+    assert find_waits([], []) == ()
 
 
 # -- folding -------------------------------------------------------------------------------------
 
 
 def folded(text: str) -> list[tuple[int, int, bool]]:
-    return [(fold.period, fold.length, fold.is_mixed) for fold in folds_of([frozenset(one) for one in text])]
+    return [
+        (fold.period, fold.length, fold.is_mixed) for fold in fold_loops([frozenset(one) for one in text])
+    ]
 
 
 @pytest.mark.parametrize(
@@ -215,11 +217,11 @@ def test_folds_cover_the_whole_sequence() -> None:
         "ab" * 7 + "ba" * 9 + "c",
         "".join(chr(97 + n * n % 11) for n in range(200)),
     ):
-        assert sum(fold.length for fold in folds_of([frozenset(one) for one in text])) == len(text)
+        assert sum(fold.length for fold in fold_loops([frozenset(one) for one in text])) == len(text)
 
 
 def test_many_different_things_stay_apart() -> None:
-    assert folds_of([frozenset([n]) for n in range(100)]) == [Fold(1, 1)] * 100
+    assert fold_loops([frozenset([n]) for n in range(100)]) == [Fold(1, 1)] * 100
 
 
 # -- waits ---------------------------------------------------------------------------------------
@@ -227,7 +229,7 @@ def test_many_different_things_stay_apart() -> None:
 
 def waits(name: str, obstacle: Obstacle | None = None) -> list[tuple[str, str, int]]:
     events = list(scene(name).history())
-    return [(wait.kind, wait.name, wait.attempt) for wait in waits_of(events, calls_of(events), obstacle)]
+    return [(wait.kind, wait.name, wait.attempt) for wait in find_waits(events, read_calls(events), obstacle)]
 
 
 def test_waits_by_state() -> None:
@@ -253,5 +255,5 @@ def test_what_stands_in_the_way_comes_first() -> None:
 def test_calls_of_one_name_are_one_wait() -> None:
     made = stage()
     events = list(made.begin("fan_out", 40, steps=4).history())
-    (wait,) = waits_of(events, calls_of(events))
+    (wait,) = find_waits(events, read_calls(events))
     assert (wait.kind, wait.name, wait.count) == ("activity", "crunch", 38)

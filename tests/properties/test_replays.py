@@ -34,7 +34,7 @@ def test_steps_are_the_awaits_of_the_code_and_each_activity_is_run_once(steps, s
         if isinstance(event, TaskScheduled):
             written_in = [step.replay for step in every if event.event_id in step.written]
             assert written_in == [episode_of(history, event.event_id)]
-    totals = [replay.so_far(step) for step in every]
+    totals = [replay.counts_at(step) for step in every]
     assert totals == sorted(totals)
     assert totals[-1] == (replay.executed, replay.reached)
 
@@ -59,7 +59,7 @@ def test_copies_leave_the_history_alone_and_a_crash_is_always_a_beginning_that_f
         assert len(gone.trace.events) == len(history) - 1
         for number in range(1, len(gone) + 1):
             for step in gone.steps(number):
-                gone.so_far(step)
-                gone.known_by(step)
+                gone.counts_at(step)
+                gone.events_at(step)
     assert replay.trace.events == tuple(before)
     assert history == before

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from durablenb.analysis.replays.replay import ReadingBench, Replay
+from durablenb.analysis.replays.replay import FileReplayer, Replay
 from durablenb.engine.machine import EngineOptions
 from durablenb.model.events import Event, OrchestratorStarted
 from tests.histories.replaying import replay
@@ -14,7 +14,7 @@ from tests.histories.replaying import replay
 
 def replay_of(function: Callable[..., Any], key: tuple[str, str], history: Sequence[Event]) -> Replay:
     """All replays of a history."""
-    bench = ReadingBench(function, key, EngineOptions().codec)
+    bench = FileReplayer(function, key, EngineOptions().codec)
     return Replay(key[0], function.__name__, bench.trace(history), bench.source, bench)
 
 

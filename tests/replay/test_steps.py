@@ -90,7 +90,7 @@ def test_the_ledger_grows_to_the_totals(scene):
     for function, key, history in histories(scene):
         replay = replay_of(function, key, history)
         totals = [
-            replay.so_far(step) for number in range(1, len(replay) + 1) for step in replay.steps(number)
+            replay.counts_at(step) for number in range(1, len(replay) + 1) for step in replay.steps(number)
         ]
         assert totals == sorted(totals)
         assert totals[-1] == (replay.executed, replay.reached)
@@ -105,7 +105,7 @@ def test_events_are_known_once_they_are_written_and_not_before(scene):
     for function, key, history in histories(scene):
         replay = replay_of(function, key, history)
         for number in range(1, len(replay) + 1):
-            known = [replay.known_by(step) for step in replay.steps(number)]
+            known = [replay.events_at(step) for step in replay.steps(number)]
             begun = replay.trace.episodes[number - 1].event_id - history[0].event_id + 1
             assert known == sorted(known)
             assert all(one >= begun for one in known)

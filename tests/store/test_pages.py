@@ -9,8 +9,8 @@ from datetime import timedelta
 import pytest
 
 from durablenb.analysis import instances
-from durablenb.analysis.fleet import fleet_of
-from durablenb.analysis.instances import latest_of
+from durablenb.analysis.fleet import read_fleet
+from durablenb.analysis.instances import latest_page
 from durablenb.core.ports.store import InstanceQuery
 from durablenb.model.events import (
     CustomStatusSet,
@@ -33,8 +33,8 @@ COUNT = 60
 def _some_lists_are_made_from_all(monkeypatch):
     monkeypatch.setattr(states, "FEW", 4)
     monkeypatch.setattr(states, "MANY", 40)  # so that some lists are made from all
-    monkeypatch.setattr(instances, "FEW", 4)
-    monkeypatch.setattr(instances, "MANY", 80)
+    monkeypatch.setattr(instances, "FEW_EVENTS", 4)
+    monkeypatch.setattr(instances, "MANY_EVENTS", 80)
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +122,7 @@ def test_a_page_of_those_last_heard_of_is_a_part_of_all_of_them(store, status, c
     assert whole or status == "Canceled"
     for count in (0, 1, 7, 100):
         for offset in (0, 1, 5, 30):
-            page = latest_of(store.query, "instance_id", status, condition, count=count, offset=offset)
+            page = latest_page(store.query, "instance_id", status, condition, count=count, offset=offset)
             assert page == whole[offset : offset + count]
 
 
@@ -130,4 +130,4 @@ def test_a_page_of_those_last_heard_of_is_a_part_of_all_of_them(store, status, c
 def test_those_last_heard_of_are_the_first_of_all(store, count):
     order = "order by last_updated_time desc, created_time desc, instance_id"
     whole = [one for (one,) in store.query(f"select instance_id from instances {order}")]
-    assert [seen.instance_id for seen in fleet_of(store.cursor(), count).latest] == whole[:count]
+    assert [seen.instance_id for seen in read_fleet(store.cursor(), count).latest] == whole[:count]

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import durablenb as df
-from durablenb.analysis.timeline import Span, spans_of
+from durablenb.analysis.timeline import Span, read_spans
 from durablenb.core.ports.store import Record
 from durablenb.model.events import Event, ExecutionRewound, ExecutionStarted
 from durablenb.store.duck import DuckStore
@@ -96,7 +96,7 @@ def ask(hub):
 def test_the_timeline_in_sql_is_the_one_that_is_drawn(name, made, hub):
     handle = scenes.SCENES[name](made)
     rows = hub.sql(TIMELINE, [handle.id]).fetchall()
-    assert said(rows) == drawn(spans_of(standing(handle.history())))
+    assert said(rows) == drawn(read_spans(standing(handle.history())))
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +114,7 @@ def test_the_timeline_in_sql_is_the_one_that_is_drawn_of_any_history(journal, st
     last = journal.last_seq()
     instance = f"instance-{last}"
     journal.append([Record(last + 1 + n, instance, instance, event) for n, event in enumerate(events)])
-    assert said(journal.query(TIMELINE, [instance])) == drawn(spans_of(events))
+    assert said(journal.query(TIMELINE, [instance])) == drawn(read_spans(events))
 
 
 def test_a_child_s_bars_hang_from_the_call_that_started_it(made, ask):

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 import durablenb as df
-from durablenb.analysis.calls import calls_of
-from durablenb.analysis.waits import waits_of
+from durablenb.analysis.calls import read_calls
+from durablenb.analysis.waits import find_waits
 from tests.traps.lab import counted
 
 
@@ -428,7 +428,7 @@ def test_row_05_a_wait_that_nothing_awaits_is_shown_as_such(lab):
     lab.advance(minutes=70)
     lab.advance(minutes=70)
     events = handle.history()
-    waits = {(wait.name, wait.is_left): wait.count for wait in waits_of(events, calls_of(events))}
+    waits = {(wait.name, wait.is_left): wait.count for wait in find_waits(events, read_calls(events))}
     assert waits == {("item", False): 1, ("timer", False): 1, ("item", True): 2}
     counts = "select status, count(*) from external_events where instance_id = ? group by all order by all"
     ids = [handle.id]
@@ -436,7 +436,7 @@ def test_row_05_a_wait_that_nothing_awaits_is_shown_as_such(lab):
     handle.raise_event("item", 1)
     assert handle.result(10) == [2, 1]
     assert lab.hub.sql(counts, ids).fetchall() == [("Left", 2), ("Taken", 1)]
-    assert [call.state for call in calls_of(handle.history()) if call.name == "item"] == [
+    assert [call.state for call in read_calls(handle.history()) if call.name == "item"] == [
         "canceled",
         "canceled",
         "completed",

@@ -8,7 +8,7 @@ from durablenb.core.ports.store import Record
 from durablenb.model.events import Event, ExecutionStarted
 from durablenb.model.source import Source
 
-TextOf = Callable[[str], str | None]
+FindText = Callable[[str], str | None]
 """Gives the text of the source with a hash, if it is kept."""
 
 
@@ -48,7 +48,7 @@ class Executions:
         return self._all[number - 1]
 
 
-def text_at_start(events: Sequence[Event], text_of: TextOf, now: Source | None = None) -> str | None:
+def text_at_start(events: Sequence[Event], text_of: FindText, now: Source | None = None) -> str | None:
     """Return the source text with which an execution began, if it is kept, and isn't what it is `now`."""
     started = next((event for event in events if isinstance(event, ExecutionStarted)), None)
     was = None if started is None else started.source

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
-from durablenb.analysis.replays.executions import TextOf
+from durablenb.analysis.replays.executions import FindText
 from durablenb.analysis.replays.replay import Replay
 from durablenb.analysis.replays.steps import Step
 from durablenb.analysis.waits import Obstacle
@@ -16,12 +16,12 @@ from durablenb.core.ports.store import Record
 from durablenb.model.events import Event
 from durablenb.model.status import DurableOrchestrationStatus
 
-Mark = Literal["answered", "written", "waits", "returned", "raised", "terminated", "mismatch"]
+LineMark = Literal["answered", "written", "waits", "returned", "raised", "terminated", "mismatch"]
 """What came of a line: answered from the history, or something new was written there; else as of the step."""
 
 
 @dataclass(frozen=True)
-class Passed:
+class LineHits:
     """A line that the code has come by.
 
     Parameters
@@ -32,11 +32,11 @@ class Passed:
         How often it was come by.
     """
 
-    mark: Mark
+    mark: LineMark
     times: int
 
 
-class Lines:
+class ExecutedLines:
     """Where the awaits of all replays stand in the code.
 
     Parameters
@@ -53,26 +53,26 @@ class Lines:
             if one.line is not None:
                 self.numbers.setdefault(one.line, []).append(one.number)
 
-    def passed(self, step: Step) -> Mapping[int, Passed]:
+    def hits_at(self, step: Step) -> Mapping[int, LineHits]:
         """Return the lines that the code has come by when it reached a step, that of the step too."""
         awaits = self._replay.trace.awaits
-        found: dict[int, Passed] = {}
+        found: dict[int, LineHits] = {}
         for line, numbers in self.numbers.items():
             times = bisect_right(numbers, step.number)
             if times:
                 last = awaits[numbers[times - 1] - 1]
                 is_new = last.episode == step.replay and bool(last.asked)
-                found[line] = Passed("written" if is_new else "answered", times)
+                found[line] = LineHits("written" if is_new else "answered", times)
         if step.line is not None:
             times = found[step.line].times if step.line in found else 1
             if step.verdict != "answered":
-                found[step.line] = Passed(step.verdict, times)
+                found[step.line] = LineHits(step.verdict, times)
             elif step.is_replaying or not step.asked:
-                found[step.line] = Passed("answered", times)
+                found[step.line] = LineHits("answered", times)
         return found
 
 
-class Explored(Protocol):
+class ExploredInstance(Protocol):
     """An instance as its user holds it."""
 
     id: str
@@ -83,7 +83,7 @@ class Explored(Protocol):
 
 
 @dataclass(frozen=True)
-class ExplorerSight:
+class ExplorerSource:
     """An instance, as the explorer has it.
 
     Parameters
@@ -104,10 +104,10 @@ class ExplorerSight:
         What stands in its way, if something does.
     """
 
-    instance: Explored
+    instance: ExploredInstance
     records: Callable[[int], Sequence[Record]]
     replay: Callable[[str, Sequence[Event]], Replay]
     code: Callable[[], object]
-    source: TextOf
+    source: FindText
     now: Callable[[], datetime]
     obstacle: Callable[[], Obstacle] = Obstacle

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from durablenb.analysis.replays import experiments
-from durablenb.analysis.replays.sentences import walk_of
-from durablenb.analysis.replays.steps import Tally
+from durablenb.analysis.replays.sentences import walkthrough
+from durablenb.analysis.replays.steps import ReplayCounts
 from durablenb.core.registry import name_of
 from durablenb.core.trace import Trace, trace_of
 from durablenb.engine.transcript import Transcript, speaking
@@ -18,8 +18,8 @@ from durablenb.model.payloads import Codec
 from durablenb.model.source import Source, source_of
 
 
-class ReadingBench:
-    """A `Laboratory` without a hub.
+class FileReplayer:
+    """A `Replayer` without a hub.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class ReadingBench:
         )
 
 
-class Laboratory(Protocol):
+class Replayer(Protocol):
     """Where copies of a history are tried."""
 
     codec: Codec
@@ -73,7 +73,7 @@ class Laboratory(Protocol):
         ...
 
 
-class Replay(Displayed, Tally):
+class Replay(Displayed, ReplayCounts):
     """All replays of an execution; `handle.replay()` gives it. Printed, it walks through the last one.
 
     Parameters
@@ -103,7 +103,7 @@ class Replay(Displayed, Tally):
         name: str,
         trace: Trace,
         source: Source | None,
-        laboratory: Laboratory,
+        laboratory: Replayer,
         *,
         began_with: str | None = None,
         changes: tuple[str, ...] = (),
@@ -212,7 +212,7 @@ class Replay(Displayed, Tally):
     # -- as text ---------------------------------------------------------------------------------
 
     def __str__(self) -> str:
-        return walk_of(self)
+        return walkthrough(self)
 
     def __repr__(self) -> str:
         parts = [_counted(len(self), "replay"), _counted(len(self.trace.awaits), "await")]

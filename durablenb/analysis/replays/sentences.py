@@ -44,7 +44,7 @@ _KINDS: dict[type[Event], str] = {
 _MOST = 6
 
 
-def command(one: Await, requests: Mapping[int, Event]) -> str:
+def awaited_text(one: Await, requests: Mapping[int, Event]) -> str:
     """Return what an await waits for, in words, with the numbers of its tasks."""
     if one.awaited == MORE_CODE or not one.task_ids:
         return one.awaited or "nothing"
@@ -60,7 +60,7 @@ def _task_words(request: Event | None, task: int) -> str:
     return " ".join(part for part in (kind, name, f"#{task}") if part)
 
 
-def answered(one: Await, requests: Mapping[int, Event]) -> str:
+def answered_sentence(one: Await, requests: Mapping[int, Event]) -> str:
     """Return what is said of an await whose answer the history holds.
 
     Parameters
@@ -75,7 +75,7 @@ def answered(one: Await, requests: Mapping[int, Event]) -> str:
         return "There is more code by now: it goes on here."
     if not ids:
         return "It is answered at once: nothing is waited for."
-    where, all_ = _events(ids), len(one.task_ids)
+    where, all_ = _event_list(ids), len(one.task_ids)
     if all_ > 1:
         if len(ids) < all_:
             return f"The history holds {len(ids):,} of {all_:,} answers ({where}), and that is enough."
@@ -94,7 +94,7 @@ def answered(one: Await, requests: Mapping[int, Event]) -> str:
     return f"The history already holds the {what} ({where}); {again}."
 
 
-def waits(one: Await, new: Sequence[Event], arrived: Collection[int]) -> str:
+def waiting_sentence(one: Await, new: Sequence[Event], arrived: Collection[int]) -> str:
     """Return what is said of an await at which a replay ended.
 
     Parameters
@@ -108,7 +108,7 @@ def waits(one: Await, new: Sequence[Event], arrived: Collection[int]) -> str:
     """
     if one.awaited == MORE_CODE:
         return "The code ends here for now: it waits to be registered with more."
-    written = _written(new) if new else ""
+    written = _written_text(new) if new else ""
     all_ = len(one.task_ids)
     missing = (
         "The answer is missing" if all_ < 2 else f"{all_ - len(arrived):,} of {all_:,} answers are missing"
@@ -116,7 +116,7 @@ def waits(one: Await, new: Sequence[Event], arrived: Collection[int]) -> str:
     return f"{written}{missing}: the code is put away and waits."
 
 
-def ended(trace: Trace) -> str:
+def end_sentence(trace: Trace) -> str:
     """Return what is said of the end of the code."""
     end = trace.end
     where = "" if end is None else f" (event {end.event_id:,})"
@@ -135,7 +135,7 @@ def ended(trace: Trace) -> str:
     return "It was ended."
 
 
-def _written(asked: Sequence[Event]) -> str:
+def _written_text(asked: Sequence[Event]) -> str:
     kinds = Counter(f"{type(event).__name__} {name_in(event)}".strip() for event in asked)
     first, count = next(iter(kinds.items()))
     if len(asked) == 1:
@@ -145,7 +145,7 @@ def _written(asked: Sequence[Event]) -> str:
     return f"Not in the history: {first}{times}{more} are written (from event {asked[0].event_id:,} on). "
 
 
-def _events(ids: Sequence[int]) -> str:
+def _event_list(ids: Sequence[int]) -> str:
     shown = ", ".join(f"{one:,}" for one in ids[:_MOST]) + (", …" if len(ids) > _MOST else "")
     return f"event{'' if len(ids) == 1 else 's'} {shown}"
 
@@ -154,7 +154,7 @@ _ENDS = 50
 _WIDTH = 110
 
 
-def walk_of(replay: Replay) -> str:
+def walkthrough(replay: Replay) -> str:
     """Return the last replay, await by await: the line, what changed, what the history said."""
     count = len(replay)
     head = f"{replay.name} {replay.instance_id}: its code"

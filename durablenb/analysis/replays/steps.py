@@ -75,7 +75,7 @@ class Step:
     now: datetime
 
 
-class Steps:
+class ReplaySteps:
     """The steps of all replays of an execution.
 
     Parameters
@@ -131,9 +131,9 @@ class Steps:
         begun = self.trace.episodes[replay - 1].event_id
         written = tuple(event for event in asked if event.event_id > begun)
         if is_answered:
-            sentence = sentences.answered(one, self.requests)
+            sentence = sentences.answered_sentence(one, self.requests)
         else:
-            sentence = sentences.waits(one, written, self._arrived(one, replay))
+            sentence = sentences.waiting_sentence(one, written, self._arrived(one, replay))
         return Step(
             replay=replay,
             number=number,
@@ -142,9 +142,9 @@ class Steps:
             sentence=sentence,
             line=one.line,
             names=one.names,
-            changed=_changed(one.names, before),
-            asked=_ids(asked),
-            written=_ids(written),
+            changed=_changed_names(one.names, before),
+            asked=_event_ids(asked),
+            written=_event_ids(written),
             answers=tuple(one.answers.values()) if is_answered else (),
             is_replaying=one.episode < replay,
             said=one.said,
@@ -208,16 +208,16 @@ class Steps:
         is_parted = trace.mismatch is not None
         known = {} if before is None else before.names
         names = trace.names or (known if is_parted else {})
-        asked = _ids(trace.asked)
+        asked = _event_ids(trace.asked)
         return Step(
             replay=replay,
             number=number,
             reached=None,
             verdict=self._verdict,
-            sentence=sentences.ended(trace),
+            sentence=sentences.end_sentence(trace),
             line=trace.line if trace.line is not None else self._line_of_end(before),
             names=names,
-            changed=_changed(names, known),
+            changed=_changed_names(names, known),
             asked=asked if trace.parted_at is None else (*asked, trace.parted_at),
             written=() if is_parted else asked,
             answers=(),
@@ -253,15 +253,15 @@ _VERDICTS: dict[type[Any], Verdict] = {
 }
 
 
-def _ids(events: Iterable[Event]) -> tuple[int, ...]:
+def _event_ids(events: Iterable[Event]) -> tuple[int, ...]:
     return tuple(event.event_id for event in events)
 
 
-def _changed(names: dict[str, str], before: dict[str, str]) -> tuple[str, ...]:
+def _changed_names(names: dict[str, str], before: dict[str, str]) -> tuple[str, ...]:
     return tuple(name for name, value in names.items() if before.get(name) != value)
 
 
-class Tally(Steps):
+class ReplayCounts(ReplaySteps):
     """Steps that are counted."""
 
     @property
@@ -288,16 +288,16 @@ class Tally(Steps):
         called = f"Activities called: {self.executed:,}" + (f", {self.each}." if self.executed else ".")
         return f"{called} Awaits reached, in all replays: {self.reached:,}."
 
-    def so_far(self, step: Step) -> tuple[int, int]:
+    def counts_at(self, step: Step) -> tuple[int, int]:
         """Return how many activities had been called at a step, and how many awaits had been reached."""
         awaits = self._reached_by[step.replay - 1] + step.number - (step.reached is None)
         return bisect_right(self._calls, self._last_known(step)), awaits
 
-    def known_by(self, step: Step) -> int:
+    def events_at(self, step: Step) -> int:
         """Return how many events there were at a step: what it has written is among them."""
         return self._last_known(step) - self.trace.events[0].event_id + 1
 
-    def said_by(self, step: Step, most: int) -> list[tuple[str, bool]]:
+    def output_until(self, step: Step, most: int) -> list[tuple[str, bool]]:
         """Return what the code printed in this replay up to a step, and whether that was muted.
 
         Parameters

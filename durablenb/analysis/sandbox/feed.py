@@ -32,7 +32,7 @@ _SMALL = {
 
 
 @dataclass(frozen=True)
-class Piece:
+class TablePart:
     """Rows for one table of a copy, in a Parquet file.
 
     Parameters
@@ -51,7 +51,7 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class _Mark:
+class _CopyMark:
     """How far a copy of a growing table goes."""
 
     last: int = 0
@@ -70,10 +70,10 @@ class Feed:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._marks = dict.fromkeys(_GROWING, _Mark())
+        self._marks = dict.fromkeys(_GROWING, _CopyMark())
         self._prints: dict[str, tuple[Any, ...]] = {}
 
-    def pieces(self, connection: duckdb.DuckDBPyConnection) -> Iterator[Piece]:
+    def pieces(self, connection: duckdb.DuckDBPyConnection) -> Iterator[TablePart]:
         """Give what the copy lacks, all of one moment; the file of a piece is gone once the next is given.
 
         Once the last one was taken, the copy counts as whole. If that isn't so, it has to be made anew.
@@ -92,7 +92,7 @@ class Feed:
         finally:
             connection.execute("rollback")
 
-    def _growing(self, connection: duckdb.DuckDBPyConnection, table: str) -> Iterator[Piece]:
+    def _growing(self, connection: duckdb.DuckDBPyConnection, table: str) -> Iterator[TablePart]:
         longest, identity = _GROWING[table]
         had = self._marks[table]
         asked = f"""
@@ -105,7 +105,7 @@ class Feed:
             same != had.identity
         ):  # the last row was purged: its place, and those before it, can be another's now
             yield self._piece(connection, table, "all", f"from {table} limit 0")
-            had = _Mark()
+            had = _CopyMark()
         elif kept != had.count:
             yield self._piece(connection, table, "places", f"select seq from {table} where seq <= {had.last}")
         if last > had.last:
@@ -127,15 +127,15 @@ class Feed:
         at = connection.execute(f"select {identity} from {table} where seq = ?", [last]).fetchall()
         self._marks[table] = replace(had, last=last, count=count, identity=at[0][0] if at else None)
 
-    def _small(self, connection: duckdb.DuckDBPyConnection, table: str, columns: str) -> Iterator[Piece]:
+    def _small(self, connection: duckdb.DuckDBPyConnection, table: str, columns: str) -> Iterator[TablePart]:
         shown = f"select {columns} from {table}"
         found = connection.execute(f"select count(*), bit_xor(hash(t)) from ({shown}) t").fetchall()[0]
         if found != self._prints.get(table, (0, None)):
             yield self._piece(connection, table, "all", shown)
             self._prints[table] = found
 
-    def _piece(self, connection: duckdb.DuckDBPyConnection, table: str, part: str, query: str) -> Piece:
+    def _piece(self, connection: duckdb.DuckDBPyConnection, table: str, part: str, query: str) -> TablePart:
         path = self._folder / "piece.parquet"
         target = str(path).replace("'", "''")
         connection.execute(f"copy ({query}) to '{target}' (format parquet, compression uncompressed)")
-        return Piece(table, str(path), part)
+        return TablePart(table, str(path), part)

@@ -65,8 +65,8 @@ QUERY_KINDS: dict[str, type[Exception]] = {
 """What is raised of a query that can't be answered, by its name."""
 
 
-def answered(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Parameters) -> dict[str, Any]:
-    """Return the answer to a query that came over a network, as JSON values: see `relation_of`.
+def answer_query(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Parameters) -> dict[str, Any]:
+    """Return the answer to a query that came over a network, as JSON values: see `answer_relation`.
 
     Parameters
     ----------
@@ -87,13 +87,13 @@ def answered(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Parame
     return _read(connection, sql, parameters)
 
 
-def relation_of(answer: dict[str, Any]) -> duckdb.DuckDBPyRelation:
+def answer_relation(answer: dict[str, Any]) -> duckdb.DuckDBPyRelation:
     """Return an answer that came over a network as a relation, whose rows are in memory.
 
     Parameters
     ----------
     answer
-        What `answered` gave.
+        What `answer_query` gave.
     """
     names, types, rows = answer["columns"], answer["types"], answer["rows"]
     connection = duckdb.connect(":memory:", config={"enable_external_access": False, "threads": 1})
@@ -147,9 +147,9 @@ def _check(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
         raise QueryRefusedError("The query is nested too deeply.") from None
     if tree["error"]:
         raise QueryRefusedError(f"Expected one SELECT: {tree['error_message']}")
-    nodes = list(_nodes(tree["statements"]))
+    nodes = list(_all_nodes(tree["statements"]))
     tables, macros = views.names()
-    named = {name for node in nodes for name in _named(node)}
+    named = {name for node in nodes for name in _with_names(node)}
     taken = sorted(named.intersection(name for (name,) in connection.execute(_CATALOG).fetchall()))
     if taken:
         raise QueryRefusedError(
@@ -157,7 +157,7 @@ def _check(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
         )
     known = (tables - _BYTES) | named
     for node in nodes:
-        refused = _refused(node, known, macros | _MAKERS)
+        refused = _refused_part(node, known, macros | _MAKERS)
         if refused:
             raise QueryRefusedError(
                 f"{refused} can't be used over a network. There are the hub's tables and views, its macros, "
@@ -165,13 +165,13 @@ def _check(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
             )
 
 
-def _named(node: dict[str, Any]) -> list[str]:
+def _with_names(node: dict[str, Any]) -> list[str]:
     """The names that a WITH gives, but those that could be a file's."""
     entries = node.get("cte_map", {}).get("map", []) if isinstance(node.get("cte_map"), dict) else []
     return [one["key"].lower() for one in entries if _NAME.fullmatch(one["key"])]
 
 
-def _refused(node: dict[str, Any], tables: frozenset[str], makers: frozenset[str]) -> str | None:
+def _refused_part(node: dict[str, Any], tables: frozenset[str], makers: frozenset[str]) -> str | None:
     """What a part of a query uses that it must not; None if nothing."""
     kind = str(node.get("type", ""))
     if kind.endswith("_NODE") and kind not in _NODES:
@@ -193,7 +193,7 @@ def _refused(node: dict[str, Any], tables: frozenset[str], makers: frozenset[str
     return None
 
 
-def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+def _all_nodes(tree: Any) -> Iterator[dict[str, Any]]:
     left = [tree]
     while left:
         found = left.pop()

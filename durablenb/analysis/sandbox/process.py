@@ -27,11 +27,11 @@ GREETING_SECONDS = 10.0
 """Within which a process that has nothing to do has to answer."""
 
 
-class OverrunError(Exception):
+class QueryTimeoutError(Exception):
     """The process did not answer in time, and was killed."""
 
 
-class DiedError(Exception):
+class ProcessDiedError(Exception):
     """The process ended by itself.
 
     Parameters
@@ -77,7 +77,7 @@ class QueryProcess:
                 start_new_session=True,  # a terminal's Ctrl+C isn't meant for it
             )
         except OSError as error:
-            raise DiedError(f"{sys.executable} can't be started: {error}", False) from None
+            raise ProcessDiedError(f"{sys.executable} can't be started: {error}", False) from None
         self._to: BinaryIO = cast(BinaryIO, self._process.stdin)
         self._from: BinaryIO = cast(BinaryIO, self._process.stdout)
         self._settings = {
@@ -97,7 +97,7 @@ class QueryProcess:
         """Whether it goes on; one that was killed, or died, since it answered last doesn't."""
         try:
             self.ask(frames.GREET, None, GREETING_SECONDS)
-        except (OverrunError, DiedError):
+        except (QueryTimeoutError, ProcessDiedError):
             return False
         return True
 
@@ -133,9 +133,9 @@ class QueryProcess:
             self.kill()
             self.end()
             if self._is_overrun:
-                raise OverrunError from None
+                raise QueryTimeoutError from None
             code = self._process.returncode
-            raise DiedError(cause_of(code), code == limits.TOO_MUCH) from None
+            raise ProcessDiedError(cause_of(code), code == limits.TOO_MUCH) from None
         finally:
             watch.cancel()
 

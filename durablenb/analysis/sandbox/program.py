@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 import duckdb
 
 from durablenb.analysis.sandbox import frames, limits
-from durablenb.analysis.sandbox.fence import answered
+from durablenb.analysis.sandbox.fence import answer_query
 from durablenb.store.duck import fenced
 
 DATABASE = "copy.duckdb"
@@ -127,7 +127,7 @@ def _load(connection: duckdb.DuckDBPyConnection, table: str, path: str, part: st
 def _answer(connection: duckdb.DuckDBPyConnection, replies: BinaryIO, sql: str, parameters: Any) -> None:
     try:
         with connection.cursor() as one:
-            found = json.dumps(answered(one, sql, parameters), separators=(",", ":"))
+            found = json.dumps(answer_query(one, sql, parameters), separators=(",", ":"))
         frames.send(replies, frames.ANSWER, found.encode("ascii"))
     except (ValueError, MemoryError, duckdb.Error) as error:
         told = json.dumps([type(error).__name__, str(error)])

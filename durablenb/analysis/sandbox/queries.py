@@ -16,7 +16,7 @@ import duckdb
 from durablenb.analysis.sandbox import fence, frames
 from durablenb.analysis.sandbox.feed import Feed
 from durablenb.analysis.sandbox.fence import QUERY_KINDS, QueryRefusedError
-from durablenb.analysis.sandbox.process import DiedError, OverrunError, QueryProcess
+from durablenb.analysis.sandbox.process import ProcessDiedError, QueryProcess, QueryTimeoutError
 from durablenb.analysis.sql import Parameters
 from durablenb.model.errors import DurableError
 
@@ -92,12 +92,12 @@ class Queries:
         process = self._current()
         try:
             kind, body = process.ask(frames.ASK, {"sql": sql, "parameters": parameters}, fence.SECONDS)
-        except OverrunError:
+        except QueryTimeoutError:
             raise QueryRefusedError(
                 f"The query took longer than {fence.SECONDS:g} seconds and was ended. Ask for less: "
                 "fewer instances, a group by."
             ) from None
-        except DiedError as error:
+        except ProcessDiedError as error:
             if self._is_closed:
                 raise _closed() from None
             if error.was_memory:
@@ -122,11 +122,13 @@ class Queries:
             process = self._running()
             self._follow(process)
             return process
-        except (OverrunError, DiedError) as error:
+        except (QueryTimeoutError, ProcessDiedError) as error:
             self._discard()
             if self._is_closed:
                 raise _closed() from None
-            told = error.cause if isinstance(error, DiedError) else f"it took {START_SECONDS:g} seconds"
+            told = (
+                error.cause if isinstance(error, ProcessDiedError) else f"it took {START_SECONDS:g} seconds"
+            )
             raise QueriesUnavailableError(
                 f"The process that answers queries did not get ready: {told}. Ask again."
             ) from None

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from durablenb.analysis.figures import DrawnEntity
+from durablenb.analysis.figures import EntityFigures
 from durablenb.analysis.fleet import has_entities
 from durablenb.core.entity import NOTHING, is_none
 from durablenb.journal.file import FileReader
@@ -20,7 +20,7 @@ from durablenb.store.statements import ENTITY_STATE_AS_OF, ENTITY_STATES, PAYLOA
 if TYPE_CHECKING:
     import duckdb
 
-    from durablenb.analysis.entities import EntityPicture, Queue
+    from durablenb.analysis.entities import EntityQueue, EntitySnapshot
 
 _IS_THERE = "select exists (select 1 from journal where instance_id = ?)"
 
@@ -82,19 +82,19 @@ class EntityReader(FileReader):
             text = self._texts(self._ask(ENTITY_STATE_AS_OF, [instance_id, then])[0]).get(0, NOTHING)
         return self._codec.decode(text, None if is_none(text) else expected_type)
 
-    def entity_picture(self, entity_id: EntityId) -> EntityPicture:
+    def entity_picture(self, entity_id: EntityId) -> EntitySnapshot:
         """Return all that there is to draw of an entity."""
-        from durablenb.analysis.entities import entity_picture_of  # what only pictures need
+        from durablenb.analysis.entities import entity_snapshot  # what only pictures need
 
         with self.connection() as connection:
-            return entity_picture_of(connection, entity_id, self._codec.shown, now=self.last_written())
+            return entity_snapshot(connection, entity_id, self._codec.shown, now=self.last_written())
 
-    def queues(self, entity_ids: Sequence[str]) -> Mapping[str, Queue]:
+    def queues(self, entity_ids: Sequence[str]) -> Mapping[str, EntityQueue]:
         """Return what these entities have to do."""
-        from durablenb.analysis.entities import queues_of
+        from durablenb.analysis.entities import read_queues
 
         with self.connection() as connection:
-            return queues_of(connection, entity_ids)
+            return read_queues(connection, entity_ids)
 
     def _states(self, instance_ids: Sequence[str]) -> dict[str, str]:
         rows = self._ask(ENTITY_STATES, [list(instance_ids)])
@@ -107,7 +107,7 @@ class EntityReader(FileReader):
         return {number: found[place] for number, place in enumerate(places) if place is not None}
 
 
-class RecordedEntity(DrawnEntity):
+class RecordedEntity(EntityFigures):
     """One entity of a file that is only read; `HubFile.entity` gives it.
 
     A notebook shows it as it was when the file was last written.
@@ -125,7 +125,7 @@ class RecordedEntity(DrawnEntity):
     def _reader(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
         return self._file.connection()
 
-    def _shown(self) -> EntityPicture:
+    def _shown(self) -> EntitySnapshot:
         return self._file.entity_picture(self.entity_id)
 
     def __eq__(self, other: object) -> bool:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from durablenb.analysis.replays.executions import TextOf, text_at_start
-from durablenb.analysis.replays.replay import ReadingBench, Replay
-from durablenb.analysis.replays.replayer import Case, Fitting, Targets, last_execution
+from durablenb.analysis.replays.executions import FindText, text_at_start
+from durablenb.analysis.replays.fit_checker import FitChecker, ReplayCase, ReplayTargets, last_execution
+from durablenb.analysis.replays.replay import FileReplayer, Replay
 from durablenb.core.ports.store import InstanceQuery
 from durablenb.core.registry import Code
 from durablenb.core.renaming import as_it_was
@@ -50,7 +50,7 @@ class FileHistories:
         return {instance_id: last_execution(events) for instance_id, events in found.items()}
 
 
-def fitting_of(file: HubFile, orchestrator: Callable[..., Any]) -> Fitting:
+def fitting_of(file: HubFile, orchestrator: Callable[..., Any]) -> FitChecker:
     """Return what is needed to see whether code fits instances of a file.
 
     Parameters
@@ -64,12 +64,12 @@ def fitting_of(file: HubFile, orchestrator: Callable[..., Any]) -> Fitting:
     def own_id(target: object) -> str | None:
         return target.id if isinstance(target, RecordedInstance) and target._file is file else None
 
-    def replay(case: Case, events: Sequence[Event], code: Code) -> Replay:
+    def replay(case: ReplayCase, events: Sequence[Event], code: Code) -> Replay:
         ids = (case.instance_id, case.execution_id)
         return replay_of(ids, case.name, events, code.function, file._codec, file._source)
 
-    return Fitting(
-        Targets(FileHistories(file._ask), (), own_id),
+    return FitChecker(
+        ReplayTargets(FileHistories(file._ask), (), own_id),
         file._codec,
         lambda name, version: Code(orchestrator, None),
         replay,
@@ -83,7 +83,7 @@ def replay_of(
     events: Sequence[Event],
     orchestrator: Callable[..., Any],
     codec: ValueCodec,
-    text_of: TextOf,
+    text_of: FindText,
 ) -> Replay:
     """Return the replays of an execution that is only read, by code that is given.
 
@@ -103,6 +103,6 @@ def replay_of(
         Gives the source texts that were kept.
     """
     (instance_id, execution_id), history = as_it_was(ids, events)
-    bench = ReadingBench(orchestrator, (instance_id, execution_id), codec)
+    bench = FileReplayer(orchestrator, (instance_id, execution_id), codec)
     began_with = text_at_start(history, text_of, bench.source)
     return Replay(instance_id, name, bench.trace(history), bench.source, bench, began_with=began_with)

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from durablenb.analysis.figures import DrawnHub
+from durablenb.analysis.figures import HubFigures
 from durablenb.analysis.history import History
 from durablenb.analysis.instances import InstanceList
 from durablenb.analysis.logs import Log
-from durablenb.analysis.sql import Parameters, query, variables_of
+from durablenb.analysis.sql import Parameters, frame_variables, query
 from durablenb.core.ports.store import InstanceQuery, Record
 from durablenb.hub.recorded.entity import EntityReader
 from durablenb.hub.recorded.instance import RecordedInstance
@@ -36,7 +36,7 @@ from durablenb.store.wire import from_row
 
 if TYPE_CHECKING:
     from durablenb.analysis.fleet import Fleet
-    from durablenb.analysis.replays.results import FitReport
+    from durablenb.analysis.replays.fit_report import FitReport
 
 _COUNTS = """
 select count(distinct instance_id) filter (not starts_with(instance_id, '@')),
@@ -64,7 +64,7 @@ class Answer:
         ]
 
 
-class HubFile(EntityReader, DrawnHub):
+class HubFile(EntityReader, HubFigures):
     """The histories in a hub's file, for reading alone; `durablenb.open_history` gives it.
 
     Parameters
@@ -231,7 +231,7 @@ class HubFile(EntityReader, DrawnHub):
         duckdb.Error
             If the query is wrong.
         """
-        return query(self.connection(), query_text, params, variables_of(sys._getframe(1)))
+        return query(self.connection(), query_text, params, frame_variables(sys._getframe(1)))
 
     def answer(self, query_text: str, params: Parameters = None) -> Answer:
         """Return the answer to one query, with its rows.
@@ -264,10 +264,10 @@ class HubFile(EntityReader, DrawnHub):
         latest
             How many instances to name.
         """
-        from durablenb.analysis.fleet import fleet_of  # what only pictures need
+        from durablenb.analysis.fleet import read_fleet  # what only pictures need
 
         with self._reading() as connection:
-            return fleet_of(connection, latest)
+            return read_fleet(connection, latest)
 
     def __repr__(self) -> str:
         try:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from durablenb.analysis.figures import DrawnInstance
+from durablenb.analysis.figures import InstanceFigures
 from durablenb.analysis.history import History
 from durablenb.analysis.logs import Log
 from durablenb.analysis.replays.executions import Executions
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from anywidget import AnyWidget
 
     from durablenb.analysis.replays.replay import Replay
-    from durablenb.analysis.snapshot import Picture
+    from durablenb.analysis.snapshot import InstanceSnapshot
     from durablenb.hub.recorded.hub import HubFile
 
 
-class RecordedInstance(DrawnInstance):
+class RecordedInstance(InstanceFigures):
     """One instance of a file that is only read; `HubFile.handle` gives it.
 
     What there is to look at is called as in a `Handle`. A notebook shows it as it was when the file was last
@@ -110,12 +110,12 @@ class RecordedInstance(DrawnInstance):
         ValueError
             If there is no such execution.
         """
-        from durablenb.analysis.replays.explorer import ExplorerSight
+        from durablenb.analysis.replays.explorer import ExplorerSource
 
         file = self._file
         if not self.status():
             raise file._unknown(self.id)
-        sight = ExplorerSight(
+        sight = ExplorerSource(
             self,
             records=partial(file._records, self.id),
             replay=partial(self._replay, orchestrator),
@@ -141,14 +141,14 @@ class RecordedInstance(DrawnInstance):
     def _reader(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
         return self._file.connection()
 
-    def _shown(self) -> Picture:
-        from durablenb.analysis.instances import forks_of
-        from durablenb.analysis.snapshot import picture_of
+    def _shown(self) -> InstanceSnapshot:
+        from durablenb.analysis.instances import read_forks
+        from durablenb.analysis.snapshot import instance_snapshot
 
         now, ask_queues = self._file.last_written(), self._file.queues
         with self._reader() as connection:
-            forks = forks_of(connection, self.id)
-        return picture_of(self.status(), self.history(), now=now, ask_queues=ask_queues, forks=forks)
+            forks = read_forks(connection, self.id)
+        return instance_snapshot(self.status(), self.history(), now=now, ask_queues=ask_queues, forks=forks)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, RecordedInstance):

@@ -5,20 +5,20 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
-from durablenb.analysis.figures import DrawnEntity
+from durablenb.analysis.figures import EntityFigures
 from durablenb.core.entity import is_none
 from durablenb.core.proxies import EntityProxy
 from durablenb.model.entities import EntityId
 from durablenb.model.errors import DurableError
 
 if TYPE_CHECKING:
-    from durablenb.analysis.entities import EntityPicture
+    from durablenb.analysis.entities import EntitySnapshot
     from durablenb.hub.remote.hub import RemoteHub
     from durablenb.hub.remote.parts import Part
     from durablenb.notebook.live.entity import EntitySight, LiveEntity
 
 
-class RemoteEntity(EntityProxy, DrawnEntity):
+class RemoteEntity(EntityProxy, EntityFigures):
     """An entity of a remote hub: each method signals the operation of its name; `RemoteHub.entity` gives it.
 
     All is called as in an `EntityHandle`.
@@ -55,17 +55,17 @@ class RemoteEntity(EntityProxy, DrawnEntity):
         part.look()
         return part.mirror.cursor()
 
-    def _shown(self) -> EntityPicture:
+    def _shown(self) -> EntitySnapshot:
         part = self._hub._part(str(self.entity_id))
         part.look()
         return self._picture_of(part)
 
-    def _picture_of(self, part: Part) -> EntityPicture:
+    def _picture_of(self, part: Part) -> EntitySnapshot:
         """What there was to draw when the server was last asked."""
-        from durablenb.analysis.entities import entity_picture_of  # what only pictures need
+        from durablenb.analysis.entities import entity_snapshot  # what only pictures need
 
         with part.mirror.cursor() as connection:
-            return entity_picture_of(
+            return entity_snapshot(
                 connection,
                 self.entity_id,
                 self._hub._codec.shown,

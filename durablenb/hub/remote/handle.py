@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from durablenb.analysis.figures import DrawnInstance
+from durablenb.analysis.figures import InstanceFigures
 from durablenb.analysis.history import History
 from durablenb.analysis.logs import Log
 from durablenb.analysis.replays.executions import Executions
@@ -32,14 +32,14 @@ from durablenb.model.status import OrchestrationRuntimeStatus as Status
 
 if TYPE_CHECKING:
     from durablenb.analysis.replays.replay import Replay
-    from durablenb.analysis.snapshot import Picture
+    from durablenb.analysis.snapshot import InstanceSnapshot
     from durablenb.hub.remote.hub import RemoteHub
     from durablenb.notebook.live.explorer import LiveExplorer
     from durablenb.notebook.live.instance import LiveInstance
     from durablenb.notebook.live.sight import Sight
 
 
-class RemoteHandle(DrawnInstance):
+class RemoteHandle(InstanceFigures):
     """One instance of a remote hub; `RemoteHub.handle` and `RemoteHub.start` give it.
 
     All is called as in a `Handle`. What is looked at is the instance's own history, of which a copy is kept
@@ -264,8 +264,8 @@ class RemoteHandle(DrawnInstance):
         self._part.look()
         return self._part.mirror.cursor()
 
-    def _shown(self) -> Picture:
-        from durablenb.analysis.snapshot import picture_of  # what only pictures need
+    def _shown(self) -> InstanceSnapshot:
+        from durablenb.analysis.snapshot import instance_snapshot  # what only pictures need
 
         self._part.look()
         state = self._existing()
@@ -273,7 +273,7 @@ class RemoteHandle(DrawnInstance):
         standing = self._part.standing
         status = self._hub._status(state, standing)
         beside = self._hub._beside(self.id)
-        return picture_of(
+        return instance_snapshot(
             status,
             events,
             standing.obstacle,

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
-from durablenb.analysis.entities import Queue
-from durablenb.analysis.figures import DrawnHub
+from durablenb.analysis.entities import EntityQueue
+from durablenb.analysis.figures import HubFigures
 from durablenb.analysis.instances import InstanceList
 from durablenb.analysis.logs import Log
-from durablenb.analysis.sandbox.fence import QUERY_KINDS, relation_of
+from durablenb.analysis.sandbox.fence import QUERY_KINDS, answer_relation
 from durablenb.analysis.sql import Parameters, Relation
 from durablenb.core.entity import NOTHING
 from durablenb.core.registry import name_of
@@ -54,10 +54,10 @@ class Beside:
     """What other histories say that an instance's picture needs."""
 
     forks: tuple[str, ...]
-    queues: dict[str, Queue]
+    queues: dict[str, EntityQueue]
 
 
-class RemoteHub(DrawnHub):
+class RemoteHub(HubFigures):
     """A hub that another process serves; `TaskHub.connect` gives it.
 
     Orchestrators and activities run there. What is looked at here is a copy: of an instance its history, of
@@ -220,7 +220,7 @@ class RemoteHub(DrawnHub):
         """
         body = {"sql": query_text, "params": params}
         answer = self._link.send("POST", "sql", body=body, seconds=QUERY_SECONDS, kinds=QUERY_KINDS)
-        return relation_of(answer.json())
+        return answer_relation(answer.json())
 
     def watch(self) -> LiveHub:
         """Return a live view: all instances, how fast the hub works, and each instance in detail."""
@@ -260,7 +260,7 @@ class RemoteHub(DrawnHub):
     def _beside(self, instance_id: str, entity_ids: Sequence[str] = ()) -> Beside:
         query = [("entity", one) for one in entity_ids]
         found = self._link.send("GET", "journal", known(instance_id), "beside", query=query, seconds=3).json()
-        queues = {one: Queue(one, length, owner) for one, (length, owner) in found["queues"].items()}
+        queues = {one: EntityQueue(one, length, owner) for one, (length, owner) in found["queues"].items()}
         return Beside(tuple(found["forks"]), queues)
 
     def _log(self, instance_id: str) -> Log:
@@ -309,10 +309,10 @@ class RemoteHub(DrawnHub):
 
     def _view_of(self, part: Part) -> HubView:
         """What there was to draw when the server was last asked."""
-        from durablenb.analysis.fleet import fleet_of  # what only pictures need
+        from durablenb.analysis.fleet import read_fleet  # what only pictures need
 
         with part.mirror.cursor() as connection:
-            return HubView(repr(self), fleet_of(connection, tally=part.mirror.tally))
+            return HubView(repr(self), read_fleet(connection, tally=part.mirror.tally))
 
     def __repr__(self) -> str:
         return f"<RemoteHub {self.url}{': closed' if self._link.is_closed else ''}>"

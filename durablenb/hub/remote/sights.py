@@ -8,10 +8,10 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from durablenb.analysis.entities import Queue, last_seq_of
-from durablenb.analysis.fleet import Pace, pace_of
+from durablenb.analysis.entities import EntityQueue, read_last_seq
+from durablenb.analysis.fleet import HubPace, read_pace
 from durablenb.analysis.logs import Log
-from durablenb.analysis.replays.explorer import ExplorerSight
+from durablenb.analysis.replays.explorer import ExplorerSource
 from durablenb.analysis.sql import Relation, query
 from durablenb.hub.remote.client import RemoteClient
 from durablenb.hub.remote.entity import RemoteEntity
@@ -125,7 +125,7 @@ class _Neighbours:
         self._found: Beside | None = None
         self._asked_at = 0.0
 
-    def queues(self, entity_ids: Sequence[str]) -> Mapping[str, Queue]:
+    def queues(self, entity_ids: Sequence[str]) -> Mapping[str, EntityQueue]:
         """Return what these entities have to do."""
         if list(entity_ids) != list(self._entity_ids):
             self._entity_ids, self._asked_at = entity_ids, 0.0
@@ -163,12 +163,12 @@ def sight_of(hub: RemoteHub, instance_id: str) -> Sight:
     )
 
 
-def explorer_sight_of(hub: RemoteHub, instance_id: str, orchestrator: Callable[..., Any]) -> ExplorerSight:
+def explorer_sight_of(hub: RemoteHub, instance_id: str, orchestrator: Callable[..., Any]) -> ExplorerSource:
     """Return an instance of a remote hub, as the explorer has it."""
     part = hub._part(instance_id)
     part.look()
     handle = FollowedHandle(hub, instance_id, part)
-    return ExplorerSight(
+    return ExplorerSource(
         handle,
         records=lambda after: part.follow().records(instance_id, after),
         replay=lambda execution_id, events: hub._replay(
@@ -190,7 +190,7 @@ def entity_sight_of(hub: RemoteHub, entity_id: EntityId) -> EntitySight:
 
     def last_seq() -> int:
         with part.follow().cursor() as connection:
-            return last_seq_of(connection, instance_id)
+            return read_last_seq(connection, instance_id)
 
     return EntitySight(
         entity,
@@ -211,9 +211,9 @@ def hub_sight_of(hub: RemoteHub) -> HubSight:
         mirror = part.follow()
         return mirror.last_seq, mirror.count
 
-    def pace() -> Pace:
+    def pace() -> HubPace:
         with part.mirror.cursor() as connection:
-            return pace_of(connection)
+            return read_pace(connection)
 
     return HubSight(
         written=written,

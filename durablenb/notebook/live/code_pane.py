@@ -6,7 +6,7 @@ from collections.abc import Collection
 from difflib import unified_diff
 from textwrap import dedent
 
-from durablenb.analysis.replays.explorer import Passed
+from durablenb.analysis.replays.explorer import LineHits
 from durablenb.analysis.replays.steps import Step
 from durablenb.notebook.html import Markup, block, fold, line, markup
 from durablenb.notebook.live.parts import attributes
@@ -38,7 +38,7 @@ def code_pane(place: Place, step: Step | None, stops: Collection[str], *, is_hid
             line(place.replay.name),
             " isn't at hand: no file and no cell has it.</p>",
         )
-    passed = {} if step is None else dict(place.lines.passed(step))
+    passed = {} if step is None else dict(place.lines.hits_at(step))
     here = None if step is None else step.line
     if is_hidden and here is not None:
         passed.pop(here, None)
@@ -63,7 +63,7 @@ def code_pane(place: Place, step: Step | None, stops: Collection[str], *, is_hid
 
 
 def _row(
-    number: int, text: str, came: Passed | None, *, is_here: bool, is_stop: bool, is_await: bool
+    number: int, text: str, came: LineHits | None, *, is_here: bool, is_stop: bool, is_await: bool
 ) -> Markup:
     """Return a line with what came of it; one at which the code waits can be clicked."""
     times = 0 if came is None else came.times

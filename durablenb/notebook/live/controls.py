@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from durablenb.analysis.snapshot import Picture
+from durablenb.analysis.snapshot import InstanceSnapshot
 from durablenb.analysis.waits import Wait
 from durablenb.notebook.cards import MOST_FORKS, failure_table
 from durablenb.notebook.html import Markup, code, line, markup, table, unbroken
@@ -18,7 +18,7 @@ from durablenb.notebook.words import lasting, moment, plural
 _MOST = 20
 
 
-def head(shown: Picture, clock: Clock, *, can_go_back: bool) -> Markup:
+def head(shown: InstanceSnapshot, clock: Clock, *, can_go_back: bool) -> Markup:
     """Return where an instance stands, its family, what can be done, and a clock that can be moved."""
     status = shown.status
     word = str(status.runtime_status)
@@ -93,7 +93,7 @@ def _actions(word: str) -> list[Markup]:
     return [button("Rewind", "rewind", sure="Really rewind"), *actions] if word == "Failed" else actions
 
 
-def waits(shown: Picture) -> str:
+def waits(shown: InstanceSnapshot) -> str:
     """Return what an instance waits for, the most pressing first, with a form for each event to be raised."""
     if not shown.waits:
         return ""

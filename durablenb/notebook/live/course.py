@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from durablenb.analysis.replays.executions import Executions, text_at_start
-from durablenb.analysis.replays.explorer import ExplorerSight
+from durablenb.analysis.replays.explorer import ExplorerSource
 from durablenb.analysis.waits import Obstacle
 from durablenb.model.errors import FunctionNotFoundError, TypeNotRegisteredError
 from durablenb.model.status import DurableOrchestrationStatus
@@ -29,7 +29,7 @@ class Course:
         If there is no such execution.
     """
 
-    def __init__(self, sight: ExplorerSight, execution: int | None = None) -> None:
+    def __init__(self, sight: ExplorerSource, execution: int | None = None) -> None:
         self._sight = sight
         self._code: object = _NONE
         self._seen = self._shown = 0

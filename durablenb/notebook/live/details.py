@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from durablenb.analysis.calls import CALL_STATES, Call
-from durablenb.analysis.graph import Step
-from durablenb.analysis.nesting import child_of
+from durablenb.analysis.graph import GraphStep
+from durablenb.analysis.nesting import child_id
 from durablenb.analysis.timeline import Span
 from durablenb.model.failures import FailureDetails
 from durablenb.model.logs import LogLine
@@ -27,12 +27,12 @@ _FIELDS = ("result", "failure", "input")
 _LINES = 200
 
 
-def ordered(step: Step) -> list[Call]:
+def ordered(step: GraphStep) -> list[Call]:
     """Return a step's calls, the most worrying ones first."""
     return sorted(step.calls, key=lambda call: CALL_STATES.index(call.state))
 
 
-def step_detail(step: Step, first: int, of: str = "") -> Markup:
+def step_detail(step: GraphStep, first: int, of: str = "") -> Markup:
     """Return the calls of a step as a table, a page of it.
 
     Parameters
@@ -92,7 +92,7 @@ def call_detail(call: Call, logs: Iterable[LogLine]) -> Markup:
     """
     look = call_look(call.state, call.kind)
     request, answer = call.attempts[0].request, call.attempts[-1].answer
-    child = child_of(call)
+    child = child_id(call)
     parts: list[Markup] = [
         row(
             markup("<b>", line(call.name), "</b>"),

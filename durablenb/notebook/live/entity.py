@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import traitlets
 
-from durablenb.analysis.entities import EntityPicture
+from durablenb.analysis.entities import EntitySnapshot
 from durablenb.analysis.text import quoted
 from durablenb.model.failures import FailureDetails
 from durablenb.notebook.cards import failure_table
@@ -72,7 +72,7 @@ class EntitySight:
     entity: Addressed
     instance_id: str
     last_seq: Callable[[], int]
-    shown: Callable[[], EntityPicture]
+    shown: Callable[[], EntitySnapshot]
     ask: Ask
     trouble: Callable[[], str] = str
 
@@ -140,7 +140,7 @@ class LiveEntity(LiveView):
     def __init__(self, sight: EntitySight, **traits: Any) -> None:
         self._sight = sight
         self._seen = -1
-        self._shown: EntityPicture
+        self._shown: EntitySnapshot
         self._drawn_at = 0.0
         self._pane = OperationsPane(sight.instance_id, sight.ask)
         super().__init__(**traits)
@@ -205,7 +205,7 @@ class LiveEntity(LiveView):
         self._sight.entity.signal(str(given.get("operation", "")), typed(given.get("input", "")))
 
 
-def _head(shown: EntityPicture) -> Markup:
+def _head(shown: EntitySnapshot) -> Markup:
     about = [plural(shown.operations, "operation")]
     if shown.failures:
         about.append(f"{shown.failures:,} failed")

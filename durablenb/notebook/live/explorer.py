@@ -11,7 +11,7 @@ from typing import Any
 
 import traitlets
 
-from durablenb.analysis.replays.explorer import ExplorerSight
+from durablenb.analysis.replays.explorer import ExplorerSource
 from durablenb.analysis.replays.replay import Replay
 from durablenb.analysis.replays.steps import Step
 from durablenb.model.events import Event
@@ -67,7 +67,7 @@ class LiveExplorer(LiveView):
 
     def __init__(
         self,
-        sight: ExplorerSight,
+        sight: ExplorerSource,
         execution: int | None = None,
         *,
         ticks: Callable[[], float] = time.monotonic,

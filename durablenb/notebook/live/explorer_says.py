@@ -49,7 +49,7 @@ def _sentence(step: Step) -> Markup:
 def _command(replay: Replay, step: Step) -> Markup:
     if step.reached is None:
         return Markup("")
-    words = sentences.command(step.reached, replay.requests)
+    words = sentences.awaited_text(step.reached, replay.requests)
     return markup("<p>waits for ", code(words, 300), "</p>")
 
 

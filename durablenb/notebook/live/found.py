@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from durablenb.analysis.calls import Call
-from durablenb.analysis.graph import Flow, Step
-from durablenb.analysis.snapshot import Picture
+from durablenb.analysis.graph import ExecutionGraph, GraphStep
+from durablenb.analysis.snapshot import InstanceSnapshot
 from durablenb.notebook.marks import call_key, step_key
 
 
@@ -18,7 +18,7 @@ class Found:
     """
 
     of: str
-    step: Step | None
+    step: GraphStep | None
     call: Call | None = None
 
     @property
@@ -35,7 +35,7 @@ class Found:
         return self.call
 
 
-def find(shown: Picture | None, key: str) -> Found | None:
+def find(shown: InstanceSnapshot | None, key: str) -> Found | None:
     """Return what a key stands for in a picture; None if there is nothing of that kind."""
     head, _, of = key.partition(" of ")
     kind, *rest = head.split() or [""]
@@ -53,7 +53,7 @@ def find(shown: Picture | None, key: str) -> Found | None:
     return None
 
 
-def call_at(shown: Picture | None, key: str) -> str:
+def call_at(shown: InstanceSnapshot | None, key: str) -> str:
     """Return the key of the call that a cell stands for: ``cell 3 17``, ``cell 3 of child-1 17``."""
     cells, _, place = key.rpartition(" ")
     found = find(shown, cells.replace("cell", "step", 1))
@@ -62,5 +62,5 @@ def call_at(shown: Picture | None, key: str) -> str:
     return call_key(found.step.calls[int(place)], found.of)
 
 
-def _home_of(call: Call, flow: Flow) -> Step | None:
+def _home_of(call: Call, flow: ExecutionGraph) -> GraphStep | None:
     return next((step for step in flow.steps if any(one is call for one in step.calls)), None)

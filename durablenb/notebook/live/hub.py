@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 import traitlets
 
-from durablenb.analysis.fleet import Fleet, Pace
-from durablenb.analysis.instances import LATEST_FIRST, latest_of, mentioning, one_of
+from durablenb.analysis.fleet import Fleet, HubPace
+from durablenb.analysis.instances import LATEST_FIRST, id_condition, ids_mentioning, latest_page
 from durablenb.analysis.text import quoted
 from durablenb.model.display import HubView
 from durablenb.notebook.fleet import fleet_svg
@@ -68,7 +68,7 @@ class HubSight:
 
     written: Callable[[], tuple[int, int]]
     shown: Callable[[], HubView]
-    pace: Callable[[], Pace]
+    pace: Callable[[], HubPace]
     ask: Ask
     instance: Callable[[str], Sight]
     entity: Callable[[str], EntitySight]
@@ -102,14 +102,14 @@ class InstancesPane(Pane):
             if not self.status:
                 return self._fleet.total
             return sum(by_status.get(self.status, 0) for by_status in self._fleet.counts.values())
-        self._among = mentioning(self._found, max(words, key=len))
+        self._among = ids_mentioning(self._found, max(words, key=len))
         if self._among is None:
             return super()._total()
-        sql = f"{self._query}\n  and {one_of(self._among)}{self._has_words}"
+        sql = f"{self._query}\n  and {id_condition(self._among)}{self._has_words}"
         return int(self._found(f"select count(*) from ({sql})")[0][0])
 
     def _rows(self) -> list[Row]:
-        return latest_of(
+        return latest_page(
             self._found,
             _COLUMNS,
             self.status,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import traitlets
 
 from durablenb.analysis.calls import Call
-from durablenb.analysis.snapshot import Following, Picture, picture_of
+from durablenb.analysis.snapshot import InstanceSnapshot, SnapshotBuilder, instance_snapshot
 from durablenb.analysis.text import quoted
 from durablenb.model.errors import InstanceNotFoundError
 from durablenb.model.events import TERMINAL, ContinueAsNew, ExecutionStarted
@@ -72,12 +72,12 @@ class LiveInstance(Acts, LiveView):
 
     def _go_to(self, sight: Sight) -> None:
         self._sight = sight
-        self._following = Following()
+        self._following = SnapshotBuilder()
         self._status: DurableOrchestrationStatus | None = None
         self._seq = 0
         self._first = 0
         self._drawn_at = 0.0
-        self._picture: Picture | None = None
+        self._picture: InstanceSnapshot | None = None
         self._nested = Nested(sight)
         self._forks: tuple[str, ...] = ()
         self._forks_at = 0.0
@@ -137,7 +137,7 @@ class LiveInstance(Acts, LiveView):
             regions["history"] = self._history.events(self._key_of)
         return regions
 
-    def _turn_to_selected(self, shown: Picture) -> None:
+    def _turn_to_selected(self, shown: InstanceSnapshot) -> None:
         """Show the events of what was selected since they were last shown."""
         is_new, self._turned_to = self.selected != self._turned_to, self.selected
         found = find(shown, self.selected) if is_new else None
@@ -164,14 +164,14 @@ class LiveInstance(Acts, LiveView):
             self._status = None
         return bool(records)
 
-    def _look(self) -> Picture:
+    def _look(self) -> InstanceSnapshot:
         sight = self._sight
         if self._status is None:
             self._status = sight.instance.status()
         if not self._status:
             raise InstanceNotFoundError(f"{sight.instance.id} was purged.")
         now = sight.clock.now()
-        shown = self._following.picture(self._status, sight.obstacle(), now, sight.queues, self._forks)
+        shown = self._following.snapshot(self._status, sight.obstacle(), now, sight.queues, self._forks)
         return replace(shown, nest=self._nested.within(shown.flow))
 
     def is_over(self) -> bool:
@@ -190,7 +190,7 @@ class LiveInstance(Acts, LiveView):
         with self._lock:
             self._is_stale |= self._read()
             sight, events = self._sight, self._following.events
-            shown = picture_of(
+            shown = instance_snapshot(
                 sight.instance.status(),
                 events,
                 sight.obstacle(),
@@ -215,7 +215,7 @@ class LiveInstance(Acts, LiveView):
         found = find(self._picture, self.selected)
         return [] if found is None else found.keys
 
-    def _detail(self, shown: Picture) -> str:
+    def _detail(self, shown: InstanceSnapshot) -> str:
         found = find(shown, self.selected)
         if found is None:
             return ""

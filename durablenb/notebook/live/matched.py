@@ -59,7 +59,7 @@ class Matched:
         if not events:
             return markup("<h4>History</h4><p>No events.</p>")
         base, hits = events[0].event_id, () if step is None or is_hidden else (*step.asked, *step.answers)
-        known = len(events) if step is None else replay.known_by(step)
+        known = len(events) if step is None else replay.events_at(step)
         around = (step.answers or step.asked)[:1] if step is not None and not is_hidden else ()
         centre = around[0] - base if around else known - 1
         last_first = max(len(events) - WINDOW, 0)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from durablenb.analysis.calls import Call
-from durablenb.analysis.graph import Flow, Step
-from durablenb.analysis.nesting import child_of, opened_in
-from durablenb.analysis.snapshot import Following
+from durablenb.analysis.graph import ExecutionGraph, GraphStep
+from durablenb.analysis.nesting import child_id, opened_call
+from durablenb.analysis.snapshot import SnapshotBuilder
 from durablenb.notebook.live.details import ordered
 from durablenb.notebook.live.sight import Instance, Sight
 
@@ -30,9 +30,9 @@ class Nested:
         """Take note of what is new; answers whether anything is."""
         return sum(child.read() for child in self._children.values()) > 0  # all of them read
 
-    def within(self, flow: Flow) -> Mapping[str, Flow]:
+    def within(self, flow: ExecutionGraph) -> Mapping[str, ExecutionGraph]:
         """Return what is opened in an execution, and in that; what isn't there any more is let go of."""
-        flows: dict[str, Flow] = {}
+        flows: dict[str, ExecutionGraph] = {}
         self._depths = {"": 0}
         level = {"": flow} if self._children else {}
         while level:
@@ -54,7 +54,7 @@ class Nested:
         child = self._children.get(instance_id)
         return self._sight.instance if child is None else child.sight.instance
 
-    def fold(self, step: Step, chosen: Call | None) -> None:
+    def fold(self, step: GraphStep, chosen: Call | None) -> None:
         """Fold a step that is opened, or open it: at the call that is chosen, or at the most worrying one."""
         found = self._opened(step)
         if found is not None:
@@ -63,13 +63,13 @@ class Nested:
             is_of_it = any(call is chosen for call in step.calls)
             self._open(chosen if chosen is not None and is_of_it else ordered(step)[0])
 
-    def turn(self, step: Step, by: int) -> None:
+    def turn(self, step: GraphStep, by: int) -> None:
         """Show the call of an opened step that was made after the one that is shown, or before it."""
         found = self._opened(step)
         if found is not None:
             self.show(step, step.calls[(found[0] + by) % len(step.calls)])
 
-    def show(self, step: Step, call: Call) -> None:
+    def show(self, step: GraphStep, call: Call) -> None:
         """Open a call in its step, in place of another one."""
         found = self._opened(step)
         if found is not None and step.calls[found[0]] is not call:
@@ -78,16 +78,16 @@ class Nested:
         if found is None:
             self._open(call)
 
-    def follow(self, step: Step, call: Call) -> None:
+    def follow(self, step: GraphStep, call: Call) -> None:
         """Show a call if its step is opened."""
         if self._opened(step) is not None:
             self.show(step, call)
 
-    def _opened(self, step: Step) -> tuple[int, str] | None:
-        return opened_in(step, self._children)
+    def _opened(self, step: GraphStep) -> tuple[int, str] | None:
+        return opened_call(step, self._children)
 
     def _open(self, call: Call) -> None:
-        child = child_of(call)
+        child = child_id(call)
         if child is not None:
             opened = _Child(self._sight.other(child))
             if not opened.read():
@@ -100,7 +100,7 @@ class _Child:
 
     def __init__(self, sight: Sight) -> None:
         self.sight = sight
-        self._following = Following()
+        self._following = SnapshotBuilder()
         self._seq = 0
 
     def read(self) -> bool:
@@ -111,6 +111,6 @@ class _Child:
             self._following.read(record.event for record in records)
         return bool(records)
 
-    def flow(self) -> Flow:
+    def flow(self) -> ExecutionGraph:
         """Return its last execution as it stands."""
         return self._following.flow(self.sight.obstacle())

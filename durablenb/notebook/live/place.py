@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection
 
-from durablenb.analysis.replays.explorer import Lines
+from durablenb.analysis.replays.explorer import ExecutedLines
 from durablenb.analysis.replays.replay import Replay
 from durablenb.analysis.replays.steps import Step
 
@@ -21,7 +21,7 @@ class Place:
 
     def __init__(self, replay: Replay) -> None:
         self.replay = replay
-        self.lines = Lines(replay)
+        self.lines = ExecutedLines(replay)
         self._at = (0, 0)
         self._step: Step | None = None
         self.chosen = len(replay)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from durablenb.analysis.logs import Log
-from durablenb.analysis.snapshot import AskQueues
+from durablenb.analysis.snapshot import ReadQueues
 from durablenb.analysis.waits import Obstacle
 from durablenb.core.ports.store import Record
 from durablenb.model.status import DurableOrchestrationStatus
@@ -119,7 +119,7 @@ class Sight:
     obstacle: Callable[[], Obstacle]
     forks: Callable[[], tuple[str, ...]]
     clock: Clock
-    queues: AskQueues
+    queues: ReadQueues
     ask: Callable[[str], Relation]
     other: Callable[[str], Sight]
     trouble: Callable[[], str] = str

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from durablenb.analysis.calls import CALL_STATES, Call
-from durablenb.analysis.snapshot import Picture
+from durablenb.analysis.snapshot import InstanceSnapshot
 from durablenb.notebook.html import Markup, line, markup, table
 from durablenb.notebook.live.found import Found
 from durablenb.notebook.live.parts import button, choice, field, figure, mark, row
@@ -35,7 +35,7 @@ class TimelinePane:
         elif name == "state":
             self.state = value
 
-    def zoom(self, shown: Picture, left: Any, right: Any) -> None:
+    def zoom(self, shown: InstanceSnapshot, left: Any, right: Any) -> None:
         """Show the time between two places of what is drawn now; without them all of it."""
         scale = scale_of(self._chosen(shown), self.within)
         if left is None or right is None or scale is None:
@@ -44,7 +44,7 @@ class TimelinePane:
         begin, end = scale.moment(float(left)), scale.moment(float(right))
         self.within = (begin, end) if end > begin else None
 
-    def html(self, shown: Picture, selected: Found | None) -> Markup:
+    def html(self, shown: InstanceSnapshot, selected: Found | None) -> Markup:
         """Return the controls, the picture, and the same as a table."""
         chosen = self._chosen(shown)
         stretch = Markup("")
@@ -65,7 +65,7 @@ class TimelinePane:
             return markup(controls, "<p>", words, "</p>", self._table(chosen) if chosen.calls else "")
         return markup(controls, figure(drawn, AREA), self._table(chosen))
 
-    def _chosen(self, shown: Picture) -> Picture:
+    def _chosen(self, shown: InstanceSnapshot) -> InstanceSnapshot:
         if not (self.name or self.state):
             return shown
         return replace(shown, calls=tuple(call for call in shown.calls if self._passes(call)))
@@ -73,7 +73,7 @@ class TimelinePane:
     def _passes(self, call: Call) -> bool:
         return self.name in call.name.lower() and self.state in ("", call.state)
 
-    def _table(self, shown: Picture) -> Markup:
+    def _table(self, shown: InstanceSnapshot) -> Markup:
         rows = [
             (
                 mark(call.name, call_key(call)),

@@ -71,7 +71,7 @@ def _circumstances(step: Step, wall: datetime) -> Markup:
 
 
 def _printed(replay: Replay, step: Step) -> Markup:
-    said = replay.said_by(step, _PRINTED)
+    said = replay.output_until(step, _PRINTED)
     if not said:
         return Markup("")
     lines = [
@@ -86,7 +86,7 @@ def _printed(replay: Replay, step: Step) -> Markup:
 
 
 def _ledger(replay: Replay, step: Step) -> Markup:
-    executed, reached = replay.so_far(step)
+    executed, reached = replay.counts_at(step)
     once = f", {replay.each if executed > 1 else 'once'}" if executed else ""
     return markup(
         '<h4>Up to here</h4><p class="dnb-ledger">activities executed: <b>',

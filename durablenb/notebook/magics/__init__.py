@@ -18,7 +18,7 @@ from IPython.core.magic import (
     no_var_expand,
 )
 
-from durablenb.analysis.sql import QUERY_ERRORS, names_of_parameters, query
+from durablenb.analysis.sql import QUERY_ERRORS, parameter_names, query
 from durablenb.hub.recorded.hub import HubFile
 from durablenb.hub.task_hub import TaskHub, open_hubs
 from durablenb.notebook.magics import looking
@@ -188,7 +188,7 @@ class DurableMagics(Magics):
 def _answer(hub: TaskHub | HubFile, text: str, variables: dict[str, Any]) -> object:
     connection = hub.connection()
     try:
-        names = names_of_parameters(connection, text)
+        names = parameter_names(connection, text)
         if any(name.isdigit() for name in names):
             raise UsageError("Values are variables here: write $name for the variable name, not ?.")
         missing = sorted(names - variables.keys())

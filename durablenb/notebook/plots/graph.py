@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.axes import Axes
 
-from durablenb.analysis.snapshot import Picture
+from durablenb.analysis.snapshot import InstanceSnapshot
 from durablenb.notebook.graph import draw_graph
 from durablenb.notebook.layout import MARGIN
 from durablenb.notebook.plots.axes import new_axes
@@ -13,7 +13,7 @@ from durablenb.notebook.plots.drawing import PER_INCH, AxesDrawing
 from durablenb.notebook.svg import WIDTH
 
 
-def graph_axes(picture: Picture, ax: Axes | None) -> Axes:
+def graph_axes(picture: InstanceSnapshot, ax: Axes | None) -> Axes:
     """Return axes with the graph of the last execution; without any, of a figure that it just fits into."""
     drawing = AxesDrawing(WIDTH)
     height = draw_graph(drawing, picture.flow)

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.collections import LineCollection, PolyCollection
 
 from durablenb.analysis.calls import CallState
-from durablenb.analysis.timeline import Kind
+from durablenb.analysis.timeline import TaskKind
 from durablenb.notebook.palette import AMBER, RED, SOLIDS, call_look
 from durablenb.notebook.plots.axis import Numbers, TimeAxis
 from durablenb.notebook.plots.colours import RGB, Colours
@@ -19,13 +19,13 @@ from durablenb.notebook.words import states_text
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_HATCHES: dict[Kind, str] = {
+_HATCHES: dict[TaskKind, str] = {
     "sub-orchestration": "..",
     "timer": "////",
     "entity call": "oo",
     "lock": "\\\\\\\\",
 }
-_PALE: tuple[Kind, ...] = ("timer", "lock")
+_PALE: tuple[TaskKind, ...] = ("timer", "lock")
 _UNDER_WAY: tuple[CallState, ...] = ("open", "not loaded", "left open", "retrying")
 _LEAST, _LEAST_OF_MANY = 3.0, 0.5
 """Parts of 640 of the time axis that even a bar of no time takes."""
@@ -39,7 +39,7 @@ _FINE = 0.25
 class _Bars:
     """Bars of one kind and state: begin, end, middle, height, and how wide the line around it is."""
 
-    kind: Kind
+    kind: TaskKind
     state: CallState
     bars: list[tuple[float, float, float, float, float]] = field(default_factory=list)
 
@@ -69,13 +69,13 @@ class Marks:
     def __init__(self, axis: TimeAxis, colours: Colours) -> None:
         self._axis = axis
         self._colours = colours
-        self._bars: dict[tuple[Kind, CallState], _Bars] = {}
+        self._bars: dict[tuple[TaskKind, CallState], _Bars] = {}
         self._lines: dict[tuple[str, str], _Lines] = {}
         self._points: dict[tuple[str, str], _Points] = {}
 
     def bar(
         self,
-        kind: Kind,
+        kind: TaskKind,
         state: CallState,
         span: tuple[float, float],
         middle: float,
@@ -175,7 +175,7 @@ def _gid(words: str) -> str:
     return words.lstrip("_").replace(" ", "-")
 
 
-def _words(kind: Kind, state: CallState) -> str:
+def _words(kind: TaskKind, state: CallState) -> str:
     """Return what the legend says of bars."""
     if state == "failed":
         return f"_{kind}"  # a legend has the crosses

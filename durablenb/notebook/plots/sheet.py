@@ -7,7 +7,7 @@ from typing import cast
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, SubFigure
 
-from durablenb.analysis.snapshot import Picture
+from durablenb.analysis.snapshot import InstanceSnapshot
 from durablenb.notebook.graph import draw_graph
 from durablenb.notebook.plots.axes import scale_of_text
 from durablenb.notebook.plots.drawing import PER_INCH, AxesDrawing
@@ -16,7 +16,7 @@ from durablenb.notebook.plots.timeline import height_of, timeline_axes
 from durablenb.notebook.svg import WIDTH
 
 
-def sheet_of(picture: Picture) -> Figure:
+def sheet_of(picture: InstanceSnapshot) -> Figure:
     """Return the figure, which is none of pyplot's."""
     above = draw_graph(AxesDrawing(WIDTH), picture.flow) / PER_INCH
     below = height_of(picture)

@@ -9,7 +9,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from durablenb.analysis.number_series import Courses
+from durablenb.analysis.number_series import StateNumbers
 from durablenb.analysis.text import shortened
 from durablenb.notebook.palette import RED
 from durablenb.notebook.plots.axes import SERIES, add_legend, days_of, new_axes, scale_of_text, show_dates
@@ -20,7 +20,7 @@ _FEW = 60
 """Operations up to which each has a mark."""
 
 
-def state_axes(courses: Courses, ax: Axes | None) -> Axes:
+def state_axes(courses: StateNumbers, ax: Axes | None) -> Axes:
     """Return axes with a line for each number in the state, over time; over operations if no time passed.
 
     Raises
@@ -59,7 +59,7 @@ def state_axes(courses: Courses, ax: Axes | None) -> Axes:
     return ax
 
 
-def _places(ax: Axes, courses: Courses) -> Sequence[float]:
+def _places(ax: Axes, courses: StateNumbers) -> Sequence[float]:
     """Return where each operation stands, and give the axes that axis."""
     if courses.ended[0] < courses.ended[-1]:
         show_dates(ax)
@@ -69,7 +69,7 @@ def _places(ax: Axes, courses: Courses) -> Sequence[float]:
     return [float(number) for number in range(1, len(courses.ended) + 1)]
 
 
-def _show_failures(ax: Axes, courses: Courses, xs: Sequence[float], colours: Colours) -> None:
+def _show_failures(ax: Axes, courses: StateNumbers, xs: Sequence[float], colours: Colours) -> None:
     """Mark the operations that failed, on the line that stands for most."""
     values = next(iter(courses.fields.values()))
     known = [value for value in values if value is not None]

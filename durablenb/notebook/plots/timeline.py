@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
 from durablenb.analysis.calls import Call, CallState
-from durablenb.analysis.snapshot import Picture
+from durablenb.analysis.snapshot import InstanceSnapshot
 from durablenb.analysis.timeline import Span
 from durablenb.notebook.palette import call_look
 from durablenb.notebook.plots.axes import add_legend, new_axes, scale_of_text
@@ -31,7 +31,7 @@ _NAME = 32
 _BAR = 0.62
 
 
-def timeline_axes(picture: Picture, ax: Axes | None) -> Axes:
+def timeline_axes(picture: InstanceSnapshot, ax: Axes | None) -> Axes:
     """Return axes with the timeline of all executions."""
     bands = bands_of(picture.calls, picture.now, _TOP)
     bottom = bands[-1].bottom if bands else _TOP
@@ -52,13 +52,13 @@ def timeline_axes(picture: Picture, ax: Axes | None) -> Axes:
     return ax
 
 
-def height_of(picture: Picture) -> float:
+def height_of(picture: InstanceSnapshot) -> float:
     """Return how high the figure should be, in inches."""
     bands = bands_of(picture.calls, picture.now, _TOP)
     return _AROUND + _LINE * (bands[-1].bottom if bands else _TOP)
 
 
-def _axis_of(picture: Picture, bands: Sequence[Band]) -> TimeAxis:
+def _axis_of(picture: InstanceSnapshot, bands: Sequence[Band]) -> TimeAxis:
     moments = [event.timestamp for event in picture.events]
     ends = [band.lane.end(call) for band in bands for call in band.lane.calls]
     end = max(moments + ends + ([picture.now] if picture.now is not None else []))
@@ -141,7 +141,7 @@ def _state_of(call: Call, span: Span) -> CallState:
     return call.state if span is call.attempts[-1] and call.state != "retrying" else span.state
 
 
-def _show_episodes(ax: Axes, picture: Picture, axis: TimeAxis, colours: Colours) -> None:
+def _show_episodes(ax: Axes, picture: InstanceSnapshot, axis: TimeAxis, colours: Colours) -> None:
     moments = [axis.at(one) for one in picture.episodes]
     lines = [((at, 0.2), (at, 0.9)) for at in moments]
     width = 1.2 if len(lines) <= 150 else 0.4

@@ -176,7 +176,7 @@ class FitReport(Displayed, Sequence[Fit]):
         """Where it doesn't fit: instances that part at one place in one way are together, most first."""
         groups: dict[tuple[int | None, str, str], list[Fit]] = {}
         for one in self.misfits:
-            groups.setdefault(_place_of(one), []).append(one)
+            groups.setdefault(_mismatch_key(one), []).append(one)
         found = [Parting(key[0], fits[0].code, *key[1:], tuple(fits)) for key, fits in groups.items()]
         return sorted(found, key=lambda parting: -len(parting.fits))
 
@@ -228,7 +228,7 @@ class FitReport(Displayed, Sequence[Fit]):
         return "\n".join(lines)
 
 
-def _place_of(one: Fit) -> tuple[int | None, str, str]:
+def _mismatch_key(one: Fit) -> tuple[int | None, str, str]:
     """Where and how it parts, without the task's number, which is another one in each round of a loop."""
     if isinstance(one.misfit, FunctionNotFoundError):
         return None, "", "its code isn't registered yet"
@@ -237,9 +237,9 @@ def _place_of(one: Fit) -> tuple[int | None, str, str]:
     return one.line, _NUMBER.sub("", one.recorded or ""), _NUMBER.sub("", one.requested or "")
 
 
-Outcome = Literal["moved", "current", "kept", "held"]
+UpgradeOutcome = Literal["moved", "current", "kept", "held"]
 
-WORDS: dict[Outcome, str] = {
+OUTCOME_TEXTS: dict[UpgradeOutcome, str] = {
     "moved": "go on with the new code",
     "current": "did so already",
     "kept": "go on with the code that they have in memory",
@@ -260,19 +260,19 @@ class UpgradeReport(FitReport):
         that fits.
     """
 
-    def __init__(self, found: Sequence[Fit], outcomes: Mapping[str, Outcome]) -> None:
+    def __init__(self, found: Sequence[Fit], outcomes: Mapping[str, UpgradeOutcome]) -> None:
         super().__init__("open instance", found)
         self.outcomes = dict(outcomes)
 
     @property
-    def counts(self) -> dict[Outcome, int]:
+    def counts(self) -> dict[UpgradeOutcome, int]:
         """How many there are of each outcome."""
         counts = Counter(self.outcomes.values())
-        return {outcome: counts[outcome] for outcome in WORDS if counts[outcome]}
+        return {outcome: counts[outcome] for outcome in OUTCOME_TEXTS if counts[outcome]}
 
     @property
     def summary(self) -> str:
         """How many there are of each outcome, in words."""
         if not self.outcomes:
             return "no open instances"
-        return ", ".join(f"{count:,} {WORDS[outcome]}" for outcome, count in self.counts.items())
+        return ", ".join(f"{count:,} {OUTCOME_TEXTS[outcome]}" for outcome, count in self.counts.items())

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
-from durablenb.analysis.figures import DrawnInstance
+from durablenb.analysis.figures import InstanceFigures
 from durablenb.analysis.history import History
 from durablenb.analysis.instances import InstanceList
+from durablenb.analysis.replays.fit_report import Fit, FitReport
 from durablenb.analysis.replays.replay import Replay
-from durablenb.analysis.replays.results import Fit, FitReport
 from durablenb.core.fitting import misfit_of
 from durablenb.core.ports.store import InstanceQuery
 from durablenb.core.registry import Code, name_of
@@ -30,14 +30,14 @@ from durablenb.model.status import (
     statuses_of,
 )
 
-OPEN = tuple(status for status in OrchestrationRuntimeStatus if not status.is_terminal)
+OPEN_STATUSES = tuple(status for status in OrchestrationRuntimeStatus if not status.is_terminal)
 """Where an instance stands that may go on."""
 
-TOGETHER = 64
+BATCH_SIZE = 64
 """Histories that are read with one query."""
 
 
-class Histories(Protocol):
+class HistorySource(Protocol):
     """Where instances and their histories are found."""
 
     def states(self, query: InstanceQuery) -> list[InstanceState]:
@@ -50,7 +50,7 @@ class Histories(Protocol):
 
 
 @dataclass(frozen=True)
-class Case:
+class ReplayCase:
     """One execution. `history` is None where it has still to be read."""
 
     instance_id: str
@@ -61,7 +61,7 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Targets:
+class ReplayTargets:
     """Finds what is meant.
 
     Parameters
@@ -74,11 +74,11 @@ class Targets:
         Gives the id of a handle whose instance is found there; None for any other object.
     """
 
-    histories: Histories
+    histories: HistorySource
     names: Iterable[str]
     own_id: Callable[[object], str | None] = lambda _: None
 
-    def cases(self, target: Any, status: Statuses = None) -> tuple[str, list[Case]]:
+    def cases(self, target: Any, status: Statuses = None) -> tuple[str, list[ReplayCase]]:
         """Return what is meant, in words for one of them, and the executions, oldest first.
 
         Parameters
@@ -101,7 +101,7 @@ class Targets:
         """
         name = self._name_in(target)
         if name is not None:
-            statuses = OPEN if status is None else statuses_of(status)
+            statuses = OPEN_STATUSES if status is None else statuses_of(status)
             found = self.histories.states(InstanceQuery(name=name, statuses=statuses))
             return "open instance" if status is None else "instance", [_case(state) for state in found]
         if status is not None:
@@ -110,10 +110,10 @@ class Targets:
         known = self._states([one for one in map(self._id_in, several) if one is not None])
         return "instance", [self._case(one, known) for one in several]
 
-    def read(self, cases: Sequence[Case]) -> Iterator[tuple[Case, Sequence[Event]]]:
+    def read(self, cases: Sequence[ReplayCase]) -> Iterator[tuple[ReplayCase, Sequence[Event]]]:
         """Give the executions with their histories, read some at a time, without those purged meanwhile."""
-        for first in range(0, len(cases), TOGETHER):
-            some = cases[first : first + TOGETHER]
+        for first in range(0, len(cases), BATCH_SIZE):
+            some = cases[first : first + BATCH_SIZE]
             ids = [case.instance_id for case in some if case.history is None]
             found = self.histories.load(ids) if ids else {}
             for case in some:
@@ -151,13 +151,13 @@ class Targets:
         query = InstanceQuery(instance_ids=tuple(dict.fromkeys(instance_ids)))
         return {state.instance_id: state for state in self.histories.states(query)}
 
-    def _case(self, target: Any, known: dict[str, InstanceState]) -> Case:
+    def _case(self, target: Any, known: dict[str, InstanceState]) -> ReplayCase:
         instance_id = self._id_in(target)
         if instance_id is not None:
             if instance_id not in known:
                 raise _unknown(target, instance_id)
             return _case(known[instance_id])
-        if isinstance(target, DrawnInstance):
+        if isinstance(target, InstanceFigures):
             return _recorded(target.history())
         if isinstance(target, History):
             return _recorded(target)
@@ -186,18 +186,18 @@ def _unknown(target: object, instance_id: str) -> InstanceNotFoundError:
     )
 
 
-def _case(state: InstanceState) -> Case:
-    return Case(state.instance_id, state.execution_id, state.name, state.version)
+def _case(state: InstanceState) -> ReplayCase:
+    return ReplayCase(state.instance_id, state.execution_id, state.name, state.version)
 
 
-def _recorded(history: History) -> Case:
+def _recorded(history: History) -> ReplayCase:
     """The last execution in a history that need not be of this hub."""
     events = last_execution(history)
     if not events:
         raise ValueError(f"The history of {history.instance_id} has no beginning. Give the whole of it.")
     started = events[0]
     assert isinstance(started, ExecutionStarted)
-    return Case(history.instance_id, _execution_id_in(events), started.name, started.version, events)
+    return ReplayCase(history.instance_id, _execution_id_in(events), started.name, started.version, events)
 
 
 def last_execution(events: Sequence[Event]) -> list[Event]:
@@ -225,12 +225,12 @@ def _execution_id_in(events: Sequence[Event]) -> str:
     return found.most_common(1)[0][0] if found else ""
 
 
-ReplayOf = Callable[[Case, Sequence[Event], Code], Replay]
+MakeReplay = Callable[[ReplayCase, Sequence[Event], Code], Replay]
 """Gives the full replay of an execution."""
 
 
 @dataclass(frozen=True)
-class Fitting:
+class FitChecker:
     """What is needed to see whether code fits.
 
     Parameters
@@ -247,10 +247,10 @@ class Fitting:
         While the code runs: what it prints goes nowhere, and what it does to the hub is refused.
     """
 
-    targets: Targets
+    targets: ReplayTargets
     codec: Codec
     code_of: Callable[[str, str | None], Code]
-    replay_of: ReplayOf
+    replay_of: MakeReplay
     quiet: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def report(self, target: Any, orchestrator: Callable[..., Any] | None, status: Statuses) -> FitReport:
@@ -258,21 +258,21 @@ class Fitting:
         about, cases = self.targets.cases(target, status)
         return FitReport(about, self.fits(cases, orchestrator))
 
-    def fits(self, cases: Sequence[Case], orchestrator: Callable[..., Any] | None = None) -> list[Fit]:
+    def fits(self, cases: Sequence[ReplayCase], orchestrator: Callable[..., Any] | None = None) -> list[Fit]:
         """Return for each execution whether its code, or the given one, fits."""
         given = None if orchestrator is None else Code(orchestrator, source_of(orchestrator))
         codes = [self.code_of(case.name, case.version) if given is None else given for case in cases]
         by_case = {id(case): code for case, code in zip(cases, codes, strict=True)}
         return [self._fit(case, events, by_case[id(case)]) for case, events in self.targets.read(cases)]
 
-    def _fit(self, case: Case, events: Sequence[Event], code: Code) -> Fit:
+    def _fit(self, case: ReplayCase, events: Sequence[Event], code: Code) -> Fit:
         ids = (case.instance_id, case.execution_id)
         with self.quiet():
             misfit = misfit_of(code.function, ids, events, self.codec, name_of, code.source)
         replay = partial(self.replay, case, code)
         return Fit(case.instance_id, case.name, case.version, len(events), misfit, code.source, replay)
 
-    def replay(self, case: Case, code: Code) -> Replay:
+    def replay(self, case: ReplayCase, code: Code) -> Replay:
         """The full replay; the history is read once more, so that a report of many instances stays small."""
         for one, events in self.targets.read([case]):
             return self.replay_of(one, events, code)

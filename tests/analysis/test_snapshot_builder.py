@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from durablenb.analysis.snapshot import Following, picture_of
+from durablenb.analysis.snapshot import SnapshotBuilder, instance_snapshot
 from durablenb.model.status import DurableOrchestrationStatus
 from tests.notebook import scenes
 from tests.properties.drivers import ByHand
@@ -27,12 +27,12 @@ def told(picture):
 
 
 def followed(events, cuts, now):
-    following = Following()
+    following = SnapshotBuilder()
     place = 0
     for cut in [*sorted(cuts), len(events)]:
         following.read(events[place:cut])
         place = max(place, cut)
-        picture = following.picture(STATUS, None, now, lambda entity_ids: {})
+        picture = following.snapshot(STATUS, None, now, lambda entity_ids: {})
     return picture
 
 
@@ -46,7 +46,7 @@ def test_in_whatever_pieces_a_history_comes_the_picture_is_the_same(steps, seed,
     events = events[: 1 + int(stop * len(events))]
     now = events[-1].timestamp
     cuts = [min(cut, len(events)) for cut in cuts]
-    assert told(followed(events, cuts, now)) == told(picture_of(STATUS, events, None, now))
+    assert told(followed(events, cuts, now)) == told(instance_snapshot(STATUS, events, None, now))
 
 
 @pytest.mark.parametrize("name", scenes.SCENES)
@@ -55,4 +55,6 @@ def test_each_scene_is_the_same_event_by_event(name):
     events = list(scenes.SCENES[name](made).history())
     made.hub.close()
     now = events[-1].timestamp
-    assert told(followed(events, range(len(events)), now)) == told(picture_of(STATUS, events, None, now))
+    assert told(followed(events, range(len(events)), now)) == told(
+        instance_snapshot(STATUS, events, None, now)
+    )
