@@ -7,24 +7,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, get_args
 
-from durablenb.analysis.timeline import ENTITY_KINDS, Span, SpanReader, TaskKind, family_name
-from durablenb.model.events import TERMINAL, Event, ExecutionStarted
+from durablenb.analysis.timeline import ENTITY_KINDS, Span, SpanReader, family_name
+from durablenb.model.events import TERMINAL, Event, ExecutionStarted, TaskKind
 
 CallState = Literal["failed", "not loaded", "retrying", "open", "canceled", "left open", "completed"]
-"""What became of a call. "left open": the orchestrator ended without waiting for it."""
+"""The state of a call. "left open": the orchestrator ended without waiting for it."""
 
 CALL_STATES: tuple[CallState, ...] = get_args(CallState)
-"""The most worrying one first."""
+"""All states of a call, the most urgent first."""
 
 MOST_ENTITIES = 3
-"""Entities of one name that stand apart where the same is asked of them; of more, all are one."""
+"""The number of entities of one name that are shown one by one. More of them are shown as one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One task with all its attempts; `number` is the first one's id, `pauses` the timers between two.
+    """A task with all its attempts. `number` is the first attempt's id, `pauses` the timers between attempts.
 
-    `execution` counts those of the instance, from 1.
+    `execution` is the number of the execution within the instance, from 1.
     """
 
     execution: int
@@ -37,25 +37,25 @@ class Call:
 
     @property
     def asked(self) -> datetime:
-        """When the first attempt was asked for."""
+        """The time of the first attempt's request."""
         return self.attempts[0].asked
 
     @property
     def ended(self) -> datetime:
-        """When the last attempt ended, or the last time that something was heard."""
+        """The end of the last attempt; of an open one, the time of its last known event."""
         return self.attempts[-1].ended
 
     @property
     def family(self) -> str:
-        """Its name; that of an entity's operation, or of a lock, with ``*`` for the key."""
+        """The call's name. For an entity's operation or a lock, the key is replaced by ``*``."""
         request = self.attempts[0].request
         return self.name if request is None or self.kind not in ENTITY_KINDS else family_name(request)
 
 
 def shared_name(calls: Iterable[Call]) -> Callable[[Call], str]:
-    """Return what gives each of these calls the name under which it is shown with others.
+    """Return a function that gives the name under which each of these calls is shown.
 
-    That is its own, unless the same is asked of many entities of one name.
+    This is the call's own name, unless many entities of one name get the same call.
     """
     names: dict[tuple[str, str], set[str]] = {}
     for call in calls:
@@ -71,11 +71,11 @@ def shared_name(calls: Iterable[Call]) -> Callable[[Call], str]:
 
 
 CallKey = tuple[int, int]
-"""A call by its execution, from 1, and the number of its first attempt."""
+"""Identifies a call: the number of its execution, from 1, and of its first attempt."""
 
 
 def read_calls(events: Iterable[Event]) -> list[Call]:
-    """Return the calls of all executions in the order in which they were asked for."""
+    """Return the calls of all executions in the order of their requests."""
     reader = CallReader()
     for event in events:
         reader.read(event)
@@ -83,32 +83,32 @@ def read_calls(events: Iterable[Event]) -> list[Call]:
 
 
 class CallReader:
-    """Reads a history event by event, and has its calls at any time."""
+    """Reads a history event by event, and gives the calls at any time."""
 
     def __init__(self) -> None:
         self._spans = SpanReader()
         self._execution = 0
         self._is_over = False
-        self._keys: list[CallKey] = []  # of the spans, by their places
-        self._attempts: dict[CallKey, list[int]] = {}  # the places of a call's attempts
+        self._keys: list[CallKey] = []  # of the spans, by position
+        self._attempts: dict[CallKey, list[int]] = {}  # the positions of each call's attempts
         self._pauses: dict[CallKey, list[int]] = {}
-        self._places: dict[CallKey, int] = {}  # of the calls
-        self._calls: list[Call | None] = []  # None: a rewind wrote it once more
+        self._positions: dict[CallKey, int] = {}  # of the calls
+        self._calls: list[Call | None] = []  # None: a rewind wrote the call again
         self._unsettled: set[CallKey] = set()
 
     def read(self, event: Event) -> None:
-        """Take note of the next event."""
+        """Read the next event."""
         if isinstance(event, ExecutionStarted):
             self._execution += 1
             self._is_over = False
         self._spans.read(event)
         if isinstance(event, TERMINAL):
             self._is_over = True
-        while len(self._keys) in self._spans.changed:  # places that are new
+        while len(self._keys) in self._spans.changed:  # new positions
             self._enter(len(self._keys))
 
     def calls(self) -> list[Call]:
-        """Return the calls; what is open has its end where it was last touched."""
+        """Return the calls. The end of an open call is its last known event."""
         changed = {self._keys[place] for place in self._spans.changed}
         self._spans.changed.clear()
         changed |= {key for key in self._unsettled if self._is_over or key[0] < self._execution}
@@ -117,7 +117,7 @@ class CallReader:
         return [call for call in self._calls if call is not None]
 
     def ended(self) -> list[Call]:
-        """Return the calls; what is open lasts until the last event."""
+        """Return the calls. Open calls last until the history's last event."""
         self._spans.spans()
         return self.calls()
 
@@ -131,13 +131,13 @@ class CallReader:
         self._keys.append(key)
         is_pause = span.kind == "timer" and first is not None
         (self._pauses if is_pause else self._attempts).setdefault(key, []).append(place)
-        if not is_pause and key not in self._places:
-            self._places[key] = len(self._calls)
+        if not is_pause and key not in self._positions:
+            self._positions[key] = len(self._calls)
             self._calls.append(None)
 
     def _make(self, key: CallKey) -> None:
         attempts, pauses = self._known(self._attempts.get(key)), self._known(self._pauses.get(key))
-        place = self._places.get(key)
+        place = self._positions.get(key)
         if place is None:
             return
         call = _call(*key, attempts, pauses, self._is_over or key[0] < self._execution) if attempts else None

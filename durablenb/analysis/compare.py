@@ -26,29 +26,29 @@ from durablenb.model.events import (
 from durablenb.model.failures import FailureDetails
 
 DifferenceKind = Literal["orchestrator", "version", "input", "asked for", "attempts", "result", "end"]
-"""How it began, what was asked for, with what input, how often, what came of it, how it ended."""
+"""The kinds of differences. "asked for": the two requested different tasks."""
 
 _LARGEST = 4_000_000
-"""Steps of the one times steps of the other, up to which those after a parting are aligned."""
+"""The largest product of the two numbers of steps for which steps after a difference are aligned."""
 
 _MOST = 200
 
 
 class Difference(NamedTuple):
-    """One thing in which two histories differ.
+    """One difference between two histories.
 
     Parameters
     ----------
     what
-        What it is.
+        The kind of difference.
     step
-        At which step, from 1; None where it is the execution as a whole.
+        The step's number, from 1; None if the difference is one of the execution as a whole.
     name
-        Of the step, or of the orchestrator.
+        The name of the step, or of the orchestrator.
     a, b
-        The one and the other, in words.
+        The text of either side.
     a_event, b_event
-        The events where it shows, if there are such.
+        The ids of the events that show it, if there are any.
     """
 
     what: DifferenceKind
@@ -66,18 +66,18 @@ class Difference(NamedTuple):
 
 @dataclass(frozen=True)
 class Pair:
-    """A step of the one and that of the other; None where one has none.
+    """A step of one history and its counterpart in the other. A missing step is None.
 
     Parameters
     ----------
     number
-        Its place, from 1.
+        The pair's number, from 1.
     a, b
         The calls.
     differences
-        In what they differ; empty if in nothing but time.
+        The differences other than durations.
     is_shared
-        Whether both have it from the same past: one was forked from the other, or both from a third.
+        Whether the step is in a common past: one was forked from the other, or both from a third.
     """
 
     number: int
@@ -88,24 +88,24 @@ class Pair:
 
     @property
     def name(self) -> str:
-        """What was called; by both, if not the same."""
+        """The name of the called function; both names if they differ."""
         names = dict.fromkeys(call.name for call in (self.a, self.b) if call is not None)
         return " | ".join(names)
 
     @property
     def durations(self) -> tuple[timedelta | None, timedelta | None]:
-        """How long it took in the one and in the other, from being asked for until it ended."""
+        """The durations of the two calls, from the request to the end."""
         took = [None if call is None else call.ended - call.asked for call in (self.a, self.b)]
         return took[0], took[1]
 
 
 class Side:
-    """One of the two: its last execution.
+    """The last execution of one of the two instances.
 
     Parameters
     ----------
     history
-        All of it.
+        The instance's whole history.
     """
 
     def __init__(self, history: History) -> None:
@@ -121,17 +121,17 @@ class Side:
 
     @property
     def episodes(self) -> int:
-        """How often the code ran."""
+        """The number of episodes."""
         return sum(type(event) is OrchestratorStarted for event in self.events)
 
     @property
     def duration(self) -> timedelta:
-        """From the beginning to the last event."""
+        """The time from the start to the last event."""
         return max(event.timestamp for event in self.events) - self.started.timestamp
 
     @property
     def outcome(self) -> str:
-        """How it ended, in words."""
+        """The outcome as text."""
         if self.end is None:
             return "open"
         word = type(self.end).__name__.removeprefix("Execution")
@@ -142,7 +142,7 @@ class Side:
 
     @cached_property
     def origins(self) -> dict[str, int]:
-        """The executions whose past it has, with how many of their tasks."""
+        """The executions that this one was forked from, with the number of tasks taken from each."""
         return {one.execution_id: one.tasks for one in self.started.forked_from}
 
 
@@ -173,14 +173,14 @@ class Comparison(Displayed, Sequence[Pair]):
 
     def __init__(self, a: Side, b: Side) -> None:
         self.a = a
-        """The one."""
+        """The first instance."""
         self.b = b
-        """The other."""
+        """The second instance."""
         self._pairs = tuple(_pairs(a, b))
 
     @cached_property
     def differences(self) -> tuple[Difference, ...]:
-        """All differences but those of time, in the order of the steps."""
+        """All differences other than durations, in the order of the steps."""
         began = _beginnings(self.a, self.b)
         found = [one for pair in self._pairs for one in pair.differences]
         ended = [] if self.a.outcome == self.b.outcome else [_ends(self.a, self.b)]
@@ -188,12 +188,12 @@ class Comparison(Displayed, Sequence[Pair]):
 
     @property
     def first_difference(self) -> Difference | None:
-        """The first of them; None if the two differ in time alone."""
+        """The first difference; None if the two differ in durations alone."""
         return next(iter(self.differences), None)
 
     @property
     def first_decision(self) -> Difference | None:
-        """The first step at which the two asked for something else; None if both asked for the same."""
+        """The first step at which the two requested different tasks; None if all requests are the same."""
         return next((one for one in self.differences if one.what == "asked for"), None)
 
     def __getitem__(self, index: Any) -> Any:
@@ -207,7 +207,7 @@ class Comparison(Displayed, Sequence[Pair]):
 
     @property
     def summary(self) -> str:
-        """How many steps there are, and the first difference."""
+        """The number of steps and the first difference, as text."""
         count = f"{len(self):,} step{'' if len(self) == 1 else 's'}"
         first = self.first_difference
         return f"{count}, {'no difference' if first is None else f'the first difference at {first}'}"
@@ -234,7 +234,7 @@ class Comparison(Displayed, Sequence[Pair]):
 
 
 def compare_histories(a: Any, b: Any) -> Comparison:
-    """Return two instances, or histories, side by side; see `durablenb.compare`."""
+    """Compare two instances, or histories; see `durablenb.compare`."""
     return Comparison(Side(_history(a)), Side(_history(b)))
 
 
@@ -277,7 +277,7 @@ def _aligned(a: Sequence[Call], b: Sequence[Call]) -> Iterator[tuple[Call | None
 
 
 def _is_shared(a: Side, b: Side, one: Call, other: Call) -> bool:
-    """Whether a step was asked for in a past that both have."""
+    """Return whether a step was requested in a past that both instances share."""
     if one.number != other.number:
         return False
     if any(one.number < min(a.origins[key], b.origins[key]) for key in a.origins.keys() & b.origins.keys()):
@@ -327,7 +327,7 @@ def _result(call: Call) -> str:
 
 
 def _failure_text(failure: FailureDetails) -> str:
-    """A failure, without the traceback that Azure's library puts behind the message."""
+    """Return a failure as text, without the traceback that Azure's library appends to the message."""
     message = failure.message.partition(" \n ")[0]
     return f"{failure.error_type}: {message}"
 

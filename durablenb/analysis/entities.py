@@ -16,7 +16,7 @@ from durablenb.store.blobs import transaction
 from durablenb.store.statements import PAYLOADS
 
 MOST_DETAILED = 10
-"""Operations of which all is told, of those that were done and of those that weren't."""
+"""The number of operations, ended and pending ones, that are read with their values."""
 
 OperationStatus = Literal["Pending", "Scheduled", "Completed", "Failed"]
 EntityWord = Literal["Not loaded", "Locked", "Busy", "Idle", "No state"]
@@ -24,26 +24,26 @@ EntityWord = Literal["Not loaded", "Locked", "Busy", "Idle", "No state"]
 
 @dataclass(frozen=True, slots=True)
 class EntityOperation:
-    """One operation that was asked of an entity.
+    """One operation of an entity.
 
     Parameters
     ----------
     name
-        What was asked for.
+        The operation's name.
     status
-        What became of it; "Scheduled" is what isn't due yet.
+        The operation's status. "Scheduled": it isn't due yet.
     sent_by
-        The instance or the entity that asked, None for a client.
+        The instance or the entity that requested it, None for a client.
     is_signal
-        Whether nobody waits for the result.
+        Whether the caller doesn't wait for the result.
     queued, due, ended
-        When it was asked for, from when on it may be done, when it was done.
+        The times of the request, of the earliest start, and of the end.
     state
-        The state that it left, as JSON; None if that isn't known here, or is long.
+        The state after the operation, as JSON; None if it is unknown or long.
     input, result
-        As JSON, of those of which all is told.
+        The values as JSON; None if they weren't read.
     failure
-        Why it failed.
+        The failure, if it failed.
     """
 
     name: str
@@ -61,7 +61,7 @@ class EntityOperation:
 
 @dataclass(frozen=True, slots=True)
 class EntityLock:
-    """A critical section that an orchestration has, or waits for."""
+    """A critical section that an orchestration holds or waits for."""
 
     owner: str
     is_held: bool
@@ -70,28 +70,28 @@ class EntityLock:
 
 @dataclass(frozen=True)
 class EntitySnapshot:
-    """An entity as it stands: nothing in it has to be asked for any more.
+    """An entity at one moment, with all that a picture shows.
 
     Parameters
     ----------
     entity_id
-        Which one.
+        The entity.
     exists, state
-        Whether it has a state, and which: the value, or JSON where that can't be rebuilt.
+        Whether it has a state, and the state: the value, or JSON if the value can't be rebuilt.
     operations, failures, queue_length
-        How many were done, how many of these failed, how many aren't done yet.
+        The numbers of operations that ended, that failed, and that are pending.
     done
-        Those that were done last, the last one last; all is told of the very last ones.
+        The operations that ended last, the newest last. The newest ones have their values.
     failed
-        Those that failed last, the last one last.
+        The operations that failed last, the newest last.
     waiting
-        The first ones of those that aren't done yet.
+        The first pending operations.
     locks
-        Who has locked it, and who waits for that.
+        The owner of its lock, and the orchestrations that wait for the lock.
     is_missing
-        Whether it can't go on before its cell is run.
+        Whether its function isn't registered.
     now
-        When this was so.
+        The time of the snapshot.
     """
 
     entity_id: EntityId
@@ -109,7 +109,7 @@ class EntitySnapshot:
 
     @property
     def word(self) -> EntityWord:
-        """How it stands, in a word."""
+        """The entity's condition in a word."""
         is_busy = any(one.status == "Pending" for one in self.waiting)
         if self.is_missing and is_busy:
             return "Not loaded"
@@ -121,7 +121,7 @@ class EntitySnapshot:
 
     @property
     def line(self) -> str:
-        """How it stands, in a line of text without times."""
+        """The entity's condition in a line of text, without times."""
         parts = [f"{self.entity_id.name.lower()} {self.entity_id.key}: {self.word}"]
         parts.append(f"{self.operations:,} operation{'' if self.operations == 1 else 's'}")
         if self.failures:
@@ -132,16 +132,16 @@ class EntitySnapshot:
 
     @property
     def detailed(self) -> tuple[EntityOperation, ...]:
-        """The last operations that were done, of which all is told."""
+        """The last operations that ended, with their values."""
         return self.done[-MOST_DETAILED:]
 
 
 MOST_DRAWN = 200
-"""Operations that are drawn."""
+"""The number of operations that are drawn."""
 
 _FAILURES = 3
 _SMALL = 4_000
-"""Characters of a state in which a number is looked for."""
+"""The longest state, in characters, that is searched for a number."""
 
 
 _ENTITY = """
@@ -172,7 +172,7 @@ where instance_id = ? and status in ('Held', 'Waiting') order by seq
 
 
 def read_last_seq(connection: duckdb.DuckDBPyConnection, instance_id: str) -> int:
-    """Return the last place that an entity has in the journal, 0 if it has none."""
+    """Return the position of an entity's last event in the journal, 0 if it has none."""
     found = connection.execute("select max(seq) from journal where instance_id = ?", [instance_id]).fetchall()
     return int(found[0][0] or 0)
 
@@ -185,16 +185,16 @@ def entity_snapshot(
     is_missing: bool = False,
     now: datetime | None = None,
 ) -> EntitySnapshot:
-    """Return all that there is to draw of an entity.
+    """Return the snapshot of an entity.
 
     Parameters
     ----------
     connection
-        A reader's.
+        A connection that reads the journal.
     entity_id
-        Which one.
+        The entity.
     shown
-        Gives the value that a state's text stands for.
+        Decodes the text of a state.
     is_missing
         Whether its function isn't registered.
     now
@@ -216,7 +216,7 @@ def entity_summary(
     is_missing: bool = False,
     now: datetime | None = None,
 ) -> EntitySnapshot:
-    """Return where an entity stands, without its state and what it did; see `entity_snapshot`."""
+    """Return the snapshot of an entity without its state and its ended operations; see `entity_snapshot`."""
     found = connection.execute(_ENTITY, [str(entity_id)]).fetchall()
     if not found:
         return EntitySnapshot(entity_id, is_missing=is_missing, now=now)
@@ -236,7 +236,7 @@ def entity_summary(
 
 
 class _EntityRows:
-    """Reads what the journal has of one entity."""
+    """Reads the rows of one entity from the journal."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, instance_id: str, now: datetime | None) -> None:
         self._connection = connection
@@ -249,7 +249,7 @@ class _EntityRows:
         return None if place is None else str(self._ask(PAYLOADS, [place])[0][1])
 
     def done(self) -> tuple[EntityOperation, ...]:
-        """Return the operations that were done last, with their states."""
+        """Return the operations that ended last, with the states after them."""
         rows = self._ask(_DONE, self._id, MOST_DRAWN)[::-1]
         if not rows:
             return ()
@@ -273,13 +273,13 @@ class _EntityRows:
         return tuple(_operation(row, payloads, self._now) for row in rows)
 
     def waiting(self) -> tuple[EntityOperation, ...]:
-        """Return the operations that are to be done next."""
+        """Return the next pending operations."""
         rows = self._ask(_OPEN, self._id, MOST_DETAILED)
         payloads = self._payloads(rows)
         return tuple(_operation(row, payloads, self._now) for row in rows)
 
     def locks(self) -> tuple[EntityLock, ...]:
-        """Return who has locked the entity, and who waits for that."""
+        """Return the owner of the entity's lock, and the orchestrations that wait for the lock."""
         rows = self._ask(_LOCKS, self._id)
         locks = [
             EntityLock(owner, status == "Held", _utc(taken or requested))
@@ -327,7 +327,7 @@ def _utc(found: datetime) -> datetime:
 
 
 MOST_QUEUES = 20
-"""Entities that are looked at for one instance."""
+"""The number of entities whose queues are read for one instance."""
 
 _QUEUES = """
 select instance_id, queue_length, locked_by from entities where list_contains(?, instance_id)
@@ -337,7 +337,7 @@ order by instance_id
 
 @dataclass(frozen=True, slots=True)
 class EntityQueue:
-    """How many operations an entity has still to do, and which orchestration has locked it."""
+    """The number of an entity's pending operations, and the orchestration that has locked it."""
 
     entity_id: str
     length: int
@@ -345,14 +345,14 @@ class EntityQueue:
 
 
 def read_queues(connection: duckdb.DuckDBPyConnection, entity_ids: Sequence[str]) -> dict[str, EntityQueue]:
-    """Return the queues of these entities, of a few of them where they are many.
+    """Return the queues of these entities; if there are many, of the first few.
 
     Parameters
     ----------
     connection
-        A reader's.
+        A connection that reads the journal.
     entity_ids
-        As text.
+        The entities' ids as text.
     """
     if not entity_ids:
         return {}
@@ -361,14 +361,14 @@ def read_queues(connection: duckdb.DuckDBPyConnection, entity_ids: Sequence[str]
 
 
 def queue_text(queues: Iterable[EntityQueue], own_id: str = "") -> str:
-    """Return in words what an instance waits for: who holds the lock, or how much is to be done.
+    """Return as text why an instance waits for entities: the owner of the lock, or the length of the queue.
 
     Parameters
     ----------
     queues
-        Of the entities that it waits for.
+        The queues of the entities that it waits for.
     own_id
-        Its id; what it has locked itself keeps it from nothing.
+        The instance's id. Its own locks don't keep it waiting.
 
     Examples
     --------

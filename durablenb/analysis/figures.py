@@ -36,29 +36,28 @@ class InstanceFigures(Displayed):
         raise NotImplementedError
 
     def sequence(self) -> SequenceDiagram:
-        """Return what the orchestration and its partners said to each other, as a sequence diagram.
+        """Return the messages between the orchestration and its partners as a sequence diagram.
 
-        Its `to_mermaid` is the same as text in Mermaid's language.
+        Its `to_mermaid` gives the diagram in Mermaid's language.
 
         Raises
         ------
         InstanceNotFoundError
             If it was purged.
         """
-        from durablenb.analysis.sequence import SequenceDiagram  # what only pictures need
+        from durablenb.analysis.sequence import SequenceDiagram  # only needed for pictures
 
         return SequenceDiagram(self.id, self.history())
 
     def graph(self, depth: int = 0) -> networkx.DiGraph[Any]:
         """Return the last execution as a graph of its steps, a `networkx.DiGraph`.
 
-        A step is what was called under one name at one place, however often. Edges go from what came first to
-        what came of it.
+        A step is all calls of one name at one point of the code. Edges lead from earlier steps to later ones.
 
         Parameters
         ----------
         depth
-            How many levels of sub-orchestrations are in it with their own steps.
+            The number of levels of sub-orchestrations that are shown with their own steps.
 
         Raises
         ------
@@ -67,26 +66,27 @@ class InstanceFigures(Displayed):
 
         Notes
         -----
-        Nodes are named for what was called (``"charge"``, ``"charge #4"`` where several steps are), beside
-        ``"start"``, ``"end"`` and ``"join #2"``, where several calls were awaited together. What a
-        sub-orchestration runs as, and entities, are nodes, too; they are named for their ids.
+        Nodes are named for the called function (``"charge"``, or ``"charge #4"`` if there are several steps).
+        Other nodes are ``"start"``, ``"end"`` and ``"join #2"``, at which several calls were awaited
+        together. The instances of sub-orchestrations, and entities, are nodes too. They are named for their
+        ids.
 
         All nodes have ``kind``, ``name``, ``status``, ``count`` (of calls) and ``instance_id``. Steps have
         ``stage``, ``attempts`` (of all calls), ``asked`` and ``started`` (of the first call), ``ended`` (of
-        the last one; of what is open, when something was last heard), which are aware datetimes, ``seconds``
-        (in which one of the calls at least was under way; what was canceled or left open doesn't count),
-        ``event_ids``, and a number for each state that a call is in. Joins have ``came`` and ``of``.
+        the last one; for open calls, their last known event), which are aware datetimes, ``seconds``
+        (in which at least one of the calls was running; canceled and abandoned calls don't count),
+        ``event_ids``, and the number of calls in each state. Joins have ``came`` and ``of``.
 
-        Edges have ``relation``: the target was ``"scheduled-by"`` the orchestrator when the source had come,
-        or ``"awaits"`` the source; the source ``"starts"`` an instance, or ``"calls"``, ``"signals"`` or
-        ``"locks"`` an entity. They have ``count``, ``is_back`` and ``seconds``, those of the target: a path's
-        sum is how long its steps took.
+        Edges have ``relation``: the target was ``"scheduled-by"`` the orchestrator after the source had
+        ended, or ``"awaits"`` the source; the source ``"starts"`` an instance, or ``"calls"``, ``"signals"``
+        or ``"locks"`` an entity. They have ``count``, ``is_back`` and the target's ``seconds``: their sum
+        over a path is the duration of its steps.
 
-        An edge that ``is_back`` begins another round of a loop. Without those the graph has no cycles.
+        An edge that ``is_back`` begins another round of a loop. Without these edges, the graph has no cycles.
 
-        The steps of a sub-orchestration follow on the node of its instance, and are named for both,
-        ``"child-1: charge"``. Their ``instance_id`` is the child's. The step that started it has their time,
-        too, so leave one of both out of a sum.
+        The steps of a sub-orchestration follow the node of its instance, and have its id in their names,
+        ``"child-1: charge"``. Their ``instance_id`` is the child's. The step that started the child has their
+        time as well, so leave one of the two out of a sum.
 
         Examples
         --------
@@ -116,7 +116,7 @@ class InstanceFigures(Displayed):
         ['end', 'join #1', 'serve']
         >>> hub.close()
         """
-        from durablenb.analysis.graph import execution_graph  # what only pictures need
+        from durablenb.analysis.graph import execution_graph  # only needed for pictures
         from durablenb.analysis.nesting import read_nested_graphs
         from durablenb.analysis.networkx_graphs import networkx_graph
 
@@ -139,7 +139,7 @@ class InstanceFigures(Displayed):
             If pandas isn't installed.
         """
         try:
-            import pandas  # noqa: F401  # takes half a second
+            import pandas  # noqa: F401  # slow to import
         except ImportError:
             raise DurableError(
                 "A data frame needs pandas: pip install pandas. The table timeline(id) does without."
@@ -147,7 +147,7 @@ class InstanceFigures(Displayed):
         with self._reader() as connection:
             frame = connection.execute("from timeline(?)", [self.id]).df()
         if frame.empty:
-            self.history()  # if there is none, it says so
+            self.history()  # raises an error if there is no such instance
         return cast("pandas.DataFrame", frame)
 
     def plot_graph(self, ax: Axes | None = None) -> Axes:
@@ -156,8 +156,8 @@ class InstanceFigures(Displayed):
         Parameters
         ----------
         ax
-            Where to draw; all grows with it. Without one, a new figure is made that it just fits into, with
-            letters of the size of ``rcParams["font.size"]``.
+            The axes to draw on; the drawing is scaled to them. Without axes, a new figure of the right size
+            is made, with letters of the size ``rcParams["font.size"]``.
 
         Raises
         ------
@@ -171,16 +171,16 @@ class InstanceFigures(Displayed):
     def plot_timeline(self, ax: Axes | None = None) -> Axes:
         """Return Matplotlib axes with a bar for each attempt of each call, in a lane for each name.
 
-        The time axis is in seconds from the beginning. Where more than four fifths of the time is idle, it is
-        folded, and a band says so. A bar of hardly any time is drawn wide enough to be seen.
+        The time axis is in seconds from the beginning. If more than four fifths of the time are idle, the
+        idle time is folded, and a band marks it. Very short bars are drawn wide enough to be seen.
 
-        Of more than 20,000 bars those that no eye can tell apart are one, and of rows that are thinner than
-        can be seen some are drawn. All failures have their crosses.
+        Of more than 20,000 bars, those that nobody could tell apart are merged, and rows that would be too
+        thin to see are thinned out. All failures have their crosses.
 
         Parameters
         ----------
         ax
-            Where to draw; without one, in a new figure.
+            The axes to draw on; without them, a new figure is made.
 
         Raises
         ------
@@ -192,19 +192,19 @@ class InstanceFigures(Displayed):
         return views().plot("timeline", self._shown(), ax)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the instance's picture into a file, in place of one that is there.
+        """Write the instance's picture to a file, and replace the file if it exists.
 
         Parameters
         ----------
         path
-            Its end says what is written. ``.svg``: graph and timeline, as a notebook shows them. ``.png``:
+            The suffix chooses the format. ``.svg``: graph and timeline, as a notebook shows them. ``.png``:
             the same, drawn by Matplotlib. ``.html``: all that a notebook shows, as a page that needs no
             other file, no script and no network.
 
         Raises
         ------
         ValueError
-            If it ends with something else.
+            If it has another suffix.
         InstanceNotFoundError
             If the instance was purged.
         DurableError
@@ -240,24 +240,24 @@ class EntityFigures(Displayed):
         raise NotImplementedError
 
     def plot_state(self, ax: Axes | None = None) -> Axes:
-        """Return Matplotlib axes with a line for the number that the state is, or for each field that is one.
+        """Return Matplotlib axes with a line for a numeric state, or for each numeric field of the state.
 
-        The line goes over time, in steps; over the number of operations if all ended at one moment. Crosses
-        are operations that failed.
+        The lines are drawn over time, in steps; or over the number of operations if all ended at one moment.
+        Crosses mark failed operations.
 
         Parameters
         ----------
         ax
-            Where to draw; without one, in a new figure.
+            The axes to draw on; without them, a new figure is made.
 
         Raises
         ------
         ValueError
-            If there are no numbers in the state.
+            If the state has no numbers.
         DurableError
             If Matplotlib isn't installed.
         """
-        from durablenb.analysis.number_series import read_state_numbers  # what only pictures need
+        from durablenb.analysis.number_series import read_state_numbers  # only needed for pictures
 
         with self._reader() as connection:
             found = read_state_numbers(connection, self.entity_id)
@@ -271,17 +271,16 @@ class HubFigures(Displayed):
         raise NotImplementedError
 
     def graph(self) -> networkx.DiGraph[Any]:
-        """Return the instances and entities of the hub, and who starts, calls, signals and locks whom.
+        """Return a graph of the hub's instances and entities, with their starts, calls, signals and locks.
 
         Notes
         -----
         Nodes are named for ids. All have ``kind`` (``"orchestration"`` or ``"entity"``), ``name``, ``status``
         (of an entity ``"exists"`` or ``"deleted"``), ``created`` and ``last_updated``, aware datetimes. An
-        edge has a number for each of ``starts``, ``calls``, ``signals`` and ``locks`` that there were, and
-        ``count``, the sum of these. What was purged is a node as long as others refer to it, with the kind
-        ``"purged"``.
+        edge has the numbers of its ``starts``, ``calls``, ``signals`` and ``locks``, as far as there are any,
+        and ``count``, their sum. Purged instances that others refer to are nodes of the kind ``"purged"``.
 
-        There is a node for each instance, so of a hub of millions ask `sql` instead.
+        There is a node for each instance. If your hub has millions of instances, use `sql` instead.
 
         Examples
         --------
@@ -315,38 +314,38 @@ class HubFigures(Displayed):
             return relations_graph(connection)
 
     def plot_throughput(self, ax: Axes | None = None) -> Axes:
-        """Return Matplotlib axes with the calls that ended per second, of all instances, over time.
+        """Return Matplotlib axes with the number of calls of all instances that ended per second, over time.
 
-        These are the calls of activities, and the operations of entities. There is a layer for each name, of
-        those with most calls, and a cross where some failed.
+        These are the calls of activities and the operations of entities. Each of the names with most calls
+        has a layer. Crosses mark failures.
 
         Parameters
         ----------
         ax
-            Where to draw; without one, in a new figure.
+            The axes to draw on; without them, a new figure is made.
 
         Raises
         ------
         DurableError
             If Matplotlib isn't installed.
         """
-        from durablenb.analysis.fleet import read_throughput  # what only pictures need
+        from durablenb.analysis.fleet import read_throughput  # only needed for pictures
 
         with self._reader() as connection:
             found = read_throughput(connection)
         return views().plot("throughput", found, ax)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write what a notebook shows of the hub into a file, as a page that needs nothing else.
+        """Write the notebook's view of the hub to a file, as a page that needs nothing else.
 
         Parameters
         ----------
         path
-            Ends with ``.html``.
+            The file's path, with the suffix ``.html``.
 
         Raises
         ------
         ValueError
-            If it doesn't.
+            If it has another suffix.
         """
         views().save(self._shown(), path)

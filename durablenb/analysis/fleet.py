@@ -21,7 +21,7 @@ _HAS_ENTITIES = "select count(*) from duckdb_views() where view_name = 'entities
 
 @dataclass(frozen=True, slots=True)
 class InstanceSummary:
-    """One instance among others."""
+    """The name, the status and the times of an instance."""
 
     instance_id: str
     name: str
@@ -32,7 +32,7 @@ class InstanceSummary:
 
 @dataclass(frozen=True, slots=True)
 class EntityCounts:
-    """The entities of one name: how many there are, and their operations by what became of them."""
+    """The entities of one name: their number, and the numbers of their operations by status."""
 
     name: str
     existing: int
@@ -49,11 +49,11 @@ class Fleet:
     Parameters
     ----------
     counts
-        How many there are, by the orchestrator's name and then by status.
+        The number of instances by orchestrator and status.
     latest
-        Those last heard of, the newest first.
+        The instances that were updated last, the newest first.
     entities
-        By name.
+        The counts of entities by name.
     """
 
     counts: dict[str, dict[str, int]]
@@ -62,21 +62,21 @@ class Fleet:
 
     @property
     def total(self) -> int:
-        """How many instances there are."""
+        """The number of instances."""
         return sum(sum(by_status.values()) for by_status in self.counts.values())
 
 
 def read_fleet(connection: duckdb.DuckDBPyConnection, latest: int = 10, tally: Tally | None = None) -> Fleet:
-    """Return what a hub's journal says of all its instances and entities.
+    """Return the numbers of a hub's instances and entities.
 
     Parameters
     ----------
     connection
-        A reader's.
+        A connection that reads the journal.
     latest
-        How many instances to name.
+        The number of instances that are listed.
     tally
-        What has counted the journal's instances before.
+        Counts of the journal's instances that are kept between calls.
     """
     counts = (tally or Tally()).counts(connection)
     rows = latest_page(lambda sql: connection.execute(sql).fetchall(), _SEEN, count=latest)
@@ -89,12 +89,12 @@ def read_fleet(connection: duckdb.DuckDBPyConnection, latest: int = 10, tally: T
 
 
 def has_entities(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether a file may have entities: it has none if it was last written before there were any."""
+    """Return whether a file may have entities. Files written before entities existed have none."""
     return bool(connection.execute(_HAS_ENTITIES).fetchall()[0][0])
 
 
 PACE_SECONDS = 120
-"""How far back it looks."""
+"""The number of seconds that are read."""
 
 _PACE = f"""
 select cast(epoch(now.at) - floor(epoch(timestamp)) as integer) as age, count(*),
@@ -109,14 +109,14 @@ _LAST = "select max(timestamp) from journal"
 
 @dataclass(frozen=True, slots=True)
 class HubPace:
-    """Calls of activities and operations of entities that ended, in each second, the last one last.
+    """The calls of activities and operations of entities that ended in each second, the latest second last.
 
     Parameters
     ----------
     until
-        The last second: that of the last event of all; None if there is none.
+        The second of the journal's last event; None if there is no event.
     ended, failed
-        How many ended, and how many of these failed.
+        The numbers of calls that ended, and that failed.
     """
 
     until: datetime | None
@@ -125,12 +125,12 @@ class HubPace:
 
 
 def read_pace(connection: duckdb.DuckDBPyConnection) -> HubPace:
-    """Return how many calls ended in each of the last seconds.
+    """Return the number of calls that ended in each of the last seconds.
 
     Parameters
     ----------
     connection
-        A reader's.
+        A connection that reads the journal.
     """
     last = connection.execute(_LAST).fetchall()[0][0]
     ended, failed = [0] * PACE_SECONDS, [0] * PACE_SECONDS
@@ -141,7 +141,7 @@ def read_pace(connection: duckdb.DuckDBPyConnection) -> HubPace:
 
 
 _BUCKETS = 120
-"""Stretches of time that are told apart, at the most."""
+"""The largest number of buckets."""
 
 _ACTIVITIES = """
 select s.name as name, e.timestamp as ended, e.event_type = 'TaskFailed' as is_failed
@@ -165,21 +165,21 @@ _WIDTHS = (
     *(number * 10**power for power in range(-3, 0) for number in (1, 2, 5)),
     *(1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400),
 )
-"""Seconds that a stretch may have; longer ones are days."""
+"""The widths of buckets in seconds. Longer buckets are multiples of a day."""
 
 
 @dataclass(frozen=True, slots=True)
 class Throughput:
-    """Calls that ended, counted in stretches of time of one length.
+    """Numbers of ended calls in time buckets of equal width.
 
     Parameters
     ----------
     begin
-        Where the first stretch begins; None if no call ended.
+        The start of the first bucket; None if no call ended.
     width
-        How long each is.
+        The width of each bucket.
     completed, failed
-        By name, the number in each stretch; the names with most calls first.
+        The number in each bucket by name; the names with most calls first.
     """
 
     begin: datetime | None
@@ -189,12 +189,12 @@ class Throughput:
 
 
 def read_throughput(connection: duckdb.DuckDBPyConnection) -> Throughput:
-    """Return when the calls of activities, and the operations of entities, of all instances ended.
+    """Return the numbers of calls of activities and operations of entities that ended over time.
 
     Parameters
     ----------
     connection
-        A reader's.
+        A connection that reads the journal.
     """
     source = _ACTIVITIES + (_OPERATIONS if has_entities(connection) else "")
     ended = f"with ended as materialized ({source}) "

@@ -9,7 +9,6 @@ from functools import cached_property
 from typing import Literal
 
 from durablenb.analysis.calls import CALL_STATES, Call, CallState, read_calls, shared_name
-from durablenb.analysis.timeline import TaskKind
 from durablenb.model.events import (
     ContinueAsNew,
     Event,
@@ -18,12 +17,13 @@ from durablenb.model.events import (
     ExecutionStarted,
     ExecutionTerminated,
     OrchestratorStarted,
+    TaskKind,
 )
 
 
 @dataclass(frozen=True)
 class GraphStep:
-    """Calls of one name that were asked for at one place: all at once, or in the rounds of a loop."""
+    """Calls of one name that were requested at one point: all at once, or in the rounds of a loop."""
 
     number: int
     name: str
@@ -33,21 +33,21 @@ class GraphStep:
 
     @cached_property
     def states(self) -> dict[CallState, int]:
-        """How many calls are in each state, the most worrying one first."""
+        """The number of calls in each state, the most urgent state first."""
         counts = Counter([call.state for call in self.calls])
         return {state: counts[state] for state in CALL_STATES if counts[state]}
 
     @cached_property
     def attempts(self) -> int:
-        """How many attempts were made in all."""
+        """The number of attempts of all calls."""
         return sum([len(call.attempts) for call in self.calls])
 
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """The orchestrator went on when `came` of `of` calls, asked for together, had come.
+    """The orchestrator resumed when `came` of `of` calls that were requested together had ended.
 
-    `stage` is what it then asked for; `is_all` says that none was left open, each time it was there.
+    `stage` is the stage that it requested then. `is_all` is true if no call was left open, each time.
     """
 
     stage: int
@@ -58,9 +58,9 @@ class Join:
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """Stages that were gone through several times, the last time perhaps not to the end.
+    """Stages that were repeated several times. The last round may be incomplete.
 
-    `is_mixed`: it is one stage, of which each round asked for something else.
+    `is_mixed`: there is one stage only, and its rounds differ.
     """
 
     first: int
@@ -70,12 +70,12 @@ class Loop:
 
 
 NodeKey = int | Literal["start", "end"]
-"""A step by its number, or where the execution begins and ends."""
+"""Identifies a node: the number of a step, or the execution's start or end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """What came from `source` let the orchestrator ask for `target`; `count` times."""
+    """The result of `source` let the orchestrator request `target`; `count` times."""
 
     source: NodeKey
     target: NodeKey
@@ -84,7 +84,7 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class ExecutionGraph:
-    """One execution as a graph of steps; `end` is the status it ended with, None while it is open."""
+    """An execution as a graph of steps. `end` is its final status, None while it is open."""
 
     name: str
     generation: int
@@ -97,23 +97,23 @@ class ExecutionGraph:
 
 
 LONGEST_PERIOD = 12
-"""Items that a pattern may have."""
+"""The longest pattern, in items."""
 
 FEWEST_ROUNDS = 4
-"""Rounds from which on a run is folded; fewer are clearer one by one."""
+"""The fewest rounds that are folded. Fewer rounds are clearer one by one."""
 
 MOST_STAGES = 40
-"""Stages that are shown one by one; where there are more, stretches of varying order are folded, too."""
+"""The number of stages that are shown one by one. If there are more, varying stretches are folded too."""
 
 MOST_KINDS = 8
-"""Different things that such a stretch may consist of."""
+"""The number of different items that a stretch of varying order may have."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """`length` items of a sequence, a pattern of `period` again and again; the last round may break off.
+    """`length` items of a sequence that repeat a pattern of `period` items. The last round may be incomplete.
 
-    `is_mixed`: there is no pattern, but only a few different items.
+    `is_mixed`: the items are few different ones without a pattern.
     """
 
     period: int
@@ -122,12 +122,12 @@ class Fold:
 
     @property
     def stages(self) -> int:
-        """How many stages it is drawn as."""
+        """The number of stages that the fold is drawn as."""
         return 1 if self.is_mixed else min(self.period, self.length)
 
 
 def fold_loops(items: Sequence[frozenset[Hashable]]) -> list[Fold]:
-    """Return the sequence as folds, one of one item where nothing is repeated.
+    """Return the sequence as folds. An item that isn't repeated is a fold of its own.
 
     Examples
     --------
@@ -159,7 +159,7 @@ def _longest(codes: Sequence[int], place: int) -> Fold:
 
 
 def _mixed(folds: Sequence[Fold], items: Sequence[frozenset[Hashable]]) -> list[Fold]:
-    """Return the folds with stretches of few different things folded into one."""
+    """Return the folds, with stretches of few different items folded into one."""
     mixed: list[Fold] = []
     stretch: list[Fold] = []
     kinds: set[Hashable] = set()
@@ -188,7 +188,7 @@ END_STATUSES: dict[type[Event], str] = {
     ExecutionTerminated: "Terminated",
     ContinueAsNew: "ContinuedAsNew",
 }
-"""The statuses that events end an execution with."""
+"""The status of an execution after the event that ends it."""
 
 
 def execution_graph(events: Sequence[Event], calls: Sequence[Call] | None = None) -> ExecutionGraph:
@@ -197,9 +197,9 @@ def execution_graph(events: Sequence[Event], calls: Sequence[Call] | None = None
     Parameters
     ----------
     events
-        The history of the instance; after a rewind what was kept counts.
+        The history of the instance. After a rewind, only the kept events count.
     calls
-        What `read_calls` gave for it, if that is at hand.
+        The result of `read_calls` for these events, if it is known already.
     """
     calls = read_calls(events) if calls is None else calls
     first = max((place for place, event in enumerate(events) if type(event) is ExecutionStarted), default=0)
@@ -220,7 +220,7 @@ def execution_graph(events: Sequence[Event], calls: Sequence[Call] | None = None
 
 
 class _Episode:
-    """What came until the orchestrator asked for something, and what it then asked for."""
+    """The calls that had ended when the orchestrator requested something, and the calls that it requested."""
 
     def __init__(self) -> None:
         self.came: list[Call] = []
@@ -229,12 +229,12 @@ class _Episode:
 
 
 def _episodes(events: Sequence[Event], calls: Sequence[Call]) -> list[_Episode]:
-    """Return the episodes in which something was asked for, and the last one."""
+    """Return the episodes in which the orchestrator requested something, and the last episode."""
     asked, settled = _calls_by_event(calls)
     visit = _Episode()
     visits = [visit]
-    home: dict[int, _Episode] = {}  # where a call was asked for
-    left: Counter[_Episode] = Counter()  # how many calls of a visit are open
+    home: dict[int, _Episode] = {}  # the episode that requested a call
+    left: Counter[_Episode] = Counter()  # the number of open calls of an episode
     arrived: list[Call] = []
     for event in events:
         if type(event) is OrchestratorStarted:
@@ -248,10 +248,10 @@ def _episodes(events: Sequence[Event], calls: Sequence[Call]) -> list[_Episode]:
             visit.calls.append(call)
             home[call.number] = visit
             if call.kind == "signal":
-                continue  # nobody waits for it
+                continue  # a signal is never awaited
             left[visit] += 1
             if call.attempts[0].state == "completed" and call.attempts[0].answer is None:
-                left[visit] -= 1  # an external event that had come before
+                left[visit] -= 1  # an external event that had arrived before
                 arrived.append(call)
         elif (call := settled.get(event.event_id)) is not None and call.number in home:
             left[home[call.number]] -= 1
@@ -261,7 +261,7 @@ def _episodes(events: Sequence[Event], calls: Sequence[Call]) -> list[_Episode]:
 
 
 def _calls_by_event(calls: Iterable[Call]) -> tuple[dict[int, Call], dict[int, Call]]:
-    """Return the calls by the ids of the events that asked for them, and that settled them."""
+    """Return the calls by the ids of their requests, and by the ids of the events that settled them."""
     asked: dict[int, Call] = {}
     settled: dict[int, Call] = {}
     for call in calls:
@@ -274,7 +274,7 @@ def _calls_by_event(calls: Iterable[Call]) -> tuple[dict[int, Call], dict[int, C
 
 
 class _GraphBuilder:
-    """Visits, folded into stages: their steps, and what leads to what."""
+    """Builds the graph of episodes: folds them into stages, and finds steps, edges and joins."""
 
     def __init__(
         self, visits: Sequence[_Episode], name_of: Callable[[Call], str], last: _Episode | None
@@ -331,7 +331,7 @@ class _GraphBuilder:
     def _link(
         self, stage: int, visit: _Episode, before: list[NodeKey], targets: Sequence[NodeKey]
     ) -> list[NodeKey]:
-        """Notes the edges to a stage, and returns where they come from."""
+        """Add the edges to a stage, and return their sources."""
         came = dict.fromkeys(self._home[call.number] for call in visit.came)
         sources: list[NodeKey] = list(came) or before
         for source in sources:
@@ -341,7 +341,7 @@ class _GraphBuilder:
         return sources
 
     def _loose(self) -> list[NodeKey]:
-        """The steps of the last stage: they were asked for, and then the orchestrator ended."""
+        """Return the steps of the last stage. The orchestrator ended right after it requested them."""
         last = self._visits[-1].calls if self._visits else []
         return list(dict.fromkeys(self._home[call.number] for call in last)) or ["start"]
 

@@ -17,14 +17,14 @@ _PAYLOADS = ("input", "result", "failure", "reason", "status", "state", "fire_at
 
 
 class History(Displayed, Sequence[Event]):
-    """The events of an instance, oldest first; printed, a line for each.
+    """The events of an instance, oldest first. Printing the history prints a line for each.
 
     Parameters
     ----------
     instance_id
-        Whose they are.
+        The instance's id.
     events
-        Of all its executions.
+        The events of all executions.
 
     Examples
     --------
@@ -71,12 +71,12 @@ class History(Displayed, Sequence[Event]):
         return hash(self.instance_id)
 
     def timeline(self, width: int = 58) -> str:
-        """Return a drawing of what was asked for, and when, as text: a bar for each task.
+        """Return the timeline as text: a bar for each task.
 
         Parameters
         ----------
         width
-            Characters for the whole time.
+            The width of the whole timeline in characters.
         """
         return timeline_text(self._events, width)
 
@@ -105,7 +105,7 @@ def event_line(event: Event) -> str:
 
 
 def _readable(text: str) -> str:
-    """Return JSON with its letters as they are, other text as it is."""
+    """Return JSON without escapes of letters; other text is returned unchanged."""
     if "\\u" not in text:
         return text
     try:

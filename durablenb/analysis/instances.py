@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 class InstanceList(Displayed, Sequence[DurableOrchestrationStatus]):
-    """Where several instances stand; equal to a list of the same.
+    """The statuses of several instances. It equals a list of the same statuses.
 
     Parameters
     ----------
     statuses
-        Of each, in order.
+        The statuses, in order.
     handle_of
-        Gives the handle of one, where they are from.
+        Gives the handle of an instance by its id, if the hub is known.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class InstanceList(Displayed, Sequence[DurableOrchestrationStatus]):
         self._handle_of = handle_of
 
     def handles(self) -> list[InstanceFigures] | None:
-        """Return the handles of all of them; None if it isn't known where they are from."""
+        """Return the handles of all instances; None if their hub isn't known."""
         if self._handle_of is None:
             return None
         return [self._handle_of(str(status.instance_id)) for status in self._statuses]
@@ -64,7 +64,7 @@ class InstanceList(Displayed, Sequence[DurableOrchestrationStatus]):
     __hash__ = None  # type: ignore[assignment]  # as of a list
 
     def counts(self) -> dict[str, int]:
-        """Return how many there are of each status."""
+        """Return the number of instances with each status."""
         return dict(Counter(str(status.runtime_status) for status in self._statuses))
 
     def __repr__(self) -> str:
@@ -73,17 +73,17 @@ class InstanceList(Displayed, Sequence[DurableOrchestrationStatus]):
 
 
 LATEST_FIRST = "last_updated_time desc, created_time desc, instance_id"
-"""Those last heard of first; of several, those first that were started last."""
+"""The order of lists: the instances that were updated last come first, then those that were created last."""
 
 FEW_EVENTS = 256
 MANY_EVENTS = 16_384
-"""The newest events that are looked at for the instances of a page."""
+"""The numbers of newest events that are searched for the instances of a page."""
 
 _UPDATES = """event_type in (
     'ExecutionStarted', 'OrchestratorStarted', 'ExecutionCompleted', 'ExecutionFailed', 'ExecutionTerminated',
     'CustomStatusSet', 'ExecutionRewound', 'ExecutionResumed', 'ExecutionSuspended'
 )"""
-"""What the view takes for an update of an instance."""
+"""The events that the view `instances` counts as updates."""
 
 _MOMENT = """
 select min(timestamp), count(*)
@@ -99,7 +99,7 @@ limit {1}
 """
 
 RunQuery = Callable[[str], Iterable[tuple[Any, ...]]]
-"""Gives the rows of a query."""
+"""Runs a query and returns its rows."""
 
 
 def latest_page(
@@ -112,22 +112,22 @@ def latest_page(
     count: int,
     offset: int = 0,
 ) -> list[tuple[Any, ...]]:
-    """Return a page of the instances that meet all conditions, those last heard of first.
+    """Return a page of the instances that meet all conditions, those updated last first.
 
     Parameters
     ----------
     ask
-        Answers a query over a journal.
+        Runs a query over a journal.
     columns
-        Of the view `instances`.
+        Columns of the view `instances`.
     status
-        That they have; empty for any.
+        The status of the instances; empty for any.
     condition
-        On columns of the view.
+        A condition on columns of the view.
     among
-        Instances of which those are a part that meet the conditions, if that is known.
+        The ids of all instances that may meet the conditions, if they are known.
     count, offset
-        How many at the most, after how many that are left out.
+        The size of the page, and the number of instances before it.
     """
     if status:
         condition = f"status = {quoted(status)} and ({condition})"
@@ -136,7 +136,7 @@ def latest_page(
         return _page(ask, columns, among, condition, end)[offset:]
     looks = [("true", most) for most in (FEW_EVENTS, 8 * FEW_EVENTS, MANY_EVENTS) if 2 * end <= most]
     if looks:
-        looks.append((_UPDATES, MANY_EVENTS))  # if the newest events are all of activities, or entities
+        looks.append((_UPDATES, MANY_EVENTS))  # the newest events may all be of activities or entities
     for kinds, most in looks:
         [(moment, events)] = ask(_MOMENT.format(kinds, most))
         is_all = events < most
@@ -155,16 +155,16 @@ def latest_page(
 
 
 def ids_mentioning(ask: RunQuery, word: str) -> list[str] | None:
-    """Return the instances that ever had a word in their id, their name or their custom status.
+    """Return the ids of the instances that ever had a word in their id, name or custom status.
 
-    None if they are too many to tell: then a page of them is soon found.
+    None if there are too many of them: then a page of them is found soon anyway.
 
     Parameters
     ----------
     ask
-        Answers a query over a journal.
+        Runs a query over a journal.
     word
-        In lower case.
+        The word in lower case.
     """
     found = _ids(ask, _MENTION.format(quoted(word), MANY_EVENTS + 1))
     return found if len(found) <= MANY_EVENTS else None
@@ -177,13 +177,13 @@ def _ids(ask: RunQuery, sql: str) -> list[str]:
 def _page(
     ask: RunQuery, columns: str, instance_ids: list[str], condition: str, count: int
 ) -> list[tuple[Any, ...]]:
-    """The first ones of these instances that meet the condition."""
+    """Return the first of these instances that meet the condition."""
     sql = f"select {columns} from instances where {id_condition(instance_ids)} and {condition}"
     return list(ask(f"{sql} order by {LATEST_FIRST} limit {count}"))
 
 
 def id_condition(instance_ids: Iterable[str]) -> str:
-    """Return the condition that it is one of these instances."""
+    """Return an SQL condition: the instance is one of these."""
     return f"list_contains([{', '.join(map(quoted, instance_ids))}]::varchar[], instance_id)"
 
 

@@ -11,14 +11,14 @@ from durablenb.model.logs import LogLine, level_number
 
 
 class Log(Displayed, Sequence[LogLine]):
-    """What an instance printed, oldest first; printed itself, a line for each.
+    """The log lines of an instance, oldest first. Printing the log prints them.
 
     Parameters
     ----------
     instance_id
-        Whose log it is.
+        The instance's id.
     lines
-        Its own, and those of its sub-orchestrations.
+        Its own lines, and those of its sub-orchestrations.
 
     Examples
     --------
@@ -95,7 +95,7 @@ class Log(Displayed, Sequence[LogLine]):
         )
 
     def author_of(self, line: LogLine) -> str:
-        """Return who printed a line, with the instance where that is another one."""
+        """Return the author of a line, with the instance's id if it is another instance."""
         return line.author if line.instance_id == self.instance_id else f"{line.instance_id} {line.author}"
 
     def __str__(self) -> str:
@@ -112,10 +112,10 @@ class Log(Displayed, Sequence[LogLine]):
 
 
 def _plain(text: str) -> str:
-    """Return the text with nothing in it that moves a cursor but line breaks and tabs."""
+    """Return the text without control characters other than line breaks and tabs."""
     return "".join(character if character.isprintable() or character in "\n\t" else "�" for character in text)
 
 
 def line_text(line: LogLine) -> str:
-    """Return what a line says, with its level if it is a record."""
+    """Return the message of a line, with the level if a logger wrote it."""
     return line.message if line.level is None else f"{line.level}: {line.message}"

@@ -10,14 +10,11 @@ from typing import Literal
 
 from durablenb.analysis.calls import MOST_ENTITIES
 from durablenb.analysis.text import lasting
-from durablenb.analysis.timeline import Span, TaskKind, read_spans
+from durablenb.analysis.timeline import Span, any_key, entity_ids_in, read_spans
 from durablenb.model.events import (
     TERMINAL,
     CodeAwaited,
     ContinueAsNew,
-    EntityLockRequested,
-    EntityOperationCalled,
-    EntityOperationSignaled,
     EntityUnlockSent,
     Event,
     EventRaised,
@@ -29,6 +26,7 @@ from durablenb.model.events import (
     ExecutionSuspended,
     ExecutionTerminated,
     OrchestratorStarted,
+    TaskKind,
     TimerCreated,
 )
 from durablenb.model.failures import FailureDetails
@@ -41,12 +39,12 @@ CLIENT_REQUESTS: dict[type[Event], str] = {
     ExecutionRewound: "rewind",
     ExecutionTerminated: "terminate",
 }
-"""What clients ask for, beside raising events."""
+"""The requests of clients other than raising events."""
 
 CLIENT_EVENTS: tuple[type[Event], ...] = (EventRaised, *CLIENT_REQUESTS)
 
 MOST_PARTNERS = 6
-"""Lifelines beside the orchestrator's and its client's; of more, those of one role are one."""
+"""The number of lifelines besides the orchestrator's and its client's. More are merged by role."""
 
 _ROLES: dict[TaskKind, Role] = {
     "activity": "activity",
@@ -61,7 +59,7 @@ OWN_KINDS: tuple[TaskKind, ...] = ("timer", "external event")
 
 @dataclass(frozen=True, slots=True)
 class Lifeline:
-    """Somebody who takes part; or all of one role, where they are many."""
+    """A participant; or all participants of one role, if there are many."""
 
     name: str
     role: Role
@@ -69,7 +67,7 @@ class Lifeline:
 
 
 class Participants:
-    """Who takes part: those who ask the orchestrator, it, and those whom it asks, in order of appearance."""
+    """All participants: the orchestrator's callers, itself, and its callees, in order of appearance."""
 
     def __init__(self, events: Sequence[Event], spans: Sequence[Span]) -> None:
         started = next((event for event in events if isinstance(event, ExecutionStarted)), None)
@@ -82,14 +80,14 @@ class Participants:
             above.append(Lifeline("client", "client"))
         self.orchestrator = len(above)
         self.client = len(above) - 1
-        """Or who started it, where no client had anything to say."""
+        """The client's position; the parent's if no client sent anything."""
         partners = _limited(list(dict.fromkeys(self._named(spans))))
         self.lifelines = (*above, Lifeline(started.name if started else "", "orchestrator"), *partners)
         self._places = {(line.role, line.name): place for place, line in enumerate(self.lifelines)}
         self._shared = {line.role: place for place, line in enumerate(self.lifelines) if line.is_shared}
 
     def partners_of(self, span: Span) -> list[int]:
-        """Return the places of those of whom it is asked; the orchestrator's own if it waits by itself."""
+        """Return the positions of the task's lifelines; the orchestrator's own for timers and waits."""
         if span.kind in OWN_KINDS:
             return [self.orchestrator]
         role = _ROLES[span.kind]
@@ -99,23 +97,23 @@ class Participants:
 
     def _named(self, spans: Iterable[Span]) -> Iterator[Lifeline]:
         spans = [span for span in spans if span.kind not in OWN_KINDS]
-        entity_ids = dict.fromkeys(entity for span in spans for entity in _entity_ids(span))
-        self._crowds = Counter(map(_any_key, entity_ids))
+        entity_ids = dict.fromkeys(entity for span in spans for entity in entity_ids_in(span.request))
+        self._crowds = Counter(map(any_key, entity_ids))
         for span in spans:
             for name in self._names(span):
                 yield Lifeline(name, _ROLES[span.kind])
 
     def _names(self, span: Span) -> list[str]:
-        entity_ids = _entity_ids(span)
+        entity_ids = entity_ids_in(span.request)
         if not entity_ids:
             return [span.name]
         crowds = self._crowds
-        names = (_any_key(one) if crowds[_any_key(one)] > MOST_ENTITIES else one for one in entity_ids)
+        names = (any_key(one) if crowds[any_key(one)] > MOST_ENTITIES else one for one in entity_ids)
         return list(dict.fromkeys(names))
 
 
 def _limited(partners: list[Lifeline]) -> list[Lifeline]:
-    """Return at most so many lifelines as there is room for."""
+    """Return the lifelines, merged by role until `MOST_PARTNERS` are left."""
     while len(partners) > MOST_PARTNERS:
         counts = Counter(line.role for line in partners if not line.is_shared)
         role, count = counts.most_common(1)[0]
@@ -126,27 +124,14 @@ def _limited(partners: list[Lifeline]) -> list[Lifeline]:
     return partners
 
 
-def _entity_ids(span: Span) -> tuple[str, ...]:
-    request = span.request
-    if isinstance(request, EntityLockRequested):
-        return request.entity_ids
-    if isinstance(request, (EntityOperationCalled, EntityOperationSignaled)):
-        return (request.entity_id,)
-    return ()
-
-
-def _any_key(entity_id: str) -> str:
-    return f"@{entity_id.removeprefix('@').partition('@')[0]}@*"
-
-
 _Key = tuple[type[Event], datetime, int | None, str | None]
 
 
 def first_positions(events: Sequence[Event], asked: set[int]) -> tuple[dict[int, int], set[int]]:
-    """Return where each event stands in the history, and which ones are copies, by their identities.
+    """Return the position of each event in the history, and the copies, both by `id(event)`.
 
-    A rewind writes what it keeps once more, and continue-as-new the external events that nobody had waited
-    for: those stand where they stood first. What a rewind lets be done again was asked for twice.
+    A rewind writes the events that it keeps again, and continue-as-new the external events without a wait.
+    Such copies have the position of the original. A request that a rewind makes again is no copy.
     """
     places: dict[int, int] = {}
     copies: set[int] = set()
@@ -172,16 +157,16 @@ def first_positions(events: Sequence[Event], asked: set[int]) -> tuple[dict[int,
 Form = Literal[
     "call", "signal", "lock", "granted", "unlock", "answer", "failure", "event", "timer", "wait", "again"
 ]
-"""What kind of message it is; the last three are what an orchestrator does by itself."""
+"""The kind of a message. An orchestrator sends the last three kinds to itself."""
 
 _ANSWERS: tuple[Form, ...] = ("granted", "answer", "failure", "event")
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What a lifeline says to another one, or does by itself; `count` times, all of it together.
+    """A message from one lifeline to another, or to itself; `count` messages that were sent together.
 
-    `source` and `target` are places among the lifelines; `at` is when it was first said.
+    `source` and `target` are positions among the lifelines; `at` is the time of the first message.
     """
 
     source: int
@@ -193,12 +178,12 @@ class Message:
 
     @property
     def is_par(self) -> bool:
-        """Whether it stands for several that were asked for together."""
+        """Whether the message stands for several requests that were made together."""
         return self.count > 1 and self.form not in _ANSWERS
 
     @property
     def words(self) -> str:
-        """What is said, with how often."""
+        """The text, with the number of messages."""
         if self.count == 1:
             return self.text
         if self.is_par:
@@ -208,7 +193,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Dialogue:
-    """All that was said; `unanswered` counts the open calls of each lifeline, by its place."""
+    """All lifelines and messages. `unanswered` has the number of open calls to each lifeline."""
 
     lifelines: tuple[Lifeline, ...]
     messages: tuple[Message, ...]
@@ -217,12 +202,12 @@ class Dialogue:
 
 
 def read_dialogue(events: Sequence[Event]) -> Dialogue:
-    """Return what was said in all executions of an instance.
+    """Return the messages of all executions of an instance.
 
     Parameters
     ----------
     events
-        Its history. What a rewind wrote once more was said once.
+        Its history. Events that a rewind wrote again count once.
     """
     spans = read_spans(events)
     cast = Participants(events, spans)
@@ -239,14 +224,14 @@ def read_dialogue(events: Sequence[Event]) -> Dialogue:
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """A message with its place in the history."""
+    """A message with its position in the history."""
 
     place: int
     message: Message
 
 
 def _grouped(lines: Iterable[_Line], orchestrator: int) -> Iterator[Message]:
-    """Yield the messages; the same ones between two turns of the dialogue are one."""
+    """Yield the messages. Equal ones are merged until the orchestrator turns from asking to listening."""
     heap: dict[tuple[int, int, str, Form], Message] = {}
     is_asking: bool | None = None
     for line in lines:
@@ -262,7 +247,7 @@ def _grouped(lines: Iterable[_Line], orchestrator: int) -> Iterator[Message]:
 
 
 class _MessageReader:
-    """Turns what is in a history into messages."""
+    """Turns the events of a history into messages."""
 
     def __init__(self, events: Sequence[Event], spans: Sequence[Span], cast: Participants) -> None:
         self._events = events
@@ -273,7 +258,7 @@ class _MessageReader:
         self._unlocks = {
             (event.task_id, event.timestamp): event for event in events if isinstance(event, EntityUnlockSent)
         }
-        self._clock: dict[int, datetime] = {}  # the orchestrator's, when it asked for something
+        self._clock: dict[int, datetime] = {}  # the orchestrator's time at each event, by `id(event)`
         now = events[0].timestamp if events else datetime.min
         for event in events:
             now = event.timestamp if isinstance(event, OrchestratorStarted) else now
@@ -308,7 +293,7 @@ class _MessageReader:
             yield self._line(event, me, 0, _failure_text("Failed", event.failure), "failure")
 
     def _of_wait(self, span: Span) -> Iterator[_Line]:
-        """What the orchestrator does by itself: timers, and the beginnings and ends of waits."""
+        """Yield the messages of a timer or of a wait for an external event."""
         me, request, answer = self._cast.orchestrator, span.request, span.answer
         assert request is not None
         if isinstance(request, TimerCreated):
@@ -343,11 +328,11 @@ class _MessageReader:
             yield self._line(answer, partners[-1], me, "result", "answer")
         if span.released is not None:
             end = self._unlocks.get((getattr(request, "task_id", -1), span.released))
-            if end is not None:  # it did not just end with the orchestration
+            if end is not None:  # else the end of the orchestration released it
                 yield from (self._line(end, me, partner, "unlock", "unlock") for partner in partners)
 
     def _what(self, span: Span) -> str:
-        """What is asked for; its name, where the lifeline doesn't have it."""
+        """Return the request as text, with the name if the lifeline doesn't show it."""
         is_shared = any(self._cast.lifelines[place].is_shared for place in self._cast.partners_of(span))
         if span.kind in ("entity call", "signal"):
             what = span.name if is_shared else str(getattr(span.request, "name", ""))

@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     import duckdb
 
 NestedGraphs = Mapping[str, ExecutionGraph]
-"""The sub-orchestrations that are opened in a graph, at whatever depth, by their ids."""
+"""The sub-orchestrations that are opened in a graph, at any depth, by their ids."""
 
 NOTHING_OPENED: NestedGraphs = {}
-"""None is."""
+"""No sub-orchestration is opened."""
 
 
 def child_id(call: Call) -> str | None:
-    """Return the id of the instance that a sub-orchestration runs as, that of its last attempt."""
+    """Return the id of the instance that runs a sub-orchestration's last attempt."""
     request = call.attempts[-1].request
     return request.instance_id if isinstance(request, SubOrchestrationInstanceCreated) else None
 
 
 def opened_call(step: GraphStep, opened: Collection[str]) -> tuple[int, str] | None:
-    """Return which of a step's calls is opened, from 0, and the id of its instance; None if it is folded."""
+    """Return the position of a step's opened call, and the id of its instance; None if no call is opened."""
     if not opened or step.kind != "sub-orchestration":
         return None
     children = enumerate(map(child_id, step.calls))
@@ -39,16 +39,16 @@ def opened_call(step: GraphStep, opened: Collection[str]) -> tuple[int, str] | N
 def read_nested_graphs(
     connection: duckdb.DuckDBPyConnection, flow: ExecutionGraph, depth: int
 ) -> dict[str, ExecutionGraph]:
-    """Return the sub-orchestrations of an execution, and theirs, down to a depth; no others are read.
+    """Return the sub-orchestrations of an execution, and their own, down to a depth.
 
     Parameters
     ----------
     connection
-        A reader's.
+        A connection that reads the journal.
     flow
         The execution.
     depth
-        How many levels; 0 for none.
+        The number of levels; 0 for none.
     """
     nest: dict[str, ExecutionGraph] = {}
     level = [flow]

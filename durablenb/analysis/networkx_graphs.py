@@ -13,6 +13,7 @@ from durablenb.analysis.calls import Call
 from durablenb.analysis.fleet import has_entities
 from durablenb.analysis.graph import ExecutionGraph, GraphStep, Join, NodeKey
 from durablenb.analysis.nesting import NOTHING_OPENED, NestedGraphs
+from durablenb.analysis.timeline import entity_ids_in
 from durablenb.model.events import SubOrchestrationInstanceCreated
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ _TO_ENTITIES: dict[str, str] = {"entity call": "calls", "signal": "signals", "lo
 
 @dataclass(frozen=True, slots=True)
 class GraphLink:
-    """An edge: `target` awaits, or was scheduled by, `source`; `is_back` begins another round of a loop."""
+    """An edge: `target` awaits `source` or was scheduled after it. `is_back`: it begins a round of a loop."""
 
     source: NodeKey | Join
     target: NodeKey | Join
@@ -35,7 +36,7 @@ class GraphLink:
 
 
 def graph_links(flow: ExecutionGraph) -> list[GraphLink]:
-    """Return the edges of a flow, those into a join gathered there."""
+    """Return the edges of a graph. Edges into a join end at the join."""
     stage = {step.number: step.stage for step in flow.steps} | {"start": -1, "end": flow.stages}
     joins = {join.stage: join for join in flow.joins}
     links: dict[tuple[NodeKey | Join, NodeKey | Join], GraphLink] = {}
@@ -62,18 +63,18 @@ def graph_links(flow: ExecutionGraph) -> list[GraphLink]:
 def networkx_graph(
     flow: ExecutionGraph, instance_id: str = "", nest: NestedGraphs = NOTHING_OPENED
 ) -> networkx.DiGraph[Any]:
-    """Return a flow as a `networkx.DiGraph`; `InstanceFigures.graph` says what there is in it.
+    """Return an execution as a `networkx.DiGraph`; see `InstanceFigures.graph` for its nodes and edges.
 
     Parameters
     ----------
     flow
         An execution.
     instance_id
-        Whose it is.
+        The instance's id.
     nest
-        The sub-orchestrations that are in it with their own steps.
+        The sub-orchestrations that are shown with their own steps.
     """
-    import networkx  # takes a tenth of a second
+    import networkx  # slow to import
 
     graph: networkx.DiGraph[Any] = networkx.DiGraph(
         name=flow.name, generation=flow.generation, instance_id=instance_id
@@ -92,7 +93,7 @@ def networkx_graph(
 
 
 def _add_flow(graph: networkx.DiGraph[Any], start: str, prefix: str, flow: ExecutionGraph) -> dict[str, str]:
-    """Add the steps of an execution that begins at a node; return the nodes of what they start, by id."""
+    """Add the steps of an execution that begins at a node; return the nodes of its children, by id."""
     own = {"instance_id": graph.nodes[start]["instance_id"]}
     keys: dict[NodeKey | Join, str] = {"start": start, "end": f"{prefix}end"}
     keys |= _step_keys(flow.steps, prefix, {*graph, *keys.values()})
@@ -118,7 +119,7 @@ def _add_flow(graph: networkx.DiGraph[Any], start: str, prefix: str, flow: Execu
 
 
 def _step_keys(steps: Iterable[GraphStep], prefix: str, taken: set[str]) -> dict[NodeKey | Join, str]:
-    """Return a name for each step; its number is added where the bare name is taken."""
+    """Return a key for each step: its name, and its number if the name is taken."""
     keys: dict[NodeKey | Join, str] = {}
     for step in steps:
         key = f"{prefix}{step.name}"
@@ -148,7 +149,7 @@ def _attributes(step: GraphStep) -> dict[str, Any]:
 
 
 def _busy_seconds(calls: Iterable[Call]) -> float:
-    """Return how long at least one of the calls was under way, of those that nobody gave up waiting for."""
+    """Return for how many seconds at least one of the calls was running, without abandoned calls."""
     total = timedelta()
     reached: datetime | None = None
     awaited = [call for call in calls if call.state not in ("canceled", "left open")]
@@ -160,7 +161,7 @@ def _busy_seconds(calls: Iterable[Call]) -> float:
 
 
 def _add_partners(graph: networkx.DiGraph[Any], key: str, step: GraphStep) -> dict[str, str]:
-    """Add the instances that a step starts, and the entities that it is about; return the former by id."""
+    """Add the instances that a step starts and the entities that it calls; return the former by id."""
     started: dict[str, str] = {}
     for call in step.calls:
         for span in call.attempts:
@@ -170,18 +171,17 @@ def _add_partners(graph: networkx.DiGraph[Any], key: str, step: GraphStep) -> di
                 node = started[partner] = _partner(graph, partner, "orchestration", request.name, call.state)
                 _count_edge(graph, key, node, "starts")
             elif step.kind in _TO_ENTITIES:
-                one = getattr(request, "entity_id", None)
-                for partner in getattr(request, "entity_ids", () if one is None else (one,)):
+                for partner in entity_ids_in(request):
                     node = _partner(graph, partner, "entity", partner, call.state)
                     _count_edge(graph, key, node, _TO_ENTITIES[step.kind])
     return started
 
 
 def _partner(graph: networkx.DiGraph[Any], instance_id: str, kind: str, name: str, status: str) -> str:
-    """Return the node of an instance or an entity, which is made if there is none."""
+    """Return the node of an instance or an entity, and add it if there is none."""
     key = instance_id
     while key in graph and graph.nodes[key]["kind"] != kind:
-        key += " (instance)"  # a step has its name
+        key += " (instance)"  # a step has this name
     count = graph.nodes[key]["count"] + 1 if key in graph else 1
     graph.add_node(key, kind=kind, name=name, status=status, count=count, instance_id=instance_id)
     return key
@@ -227,9 +227,9 @@ def relations_graph(connection: duckdb.DuckDBPyConnection) -> networkx.DiGraph[A
     Parameters
     ----------
     connection
-        A reader's.
+        A connection that reads the journal.
     """
-    import networkx  # takes a tenth of a second
+    import networkx  # slow to import
 
     graph: networkx.DiGraph[Any] = networkx.DiGraph()
     rows = connection.execute(_INSTANCES).fetchall()

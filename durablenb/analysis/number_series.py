@@ -18,9 +18,9 @@ from durablenb.model.entities import EntityId
 
 @dataclass(frozen=True, slots=True)
 class NumberSeries:
-    """A number in an entity's state, as operations changed it; None where there was none.
+    """A number in an entity's state after each operation; None where there was no number.
 
-    `name` is that of the field that it stands in, empty if the state is the number.
+    `name` is the name of its field, empty if the state itself is the number.
     """
 
     name: str
@@ -28,7 +28,7 @@ class NumberSeries:
 
 
 def number_series(done: Iterable[EntityOperation]) -> NumberSeries | None:
-    """Return how the number in the states went; None if they have none, or several."""
+    """Return the number in the states after these operations; None if there is none, or several."""
     states = [_parsed(operation.state) for operation in done]
     last = next((state for state in reversed(states) if state is not None), None)
     name = _number_field(last)
@@ -42,7 +42,7 @@ def _parsed(text: str | None) -> Any:
 
 
 def _number_field(state: object) -> str | None:
-    """Return the one field that has a number, empty for the state itself."""
+    """Return the name of the only field that has a number, empty for the state itself."""
     if as_number(state) is not None:
         return ""
     if not isinstance(state, dict):
@@ -58,7 +58,7 @@ def _field(state: object, name: str) -> object:
 
 
 def as_number(value: object) -> float | None:
-    """Return a value of a state as a number; None if it isn't one."""
+    """Return a value of a state as a number; None if it isn't a number."""
     try:
         if isinstance(value, dict) and value.get("@type") == "decimal":
             value = Decimal(str(value.get("@value")))
@@ -71,7 +71,7 @@ def as_number(value: object) -> float | None:
 
 
 _LARGE = 100_000
-"""Characters from which on a state isn't looked into."""
+"""The longest state, in characters, that is searched for numbers."""
 
 _CHANGES = """
 select timestamp, event_type, case when length(payload) <= ? and event_type = 'StateChanged' then payload end
@@ -82,18 +82,18 @@ order by seq
 
 @dataclass(frozen=True, slots=True)
 class StateNumbers:
-    """How the numbers in a state went.
+    """The numbers in an entity's state after each operation.
 
     Parameters
     ----------
     entity_id
-        Whose.
+        The entity.
     ended
-        When each operation ended, in their order.
+        The end of each operation, in order.
     is_failed
-        Whether it failed.
+        Whether each operation failed.
     fields
-        For each field the number after each operation, None where there was none. The name is empty if the
+        For each field, the number after each operation, None where there was none. The name is empty if the
         state itself is the number.
     """
 
@@ -104,14 +104,14 @@ class StateNumbers:
 
 
 def read_state_numbers(connection: duckdb.DuckDBPyConnection, entity_id: EntityId) -> StateNumbers:
-    """Return how the numbers in the state of an entity went, from the first operation on.
+    """Return the numbers in the state of an entity after each operation.
 
     Parameters
     ----------
     connection
-        A reader's.
+        A connection that reads the journal.
     entity_id
-        Which one.
+        The entity.
     """
     rows = connection.execute(_CHANGES, [_LARGE, str(entity_id)]).fetchall()
     ended: list[datetime] = []
@@ -119,7 +119,7 @@ def read_state_numbers(connection: duckdb.DuckDBPyConnection, entity_id: EntityI
     states: list[dict[str, float]] = []
     state: dict[str, float] = {}
     for timestamp, event_type, text in rows:
-        if event_type == "StateChanged":  # by the operation that ended before it
+        if event_type == "StateChanged":  # the state after the operation that has just ended
             state = states[-1] = _state_numbers(text)
             continue
         ended.append(timestamp.replace(tzinfo=UTC))
@@ -131,7 +131,7 @@ def read_state_numbers(connection: duckdb.DuckDBPyConnection, entity_id: EntityI
 
 
 def _state_numbers(text: str | None) -> dict[str, float]:
-    """Return the numbers of a state by the names of their fields, that of the state itself under no name."""
+    """Return the numbers of a state by field. The name is empty if the state itself is the number."""
     state: Any = None if text is None else json.loads(text)
     number = as_number(state)
     if number is not None:

@@ -12,27 +12,21 @@ from typing import Any
 
 import duckdb
 
-from durablenb.analysis.timeline import TaskKind
+from durablenb.model.events import ALL_EVENTS, Settlement, TaskKind
 
 WINDOW = 60
-"""Seconds that a rate is about, of a step that isn't done."""
+"""The number of seconds over which the rate of an open step is measured."""
 
-_ASKED: dict[str, TaskKind] = {
-    "TaskScheduled": "activity",
-    "SubOrchestrationInstanceCreated": "sub-orchestration",
-    "TimerCreated": "timer",
-    "EventSubscribed": "external event",
-    "EntityOperationCalled": "entity call",
-    "EntityLockRequested": "lock",
+_BEGINNINGS: dict[str, TaskKind] = {
+    event.__name__: event.begins for event in ALL_EVENTS if event.begins not in (None, "signal")
 }
-_DONE = frozenset(
-    {
-        *("TaskCompleted", "SubOrchestrationInstanceCompleted", "TimerFired"),
-        *("EntityOperationCompleted", "EntityLockGranted"),
-    }
-)
-_FAILED = frozenset({"TaskFailed", "SubOrchestrationInstanceFailed", "EntityOperationFailed"})
-_CANCELED = frozenset({"TimerCanceled", "EventUnsubscribed"})
+"""Kinds of tasks by the events that begin them. Nothing settles a signal, so it is no step."""
+
+_ENDS: dict[str, Settlement | None] = {
+    event.__name__: event.settlement
+    for event in ALL_EVENTS
+    if event.settles is not None and event.settles.begins in _BEGINNINGS.values()
+}
 _STATUSES = {
     "ExecutionCompleted": "Completed",
     "ExecutionFailed": "Failed",
@@ -45,31 +39,31 @@ _NOT_TIMED: tuple[TaskKind, ...] = ("timer", "external event", "lock")
 
 _NEWS = f"""
 select seq, event_type, timestamp, name, task_id,
-       case when event_type in ({", ".join(f"'{kind}'" for kind in _ASKED)}) then attributes end
+       case when event_type in ({", ".join(f"'{kind}'" for kind in _BEGINNINGS)}) then attributes end
 from journal where instance_id = ? and seq > ? order by seq
 """
 
 
 @dataclass(frozen=True, slots=True)
 class StepCount:
-    """How many calls of one name were asked for, and how many of them are over.
+    """The numbers of requested and ended calls of one name.
 
     Parameters
     ----------
     name, kind
-        What is called.
+        The called function's name, and the kind of task.
     total
-        How many calls there are by now; a call that is made again after a failure is one.
+        The number of calls so far. Retries of a call don't count.
     over
-        How many have ended, one way or another.
+        The number of calls that have ended.
     failed, canceled
-        How many of these did not end well.
+        The numbers of ended calls that failed, and that were canceled.
     took
-        From the first call until the last one's end, or until now.
+        The time from the first request until the last end, or until now.
     rate
-        Ends in a second, of late; None where that says nothing.
+        The recent number of ended calls per second; None if it would mean nothing.
     seconds_left
-        What the calls that are open will take at this rate; None where that can't be known.
+        The time that the open calls will take at this rate; None if it can't be known.
     """
 
     name: str
@@ -84,13 +78,13 @@ class StepCount:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing is open."""
+        """Whether no call is open."""
         return self.over >= self.total
 
 
 @dataclass(frozen=True, slots=True)
 class ProgressSnapshot:
-    """How far an instance has come: its status, and the steps of its last execution."""
+    """The progress of an instance: its status, and the steps of its last execution."""
 
     name: str
     instance_id: str
@@ -100,13 +94,13 @@ class ProgressSnapshot:
 
     @property
     def is_over(self) -> bool:
-        """Whether it has ended."""
+        """Whether the instance has ended."""
         return self.status in ("Completed", "Failed", "Terminated")
 
 
 @dataclass(slots=True)
 class _StepTally:
-    """Counts of one step; `ends` has how many ended in each second of late."""
+    """The counts of one step. `ends` has the number of calls that ended in each recent second."""
 
     name: str
     kind: TaskKind
@@ -120,14 +114,14 @@ class _StepTally:
 
 
 class ProgressCounter:
-    """Counts what an instance asks for, and what comes of it.
+    """Counts the calls of an instance, requested and ended ones.
 
     Parameters
     ----------
     reader
-        Gives a connection to read with, in the calling thread.
+        Gives the calling thread a connection that reads the journal.
     instance_id
-        Which instance.
+        The instance's id.
     """
 
     def __init__(self, reader: Callable[[], duckdb.DuckDBPyConnection], instance_id: str) -> None:
@@ -142,7 +136,7 @@ class ProgressCounter:
         self._begin()
 
     def look(self, now: datetime) -> ProgressSnapshot:
-        """Return how far it has come; what was read before is not read again."""
+        """Return the progress by now. Only events after those of the last call are read."""
         with self._turn:
             for row in self._reader().execute(_NEWS, [self._id, self._seen]).fetchall():
                 self._take(*row)
@@ -160,7 +154,7 @@ class ProgressCounter:
         self._calls: dict[int, _StepTally] = {}
         self._waits: dict[str, list[int]] = {}
         self._early: Counter[str] = Counter()
-        self._taken: dict[int, str] = {}  # waits that have an event, as it seems, with its name
+        self._taken: dict[int, str] = {}  # the names of events that settled a wait, by task id
 
     def _take(
         self,
@@ -173,17 +167,17 @@ class ProgressCounter:
     ) -> None:
         self._seen = seq
         at = self._last = timestamp.replace(tzinfo=UTC)
-        if kind == "ExecutionStarted":  # also of a rewind, which writes once more what it keeps
+        if kind == "ExecutionStarted":  # also after a rewind, which writes the kept events again
             self._begin()
             self._name, self._status = name or "", "Pending"
             self._began = at if self._began is None else self._began
         elif kind in _STATUSES:
             self._status = _STATUSES[kind]
-        elif kind in _ASKED and task_id is not None:
-            self._ask(_ASKED[kind], name, task_id, json.loads(more) if more else {}, at)
+        elif kind in _BEGINNINGS and task_id is not None:
+            self._ask(_BEGINNINGS[kind], name, task_id, json.loads(more) if more else {}, at)
         elif kind == "EventRaised":
             self._arrive((name or "").casefold(), at)
-        elif task_id is not None and (kind in _DONE or kind in _FAILED or kind in _CANCELED):
+        elif task_id is not None and kind in _ENDS:
             self._end(task_id, kind, at)
 
     def _ask(
@@ -193,11 +187,11 @@ class ProgressCounter:
         if kind == "timer" and retried is not None:
             return
         if retried is not None and (tally := self._calls.get(retried)) is not None:
-            tally.failed -= 1  # it is open again
+            tally.failed -= 1  # the call is open again
             tally.over -= 1
             self._calls[task_id] = tally
             return
-        if task_id in self._calls:  # a wait that had been left, and isn't any more
+        if task_id in self._calls:  # an abandoned wait that is awaited again
             left = self._calls[task_id]
             left.over -= 1
             left.canceled -= 1
@@ -230,13 +224,13 @@ class ProgressCounter:
         tally = self._calls.get(task_id)
         if tally is None:
             return
-        if kind == "EventUnsubscribed" and task_id in self._taken:  # unseen, and now for the next one
+        if kind == "EventUnsubscribed" and task_id in self._taken:  # never seen; the next wait gets it
             tally.canceled += 1
             self._arrive(self._taken.pop(task_id), at)
             return
         tally.over += 1
-        tally.failed += kind in _FAILED
-        tally.canceled += kind in _CANCELED
+        tally.failed += _ENDS.get(kind) == "failed"
+        tally.canceled += _ENDS.get(kind) == "canceled"
         tally.last = max(tally.last, at)
         second = int(at.timestamp())
         tally.ends[second] += 1
@@ -261,7 +255,7 @@ def _count(tally: _StepTally, now: datetime) -> StepCount:
     is_rated = seconds > 0 and ends > 1 and tally.kind not in _NOT_TIMED
     rate = ends / seconds if is_rated else None
     left = tally.total - tally.over
-    seconds_left = left / rate if rate and left > 1 else None  # of one call it would be a guess
+    seconds_left = left / rate if rate and left > 1 else None  # for one call it would be a guess
     return StepCount(
         tally.name,
         tally.kind,

@@ -12,14 +12,14 @@ from durablenb.model.display import Displayed
 from durablenb.model.events import Event
 
 MOST_MESSAGES = 60
-"""Messages that are shown."""
+"""The number of messages that are shown."""
 
 _LAST = 15
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """Messages that were said again and again, `times` times: the first round stands for all."""
+    """Messages that were repeated `times` times. The first round stands for all."""
 
     messages: tuple[Message, ...]
     times: int
@@ -36,12 +36,12 @@ Part = Message | Round | Gap
 
 
 def diagram_parts(messages: Sequence[Message]) -> tuple[Part, ...]:
-    """Return what is shown of these messages.
+    """Return the shown parts of these messages.
 
     Parameters
     ----------
     messages
-        All of them, in order.
+        All messages, in order.
     """
     parts = list(_with_rounds(messages))
     if sum(map(_length, parts)) <= MOST_MESSAGES:
@@ -53,7 +53,7 @@ def diagram_parts(messages: Sequence[Message]) -> tuple[Part, ...]:
 
 
 def gap_text(gap: Gap) -> str:
-    """Return in words what is not shown, and where it is."""
+    """Return a note about hidden messages, and where to find them."""
     messages = f"{gap.count:,} message{'' if gap.count == 1 else 's'}"
     return f"{messages} more: print(handle.history().timeline()) shows them all"
 
@@ -73,7 +73,7 @@ def _with_rounds(messages: Sequence[Message]) -> Iterator[Part]:
 
 
 def _leading(parts: Sequence[Part], most: int) -> list[Part]:
-    """The first parts that have together so many messages at the most."""
+    """Return the first parts that together have at most `most` messages."""
     taken: list[Part] = []
     for part in parts:
         most -= _length(part)
@@ -107,7 +107,7 @@ _ARROWS: dict[Form, str] = {
     "wait": "->>",
 }
 _PLAIN = frozenset(" .,_'()/@-\N{MULTIPLICATION SIGN}\N{HORIZONTAL ELLIPSIS}")
-"""Beside letters and digits: what means nothing in a name, or in what is said."""
+"""The characters without a meaning in Mermaid's texts, besides letters and digits."""
 
 _WIDTH = 80
 
@@ -118,9 +118,9 @@ def mermaid_text(dialogue: Dialogue, parts: Sequence[Part]) -> str:
     Parameters
     ----------
     dialogue
-        Whose lifelines these are.
+        The dialogue with the lifelines.
     parts
-        What is shown of its messages.
+        The shown parts of its messages.
     """
     lines = ["sequenceDiagram"]
     for place, lifeline in enumerate(dialogue.lifelines):
@@ -151,7 +151,7 @@ def _mermaid_lines(message: Message) -> Iterator[str]:
 
 
 def _escaped(text: str) -> str:
-    """Return data as text in which Mermaid finds no words, signs and markup of its own."""
+    """Return data as text without anything that has a meaning in Mermaid."""
     return "".join(
         character if character.isalnum() or character in _PLAIN else f"#{ord(character)};"
         for character in shortened(text, _WIDTH)
@@ -159,17 +159,17 @@ def _escaped(text: str) -> str:
 
 
 class SequenceDiagram(Displayed):
-    """What an orchestration and its partners said to each other; `handle.sequence()` gives it.
+    """The messages between an orchestration and its partners; `handle.sequence()` gives it.
 
-    Calls of one name that were made together are one message, "par N", and the rounds of a loop one frame. At
-    most 60 messages are shown, the first ones and the last ones.
+    Calls of one name that were made together are one message, "par N". The rounds of a loop are one frame. At
+    most 60 messages are shown, the first and the last ones.
 
     Parameters
     ----------
     instance_id
-        Whose it is.
+        The instance's id.
     events
-        Its history, of all executions.
+        The events of all its executions.
 
     Examples
     --------
@@ -209,38 +209,38 @@ class SequenceDiagram(Displayed):
 
     @property
     def lifelines(self) -> tuple[Lifeline, ...]:
-        """Who takes part; messages name them by their places here."""
+        """The participants. Messages refer to them by their positions here."""
         return self._dialogue.lifelines
 
     @property
     def messages(self) -> tuple[Message, ...]:
-        """All that was said, in order."""
+        """All messages, in order."""
         return self._dialogue.messages
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        """What is shown of it."""
+        """The parts that are shown."""
         return self._parts
 
     @property
     def unanswered(self) -> dict[int, int]:
-        """How many calls each lifeline has not answered yet, by its place."""
+        """The number of open calls to each lifeline, by its position."""
         return self._dialogue.unanswered
 
     @property
     def is_open(self) -> bool:
-        """Whether more may come."""
+        """Whether more messages may follow."""
         return self._dialogue.is_open
 
     @property
     def name(self) -> str:
-        """The orchestrator's."""
+        """The orchestrator's name."""
         return next(line.name for line in self.lifelines if line.role == "orchestrator")
 
     def to_mermaid(self) -> str:
         """Return the diagram in Mermaid's language.
 
-        A Markdown cell, and GitHub, draw it where it stands in a fenced block of the language ``mermaid``.
+        A Markdown cell and GitHub draw it in a fenced block of the language ``mermaid``.
         """
         return mermaid_text(self._dialogue, self._parts)
 

@@ -26,26 +26,26 @@ from durablenb.model.status import DurableOrchestrationStatus
 
 @dataclass(frozen=True)
 class InstanceSnapshot:
-    """An instance as it stands: nothing in it has to be asked for any more.
+    """An instance at one moment, with all that a picture shows.
 
     Parameters
     ----------
     status
-        What a client sees.
+        The status that a client sees.
     events
-        Of all executions, oldest first.
+        The events of all executions, oldest first.
     flow
         The last execution as a graph of steps.
     calls
         The tasks of all executions.
     waits
-        What it waits for; the first one is the one to look at first.
+        All that it waits for, the most urgent first.
     executions
-        How many executions there were, counting those after continue-as-new and rewind.
+        The number of executions, including those after continue-as-new and rewind.
     episodes
-        When the orchestrator looked.
+        The times of the orchestrator's episodes.
     now
-        When this was so, of an instance that is open.
+        The time of the snapshot, if the instance is open.
     forks
         The instances that were forked from it.
     nest
@@ -65,7 +65,7 @@ class InstanceSnapshot:
 
     @property
     def word(self) -> str:
-        """The status, or what a notebook must say instead of "Running": "Held", "Waiting", ..."""
+        """The status, or a more exact word for "Running": "Held", "Waiting", ..."""
         kinds = {wait.kind for wait in self.waits}
         if "mending" in kinds:
             return "Held"
@@ -87,20 +87,20 @@ def instance_snapshot(
     ask_queues: Callable[[Sequence[str]], Mapping[str, EntityQueue]] | None = None,
     forks: tuple[str, ...] = (),
 ) -> InstanceSnapshot:
-    """Return all that there is to draw of an instance.
+    """Return the snapshot of an instance with this history.
 
     Parameters
     ----------
     status
-        Where it stands.
+        Its status.
     events
         Its history, of all executions.
     obstacle
-        What stands in its way, if the engine says that something does.
+        The reasons why it is blocked, if the engine knows any.
     now
-        The time; what is open lasts until then.
+        The time. Open tasks last until then.
     ask_queues
-        Tells what entities have to do, which is asked for if the instance waits for some.
+        Reads the queues of entities. It is called if the instance waits for some.
     forks
         The instances that were forked from it.
     """
@@ -122,12 +122,12 @@ def instance_snapshot(
 def open_until(
     status: DurableOrchestrationStatus, events: Sequence[Event], now: datetime | None
 ) -> datetime | None:
-    """Return until when what is open lasts: of an imported instance, until the last that is known of it."""
+    """Return the time until which open tasks last: for an imported instance, its last event."""
     return now if status.imported_from is None else events[-1].timestamp
 
 
 def with_missing_code(call: Call, missing: tuple[str, ...]) -> Call:
-    """Return a call; one that is open and whose code is missing is not loaded."""
+    """Return the call. An open call whose code is missing is "not loaded"."""
     is_missing = bool(missing) and call.state == "open" and call.kind == "activity" and call.name in missing
     return replace(call, state="not loaded") if is_missing else call
 
@@ -139,10 +139,10 @@ ReadQueues = Callable[[Sequence[str]], Mapping[str, EntityQueue]]
 
 
 class SnapshotBuilder:
-    """The history of an instance as far as it was read, and what there is to draw of it.
+    """Reads an instance's history event by event, and gives its snapshot at any time.
 
-    While answers arrive only, the graph's steps stay and their calls change; when the orchestrator has asked
-    for something, the graph is worked out anew.
+    As long as only results arrive, the graph keeps its steps and replaces their calls. When the orchestrator
+    has requested something, the graph is built again.
     """
 
     def __init__(self) -> None:
@@ -152,11 +152,11 @@ class SnapshotBuilder:
         self._executions = 0
         self._episodes: list[datetime] = []
         self._flow: ExecutionGraph | None = None
-        self._homes: list[list[int]] = []  # of each step, the places of its calls
-        self._has_left = False  # whether a wait for an event was ever left: most instances have none to find
+        self._homes: list[list[int]] = []  # the positions of each step's calls
+        self._has_left = False  # an abandoned wait exists; most instances have none
 
     def read(self, events: Iterable[Event]) -> bool:
-        """Take note of new events; answers whether the instance's status may be another one by them."""
+        """Read new events; return whether they may have changed the instance's status."""
         has_news = False
         for event in events:
             self.events.append(event)
@@ -176,7 +176,7 @@ class SnapshotBuilder:
         return has_news
 
     def flow(self, obstacle: Obstacle | None) -> ExecutionGraph:
-        """Return the last execution as a graph of steps; see `instance_snapshot` for what the obstacle is."""
+        """Return the last execution as a graph of steps; see `instance_snapshot` for the obstacle."""
         return self._now(obstacle)[1]
 
     def snapshot(
@@ -187,7 +187,7 @@ class SnapshotBuilder:
         ask_queues: ReadQueues,
         forks: tuple[str, ...] = (),
     ) -> InstanceSnapshot:
-        """Return what there is to draw; see `instance_snapshot`."""
+        """Return the snapshot of the events read so far; see `instance_snapshot`."""
         calls, flow = self._now(obstacle)
         current = [
             call for step in flow.steps if _is_open(step) for call in step.calls if call.state in _OPEN
@@ -228,6 +228,6 @@ def _is_open(step: GraphStep) -> bool:
 
 
 def _renewed(step: GraphStep, home: Sequence[int], calls: Sequence[Call]) -> GraphStep:
-    """Return a step with its calls as they are now; the same one if none has changed."""
+    """Return a step with its current calls; the same object if none has changed."""
     now = tuple(map(calls.__getitem__, home))
     return step if all(map(is_, now, step.calls)) else replace(step, calls=now)

@@ -1,4 +1,4 @@
-"""Users' own SQL over the journal, and over their data frames."""
+"""SQL queries of users over the journal and over their data frames."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from durablenb.core.ports.store import Store
 from durablenb.store.duck import DuckStore
 
 Parameters = Sequence[object] | dict[str, object] | None
-"""Values for the ``?`` or the ``$name`` of a query."""
+"""The values of a query's ``?`` or ``$name`` parameters."""
 
 Relation = duckdb.DuckDBPyRelation
-"""The answer to a query."""
+"""The result of a query."""
 
 QUERY_ERRORS: tuple[type[Exception], ...] = (duckdb.Error, ValueError)
-"""What is raised of a query that can't be answered."""
+"""The errors of queries that can't be answered."""
 
 _READS = {"SELECT", "EXPLAIN", "MULTI"}
 _WRITES = {"insert", "update", "delete", "merge", "copy"}
@@ -30,7 +30,7 @@ _NO_FRAME = re.compile(r'Invalid Input Error: Python Object "(.+?)" of type "(\w
 
 
 def reader_of(store: Store) -> duckdb.DuckDBPyConnection:
-    """Return what a hub's journal is read with, in the calling thread."""
+    """Return a connection with which the calling thread reads a hub's journal."""
     assert isinstance(store, DuckStore)
     return store.cursor()
 
@@ -41,29 +41,29 @@ def query(
     parameters: Parameters,
     variables: Mapping[str, object],
 ) -> duckdb.DuckDBPyRelation:
-    """Return the answer to a query.
+    """Return the result of a query.
 
     Parameters
     ----------
     connection
-        Whose tables and views it is about.
+        The connection whose tables and views are queried.
     sql
-        One statement.
+        One statement of SQL.
     parameters
-        Its values.
+        The values of its parameters.
     variables
-        Data frames and their like, by name; what is neither a table nor a view is looked for here.
+        Data frames and the like, by name. Names that are neither tables nor views are looked up here.
 
     Raises
     ------
     ValueError
-        If it isn't one query: the journal is written by the hub alone.
+        If it isn't one query. Only the hub writes to the journal.
     duckdb.Error
         If the query is wrong.
     """
     _check(connection, sql)
-    # DuckDB looks for a name that it doesn't know among the variables of the Python frame that calls it, and
-    # of no other. So the call is made from a frame that has the variables.
+    # DuckDB looks up an unknown name in the variables of the Python frame that calls it, and of no other one.
+    # So the call is made from a frame that has the variables.
     scope = {**variables, "__ask__": connection.sql, "__sql__": sql, "__parameters__": parameters}
     given: set[str] = set()
     try:
@@ -72,7 +72,7 @@ def query(
                 relation: duckdb.DuckDBPyRelation = eval(_ASK, {"__builtins__": {}}, scope)
                 break
             except duckdb.CatalogException as error:
-                # A database that may reach no file isn't shown variables, either; but it can be given them.
+                # A database without access to files doesn't look up variables. They can be registered.
                 found = _NO_TABLE.match(str(error))
                 if found is None or found[1] not in variables or found[1] in given:
                     raise
@@ -87,27 +87,27 @@ def query(
 
 
 def parameter_names(connection: duckdb.DuckDBPyConnection, sql: str) -> set[str]:
-    """Return the names of the values that a query asks for: ``id`` for ``$id``, ``1`` for a ``?``.
+    """Return the names of a query's parameters: ``id`` for ``$id``, ``1`` for a ``?``.
 
     Raises
     ------
     duckdb.Error
-        If it can't be read.
+        If the query can't be parsed.
     """
     return set().union(*(one.named_parameters for one in connection.extract_statements(sql)))
 
 
 def frame_variables(frame: FrameType) -> dict[str, Any]:
-    """Return what a name stands for in a frame: its own variables before those of its module."""
+    """Return the variables of a frame, its own before those of its module."""
     return {**frame.f_globals, **frame.f_locals}
 
 
 def _unknown_name_text(
     error: str, connection: duckdb.DuckDBPyConnection, variables: Mapping[str, object]
 ) -> str | None:
-    """Say in the user's words that a name is neither a table nor a data frame; None if that isn't it."""
+    """Return the message for a name that is neither a table nor a data frame; None for other errors."""
     if (found := _NO_TABLE.match(error)) is not None:
-        from difflib import get_close_matches  # what only mistakes need
+        from difflib import get_close_matches  # only needed for mistakes
 
         tables = [row[0] for row in connection.execute("show tables").fetchall()]
         frames = [name for name, value in variables.items() if hasattr(type(value), "__arrow_c_stream__")]
@@ -144,7 +144,7 @@ def _check(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
             if before == "(" and word in _WRITES and after not in (")", ",", ".")
         )
         if not found:
-            if kinds[0] == "EXPLAIN":  # with ANALYZE it is done, too
+            if kinds[0] == "EXPLAIN":  # with ANALYZE the statement is executed
                 _check(connection, sql.encode()[_after_explain(tokens) :].decode())
             return
     raise ValueError(
@@ -154,7 +154,7 @@ def _check(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
 
 
 def _after_explain(tokens: list[tuple[int, str]]) -> int:
-    """Where the statement begins that is to be explained."""
+    """Return the position of the statement after EXPLAIN and its options."""
     words = iter(tokens[1:])
     start, word = next(words)
     if word == "analyze":
@@ -167,7 +167,7 @@ def _after_explain(tokens: list[tuple[int, str]]) -> int:
 
 
 def _tokens(sql: str) -> list[tuple[int, str]]:
-    """Where each token begins, and its text in lower case up to the next one; without comments."""
+    """Return the start of each token, and its text in lower case up to the next one, without comments."""
     tokens = duckdb.tokenize(sql)
     ends = [start for start, _ in tokens[1:]] + [len(sql.encode())]
     data = sql.encode()

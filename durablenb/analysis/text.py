@@ -8,7 +8,7 @@ from datetime import timedelta
 
 
 def shortened(text: str, width: int) -> str:
-    """Return the text in one line of at most this many columns, with nothing in it that moves a cursor."""
+    """Return the text as one line of at most this many columns, without control characters."""
     line = " ".join(text.split())
     line = "".join(character if character.isprintable() else "�" for character in line)
     if display_width(line) <= width:
@@ -19,12 +19,12 @@ def shortened(text: str, width: int) -> str:
 
 
 def quoted(text: str) -> str:
-    """Return the text as SQL has it."""
+    """Return the text as a string literal of SQL."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def display_width(text: str) -> int:
-    """Return how many columns of a terminal the text takes: East Asian characters take two."""
+    """Return the number of terminal columns that the text takes. Wide East Asian characters take two."""
     if text.isascii():
         return len(text)
     wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
@@ -32,13 +32,13 @@ def display_width(text: str) -> int:
 
 
 def padded(text: str, width: int, *, is_right: bool = False) -> str:
-    """Return the text with blanks up to this many columns, in front of it if `is_right`."""
+    """Return the text padded with blanks to this many columns, on the left if `is_right`."""
     blanks = " " * (width - display_width(text))
     return blanks + text if is_right else text + blanks
 
 
 def table_text(header: Sequence[str], rows: Sequence[Sequence[object]], width: int = 40) -> str:
-    """Return rows as columns of text, each column at most `width` wide; numbers stand on the right."""
+    """Return rows as a text table. Columns are at most `width` wide; numbers are aligned to the right."""
     names = [shortened(name, width) for name in header]
     cells = [[shortened(_cell(value), width) for value in row] for row in rows]
     widths = [max(map(display_width, column)) for column in zip(names, *cells, strict=True)]
@@ -72,7 +72,7 @@ _UNITS = (
     (1.0, "s", 1.0),
     (0.001, "ms", 0.0),
 )
-"""Size in seconds, name, and from how many seconds on it is used."""
+"""The size in seconds, the name, and the shortest duration in seconds of each unit."""
 
 
 def lasting(duration: timedelta | float) -> str:

@@ -9,34 +9,22 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 from math import ceil
-from typing import Any, Literal
+from typing import Literal
 
 from durablenb.analysis.text import padded, shortened
 from durablenb.core.requests import name_in
 from durablenb.model.events import (
     TERMINAL,
-    EntityLockGranted,
     EntityLockRequested,
-    EntityOperationCalled,
-    EntityOperationCompleted,
-    EntityOperationFailed,
-    EntityOperationSignaled,
     EntityUnlockSent,
     Event,
     EventRaised,
-    EventSubscribed,
     EventUnsubscribed,
     ExecutionRewound,
     ExecutionStarted,
-    SubOrchestrationInstanceCompleted,
-    SubOrchestrationInstanceCreated,
-    SubOrchestrationInstanceFailed,
-    TaskCompleted,
-    TaskFailed,
-    TaskScheduled,
-    TimerCanceled,
+    Settlement,
+    TaskKind,
     TimerCreated,
-    TimerFired,
 )
 
 
@@ -47,34 +35,41 @@ def family_name(event: Event) -> str:
     --------
     >>> from datetime import UTC, datetime
     >>> from durablenb.model.events import EntityOperationCalled
-    >>> family_in(EntityOperationCalled(7, datetime(2026, 1, 1, tzinfo=UTC), 2, "add", "@counter@a", "5"))
+    >>> family_name(EntityOperationCalled(7, datetime(2026, 1, 1, tzinfo=UTC), 2, "add", "@counter@a", "5"))
     '@counter@*.add'
     """
+    entity_ids = entity_ids_in(event)
+    if not entity_ids:
+        return name_in(event)
+    family = ", ".join(dict.fromkeys(map(any_key, entity_ids)))
+    return family if isinstance(event, EntityLockRequested) else f"{family}.{getattr(event, 'name', '')}"
+
+
+def entity_ids_in(event: Event | None) -> tuple[str, ...]:
+    """Return the ids of the entities that an event is about."""
     if isinstance(event, EntityLockRequested):
-        return ", ".join(dict.fromkeys(_any_key(entity_id) for entity_id in event.entity_ids))
+        return event.entity_ids
     entity_id = getattr(event, "entity_id", None)
-    return name_in(event) if entity_id is None else f"{_any_key(entity_id)}.{getattr(event, 'name', '')}"
+    return () if entity_id is None else (entity_id,)
 
 
-def _any_key(entity_id: str) -> str:
+def any_key(entity_id: str) -> str:
+    """Return the id with ``*`` for the key; all entities of one name share it."""
     return f"@{entity_id.removeprefix('@').partition('@')[0]}@*"
 
 
-TaskKind = Literal[
-    "activity", "sub-orchestration", "timer", "external event", "entity call", "signal", "lock"
-]
 ENTITY_KINDS: tuple[TaskKind, ...] = ("entity call", "signal", "lock")
-"""What is asked of entities."""
+"""The kinds of tasks that are requests to entities."""
 
-SpanState = Literal["completed", "failed", "canceled", "open"]
+SpanState = Settlement | Literal["open"]
 
 
 @dataclass(frozen=True)
 class Span:
-    """One task of an orchestration, from being asked for (`request`) until it was settled (`answer`).
+    """One task of an orchestration, from its `request` until the event that settled it (`answer`).
 
-    A signal is settled at once. A lock is settled when it is granted; `released` is when its critical
-    section was left.
+    A signal is settled at once. A lock is settled when it is granted; `released` is the end of its critical
+    section.
     """
 
     name: str
@@ -90,12 +85,12 @@ class Span:
 
 
 def read_spans(events: Iterable[Event]) -> list[Span]:
-    """Return the tasks of an instance in the order in which they were asked for.
+    """Return the tasks of an instance in the order of their requests.
 
     Parameters
     ----------
     events
-        The instance's history. What is open lasts until the execution's end, or the last event.
+        The instance's history. Open tasks last until the execution's end, or the last event.
     """
     reader = SpanReader()
     for event in events:
@@ -104,40 +99,39 @@ def read_spans(events: Iterable[Event]) -> list[Span]:
 
 
 class SpanReader:
-    """Reads a history, and knows which tasks and waits are open."""
+    """Reads a history event by event, and tracks the open tasks and waits."""
 
     def __init__(self) -> None:
-        self._spans: list[Span | None] = []  # None: a rewind wrote it once more
-        self._open: dict[int, int] = {}  # places of the open tasks, by number
-        self._places: dict[int, int] = {}  # of all tasks of the execution
-        self._before: dict[int, int] = {}  # of those that a rewind may write once more
-        self._waits: dict[str, list[int]] = {}  # numbers of the open waits, by the event's name
-        self._early: dict[str, deque[EventRaised]] = {}  # external events that nobody waited for yet
-        self._taken: dict[int, EventRaised] = {}  # those that are with a wait, by its number
+        self._spans: list[Span | None] = []  # None: a rewind wrote it again
+        self._open: dict[int, int] = {}  # positions of the open tasks, by task id
+        self._places: dict[int, int] = {}  # positions of all tasks of the execution
+        self._before: dict[int, int] = {}  # positions of the tasks that a rewind may write again
+        self._waits: dict[str, list[int]] = {}  # task ids of the open waits, by the event's name
+        self._early: dict[str, deque[EventRaised]] = {}  # external events without a wait
+        self._taken: dict[int, EventRaised] = {}  # events that settled a wait, by its task id
         self._rewound_at: datetime | None = None
-        self._held: dict[int, int] = {}  # places of the locks that were granted and not released
+        self._held: dict[int, int] = {}  # positions of the granted locks that are not released
         self._last: datetime | None = None
         self.changed: set[int] = set()
-        """The places of spans that have changed since somebody emptied it."""
+        """The positions of the spans that have changed since the set was last cleared."""
 
     def span(self, place: int) -> Span | None:
-        """The span at a place, in the order of the requests; None if a rewind wrote it once more."""
+        """Return the span at a position in the order of the requests; None if a rewind wrote it again."""
         return self._spans[place]
 
     def spans(self) -> list[Span]:
-        """Return what was read; what is open lasts until now."""
+        """Return the spans. Open ones last until the last event."""
         if self._last is not None:
             self._end_open(self._last)
         return [span for span in self._spans if span is not None]
 
     def read(self, event: Event) -> None:
-        """Take note of the next event."""
+        """Read the next event."""
         self._last = event.timestamp if self._last is None else max(self._last, event.timestamp)
-        kind = type(event)
-        if (begun := _BEGUN.get(kind)) is not None:
-            self._begin(getattr(event, "task_id", -1), begun(event))
-        elif (state := _ENDED.get(kind)) is not None:
-            self._settle(event, state)
+        if event.begins is not None:
+            self._begin(getattr(event, "task_id", -1), _begun(event, event.begins))
+        elif event.settlement is not None:
+            self._settle(event, event.settlement)
         elif isinstance(event, ExecutionStarted):
             self._open, self._places, self._waits, self._held = {}, {}, {}, {}
             self._early, self._taken = {}, {}
@@ -156,9 +150,9 @@ class SpanReader:
         if earlier is not None and was is not None and was.asked == span.asked:
             if was.state != "failed":
                 self._put(earlier, None)
-            elif self._rewound_at is not None:  # the request is the same, and was made again then
+            elif self._rewound_at is not None:  # the same request, made again by the rewind
                 span = replace(span, asked=self._rewound_at, started=self._rewound_at, ended=self._rewound_at)
-        if span.kind == "external event" and number in self._places:  # it had been left, and isn't any more
+        if span.kind == "external event" and number in self._places:  # abandoned, and awaited again
             self._put(self._places[number], replace(span, asked=self._asked_at(number)))
             self._wait(number, span.name.casefold(), self._places[number])
             return
@@ -178,7 +172,7 @@ class SpanReader:
         return span.asked
 
     def _wait(self, number: int, name: str, place: int) -> None:
-        """A wait for an external event begins: with one that came before, it is over."""
+        """Begin a wait for an external event. An event that arrived earlier settles it at once."""
         early, span = self._early.get(name), self._spans[place]
         if early and span is not None:
             self._taken[number] = early.popleft()
@@ -188,7 +182,7 @@ class SpanReader:
             insort(self._waits.setdefault(name, []), number)
 
     def _give_back(self, number: int) -> EventRaised | None:
-        """The event that a wait has, as it seemed, and has not shown to the code: the next wait gets it."""
+        """Take back an event that a canceled wait held and the code never saw: the next wait gets it."""
         place = self._places.get(number)
         if place is not None and number in self._taken:
             self._open[number] = place
@@ -247,41 +241,14 @@ def _place(event: EventRaised) -> int:
     return event.event_id
 
 
-def _span(name: str, kind: TaskKind, event: Event, attempt: int = 1) -> Span:
-    return Span(name, kind, "open", event.timestamp, event.timestamp, event.timestamp, attempt, event)
-
-
-def _timer_name(event: TimerCreated) -> str:
-    return "timer" if event.retry_of is None else "timer (before a retry)"
-
-
-_BEGUN: dict[type[Event], Callable[[Any], Span]] = {
-    TaskScheduled: lambda event: _span(event.name, "activity", event, event.attempt),
-    SubOrchestrationInstanceCreated: lambda event: _span(
-        event.name, "sub-orchestration", event, event.attempt
-    ),
-    TimerCreated: lambda event: _span(_timer_name(event), "timer", event),
-    EventSubscribed: lambda event: _span(event.name, "external event", event),
-    EntityOperationCalled: lambda event: _span(name_in(event), "entity call", event),
-    EntityOperationSignaled: lambda event: _span(name_in(event), "signal", event),
-    EntityLockRequested: lambda event: _span(name_in(event), "lock", event),
-}
-"""The span that a request begins."""
-
-_ENDED: dict[type[Event], SpanState] = {
-    TaskCompleted: "completed",
-    SubOrchestrationInstanceCompleted: "completed",
-    TimerFired: "completed",
-    EventRaised: "completed",
-    EntityOperationCompleted: "completed",
-    EntityLockGranted: "completed",
-    TaskFailed: "failed",
-    SubOrchestrationInstanceFailed: "failed",
-    EntityOperationFailed: "failed",
-    TimerCanceled: "canceled",
-    EventUnsubscribed: "canceled",
-}
-"""The state of a span that something ended."""
+def _begun(event: Event, kind: TaskKind) -> Span:
+    """Return the open span that a request begins."""
+    if isinstance(event, TimerCreated):
+        name = "timer" if event.retry_of is None else "timer (before a retry)"
+    else:
+        name = name_in(event)
+    moment, attempt = event.timestamp, getattr(event, "attempt", 1)
+    return Span(name, kind, "open", moment, moment, moment, attempt, event)
 
 
 _MARKS: dict[TaskKind, str] = {
@@ -305,10 +272,9 @@ def timeline_text(
 ) -> str:
     """Return the spans as bars, `width` characters for the whole time.
 
-    Activities are █ (the wait for a place before is ·), sub-orchestrations and calls of entities ▓, timers ░,
-    waits for external events and locks ▒, signals ▸; ✗ marks a failure, ⊘ what was cancelled, … what is open.
-    A dozen or more tasks of one name in a row share a line, whose height tells how many of them were under
-    way.
+    Activities are █ (queued: ·), sub-orchestrations and calls of entities ▓, timers ░,
+    waits for external events and locks ▒, signals ▸; ✗ marks failed tasks, ⊘ canceled ones, … open ones.
+    A dozen or more tasks of one name in a row share a line. Its height shows how many of them were running.
 
     Parameters
     ----------
@@ -317,7 +283,7 @@ def timeline_text(
     width
         Characters from the first event to the last.
     moments
-        Times to be pointed at from below, each with a word.
+        Times to mark below the bars, each with a label.
     """
     spans = read_spans(events)
     if not spans:
@@ -353,8 +319,8 @@ def _line(span: Span, place: Callable[[datetime], float], width: int) -> str:
 
 
 def _folded(spans: list[Span], place: Callable[[datetime], float], width: int) -> str:
-    under_way = [0] * width  # at the middle of each column
-    touched = [False] * width  # at any time of it
+    under_way = [0] * width  # tasks that run in the middle of each column
+    touched = [False] * width  # whether a task runs at any time of the column
     for span in spans:
         started, ended = place(span.started), place(span.ended)
         for column in range(ceil(started), ceil(ended)):

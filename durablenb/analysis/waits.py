@@ -10,18 +10,17 @@ from typing import Literal
 
 from durablenb.analysis.calls import Call, shared_name
 from durablenb.analysis.entities import EntityQueue, queue_text
-from durablenb.analysis.timeline import TaskKind
+from durablenb.analysis.timeline import entity_ids_in
 from durablenb.model.events import (
     TERMINAL,
     CodeAwaited,
-    EntityLockRequested,
-    EntityOperationCalled,
     Event,
     EventUnsubscribed,
     ExecutionResumed,
     ExecutionStarted,
     ExecutionSuspended,
     OrchestratorStarted,
+    TaskKind,
     TimerCreated,
 )
 
@@ -31,18 +30,18 @@ WaitKind = _Other | TaskKind
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """Why an instance can't go on until somebody does something, as an engine knows it.
+    """The reasons why an instance is blocked until somebody acts, as the engine knows them.
 
     Parameters
     ----------
     missing
-        Functions whose cells have not run yet.
+        Functions that aren't registered yet.
     held
-        Why the instance is held, if it is.
+        The reason why the instance is held, if it is.
     below
-        What stands in the way of one of its sub-orchestrations, or of an entity that it waits for.
+        The reason why one of its sub-orchestrations, or an entity that it waits for, is blocked.
     without_executor
-        Activities whose executor runs nothing any more, each with what it said.
+        Activities whose executor has stopped, each with the executor's message.
     """
 
     missing: tuple[str, ...] = ()
@@ -58,19 +57,18 @@ class Wait:
     Parameters
     ----------
     kind
-        What it is: a kind of task, or the mending, defining or continuing of code, an executor, its being
-        resumed, its start.
+        A kind of task; or fixing, registering or continuing the code, an executor, a resume, the start.
     name
-        Of the activity, the external event, the function, ...
+        The name of the activity, the external event, the function, ...
     since, due
-        From when on, and until when, where that is known.
+        The times at which the wait began and will end, as far as they are known.
     count, attempt
-        How many calls, and the number of the attempt (of the last one that has most).
+        The number of calls, and the highest number of an attempt.
     detail
-        The child's id, the reason of a suspension, what doesn't fit, what an executor said, the line of
-        ``yield ...``, who holds the lock of an entity, or how much it has to do before.
+        The child's id, the reason of a suspension, the mismatch, the executor's message, the line of
+        ``yield ...``, the owner of an entity's lock, or the length of its queue.
     is_left
-        Of external events: whether the code awaits none of these any more, since another task won.
+        For external events: whether the code has abandoned the wait because another task won.
     """
 
     kind: WaitKind
@@ -90,25 +88,25 @@ def find_waits(
     queues: Mapping[str, EntityQueue] | None = None,
     instance_id: str = "",
 ) -> tuple[Wait, ...]:
-    """Return what an instance waits for; nothing if it has ended.
+    """Return all that an instance waits for; nothing if it has ended.
 
     Parameters
     ----------
     events
-        Its history, of which the last execution counts.
+        Its history. Only the last execution counts.
     calls
         The calls of the last execution.
     obstacle
-        What the engine says.
+        The reasons that the engine knows.
     queues
-        What the entities have to do that it waits for, by their ids.
+        The queues of the entities that it waits for, by their ids.
     instance_id
-        Whose history it is.
+        The instance's id.
     """
     if not events or isinstance(events[-1], TERMINAL):
         return ()
     waits = _obstructions(events, obstacle or Obstacle())
-    alike: dict[tuple[str, str, str], list[Call]] = {}  # of which there are few, however many calls there are
+    alike: dict[tuple[str, str, str], list[Call]] = {}  # few groups, even if there are many calls
     left: dict[str, list[Call]] = {}
     for call in calls:
         if is_left(call):
@@ -126,7 +124,7 @@ def find_waits(
 
 
 def is_left(call: Call) -> bool:
-    """Return whether it is a wait for an event that lost a ``task_any`` and is awaited no more."""
+    """Return whether a call is an abandoned wait for an event: another task won the ``task_any``."""
     answer = call.attempts[-1].answer
     return isinstance(answer, EventUnsubscribed) and answer.is_left
 
@@ -175,15 +173,8 @@ def entities_waited_for(calls: Iterable[Call]) -> list[str]:
     found: dict[str, None] = {}
     for call in calls:
         if call.kind in ("entity call", "lock") and call.state == "open":
-            found.update(dict.fromkeys(_entity_ids(call)))
+            found.update(dict.fromkeys(entity_ids_in(call.attempts[-1].request)))
     return list(found)
-
-
-def _entity_ids(call: Call) -> tuple[str, ...]:
-    request = call.attempts[-1].request
-    if isinstance(request, EntityLockRequested):
-        return request.entity_ids
-    return (request.entity_id,) if isinstance(request, EntityOperationCalled) else ()
 
 
 def _wait(name: str, calls: Sequence[Call], queues: Mapping[str, EntityQueue], instance_id: str) -> Wait:
@@ -200,7 +191,7 @@ def _wait(name: str, calls: Sequence[Call], queues: Mapping[str, EntityQueue], i
     dues = [request.fire_at for request in requests if isinstance(request, TimerCreated)]
     detail = getattr(lasts[0].request, "instance_id", "") if len(calls) == 1 else ""
     if kind in ("entity call", "lock"):
-        asked = Counter(entity for call in calls for entity in _entity_ids(call))
+        asked = Counter(entity for call in calls for entity in entity_ids_in(call.attempts[-1].request))
         own = asked if kind == "entity call" else Counter()
         found = [replace(queues[one], length=queues[one].length - own[one]) for one in asked if one in queues]
         detail = queue_text(found, instance_id)

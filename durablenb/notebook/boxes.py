@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from durablenb.analysis.timeline import TaskKind
+from durablenb.model.events import TaskKind
 from durablenb.notebook.marks import mark_of
 from durablenb.notebook.nodes import INSET, NAME, SMALL, Box
 from durablenb.notebook.palette import STATE_LOOKS, Look, call_look, draw_glyph, look_of

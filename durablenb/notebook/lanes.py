@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from durablenb.analysis.calls import Call
-from durablenb.analysis.timeline import Span, TaskKind
+from durablenb.analysis.timeline import Span
+from durablenb.model.events import TaskKind
 from durablenb.notebook.marks import call_key, mark_of
 from durablenb.notebook.palette import AMBER, RED, SOLIDS, VIOLET, call_look
 from durablenb.notebook.scale import Scale

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from durablenb.analysis.calls import CALL_STATES, CallState
 from durablenb.analysis.graph import GraphStep, NodeKey
-from durablenb.analysis.timeline import TaskKind
+from durablenb.model.events import TaskKind
 from durablenb.notebook.svg import cleaned, width_of
 from durablenb.notebook.words import lasting, parted, plural, states_text, step_text
 

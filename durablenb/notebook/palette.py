@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from durablenb.analysis.calls import CallState
-from durablenb.analysis.timeline import TaskKind
+from durablenb.model.events import TaskKind
 from durablenb.notebook.svg import Drawing, width_of
 
 GREEN, RED, BLUE, AMBER, GREY, VIOLET = "#166b30", "#b42318", "#0b5cad", "#8a5300", "#57606a", "#6b3fa0"

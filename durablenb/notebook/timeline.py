@@ -7,7 +7,8 @@ from datetime import datetime
 
 from durablenb.analysis.calls import Call, shared_name
 from durablenb.analysis.snapshot import InstanceSnapshot
-from durablenb.analysis.timeline import ENTITY_KINDS, TaskKind
+from durablenb.analysis.timeline import ENTITY_KINDS
+from durablenb.model.events import TaskKind
 from durablenb.notebook.density import draw_density
 from durablenb.notebook.lanes import Lane, arrange, draw_bars, end_of
 from durablenb.notebook.legend import draw_legend

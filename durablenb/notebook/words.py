@@ -8,7 +8,8 @@ from datetime import datetime
 from durablenb.analysis.calls import Call, CallState
 from durablenb.analysis.graph import GraphStep
 from durablenb.analysis.text import lasting as lasting  # it belongs to these words, too
-from durablenb.analysis.timeline import ENTITY_KINDS, TaskKind
+from durablenb.analysis.timeline import ENTITY_KINDS
+from durablenb.model.events import TaskKind
 
 _WORDS: dict[CallState, str] = {
     "failed": "failed",

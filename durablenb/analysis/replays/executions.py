@@ -9,7 +9,7 @@ from durablenb.model.events import Event, ExecutionStarted
 from durablenb.model.source import Source
 
 FindText = Callable[[str], str | None]
-"""Gives the text of the source with a hash, if it is kept."""
+"""Gives the source text with a hash, if it is kept."""
 
 
 class Executions:
@@ -18,11 +18,11 @@ class Executions:
     def __init__(self, records: Iterable[Record] = ()) -> None:
         self._all: list[tuple[str, list[Event]]] = []
         self.seq = 0
-        """The place in the journal of the last event that was added."""
+        """The position of the last added event in the journal."""
         self.add(records)
 
     def add(self, records: Iterable[Record]) -> bool:
-        """Take what came after that; answers whether anything did."""
+        """Add later events; return whether there were any."""
         before = self.seq
         for record in records:
             self.seq = record.seq
@@ -49,7 +49,7 @@ class Executions:
 
 
 def text_at_start(events: Sequence[Event], text_of: FindText, now: Source | None = None) -> str | None:
-    """Return the source text with which an execution began, if it is kept, and isn't what it is `now`."""
+    """Return the source text with which an execution began, if it is kept and isn't that of `now`."""
     started = next((event for event in events if isinstance(event, ExecutionStarted)), None)
     was = None if started is None else started.source
     return None if was is None or (now is not None and now.hash == was) else text_of(was)

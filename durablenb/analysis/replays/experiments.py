@@ -1,4 +1,4 @@
-"""Copies of a history with a change in them, to see what the orchestrator would have done.
+"""Changed copies of a history, to see what the orchestrator would have done.
 
 A copy is a history of its own, numbered from 1. The journal isn't touched.
 """
@@ -27,7 +27,7 @@ from durablenb.model.payloads import Codec
 
 Events = tuple[Event, ...]
 Change = tuple[Events, str]
-"""The copy, and what was changed, in words."""
+"""The copy, and the change as text."""
 
 _ENDS: tuple[tuple[type[Any], type[Any]], ...] = (
     (TaskCompleted, TaskFailed),
@@ -40,19 +40,19 @@ _TO_RESULT: dict[type[Event], Callable[..., Event]] = {failed: completed for com
 
 
 def without(events: Events, event_id: int) -> Change:
-    """Return a copy in which an event is missing."""
+    """Return a copy without an event."""
     place = _place(events, event_id, may_be_first=False)
     return _numbered(events[:place] + events[place + 1 :]), f"{_named(events[place])} is left out"
 
 
 def twice(events: Events, event_id: int) -> Change:
-    """Return a copy in which an event stands twice, one after the other."""
+    """Return a copy in which an event occurs twice in a row."""
     place = _place(events, event_id, may_be_first=False)
     return _numbered(events[: place + 1] + events[place:]), f"{_named(events[place])} is there twice"
 
 
 def swapped(events: Events, one_id: int, other_id: int) -> Change:
-    """Return a copy in which two events have changed places; each place keeps its time."""
+    """Return a copy in which two events have swapped positions. Each position keeps its time."""
     one, other = sorted(
         (_place(events, one_id, may_be_first=False), _place(events, other_id, may_be_first=False))
     )
@@ -63,9 +63,9 @@ def swapped(events: Events, one_id: int, other_id: int) -> Change:
 
 
 def until(events: Events, event_id: int) -> Change:
-    """Return the history as a crash leaves it that comes when an event has just been written.
+    """Return the history as a crash right after an event would leave it.
 
-    What an episode asks for is written together, so all of it is there.
+    All requests of an episode are written together, so all of them are kept.
     """
     place = _place(events, event_id)
     if isinstance(events[place], (OrchestratorStarted, *REQUESTED)):
@@ -75,7 +75,7 @@ def until(events: Events, event_id: int) -> Change:
 
 
 def edited(events: Events, event_id: int, codec: Codec, given: dict[str, Any]) -> Change:
-    """Return a copy in which an event carries something else.
+    """Return a copy in which an event has another value.
 
     Parameters
     ----------
@@ -84,9 +84,9 @@ def edited(events: Events, event_id: int, codec: Codec, given: dict[str, Any]) -
     event_id
         Which event.
     codec
-        How values become text.
+        The codec that encodes values.
     given
-        One of ``result``, ``input``, ``error`` and ``name``, with its value.
+        One of ``result``, ``input``, ``error`` and ``name``, with the new value.
     """
     place = _place(events, event_id)
     if len(given) != 1:

@@ -1,4 +1,4 @@
-"""What the replay explorer needs of an instance, and the lines that its code has run."""
+"""Parts of an instance that the replay explorer reads, and the lines that its code has executed."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from durablenb.model.events import Event
 from durablenb.model.status import DurableOrchestrationStatus
 
 LineMark = Literal["answered", "written", "waits", "returned", "raised", "terminated", "mismatch"]
-"""What came of a line: answered from the history, or something new was written there; else as of the step."""
+"""The mark of a line: answered from the history, new events written there, or the verdict of the step."""
 
 
 @dataclass(frozen=True)
 class LineHits:
-    """A line that the code has come by.
+    """A line that the code has executed.
 
     Parameters
     ----------
     mark
-        What came of it the last time.
+        The mark of the last time.
     times
-        How often it was come by.
+        The number of times that it was executed.
     """
 
     mark: LineMark
@@ -37,24 +37,24 @@ class LineHits:
 
 
 class ExecutedLines:
-    """Where the awaits of all replays stand in the code.
+    """The lines of the code at which awaits were reached.
 
     Parameters
     ----------
     replay
-        The replays.
+        The replays of an execution.
     """
 
     def __init__(self, replay: Replay) -> None:
         self._replay = replay
         self.numbers: dict[int, list[int]] = {}
-        """The awaits of each line, by their numbers."""
+        """The numbers of the awaits on each line."""
         for one in replay.trace.awaits:
             if one.line is not None:
                 self.numbers.setdefault(one.line, []).append(one.number)
 
     def hits_at(self, step: Step) -> Mapping[int, LineHits]:
-        """Return the lines that the code has come by when it reached a step, that of the step too."""
+        """Return the lines that the code has executed when it reaches a step, including the step's line."""
         awaits = self._replay.trace.awaits
         found: dict[int, LineHits] = {}
         for line, numbers in self.numbers.items():
@@ -73,35 +73,35 @@ class ExecutedLines:
 
 
 class ExploredInstance(Protocol):
-    """An instance as its user holds it."""
+    """A handle, as far as the explorer uses it."""
 
     id: str
 
     def status(self) -> DurableOrchestrationStatus:
-        """Where it stands."""
+        """Return its status."""
         ...
 
 
 @dataclass(frozen=True)
 class ExplorerSource:
-    """An instance, as the explorer has it.
+    """All that the explorer reads of an instance.
 
     Parameters
     ----------
     instance
-        What its user holds.
+        The instance's handle.
     records
-        Its events after a place in the journal.
+        Gives its events after a position in the journal.
     replay
-        Lets the code go through an execution's events; the execution's id comes first.
+        Replays the code against an execution's events. The first argument is the execution's id.
     code
-        The function that `replay` runs; None while it is missing.
+        Gives the function that `replay` runs; None while it is missing.
     source
-        Gives the text of a source, if the journal has it.
+        Gives a source text by its hash, if the journal has it.
     now
-        The time.
+        Gives the time.
     obstacle
-        What stands in its way, if something does.
+        Gives the reasons why it is blocked, if there are any.
     """
 
     instance: ExploredInstance

@@ -31,27 +31,27 @@ from durablenb.model.status import (
 )
 
 OPEN_STATUSES = tuple(status for status in OrchestrationRuntimeStatus if not status.is_terminal)
-"""Where an instance stands that may go on."""
+"""The statuses of instances that may resume."""
 
 BATCH_SIZE = 64
-"""Histories that are read with one query."""
+"""The number of histories that are read with one query."""
 
 
 class HistorySource(Protocol):
-    """Where instances and their histories are found."""
+    """A source of instances and their histories."""
 
     def states(self, query: InstanceQuery) -> list[InstanceState]:
-        """The states of the instances that the query is about."""
+        """Return the states of the instances that match the query."""
         ...
 
     def load(self, instance_ids: Sequence[str]) -> dict[str, list[Event]]:
-        """The current execution's history of each instance, since its last rewind."""
+        """Return the history of each instance's current execution, since its last rewind."""
         ...
 
 
 @dataclass(frozen=True)
 class ReplayCase:
-    """One execution. `history` is None where it has still to be read."""
+    """An execution. `history` is None as long as it hasn't been read."""
 
     instance_id: str
     execution_id: str
@@ -62,16 +62,16 @@ class ReplayCase:
 
 @dataclass(frozen=True)
 class ReplayTargets:
-    """Finds what is meant.
+    """Finds the executions that a user's target refers to.
 
     Parameters
     ----------
     histories
-        Where to look.
+        The source of instances and histories.
     names
-        The orchestrators that are known.
+        The names of the known orchestrators.
     own_id
-        Gives the id of a handle whose instance is found there; None for any other object.
+        Gives the id of a handle of this hub; None for any other object.
     """
 
     histories: HistorySource
@@ -79,25 +79,24 @@ class ReplayTargets:
     own_id: Callable[[object], str | None] = lambda _: None
 
     def cases(self, target: Any, status: Statuses = None) -> tuple[str, list[ReplayCase]]:
-        """Return what is meant, in words for one of them, and the executions, oldest first.
+        """Return a noun for the executions that a target refers to, and these executions, oldest first.
 
         Parameters
         ----------
         target
-            A handle, an id, a `History`, several of these, or an orchestrator, or its name, for all of its
-            instances that are open.
+            A handle, an id, a `History`, or several of these; or an orchestrator, or its name, for all of its
+            open instances.
         status
-            Of an orchestrator's instances those of these statuses.
+            The statuses of an orchestrator's instances.
 
         Raises
         ------
         InstanceNotFoundError
             If there is no such instance.
         ValueError
-            If a text is an id as well as a name; if `status` is given for something else than an
-            orchestrator.
+            If a text is both an id and a name, or if `status` is given without an orchestrator.
         TypeError
-            If it is none of these.
+            If the target is none of these.
         """
         name = self._name_in(target)
         if name is not None:
@@ -111,7 +110,7 @@ class ReplayTargets:
         return "instance", [self._case(one, known) for one in several]
 
     def read(self, cases: Sequence[ReplayCase]) -> Iterator[tuple[ReplayCase, Sequence[Event]]]:
-        """Give the executions with their histories, read some at a time, without those purged meanwhile."""
+        """Yield the executions with their histories, read in batches. Purged instances are left out."""
         for first in range(0, len(cases), BATCH_SIZE):
             some = cases[first : first + BATCH_SIZE]
             ids = [case.instance_id for case in some if case.history is None]
@@ -191,7 +190,7 @@ def _case(state: InstanceState) -> ReplayCase:
 
 
 def _recorded(history: History) -> ReplayCase:
-    """The last execution in a history that need not be of this hub."""
+    """Return the last execution of a history that may be from another hub."""
     events = last_execution(history)
     if not events:
         raise ValueError(f"The history of {history.instance_id} has no beginning. Give the whole of it.")
@@ -212,7 +211,7 @@ _OWN_CHILD = re.compile(r"([0-9a-f]{16}):(\d+)")
 
 
 def _execution_id_in(events: Sequence[Event]) -> str:
-    """The execution's id, which only children without an id of their own have in theirs."""
+    """Return the execution's id, which generated ids of children contain; empty if there is none."""
     found: Counter[str] = Counter()
     started = events[0]
     assert isinstance(started, ExecutionStarted)
@@ -231,20 +230,20 @@ MakeReplay = Callable[[ReplayCase, Sequence[Event], Code], Replay]
 
 @dataclass(frozen=True)
 class FitChecker:
-    """What is needed to see whether code fits.
+    """Checks whether code fits executions.
 
     Parameters
     ----------
     targets
         Finds the executions.
     codec
-        How values become text.
+        The codec of the values.
     code_of
         Gives the code for an orchestrator's name and version.
     replay_of
-        Gives the full replay of one.
+        Gives the full replay of an execution.
     quiet
-        While the code runs: what it prints goes nowhere, and what it does to the hub is refused.
+        The context in which code runs. It discards prints, and refuses requests to the hub.
     """
 
     targets: ReplayTargets
@@ -254,12 +253,12 @@ class FitChecker:
     quiet: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def report(self, target: Any, orchestrator: Callable[..., Any] | None, status: Statuses) -> FitReport:
-        """Return whether the code fits the executions that are meant."""
+        """Return a report on whether the code fits the executions that a target refers to."""
         about, cases = self.targets.cases(target, status)
         return FitReport(about, self.fits(cases, orchestrator))
 
     def fits(self, cases: Sequence[ReplayCase], orchestrator: Callable[..., Any] | None = None) -> list[Fit]:
-        """Return for each execution whether its code, or the given one, fits."""
+        """Return for each execution whether its own code, or the given code, fits."""
         given = None if orchestrator is None else Code(orchestrator, source_of(orchestrator))
         codes = [self.code_of(case.name, case.version) if given is None else given for case in cases]
         by_case = {id(case): code for case, code in zip(cases, codes, strict=True)}
@@ -273,7 +272,7 @@ class FitChecker:
         return Fit(case.instance_id, case.name, case.version, len(events), misfit, code.source, replay)
 
     def replay(self, case: ReplayCase, code: Code) -> Replay:
-        """The full replay; the history is read once more, so that a report of many instances stays small."""
+        """Return the full replay. It reads the history again, so that reports don't keep histories."""
         for one, events in self.targets.read([case]):
             return self.replay_of(one, events, code)
         raise LookupError(f"{case.instance_id} was purged since it was looked at.")

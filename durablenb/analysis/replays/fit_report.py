@@ -17,21 +17,21 @@ from durablenb.model.source import Source
 
 _NUMBER = re.compile(r" #\d+$")
 _NAMED = 3
-"""Instances that are named of a group."""
+"""The number of instances of a group that are named."""
 
 
 @dataclass(frozen=True)
 class Fit:
-    """Whether an orchestrator's code fits one instance.
+    """The result of replaying an orchestrator's code against one instance.
 
     Parameters
     ----------
     instance_id, name, version
-        Which instance, of which orchestrator.
+        The instance's id, its orchestrator and the orchestrator's version.
     events
-        How long its history is.
+        The number of events in its history.
     misfit
-        Where code and history part, or why nobody can tell; None if the code fits.
+        The first mismatch of code and history, or why it can't be found; None if the code fits.
     source
         The code's text, if it is known.
     """
@@ -46,28 +46,28 @@ class Fit:
 
     @property
     def fits(self) -> bool:
-        """Whether the code asks for what is recorded."""
+        """Whether the code makes the recorded requests."""
         return self.misfit is None
 
     @property
     def line(self) -> int | None:
-        """The line of the code where it parts from the history."""
+        """The line of the code at the first mismatch."""
         return self.misfit.line if isinstance(self.misfit, NonDeterminismError) else None
 
     @property
     def code(self) -> str:
-        """That line itself, if it is known."""
+        """The text of that line, if it is known."""
         lines = {} if self.source is None else self.source.lines
         return lines.get(self.line or 0, "").strip()
 
     @property
     def recorded(self) -> str | None:
-        """What the history has there; "nothing more" if it has nothing."""
+        """The request that is recorded there; "nothing more" if there is none."""
         return self.misfit.recorded if isinstance(self.misfit, NonDeterminismError) else None
 
     @property
     def requested(self) -> str | None:
-        """What the code asks for there; "nothing more" if it asks for nothing."""
+        """The request that the code makes there; "nothing more" if there is none."""
         return self.misfit.requested if isinstance(self.misfit, NonDeterminismError) else None
 
     @property
@@ -76,20 +76,20 @@ class Fit:
         return self.misfit.differences if isinstance(self.misfit, NonDeterminismError) else ()
 
     def replay(self) -> Replay:
-        """Let the code go through the history, and return what it did at each await."""
+        """Replay the code against the history, and return what it did at each await."""
         assert self._replay is not None
         return self._replay()
 
 
 class Parting(NamedTuple):
-    """Instances that part from the code at one place in one way.
+    """Instances whose histories differ from the code at one line in the same way.
 
     Parameters
     ----------
     line, code
-        The place; None, and no code, where nobody can tell.
+        The line; None and empty if it isn't known.
     recorded, requested
-        What is recorded there, and what the code asks for.
+        The recorded request, and the one that the code makes.
     fits
         The instances, in order.
     """
@@ -102,12 +102,12 @@ class Parting(NamedTuple):
 
     @property
     def where(self) -> str:
-        """The place in words."""
+        """The line as text."""
         return "somewhere" if self.line is None else f"line {self.line}"
 
     @property
     def told(self) -> str:
-        """The place, and how they part there, in words."""
+        """The line and the mismatch as text."""
         if self.line is None and not self.recorded:
             return self.requested
         requested = "the same, otherwise" if self.recorded == self.requested else self.requested
@@ -115,21 +115,21 @@ class Parting(NamedTuple):
 
     @property
     def named(self) -> str:
-        """The first of the instances, and how many more there are."""
+        """The first of the instances, and the number of others, as text."""
         names = ", ".join(one.instance_id for one in self.fits[:_NAMED])
         more = len(self.fits) - _NAMED
         return f"{names} and {more:,} more" if more > 0 else names
 
 
 class FitReport(Displayed, Sequence[Fit]):
-    """Whether an orchestrator's code fits instances: an answer for each; `TaskHub.replay` gives it.
+    """The results of replaying an orchestrator's code against instances; `TaskHub.replay` gives it.
 
     Parameters
     ----------
     about
-        Which instances these are, in words.
+        A noun for the instances.
     found
-        The answers.
+        The result for each instance.
 
     Examples
     --------
@@ -163,17 +163,17 @@ class FitReport(Displayed, Sequence[Fit]):
 
     @property
     def fits(self) -> bool:
-        """Whether the code fits all of them; ``assert report.fits`` tells a test where it doesn't."""
+        """Whether the code fits all instances. If it doesn't, ``assert report.fits`` shows a test where."""
         return not self.misfits
 
     @property
     def misfits(self) -> list[Fit]:
-        """Those that it doesn't fit."""
+        """The results of the instances that the code doesn't fit."""
         return [one for one in self._found if not one.fits]
 
     @property
     def partings(self) -> list[Parting]:
-        """Where it doesn't fit: instances that part at one place in one way are together, most first."""
+        """The mismatches, each with all instances that have it at the same line, the most frequent first."""
         groups: dict[tuple[int | None, str, str], list[Fit]] = {}
         for one in self.misfits:
             groups.setdefault(_mismatch_key(one), []).append(one)
@@ -197,7 +197,7 @@ class FitReport(Displayed, Sequence[Fit]):
 
     @property
     def summary(self) -> str:
-        """How many fit, in words."""
+        """The number of instances that the code fits, as text."""
         count, misfits = len(self), len(self.misfits)
         noun = f"{self.about}{'' if count == 1 else 's'}"
         if not count:
@@ -229,7 +229,7 @@ class FitReport(Displayed, Sequence[Fit]):
 
 
 def _mismatch_key(one: Fit) -> tuple[int | None, str, str]:
-    """Where and how it parts, without the task's number, which is another one in each round of a loop."""
+    """Return the line and the mismatch without the task's number, which differs in each round of a loop."""
     if isinstance(one.misfit, FunctionNotFoundError):
         return None, "", "its code isn't registered yet"
     if not isinstance(one.misfit, NonDeterminismError):
@@ -248,16 +248,16 @@ OUTCOME_TEXTS: dict[UpgradeOutcome, str] = {
 
 
 class UpgradeReport(FitReport):
-    """What became of instances that were to go on with other code; `TaskHub.upgrade` gives it.
+    """The outcomes of moving open instances to other code; `TaskHub.upgrade` gives it.
 
     Parameters
     ----------
     found
-        Whether the code fits each of them.
+        The result of replaying the code against each instance.
     outcomes
-        What became of each, by its id. ``"moved"``: it goes on with the new code; ``"current"``: it did
-        already; ``"kept"``: it goes on with the code that it has in memory; ``"held"``: it waits for code
-        that fits.
+        The outcome for each instance by its id. ``"moved"``: it continues with the new code; ``"current"``:
+        it had the new code already; ``"kept"``: it continues with the code that it has in memory; ``"held"``:
+        it waits for code that fits.
     """
 
     def __init__(self, found: Sequence[Fit], outcomes: Mapping[str, UpgradeOutcome]) -> None:
@@ -266,13 +266,13 @@ class UpgradeReport(FitReport):
 
     @property
     def counts(self) -> dict[UpgradeOutcome, int]:
-        """How many there are of each outcome."""
+        """The number of instances with each outcome."""
         counts = Counter(self.outcomes.values())
         return {outcome: counts[outcome] for outcome in OUTCOME_TEXTS if counts[outcome]}
 
     @property
     def summary(self) -> str:
-        """How many there are of each outcome, in words."""
+        """The number of instances with each outcome, as text."""
         if not self.outcomes:
             return "no open instances"
         return ", ".join(f"{count:,} {OUTCOME_TEXTS[outcome]}" for outcome, count in self.counts.items())

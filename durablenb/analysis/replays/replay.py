@@ -1,4 +1,4 @@
-"""The replays of an execution: where the code stood at each await, and what the history said."""
+"""The replays of an execution: the state of the code at each await, and the answer of the history."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class FileReplayer:
     function
         The orchestrator.
     ids
-        Whose history it is: the instance's id and the execution's.
+        The ids of the instance and of the execution.
     codec
-        How values become text.
+        The codec of the values.
     """
 
     def __init__(self, function: Callable[..., Any], ids: tuple[str, str], codec: Codec) -> None:
@@ -38,7 +38,7 @@ class FileReplayer:
         self.source: Source | None = source_of(function)
 
     def trace(self, events: Sequence[Event]) -> Trace:
-        """Let the code go through these events; what it prints is noted."""
+        """Replay the code against these events, and note what it prints."""
         said: list[str] = []
 
         def heard() -> list[str]:
@@ -60,41 +60,41 @@ class FileReplayer:
 
 
 class Replayer(Protocol):
-    """Where copies of a history are tried."""
+    """Replays an orchestrator's code against changed histories."""
 
     codec: Codec
 
     def trace(self, events: Sequence[Event]) -> Trace:
-        """Let the orchestrator's code go through other events."""
+        """Replay the orchestrator's code against these events."""
         ...
 
     def resume(self, events: Sequence[Event]) -> Any:
-        """Let an instance with this history go on in a hub of its own; return its handle."""
+        """Resume an instance with this history in a hub of its own; return its handle."""
         ...
 
 
 class Replay(Displayed, ReplayCounts):
-    """All replays of an execution; `handle.replay()` gives it. Printed, it walks through the last one.
+    """All replays of an execution; `handle.replay()` gives it. Printing it walks through the last one.
 
     Parameters
     ----------
     instance_id, name
-        Whose.
+        The instance's id, and its orchestrator's name.
     trace
-        The notes that were taken.
+        The notes taken while the code ran.
     source
         The orchestrator's source text, as it was when it was traced.
     laboratory
-        Where copies are tried.
+        Replays the code against changed copies.
     began_with
-        The text with which the execution began, if it is another one.
+        The source text with which the execution began, if it differs.
     changes
-        What was changed in the history, in words; it is a copy if there is something.
+        The changes of a copy as text; empty for the recorded history.
 
     Notes
     -----
-    Nothing is run: what activities gave is in the history, and the orchestrator's code is deterministic. The
-    journal isn't written. `resumed` is the exception: it runs what is missing, in another hub.
+    No activity is run: its result is in the history, and the orchestrator's code is deterministic. Nothing is
+    written to the journal. `resumed` is the exception: it runs what is missing, in another hub.
     """
 
     def __init__(
@@ -118,16 +118,16 @@ class Replay(Displayed, ReplayCounts):
     # -- experiments -----------------------------------------------------------------------------
 
     def without(self, event_id: int) -> Replay:
-        """Return what the code does with a copy of the history in which an event is missing.
+        """Return what the code does with a copy of the history without an event.
 
-        Copies are numbered anew, and can be changed further. The journal stays as it is.
+        Copies are renumbered, and can be changed further. The journal isn't touched.
 
         Raises
         ------
         LookupError
             If there is no such event.
         ValueError
-            If it can't be left out: an execution has to begin.
+            If it can't be left out because the execution begins with it.
 
         Examples
         --------
@@ -152,44 +152,44 @@ class Replay(Displayed, ReplayCounts):
         return self._tried(experiments.without(self.trace.events, event_id))
 
     def twice(self, event_id: int) -> Replay:
-        """Return what the code does if an event stands there twice, as after a delivery that was repeated."""
+        """Return what the code does if an event occurs twice, as after a repeated delivery."""
         return self._tried(experiments.twice(self.trace.events, event_id))
 
     def swapped(self, event_id: int, other_id: int) -> Replay:
-        """Return what the code does if two events had come in the other order."""
+        """Return what the code does if two events had arrived in the other order."""
         return self._tried(experiments.swapped(self.trace.events, event_id, other_id))
 
     def edited(self, event_id: int, **value: Any) -> Replay:
-        """Return what the code does if an event had carried something else.
+        """Return what the code does if an event had another value.
 
         Parameters
         ----------
         event_id
             Which event.
         **value
-            One of ``result=`` and ``error=`` of what ended, a failure becoming a result and the other way
-            round; ``input=`` of what began, was asked for or was raised; ``name=``.
+            ``result=`` or ``error=`` for an event that ended a task; either turns a failure into a result, or
+            a result into a failure. ``input=`` for a start, a request or an external event. ``name=``.
         """
         return self._tried(experiments.edited(self.trace.events, event_id, self._laboratory.codec, value))
 
     def until(self, event_id: int) -> Replay:
-        """Return what the code does with the history that a crash leaves after an event.
+        """Return what the code does with the history that a crash right after an event would leave.
 
-        What one episode asks for is written together, so all of it is there.
+        All requests of an episode are written together, so all of them are kept.
         """
         return self._tried(experiments.until(self.trace.events, event_id))
 
     def resumed(self) -> Any:
-        """Let the copy go on in a hub of its own, as after a crash; return the handle of its instance.
+        """Resume the copy in a hub of its own, as after a crash; return the handle of its instance.
 
         Its hub is in memory and has the functions of this one. **What the history does not answer is run**:
         activities that had not ended, sub-orchestrations from their beginning. Entities begin without a
-        state. Its clock is a virtual one, which begins at the last event and jumps over waits.
+        state. Its clock is virtual: it starts at the last event, and skips waits.
 
         Raises
         ------
         NonDeterminismError
-            If the code doesn't fit the copy: it could not go on.
+            If the code doesn't fit the copy, so that it can't resume.
         """
         if self.trace.mismatch is not None:
             raise self.trace.mismatch

@@ -45,7 +45,7 @@ _MOST = 6
 
 
 def awaited_text(one: Await, requests: Mapping[int, Event]) -> str:
-    """Return what an await waits for, in words, with the numbers of its tasks."""
+    """Return as text what an await waits for, with the ids of its tasks."""
     if one.awaited == MORE_CODE or not one.task_ids:
         return one.awaited or "nothing"
     words = [_task_words(requests.get(task), task) for task in one.task_ids[:_MOST]]
@@ -61,14 +61,14 @@ def _task_words(request: Event | None, task: int) -> str:
 
 
 def answered_sentence(one: Await, requests: Mapping[int, Event]) -> str:
-    """Return what is said of an await whose answer the history holds.
+    """Return the sentence about an await whose answer is in the history.
 
     Parameters
     ----------
     one
         The await.
     requests
-        The events that asked for tasks, by task.
+        The requests by task id.
     """
     ids = sorted(one.answers.values())
     if one.awaited == MORE_CODE:
@@ -95,16 +95,16 @@ def answered_sentence(one: Await, requests: Mapping[int, Event]) -> str:
 
 
 def waiting_sentence(one: Await, new: Sequence[Event], arrived: Collection[int]) -> str:
-    """Return what is said of an await at which a replay ended.
+    """Return the sentence about an await at which a replay ended.
 
     Parameters
     ----------
     one
         The await.
     new
-        What it asked for that wasn't in the history: it is written.
+        Its new requests, which are written to the history.
     arrived
-        Those of its tasks whose answers had come by then.
+        The ids of its tasks whose answers had arrived.
     """
     if one.awaited == MORE_CODE:
         return "The code ends here for now: it waits to be registered with more."
@@ -117,7 +117,7 @@ def waiting_sentence(one: Await, new: Sequence[Event], arrived: Collection[int])
 
 
 def end_sentence(trace: Trace) -> str:
-    """Return what is said of the end of the code."""
+    """Return the sentence about the end of the code."""
     end = trace.end
     where = "" if end is None else f" (event {end.event_id:,})"
     if trace.mismatch is not None:
@@ -155,7 +155,7 @@ _WIDTH = 110
 
 
 def walkthrough(replay: Replay) -> str:
-    """Return the last replay, await by await: the line, what changed, what the history said."""
+    """Return the last replay as text: for each await the line, the changed variables and the answer."""
     count = len(replay)
     head = f"{replay.name} {replay.instance_id}: its code"
     if not count:

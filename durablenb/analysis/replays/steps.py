@@ -1,4 +1,4 @@
-"""The steps of replays: one for each await, and one for how it ended; and counts of them."""
+"""The steps of replays: one for each await, and one for the end; and counts of them."""
 
 from __future__ import annotations
 
@@ -23,38 +23,38 @@ from durablenb.model.events import (
 from durablenb.model.source import Source
 
 Verdict = Literal["answered", "waits", "returned", "raised", "terminated", "mismatch"]
-"""What came of an await in one replay; or of the code after the last one."""
+"""The outcome of an await in one replay, or of the code after the last await."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One await in one replay, or how a replay ended.
+    """An await in a replay, or the end of a replay.
 
     Parameters
     ----------
     replay
-        Which one, from 1: one for each time that the orchestrator's code ran.
+        The replay's number, from 1. Each time the orchestrator's code ran is a replay.
     number
-        Its place in that replay, from 1.
+        The step's number in that replay, from 1.
     reached
-        Where the code stood; None after the last await.
+        The await that the code reached; None after the last one.
     verdict
-        What came of it.
+        The outcome.
     sentence
-        The same in words.
+        The outcome as text.
     line
-        Of the orchestrator's source.
+        The line of the orchestrator's source.
     names
         The local variables.
     changed
-        Those that are other ones than at the step before.
+        The names of variables that differ from the step before.
     asked, written, answers
-        The ids of the events that it asked for by then; of those of them that were new in this replay, and so
-        were written; and of those that answered it.
+        The ids of the requests made by then; of the new ones in this replay, which were written; and of the
+        events that answered the await.
     is_replaying
-        Whether this had happened before: then nothing is written, and what is printed is muted.
+        Whether this had happened before. Then nothing is written, and prints are muted.
     said
-        What the code printed since the step before.
+        The lines that the code printed since the step before.
     now
         ``current_utc_datetime`` there.
     """
@@ -81,7 +81,7 @@ class ReplaySteps:
     Parameters
     ----------
     trace
-        The notes that were taken.
+        The notes taken while the code ran.
     source
         The orchestrator's source text, as it was when it was traced.
     """
@@ -93,20 +93,20 @@ class ReplaySteps:
 
     @property
     def fits(self) -> bool:
-        """Whether the code asks for what is recorded."""
+        """Whether the code makes the recorded requests."""
         return self.trace.mismatch is None
 
     def __len__(self) -> int:
-        """How many replays there were: how often the orchestrator's code ran."""
+        """Return the number of replays: how often the orchestrator's code ran."""
         return len(self.trace.episodes)
 
     def count(self, replay: int) -> int:
-        """Return how many steps a replay has."""
+        """Return the number of steps of a replay."""
         self._check(replay)
         return bisect_right(self._reached_in, replay) + (replay == len(self) and self._has_end)
 
     def steps(self, replay: int | None = None) -> list[Step]:
-        """Return the steps of one replay, from 1; without a number, of the last one."""
+        """Return the steps of a replay, numbered from 1; without a number, of the last one."""
         chosen = len(self) if replay is None else replay
         return [self.step(chosen, number) for number in range(1, self.count(chosen) + 1)]
 
@@ -152,7 +152,7 @@ class ReplaySteps:
         )
 
     def end(self, replay: int) -> Verdict | None:
-        """Return what came of the last step of a replay; None if it has none."""
+        """Return the outcome of the last step of a replay; None if it has no steps."""
         count = self.count(replay)
         if count > len(self.trace.awaits):
             return self._verdict
@@ -162,7 +162,7 @@ class ReplaySteps:
         return "answered" if answered_in is not None and answered_in <= replay else "waits"
 
     def first_new(self, replay: int) -> int:
-        """Return the first step of a replay that none before it had come to; if none is, its last one."""
+        """Return the first step of a replay that is new in this replay; its last step if none is new."""
         return min(bisect_left(self._reached_in, replay) + 1, self.count(replay))
 
     def event(self, event_id: int) -> Event | None:
@@ -173,7 +173,7 @@ class ReplaySteps:
 
     @cached_property
     def requests(self) -> dict[int, Event]:
-        """The events that asked for tasks, by task."""
+        """The requests by task id."""
         found = (event for event in self.trace.events if isinstance(event, REQUESTED))
         asked: dict[int, Event] = {}
         for event in found:
@@ -193,13 +193,13 @@ class ReplaySteps:
         return self.trace.end is not None or self.trace.mismatch is not None
 
     def _end_of(self, replay: int) -> float:
-        """The id of the event with which the replay after this one began."""
+        """Return the id of the event that began the next replay; infinity for the last replay."""
         episodes = self.trace.episodes
         return episodes[replay].event_id if replay < len(episodes) else float("inf")
 
     @property
     def _verdict(self) -> Verdict:
-        """What came of the code in the end."""
+        """The outcome of the code."""
         return "mismatch" if self.trace.mismatch is not None else _VERDICTS[type(self.trace.end)]
 
     def _last(self, replay: int, number: int) -> Step:
@@ -227,7 +227,7 @@ class ReplaySteps:
         )
 
     def _line_of_end(self, before: Await | None) -> int | None:
-        """The line of the ``return``, where only one can have been reached; else of the last await."""
+        """Return the line of the ``return`` if only one can have been reached; else of the last await."""
         last = None if before is None else before.line
         if self.source is None or self.trace.mismatch is not None:
             return last
@@ -240,7 +240,7 @@ class ReplaySteps:
         return found[0] if len(found) == 1 else last
 
     def _arrived(self, one: Await, replay: int) -> set[int]:
-        """The tasks of an await whose answers had come before a replay began."""
+        """Return the tasks of an await whose answers had arrived before a replay began."""
         begun = self.trace.episodes[replay - 1].event_id
         return {task for task, event in one.answers.items() if event < begun}
 
@@ -262,21 +262,21 @@ def _changed_names(names: dict[str, str], before: dict[str, str]) -> tuple[str, 
 
 
 class ReplayCounts(ReplaySteps):
-    """Steps that are counted."""
+    """The steps of replays, with counts of calls, awaits, events and prints."""
 
     @property
     def executed(self) -> int:
-        """How many activities were called: once each, however often the code came by."""
+        """The number of activities that were called. Replaying the code doesn't call them again."""
         return len(self._calls)
 
     @property
     def reached(self) -> int:
-        """How many awaits were reached, in all replays together."""
+        """The number of awaits that were reached, in all replays together."""
         return self._reached_by[-1]
 
     @cached_property
     def each(self) -> str:
-        """How often activities were called, in words: a replay calls none again."""
+        """The number of calls of each activity, as text: a replay never calls it again."""
         calls = [event for event in self.trace.events if isinstance(event, TaskScheduled)]
         if any(event.attempt > 1 for event in calls):
             return "once for each attempt"
@@ -284,28 +284,28 @@ class ReplayCounts(ReplaySteps):
 
     @property
     def account(self) -> str:
-        """How many activities were called and how many awaits reached, as a sentence."""
+        """The numbers of activities called and of awaits reached, as a sentence."""
         called = f"Activities called: {self.executed:,}" + (f", {self.each}." if self.executed else ".")
         return f"{called} Awaits reached, in all replays: {self.reached:,}."
 
     def counts_at(self, step: Step) -> tuple[int, int]:
-        """Return how many activities had been called at a step, and how many awaits had been reached."""
+        """Return the number of activities called, and of awaits reached, up to a step."""
         awaits = self._reached_by[step.replay - 1] + step.number - (step.reached is None)
         return bisect_right(self._calls, self._last_known(step)), awaits
 
     def events_at(self, step: Step) -> int:
-        """Return how many events there were at a step: what it has written is among them."""
+        """Return the number of events up to a step, including those that it has written."""
         return self._last_known(step) - self.trace.events[0].event_id + 1
 
     def output_until(self, step: Step, most: int) -> list[tuple[str, bool]]:
-        """Return what the code printed in this replay up to a step, and whether that was muted.
+        """Return the lines that the code printed in this replay up to a step, and whether each was muted.
 
         Parameters
         ----------
         step
             The step.
         most
-            How many lines at the most, the last ones.
+            The largest number of lines. The last ones are returned.
         """
         last = bisect_right(self._speaking, step.number)
         said = [] if step.reached is not None else [(words, False) for words in reversed(step.said)]
@@ -317,7 +317,7 @@ class ReplayCounts(ReplaySteps):
         return said[most - 1 :: -1] if len(said) > most else said[::-1]
 
     def _last_known(self, step: Step) -> int:
-        """The id of the last event that there was when the code came to a step."""
+        """Return the id of the last event when the code reached a step."""
         begun = self.trace.episodes[step.replay - 1].event_id
         if step.asked:
             return max(begun, step.asked[-1])
@@ -337,7 +337,7 @@ class ReplayCounts(ReplaySteps):
 
     @cached_property
     def _reached_by(self) -> list[int]:
-        """How many awaits were reached in so many replays."""
+        """The number of awaits that were reached in the first replays, by the number of replays."""
         totals = [0]
         for replay in range(1, len(self) + 1):
             totals.append(totals[-1] + bisect_right(self._reached_in, replay))

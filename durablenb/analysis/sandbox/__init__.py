@@ -1,1 +1,1 @@
-"""Queries of others, answered in a process of their own, from a copy of the journal, within limits."""
+"""Queries of other people: a process of its own answers them from a copy of the journal, within limits."""

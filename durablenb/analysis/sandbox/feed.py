@@ -1,4 +1,4 @@
-"""What a copy of the journal lacks: rows that were added since, and places that were purged."""
+"""Updates for a copy of the journal: rows that were added, and positions that were purged."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from typing import Any
 import duckdb
 
 BYTES = 32 << 20
-"""Bytes of text, about, that a piece has: as much as either process holds at a time."""
+"""The approximate size of a part in bytes of text. Either process holds one part at a time."""
 
 _ROW = 200
-"""Bytes that a row counts beside its longest text."""
+"""The size of a row in bytes besides its longest text."""
 
 _GROWING = {
     "journal": ("payload", "execution_id || ':' || event_id"),
     "log_lines": ("message", "hash(instance_id, task_id, timestamp, message)::varchar"),
 }
-"""Tables that rows are appended to, by ``seq``: their longest text, and what tells one row from another that
-has its place after a purge."""
+"""Tables to which rows are appended, by ``seq``: their longest text, and an expression that tells a row from
+another one that got its position after a purge."""
 
 _SMALL = {
     "sources": "hash, text",
-    "blobs": "hash, kind, size, ''::blob as content, created",  # the bytes are had by their hash, over HTTP
+    "blobs": "hash, kind, size, ''::blob as content, created",  # clients fetch the bytes by hash over HTTP
     "blob_uses": "seq, instance_id, hash",
     "imported": "instance_id, origin, made_by, imported",
 }
-"""Tables that are copied whole when they have changed, with what is copied."""
+"""Tables that are copied completely when they have changed, with the copied columns."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,11 @@ class TablePart:
     Parameters
     ----------
     table
-        Which one.
+        The table.
     path
         The file.
     part
-        ``rows`` to be added; ``all`` the rows that there are; ``places`` that are left.
+        ``rows``: new rows; ``all``: all rows of the table; ``places``: the positions that are kept.
     """
 
     table: str
@@ -52,7 +52,7 @@ class TablePart:
 
 @dataclass(frozen=True)
 class _CopyMark:
-    """How far a copy of a growing table goes."""
+    """The extent of a copy of a growing table."""
 
     last: int = 0
     count: int = 0
@@ -60,12 +60,12 @@ class _CopyMark:
 
 
 class Feed:
-    """Writes what a copy lacks, again and again.
+    """Writes the updates that a copy of the journal lacks.
 
     Parameters
     ----------
     folder
-        Where the files of pieces are written.
+        The folder for the files of parts.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -74,9 +74,9 @@ class Feed:
         self._prints: dict[str, tuple[Any, ...]] = {}
 
     def pieces(self, connection: duckdb.DuckDBPyConnection) -> Iterator[TablePart]:
-        """Give what the copy lacks, all of one moment; the file of a piece is gone once the next is given.
+        """Yield the updates that the copy lacks, from one snapshot. Each part overwrites the last one's file.
 
-        Once the last one was taken, the copy counts as whole. If that isn't so, it has to be made anew.
+        After the last part, the copy counts as complete. If an update failed, the copy has to be made again.
 
         Raises
         ------
@@ -101,15 +101,13 @@ class Feed:
             from {table}
         """
         kept, count, last, same = connection.execute(asked, {"last": had.last}).fetchall()[0]
-        if (
-            same != had.identity
-        ):  # the last row was purged: its place, and those before it, can be another's now
+        if same != had.identity:  # the last row was purged: other rows may have its position now
             yield self._piece(connection, table, "all", f"from {table} limit 0")
             had = _CopyMark()
         elif kept != had.count:
             yield self._piece(connection, table, "places", f"select seq from {table} where seq <= {had.last}")
         if last > had.last:
-            # How far each piece goes: the rows before it make up whole pieces.
+            # The last row of each part.
             parts = f"""
                 select max(seq) from (
                     select seq, sum(size) over (order by seq) // {BYTES} as part

@@ -1,9 +1,9 @@
-"""Queries that come over a network: one SELECT over the hub's tables, and an answer of a limited size.
+"""Queries over a network: a single SELECT over the hub's tables, and an answer of limited size.
 
-A user's own `hub.sql` may read files and data frames: it is their kernel. A query from elsewhere is answered
-in a process of its own (`durablenb.analysis.sandbox`), which reaches no file and has little memory and time.
-What is here is the fence inside of that one: a query is let through if DuckDB's own parser says that all it
-reads is known, the hub's tables, views and macros, and a few functions that make rows of their arguments.
+A user's own `hub.sql` may read files and data frames: it is their kernel. A query over a network is answered
+in a process of its own, which can't read files and has limits of memory and time. This module is the check
+inside that process: DuckDB's own parser has to show that the query reads only the hub's tables, views and
+macros, and a few functions that make rows of their arguments.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from durablenb.analysis.sql import Parameters, query
 from durablenb.store import views
 
 SECONDS = 10.0
-"""Within which a query has to be answered; then its process is killed."""
+"""The time limit of a query. Then its process is killed."""
 
 MEMORY = 1 << 30
-"""Bytes of memory that it may take."""
+"""The memory limit of a query in bytes."""
 
 SPILL = 1 << 30
-"""Bytes of temporary files that it may use where memory isn't enough."""
+"""The limit of a query's temporary files in bytes."""
 
 ROWS = 10_000
-"""Rows that an answer may have."""
+"""The largest number of rows in an answer."""
 
 CHARACTERS = 16 << 20
-"""Characters that an answer may have."""
+"""The largest number of characters in an answer."""
 
 QUERY = 50_000
-"""Characters that a query may have."""
+"""The largest number of characters in a query."""
 
 _NODES = {"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"}
 _MAKERS = {"generate_series", "json_each", "json_tree", "range", "unnest"}
@@ -42,16 +42,16 @@ _TOLD = {"current_setting", "getvariable", "setseed", "setval", "nextval", "curr
 _CATALOG = """
 select lower(view_name) from duckdb_views() where internal and schema_name in ('main', 'pg_catalog')
 """
-"""What DuckDB has of its own, and finds without a schema before it."""
+"""DuckDB's own views that are found without a schema."""
 
 _BYTES = frozenset({"blobs"})
-"""Large values are had one by one, by their hash; ``payloads`` says which there are."""
+"""Clients fetch large values one by one, by hash; ``payloads`` lists them."""
 
 _NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
 
 
 class QueryRefusedError(ValueError):
-    """A query that isn't answered over a network."""
+    """A query is not allowed over a network."""
 
 
 QUERY_KINDS: dict[str, type[Exception]] = {
@@ -62,16 +62,16 @@ QUERY_KINDS: dict[str, type[Exception]] = {
         if isinstance(kind, type) and issubclass(kind, duckdb.Error)
     },
 }
-"""What is raised of a query that can't be answered, by its name."""
+"""The errors of queries that can't be answered, by name."""
 
 
 def answer_query(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Parameters) -> dict[str, Any]:
-    """Return the answer to a query that came over a network, as JSON values: see `answer_relation`.
+    """Return the answer to a query over a network as JSON values; `answer_relation` reads them.
 
     Parameters
     ----------
     connection
-        To a copy of the journal, used by nobody else meanwhile.
+        A connection to a copy of the journal that nothing else uses meanwhile.
     sql, parameters
         The query and its values.
 
@@ -88,12 +88,12 @@ def answer_query(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Pa
 
 
 def answer_relation(answer: dict[str, Any]) -> duckdb.DuckDBPyRelation:
-    """Return an answer that came over a network as a relation, whose rows are in memory.
+    """Return an answer from a network as a relation, whose rows are in memory.
 
     Parameters
     ----------
     answer
-        What `answer_query` gave.
+        The result of `answer_query`.
     """
     names, types, rows = answer["columns"], answer["types"], answer["rows"]
     connection = duckdb.connect(":memory:", config={"enable_external_access": False, "threads": 1})
@@ -111,7 +111,7 @@ def answer_relation(answer: dict[str, Any]) -> duckdb.DuckDBPyRelation:
 
 
 def _read(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Parameters) -> dict[str, Any]:
-    """The rows as text: DuckDB's own form of each value, which it reads again."""
+    """Return the rows with each value as DuckDB's text, from which DuckDB reads the value again."""
     relation = query(connection, sql, parameters, {})
     names, types = list(relation.columns), list(map(str, relation.types))
     forms = ", ".join(f"#{place}::varchar" for place in range(1, len(names) + 1))
@@ -166,13 +166,13 @@ def _check(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
 
 
 def _with_names(node: dict[str, Any]) -> list[str]:
-    """The names that a WITH gives, but those that could be a file's."""
+    """Return the names that a WITH defines, except names that could be files."""
     entries = node.get("cte_map", {}).get("map", []) if isinstance(node.get("cte_map"), dict) else []
     return [one["key"].lower() for one in entries if _NAME.fullmatch(one["key"])]
 
 
 def _refused_part(node: dict[str, Any], tables: frozenset[str], makers: frozenset[str]) -> str | None:
-    """What a part of a query uses that it must not; None if nothing."""
+    """Return the forbidden thing that a part of a query uses; None if there is none."""
     kind = str(node.get("type", ""))
     if kind.endswith("_NODE") and kind not in _NODES:
         return kind.removesuffix("_NODE").removesuffix("_QUERY")

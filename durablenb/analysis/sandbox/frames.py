@@ -6,28 +6,28 @@ import struct
 from typing import BinaryIO
 
 READY = b"R"
-"""The process is ready; it has done what it was told."""
+"""The process is ready: it has done the last task."""
 
 GREET = b"G"
-"""Answer that the process is ready."""
+"""Ask the process whether it is ready."""
 
 LOAD = b"L"
-"""Take a piece into the copy."""
+"""Load a part into the copy."""
 
 COMMIT = b"C"
-"""The copy is whole."""
+"""Commit the loaded parts: the copy is complete."""
 
 ASK = b"Q"
 """Answer a query."""
 
 ANSWER = b"A"
-"""The answer, as the server sends it."""
+"""The answer as JSON, as the server sends it."""
 
 REFUSAL = b"E"
-"""Why there is none: the error's type and its text."""
+"""The error instead of an answer: its type and its text."""
 
 LONGEST = 256 << 20
-"""Bytes that a message may have."""
+"""The largest size of a message in bytes."""
 
 _HEAD = struct.Struct(">cQ")
 
@@ -44,7 +44,7 @@ def receive(pipe: BinaryIO) -> tuple[bytes, bytes]:
     Raises
     ------
     EOFError
-        If there is none any more, or it is none.
+        If the pipe is closed, or the data is no message.
     """
     head = pipe.read(_HEAD.size)
     if len(head) < _HEAD.size:

@@ -1,4 +1,4 @@
-"""What a process may take of the machine, set by the process itself."""
+"""Memory limits that a process sets for itself."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from collections.abc import Callable
 from pathlib import Path
 
 TOO_MUCH = 86
-"""The exit code of a process that took too much memory."""
+"""The exit code of a process that used too much memory."""
 
 _MAPPED = Path("/proc/self/statm")
-"""Where Linux tells how much a process has of its address space."""
+"""Linux shows the size of a process's address space here."""
 
 LOOK_SECONDS = 0.02
-"""Between two looks at what it has taken."""
+"""The time between two checks of the used memory."""
 
 
 def limit_memory(size: int) -> None:
-    """Let this process take so many bytes more than now; what asks for more gets an error, or it ends.
+    """Limit this process to so many bytes of memory more than it uses now.
 
-    On Linux the system refuses more. On macOS, which enforces no such limit, the process is looked at, and
-    ends with `TOO_MUCH`. On Windows neither is so.
+    On Linux, the system refuses more memory. macOS enforces no such limit, so a thread checks the used
+    memory, and ends the process with `TOO_MUCH`. On Windows, there is no limit.
     """
     try:
         import resource
     except ModuleNotFoundError:
         return
     with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core would be the journal in the open
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would expose the journal
     if _MAPPED.exists():
         pages = int(_MAPPED.read_text("ascii").split()[0])
         most = pages * resource.getpagesize() + size
@@ -45,7 +45,7 @@ def limit_memory(size: int) -> None:
 
 
 def watch_memory(taken: Callable[[], int], size: int) -> None:
-    """End this process once what it has taken has grown by so many bytes."""
+    """End this process once its used memory has grown by so many bytes."""
     most = taken() + size
 
     def watch() -> None:

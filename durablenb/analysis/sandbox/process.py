@@ -1,4 +1,4 @@
-"""The other side of the process that answers queries: it is started, asked, and killed."""
+"""The parent's side of the process that answers queries: it starts, asks and kills the process."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ PROGRAM = (
     "sys.path[:] = settings.pop('path'); "
     "from durablenb.analysis.sandbox.program import serve; serve(**settings)"
 )
-"""What the process begins with. It doesn't run the notebook or script again."""
+"""The code that the process starts with. It doesn't import the notebook or script."""
 
 
 GREETING_SECONDS = 10.0
-"""Within which a process that has nothing to do has to answer."""
+"""The time limit for an idle process to answer."""
 
 
 class QueryTimeoutError(Exception):
@@ -37,9 +37,9 @@ class ProcessDiedError(Exception):
     Parameters
     ----------
     cause
-        How.
+        The cause as text.
     was_memory
-        Whether it had taken too much memory.
+        Whether it had used too much memory.
     """
 
     def __init__(self, cause: str, was_memory: bool) -> None:
@@ -49,23 +49,23 @@ class ProcessDiedError(Exception):
 
 
 class QueryProcess:
-    """A process that has a copy of the journal, and answers queries from it.
+    """A process that answers queries from a copy of the journal.
 
     Parameters
     ----------
     folder
-        What it may read and write: the copy is there, also when another process had made it.
+        The only folder that it reads and writes. It has the copy, which an earlier process may have made.
     memory, spill
         As for `durablenb.analysis.sandbox.program.serve`.
 
     Raises
     ------
-    DiedError
+    ProcessDiedError
         If it can't be started.
 
     Notes
     -----
-    What it sends is JSON and goes to whoever asked; nothing of it is looked at here but refusals.
+    Its answers are JSON, and are forwarded to the client. Only errors are read here.
     """
 
     def __init__(self, folder: Path, memory: int, spill: int) -> None:
@@ -74,7 +74,7 @@ class QueryProcess:
                 [sys.executable, "-P", "-c", PROGRAM],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                start_new_session=True,  # a terminal's Ctrl+C isn't meant for it
+                start_new_session=True,  # Ctrl+C in a terminal must not interrupt it
             )
         except OSError as error:
             raise ProcessDiedError(f"{sys.executable} can't be started: {error}", False) from None
@@ -90,11 +90,11 @@ class QueryProcess:
 
     @property
     def pid(self) -> int:
-        """Its number."""
+        """The process id."""
         return self._process.pid
 
     def is_alive(self) -> bool:
-        """Whether it goes on; one that was killed, or died, since it answered last doesn't."""
+        """Return whether the process is alive: it may have been killed, or died, since its last answer."""
         try:
             self.ask(frames.GREET, None, GREETING_SECONDS)
         except (QueryTimeoutError, ProcessDiedError):
@@ -109,13 +109,13 @@ class QueryProcess:
             frames.receive(self._from)
 
     def ask(self, kind: bytes, body: Any, seconds: float) -> tuple[bytes, bytes]:
-        """Send it a message, and return what it answers.
+        """Send a message, and return the answer.
 
         Raises
         ------
-        OverrunError
+        QueryTimeoutError
             If it has not answered after so many seconds.
-        DiedError
+        ProcessDiedError
             If it dies.
         """
         with self._within(seconds):
@@ -144,12 +144,12 @@ class QueryProcess:
         self.kill()
 
     def kill(self) -> None:
-        """End it in the middle of what it does."""
+        """Kill the process."""
         with contextlib.suppress(OSError):
             self._process.kill()
 
     def end(self) -> None:
-        """Wait until it has ended: it does once nothing can come any more."""
+        """Close the pipes, which lets the process end, and wait for its end."""
         for pipe in (self._to, self._from):
             with contextlib.suppress(OSError):
                 pipe.close()

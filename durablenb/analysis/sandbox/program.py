@@ -1,6 +1,6 @@
-"""The process that answers queries: it has a copy of the journal, reaches nothing else, and trusts no query.
+"""The process that answers queries: it has a copy of the journal, no other access, and doesn't trust queries.
 
-It does what comes in on its standard input, one after another, and ends when that is closed.
+It executes the messages from its standard input one after another, and ends when the input is closed.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from durablenb.analysis.sandbox.fence import answer_query
 from durablenb.store.duck import fenced
 
 DATABASE = "copy.duckdb"
-"""The copy, in the folder that the process may use."""
+"""The file name of the copy, in the process's folder."""
 
 _REMOVALS = 100
-"""Tries to remove the copy: a query that still runs may write new files meanwhile."""
+"""The number of tries to remove the copy. A query that still runs may write new files meanwhile."""
 
 _leaving = threading.Lock()
-"""Held by the thread that ends the process because the other side is gone."""
+"""The thread that ends the process holds this lock."""
 
 _LOADS = {
     "rows": ["insert into {table} by name from read_parquet(?)"],
@@ -44,11 +44,11 @@ def serve(folder: str, memory: int, spill: int) -> None:
     Parameters
     ----------
     folder
-        What the process may read and write; it is removed when the other side is gone.
+        The only folder that the process reads and writes. It is removed when the parent is gone.
     memory
-        Bytes that it may take.
+        The memory limit in bytes.
     spill
-        Bytes of files that a query may use in place of memory.
+        The limit of a query's temporary files in bytes.
     """
     try:
         _serve(Path(folder), memory, spill)
@@ -56,14 +56,14 @@ def serve(folder: str, memory: int, spill: int) -> None:
         _leave(Path(folder))
     except BaseException:
         traceback.print_exc()
-        with _leaving:  # the other side may be gone, and the copy half removed
-            os._exit(1)  # a thread that still reads would hold up any other end
+        with _leaving:  # the parent may be gone, and the copy half removed
+            os._exit(1)  # another exit would wait for the reading thread
 
 
 def _serve(folder: Path, memory: int, spill: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the notebook's interrupt isn't meant for it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt of the notebook must not end it
     replies = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what libraries print must not get among the replies
+    os.dup2(2, 1)  # prints of libraries must not mix with the replies
     connection = _opened(folder, memory, spill)
     limits.limit_memory(memory)
     requests: queue.SimpleQueue[tuple[bytes, bytes]] = queue.SimpleQueue()
@@ -83,7 +83,7 @@ def _serve(folder: Path, memory: int, spill: int) -> None:
 
 
 def _opened(folder: Path, memory: int, spill: int) -> duckdb.DuckDBPyConnection:
-    """The copy; DuckDB itself keeps to three quarters of the memory, and spills to files beyond that."""
+    """Open the copy. DuckDB gets three quarters of the memory, and spills to files beyond that."""
     return fenced(
         folder / DATABASE,
         {
@@ -99,7 +99,7 @@ def _opened(folder: Path, memory: int, spill: int) -> duckdb.DuckDBPyConnection:
 
 
 def _read(pipe: BinaryIO, requests: queue.SimpleQueue[tuple[bytes, bytes]], folder: Path) -> None:
-    """Hand over what comes; end the process in the middle of a query if nothing can come any more."""
+    """Queue the messages. When the input is closed, end the process, even in the middle of a query."""
     try:
         while True:
             requests.put(frames.receive(pipe))
@@ -108,7 +108,7 @@ def _read(pipe: BinaryIO, requests: queue.SimpleQueue[tuple[bytes, bytes]], fold
 
 
 def _leave(folder: Path) -> None:
-    """Remove the copy, since the other side is gone and can't, and end the process."""
+    """Remove the copy, since the parent is gone and can't, and end the process."""
     with _leaving:
         for _ in range(_REMOVALS):
             shutil.rmtree(folder, ignore_errors=True)

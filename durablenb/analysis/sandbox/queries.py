@@ -1,4 +1,4 @@
-"""Queries of others, one after another: the copy follows the journal, and a process answers from it."""
+"""Queries of other people, one after another: a process answers them from a copy that follows the journal."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _MEMORY = {"MemoryError", "OutOfMemoryException"}
 _BROKEN = {"FatalException", "InternalException"}
 
 START_SECONDS = 60.0
-"""Within which a process has to be ready, and to have taken each piece of the journal."""
+"""The time limit for a process to start, and to load each part of the journal."""
 
 
 class QueriesUnavailableError(DurableError):
-    """No query can be answered now, whatever it is."""
+    """No query can be answered now."""
 
 
 class Queries:
@@ -41,8 +41,8 @@ class Queries:
 
     Notes
     -----
-    The process is started for the first query, and again after one that it didn't outlive; the copy stays. It
-    is in a folder that only this user can read, and is removed with it at the end.
+    The process is started for the first query, and again after a query that killed it. The copy is kept in a
+    folder that only this user can read. The folder is removed at the end.
     """
 
     def __init__(self, connect: Callable[[], duckdb.DuckDBPyConnection]) -> None:
@@ -56,22 +56,22 @@ class Queries:
 
     @property
     def pid(self) -> int | None:
-        """The number of the process, if there is one."""
+        """The process id, if there is a process."""
         process = self._process
         return None if process is None else process.pid
 
     def submit(self, sql: str, parameters: Parameters) -> Future[bytes]:
-        """Return what will be the answer to a query, as the text of JSON: see `fence.answered`.
+        """Return a future of the answer to a query, as JSON text; see `fence.answer_query`.
 
         Raises
         ------
         QueryRefusedError
-            If it isn't answered: it isn't one query over the hub's tables, takes too long or too much memory,
-            has too large an answer.
+            If it isn't one query over the hub's tables, takes too long or too much memory, or has too large
+            an answer.
         ValueError, duckdb.Error
-            If it is wrong.
+            If the query is wrong.
         DurableError
-            If none can be answered now.
+            If no query can be answered now.
         """
         try:
             return self._turn.submit(self._answer, sql, parameters)
@@ -79,7 +79,7 @@ class Queries:
             raise _closed() from None
 
     def close(self) -> None:
-        """End the process, in the middle of a query too, and remove the copy. Twice does nothing."""
+        """End the process, even during a query, and remove the copy. A second call has no effect."""
         with self._lock:
             self._is_closed = True
             process = self._process
@@ -109,7 +109,7 @@ class Queries:
         if kind == frames.ANSWER:
             return body
         name, text = json.loads(body)
-        if name in _MEMORY | _BROKEN:  # what such a query leaves behind isn't known
+        if name in _MEMORY | _BROKEN:  # the state after such a query isn't known
             process.kill()
             process.end()
         if name in _MEMORY:
@@ -117,7 +117,7 @@ class Queries:
         raise QUERY_KINDS.get(name, QueryRefusedError)(text)
 
     def _current(self) -> QueryProcess:
-        """The process, with a copy that has all that is on disk."""
+        """Return the process, with a copy of all that is on disk."""
         try:
             process = self._running()
             self._follow(process)

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.collections import LineCollection, PolyCollection
 
 from durablenb.analysis.calls import CallState
-from durablenb.analysis.timeline import TaskKind
+from durablenb.model.events import TaskKind
 from durablenb.notebook.palette import AMBER, RED, SOLIDS, call_look
 from durablenb.notebook.plots.axis import Numbers, TimeAxis
 from durablenb.notebook.plots.colours import RGB, Colours
