@@ -109,7 +109,7 @@ class CallReader:
 
     def calls(self) -> list[Call]:
         """Return the calls. The end of an open call is its last known event."""
-        changed = {self._keys[place] for place in self._spans.changed}
+        changed = {self._keys[position] for position in self._spans.changed}
         self._spans.changed.clear()
         changed |= {key for key in self._unsettled if self._is_over or key[0] < self._execution}
         for key in sorted(changed):
@@ -123,33 +123,33 @@ class CallReader:
 
     # -- inside ----------------------------------------------------------------------------------
 
-    def _enter(self, place: int) -> None:
-        span = self._spans.span(place)
+    def _enter(self, position: int) -> None:
+        span = self._spans.span(position)
         assert span is not None
         first = getattr(span.request, "retry_of", None)
         key = (self._execution, getattr(span.request, "task_id", -1) if first is None else first)
         self._keys.append(key)
         is_pause = span.kind == "timer" and first is not None
-        (self._pauses if is_pause else self._attempts).setdefault(key, []).append(place)
+        (self._pauses if is_pause else self._attempts).setdefault(key, []).append(position)
         if not is_pause and key not in self._positions:
             self._positions[key] = len(self._calls)
             self._calls.append(None)
 
     def _make(self, key: CallKey) -> None:
         attempts, pauses = self._known(self._attempts.get(key)), self._known(self._pauses.get(key))
-        place = self._positions.get(key)
-        if place is None:
+        position = self._positions.get(key)
+        if position is None:
             return
         call = _call(*key, attempts, pauses, self._is_over or key[0] < self._execution) if attempts else None
-        self._calls[place] = call
+        self._calls[position] = call
         if call is not None and call.state in ("open", "retrying", "failed"):
             self._unsettled.add(key)
         else:
             self._unsettled.discard(key)
 
-    def _known(self, places: Iterable[int] | None) -> tuple[Span, ...]:
+    def _known(self, positions: Iterable[int] | None) -> tuple[Span, ...]:
         span_at = self._spans.span
-        return tuple([span for place in places or () if (span := span_at(place)) is not None])
+        return tuple([span for position in positions or () if (span := span_at(position)) is not None])
 
 
 def _call(

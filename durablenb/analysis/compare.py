@@ -143,7 +143,7 @@ class Side:
     @cached_property
     def origins(self) -> dict[str, int]:
         """The executions that this one was forked from, with the number of tasks taken from each."""
-        return {one.execution_id: one.tasks for one in self.started.forked_from}
+        return {origin.execution_id: origin.tasks for origin in self.started.forked_from}
 
 
 class Comparison(Displayed, Sequence[Pair]):
@@ -182,9 +182,9 @@ class Comparison(Displayed, Sequence[Pair]):
     def differences(self) -> tuple[Difference, ...]:
         """All differences other than durations, in the order of the steps."""
         began = _beginnings(self.a, self.b)
-        found = [one for pair in self._pairs for one in pair.differences]
+        of_steps = [difference for pair in self._pairs for difference in pair.differences]
         ended = [] if self.a.outcome == self.b.outcome else [_ends(self.a, self.b)]
-        return (*began, *found, *ended)
+        return (*began, *of_steps, *ended)
 
     @property
     def first_difference(self) -> Difference | None:
@@ -194,7 +194,7 @@ class Comparison(Displayed, Sequence[Pair]):
     @property
     def first_decision(self) -> Difference | None:
         """The first step at which the two requested different tasks; None if all requests are the same."""
-        return next((one for one in self.differences if one.what == "asked for"), None)
+        return next((difference for difference in self.differences if difference.what == "asked for"), None)
 
     def __getitem__(self, index: Any) -> Any:
         return self._pairs[index]
@@ -238,36 +238,41 @@ def compare_histories(a: Any, b: Any) -> Comparison:
     return Comparison(Side(_history(a)), Side(_history(b)))
 
 
-def _history(given: Any) -> History:
-    if isinstance(given, History):
-        return given
-    if isinstance(given, InstanceFigures):
-        return given.history()
-    raise TypeError(f"Expected a handle or a history, not a {type(given).__name__}.")
+def _history(target: Any) -> History:
+    if isinstance(target, History):
+        return target
+    if isinstance(target, InstanceFigures):
+        return target.history()
+    raise TypeError(f"Expected a handle or a history, not a {type(target).__name__}.")
 
 
 # -- steps ---------------------------------------------------------------------------------------
 
 
 def _pairs(a: Side, b: Side) -> Iterator[Pair]:
-    for number, (one, other) in enumerate(_aligned(a.calls, b.calls), 1):
-        shared = one is not None and other is not None and _is_shared(a, b, one, other)
-        yield Pair(number, one, other, tuple(_differences(number, one, other)), shared)
+    for number, (left, right) in enumerate(_aligned(a.calls, b.calls), 1):
+        shared = left is not None and right is not None and _is_shared(a, b, left, right)
+        yield Pair(number, left, right, tuple(_differences(number, left, right)), shared)
 
 
 def _aligned(a: Sequence[Call], b: Sequence[Call]) -> Iterator[tuple[Call | None, Call | None]]:
-    one, other = ([(call.kind, call.name) for call in calls] for calls in (a, b))
+    left_keys, right_keys = ([(call.kind, call.name) for call in calls] for calls in (a, b))
     same = next(
-        (place for place, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), None
+        (
+            position
+            for position, pair in enumerate(zip(left_keys, right_keys, strict=False))
+            if pair[0] != pair[1]
+        ),
+        None,
     )
-    same = min(len(one), len(other)) if same is None else same
+    same = min(len(left_keys), len(right_keys)) if same is None else same
     yield from zip(a[:same], b[:same], strict=True)
     rest, others = list(a[same:]), list(b[same:])
     if len(rest) * len(others) > _LARGEST:
         yield from ((call, None) for call in rest)
         yield from ((None, call) for call in others)
         return
-    matcher = SequenceMatcher(None, one[same:], other[same:], autojunk=False)
+    matcher = SequenceMatcher(None, left_keys[same:], right_keys[same:], autojunk=False)
     for kind, first, last, other_first, other_last in matcher.get_opcodes():
         if kind == "equal":
             yield from zip(rest[first:last], others[other_first:other_last], strict=True)
@@ -276,18 +281,19 @@ def _aligned(a: Sequence[Call], b: Sequence[Call]) -> Iterator[tuple[Call | None
             yield from ((None, call) for call in others[other_first:other_last])
 
 
-def _is_shared(a: Side, b: Side, one: Call, other: Call) -> bool:
+def _is_shared(a: Side, b: Side, left: Call, right: Call) -> bool:
     """Return whether a step was requested in a past that both instances share."""
-    if one.number != other.number:
+    if left.number != right.number:
         return False
-    if any(one.number < min(a.origins[key], b.origins[key]) for key in a.origins.keys() & b.origins.keys()):
+    if any(left.number < min(a.origins[key], b.origins[key]) for key in a.origins.keys() & b.origins.keys()):
         return True
-    return _shares_past(b, a, one.number) or _shares_past(a, b, one.number)
+    return _shares_past(b, a, left.number) or _shares_past(a, b, left.number)
 
 
 def _shares_past(fork: Side, origin: Side, number: int) -> bool:
     return any(
-        one.instance_id == origin.instance_id and number < one.tasks for one in fork.started.forked_from
+        source.instance_id == origin.instance_id and number < source.tasks
+        for source in fork.started.forked_from
     )
 
 
@@ -343,15 +349,15 @@ def _answer_id(call: Call) -> int | None:
 
 
 def _beginnings(a: Side, b: Side) -> Iterator[Difference]:
-    one, other = a.started, b.started
+    started, other = a.started, b.started
     began: list[tuple[DifferenceKind, str, str]] = [
-        ("orchestrator", one.name, other.name),
-        ("version", str(one.version), str(other.version)),
-        ("input", one.input, other.input),
+        ("orchestrator", started.name, other.name),
+        ("version", str(started.version), str(other.version)),
+        ("input", started.input, other.input),
     ]
     for what, left, right in began:
         if left != right:
-            yield Difference(what, None, one.name, left, right, one.event_id, other.event_id)
+            yield Difference(what, None, started.name, left, right, started.event_id, other.event_id)
 
 
 def _ends(a: Side, b: Side) -> Difference:
@@ -366,4 +372,6 @@ def _duration_text(duration: timedelta | None) -> str:
 def _difference_text(pair: Pair) -> str:
     if pair.a is None or pair.b is None:
         return "only in b" if pair.a is None else "only in a"
-    return ", ".join(one.what for one in pair.differences) or ("shared" if pair.is_shared else "")
+    return ", ".join(difference.what for difference in pair.differences) or (
+        "shared" if pair.is_shared else ""
+    )

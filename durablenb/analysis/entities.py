@@ -110,7 +110,7 @@ class EntitySnapshot:
     @property
     def word(self) -> EntityWord:
         """The entity's condition in a word."""
-        is_busy = any(one.status == "Pending" for one in self.waiting)
+        is_busy = any(operation.status == "Pending" for operation in self.waiting)
         if self.is_missing and is_busy:
             return "Not loaded"
         if self.locks and self.locks[0].is_held:
@@ -173,8 +173,8 @@ where instance_id = ? and status in ('Held', 'Waiting') order by seq
 
 def read_last_seq(connection: duckdb.DuckDBPyConnection, instance_id: str) -> int:
     """Return the position of an entity's last event in the journal, 0 if it has none."""
-    found = connection.execute("select max(seq) from journal where instance_id = ?", [instance_id]).fetchall()
-    return int(found[0][0] or 0)
+    rows = connection.execute("select max(seq) from journal where instance_id = ?", [instance_id]).fetchall()
+    return int(rows[0][0] or 0)
 
 
 def entity_snapshot(
@@ -201,12 +201,12 @@ def entity_snapshot(
         The time.
     """
     with transaction(connection):  # the engine writes meanwhile
-        found = entity_summary(connection, entity_id, is_missing=is_missing, now=now)
+        summary = entity_summary(connection, entity_id, is_missing=is_missing, now=now)
         rows = _EntityRows(connection, str(entity_id), now)
-        state = rows.state() if found.exists else None
-        done = rows.done() if found.operations else ()
-        failed = rows.failed() if found.failures else ()
-    return replace(found, state=None if state is None else shown(state), done=done, failed=failed)
+        state = rows.state() if summary.exists else None
+        done = rows.done() if summary.operations else ()
+        failed = rows.failed() if summary.failures else ()
+    return replace(summary, state=None if state is None else shown(state), done=done, failed=failed)
 
 
 def entity_summary(
@@ -217,10 +217,10 @@ def entity_summary(
     now: datetime | None = None,
 ) -> EntitySnapshot:
     """Return the snapshot of an entity without its state and its ended operations; see `entity_snapshot`."""
-    found = connection.execute(_ENTITY, [str(entity_id)]).fetchall()
-    if not found:
+    entities = connection.execute(_ENTITY, [str(entity_id)]).fetchall()
+    if not entities:
         return EntitySnapshot(entity_id, is_missing=is_missing, now=now)
-    exists, operations, failures, queue_length = found[0]
+    exists, operations, failures, queue_length = entities[0]
     rows = _EntityRows(connection, str(entity_id), now)
     return EntitySnapshot(
         entity_id,
@@ -245,8 +245,8 @@ class _EntityRows:
 
     def state(self) -> str | None:
         """Return the last state."""
-        place = self._ask(_STATE, self._id)[0][0]
-        return None if place is None else str(self._ask(PAYLOADS, [place])[0][1])
+        seq = self._ask(_STATE, self._id)[0][0]
+        return None if seq is None else str(self._ask(PAYLOADS, [seq])[0][1])
 
     def done(self) -> tuple[EntityOperation, ...]:
         """Return the operations that ended last, with the states after them."""
@@ -288,8 +288,8 @@ class _EntityRows:
         return tuple(sorted(locks, key=lambda lock: not lock.is_held))
 
     def _payloads(self, rows: Sequence[tuple[Any, ...]]) -> dict[int, str]:
-        places = [place for row in rows for place in row[9:] if place is not None]
-        return dict(self._ask(PAYLOADS, places)) if places else {}
+        seqs = [seq for row in rows for seq in row[9:] if seq is not None]
+        return dict(self._ask(PAYLOADS, seqs)) if seqs else {}
 
     def _ask(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
         return self._connection.execute(sql, list(parameters)).fetchall()
@@ -318,12 +318,12 @@ def _operation(
     )
 
 
-def _moment(found: datetime | None) -> datetime | None:
-    return None if found is None else _utc(found)
+def _moment(moment: datetime | None) -> datetime | None:
+    return None if moment is None else _utc(moment)
 
 
-def _utc(found: datetime) -> datetime:
-    return found.replace(tzinfo=UTC)
+def _utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC)
 
 
 MOST_QUEUES = 20
@@ -372,7 +372,7 @@ def queue_text(queues: Iterable[EntityQueue], own_id: str = "") -> str:
 
     Examples
     --------
-    >>> queue_text([Queue("@account@a", 2, "transfer-7"), Queue("@account@b", 1)], "transfer-8")
+    >>> queue_text([EntityQueue("@account@a", 2, "transfer-7"), EntityQueue("@account@b", 1)], "transfer-8")
     '@account@a is locked by transfer-7. @account@b has 1 other operation to do.'
     """
     parts = []

@@ -260,8 +260,8 @@ class EntityFigures(Displayed):
         from durablenb.analysis.number_series import read_state_numbers  # only needed for pictures
 
         with self._reader() as connection:
-            found = read_state_numbers(connection, self.entity_id)
-        return views().plot("state", found, ax)
+            numbers = read_state_numbers(connection, self.entity_id)
+        return views().plot("state", numbers, ax)
 
 
 class HubFigures(Displayed):
@@ -332,8 +332,8 @@ class HubFigures(Displayed):
         from durablenb.analysis.fleet import read_throughput  # only needed for pictures
 
         with self._reader() as connection:
-            found = read_throughput(connection)
-        return views().plot("throughput", found, ax)
+            throughput = read_throughput(connection)
+        return views().plot("throughput", throughput, ax)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the notebook's view of the hub to a file, as a page that needs nothing else.

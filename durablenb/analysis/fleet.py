@@ -203,19 +203,19 @@ def read_throughput(connection: duckdb.DuckDBPyConnection) -> Throughput:
         return Throughput(None, timedelta(seconds=1), {}, {})
     width = _bucket_width((last - first).total_seconds())
     begin = datetime.fromtimestamp(first.replace(tzinfo=UTC).timestamp() // width * width, UTC)
-    found = connection.execute(ended + _COUNTS, {"begin": begin.replace(tzinfo=None), "width": width})
+    rows = connection.execute(ended + _COUNTS, {"begin": begin.replace(tzinfo=None), "width": width})
     counts: dict[str, dict[int, tuple[int, int]]] = {}
-    for name, bucket, count, failures in found.fetchall():
+    for name, bucket, count, failures in rows.fetchall():
         counts.setdefault(name, {})[bucket] = (count - failures, failures)
     names = sorted(counts, key=lambda name: (-sum(map(sum, counts[name].values())), name))
     length = max(max(by_bucket) for by_bucket in counts.values()) + 1
     completed, failed = (
-        {name: tuple(counts[name].get(at, (0, 0))[place] for at in range(length)) for name in names}
-        for place in (0, 1)
+        {name: tuple(counts[name].get(at, (0, 0))[position] for at in range(length)) for name in names}
+        for position in (0, 1)
     )
     return Throughput(begin, timedelta(seconds=width), completed, failed)
 
 
 def _bucket_width(seconds: float) -> float:
-    found = next((width for width in _WIDTHS if seconds / width <= _BUCKETS), None)
-    return found if found is not None else 86_400.0 * -(-seconds // (86_400 * _BUCKETS))
+    known = next((width for width in _WIDTHS if seconds / width <= _BUCKETS), None)
+    return known if known is not None else 86_400.0 * -(-seconds // (86_400 * _BUCKETS))

@@ -138,21 +138,21 @@ def fold_loops(items: Sequence[frozenset[Hashable]]) -> list[Fold]:
     numbers: dict[Hashable, int] = {}
     codes = [numbers.setdefault(item, len(numbers)) for item in items]
     folds: list[Fold] = []
-    place = 0
-    while place < len(codes):
-        fold = _longest(codes, place)
+    position = 0
+    while position < len(codes):
+        fold = _longest(codes, position)
         folds.append(fold)
-        place += fold.length
+        position += fold.length
     return folds if sum(fold.stages for fold in folds) <= MOST_STAGES else _mixed(folds, items)
 
 
-def _longest(codes: Sequence[int], place: int) -> Fold:
+def _longest(codes: Sequence[int], start: int) -> Fold:
     best = Fold(1, 1)
     for period in range(1, LONGEST_PERIOD + 1):
-        end = place + period
+        end = start + period
         while end < len(codes) and codes[end] == codes[end - period]:
             end += 1
-        length = end - place
+        length = end - start
         if length >= FEWEST_ROUNDS * period and length > best.length:
             best = Fold(period, length)
     return best
@@ -163,15 +163,15 @@ def _mixed(folds: Sequence[Fold], items: Sequence[frozenset[Hashable]]) -> list[
     mixed: list[Fold] = []
     stretch: list[Fold] = []
     kinds: set[Hashable] = set()
-    place = 0
+    position = 0
     for fold in folds:
-        here = frozenset().union(*items[place : place + fold.stages])
+        here = frozenset().union(*items[position : position + fold.stages])
         if len(kinds | here) > MOST_KINDS:
             mixed += _closed(stretch, kinds)
             stretch, kinds = [], set()
         stretch.append(fold)
         kinds |= here
-        place += fold.length
+        position += fold.length
     return mixed + _closed(stretch, kinds)
 
 
@@ -202,7 +202,9 @@ def execution_graph(events: Sequence[Event], calls: Sequence[Call] | None = None
         The result of `read_calls` for these events, if it is known already.
     """
     calls = read_calls(events) if calls is None else calls
-    first = max((place for place, event in enumerate(events) if type(event) is ExecutionStarted), default=0)
+    first = max(
+        (position for position, event in enumerate(events) if type(event) is ExecutionStarted), default=0
+    )
     current = events[first:]
     started = current[0] if current else None
     end = next(
@@ -211,12 +213,12 @@ def execution_graph(events: Sequence[Event], calls: Sequence[Call] | None = None
     last = max((call.execution for call in calls), default=0)
     is_last = last == sum(type(event) is ExecutionStarted for event in events)
     own = [call for call in calls if is_last and call.execution == last]
-    visits = _episodes(current, own)
-    asking = [visit for visit in visits if visit.calls]
-    drawn = _GraphBuilder(asking, shared_name(own), visits[-1] if end else None)
+    episodes = _requesting_episodes(current, own)
+    requesting = [episode for episode in episodes if episode.calls]
+    builder = _GraphBuilder(requesting, shared_name(own), episodes[-1] if end else None)
     if not isinstance(started, ExecutionStarted):
-        return drawn.flow("", 0, end)
-    return drawn.flow(started.name, started.generation, end)
+        return builder.build("", 0, end)
+    return builder.build(started.name, started.generation, end)
 
 
 class _Episode:
@@ -228,36 +230,38 @@ class _Episode:
         self.calls: list[Call] = []
 
 
-def _episodes(events: Sequence[Event], calls: Sequence[Call]) -> list[_Episode]:
+def _requesting_episodes(events: Sequence[Event], calls: Sequence[Call]) -> list[_Episode]:
     """Return the episodes in which the orchestrator requested something, and the last episode."""
     asked, settled = _calls_by_event(calls)
-    visit = _Episode()
-    visits = [visit]
+    episode = _Episode()
+    episodes = [episode]
     home: dict[int, _Episode] = {}  # the episode that requested a call
     left: Counter[_Episode] = Counter()  # the number of open calls of an episode
     arrived: list[Call] = []
     for event in events:
         if type(event) is OrchestratorStarted:
-            if visit.calls:
-                visit = _Episode()
-                visits.append(visit)
-            visit.came += arrived
+            if episode.calls:
+                episode = _Episode()
+                episodes.append(episode)
+            episode.came += arrived
             arrived = []
-            visit.of = len(visit.came) + sum(left[one] for one in {home[call.number] for call in visit.came})
+            episode.of = len(episode.came) + sum(
+                left[origin] for origin in {home[call.number] for call in episode.came}
+            )
         elif (call := asked.get(event.event_id)) is not None:
-            visit.calls.append(call)
-            home[call.number] = visit
+            episode.calls.append(call)
+            home[call.number] = episode
             if call.kind == "signal":
                 continue  # a signal is never awaited
-            left[visit] += 1
+            left[episode] += 1
             if call.attempts[0].state == "completed" and call.attempts[0].answer is None:
-                left[visit] -= 1  # an external event that had arrived before
+                left[episode] -= 1  # an external event that had arrived before
                 arrived.append(call)
         elif (call := settled.get(event.event_id)) is not None and call.number in home:
             left[home[call.number]] -= 1
             if call.state != "canceled":
                 arrived.append(call)
-    return visits
+    return episodes
 
 
 def _calls_by_event(calls: Iterable[Call]) -> tuple[dict[int, Call], dict[int, Call]]:
@@ -277,17 +281,17 @@ class _GraphBuilder:
     """Builds the graph of episodes: folds them into stages, and finds steps, edges and joins."""
 
     def __init__(
-        self, visits: Sequence[_Episode], name_of: Callable[[Call], str], last: _Episode | None
+        self, episodes: Sequence[_Episode], name_of: Callable[[Call], str], last: _Episode | None
     ) -> None:
-        self._visits = visits
+        self._episodes = episodes
         self._name_of = name_of
         self._last = last if last is not None and not last.calls else None
         self._stage_of: list[int] = []
         self._loops: list[Loop] = []
         self._stages = 0
-        for fold in fold_loops([frozenset(map(self._key, visit.calls)) for visit in visits]):
+        for fold in fold_loops([frozenset(map(self._key, episode.calls)) for episode in episodes]):
             period = fold.stages
-            self._stage_of += [self._stages + place % period for place in range(fold.length)]
+            self._stage_of += [self._stages + position % period for position in range(fold.length)]
             if fold.length > period:
                 times = -(-fold.length // period)
                 self._loops.append(Loop(self._stages, self._stages + period - 1, times, fold.is_mixed))
@@ -298,13 +302,13 @@ class _GraphBuilder:
         self._edges: Counter[tuple[NodeKey, NodeKey]] = Counter()
         self._joins: dict[int, list[_Episode]] = {}
 
-    def flow(self, name: str, generation: int, end: str | None) -> ExecutionGraph:
+    def build(self, name: str, generation: int, end: str | None) -> ExecutionGraph:
         """Return the graph."""
-        for stage, visit in zip(self._stage_of, self._visits, strict=True):
-            self._take(stage, visit)
+        for stage, episode in zip(self._stage_of, self._episodes, strict=True):
+            self._take(stage, episode)
         before: list[NodeKey] = ["start"]
-        for stage, visit in zip(self._stage_of, self._visits, strict=True):
-            before = self._link(stage, visit, before, [self._home[call.number] for call in visit.calls])
+        for stage, episode in zip(self._stage_of, self._episodes, strict=True):
+            before = self._link(stage, episode, before, [self._home[call.number] for call in episode.calls])
         if end is not None:
             last = self._last or _Episode()
             self._link(self._stages, last, before if self._last else self._loose(), ["end"])
@@ -320,8 +324,8 @@ class _GraphBuilder:
         name = self._name_of(call)
         return call.kind, name.casefold() if call.kind == "external event" else name
 
-    def _take(self, stage: int, visit: _Episode) -> None:
-        for call in visit.calls:
+    def _take(self, stage: int, episode: _Episode) -> None:
+        for call in episode.calls:
             number = self._numbers.setdefault((stage, self._key(call)), len(self._numbers) + 1)
             if number > len(self._calls):
                 self._calls.append([])
@@ -329,26 +333,26 @@ class _GraphBuilder:
             self._home[call.number] = number
 
     def _link(
-        self, stage: int, visit: _Episode, before: list[NodeKey], targets: Sequence[NodeKey]
+        self, stage: int, episode: _Episode, before: list[NodeKey], targets: Sequence[NodeKey]
     ) -> list[NodeKey]:
         """Add the edges to a stage, and return their sources."""
-        came = dict.fromkeys(self._home[call.number] for call in visit.came)
+        came = dict.fromkeys(self._home[call.number] for call in episode.came)
         sources: list[NodeKey] = list(came) or before
         for source in sources:
             for target in dict.fromkeys(targets):
                 self._edges[source, target] += 1
-        self._joins.setdefault(stage, []).append(visit)
+        self._joins.setdefault(stage, []).append(episode)
         return sources
 
     def _loose(self) -> list[NodeKey]:
         """Return the steps of the last stage. The orchestrator ended right after it requested them."""
-        last = self._visits[-1].calls if self._visits else []
+        last = self._episodes[-1].calls if self._episodes else []
         return list(dict.fromkeys(self._home[call.number] for call in last)) or ["start"]
 
     def _join(self, stage: int) -> Join | None:
-        visits = [visit for visit in self._joins[stage] if visit.of > 1]
-        if not visits:
+        episodes = [episode for episode in self._joins[stage] if episode.of > 1]
+        if not episodes:
             return None
-        widest = max(visits, key=lambda visit: visit.of)
-        is_all = all(len(visit.came) == visit.of for visit in visits)
+        widest = max(episodes, key=lambda episode: episode.of)
+        is_all = all(len(episode.came) == episode.of for episode in episodes)
         return Join(stage, len(widest.came), widest.of, is_all)

@@ -103,7 +103,7 @@ RunQuery = Callable[[str], Iterable[tuple[Any, ...]]]
 
 
 def latest_page(
-    ask: RunQuery,
+    run_query: RunQuery,
     columns: str,
     status: str = "",
     condition: str = "true",
@@ -116,7 +116,7 @@ def latest_page(
 
     Parameters
     ----------
-    ask
+    run_query
         Runs a query over a journal.
     columns
         Columns of the view `instances`.
@@ -133,53 +133,55 @@ def latest_page(
         condition = f"status = {quoted(status)} and ({condition})"
     end = offset + count
     if among is not None:
-        return _page(ask, columns, among, condition, end)[offset:]
+        return _page(run_query, columns, among, condition, end)[offset:]
     looks = [("true", most) for most in (FEW_EVENTS, 8 * FEW_EVENTS, MANY_EVENTS) if 2 * end <= most]
     if looks:
         looks.append((_UPDATES, MANY_EVENTS))  # the newest events may all be of activities or entities
     for kinds, most in looks:
-        [(moment, events)] = ask(_MOMENT.format(kinds, most))
+        [(moment, events)] = run_query(_MOMENT.format(kinds, most))
         is_all = events < most
-        ids = _ids(ask, _HEARD_OF.format(moment)) if events else []
+        ids = _ids(run_query, _HEARD_OF.format(moment)) if events else []
         since = "true" if is_all else f"last_updated_time >= timestamp '{moment}'"
-        rows = _page(ask, columns, ids, f"{since} and ({condition})", end)
+        rows = _page(run_query, columns, ids, f"{since} and ({condition})", end)
         if is_all or len(rows) >= end:
             return rows[offset:]
     if status in EVENT_OF:
-        ids = _ids(ask, _EVER.format(quoted(EVENT_OF[OrchestrationRuntimeStatus(status)]), MANY_EVENTS + 1))
+        ids = _ids(
+            run_query, _EVER.format(quoted(EVENT_OF[OrchestrationRuntimeStatus(status)]), MANY_EVENTS + 1)
+        )
         if len(ids) <= MANY_EVENTS:
-            return _page(ask, columns, ids, condition, end)[offset:]
+            return _page(run_query, columns, ids, condition, end)[offset:]
     of_all = f"select instance_id from instances where {condition} order by {LATEST_FIRST}"
-    ids = _ids(ask, f"{of_all} limit {count} offset {offset}")
-    return _page(ask, columns, ids, condition, count)
+    ids = _ids(run_query, f"{of_all} limit {count} offset {offset}")
+    return _page(run_query, columns, ids, condition, count)
 
 
-def ids_mentioning(ask: RunQuery, word: str) -> list[str] | None:
+def ids_mentioning(run_query: RunQuery, word: str) -> list[str] | None:
     """Return the ids of the instances that ever had a word in their id, name or custom status.
 
     None if there are too many of them: then a page of them is found soon anyway.
 
     Parameters
     ----------
-    ask
+    run_query
         Runs a query over a journal.
     word
         The word in lower case.
     """
-    found = _ids(ask, _MENTION.format(quoted(word), MANY_EVENTS + 1))
-    return found if len(found) <= MANY_EVENTS else None
+    ids = _ids(run_query, _MENTION.format(quoted(word), MANY_EVENTS + 1))
+    return ids if len(ids) <= MANY_EVENTS else None
 
 
-def _ids(ask: RunQuery, sql: str) -> list[str]:
-    return [instance_id for (instance_id,) in ask(sql)]
+def _ids(run_query: RunQuery, sql: str) -> list[str]:
+    return [instance_id for (instance_id,) in run_query(sql)]
 
 
 def _page(
-    ask: RunQuery, columns: str, instance_ids: list[str], condition: str, count: int
+    run_query: RunQuery, columns: str, instance_ids: list[str], condition: str, count: int
 ) -> list[tuple[Any, ...]]:
     """Return the first of these instances that meet the condition."""
     sql = f"select {columns} from instances where {id_condition(instance_ids)} and {condition}"
-    return list(ask(f"{sql} order by {LATEST_FIRST} limit {count}"))
+    return list(run_query(f"{sql} order by {LATEST_FIRST} limit {count}"))
 
 
 def id_condition(instance_ids: Iterable[str]) -> str:

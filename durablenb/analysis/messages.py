@@ -83,8 +83,8 @@ class Participants:
         """The client's position; the parent's if no client sent anything."""
         partners = _limited(list(dict.fromkeys(self._named(spans))))
         self.lifelines = (*above, Lifeline(started.name if started else "", "orchestrator"), *partners)
-        self._places = {(line.role, line.name): place for place, line in enumerate(self.lifelines)}
-        self._shared = {line.role: place for place, line in enumerate(self.lifelines) if line.is_shared}
+        self._positions = {(line.role, line.name): position for position, line in enumerate(self.lifelines)}
+        self._shared = {line.role: position for position, line in enumerate(self.lifelines) if line.is_shared}
 
     def partners_of(self, span: Span) -> list[int]:
         """Return the positions of the task's lifelines; the orchestrator's own for timers and waits."""
@@ -93,7 +93,7 @@ class Participants:
         role = _ROLES[span.kind]
         if role in self._shared:
             return [self._shared[role]]
-        return [self._places[role, name] for name in self._names(span)]
+        return [self._positions[role, name] for name in self._names(span)]
 
     def _named(self, spans: Iterable[Span]) -> Iterator[Lifeline]:
         spans = [span for span in spans if span.kind not in OWN_KINDS]
@@ -108,7 +108,10 @@ class Participants:
         if not entity_ids:
             return [span.name]
         crowds = self._crowds
-        names = (any_key(one) if crowds[any_key(one)] > MOST_ENTITIES else one for one in entity_ids)
+        names = (
+            any_key(entity_id) if crowds[any_key(entity_id)] > MOST_ENTITIES else entity_id
+            for entity_id in entity_ids
+        )
         return list(dict.fromkeys(names))
 
 
@@ -118,9 +121,9 @@ def _limited(partners: list[Lifeline]) -> list[Lifeline]:
         counts = Counter(line.role for line in partners if not line.is_shared)
         role, count = counts.most_common(1)[0]
         shared = Lifeline(f"{count:,} {_PLURALS[role]}", role, is_shared=True)
-        place = next(place for place, line in enumerate(partners) if line.role == role)
+        position = next(position for position, line in enumerate(partners) if line.role == role)
         partners = [line for line in partners if line.role != role]
-        partners.insert(min(place, len(partners)), shared)
+        partners.insert(min(position, len(partners)), shared)
     return partners
 
 
@@ -133,25 +136,25 @@ def first_positions(events: Sequence[Event], asked: set[int]) -> tuple[dict[int,
     A rewind writes the events that it keeps again, and continue-as-new the external events without a wait.
     Such copies have the position of the original. A request that a rewind makes again is no copy.
     """
-    places: dict[int, int] = {}
+    positions: dict[int, int] = {}
     copies: set[int] = set()
     own: dict[_Key, list[int]] = {}
     before: dict[_Key, list[int]] = {}
-    for place, event in enumerate(events):
+    for position, event in enumerate(events):
         if isinstance(event, ExecutionRewound):
             own, before = {}, own
         elif isinstance(event, ExecutionStarted) and event.generation and not before:
-            before = {key: several for key, several in own.items() if key[0] is EventRaised}
+            before = {key: same for key, same in own.items() if key[0] is EventRaised}
             own = {}
         key = (type(event), event.timestamp, getattr(event, "task_id", None), getattr(event, "name", None))
-        own.setdefault(key, []).append(place)
+        own.setdefault(key, []).append(position)
         earlier = before.get(key)
-        first = earlier.pop(0) if earlier else place
-        is_copy = first != place and id(events[first]) not in asked
-        places[id(event)] = first if is_copy else place
+        first = earlier.pop(0) if earlier else position
+        is_copy = first != position and id(events[first]) not in asked
+        positions[id(event)] = first if is_copy else position
         if is_copy:
             copies.add(id(event))
-    return places, copies
+    return positions, copies
 
 
 Form = Literal[
@@ -211,12 +214,14 @@ def read_dialogue(events: Sequence[Event]) -> Dialogue:
     """
     spans = read_spans(events)
     cast = Participants(events, spans)
-    said = sorted(_MessageReader(events, spans, cast).lines(), key=lambda line: line.place)
+    lines = sorted(_MessageReader(events, spans, cast).lines(), key=lambda line: line.place)
     is_over = bool(events) and isinstance(events[-1], TERMINAL)
-    unanswered = Counter(place for span in spans if span.state == "open" for place in cast.partners_of(span))
+    unanswered = Counter(
+        lifeline for span in spans if span.state == "open" for lifeline in cast.partners_of(span)
+    )
     return Dialogue(
         cast.lifelines,
-        tuple(_grouped(said, cast.orchestrator)),
+        tuple(_grouped(lines, cast.orchestrator)),
         {} if is_over else dict(unanswered),
         not is_over,
     )
@@ -254,7 +259,7 @@ class _MessageReader:
         self._spans = spans
         self._cast = cast
         asked = {id(span.request) for span in spans}
-        self._places, self._copies = first_positions(events, asked)
+        self._positions, self._copies = first_positions(events, asked)
         self._unlocks = {
             (event.task_id, event.timestamp): event for event in events if isinstance(event, EntityUnlockSent)
         }
@@ -273,7 +278,7 @@ class _MessageReader:
             yield from self._of_wait(span) if span.kind in OWN_KINDS else self._of_call(span)
 
     def _line(self, event: Event, source: int, target: int, text: str, form: Form) -> _Line:
-        return _Line(self._places[id(event)], Message(source, target, text, form, event.timestamp))
+        return _Line(self._positions[id(event)], Message(source, target, text, form, event.timestamp))
 
     def _of_event(self, event: Event) -> Iterator[_Line]:
         me, client = self._cast.orchestrator, self._cast.client
@@ -333,7 +338,7 @@ class _MessageReader:
 
     def _what(self, span: Span) -> str:
         """Return the request as text, with the name if the lifeline doesn't show it."""
-        is_shared = any(self._cast.lifelines[place].is_shared for place in self._cast.partners_of(span))
+        is_shared = any(self._cast.lifelines[position].is_shared for position in self._cast.partners_of(span))
         if span.kind in ("entity call", "signal"):
             what = span.name if is_shared else str(getattr(span.request, "name", ""))
         elif span.kind == "lock":

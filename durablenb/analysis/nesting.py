@@ -33,7 +33,9 @@ def opened_call(step: GraphStep, opened: Collection[str]) -> tuple[int, str] | N
     if not opened or step.kind != "sub-orchestration":
         return None
     children = enumerate(map(child_id, step.calls))
-    return next(((place, child) for place, child in children if child is not None and child in opened), None)
+    return next(
+        ((position, child) for position, child in children if child is not None and child in opened), None
+    )
 
 
 def read_nested_graphs(
@@ -53,7 +55,7 @@ def read_nested_graphs(
     nest: dict[str, ExecutionGraph] = {}
     level = [flow]
     for _ in range(depth):
-        children = {child: None for one in level for child in _child_ids(one) if child not in nest}
+        children = {child: None for graph in level for child in _child_ids(graph) if child not in nest}
         if not children:
             break
         histories: dict[str, list[Event]] = {}

@@ -84,8 +84,8 @@ def networkx_graph(
     )
     begun = {instance_id}
     level = [("start", "", flow)]
-    for start, prefix, one in level:
-        for child, node in _add_flow(graph, start, prefix, one).items():
+    for start, prefix, graph_of_steps in level:
+        for child, node in _add_flow(graph, start, prefix, graph_of_steps).items():
             if child in nest and child not in begun:
                 begun.add(child)
                 level.append((node, f"{child}: ", nest[child]))

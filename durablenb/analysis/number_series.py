@@ -64,10 +64,10 @@ def as_number(value: object) -> float | None:
             value = Decimal(str(value.get("@value")))
         if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
             return None
-        found = float(value)
+        number = float(value)
     except (ArithmeticError, ValueError):
         return None
-    return found if math.isfinite(found) else None
+    return number if math.isfinite(number) else None
 
 
 _LARGE = 100_000
@@ -125,8 +125,8 @@ def read_state_numbers(connection: duckdb.DuckDBPyConnection, entity_id: EntityI
         ended.append(timestamp.replace(tzinfo=UTC))
         is_failed.append(event_type == "OperationFailed")
         states.append(state)
-    names = dict.fromkeys(name for one in states for name in one)
-    fields = {name: tuple(one.get(name) for one in states) for name in names}
+    names = dict.fromkeys(name for numbers in states for name in numbers)
+    fields = {name: tuple(numbers.get(name) for numbers in states) for name in names}
     return StateNumbers(entity_id, tuple(ended), tuple(is_failed), fields)
 
 
@@ -138,5 +138,5 @@ def _state_numbers(text: str | None) -> dict[str, float]:
         return {"": number}
     if not isinstance(state, dict):
         return {}
-    found = {str(name): as_number(value) for name, value in state.items()}
-    return {name: number for name, number in found.items() if number is not None}
+    numbers = {str(name): as_number(value) for name, value in state.items()}
+    return {name: number for name, number in numbers.items() if number is not None}

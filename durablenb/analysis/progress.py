@@ -118,16 +118,16 @@ class ProgressCounter:
 
     Parameters
     ----------
-    reader
+    connect
         Gives the calling thread a connection that reads the journal.
     instance_id
         The instance's id.
     """
 
-    def __init__(self, reader: Callable[[], duckdb.DuckDBPyConnection], instance_id: str) -> None:
-        self._reader = reader
+    def __init__(self, connect: Callable[[], duckdb.DuckDBPyConnection], instance_id: str) -> None:
+        self._connect = connect
         self._id = instance_id
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
         self._seen = 0
         self._name = ""
         self._status = "Pending"
@@ -137,12 +137,12 @@ class ProgressCounter:
 
     def look(self, now: datetime) -> ProgressSnapshot:
         """Return the progress by now. Only events after those of the last call are read."""
-        with self._turn:
-            for row in self._reader().execute(_NEWS, [self._id, self._seen]).fetchall():
+        with self._lock:
+            for row in self._connect().execute(_NEWS, [self._id, self._seen]).fetchall():
                 self._take(*row)
-            return self._standing(now)
+            return self._snapshot(now)
 
-    def _standing(self, now: datetime) -> ProgressSnapshot:
+    def _snapshot(self, now: datetime) -> ProgressSnapshot:
         is_over = self._status in ("Completed", "Failed", "Terminated")
         until = self._last if is_over and self._last is not None else now
         took = timedelta() if self._began is None else until - self._began
@@ -235,10 +235,10 @@ class ProgressCounter:
         second = int(at.timestamp())
         tally.ends[second] += 1
         if len(tally.ends) > 2 * WINDOW:
-            tally.ends = Counter({one: n for one, n in tally.ends.items() if one >= second - WINDOW})
+            tally.ends = Counter({key: n for key, n in tally.ends.items() if key >= second - WINDOW})
         if kind == "EventUnsubscribed":
             for waits in self._waits.values():
-                waits[:] = [one for one in waits if one != task_id]
+                waits[:] = [wait for wait in waits if wait != task_id]
 
 
 def _named(name: str | None, more: dict[str, Any]) -> str:

@@ -59,17 +59,19 @@ def gap_text(gap: Gap) -> str:
 
 
 def _with_rounds(messages: Sequence[Message]) -> Iterator[Part]:
-    keys = [frozenset([(one.source, one.target, one.words, one.form)]) for one in messages]
-    place = 0
+    keys = [
+        frozenset([(message.source, message.target, message.words, message.form)]) for message in messages
+    ]
+    position = 0
     for fold in fold_loops(keys):
-        several = messages[place : place + fold.length]
-        place += fold.length
+        folded = messages[position : position + fold.length]
+        position += fold.length
         rounds = fold.length // fold.period
         if fold.is_mixed or rounds == 1:
-            yield from several
+            yield from folded
         else:
-            yield Round(tuple(several[: fold.period]), rounds)
-            yield from several[rounds * fold.period :]
+            yield Round(tuple(folded[: fold.period]), rounds)
+            yield from folded[rounds * fold.period :]
 
 
 def _leading(parts: Sequence[Part], most: int) -> list[Part]:
@@ -123,8 +125,8 @@ def mermaid_text(dialogue: Dialogue, parts: Sequence[Part]) -> str:
         The shown parts of its messages.
     """
     lines = ["sequenceDiagram"]
-    for place, lifeline in enumerate(dialogue.lifelines):
-        lines.append(f"    participant p{place} as {_escaped(lifeline.name) or '_'}")
+    for position, lifeline in enumerate(dialogue.lifelines):
+        lines.append(f"    participant p{position} as {_escaped(lifeline.name) or '_'}")
     last = len(dialogue.lifelines) - 1
     for part in parts:
         if isinstance(part, Gap):
@@ -135,8 +137,8 @@ def mermaid_text(dialogue: Dialogue, parts: Sequence[Part]) -> str:
             lines.append("    end")
         else:
             lines += _mermaid_lines(part)
-    for place, count in dialogue.unanswered.items():
-        lines.append(f"    Note over p{place}: {count:,} open")
+    for position, count in dialogue.unanswered.items():
+        lines.append(f"    Note over p{position}: {count:,} open")
     return "\n".join(lines)
 
 
@@ -262,7 +264,7 @@ class SequenceDiagram(Displayed):
                 lines += [f"  {self._line(message)}" for message in part.messages]
             else:
                 lines.append(self._line(part))
-        lines += [f"{self._called(place)}: {count:,} open" for place, count in self.unanswered.items()]
+        lines += [f"{self._called(position)}: {count:,} open" for position, count in self.unanswered.items()]
         return "\n".join(lines)
 
     def _line(self, message: Message) -> str:
@@ -274,9 +276,9 @@ class SequenceDiagram(Displayed):
             return f"{target} ⇠ {source}: {words}"
         return f"{source} → {target}: {words}"
 
-    def _called(self, place: int) -> str:
-        return shortened(self.lifelines[place].name, 40)
+    def _called(self, position: int) -> str:
+        return shortened(self.lifelines[position].name, 40)
 
     def __repr__(self) -> str:
-        said = sum(message.count for message in self.messages)
-        return f"<Sequence of {self.instance_id}: {said:,} message{'' if said == 1 else 's'}>"
+        count = sum(message.count for message in self.messages)
+        return f"<Sequence of {self.instance_id}: {count:,} message{'' if count == 1 else 's'}>"

@@ -196,8 +196,8 @@ class SnapshotBuilder:
         queues = ask_queues(entity_ids) if entity_ids else {}
         if self._has_left:
             current += filter(is_left, calls)
-        told = [*self._landmarks, *self.events[-1:]]
-        waits = find_waits(told, current, obstacle, queues, status.instance_id or "")
+        recent = [*self._landmarks, *self.events[-1:]]
+        waits = find_waits(recent, current, obstacle, queues, status.instance_id or "")
         episodes, moment = tuple(self._episodes), open_until(status, self.events, now) if waits else None
         events = tuple(self.events)
         return InstanceSnapshot(
@@ -218,8 +218,8 @@ class SnapshotBuilder:
             steps = tuple(map(_renewed, self._flow.steps, self._homes, [calls] * len(self._homes)))
             return replace(self._flow, steps=steps)
         flow = execution_graph(self.events, calls)
-        places = {id(call): place for place, call in enumerate(calls)}
-        self._homes = [[places[id(call)] for call in step.calls] for step in flow.steps]
+        positions = {id(call): position for position, call in enumerate(calls)}
+        self._homes = [[positions[id(call)] for call in step.calls] for step in flow.steps]
         return flow
 
 

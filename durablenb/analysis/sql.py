@@ -65,7 +65,7 @@ def query(
     # DuckDB looks up an unknown name in the variables of the Python frame that calls it, and of no other one.
     # So the call is made from a frame that has the variables.
     scope = {**variables, "__ask__": connection.sql, "__sql__": sql, "__parameters__": parameters}
-    given: set[str] = set()
+    registered: set[str] = set()
     try:
         while True:
             try:
@@ -73,16 +73,16 @@ def query(
                 break
             except duckdb.CatalogException as error:
                 # A database without access to files doesn't look up variables. They can be registered.
-                found = _NO_TABLE.match(str(error))
-                if found is None or found[1] not in variables or found[1] in given:
+                match = _NO_TABLE.match(str(error))
+                if match is None or match[1] not in variables or match[1] in registered:
                     raise
-                connection.register(found[1], variables[found[1]])
-                given.add(found[1])
+                connection.register(match[1], variables[match[1]])
+                registered.add(match[1])
     except (duckdb.CatalogException, duckdb.InvalidInputException) as error:
-        told = _unknown_name_text(str(error), connection, variables)
-        if told is None:
+        message = _unknown_name_text(str(error), connection, variables)
+        if message is None:
             raise
-        raise type(error)(told) from None
+        raise type(error)(message) from None
     return relation
 
 
@@ -94,7 +94,7 @@ def parameter_names(connection: duckdb.DuckDBPyConnection, sql: str) -> set[str]
     duckdb.Error
         If the query can't be parsed.
     """
-    return set().union(*(one.named_parameters for one in connection.extract_statements(sql)))
+    return set().union(*(statement.named_parameters for statement in connection.extract_statements(sql)))
 
 
 def frame_variables(frame: FrameType) -> dict[str, Any]:
@@ -106,27 +106,27 @@ def _unknown_name_text(
     error: str, connection: duckdb.DuckDBPyConnection, variables: Mapping[str, object]
 ) -> str | None:
     """Return the message for a name that is neither a table nor a data frame; None for other errors."""
-    if (found := _NO_TABLE.match(error)) is not None:
+    if (match := _NO_TABLE.match(error)) is not None:
         from difflib import get_close_matches  # only needed for mistakes
 
         tables = [row[0] for row in connection.execute("show tables").fetchall()]
         frames = [name for name, value in variables.items() if hasattr(type(value), "__arrow_c_stream__")]
-        close = get_close_matches(found[1], [*tables, *frames], 1)
+        close = get_close_matches(match[1], [*tables, *frames], 1)
         more = f'Did you mean "{close[0]}"?' if close else f"The hub has {', '.join(tables)}."
         return (
-            f'There is no table or view "{found[1]}" in the hub, and no variable of that name where you ask. '
+            f'There is no table or view "{match[1]}" in the hub, and no variable of that name where you ask. '
             + more
         )
-    if (found := _NO_FRAME.match(error)) is not None:
+    if (match := _NO_FRAME.match(error)) is not None:
         reason = error.partition("\n")[2].partition("\n")[0]
         todo = (
-            f"{reason} Take its rows, {found[1]}.df(), or ask its query again."
-            if found[2] == "DuckDBPyRelation"
+            f"{reason} Take its rows, {match[1]}.df(), or ask its query again."
+            if match[2] == "DuckDBPyRelation"
             else "Expected a data frame of pandas or Polars, an Arrow table, NumPy arrays or a relation."
         )
         return (
-            f'"{found[1]}" is no table or view of the hub, and your variable of that name can\'t be queried: '
-            f"it is of type {found[2]}. {todo}"
+            f'"{match[1]}" is no table or view of the hub, and your variable of that name can\'t be queried: '
+            f"it is of type {match[2]}. {todo}"
         )
     return None
 

@@ -43,10 +43,11 @@ def table_text(header: Sequence[str], rows: Sequence[Sequence[object]], width: i
     cells = [[shortened(_cell(value), width) for value in row] for row in rows]
     widths = [max(map(display_width, column)) for column in zip(names, *cells, strict=True)]
     is_right = [_is_numeric(column) for column in zip(*rows, strict=True)] or [False] * len(names)
-    lines = [names, ["─" * one for one in widths], *cells]
+    lines = [names, ["─" * size for size in widths], *cells]
     return "\n".join(
         "  ".join(
-            padded(cell, one, is_right=right) for cell, one, right in zip(line, widths, is_right, strict=True)
+            padded(cell, size, is_right=right)
+            for cell, size, right in zip(line, widths, is_right, strict=True)
         ).rstrip()
         for line in lines
     )
@@ -86,5 +87,5 @@ def lasting(duration: timedelta | float) -> str:
     seconds = duration.total_seconds() if isinstance(duration, timedelta) else duration
     if seconds < 1e-6:
         return "0 s"
-    size, unit = next((one for one in _UNITS if seconds >= one[2]), _UNITS[-1])[:2]
+    size, unit = next((entry for entry in _UNITS if seconds >= entry[2]), _UNITS[-1])[:2]
     return f"{seconds / size:.3g} {unit}" if seconds / size < 1_000 else f"{seconds / size:,.0f} {unit}"

@@ -115,9 +115,9 @@ class SpanReader:
         self.changed: set[int] = set()
         """The positions of the spans that have changed since the set was last cleared."""
 
-    def span(self, place: int) -> Span | None:
+    def span(self, position: int) -> Span | None:
         """Return the span at a position in the order of the requests; None if a rewind wrote it again."""
-        return self._spans[place]
+        return self._spans[position]
 
     def spans(self) -> list[Span]:
         """Return the spans. Open ones last until the last event."""
@@ -171,21 +171,21 @@ class SpanReader:
         assert span is not None
         return span.asked
 
-    def _wait(self, number: int, name: str, place: int) -> None:
+    def _wait(self, number: int, name: str, position: int) -> None:
         """Begin a wait for an external event. An event that arrived earlier settles it at once."""
-        early, span = self._early.get(name), self._spans[place]
+        early, span = self._early.get(name), self._spans[position]
         if early and span is not None:
             self._taken[number] = early.popleft()
-            self._put(place, replace(span, state="completed"))
+            self._put(position, replace(span, state="completed"))
         else:
-            self._open[number] = place
+            self._open[number] = position
             insort(self._waits.setdefault(name, []), number)
 
     def _give_back(self, number: int) -> EventRaised | None:
         """Take back an event that a canceled wait held and the code never saw: the next wait gets it."""
-        place = self._places.get(number)
-        if place is not None and number in self._taken:
-            self._open[number] = place
+        position = self._places.get(number)
+        if position is not None and number in self._taken:
+            self._open[number] = position
             return self._taken.pop(number)
         return None
 
@@ -202,39 +202,40 @@ class SpanReader:
             number = getattr(event, "task_id", -1)
         if isinstance(event, EventUnsubscribed):
             given_back = self._give_back(number)
-        place = self._open.get(number)
-        span = None if place is None else self._spans[place]
-        if place is None or span is None:
+        position = self._open.get(number)
+        span = None if position is None else self._spans[position]
+        if position is None or span is None:
             return
         del self._open[number]
         if span.kind == "external event" and given_back is None:
             self._waits[span.name.casefold()].remove(number)
         if span.kind == "lock" and state == "completed":
-            self._held[number] = place
+            self._held[number] = position
         started = getattr(event, "started_at", None) or span.started
         ended, request = max(event.timestamp, span.asked), span.request  # replace() takes twice as long
         self._put(
-            place, Span(span.name, span.kind, state, span.asked, started, ended, span.attempt, request, event)
+            position,
+            Span(span.name, span.kind, state, span.asked, started, ended, span.attempt, request, event),
         )
         if given_back is not None:
             self._settle(given_back, "completed")
 
-    def _put(self, place: int, span: Span | None) -> None:
-        self._spans[place] = span
-        self.changed.add(place)
+    def _put(self, position: int, span: Span | None) -> None:
+        self._spans[position] = span
+        self.changed.add(position)
 
     def _release(self, numbers: Iterable[int], moment: datetime) -> None:
         for number in numbers:
-            place = self._held.pop(number)
-            span = self._spans[place]
+            position = self._held.pop(number)
+            span = self._spans[position]
             if span is not None:
-                self._put(place, replace(span, released=moment))
+                self._put(position, replace(span, released=moment))
 
     def _end_open(self, moment: datetime) -> None:
-        for place in self._open.values():
-            span = self._spans[place]
+        for position in self._open.values():
+            span = self._spans[position]
             if span is not None:
-                self._put(place, replace(span, ended=moment))
+                self._put(position, replace(span, ended=moment))
 
 
 def _place(event: EventRaised) -> int:
@@ -291,18 +292,18 @@ def timeline_text(
     begin = min(event.timestamp for event in events)
     end = max(*(span.ended for span in spans), begin + timedelta(microseconds=1))
 
-    def place(moment: datetime) -> float:
+    def column_at(moment: datetime) -> float:
         return min(1.0, max(0.0, (moment - begin) / (end - begin))) * (width - 1)
 
     lines = []
     for _, several in groupby(spans, key=lambda span: (_family(span), span.kind, span.attempt)):
         group = list(several)
         if len(group) >= _FOLD:
-            lines.append(_folded(group, place, width))
+            lines.append(_folded(group, column_at, width))
         else:
-            lines += [_line(span, place, width) for span in group]
+            lines += [_line(span, column_at, width) for span in group]
     lines.append(f"{'':{_LABEL}} └{'─' * (width - 2)}┘ {_length(end - begin)} in all")
-    lines += [f"{'':{_LABEL}} {'':{round(place(moment))}}▲ {word}" for moment, word in moments]
+    lines += [f"{'':{_LABEL}} {'':{round(column_at(moment))}}▲ {word}" for moment, word in moments]
     return "\n".join(lines)
 
 
@@ -310,19 +311,23 @@ def _family(span: Span) -> str:
     return span.name if span.kind not in ENTITY_KINDS or span.request is None else family_name(span.request)
 
 
-def _line(span: Span, place: Callable[[datetime], float], width: int) -> str:
-    asked, started, ended = round(place(span.asked)), round(place(span.started)), round(place(span.ended))
+def _line(span: Span, column_at: Callable[[datetime], float], width: int) -> str:
+    asked, started, ended = (
+        round(column_at(span.asked)),
+        round(column_at(span.started)),
+        round(column_at(span.ended)),
+    )
     bar = " " * asked + "·" * (started - asked) + _MARKS[span.kind] * (ended - started + 1)
     again = f" (attempt {span.attempt})" if span.attempt > 1 else ""
     length = _length(span.ended - span.started)
     return f"{_label(span.name, again)} {bar.ljust(width)} {length}{_ENDS[span.state]}"
 
 
-def _folded(spans: list[Span], place: Callable[[datetime], float], width: int) -> str:
+def _folded(spans: list[Span], column_at: Callable[[datetime], float], width: int) -> str:
     under_way = [0] * width  # tasks that run in the middle of each column
     touched = [False] * width  # whether a task runs at any time of the column
     for span in spans:
-        started, ended = place(span.started), place(span.ended)
+        started, ended = column_at(span.started), column_at(span.ended)
         for column in range(ceil(started), ceil(ended)):
             under_way[column] += 1
         for column in range(round(started), round(ended) + 1):
@@ -332,8 +337,8 @@ def _folded(spans: list[Span], place: Callable[[datetime], float], width: int) -
         _LEVELS[-(-count * len(_LEVELS) // most) - 1] if count else _LEVELS[0] if is_touched else "·"
         for count, is_touched in zip(under_way, touched, strict=True)
     ]
-    asked = round(place(min(span.asked for span in spans)))
-    last = round(place(max(span.ended for span in spans)))
+    asked = round(column_at(min(span.asked for span in spans)))
+    last = round(column_at(max(span.ended for span in spans)))
     bar = " " * asked + "".join(cells[asked : last + 1])
     length = _length(max(span.ended for span in spans) - min(span.asked for span in spans))
     states = Counter(span.state for span in spans)

@@ -113,14 +113,16 @@ def find_waits(
             left.setdefault(call.name, []).append(call)
         elif call.state in ("open", "retrying"):
             alike.setdefault((call.state, call.kind, call.name), []).append(call)
-    name_of = shared_name(several[0] for several in alike.values())
+    name_of = shared_name(alike_calls[0] for alike_calls in alike.values())
     groups: dict[tuple[str, str], list[Call]] = {}
-    for (state, kind, _), several in alike.items():
-        key = "retry" if state == "retrying" else kind, name_of(several[0])
-        groups.setdefault(key, []).extend(several)
-    waits += [_wait(name, several, queues or {}, instance_id) for (_, name), several in groups.items()]
+    for (state, kind, _), alike_calls in alike.items():
+        key = "retry" if state == "retrying" else kind, name_of(alike_calls[0])
+        groups.setdefault(key, []).extend(alike_calls)
+    waits += [
+        _wait(name, alike_calls, queues or {}, instance_id) for (_, name), alike_calls in groups.items()
+    ]
     waits = waits or [Wait("turn", "", events[-1].timestamp)]
-    return tuple(waits + [_left(name, several) for name, several in left.items()])
+    return tuple(waits + [_left(name, alike_calls) for name, alike_calls in left.items()])
 
 
 def is_left(call: Call) -> bool:
@@ -170,11 +172,11 @@ def _obstructions(events: Sequence[Event], obstacle: Obstacle) -> list[Wait]:
 
 def entities_waited_for(calls: Iterable[Call]) -> list[str]:
     """Return the ids of the entities that open calls wait for."""
-    found: dict[str, None] = {}
+    entity_ids: dict[str, None] = {}
     for call in calls:
         if call.kind in ("entity call", "lock") and call.state == "open":
-            found.update(dict.fromkeys(entity_ids_in(call.attempts[-1].request)))
-    return list(found)
+            entity_ids.update(dict.fromkeys(entity_ids_in(call.attempts[-1].request)))
+    return list(entity_ids)
 
 
 def _wait(name: str, calls: Sequence[Call], queues: Mapping[str, EntityQueue], instance_id: str) -> Wait:
@@ -193,7 +195,11 @@ def _wait(name: str, calls: Sequence[Call], queues: Mapping[str, EntityQueue], i
     if kind in ("entity call", "lock"):
         asked = Counter(entity for call in calls for entity in entity_ids_in(call.attempts[-1].request))
         own = asked if kind == "entity call" else Counter()
-        found = [replace(queues[one], length=queues[one].length - own[one]) for one in asked if one in queues]
-        detail = queue_text(found, instance_id)
+        entity_queues = [
+            replace(queues[entity_id], length=queues[entity_id].length - own[entity_id])
+            for entity_id in asked
+            if entity_id in queues
+        ]
+        detail = queue_text(entity_queues, instance_id)
     since = min([span.asked for span in lasts])
     return Wait(kind, name, since, min(dues, default=None), len(calls), attempt, detail)

@@ -41,25 +41,25 @@ _TO_RESULT: dict[type[Event], Callable[..., Event]] = {failed: completed for com
 
 def without(events: Events, event_id: int) -> Change:
     """Return a copy without an event."""
-    place = _place(events, event_id, may_be_first=False)
-    return _numbered(events[:place] + events[place + 1 :]), f"{_named(events[place])} is left out"
+    position = _place(events, event_id, may_be_first=False)
+    return _numbered(events[:position] + events[position + 1 :]), f"{_named(events[position])} is left out"
 
 
 def twice(events: Events, event_id: int) -> Change:
     """Return a copy in which an event occurs twice in a row."""
-    place = _place(events, event_id, may_be_first=False)
-    return _numbered(events[: place + 1] + events[place:]), f"{_named(events[place])} is there twice"
+    position = _place(events, event_id, may_be_first=False)
+    return _numbered(events[: position + 1] + events[position:]), f"{_named(events[position])} is there twice"
 
 
 def swapped(events: Events, one_id: int, other_id: int) -> Change:
     """Return a copy in which two events have swapped positions. Each position keeps its time."""
-    one, other = sorted(
+    first, second = sorted(
         (_place(events, one_id, may_be_first=False), _place(events, other_id, may_be_first=False))
     )
     changed = list(events)
-    changed[one] = replace(events[other], timestamp=events[one].timestamp)
-    changed[other] = replace(events[one], timestamp=events[other].timestamp)
-    return _numbered(changed), f"{_named(events[one])} and {_named(events[other])} have changed places"
+    changed[first] = replace(events[second], timestamp=events[first].timestamp)
+    changed[second] = replace(events[first], timestamp=events[second].timestamp)
+    return _numbered(changed), f"{_named(events[first])} and {_named(events[second])} have changed places"
 
 
 def until(events: Events, event_id: int) -> Change:
@@ -67,14 +67,14 @@ def until(events: Events, event_id: int) -> Change:
 
     All requests of an episode are written together, so all of them are kept.
     """
-    place = _place(events, event_id)
-    if isinstance(events[place], (OrchestratorStarted, *REQUESTED)):
-        while place + 1 < len(events) and isinstance(events[place + 1], REQUESTED):
-            place += 1
-    return events[: place + 1], f"it ends with {_named(events[place])}"
+    position = _place(events, event_id)
+    if isinstance(events[position], (OrchestratorStarted, *REQUESTED)):
+        while position + 1 < len(events) and isinstance(events[position + 1], REQUESTED):
+            position += 1
+    return events[: position + 1], f"it ends with {_named(events[position])}"
 
 
-def edited(events: Events, event_id: int, codec: Codec, given: dict[str, Any]) -> Change:
+def edited(events: Events, event_id: int, codec: Codec, change: dict[str, Any]) -> Change:
     """Return a copy in which an event has another value.
 
     Parameters
@@ -85,17 +85,17 @@ def edited(events: Events, event_id: int, codec: Codec, given: dict[str, Any]) -
         Which event.
     codec
         The codec that encodes values.
-    given
+    change
         One of ``result``, ``input``, ``error`` and ``name``, with the new value.
     """
-    place = _place(events, event_id)
-    if len(given) != 1:
+    position = _place(events, event_id)
+    if len(change) != 1:
         raise ValueError("Expected one change: result=..., input=..., error=... or name=....")
-    ((what, value),) = given.items()
-    changed = _changed(events[place], what, value, codec)
+    ((what, value),) = change.items()
+    changed = _changed(events[position], what, value, codec)
     return _numbered(
-        [*events[:place], changed, *events[place + 1 :]]
-    ), f"{_named(events[place])} has another {what}"
+        [*events[:position], changed, *events[position + 1 :]]
+    ), f"{_named(events[position])} has another {what}"
 
 
 def _changed(event: Event, what: str, value: Any, codec: Codec) -> Event:
@@ -107,7 +107,7 @@ def _changed(event: Event, what: str, value: Any, codec: Codec) -> Event:
         return _TO_FAILURE.get(kind, kind)(*where, failure)
     if what == "result" and is_end:
         return _TO_RESULT.get(kind, kind)(*where, codec.encode(value, "result"))
-    known = ("result", "error") if is_end else tuple(one for one in _CARRIED if hasattr(event, one))
+    known = ("result", "error") if is_end else tuple(field for field in _CARRIED if hasattr(event, field))
     if what not in known:
         has = f"It has {' and '.join(known)}." if known else "There is nothing to change in it."
         raise ValueError(f"{_named(event)} has no {what}. {has}")
@@ -116,12 +116,14 @@ def _changed(event: Event, what: str, value: Any, codec: Codec) -> Event:
 
 
 def _place(events: Events, event_id: int, *, may_be_first: bool = True) -> int:
-    place = next((place for place, event in enumerate(events) if event.event_id == event_id), None)
-    if place is None:
+    position = next((position for position, event in enumerate(events) if event.event_id == event_id), None)
+    if position is None:
         raise LookupError(f"There is no event {event_id} in this history of {len(events):,} events.")
-    if isinstance(events[place], ExecutionStarted) and not may_be_first:
-        raise ValueError(f"{_named(events[place])} is what the execution begins with; it has to stay there.")
-    return place
+    if isinstance(events[position], ExecutionStarted) and not may_be_first:
+        raise ValueError(
+            f"{_named(events[position])} is what the execution begins with; it has to stay there."
+        )
+    return position
 
 
 def _numbered(events: Sequence[Event]) -> Events:

@@ -49,27 +49,27 @@ class ExecutedLines:
         self._replay = replay
         self.numbers: dict[int, list[int]] = {}
         """The numbers of the awaits on each line."""
-        for one in replay.trace.awaits:
-            if one.line is not None:
-                self.numbers.setdefault(one.line, []).append(one.number)
+        for reached in replay.trace.awaits:
+            if reached.line is not None:
+                self.numbers.setdefault(reached.line, []).append(reached.number)
 
     def hits_at(self, step: Step) -> Mapping[int, LineHits]:
         """Return the lines that the code has executed when it reaches a step, including the step's line."""
         awaits = self._replay.trace.awaits
-        found: dict[int, LineHits] = {}
+        hits: dict[int, LineHits] = {}
         for line, numbers in self.numbers.items():
             times = bisect_right(numbers, step.number)
             if times:
                 last = awaits[numbers[times - 1] - 1]
                 is_new = last.episode == step.replay and bool(last.asked)
-                found[line] = LineHits("written" if is_new else "answered", times)
+                hits[line] = LineHits("written" if is_new else "answered", times)
         if step.line is not None:
-            times = found[step.line].times if step.line in found else 1
+            times = hits[step.line].times if step.line in hits else 1
             if step.verdict != "answered":
-                found[step.line] = LineHits(step.verdict, times)
+                hits[step.line] = LineHits(step.verdict, times)
             elif step.is_replaying or not step.asked:
-                found[step.line] = LineHits("answered", times)
-        return found
+                hits[step.line] = LineHits("answered", times)
+        return hits
 
 
 class ExploredInstance(Protocol):

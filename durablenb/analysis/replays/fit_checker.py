@@ -101,22 +101,22 @@ class ReplayTargets:
         name = self._name_in(target)
         if name is not None:
             statuses = OPEN_STATUSES if status is None else statuses_of(status)
-            found = self.histories.states(InstanceQuery(name=name, statuses=statuses))
-            return "open instance" if status is None else "instance", [_case(state) for state in found]
+            states = self.histories.states(InstanceQuery(name=name, statuses=statuses))
+            return "open instance" if status is None else "instance", [_case(state) for state in states]
         if status is not None:
             raise ValueError("status goes with an orchestrator: which of its instances? Leave it out.")
-        several = _several(target)
-        known = self._states([one for one in map(self._id_in, several) if one is not None])
-        return "instance", [self._case(one, known) for one in several]
+        targets = _as_list(target)
+        known = self._states([target for target in map(self._id_in, targets) if target is not None])
+        return "instance", [self._case(target, known) for target in targets]
 
     def read(self, cases: Sequence[ReplayCase]) -> Iterator[tuple[ReplayCase, Sequence[Event]]]:
         """Yield the executions with their histories, read in batches. Purged instances are left out."""
         for first in range(0, len(cases), BATCH_SIZE):
             some = cases[first : first + BATCH_SIZE]
             ids = [case.instance_id for case in some if case.history is None]
-            found = self.histories.load(ids) if ids else {}
+            histories = self.histories.load(ids) if ids else {}
             for case in some:
-                history = found.get(case.instance_id) if case.history is None else case.history
+                history = histories.get(case.instance_id) if case.history is None else case.history
                 if history:
                     yield case, history
 
@@ -166,7 +166,7 @@ class ReplayTargets:
         )
 
 
-def _several(target: Any) -> Sequence[Any]:
+def _as_list(target: Any) -> Sequence[Any]:
     if isinstance(target, InstanceList):
         return target.handles() or target
     is_one = isinstance(target, (str, History)) or not isinstance(target, Iterable)
@@ -201,9 +201,9 @@ def _recorded(history: History) -> ReplayCase:
 
 def last_execution(events: Sequence[Event]) -> list[Event]:
     """Return the events of the last execution, since its last rewind."""
-    for place in range(len(events) - 1, -1, -1):
-        if isinstance(events[place], ExecutionStarted):
-            return list(events[place:])
+    for position in range(len(events) - 1, -1, -1):
+        if isinstance(events[position], ExecutionStarted):
+            return list(events[position:])
     return []
 
 
@@ -212,7 +212,7 @@ _OWN_CHILD = re.compile(r"([0-9a-f]{16}):(\d+)")
 
 def _execution_id_in(events: Sequence[Event]) -> str:
     """Return the execution's id, which generated ids of children contain; empty if there is none."""
-    found: Counter[str] = Counter()
+    parents: Counter[str] = Counter()
     started = events[0]
     assert isinstance(started, ExecutionStarted)
     others = {origin.execution_id for origin in started.forked_from}
@@ -220,8 +220,8 @@ def _execution_id_in(events: Sequence[Event]) -> str:
         if isinstance(event, SubOrchestrationInstanceCreated):
             match = _OWN_CHILD.fullmatch(event.instance_id)
             if match is not None and int(match[2]) == event.task_id and match[1] not in others:
-                found[match[1]] += 1
-    return found.most_common(1)[0][0] if found else ""
+                parents[match[1]] += 1
+    return parents.most_common(1)[0][0] if parents else ""
 
 
 MakeReplay = Callable[[ReplayCase, Sequence[Event], Code], Replay]
@@ -240,7 +240,7 @@ class FitChecker:
         The codec of the values.
     code_of
         Gives the code for an orchestrator's name and version.
-    replay_of
+    make_replay
         Gives the full replay of an execution.
     quiet
         The context in which code runs. It discards prints, and refuses requests to the hub.
@@ -249,7 +249,7 @@ class FitChecker:
     targets: ReplayTargets
     codec: Codec
     code_of: Callable[[str, str | None], Code]
-    replay_of: MakeReplay
+    make_replay: MakeReplay
     quiet: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def report(self, target: Any, orchestrator: Callable[..., Any] | None, status: Statuses) -> FitReport:
@@ -273,6 +273,6 @@ class FitChecker:
 
     def replay(self, case: ReplayCase, code: Code) -> Replay:
         """Return the full replay. It reads the history again, so that reports don't keep histories."""
-        for one, events in self.targets.read([case]):
-            return self.replay_of(one, events, code)
+        for _, events in self.targets.read([case]):
+            return self.make_replay(case, events, code)
         raise LookupError(f"{case.instance_id} was purged since it was looked at.")

@@ -116,7 +116,7 @@ class Parting(NamedTuple):
     @property
     def named(self) -> str:
         """The first of the instances, and the number of others, as text."""
-        names = ", ".join(one.instance_id for one in self.fits[:_NAMED])
+        names = ", ".join(fit.instance_id for fit in self.fits[:_NAMED])
         more = len(self.fits) - _NAMED
         return f"{names} and {more:,} more" if more > 0 else names
 
@@ -128,7 +128,7 @@ class FitReport(Displayed, Sequence[Fit]):
     ----------
     about
         A noun for the instances.
-    found
+    results
         The result for each instance.
 
     Examples
@@ -157,9 +157,9 @@ class FitReport(Displayed, Sequence[Fit]):
     >>> hub.close()
     """
 
-    def __init__(self, about: str, found: Sequence[Fit]) -> None:
+    def __init__(self, about: str, results: Sequence[Fit]) -> None:
         self.about = about
-        self._found = tuple(found)
+        self._results = tuple(results)
 
     @property
     def fits(self) -> bool:
@@ -169,16 +169,16 @@ class FitReport(Displayed, Sequence[Fit]):
     @property
     def misfits(self) -> list[Fit]:
         """The results of the instances that the code doesn't fit."""
-        return [one for one in self._found if not one.fits]
+        return [fit for fit in self._results if not fit.fits]
 
     @property
     def partings(self) -> list[Parting]:
         """The mismatches, each with all instances that have it at the same line, the most frequent first."""
         groups: dict[tuple[int | None, str, str], list[Fit]] = {}
-        for one in self.misfits:
-            groups.setdefault(_mismatch_key(one), []).append(one)
-        found = [Parting(key[0], fits[0].code, *key[1:], tuple(fits)) for key, fits in groups.items()]
-        return sorted(found, key=lambda parting: -len(parting.fits))
+        for fit in self.misfits:
+            groups.setdefault(_mismatch_key(fit), []).append(fit)
+        partings = [Parting(key[0], fits[0].code, *key[1:], tuple(fits)) for key, fits in groups.items()]
+        return sorted(partings, key=lambda parting: -len(parting.fits))
 
     @overload
     def __getitem__(self, index: int) -> Fit: ...
@@ -186,14 +186,14 @@ class FitReport(Displayed, Sequence[Fit]):
     def __getitem__(self, index: slice) -> FitReport: ...
     def __getitem__(self, index: int | slice) -> Fit | FitReport:
         if isinstance(index, slice):
-            return FitReport(self.about, self._found[index])
-        return self._found[index]
+            return FitReport(self.about, self._results[index])
+        return self._results[index]
 
     def __len__(self) -> int:
-        return len(self._found)
+        return len(self._results)
 
     def __iter__(self) -> Iterator[Fit]:
-        return iter(self._found)
+        return iter(self._results)
 
     @property
     def summary(self) -> str:
@@ -210,7 +210,7 @@ class FitReport(Displayed, Sequence[Fit]):
         partings = self.partings
         first = f"; {partings[0].told}: {partings[0].named}" if partings else ""
         more = f"; {len(partings) - 1} more" if len(partings) > 1 else ""
-        names = ", ".join(dict.fromkeys(one.name for one in self._found)) or "nothing"
+        names = ", ".join(dict.fromkeys(fit.name for fit in self._results)) or "nothing"
         return f"<{shortened(f'{names}: {self.summary}{first}', 220)}{more}>"
 
     def __str__(self) -> str:
@@ -228,13 +228,13 @@ class FitReport(Displayed, Sequence[Fit]):
         return "\n".join(lines)
 
 
-def _mismatch_key(one: Fit) -> tuple[int | None, str, str]:
+def _mismatch_key(fit: Fit) -> tuple[int | None, str, str]:
     """Return the line and the mismatch without the task's number, which differs in each round of a loop."""
-    if isinstance(one.misfit, FunctionNotFoundError):
+    if isinstance(fit.misfit, FunctionNotFoundError):
         return None, "", "its code isn't registered yet"
-    if not isinstance(one.misfit, NonDeterminismError):
+    if not isinstance(fit.misfit, NonDeterminismError):
         return None, "", "a value can't be read yet"
-    return one.line, _NUMBER.sub("", one.recorded or ""), _NUMBER.sub("", one.requested or "")
+    return fit.line, _NUMBER.sub("", fit.recorded or ""), _NUMBER.sub("", fit.requested or "")
 
 
 UpgradeOutcome = Literal["moved", "current", "kept", "held"]
@@ -252,7 +252,7 @@ class UpgradeReport(FitReport):
 
     Parameters
     ----------
-    found
+    results
         The result of replaying the code against each instance.
     outcomes
         The outcome for each instance by its id. ``"moved"``: it continues with the new code; ``"current"``:
@@ -260,8 +260,8 @@ class UpgradeReport(FitReport):
         it waits for code that fits.
     """
 
-    def __init__(self, found: Sequence[Fit], outcomes: Mapping[str, UpgradeOutcome]) -> None:
-        super().__init__("open instance", found)
+    def __init__(self, results: Sequence[Fit], outcomes: Mapping[str, UpgradeOutcome]) -> None:
+        super().__init__("open instance", results)
         self.outcomes = dict(outcomes)
 
     @property

@@ -39,14 +39,14 @@ class FileReplayer:
 
     def trace(self, events: Sequence[Event]) -> Trace:
         """Replay the code against these events, and note what it prints."""
-        said: list[str] = []
+        printed: list[str] = []
 
         def heard() -> list[str]:
-            new = [*said]
-            said.clear()
+            new = [*printed]
+            printed.clear()
             return new
 
-        with speaking(Transcript(lambda one: said.append(one.message))):
+        with speaking(Transcript(lambda line: printed.append(line.message))):
             return trace_of(
                 self._function, *self._ids, events, self.codec, name_of, source=self.source, hear=heard
             )
@@ -84,7 +84,7 @@ class Replay(Displayed, ReplayCounts):
         The notes taken while the code ran.
     source
         The orchestrator's source text, as it was when it was traced.
-    laboratory
+    replayer
         Replays the code against changed copies.
     began_with
         The source text with which the execution began, if it differs.
@@ -103,7 +103,7 @@ class Replay(Displayed, ReplayCounts):
         name: str,
         trace: Trace,
         source: Source | None,
-        laboratory: Replayer,
+        replayer: Replayer,
         *,
         began_with: str | None = None,
         changes: tuple[str, ...] = (),
@@ -113,7 +113,7 @@ class Replay(Displayed, ReplayCounts):
         super().__init__(trace, source)
         self.began_with = began_with
         self.changes = changes
-        self._laboratory = laboratory
+        self._replayer = replayer
 
     # -- experiments -----------------------------------------------------------------------------
 
@@ -170,7 +170,7 @@ class Replay(Displayed, ReplayCounts):
             ``result=`` or ``error=`` for an event that ended a task; either turns a failure into a result, or
             a result into a failure. ``input=`` for a start, a request or an external event. ``name=``.
         """
-        return self._tried(experiments.edited(self.trace.events, event_id, self._laboratory.codec, value))
+        return self._tried(experiments.edited(self.trace.events, event_id, self._replayer.codec, value))
 
     def until(self, event_id: int) -> Replay:
         """Return what the code does with the history that a crash right after an event would leave.
@@ -193,7 +193,7 @@ class Replay(Displayed, ReplayCounts):
         """
         if self.trace.mismatch is not None:
             raise self.trace.mismatch
-        return self._laboratory.resume(self.trace.events)
+        return self._replayer.resume(self.trace.events)
 
     # -- inside ----------------------------------------------------------------------------------
 
@@ -202,9 +202,9 @@ class Replay(Displayed, ReplayCounts):
         return Replay(
             self.instance_id,
             self.name,
-            self._laboratory.trace(events),
+            self._replayer.trace(events),
             self.source,
-            self._laboratory,
+            self._replayer,
             began_with=self.began_with,
             changes=(*self.changes, words),
         )

@@ -44,14 +44,14 @@ _KINDS: dict[type[Event], str] = {
 _MOST = 6
 
 
-def awaited_text(one: Await, requests: Mapping[int, Event]) -> str:
+def awaited_text(reached: Await, requests: Mapping[int, Event]) -> str:
     """Return as text what an await waits for, with the ids of its tasks."""
-    if one.awaited == MORE_CODE or not one.task_ids:
-        return one.awaited or "nothing"
-    words = [_task_words(requests.get(task), task) for task in one.task_ids[:_MOST]]
-    more = f" and {len(one.task_ids) - _MOST:,} more" if len(one.task_ids) > _MOST else ""
+    if reached.awaited == MORE_CODE or not reached.task_ids:
+        return reached.awaited or "nothing"
+    words = [_task_words(requests.get(task), task) for task in reached.task_ids[:_MOST]]
+    more = f" and {len(reached.task_ids) - _MOST:,} more" if len(reached.task_ids) > _MOST else ""
     listed = ", ".join(words) + more
-    return f"{one.awaited}: {listed}" if one.awaited else listed
+    return f"{reached.awaited}: {listed}" if reached.awaited else listed
 
 
 def _task_words(request: Event | None, task: int) -> str:
@@ -60,56 +60,56 @@ def _task_words(request: Event | None, task: int) -> str:
     return " ".join(part for part in (kind, name, f"#{task}") if part)
 
 
-def answered_sentence(one: Await, requests: Mapping[int, Event]) -> str:
+def answered_sentence(reached: Await, requests: Mapping[int, Event]) -> str:
     """Return the sentence about an await whose answer is in the history.
 
     Parameters
     ----------
-    one
+    reached
         The await.
     requests
         The requests by task id.
     """
-    ids = sorted(one.answers.values())
-    if one.awaited == MORE_CODE:
+    ids = sorted(reached.answers.values())
+    if reached.awaited == MORE_CODE:
         return "There is more code by now: it goes on here."
     if not ids:
         return "It is answered at once: nothing is waited for."
-    where, all_ = _event_list(ids), len(one.task_ids)
+    where, all_ = _event_list(ids), len(reached.task_ids)
     if all_ > 1:
         if len(ids) < all_:
             return f"The history holds {len(ids):,} of {all_:,} answers ({where}), and that is enough."
         return f"The history already holds all {len(ids):,} answers ({where}); nothing is run again."
-    request = requests.get(next(iter(one.answers)))
+    request = requests.get(next(iter(reached.answers)))
     if isinstance(request, TimerCreated):
         return f"The timer has fired already ({where}); there is nothing to wait for."
     if isinstance(request, EventSubscribed):
         return (
             f"The external event {request.name!r} has come already ({where}); there is nothing to wait for."
         )
-    what = "failure" if one.has_failed else "result"
+    what = "failure" if reached.has_failed else "result"
     if request is None:
         return f"The history already holds the {what} ({where})."
     again = _AGAIN.get(type(request), "{} is not asked for again").format(name_in(request) or "it")
     return f"The history already holds the {what} ({where}); {again}."
 
 
-def waiting_sentence(one: Await, new: Sequence[Event], arrived: Collection[int]) -> str:
+def waiting_sentence(reached: Await, new: Sequence[Event], arrived: Collection[int]) -> str:
     """Return the sentence about an await at which a replay ended.
 
     Parameters
     ----------
-    one
+    reached
         The await.
     new
         Its new requests, which are written to the history.
     arrived
         The ids of its tasks whose answers had arrived.
     """
-    if one.awaited == MORE_CODE:
+    if reached.awaited == MORE_CODE:
         return "The code ends here for now: it waits to be registered with more."
     written = _written_text(new) if new else ""
-    all_ = len(one.task_ids)
+    all_ = len(reached.task_ids)
     missing = (
         "The answer is missing" if all_ < 2 else f"{all_ - len(arrived):,} of {all_:,} answers are missing"
     )
@@ -146,7 +146,7 @@ def _written_text(asked: Sequence[Event]) -> str:
 
 
 def _event_list(ids: Sequence[int]) -> str:
-    shown = ", ".join(f"{one:,}" for one in ids[:_MOST]) + (", …" if len(ids) > _MOST else "")
+    shown = ", ".join(f"{event_id:,}" for event_id in ids[:_MOST]) + (", …" if len(ids) > _MOST else "")
     return f"event{'' if len(ids) == 1 else 's'} {shown}"
 
 
@@ -185,7 +185,7 @@ def _step_lines(step: Step, source: dict[int, str]) -> list[str]:
     lines += [f"{name} = {step.names[name]}" for name in step.changed]
     lines += [f"{'muted' if step.is_replaying else 'printed'}: {said}" for said in step.said]
     lines.append(step.sentence)
-    return [f"{step.number:>4}  {lines[0]}", *(f"      {one}" for one in lines[1:])]
+    return [f"{step.number:>4}  {lines[0]}", *(f"      {line}" for line in lines[1:])]
 
 
 def _sentences(changes: tuple[str, ...]) -> list[str]:

@@ -89,7 +89,7 @@ class ReplaySteps:
     def __init__(self, trace: Trace, source: Source | None) -> None:
         self.trace = trace
         self.source = source
-        self._reached_in = [one.episode for one in trace.awaits]
+        self._reached_in = [reached.episode for reached in trace.awaits]
 
     @property
     def fits(self) -> bool:
@@ -124,31 +124,31 @@ class ReplaySteps:
         awaits = self.trace.awaits
         if number > len(awaits):
             return self._last(replay, number)
-        one = awaits[number - 1]
+        current = awaits[number - 1]
         before = awaits[number - 2].names if number > 1 else {}
-        asked = tuple(event for event in one.asked if event.event_id < self._end_of(replay))
-        is_answered = one.answered_in is not None and one.answered_in <= replay
+        asked = tuple(event for event in current.asked if event.event_id < self._end_of(replay))
+        is_answered = current.answered_in is not None and current.answered_in <= replay
         begun = self.trace.episodes[replay - 1].event_id
         written = tuple(event for event in asked if event.event_id > begun)
         if is_answered:
-            sentence = sentences.answered_sentence(one, self.requests)
+            sentence = sentences.answered_sentence(current, self.requests)
         else:
-            sentence = sentences.waiting_sentence(one, written, self._arrived(one, replay))
+            sentence = sentences.waiting_sentence(current, written, self._arrived(current, replay))
         return Step(
             replay=replay,
             number=number,
-            reached=one,
+            reached=current,
             verdict="answered" if is_answered else "waits",
             sentence=sentence,
-            line=one.line,
-            names=one.names,
-            changed=_changed_names(one.names, before),
+            line=current.line,
+            names=current.names,
+            changed=_changed_names(current.names, before),
             asked=_event_ids(asked),
             written=_event_ids(written),
-            answers=tuple(one.answers.values()) if is_answered else (),
-            is_replaying=one.episode < replay,
-            said=one.said,
-            now=one.now,
+            answers=tuple(current.answers.values()) if is_answered else (),
+            is_replaying=current.episode < replay,
+            said=current.said,
+            now=current.now,
         )
 
     def end(self, replay: int) -> Verdict | None:
@@ -168,15 +168,15 @@ class ReplaySteps:
     def event(self, event_id: int) -> Event | None:
         """Return the event of the history that has this id, if there is one."""
         events = self.trace.events
-        place = event_id - events[0].event_id if events else -1
-        return events[place] if 0 <= place < len(events) else None
+        position = event_id - events[0].event_id if events else -1
+        return events[position] if 0 <= position < len(events) else None
 
     @cached_property
     def requests(self) -> dict[int, Event]:
         """The requests by task id."""
-        found = (event for event in self.trace.events if isinstance(event, REQUESTED))
+        requests = (event for event in self.trace.events if isinstance(event, REQUESTED))
         asked: dict[int, Event] = {}
-        for event in found:
+        for event in requests:
             task_id = getattr(event, "task_id", None)
             if task_id is not None:
                 asked.setdefault(task_id, event)
@@ -236,13 +236,13 @@ class ReplaySteps:
         returns = self.source.returns
         if last is not None and any(awaits and first <= last <= end for first, end, awaits in returns):
             return last
-        found = [first for first, _, awaits in returns if not awaits and (last is None or first > last)]
-        return found[0] if len(found) == 1 else last
+        lines = [first for first, _, awaits in returns if not awaits and (last is None or first > last)]
+        return lines[0] if len(lines) == 1 else last
 
-    def _arrived(self, one: Await, replay: int) -> set[int]:
+    def _arrived(self, reached: Await, replay: int) -> set[int]:
         """Return the tasks of an await whose answers had arrived before a replay began."""
         begun = self.trace.episodes[replay - 1].event_id
-        return {task for task, event in one.answers.items() if event < begun}
+        return {task for task, event in reached.answers.items() if event < begun}
 
 
 _VERDICTS: dict[type[Any], Verdict] = {
@@ -308,13 +308,13 @@ class ReplayCounts(ReplaySteps):
             The largest number of lines. The last ones are returned.
         """
         last = bisect_right(self._speaking, step.number)
-        said = [] if step.reached is not None else [(words, False) for words in reversed(step.said)]
+        printed = [] if step.reached is not None else [(words, False) for words in reversed(step.said)]
         for number in reversed(self._speaking[:last]):
-            one = self.trace.awaits[number - 1]
-            said += [(words, one.episode < step.replay) for words in reversed(one.said)]
-            if len(said) >= most:
+            reached = self.trace.awaits[number - 1]
+            printed += [(words, reached.episode < step.replay) for words in reversed(reached.said)]
+            if len(printed) >= most:
                 break
-        return said[most - 1 :: -1] if len(said) > most else said[::-1]
+        return printed[most - 1 :: -1] if len(printed) > most else printed[::-1]
 
     def _last_known(self, step: Step) -> int:
         """Return the id of the last event when the code reached a step."""
@@ -322,14 +322,14 @@ class ReplayCounts(ReplaySteps):
         if step.asked:
             return max(begun, step.asked[-1])
         first = bisect_left(self._reached_in, step.replay)
-        for one in reversed(self.trace.awaits[first : step.number - 1]):
-            if one.asked:
-                return max(begun, one.asked[-1].event_id)
+        for reached in reversed(self.trace.awaits[first : step.number - 1]):
+            if reached.asked:
+                return max(begun, reached.asked[-1].event_id)
         return begun
 
     @cached_property
     def _speaking(self) -> list[int]:
-        return [one.number for one in self.trace.awaits if one.said]
+        return [reached.number for reached in self.trace.awaits if reached.said]
 
     @cached_property
     def _calls(self) -> list[int]:

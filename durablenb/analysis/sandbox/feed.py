@@ -32,7 +32,7 @@ _SMALL = {
 
 
 @dataclass(frozen=True)
-class TablePart:
+class TableUpdate:
     """Rows for one table of a copy, in a Parquet file.
 
     Parameters
@@ -73,7 +73,7 @@ class Feed:
         self._marks = dict.fromkeys(_GROWING, _CopyMark())
         self._prints: dict[str, tuple[Any, ...]] = {}
 
-    def pieces(self, connection: duckdb.DuckDBPyConnection) -> Iterator[TablePart]:
+    def updates(self, connection: duckdb.DuckDBPyConnection) -> Iterator[TableUpdate]:
         """Yield the updates that the copy lacks, from one snapshot. Each part overwrites the last one's file.
 
         After the last part, the copy counts as complete. If an update failed, the copy has to be made again.
@@ -92,21 +92,23 @@ class Feed:
         finally:
             connection.execute("rollback")
 
-    def _growing(self, connection: duckdb.DuckDBPyConnection, table: str) -> Iterator[TablePart]:
+    def _growing(self, connection: duckdb.DuckDBPyConnection, table: str) -> Iterator[TableUpdate]:
         longest, identity = _GROWING[table]
-        had = self._marks[table]
-        asked = f"""
+        mark = self._marks[table]
+        marks_query = f"""
             select count(*) filter (seq <= $last), count(*), coalesce(max(seq), 0),
                    (select any_value({identity}) from {table} where seq = $last)
             from {table}
         """
-        kept, count, last, same = connection.execute(asked, {"last": had.last}).fetchall()[0]
-        if same != had.identity:  # the last row was purged: other rows may have its position now
-            yield self._piece(connection, table, "all", f"from {table} limit 0")
-            had = _CopyMark()
-        elif kept != had.count:
-            yield self._piece(connection, table, "places", f"select seq from {table} where seq <= {had.last}")
-        if last > had.last:
+        kept, count, last, same = connection.execute(marks_query, {"last": mark.last}).fetchall()[0]
+        if same != mark.identity:  # the last row was purged: other rows may have its position now
+            yield self._update(connection, table, "all", f"from {table} limit 0")
+            mark = _CopyMark()
+        elif kept != mark.count:
+            yield self._update(
+                connection, table, "places", f"select seq from {table} where seq <= {mark.last}"
+            )
+        if last > mark.last:
             # The last row of each part.
             parts = f"""
                 select max(seq) from (
@@ -117,23 +119,23 @@ class Feed:
                     )
                 ) group by part order by 1
             """
-            begin = had.last
+            begin = mark.last
             for (end,) in connection.execute(parts, [begin]).fetchall():
                 rows = f"from {table} where seq > {begin} and seq <= {end}"
-                yield self._piece(connection, table, "rows", rows)
+                yield self._update(connection, table, "rows", rows)
                 begin = end
         at = connection.execute(f"select {identity} from {table} where seq = ?", [last]).fetchall()
-        self._marks[table] = replace(had, last=last, count=count, identity=at[0][0] if at else None)
+        self._marks[table] = replace(mark, last=last, count=count, identity=at[0][0] if at else None)
 
-    def _small(self, connection: duckdb.DuckDBPyConnection, table: str, columns: str) -> Iterator[TablePart]:
+    def _small(self, connection: duckdb.DuckDBPyConnection, table: str, columns: str) -> Iterator[TableUpdate]:
         shown = f"select {columns} from {table}"
-        found = connection.execute(f"select count(*), bit_xor(hash(t)) from ({shown}) t").fetchall()[0]
-        if found != self._prints.get(table, (0, None)):
-            yield self._piece(connection, table, "all", shown)
-            self._prints[table] = found
+        fingerprint = connection.execute(f"select count(*), bit_xor(hash(t)) from ({shown}) t").fetchall()[0]
+        if fingerprint != self._prints.get(table, (0, None)):
+            yield self._update(connection, table, "all", shown)
+            self._prints[table] = fingerprint
 
-    def _piece(self, connection: duckdb.DuckDBPyConnection, table: str, part: str, query: str) -> TablePart:
-        path = self._folder / "piece.parquet"
+    def _update(self, connection: duckdb.DuckDBPyConnection, table: str, part: str, query: str) -> TableUpdate:
+        path = self._folder / "update.parquet"
         target = str(path).replace("'", "''")
         connection.execute(f"copy ({query}) to '{target}' (format parquet, compression uncompressed)")
-        return TablePart(table, str(path), part)
+        return TableUpdate(table, str(path), part)

@@ -37,8 +37,17 @@ QUERY = 50_000
 """The largest number of characters in a query."""
 
 _NODES = {"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"}
-_MAKERS = {"generate_series", "json_each", "json_tree", "range", "unnest"}
-_TOLD = {"current_setting", "getvariable", "setseed", "setval", "nextval", "currval", "sleep_ms", "write_log"}
+_ROW_FUNCTIONS = {"generate_series", "json_each", "json_tree", "range", "unnest"}
+_FORBIDDEN_FUNCTIONS = {
+    "current_setting",
+    "getvariable",
+    "setseed",
+    "setval",
+    "nextval",
+    "currval",
+    "sleep_ms",
+    "write_log",
+}
 _CATALOG = """
 select lower(view_name) from duckdb_views() where internal and schema_name in ('main', 'pg_catalog')
 """
@@ -97,15 +106,15 @@ def answer_relation(answer: dict[str, Any]) -> duckdb.DuckDBPyRelation:
     """
     names, types, rows = answer["columns"], answer["types"], answer["rows"]
     connection = duckdb.connect(":memory:", config={"enable_external_access": False, "threads": 1})
-    places = [f"c{number}" for number in range(len(names))]
-    connection.execute(f"create temp table answer ({', '.join(f'{place} varchar' for place in places)})")
+    columns = [f"c{number}" for number in range(len(names))]
+    connection.execute(f"create temp table answer ({', '.join(f'{column} varchar' for column in columns)})")
     appender = connection.appender("answer")
     appender.append_rows([tuple(row) for row in rows])
     appender.flush()
     return connection.table("answer").select(
         *(
-            duckdb.ColumnExpression(place).cast(connection.type(kind)).alias(name)
-            for place, kind, name in zip(places, types, names, strict=True)
+            duckdb.ColumnExpression(column).cast(connection.type(kind)).alias(name)
+            for column, kind, name in zip(columns, types, names, strict=True)
         )
     )
 
@@ -114,7 +123,7 @@ def _read(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Parameter
     """Return the rows with each value as DuckDB's text, from which DuckDB reads the value again."""
     relation = query(connection, sql, parameters, {})
     names, types = list(relation.columns), list(map(str, relation.types))
-    forms = ", ".join(f"#{place}::varchar" for place in range(1, len(names) + 1))
+    forms = ", ".join(f"#{position}::varchar" for position in range(1, len(names) + 1))
     whole = connection.extract_statements(sql)[0].query.rstrip().removesuffix(";")
     connection.execute(f"select {forms} from (\n{whole}\n) limit {ROWS + 1}", parameters)
     rows: list[tuple[str | None, ...]] = []
@@ -157,38 +166,40 @@ def _check(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
         )
     known = (tables - _BYTES) | named
     for node in nodes:
-        refused = _refused_part(node, known, macros | _MAKERS)
+        refused = _refused_part(node, known, macros | _ROW_FUNCTIONS)
         if refused:
             raise QueryRefusedError(
                 f"{refused} can't be used over a network. There are the hub's tables and views, its macros, "
-                f"and {', '.join(sorted(_MAKERS))}."
+                f"and {', '.join(sorted(_ROW_FUNCTIONS))}."
             )
 
 
 def _with_names(node: dict[str, Any]) -> list[str]:
     """Return the names that a WITH defines, except names that could be files."""
     entries = node.get("cte_map", {}).get("map", []) if isinstance(node.get("cte_map"), dict) else []
-    return [one["key"].lower() for one in entries if _NAME.fullmatch(one["key"])]
+    return [entry["key"].lower() for entry in entries if _NAME.fullmatch(entry["key"])]
 
 
-def _refused_part(node: dict[str, Any], tables: frozenset[str], makers: frozenset[str]) -> str | None:
+def _refused_part(node: dict[str, Any], tables: frozenset[str], row_functions: frozenset[str]) -> str | None:
     """Return the forbidden thing that a part of a query uses; None if there is none."""
     kind = str(node.get("type", ""))
     if kind.endswith("_NODE") and kind not in _NODES:
         return kind.removesuffix("_NODE").removesuffix("_QUERY")
     if kind == "BASE_TABLE":
-        name, place = node["table_name"], node["catalog_name"] or node["schema_name"]
-        if place or name.lower() not in tables:
-            return f'"{f"{place}." if place else ""}{name}"'
+        name, schema = node["table_name"], node["catalog_name"] or node["schema_name"]
+        if schema or name.lower() not in tables:
+            return f'"{f"{schema}." if schema else ""}{name}"'
     elif kind == "TABLE_FUNCTION":
         function = node["function"]
         if function["class"] != "FUNCTION" or function["schema"] or function["catalog"]:
             return "That function"
-        if function["function_name"].lower() not in makers:
+        if function["function_name"].lower() not in row_functions:
             return f"{function['function_name']}()"
     elif kind == "SHOW_REF":
         return "DESCRIBE, SHOW and SUMMARIZE"
-    elif node.get("class") == "FUNCTION" and str(node.get("function_name", "")).lower() in _TOLD:
+    elif (
+        node.get("class") == "FUNCTION" and str(node.get("function_name", "")).lower() in _FORBIDDEN_FUNCTIONS
+    ):
         return f"{node['function_name']}()"
     return None
 
@@ -196,9 +207,9 @@ def _refused_part(node: dict[str, Any], tables: frozenset[str], makers: frozense
 def _all_nodes(tree: Any) -> Iterator[dict[str, Any]]:
     left = [tree]
     while left:
-        found = left.pop()
-        if isinstance(found, dict):
-            yield found
-            left.extend(found.values())
-        elif isinstance(found, list):
-            left.extend(found)
+        node = left.pop()
+        if isinstance(node, dict):
+            yield node
+            left.extend(node.values())
+        elif isinstance(node, list):
+            left.extend(node)

@@ -126,9 +126,9 @@ def _load(connection: duckdb.DuckDBPyConnection, table: str, path: str, part: st
 
 def _answer(connection: duckdb.DuckDBPyConnection, replies: BinaryIO, sql: str, parameters: Any) -> None:
     try:
-        with connection.cursor() as one:
-            found = json.dumps(answer_query(one, sql, parameters), separators=(",", ":"))
-        frames.send(replies, frames.ANSWER, found.encode("ascii"))
+        with connection.cursor() as cursor:
+            answer = json.dumps(answer_query(cursor, sql, parameters), separators=(",", ":"))
+        frames.send(replies, frames.ANSWER, answer.encode("ascii"))
     except (ValueError, MemoryError, duckdb.Error) as error:
-        told = json.dumps([type(error).__name__, str(error)])
-        frames.send(replies, frames.REFUSAL, told.encode("ascii"))
+        refusal = json.dumps([type(error).__name__, str(error)])
+        frames.send(replies, frames.REFUSAL, refusal.encode("ascii"))

@@ -47,7 +47,7 @@ class Queries:
 
     def __init__(self, connect: Callable[[], duckdb.DuckDBPyConnection]) -> None:
         self._connect = connect
-        self._turn = ThreadPoolExecutor(1, "durablenb-sql")
+        self._thread = ThreadPoolExecutor(1, "durablenb-sql")
         self._lock = threading.Lock()
         self._is_closed = False
         self._process: QueryProcess | None = None
@@ -74,7 +74,7 @@ class Queries:
             If no query can be answered now.
         """
         try:
-            return self._turn.submit(self._answer, sql, parameters)
+            return self._thread.submit(self._answer, sql, parameters)
         except RuntimeError:
             raise _closed() from None
 
@@ -85,7 +85,7 @@ class Queries:
             process = self._process
         if process is not None:
             process.kill()
-        self._turn.shutdown(wait=True, cancel_futures=True)
+        self._thread.shutdown(wait=True, cancel_futures=True)
         self._discard()
 
     def _answer(self, sql: str, parameters: Parameters) -> bytes:
@@ -126,11 +126,11 @@ class Queries:
             self._discard()
             if self._is_closed:
                 raise _closed() from None
-            told = (
+            reason = (
                 error.cause if isinstance(error, ProcessDiedError) else f"it took {START_SECONDS:g} seconds"
             )
             raise QueriesUnavailableError(
-                f"The process that answers queries did not get ready: {told}. Ask again."
+                f"The process that answers queries did not get ready: {reason}. Ask again."
             ) from None
         except (OSError, duckdb.Error) as error:
             folder = self._folder or tempfile.gettempdir()
@@ -158,8 +158,8 @@ class Queries:
         assert self._feed is not None
         count = 0
         with self._connect() as connection:
-            for piece in self._feed.pieces(connection):
-                process.ask(frames.LOAD, asdict(piece) | {"is_first": not count}, START_SECONDS)
+            for update in self._feed.updates(connection):
+                process.ask(frames.LOAD, asdict(update) | {"is_first": not count}, START_SECONDS)
                 count += 1
         if count:
             process.ask(frames.COMMIT, None, START_SECONDS)
