@@ -97,8 +97,17 @@ def test_a_query_that_takes_too_long_is_ended_and_the_next_one_is_answered(
     assert pid_of(asked) != first
 
 
-def test_other_requests_are_answered_while_a_query_runs_and_its_death_is_told(asked: Served) -> None:
+def test_other_requests_are_answered_while_a_query_runs_and_its_death_is_told(
+    asked: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
     refused: list[BaseException] = []
+    is_asked = threading.Event()
+    send = process.QueryProcess.ask
+
+    def noted(self: process.QueryProcess, kind: bytes, body: Any, seconds: float) -> tuple[bytes, bytes]:
+        if kind == frames.ASK:
+            is_asked.set()
+        return send(self, kind, body, seconds)
 
     def ask() -> None:
         with pytest.raises(ValueError, match=r"died: it was ended by SIGKILL\.") as error:
@@ -106,8 +115,10 @@ def test_other_requests_are_answered_while_a_query_runs_and_its_death_is_told(as
         refused.append(error.value)
 
     assert asked.remote.sql("select 1").fetchall() == [(1,)]
+    monkeypatch.setattr(process.QueryProcess, "ask", noted)
     asking = threading.Thread(target=ask)
     asking.start()
+    assert is_asked.wait(PATIENCE)  # before that, the process would be replaced, and the query answered
     assert asked.connect().run("echo", 1) == 1
     assert asking.is_alive()
     os.kill(pid_of(asked), signal.SIGKILL)

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from durablenb.analysis.replays import experiments
 from durablenb.analysis.replays.sentences import walkthrough
-from durablenb.analysis.replays.steps import ReplayCounts
+from durablenb.analysis.replays.steps import ReplaySteps
 from durablenb.core.registry import name_of
 from durablenb.core.trace import Trace, trace_of
 from durablenb.engine.transcript import Transcript, speaking
@@ -73,7 +73,7 @@ class Replayer(Protocol):
         ...
 
 
-class Replay(Displayed, ReplayCounts):
+class Replay(Displayed, ReplaySteps):
     """All replays of an execution; `handle.replay()` gives it. Printing it walks through the last one.
 
     Parameters

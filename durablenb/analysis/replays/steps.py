@@ -76,7 +76,7 @@ class Step:
 
 
 class ReplaySteps:
-    """The steps of all replays of an execution.
+    """The steps of all replays of an execution, with counts of calls, awaits, events and prints.
 
     Parameters
     ----------
@@ -244,25 +244,7 @@ class ReplaySteps:
         begun = self.trace.episodes[replay - 1].event_id
         return {task for task, event in reached.answers.items() if event < begun}
 
-
-_VERDICTS: dict[type[Any], Verdict] = {
-    ExecutionFailed: "raised",
-    ExecutionTerminated: "terminated",
-    ExecutionCompleted: "returned",
-    ContinueAsNew: "returned",
-}
-
-
-def _event_ids(events: Iterable[Event]) -> tuple[int, ...]:
-    return tuple(event.event_id for event in events)
-
-
-def _changed_names(names: dict[str, str], before: dict[str, str]) -> tuple[str, ...]:
-    return tuple(name for name, value in names.items() if before.get(name) != value)
-
-
-class ReplayCounts(ReplaySteps):
-    """The steps of replays, with counts of calls, awaits, events and prints."""
+    # -- counts ----------------------------------------------------------------------------------
 
     @property
     def executed(self) -> int:
@@ -342,3 +324,19 @@ class ReplayCounts(ReplaySteps):
         for replay in range(1, len(self) + 1):
             totals.append(totals[-1] + bisect_right(self._reached_in, replay))
         return totals
+
+
+_VERDICTS: dict[type[Any], Verdict] = {
+    ExecutionFailed: "raised",
+    ExecutionTerminated: "terminated",
+    ExecutionCompleted: "returned",
+    ContinueAsNew: "returned",
+}
+
+
+def _event_ids(events: Iterable[Event]) -> tuple[int, ...]:
+    return tuple(event.event_id for event in events)
+
+
+def _changed_names(names: dict[str, str], before: dict[str, str]) -> tuple[str, ...]:
+    return tuple(name for name, value in names.items() if before.get(name) != value)

@@ -127,14 +127,18 @@ class Feed:
         at = connection.execute(f"select {identity} from {table} where seq = ?", [last]).fetchall()
         self._marks[table] = replace(mark, last=last, count=count, identity=at[0][0] if at else None)
 
-    def _small(self, connection: duckdb.DuckDBPyConnection, table: str, columns: str) -> Iterator[TableUpdate]:
-        shown = f"select {columns} from {table}"
-        fingerprint = connection.execute(f"select count(*), bit_xor(hash(t)) from ({shown}) t").fetchall()[0]
+    def _small(
+        self, connection: duckdb.DuckDBPyConnection, table: str, columns: str
+    ) -> Iterator[TableUpdate]:
+        rows = f"select {columns} from {table}"
+        [fingerprint] = connection.execute(f"select count(*), bit_xor(hash(t)) from ({rows}) t").fetchall()
         if fingerprint != self._prints.get(table, (0, None)):
-            yield self._update(connection, table, "all", shown)
+            yield self._update(connection, table, "all", rows)
             self._prints[table] = fingerprint
 
-    def _update(self, connection: duckdb.DuckDBPyConnection, table: str, part: str, query: str) -> TableUpdate:
+    def _update(
+        self, connection: duckdb.DuckDBPyConnection, table: str, part: str, query: str
+    ) -> TableUpdate:
         path = self._folder / "update.parquet"
         target = str(path).replace("'", "''")
         connection.execute(f"copy ({query}) to '{target}' (format parquet, compression uncompressed)")
