@@ -13,7 +13,7 @@ from durablenb.analysis.calls import Call, read_calls
 from durablenb.analysis.figures import InstanceFigures
 from durablenb.analysis.history import History
 from durablenb.analysis.replays.fit_checker import last_execution
-from durablenb.analysis.text import lasting, shortened, table_text
+from durablenb.analysis.text import lasting, plural, short_message, shortened, table_text
 from durablenb.model.display import Displayed
 from durablenb.model.events import (
     TERMINAL,
@@ -208,7 +208,7 @@ class Comparison(Displayed, Sequence[Pair]):
     @property
     def summary(self) -> str:
         """The number of steps and the first difference, as text."""
-        count = f"{len(self):,} step{'' if len(self) == 1 else 's'}"
+        count = f"{plural(len(self), 'step')}"
         first = self.first_difference
         return f"{count}, {'no difference' if first is None else f'the first difference at {first}'}"
 
@@ -333,9 +333,8 @@ def _result(call: Call) -> str:
 
 
 def _failure_text(failure: FailureDetails) -> str:
-    """Return a failure as text, without the traceback that Azure's library appends to the message."""
-    message = failure.message.partition(" \n ")[0]
-    return f"{failure.error_type}: {message}"
+    """Return a failure as text."""
+    return f"{failure.error_type}: {short_message(failure.message)}"
 
 
 def _request_id(call: Call | None) -> int | None:

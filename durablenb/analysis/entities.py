@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import duckdb
 
+from durablenb.analysis.text import plural
 from durablenb.model.entities import EntityId
 from durablenb.model.failures import FailureDetails
 from durablenb.store.blobs import transaction
@@ -123,7 +124,7 @@ class EntitySnapshot:
     def line(self) -> str:
         """The entity's condition in a line of text, without times."""
         parts = [f"{self.entity_id.name.lower()} {self.entity_id.key}: {self.word}"]
-        parts.append(f"{self.operations:,} operation{'' if self.operations == 1 else 's'}")
+        parts.append(plural(self.operations, "operation"))
         if self.failures:
             parts.append(f"{self.failures:,} failed")
         if self.queue_length:
@@ -381,6 +382,6 @@ def queue_text(queues: Iterable[EntityQueue], own_id: str = "") -> str:
             if queue.locked_by != own_id:
                 parts.append(f"{queue.entity_id} is locked by {queue.locked_by}.")
         elif queue.length:
-            operations = f"{queue.length:,} other operation{'' if queue.length == 1 else 's'}"
+            operations = plural(queue.length, "other operation")
             parts.append(f"{queue.entity_id} has {operations} to do.")
     return " ".join(parts)

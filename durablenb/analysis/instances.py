@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from durablenb.analysis.figures import InstanceFigures
-from durablenb.analysis.text import quoted
+from durablenb.analysis.text import plural, quoted
 from durablenb.model.display import Displayed
 from durablenb.model.status import DurableOrchestrationStatus, OrchestrationRuntimeStatus
 from durablenb.store.statements import EVENT_OF
@@ -69,7 +69,7 @@ class InstanceList(Displayed, Sequence[DurableOrchestrationStatus]):
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{count:,} {status}" for status, count in self.counts().items())
-        return f"<{len(self):,} instance{'' if len(self) == 1 else 's'}{': ' if counts else ''}{counts}>"
+        return f"<{plural(len(self), 'instance')}{': ' if counts else ''}{counts}>"
 
 
 LATEST_FIRST = "last_updated_time desc, created_time desc, instance_id"

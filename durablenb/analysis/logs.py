@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import overload
 
-from durablenb.analysis.text import display_width, padded
+from durablenb.analysis.text import display_width, padded, plural
 from durablenb.model.display import Displayed
 from durablenb.model.logs import LogLine, level_number
 
@@ -108,7 +108,7 @@ class Log(Displayed, Sequence[LogLine]):
         )
 
     def __repr__(self) -> str:
-        return f"<Log of {self.instance_id}: {len(self):,} line{'' if len(self) == 1 else 's'}>"
+        return f"<Log of {self.instance_id}: {plural(len(self), 'line')}>"
 
 
 def _plain(text: str) -> str:

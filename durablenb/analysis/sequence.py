@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from durablenb.analysis.graph import fold_loops
 from durablenb.analysis.messages import Dialogue, Form, Lifeline, Message, read_dialogue
-from durablenb.analysis.text import shortened
+from durablenb.analysis.text import plural, shortened
 from durablenb.model.display import Displayed
 from durablenb.model.events import Event
 
@@ -54,7 +54,7 @@ def diagram_parts(messages: Sequence[Message]) -> tuple[Part, ...]:
 
 def gap_text(gap: Gap) -> str:
     """Return a note about hidden messages, and where to find them."""
-    messages = f"{gap.count:,} message{'' if gap.count == 1 else 's'}"
+    messages = plural(gap.count, "message")
     return f"{messages} more: print(handle.history().timeline()) shows them all"
 
 
@@ -281,4 +281,4 @@ class SequenceDiagram(Displayed):
 
     def __repr__(self) -> str:
         count = sum(message.count for message in self.messages)
-        return f"<Sequence of {self.instance_id}: {count:,} message{'' if count == 1 else 's'}>"
+        return f"<Sequence of {self.instance_id}: {plural(count, 'message')}>"

@@ -18,6 +18,22 @@ def shortened(text: str, width: int) -> str:
     return line + "…"
 
 
+def plural(count: int, noun: str, nouns: str | None = None) -> str:
+    """Return a count with its noun.
+
+    Examples
+    --------
+    >>> plural(1, "step"), plural(12_000, "step"), plural(2, "child", "children")
+    ('1 step', '12,000 steps', '2 children')
+    """
+    return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
+
+
+def short_message(message: str) -> str:
+    """Return a failure's message without the traceback that Azure's library appends to it."""
+    return message.partition(" \n ")[0]
+
+
 def quoted(text: str) -> str:
     """Return the text as a string literal of SQL."""
     return "'" + text.replace("'", "''") + "'"

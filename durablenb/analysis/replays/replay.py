@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from durablenb.analysis.replays import experiments
 from durablenb.analysis.replays.sentences import walkthrough
 from durablenb.analysis.replays.steps import ReplaySteps
+from durablenb.analysis.text import plural
 from durablenb.core.registry import name_of
 from durablenb.core.trace import Trace, trace_of
 from durablenb.engine.transcript import Transcript, speaking
@@ -215,11 +216,7 @@ class Replay(Displayed, ReplaySteps):
         return walkthrough(self)
 
     def __repr__(self) -> str:
-        parts = [_counted(len(self), "replay"), _counted(len(self.trace.awaits), "await")]
+        parts = [plural(len(self), "replay"), plural(len(self.trace.awaits), "await")]
         parts += ["the code doesn't fit"] * (not self.fits)
-        parts += [f"a copy with {_counted(len(self.changes), 'change')}"] * bool(self.changes)
+        parts += [f"a copy with {plural(len(self.changes), 'change')}"] * bool(self.changes)
         return f"<Replay of {self.instance_id}: {', '.join(parts)}>"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from durablenb.analysis.text import shortened
+from durablenb.analysis.text import short_message, shortened
 from durablenb.core.requests import described, name_in
 from durablenb.core.trace import MORE_CODE, Await, Trace
 from durablenb.model.events import (
@@ -123,8 +123,9 @@ def end_sentence(trace: Trace) -> str:
     if trace.mismatch is not None:
         return str(trace.mismatch).partition("\n")[0]
     if isinstance(end, ExecutionFailed):
-        message = end.failure.message.partition(" \n ")[0]
-        raised = shortened(f"{end.failure.error_type.rpartition('.')[2]}: {message}", 120)
+        raised = shortened(
+            f"{end.failure.error_type.rpartition('.')[2]}: {short_message(end.failure.message)}", 120
+        )
         return f"It raised {raised}: the orchestration has failed{where}."
     if isinstance(end, ContinueAsNew):
         return "It continues as new: a fresh execution begins, with a history of its own."
