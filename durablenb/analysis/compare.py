@@ -28,10 +28,10 @@ from durablenb.model.failures import FailureDetails
 DifferenceKind = Literal["orchestrator", "version", "input", "asked for", "attempts", "result", "end"]
 """The kinds of differences. "asked for": the two requested different tasks."""
 
-_LARGEST = 4_000_000
+_MOST_ALIGNED = 4_000_000
 """The largest product of the two numbers of steps for which steps after a difference are aligned."""
 
-_MOST = 200
+_MOST_SHOWN = 200
 
 
 class Difference(NamedTuple):
@@ -181,9 +181,9 @@ class Comparison(Displayed, Sequence[Pair]):
     @cached_property
     def differences(self) -> tuple[Difference, ...]:
         """All differences other than durations, in the order of the steps."""
-        began = _beginnings(self.a, self.b)
+        began = _start_differences(self.a, self.b)
         of_steps = [difference for pair in self._pairs for difference in pair.differences]
-        ended = [] if self.a.outcome == self.b.outcome else [_ends(self.a, self.b)]
+        ended = [] if self.a.outcome == self.b.outcome else [_end_difference(self.a, self.b)]
         return (*began, *of_steps, *ended)
 
     @property
@@ -219,7 +219,7 @@ class Comparison(Displayed, Sequence[Pair]):
         header = ("step", "", "took", "took", "differs in")
         rows = [
             (pair.number, pair.name, *map(_duration_text, pair.durations), _difference_text(pair))
-            for pair in self._pairs[:_MOST]
+            for pair in self._pairs[:_MOST_SHOWN]
         ]
         lines = [
             f"a: {self.a.instance_id}, {lasting(self.a.duration)}, {shortened(self.a.outcome, 80)}",
@@ -228,8 +228,8 @@ class Comparison(Displayed, Sequence[Pair]):
         ]
         if rows:
             lines += ["", table_text(header, rows)]
-        if len(self) > _MOST:
-            lines.append(f"… {len(self) - _MOST:,} steps more")
+        if len(self) > _MOST_SHOWN:
+            lines.append(f"… {len(self) - _MOST_SHOWN:,} steps more")
         return "\n".join(lines)
 
 
@@ -268,7 +268,7 @@ def _aligned(a: Sequence[Call], b: Sequence[Call]) -> Iterator[tuple[Call | None
     same = min(len(left_keys), len(right_keys)) if same is None else same
     yield from zip(a[:same], b[:same], strict=True)
     rest, others = list(a[same:]), list(b[same:])
-    if len(rest) * len(others) > _LARGEST:
+    if len(rest) * len(others) > _MOST_ALIGNED:
         yield from ((call, None) for call in rest)
         yield from ((None, call) for call in others)
         return
@@ -300,7 +300,9 @@ def _shares_past(fork: Side, origin: Side, number: int) -> bool:
 def _differences(number: int, a: Call | None, b: Call | None) -> Iterator[Difference]:
     if a is None or b is None:
         name = (a or b).name  # type: ignore[union-attr]
-        yield Difference("asked for", number, name, _called(a), _called(b), _request_id(a), _request_id(b))
+        yield Difference(
+            "asked for", number, name, _request_text(a), _request_text(b), _request_id(a), _request_id(b)
+        )
         return
     if _input(a) != _input(b):
         yield Difference("input", number, a.name, _input(a), _input(b), _request_id(a), _request_id(b))
@@ -310,7 +312,7 @@ def _differences(number: int, a: Call | None, b: Call | None) -> Iterator[Differ
         yield Difference("result", number, a.name, _result(a), _result(b), _answer_id(a), _answer_id(b))
 
 
-def _called(call: Call | None) -> str:
+def _request_text(call: Call | None) -> str:
     if call is None:
         return "nothing"
     return call.kind if call.kind == call.name else f"{call.kind} {call.name}"
@@ -347,7 +349,7 @@ def _answer_id(call: Call) -> int | None:
     return None if answer is None else answer.event_id
 
 
-def _beginnings(a: Side, b: Side) -> Iterator[Difference]:
+def _start_differences(a: Side, b: Side) -> Iterator[Difference]:
     started, other = a.started, b.started
     began: list[tuple[DifferenceKind, str, str]] = [
         ("orchestrator", started.name, other.name),
@@ -359,7 +361,7 @@ def _beginnings(a: Side, b: Side) -> Iterator[Difference]:
             yield Difference(what, None, started.name, left, right, started.event_id, other.event_id)
 
 
-def _ends(a: Side, b: Side) -> Difference:
+def _end_difference(a: Side, b: Side) -> Difference:
     events = (None if side.end is None else side.end.event_id for side in (a, b))
     return Difference("end", None, a.started.name, a.outcome, b.outcome, *events)
 

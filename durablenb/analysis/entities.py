@@ -181,7 +181,7 @@ def read_last_seq(connection: duckdb.DuckDBPyConnection, instance_id: str) -> in
 def entity_snapshot(
     connection: duckdb.DuckDBPyConnection,
     entity_id: EntityId,
-    shown: Callable[[str], Any],
+    decode: Callable[[str], Any],
     *,
     is_missing: bool = False,
     now: datetime | None = None,
@@ -194,7 +194,7 @@ def entity_snapshot(
         A connection that reads the journal.
     entity_id
         The entity.
-    shown
+    decode
         Decodes the text of a state.
     is_missing
         Whether its function isn't registered.
@@ -207,7 +207,7 @@ def entity_snapshot(
         state = rows.state() if summary.exists else None
         done = rows.done() if summary.operations else ()
         failed = rows.failed() if summary.failures else ()
-    return replace(summary, state=None if state is None else shown(state), done=done, failed=failed)
+    return replace(summary, state=None if state is None else decode(state), done=done, failed=failed)
 
 
 def entity_summary(
@@ -246,20 +246,20 @@ class _EntityRows:
 
     def state(self) -> str | None:
         """Return the last state."""
-        seq = self._ask(_STATE, self._id)[0][0]
-        return None if seq is None else str(self._ask(PAYLOADS, [seq])[0][1])
+        seq = self._fetch(_STATE, self._id)[0][0]
+        return None if seq is None else str(self._fetch(PAYLOADS, [seq])[0][1])
 
     def done(self) -> tuple[EntityOperation, ...]:
         """Return the operations that ended last, with the states after them."""
-        rows = self._ask(_DONE, self._id, MOST_DRAWN)[::-1]
+        rows = self._fetch(_DONE, self._id, MOST_DRAWN)[::-1]
         if not rows:
             return ()
         first = rows[0][-1]
         changed = {
             (execution, number): text
-            for execution, number, _, text in self._ask(_STATES, _SMALL, self._id, first)
+            for execution, number, _, text in self._fetch(_STATES, _SMALL, self._id, first)
         }
-        state = self._ask(_STATE_BEFORE, _SMALL, self._id, first)[0][0]
+        state = self._fetch(_STATE_BEFORE, _SMALL, self._id, first)[0][0]
         payloads = self._payloads(rows[-MOST_DETAILED:])
         done = []
         for row in rows:
@@ -269,19 +269,19 @@ class _EntityRows:
 
     def failed(self) -> tuple[EntityOperation, ...]:
         """Return the operations that failed last."""
-        rows = self._ask(_FAILED, self._id, _FAILURES)[::-1]
+        rows = self._fetch(_FAILED, self._id, _FAILURES)[::-1]
         payloads = self._payloads(rows)
         return tuple(_operation(row, payloads, self._now) for row in rows)
 
     def waiting(self) -> tuple[EntityOperation, ...]:
         """Return the next pending operations."""
-        rows = self._ask(_OPEN, self._id, MOST_DETAILED)
+        rows = self._fetch(_OPEN, self._id, MOST_DETAILED)
         payloads = self._payloads(rows)
         return tuple(_operation(row, payloads, self._now) for row in rows)
 
     def locks(self) -> tuple[EntityLock, ...]:
         """Return the owner of the entity's lock, and the orchestrations that wait for the lock."""
-        rows = self._ask(_LOCKS, self._id)
+        rows = self._fetch(_LOCKS, self._id)
         locks = [
             EntityLock(owner, status == "Held", _utc(taken or requested))
             for owner, status, requested, taken in rows
@@ -290,9 +290,9 @@ class _EntityRows:
 
     def _payloads(self, rows: Sequence[tuple[Any, ...]]) -> dict[int, str]:
         seqs = [seq for row in rows for seq in row[9:] if seq is not None]
-        return dict(self._ask(PAYLOADS, seqs)) if seqs else {}
+        return dict(self._fetch(PAYLOADS, seqs)) if seqs else {}
 
-    def _ask(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
+    def _fetch(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
         return self._connection.execute(sql, list(parameters)).fetchall()
 
 

@@ -27,6 +27,7 @@ _ENDS: dict[str, Settlement | None] = {
     for event in ALL_EVENTS
     if event.settles is not None and event.settles.begins in _BEGINNINGS.values()
 }
+_FINAL = ("Completed", "Failed", "Terminated")
 _STATUSES = {
     "ExecutionCompleted": "Completed",
     "ExecutionFailed": "Failed",
@@ -95,7 +96,7 @@ class ProgressSnapshot:
     @property
     def is_over(self) -> bool:
         """Whether the instance has ended."""
-        return self.status in ("Completed", "Failed", "Terminated")
+        return self.status in _FINAL
 
 
 @dataclass(slots=True)
@@ -139,11 +140,11 @@ class ProgressCounter:
         """Return the progress by now. Only events after those of the last call are read."""
         with self._lock:
             for row in self._connect().execute(_NEWS, [self._id, self._seen]).fetchall():
-                self._take(*row)
+                self._read(*row)
             return self._snapshot(now)
 
     def _snapshot(self, now: datetime) -> ProgressSnapshot:
-        is_over = self._status in ("Completed", "Failed", "Terminated")
+        is_over = self._status in _FINAL
         until = self._last if is_over and self._last is not None else now
         took = timedelta() if self._began is None else until - self._began
         steps = tuple(_count(tally, until) for tally in self._tallies.values())
@@ -154,16 +155,16 @@ class ProgressCounter:
         self._calls: dict[int, _StepTally] = {}
         self._waits: dict[str, list[int]] = {}
         self._early: Counter[str] = Counter()
-        self._taken: dict[int, str] = {}  # the names of events that settled a wait, by task id
+        self._settled_by: dict[int, str] = {}  # the names of events that settled a wait, by task id
 
-    def _take(
+    def _read(
         self,
         seq: int,
         kind: str,
         timestamp: datetime,
         name: str | None,
         task_id: int | None,
-        more: str | None,
+        attributes: str | None,
     ) -> None:
         self._seen = seq
         at = self._last = timestamp.replace(tzinfo=UTC)
@@ -174,16 +175,16 @@ class ProgressCounter:
         elif kind in _STATUSES:
             self._status = _STATUSES[kind]
         elif kind in _BEGINNINGS and task_id is not None:
-            self._ask(_BEGINNINGS[kind], name, task_id, json.loads(more) if more else {}, at)
+            self._request(_BEGINNINGS[kind], name, task_id, json.loads(attributes) if attributes else {}, at)
         elif kind == "EventRaised":
             self._arrive((name or "").casefold(), at)
         elif task_id is not None and kind in _ENDS:
             self._end(task_id, kind, at)
 
-    def _ask(
-        self, kind: TaskKind, name: str | None, task_id: int, more: dict[str, Any], at: datetime
+    def _request(
+        self, kind: TaskKind, name: str | None, task_id: int, attributes: dict[str, Any], at: datetime
     ) -> None:
-        retried = more.get("retry_of")
+        retried = attributes.get("retry_of")
         if kind == "timer" and retried is not None:
             return
         if retried is not None and (tally := self._calls.get(retried)) is not None:
@@ -197,7 +198,7 @@ class ProgressCounter:
             left.canceled -= 1
             self._wait(left.name.casefold(), task_id, at)
             return
-        step = kind if name is None and kind in ("timer", "lock") else _named(name, more)
+        step = kind if name is None and kind in ("timer", "lock") else _step_name(name, attributes)
         tally = self._tallies.setdefault((kind, step), _StepTally(step, kind, at, at))
         tally.total += 1
         self._calls[task_id] = tally
@@ -207,7 +208,7 @@ class ProgressCounter:
     def _wait(self, key: str, task_id: int, at: datetime) -> None:
         if self._early[key]:
             self._early[key] -= 1
-            self._taken[task_id] = key
+            self._settled_by[task_id] = key
             self._end(task_id, "", at)
         else:
             self._waits.setdefault(key, []).append(task_id)
@@ -215,7 +216,7 @@ class ProgressCounter:
     def _arrive(self, key: str, at: datetime) -> None:
         waits = self._waits.get(key)
         if waits:
-            self._taken[waits[0]] = key
+            self._settled_by[waits[0]] = key
             self._end(waits.pop(0), "", at)
         else:
             self._early[key] += 1
@@ -224,9 +225,9 @@ class ProgressCounter:
         tally = self._calls.get(task_id)
         if tally is None:
             return
-        if kind == "EventUnsubscribed" and task_id in self._taken:  # never seen; the next wait gets it
+        if kind == "EventUnsubscribed" and task_id in self._settled_by:  # never seen; the next wait gets it
             tally.canceled += 1
-            self._arrive(self._taken.pop(task_id), at)
+            self._arrive(self._settled_by.pop(task_id), at)
             return
         tally.over += 1
         tally.failed += _ENDS.get(kind) == "failed"
@@ -241,8 +242,8 @@ class ProgressCounter:
                 waits[:] = [wait for wait in waits if wait != task_id]
 
 
-def _named(name: str | None, more: dict[str, Any]) -> str:
-    entity = more.get("entity_id")
+def _step_name(name: str | None, attributes: dict[str, Any]) -> str:
+    entity = attributes.get("entity_id")
     return name or "" if entity is None else f"{entity[1:].partition('@')[0]}.{name}"
 
 

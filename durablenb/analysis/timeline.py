@@ -104,13 +104,13 @@ class SpanReader:
     def __init__(self) -> None:
         self._spans: list[Span | None] = []  # None: a rewind wrote it again
         self._open: dict[int, int] = {}  # positions of the open tasks, by task id
-        self._places: dict[int, int] = {}  # positions of all tasks of the execution
+        self._positions: dict[int, int] = {}  # positions of all tasks of the execution
         self._before: dict[int, int] = {}  # positions of the tasks that a rewind may write again
         self._waits: dict[str, list[int]] = {}  # task ids of the open waits, by the event's name
         self._early: dict[str, deque[EventRaised]] = {}  # external events without a wait
-        self._taken: dict[int, EventRaised] = {}  # events that settled a wait, by its task id
+        self._settled_by: dict[int, EventRaised] = {}  # events that settled a wait, by its task id
         self._rewound_at: datetime | None = None
-        self._held: dict[int, int] = {}  # positions of the granted locks that are not released
+        self._granted: dict[int, int] = {}  # positions of the granted locks that are not released
         self._last: datetime | None = None
         self.changed: set[int] = set()
         """The positions of the spans that have changed since the set was last cleared."""
@@ -133,15 +133,15 @@ class SpanReader:
         elif event.settlement is not None:
             self._settle(event, event.settlement)
         elif isinstance(event, ExecutionStarted):
-            self._open, self._places, self._waits, self._held = {}, {}, {}, {}
-            self._early, self._taken = {}, {}
+            self._open, self._positions, self._waits, self._granted = {}, {}, {}, {}
+            self._early, self._settled_by = {}, {}
         elif isinstance(event, ExecutionRewound):
-            self._before, self._rewound_at = self._places, event.timestamp
+            self._before, self._rewound_at = self._positions, event.timestamp
         elif isinstance(event, TERMINAL):
             self._end_open(event.timestamp)
-            self._release(list(self._held), event.timestamp)
+            self._release(list(self._granted), event.timestamp)
             self._before = {}
-        elif isinstance(event, EntityUnlockSent) and event.task_id in self._held:
+        elif isinstance(event, EntityUnlockSent) and event.task_id in self._granted:
             self._release([event.task_id], event.timestamp)
 
     def _begin(self, number: int, span: Span) -> None:
@@ -152,22 +152,22 @@ class SpanReader:
                 self._put(earlier, None)
             elif self._rewound_at is not None:  # the same request, made again by the rewind
                 span = replace(span, asked=self._rewound_at, started=self._rewound_at, ended=self._rewound_at)
-        if span.kind == "external event" and number in self._places:  # abandoned, and awaited again
-            self._put(self._places[number], replace(span, asked=self._asked_at(number)))
-            self._wait(number, span.name.casefold(), self._places[number])
+        if span.kind == "external event" and number in self._positions:  # abandoned, and awaited again
+            self._put(self._positions[number], replace(span, asked=self._asked_at(number)))
+            self._wait(number, span.name.casefold(), self._positions[number])
             return
         if span.kind == "signal":
             span = replace(span, state="completed")
         elif span.kind != "external event":
             self._open[number] = len(self._spans)
-        self._places[number] = len(self._spans)
+        self._positions[number] = len(self._spans)
         self.changed.add(len(self._spans))
         self._spans.append(span)
         if span.kind == "external event":
-            self._wait(number, span.name.casefold(), self._places[number])
+            self._wait(number, span.name.casefold(), self._positions[number])
 
     def _asked_at(self, number: int) -> datetime:
-        span = self._spans[self._places[number]]
+        span = self._spans[self._positions[number]]
         assert span is not None
         return span.asked
 
@@ -175,7 +175,7 @@ class SpanReader:
         """Begin a wait for an external event. An event that arrived earlier settles it at once."""
         early, span = self._early.get(name), self._spans[position]
         if early and span is not None:
-            self._taken[number] = early.popleft()
+            self._settled_by[number] = early.popleft()
             self._put(position, replace(span, state="completed"))
         else:
             self._open[number] = position
@@ -183,10 +183,10 @@ class SpanReader:
 
     def _give_back(self, number: int) -> EventRaised | None:
         """Take back an event that a canceled wait held and the code never saw: the next wait gets it."""
-        position = self._places.get(number)
-        if position is not None and number in self._taken:
+        position = self._positions.get(number)
+        if position is not None and number in self._settled_by:
             self._open[number] = position
-            return self._taken.pop(number)
+            return self._settled_by.pop(number)
         return None
 
     def _settle(self, event: Event, state: SpanState) -> None:
@@ -194,10 +194,10 @@ class SpanReader:
         if isinstance(event, EventRaised):
             waiting = self._waits.get(event.name.casefold())
             if not waiting:
-                insort(self._early.setdefault(event.name.casefold(), deque()), event, key=_place)
+                insort(self._early.setdefault(event.name.casefold(), deque()), event, key=_event_id)
                 return
             number = waiting[0]
-            self._taken[number] = event
+            self._settled_by[number] = event
         else:
             number = getattr(event, "task_id", -1)
         if isinstance(event, EventUnsubscribed):
@@ -210,7 +210,7 @@ class SpanReader:
         if span.kind == "external event" and given_back is None:
             self._waits[span.name.casefold()].remove(number)
         if span.kind == "lock" and state == "completed":
-            self._held[number] = position
+            self._granted[number] = position
         started = getattr(event, "started_at", None) or span.started
         ended, request = max(event.timestamp, span.asked), span.request  # replace() takes twice as long
         self._put(
@@ -226,7 +226,7 @@ class SpanReader:
 
     def _release(self, numbers: Iterable[int], moment: datetime) -> None:
         for number in numbers:
-            position = self._held.pop(number)
+            position = self._granted.pop(number)
             span = self._spans[position]
             if span is not None:
                 self._put(position, replace(span, released=moment))
@@ -238,7 +238,7 @@ class SpanReader:
                 self._put(position, replace(span, ended=moment))
 
 
-def _place(event: EventRaised) -> int:
+def _event_id(event: EventRaised) -> int:
     return event.event_id
 
 

@@ -24,8 +24,10 @@ from durablenb.model.events import (
     TimerCreated,
 )
 
-_Other = Literal["mending", "code", "executor", "continuation", "child", "resuming", "start", "turn", "retry"]
-WaitKind = _Other | TaskKind
+_OtherKind = Literal[
+    "mending", "code", "executor", "continuation", "child", "resuming", "start", "turn", "retry"
+]
+WaitKind = _OtherKind | TaskKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,7 @@ def find_waits(
     """
     if not events or isinstance(events[-1], TERMINAL):
         return ()
-    waits = _obstructions(events, obstacle or Obstacle())
+    waits = _blocking_waits(events, obstacle or Obstacle())
     alike: dict[tuple[str, str, str], list[Call]] = {}  # few groups, even if there are many calls
     left: dict[str, list[Call]] = {}
     for call in calls:
@@ -122,7 +124,7 @@ def find_waits(
         _wait(name, alike_calls, queues or {}, instance_id) for (_, name), alike_calls in groups.items()
     ]
     waits = waits or [Wait("turn", "", events[-1].timestamp)]
-    return tuple(waits + [_left(name, alike_calls) for name, alike_calls in left.items()])
+    return tuple(waits + [_abandoned_wait(name, alike_calls) for name, alike_calls in left.items()])
 
 
 def is_left(call: Call) -> bool:
@@ -131,13 +133,13 @@ def is_left(call: Call) -> bool:
     return isinstance(answer, EventUnsubscribed) and answer.is_left
 
 
-def _left(name: str, calls: Sequence[Call]) -> Wait:
+def _abandoned_wait(name: str, calls: Sequence[Call]) -> Wait:
     since = min([call.asked for call in calls])
     detail = "Another task won the task_any. An event goes to the waits that are awaited."
     return Wait("external event", name, since, count=len(calls), detail=detail, is_left=True)
 
 
-def _obstructions(events: Sequence[Event], obstacle: Obstacle) -> list[Wait]:
+def _blocking_waits(events: Sequence[Event], obstacle: Obstacle) -> list[Wait]:
     waits: list[Wait] = []
     if obstacle.held is not None:
         waits.append(Wait("mending", "", detail=obstacle.held))

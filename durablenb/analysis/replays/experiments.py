@@ -41,25 +41,31 @@ _TO_RESULT: dict[type[Event], Callable[..., Event]] = {failed: completed for com
 
 def without(events: Events, event_id: int) -> Change:
     """Return a copy without an event."""
-    position = _place(events, event_id, may_be_first=False)
-    return _numbered(events[:position] + events[position + 1 :]), f"{_named(events[position])} is left out"
+    position = _position(events, event_id, may_be_first=False)
+    return _numbered(
+        events[:position] + events[position + 1 :]
+    ), f"{_event_text(events[position])} is left out"
 
 
 def twice(events: Events, event_id: int) -> Change:
     """Return a copy in which an event occurs twice in a row."""
-    position = _place(events, event_id, may_be_first=False)
-    return _numbered(events[: position + 1] + events[position:]), f"{_named(events[position])} is there twice"
+    position = _position(events, event_id, may_be_first=False)
+    return _numbered(
+        events[: position + 1] + events[position:]
+    ), f"{_event_text(events[position])} is there twice"
 
 
 def swapped(events: Events, one_id: int, other_id: int) -> Change:
     """Return a copy in which two events have swapped positions. Each position keeps its time."""
     first, second = sorted(
-        (_place(events, one_id, may_be_first=False), _place(events, other_id, may_be_first=False))
+        (_position(events, one_id, may_be_first=False), _position(events, other_id, may_be_first=False))
     )
     changed = list(events)
     changed[first] = replace(events[second], timestamp=events[first].timestamp)
     changed[second] = replace(events[first], timestamp=events[second].timestamp)
-    return _numbered(changed), f"{_named(events[first])} and {_named(events[second])} have changed places"
+    return _numbered(
+        changed
+    ), f"{_event_text(events[first])} and {_event_text(events[second])} have changed places"
 
 
 def until(events: Events, event_id: int) -> Change:
@@ -67,11 +73,11 @@ def until(events: Events, event_id: int) -> Change:
 
     All requests of an episode are written together, so all of them are kept.
     """
-    position = _place(events, event_id)
+    position = _position(events, event_id)
     if isinstance(events[position], (OrchestratorStarted, *REQUESTED)):
         while position + 1 < len(events) and isinstance(events[position + 1], REQUESTED):
             position += 1
-    return events[: position + 1], f"it ends with {_named(events[position])}"
+    return events[: position + 1], f"it ends with {_event_text(events[position])}"
 
 
 def edited(events: Events, event_id: int, codec: Codec, change: dict[str, Any]) -> Change:
@@ -88,14 +94,14 @@ def edited(events: Events, event_id: int, codec: Codec, change: dict[str, Any]) 
     change
         One of ``result``, ``input``, ``error`` and ``name``, with the new value.
     """
-    position = _place(events, event_id)
+    position = _position(events, event_id)
     if len(change) != 1:
         raise ValueError("Expected one change: result=..., input=..., error=... or name=....")
     ((what, value),) = change.items()
     changed = _changed(events[position], what, value, codec)
     return _numbered(
         [*events[:position], changed, *events[position + 1 :]]
-    ), f"{_named(events[position])} has another {what}"
+    ), f"{_event_text(events[position])} has another {what}"
 
 
 def _changed(event: Event, what: str, value: Any, codec: Codec) -> Event:
@@ -110,18 +116,18 @@ def _changed(event: Event, what: str, value: Any, codec: Codec) -> Event:
     known = ("result", "error") if is_end else tuple(field for field in _CARRIED if hasattr(event, field))
     if what not in known:
         has = f"It has {' and '.join(known)}." if known else "There is nothing to change in it."
-        raise ValueError(f"{_named(event)} has no {what}. {has}")
+        raise ValueError(f"{_event_text(event)} has no {what}. {has}")
     text = str(value) if what == "name" else codec.encode(value, "input")
     return replace(event, **{what: text})  # type: ignore[arg-type]
 
 
-def _place(events: Events, event_id: int, *, may_be_first: bool = True) -> int:
+def _position(events: Events, event_id: int, *, may_be_first: bool = True) -> int:
     position = next((position for position, event in enumerate(events) if event.event_id == event_id), None)
     if position is None:
         raise LookupError(f"There is no event {event_id} in this history of {len(events):,} events.")
     if isinstance(events[position], ExecutionStarted) and not may_be_first:
         raise ValueError(
-            f"{_named(events[position])} is what the execution begins with; it has to stay there."
+            f"{_event_text(events[position])} is what the execution begins with; it has to stay there."
         )
     return position
 
@@ -133,5 +139,5 @@ def _numbered(events: Sequence[Event]) -> Events:
     )
 
 
-def _named(event: Event) -> str:
+def _event_text(event: Event) -> str:
     return f"event {event.event_id:,} ({described(event)})"
