@@ -1,1 +1,1 @@
-"""Questions about what happened; rows in, text and frozen values out."""
+"""Analysis of journals: a DuckDB connection or a history in, frozen data and text out."""

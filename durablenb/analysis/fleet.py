@@ -8,7 +8,9 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 
 from durablenb.analysis.instances import latest_page
+from durablenb.analysis.text import event_types
 from durablenb.journal.tally import Tally
+from durablenb.model.events import ALL_EVENTS, OperationEnqueued, TaskScheduled
 
 _SEEN = "instance_id, name, status, created_time, last_updated_time"
 _ENTITIES = """
@@ -96,11 +98,14 @@ def has_entities(connection: duckdb.DuckDBPyConnection) -> bool:
 PACE_SECONDS = 120
 """The number of seconds that are read."""
 
+_ENDED = [kind for kind in ALL_EVENTS if kind.settles in (TaskScheduled, OperationEnqueued)]
+_FAILED = [kind for kind in _ENDED if kind.settlement == "failed"]
+
 _PACE = f"""
 select cast(epoch(now.at) - floor(epoch(timestamp)) as integer) as age, count(*),
-       count(*) filter (event_type in ('TaskFailed', 'OperationFailed'))
+       count(*) filter (event_type in ({event_types(_FAILED)}))
 from journal, (select date_trunc('second', max(timestamp)) as at from journal) now
-where event_type in ('TaskCompleted', 'TaskFailed', 'OperationCompleted', 'OperationFailed')
+where event_type in ({event_types(_ENDED)})
   and timestamp >= now.at - interval {PACE_SECONDS - 1} second
 group by age
 """

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from durablenb.analysis.figures import InstanceFigures
-from durablenb.analysis.text import plural, quoted
+from durablenb.analysis.text import event_types, plural, quoted
 from durablenb.model.display import Displayed
+from durablenb.model.events import LIFECYCLE
 from durablenb.model.status import DurableOrchestrationStatus, OrchestrationRuntimeStatus
 from durablenb.store.statements import EVENT_OF
 
@@ -79,10 +80,7 @@ FEW_EVENTS = 256
 MANY_EVENTS = 16_384
 """The numbers of newest events that are searched for the instances of a page."""
 
-_UPDATES = """event_type in (
-    'ExecutionStarted', 'OrchestratorStarted', 'ExecutionCompleted', 'ExecutionFailed', 'ExecutionTerminated',
-    'CustomStatusSet', 'ExecutionRewound', 'ExecutionResumed', 'ExecutionSuspended'
-)"""
+_UPDATES = f"event_type in ({event_types(LIFECYCLE)})"
 """The events that the view `instances` counts as updates."""
 
 _MOMENT = """

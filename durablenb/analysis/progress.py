@@ -12,20 +12,18 @@ from typing import Any
 
 import duckdb
 
+from durablenb.analysis.text import event_types
 from durablenb.model.events import ALL_EVENTS, Settlement, TaskKind
 
 WINDOW = 60
 """The number of seconds over which the rate of an open step is measured."""
 
-_BEGINNINGS: dict[str, TaskKind] = {
-    event.__name__: event.begins for event in ALL_EVENTS if event.begins not in (None, "signal")
-}
-"""Kinds of tasks by the events that begin them. Nothing settles a signal, so it is no step."""
+_REQUESTS = [event for event in ALL_EVENTS if event.begins not in (None, "signal")]
+"""The events that begin a call. Nothing settles a signal, so it is no step."""
 
+_BEGINNINGS: dict[str, TaskKind | None] = {event.__name__: event.begins for event in _REQUESTS}
 _ENDS: dict[str, Settlement | None] = {
-    event.__name__: event.settlement
-    for event in ALL_EVENTS
-    if event.settles is not None and event.settles.begins in _BEGINNINGS.values()
+    event.__name__: event.settlement for event in ALL_EVENTS if event.settles in _REQUESTS
 }
 _FINAL = ("Completed", "Failed", "Terminated")
 _STATUSES = {
@@ -40,7 +38,7 @@ _NOT_TIMED: tuple[TaskKind, ...] = ("timer", "external event", "lock")
 
 _NEWS = f"""
 select seq, event_type, timestamp, name, task_id,
-       case when event_type in ({", ".join(f"'{kind}'" for kind in _BEGINNINGS)}) then attributes end
+       case when event_type in ({event_types(_REQUESTS)}) then attributes end
 from journal where instance_id = ? and seq > ? order by seq
 """
 
@@ -174,8 +172,8 @@ class ProgressCounter:
             self._began = at if self._began is None else self._began
         elif kind in _STATUSES:
             self._status = _STATUSES[kind]
-        elif kind in _BEGINNINGS and task_id is not None:
-            self._request(_BEGINNINGS[kind], name, task_id, json.loads(attributes) if attributes else {}, at)
+        elif (begun := _BEGINNINGS.get(kind)) is not None and task_id is not None:
+            self._request(begun, name, task_id, json.loads(attributes) if attributes else {}, at)
         elif kind == "EventRaised":
             self._arrive((name or "").casefold(), at)
         elif task_id is not None and kind in _ENDS:
