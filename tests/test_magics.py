@@ -125,7 +125,7 @@ def test_what_durable_does_not_understand_is_said(shell, hub, line, words) -> No
 
 
 def test_the_magics_are_documented_where_ipython_looks(shell) -> None:
-    for name, word in (("durable", "--since WHEN"), ("durable_sql", "keeps the answer")):
+    for name, word in (("durable", "--since WHEN"), ("durable_sql", "stores the result")):
         assert word in shell.object_inspect_text(f"%{name}")
 
 
@@ -350,10 +350,10 @@ def test_what_was_done_is_said(shell, hub, capsys) -> None:
         return str(hub.handle(instance_id).status().runtime_status)
 
     assert said("suspend waiting-1 for the night") == (
-        "waiting-1 rests: for the night. It goes on with: %durable resume waiting-1"
+        "waiting-1 is suspended: for the night. Resume it with: %durable resume waiting-1"
     )
     assert status("waiting-1") == "Suspended"
-    assert said("resume waiting-1") == "waiting-1 goes on."
+    assert said("resume waiting-1") == "waiting-1 was resumed."
     assert status("waiting-1") == "Running"
     assert said("terminate waiting-1 isn't wanted") == (
         "waiting-1 was terminated, with its sub-orchestrations: isn't wanted."
@@ -364,7 +364,7 @@ def test_what_was_done_is_said(shell, hub, capsys) -> None:
         "waiting-1 was started again, with its input, as waiting-1."
     )
     assert status("waiting-1") == "Pending"
-    assert said("rewind bad-1") == "bad-1 does again what failed; what succeeded stays."
+    assert said("rewind bad-1") == "bad-1 was rewound: what failed is retried, what succeeded is kept."
     assert hub.sql("select count(*) from history where event_type = 'ExecutionRewound'").fetchall() == [(1,)]
     assert said("purge good-1") == "good-1 was deleted with its history."
     assert ids(hub.instances()) == ["bad-1", "waiting-1"]
@@ -418,11 +418,11 @@ def test_a_fork_shares_the_past_and_may_get_another_result_or_input(
     ("line", "words"),
     [
         ("fork review-1 fourth", "'fourth' is no event"),
-        ("fork review-1 #0", "What is to come of task #0?"),
+        ("fork review-1 #0", "Task #0 needs a result."),
         ("fork review-1 99", "99"),
         ("fork review-1 4 {ok: true}", "is no JSON"),
-        ("fork review-1 4 --input final", "--input has to stand before the event"),
-        ("fork review-1 4 --input=final", "has to stand before the event"),
+        ("fork review-1 4 --input final", "--input must come before the event"),
+        ("fork review-1 4 --input=final", "must come before the event"),
         ("fork --input final review-1 4", "input"),
     ],
 )

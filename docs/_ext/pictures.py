@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 import durablenb as df
 from durablenb.notebook.live.hub import LiveHub
 from durablenb.notebook.live.widget import STATIC, LiveView
-from durablenb.notebook.themes import tokens
+from durablenb.notebook.themes import theme_css
 
 hub = cache(scenes.made)
 
@@ -72,5 +72,5 @@ def live_html(view: LiveView) -> str:
 
 def style() -> str:
     """Return the style sheet of live views, for pages whose theme is that of the documentation."""
-    sheet = tokens() + (STATIC / "live.css").read_text("utf-8")
+    sheet = theme_css() + (STATIC / "live.css").read_text("utf-8")
     return sheet.replace(".dnb-live.dnb-dark", 'html[data-theme="dark"] .dnb-live')

@@ -314,7 +314,7 @@ class Handle(InstanceFigures):
         Looking runs nothing and writes nothing. It follows an orchestration that runs, and opens at the last
         step: where a failed one raised, where the code of a held one doesn't fit its history. Keys: the
         arrows go a step, PageUp and PageDown a replay, Home and End to the ends, Space plays. A copy of the
-        history can be changed in it, to see what the code would have done; only *Let it go on* runs
+        history can be changed in it, to see what the code would have done; only *Resume the copy* runs
         something, in a hub of its own.
 
         Parameters

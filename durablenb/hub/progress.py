@@ -13,7 +13,7 @@ from durablenb.model.display import Displayed
 from durablenb.model.errors import DurableError
 
 if TYPE_CHECKING:
-    from durablenb.notebook.ticker import Ticker
+    from durablenb.notebook.still.progress import ProgressDisplay
 
 
 class Progress(Displayed):
@@ -61,20 +61,20 @@ class Progress(Displayed):
 
     def result(self, timeout: float | None = None) -> Any:
         """Wait until the orchestration has ended, and return what it returned; see `Handle.result`."""
-        with self._ticker():
+        with self._display():
             return self._client.result_of(self.id, timeout)
 
     def __await__(self) -> Generator[Any, Any, Any]:
         from durablenb.engine.awaiting import await_outcome  # asyncio takes its time to import
 
-        with self._ticker():
+        with self._display():
             outcome = yield from await_outcome(self._client.engine, self.id, None).__await__()
         return self._client.value_of(self.id, outcome)
 
-    def _ticker(self) -> Ticker:
-        from durablenb.notebook.ticker import Ticker, screen  # what only drawing needs
+    def _display(self) -> ProgressDisplay:
+        from durablenb.notebook.still.progress import ProgressDisplay, screen  # what only drawing needs
 
-        return Ticker(self._shown, screen())
+        return ProgressDisplay(self._shown, screen())
 
     def _shown(self) -> ProgressSnapshot:
         return self._counts.look(self._client.engine.clock.now())

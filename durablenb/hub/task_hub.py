@@ -932,9 +932,9 @@ use_views(_views)
 
 def _look_again() -> None:
     """Let live views see how it ended, if there are any."""
-    live = sys.modules.get("durablenb.notebook.live.beat")
+    live = sys.modules.get("durablenb.notebook.live.refresh_loop")
     if live is not None:
-        live.beat.look_again()
+        live.refresh_loop.refresh_finally()
 
 
 def _send_request(request: dict[str, Any]) -> dict[str, Any]:

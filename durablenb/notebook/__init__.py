@@ -1,1 +1,1 @@
-"""What notebooks show: pictures and tables that need no kernel, no script and no network."""
+"""Everything that notebooks show of durablenb: still pictures, live views, figures and magics."""

@@ -1,4 +1,4 @@
-"""Which object shows as what."""
+"""The table of displayable objects: how each type is shown as HTML and as text."""
 
 from __future__ import annotations
 
@@ -21,17 +21,27 @@ from durablenb.model.display import Card, HubView
 from durablenb.model.failures import FailureDetails
 from durablenb.model.retries import RetryOptions
 from durablenb.model.status import DurableOrchestrationStatus
-from durablenb.notebook import cards, entity, logs, texts
-from durablenb.notebook.account import account_of
-from durablenb.notebook.compare import comparison_card, comparison_text
-from durablenb.notebook.files import save
-from durablenb.notebook.findings import findings_card, findings_text
-from durablenb.notebook.fits import fits_card, fits_text
-from durablenb.notebook.plots import plot
-from durablenb.notebook.progress import progress_card, progress_text
-from durablenb.notebook.sequence import sequence_card, sequence_text
-from durablenb.notebook.single import Single, single_card, single_text
-from durablenb.notebook.storyboard import storyboard_card, storyboard_text
+from durablenb.notebook.figures import plot
+from durablenb.notebook.still.cards import card_text, plain_card, retries_card, retries_text
+from durablenb.notebook.still.code_checks import findings_card, findings_text, fits_card, fits_text
+from durablenb.notebook.still.comparison import comparison_card, comparison_text
+from durablenb.notebook.still.entity import entity_card, entity_text
+from durablenb.notebook.still.error_report import error_report as account_of
+from durablenb.notebook.still.failure import failure_card, failure_text
+from durablenb.notebook.still.history import history_card, history_text, log_card, log_text
+from durablenb.notebook.still.hub import hub_card, hub_text, instances_card, instances_text
+from durablenb.notebook.still.instance import (
+    SinglePicture,
+    picture_card,
+    picture_text,
+    single_picture_card,
+    single_picture_text,
+    status_card,
+)
+from durablenb.notebook.still.progress import progress_card, progress_text
+from durablenb.notebook.still.save import save
+from durablenb.notebook.still.sequence import sequence_card, sequence_text
+from durablenb.notebook.still.storyboard import storyboard_card, storyboard_text
 
 if TYPE_CHECKING:
     from durablenb.notebook.live.explorer import LiveExplorer
@@ -39,65 +49,65 @@ if TYPE_CHECKING:
 __all__ = ["SIZE_LIMIT", "account_of", "explorer", "html_of", "plot", "save", "text_of"]
 
 SIZE_LIMIT = 500_000
-"""Characters of HTML that an object may take in a notebook."""
+"""Maximum characters of HTML for one object in a notebook."""
 
 _CARDS: dict[type, Callable[[Any], str]] = {
-    InstanceSnapshot: cards.picture_card,
-    EntitySnapshot: entity.entity_card,
-    HubView: cards.hub_card,
-    History: cards.history_card,
-    Log: logs.log_card,
+    InstanceSnapshot: picture_card,
+    EntitySnapshot: entity_card,
+    HubView: hub_card,
+    History: history_card,
+    Log: log_card,
     Findings: findings_card,
     Comparison: comparison_card,
     FitReport: fits_card,
     UpgradeReport: fits_card,
     SequenceDiagram: sequence_card,
     ProgressSnapshot: progress_card,
-    Single: single_card,
+    SinglePicture: single_picture_card,
     Replay: storyboard_card,
-    DurableOrchestrationStatus: cards.status_card,
-    InstanceList: cards.instances_card,
-    FailureDetails: cards.failure_card,
-    RetryOptions: cards.retries_card,
-    Card: cards.plain_card,
+    DurableOrchestrationStatus: status_card,
+    InstanceList: instances_card,
+    FailureDetails: failure_card,
+    RetryOptions: retries_card,
+    Card: plain_card,
 }
 
 _TEXTS: dict[type, Callable[[Any], str]] = {
-    InstanceSnapshot: texts.picture_text,
-    EntitySnapshot: entity.entity_text,
-    HubView: texts.hub_text,
-    History: texts.history_text,
-    Log: logs.log_text,
+    InstanceSnapshot: picture_text,
+    EntitySnapshot: entity_text,
+    HubView: hub_text,
+    History: history_text,
+    Log: log_text,
     Findings: findings_text,
     Comparison: comparison_text,
     FitReport: fits_text,
     UpgradeReport: fits_text,
     SequenceDiagram: sequence_text,
     ProgressSnapshot: progress_text,
-    Single: single_text,
+    SinglePicture: single_picture_text,
     Replay: storyboard_text,
-    InstanceList: texts.instances_text,
-    FailureDetails: texts.failure_text,
-    RetryOptions: texts.retries_text,
-    Card: texts.card_text,
+    InstanceList: instances_text,
+    FailureDetails: failure_text,
+    RetryOptions: retries_text,
+    Card: card_text,
 }
 
 
 def text_of(shown: object) -> str:
-    """Return an object as text that is the same in every run."""
+    """Return an object as text that is the same in every run, without times."""
     text = _TEXTS.get(type(shown), repr)
     return text(shown)
 
 
 def html_of(shown: object) -> str | None:
-    """Return an object as pictures and tables, or None if it has none, or they would be too large."""
+    """Return an object as pictures and tables; None if it has none, or they would be too large."""
     draw = _CARDS.get(type(shown))
     html = None if draw is None else draw(shown)
     return None if html is None or len(html) > SIZE_LIMIT else html
 
 
 def explorer(sight: ExplorerSource, execution: int | None) -> LiveExplorer:
-    """Return a live view that goes through the replays of an instance."""
-    from durablenb.notebook.live.explorer import LiveExplorer  # widgets take their time to import
+    """Return a live view that steps through the replays of an instance."""
+    from durablenb.notebook.live.explorer import LiveExplorer  # importing widgets is slow
 
     return LiveExplorer(sight, execution)

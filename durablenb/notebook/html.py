@@ -1,6 +1,6 @@
-"""HTML that notebooks show trusted or not, and GitHub too: tables and folds; no scripts, no ids.
+"""HTML that any notebook shows, trusted or not, and GitHub too: tables and folds; no scripts, no ids.
 
-What comes from data is escaped, and stands where no one takes dollar signs for mathematics.
+Data is escaped, and MathJax doesn't process it.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from durablenb.notebook.palette import Look, pill
-from durablenb.notebook.svg import cleaned, image
+from durablenb.notebook.svg import clean, image
 
 TEXT_LIMIT = 2_000
-"""Characters shown of a value."""
+"""Maximum characters shown of a value."""
 
 _LEFT = ' style="text-align:left"'
 _KEPT = "\n\t"
@@ -31,7 +31,7 @@ def markup(*parts: str) -> Markup:
 
 def line(value: object, limit: int = 200) -> Markup:
     """Return data as one line."""
-    text = cleaned(str(value)[: 4 * limit])
+    text = clean(str(value)[: 4 * limit])
     return Markup(escape(text if len(text) <= limit else text[: limit - 1] + "…"))
 
 
@@ -41,12 +41,12 @@ def code(value: object, limit: int = 200) -> Markup:
 
 
 def unbroken(value: object) -> Markup:
-    """Return data as a line that isn't broken."""
+    """Return data as a line that doesn't wrap."""
     return markup('<span style="white-space:nowrap">', line(value), "</span>")
 
 
 def block(value: object, limit: int = TEXT_LIMIT) -> Markup:
-    """Return data with its line breaks, cut where it is too long."""
+    """Return data with its line breaks, truncated to a limit."""
     text = str(value)
     more = f"\n… {len(text) - limit:,} characters more" if len(text) > limit else ""
     kept = "".join(
@@ -57,7 +57,7 @@ def block(value: object, limit: int = TEXT_LIMIT) -> Markup:
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Markup:
-    """Return rows as a table; cells that aren't HTML are data."""
+    """Return rows as a table; cells that aren't `Markup` are escaped."""
     head = "".join(f"<th{_LEFT}>{escape(name)}</th>" for name in header)
     body = "".join(f"<tr>{''.join(f'<td{_LEFT}>{_cell(value)}</td>' for value in row)}</tr>" for row in rows)
     return markup(
@@ -65,12 +65,19 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Markup:
     )
 
 
+def dense_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> Markup:
+    """Return rows as a table without its empty columns."""
+    columns = [column for column in range(len(header)) if any(row[column] for row in rows)]
+    kept = ([row[column] for column in columns] for row in rows)
+    return table([header[column] for column in columns], kept)
+
+
 def _cell(value: object) -> str:
     return value if isinstance(value, Markup) else line(value)
 
 
 def fold(summary: str, inside: str, *, is_open: bool = False) -> Markup:
-    """Return something that is opened by a click."""
+    """Return a section that opens with a click."""
     return markup(
         f"<details{' open' if is_open else ''}><summary>", escape(summary), "</summary>", inside, "</details>"
     )
@@ -88,10 +95,10 @@ def badge(look: Look) -> Markup:
 
 
 def heading(*parts: object) -> Markup:
-    """Return the first line of a card; what isn't HTML is data."""
+    """Return the first line of a card; parts that aren't `Markup` are escaped."""
     return markup("<p>", " ".join(_cell(part) for part in parts), "</p>")
 
 
 def card(*parts: str) -> str:
-    """Return all of an object's form."""
+    """Return the complete HTML of an object."""
     return f'<div class="tex2jax_ignore mathjax_ignore">{"".join(parts)}</div>'

@@ -1,4 +1,4 @@
-"""The web page of a served hub: its files, and the live view that belongs to a place in it."""
+"""The web page of a served hub: its files, and the live view at each address."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from durablenb.notebook.themes import tokens
+from durablenb.notebook.themes import theme_css
 
 if TYPE_CHECKING:
-    from durablenb.notebook.live.carried import Carried
     from durablenb.notebook.live.hub import HubSight
+    from durablenb.notebook.live.page_view import PageView
 
 _STATIC = Path(__file__).parent / "static"
 _FILES = {
@@ -23,17 +23,17 @@ _FILES = {
 
 
 class HubPage:
-    """The page.
+    """The web page of a hub.
 
     Parameters
     ----------
     sight
-        Gives what live views have of the hub.
+        Returns the source of the hub's live views.
 
     Attributes
     ----------
     paths
-        Where its files are. They hold nothing of the hub.
+        The addresses of its files, which contain no data of the hub.
     """
 
     paths = frozenset(_FILES)
@@ -45,25 +45,25 @@ class HubPage:
         """Return the media type and the text of a file."""
         media, names = _FILES[path]
         text = "".join((_STATIC / name).read_text("utf-8") for name in names)
-        return media, tokens() + text if media == "text/css" else text
+        return media, theme_css() + text if media == "text/css" else text
 
-    def view(self, place: str, tell: Callable[[], None]) -> Carried:
-        """Return the live view at a place.
+    def view(self, address: str, tell: Callable[[], None]) -> PageView:
+        """Return the live view at an address.
 
         Parameters
         ----------
-        place
+        address
             Empty for the hub, or ``instances/ID``, or ``entities/NAME/KEY``.
         tell
-            Called on any thread when there is news.
+            Called on any thread when there is something new.
 
         Raises
         ------
         InstanceNotFoundError
             If there is no such instance.
         ValueError
-            If there is no such place.
+            If there is no such address.
         """
-        from durablenb.notebook.live.paged import view_at  # ipywidgets, which only who looks needs
+        from durablenb.notebook.live.page_view import view_at  # imports ipywidgets, which only viewers need
 
-        return view_at(self._sight(), place, tell)
+        return view_at(self._sight(), address, tell)

@@ -1,4 +1,4 @@
-"""One look for each status: a word, a shape, a colour that can be read on the plate and on its own tint."""
+"""The look of each status: a word, a shape, a colour that is readable on the plate and on its tint."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from durablenb.analysis.calls import CallState
 from durablenb.model.events import TaskKind
-from durablenb.notebook.svg import Drawing, width_of
+from durablenb.notebook.svg import Drawing, text_width
 
 GREEN, RED, BLUE, AMBER, GREY, VIOLET = "#166b30", "#b42318", "#0b5cad", "#8a5300", "#57606a", "#6b3fa0"
 TINTS = {
@@ -17,7 +17,7 @@ TINTS = {
     GREY: "#eceff2",
     VIOLET: "#ece5f8",
 }
-"""A light ground for each colour; each colour has a contrast of at least 4.5 to 1 on it."""
+"""A light background for each colour, with a contrast of at least 4.5 to 1."""
 SOLIDS = {
     GREEN: "#3f9f5f",
     RED: "#d6402f",
@@ -26,12 +26,12 @@ SOLIDS = {
     GREY: "#86909b",
     VIOLET: "#9576c8",
 }
-"""For areas that carry no text: bars and cells."""
+"""Colours of areas without text, such as bars and cells."""
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How a status is shown. `shape` is paths in a square of 16: filled ``f``, drawn ``s``, cut out ``w``."""
+    """The look of a status. `shape` has paths in a square of 16: filled ``f``, stroked ``s``, cut ``w``."""
 
     word: str
     colour: str
@@ -39,17 +39,17 @@ class Look:
 
     @property
     def tint(self) -> str:
-        """Its ground."""
+        """The background."""
         return TINTS[self.colour]
 
     @property
     def solid(self) -> str:
-        """For bars."""
+        """The colour of bars."""
         return SOLIDS[self.colour]
 
 
 PILL = 24
-"""How high a pill is."""
+"""Height of a pill."""
 
 _RING = "M14 8A6 6 0 1 1 2 8A6 6 0 1 1 14 8Z"
 _OCTAGON = "M5.3 1.5H10.7L14.5 5.3V10.7L10.7 14.5H5.3L1.5 10.7V5.3Z"
@@ -89,7 +89,7 @@ _LOOKS = (
     Look("Scheduled", GREY, (("s", _RING), ("s", "M8 4.6V8L10.2 9.4"))),
 )
 LOOKS = {look.word: look for look in _LOOKS}
-"""By the word."""
+"""The looks by their words."""
 
 STATE_LOOKS: dict[CallState, Look] = {
     "failed": LOOKS["Failed"],
@@ -102,20 +102,20 @@ STATE_LOOKS: dict[CallState, Look] = {
 }
 
 
-def look_of(word: object) -> Look:
-    """Return the look of a status; that of "Pending" for one that isn't known."""
+def status_look(word: object) -> Look:
+    """Return the look of a status; that of "Pending" for an unknown one."""
     return LOOKS.get(str(word), LOOKS["Pending"])
 
 
 def call_look(state: CallState, kind: TaskKind) -> Look:
-    """Return the look of a call; a timer, an external event or a lock that is open is waited for."""
+    """Return the look of a call; an open timer, external event or lock is shown as waiting."""
     if state == "open" and kind in ("timer", "external event", "lock"):
         return LOOKS["Waiting"]
     return STATE_LOOKS[state]
 
 
 def draw_glyph(drawing: Drawing, look: Look, x: float, y: float, size: float = 14) -> None:
-    """Draw a status's shape into the square that begins there."""
+    """Draw the shape of a status in a square with this upper left corner."""
     scale = size / 16
     drawing.begin(transform=f"translate({x:.1f} {y:.1f}) scale({scale:.3f})")
     for how, path in look.shape:
@@ -134,11 +134,14 @@ def draw_glyph(drawing: Drawing, look: Look, x: float, y: float, size: float = 1
     drawing.end()
 
 
-def pill(look: Look, size: float = 12.5) -> Drawing:
-    """Return a status as a small picture: shape and word on the status's ground."""
-    width = round(width_of(look.word, size, is_bold=True) + 36)
+_PILL_TEXT = 12.5
+
+
+def pill(look: Look) -> Drawing:
+    """Return a status as a small picture: its shape and its word on its tint."""
+    width = round(text_width(look.word, _PILL_TEXT, is_bold=True) + 36)
     drawing = Drawing(width, look.word)
     drawing.box(0.5, 0.5, width - 1, PILL - 1, rx=PILL / 2 - 0.5, fill=look.tint, stroke=look.solid)
     draw_glyph(drawing, look, 8, 5)
-    drawing.text(27, 16.4, look.word, size=size, is_bold=True, fill=look.colour)
+    drawing.text(27, 16.4, look.word, size=_PILL_TEXT, is_bold=True, fill=look.colour)
     return drawing

@@ -1,4 +1,4 @@
-"""SVG as text: escaped, with a plate of its own, and with a sentence for those who can't see it."""
+"""SVG as text: escaped, with its own background, and with a description for screen readers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import base64
 from html import escape
 
 WIDTH = 860
-"""Of all pictures, in pixels: what the output of a notebook has room for."""
+"""Width of all pictures in pixels, which fits a notebook's output."""
 
 FONT = "DejaVu Sans, Verdana, Segoe UI, Helvetica Neue, Arial, sans-serif"
 PLATE = "#fcfcfd"
@@ -21,14 +21,14 @@ _ADVANCES = (
     *(60, 79, 69, 63, 61, 73, 68, 99, 69, 61, 69, 39, 34, 39, 84, 50, 50, 61, 63, 55, 63, 62, 35, 63),
     *(63, 28, 28, 58, 28, 97, 63, 61, 63, 63, 41, 52, 39, 63, 59, 82, 59, 59, 52, 64, 34, 64, 84),
 )
-"""Of DejaVu Sans, which is wide, from blank to tilde, in hundredths of the size."""
+"""Advance widths of DejaVu Sans, a wide font, from blank to tilde, in hundredths of the font size."""
 _BOLD = 1.13
 _OTHER = 66
 _WIDE = 104
 
 
-def cleaned(text: object) -> str:
-    """Return data as one line that can stand in XML: no control characters, nothing that turns text round."""
+def clean(text: object) -> str:
+    """Return data as one line that is safe in XML: no control and no bidirectional characters."""
     line = " ".join(str(text).split())
     if line.isascii() and line.isprintable():
         return line
@@ -37,8 +37,8 @@ def cleaned(text: object) -> str:
     )
 
 
-def width_of(text: str, size: float, *, is_bold: bool = False) -> float:
-    """Return how wide a text is at the most, in the fonts that it may be shown in."""
+def text_width(text: str, size: float, *, is_bold: bool = False) -> float:
+    """Return the maximum width of a text in the fonts that may show it."""
     hundredths = 0
     for character in text:
         code = ord(character)
@@ -49,15 +49,15 @@ def width_of(text: str, size: float, *, is_bold: bool = False) -> float:
     return hundredths * size / 100 * (_BOLD if is_bold else 1)
 
 
-def fitted(text: str, width: float, size: float, *, is_bold: bool = False) -> str:
-    """Return as much of the text as fits, with an ellipsis where some is missing."""
+def truncate(text: str, width: float, size: float, *, is_bold: bool = False) -> str:
+    """Return the text, truncated with an ellipsis if it doesn't fit."""
     text = text[:400]
-    if width_of(text, size, is_bold=is_bold) <= width:
+    if text_width(text, size, is_bold=is_bold) <= width:
         return text
     low, high = 0, len(text)
     while low < high:
         middle = (low + high + 1) // 2
-        if width_of(text[:middle] + "…", size, is_bold=is_bold) <= width:
+        if text_width(text[:middle] + "…", size, is_bold=is_bold) <= width:
             low = middle
         else:
             high = middle - 1
@@ -65,40 +65,40 @@ def fitted(text: str, width: float, size: float, *, is_bold: bool = False) -> st
 
 
 def number(value: float) -> str:
-    """Return a coordinate with one decimal at the most."""
+    """Return a coordinate with at most one decimal."""
     text = f"{value:.1f}"
     return text[:-2] if text.endswith(".0") else text
 
 
 class Drawing:
-    """A picture that grows mark by mark.
+    """A picture to which shapes and texts are added.
 
     Parameters
     ----------
     width
-        In pixels.
+        Width in pixels.
     sentence
-        What the picture says, for those who can't see it.
+        Description of the picture, for screen readers.
     """
 
     control_room: float = 0
-    """What a control takes of a box; there is none in a picture that stands still."""
+    """Room for a control in a box; still pictures have no controls."""
 
     chosen: object = None
-    """The call that is selected."""
+    """The selected call, which is highlighted."""
 
     def __init__(self, width: float, sentence: str) -> None:
         self.width = width
-        self.sentence = cleaned(sentence)
+        self.sentence = clean(sentence)
         self._marks: list[str] = []
 
     def mark(self, tag: str, title: str = "", /, **attributes: str | float) -> None:
-        """Draw a shape; `_` in names stands for `-`."""
+        """Draw a shape; `_` in names of attributes becomes `-`."""
         words = "".join(
             f' {name.replace("_", "-")}="{escape(value) if isinstance(value, str) else number(value)}"'
             for name, value in attributes.items()
         )
-        inside = f"><title>{escape(cleaned(title)[:300])}</title></{tag}>" if title else "/>"
+        inside = f"><title>{escape(clean(title)[:300])}</title></{tag}>" if title else "/>"
         self._marks.append(f"<{tag}{words}{inside}")
 
     def box(
@@ -123,27 +123,27 @@ class Drawing:
         is_bold: bool = False,
         anchor: str = "start",
     ) -> None:
-        """Write a line, cut to `width`; what was cut off stands in its title."""
-        full = cleaned(words)
-        line = full if width is None else fitted(full, width, size, is_bold=is_bold)
+        """Write a line, truncated to `width`; its title then has the whole text."""
+        full = clean(words)
+        line = full if width is None else truncate(full, width, size, is_bold=is_bold)
         title = f"<title>{escape(full[:300])}</title>" if line != full else ""
         weight = ' font-weight="bold"' if is_bold else ""
-        place = "" if anchor == "start" else f' text-anchor="{anchor}"'
+        alignment = "" if anchor == "start" else f' text-anchor="{anchor}"'
         colour = "" if fill == INK else f' fill="{fill}"'
         self._marks.append(
-            f'<text x="{number(x)}" y="{number(y)}" font-size="{number(size)}"{weight}{place}{colour}>'
+            f'<text x="{number(x)}" y="{number(y)}" font-size="{number(size)}"{weight}{alignment}{colour}>'
             f"{title}{escape(line)}</text>"
         )
 
     def control(self, x: float, y: float, sign: str, words: str, **data: str) -> None:
-        """Draw what can be pressed, if anything can: a square of 16 with a sign in it."""
+        """Draw a button, a square of 16 pixels with a sign; a still picture has none."""
 
     def add(self, other: Drawing) -> None:
-        """Draw all of another picture on top."""
+        """Draw another picture on top."""
         self._marks += other._marks
 
     def begin(self, **attributes: str | float) -> None:
-        """Begin a group; its marks share these attributes."""
+        """Begin a group whose shapes share attributes."""
         self.mark("g", **attributes)
         self._marks[-1] = self._marks[-1].removesuffix("/>") + ">"
 
@@ -169,9 +169,9 @@ class Drawing:
 
 
 def image(svg: str, sentence: str, *, width: float | None = None) -> str:
-    """Return an SVG document as an ``<img>`` that any notebook shows, trusted or not.
+    """Return an SVG document as an ``<img>``, which any notebook shows, trusted or not.
 
-    With a `width` it stands in a line of text.
+    With a `width`, it is inline in a line of text.
     """
     data = base64.b64encode(svg.encode("utf-8", "replace")).decode("ascii")
     size = (
@@ -179,4 +179,4 @@ def image(svg: str, sentence: str, *, width: float | None = None) -> str:
         if width is None
         else f' width="{number(width)}" align="middle" style="vertical-align:middle;max-width:none"'
     )
-    return f'<img alt="{escape(cleaned(sentence))}"{size} src="data:image/svg+xml;base64,{data}">'
+    return f'<img alt="{escape(clean(sentence))}"{size} src="data:image/svg+xml;base64,{data}">'

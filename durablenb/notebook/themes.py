@@ -1,11 +1,11 @@
-"""The colours of pictures on a dark ground: a still picture has its own light one, a live view the page's."""
+"""Dark colours of pictures. Still pictures are always light; live views follow the page."""
 
 from __future__ import annotations
 
 import re
 
 DARK = {
-    # grounds and lines
+    # backgrounds and lines
     "#fcfcfd": "#171a1f",
     "#ffffff": "#1e2329",
     "#fff": "#171a1f",
@@ -21,7 +21,7 @@ DARK = {
     "#0b5cad": "#8cc1f8",
     "#8a5300": "#f1be63",
     "#6b3fa0": "#cab3f1",
-    # grounds of text
+    # backgrounds of text
     "#ddf3e2": "#16331f",
     "#fde3df": "#451c18",
     "#dcebfb": "#14304d",
@@ -37,18 +37,18 @@ DARK = {
     "#86909b": "#8a95a1",
     "#9576c8": "#a68bd8",
 }
-"""What each colour of a picture becomes."""
+"""The dark counterpart of each colour."""
 
 _COLOUR = re.compile(r'="(#[0-9a-f]{3,6})"')
 
 
-def themed(svg: str) -> str:
-    """Return an SVG document whose colours are those of the page that it stands in."""
-    return _COLOUR.sub(lambda found: f'="var({_token(found[1])})"' if found[1] in DARK else found[0], svg)
+def apply_theme(svg: str) -> str:
+    """Return an SVG document whose colours follow the theme of the page."""
+    return _COLOUR.sub(lambda match: f'="var({_token(match[1])})"' if match[1] in DARK else match[0], svg)
 
 
-def tokens() -> str:
-    """Return the style sheet that gives every colour its value on both grounds."""
+def theme_css() -> str:
+    """Return the style sheet that defines every colour for both themes."""
     light = "".join(f"{_token(colour)}:{colour};" for colour in DARK)
     dark = "".join(f"{_token(colour)}:{there};" for colour, there in DARK.items())
     return (

@@ -1,4 +1,4 @@
-"""Figures in words: durations, moments, counts."""
+"""Numbers in words: durations, times, counts, states."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from datetime import datetime
 
 from durablenb.analysis.calls import Call, CallState
 from durablenb.analysis.graph import GraphStep
-from durablenb.analysis.text import lasting as lasting  # it belongs to these words, too
+
+# These belong to the words of the notebook, too.
+from durablenb.analysis.text import lasting as lasting
+from durablenb.analysis.text import plural as plural
+from durablenb.analysis.text import short_message as short_message
 from durablenb.analysis.timeline import ENTITY_KINDS
 from durablenb.model.events import TaskKind
 
@@ -27,11 +31,11 @@ _KINDS: dict[TaskKind, dict[CallState, str]] = {
     "lock": {"open": "waiting", "completed": "granted"},
     "signal": {"completed": "sent"},
 }
-"""Where the words of a kind of task are other ones."""
+"""Words that differ for some kinds of tasks."""
 
 
-def moment(when: datetime | None, *, with_date: bool = True) -> str:
-    """Return a time, UTC, to the millisecond."""
+def time_text(when: datetime | None, *, with_date: bool = True) -> str:
+    """Return a UTC time with milliseconds."""
     if when is None:
         return ""
     text = f"{when:%H:%M:%S}.{when.microsecond // 1000:03}"
@@ -39,7 +43,7 @@ def moment(when: datetime | None, *, with_date: bool = True) -> str:
 
 
 def figure(value: float) -> str:
-    """Return a number, whole ones with all their digits.
+    """Return a number; integers with all their digits.
 
     Examples
     --------
@@ -49,19 +53,8 @@ def figure(value: float) -> str:
     return f"{value:,.0f}" if value == int(value) and abs(value) < 1e15 else f"{value:,.6g}"
 
 
-def plural(count: int, noun: str, nouns: str | None = None) -> str:
-    """Return a count with its noun.
-
-    Examples
-    --------
-    >>> plural(1, "step"), plural(12_000, "step"), plural(2, "child", "children")
-    ('1 step', '12,000 steps', '2 children')
-    """
-    return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
-
-
 def compact(count: int) -> str:
-    """Return a count that takes little room.
+    """Return a count in short form.
 
     Examples
     --------
@@ -74,13 +67,13 @@ def compact(count: int) -> str:
 
 
 def states_text(states: Mapping[CallState, int], kind: TaskKind = "activity") -> str:
-    """Return how many calls are in each state; a timer, an event or a lock that is open is waited for."""
+    """Return the counts of calls by state, in words that suit the kind."""
     words = _WORDS | _KINDS.get(kind, {})
     return ", ".join(f"{count:,} {words[state]}" for state, count in states.items())
 
 
 def step_text(step: GraphStep) -> str:
-    """Return what became of a step, in a few words without times."""
+    """Return the outcome of a step in a few words, without times."""
     states = states_text(step.states, step.kind)
     if len(step.calls) == 1:
         states = states.removeprefix("1 ")
@@ -91,8 +84,8 @@ def step_text(step: GraphStep) -> str:
     return states
 
 
-def parted(name: str, call: Call) -> tuple[str, str]:
-    """Return the name of a call, or of several, as what is asked for and of which entity, if of one."""
+def operation_and_entity(name: str, call: Call) -> tuple[str, str]:
+    """Return the name of a call as an operation and its entity; without an entity if it has none."""
     if call.kind == "lock":
         return "lock", name
     request = call.attempts[0].request
@@ -100,8 +93,3 @@ def parted(name: str, call: Call) -> tuple[str, str]:
         return name, ""
     operation = str(getattr(request, "name", ""))
     return operation, name.removesuffix(f".{operation}")
-
-
-def bare(message: str) -> str:
-    """Return a failure's message without the traceback that Azure's library puts behind it."""
-    return message.partition(" \n ")[0]

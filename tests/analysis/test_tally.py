@@ -22,7 +22,7 @@ from durablenb.model.events import (
     OrchestratorStarted,
     TaskScheduled,
 )
-from durablenb.notebook.live.hub import InstancesPane
+from durablenb.notebook.live.hub import InstancesTable
 from durablenb.store.duck import DuckStore
 from tests.store.scribe import ENDS, Scribe
 
@@ -203,7 +203,7 @@ def test_a_filtered_page_is_a_part_of_what_its_query_finds(store, monkeypatch, m
         if chance.random() < 0.5:
             scribe.add(name, ExecutionFailed)
     store.append(scribe.take())
-    pane = InstancesPane(store.cursor().sql)
+    pane = InstancesTable(store.cursor().sql)
     pane.choose(status)
     pane.set_filter(words)
     fleet = read_fleet(store.cursor())

@@ -227,10 +227,10 @@ def test_a_change_is_tried_on_a_copy_and_taken_back(page: Page, theme: str, tmp_
     view.get_by_role("button", name=re.compile(r"^event \d+, TaskCompleted #1")).click()
     trials.get_by_role("button", name="Crash here").click()
     expect(banner).to_contain_text("it ends with event")
-    run = trials.get_by_role("button", name="Let it go on")
+    run = trials.get_by_role("button", name="Resume the copy")
     run.click()
     trials.get_by_role("button", name="Really run what is missing").click()
-    expect(view.locator(".dnb-note")).to_contain_text("The copy went on", timeout=20_000)
+    expect(view.locator(".dnb-note")).to_contain_text("The copy was resumed", timeout=20_000)
     banner.get_by_role("button", name="Reset").click()
     expect(banner).to_be_hidden()
 

@@ -13,7 +13,7 @@ from tests.browser.live_views import box_of, cell, cells_in, execute, open_tab, 
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
-FAMILY = """from durablenb.notebook.live.beat import beat
+FAMILY = """from durablenb.notebook.live.refresh_loop import refresh_loop
 from pathlib import Path
 
 @hub.orchestrator
@@ -109,7 +109,7 @@ def look_inside(page: Page, theme: str, folder: Path) -> None:
 
 def drawn(page: Page, lab: Lab) -> int:
     """How many views are drawn in the kernel."""
-    execute(page, "Path('drawn.txt').write_text(str(len(beat)))")
+    execute(page, "Path('drawn.txt').write_text(str(len(refresh_loop)))")
     return int(json.loads((lab.folder / "drawn.txt").read_text()))
 
 

@@ -6,7 +6,7 @@ import pytest
 from IPython.core.error import UsageError
 
 import durablenb as df
-from durablenb.notebook.magics.checking import checked
+from durablenb.notebook.magics.show import findings
 
 
 def late(context):
@@ -16,12 +16,12 @@ def late(context):
 def test_it_takes_a_registered_name_or_a_variable():
     with df.TaskHub(":memory:", mode="kernel") as hub:
         hub.add_orchestrator(late, name="evening")
-        assert checked(hub, "evening", {}).codes == ["DNB101"]
-        assert checked(hub, "mine", {"mine": late}).codes == ["DNB101"]
+        assert findings(hub, "evening", {}).codes == ["DNB101"]
+        assert findings(hub, "mine", {"mine": late}).codes == ["DNB101"]
         with pytest.raises(UsageError, match="Did you mean 'evening'"):
-            checked(hub, "evenings", {})
+            findings(hub, "evenings", {})
         with pytest.raises(UsageError, match="Expected an orchestrator's function, not 5"):
-            checked(hub, "five", {"five": 5})
+            findings(hub, "five", {"five": 5})
 
 
 def test_a_file_that_is_only_read_has_no_functions(tmp_path):
@@ -31,4 +31,4 @@ def test_a_file_that_is_only_read_has_no_functions(tmp_path):
         df.open_history(tmp_path / "flows.duckdb") as file,
         pytest.raises(UsageError, match="has no functions"),
     ):
-        checked(file, "evening", {})
+        findings(file, "evening", {})

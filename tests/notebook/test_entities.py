@@ -157,7 +157,7 @@ def test_an_entity_whose_cell_was_not_run_blocks_its_caller_and_says_so(tmp_path
     furnish(made, without=("Account",))
     made.settle()
     page = page_of(made.hub.handle("asking"))
-    assert "an entity that can't go on" in page.texts
+    assert "an entity that is blocked" in page.texts
     assert "waits for 'account': run the cell that defines it" in page.text
     entity = made.hub.entity("Account", "a")
     assert page_of(entity).pictures[0].alt == "Not loaded"

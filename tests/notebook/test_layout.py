@@ -9,10 +9,11 @@ import pytest
 
 from durablenb.analysis.graph import execution_graph
 from durablenb.notebook import palette, svg
-from durablenb.notebook.cells import _CALM
-from durablenb.notebook.layout import MARGIN, Layout, layout_of
-from durablenb.notebook.scale import Scale
-from durablenb.notebook.svg import WIDTH, width_of
+from durablenb.notebook.still.graph_boxes import MARGIN, Layout
+from durablenb.notebook.still.graph_cells import _CALM
+from durablenb.notebook.still.graph_layout import lay_out_graph
+from durablenb.notebook.still.time_scale import Scale
+from durablenb.notebook.svg import WIDTH, text_width
 from tests.notebook.reading import SVG, Picture, page_of, scene
 from tests.notebook.scenes import SCENES, stage
 
@@ -45,7 +46,7 @@ def shown(name: str):
 
 
 def layout(name: str) -> Layout:
-    return layout_of(execution_graph(list(shown(name).history())))
+    return lay_out_graph(execution_graph(list(shown(name).history())))
 
 
 NAMES = [*SCENES, *LARGE]
@@ -86,7 +87,7 @@ def text_box(element) -> tuple[float, float, float, float]:
     """Left, top, right and bottom of what is written."""
     words = (element.text or "") + "".join(child.tail or "" for child in element)
     size = float(element.attrib["font-size"])
-    width = width_of(words, size, is_bold="font-weight" in element.attrib)
+    width = text_width(words, size, is_bold="font-weight" in element.attrib)
     anchor = element.attrib.get("text-anchor", "start")
     left = float(element.attrib["x"]) - width * {"start": 0, "middle": 0.5, "end": 1}[anchor]
     baseline = float(element.attrib["y"])
@@ -120,8 +121,8 @@ def test_text_that_does_not_fit_ends_in_an_ellipsis_and_is_whole_in_its_title() 
 )
 def test_fitted_text_fits(text: str, size: float) -> None:
     for room in range(0, 300, 7):
-        fitted = svg.fitted(text, room, size)
-        assert fitted == text or fitted == "…" or width_of(fitted, size) <= room
+        fitted = svg.truncate(text, room, size)
+        assert fitted == text or fitted == "…" or text_width(fitted, size) <= room
 
 
 # -- colours -------------------------------------------------------------------------------------
@@ -185,10 +186,10 @@ def scale(total: float, *busy: tuple[float, float]) -> Scale:
 )
 def test_time_runs_from_left_to_right_and_idle_time_is_folded(made: Scale, folds: int) -> None:
     assert sum(piece.is_fold for piece in made.pieces) == folds
-    places = [made.place(BEGIN + timedelta(seconds=made.total * part / 1_000)) for part in range(1_001)]
+    places = [made.position(BEGIN + timedelta(seconds=made.total * part / 1_000)) for part in range(1_001)]
     assert places == sorted(places)
     assert places[0] == 100
-    assert made.place(BEGIN - timedelta(hours=1)) == 100
+    assert made.position(BEGIN - timedelta(hours=1)) == 100
     assert places[-1] == pytest.approx(700 if made.total else 100)
     assert all(100 <= x <= 700.01 for x, _ in made.ticks())
     assert made.ticks()[0][1] == "0" or made.pieces[0].is_fold

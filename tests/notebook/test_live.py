@@ -15,8 +15,8 @@ import pytest
 
 import durablenb as df
 from durablenb.model.events import EventRaised
-from durablenb.notebook.live.beat import Beat, beat
 from durablenb.notebook.live.instance import LiveInstance
+from durablenb.notebook.live.refresh_loop import RefreshLoop, refresh_loop
 from durablenb.notebook.live.widget import STATIC, LiveView
 from tests.notebook.reading import Page
 from tests.notebook.scenes import SCENES, STUCK, Stage, stage
@@ -62,7 +62,7 @@ def _nothing_goes_wrong_unseen(caplog: pytest.LogCaptureFixture) -> Iterator[Non
 
 def tell(view: LiveView, do: Any, **more: Any) -> None:
     """Says to a view what its page would."""
-    view._heard(view, {"do": do, **more}, [])
+    view._on_message(view, {"do": do, **more}, [])
 
 
 def turn_to(view: LiveView, tab: str) -> None:
@@ -117,7 +117,7 @@ def test_what_is_stuck_says_what_it_waits_for(name: str, tmp_path: Path) -> None
     _, handle = STUCK[name](tmp_path / "stuck.duckdb")
     view = handle.watch()
     assert re.search(
-        r"Mend the orchestrator's cell|Run it\.|run the cell that defines it", text_of(view, "waits")
+        r"Fix the orchestrator's cell|Run it\.|run the cell that defines it", text_of(view, "waits")
     )
     assert f'aria-label="{handle._shown().word}"' in view.head.decode()
     assert not view.is_frozen
@@ -306,15 +306,15 @@ def test_a_view_of_an_instance_that_was_purged_says_so() -> None:
 def test_a_view_that_is_on_no_page_any_more_is_drawn_no_more_until_it_is_on_one() -> None:
     made = stage()
     view = SCENES["waiting"](made).watch()
-    assert view in beat
+    assert view in refresh_loop
     tell(view, "here", page="a")
     tell(view, "here", page="b")
     tell(view, "gone", page="a")
-    assert view in beat
+    assert view in refresh_loop
     tell(view, "gone", page="b")
-    assert view not in beat
+    assert view not in refresh_loop
     tell(view, "here", page="c")
-    assert view in beat
+    assert view in refresh_loop
     assert not view.is_frozen
 
 
@@ -328,7 +328,7 @@ def test_a_view_that_comes_back_when_all_is_over_becomes_the_still_picture() -> 
     handle.wait()
     tell(view, "here", page="b")
     assert view.is_frozen
-    assert view not in beat
+    assert view not in refresh_loop
 
 
 def test_a_view_that_is_closed_is_drawn_no_more() -> None:
@@ -340,9 +340,9 @@ def test_a_view_that_is_closed_is_drawn_no_more() -> None:
     assert first is not None
     tell(hub.list, "select", key="instance race")
     assert hub.instance is None
-    assert first not in beat
+    assert first not in refresh_loop
     hub.close()
-    assert hub.list not in beat
+    assert hub.list not in refresh_loop
 
 
 def test_a_view_that_is_collected_while_another_one_begins_to_be_drawn_freezes_nothing(
@@ -353,7 +353,7 @@ def test_a_view_that_is_collected_while_another_one_begins_to_be_drawn_freezes_n
     handle = SCENES["waiting"](made)
     old = handle.watch()
     old.close()
-    thread = beat._thread
+    thread = refresh_loop._thread
     if thread is not None:
         thread.join(20)  # it ends with the last view
     start = threading.Thread.start
@@ -369,7 +369,7 @@ def test_a_view_that_is_collected_while_another_one_begins_to_be_drawn_freezes_n
     with ThreadPoolExecutor(1) as pool:
         view = pool.submit(handle.watch).result(20)
     assert collected.is_set()
-    assert view in beat
+    assert view in refresh_loop
     view.close()
 
 
@@ -383,12 +383,12 @@ class Still:
         self.drawn.set()
         return False
 
-    def look_again(self) -> None:
+    def refresh_finally(self) -> None:
         raise AssertionError("no hub is closed here")
 
 
 def test_a_view_can_be_dropped_while_the_thread_that_does_it_holds_the_lock() -> None:
-    other = Beat()
+    other = RefreshLoop()
     views = [Still() for _ in range(3)]
     with other._lock:
         other._due = dict.fromkeys(views, 0.0)
@@ -401,7 +401,7 @@ def test_a_view_can_be_dropped_while_the_thread_that_does_it_holds_the_lock() ->
 
 
 def test_a_thread_that_could_not_start_is_started_for_the_next_view(monkeypatch: pytest.MonkeyPatch) -> None:
-    other = Beat()
+    other = RefreshLoop()
 
     def cannot(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
@@ -429,7 +429,7 @@ def test_an_entity_that_is_clicked_in_the_hubs_list_is_shown_below_it() -> None:
     assert hub.children == (hub.list, shown)
     assert "account" in text_of(shown, "head")
     tell(hub.list, "select", key="instance transfer")
-    assert shown not in beat
+    assert shown not in refresh_loop
     assert hub.entity is None
     hub.close()
 
@@ -448,7 +448,7 @@ def test_no_message_but_an_action_changes_the_journal_and_none_breaks_a_view(do:
             if tab:
                 turn_to(view, tab)
             for place in range(first, len(ODD), len(tabs)):
-                view._heard(view, {"do": do, **dict.fromkeys(NAMES, ODD[place])}, [ODD[place]])
+                view._on_message(view, {"do": do, **dict.fromkeys(NAMES, ODD[place])}, [ODD[place]])
                 if do == "set":
                     for name in ("status", "state") if place % 4 < 2 else ("filter", "name"):
                         tell(view, do, name=name, value=ODD[place])
@@ -463,7 +463,7 @@ def test_what_is_no_message_is_ignored() -> None:
     made, view = watched("waiting")
     before = last_seq(made)
     for message in (*ODD, {}, {"do": None}, {"do": []}, {1: 2, "do": "select"}, {"do": "_go_to"}):
-        view._heard(view, message, None)
+        view._on_message(view, message, None)
         assert last_seq(made) == before, message
         assert view.refresh(), message
 
@@ -475,7 +475,7 @@ def test_odd_actions_break_no_view(action: str) -> None:
     views = (made.hub.handle("race").watch(freeze=False), made.hub.entity("Account", "a").watch())
     for view in views:
         for odd in ODD:
-            view._heard(view, {"do": action, **dict.fromkeys(NAMES, odd)}, None)
+            view._on_message(view, {"do": action, **dict.fromkeys(NAMES, odd)}, None)
             tell(view, action, name=odd, fields={"data": odd, "operation": odd, "input": odd})
         harmless(html_of(view))
 
@@ -492,7 +492,7 @@ def test_odd_actions_break_no_view(action: str) -> None:
 )
 def test_an_action_is_in_the_journal(scene: str, action: dict[str, Any], event: str) -> None:
     made, view = watched(scene)
-    view._heard(view, action, [])
+    view._on_message(view, action, [])
     made.settle()
     kinds = {type(one).__name__ for one in made.hub.handle(view._sight.instance.id).history()}
     assert event in kinds, (view.note, kinds)
@@ -556,7 +556,7 @@ def test_two_threads_click_while_the_engine_writes() -> None:
                         if isinstance(view, LiveInstance):
                             turn_to(view, view.TABS[number])
                             tell(view, "select", key=f"call 1 {number}")
-                        view._heard(None, dict(click), None)
+                        view._on_message(None, dict(click), None)
                         notes.add(view.note)
 
         done = threading.Event()
@@ -576,7 +576,7 @@ def test_a_click_is_answered_at_once() -> None:
     answers: list[Any] = []
     view.send = lambda content, buffers=None: answers.append(content)  # type: ignore[method-assign]
     tell(view, "select", key="step 1")
-    view._heard(None, "not even a message", None)
+    view._on_message(None, "not even a message", None)
     assert answers == [{"heard": True}] * 2
 
 
@@ -663,11 +663,11 @@ def test_a_virtual_clock_is_moved_from_the_view() -> None:
         hub.clock.advance()
         view = handle.watch(freeze=False)
         assert "virtual clock: 2026-01-01 00:00:00, next deadline in 60 min" in view.head.decode()
-        view._heard(None, {"do": "jump"}, None)
+        view._on_message(None, {"do": "jump"}, None)
         assert "virtual clock: 2026-01-01 01:00:00, next deadline in 71 h" in view.head.decode()
-        view._heard(None, {"do": "advance", "fields": {"hours": "soon"}}, None)
+        view._on_message(None, {"do": "advance", "fields": {"hours": "soon"}}, None)
         assert view.note == "Give a number of hours, such as 72 or 0.5, not 'soon'."
-        view._heard(None, {"do": "advance", "fields": {"hours": "71"}}, None)
+        view._on_message(None, {"do": "advance", "fields": {"hours": "71"}}, None)
         assert handle.result() == "at last"
         assert "virtual clock" not in view.head.decode()
         view.close()
@@ -680,7 +680,7 @@ def test_a_fork_leads_to_its_origin() -> None:
     of_fork = fork.watch(freeze=False)
     assert f'data-id="{origin.id}"' in of_fork.head.decode()
     assert "forked from" in of_fork.head.decode()
-    of_fork._heard(None, {"do": "open", "id": origin.id}, None)
+    of_fork._on_message(None, {"do": "open", "id": origin.id}, None)
     assert of_fork._sight.instance.id == origin.id
     of_fork.close()
     view.close()

@@ -13,9 +13,10 @@ import durablenb as df
 from durablenb.analysis.graph import execution_graph
 from durablenb.analysis.nesting import read_nested_graphs
 from durablenb.analysis.networkx_graphs import networkx_graph
-from durablenb.notebook.cells import draw_cells, height_of_cells
-from durablenb.notebook.layout import DEEPEST, MARGIN, Layout, layout_of
 from durablenb.notebook.live.instance import LiveInstance
+from durablenb.notebook.still.graph_boxes import MARGIN, Layout
+from durablenb.notebook.still.graph_cells import cells_height, draw_cells
+from durablenb.notebook.still.graph_layout import DEEPEST, lay_out_graph
 from durablenb.notebook.svg import WIDTH, Drawing
 from tests.notebook.reading import Page, page_of
 from tests.notebook.scenes import SCENES, Stage, stage
@@ -239,7 +240,7 @@ def opened(name: str) -> Layout:
     handle = OPENED[name](made)
     flow = execution_graph(list(handle.history()))
     with handle._reader() as connection:
-        return layout_of(flow, read_nested_graphs(connection, flow, 9))
+        return lay_out_graph(flow, read_nested_graphs(connection, flow, 9))
 
 
 def layouts_in(layout: Layout) -> list[Layout]:
@@ -273,7 +274,7 @@ def test_cells_are_as_high_as_was_reckoned(count: int) -> None:
     flow = execution_graph(list(made.done("fan_out", count).history()))
     for width in (820, 500):
         drawn = draw_cells(Drawing(WIDTH, ""), flow.steps[0], 20, 0, width)
-        assert drawn == height_of_cells(flow.steps[0], width)
+        assert drawn == cells_height(flow.steps[0], width)
 
 
 # -- as a graph ----------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import pytest
 
 from durablenb.notebook import palette, svg
 from durablenb.notebook.live.widget import STATIC
-from durablenb.notebook.themes import DARK, themed, tokens
+from durablenb.notebook.themes import DARK, apply_theme, theme_css
 from tests.notebook.scenes import SCENES, stage
 from tests.notebook.test_layout import contrast
 
@@ -55,7 +55,7 @@ def test_bars_and_edges_of_controls_stand_out(colours: dict[str, str]) -> None:
 def test_every_colour_of_the_style_sheet_is_a_token() -> None:
     assert set(re.findall(r"var\(--([0-9a-f]+)\)", STYLES)) <= {colour[1:] for colour in DARK}
     assert re.findall(r"#[0-9a-f]{3,6}\b", STYLES) == []
-    assert tokens().count("--fcfcfd:") == 2
+    assert theme_css().count("--fcfcfd:") == 2
 
 
 @pytest.mark.parametrize("name", SCENES)
@@ -69,4 +69,4 @@ def test_every_colour_of_a_picture_has_one_for_a_dark_page(name: str) -> None:
 
 
 def test_a_text_that_looks_like_a_colour_stays_as_it_is() -> None:
-    assert themed('<text fill="#1f2328">#1f2328</text>') == '<text fill="var(--1f2328)">#1f2328</text>'
+    assert apply_theme('<text fill="#1f2328">#1f2328</text>') == '<text fill="var(--1f2328)">#1f2328</text>'

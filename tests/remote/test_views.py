@@ -103,10 +103,10 @@ def test_a_view_follows_and_becomes_the_still_picture_at_the_end(fresh: Served) 
 def test_what_is_asked_for_in_a_view_is_done_at_the_server(fresh: Served) -> None:
     handle = fresh.remote.start("approval")
     view = handle.watch(freeze=False)
-    view._heard(view, {"do": "suspend", "fields": {}}, [])
+    view._on_message(view, {"do": "suspend", "fields": {}}, [])
     assert until(lambda: str(fresh.hub.handle(handle.id).status().runtime_status) == "Suspended")
-    view._heard(view, {"do": "resume", "fields": {}}, [])
-    view._heard(view, {"do": "open", "id": "nobody"}, [])
+    view._on_message(view, {"do": "resume", "fields": {}}, [])
+    view._on_message(view, {"do": "open", "id": "nobody"}, [])
     assert view.note == "There is no instance 'nobody'."
     view.close()
 
@@ -161,8 +161,8 @@ def test_a_view_whose_server_wants_another_key_stays_as_it_was_and_says_so(fresh
 def test_a_view_whose_instance_is_purged_stays_as_it_was(fresh: Served) -> None:
     handle = fresh.remote.start("approval")
     view = handle.watch(freeze=False)
-    view._heard(view, {"do": "terminate", "fields": {}}, [])
-    view._heard(view, {"do": "purge", "fields": {}}, [])
+    view._on_message(view, {"do": "terminate", "fields": {}}, [])
+    view._on_message(view, {"do": "purge", "fields": {}}, [])
     assert "was purged" in view.note
 
 

@@ -248,7 +248,7 @@ def test_the_head_of_a_held_one_says_so_and_where_and_why(tmp_path: Path) -> Non
     assert view.step is not None
     assert f"The code at line {view.step.line} no longer fits its history" in head
     assert "recorded is TaskScheduled 'reserve' #0 (event 3), requested is TaskScheduled 'ship' #0" in head
-    assert "It goes on when code is registered that fits." in head
+    assert "It resumes when code that fits is registered." in head
     assert "1 replay of its code" in head
     assert fingerprint(made.hub) == before
 

@@ -13,8 +13,8 @@ import pytest
 import durablenb as df
 from durablenb.model.events import TaskScheduled
 from durablenb.notebook.live.explorer import LiveExplorer
-from durablenb.notebook.live.guess import question_of
-from durablenb.notebook.live.player import SPEEDS
+from durablenb.notebook.live.position import SPEEDS
+from durablenb.notebook.live.verdict_pane import quiz_question
 from tests.notebook.reading import Page
 from tests.notebook.scenes import SCENES, STUCK, Stage, furnish, stage
 from tests.notebook.test_hostile import PAYLOADS, hostile
@@ -35,7 +35,7 @@ def explored(name: str) -> tuple[Stage, LiveExplorer]:
 
 def tell(view: LiveExplorer, do: Any, **more: Any) -> None:
     """Says to the view what its page would."""
-    view._heard(view, {"do": do, **more}, [])
+    view._on_message(view, {"do": do, **more}, [])
 
 
 def at(view: LiveExplorer) -> tuple[int, int]:
@@ -333,7 +333,7 @@ def test_every_question_has_the_answer_that_the_engine_recorded(name: str) -> No
     run = 0
     for number in range(1, len(replay) + 1):
         for step in replay.steps(number):
-            asked = question_of(replay, step)
+            asked = quiz_question(replay, step)
             if asked is not None and "be run" in asked.words:
                 run += asked.is_yes * sum(
                     isinstance(replay.event(one), TaskScheduled) for one in step.written
@@ -407,7 +407,7 @@ def test_it_shows_the_newest_execution_of_one_that_continues_as_new() -> None:
     assert view.replay is not None
     assert view.replay.trace.events[0].generation > 0  # type: ignore[attr-defined]
     tell(view, "event", id="3")
-    assert made.hub.handle("eternal").watch(freeze=False).selected == f"call {view._course.number} 0"
+    assert made.hub.handle("eternal").watch(freeze=False).selected == f"call {view._model.number} 0"
 
 
 # -- trying --------------------------------------------------------------------------------------
@@ -447,9 +447,9 @@ def test_a_copy_goes_on_in_a_hub_of_its_own() -> None:
     tell(view, "event", id="4")
     tell(view, "try", id="until")
     tell(view, "run")
-    assert view.note == "The copy went on: Completed."
+    assert view.note == "The copy was resumed: Completed."
     assert calls == [("ship", "order-1")]
-    assert "it went on in a hub of its own" in text_of(view, "banner")
+    assert "resumed in a hub of its own" in text_of(view, "banner")
     assert view.step is not None
     assert view.step.verdict == "returned"
     assert fingerprint(hub) == before

@@ -66,7 +66,7 @@ def test_it_opens_in_the_time_of_a_few_plain_replays_and_steps_in_a_part_of_one(
     steps = []
     for way in ("previous", "back", "previous", "first", "on", "next", "last") * 3:
         begin = time.process_time()
-        view._heard(view, {"do": "go", "id": way}, [])
+        view._on_message(view, {"do": "go", "id": way}, [])
         steps.append(time.process_time() - begin)
     figures = f"plain {plain:.3f} s, opening {opening:.3f} s, a step {median(steps):.4f} s"
     print(figures)

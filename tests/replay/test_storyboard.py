@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from durablenb.notebook.storyboard import FRAMES, frames_of
+from durablenb.notebook.still.storyboard import FRAMES, storyboard_frames
 from tests.notebook.reading import anew, bundle_of, page_of, text_of
 from tests.notebook.scenes import SCENES, STUCK, stage
 from tests.notebook.test_hostile import PAYLOADS, harmless, hostile
@@ -30,14 +30,14 @@ def test_every_state_has_a_still_form(name: str) -> None:
 
 def test_there_is_a_frame_for_each_replay_at_the_step_at_which_it_stopped() -> None:
     replay = anew("completed").replay()
-    frames = [frame for frame in frames_of(replay) if not isinstance(frame, int)]
+    frames = [frame for frame in storyboard_frames(replay) if not isinstance(frame, int)]
     assert [(one.replay, one.number) for one in frames] == [(1, 1), (2, 2), (3, 3), (4, 4)]
     assert [one.verdict for one in frames] == ["waits", "waits", "waits", "returned"]
 
 
 def test_where_there_are_too_many_the_first_and_the_last_are_shown_and_the_others_counted() -> None:
     replay = anew("looped").replay()
-    frames = frames_of(replay)
+    frames = storyboard_frames(replay)
     assert len(replay) == 29
     assert len(frames) == FRAMES
     left_out = [frame for frame in frames if isinstance(frame, int)]

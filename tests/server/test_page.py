@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 import durablenb as df
-from durablenb.notebook.live.beat import beat
-from durablenb.notebook.live.carried import Wire
+from durablenb.notebook.live.page_view import PageChannel
+from durablenb.notebook.live.refresh_loop import refresh_loop
 from durablenb.notebook.page import HubPage
 from durablenb.server import sessions
 from tests.notebook.test_live import ODD
@@ -360,11 +360,11 @@ def test_so_many_views_are_open_at_a_time(served, monkeypatch):
 
 
 def test_a_view_is_drawn_no_more_when_its_page_is_gone(fresh):
-    before = len(beat)
+    before = len(refresh_loop)
     with looking(fresh) as view:
-        assert len(beat) == before + 1
+        assert len(refresh_loop) == before + 1
     until(lambda: view.post([]).status_code == 404)
-    until(lambda: len(beat) == before)
+    until(lambda: len(refresh_loop) == before)
 
 
 def test_a_view_of_which_nothing_is_heard_is_dropped(fresh, monkeypatch, capfd):
@@ -404,14 +404,14 @@ def test_a_server_that_is_closed_ends_them_at_once_and_quietly(fresh, capfd):
 
 def test_of_what_a_slow_page_did_not_take_the_last_state_is_kept():
     told = []
-    wire = Wire(lambda: told.append(1))
+    wire = PageChannel(lambda: told.append(1))
     for number in range(1_000):
         wire.send(
             {"method": "update", "state": {"label": number}, "buffer_paths": [["head"]]}, [b"%d" % number]
         )
         wire.send({"method": "custom", "content": number})
-    state, messages = wire.taken()
+    state, messages = wire.collect()
     assert state == {"label": 999, "head": b"999"}
     assert messages == list(range(900, 1_000))
-    assert wire.taken() == ({}, [])
+    assert wire.collect() == ({}, [])
     assert len(told) == 2_000

@@ -1,1 +1,1 @@
-"""Live views: what the still pictures show, drawn again while it changes."""
+"""Live views: the still pictures, redrawn while they change, with controls."""

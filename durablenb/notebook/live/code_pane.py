@@ -1,4 +1,4 @@
-"""An orchestrator's code with the line at which it stands, and marks on those that it has come by."""
+"""The code pane of the explorer: an orchestrator's source, its current line, and marks on executed awaits."""
 
 from __future__ import annotations
 
@@ -9,45 +9,45 @@ from textwrap import dedent
 from durablenb.analysis.replays.explorer import LineHits
 from durablenb.analysis.replays.steps import Step
 from durablenb.notebook.html import Markup, block, fold, line, markup
-from durablenb.notebook.live.parts import attributes
-from durablenb.notebook.live.place import Place
-from durablenb.notebook.steps import step_glyph, step_look
+from durablenb.notebook.live.interactive import attributes
+from durablenb.notebook.live.position import Position
+from durablenb.notebook.still.storyboard import step_glyph, step_look
 
 _MOST = 400
-"""Lines of a function that are drawn around the one at which it stands."""
+"""Maximum lines of a function, centred on the current one."""
 
 
-def code_pane(place: Place, step: Step | None, stops: Collection[str], *, is_hidden: bool) -> Markup:
-    """Return the code.
+def code_pane(position: Position, step: Step | None, stops: Collection[str], *, is_hidden: bool) -> Markup:
+    """Return the source with its marks.
 
     Parameters
     ----------
-    place
-        Where one stands.
+    position
+        The explorer's position.
     step
-        The step there.
+        The step at the position.
     stops
         The breakpoints.
     is_hidden
-        Whether it is to be guessed what the step is about.
+        Whether the outcome of the step is hidden, because the user is asked to predict it.
     """
-    source = place.replay.source
+    source = position.replay.source
     if source is None:
         return markup(
             "<h4>Code</h4><p>The source of ",
-            line(place.replay.name),
+            line(position.replay.name),
             " isn't at hand: no file and no cell has it.</p>",
         )
-    passed = {} if step is None else dict(place.lines.hits_at(step))
+    hits = {} if step is None else dict(position.lines.hits_at(step))
     here = None if step is None else step.line
     if is_hidden and here is not None:
-        passed.pop(here, None)
-    awaits = place.lines.numbers
+        hits.pop(here, None)
+    awaits = position.lines.numbers
     rows = [
         _row(
             number,
             text,
-            passed.get(number),
+            hits.get(number),
             is_here=number == here,
             is_stop=f"line {number}" in stops,
             is_await=number in awaits,
@@ -63,14 +63,14 @@ def code_pane(place: Place, step: Step | None, stops: Collection[str], *, is_hid
 
 
 def _row(
-    number: int, text: str, came: LineHits | None, *, is_here: bool, is_stop: bool, is_await: bool
+    number: int, text: str, hit: LineHits | None, *, is_here: bool, is_stop: bool, is_await: bool
 ) -> Markup:
-    """Return a line with what came of it; one at which the code waits can be clicked."""
-    times = 0 if came is None else came.times
+    """Return a line with the outcome of its await; a line with an await can be clicked."""
+    times = 0 if hit is None else hit.times
     parts = [f"line {number}"]
-    parts += [step_look(came.mark).word] if came is not None else []
+    parts += [step_look(hit.mark).word] if hit is not None else []
     parts += [f"{times:,} times"] * (times > 1) + ["breakpoint"] * is_stop
-    look = "dnb-here" if is_here else "dnb-past" if came is not None else ""
+    look = "dnb-here" if is_here else "dnb-past" if hit is not None else ""
     return markup(
         "<tr",
         attributes(**{"class": look}) if look else "",
@@ -80,22 +80,22 @@ def _row(
         "<i class='dnb-stop' title='breakpoint'></i>" if is_stop else "",
         _number(number, ", ".join(parts), is_button=is_await),
         "</td><td>",
-        "" if came is None else step_glyph(came.mark),
+        "" if hit is None else step_glyph(hit.mark),
         f"<span class='dnb-times'>\N{MULTIPLICATION SIGN}{times:,}</span>" if times > 1 else "",
         "</td><td><pre>",
-        line_of_code(text),
+        code_line(text),
         "</pre></td></tr>",
     )
 
 
-def line_of_code(text: str) -> Markup:
-    """Return a line with its indentation; ``line`` would take it away."""
-    bare = text.lstrip()
-    return markup("\N{NO-BREAK SPACE}" * (len(text) - len(bare)), line(bare.rstrip() or " ", 300))
+def code_line(text: str) -> Markup:
+    """Return a line with its indentation, which `line` would strip."""
+    stripped = text.lstrip()
+    return markup("\N{NO-BREAK SPACE}" * (len(text) - len(stripped)), line(stripped.rstrip() or " ", 300))
 
 
-def what_changed(was: str, now: str) -> Markup:
-    """Return the difference between the code as an execution began with it, and as it is now."""
+def code_changes(was: str, now: str) -> Markup:
+    """Return the difference between the code that the execution began with and the current code."""
     before, after = dedent(was).splitlines(), dedent(now).splitlines()
     changes = "\n".join(unified_diff(before, after, "as it began", "as it is now", lineterm="", n=1))
     return fold("What has changed in the code", block(changes, 4_000)) if changes else Markup("")

@@ -1,4 +1,4 @@
-"""What there is to know of a step or of a call that was selected."""
+"""The details of a selected step or call."""
 
 from __future__ import annotations
 
@@ -12,41 +12,41 @@ from durablenb.analysis.nesting import child_id
 from durablenb.analysis.timeline import Span
 from durablenb.model.failures import FailureDetails
 from durablenb.model.logs import LogLine
-from durablenb.notebook.cards import failure_table
-from durablenb.notebook.history import readable
-from durablenb.notebook.html import Markup, block, code, line, markup, table, unbroken
-from durablenb.notebook.live.parts import button, mark, pager, row
-from durablenb.notebook.marks import call_key
+from durablenb.notebook.html import Markup, block, code, dense_table, line, markup, table, unbroken
+from durablenb.notebook.keys import call_key
+from durablenb.notebook.live.interactive import button, mark, pager, row
 from durablenb.notebook.palette import call_look
-from durablenb.notebook.words import bare, lasting, moment, step_text
+from durablenb.notebook.still.failure import failure_table
+from durablenb.notebook.still.history import readable
+from durablenb.notebook.words import lasting, short_message, step_text, time_text
 
 PAGE = 100
-"""Calls in a page."""
+"""Calls per page."""
 
 _FIELDS = ("result", "failure", "input")
 _LINES = 200
 
 
-def ordered(step: GraphStep) -> list[Call]:
-    """Return a step's calls, the most worrying ones first."""
+def by_urgency(step: GraphStep) -> list[Call]:
+    """Return a step's calls, the most urgent first."""
     return sorted(step.calls, key=lambda call: CALL_STATES.index(call.state))
 
 
 def step_detail(step: GraphStep, first: int, of: str = "") -> Markup:
-    """Return the calls of a step as a table, a page of it.
+    """Return one page of a step's calls as a table.
 
     Parameters
     ----------
     step
-        Which one.
+        The step or call to show.
     first
-        How many calls stand before this page.
+        Number of calls before this page.
     of
-        The id of the sub-orchestration whose step it is, if it is one of that.
+        The id of the sub-orchestration that the step belongs to; empty for the instance itself.
     """
-    place = {id(call): number for number, call in enumerate(step.calls, 1)}
-    calls = ordered(step)
-    rows = [_call_row(call, place[id(call)], of) for call in calls[first : first + PAGE]]
+    numbers = {id(call): number for number, call in enumerate(step.calls, 1)}
+    calls = by_urgency(step)
+    rows = [_call_row(call, numbers[id(call)], of) for call in calls[first : first + PAGE]]
     header = ("no.", "state", "asked for (UTC)", "took", "tries", "result")
     return markup(
         '<div class="dnb-detail">',
@@ -62,33 +62,33 @@ def _call_row(call: Call, number: int, of: str) -> Sequence[object]:
     return (
         mark(f"{number:,}", call_key(call, of)),
         call.state,
-        moment(call.asked),
+        time_text(call.asked),
         took,
         f"{len(call.attempts):,}",
-        code(outcome_of(call.attempts[-1]), 80),
+        code(attempt_outcome(call.attempts[-1]), 80),
     )
 
 
-def outcome_of(span: Span) -> str:
-    """Return what became of an attempt, in a line: its result, or its failure."""
+def attempt_outcome(span: Span) -> str:
+    """Return the outcome of an attempt in a line: its result or its failure."""
     for name in _FIELDS:
         value: Any = getattr(span.answer, name, None)
         if isinstance(value, FailureDetails):
-            return f"{value.error_type}: {bare(value.message)}"
+            return f"{value.error_type}: {short_message(value.message)}"
         if value is not None:
             return readable(str(value))
     return ""
 
 
 def call_detail(call: Call, logs: Iterable[LogLine]) -> Markup:
-    """Return all that there is to know of a call.
+    """Return the details of a call: values, failure, attempts, log.
 
     Parameters
     ----------
     call
-        Which one.
+        The step or call to show.
     logs
-        What it printed.
+        The lines that the call printed or logged.
     """
     look = call_look(call.state, call.kind)
     request, answer = call.attempts[0].request, call.attempts[-1].answer
@@ -113,14 +113,14 @@ def call_detail(call: Call, logs: Iterable[LogLine]) -> Markup:
         rows.append(("result", _value(result)))
     due = getattr(request, "fire_at", None)
     if due is not None:
-        rows.append(("due (UTC)", moment(due)))
+        rows.append(("due (UTC)", time_text(due)))
     if rows:
         parts.append(table((), rows))
     parts.append(_attempts(call))
     lines = list(logs)
     if lines:
-        said = "\n".join(one.message for one in lines[-_LINES:])
-        parts.append(markup("<details open><summary>Log</summary>", block(said, 8_000), "</details>"))
+        text = "\n".join(entry.message for entry in lines[-_LINES:])
+        parts.append(markup("<details open><summary>Log</summary>", block(text, 8_000), "</details>"))
     return markup('<div class="dnb-detail">', *parts, "</div>")
 
 
@@ -132,8 +132,12 @@ def _value(text: str) -> Markup:
         return block(text)
 
 
-def _together(text: str) -> str:
+def _unbroken(text: str) -> str:
     return unbroken(text) if text else ""
+
+
+def _was_queued(span: Span) -> bool:
+    return span.answer is not None and span.started != span.asked
 
 
 def _attempts(call: Call) -> Markup:
@@ -141,15 +145,14 @@ def _attempts(call: Call) -> Markup:
         (
             f"{span.attempt}",
             span.state,
-            _together(moment(span.asked)),
-            _together(moment(span.started) if span.answer is not None and span.started != span.asked else ""),
-            _together(moment(span.ended) if span.answer is not None else ""),
-            _together(lasting(span.ended - span.started) if span.answer is not None else ""),
+            _unbroken(time_text(span.asked)),
+            _unbroken(time_text(span.started) if _was_queued(span) else ""),
+            _unbroken(time_text(span.ended) if span.answer is not None else ""),
+            _unbroken(lasting(span.ended - span.started) if span.answer is not None else ""),
             str(getattr(span.answer, "worker", None) or ""),
-            code(outcome_of(span), 100),
+            code(attempt_outcome(span), 100),
         )
         for span in call.attempts[-PAGE:]
     ]
     header = ("try", "state", "asked for (UTC)", "started", "ended", "took", "worker", "result")
-    kept = [place for place in range(len(header)) if any(one[place] for one in rows)]
-    return table([header[place] for place in kept], ([one[place] for place in kept] for one in rows))
+    return dense_table(header, rows)

@@ -1,4 +1,4 @@
-"""An entity, live: its state now and at each operation, what it did, what it has still to do."""
+"""The live view of an entity: its state over its operations, its queue, and the operations as a table."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ import traitlets
 from durablenb.analysis.entities import EntitySnapshot
 from durablenb.analysis.text import quoted
 from durablenb.model.failures import FailureDetails
-from durablenb.notebook.cards import failure_table
-from durablenb.notebook.entity import queue_fold
-from durablenb.notebook.history import readable
 from durablenb.notebook.html import Markup, block, code, line, markup, table, unbroken
-from durablenb.notebook.live.beside import still_of
-from durablenb.notebook.live.pane import Ask, Pane, Row
-from durablenb.notebook.live.parts import badge, button, field, figure, mark, row, typed
+from durablenb.notebook.live.interactive import badge, button, field, figure, mark, row, typed_value
+from durablenb.notebook.live.query_table import Ask, QueryTable, Row
+from durablenb.notebook.live.static_fallback import still_bundle
 from durablenb.notebook.live.widget import LiveView
-from durablenb.notebook.palette import look_of
-from durablenb.notebook.states import entity_svg
-from durablenb.notebook.traces import chain_of, short_type
-from durablenb.notebook.words import bare, lasting, moment, plural
+from durablenb.notebook.palette import status_look
+from durablenb.notebook.still.entity import queue_fold
+from durablenb.notebook.still.entity_picture import entity_svg
+from durablenb.notebook.still.failure import failure_table
+from durablenb.notebook.still.history import readable
+from durablenb.notebook.tracebacks import failure_chain, short_type
+from durablenb.notebook.words import lasting, plural, short_message, time_text
 
 if TYPE_CHECKING:
     import pandas
 
 TICK = 1.0
-"""Seconds after which it is drawn again though nothing was asked of it."""
+"""Seconds after which the view is redrawn even if nothing was written."""
 
 _COLUMNS = (
     "seq, operation, status, sent_by, is_signal, queued, due, started, ended, input, result, failure,\n"
@@ -42,31 +42,31 @@ _HEADER = ("no.", "operation", "asked by", "asked for (UTC)", "status", "took", 
 
 
 class Addressed(Protocol):
-    """An entity as its user holds it."""
+    """The part of an entity that the live view calls."""
 
     def signal(self, operation_name: str, operation_input: Any = None) -> None:
-        """Ask for an operation."""
+        """Request an operation without a result."""
         ...
 
 
 @dataclass(frozen=True)
 class EntitySight:
-    """An entity, as a live view has it.
+    """The source of an entity's live view.
 
     Parameters
     ----------
     entity
-        What its user holds.
+        The user's object.
     instance_id
-        Under which its history stands.
+        The id of the entity's history.
     last_seq
-        The last place of its own in the journal.
+        Returns the number of the entity's last journal row.
     shown
-        All that there is to draw of it.
+        Returns the entity's current picture.
     ask
-        Answers a query in SQL.
+        Runs a query in SQL.
     trouble
-        Tells what keeps news from coming; of a hub of this process nothing does.
+        Returns what keeps the view from being up to date; nothing does for a hub of this process.
     """
 
     entity: Addressed
@@ -77,8 +77,8 @@ class EntitySight:
     trouble: Callable[[], str] = str
 
 
-class OperationsPane(Pane):
-    """What was asked of an entity, the last first."""
+class OperationsTable(QueryTable):
+    """The operations of an entity as a table, newest first."""
 
     def __init__(self, instance_id: str, ask: Ask) -> None:
         where = f"from entity_operations\nwhere instance_id = {quoted(instance_id)}"
@@ -89,18 +89,18 @@ class OperationsPane(Pane):
         return self.html(_HEADER, _row)
 
     def one(self, seq: int) -> Row | None:
-        """Return one operation."""
-        found = self._ask(f"select * from ({self._query}) where seq = {seq}").fetchall()
-        return found[0] if found else None
+        """Return the row of an operation."""
+        rows = self._ask(f"select * from ({self._query}) where seq = {seq}").fetchall()
+        return rows[0] if rows else None
 
 
-def _row(found: Row) -> Sequence[object]:
-    seq, name, status, sent_by, _, queued, _, started, ended, _, result, failure, _, after = found
+def _row(values: Row) -> Sequence[object]:
+    seq, name, status, sent_by, _, queued, _, started, ended, _, result, failure, _, after = values
     return (
         mark(f"{seq:,}", f"operation {seq}"),
         line(name, 60),
         unbroken("a client") if sent_by is None else line(sent_by, 60),
-        unbroken(moment(queued)),
+        unbroken(time_text(queued)),
         status,
         unbroken(lasting(ended - started)) if ended is not None and started is not None else "",
         line(_failure(failure), 80) if failure else _value(result),
@@ -113,20 +113,20 @@ def _value(text: str | None) -> Markup:
 
 
 def _failure(text: str) -> str:
-    """Return the failure that an operation began with, in a line."""
-    first = list(chain_of(FailureDetails.from_json(json.loads(text))))[-1]
-    return f"{short_type(first)}: {bare(first.message)}"
+    """Return the root cause of an operation's failure, in a line."""
+    first = list(failure_chain(FailureDetails.from_json(json.loads(text))))[-1]
+    return f"{short_type(first)}: {short_message(first.message)}"
 
 
 class LiveEntity(LiveView):
-    """An entity, followed; `entity.watch()` gives it.
+    """The live view of an entity, which `entity.watch()` returns.
 
     Parameters
     ----------
     sight
-        The entity.
+        Source of the entity's data.
     traits
-        What a widget takes.
+        Keyword arguments of `ipywidgets.Widget`.
     """
 
     REGIONS = ("head", "picture", "queue", "operations", "detail")
@@ -142,7 +142,7 @@ class LiveEntity(LiveView):
         self._seen = -1
         self._shown: EntitySnapshot
         self._drawn_at = 0.0
-        self._pane = OperationsPane(sight.instance_id, sight.ask)
+        self._pane = OperationsTable(sight.instance_id, sight.ask)
         super().__init__(**traits)
 
     @property
@@ -155,7 +155,7 @@ class LiveEntity(LiveView):
         return self._sight.ask(self.sql).df()
 
     def draw(self, is_stale: bool) -> Mapping[str, str]:
-        """Return the HTML of the regions that something which was asked or done has changed."""
+        """Return the HTML of the regions that have changed."""
         seen = self._sight.last_seq()
         is_new, self._seen = seen != self._seen, seen
         self.has_news |= is_new
@@ -178,31 +178,31 @@ class LiveEntity(LiveView):
         }
 
     def trouble(self) -> str:
-        """Return what keeps news from coming."""
+        """Return what keeps the view from being up to date, in a line; empty if nothing does."""
         return self._sight.trouble()
 
     def still(self) -> dict[str, str]:
-        """Return the still picture of the entity."""
-        return still_of(self._sight.shown())
+        """Return the still picture of the entity, by MIME type."""
+        return still_bundle(self._sight.shown())
 
     def _detail(self) -> str:
         kind, _, seq = self.selected.partition(" ")
-        found = self._pane.one(int(seq)) if kind == "operation" and seq.isdecimal() else None
-        return "" if found is None else operation_detail(found)
+        values = self._pane.one(int(seq)) if kind == "operation" and seq.isdecimal() else None
+        return "" if values is None else operation_detail(values)
 
     def do_set(self, name: str = "", value: str = "", **_: Any) -> None:
-        """Filter."""
+        """Apply the filter."""
         if name == "filter":
             self._pane.set_filter(str(value))
 
     def do_turn(self, first: Any = 0, **_: Any) -> None:
-        """Show another page."""
+        """Show another page of operations."""
         self._pane.turn(first)
 
     def do_signal(self, fields: Any = None, **_: Any) -> None:
-        """Ask for an operation; its input is JSON, or else text."""
+        """Signal the entity; the input is JSON, or else text."""
         given = fields or {}
-        self._sight.entity.signal(str(given.get("operation", "")), typed(given.get("input", "")))
+        self._sight.entity.signal(str(given.get("operation", "")), typed_value(given.get("input", "")))
 
 
 def _head(shown: EntitySnapshot) -> Markup:
@@ -218,11 +218,11 @@ def _head(shown: EntitySnapshot) -> Markup:
     )
     name = markup("<b>", line(shown.entity_id.name.lower()), "</b>")
     where = code(shown.entity_id.key, 256)
-    return markup(row(badge(look_of(shown.word)), name, where, ", ".join(about)), row(form))
+    return markup(row(badge(status_look(shown.word)), name, where, ", ".join(about)), row(form))
 
 
-def operation_detail(found: Row) -> Markup:
-    """Return all that there is to know of an operation: what it changed in the state, too."""
+def operation_detail(values: Row) -> Markup:
+    """Return the details of an operation, with the changes that it made to the state."""
     (
         seq,
         name,
@@ -238,18 +238,18 @@ def operation_detail(found: Row) -> Markup:
         failure,
         before,
         after,
-    ) = found
+    ) = values
     rows: list[Sequence[object]] = [
         ("asked by", "a client" if sent_by is None else code(sent_by, 256)),
-        ("asked for (UTC)", moment(queued)),
+        ("asked for (UTC)", time_text(queued)),
     ]
     for label, when in (("not before (UTC)", due), ("begun (UTC)", started), ("done (UTC)", ended)):
         if when is not None:
-            rows.append((label, moment(when)))
+            rows.append((label, time_text(when)))
     for label, value in (("input", given), ("result", result)):
         if value not in (None, "null"):
             rows.append((label, block(_indented(value))))
-    told = failure_table(FailureDetails.from_json(json.loads(failure))) if failure else ""
+    failed_with = failure_table(FailureDetails.from_json(json.loads(failure))) if failure else ""
     changes = list(_changes(before, after))
     if changes:
         rows.append(("state", block("\n".join(changes))))
@@ -259,11 +259,11 @@ def operation_detail(found: Row) -> Markup:
     heading = row(
         markup("<b>", line(name), "</b>"), kind, f"no. {seq:,}", markup("<b>", line(status), "</b>")
     )
-    return markup('<div class="dnb-detail">', heading, told, table((), rows), "</div>")
+    return markup('<div class="dnb-detail">', heading, failed_with, table((), rows), "</div>")
 
 
 def _changes(before: Any, after: Any) -> list[str]:
-    """Return the lines of a state that are other ones afterwards, each with ``-`` or ``+``."""
+    """Return the changed lines of a state, as a diff with ``-`` and ``+``."""
     then, now = (_indented(state).splitlines() if state is not None else [] for state in (before, after))
     lines = list(unified_diff(then, now, n=2, lineterm=""))[2:]
     return [line for line in lines if not line.startswith("@@")]

@@ -1,6 +1,6 @@
 """The replay explorer: an orchestrator's code, its variables and its history, step by step.
 
-It is long because there is a method for each thing that can be asked of it.
+The module is long because it has a method for each action of the user.
 """
 
 from __future__ import annotations
@@ -16,39 +16,35 @@ from durablenb.analysis.replays.replay import Replay
 from durablenb.analysis.replays.steps import Step
 from durablenb.model.events import Event
 from durablenb.notebook.html import Markup, card, heading, markup
-from durablenb.notebook.live.beside import still_of
 from durablenb.notebook.live.code_pane import code_pane
-from durablenb.notebook.live.course import Course
-from durablenb.notebook.live.explorer_controls import controls
-from durablenb.notebook.live.explorer_head import head, missing
-from durablenb.notebook.live.explorer_says import verdict
-from durablenb.notebook.live.guess import Guesses
-from durablenb.notebook.live.matched import Matched
-from durablenb.notebook.live.place import Place
-from durablenb.notebook.live.player import SPEEDS, Player
-from durablenb.notebook.live.selection import selection_of
-from durablenb.notebook.live.trials import Trials
+from durablenb.notebook.live.explorer_controls import controls, head, missing
+from durablenb.notebook.live.explorer_model import ExplorerModel
+from durablenb.notebook.live.history_pane import HistoryPane
+from durablenb.notebook.live.position import SPEEDS, Player, Position
+from durablenb.notebook.live.static_fallback import still_bundle
 from durablenb.notebook.live.values_pane import values_pane
-from durablenb.notebook.live.widget import LiveView
+from durablenb.notebook.live.verdict_pane import Quiz, verdict
+from durablenb.notebook.live.what_if import WhatIf
+from durablenb.notebook.live.widget import LiveView, shared_selection
 
 _MARKED = 200
-"""Tasks of a step whose marks stand out in other views."""
+"""Maximum tasks of a step that are highlighted in other views."""
 
 
 class LiveExplorer(LiveView):
-    """Goes through the replays of an instance step by step; `handle.explore()` gives it.
+    """Steps through the replays of an instance; `handle.explore()` returns it.
 
-    It is a widget. It stays live when the orchestration has ended; `freeze` makes the still picture of it,
-    and that is what a notebook shows without a kernel.
+    It is a widget. It stays live when the orchestration has ended; `freeze` turns it into its still picture,
+    which is also what a notebook shows without a kernel.
 
     Parameters
     ----------
     sight
-        The instance.
+        Source of the instance's data.
     execution
-        Which execution, from 1; without it, the newest one, and those that come after it.
+        Number of the execution, from 1; by default the newest one, and each newer one that follows.
     ticks
-        A clock in seconds, for playing.
+        A clock in seconds, which times playback.
 
     Raises
     ------
@@ -73,11 +69,11 @@ class LiveExplorer(LiveView):
         ticks: Callable[[], float] = time.monotonic,
     ) -> None:
         self._sight = sight
-        self._course = Course(sight, execution)
+        self._model = ExplorerModel(sight, execution)
         self._player = Player(ticks)
         self._stops: set[str] = set()
-        self._guesses = Guesses()
-        self._matched = Matched(self._key_of)
+        self._quiz = Quiz()
+        self._history = HistoryPane(self._call_key)
         self._followed = ""
         self._link: traitlets.link | None = None
         super().__init__(freeze=False)
@@ -86,54 +82,56 @@ class LiveExplorer(LiveView):
 
     @property
     def replay(self) -> Replay | None:
-        """What is looked at, a copy if something was changed; None while the code is missing."""
-        return None if self._course.trials is None else self._course.trials.shown
+        """The replays shown, those of a copy if something was changed; None while the code is missing."""
+        return None if self._model.what_if is None else self._model.what_if.shown
 
     @property
     def step(self) -> Step | None:
-        """The step at which it stands."""
-        return None if self._place is None else self._place.step
+        """The current step."""
+        return None if self._position is None else self._position.step
 
     # -- drawing ---------------------------------------------------------------------------------
 
     def draw(self, is_stale: bool) -> Mapping[str, str]:
-        """Return the HTML of the regions."""
+        """Return the HTML of the regions that have changed."""
         if self._link is None:
-            self._link = traitlets.link((selection_of(self._sight.instance), "selected"), (self, "selected"))
-        is_new = self._course.read()
+            self._link = traitlets.link(
+                (shared_selection(self._sight.instance), "selected"), (self, "selected")
+            )
+        is_new = self._model.read()
         if is_new:
-            self._matched.follow()
+            self._history.follow()
         has_moved = self._play()
         if not (is_stale or is_new or has_moved):
             return {}
-        if self._place is None or self._trials is None:
+        if self._position is None or self._what_if is None:
             return self._without_code()
         self._follow_selection()
-        replay, step = self._trials.shown, self._place.step
-        is_hidden = self._guesses.hides(replay, step)
+        replay, step = self._what_if.shown, self._position.step
+        is_hidden = self._quiz.hides(replay, step)
         self.label = "What happens here?" if is_hidden else _sentence(replay, step)
         return {
-            "head": head(self._course, replay),
-            "banner": self._trials.bar(),
+            "head": head(self._model, replay),
+            "banner": self._what_if.bar(),
             "controls": controls(
-                self._place,
-                self._course.count_newer(),
+                self._position,
+                self._model.count_newer(),
                 self._stops,
                 self._player,
-                is_predicting=self._guesses.is_on,
+                is_predicting=self._quiz.is_on,
             ),
-            "says": verdict(replay, step, self._guesses),
+            "says": verdict(replay, step, self._quiz),
             "body": self._body(replay, step, is_hidden),
-            "trials": self._trials.html(self._matched.chosen),
+            "trials": self._what_if.html(self._history.chosen),
         }
 
     def _body(self, replay: Replay, step: Step | None, is_hidden: bool) -> Markup:
-        assert self._place is not None
+        assert self._position is not None
         values = Markup("") if step is None else values_pane(replay, step, self._sight.now())
-        events = self._matched.html(replay, step, self._stops, is_hidden=is_hidden)
+        events = self._history.html(replay, step, self._stops, is_hidden=is_hidden)
         return markup(
             '<div class="dnb-columns"><div>',
-            code_pane(self._place, step, self._stops, is_hidden=is_hidden),
+            code_pane(self._position, step, self._stops, is_hidden=is_hidden),
             "</div><div>",
             values,
             "</div><div>",
@@ -142,142 +140,151 @@ class LiveExplorer(LiveView):
         )
 
     def _without_code(self) -> Mapping[str, str]:
-        course = self._course
-        self.label = str(course.missing or "The code has not run yet.")
-        drawn = missing(course, self.label)
+        model = self._model
+        self.label = str(model.missing or "The code has not run yet.")
+        drawn = missing(model, self.label)
         return {**dict.fromkeys(self.REGIONS, ""), "head": drawn}
 
     def still(self) -> dict[str, str]:
-        """Return the storyboard."""
+        """Return the storyboard of the replays, by MIME type."""
         with self._lock:
-            replay = None if self._trials is None else self._trials.original
+            replay = None if self._what_if is None else self._what_if.original
         if replay is None:
             words = self.label or repr(self)
             return {"text/plain": words, "text/html": card(heading(words))}
-        return still_of(replay)
+        return still_bundle(replay)
 
     def chosen(self) -> list[str]:
         """Return the keys of the tasks that the step waits for."""
-        place, step = self._place, self.step
-        if place is None or step is None or step.reached is None or self._guesses.hides(place.replay, step):
+        position, step = self._position, self.step
+        if (
+            position is None
+            or step is None
+            or step.reached is None
+            or self._quiz.hides(position.replay, step)
+        ):
             return []
-        return [f"call {self._course.number} {task}" for task in step.reached.task_ids[:_MARKED]]
+        return [f"call {self._model.number} {task}" for task in step.reached.task_ids[:_MARKED]]
 
     # -- inside ----------------------------------------------------------------------------------
 
     @property
-    def _place(self) -> Place | None:
-        return self._course.place
+    def _position(self) -> Position | None:
+        return self._model.position
 
     @property
-    def _trials(self) -> Trials | None:
-        return self._course.trials
+    def _what_if(self) -> WhatIf | None:
+        return self._model.what_if
 
     def _play(self) -> bool:
-        """Go a step further, if it is time for one; answers whether."""
-        place = self._place
-        if place is None or not self._player.is_due():
+        """Advance while playing, if a step is due; return whether it advanced."""
+        position = self._position
+        if position is None or not self._player.is_due():
             return False
-        self._matched.follow()
-        place.go("next")
-        if place.is_last or place.is_at(self._stops) or self._guesses.hides(place.replay, place.step):
+        self._history.follow()
+        position.go("next")
+        if (
+            position.is_last
+            or position.is_at(self._stops)
+            or self._quiz.hides(position.replay, position.step)
+        ):
             self._player.is_on = False
         return True
 
     # -- selection -------------------------------------------------------------------------------
 
-    def _key_of(self, event: Event) -> str | None:
+    def _call_key(self, event: Event) -> str | None:
         task = getattr(event, "task_id", None)
-        return None if task is None else f"call {self._course.number} {task}"
+        return None if task is None else f"call {self._model.number} {task}"
 
     def _follow_selection(self) -> None:
-        """Go to the step of a call that was selected in another view."""
+        """Go to the step of a call selected in another view."""
         if self.selected == self._followed:
             return
         self._followed = self.selected
         kind, *numbers = self.selected.split() or [""]
-        if kind == "call" and len(numbers) == 2 and all(one.isdecimal() for one in numbers):
+        if kind == "call" and len(numbers) == 2 and all(text.isdecimal() for text in numbers):
             execution, task = map(int, numbers)
-            if execution != self._course.number:
-                self._course.choose(execution)
-            if self._place is not None and self._place.go_to_task(task):
-                self._matched.follow()
+            if execution != self._model.number:
+                self._model.choose(execution)
+            if self._position is not None and self._position.go_to_task(task):
+                self._history.follow()
 
     def _select(self, key: str) -> None:
         self._followed = self.selected = key
 
     def do_select(self, key: str = "", **_: Any) -> None:
-        """Select a call, or nothing."""
+        """Select a call; selecting it again clears the selection."""
         self.selected = "" if key == self.selected else key
 
     # -- going -----------------------------------------------------------------------------------
 
     def _moved(self) -> None:
         self._player.is_on = False
-        self._matched.follow()
+        self._history.follow()
 
     def do_go(self, id: str = "", **_: Any) -> None:
         """Go ``first``, ``back``, ``previous``, ``next``, ``on`` or ``last``."""
-        if self._place is not None:
-            self._place.go(id)
+        if self._position is not None:
+            self._position.go(id)
             self._moved()
 
     def do_play(self, **_: Any) -> None:
-        """Play, or stop; at the end it begins again from the start of the replay."""
-        if self._place is None:
+        """Start or stop playing; at the end, start again at the beginning of the replay."""
+        if self._position is None:
             return
         was_playing = self._player.is_on
-        if not was_playing and self._place.is_last:
-            self._place.go_to(self._place.chosen, 1)
+        if not was_playing and self._position.is_last:
+            self._position.go_to(self._position.chosen, 1)
         self._moved()
         if not was_playing:
             self._player.start()
 
     def do_replay(self, id: Any = 0, **_: Any) -> None:
-        """Go to what was new in a replay."""
-        if self._place is not None:
-            chosen = min(max(int(id), 1), len(self._place.replay))
-            self._place.go_to(chosen, self._place.replay.first_new(chosen))
+        """Go to the first new step of a replay."""
+        if self._position is not None:
+            chosen = min(max(int(id), 1), len(self._position.replay))
+            self._position.go_to(chosen, self._position.replay.first_new(chosen))
             self._moved()
 
     def do_line(self, id: Any = 0, **_: Any) -> None:
-        """Run to a line."""
-        if self._place is not None and self._place.run_to(int(id)):
+        """Run to the next await at a line."""
+        if self._position is not None and self._position.run_to(int(id)):
             self._moved()
 
     def do_event(self, id: Any = 0, **_: Any) -> None:
-        """Go to the step that an event answered or that asked for it; it is selected in all views."""
-        if self._place is None:
+        """Go to the step that scheduled an event or consumed it, and select its call in all views."""
+        if self._position is None:
             return
         number = int(id)
-        event = self._place.replay.event(number)
+        event = self._position.replay.event(number)
         if event is None:
             raise ValueError(f"There is no event {number}.")
-        self._matched.chosen = number
-        self._place.go_to_event(number)
+        self._history.chosen = number
+        self._position.go_to_event(number)
         self._moved()
-        self._select(self._key_of(event) or "")
+        self._select(self._call_key(event) or "")
 
     def do_turn(self, first: Any = 0, **_: Any) -> None:
         """Show other events."""
-        self._matched.turn(int(first))
+        self._history.turn(int(first))
 
     def do_set(self, name: str = "", value: Any = "", **_: Any) -> None:
-        """The slider was moved, or another speed or execution chosen."""
-        if name == "step" and self._place is not None:
-            self._place.go_to(self._place.chosen, int(value))
+        """Apply the slider, the speed or the choice of an execution."""
+        if name == "step" and self._position is not None:
+            self._position.go_to(self._position.chosen, int(value))
             self._moved()
         elif name == "speed" and value in SPEEDS:
             self._player.speed = value
         elif name == "execution":
-            self._course.choose(int(value))
-            self._matched.chosen = None
+            self._model.choose(int(value))
+            self._history.chosen = None
             self._moved()
 
     # -- stopping and guessing -------------------------------------------------------------------
 
     def do_stop(self, place: str = "", **_: Any) -> None:
-        """Set a breakpoint or take it away: ``line 12``, ``event 9``; without a place, at the step's line."""
+        """Toggle a breakpoint: ``line 12``, ``event 9``; by default at the current line."""
         step = self.step
         where = place or ("" if step is None or step.line is None else f"line {step.line}")
         kind, number = where.partition(" ")[::2]
@@ -285,55 +292,55 @@ class LiveExplorer(LiveView):
             self._stops ^= {where}
 
     def do_clear(self, **_: Any) -> None:
-        """Take all breakpoints away."""
+        """Clear all breakpoints."""
         self._stops.clear()
 
     def do_predict(self, **_: Any) -> None:
-        """Ask before telling, or don't."""
-        self._guesses = Guesses(not self._guesses.is_on)
+        """Turn predict mode on or off."""
+        self._quiz = Quiz(not self._quiz.is_on)
 
     def do_guess(self, id: str = "", **_: Any) -> None:
-        """Take a guess."""
+        """Accept a prediction."""
         step = self.step
-        if self._place is not None and step is not None and id in ("yes", "no"):
-            self._guesses.guess(self._place.replay, step, id == "yes")
+        if self._position is not None and step is not None and id in ("yes", "no"):
+            self._quiz.guess(self._position.replay, step, id == "yes")
 
     # -- trying ----------------------------------------------------------------------------------
 
     def do_try(self, id: str = "", fields: Any = None, **_: Any) -> None:
         """Change something in a copy of the history."""
-        if self._trials is None or self._matched.chosen is None:
+        if self._what_if is None or self._history.chosen is None:
             return
-        self._trials.try_(id, self._matched.chosen, str((fields or {}).get("value", "")))
+        self._what_if.try_(id, self._history.chosen, str((fields or {}).get("value", "")))
         self._show_copy()
 
     def do_undo(self, **_: Any) -> None:
-        """Take the last change back."""
-        if self._trials is not None:
-            self._trials.undo()
+        """Undo the last change."""
+        if self._what_if is not None:
+            self._what_if.undo()
             self._show_copy()
 
     def do_reset(self, **_: Any) -> None:
-        """Look at the journal's history again."""
-        if self._trials is not None:
-            self._trials.reset()
+        """Return to the recorded history."""
+        if self._what_if is not None:
+            self._what_if.reset()
             self._show_copy()
 
     def do_run(self, **_: Any) -> None:
-        """Let the copy go on in a hub of its own: what its history doesn't answer is run."""
-        if self._trials is not None:
+        """Resume the copy in a hub of its own, which runs what its history doesn't answer."""
+        if self._what_if is not None:
             try:
-                self.note = self._trials.go_on()
+                self.note = self._what_if.go_on()
             finally:
                 self._show_copy()
 
     def _show_copy(self) -> None:
         self._moved()
-        self._matched.chosen = None
-        self._course.show_copy()
+        self._history.chosen = None
+        self._model.show_copy()
 
 
 def _sentence(replay: Replay, step: Step | None) -> str:
     if step is None:
-        return f"{replay.name} {replay.instance_id}: the code has not come to an await yet."
+        return f"{replay.name} {replay.instance_id}: the code has not reached an await yet."
     return f"Replay {step.replay:,}, step {step.number:,}: {step.sentence}"

@@ -1,15 +1,100 @@
-"""The ways to go in the explorer: buttons, a slider, and the replays as tabs."""
+"""The head of the explorer, and its controls: buttons, a slider, the replays as tabs."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
-from durablenb.notebook.html import Markup, line, markup
-from durablenb.notebook.live.parts import attributes, button, choice, row
-from durablenb.notebook.live.place import Place
-from durablenb.notebook.live.player import SPEEDS, Player
-from durablenb.notebook.steps import step_glyph
+from durablenb.analysis.replays.replay import Replay
+from durablenb.model.events import (
+    ContinueAsNew,
+    Event,
+    ExecutionCompleted,
+    ExecutionFailed,
+    ExecutionTerminated,
+)
+from durablenb.notebook.html import Markup, block, code, fold, line, markup
+from durablenb.notebook.live.code_pane import code_changes
+from durablenb.notebook.live.explorer_model import ExplorerModel
+from durablenb.notebook.live.interactive import attributes, badge, button, choice, row
+from durablenb.notebook.live.position import SPEEDS, Player, Position
+from durablenb.notebook.palette import LOOKS, Look, status_look
+from durablenb.notebook.still.storyboard import step_glyph
 from durablenb.notebook.words import plural
+
+_AROUND = 25
+"""Executions offered before and after the one that is shown."""
+
+_ENDS: dict[type[Event], str] = {
+    ContinueAsNew: "ContinuedAsNew",
+    ExecutionCompleted: "Completed",
+    ExecutionFailed: "Failed",
+    ExecutionTerminated: "Terminated",
+}
+
+
+def head(model: ExplorerModel, replay: Replay) -> Markup:
+    """Return the instance's name, why it is held, and whether its code has changed."""
+    held = model.obstacle.held if model.is_newest else None
+    return markup(
+        row(*_named(model), f"{plural(len(replay), 'replay')} of its code"),
+        "" if held is None else _held(held),
+        "" if replay.began_with is None else _changed(replay, replay.began_with),
+    )
+
+
+def missing(model: ExplorerModel, why: str) -> Markup:
+    """Return the head shown while the code isn't registered, or hasn't run."""
+    was = model.began_with
+    text = fold("The code as it began", block(was, 6_000), is_open=True) if was else Markup("")
+    return markup(row(*_named(model)), "<p>", line(why, 600), "</p>", text)
+
+
+def _held(why: str) -> Markup:
+    """Return where code and history diverge, and what resumes the instance."""
+    return _notice(f"Held. {why.partition(chr(10))[0]} It resumes when code that fits is registered.")
+
+
+def _changed(replay: Replay, was: str) -> Markup:
+    fits = "fits" if replay.fits else "does not fit"
+    return _notice(
+        "The code has changed since this execution began. What runs here is the code as it is now: "
+        f"it {fits}.",
+        "" if replay.source is None else code_changes(was, replay.source.text),
+    )
+
+
+def _notice(words: str, more: str = "") -> Markup:
+    return markup('<div class="dnb-copy"><p>', line(words, 600), "</p>", more, "</div>")
+
+
+def _named(model: ExplorerModel) -> tuple[Markup, ...]:
+    """Return the status, the name, the id, and a choice of executions if there are several."""
+    status, count = model.status, len(model.executions)
+    names = (markup("<b>", line(status.name or ""), "</b>"), code(status.instance_id or "", 256))
+    chooser = choice("execution", "execution", _choices(model.number, count), str(model.number))
+    return badge(_look(model)), *(names if status else ()), *((chooser,) if count > 1 else ())
+
+
+def _choices(number: int, count: int) -> list[tuple[str, str]]:
+    """Return the first execution, the last, and those around the current one."""
+    near = range(max(number - _AROUND, 1), min(number + _AROUND, count) + 1)
+    return [(str(other), f"execution {other:,} of {count:,}") for other in sorted({1, count, *near})]
+
+
+def _look(model: ExplorerModel) -> Look:
+    """Return the look of the execution's status."""
+    if not model.is_newest:
+        _, events = model.executions[model.number]
+        return status_look(next(_ENDS[type(event)] for event in reversed(events) if type(event) in _ENDS))
+    obstacle = model.obstacle
+    if obstacle.held is not None:
+        return LOOKS["Held"]
+    if obstacle.missing or model.missing is not None:
+        return LOOKS["Not loaded"]
+    if obstacle.below is not None or obstacle.without_executor:
+        return LOOKS["Blocked"]
+    return status_look(model.status.runtime_status or "Pending")
+
 
 _WAYS = (
     ("first", "|\N{LESS-THAN SIGN}", "first step of all", "Home"),
@@ -25,28 +110,30 @@ _DOTS = 10
 
 
 def controls(
-    place: Place, newer: int, stops: Collection[str], player: Player, *, is_predicting: bool
+    position: Position, newer: int, stops: Collection[str], player: Player, *, is_predicting: bool
 ) -> Markup:
     """Return the buttons, the slider and the replays as tabs."""
-    buttons = [_way(place, way, player.is_on) for way in _WAYS]
+    buttons = [_way(position, way, player.is_on) for way in _WAYS]
     chip = button(f"{newer:,} newer", "go", id="last") if newer > 0 else Markup("")
     predict = _toggle("Predict", "predict", is_predicting, "ask me before telling")
-    at_line = _toggle("Stop here", "stop", _is_stop(place, stops), "breakpoint at this line")
+    at_line = _toggle("Stop here", "stop", _is_stop(position, stops), "breakpoint at this line")
     clear = button(f"Clear {plural(len(stops), 'stop')}", "clear") if stops else Markup("")
     return markup(
         row(
             *buttons,
-            choice("speed", "speed", [(one, one) for one in SPEEDS], player.speed),
-            _slider(place),
+            choice("speed", "speed", [(speed, speed) for speed in SPEEDS], player.speed),
+            _slider(position),
             chip,
         ),
-        row(*_tabs(place), markup('<span class="dnb-right">', at_line, " ", clear, " ", predict, "</span>")),
+        row(
+            *_tabs(position), markup('<span class="dnb-right">', at_line, " ", clear, " ", predict, "</span>")
+        ),
     )
 
 
-def _way(place: Place, way: tuple[str, str, str, str], is_playing: bool) -> Markup:
+def _way(position: Position, way: tuple[str, str, str, str], is_playing: bool) -> Markup:
     to, words, label, key = way
-    is_off = place.is_first if to in ("first", "back", "previous") else place.is_last if to else False
+    is_off = position.is_first if to in ("first", "back", "previous") else position.is_last if to else False
     do = (
         {"data_do": "go", "data_id": to}
         if to
@@ -58,19 +145,19 @@ def _way(place: Place, way: tuple[str, str, str, str], is_playing: bool) -> Mark
     return markup(f'<button type="button" class="dnb-way"{named}{off}>', line(text), "</button>")
 
 
-def _slider(place: Place) -> Markup:
-    step = place.step
-    said = "" if step is None or step.line is None else f", line {step.line}"
+def _slider(position: Position) -> Markup:
+    step = position.step
+    where = "" if step is None or step.line is None else f", line {step.line}"
     named = attributes(
         type="range",
         min=1,
-        max=max(place.count, 1),
-        value=place.number,
+        max=max(position.count, 1),
+        value=position.number,
         data_set="step",
         aria_label="await",
-        aria_valuetext=f"await {place.number:,} of {place.count:,}{said}",
+        aria_valuetext=f"await {position.number:,} of {position.count:,}{where}",
     )
-    words = f"step {place.number:,} of {place.count:,}"
+    words = f"step {position.number:,} of {position.count:,}"
     return markup(f'<input class="dnb-slider"{named}>', "<span>", words, "</span>")
 
 
@@ -79,32 +166,32 @@ def _toggle(words: str, do: str, is_on: bool, title: str) -> Markup:
     return markup(f'<button type="button" class="dnb-toggle"{named}>', line(words), "</button>")
 
 
-def _is_stop(place: Place, stops: Collection[str]) -> bool:
-    step = place.step
+def _is_stop(position: Position, stops: Collection[str]) -> bool:
+    step = position.step
     return step is not None and f"line {step.line}" in stops
 
 
-def _tabs(place: Place) -> list[object]:
-    """The replays: the first, the last, and those around the chosen one."""
-    last, chosen = len(place.replay), place.chosen
+def _tabs(position: Position) -> list[object]:
+    """Return tabs for the first replay, the last, and those around the current one."""
+    last, chosen = len(position.replay), position.chosen
     kept = sorted({1, last, *range(max(chosen - _TABS, 1), min(chosen + _TABS, last) + 1)})
     tabs: list[object] = []
     before = 0
     for number in kept:
         if number > before + 1:
             tabs.append("…")
-        tabs.append(_tab(place, number))
+        tabs.append(_tab(position, number))
         before = number
     return tabs
 
 
-def _tab(place: Place, number: int) -> Markup:
-    count = place.replay.count(number)
-    is_chosen = number == place.chosen
-    frontier = place.replay.end(number) or "waits"
-    at = place.number if is_chosen else 0
+def _tab(position: Position, number: int) -> Markup:
+    count = position.replay.count(number)
+    is_chosen = number == position.chosen
+    frontier = position.replay.end(number) or "waits"
+    at = position.number if is_chosen else 0
     if count <= _DOTS:
-        dots = "".join(_dot(is_at=one == at) for one in range(1, count))
+        dots = "".join(_dot(is_at=dot == at) for dot in range(1, count))
     else:
         dots = f"<small>{count - 1:,}</small>{_dot(is_at=0 < at < count)}"
     front = f"<span class='dnb-front{' dnb-at' if at == count else ''}'>{step_glyph(frontier)}</span>"

@@ -1,4 +1,4 @@
-"""A hub, live: its instances and entities, how fast it works, and each of them beside the list."""
+"""The live view of a hub: its figures, its instances and entities as tables, and the selected one below."""
 
 from __future__ import annotations
 
@@ -14,18 +14,17 @@ from durablenb.analysis.fleet import Fleet, HubPace
 from durablenb.analysis.instances import LATEST_FIRST, id_condition, ids_mentioning, latest_page
 from durablenb.analysis.text import quoted
 from durablenb.model.display import HubView
-from durablenb.notebook.fleet import fleet_svg
 from durablenb.notebook.html import Markup, code, line, markup, unbroken
-from durablenb.notebook.live.beside import Beside, still_of
 from durablenb.notebook.live.entity import TICK, EntitySight, LiveEntity
 from durablenb.notebook.live.instance import LiveInstance
-from durablenb.notebook.live.pane import PAGE, Ask, Pane, Row
-from durablenb.notebook.live.parts import badge, choice, figure, mark, row
+from durablenb.notebook.live.interactive import badge, choice, figure, mark, row
+from durablenb.notebook.live.query_table import PAGE, Ask, QueryTable, Row
 from durablenb.notebook.live.sight import Sight
+from durablenb.notebook.live.static_fallback import StaticFallback, still_bundle
 from durablenb.notebook.live.widget import LiveView
-from durablenb.notebook.pace import pace_svg
-from durablenb.notebook.palette import look_of
-from durablenb.notebook.words import lasting, moment
+from durablenb.notebook.palette import status_look
+from durablenb.notebook.still.hub import fleet_svg, pace_svg
+from durablenb.notebook.words import lasting, time_text
 
 if TYPE_CHECKING:
     import pandas
@@ -46,24 +45,24 @@ _HEADER = ("instance", "orchestrator", "status", "created (UTC)", "last heard of
 
 @dataclass(frozen=True)
 class HubSight:
-    """A hub, as a live view has it.
+    """The source of a hub's live view.
 
     Parameters
     ----------
     written
-        Gives another value once something was written or purged.
+        Returns a token that changes after each write or purge.
     shown
-        All that there is to draw of it.
+        Returns the hub's current picture.
     pace
-        How fast it works.
+        Returns the hub's recent throughput.
     ask
-        Answers a query in SQL.
+        Runs a query in SQL.
     instance
-        Gives the sight of an instance.
+        Returns the source of an instance's view.
     entity
-        Gives the sight of an entity, by the id ``@name@key``.
+        Returns the source of an entity's view, given its id ``@name@key``.
     trouble
-        Tells what keeps news from coming; of a hub of this process nothing does.
+        Returns what keeps the view from being up to date; nothing does for a hub of this process.
     """
 
     written: Callable[[], tuple[int, int]]
@@ -75,8 +74,8 @@ class HubSight:
     trouble: Callable[[], str] = str
 
 
-class InstancesPane(Pane):
-    """The instances of a hub, those last heard of first."""
+class InstancesTable(QueryTable):
+    """The instances of a hub as a table, the most recently updated first."""
 
     def __init__(self, ask: Ask) -> None:
         super().__init__(ask, "", LATEST_FIRST, _SEARCHED, "instance")
@@ -85,13 +84,13 @@ class InstancesPane(Pane):
         self.choose("")
 
     def choose(self, status: str) -> None:
-        """Show instances of one status, or all."""
+        """Show the instances of one status, or of all."""
         self.status, self.first = status if status in _STATUSES else "", 0
         where = f"status = {quoted(self.status)}" if self.status else "true"
         self._query = f"select {_COLUMNS}\nfrom instances\nwhere {where}"
 
     def instances(self, fleet: Fleet) -> Markup:
-        """Return a page of instances; `fleet` says how many there are of all."""
+        """Return a page of instances; `fleet` has the counts."""
         self._fleet = fleet
         statuses = [("", "all statuses"), *((status, status) for status in _STATUSES)]
         return self.html(_HEADER, _row, choice("status", "status", statuses, self.status))
@@ -105,7 +104,7 @@ class InstancesPane(Pane):
         self._among = ids_mentioning(self._found, max(words, key=len))
         if self._among is None:
             return super()._total()
-        sql = f"{self._query}\n  and {id_condition(self._among)}{self._has_words}"
+        sql = f"{self._query}\n  and {id_condition(self._among)}{self._filter_conditions}"
         return int(self._found(f"select count(*) from ({sql})")[0][0])
 
     def _rows(self) -> list[Row]:
@@ -113,7 +112,7 @@ class InstancesPane(Pane):
             self._found,
             _COLUMNS,
             self.status,
-            f"true{self._has_words}",
+            f"true{self._filter_conditions}",
             among=self._among if self.filter.split() else None,
             count=PAGE,
             offset=self.first,
@@ -123,20 +122,20 @@ class InstancesPane(Pane):
         return self._ask(sql).fetchall()
 
 
-def _row(found: Row) -> Sequence[object]:
-    instance_id, name, status, created, updated, duration = found
+def _row(values: Row) -> Sequence[object]:
+    instance_id, name, status, created, updated, duration = values
     return (
         mark(instance_id, f"instance {instance_id}"),
         line(name or "", 60),
-        badge(look_of(status)),
-        unbroken(moment(created)),
-        unbroken(moment(updated)),
+        badge(status_look(status)),
+        unbroken(time_text(created)),
+        unbroken(time_text(updated)),
         lasting(duration) if status in _ENDED else "",
     )
 
 
-class EntitiesPane(Pane):
-    """The entities of a hub, those last heard of first."""
+class EntitiesTable(QueryTable):
+    """The entities of a hub as a table, the most recently updated first."""
 
     def __init__(self, ask: Ask) -> None:
         order = "last_modified desc, instance_id"
@@ -147,8 +146,8 @@ class EntitiesPane(Pane):
         return self.html(_ENTITIES_HEADER, _entity_row)
 
 
-def _entity_row(found: Row) -> Sequence[object]:
-    instance_id, exists, state, operations, failures, waiting, locked_by, modified = found
+def _entity_row(values: Row) -> Sequence[object]:
+    instance_id, exists, state, operations, failures, waiting, locked_by, modified = values
     return (
         mark(instance_id, f"entity {instance_id}"),
         code(state, 60) if exists else "none",
@@ -156,19 +155,19 @@ def _entity_row(found: Row) -> Sequence[object]:
         f"{failures:,}" if failures else "",
         f"{waiting:,}" if waiting else "",
         line(locked_by or "", 60),
-        unbroken(moment(modified)),
+        unbroken(time_text(modified)),
     )
 
 
 class HubList(LiveView):
-    """The lists of a hub's instances and of its entities, with the hub's figures above them.
+    """The tables of a hub's instances and entities, with the hub's figures above them.
 
     Parameters
     ----------
     sight
-        The hub.
+        Source of the hub's data.
     traits
-        What a widget takes.
+        Keyword arguments of `ipywidgets.Widget`.
     """
 
     REGIONS = ("head", "fleet", "pace", "instances", "entities")
@@ -185,21 +184,21 @@ class HubList(LiveView):
         self._written: tuple[int, int] | None = None
         self._drawn_at = 0.0
         self._fleet = Fleet({}, ())
-        self.pane = InstancesPane(sight.ask)
-        self._entities = EntitiesPane(sight.ask)
-        self.whole: Beside | None = None
-        """The widget that is displayed."""
+        self.pane = InstancesTable(sight.ask)
+        self._entities = EntitiesTable(sight.ask)
+        self.whole: StaticFallback | None = None
+        """The displayed widget, which contains this one."""
         super().__init__(**traits)
 
     def draw(self, is_stale: bool) -> Mapping[str, str]:
-        """Return the HTML of the list, if anything was written or asked for, and of the figures above it."""
+        """Return the HTML of the table and of the figures, if anything was written or requested."""
         written = self._sight.written()
         is_new, self._written = written != self._written, written
         if not (is_new or is_stale):
             return {}
         self.has_news |= is_new
         is_due = time.monotonic() - self._drawn_at >= TICK
-        regions = self._figures() if is_new or is_due else {}  # nothing that is asked for here changes them
+        regions = self._figures() if is_new or is_due else {}  # the user's actions don't change the figures
         if self.tab == "entities":
             regions["entities"] = self._entities.entities()
         else:
@@ -220,29 +219,29 @@ class HubList(LiveView):
         }
 
     @property
-    def _shown_pane(self) -> Pane:
+    def _shown_pane(self) -> QueryTable:
         return self._entities if self.tab == "entities" else self.pane
 
-    def keep(self) -> None:
-        """Renew the still picture of the whole, of which this is a part."""
+    def refresh_still(self) -> None:
+        """Refresh the still picture of the displayed widget."""
         if self.whole is not None:
-            self.whole.keep()
+            self.whole.refresh_still()
 
-    def keep_now(self) -> None:
-        """Renew it now."""
+    def refresh_still_now(self) -> None:
+        """Refresh it now."""
         if self.whole is not None:
-            self.whole.keep_now()
+            self.whole.refresh_still_now()
 
     def trouble(self) -> str:
-        """Return what keeps news from coming."""
+        """Return what keeps the view from being up to date, in a line; empty if nothing does."""
         return self._sight.trouble()
 
     def still(self) -> dict[str, str]:
-        """Return the still picture of the hub."""
-        return still_of(self._sight.shown())
+        """Return the still picture of the hub, by MIME type."""
+        return still_bundle(self._sight.shown())
 
     def do_set(self, name: str = "", value: str = "", **_: Any) -> None:
-        """Filter."""
+        """Apply a filter."""
         if name == "filter":
             self._shown_pane.set_filter(str(value))
         elif name == "status":
@@ -253,29 +252,29 @@ class HubList(LiveView):
         self._shown_pane.turn(first)
 
 
-class LiveHub(Beside, ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
-    """A hub, followed; `hub.watch()` gives it. What is clicked in the list is shown below it.
+class LiveHub(StaticFallback, ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
+    """The live view of a hub, which `hub.watch()` returns. A click in the table shows the details below.
 
     Parameters
     ----------
     sight
-        The hub.
+        Source of the hub's data.
     """
 
     def __init__(self, sight: HubSight) -> None:
         self._sight = sight
         self.list = HubList(sight)
         self.instance: LiveInstance | None = None
-        """The instance that was clicked."""
+        """The view of the clicked instance."""
         self.entity: LiveEntity | None = None
-        """The entity that was clicked."""
+        """The view of the clicked entity."""
         super().__init__([self.list])
         self.list.observe(self._open, ["selected"])
         self.list.whole = self
 
     @property
     def sql(self) -> str:
-        """The query for the instances that the list shows."""
+        """The query for the instances in the table."""
         return self.list.pane.sql
 
     def df(self) -> pandas.DataFrame:
@@ -283,7 +282,7 @@ class LiveHub(Beside, ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has 
         return self._sight.ask(self.sql).df()
 
     def still(self) -> dict[str, str]:
-        """Return the still picture of the hub."""
+        """Return the still picture of the hub, by MIME type."""
         return self.list.still()
 
     def _open(self, change: Any) -> None:
@@ -301,13 +300,13 @@ class LiveHub(Beside, ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has 
         return [view for view in (self.instance, self.entity) if view is not None]
 
     def freeze(self) -> None:
-        """Become the still picture; what was displayed is replaced by it."""
+        """Replace the displayed view by its still picture."""
         for view in (self.list, *self._opened):
             view.freeze()
         super().freeze()
 
     def close(self) -> None:
-        """Take the view off the page, and draw it no more."""
+        """Remove the view from the page and stop drawing it."""
         for view in self.children:
             view.close()
         super().close()

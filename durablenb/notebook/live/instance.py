@@ -1,4 +1,4 @@
-"""An instance, live: where it stands, what it waits for, its graph, its timeline, its history."""
+"""The live view of an instance: status, waits, graph, timeline, history, and commands."""
 
 from __future__ import annotations
 
@@ -15,44 +15,41 @@ from durablenb.analysis.text import quoted
 from durablenb.model.errors import InstanceNotFoundError
 from durablenb.model.events import TERMINAL, ContinueAsNew, ExecutionStarted
 from durablenb.model.status import DurableOrchestrationStatus
-from durablenb.notebook.graph import graph_on, sentence_of
-from durablenb.notebook.layout import DEEPEST
-from durablenb.notebook.live.acts import Acts
-from durablenb.notebook.live.beside import still_of
-from durablenb.notebook.live.controls import head, waits
+from durablenb.notebook.keys import Target, cell_call_key, find_target
+from durablenb.notebook.live.children import OpenedChildren
 from durablenb.notebook.live.details import call_detail, step_detail
-from durablenb.notebook.live.drawing import LiveDrawing
-from durablenb.notebook.live.events import EventsPane
-from durablenb.notebook.live.found import Found, call_at, find
-from durablenb.notebook.live.nested import Nested
-from durablenb.notebook.live.parts import figure
-from durablenb.notebook.live.selection import Selection, selection_of
+from durablenb.notebook.live.events_table import EventsTable
+from durablenb.notebook.live.instance_controls import head, waits
+from durablenb.notebook.live.interactive import LiveDrawing, figure, typed_value
 from durablenb.notebook.live.sight import Sight
+from durablenb.notebook.live.static_fallback import still_bundle
 from durablenb.notebook.live.timeline_pane import TimelinePane
-from durablenb.notebook.live.widget import LiveView
+from durablenb.notebook.live.widget import LiveView, Selection, shared_selection
+from durablenb.notebook.still.graph import graph_on, instance_sentence
+from durablenb.notebook.still.graph_layout import DEEPEST
 from durablenb.notebook.svg import WIDTH
 
 if TYPE_CHECKING:
     import pandas
 
 TICK = 1.0
-"""Seconds after which an open instance is drawn again though nothing happened: time goes on."""
+"""Seconds after which an open instance is redrawn even if nothing happened, since time passes."""
 
 
-class LiveInstance(Acts, LiveView):
-    """One instance of a hub, followed; `handle.watch()` gives it.
+class LiveInstance(LiveView):
+    """The live view of one instance, which `handle.watch()` returns.
 
-    It is a widget: `ipywidgets` can put it beside others. When the orchestration has ended it becomes the
-    still picture, unless something in it is selected.
+    It is a widget, so `ipywidgets` can combine it with others. When the orchestration has ended, it becomes
+    its still picture, unless something is selected in it.
 
     Parameters
     ----------
     sight
-        The instance.
+        Source of the instance's data.
     freeze
-        Whether it becomes the still picture at the end.
+        Whether it becomes its still picture at the end.
     traits
-        What a widget takes.
+        Keyword arguments of `ipywidgets.Widget`.
     """
 
     REGIONS = ("head", "waits", "graph", "timeline", "history", "detail")
@@ -66,7 +63,7 @@ class LiveInstance(Acts, LiveView):
     detail = traitlets.Bytes().tag(sync=True)
 
     def __init__(self, sight: Sight, *, freeze: bool = True, **traits: Any) -> None:
-        self._way: list[Sight] = []
+        self._previous: list[Sight] = []
         self._go_to(sight)
         super().__init__(freeze=freeze, **traits)
 
@@ -78,26 +75,26 @@ class LiveInstance(Acts, LiveView):
         self._first = 0
         self._drawn_at = 0.0
         self._picture: InstanceSnapshot | None = None
-        self._nested = Nested(sight)
+        self._children = OpenedChildren(sight)
         self._forks: tuple[str, ...] = ()
         self._forks_at = 0.0
         self._turned_to = ""
         self._log: tuple[str, Sequence[Any]] = ("", ())
         self._executions: list[str] = []
-        self._history = EventsPane(sight.instance.id, sight.ask)
+        self._history = EventsTable(sight.instance.id, sight.ask)
         self._timeline = TimelinePane()
-        self._selection = self._selection_of(sight)
+        self._selection = self._selection_for(sight)
         self._link: traitlets.link | None = None
 
-    def _selection_of(self, sight: Sight) -> Selection:
-        """Return what is selected in the instance, in this view and in others."""
-        return selection_of(sight.instance)
+    def _selection_for(self, sight: Sight) -> Selection:
+        """Return the selection that this view shares with others of the instance."""
+        return shared_selection(sight.instance)
 
     # -- what users may ask of it ----------------------------------------------------------------
 
     @property
     def sql(self) -> str:
-        """The query for the events that the history shows."""
+        """The query for the events in the history."""
         return self._history.sql
 
     def df(self) -> pandas.DataFrame:
@@ -110,43 +107,43 @@ class LiveInstance(Acts, LiveView):
         """Return the HTML of the regions that have changed."""
         if self._link is None:
             self._link = traitlets.link((self._selection, "selected"), (self, "selected"))
-        is_new = self._read() | self._nested.read() | self._ask_forks()
+        is_new = self._read() | self._children.read() | self._ask_forks()
         self.has_news |= is_new
         if is_stale:
-            self._status = None  # it may have been purged
+            self._status = None  # the instance may have been purged
         is_due = time.monotonic() - self._drawn_at >= TICK and not self.is_over()
         if not (is_new or is_stale or is_due or self._picture is None):
             return {}
         self._drawn_at = time.monotonic()
         shown = self._picture = self._look()
-        self.label = sentence_of(shown)
+        self.label = instance_sentence(shown)
         self.place = f"instances/{self._sight.instance.id}"
         regions = {
-            "head": head(shown, self._sight.clock, can_go_back=bool(self._way)),
+            "head": head(shown, self._sight.clock, can_go_back=bool(self._previous)),
             "waits": waits(shown),
             "detail": self._detail(shown),
         }
         if self.tab == "graph":
-            chosen = find(shown, self.selected)
+            chosen = find_target(shown, self.selected)
             drawing = LiveDrawing(WIDTH, self.label, None if chosen is None else chosen.only_call)
             regions["graph"] = figure(graph_on(drawing, shown))
         elif self.tab == "timeline":
-            regions["timeline"] = self._timeline.html(shown, find(shown, self.selected))
+            regions["timeline"] = self._timeline.html(shown, find_target(shown, self.selected))
         else:
             self._turn_to_selected(shown)
-            regions["history"] = self._history.events(self._key_of)
+            regions["history"] = self._history.events(self._call_key)
         return regions
 
     def _turn_to_selected(self, shown: InstanceSnapshot) -> None:
-        """Show the events of what was selected since they were last shown."""
+        """Turn to the events of a new selection."""
         is_new, self._turned_to = self.selected != self._turned_to, self.selected
-        found = find(shown, self.selected) if is_new else None
-        if found is not None and found.only_call is not None and not found.of:
-            call = found.only_call
+        target = find_target(shown, self.selected) if is_new else None
+        if target is not None and target.only_call is not None and not target.of:
+            call = target.only_call
             self._history.show(self._executions[call.execution - 1], call.number)
 
     def _ask_forks(self) -> bool:
-        """Take note of new forks, now and then; answers whether there are any."""
+        """Read new forks, at most once a tick; return whether there are any."""
         if time.monotonic() - self._forks_at < TICK:
             return False
         before, self._forks = self._forks, self._sight.forks()
@@ -154,7 +151,7 @@ class LiveInstance(Acts, LiveView):
         return self._forks != before
 
     def _read(self) -> bool:
-        """Take note of what is new; answers whether anything is."""
+        """Read what is new; return whether there was anything."""
         records = self._sight.records(self._seq)
         for record in records:
             self._seq = record.seq
@@ -172,21 +169,21 @@ class LiveInstance(Acts, LiveView):
             raise InstanceNotFoundError(f"{sight.instance.id} was purged.")
         now = sight.clock.now()
         shown = self._following.snapshot(self._status, sight.obstacle(), now, sight.queues, self._forks)
-        return replace(shown, nest=self._nested.within(shown.flow))
+        return replace(shown, nest=self._children.within(shown.flow))
 
     def is_over(self) -> bool:
-        """Whether the instance has ended."""
+        """Return whether the instance has ended."""
         last = self._following.events[-1] if self._following.events else None
         if self._status is not None and self._status.imported_from is not None:
-            return True  # nothing more will happen to it here
+            return True  # nothing more happens to an imported instance
         return isinstance(last, TERMINAL) and not isinstance(last, ContinueAsNew)
 
     def trouble(self) -> str:
-        """Return what keeps news from coming."""
+        """Return what keeps the view from being up to date, in a line; empty if nothing does."""
         return self._sight.trouble()
 
     def still(self) -> dict[str, str]:
-        """Return the still picture, as of now."""
+        """Return the current still picture, by MIME type."""
         with self._lock:
             self._is_stale |= self._read()
             sight, events = self._sight, self._following.events
@@ -198,87 +195,137 @@ class LiveInstance(Acts, LiveView):
                 sight.queues,
                 sight.forks(),
             )
-            shown = replace(shown, nest=self._nested.within(shown.flow))
-        return still_of(shown)
+            shown = replace(shown, nest=self._children.within(shown.flow))
+        return still_bundle(shown)
 
     # -- what is selected ------------------------------------------------------------------------
 
-    def _key_of(self, execution_id: str, task_id: int | None) -> str | None:
-        return None if task_id is None else f"call {self._place_of(execution_id)} {task_id}"
+    def _call_key(self, execution_id: str, task_id: int | None) -> str | None:
+        return None if task_id is None else f"call {self._execution_number(execution_id)} {task_id}"
 
-    def _place_of(self, execution_id: str) -> int:
-        """Which of the executions it is, from 1; after a rewind the last part of it counts."""
-        return max((place for place, one in enumerate(self._executions, 1) if one == execution_id), default=0)
+    def _execution_number(self, execution_id: str) -> int:
+        """Return the number of an execution, from 1; after a rewind, that of its last part."""
+        return max(
+            (number for number, other in enumerate(self._executions, 1) if other == execution_id), default=0
+        )
 
     def chosen(self) -> list[str]:
-        """Return the keys of what is selected: a call's step belongs to it."""
-        found = find(self._picture, self.selected)
-        return [] if found is None else found.keys
+        """Return the keys of the selected call and of its step."""
+        target = find_target(self._picture, self.selected)
+        return [] if target is None else target.keys
 
     def _detail(self, shown: InstanceSnapshot) -> str:
-        found = find(shown, self.selected)
-        if found is None:
+        target = find_target(shown, self.selected)
+        if target is None:
             return ""
-        call = found.only_call
+        call = target.only_call
         if call is not None:
-            return call_detail(call, self._lines(call, found.of))
-        return "" if found.step is None else step_detail(found.step, self._first, found.of)
+            return call_detail(call, self._lines(call, target.of))
+        return "" if target.step is None else step_detail(target.step, self._first, target.of)
 
     def _lines(self, call: Call, of: str) -> Sequence[Any]:
         if call.kind != "activity":
             return ()
         key = f"{of} {call.execution} {call.number} {call.state} {self._seq}"
         if self._log[0] != key:
-            self._log = key, self._nested.instance(of).logs(task_id=call.number)
+            self._log = key, self._children.instance(of).logs(task_id=call.number)
         return self._log[1]
 
     def do_select(self, key: str = "", **more: Any) -> None:
-        """Select a mark; a cell of a fan-out stands for its call."""
+        """Select a mark; a cell of a fan-out selects its call."""
         self._first, key = 0, str(key)
-        super().do_select(call_at(self._picture, key) if key.startswith("cell ") else key)
-        found = find(self._picture, self.selected)
-        if found is not None and found.step is not None and found.call is not None:
-            self._nested.follow(found.step, found.call)
+        super().do_select(cell_call_key(self._picture, key) if key.startswith("cell ") else key)
+        target = find_target(self._picture, self.selected)
+        if target is not None and target.step is not None and target.call is not None:
+            self._children.follow(target.step, target.call)
             self._is_stale = True
 
     def do_fold(self, id: str = "", **_: Any) -> None:
-        """Open a sub-orchestration in the graph, or fold it."""
-        found = self._sub_orchestration(id)
-        if found is not None and found.step is not None:
-            selected = find(self._picture, self.selected)
-            self._nested.fold(found.step, None if selected is None else selected.call)
+        """Open or fold a sub-orchestration in the graph."""
+        target = self._sub_orchestration(id)
+        if target is not None and target.step is not None:
+            selected = find_target(self._picture, self.selected)
+            self._children.fold(target.step, None if selected is None else selected.call)
             if selected is not None and selected.of:
-                self.selected = ""  # it may be folded with it
+                self.selected = ""  # the selection may have been folded away
                 self._is_stale = True
 
     def do_member(self, id: str = "", name: str = "", **_: Any) -> None:
-        """Show the next one of many sub-orchestrations in the graph, or the one before."""
-        found = self._sub_orchestration(id)
-        if found is not None and found.step is not None:
-            self._nested.turn(found.step, 1 if name == "next" else -1)
+        """Show the next sub-orchestration of a step in the graph, or the previous one."""
+        target = self._sub_orchestration(id)
+        if target is not None and target.step is not None:
+            self._children.turn(target.step, 1 if name == "next" else -1)
 
     def do_show(self, **_: Any) -> None:
-        """Show the sub-orchestration that is selected in the graph."""
-        found = self._sub_orchestration(self.selected)
-        if found is not None and found.step is not None and found.only_call is not None:
-            if self._nested.depth(found.of) >= DEEPEST:
+        """Show the selected sub-orchestration in the graph."""
+        target = self._sub_orchestration(self.selected)
+        if target is not None and target.step is not None and target.only_call is not None:
+            if self._children.depth(target.of) >= DEEPEST:
                 raise ValueError("The graph has no room for it so deep inside: open it.")
-            self._nested.show(found.step, found.only_call)
+            self._children.show(target.step, target.only_call)
             self.tab = "graph"
 
-    def _sub_orchestration(self, key: str) -> Found | None:
-        found = find(self._picture, str(key))
-        is_one = found is not None and found.step is not None and found.step.kind == "sub-orchestration"
-        return found if is_one else None
+    def _sub_orchestration(self, key: str) -> Target | None:
+        target = find_target(self._picture, str(key))
+        is_one = target is not None and target.step is not None and target.step.kind == "sub-orchestration"
+        return target if is_one else None
 
     def do_page(self, first: Any = 0, **_: Any) -> None:
         """Show another page of a step's calls."""
         self._first = max(int(first), 0)
 
+    # -- commands to the instance, as its handle has them ----------------------------------------
+
+    def do_raise(self, name: str = "", fields: Any = None, **_: Any) -> None:
+        """Raise an external event; the typed data is JSON, or else text."""
+        data = typed_value((fields or {}).get("data", ""))
+        self._sight.instance.raise_event(name, data)
+
+    def do_terminate(self, **_: Any) -> None:
+        """Terminate the orchestration."""
+        self._sight.instance.terminate("from the live view")
+
+    def do_suspend(self, **_: Any) -> None:
+        """Suspend the orchestration."""
+        self._sight.instance.suspend("from the live view")
+
+    def do_resume(self, **_: Any) -> None:
+        """Resume the orchestration."""
+        self._sight.instance.resume("from the live view")
+
+    def do_rewind(self, **_: Any) -> None:
+        """Rewind the orchestration, to retry what failed."""
+        self._sight.instance.rewind("from the live view")
+
+    def do_restart(self, **_: Any) -> None:
+        """Restart the orchestration, and show the new instance."""
+        self.do_open(id=self._sight.instance.restart().id)
+
+    def do_purge(self, **_: Any) -> None:
+        """Purge the instance, and go back."""
+        self._sight.instance.purge()
+        self.do_back()
+
+    def do_jump(self, **_: Any) -> None:
+        """Move a virtual clock to the next deadline."""
+        self._sight.clock.jump()
+
+    def do_idle(self, **_: Any) -> None:
+        """Move a virtual clock until nothing is due."""
+        self._sight.clock.run_until_idle()
+
+    def do_advance(self, fields: Any = None, **_: Any) -> None:
+        """Move a virtual clock by a number of hours."""
+        hours = str((fields or {}).get("hours", "")).strip()
+        try:
+            self._sight.clock.advance(hours=float(hours))
+        except (ValueError, OverflowError):
+            raise ValueError(f"Give a number of hours, such as 72 or 0.5, not {hours!r}.") from None
+
     # -- timeline and history --------------------------------------------------------------------
 
     def do_set(self, name: str = "", value: str = "", **_: Any) -> None:
-        """Filter."""
+        """Apply a filter of the history or of the timeline."""
         if name == "filter":
             self._history.set_filter(str(value))
         else:
@@ -289,12 +336,12 @@ class LiveInstance(Acts, LiveView):
         self._history.turn(first)
 
     def do_zoom(self, left: Any = None, right: Any = None, **_: Any) -> None:
-        """Show the time between two places of the timeline, or all of it."""
+        """Zoom the timeline to the time between two positions, or show all of it."""
         if self._picture is not None:
             self._timeline.zoom(self._picture, left, right)
 
     def do_path(self, **_: Any) -> None:
-        """Show the critical path, or don't."""
+        """Show or hide the critical path."""
         self._timeline.shows_path = not self._timeline.shows_path
         self._timeline.path = frozenset(self._critical_path()) if self._timeline.shows_path else frozenset()
 
@@ -302,22 +349,22 @@ class LiveInstance(Acts, LiveView):
         sql = f"select span_id from critical_path({quoted(self._sight.instance.id)})"
         for (span_id,) in self._sight.ask(sql).fetchall():
             execution_id, _, task = span_id.rpartition("/")
-            yield self._place_of(execution_id), int(task)
+            yield self._execution_number(execution_id), int(task)
 
     # -- the way to other instances --------------------------------------------------------------
 
     def do_open(self, id: str = "", **_: Any) -> None:
-        """Show another instance, such as a child."""
+        """Show another instance, such as a sub-orchestration."""
         sight = self._sight.other(id)
         if not sight.records(0):
             raise ValueError(f"There is no instance {id!r}.")
-        self._way.append(self._sight)
+        self._previous.append(self._sight)
         self._show(sight)
 
     def do_back(self, **_: Any) -> None:
-        """Show the instance before."""
-        if self._way:
-            self._show(self._way.pop())
+        """Show the previous instance."""
+        if self._previous:
+            self._show(self._previous.pop())
 
     def _show(self, sight: Sight) -> None:
         if self._link is not None:

@@ -1,4 +1,4 @@
-"""What a live view sees of an instance, and what can be asked of it there."""
+"""The source of an instance's live view: its data, its commands, its clock."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 class Instance(Protocol):
-    """An instance as its user holds it."""
+    """The part of an instance that the live view calls."""
 
     id: str
 
     def status(self) -> DurableOrchestrationStatus:
-        """Where it stands."""
+        """Return its status."""
         ...
 
     def raise_event(self, event_name: str, event_data: Any = None) -> None:
@@ -31,36 +31,36 @@ class Instance(Protocol):
         ...
 
     def terminate(self, reason: str = "") -> None:
-        """End it."""
+        """Terminate it."""
         ...
 
     def suspend(self, reason: str = "") -> None:
-        """Let it rest."""
+        """Suspend it."""
         ...
 
     def resume(self, reason: str = "") -> None:
-        """Let it go on."""
+        """Resume it."""
         ...
 
     def rewind(self, reason: str = "") -> None:
-        """Do what failed once more."""
+        """Rewind it, to retry what failed."""
         ...
 
     def restart(self) -> Instance:
-        """Start it once more."""
+        """Start it again, and return the new instance."""
         ...
 
     def purge(self) -> int:
-        """Delete it."""
+        """Purge it."""
         ...
 
     def logs(self, *, task_id: int | None = None) -> Log:
-        """What it printed."""
+        """Return what it printed and logged."""
         ...
 
 
 class Clock(Protocol):
-    """A hub's clock, which can be moved if it is a virtual one."""
+    """A hub's clock; a virtual one can be moved."""
 
     @property
     def can_be_moved(self) -> bool:
@@ -68,15 +68,15 @@ class Clock(Protocol):
         ...
 
     def now(self) -> datetime:
-        """The time."""
+        """Return the time."""
         ...
 
     def next_due(self) -> datetime | None:
-        """When the next thing is due."""
+        """Return the next deadline."""
         ...
 
     def advance(self, **duration: float) -> None:
-        """Move it."""
+        """Move it by a duration."""
         ...
 
     def jump(self) -> datetime | None:
@@ -84,34 +84,34 @@ class Clock(Protocol):
         ...
 
     def run_until_idle(self) -> timedelta:
-        """Move it until nothing is due any more."""
+        """Move it until nothing is due."""
         ...
 
 
 @dataclass(frozen=True)
 class Sight:
-    """An instance, as a live view has it.
+    """The source of an instance's live view.
 
     Parameters
     ----------
     instance
-        What its user holds.
+        The user's object.
     records
-        Its events after a place in the journal.
+        Returns its journal rows after a sequence number.
     obstacle
-        What stands in its way, if something does.
+        Returns what blocks it, if anything does.
     forks
-        The instances that were forked from it.
+        Returns the ids of its forks.
     clock
-        The hub's.
+        The hub's clock.
     queues
-        What entities have to do.
+        Returns the queues of entities.
     ask
-        Answers a query in SQL.
+        Runs a query in SQL.
     other
-        Gives the sight of another instance.
+        Returns the source of another instance's view.
     trouble
-        Tells what keeps news from coming; of a hub of this process nothing does.
+        Returns what keeps the view from being up to date; nothing does for a hub of this process.
     """
 
     instance: Instance

@@ -1,4 +1,4 @@
-"""The timeline of an instance: a stretch of it, a choice of its calls."""
+"""The timeline of an instance in a live view, with zoom and filters."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ from typing import Any
 from durablenb.analysis.calls import CALL_STATES, Call
 from durablenb.analysis.snapshot import InstanceSnapshot
 from durablenb.notebook.html import Markup, line, markup, table
-from durablenb.notebook.live.found import Found
-from durablenb.notebook.live.parts import button, choice, field, figure, mark, row
-from durablenb.notebook.marks import call_key
-from durablenb.notebook.timeline import AREA, scale_of, timeline_svg
-from durablenb.notebook.words import lasting, moment
+from durablenb.notebook.keys import Target, call_key
+from durablenb.notebook.live.interactive import button, choice, field, figure, mark, row
+from durablenb.notebook.still.timeline import AREA, timeline_scale, timeline_svg
+from durablenb.notebook.words import lasting, time_text
 
 _MOST = 100
 
 
 class TimelinePane:
-    """Which calls are shown, and which time."""
+    """The timeline with the selected period and the filters of its calls."""
 
     def __init__(self) -> None:
         self.within: tuple[datetime, datetime] | None = None
@@ -29,28 +28,30 @@ class TimelinePane:
         self.path: frozenset[tuple[int, int]] = frozenset()
 
     def set(self, name: str, value: str) -> None:
-        """Choose calls by name or by state."""
+        """Filter calls by name or by state."""
         if name == "name":
             self.name = value.lower()
         elif name == "state":
             self.state = value
 
     def zoom(self, shown: InstanceSnapshot, left: Any, right: Any) -> None:
-        """Show the time between two places of what is drawn now; without them all of it."""
-        scale = scale_of(self._chosen(shown), self.within)
+        """Zoom to the time between two positions in the current picture; without them show all."""
+        scale = timeline_scale(self._chosen(shown), self.within)
         if left is None or right is None or scale is None:
             self.within = None
             return
         begin, end = scale.moment(float(left)), scale.moment(float(right))
         self.within = (begin, end) if end > begin else None
 
-    def html(self, shown: InstanceSnapshot, selected: Found | None) -> Markup:
+    def html(self, shown: InstanceSnapshot, selected: Target | None) -> Markup:
         """Return the controls, the picture, and the same as a table."""
         chosen = self._chosen(shown)
         stretch = Markup("")
         if self.within is not None:
             length = lasting(self.within[1] - self.within[0])
-            stretch = markup(line(f"{length} from {moment(self.within[0])}"), " ", button("Show all", "zoom"))
+            stretch = markup(
+                line(f"{length} from {time_text(self.within[0])}"), " ", button("Show all", "zoom")
+            )
         states = [("", "all states"), *((state, state) for state in CALL_STATES)]
         controls = row(
             field("name", "filter: part of a name", self.name, sets=True, is_filter=True),
@@ -79,7 +80,7 @@ class TimelinePane:
                 mark(call.name, call_key(call)),
                 call.kind,
                 call.state,
-                moment(call.asked),
+                time_text(call.asked),
                 lasting(call.ended - call.asked),
                 f"{len(call.attempts):,}",
             )

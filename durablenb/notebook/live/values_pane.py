@@ -1,4 +1,4 @@
-"""What the code knows at a step: its variables, its clock, what it printed, what was done up to there."""
+"""The values pane of the explorer: variables, clocks, output and activities so far, at a step."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from datetime import datetime
 from durablenb.analysis.replays.replay import Replay
 from durablenb.analysis.replays.steps import Step
 from durablenb.notebook.html import Markup, code, line, markup, unbroken
-from durablenb.notebook.words import moment, plural
+from durablenb.notebook.words import plural, time_text
 
 _MOST = 40
 _PRINTED = 12
 
 
 def values_pane(replay: Replay, step: Step, wall: datetime) -> Markup:
-    """Return the variables at a step, and its circumstances.
+    """Return the variables at a step, its clocks, its output, and the counts so far.
 
     Parameters
     ----------
     replay
         The replays.
     step
-        Where one stands.
+        The current step.
     wall
-        What time it is outside.
+        The actual time.
     """
-    return markup(_names(step), _circumstances(step, wall), _printed(replay, step), _ledger(replay, step))
+    return markup(_names(step), _clocks(step, wall), _printed(replay, step), _counts(replay, step))
 
 
 def _names(step: Step) -> Markup:
@@ -55,7 +55,7 @@ def _names(step: Step) -> Markup:
     )
 
 
-def _circumstances(step: Step, wall: datetime) -> Markup:
+def _clocks(step: Step, wall: datetime) -> Markup:
     been = "it has been here before" if step.is_replaying else "it is here for the first time"
     return markup(
         "<h4>Circumstances</h4><p>",
@@ -63,16 +63,16 @@ def _circumstances(step: Step, wall: datetime) -> Markup:
         f"<br>{been}</p><p>",
         code("current_utc_datetime"),
         "<br>",
-        unbroken(moment(step.now)),
+        unbroken(time_text(step.now)),
         ", from the history</p><p>clock on the wall<br>",
-        unbroken(moment(wall)),
+        unbroken(time_text(wall)),
         "</p>",
     )
 
 
 def _printed(replay: Replay, step: Step) -> Markup:
-    said = replay.output_until(step, _PRINTED)
-    if not said:
+    printed = replay.output_until(step, _PRINTED)
+    if not printed:
         return Markup("")
     lines = [
         markup(
@@ -80,12 +80,12 @@ def _printed(replay: Replay, step: Step) -> Markup:
             line(words, 120),
             "</s> <small>muted</small></li>" if is_muted else "</li>",
         )
-        for words, is_muted in said
+        for words, is_muted in printed
     ]
     return markup('<h4>Printed</h4><ul class="dnb-printed">', *lines, "</ul>")
 
 
-def _ledger(replay: Replay, step: Step) -> Markup:
+def _counts(replay: Replay, step: Step) -> Markup:
     executed, reached = replay.counts_at(step)
     once = f", {replay.each if executed > 1 else 'once'}" if executed else ""
     return markup(

@@ -1,4 +1,4 @@
-"""A live view as a widget: its regions, what is selected in it, what the user asks for in it."""
+"""The base of live views: a widget with regions of HTML, a selection, and messages from the page."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
+from weakref import WeakValueDictionary
 
 import anywidget
 import traitlets
 
 from durablenb.model.errors import DurableError
-from durablenb.notebook.live.beat import beat
-from durablenb.notebook.live.beside import Beside
-from durablenb.notebook.themes import tokens
+from durablenb.notebook.live.refresh_loop import refresh_loop
+from durablenb.notebook.live.static_fallback import StaticFallback
+from durablenb.notebook.themes import theme_css
 
 log = logging.getLogger("durablenb")
 
@@ -24,12 +25,12 @@ STATIC = Path(__file__).parent.parent / "static"
 
 
 def _sentence(error: Exception) -> str:
-    """Return what went wrong, in a line; an error of nobody's making is logged, too."""
-    told = str(error).partition("\n")[0]
+    """Return an error in a line; log it if it is neither the user's nor durablenb's own."""
+    message = str(error).partition("\n")[0]
     if isinstance(error, DurableError | ValueError | TypeError):
-        return told
+        return message
     log.warning("a live view met an error", exc_info=error)
-    return f"{type(error).__name__}: {told}."
+    return f"{type(error).__name__}: {message}."
 
 
 @cache
@@ -37,21 +38,21 @@ def _static(name: str) -> str:
     return (STATIC / name).read_text("utf-8")
 
 
-class LiveView(Beside, anywidget.AnyWidget):
-    """What a live view is made of: regions that are drawn as HTML, and messages from the page.
+class LiveView(StaticFallback, anywidget.AnyWidget):
+    """A widget of regions drawn as HTML, which handles messages from the page.
 
-    A subclass draws its regions and has a method ``do_...`` for each thing that can be asked for in the page.
-    Messages come on any thread, and drawing is done on another one: both hold the view's lock.
+    A subclass draws its regions and has a method ``do_...`` for each action of the user.
+    Messages arrive on any thread, and drawing happens on another one: both hold the view's lock.
     """
 
     _esm = _static("live.js")
-    _css = tokens() + _static("live.css")
+    _css = theme_css() + _static("live.css")
 
     REGIONS: ClassVar[tuple[str, ...]] = ()
-    """From top to bottom; each is a trait of bytes, its HTML."""
+    """The regions from top to bottom; each is a trait of bytes with its HTML."""
 
     TABS: ClassVar[tuple[str, ...]] = ()
-    """Those of them of which one is shown at a time."""
+    """The regions that are tabs, of which one is shown at a time."""
 
     regions = traitlets.List(traitlets.Unicode()).tag(sync=True)
     tabs = traitlets.List(traitlets.Unicode()).tag(sync=True)
@@ -60,10 +61,10 @@ class LiveView(Beside, anywidget.AnyWidget):
     note = traitlets.Unicode().tag(sync=True)
     marked = traitlets.List(traitlets.Unicode()).tag(sync=True)
     place = traitlets.Unicode().tag(sync=True)
-    """Where a web page has what is shown: ``instances/ID``, ``entities/NAME/KEY``, or empty for the hub."""
+    """Address on the web page: ``instances/ID``, ``entities/NAME/KEY``, or empty for the hub."""
 
     selected = traitlets.Unicode()
-    """What is selected: a step, a call, ...; nothing if it is empty."""
+    """The key of the selection, such as a step or a call; empty if there is none."""
 
     def __init__(self, *, freeze: bool = True, **traits: Any) -> None:
         self._lock = threading.RLock()
@@ -72,40 +73,40 @@ class LiveView(Beside, anywidget.AnyWidget):
         self._was_over = False
         self._trouble = ""
         self.has_news = False
-        """Whether something was written since the still picture was renewed: that time goes on is no news."""
+        """Whether something was written since the still picture was refreshed; passing time doesn't count."""
         self._pages: set[str] = set()
         super().__init__(regions=list(self.REGIONS), tabs=list(self.TABS), **traits)
         if self.TABS and not self.tab:
             self.tab = self.TABS[0]
-        self.on_msg(self._heard)
+        self.on_msg(self._on_message)
         self.observe(self._changed, ["selected", "tab"])
         self.refresh()
-        self._freezes = freeze and not self.is_over()  # what has ended is looked at, not waited for
+        self._freezes = freeze and not self.is_over()  # a view of an ended instance stays live
         if not self.is_frozen:
-            beat.add(self)
+            refresh_loop.add(self)
 
     # -- what a subclass says --------------------------------------------------------------------
 
     def draw(self, is_stale: bool) -> Mapping[str, str]:
-        """Return the HTML of the regions that are to be drawn anew: all, if somebody asked for something."""
+        """Return the HTML of the regions to redraw; `is_stale` if the user has acted since the last time."""
         raise NotImplementedError
 
     def is_over(self) -> bool:
-        """Whether nothing will change any more."""
+        """Return whether nothing can change any more."""
         return False
 
     def trouble(self) -> str:
-        """Return what keeps news from coming, in a line; nothing if nothing does."""
+        """Return what keeps the view from being up to date, in a line; empty if nothing does."""
         return ""
 
     def chosen(self) -> list[str]:
-        """Return the keys of all marks that belong to what is selected."""
+        """Return the keys of all marks of the selection."""
         return [self.selected] if self.selected else []
 
     # -- drawing ---------------------------------------------------------------------------------
 
     def refresh(self) -> bool:
-        """Draw what is new. It is called up to ten times a second; a test may call it, too.
+        """Draw what is new. The refresh loop calls it up to ten times a second; tests may call it as well.
 
         Returns
         -------
@@ -119,7 +120,7 @@ class LiveView(Beside, anywidget.AnyWidget):
             try:
                 drawn = {name: html.encode("utf-8", "replace") for name, html in self.draw(is_stale).items()}
             except Exception as error:
-                self.leave(_sentence(error))
+                self.stop_updating(_sentence(error))
                 return False
             marked, trouble = self.chosen(), self.trouble()
             with self.hold_sync():
@@ -129,48 +130,48 @@ class LiveView(Beside, anywidget.AnyWidget):
                     setattr(self, name, html)
                 self.marked = marked
             if self.has_news:
-                self.keep()
+                self.refresh_still()
             is_over, was_over = self.is_over(), self._was_over
             self._was_over = is_over
-            if is_over and self._freezes and not self.selected:  # else somebody is looking at something
+            if is_over and self._freezes and not self.selected:  # a selection means that somebody is reading
                 self.freeze()
             elif is_over and not was_over:
-                self.keep_now()
+                self.refresh_still_now()
             return not self.is_frozen
 
-    def look_again(self) -> None:
-        """Draw what is new, for the last time: the hub will be closed. Freeze, or keep the still picture."""
+    def refresh_finally(self) -> None:
+        """Draw what is new for the last time, as the hub is closing; freeze, or keep the still picture."""
         with self._lock:
             if self.refresh():
                 if self.is_over() and not self.selected:
                     self.freeze()
                 else:
-                    self.keep_now()
+                    self.refresh_still_now()
 
     def freeze(self) -> None:
-        """Become the still picture; what was displayed is replaced by it."""
+        """Replace the displayed view by its still picture."""
         with self._lock:
-            beat.drop(self)
+            refresh_loop.drop(self)
             super().freeze()
 
-    def leave(self, why: str) -> None:
-        """Stay as it is, and say why."""
+    def stop_updating(self, why: str) -> None:
+        """Stop updating, and show the reason."""
         self.note = f"{why} This is how it stood at {datetime.now():%H:%M:%S}."
         self.is_frozen = True
 
     def close(self) -> None:
-        """Take the view off the page, and draw it no more."""
-        beat.drop(self)
+        """Remove the view from the page and stop drawing it."""
+        refresh_loop.drop(self)
         self.is_frozen = True
         super().close()
 
     # -- messages --------------------------------------------------------------------------------
 
-    def _heard(self, _: Any, message: Any, __: Any) -> None:
-        self.send({"heard": True})  # else the page says that nobody answers
-        asked = dict(message) if isinstance(message, dict) else {}
-        act: Callable[..., Any] | None = getattr(self, f"do_{asked.pop('do', '')}", None)
-        if act is None:
+    def _on_message(self, _: Any, message: Any, __: Any) -> None:
+        self.send({"heard": True})  # otherwise the page reports that the kernel doesn't answer
+        arguments = dict(message) if isinstance(message, dict) else {}
+        action: Callable[..., Any] | None = getattr(self, f"do_{arguments.pop('do', '')}", None)
+        if action is None:
             return
         with self._lock:
             if self.is_frozen:
@@ -178,33 +179,33 @@ class LiveView(Beside, anywidget.AnyWidget):
             self._trouble = self.note = ""
             self._is_stale = True
             try:
-                act(**{name: value for name, value in asked.items() if name != "sure"})
+                action(**{name: value for name, value in arguments.items() if name != "sure"})
             except Exception as error:
                 self.note = _sentence(error)
             self.refresh()
 
     def do_here(self, page: Any = "", **_: Any) -> None:
-        """The view is on a page: draw it from now on."""
+        """Start drawing: the view is on a page."""
         if not self._pages:
-            beat.add(self)
+            refresh_loop.add(self)
         self._pages.add(str(page))
 
     def do_gone(self, page: Any = "", **_: Any) -> None:
-        """A page has let go of the view, as when its cell is run again; what is on no page isn't drawn."""
+        """Stop drawing if no page has the view any more, for example because its cell was rerun."""
         self._pages.discard(str(page))
         if not self._pages:
-            beat.drop(self)
+            refresh_loop.drop(self)
 
     def do_look(self, **_: Any) -> None:
-        """Another tab was chosen: draw it."""
+        """Draw the tab that was chosen; the refresh after each message does it."""
 
     def do_select(self, key: str = "", **_: Any) -> None:
-        """A mark was clicked; a second click on it selects nothing."""
+        """Select a clicked mark; a second click clears the selection."""
         self.selected = "" if key == self.selected else key
 
     def _changed(self, _: Any) -> None:
         self._is_stale = True
-        if self._lock.acquire(blocking=False):  # who holds it may wait for what this thread holds
+        if self._lock.acquire(blocking=False):  # waiting for the lock could deadlock
             try:
                 self.refresh()
             finally:
@@ -212,3 +213,20 @@ class LiveView(Beside, anywidget.AnyWidget):
 
     def __repr__(self) -> str:
         return f"<live view: {self.label}>"
+
+
+class Selection(traitlets.HasTraits):
+    """The selection within one instance: the key of a step or a call."""
+
+    selected = traitlets.Unicode()
+
+
+_selections: WeakValueDictionary[Any, Selection] = WeakValueDictionary()
+
+
+def shared_selection(instance: Any) -> Selection:
+    """Return the selection shared by all views of an instance."""
+    selection = _selections.get(instance)
+    if selection is None:
+        selection = _selections[instance] = Selection()
+    return selection

@@ -1,4 +1,4 @@
-"""The magics of a notebook, which `%load_ext durablenb` brings: to look at a hub, to steer it, and SQL."""
+"""The magics that `%load_ext durablenb` adds: `%durable` for commands, `%%durable_sql` for queries."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from IPython.core.magic import (
 from durablenb.analysis.sql import QUERY_ERRORS, parameter_names, query
 from durablenb.hub.recorded.hub import HubFile
 from durablenb.hub.task_hub import TaskHub, open_hubs
-from durablenb.notebook.magics import looking
-from durablenb.notebook.magics.checking import checked
-from durablenb.notebook.magics.completing import completions
-from durablenb.notebook.magics.parsing import STEERING, options_of
-from durablenb.notebook.magics.steering import crash, steer
+from durablenb.notebook.magics import show
+from durablenb.notebook.magics.completion import completions
+from durablenb.notebook.magics.control import crash, run_command
+from durablenb.notebook.magics.parsing import CONTROL_COMMANDS, parse_line
+from durablenb.notebook.magics.show import findings
 
 _OPTION = re.compile(r"\s*(?:--hub[ =]\s*(?P<hub>\S+)|-o\s*(?P<out>\S+)|(?P<name>\w+)\s*<<)")
 
 
 def load(shell: InteractiveShell) -> None:
-    """Give a shell the magics, and complete commands, ids and names for them."""
+    """Register the magics in a shell, with completion of commands, ids and names."""
     magics = DurableMagics(shell)
     shell.register_magics(magics)
     shell.set_hook("complete_command", magics.complete, str_key="%durable")  # type: ignore[no-untyped-call]
@@ -49,7 +49,7 @@ class DurableMagics(Magics):
     @needs_local_scope
     @line_magic
     def durable(self, line: str, local_ns: dict[str, Any] | None = None) -> object:
-        """Look at a hub, and take a hand in it.
+        """Inspect a hub, and control its instances.
 
         %durable                 the hub: its file, how many instances of each status, durablenb's version
         %durable where           the file, and which others are open
@@ -60,29 +60,29 @@ class DurableMagics(Magics):
             --top COUNT            at most so many
         %durable show ID         an instance; history ID, graph ID, timeline ID, sequence ID: one part of it
         %durable watch ID        a live view of it
-        %durable explore ID      another one, which goes through its replays step by step; replay ID: still
+        %durable explore ID      a live view that steps through its replays; replay ID: a still picture
             --execution NUMBER     this execution, from 1; without it, the newest one
-            --code NAME            with the function in this variable, in place of what is registered
-        %durable logs ID         what it printed; --level LEVEL, --task NUMBER, --name NAME: some of that
+            --code NAME            with the function in this variable instead of the registered one
+        %durable logs ID         what it printed; filters: --level LEVEL, --task NUMBER, --name NAME
         %durable entities        the entities; entities NAME: those of this name
         %durable entity ID       one of them, such as @counter@a
-        %durable check NAME      what a replay of an orchestrator would stumble over
+        %durable check NAME      what would break the replay of an orchestrator
         %durable sql QUERY       the answer to a query, as %durable_sql
 
         %durable raise ID EVENT VALUE    sends an external event: JSON, $name for a variable, or plain text
-        %durable terminate ID REASON     ends it
-        %durable suspend ID REASON       lets it rest; resume ID: lets it go on
-        %durable rewind ID REASON        does again what failed
-        %durable restart ID              starts it again with its input; --same-id: under its id
-        %durable fork ID EVENT RESULT    starts another one that shares its past up to there; RESULT: what
-                                         came there instead; --id NEW: its id; --input VALUE: another input
-        %durable purge ID                deletes it with its history
-        %durable crash                   kills the kernel, to see that nothing is lost; --yes: without asking
+        %durable terminate ID REASON     terminates it
+        %durable suspend ID REASON       suspends it; resume ID: resumes it
+        %durable rewind ID REASON        retries what failed
+        %durable restart ID              starts it again with its input; --same-id: with its id
+        %durable fork ID EVENT RESULT    starts a copy with its history up to an event, with another result
+                                         for it; --id NEW: the new id; --input VALUE: another input
+        %durable purge ID                deletes it and its history
+        %durable crash                   kills the kernel, to show that nothing is lost; --yes: without asking
 
-        It is about the hub that was opened last in this kernel, or with --hub NAME before the instance about
-        the one in the variable of that name, which may also be a file opened by durablenb.open_history.
+        The hub is the one opened last in this kernel. --hub NAME before the instance selects the one in the
+        variable of that name, which may also hold a file opened by durablenb.open_history.
         """
-        options, variables = options_of(line), self._variables(local_ns)
+        options, variables = parse_line(line), self._variables(local_ns)
         if options.command == "crash":
             crash(options)
             return None
@@ -93,19 +93,19 @@ class DurableMagics(Magics):
     def _do(self, options: Any, hub: TaskHub | HubFile, variables: dict[str, Any]) -> object:
         command = options.command
         if command in (None, "where"):
-            looking.where(hub)
+            show.where(hub)
             return hub if command is None else None
         if command == "ls":
-            return looking.instances(hub, options)
+            return show.instances(hub, options)
         if command == "entities":
-            return looking.entities(hub, options.name)
+            return show.entities(hub, options.name)
         if command == "entity":
-            return looking.entity(hub, options.entity)
+            return show.entity(hub, options.entity)
         if command == "check":
-            return checked(hub, options.name, variables)
-        if command in STEERING:
-            return steer(hub, options, variables)
-        return looking.instance(hub, options, variables)
+            return findings(hub, options.name, variables)
+        if command in CONTROL_COMMANDS:
+            return run_command(hub, options, variables)
+        return show.instance(hub, options, variables)
 
     @no_var_expand
     @needs_local_scope
@@ -113,7 +113,7 @@ class DurableMagics(Magics):
     def durable_sql(
         self, line: str, cell: str | None = None, local_ns: dict[str, Any] | None = None
     ) -> object:
-        """Ask a hub one query in DuckDB's SQL, and show the answer.
+        """Run a query in DuckDB's SQL on a hub, and show the result.
 
         %durable_sql select count(*) from instances
         answer = %durable_sql select * from instances
@@ -121,15 +121,15 @@ class DurableMagics(Magics):
         %%durable_sql
         select name, status, count(*) from instances group by all
 
-        %%durable_sql failed <<              keeps the answer in the variable `failed`, as does -o failed
+        %%durable_sql failed <<              stores the result in the variable `failed`, as does -o failed
         select * from instances where status = 'Failed' and name = $name
 
-        Values are variables: $name is the variable `name`. What is no table or view of the hub is a variable,
-        too: a data frame, or the answer to another query. An answer is a DuckDB relation, with .df(), .pl(),
-        .arrow() and .fetchall(), each of which asks anew.
+        $name is the value of the variable `name`. Tables that the hub doesn't have are variables too: data
+        frames, or results of other queries. A result is a DuckDB relation, with .df(), .pl(), .arrow() and
+        .fetchall(), each of which runs the query again.
 
-        It is about the hub that was opened last in this kernel, or with --hub NAME about the one in the
-        variable of that name, which may also be a file opened by durablenb.open_history.
+        The hub is the one opened last in this kernel. --hub NAME selects the one in the variable of that
+        name, which may also hold a file opened by durablenb.open_history.
         """
         return self._answered(line, cell or "", self._variables(local_ns))
 
@@ -150,32 +150,32 @@ class DurableMagics(Magics):
         return None
 
     def complete(self, _: object, event: SimpleNamespace) -> list[str]:
-        """Return what a line that begins with ``%durable`` may go on with."""
+        """Return completions of a line that begins with ``%durable``."""
         text = str(event.text_until_cursor)
         word = "" if text[-1:].isspace() else text.split()[-1]
         before = text.removesuffix(word).split()[1:]
-        known = word.removesuffix(event.symbol)  # IPython's words begin after an @
+        known = word.removesuffix(event.symbol)  # for IPython a word begins after an @
         holders = [name for name, value in self._namespace.items() if isinstance(value, (TaskHub, HubFile))]
         named = dict(pairwise(before)).get("--hub")
         try:
             hub = self._hub(named, self._namespace)
         except UsageError:
             hub = None
-        return [one.removeprefix(known) for one in completions(before, word, hub, holders)]
+        return [completion.removeprefix(known) for completion in completions(before, word, hub, holders)]
 
     def _variables(self, local_ns: dict[str, Any] | None) -> dict[str, Any]:
         return {**self._namespace, **(local_ns or {})}
 
     def _hub(self, name: str | None, variables: dict[str, Any]) -> TaskHub | HubFile:
         if name is not None:
-            found = variables.get(name)
-            if not isinstance(found, (TaskHub, HubFile)):
-                what = f"is of type {type(found).__name__}" if name in variables else "doesn't exist"
+            hub = variables.get(name)
+            if not isinstance(hub, (TaskHub, HubFile)):
+                what = f"is of type {type(hub).__name__}" if name in variables else "doesn't exist"
                 raise UsageError(
                     f"{name} {what}. --hub takes a variable that holds a hub, or a file opened by "
                     "durablenb.open_history."
                 )
-            return found
+            return hub
         hubs = open_hubs()
         if not hubs:
             raise UsageError(

@@ -1,4 +1,4 @@
-"""What a line of `%durable` asks for."""
+"""Parsing of lines of `%durable`."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from typing import Any
 from IPython.core.error import UsageError
 from IPython.core.magic_arguments import MagicArgumentParser
 
-STEERING = ("raise", "terminate", "suspend", "resume", "rewind", "restart", "fork", "purge")
+CONTROL_COMMANDS = ("raise", "terminate", "suspend", "resume", "rewind", "restart", "fork", "purge")
 """Commands that change an instance."""
 
-REPLAYS = ("replay", "explore")
-"""Commands that go through the replays of one."""
+REPLAY_COMMANDS = ("replay", "explore")
+"""Commands that step through the replays of an instance."""
 
-LOOKS = ("show", "history", "graph", "timeline", "sequence", "watch", "logs", *REPLAYS)
-"""Commands that show one."""
+SHOW_COMMANDS = ("show", "history", "graph", "timeline", "sequence", "watch", "logs", *REPLAY_COMMANDS)
+"""Commands that show an instance."""
 
-COMMANDS = ("where", "ls", *LOOKS, *STEERING, "entities", "entity", "check", "sql", "crash")
+COMMANDS = ("where", "ls", *SHOW_COMMANDS, *CONTROL_COMMANDS, "entities", "entity", "check", "sql", "crash")
 
 _WITH_REST = {"raise": 3, "terminate": 2, "suspend": 2, "resume": 2, "rewind": 2, "fork": 3, "sql": 1}
-"""Commands whose last argument is the rest of the line as it stands, after so many words."""
+"""Commands that take the rest of the line verbatim, after this number of words."""
 
 _WITH_VALUE = ("--hub", "--id", "--input")
-"""Options before such a rest that have a value."""
+"""Options with a value that may precede such a rest."""
 
 _VARIABLE = re.compile(r"\$([^\W\d]\w*)")
 
 
-def options_of(line: str) -> Namespace:
-    """Return what a line asks for; `rest` is the rest of the line as it stands, where a command takes that.
+def parse_line(line: str) -> Namespace:
+    """Return the options of a line; `rest` is the verbatim rest of the line, if the command takes one.
 
     Raises
     ------
     UsageError
-        If it isn't understood; the message says why.
+        If the line is invalid; the message says why.
     """
     try:
         words, rest = _split(line)
@@ -49,32 +49,32 @@ def options_of(line: str) -> Namespace:
     return options
 
 
-def value_of(text: str, variables: dict[str, Any]) -> Any:
-    """Return the value that a line has: JSON, a variable as ``$name``, or plain text; without any, None.
+def parse_value(text: str, variables: dict[str, Any]) -> Any:
+    """Return the value of a text: JSON, a variable as ``$name``, or plain text; None if it is empty.
 
     Raises
     ------
     UsageError
-        If it looks like JSON and isn't, or there is no such variable.
+        If the text looks like JSON and isn't, or there is no such variable.
     """
     if not text:
         return None
-    if (found := _VARIABLE.fullmatch(text)) is not None:
-        if found[1] not in variables:
+    if (match := _VARIABLE.fullmatch(text)) is not None:
+        if match[1] not in variables:
             raise UsageError(
-                f"There is no variable {found[1]!r}. Write '{text}' in quotes to send it as text."
+                f"There is no variable {match[1]!r}. Write '{text}' in quotes to send it as text."
             )
-        return variables[found[1]]
+        return variables[match[1]]
     try:
         return json.loads(text)
     except ValueError as error:
         if text[0] in '{["':
             raise UsageError(f"{text} is no JSON: {error}. A value of Python's is sent as $name.") from None
-    return words_of(text)
+    return unquoted(text)
 
 
-def words_of(text: str) -> str:
-    """Return text without the quotes around it, where there are any."""
+def unquoted(text: str) -> str:
+    """Return text without quotes around it."""
     if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
         return text[1:-1]
     return text
@@ -86,8 +86,8 @@ def _split(line: str) -> tuple[list[str], str]:
     lexer.whitespace_split = True
     lexer.commenters = ""
     options: list[str] = []
-    places: list[str] = []  # words that are none of these
-    while len(places) < _WITH_REST.get(places[0] if places else "", len(line) + 1):
+    positional: list[str] = []
+    while len(positional) < _WITH_REST.get(positional[0] if positional else "", len(line) + 1):
         word = lexer.get_token()
         if word is None:
             break
@@ -96,8 +96,8 @@ def _split(line: str) -> tuple[list[str], str]:
             if word in _WITH_VALUE and (value := lexer.get_token()) is not None:
                 options.append(value)
         else:
-            places.append(word)
-    return [*places[:1], *options, *places[1:]], stream.read().strip()
+            positional.append(word)
+    return [*positional[:1], *options, *positional[1:]], stream.read().strip()
 
 
 def _parser() -> MagicArgumentParser:
@@ -105,7 +105,7 @@ def _parser() -> MagicArgumentParser:
     parser.add_argument("--hub")
     commands = parser.add_subparsers(dest="command")
     made = {name: commands.add_parser(name) for name in COMMANDS}
-    for name in (*LOOKS, *STEERING):
+    for name in (*SHOW_COMMANDS, *CONTROL_COMMANDS):
         made[name].add_argument("instance")
     made["ls"].add_argument("--status", action="append")
     made["ls"].add_argument("--name")
@@ -114,7 +114,7 @@ def _parser() -> MagicArgumentParser:
     made["logs"].add_argument("--level")
     made["logs"].add_argument("--task", type=int)
     made["logs"].add_argument("--name")
-    for name in REPLAYS:
+    for name in REPLAY_COMMANDS:
         made[name].add_argument("--execution", type=int)
         made[name].add_argument("--code")
     made["raise"].add_argument("event")

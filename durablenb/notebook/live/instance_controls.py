@@ -1,0 +1,132 @@
+"""The head of an instance's live view with its commands, and its waits with remedies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from durablenb.analysis.snapshot import InstanceSnapshot
+from durablenb.analysis.waits import Wait
+from durablenb.notebook.html import Markup, code, line, markup, table, unbroken
+from durablenb.notebook.live.interactive import badge, button, field, row
+from durablenb.notebook.live.sight import Clock
+from durablenb.notebook.palette import status_look
+from durablenb.notebook.still.failure import failure_table
+from durablenb.notebook.still.instance import MOST_FORKS
+from durablenb.notebook.still.waits import wait_look, wait_remedy, wait_text
+from durablenb.notebook.words import lasting, plural, time_text
+
+_MOST = 20
+
+
+def head(shown: InstanceSnapshot, clock: Clock, *, can_go_back: bool) -> Markup:
+    """Return the status, relatives and commands of an instance, and the controls of a virtual clock."""
+    status = shown.status
+    word = str(status.runtime_status)
+    also = () if shown.word == word else (badge(status_look(shown.word)),)
+    about = [plural(len(shown.flow.steps), "step"), plural(len(shown.events), "event")]
+    if shown.executions > 1:
+        about.append(plural(shown.executions, "execution"))
+    parent = status.parent_instance_id
+    parts: list[object] = [
+        button("Back", "back") if can_go_back else Markup(""),
+        badge(status_look(word)),
+        *also,
+        markup("<b>", line(status.name or ""), "</b>"),
+        code(status.instance_id or "", 256),
+        ", ".join(about),
+    ]
+    if parent:
+        parts.append(markup("child of ", button(parent, "open", is_link=True, id=parent)))
+    if status.imported_from:
+        parts.append(line(f"imported from {status.imported_from}", 256))
+    if status.forked_from:
+        origin = button(status.forked_from, "open", is_link=True, id=status.forked_from)
+        parts.append(markup("forked from ", origin, line(f" at event {status.forked_at}")))
+    if shown.forks:
+        parts.append(_forks(shown.forks))
+    failure = status.failure_details
+    return markup(
+        row(*(part for part in parts if part)),
+        row(*(_actions(word) if status.imported_from is None else [_PURGE])),
+        clock_row(clock) if shown.waits and clock.can_be_moved and status.imported_from is None else "",
+        failure_table(failure) if failure is not None else "",
+    )
+
+
+def _forks(forks: Sequence[str]) -> Markup:
+    """Return links to the first few forks of an instance."""
+    links = ", ".join(button(fork, "open", is_link=True, id=fork) for fork in forks[:MOST_FORKS])
+    more = f" and {len(forks) - MOST_FORKS:,} more" if len(forks) > MOST_FORKS else ""
+    return markup("forked as ", links, more)
+
+
+def clock_row(clock: Clock) -> Markup:
+    """Return the time of a virtual clock, and its controls."""
+    now, due = clock.now(), clock.next_due()
+    then = "nothing is due" if due is None else f"next deadline in {lasting(max(due - now, timedelta(0)))}"
+    return row(
+        f"virtual clock: {time_text(now)[:19]}, {then}",
+        button("Next deadline", "jump") if due is not None else "",
+        button("Run until idle", "idle") if due is not None else "",
+        markup("<form>", field("hours", "advance by hours"), " ", button("Advance", "advance"), "</form>"),
+    )
+
+
+_PURGE = button("Purge", "purge", sure="Really purge")
+
+
+def _actions(word: str) -> list[Markup]:
+    if word in ("Running", "Pending"):
+        return [
+            button("Suspend", "suspend", sure="Really suspend"),
+            button("Terminate", "terminate", sure="Really terminate"),
+        ]
+    if word == "Suspended":
+        return [
+            button("Resume", "resume", sure="Really resume"),
+            button("Terminate", "terminate", sure="Really terminate"),
+        ]
+    actions = [
+        button("Restart", "restart", sure="Really restart"),
+        _PURGE,
+    ]
+    return [button("Rewind", "rewind", sure="Really rewind"), *actions] if word == "Failed" else actions
+
+
+def waits(shown: InstanceSnapshot) -> str:
+    """Return the waits of an instance, most urgent first, with a form for each external event."""
+    if not shown.waits:
+        return ""
+    rows = []
+    for wait in shown.waits[:_MOST]:
+        since = "" if wait.since is None else f"since {wait.since:%H:%M:%S}"
+        if wait.since is not None and shown.now is not None:
+            since += f", {lasting(max((shown.now - wait.since).total_seconds(), 0.0))}"
+        due = "" if wait.due is None else f" until {wait.due:%Y-%m-%d %H:%M:%S}"
+        rows.append(
+            (
+                badge(wait_look(wait)),
+                markup("<b>", line(wait_text(wait)), "</b>"),
+                markup(unbroken(since), unbroken(due)),
+                _remedy(wait) if shown.status.imported_from is None else "",
+            )
+        )
+    more = row(f"{len(shown.waits) - _MOST:,} more") if len(shown.waits) > _MOST else ""
+    return markup(table((), rows), more)
+
+
+def _remedy(wait: Wait) -> Markup:
+    if wait.kind == "external event" and not wait.is_left:
+        return markup(
+            "<form>",
+            field("data", f"data for {wait.name}, JSON or text"),
+            " ",
+            button("Raise", "raise", name=wait.name),
+            "</form>",
+        )
+    if wait.kind == "sub-orchestration" and wait.detail:
+        return button(f"open {wait.detail}", "open", is_link=True, id=wait.detail)
+    if wait.kind == "resuming":
+        return line(wait.detail)
+    return markup(wait_remedy(wait), " ", line(wait.detail.partition("\n")[0], 300))
