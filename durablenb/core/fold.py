@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
@@ -19,7 +18,6 @@ from durablenb.model.events import (
     OrchestratorStarted,
     StatusChange,
 )
-from durablenb.model.failures import FailureDetails
 from durablenb.model.status import InstanceState
 from durablenb.model.status import OrchestrationRuntimeStatus as Status
 
@@ -91,12 +89,7 @@ def _after(state: InstanceState, event: Event, is_started: bool) -> InstanceStat
     elif isinstance(event, ExecutionCompleted):
         status, output = Status.Completed, event.result
     elif isinstance(event, ExecutionFailed):
-        status, output = Status.Failed, failure_text(event.failure)
+        status, output = Status.Failed, event.failure.as_text()
     elif isinstance(event, ExecutionTerminated):
         status, output = Status.Terminated, event.reason
     return replace(state, status=status, output=output, custom_status=custom, last_updated_time=updated)
-
-
-def failure_text(failure: FailureDetails) -> str:
-    """A failure as the text that the journal keeps."""
-    return json.dumps(failure.as_json())

@@ -11,7 +11,6 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from durablenb.core.execution import Execution
-from durablenb.core.fold import failure_text
 from durablenb.core.ports.clock import Clock
 from durablenb.core.registry import Registry
 from durablenb.engine.completions import Completions
@@ -273,7 +272,7 @@ def outcome_of(name: str, fact: Event) -> Outcome:
     if isinstance(fact, ExecutionCompleted):
         return Outcome(name, Status.Completed, fact.result)
     if isinstance(fact, ExecutionFailed):
-        return Outcome(name, Status.Failed, failure_text(fact.failure))
+        return Outcome(name, Status.Failed, fact.failure.as_text())
     assert isinstance(fact, ExecutionTerminated)
     return Outcome(name, Status.Terminated, fact.reason)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sys
 import traceback
 from dataclasses import dataclass
@@ -43,6 +44,10 @@ class FailureDetails(Displayed):
     stack_trace: str = ""
     inner: FailureDetails | None = None
     is_non_retriable: bool = False
+
+    def as_text(self) -> str:
+        """Return the text that the journal keeps."""
+        return json.dumps(self.as_json())
 
     def as_json(self) -> dict[str, Any]:
         """The failure as JSON values, with the Durable Task Framework's field names."""

@@ -1,1 +1,1 @@
-"""The journal in DuckDB, and in memory."""
+"""The journal in DuckDB."""

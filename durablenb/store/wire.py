@@ -10,7 +10,6 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from durablenb.core.fold import failure_text
 from durablenb.core.ports.store import Record
 from durablenb.model import events
 from durablenb.model.errors import StoreError
@@ -144,7 +143,7 @@ def read_attributes(text: str | None) -> dict[str, Any]:
 def _payload_text(field: str, event: events.Event) -> str:
     value: Any = getattr(event, field)
     if isinstance(value, FailureDetails):
-        return failure_text(value)
+        return value.as_text()
     return json.dumps(value) if field == "reason" else value
 
 

@@ -12,7 +12,7 @@ from durablenb.core.ports.store import Record
 from durablenb.engine.committer import Batch, Committer
 from durablenb.model.errors import StoreError
 from durablenb.model.events import OrchestratorStarted
-from durablenb.store.memory import MemoryStore
+from tests.reference_store import MemoryStore
 
 
 class SlowStore(MemoryStore):

@@ -14,7 +14,7 @@ from durablenb.engine.executors import Executors
 from durablenb.engine.machine import EngineOptions
 from durablenb.engine.messages import Start
 from durablenb.engine.waiting import wait_for_outcome
-from durablenb.store.memory import MemoryStore
+from tests.reference_store import MemoryStore
 
 
 def _chain(context):

@@ -14,7 +14,7 @@ from durablenb.engine.episodes import EpisodeOptions
 from durablenb.engine.executors import Executors
 from durablenb.engine.machine import EngineOptions
 from durablenb.engine.messages import Start, Terminate
-from durablenb.store.memory import MemoryStore
+from tests.reference_store import MemoryStore
 
 
 def messages(lines):

@@ -19,8 +19,8 @@ from durablenb.engine.machine import EngineOptions
 from durablenb.model import events as ev
 from durablenb.model.errors import WaitTimeoutError
 from durablenb.model.failures import FailureDetails
-from durablenb.store.memory import MemoryStore
 from tests.properties.programs import EVENTS, expected, program, registry
+from tests.reference_store import MemoryStore
 
 codec = EngineOptions().codec
 START = datetime(2026, 1, 1, tzinfo=UTC)

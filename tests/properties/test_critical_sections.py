@@ -14,8 +14,8 @@ from durablenb.engine.machine import EngineOptions
 from durablenb.model import events as ev
 from durablenb.model.entities import EntityId
 from durablenb.store.duck import DuckStore
-from durablenb.store.memory import MemoryStore
 from tests.properties.drivers import codec
+from tests.reference_store import MemoryStore
 
 KEYS = "abcde"
 BALANCE = 100

@@ -21,9 +21,9 @@ from durablenb.engine.machine import EngineOptions
 from durablenb.model.entities import EntityId
 from durablenb.model.status import OrchestrationRuntimeStatus as Status
 from durablenb.store.duck import DuckStore
-from durablenb.store.memory import MemoryStore
 from tests.properties.drivers import codec
 from tests.properties.models import KEYS, Asker, Operation, Section, World
+from tests.reference_store import MemoryStore
 
 
 def entity_of(key):

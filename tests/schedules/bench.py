@@ -16,7 +16,7 @@ from durablenb.engine.executors import Executors
 from durablenb.engine.instance import Outcome
 from durablenb.engine.machine import EngineOptions
 from durablenb.engine.waiting import wait_for_outcome
-from durablenb.store.memory import MemoryStore
+from tests.reference_store import MemoryStore
 from tests.schedules.primitives import controlled
 from tests.schedules.scheduler import Plan, Profile, Scheduler
 

@@ -12,7 +12,7 @@ from durablenb.model.imports import Import
 from durablenb.model.logs import LogLine
 from durablenb.model.source import Source
 from durablenb.model.status import InstanceState
-from durablenb.store.memory import MemoryStore
+from tests.reference_store import MemoryStore
 from tests.simulation.audit import Audit
 from tests.simulation.orchestrators import Crash
 

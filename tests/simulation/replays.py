@@ -132,14 +132,8 @@ def _output(life: Life) -> object:
     if isinstance(life.output, ExecutionTerminated):
         return life.output.reason
     if isinstance(life.output, ExecutionFailed):
-        return _failure(life.output)
+        return life.output.failure.as_text()
     return None
-
-
-def _failure(event: ExecutionFailed) -> str:
-    from durablenb.core.fold import failure_text
-
-    return failure_text(event.failure)
 
 
 def check_results(store: Store, audit: Audit) -> None:

@@ -1,7 +1,7 @@
 import pytest
 
 from durablenb.store.duck import DuckStore
-from durablenb.store.memory import MemoryStore
+from tests.reference_store import MemoryStore
 from tests.store.scribe import Scribe
 
 

@@ -28,7 +28,7 @@ from durablenb.model.events import (
 )
 from durablenb.model.status import OrchestrationRuntimeStatus as Status
 from durablenb.store.duck import DuckStore
-from durablenb.store.memory import MemoryStore
+from tests.reference_store import MemoryStore
 from tests.store.scribe import BEGINNING, ENDS, Scribe
 from tests.strategies import origins, payloads, texts
 

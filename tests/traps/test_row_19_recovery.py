@@ -11,7 +11,7 @@ from durablenb.engine.executors import Executors
 from durablenb.engine.machine import EngineOptions
 from durablenb.engine.waiting import wait_for_outcome
 from durablenb.store.duck import DuckStore
-from durablenb.store.memory import MemoryStore
+from tests.reference_store import MemoryStore
 from tests.traps.corpus import chain, prepare
 from tests.traps.lab import counted
 
