@@ -1,6 +1,7 @@
 """What holds for all tests."""
 
 import gc
+import signal
 
 import pytest
 
@@ -8,6 +9,9 @@ from durablenb.hub.open_hubs import hubs
 from tests import guard
 
 guard.install()
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in what a shell's script runs in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish() -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 import durablenb as df
+from durablenb.engine.operations import LARGEST_BATCH
 from tests.traps.corpus import asked, counter, journal
 from tests.traps.lab import counted, kinds
 
@@ -101,6 +102,28 @@ def test_row_29_a_batch_has_an_end_and_the_next_one_goes_on_where_it_ended(kerne
     ]
     kernel.settle()
     assert kernel.hub.entity_state(A) == 1_001
+
+
+def test_row_29_what_a_batch_leaves_over_is_done_in_its_order(kernel):
+    @kernel.entity
+    def keeper(context):
+        context.set_state([*context.get_state(list), context.get_input()])
+        if context.get_input() == 1:
+            context.set_result("x" * LARGEST_BATCH)  # the batch ends here
+
+    for number in range(6):
+        kernel.signal(df.EntityId("keeper", "k"), "keep", number)
+    assert kernel.hub.step() == "6 operations of @keeper@k"
+    kernel.settle()
+    assert kernel.hub.entity_state(df.EntityId("keeper", "k")) == list(range(6))
+
+
+def test_row_29_a_state_that_an_operation_leaves_as_it_is_is_not_written_again(kernel):
+    kernel.entity(counter, "Counter")
+    for name, given in [("add", 1), ("get", None), ("add", 0), ("add", 2)]:
+        kernel.signal(A, name, given)
+    kernel.settle()
+    assert [event.state for event in kernel.records(A) if kinds([event]) == ["StateChanged"]] == ["1", "3"]
 
 
 def test_row_29_a_failure_in_a_batch_undoes_its_own_operation_only(counting):
