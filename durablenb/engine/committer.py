@@ -27,6 +27,10 @@ BACKLOG = 100_000
 """Records that may wait for the disk before the engine waits, too."""
 
 
+def _nothing(*_: object) -> None:
+    """Does nothing."""
+
+
 class Taken(NamedTuple):
     """Histories from elsewhere, and the place in the journal after which they come."""
 
@@ -71,18 +75,35 @@ class Committer:
         Where they go.
     retry_seconds
         Between two tries of a commit that failed.
+    when_idle
+        Called whenever all that was submitted is on disk.
+    when_written
+        Called between commits; returns the seconds after which it wants to be called again, or None.
+    before_purge
+        Called with the instances that are about to be deleted.
 
     Notes
     -----
     A commit that fails is tried again until it works. Until then `failure` says why, and whoever waits
     for an answer gets that error; the records themselves stay and are written when there is room. Every
     reply of a batch is answered or refused: also when the thread dies of a mistake, and when a batch comes
-    after the end.
+    after the end. The callbacks run on the committer's thread.
     """
 
-    def __init__(self, store: Store, retry_seconds: float = RETRY_SECONDS) -> None:
+    def __init__(
+        self,
+        store: Store,
+        retry_seconds: float = RETRY_SECONDS,
+        *,
+        when_idle: Callable[[], None] = _nothing,
+        when_written: Callable[[], float | None] = _nothing,
+        before_purge: Callable[[list[str]], None] = _nothing,
+    ) -> None:
         self._store = store
         self._retry_seconds = retry_seconds
+        self._when_idle = when_idle
+        self._when_written = when_written
+        self._before_purge = before_purge
         self._queue: locks.Queue[Batch | None] = locks.Queue()
         self._unsaved: list[Batch] = []
         self._thread: locks.Thread | None = None
@@ -101,12 +122,6 @@ class Committer:
         self.failure: StoreError | None = None
         self.last_seq = 0
         """The last place taken in the journal, by a record that may have been purged since."""
-        self.when_idle: Callable[[], None] = _nothing
-        """Called, on the committer's thread, whenever all that was submitted is on disk."""
-        self.when_written: Callable[[], float | None] = _nothing
-        """Called, on the committer's thread, between commits; answers in how many seconds once more."""
-        self.before_purge: Callable[[list[str]], None] = _nothing
-        """Called, on the committer's thread, with the instances that are about to be deleted."""
 
     def start(self) -> None:
         """Begins to commit in a thread of its own."""
@@ -196,7 +211,7 @@ class Committer:
                 group[0].turn_away(error)  # nothing hangs on it
             del self._unsaved[: len(group)]
             self._succeed(group)
-        self._patience = self.when_written()
+        self._patience = self._when_written()
 
     def close(self) -> None:
         """Commits what is left and ends the thread.
@@ -277,7 +292,7 @@ class Committer:
 
     def _write(self, group: list[Batch]) -> None:
         if group[0].purged:
-            self.before_purge(group[0].purged)
+            self._before_purge(group[0].purged)
             self._store.purge(group[0].purged)
         if (taken := group[0].taken) is not None:
             self._store.take_in(*taken)
@@ -303,7 +318,7 @@ class Committer:
             self._committed = group[-1].number
             self._changed.notify_all()
         if self.is_idle:
-            self.when_idle()
+            self._when_idle()
 
     def _fail(self, error: StoreError) -> None:
         for batch in self._unsaved:
@@ -316,10 +331,6 @@ class Committer:
 def _unwritable(error: Exception) -> StoreError:
     """A record that no store can take: better said than silent."""
     return StoreError(f"The journal could not be written: {type(error).__name__}: {error}.")
-
-
-def _nothing(*_: object) -> None:
-    """Does nothing."""
 
 
 _NUDGE = Batch()

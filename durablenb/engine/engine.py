@@ -120,11 +120,13 @@ class Engine:
         self.registry = registry
         self.options = options
         self.executors = executors
-        self.committer = Committer(store)
-        self.committer.when_idle = self._look_around
-        self.book = LogBook(store, clock.now, options.codec.told, self.committer.nudge)
-        self.committer.when_written = self.book.visit
-        self.committer.before_purge = self.book.forget
+        self.book = LogBook(store, clock.now, options.codec.told, lambda: self.committer.nudge())
+        self.committer = Committer(
+            store,
+            when_idle=self._look_around,
+            when_written=self.book.visit,
+            before_purge=self.book.forget,
+        )
         self.waiters: set[object] = set()
         self.alarms: Alarms | None = None
         self._inbox = Inbox()

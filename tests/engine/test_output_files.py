@@ -218,7 +218,7 @@ def test_more_lines_than_may_wait_for_the_disk_are_dropped(path, monkeypatch, ca
     monkeypatch.setattr(logbook, "WAITING_CHARACTERS", 5_000)
     with opened(path, lambda n: [print("x" * 1_000) for _ in range(20)]) as hub:
         monkeypatch.setattr(hub._engine.book, "visit", lambda: None)
-        monkeypatch.setattr(hub._engine.committer, "when_written", lambda: None)
+        monkeypatch.setattr(hub._engine.committer, "_when_written", lambda: None)
         hub.run(talks, [1])
         hub._engine.book._write()
         assert hub.sql("select count(*) from logs").fetchall() == [(6,)]
