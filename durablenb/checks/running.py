@@ -36,10 +36,10 @@ _MANY = 99
 """Arguments, where it isn't known how many there are."""
 
 
-def beside(function: Callable[..., object], warn: Warn) -> AbstractContextManager[object]:
-    """Give what is to be entered while an orchestrator runs, so that it is seen what it calls.
+def monitor_calls(function: Callable[..., object], warn: Warn) -> AbstractContextManager[object]:
+    """Return a context in which an orchestrator's calls are checked while it runs.
 
-    Each line is told of once for each rule that is broken there.
+    Each line is reported once for each rule that it breaks.
 
     Parameters
     ----------

@@ -28,10 +28,11 @@ VERSION_ATTRIBUTE = "__durable_version__"
 KIND_ATTRIBUTE = "__durable_kind__"
 """Where a function says that it is an activity: an orchestrator that calls it itself is told."""
 
-Beside = Callable[[Callable[..., Any], Callable[[str, str], None]], AbstractContextManager[Any]]
+Monitor = Callable[[Callable[..., Any], Callable[[str, str], None]], AbstractContextManager[Any]]
+"""Takes an orchestrator's function, and what takes warnings of it; gives what is entered while it runs."""
 
 
-def _nothing(*_: object) -> AbstractContextManager[Any]:
+def _no_monitor(*_: object) -> AbstractContextManager[Any]:
     return contextlib.nullcontext()
 
 
@@ -106,9 +107,19 @@ class Code(Plain):
 
 
 class Registry:
-    """Activities and orchestrators by name, without case; orchestrators by version, too."""
+    """Activities and orchestrators by name, without case; orchestrators by version, too.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    match
+        How the version of an instance selects the code that it runs.
+    monitor
+        Watches the calls of an orchestrator while it runs, and not while it is replayed.
+    """
+
+    def __init__(self, match: VersionMatch = "strict", monitor: Monitor = _no_monitor) -> None:
+        self.match = match
+        self.monitor = monitor
         self.activities: ByName[Activity] = ByName()
         self.orchestrators: ByName[Callable[..., Any]] = ByName()
         """Those that were registered without a version: they run all that has no code of its own version."""
@@ -116,11 +127,8 @@ class Registry:
         """Their source texts, as far as they are known."""
         self.versions: ByName[dict[str, Code]] = ByName()
         """Those that were registered with a version."""
-        self.match: VersionMatch = "strict"
         self.at_first_run: ByName[Callable[[], object]] = ByName()
         """What is done once when an orchestrator of that name first runs."""
-        self.beside: Beside = _nothing
-        """Gives what is entered while an orchestrator runs, without being replayed, and whom it warns."""
         self._undefined: dict[object, str | None] = {}
 
     def add_activity(self, activity: Activity) -> None:

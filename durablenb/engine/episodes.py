@@ -353,8 +353,8 @@ class Episodes:
             return
         if execution.is_ready:
             try:
-                beside = self._registry.beside
-                with Turn(self._book, instance) as turn, beside(execution.function, turn.warn):
+                monitor = self._registry.monitor
+                with Turn(self._book, instance) as turn, monitor(execution.function, turn.warn):
                     facts = execution.resume(self._clock.now(), instance.next_event_id)
                 if self._options.verify_replay:
                     self._verify(instance, execution)

@@ -125,8 +125,7 @@ class Registering:
             Beside others of the same name: an instance runs the code of the version that it was started with.
             Without one, it runs all that have no code of their own.
         """
-        from durablenb.checks.running import beside  # which takes its time to import
-        from durablenb.checks.telling import tell
+        from durablenb.checks.telling import tell  # which takes its time to import
 
         chosen = _chosen_name(function, name)
         source = source_of(function)
@@ -134,7 +133,6 @@ class Registering:
         self._registry.add_orchestrator(function, chosen, source, version)
         if before is not None and before.is_other(function, source):
             self._tell_of_change(chosen, version)
-        self._registry.beside = beside
         self._registry.at_first_run.pop(chosen, None)
         if tell(function, chosen, source) == "later":
             self._registry.at_first_run[chosen] = partial(tell, function, chosen, source)

@@ -198,8 +198,7 @@ class TaskHub(Registering, HubFigures):
         executors = Executors(default if executor is None else executor)
         self._mode = mode
         self._path = _place_of(path)
-        self._registry = Registry()
-        self._registry.match = version_match
+        self._registry = Registry(version_match, _monitor_calls)
         self._registry.add_activity(Activity(HTTP_ACTIVITY, _send_request))
         episodes = EpisodeOptions(
             verify_replay=verify_replay,
@@ -908,6 +907,14 @@ class TaskHub(Registering, HubFigures):
         count = self._engine.open_count
         opened = f"{count:,} open instance{'' if count == 1 else 's'}{_without_code(self._engine, count)}"
         return f"<TaskHub {where}: {opened}, mode {self._mode!r}>"
+
+
+def _monitor_calls(
+    function: Callable[..., object], warn: Callable[[str, str], None]
+) -> AbstractContextManager[object]:
+    from durablenb.checks.running import monitor_calls  # which takes its time to import
+
+    return monitor_calls(function, warn)
 
 
 def _without_code(engine: Engine, opened: int) -> str:

@@ -272,13 +272,13 @@ class RemoteHandle(InstanceFigures):
         events = [one.event for one in self._part.mirror.records(self.id)]
         standing = self._part.standing
         status = self._hub._status(state, standing)
-        beside = self._hub._beside(self.id)
+        beside = self._hub._related(self.id)
         return instance_snapshot(
             status,
             events,
             standing.obstacle,
             self._now(),
-            lambda ids: self._hub._beside(self.id, ids).queues,
+            lambda ids: self._hub._related(self.id, ids).queues,
             beside.forks,
         )
 

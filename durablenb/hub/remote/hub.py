@@ -50,7 +50,7 @@ QUERY_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
-class Beside:
+class RelatedHistories:
     """What other histories say that an instance's picture needs."""
 
     forks: tuple[str, ...]
@@ -257,11 +257,11 @@ class RemoteHub(HubFigures):
                 self._parts.popitem(last=False)
             return part
 
-    def _beside(self, instance_id: str, entity_ids: Sequence[str] = ()) -> Beside:
+    def _related(self, instance_id: str, entity_ids: Sequence[str] = ()) -> RelatedHistories:
         query = [("entity", one) for one in entity_ids]
         found = self._link.send("GET", "journal", known(instance_id), "beside", query=query, seconds=3).json()
         queues = {one: EntityQueue(one, length, owner) for one, (length, owner) in found["queues"].items()}
-        return Beside(tuple(found["forks"]), queues)
+        return RelatedHistories(tuple(found["forks"]), queues)
 
     def _log(self, instance_id: str) -> Log:
         rows = self._link.get("journal", known(instance_id), "log").json()

@@ -25,7 +25,7 @@ from durablenb.notebook.live.hub import HubSight
 from durablenb.notebook.live.sight import Sight
 
 if TYPE_CHECKING:
-    from durablenb.hub.remote.hub import Beside, RemoteHub
+    from durablenb.hub.remote.hub import RelatedHistories, RemoteHub
 
 FRESH = 2.0
 """Seconds for which what other histories say is taken for true."""
@@ -119,10 +119,10 @@ class RemoteClock:
 class _Neighbours:
     """What other histories say, asked for now and then."""
 
-    def __init__(self, ask: Callable[[Sequence[str]], Beside]) -> None:
+    def __init__(self, ask: Callable[[Sequence[str]], RelatedHistories]) -> None:
         self._ask = ask
         self._entity_ids: Sequence[str] = ()
-        self._found: Beside | None = None
+        self._found: RelatedHistories | None = None
         self._asked_at = 0.0
 
     def queues(self, entity_ids: Sequence[str]) -> Mapping[str, EntityQueue]:
@@ -137,7 +137,7 @@ class _Neighbours:
         found = self._look()
         return found.forks if found else ()
 
-    def _look(self) -> Beside | None:
+    def _look(self) -> RelatedHistories | None:
         if time.monotonic() - self._asked_at > FRESH:
             self._asked_at = time.monotonic()
             with suppress(HubUnreachableError):
@@ -149,7 +149,7 @@ def sight_of(hub: RemoteHub, instance_id: str) -> Sight:
     """Return an instance of a remote hub, as a live view has it."""
     part = hub._part(instance_id)
     part.look()
-    neighbours = _Neighbours(lambda entity_ids: hub._beside(instance_id, entity_ids))
+    neighbours = _Neighbours(lambda entity_ids: hub._related(instance_id, entity_ids))
     return Sight(
         FollowedHandle(hub, instance_id, part),
         records=lambda after: part.follow().records(instance_id, after),
