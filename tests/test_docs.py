@@ -2,6 +2,7 @@
 
 import argparse
 import ast
+import importlib
 import re
 import textwrap
 from dataclasses import fields
@@ -28,6 +29,7 @@ TEXTS = [*PAGES, *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SEC
 PYTHON_BLOCK = re.compile(r"^( *)```python\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 TOCTREE = re.compile(r"^```\{toctree\}\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)[^)]*\)")
+LISTED = re.compile(r"^(?:   |\.\. autoclass:: durablenb\.)((?:[a-z_]+\.)+[A-Z]\w+)(?:\(\))?$", re.MULTILINE)
 ROW = re.compile(r"^\| `(\w+)` \|(.*)$", re.MULTILINE)
 
 
@@ -37,6 +39,14 @@ def name_of(page):
 
 def read(page):
     return page.read_text(encoding="utf-8")
+
+
+def test_every_name_that_the_reference_lists_by_its_module_is_there():
+    listed = LISTED.findall(read(DOCS / "reference/api.md"))
+    assert len(listed) > 20
+    for name in listed:
+        module, _, attribute = f"durablenb.{name}".rpartition(".")
+        assert hasattr(importlib.import_module(module), attribute), name
 
 
 def reference(name):
