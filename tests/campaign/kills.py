@@ -43,23 +43,26 @@ def entities(kills: int, seed: int) -> Figures:
 
 
 def _hubs(worker: str, kills: int, seed: int, breath: Breath, check: Check) -> Figures:
-    figures, acknowledged = Figures(), 0
+    figures = Figures()
 
-    def live_and_die(one: int) -> None:
-        nonlocal acknowledged
+    def live_and_die(one: int) -> tuple[int, int]:
+        """The number of kills, and of acknowledgements in the diary."""
+        deaths = 0
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             diary = folder / f"{one}.diary"
             try:
-                figures.tried += deaths_of(worker, folder, [one], breath=breath)
+                deaths = deaths_of(worker, folder, [one], breath=breath)
                 check(folder / f"{one}.duckdb", diary)
             except Exception as error:
                 figures.failures.append(f"seed {one}: {type(error).__name__}: {error}")
             lines = diary.read_text().splitlines() if diary.exists() else []
-            acknowledged += sum(line.startswith(ACKNOWLEDGED) for line in lines)
+            return deaths, sum(line.startswith(ACKNOWLEDGED) for line in lines)
 
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(live_and_die, range(seed, seed + max(1, kills // KILLS))))
+        counts = list(pool.map(live_and_die, range(seed, seed + max(1, kills // KILLS))))
+    figures.tried = sum(deaths for deaths, _ in counts)
+    acknowledged = sum(count for _, count in counts)
     figures.note = f"{acknowledged:,} acknowledgements in diaries beside the hubs"
     return figures
 

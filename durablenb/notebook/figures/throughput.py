@@ -53,7 +53,7 @@ def throughput_axes(throughput: Throughput, ax: Axes | None) -> Axes:
         base = top
     _show_failures(ax, throughput, edges, colours)
     ax.set_xlim(edges[0], edges[-1])
-    ax.set_ylim(0, float(base.max()) * 1.12)
+    ax.set_ylim(0, float(np.max(base)) * 1.12)
     add_legend(ax)
     return ax
 

@@ -165,7 +165,7 @@ class Marks:
         left, right = self._axis.pixels_at(begin), self._axis.pixels_at(end)
         # Shift each height into its own range, so that the running maximum of ends stays within one height.
         _, level = np.unique(middle, return_inverse=True)
-        apart = level * (right.max() - left.min() + 2 * _FINE)
+        apart = level * (np.max(right) - np.min(left) + 2 * _FINE)
         reached = np.maximum.accumulate(right + apart)
         is_first = np.concatenate([[True], left[1:] + apart[1:] > reached[:-1] + _FINE])
         firsts = np.flatnonzero(is_first)
