@@ -149,6 +149,7 @@ def test_a_closed_hub_says_so_whatever_one_asks():
             call()
 
 
+@pytest.mark.usefixtures("alone")
 def test_close_gives_everything_back():
     before, interval = set(threading.enumerate()), sys.getswitchinterval()
     hub = df.TaskHub(":memory:", executor="processes")
@@ -169,6 +170,7 @@ def test_close_gives_everything_back():
     assert sys.getswitchinterval() == interval
 
 
+@pytest.mark.usefixtures("alone")
 def test_the_switch_interval_is_put_back_by_the_last_hub():
     interval = sys.getswitchinterval()
     one, other = df.TaskHub(":memory:"), df.TaskHub(":memory:")
