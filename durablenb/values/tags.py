@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import base64
+import re
 import sys
 from collections.abc import Callable
-from datetime import date, datetime, time, timedelta, tzinfo
+from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 from uuid import UUID
+
+_SHORT_OFFSET = re.compile(r"([+-])00:00:00\.(\d{6})$")
 
 
 class Tag(NamedTuple):
@@ -52,7 +55,13 @@ def _time(text: str) -> time:
 def _parts(text: str) -> tuple[str, tzinfo | None, int]:
     plain, *suffixes = text.replace("]", "").split("[")
     names = [one for one in suffixes if one != "fold"]
-    return plain, _zone(names[0]) if names else None, int("fold" in suffixes)
+    return plain, _zone(names[0]) if names else _short_offset(plain), int("fold" in suffixes)
+
+
+def _short_offset(text: str) -> tzinfo | None:
+    """An offset of less than a second, which Python's `fromisoformat` takes for UTC."""
+    offset = _SHORT_OFFSET.search(text)
+    return timezone(timedelta(microseconds=int(offset[1] + offset[2]))) if offset else None
 
 
 def _zone(name: str) -> tzinfo:

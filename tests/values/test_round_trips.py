@@ -124,6 +124,10 @@ BERLIN = ZoneInfo("Europe/Berlin")
         datetime(2026, 10, 25, 2, 30, tzinfo=BERLIN),  # comes twice: in summer time ...
         datetime(2026, 10, 25, 2, 30, fold=1, tzinfo=BERLIN),  # ... and an hour later
         datetime(2026, 3, 29, 2, 30, tzinfo=BERLIN),  # never comes
+        *(
+            datetime(2026, 1, 1, tzinfo=timezone(timedelta(microseconds=n)))
+            for n in (1, -1, 999_999, 60_000_001)
+        ),
         datetime(2026, 3, 29, 2, 30, fold=1, tzinfo=BERLIN),
         datetime(1880, 1, 1, tzinfo=BERLIN),  # an offset with seconds in it
         datetime(2026, 1, 1, tzinfo=UTC),
