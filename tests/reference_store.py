@@ -11,7 +11,6 @@ from durablenb.core.ports.store import (
     OpenEntity,
     OpenInstance,
     Parcel,
-    Pending,
     Record,
     blob_is_gone,
 )
@@ -30,6 +29,7 @@ from durablenb.model.events import (
     LockTaken,
     OperationEnqueued,
     OrchestratorStarted,
+    PendingRequest,
     StateChanged,
 )
 from durablenb.model.imports import Import
@@ -300,10 +300,10 @@ def _current(events: list[Event]) -> list[Event]:
 def _open(instance_id: str, execution_id: str, events: list[Event]) -> OpenInstance:
     started = events[0]
     assert isinstance(started, ExecutionStarted)
-    pending: dict[int, Pending] = {}
+    pending: dict[int, PendingRequest] = {}
     is_suspended = has_begun = has_arrivals = False
     for event in events:
-        if isinstance(event, Pending):
+        if isinstance(event, PendingRequest):
             pending[event.task_id] = event
         elif event.settles is not None:
             pending.pop(getattr(event, "task_id", -1), None)

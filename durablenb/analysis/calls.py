@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Literal, get_args
 
 from durablenb.analysis.timeline import ENTITY_KINDS, Span, SpanReader, family_name
-from durablenb.model.events import TERMINAL, Event, ExecutionStarted, TaskKind
+from durablenb.model.events import Ending, Event, ExecutionStarted, TaskKind
 
 CallState = Literal["failed", "not loaded", "retrying", "open", "canceled", "left open", "completed"]
 """The state of a call. "left open": the orchestrator ended without waiting for it."""
@@ -102,7 +102,7 @@ class CallReader:
             self._execution += 1
             self._is_over = False
         self._spans.read(event)
-        if isinstance(event, TERMINAL):
+        if isinstance(event, Ending):
             self._is_over = True
         while len(self._keys) in self._spans.changed:  # new positions
             self._enter(len(self._keys))

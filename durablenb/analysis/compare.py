@@ -16,7 +16,7 @@ from durablenb.analysis.replays.fit_checker import last_execution
 from durablenb.analysis.text import lasting, plural, short_message, shortened, table_text
 from durablenb.model.display import Displayed
 from durablenb.model.events import (
-    TERMINAL,
+    Ending,
     Event,
     ExecutionFailed,
     ExecutionStarted,
@@ -117,7 +117,7 @@ class Side:
         started = self.events[0]
         assert isinstance(started, ExecutionStarted)
         self.started = started
-        self.end: Event | None = next((e for e in reversed(self.events) if isinstance(e, TERMINAL)), None)
+        self.end: Event | None = next((e for e in reversed(self.events) if isinstance(e, Ending)), None)
 
     @property
     def episodes(self) -> int:

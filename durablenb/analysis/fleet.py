@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 
 from durablenb.analysis.instances import latest_page
-from durablenb.analysis.text import event_types
 from durablenb.journal.tally import Tally
 from durablenb.model.events import ALL_EVENTS, OperationEnqueued, TaskScheduled
+from durablenb.store.wire import event_types
 
 _SEEN = "instance_id, name, status, created_time, last_updated_time"
 _ENTITIES = """

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from durablenb.analysis.figures import InstanceFigures
-from durablenb.analysis.text import event_types, plural, quoted
+from durablenb.analysis.text import plural, quoted
 from durablenb.model.display import Displayed
-from durablenb.model.events import LIFECYCLE
+from durablenb.model.events import ALL_EVENTS, StatusChange
 from durablenb.model.status import DurableOrchestrationStatus, OrchestrationRuntimeStatus
 from durablenb.store.statements import EVENT_OF
+from durablenb.store.wire import event_types
 
 if TYPE_CHECKING:
     import duckdb
@@ -80,7 +81,7 @@ FEW_EVENTS = 256
 MANY_EVENTS = 16_384
 """The numbers of newest events that are searched for the instances of a page."""
 
-_UPDATES = f"event_type in ({event_types(LIFECYCLE)})"
+_UPDATES = f"event_type in ({event_types(kind for kind in ALL_EVENTS if issubclass(kind, StatusChange))})"
 """The events that the view `instances` counts as updates."""
 
 _MOMENT = """

@@ -12,9 +12,9 @@ from durablenb.analysis.calls import MOST_ENTITIES
 from durablenb.analysis.text import lasting
 from durablenb.analysis.timeline import Span, any_key, entity_ids_in, read_spans
 from durablenb.model.events import (
-    TERMINAL,
     CodeAwaited,
     ContinueAsNew,
+    Ending,
     EntityUnlockSent,
     Event,
     EventRaised,
@@ -215,7 +215,7 @@ def read_dialogue(events: Sequence[Event]) -> Dialogue:
     spans = read_spans(events)
     cast = Participants(events, spans)
     lines = sorted(_MessageReader(events, spans, cast).lines(), key=lambda line: line.place)
-    is_over = bool(events) and isinstance(events[-1], TERMINAL)
+    is_over = bool(events) and isinstance(events[-1], Ending)
     unanswered = Counter(
         lifeline for span in spans if span.state == "open" for lifeline in cast.partners_of(span)
     )

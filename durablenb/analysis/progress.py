@@ -12,8 +12,8 @@ from typing import Any
 
 import duckdb
 
-from durablenb.analysis.text import event_types
 from durablenb.model.events import ALL_EVENTS, Settlement, TaskKind
+from durablenb.store.wire import event_types
 
 WINDOW = 60
 """The number of seconds over which the rate of an open step is measured."""

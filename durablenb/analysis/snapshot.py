@@ -13,13 +13,13 @@ from durablenb.analysis.graph import ExecutionGraph, GraphStep, execution_graph
 from durablenb.analysis.nesting import NestedGraphs
 from durablenb.analysis.waits import Obstacle, Wait, entities_waited_for, find_waits, is_left
 from durablenb.model.events import (
-    ARRIVALS,
-    LIFECYCLE,
+    Arrival,
     CodeAwaited,
     Event,
     EventUnsubscribed,
     ExecutionStarted,
     OrchestratorStarted,
+    StatusChange,
 )
 from durablenb.model.status import DurableOrchestrationStatus
 
@@ -133,7 +133,7 @@ def with_missing_code(call: Call, missing: tuple[str, ...]) -> Call:
 
 
 _OPEN = ("open", "retrying")
-_LANDMARKS = (*LIFECYCLE, CodeAwaited)
+_LANDMARKS = (StatusChange, CodeAwaited)
 
 ReadQueues = Callable[[Sequence[str]], Mapping[str, EntityQueue]]
 
@@ -161,7 +161,7 @@ class SnapshotBuilder:
         for event in events:
             self.events.append(event)
             self._reader.read(event)
-            if not isinstance(event, ARRIVALS):
+            if not isinstance(event, Arrival):
                 self._flow = None
             if type(event) is OrchestratorStarted:
                 self._episodes.append(event.timestamp)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
-
-from durablenb.model.events import Event
 
 
 def shortened(text: str, width: int) -> str:
@@ -39,11 +37,6 @@ def short_message(message: str) -> str:
 def quoted(text: str) -> str:
     """Return the text as a string literal of SQL."""
     return "'" + text.replace("'", "''") + "'"
-
-
-def event_types(kinds: Iterable[type[Event]]) -> str:
-    """Return the names of these kinds of events as a list of SQL."""
-    return ", ".join(quoted(kind.__name__) for kind in kinds)
 
 
 def display_width(text: str) -> int:

@@ -14,7 +14,7 @@ from typing import Literal
 from durablenb.analysis.text import padded, shortened
 from durablenb.core.requests import name_in
 from durablenb.model.events import (
-    TERMINAL,
+    Ending,
     EntityLockRequested,
     EntityUnlockSent,
     Event,
@@ -137,7 +137,7 @@ class SpanReader:
             self._early, self._settled_by = {}, {}
         elif isinstance(event, ExecutionRewound):
             self._before, self._rewound_at = self._positions, event.timestamp
-        elif isinstance(event, TERMINAL):
+        elif isinstance(event, Ending):
             self._end_open(event.timestamp)
             self._release(list(self._granted), event.timestamp)
             self._before = {}

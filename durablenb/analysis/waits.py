@@ -12,8 +12,8 @@ from durablenb.analysis.calls import Call, shared_name
 from durablenb.analysis.entities import EntityQueue, queue_text
 from durablenb.analysis.timeline import entity_ids_in
 from durablenb.model.events import (
-    TERMINAL,
     CodeAwaited,
+    Ending,
     Event,
     EventUnsubscribed,
     ExecutionResumed,
@@ -105,7 +105,7 @@ def find_waits(
     instance_id
         The instance's id.
     """
-    if not events or isinstance(events[-1], TERMINAL):
+    if not events or isinstance(events[-1], Ending):
         return ()
     waits = _blocking_waits(events, obstacle or Obstacle())
     alike: dict[tuple[str, str, str], list[Call]] = {}  # few groups, even if there are many calls

@@ -14,8 +14,7 @@ from datetime import datetime
 from durablenb.core.lineage import child_id, tasks_in
 from durablenb.core.requests import described
 from durablenb.model.events import (
-    ARRIVALS,
-    REQUESTED,
+    ALL_EVENTS,
     Ending,
     EntityLockRequested,
     EntityUnlockSent,
@@ -24,21 +23,18 @@ from durablenb.model.events import (
     ExecutionStarted,
     OrchestratorStarted,
     Origin,
+    PendingRequest,
     Raised,
     Request,
     Returned,
     SubOrchestrationInstanceCreated,
-    TimerCreated,
 )
 from durablenb.model.failures import FailureDetails
 from durablenb.model.plain import Plain, plain
 
-_RETURNED = {kind.settles: kind for kind in ARRIVALS if issubclass(kind, Returned)}
-_RAISED = {kind.settles: kind for kind in ARRIVALS if issubclass(kind, Raised)}
-"""For each request that has a result, the event that settles it."""
-
-_WORK = tuple(kind for kind in REQUESTED if kind in _RETURNED or kind is TimerCreated)
-"""What others do for an orchestration."""
+# The events that settle each request that has a result.
+_RETURNED = {kind.settles: kind for kind in ALL_EVENTS if issubclass(kind, Returned)}
+_RAISED = {kind.settles: kind for kind in ALL_EVENTS if issubclass(kind, Raised)}
 
 Value = str | FailureDetails
 """What is to have come of something: a result as text, or a failure."""
@@ -126,7 +122,7 @@ def last_of(history: Sequence[Event], keys: Iterable[int | str]) -> int | None:
             for event in history
             if task_id is not None
             and getattr(event, "task_id", None) == task_id
-            and isinstance(event, (*_WORK, Returned, Raised))
+            and isinstance(event, (PendingRequest, Returned, Raised))
         ]
     return max(found, default=None)
 
@@ -243,7 +239,7 @@ class Past(Plain):
         ValueError
             If that is a child whose id was given: there is one of that id.
         """
-        if not isinstance(event, _WORK) or getattr(event, "task_id", -1) in self._settled:
+        if not isinstance(event, PendingRequest) or event.task_id in self._settled:
             return False
         if isinstance(event, SubOrchestrationInstanceCreated):
             own = child_id(self.execution_id, self.started, event.task_id)

@@ -19,8 +19,6 @@ from durablenb.core.matching import Unasked, is_same, is_same_end
 from durablenb.model.events import (
     Arrival,
     ContinueAsNew,
-    EntityLockRequested,
-    EntityOperationCalled,
     EntityOperationSignaled,
     Event,
     EventRaised,
@@ -29,20 +27,12 @@ from durablenb.model.events import (
     ExecutionStarted,
     ExecutionTerminated,
     OrchestratorStarted,
+    PendingRequest,
     Request,
-    SubOrchestrationInstanceCreated,
-    TaskScheduled,
     TimerCreated,
 )
 
-_ASKED = (
-    TaskScheduled,
-    SubOrchestrationInstanceCreated,
-    TimerCreated,
-    EntityOperationCalled,
-    EntityOperationSignaled,
-    EntityLockRequested,
-)
+_ASKED = (PendingRequest, EntityOperationSignaled)
 _ENDS = (ExecutionCompleted, ExecutionFailed, ContinueAsNew)
 _UNHEARD = (TimerCreated, EntityOperationSignaled)
 """What may be recorded and not asked for: the host has timers of its own, and nobody waits for a signal."""

@@ -36,8 +36,9 @@ from durablenb.engine.health import Health, ThreadState, problems
 from durablenb.engine.inbox import Inbox
 from durablenb.engine.instance import Instance
 from durablenb.engine.logbook import LogBook
-from durablenb.engine.machine import EngineOptions, Machine, World
+from durablenb.engine.machine import Machine, World
 from durablenb.engine.messages import ClientMessage, Durable, Finished, Message, Registered, Wake, refuse
+from durablenb.engine.options import EngineOptions
 from durablenb.engine.pace import Pace
 from durablenb.engine.transcript import Speaker, Transcript, current
 from durablenb.engine.work import Work

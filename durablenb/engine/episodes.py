@@ -22,6 +22,7 @@ from durablenb.engine.instance import Instance
 from durablenb.engine.journal import Journal
 from durablenb.engine.lifecycle import Lifecycle
 from durablenb.engine.logbook import LogBook
+from durablenb.engine.options import EpisodeOptions
 from durablenb.engine.timers import Timers
 from durablenb.engine.transcript import SILENCE, current, speaking
 from durablenb.engine.turn import Turn
@@ -56,23 +57,11 @@ from durablenb.model.events import (
 )
 from durablenb.model.failures import failure_of
 from durablenb.model.payloads import Codec
-from durablenb.model.plain import Plain, plain
 
 log = logging.getLogger("durablenb")
 
 LOAD_TOGETHER = 64
 """Histories that are read with one query."""
-
-
-@plain
-class EpisodeOptions(Plain):
-    """How orchestrators are run."""
-
-    verify_replay: bool = False
-    fails_on_nondeterminism: bool = False
-    max_cached_events: int = 200_000
-    max_orchestration_actions: int = 100_000
-    interrupts: tuple[type[BaseException], ...] = ()
 
 
 class Running:

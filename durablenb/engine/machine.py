@@ -24,7 +24,7 @@ from durablenb.engine.completions import Completions
 from durablenb.engine.dispatcher import Dispatcher
 from durablenb.engine.entities import Entities
 from durablenb.engine.entity import Entity
-from durablenb.engine.episodes import EpisodeOptions, Episodes, Running
+from durablenb.engine.episodes import Episodes, Running
 from durablenb.engine.executors import Executors
 from durablenb.engine.forks import Forks
 from durablenb.engine.imports import Imports
@@ -32,28 +32,17 @@ from durablenb.engine.instance import Instance
 from durablenb.engine.journal import Journal
 from durablenb.engine.logbook import LogBook
 from durablenb.engine.messages import Durable, Finished, Message, Registered, Wake
+from durablenb.engine.options import EngineOptions
 from durablenb.engine.timers import Timers
 from durablenb.engine.upgrades import Upgrades
 from durablenb.engine.work import EntityWork, Work
 from durablenb.model.errors import DurableError, InstanceStateError
 from durablenb.model.events import TaskCompleted, TaskFailed, TaskScheduled, TimerCreated, TimerFired
 from durablenb.model.names import folded
-from durablenb.model.payloads import Codec
 from durablenb.model.plain import Plain, plain
-from durablenb.values.codec import ValueCodec
 
 POISON_LIMIT = 5
 """Deaths in a row in one instance's replay after which it is held."""
-
-
-@plain
-class EngineOptions(Plain):
-    """How an engine works. `is_strict` holds back an activity until its `TaskScheduled` is on disk."""
-
-    is_strict: bool = True
-    max_concurrency: int | None = None
-    episodes: EpisodeOptions = field(default_factory=EpisodeOptions)
-    codec: Codec = field(default_factory=ValueCodec)
 
 
 @plain

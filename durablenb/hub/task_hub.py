@@ -26,11 +26,10 @@ from durablenb.core.versions import VERSION_MATCHES, VersionMatch
 from durablenb.engine import locks
 from durablenb.engine.clocks import SystemClock
 from durablenb.engine.engine import STOP_SECONDS, Engine
-from durablenb.engine.episodes import EpisodeOptions
 from durablenb.engine.executors import Executors
 from durablenb.engine.health import Health
 from durablenb.engine.interrupts import uninterrupted
-from durablenb.engine.machine import EngineOptions
+from durablenb.engine.options import EngineOptions, EpisodeOptions
 from durablenb.engine.timekeeping import HubClock
 from durablenb.engine.waiting import step
 from durablenb.hub.async_client import DurableOrchestrationClient

@@ -95,6 +95,13 @@ class Request(Event):
     __slots__ = ()
 
 
+@plain
+class PendingRequest(Request):
+    """A request that somebody else carries out. The event that settles it has its `task_id`."""
+
+    task_id: int
+
+
 class Arrival(Event):
     """An event that an orchestrator may be waiting for."""
 
@@ -183,12 +190,11 @@ class OrchestratorStarted(StatusChange):
 
 
 @_event
-class TaskScheduled(Request):
+class TaskScheduled(PendingRequest):
     """An activity was asked for. A retry's later attempts carry the first one's id in `retry_of`."""
 
     begins = "activity"
 
-    task_id: int
     name: str
     input: str
     attempt: int = 1
@@ -216,12 +222,11 @@ class TaskFailed(Raised):
 
 
 @_event
-class SubOrchestrationInstanceCreated(Request):
+class SubOrchestrationInstanceCreated(PendingRequest):
     """A child was asked for; its `ExecutionStarted` is in the same transaction."""
 
     begins = "sub-orchestration"
 
-    task_id: int
     name: str
     input: str
     instance_id: str
@@ -245,12 +250,11 @@ class SubOrchestrationInstanceFailed(Raised):
 
 
 @_event
-class TimerCreated(Request):
+class TimerCreated(PendingRequest):
     """A timer was asked for. `retry_of` is set where it is the wait before a retry."""
 
     begins = "timer"
 
-    task_id: int
     fire_at: datetime
     retry_of: int | None = None
 
@@ -323,12 +327,11 @@ class EventRaised(Arrival):
 
 
 @_event
-class EntityOperationCalled(Request):
+class EntityOperationCalled(PendingRequest):
     """An operation of an entity was asked for, and its result; the entity's own history has it, too."""
 
     begins = "entity call"
 
-    task_id: int
     name: str
     entity_id: str
     input: str
@@ -362,12 +365,11 @@ class EntityOperationFailed(Raised):
 
 
 @_event
-class EntityLockRequested(Request):
+class EntityLockRequested(PendingRequest):
     """A critical section was asked for. `entity_ids` are in the order in which they are locked."""
 
     begins = "lock"
 
-    task_id: int
     entity_ids: tuple[str, ...]
 
 
@@ -551,8 +553,4 @@ RULES = 2
 """Those by which an execution is begun now. One that is there keeps its own, so that it replays as it was."""
 
 ALL_EVENTS = tuple(_kinds)
-
-REQUESTED = tuple(kind for kind in ALL_EVENTS if issubclass(kind, Request))
-ARRIVALS = tuple(kind for kind in ALL_EVENTS if issubclass(kind, Arrival))
-LIFECYCLE = tuple(kind for kind in ALL_EVENTS if issubclass(kind, StatusChange))
-TERMINAL = tuple(kind for kind in ALL_EVENTS if issubclass(kind, Ending))
+"""All kinds of events, in the order in which they stand here."""

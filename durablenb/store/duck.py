@@ -18,13 +18,12 @@ from durablenb.core.ports.store import (
     OpenEntity,
     OpenInstance,
     Parcel,
-    Pending,
     Record,
     blob_is_gone,
 )
 from durablenb.model.entities import EntityId, EntityMetadata
 from durablenb.model.errors import StoreError
-from durablenb.model.events import Event, ExecutionStarted, LockEnqueued, OperationEnqueued
+from durablenb.model.events import Event, ExecutionStarted, LockEnqueued, OperationEnqueued, PendingRequest
 from durablenb.model.imports import Import
 from durablenb.model.logs import LogLine
 from durablenb.model.source import Source
@@ -231,14 +230,14 @@ class DuckStore:
 
     def open_instances(self) -> list[OpenInstance]:
         """The instances that aren't ended, oldest first, without those that were taken in."""
-        pending: dict[str, list[Pending]] = {}
+        pending: dict[str, list[PendingRequest]] = {}
         started: dict[str, Record] = {}
         for row in self._in_order(statements.OPEN_EVENTS):
             record = from_row(row)
             event = record.event
             if isinstance(event, ExecutionStarted):
                 started[record.instance_id] = record
-            elif isinstance(event, Pending):
+            elif isinstance(event, PendingRequest):
                 pending.setdefault(record.instance_id, []).append(event)
         found = []
         for instance_id, last_id, has_begun, is_suspended, arrivals in self._ask(statements.OPEN):

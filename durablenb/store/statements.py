@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from durablenb.core.ports.store import InstanceQuery
 from durablenb.model import events
 from durablenb.model.names import folded
 from durablenb.model.status import OrchestrationRuntimeStatus as Status
-from durablenb.store.wire import COLUMNS
+from durablenb.store.wire import COLUMNS, event_types
 
 _ALL = ", ".join(f"j.{column}" for column in COLUMNS)
 
 
-def _listed_names(*kinds: type[events.Event]) -> str:
-    """The names of these kinds of events as a list of SQL."""
-    return ", ".join(f"'{kind.__name__}'" for kind in kinds)
+_PENDING = [kind for kind in events.ALL_EVENTS if issubclass(kind, events.PendingRequest)]
+_QUEUED = [events.OperationEnqueued, events.LockEnqueued]
+_ENDS = [
+    kind for kind in events.ALL_EVENTS if issubclass(kind, events.Ending) and kind is not events.ContinueAsNew
+]
+"""The events that end an instance."""
+_ARRIVALS = [kind for kind in events.ALL_EVENTS if issubclass(kind, (events.Arrival, events.CodeAwaited))]
+
+_BEGINS_AND_ENDS = event_types([events.ExecutionStarted, *_ENDS])
 
 
-_PENDING = tuple(kind for kind in events.REQUESTED if kind.begins not in (None, "signal", "external event"))
-"""The requests that others have to do. The event that settles one has its `task_id`."""
-
-_QUEUED = (events.OperationEnqueued, events.LockEnqueued)
-_INSTANCE_ENDS = tuple(kind for kind in events.TERMINAL if kind is not events.ContinueAsNew)
-_BEGINS_AND_ENDS = _listed_names(events.ExecutionStarted, *_INSTANCE_ENDS)
-
-
-def _settling(requests: tuple[type[events.Event], ...]) -> str:
-    return _listed_names(*(kind for kind in events.ALL_EVENTS if kind.settles in requests))
+def _settling(requests: Sequence[type[events.Event]]) -> str:
+    return event_types(kind for kind in events.ALL_EVENTS if kind.settles in requests)
 
 
 CHECK = f"select {_ALL} from journal j limit 0"
@@ -77,7 +76,7 @@ from (
         max(j.seq) filter (j.event_type = 'ExecutionSuspended') as suspended_seq,
         max(j.seq) filter (j.event_type = 'ExecutionResumed') as resumed_seq,
         max(j.seq) filter (j.event_type in (
-            {_listed_names(*events.ARRIVALS, events.CodeAwaited)})) as arrived_seq
+            {event_types(_ARRIVALS)})) as arrived_seq
     from journal j join alive a on j.instance_id = a.instance_id and j.seq >= a.started_seq
     group by j.instance_id
 )
@@ -91,7 +90,7 @@ OPEN_EVENTS = (
 select {_ALL}
 from journal j join alive a on j.instance_id = a.instance_id and j.seq >= a.started_seq
 where j.event_type = 'ExecutionStarted'
-    or j.event_type in ({_listed_names(*_PENDING)}) and not exists (
+    or j.event_type in ({event_types(_PENDING)}) and not exists (
         select 1 from journal e
         where e.instance_id = j.instance_id and e.execution_id = j.execution_id
             and e.task_id = j.task_id and e.seq > j.seq
@@ -107,7 +106,7 @@ with busy as (
     from journal
     where starts_with(instance_id, '@') and instance_id not in (select instance_id from imported)
     group by execution_id
-    having count(*) filter (event_type in ({_listed_names(*_QUEUED)}))
+    having count(*) filter (event_type in ({event_types(_QUEUED)}))
          > count(*) filter (event_type in ({_settling(_QUEUED)}))
 ),
 said as (
@@ -118,7 +117,7 @@ select a.*, exists (
         where t.execution_id = a.execution_id and t.task_id = a.event_id and t.event_type = 'LockTaken'
     ) as is_taken
 from said a
-where a.event_type in ({_listed_names(*_QUEUED)}) and not exists (
+where a.event_type in ({event_types(_QUEUED)}) and not exists (
     select 1 from said s
     where s.execution_id = a.execution_id and s.task_id = a.event_id
         and s.event_type in ({_settling(_QUEUED)})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import MISSING, Field, fields
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -81,6 +81,11 @@ _EXTRA: dict[type[events.Event], tuple[Callable[[Any], Any], Any]] = {
 """For each kind of events, a getter of its extra fields, and what it gives if all have their defaults."""
 
 _WORKED = tuple(kind for kind, of in COLUMNS_OF.items() if of.extra == ("worker",))
+
+
+def event_types(kinds: Iterable[type[events.Event]]) -> str:
+    """Return the names of these kinds of events as a list of SQL."""
+    return ", ".join(f"'{kind.__name__}'" for kind in kinds)
 
 
 def to_row(record: Record) -> Row:

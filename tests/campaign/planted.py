@@ -313,8 +313,8 @@ STORE = (
     Planted(
         "a granted lock is no news after a crash",
         "durablenb/store/statements.py",
-        "{_listed_names(*events.ARRIVALS, events.CodeAwaited)}",
-        "{_listed_names(*events.ARRIVALS[:-1], events.CodeAwaited)}",
+        "{event_types(_ARRIVALS)}",
+        "{event_types(kind for kind in _ARRIVALS if kind is not events.EntityLockGranted)}",
         "tests/store/test_conformance_open.py",
     ),
     Planted(

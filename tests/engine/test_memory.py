@@ -9,10 +9,9 @@ import durablenb as df
 from durablenb.core.registry import Activity, Registry
 from durablenb.engine.clocks import SystemClock
 from durablenb.engine.engine import Engine
-from durablenb.engine.episodes import EpisodeOptions
 from durablenb.engine.executors import Executors
-from durablenb.engine.machine import EngineOptions
 from durablenb.engine.messages import Start
+from durablenb.engine.options import EngineOptions, EpisodeOptions
 from durablenb.engine.waiting import wait_for_outcome
 from tests.reference_store import MemoryStore
 

@@ -10,10 +10,9 @@ from durablenb.core.registry import Registry
 from durablenb.engine import taps
 from durablenb.engine.clocks import SystemClock
 from durablenb.engine.engine import Engine
-from durablenb.engine.episodes import EpisodeOptions
 from durablenb.engine.executors import Executors
-from durablenb.engine.machine import EngineOptions
 from durablenb.engine.messages import Start, Terminate
+from durablenb.engine.options import EngineOptions, EpisodeOptions
 from tests.reference_store import MemoryStore
 
 

@@ -6,8 +6,8 @@ from typing import Any
 from durablenb.core.execution import Execution
 from durablenb.core.ports.store import Record
 from durablenb.core.registry import name_of
-from durablenb.engine.machine import EngineOptions
-from durablenb.model.events import REQUESTED, Event, ExecutionStarted
+from durablenb.engine.options import EngineOptions
+from durablenb.model.events import Event, ExecutionStarted, Request
 
 _codec = EngineOptions().codec
 
@@ -38,6 +38,6 @@ def prefixes(history: Sequence[Event]) -> list[Sequence[Event]]:
     ends = [
         place
         for place in range(1, len(history) + 1)
-        if place == len(history) or not isinstance(history[place], REQUESTED)
+        if place == len(history) or not isinstance(history[place], Request)
     ]
     return [history[:end] for end in ends]

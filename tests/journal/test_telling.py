@@ -14,9 +14,9 @@ from durablenb.core.registry import name_of
 from durablenb.core.status_history import history_events
 from durablenb.journal.bundle import azure_history as azure
 from durablenb.model.events import (
-    REQUESTED,
     ExecutionCompleted,
     OrchestratorStarted,
+    Request,
     SubOrchestrationInstanceCreated,
     TaskCompleted,
     TaskFailed,
@@ -42,7 +42,7 @@ def spread(history):
     """The same, but what is asked for together has times of its own, as in Azure, which tell it apart."""
     found, at, step = [], history[0].timestamp, timedelta(microseconds=1)
     for number, event in enumerate(history):
-        at = at + step if isinstance(event, REQUESTED) else event.timestamp
+        at = at + step if isinstance(event, Request) else event.timestamp
         event = replace(event, timestamp=at)
         if isinstance(event, TimerCreated):
             event = replace(event, fire_at=event.fire_at + number * step)
@@ -86,7 +86,7 @@ def test_the_code_finds_its_way_through_what_is_told_of_its_end(steps, seed):
 def test_the_code_finds_its_way_through_what_is_told_half_way(steps, seed, stop):
     whole = ByHand(steps, OneByOne(seed)).run().history
     history = whole[: 1 + int(stop * (len(whole) - 1))]
-    while isinstance(history[-1], (OrchestratorStarted, *REQUESTED)) and history != whole:
+    while isinstance(history[-1], (OrchestratorStarted, Request)) and history != whole:
         history = history[:-1]  # an episode is told whole or not at all
     has_run = any(isinstance(event, OrchestratorStarted) for event in history)
     status = "Completed" if history == whole else "Running" if has_run else "Pending"

@@ -13,9 +13,8 @@ from durablenb.core.registry import Registry, name_of
 from durablenb.engine import messages
 from durablenb.engine.clocks import VirtualClock
 from durablenb.engine.engine import Engine
-from durablenb.engine.episodes import EpisodeOptions
 from durablenb.engine.executors import Executors
-from durablenb.engine.machine import EngineOptions
+from durablenb.engine.options import EngineOptions, EpisodeOptions
 from durablenb.model import events as ev
 from durablenb.model.errors import WaitTimeoutError
 from durablenb.model.failures import FailureDetails
@@ -125,7 +124,7 @@ class ByHand:
 
 def answered(history: Sequence[ev.Event]) -> list[ev.Event]:
     """What was asked for, without the places and the times, which differ with what arrived between."""
-    asked = [event for event in history if isinstance(event, ev.REQUESTED)]
+    asked = [event for event in history if isinstance(event, ev.Request)]
     return [replace(event, event_id=0, timestamp=START) for event in asked]
 
 

@@ -10,7 +10,7 @@ from durablenb.engine import messages
 from durablenb.engine.clocks import VirtualClock
 from durablenb.engine.engine import Engine
 from durablenb.engine.executors import Executors
-from durablenb.engine.machine import EngineOptions
+from durablenb.engine.options import EngineOptions
 from durablenb.model import events as ev
 from durablenb.model.entities import EntityId
 from durablenb.store.duck import DuckStore

@@ -15,9 +15,8 @@ from durablenb.core.registry import Registry
 from durablenb.engine import messages
 from durablenb.engine.clocks import VirtualClock
 from durablenb.engine.engine import Engine
-from durablenb.engine.episodes import EpisodeOptions
 from durablenb.engine.executors import Executors
-from durablenb.engine.machine import EngineOptions
+from durablenb.engine.options import EngineOptions, EpisodeOptions
 from durablenb.model.entities import EntityId
 from durablenb.model.status import OrchestrationRuntimeStatus as Status
 from durablenb.store.duck import DuckStore

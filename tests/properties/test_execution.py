@@ -5,7 +5,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from durablenb.model.events import REQUESTED, OrchestratorStarted
+from durablenb.model.events import OrchestratorStarted, Request
 from tests.properties.drivers import ByHand, answered, fresh
 from tests.properties.programs import expected, program_as_coroutine, programs, tame_programs
 
@@ -36,7 +36,7 @@ def test_replaying_a_history_asks_for_nothing_new(steps, seed):
 @given(programs, seeds, st.data())
 def test_an_execution_goes_on_from_a_replay_as_if_it_had_never_stopped(steps, seed, data):
     history = ByHand(steps, Random(seed)).run().history
-    stops = [place for place, event in enumerate(history) if not isinstance(event, REQUESTED)]
+    stops = [place for place, event in enumerate(history) if not isinstance(event, Request)]
     stop = data.draw(st.sampled_from(stops))
     execution = fresh()
     execution.replay(history[:stop])

@@ -6,7 +6,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from durablenb.model.events import ARRIVALS, EventRaised, ExecutionStarted, OrchestratorStarted, TaskScheduled
+from durablenb.model.events import Arrival, EventRaised, ExecutionStarted, OrchestratorStarted, TaskScheduled
 from tests.properties.drivers import ByHand
 from tests.properties.programs import program, program_as_coroutine, programs
 from tests.replay.counting import awaits_of, episode_of, replay_of, until_episode
@@ -50,7 +50,7 @@ def test_copies_leave_the_history_alone_and_a_crash_is_always_a_beginning_that_f
     assert cut.fits
     assert list(cut.trace.events) == history[: len(cut.trace.events)]
     assert event in cut.trace.events
-    if isinstance(event, ARRIVALS) and not isinstance(event, EventRaised):  # of these there are then two
+    if isinstance(event, Arrival) and not isinstance(event, EventRaised):  # of these there are then two
         again = replay.twice(event.event_id)
         assert again.fits
         assert again.reached == replay.reached

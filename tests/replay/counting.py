@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from durablenb.analysis.replays.replay import FileReplayer, Replay
-from durablenb.engine.machine import EngineOptions
+from durablenb.engine.options import EngineOptions
 from durablenb.model.events import Event, OrchestratorStarted
 from tests.histories.replaying import replay
 

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from durablenb.model.events import (
-    TERMINAL,
+    Ending,
     ExecutionCompleted,
     ExecutionFailed,
     OrchestratorStarted,
@@ -37,7 +37,7 @@ def test_a_replay_has_a_step_for_each_await_and_one_for_the_end(scene):
             awaits = awaits_of(function, key, until_episode(history, number))
             steps = replay.steps(number)
             assert sum(step.reached is not None for step in steps) == awaits
-            has_end = number == len(replay) and isinstance(history[-1], TERMINAL)
+            has_end = number == len(replay) and isinstance(history[-1], Ending)
             assert len(steps) == replay.count(number) == awaits + has_end
 
 
@@ -109,7 +109,7 @@ def test_events_are_known_once_they_are_written_and_not_before(scene):
             begun = replay.trace.episodes[number - 1].event_id - history[0].event_id + 1
             assert known == sorted(known)
             assert all(one >= begun for one in known)
-            if isinstance(history[-1], TERMINAL) and number == len(replay):
+            if isinstance(history[-1], Ending) and number == len(replay):
                 assert known[-1] == len(history) or replay.steps()[-1].verdict == "terminated"
 
 

@@ -14,7 +14,7 @@ from durablenb.engine.clocks import SystemClock
 from durablenb.engine.engine import Engine
 from durablenb.engine.executors import Executors
 from durablenb.engine.instance import Outcome
-from durablenb.engine.machine import EngineOptions
+from durablenb.engine.options import EngineOptions
 from durablenb.engine.waiting import wait_for_outcome
 from tests.reference_store import MemoryStore
 from tests.schedules.primitives import controlled

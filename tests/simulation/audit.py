@@ -106,7 +106,7 @@ class Audit:
             ev.CustomStatusSet: self._custom,
             ev.TimerCanceled: self._completion,
             **dict.fromkeys(_COMPLETIONS, self._completion),
-            **dict.fromkeys(ev.TERMINAL, self._end),
+            **dict.fromkeys((kind for kind in ev.ALL_EVENTS if issubclass(kind, ev.Ending)), self._end),
             ev.EntityUnlockSent: self._left,
             **dict.fromkeys(set(_WHAT_COMPLETES.values()), self._asked),
         }
@@ -173,7 +173,7 @@ class Audit:
                 isinstance(event, ev.ExecutionRewound) and life.status == "Failed",
                 "I4", "something follows the end", record,
             )  # fmt: skip
-        if isinstance(event, ev.REQUESTED):
+        if isinstance(event, ev.Request):
             is_parted = isinstance(event, ev.ExecutionFailed) and "NonDeterminism" in event.failure.error_type
             self.check(
                 life.episode_in == self.transactions or is_parted, "I6", "an episode is torn apart", record

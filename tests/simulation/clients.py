@@ -267,7 +267,7 @@ class Clients:
         life = self._audit.current.get(message.instance_id)
         if isinstance(message, messages.Terminate):
             ended = life is None or any(
-                isinstance(record.event, ev.TERMINAL) or record.event.event_id == 1
+                isinstance(record.event, ev.Ending) or record.event.event_id == 1
                 for record in self._disk.store.records(message.instance_id)
             )
             self._audit.check(ended, "I1", "terminated, and still open", message, life)

@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 from durablenb.core.registry import Activity, Registry
-from durablenb.engine.machine import EngineOptions
+from durablenb.engine.options import EngineOptions
 from durablenb.model.source import source_of
 from tests.simulation import entities
 from tests.simulation import orchestrators as o

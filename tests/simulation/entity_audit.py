@@ -18,7 +18,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from durablenb.core.ports.store import Record
-from durablenb.engine.machine import EngineOptions
+from durablenb.engine.options import EngineOptions
 from durablenb.model import events as ev
 from durablenb.model.entities import EntityId
 from tests.simulation.entities import expected

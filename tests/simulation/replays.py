@@ -13,13 +13,13 @@ from durablenb.core.registry import name_of
 from durablenb.core.requests import same
 from durablenb.model.errors import NonDeterminismError
 from durablenb.model.events import (
-    REQUESTED,
     Event,
     ExecutionCompleted,
     ExecutionFailed,
     ExecutionStarted,
     ExecutionTerminated,
     OrchestratorStarted,
+    Request,
 )
 from tests.simulation.audit import Audit, Life
 from tests.simulation.corpus import PIECES, codec
@@ -64,7 +64,7 @@ def go_over(execution: Execution, history: list[Event], begin: int) -> str:
 def _go_on(execution: Execution, history: list[Event], position: int) -> str:
     while position < len(history):
         event = history[position]
-        if isinstance(event, REQUESTED):
+        if isinstance(event, Request):
             is_parted = isinstance(event, ExecutionFailed) and "NonDeterminism" in event.failure.error_type
             return "" if is_parted else f"nobody asked for {event}"
         if type(event) is not OrchestratorStarted:
@@ -95,7 +95,7 @@ def check_replays(store: Store, audit: Audit, random: Random, max_actions: int) 
             started = history[0]
             assert isinstance(started, ExecutionStarted)
             piece = PIECES[started.name]
-            begins = [i for i, event in enumerate(history) if not isinstance(event, REQUESTED)]
+            begins = [i for i, event in enumerate(history) if not isinstance(event, Request)]
             begin = random.choice(begins)
             wrong = [
                 go_over(fresh(function, instance_id, execution_id, max_actions), history, begin)

@@ -12,10 +12,9 @@ from durablenb.core.ports.store import Record, Store
 from durablenb.engine import entities, messages
 from durablenb.engine.committer import Batch, Committer
 from durablenb.engine.engine import Engine
-from durablenb.engine.episodes import EpisodeOptions
 from durablenb.engine.executors import Executors
-from durablenb.engine.machine import EngineOptions
 from durablenb.engine.messages import Registered
+from durablenb.engine.options import EngineOptions, EpisodeOptions
 from durablenb.model.errors import StoreError
 from tests.simulation import rest
 from tests.simulation.audit import Audit

@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 
 from durablenb.core.ports.store import Record, Store
 from durablenb.model.events import (
-    REQUESTED,
     ContinueAsNew,
     Event,
     ExecutionCompleted,
@@ -21,6 +20,7 @@ from durablenb.model.events import (
     OperationFailed,
     OrchestratorStarted,
     ParentInstance,
+    Request,
     StateChanged,
     TaskFailed,
 )
@@ -106,7 +106,7 @@ class Scribe:
         next_id = failed[-1].event_id + 1
         self.history[instance_id] = []
         for event in failed:
-            if isinstance(event, (ExecutionStarted, OrchestratorStarted, *REQUESTED)) and not isinstance(
+            if isinstance(event, (ExecutionStarted, OrchestratorStarted, Request)) and not isinstance(
                 event, (ExecutionFailed, TaskFailed)
             ):
                 self._write(instance_id, replace(event, event_id=next_id))

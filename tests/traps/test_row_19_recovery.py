@@ -6,9 +6,8 @@ import pytest
 
 import durablenb as df
 from durablenb.engine.engine import Engine
-from durablenb.engine.episodes import EpisodeOptions
 from durablenb.engine.executors import Executors
-from durablenb.engine.machine import EngineOptions
+from durablenb.engine.options import EngineOptions, EpisodeOptions
 from durablenb.engine.waiting import wait_for_outcome
 from durablenb.store.duck import DuckStore
 from tests.reference_store import MemoryStore

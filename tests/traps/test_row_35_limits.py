@@ -83,7 +83,7 @@ def test_row_35_an_execution_that_asks_for_too_much_fails_and_says_what_to_do(li
 
 def test_row_35_the_limit_is_azures_hundred_thousand():
     from durablenb.core.replay_checker import MAX_ORCHESTRATION_ACTIONS
-    from durablenb.engine.episodes import EpisodeOptions
+    from durablenb.engine.options import EpisodeOptions
 
     assert MAX_ORCHESTRATION_ACTIONS == EpisodeOptions().max_orchestration_actions == 100_000
 

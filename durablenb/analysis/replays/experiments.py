@@ -11,12 +11,12 @@ from typing import Any
 
 from durablenb.core.requests import described
 from durablenb.model.events import (
-    REQUESTED,
     EntityOperationCompleted,
     EntityOperationFailed,
     Event,
     ExecutionStarted,
     OrchestratorStarted,
+    Request,
     SubOrchestrationInstanceCompleted,
     SubOrchestrationInstanceFailed,
     TaskCompleted,
@@ -74,8 +74,8 @@ def until(events: Events, event_id: int) -> Change:
     All requests of an episode are written together, so all of them are kept.
     """
     position = _position(events, event_id)
-    if isinstance(events[position], (OrchestratorStarted, *REQUESTED)):
-        while position + 1 < len(events) and isinstance(events[position + 1], REQUESTED):
+    if isinstance(events[position], (OrchestratorStarted, Request)):
+        while position + 1 < len(events) and isinstance(events[position + 1], Request):
             position += 1
     return events[: position + 1], f"it ends with {_event_text(events[position])}"
 

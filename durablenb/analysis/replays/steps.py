@@ -12,12 +12,12 @@ from typing import Any, Literal
 from durablenb.analysis.replays import sentences
 from durablenb.core.trace import Await, Trace
 from durablenb.model.events import (
-    REQUESTED,
     ContinueAsNew,
     Event,
     ExecutionCompleted,
     ExecutionFailed,
     ExecutionTerminated,
+    Request,
     TaskScheduled,
 )
 from durablenb.model.source import Source
@@ -174,7 +174,7 @@ class ReplaySteps:
     @cached_property
     def requests(self) -> dict[int, Event]:
         """The requests by task id."""
-        requests = (event for event in self.trace.events if isinstance(event, REQUESTED))
+        requests = (event for event in self.trace.events if isinstance(event, Request))
         asked: dict[int, Event] = {}
         for event in requests:
             task_id = getattr(event, "task_id", None)

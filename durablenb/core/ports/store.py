@@ -10,30 +10,17 @@ from typing import NamedTuple, Protocol
 from durablenb.model.entities import EntityMetadata
 from durablenb.model.errors import StoreError
 from durablenb.model.events import (
-    EntityLockRequested,
-    EntityOperationCalled,
     Event,
     ExecutionStarted,
     LockEnqueued,
     OperationEnqueued,
-    SubOrchestrationInstanceCreated,
-    TaskScheduled,
-    TimerCreated,
+    PendingRequest,
 )
 from durablenb.model.imports import Import, KeptBlob
 from durablenb.model.logs import LogLine
 from durablenb.model.plain import Plain, plain
 from durablenb.model.source import Source
 from durablenb.model.status import InstanceState, OrchestrationRuntimeStatus
-
-Pending = (
-    TaskScheduled
-    | TimerCreated
-    | SubOrchestrationInstanceCreated
-    | EntityOperationCalled
-    | EntityLockRequested
-)
-"""What was asked for and has not ended."""
 
 
 class Record(NamedTuple):
@@ -80,7 +67,7 @@ class OpenInstance(Plain):
     has_begun: bool
     is_suspended: bool
     has_arrivals: bool
-    pending: list[Pending] = field(default_factory=list)
+    pending: list[PendingRequest] = field(default_factory=list)
 
 
 @plain

@@ -13,7 +13,7 @@ from durablenb.analysis.calls import Call
 from durablenb.analysis.snapshot import InstanceSnapshot, SnapshotBuilder, instance_snapshot
 from durablenb.analysis.text import quoted
 from durablenb.model.errors import InstanceNotFoundError
-from durablenb.model.events import TERMINAL, ContinueAsNew, ExecutionStarted
+from durablenb.model.events import ContinueAsNew, Ending, ExecutionStarted
 from durablenb.model.status import DurableOrchestrationStatus
 from durablenb.notebook.keys import Target, cell_call_key, find_target
 from durablenb.notebook.live.children import OpenedChildren
@@ -176,7 +176,7 @@ class LiveInstance(LiveView):
         last = self._following.events[-1] if self._following.events else None
         if self._status is not None and self._status.imported_from is not None:
             return True  # nothing more happens to an imported instance
-        return isinstance(last, TERMINAL) and not isinstance(last, ContinueAsNew)
+        return isinstance(last, Ending) and not isinstance(last, ContinueAsNew)
 
     def trouble(self) -> str:
         """Return what keeps the view from being up to date, in a line; empty if nothing does."""

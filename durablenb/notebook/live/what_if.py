@@ -7,7 +7,7 @@ from typing import Any
 
 from durablenb.analysis.replays.replay import Replay
 from durablenb.core.requests import described
-from durablenb.model.events import ARRIVALS, Event
+from durablenb.model.events import Arrival, Event
 from durablenb.notebook.html import Markup, fold, line, markup
 from durablenb.notebook.live.interactive import button, field, row
 from durablenb.notebook.words import plural
@@ -114,7 +114,7 @@ class WhatIf:
 
 
 def _has_value(event: Event) -> bool:
-    return isinstance(event, ARRIVALS) or hasattr(event, "input")
+    return isinstance(event, Arrival) or hasattr(event, "input")
 
 
 def _edited_field(event: Event | None) -> str:
