@@ -15,7 +15,7 @@ from vega_datasets import data
 from durablenb.demo import tell
 from durablenb.demo.almanac import AT_ONCE, DIARY, FILE, INSTANCE
 from durablenb.demo.process import Process
-from durablenb.hub.recorded.hub import HubFile
+from durablenb.hub.hub_file import HubFile
 from durablenb.model.errors import DurableError
 from durablenb.model.events import TaskCompleted, TaskScheduled
 

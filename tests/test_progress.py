@@ -7,6 +7,7 @@ import io
 import re
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -115,7 +116,7 @@ def test_a_look_reads_only_what_is_new() -> None:
             seen.append(parameters[1])
             return reader_of(made.hub._engine.store).execute(sql, parameters)
 
-    counts = ProgressCounter(Reader, handle.id)  # type: ignore[arg-type]
+    counts = ProgressCounter(lambda: nullcontext(Reader()), handle.id)  # type: ignore[arg-type,return-value]
     counts.look(made.clock.now())
     handle.wait()
     counts.look(made.clock.now())
@@ -223,7 +224,7 @@ def test_it_returns_and_raises_what_the_orchestration_does(hub: df.TaskHub, caps
     assert capsys.readouterr().err.startswith("halves b: half 2/2, 1 failed; Failed in ")
     assert hub.handle("a").progress().result() == 3  # it had ended
     with pytest.raises(df.InstanceNotFoundError):
-        df.Handle(hub.client, "nobody").progress().result()
+        df.Handle(hub, "nobody").progress().result()
 
 
 def test_it_can_be_awaited(hub: df.TaskHub, capsys) -> None:

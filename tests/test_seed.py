@@ -234,13 +234,13 @@ def test_fan_out_fan_in(hub, batch):
 
 def job(hub, expires):
     """The input as the listing wants it: JSON in a text, its time as text."""
-    moment = hub.client.engine.clock.now() + expires
+    moment = hub.client._control.engine.clock.now() + expires
     return json.dumps({"jobId": "J-1", "pollingInterval": 30, "expiryTime": moment.isoformat()})
 
 
 def test_monitor_alerts_once_the_job_is_done(hub):
     polls, alerts = [], []
-    clock = hub.client.engine.clock
+    clock = hub.client._control.engine.clock
 
     def get_job_status(job_id):
         polls.append(clock.now())
@@ -295,32 +295,32 @@ def approval(hub):
 
 def test_human_interaction_escalates_after_72_hours(hub, approval):
     handle = hub.start("ApprovalWorkflow")
-    began = hub.client.engine.clock.now()
+    began = hub.client._control.engine.clock.now()
     assert handle.result() is None
     assert approval == [("RequestApproval", None), ("Escalate", None)]
-    assert hub.client.engine.clock.now() - began == timedelta(hours=72)
+    assert hub.client._control.engine.clock.now() - began == timedelta(hours=72)
 
 
 def test_human_interaction_takes_the_approval_that_the_clients_listing_raises(hub, approval):
     handle = hub.start("ApprovalWorkflow")
-    began = hub.client.engine.clock.now()
+    began = hub.client._control.engine.clock.now()
     raise_event = main_of(RAISE_EVENT, instance_id=handle.id)  # the listing leaves it to its surroundings
     asyncio.run(raise_event(hub))
     assert handle.result() is None
     assert approval == [("RequestApproval", None), ("ProcessApproval", True)]
-    assert hub.client.engine.clock.now() == began
+    assert hub.client._control.engine.clock.now() == began
 
 
 def test_human_interaction_with_the_approval_and_the_time_out_in_one_batch(hub, approval):
     """The approval came first; that the timer has fired as well by the time it is cancelled is no error."""
     handle = hub.start("ApprovalWorkflow")
     while not any(type(event).__name__ == "EventSubscribed" for event in handle.history()):
-        if hub.client.engine.is_threaded:
+        if hub.client._control.engine.is_threaded:
             continue
         hub.step()
     handle.suspend()
     asyncio.run(main_of(RAISE_EVENT, instance_id=handle.id)(hub))
-    hub.client.engine.clock.advance(hours=80)
+    hub.client._control.engine.clock.advance(hours=80)
     handle.resume()
     handle.result()
     assert approval == [("RequestApproval", None), ("ProcessApproval", True)]

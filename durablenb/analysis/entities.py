@@ -11,6 +11,7 @@ from typing import Any, Literal
 import duckdb
 
 from durablenb.analysis.text import plural
+from durablenb.journal.related import EntityQueue
 from durablenb.model.entities import EntityId
 from durablenb.model.failures import FailureDetails
 from durablenb.store.blobs import transaction
@@ -325,40 +326,6 @@ def _moment(moment: datetime | None) -> datetime | None:
 
 def _utc(moment: datetime) -> datetime:
     return moment.replace(tzinfo=UTC)
-
-
-MOST_QUEUES = 20
-"""The number of entities whose queues are read for one instance."""
-
-_QUEUES = """
-select instance_id, queue_length, locked_by from entities where list_contains(?, instance_id)
-order by instance_id
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class EntityQueue:
-    """The number of an entity's pending operations, and the orchestration that has locked it."""
-
-    entity_id: str
-    length: int
-    locked_by: str | None = None
-
-
-def read_queues(connection: duckdb.DuckDBPyConnection, entity_ids: Sequence[str]) -> dict[str, EntityQueue]:
-    """Return the queues of these entities; if there are many, of the first few.
-
-    Parameters
-    ----------
-    connection
-        A connection that reads the journal.
-    entity_ids
-        The entities' ids as text.
-    """
-    if not entity_ids:
-        return {}
-    rows = connection.execute(_QUEUES, [list(entity_ids[:MOST_QUEUES])]).fetchall()
-    return {entity_id: EntityQueue(entity_id, length, owner) for entity_id, length, owner in rows}
 
 
 def queue_text(queues: Iterable[EntityQueue], own_id: str = "") -> str:

@@ -6,6 +6,7 @@ The module is long because most of it is the reference of these methods.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, cast
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from durablenb.analysis.history import History
     from durablenb.analysis.sequence import SequenceDiagram
+    from durablenb.model.events import Event
 
 
 class InstanceFigures(Displayed):
@@ -33,6 +35,9 @@ class InstanceFigures(Displayed):
         raise NotImplementedError
 
     def _reader(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        raise NotImplementedError
+
+    def _load(self, instance_ids: Sequence[str]) -> Mapping[str, Sequence[Event]]:
         raise NotImplementedError
 
     def sequence(self) -> SequenceDiagram:
@@ -121,8 +126,7 @@ class InstanceFigures(Displayed):
         from durablenb.analysis.networkx_graphs import networkx_graph
 
         flow = execution_graph(self.history())
-        with self._reader() as connection:
-            return networkx_graph(flow, self.id, read_nested_graphs(connection, flow, depth))
+        return networkx_graph(flow, self.id, read_nested_graphs(self._load, flow, depth))
 
     def timeline(self) -> pandas.DataFrame:
         """Return the calls of all executions as a data frame of pandas: a row for each attempt.

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 
 from durablenb.analysis.instances import latest_page
+from durablenb.journal.related import has_entities
 from durablenb.journal.tally import Tally
 from durablenb.model.events import ALL_EVENTS, OperationEnqueued, TaskScheduled
 from durablenb.store.wire import event_types
@@ -18,7 +19,6 @@ select name, count(*) filter (entity_exists), cast(sum(operations - failures) as
        cast(sum(failures) as bigint), cast(sum(queue_length) as bigint), count(locked_by)
 from entities group by name order by name
 """
-_HAS_ENTITIES = "select count(*) from duckdb_views() where view_name = 'entities' and not internal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +88,6 @@ def read_fleet(connection: duckdb.DuckDBPyConnection, latest: int = 10, tally: T
     )
     entities = connection.execute(_ENTITIES).fetchall() if has_entities(connection) else []
     return Fleet(counts, tuple(seen), tuple(EntityCounts(*row) for row in entities))
-
-
-def has_entities(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Return whether a file may have entities. Files written before entities existed have none."""
-    return bool(connection.execute(_HAS_ENTITIES).fetchall()[0][0])
 
 
 PACE_SECONDS = 120

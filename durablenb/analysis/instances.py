@@ -15,7 +15,7 @@ from durablenb.store.statements import EVENT_OF
 from durablenb.store.wire import event_types
 
 if TYPE_CHECKING:
-    import duckdb
+    pass
 
 
 class InstanceList(Displayed, Sequence[DurableOrchestrationStatus]):
@@ -186,17 +186,3 @@ def _page(
 def id_condition(instance_ids: Iterable[str]) -> str:
     """Return an SQL condition: the instance is one of these."""
     return f"list_contains([{', '.join(map(quoted, instance_ids))}]::varchar[], instance_id)"
-
-
-_FORKS = """
-select instance_id from journal
-where event_type = 'ExecutionStarted' and contains(attributes, '"forked_from"')
-    and try_cast(attributes as json) -> 'forked_from' -> 0 ->> 'instance_id' = ?
-group by instance_id
-order by min(seq)
-"""
-
-
-def read_forks(connection: duckdb.DuckDBPyConnection, instance_id: str) -> tuple[str, ...]:
-    """Return the ids of the instances that were forked from this one, oldest first."""
-    return tuple(row[0] for row in connection.execute(_FORKS, [instance_id]).fetchall())

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from operator import itemgetter
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from durablenb.analysis.calls import Call
 from durablenb.analysis.graph import ExecutionGraph, GraphStep, execution_graph
 from durablenb.model.events import Event, SubOrchestrationInstanceCreated
-from durablenb.store.statements import LOAD_MANY
-from durablenb.store.wire import from_row
-
-if TYPE_CHECKING:
-    import duckdb
 
 NestedGraphs = Mapping[str, ExecutionGraph]
 """The sub-orchestrations that are opened in a graph, at any depth, by their ids."""
@@ -38,15 +31,17 @@ def opened_call(step: GraphStep, opened: Collection[str]) -> tuple[int, str] | N
     )
 
 
-def read_nested_graphs(
-    connection: duckdb.DuckDBPyConnection, flow: ExecutionGraph, depth: int
-) -> dict[str, ExecutionGraph]:
+LoadHistories = Callable[[Sequence[str]], Mapping[str, Sequence[Event]]]
+"""Reads the current executions of instances, by their ids; those that don't exist are left out."""
+
+
+def read_nested_graphs(load: LoadHistories, flow: ExecutionGraph, depth: int) -> dict[str, ExecutionGraph]:
     """Return the sub-orchestrations of an execution, and their own, down to a depth.
 
     Parameters
     ----------
-    connection
-        A connection that reads the journal.
+    load
+        Reads the histories of the sub-orchestrations.
     flow
         The execution.
     depth
@@ -58,11 +53,7 @@ def read_nested_graphs(
         children = {child: None for graph in level for child in _child_ids(graph) if child not in nest}
         if not children:
             break
-        histories: dict[str, list[Event]] = {}
-        rows = connection.execute(LOAD_MANY, [list(children)]).fetchall()
-        for row in sorted(rows, key=itemgetter(0)):
-            record = from_row(row)
-            histories.setdefault(record.instance_id, []).append(record.event)
+        histories = load([*children])
         below = {child: execution_graph(histories[child]) for child in children if child in histories}
         nest |= below
         level = list(below.values())

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import duckdb
 
 from durablenb.analysis.calls import Call
-from durablenb.analysis.fleet import has_entities
 from durablenb.analysis.graph import ExecutionGraph, GraphStep, Join, NodeKey
 from durablenb.analysis.nesting import NOTHING_OPENED, NestedGraphs
 from durablenb.analysis.timeline import entity_ids_in
+from durablenb.journal.related import has_entities
 from durablenb.model.events import SubOrchestrationInstanceCreated
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -123,7 +124,9 @@ class ProgressCounter:
         The instance's id.
     """
 
-    def __init__(self, connect: Callable[[], duckdb.DuckDBPyConnection], instance_id: str) -> None:
+    def __init__(
+        self, connect: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]], instance_id: str
+    ) -> None:
         self._connect = connect
         self._id = instance_id
         self._lock = threading.Lock()
@@ -137,7 +140,9 @@ class ProgressCounter:
     def look(self, now: datetime) -> ProgressSnapshot:
         """Return the progress by now. Only events after those of the last call are read."""
         with self._lock:
-            for row in self._connect().execute(_NEWS, [self._id, self._seen]).fetchall():
+            with self._connect() as connection:
+                rows = connection.execute(_NEWS, [self._id, self._seen]).fetchall()
+            for row in rows:
                 self._read(*row)
             return self._snapshot(now)
 

@@ -8,10 +8,10 @@ from datetime import datetime
 from operator import is_
 
 from durablenb.analysis.calls import Call, CallReader, read_calls
-from durablenb.analysis.entities import EntityQueue
 from durablenb.analysis.graph import ExecutionGraph, GraphStep, execution_graph
 from durablenb.analysis.nesting import NestedGraphs
-from durablenb.analysis.waits import Obstacle, Wait, entities_waited_for, find_waits, is_left
+from durablenb.analysis.waits import Wait, entities_waited_for, find_waits, is_left
+from durablenb.journal.related import EntityQueue
 from durablenb.model.events import (
     Arrival,
     CodeAwaited,
@@ -21,6 +21,7 @@ from durablenb.model.events import (
     OrchestratorStarted,
     StatusChange,
 )
+from durablenb.model.runtime import Obstacle
 from durablenb.model.status import DurableOrchestrationStatus
 
 

@@ -9,8 +9,9 @@ from datetime import datetime
 from typing import Literal
 
 from durablenb.analysis.calls import Call, shared_name
-from durablenb.analysis.entities import EntityQueue, queue_text
+from durablenb.analysis.entities import queue_text
 from durablenb.analysis.timeline import entity_ids_in
+from durablenb.journal.related import EntityQueue
 from durablenb.model.events import (
     CodeAwaited,
     Ending,
@@ -23,33 +24,12 @@ from durablenb.model.events import (
     TaskKind,
     TimerCreated,
 )
+from durablenb.model.runtime import Obstacle
 
 _OtherKind = Literal[
     "mending", "code", "executor", "continuation", "child", "resuming", "start", "turn", "retry"
 ]
 WaitKind = _OtherKind | TaskKind
-
-
-@dataclass(frozen=True, slots=True)
-class Obstacle:
-    """The reasons why an instance is blocked until somebody acts, as the engine knows them.
-
-    Parameters
-    ----------
-    missing
-        Functions that aren't registered yet.
-    held
-        The reason why the instance is held, if it is.
-    below
-        The reason why one of its sub-orchestrations, or an entity that it waits for, is blocked.
-    without_executor
-        Activities whose executor has stopped, each with the executor's message.
-    """
-
-    missing: tuple[str, ...] = ()
-    held: str | None = None
-    below: str | None = None
-    without_executor: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

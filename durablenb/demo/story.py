@@ -29,7 +29,7 @@ from durablenb.demo.almanac import (
 )
 from durablenb.demo.process import Process
 from durablenb.demo.stage import Stage
-from durablenb.hub.recorded.hub import HubFile
+from durablenb.hub.hub_file import HubFile
 from durablenb.model.errors import DurableError
 from durablenb.model.events import EventRaised
 

@@ -78,14 +78,12 @@ class DurableOrchestrationClient:
         **options: Any,
     ) -> str:
         """Start an orchestration and return its id; `options` are those of the synchronous method."""
-        from durablenb.engine.awaiting import answer_to  # asyncio takes its time to import
-
         if instance_id is not None and options.get("dedupe_statuses") is None:
             options.setdefault("if_exists", self.if_exists)
         message = self._client.start_message(
             orchestration_function_name, instance_id, client_input, version, **options
         )
-        return await answer_to(self._client.engine.ask(message))
+        return str(await self._client._control.request_async(message))
 
     async def get_status(
         self,
@@ -152,10 +150,8 @@ class DurableOrchestrationClient:
         at: datetime | None = None,
     ) -> None:
         """Ask an entity for an operation; the call returns once that is on disk, and has no result."""
-        from durablenb.engine.awaiting import answer_to
-
         message = self._client.signal_message(entityId, operation_name, operation_input, at=at)
-        await answer_to(self._client.engine.ask(message))
+        await self._client._control.request_async(message)
 
     async def read_entity_state(
         self,
@@ -208,6 +204,10 @@ class DurableOrchestrationClient:
         """Do the failed tasks and children of a failed orchestration again; successes stay."""
         await _in_thread(self._client.rewind, instance_id, reason)
 
+    async def fork(self, instance_id: str, at: int | None = None, **options: Any) -> str:
+        """Start an instance that shares another one's past, and return its id; see `Handle.fork`."""
+        return await _in_thread(self._client.fork, instance_id, at, **options)
+
     async def restart(self, instance_id: str, restart_with_new_instance_id: bool = True) -> str:
         """Start an orchestration again with its input, and return its id."""
         return await _in_thread(self._client.restart, instance_id, restart_with_new_instance_id)
@@ -249,9 +249,7 @@ class DurableOrchestrationClient:
         InstanceNotFoundError
             If there is no such instance; the others are those of the synchronous method.
         """
-        from durablenb.engine.awaiting import await_outcome
-
-        await await_outcome(self._client.engine, asked_instance_id(instance_id), timeout)
+        await self._client._control.wait_async(asked_instance_id(instance_id), timeout)
         return await _in_thread(self._client.status_of, instance_id)
 
     @property

@@ -10,17 +10,14 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from durablenb.core.annotations import result_type
-from durablenb.core.fork import Past, last_of, past_of
 from durablenb.core.ports.store import InstanceQuery
 from durablenb.core.registry import name_of
 from durablenb.core.status_history import history_events
 from durablenb.engine import messages
-from durablenb.engine.engine import Engine
 from durablenb.engine.instance import Outcome
-from durablenb.engine.purging import purge
-from durablenb.engine.waiting import wait_for_outcome
+from durablenb.hub.control import Control, ForkInstance, PurgeInstance, PurgeInstances, RestartInstance
 from durablenb.hub.entity_client import SyncDurableEntityClient
+from durablenb.journal.port import Journal
 from durablenb.model.address import Address
 from durablenb.model.errors import (
     DurableError,
@@ -46,7 +43,6 @@ from durablenb.model.status import (
     PurgeHistoryResult,
     Statuses,
     failed_text,
-    status_of,
     statuses_of,
 )
 from durablenb.model.times import aware
@@ -64,9 +60,8 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
     after ``*`` is durablenb's. A call that was interrupted may have been done: look before you repeat it.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        super().__init__(engine)
-        self._store = engine.store
+    def __init__(self, journal: Journal, control: Control) -> None:
+        super().__init__(journal, control)
         self.address: Address | None = None
         """Where the hub is served; None if it isn't."""
 
@@ -134,8 +129,7 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
             dedupe_statuses=dedupe_statuses,
             if_exists=if_exists,
         )
-        started: str = self.engine.request(message)
-        return started
+        return str(self._control.request(message))
 
     def start_message(
         self,
@@ -157,14 +151,14 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
                 f"if_exists={checked!r} says what happens to an instance that has ended. Leave "
                 "dedupe_statuses out."
             )
-        target, registry = orchestration_function_name, self.engine.registry
+        target = orchestration_function_name
         name = name_of(target)
-        chosen = self.engine.clock.new_id() if instance_id is None else checked_instance_id(instance_id)
+        chosen = self._control.new_id() if instance_id is None else checked_instance_id(instance_id)
         return messages.Start(
             chosen,
             name,
-            self._codec.encode(client_input, "input"),
-            checked_version(version) if version is not None else registry.version_of(target),
+            self._control.encode(client_input, "input"),
+            checked_version(version) if version is not None else self._control.version_of(target),
             _tags(tags),
             aware(start_at),
             dedupe,
@@ -181,10 +175,10 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         InstanceStateError
             If it has ended.
         """
-        text = self._codec.encode(event_data, "event")
+        text = self._control.encode(event_data, "event")
         message = messages.Raise(asked_instance_id(instance_id), checked_event_name(event_name), text)
-        if not self.engine.request(message):
-            state = self.existing(instance_id)
+        if not self._control.request(message):
+            state = self._journal.existing(instance_id)
             raise InstanceStateError(
                 f"The instance {instance_id!r} is {state.status} and takes no events any more."
             )
@@ -201,7 +195,7 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
             If there is no such instance.
         """
         self.existing(instance_id)
-        self.engine.request(messages.Terminate(instance_id, str(reason), recursive))
+        self._control.request(messages.Terminate(instance_id, str(reason), recursive))
 
     def suspend(self, instance_id: str, reason: str = "") -> None:
         """Let an orchestration rest: it takes what arrives, and does nothing until `resume`.
@@ -211,7 +205,7 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         InstanceNotFoundError
             If there is no such instance.
         """
-        if not self.engine.request(messages.Suspend(asked_instance_id(instance_id), str(reason))):
+        if not self._control.request(messages.Suspend(asked_instance_id(instance_id), str(reason))):
             self.existing(instance_id)
 
     def resume(self, instance_id: str, reason: str = "") -> None:
@@ -222,7 +216,7 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         InstanceNotFoundError
             If there is no such instance.
         """
-        if not self.engine.request(messages.Resume(asked_instance_id(instance_id), str(reason))):
+        if not self._control.request(messages.Resume(asked_instance_id(instance_id), str(reason))):
             self.existing(instance_id)
 
     def rewind(self, instance_id: str, reason: str = "") -> None:
@@ -235,7 +229,7 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         InstanceStateError
             If it did not fail.
         """
-        self.engine.request(messages.Rewind(asked_instance_id(instance_id), str(reason)))
+        self._control.request(messages.Rewind(asked_instance_id(instance_id), str(reason)))
 
     def fork(
         self,
@@ -257,23 +251,19 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         fork_id
             The new instance's id; without one, 32 hexadecimal digits.
         """
-        state = self.existing(instance_id)
-        if fork_id == instance_id:
-            raise ValueError(f"A fork of {instance_id!r} needs an id of its own.")
-        history = self._store.load([instance_id])[instance_id]
-        if at is None:
-            at = history[0].event_id if input_ is not NOTHING_GIVEN else last_of(history, results or ())
-        past = Past(instance_id, state.execution_id, tuple(past_of(history, at)))
-        if input_ is not NOTHING_GIVEN:
-            past = past.with_input(self._codec.encode(input_, "input"))
-        past = past.with_results({key: self._outcome(value) for key, value in (results or {}).items()})
-        chosen = self.engine.clock.new_id() if fork_id is None else checked_instance_id(fork_id)
-        return str(self.engine.request(messages.Fork(chosen, past)))
+        text = None if input_ is NOTHING_GIVEN else self._control.encode(input_, "input")
+        chosen = None if fork_id is None else checked_instance_id(fork_id)
+        outcomes = {key: self._outcome(value) for key, value in (results or {}).items()}
+        return str(
+            self._control.request(ForkInstance(asked_instance_id(instance_id), at, outcomes, text, chosen))
+        )
 
     def _outcome(self, value: Any) -> str | FailureDetails:
+        if isinstance(value, FailureDetails):
+            return value
         if isinstance(value, BaseException):
-            return self._codec.failure(value)
-        return self._codec.encode(value, "result")
+            return self._control.failure(value)
+        return self._control.encode(value, "result")
 
     def restart(self, instance_id: str, restart_with_new_instance_id: bool = True) -> str:
         """Start an orchestration again with its input, version and tags, and return its id.
@@ -292,10 +282,8 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         InstanceExistsError
             If it is open and its id was to be used.
         """
-        state = self.existing(instance_id)
-        chosen = self.engine.clock.new_id() if restart_with_new_instance_id else instance_id
-        message = messages.Start(chosen, state.name, state.input or "null", state.version, state.tags)
-        return str(self.engine.request(message))
+        command = RestartInstance(asked_instance_id(instance_id), restart_with_new_instance_id)
+        return str(self._control.request(command))
 
     # -- looking ---------------------------------------------------------------------------------
 
@@ -319,20 +307,21 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         show_input
             Fill `input_`, and the inputs of the history.
         """
-        state = self._state(instance_id)
-        if state is None:
+        try:
+            self._journal.refresh(asked_instance_id(instance_id))
+        except InstanceNotFoundError:  # there can't be an instance of that id
             return DurableOrchestrationStatus()
-        status = self._status(state, show_input=show_input)
-        if show_history:
-            events = self._store.load([instance_id]).get(instance_id, [])
+        status = self._journal.status(instance_id, show_input=show_input)
+        if status and show_history:
+            events = self._journal.of(instance_id).load([instance_id]).get(instance_id, [])
             status.history = history_events(events, show_output=show_history_output, show_input=show_input)
         return status
 
     def get_statuses(self, instance_ids: Iterable[str]) -> dict[str, DurableOrchestrationStatus]:
         """Return where those of these instances stand that there are, by their ids, from one look."""
         wanted = tuple(map(asked_instance_id, instance_ids))
-        states = self._store.states(InstanceQuery(instance_ids=wanted)) if wanted else []
-        return {state.instance_id: self._status(state) for state in states}
+        statuses = self._journal.statuses(InstanceQuery(instance_ids=wanted)) if wanted else []
+        return {str(status.instance_id): status for status in statuses}
 
     def get_status_all(self) -> list[DurableOrchestrationStatus]:
         """Return where all instances stand, oldest first."""
@@ -378,7 +367,7 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
             limit=top,
             offset=skip,
         )
-        return [self._status(state) for state in self._store.states(query)]
+        return self._journal.statuses(query)
 
     def wait_for_completion(
         self, instance_id: str, timeout: float | None = None
@@ -403,12 +392,15 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         DurableError
             If it can't go on until somebody does something; the message says what.
         """
-        wait_for_outcome(self.engine, asked_instance_id(instance_id), timeout)
+        self._control.wait(asked_instance_id(instance_id), timeout)
         return self.status_of(instance_id)
 
     def status_of(self, instance_id: str) -> DurableOrchestrationStatus:
         """Return where an instance stands, or raise `InstanceNotFoundError`."""
-        return self._status(self.existing(instance_id))
+        status = self._journal.status(asked_instance_id(instance_id))
+        if not status:
+            raise self._journal.unknown(instance_id)
+        return status
 
     def result_of(self, instance_id: str, timeout: float | None = None) -> Any:
         """Wait until an instance has ended, and return what its orchestrator returned.
@@ -420,19 +412,19 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         OrchestrationTerminatedError
             If it was terminated.
         """
-        return self.value_of(
-            instance_id, wait_for_outcome(self.engine, asked_instance_id(instance_id), timeout)
-        )
+        return self.value_of(instance_id, self._control.wait(asked_instance_id(instance_id), timeout))
 
     def value_of(self, instance_id: str, outcome: Outcome | None) -> Any:
         """Return what an outcome stands for, or raise it; without one, that of an instance long ended."""
         if outcome is None:
-            state = self.existing(instance_id)
+            state = self._journal.existing(instance_id)
             name, status, text = state.name, state.status, state.output or "null"
+            if status is OrchestrationRuntimeStatus.Terminated:
+                text = state.output or ""
         else:
             name, status, text = outcome
         if status is OrchestrationRuntimeStatus.Completed:
-            return self._codec.decode(text, self._result_type(instance_id, name))
+            return self._codec.decode(text, self._control.result_type(instance_id, name))
         if status is OrchestrationRuntimeStatus.Failed:
             failure = FailureDetails.from_json(json.loads(text))
             raise exception_of(failure, failed_text(name, failure))
@@ -448,9 +440,10 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         InstanceNotFoundError
             If there is no such instance.
         """
-        records = self._store.records(instance_id)
+        self._journal.refresh(instance_id)
+        records = self._journal.of(instance_id).records(instance_id)
         if not records:
-            raise _unknown(instance_id)
+            raise self._journal.unknown(instance_id)
         return [record.event for record in records]
 
     def logs(self, instance_id: str) -> list[LogLine]:
@@ -461,10 +454,7 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         InstanceNotFoundError
             If there is no such instance.
         """
-        self.existing(instance_id)
-        self.engine.settle_log()
-        family = (instance_id, *self._store.descendants([instance_id]))
-        return [*self._store.lines(instance_id), *self.engine.book.unfinished(family)]
+        return self._journal.lines(asked_instance_id(instance_id))
 
     # -- deleting --------------------------------------------------------------------------------
 
@@ -483,7 +473,11 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         InstanceStateError
             If it is open.
         """
-        return self._purge([asked_instance_id(instance_id)], is_recursive=recursive)
+        command = PurgeInstance(asked_instance_id(instance_id), recursive)
+        try:
+            return PurgeHistoryResult(self._control.request(command))
+        except InstanceNotFoundError:  # there can't be an instance of that id
+            return PurgeHistoryResult(0)
 
     def purge_instance_history_by(
         self,
@@ -516,13 +510,7 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
             created_from=aware(created_time_from),
             created_to=aware(created_time_to),
         )
-        return self._purge(self._store.ids(query), is_recursive=recursive)
-
-    def _purge(self, instance_ids: list[str], *, is_recursive: bool) -> PurgeHistoryResult:
-        refusal = self.engine.refusal()
-        if refusal is not None:
-            raise refusal
-        return PurgeHistoryResult(purge(self.engine, instance_ids, is_recursive=is_recursive))
+        return PurgeHistoryResult(self._control.request(PurgeInstances(query, recursive)))
 
     # -- over HTTP -------------------------------------------------------------------------------
 
@@ -546,33 +534,10 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
 
     # -- inside ----------------------------------------------------------------------------------
 
-    def _result_type(self, instance_id: str, name: str) -> Any:
-        registry = self.engine.registry
-        version = self.existing(instance_id).version if name in registry.versions else None
-        code = registry.code(name, version)
-        return None if code is None else result_type(code.function)
-
-    def _state(self, instance_id: str) -> InstanceState | None:
-        states = self._store.states(InstanceQuery(instance_ids=(asked_instance_id(instance_id),)))
-        return states[0] if states else None
-
     def existing(self, instance_id: str) -> InstanceState:
         """Return the state of an instance that there is, or raise `InstanceNotFoundError`."""
-        state = self._state(instance_id)
-        if state is None:
-            raise _unknown(instance_id)
-        return state
-
-    def _status(self, state: InstanceState, *, show_input: bool = True) -> DurableOrchestrationStatus:
-        known = self.engine.imported(state.instance_id)
-        origin = None if known is None else known.origin
-        return status_of(state, self._codec.shown, show_input=show_input, imported_from=origin)
-
-
-def _unknown(instance_id: object) -> InstanceNotFoundError:
-    return InstanceNotFoundError(
-        f"No instance with ID {instance_id!r} found. hub.instances() lists those that there are."
-    )
+        self._journal.refresh(asked_instance_id(instance_id))
+        return self._journal.existing(instance_id)
 
 
 def _tags(tags: Mapping[str, str] | None) -> dict[str, str]:

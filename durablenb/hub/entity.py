@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from durablenb.analysis.figures import EntityFigures
 from durablenb.core.proxies import EntityProxy
-from durablenb.hub.client import SyncDurableOrchestrationClient
 from durablenb.model.entities import EntityId
 from durablenb.model.errors import DurableError
 
 if TYPE_CHECKING:
+    import duckdb
+
     from durablenb.analysis.entities import EntitySnapshot
-    from durablenb.notebook.live.entity import EntitySight, LiveEntity
+    from durablenb.hub.hub import Hub
+    from durablenb.notebook.live.entity import LiveEntity
 
 
 class EntityHandle(EntityProxy, EntityFigures):
@@ -26,10 +29,10 @@ class EntityHandle(EntityProxy, EntityFigures):
 
     Parameters
     ----------
-    client
-        The hub's.
+    hub
+        The hub, the file or the remote hub that has the entity.
     entity_id
-        Which entity.
+        The entity's id.
 
     Examples
     --------
@@ -49,19 +52,19 @@ class EntityHandle(EntityProxy, EntityFigures):
     {'value': 5}
     """
 
-    __slots__ = ("_client",)
+    __slots__ = ("_hub",)
 
-    def __init__(self, client: SyncDurableOrchestrationClient, entity_id: EntityId) -> None:
-        super().__init__(entity_id, client.signal_entity)
-        self._client = client
+    def __init__(self, hub: Hub, entity_id: EntityId) -> None:
+        super().__init__(entity_id, hub.client.signal_entity)
+        self._hub = hub
 
     def signal(self, operation_name: str, operation_input: Any = None, *, at: datetime | None = None) -> None:
         """Ask for an operation, by its name; `at`: not before that."""
-        self._client.signal_entity(self.entity_id, operation_name, operation_input, at=at)
+        self._hub.client.signal_entity(self.entity_id, operation_name, operation_input, at=at)
 
     def state(self, expected_type: Any = None, *, as_of: datetime | None = None) -> Any:
         """Return the state, None if there is none; see `TaskHub.entity_state`."""
-        return self._client.entity_state(self.entity_id, expected_type, as_of=as_of)
+        return self._hub.client.entity_state(self.entity_id, expected_type, as_of=as_of)
 
     def watch(self) -> LiveEntity:
         """Return a live view: the state, how it came about operation by operation, and what is to be done.
@@ -71,51 +74,52 @@ class EntityHandle(EntityProxy, EntityFigures):
         """
         from durablenb.notebook.live.entity import LiveEntity
 
-        return LiveEntity(self._sight())
-
-    def _sight(self) -> EntitySight:
-        from durablenb.analysis.entities import read_last_seq
-        from durablenb.analysis.sql import query, reader_of
-        from durablenb.notebook.live.entity import EntitySight
-
-        store, instance_id = self._client.engine.store, str(self.entity_id)
-        return EntitySight(
-            self,
-            instance_id,
-            last_seq=lambda: read_last_seq(reader_of(store), instance_id),
-            shown=self._shown,
-            ask=lambda sql: query(reader_of(store), sql, None, {}),
-        )
-
-    def _reader(self) -> AbstractContextManager[Any]:
-        from durablenb.analysis.sql import reader_of  # what only pictures need
-
-        return nullcontext(reader_of(self._client.engine.store))
-
-    def _shown(self) -> EntitySnapshot:
-        from durablenb.analysis.entities import entity_snapshot  # what only pictures need
-        from durablenb.analysis.sql import reader_of
-
-        engine = self._client.engine
-        return entity_snapshot(
-            reader_of(engine.store),
-            self.entity_id,
-            engine.options.codec.shown,
-            is_missing=self._is_missing,
-            now=engine.clock.now(),
-        )
+        return LiveEntity(self)
 
     @property
-    def _is_missing(self) -> bool:
-        return not self._client.engine.registry.has_entity(self.entity_id.name)
+    def _instance_id(self) -> str:
+        return str(self.entity_id)
+
+    @contextmanager
+    def _reader(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        self._hub._journal.refresh(self._instance_id)
+        with self._hub._journal.connection(self._instance_id) as connection:
+            yield connection
+
+    def _shown(self) -> EntitySnapshot:
+        self._hub._journal.refresh(self._instance_id)
+        return self._view()
+
+    def _view(self) -> EntitySnapshot:
+        """Return what there was to draw when the journal was last read."""
+        from durablenb.analysis.entities import entity_snapshot  # only needed for pictures
+
+        journal, instance_id = self._hub._journal, self._instance_id
+        with journal.connection(instance_id) as connection:
+            return entity_snapshot(
+                connection,
+                self.entity_id,
+                journal.codec.shown,
+                is_missing=journal.runtime_info(instance_id).is_missing,
+                now=journal.now(instance_id),
+            )
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, EntityHandle):
+            return NotImplemented
+        return (self._hub, self.entity_id) == (other._hub, other.entity_id)
+
+    def __hash__(self) -> int:
+        return hash(self.entity_id)
 
     def __repr__(self) -> str:
         from durablenb.analysis.entities import entity_summary
-        from durablenb.analysis.sql import reader_of
 
-        engine = self._client.engine
+        journal, instance_id = self._hub._journal, self._instance_id
         try:
-            reader, now = reader_of(engine.store), engine.clock.now()
-            return entity_summary(reader, self.entity_id, is_missing=self._is_missing, now=now).line
+            with self._reader() as connection:
+                is_missing = journal.runtime_info(instance_id).is_missing
+                now = journal.now(instance_id)
+                return entity_summary(connection, self.entity_id, is_missing=is_missing, now=now).line
         except DurableError:
-            return f"<entity {self.entity_id} of a closed hub>"
+            return f"<entity {self.entity_id} of {journal.description}>"

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from durablenb.core.entity import NOTHING, is_none
-from durablenb.core.registry import not_found
 from durablenb.engine import messages
-from durablenb.engine.engine import Engine
+from durablenb.hub.control import Control
+from durablenb.journal.port import Journal
 from durablenb.model.entities import (
     CleanEntityStorageResult,
     EntityId,
@@ -29,13 +28,16 @@ class SyncDurableEntityClient:
 
     Parameters
     ----------
-    engine
-        The hub's.
+    journal
+        What happened to the hub's entities.
+    control
+        Does what should happen to them.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        self._codec: Codec = engine.options.codec
+    def __init__(self, journal: Journal, control: Control) -> None:
+        self._journal = journal
+        self._control = control
+        self._codec: Codec = journal.codec
 
     def signal_entity(
         self,
@@ -67,17 +69,15 @@ class SyncDurableEntityClient:
         StoreError
             If the journal can't be written now, or the hub is closed.
         """
-        self.engine.request(self.signal_message(entityId, operation_name, operation_input, at=at))
+        self._control.request(self.signal_message(entityId, operation_name, operation_input, at=at))
 
     def signal_message(
         self, entity_id: EntityId, operation_name: str, operation_input: Any, *, at: datetime | None = None
     ) -> messages.Signal:
         """Return the message that asks the engine for an operation; see `signal_entity`."""
         chosen = checked_entity_id(entity_id)
-        registry = self.engine.registry
-        if not registry.has_entity(chosen.name):
-            raise not_found("entity", chosen.name, registry.entities)
-        text = self._codec.encode(operation_input, "input")
+        self._control.check_entity(chosen.name)
+        text = self._control.encode(operation_input, "input")
         name = checked_operation(operation_name)
         return messages.Signal(str(chosen), name, text, aware(at))
 
@@ -103,7 +103,7 @@ class SyncDurableEntityClient:
             What the state is rebuilt as: a class, or an annotation such as ``list[Order]``.
         """
         instance_id = str(checked_entity_id(entityId))
-        text = self.engine.store.entity_states([instance_id]).get(instance_id, NOTHING)
+        text = self._state_text(instance_id)
         if text == NOTHING:
             return EntityStateResponse(False)
         return EntityStateResponse(True, self._codec.decode(text, None if is_none(text) else expected_type))
@@ -113,19 +113,23 @@ class SyncDurableEntityClient:
     ) -> Any:
         """Return an entity's state, now or as of a moment; None if it didn't exist then."""
         instance_id = str(checked_entity_id(entity_id))
-        if as_of is None:
-            text = self.engine.store.entity_states([instance_id]).get(instance_id, NOTHING)
+        moment = aware(as_of)
+        if moment is None:
+            text = self._state_text(instance_id)
         else:
-            moment = aware(as_of)
-            assert moment is not None
-            text = self.engine.store.entity_state_as_of(instance_id, moment)
+            self._journal.refresh(instance_id)
+            text = self._journal.of(instance_id).entity_state_as_of(instance_id, moment)
         return self._codec.decode(text, None if is_none(text) else expected_type)
 
     def entity_texts(self, entity_ids: Iterable[EntityId]) -> dict[EntityId, str]:
         """Return the states of those of these entities that exist, as the journal has them: JSON."""
         wanted = {str(checked_entity_id(one)): one for one in entity_ids}
-        states = self.engine.store.entity_states(list(wanted)) if wanted else {}
+        states = self._journal.of().entity_states(list(wanted)) if wanted else {}
         return {wanted[one]: text for one, text in states.items() if text != NOTHING}
+
+    def _state_text(self, instance_id: str) -> str:
+        self._journal.refresh(instance_id)
+        return self._journal.of(instance_id).entity_states([instance_id]).get(instance_id, NOTHING)
 
     def list_entities(
         self, name: str | None = None, fetch_state: bool = True, since: datetime | None = None
@@ -142,13 +146,7 @@ class SyncDurableEntityClient:
             Those only of which something was asked since that moment; a naive time is UTC.
         """
         wanted = None if name is None else checked_entity_name(name).lower()
-        found = self.engine.store.entities(wanted, aware(since))
-        read = [str(one.entity_id) for one in found] if fetch_state else []
-        states = self.engine.store.entity_states(read) if read else {}
-        return [
-            replace(one, state=self._codec.shown(states[str(one.entity_id)])) if fetch_state else one
-            for one in found
-        ]
+        return self._journal.entities(wanted, aware(since), with_states=fetch_state)
 
     def clean_entity_storage(
         self, remove_empty_entities: bool = True, release_orphaned_locks: bool = True
@@ -163,5 +161,5 @@ class SyncDurableEntityClient:
             Locks whose orchestration is gone. There should be none: a lock ends with its orchestration.
         """
         asked = messages.CleanEntities(remove_empty_entities, release_orphaned_locks)
-        done: CleanEntityStorageResult = self.engine.request(asked)
+        done: CleanEntityStorageResult = self._control.request(asked)
         return done

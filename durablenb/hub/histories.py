@@ -11,8 +11,8 @@ from durablenb.model.errors import DurableError
 from durablenb.store.lockfile import real_path
 
 if TYPE_CHECKING:
+    from durablenb.hub.hub_file import HubFile
     from durablenb.hub.instance import Handle
-    from durablenb.hub.recorded.hub import HubFile
 
 
 def open_history(path: str | os.PathLike[str]) -> HubFile:
@@ -51,7 +51,7 @@ def open_history(path: str | os.PathLike[str]) -> HubFile:
     [('double', 1)]
     >>> folder.cleanup()
     """
-    from durablenb.hub.recorded.hub import HubFile  # what only reading needs
+    from durablenb.hub.hub_file import HubFile  # what only reading needs
 
     place = real_path(Path(path).expanduser())
     for hub in open_hubs():

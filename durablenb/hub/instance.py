@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
-from contextlib import AbstractContextManager, nullcontext
-from functools import partial
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from durablenb.analysis.figures import InstanceFigures
-from durablenb.hub.client import NOTHING_GIVEN, SyncDurableOrchestrationClient
-from durablenb.model.errors import DurableError, WaitTimeoutError
+from durablenb.hub.client import NOTHING_GIVEN
+from durablenb.model.errors import DurableError
 from durablenb.model.status import DurableOrchestrationStatus
 
 if TYPE_CHECKING:
+    import duckdb
+
     from durablenb.analysis.history import History
     from durablenb.analysis.logs import Log
     from durablenb.analysis.replays.replay import Replay
     from durablenb.analysis.snapshot import InstanceSnapshot
-    from durablenb.analysis.waits import Obstacle
-    from durablenb.hub.journal_source import Standing
+    from durablenb.core.ports.store import Record
+    from durablenb.hub.hub import Hub
     from durablenb.hub.progress import Progress
+    from durablenb.model.events import Event
     from durablenb.notebook.live.explorer import LiveExplorer
     from durablenb.notebook.live.instance import LiveInstance
-    from durablenb.notebook.live.sight import Sight
 
 
 class Handle(InstanceFigures):
@@ -44,8 +45,9 @@ class Handle(InstanceFigures):
     >>> hub.close()
     """
 
-    def __init__(self, client: SyncDurableOrchestrationClient, instance_id: str) -> None:
-        self._client = client
+    def __init__(self, hub: Hub, instance_id: str) -> None:
+        self.hub = hub
+        """The hub, the file or the remote hub that has the instance."""
         self.id = instance_id
         """The instance's id."""
 
@@ -72,17 +74,15 @@ class Handle(InstanceFigures):
         StoreError
             If the journal can't be written now.
         """
-        return self._client.result_of(self.id, timeout)
+        return self.hub.client.result_of(self.id, timeout)
 
     def wait(self, timeout: float | None = None) -> DurableOrchestrationStatus:
         """Wait in the same way, and return the status, whichever it is."""
-        return self._client.wait_for_completion(self.id, timeout)
+        return self.hub.client.wait_for_completion(self.id, timeout)
 
     def __await__(self) -> Generator[Any, Any, Any]:
-        from durablenb.engine.awaiting import await_outcome  # asyncio takes its time to import
-
-        outcome = yield from await_outcome(self._client.engine, self.id, None).__await__()
-        return self._client.value_of(self.id, outcome)
+        outcome = yield from self.hub._control.wait_async(self.id, None).__await__()
+        return self.hub.client.value_of(self.id, outcome)
 
     def progress(self) -> Progress:
         """Return the wait for the orchestration's end, with a look at how far it has come.
@@ -92,11 +92,11 @@ class Handle(InstanceFigures):
         """
         from durablenb.hub.progress import Progress  # what only those need who look on
 
-        return Progress(self._client, self.id)
+        return Progress(self.hub, self.id)
 
     def status(self, *, show_history: bool = False) -> DurableOrchestrationStatus:
         """Return where the instance stands; with `show_history` its events in Azure's form, too."""
-        return self._client.get_status(self.id, show_history, show_history)
+        return self.hub.client.get_status(self.id, show_history, show_history)
 
     def history(self) -> History:
         """Return the events of the instance, of all its executions, oldest first.
@@ -108,7 +108,7 @@ class Handle(InstanceFigures):
         """
         from durablenb.analysis.history import History  # not before one is looked at
 
-        return History(self.id, self._client.history(self.id))
+        return History(self.id, self.hub.client.history(self.id))
 
     def logs(
         self, *, level: int | str | None = None, task_id: int | None = None, name: str | None = None
@@ -137,7 +137,7 @@ class Handle(InstanceFigures):
         """
         from durablenb.analysis.logs import Log
 
-        return Log(self.id, self._client.logs(self.id)).only(level=level, task_id=task_id, name=name)
+        return Log(self.id, self.hub.client.logs(self.id)).only(level=level, task_id=task_id, name=name)
 
     def raise_event(self, event_name: str, event_data: Any = None) -> None:
         """Send an external event; it is kept until the orchestration waits for it.
@@ -147,19 +147,19 @@ class Handle(InstanceFigures):
         InstanceStateError
             If the orchestration has ended.
         """
-        self._client.raise_event(self.id, event_name, event_data)
+        self.hub.client.raise_event(self.id, event_name, event_data)
 
     def terminate(self, reason: str = "", *, recursive: bool = True) -> None:
         """End the orchestration; with `recursive` its sub-orchestrations too, and theirs."""
-        self._client.terminate(self.id, reason, recursive=recursive)
+        self.hub.client.terminate(self.id, reason, recursive=recursive)
 
     def suspend(self, reason: str = "") -> None:
         """Let the orchestration rest until `resume`; what arrives is kept."""
-        self._client.suspend(self.id, reason)
+        self.hub.client.suspend(self.id, reason)
 
     def resume(self, reason: str = "") -> None:
         """Let the suspended orchestration go on."""
-        self._client.resume(self.id, reason)
+        self.hub.client.resume(self.id, reason)
 
     def rewind(self, reason: str = "") -> None:
         """Do the failed tasks and children of the failed orchestration again; successes stay.
@@ -169,11 +169,11 @@ class Handle(InstanceFigures):
         InstanceStateError
             If it did not fail.
         """
-        self._client.rewind(self.id, reason)
+        self.hub.client.rewind(self.id, reason)
 
     def restart(self, *, restart_with_new_instance_id: bool = True) -> Handle:
         """Start the orchestration again with its input; return the new instance's handle."""
-        return Handle(self._client, self._client.restart(self.id, restart_with_new_instance_id))
+        return Handle(self.hub, self.hub.client.restart(self.id, restart_with_new_instance_id))
 
     def fork(
         self,
@@ -245,8 +245,8 @@ class Handle(InstanceFigures):
         <review what-if: Completed, forked from r>
         >>> hub.close()
         """
-        chosen = self._client.fork(self.id, at, results=results, input_=input, fork_id=instance_id)
-        return Handle(self._client, chosen)
+        chosen = self.hub.client.fork(self.id, at, results=results, input_=input, fork_id=instance_id)
+        return Handle(self.hub, chosen)
 
     def purge(self) -> int:
         """Delete all that is kept of the ended instance and its children; return how many went.
@@ -256,7 +256,7 @@ class Handle(InstanceFigures):
         InstanceStateError
             If it is open.
         """
-        return self._client.purge_instance_history(self.id).instances_deleted
+        return self.hub.client.purge_instance_history(self.id).instances_deleted
 
     def replay(
         self, orchestrator: Callable[..., Any] | None = None, *, execution: int | None = None
@@ -302,9 +302,23 @@ class Handle(InstanceFigures):
         {'first': '8'} The history already holds the result (event 7); double is not run again.
         >>> hub.close()
         """
-        from durablenb.hub.replay import replay_of
+        from durablenb.analysis.replays.executions import Executions  # only needed for replays
 
-        return replay_of(self._client, self.id, orchestrator, execution, Handle)
+        self.hub._journal.refresh(self.id)
+        executions = Executions(self._records())
+        if not len(executions):
+            raise self.hub._journal.unknown(self.id)
+        execution_id, history = executions[len(executions) if execution is None else execution]
+        return self._replay(execution_id, history, orchestrator)
+
+    def _replay(
+        self, execution_id: str, history: Sequence[Event], orchestrator: Callable[..., Any] | None
+    ) -> Replay:
+        """Return the replays of one of the executions."""
+        from durablenb.hub.replay import replay_execution
+
+        name = self.hub._journal.existing(self.id).name
+        return replay_execution(self.hub, (self.id, execution_id), name, history, orchestrator)
 
     def explore(
         self, orchestrator: Callable[..., Any] | None = None, *, execution: int | None = None
@@ -332,30 +346,9 @@ class Handle(InstanceFigures):
         ValueError
             If there is no such execution.
         """
-        from durablenb.analysis.replays.explorer import ExplorerSource
-        from durablenb.hub.replay import replay_over
         from durablenb.notebook.live.explorer import LiveExplorer
 
-        client, store = self._client, self._client.engine.store
-        registry, state = client.engine.registry, client.existing(self.id)
-        name = state.name
-
-        def code() -> object:
-            found = registry.code(name, state.version)
-            return orchestrator or (None if found is None else found.function)
-
-        sight = ExplorerSource(
-            self,
-            records=partial(store.records, self.id),
-            replay=lambda execution_id, events: replay_over(
-                client, (self.id, execution_id), name, events, orchestrator, Handle
-            ),
-            code=code,
-            source=store.source,
-            now=client.engine.clock.now,
-            obstacle=self._obstacle,
-        )
-        return LiveExplorer(sight, execution)
+        return LiveExplorer(self, orchestrator, execution)
 
     def watch(self, *, freeze: bool = True) -> LiveInstance:
         """Return a live view: it follows the orchestration, and lets its parts be looked into.
@@ -379,70 +372,47 @@ class Handle(InstanceFigures):
         """
         from durablenb.notebook.live.instance import LiveInstance
 
-        self._client.history(self.id)
-        return LiveInstance(self._sight(), freeze=freeze)
+        self.hub.client.existing(self.id)
+        return LiveInstance(self, freeze=freeze)
 
-    def _sight(self) -> Sight:
-        from durablenb.analysis.entities import read_queues
-        from durablenb.analysis.instances import read_forks
-        from durablenb.analysis.sql import query, reader_of
-        from durablenb.engine.timekeeping import HubClock
-        from durablenb.notebook.live.sight import Sight
+    def _records(self, after: int = 0) -> list[Record]:
+        """Return the events after a position in the journal, as it was last read."""
+        return self.hub._journal.of(self.id).records(self.id, after)
 
-        store = self._client.engine.store
-        return Sight(
-            self,
-            records=partial(store.records, self.id),
-            obstacle=self._obstacle,
-            forks=lambda: read_forks(reader_of(store), self.id),
-            clock=HubClock(self._client.engine),
-            queues=lambda entity_ids: read_queues(reader_of(store), entity_ids),
-            ask=lambda sql: query(reader_of(store), sql, None, {}),
-            other=lambda instance_id: Handle(self._client, instance_id)._sight(),
-        )
+    def _load(self, instance_ids: Sequence[str]) -> dict[str, list[Event]]:
+        return self.hub._journal.load(instance_ids)
 
-    def _reader(self) -> AbstractContextManager[Any]:
-        from durablenb.analysis.sql import reader_of
+    def _status(self) -> DurableOrchestrationStatus:
+        """Return the status when the journal was last read."""
+        return self.hub._journal.status(self.id)
 
-        return nullcontext(reader_of(self._client.engine.store))
+    @contextmanager
+    def _reader(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        self.hub._journal.refresh(self.id)
+        with self.hub._journal.connection(self.id) as connection:
+            yield connection
 
     def _shown(self) -> InstanceSnapshot:
-        from durablenb.analysis.entities import read_queues
-        from durablenb.analysis.instances import read_forks  # what only pictures need
-        from durablenb.analysis.snapshot import instance_snapshot
-        from durablenb.analysis.sql import reader_of
+        from durablenb.analysis.snapshot import instance_snapshot  # only needed for pictures
 
-        engine, status, history = self._client.engine, self.status(), self._client.history(self.id)
-        ask_queues = partial(read_queues, reader_of(self._client.engine.store))
-        forks = read_forks(reader_of(self._client.engine.store), self.id)
-        return instance_snapshot(status, history, self._obstacle(), engine.clock.now(), ask_queues, forks)
-
-    def _standing(self) -> Standing:
-        """Return what the engine knows of the instance, or entity, and the journal doesn't."""
-        from durablenb.hub.journal_source import Standing  # what only a server needs
-
-        engine = self._client.engine
-        state = engine.runtime_state(self.id)
-        reason, known = state.obstacle, state.imported
-        is_missing = self.id.startswith("@") and not engine.registry.has_entity(self.id.split("@")[1])
-        told = None if reason is None else (type(reason).__name__, str(reason))
-        return Standing(self._obstacle(), told, is_missing, None if known is None else known.origin)
-
-    def _obstacle(self) -> Obstacle:
-        """Return what stands in the way of the instance, as plain data."""
-        from durablenb.analysis.waits import Obstacle
-
-        state = self._client.engine.runtime_state(self.id)
-        held, missing, found = state.held, state.missing, state.obstacle
-        if not state.is_open or found is None or isinstance(held, WaitTimeoutError):
-            return Obstacle()  # that it waits for more code is in its history
-        below = None if held or missing or state.without_executor else str(found)
-        return Obstacle(missing, None if held is None else str(held), below, state.without_executor)
+        journal = self.hub._journal
+        journal.refresh(self.id)
+        records = self._records()
+        if not records:
+            raise journal.unknown(self.id)
+        return instance_snapshot(
+            self._status(),
+            [record.event for record in records],
+            journal.runtime_info(self.id).obstacle,
+            journal.now(self.id),
+            lambda entity_ids: journal.related(self.id, entity_ids).queues,
+            journal.related(self.id).forks,
+        )
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Handle):
             return NotImplemented
-        return (self._client, self.id) == (other._client, other.id)
+        return (self.hub, self.id) == (other.hub, other.id)
 
     def __hash__(self) -> int:
         return hash(self.id)
@@ -451,5 +421,5 @@ class Handle(InstanceFigures):
         try:
             status = self.status()
         except DurableError:
-            return f"<instance {self.id} of a closed hub>"
+            return f"<instance {self.id} of {self.hub._journal.description}>"
         return repr(status) if status else f"<instance {self.id}: purged>"

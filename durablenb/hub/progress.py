@@ -7,12 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from durablenb.analysis.progress import ProgressCounter, ProgressSnapshot
-from durablenb.analysis.sql import reader_of
-from durablenb.hub.client import SyncDurableOrchestrationClient
 from durablenb.model.display import Displayed
 from durablenb.model.errors import DurableError
 
 if TYPE_CHECKING:
+    from durablenb.hub.hub import Hub
     from durablenb.notebook.still.progress import ProgressDisplay
 
 
@@ -30,10 +29,10 @@ class Progress(Displayed):
 
     Parameters
     ----------
-    client
-        The hub's.
+    hub
+        The hub that has the instance.
     instance_id
-        Which instance.
+        The instance's id.
 
     Examples
     --------
@@ -53,23 +52,21 @@ class Progress(Displayed):
     >>> hub.close()
     """
 
-    def __init__(self, client: SyncDurableOrchestrationClient, instance_id: str) -> None:
-        self._client = client
+    def __init__(self, hub: Hub, instance_id: str) -> None:
+        self._hub = hub
         self.id = instance_id
         """The instance's id."""
-        self._counts = ProgressCounter(partial(reader_of, client.engine.store), instance_id)
+        self._counts = ProgressCounter(partial(hub._journal.connection, instance_id), instance_id)
 
     def result(self, timeout: float | None = None) -> Any:
         """Wait until the orchestration has ended, and return what it returned; see `Handle.result`."""
         with self._display():
-            return self._client.result_of(self.id, timeout)
+            return self._hub.client.result_of(self.id, timeout)
 
     def __await__(self) -> Generator[Any, Any, Any]:
-        from durablenb.engine.awaiting import await_outcome  # asyncio takes its time to import
-
         with self._display():
-            outcome = yield from await_outcome(self._client.engine, self.id, None).__await__()
-        return self._client.value_of(self.id, outcome)
+            outcome = yield from self._hub._control.wait_async(self.id, None).__await__()
+        return self._hub.client.value_of(self.id, outcome)
 
     def _display(self) -> ProgressDisplay:
         from durablenb.notebook.still.progress import ProgressDisplay, screen  # what only drawing needs
@@ -77,12 +74,14 @@ class Progress(Displayed):
         return ProgressDisplay(self._shown, screen())
 
     def _shown(self) -> ProgressSnapshot:
-        return self._counts.look(self._client.engine.clock.now())
+        journal = self._hub._journal
+        journal.follow(self.id)
+        return self._counts.look(journal.now(self.id))
 
     def __repr__(self) -> str:
         try:
             shown = self._shown()
         except DurableError:
-            return f"<progress of {self.id} of a closed hub>"
+            return f"<progress of {self.id} of {self._hub._journal.description}>"
         steps = "".join(f", {step.name} {step.over:,}/{step.total:,}" for step in shown.steps)
         return f"<{shown.name} {shown.instance_id}: {shown.status}{steps}>"

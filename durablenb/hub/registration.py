@@ -12,8 +12,8 @@ from durablenb.core.registry import Activity, Registry, mark, name_of
 from durablenb.engine.engine import Engine
 from durablenb.engine.executors import check_executor
 from durablenb.engine.messages import Registered
-from durablenb.hub.client import SyncDurableOrchestrationClient
 from durablenb.hub.entity import EntityHandle
+from durablenb.hub.hub import Hub, entity_id_of
 from durablenb.model.entities import EntityId
 from durablenb.model.ids import checked_version
 from durablenb.model.source import source_of
@@ -23,10 +23,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 C = TypeVar("C", bound=type[Any])
 
 
-class Registering:
+class Registering(Hub):
     """The part of a `TaskHub` that registers activities, orchestrators, entities and types."""
 
-    client: SyncDurableOrchestrationClient
     _codec: ValueCodec
     _engine: Engine
     _registry: Registry
@@ -142,14 +141,16 @@ class Registering:
         if self._engine.has_open(name):
             from durablenb.hub.upgrade import tell_of_change  # which few cells need
 
-            tell_of_change(self.client, name, version)
+            tell_of_change(self, self._engine, name, version)
 
+    @overload
+    def entity(self, function: EntityId) -> EntityHandle: ...
+    @overload
+    def entity(self, function: Any, key: str) -> EntityHandle: ...
     @overload
     def entity(self, function: F) -> F: ...
     @overload
     def entity(self, *, name: str | None = None, executor: Any = None) -> Callable[[F], F]: ...
-    @overload
-    def entity(self, function: Any, key: str) -> EntityHandle: ...
     def entity(
         self, function: Any = None, key: str | None = None, *, name: str | None = None, executor: Any = None
     ) -> Any:
@@ -158,8 +159,8 @@ class Registering:
         ``@hub.entity`` above a function or a class registers it. ``hub.entity(Counter, "a").add(5)`` signals
         the operation ``add`` of ``EntityId("Counter", "a")``, see `EntityHandle`.
         """
-        if key is not None:
-            return EntityHandle(self.client, EntityId(name_of(function), key))
+        if key is not None or isinstance(function, EntityId):
+            return EntityHandle(self, entity_id_of(function, key))
 
         def decorate(decorated: F) -> F:
             self.add_entity(decorated, name, executor=executor)

@@ -1,4 +1,4 @@
-"""Replays for looking: the orchestrator's code goes through a history once more, and nothing else happens."""
+"""Replays of an execution to look at, and copies of it that are resumed in a hub of their own."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from queue import SimpleQueue
 from typing import Any
 from weakref import finalize
 
-from durablenb.analysis.replays.executions import Executions, text_at_start
+from durablenb.analysis.replays.executions import text_at_start
 from durablenb.analysis.replays.replay import FileReplayer, Replay
 from durablenb.core.ports.store import Record
-from durablenb.core.registry import Code
 from durablenb.core.renaming import as_it_was
 from durablenb.core.trace import Trace
 from durablenb.engine.clocks import VirtualClock
 from durablenb.engine.engine import Engine
 from durablenb.engine.executors import Executors
-from durablenb.hub.client import SyncDurableOrchestrationClient
+from durablenb.hub.hub import Hub
+from durablenb.hub.local import EngineControl, LocalJournal
 from durablenb.model.errors import StoreError
 from durablenb.model.events import (
     Arrival,
@@ -36,123 +36,73 @@ from durablenb.store.duck import DuckStore
 
 log = logging.getLogger("durablenb")
 
-HandleOf = Callable[[SyncDurableOrchestrationClient, str], Any]
-"""Gives the handle of an instance."""
 
-
-def replay_of(
-    client: SyncDurableOrchestrationClient,
-    instance_id: str,
-    orchestrator: Callable[..., Any] | None,
-    execution: int | None,
-    handle_of: HandleOf,
-) -> Replay:
-    """Return the replays of an execution of an instance.
-
-    Parameters
-    ----------
-    client
-        The hub's.
-    instance_id
-        Which instance.
-    orchestrator
-        The code to go through it; that which is registered, if None.
-    execution
-        Which execution, from 1; the newest one, if None.
-    handle_of
-        Gives the handle of a copy that goes on.
-
-    Raises
-    ------
-    InstanceNotFoundError
-        If there is no such instance.
-    ValueError
-        If there is no such execution.
-    FunctionNotFoundError
-        If its orchestrator isn't registered.
-    """
-    state = client.existing(instance_id)
-    executions = Executions(client.engine.store.records(state.instance_id))
-    execution_id, history = executions[len(executions) if execution is None else execution]
-    ids = state.instance_id, execution_id
-    return replay_over(client, ids, state.name, history, orchestrator, handle_of)
-
-
-def replay_over(
-    client: SyncDurableOrchestrationClient,
+def replay_execution(
+    hub: Hub,
     ids: tuple[str, str],
     name: str,
     history: Sequence[Event],
     orchestrator: Callable[..., Any] | None,
-    handle_of: HandleOf,
 ) -> Replay:
-    """Return the replays of an execution whose events are at hand.
+    """Return the replays of an execution.
 
     Parameters
     ----------
-    client, orchestrator, handle_of
-        As of `replay_of`.
+    hub
+        The hub that has the code, and the instance's journal.
     ids
-        The instance's id and the execution's.
+        The ids of the instance and of the execution.
     name
-        The orchestrator's.
+        The orchestrator's name.
     history
         The execution's events.
+    orchestrator
+        The code; None for the registered one.
 
     Raises
     ------
     FunctionNotFoundError
-        If its orchestrator isn't registered.
+        If the orchestrator isn't registered.
     """
+    journal, control = hub._journal, hub._control
     ids, history = as_it_was(ids, history)
-    started = next((event for event in history if isinstance(event, ExecutionStarted)), None)
-    version = None if started is None else started.version
-    code = client.engine.registry.code(name, version) if orchestrator is None else Code(orchestrator, None)
-    if code is None:
-        raise client.engine.registry.no_code(name, version)
-    bench = Bench(client, code.function, ids, handle_of)
-    began_with = text_at_start(history, client.engine.store.source, bench.source)
-    return Replay(ids[0], name, bench.trace(history), bench.source, bench, began_with=began_with)
+    if orchestrator is None:
+        started = next((event for event in history if isinstance(event, ExecutionStarted)), None)
+        orchestrator = control.code(name, None if started is None else started.version).function
+    replayer = control.replayer(journal, orchestrator, ids)
+    began_with = text_at_start(history, journal.source, replayer.source)
+    return Replay(ids[0], name, replayer.trace(history), replayer.source, replayer, began_with=began_with)
 
 
-class Bench(FileReplayer):
-    """Where the histories of one execution are gone through, its own one and copies with changes.
+class HubReplayer(FileReplayer):
+    """Replays the histories of one execution, its own one and changed copies; can resume a copy.
 
     Parameters
     ----------
-    client
-        The hub's.
+    engine
+        The hub's engine.
     function
         The orchestrator.
     ids
-        Whose history it is: the instance's id and the execution's.
-    handle_of
-        Gives the handle of a copy that goes on.
+        The ids of the instance and of the execution.
     """
 
-    def __init__(
-        self,
-        client: SyncDurableOrchestrationClient,
-        function: Callable[..., Any],
-        ids: tuple[str, str],
-        handle_of: HandleOf,
-    ) -> None:
-        super().__init__(function, ids, client.engine.options.codec)
-        self._client = client
-        self._handle_of = handle_of
+    def __init__(self, engine: Engine, function: Callable[..., Any], ids: tuple[str, str]) -> None:
+        super().__init__(function, ids, engine.options.codec)
+        self._engine = engine
 
     def trace(self, events: Sequence[Event]) -> Trace:
-        """Let the code go through these events; what it prints is noted, and the hub serves it nothing."""
-        with self._client.engine.running.looking():
+        """Replay the code against these events, and note what it prints; it can't use the hub."""
+        with self._engine.running.looking():
             return super().trace(events)
 
     def resume(self, events: Sequence[Event]) -> Any:
-        """Let an instance with this history go on in a hub of its own; return its handle.
+        """Resume an instance with this history in a hub of its own; return its handle.
 
         Raises
         ------
         ValueError
-            If the history ends in a critical section: the locks would be of entities that aren't there.
+            If the history ends in a critical section: that hub hasn't got the locked entities.
         """
         _check_locks(events)
         codec, store = self.codec, DuckStore(None)
@@ -160,20 +110,21 @@ class Bench(FileReplayer):
         def fetch(blob_hash: str) -> bytes:
             try:
                 return store.blob(blob_hash)
-            except StoreError:  # then it is older than the copy
-                return self._client.engine.store.blob(blob_hash)
+            except StoreError:  # the blob is older than the copy
+                return self._engine.store.blob(blob_hash)
 
         store.keep([] if self.source is None else [self.source])
         store.append([Record(seq, *self._ids, event) for seq, event in enumerate(events, 1)])
-        options = replace(self._client.engine.options, codec=codec.reading(fetch))
+        options = replace(self._engine.options, codec=codec.reading(fetch))
         clock = VirtualClock(max(event.timestamp for event in events))
-        engine = Engine(store, clock, self._client.engine.registry, Executors("inline"), options)
+        engine = Engine(store, clock, self._engine.registry, Executors("inline"), options)
         engine.committer.start()
         engine.ask_again(self._ids[0], _unanswered(events))
-        handle = self._handle_of(SyncDurableOrchestrationClient(engine), self._ids[0])
+        journal = LocalJournal(engine)
+        hub = Hub(journal, EngineControl(engine, journal))
         _closer()
-        finalize(handle, _left.put, engine).atexit = False  # nothing of it is on disk
-        return handle
+        finalize(hub, _left.put, engine).atexit = False  # nothing of it is on disk
+        return hub.handle(self._ids[0])
 
 
 _left: SimpleQueue[Engine] = SimpleQueue()
@@ -219,7 +170,7 @@ def _check_locks(events: Sequence[Event]) -> None:
 
 
 def _unanswered(events: Sequence[Event]) -> list[Event]:
-    """What was asked of others and not answered: children and calls of entities."""
+    """Return the requests to children and entities that weren't answered."""
     answered = {getattr(event, "task_id", None) for event in events if isinstance(event, Arrival)}
     asked = (SubOrchestrationInstanceCreated, EntityOperationCalled)
     return [event for event in events if isinstance(event, asked) and event.task_id not in answered]

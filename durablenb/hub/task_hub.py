@@ -9,16 +9,14 @@ import inspect
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from datetime import datetime
-from functools import cache, partial
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast
 
-from durablenb.analysis.figures import HubFigures
-from durablenb.analysis.instances import InstanceList
-from durablenb.analysis.sql import Parameters, frame_variables, query
+from durablenb.analysis.sql import Parameters
 from durablenb.core.context import HTTP_ACTIVITY
 from durablenb.core.ports.clock import Clock
 from durablenb.core.registry import Activity, Registry, check_limit
@@ -33,17 +31,12 @@ from durablenb.engine.options import EngineOptions, EpisodeOptions
 from durablenb.engine.timekeeping import HubClock
 from durablenb.engine.waiting import step
 from durablenb.hub.async_client import DurableOrchestrationClient
-from durablenb.hub.client import SyncDurableOrchestrationClient
-from durablenb.hub.entity import EntityHandle
 from durablenb.hub.instance import Handle
+from durablenb.hub.local import EngineControl, LocalJournal
 from durablenb.hub.open_hubs import asked, closed, hub_of, hubs, opened
 from durablenb.hub.registration import Registering
-from durablenb.journal.tally import Tally, extent_of
-from durablenb.model.display import HubView, use_views
-from durablenb.model.entities import EntityId
+from durablenb.model.display import use_views
 from durablenb.model.errors import DurableError
-from durablenb.model.ids import IfExists
-from durablenb.model.status import Statuses
 from durablenb.store.duck import DuckStore
 from durablenb.store.lockfile import real_path
 from durablenb.values.codec import Redact, ValueCodec
@@ -51,12 +44,11 @@ from durablenb.values.codec import Redact, ValueCodec
 if TYPE_CHECKING:
     import duckdb
 
-    from durablenb.analysis.replays.fit_report import FitReport, UpgradeReport
+    from durablenb.analysis.replays.fit_report import UpgradeReport
     from durablenb.azure.host import Host
-    from durablenb.hub.journal_source import JournalSource
-    from durablenb.hub.remote.hub import RemoteHub
+    from durablenb.hub.journal_feed import JournalFeed
+    from durablenb.hub.remote_hub import RemoteHub
     from durablenb.model.display import Views
-    from durablenb.notebook.live.hub import HubSight, LiveHub
     from durablenb.server.server import Server
 
 log = logging.getLogger("durablenb")
@@ -65,7 +57,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 C = TypeVar("C", bound=type[Any])
 
 
-class TaskHub(Registering, HubFigures):
+class TaskHub(Registering):
     """Orchestrations in one DuckDB file: opened or created, recovered, and gone on with.
 
     Parameters
@@ -209,8 +201,7 @@ class TaskHub(Registering, HubFigures):
         uninterrupted(lambda: self._open(clock or SystemClock(), executors, options))
 
     def _open(self, clock: Clock, executors: Executors, options: EngineOptions) -> None:
-        self._store = store = DuckStore(self._path)
-        self._tally = Tally(lambda: store.removals)
+        self._store = DuckStore(self._path)
         self._server: Server | None = None
         self._host: Host | None = None
         self._is_closing = self._is_closed = False
@@ -220,8 +211,8 @@ class TaskHub(Registering, HubFigures):
         except BaseException:
             self._store.close()
             raise
-        self.client = SyncDurableOrchestrationClient(self._engine)
-        """Azure's client methods, without ``await``."""
+        journal = LocalJournal(self._engine)
+        self._use(journal, EngineControl(self._engine, journal))
         opened(self)
         self._engine.committer.start()
         if self._mode == "threads":
@@ -303,88 +294,6 @@ class TaskHub(Registering, HubFigures):
 
     # -- running ---------------------------------------------------------------------------------
 
-    def start(
-        self,
-        orchestrator: Any,
-        input_: Any = None,
-        *,
-        instance_id: str | None = None,
-        start_at: datetime | None = None,
-        tags: Mapping[str, str] | None = None,
-        version: str | None = None,
-        if_exists: IfExists = "error",
-    ) -> Handle:
-        """Start an orchestration; the call returns once the start is on disk.
-
-        Parameters
-        ----------
-        orchestrator
-            The function, or its name.
-        input_
-            What ``context.get_input()`` gives.
-        instance_id, start_at, tags, version
-            As for `SyncDurableOrchestrationClient.start_new`.
-        if_exists
-            What happens if an instance of that id exists. ``"error"``, as in Azure: `InstanceExistsError` if
-            it is open; one that has ended is replaced, and its work is done again. ``"attach"``: nothing is
-            started, and the handle is that of the instance that exists, open or ended; so a cell or a script
-            can be run again without doing its work twice. ``"restart"``: the instance is replaced; one that
-            is open is terminated first, with its sub-orchestrations.
-
-        Raises
-        ------
-        InstanceExistsError
-            If an instance of that id is open; with ``if_exists="attach"`` if it is another orchestrator's, or
-            was started with another input.
-        FunctionNotFoundError
-            If no such orchestrator is registered.
-        NotSerializableError
-            If the input can't be kept.
-        StoreError
-            If the journal can't be written now, or the hub is closed.
-
-        Examples
-        --------
-        >>> import durablenb as df
-        >>> hub = df.TaskHub(":memory:", mode="kernel")
-        >>> hub.add_activity(lambda number: print("paying", number), name="pay")
-        >>> @hub.orchestrator
-        ... def order(context):
-        ...     yield context.call_activity("pay", context.get_input())
-        ...     return "paid"
-        >>> for _ in range(2):
-        ...     hub.start(order, 7, instance_id="order-7", if_exists="attach").result()
-        paying 7
-        'paid'
-        'paid'
-        >>> hub.close()
-        """
-        instance_id = self.client.start_new(
-            orchestrator,
-            instance_id,
-            input_,
-            version,
-            start_at=start_at,
-            tags=tags,
-            if_exists=if_exists,
-        )
-        return Handle(self.client, instance_id)
-
-    def run(self, orchestrator: Any, input_: Any = None, **options: Any) -> Any:
-        """Start an orchestration, wait for it, and return what it returned.
-
-        Parameters
-        ----------
-        orchestrator, input_, **options
-            As for `start`.
-
-        Raises
-        ------
-        TaskFailedError
-            If it failed; see `Handle.result` for the others.
-        """
-        return self.start(orchestrator, input_, **options).result()
-
     def step(self) -> str | None:
         """Do one unit of work (an episode, an activity, a timer) and return what it was.
 
@@ -404,53 +313,7 @@ class TaskHub(Registering, HubFigures):
         self._engine.committer.drain()  # so that whoever looks now sees it
         return done
 
-    def handle(self, instance_id: str) -> Handle:
-        """Return the handle of an instance.
-
-        Raises
-        ------
-        InstanceNotFoundError
-            If there is no such instance.
-        """
-        return Handle(self.client, self.client.existing(instance_id).instance_id)
-
     # -- code that changes -----------------------------------------------------------------------
-
-    def replay(
-        self,
-        target: Any,
-        orchestrator: Callable[..., Any] | None = None,
-        *,
-        status: Statuses = None,
-    ) -> FitReport:
-        """Return whether code still fits instances: it goes through their histories, and nothing is run.
-
-        Nothing is written either, and what the code prints goes nowhere. In a notebook the answer shows as a
-        picture and a table; a test says ``assert hub.replay("fulfil", new).fits``.
-
-        Parameters
-        ----------
-        target
-            An orchestrator, or its name, for all of its instances that are open; a handle, an id, a `History`
-            or several of these, also of a file that `open_history` reads.
-        orchestrator
-            The code; without it, what is registered.
-        status
-            Of an orchestrator's instances those of these statuses, such as ``"Completed"``, in place of the
-            open ones.
-
-        Raises
-        ------
-        InstanceNotFoundError
-            If there is no such instance and no such orchestrator.
-        FunctionNotFoundError
-            If the code is to be what is registered, and there is none.
-        ValueError
-            If a text is the name of an orchestrator and the id of an instance.
-        """
-        from durablenb.hub.upgrade import report_of
-
-        return report_of(self.client, target, orchestrator, status)
 
     def upgrade(self, target: Any, *, misfits: Literal["leave", "hold"] = "leave") -> UpgradeReport:
         """Let open instances that run older code go on with what is registered now, if that fits; say which.
@@ -478,93 +341,9 @@ class TaskHub(Registering, HubFigures):
         from durablenb.hub.upgrade import upgrade
 
         _one_of("misfits", misfits, ("leave", "hold"))
-        return upgrade(self.client, target, holds=misfits == "hold")
+        return upgrade(self, target, holds=misfits == "hold")
 
     # -- looking ---------------------------------------------------------------------------------
-
-    def instances(
-        self,
-        status: Statuses = None,
-        *,
-        name: str | None = None,
-        since: datetime | None = None,
-        top: int | None = None,
-    ) -> InstanceList:
-        """Return where the instances stand that meet every condition given, oldest first.
-
-        Parameters
-        ----------
-        status
-            One or several, such as ``"Failed"``.
-        name
-            Their orchestrator.
-        since
-            Started at this moment or later; a naive one is UTC.
-        top
-            How many at the most.
-        """
-        found = self.client.get_status_by(since, None, status, name=name, top=top)
-        return InstanceList(found, partial(Handle, self.client))
-
-    def entity_state(
-        self, entity_id: EntityId, expected_type: Any = None, *, as_of: datetime | None = None
-    ) -> Any:
-        """Return the state of an entity, None if it doesn't exist.
-
-        Parameters
-        ----------
-        entity_id
-            Which one.
-        expected_type
-            What the state is rebuilt as: a class, or an annotation such as ``list[Order]``.
-        as_of
-            Give the state that it had at that moment; a naive time is UTC. Without it, that on disk now.
-        """
-        return self.client.entity_state(entity_id, expected_type, as_of=as_of)
-
-    def sql(self, query_text: str, params: Parameters = None) -> duckdb.DuckDBPyRelation:
-        """Return the answer to a query over the hub's tables and views, and your data frames.
-
-        Parameters
-        ----------
-        query_text
-            DuckDB's SQL. A name that is no table or view of the hub is a variable of yours, where you ask: a
-            data frame of pandas or Polars, an Arrow table, NumPy arrays, or the answer to another query.
-        params
-            Values for its ``?`` or ``$name``.
-
-        Returns
-        -------
-        duckdb.DuckDBPyRelation
-            With ``.show()``, ``.df()``, ``.pl()``, ``.arrow()``, ``.fetchall()``; each of them asks anew, and
-            gets what is on disk then. Polars can't read columns of type ``INTERVAL``: take
-            ``epoch(duration)``, the seconds.
-
-        Raises
-        ------
-        ValueError
-            If it isn't one query: the journal is written by the hub alone.
-        duckdb.Error
-            If the query is wrong; for example `duckdb.CatalogException` if a name is neither a table nor a
-            variable.
-
-        Examples
-        --------
-        >>> import durablenb as df
-        >>> import pandas as pd
-        >>> hub = df.TaskHub(":memory:", mode="kernel")
-        >>> hub.add_orchestrator(lambda context: 2 * context.get_input(), name="double")
-        >>> hub.run("double", 21, instance_id="a")
-        42
-        >>> labels = pd.DataFrame({"instance_id": ["a"], "label": ["the answer"]})
-        >>> query = "select label, output::int from labels join instances using (instance_id) where name = $n"
-        >>> hub.sql(query, {"n": "double"}).fetchall()
-        [('the answer', 42)]
-        >>> hub.close()
-        """
-        variables = frame_variables(sys._getframe(1))
-        with self._store.unless_closed():
-            return query(self.connection(), query_text, params, variables)
 
     def connection(self) -> duckdb.DuckDBPyConnection:
         """Return a connection of its own, for tools that want one: Polars, jupysql; close it after use.
@@ -574,37 +353,13 @@ class TaskHub(Registering, HubFigures):
         ``rollback``, and sees what was on disk when it began.
         """
         self._engine.settle_log()
-        return self._store.connection()
+        return self._journal.open_connection()
+
+    def _query(self, query_text: str, params: Parameters, frame: FrameType) -> duckdb.DuckDBPyRelation:
+        with self._store.unless_closed():
+            return super()._query(query_text, params, frame)
 
     # -- histories that come and go ---------------------------------------------------------------
-
-    def export(self, what: Any, path: str | os.PathLike[str]) -> int:
-        """Write instances and entities into a JSON or Parquet file; return how many of them.
-
-        All that is kept of them goes into it: events, data frames and their like, the code that they began
-        with, what they printed. What isn't on disk yet isn't in it.
-
-        Parameters
-        ----------
-        what
-            A handle, an id, a status, several of these; a query that gives ids, as text or as its answer; or
-            None, for all that the hub has. Sub-orchestrations come with their parents.
-        path
-            A file that ends with ``.json`` or ``.parquet``; one that is there is replaced.
-
-        Raises
-        ------
-        InstanceNotFoundError
-            If there is no such instance or entity.
-        ValueError
-            If the file is to end with something else, or the query gives no ids.
-        OSError
-            If the file can't be written.
-        """
-        from durablenb.journal.bundle.exporting import export  # what only those need who export
-
-        with self.connection() as connection:
-            return export(connection, what, path, partial(query, connection, parameters=None, variables={}))
 
     def import_history(self, source: Any, *, prefix: str = "", key: str | None = None) -> list[Handle]:
         """Take histories from elsewhere into the hub, to be looked at and replayed; return their handles.
@@ -637,7 +392,7 @@ class TaskHub(Registering, HubFigures):
         from durablenb.hub.importing import import_into  # what only those need who import
 
         ids = import_into(self._engine, source, _connected, prefix=prefix, key=key)
-        return [Handle(self.client, one) for one in ids if not one.startswith("@")]
+        return [Handle(self, instance_id) for instance_id in ids if not instance_id.startswith("@")]
 
     # -- over HTTP -------------------------------------------------------------------------------
 
@@ -711,7 +466,7 @@ class TaskHub(Registering, HubFigures):
             self._server.close()
         client, name = DurableOrchestrationClient(self), "memory" if self._path is None else self._path.stem
         functions = self._hosting()
-        page, journal = HubPage(self._sight), self._journal(takes_sql=sql)
+        page, feed = HubPage(self), self._feed(takes_sql=sql)
 
         def begin() -> None:
             self._server = Server(
@@ -719,7 +474,7 @@ class TaskHub(Registering, HubFigures):
                 functions,
                 name,
                 page,
-                journal,
+                feed,
                 self._store.announce,
                 port=port,
                 key=key,
@@ -732,18 +487,12 @@ class TaskHub(Registering, HubFigures):
         assert self._server is not None
         return self._server
 
-    def _journal(self, *, takes_sql: bool) -> JournalSource:
+    def _feed(self, *, takes_sql: bool) -> JournalFeed:
         from durablenb.analysis.sandbox.queries import Queries
-        from durablenb.hub.journal_source import JournalSource  # what only a server needs
+        from durablenb.hub.journal_feed import JournalFeed  # only needed for a server
 
-        return JournalSource(
-            self._store.cursor,
-            lambda instance_id: Handle(self.client, instance_id)._standing(),
-            self.client.logs,
-            self._engine.clock.now,
-            not self.clock.can_be_moved,
-            Queries(self.connection) if takes_sql else None,
-        )
+        queries = Queries(self.connection) if takes_sql else None
+        return JournalFeed(self._journal, queries, ticks=not self.clock.can_be_moved)
 
     @staticmethod
     def connect(url: str, key: str | None = None, *, limit: int = 64 << 20) -> RemoteHub:
@@ -777,7 +526,7 @@ class TaskHub(Registering, HubFigures):
         ...         remote.run("double", 21)
         42
         """
-        from durablenb.hub.remote.hub import RemoteHub  # what only those need who connect
+        from durablenb.hub.remote_hub import RemoteHub  # what only those need who connect
 
         return RemoteHub(url, key, limit)
 
@@ -861,44 +610,6 @@ class TaskHub(Registering, HubFigures):
             closed(self)
             self._is_closed = True
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def watch(self) -> LiveHub:
-        """Return a live view: all instances, how fast the hub works, and each instance in detail.
-
-        `watch().sql` is the query for the instances that are shown, and `watch().df()` gives them as a data
-        frame. In a notebook that is opened without a kernel the still picture stands in its place.
-        """
-        from durablenb.notebook.live.hub import LiveHub
-
-        return LiveHub(self._sight())
-
-    def _sight(self) -> HubSight:
-        from durablenb.analysis.fleet import read_pace
-        from durablenb.notebook.live.hub import HubSight
-
-        store = self._store
-        return HubSight(
-            written=lambda: extent_of(store.cursor()),
-            shown=self._shown,
-            pace=lambda: read_pace(store.cursor()),
-            ask=lambda sql: query(store.cursor(), sql, None, {}),
-            instance=lambda instance_id: self.handle(instance_id)._sight(),
-            entity=lambda entity_id: EntityHandle(self.client, EntityId.get_entity_id(entity_id))._sight(),
-        )
-
-    def _reader(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-        return nullcontext(self._store.cursor())
-
-    def _shown(self) -> HubView:
-        from durablenb.analysis.fleet import read_fleet  # what only pictures need
-
-        return HubView(repr(self), read_fleet(self._store.cursor(), tally=self._tally))
-
     def __repr__(self) -> str:
         where = "in memory" if self._path is None else self._path.name
         if self._is_closing:
@@ -963,7 +674,7 @@ def _place_of(path: str | os.PathLike[str]) -> Path | None:
 @contextmanager
 def _connected(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection to a hub's file, which may be open here."""
-    from durablenb.hub.recorded.hub import HubFile
+    from durablenb.hub.hub_file import HubFile
 
     found = cast(TaskHub | None, hub_of(real_path(path)))
     if found is not None:

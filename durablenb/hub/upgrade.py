@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,11 +11,13 @@ from durablenb.analysis.replays.fit_checker import FitChecker, ReplayCase, Repla
 from durablenb.analysis.replays.fit_report import Fit, FitReport, UpgradeReport
 from durablenb.analysis.replays.replay import Replay
 from durablenb.core.registry import Code
+from durablenb.engine.engine import Engine
 from durablenb.engine.messages import Upgrade
 from durablenb.engine.upgrades import Upgraded
-from durablenb.hub.client import SyncDurableOrchestrationClient
+from durablenb.hub.hub import Hub
 from durablenb.hub.instance import Handle
-from durablenb.hub.replay import replay_over
+from durablenb.hub.replay import replay_execution
+from durablenb.model.events import Event
 from durablenb.model.status import Statuses
 
 log = logging.getLogger("durablenb")
@@ -24,96 +26,82 @@ LOOKED_AT = 3_000
 """Events that code goes through when its cell runs: some 50 ms on a slow machine."""
 
 
-def report_of(
-    client: SyncDurableOrchestrationClient,
-    target: Any,
-    orchestrator: Callable[..., Any] | None = None,
-    status: Statuses = None,
+def fit_report(
+    hub: Hub, target: Any, orchestrator: Callable[..., Any] | None = None, status: Statuses = None
 ) -> FitReport:
-    """Return whether code fits instances: the given one, or that which is registered.
+    """Return whether code fits instances: the given code, or the registered one.
 
     Parameters
     ----------
-    client
-        The hub's.
+    hub
+        The hub that has the code.
     target, status
-        As of `Targets.cases`.
+        As for `ReplayTargets.cases`.
     orchestrator
-        The code; None for what is registered.
+        The code; None for the registered one.
     """
-    return _fitting(client).report(target, orchestrator, status)
+    return _fit_checker(hub).report(target, orchestrator, status)
 
 
-def _fitting(client: SyncDurableOrchestrationClient) -> FitChecker:
-    engine = client.engine
-
+def _fit_checker(hub: Hub) -> FitChecker:
     def own_id(target: object) -> str | None:
-        return target.id if isinstance(target, Handle) and target._client is client else None
+        return target.id if isinstance(target, Handle) and target.hub == hub else None
 
+    def replay(case: ReplayCase, history: Sequence[Event], code: Code) -> Replay:
+        ids = (case.instance_id, case.execution_id)
+        return replay_execution(hub, ids, case.name, history, code.function)
+
+    journal, control = hub._journal, hub._control
     return FitChecker(
-        ReplayTargets(engine.store, engine.registry.orchestrator_names, own_id),
-        engine.options.codec,
-        partial(_code_of, client),
-        partial(_replay_of, client),
-        engine.running.looking,
+        ReplayTargets(journal, control.orchestrator_names, own_id),
+        journal.codec,
+        control.code,
+        replay,
+        control.looking,
     )
 
 
-def _code_of(client: SyncDurableOrchestrationClient, name: str, version: str | None) -> Code:
-    registry = client.engine.registry
-    code = registry.code(name, version)
-    if code is None:
-        raise registry.no_code(name, version)
-    return code
-
-
-def _replay_of(client: SyncDurableOrchestrationClient, case: ReplayCase, history: Any, code: Code) -> Replay:
-    ids = (case.instance_id, case.execution_id)
-    return replay_over(client, ids, case.name, history, code.function, Handle)
-
-
-def upgrade(client: SyncDurableOrchestrationClient, target: Any, *, holds: bool) -> UpgradeReport:
+def upgrade(hub: Hub, target: Any, *, holds: bool) -> UpgradeReport:
     """Let open instances go on with the code that is registered, if that fits; return what became of each.
 
     Parameters
     ----------
-    client
-        The hub's.
+    hub
+        The hub.
     target
-        As of `Targets.cases`.
+        As for `ReplayTargets.cases`.
     holds
         Whether those that it doesn't fit are held, in place of going on with the code that they have.
     """
-    fitting = _fitting(client)
-    _, cases = fitting.targets.cases(target)
+    checker = _fit_checker(hub)
+    _, cases = checker.targets.cases(target)
     by_id = {case.instance_id: case for case in cases if case.history is None}
-    done: list[Upgraded] = client.engine.request(Upgrade(list(by_id), holds))
+    done: list[Upgraded] = hub._control.request(Upgrade(list(by_id), holds))
     found = []
     for one in done:
         case = by_id[one.instance_id]
-        code = client.engine.registry.code(case.name, case.version)
+        code = hub._control.registered(case.name, case.version)
         source = None if code is None else code.source
-        replay = None if code is None else partial(fitting.replay, case, code)
+        replay = None if code is None else partial(checker.replay, case, code)
         found.append(Fit(one.instance_id, case.name, case.version, one.events, one.misfit, source, replay))
     return UpgradeReport(found, {one.instance_id: one.outcome for one in done})
 
 
-def tell_of_change(client: SyncDurableOrchestrationClient, name: str, version: str | None) -> None:
+def tell_of_change(hub: Hub, engine: Engine, name: str, version: str | None) -> None:
     """Log whether code that was just registered fits the instances that go on with older code in memory.
 
     Parameters
     ----------
-    client
-        The hub's.
+    hub, engine
+        The hub, and its engine.
     name, version
-        What was registered.
+        The name and the version of the code.
 
     Notes
     -----
     Their histories are in memory, and only so many of them are gone through that a cell doesn't notice. Those
     that aren't in memory are replayed by the engine, which says of each whether it is held.
     """
-    engine = client.engine
     code = engine.registry.registered(name, version)
     running = [
         (one, history)
@@ -130,7 +118,7 @@ def tell_of_change(client: SyncDurableOrchestrationClient, name: str, version: s
             break
         cases.append(ReplayCase(one.id, one.execution_id, name, one.started.version, tuple(history)))
     try:
-        report = FitReport("open instance", _fitting(client).fits(cases))
+        report = FitReport("open instance", _fit_checker(hub).fits(cases))
     except Exception:  # looking is no reason not to register
         log.debug("%s could not be gone through", name, exc_info=True)
         return

@@ -1,35 +1,60 @@
-"""A hub's file that is opened to be read, and nothing else."""
+"""The journal in a hub's file that is opened to be read, and nothing else."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 from weakref import WeakSet
 
 import duckdb
 
-from durablenb.core.ports.store import blob_is_gone
-from durablenb.model.errors import StoreError
-from durablenb.store.blobs import fetch
+from durablenb.journal.port import Journal
+from durablenb.journal.related import has_entities
+from durablenb.model.entities import EntityMetadata
+from durablenb.model.errors import InstanceNotFoundError, StoreError
+from durablenb.model.logs import LogLine
 from durablenb.store.connections import close_connections
 from durablenb.store.duck import FORMAT
 from durablenb.store.opener import open_database
+from durablenb.store.reader import JournalReader
 from durablenb.values.codec import ValueCodec
 
 
-class FileReader:
-    """Connections to a hub's file: nothing is locked, nothing is changed; see `HubFile`."""
+class _FileReader(JournalReader):
+    """Reads the file with a new connection for each statement."""
+
+    def __init__(self, connect: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]) -> None:
+        self._connect = connect
+
+    def _ask(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        with self._connect() as connection:
+            return connection.execute(sql, list(parameters)).fetchall()
+
+
+class FileJournal(Journal):
+    """The journal in a hub's file. Nothing is locked, and nothing is changed.
+
+    Parameters
+    ----------
+    path
+        The file.
+    connect
+        Gives a connection to its database, if a hub of this process has it open. Otherwise the file is opened
+        read-only.
+    """
+
+    description = "a closed file"
 
     def __init__(self, path: Path, connect: Callable[[], duckdb.DuckDBPyConnection] | None = None) -> None:
         self.path = path
-        """Where it is."""
-        self._codec = ValueCodec(self._blob)
+        self._reader = _FileReader(self._reading)
+        self.codec = ValueCodec(self._reader.blob)
+        self.is_closed = False
         self._pid = os.getpid()
-        self._is_closed = False
         self._given: WeakSet[duckdb.DuckDBPyConnection] = WeakSet()
         if connect is None:
             database = open_database(path, read_only=True)
@@ -44,7 +69,7 @@ class FileReader:
 
     def _check_format(self) -> None:
         try:
-            with self.connection() as connection:
+            with self.open_connection() as connection:
                 ((version,),) = connection.execute("select max(version) from durablenb_format").fetchall()
         except duckdb.CatalogException:
             version = None
@@ -56,22 +81,25 @@ class FileReader:
                 "Install a newer durablenb."
             )
 
-    # -- asking ----------------------------------------------------------------------------------
+    # -- reading ---------------------------------------------------------------------------------
 
-    def last_written(self) -> datetime | None:
-        """Return the time of the last event of all; None if there is none."""
-        moment: datetime | None = self._ask("select max(timestamp) from journal")[0][0]
-        return None if moment is None else moment.replace(tzinfo=UTC)
+    def of(self, instance_id: str | None = None) -> JournalReader:
+        """Return what reads a history."""
+        return self._reader
 
-    def connection(self) -> duckdb.DuckDBPyConnection:
-        """Return a connection of its own, for tools that want one: Polars, jupysql; close it after use.
+    def connection(self, instance_id: str | None = None) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        """Return a connection to the file, for a moment; an error of DuckDB's says what to do."""
+        return self._reading()
+
+    def open_connection(self, instance_id: str | None = None) -> duckdb.DuckDBPyConnection:
+        """Return a connection to the file, which the caller closes.
 
         Raises
         ------
         StoreError
-            If this was closed.
+            If this was closed, or belongs to the parent process of this one.
         """
-        if self._is_closed:
+        if self.is_closed:
             raise StoreError(f"{self.path} was closed. Open it again: durablenb.open_history(path).")
         if os.getpid() != self._pid:
             raise StoreError(
@@ -82,38 +110,57 @@ class FileReader:
         self._given.add(connection)
         return connection
 
-    def _ask(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        with self._reading() as connection:
-            return connection.execute(sql, list(parameters)).fetchall()
+    def now(self, instance_id: str | None = None) -> datetime:
+        """Return the time of the last event; without one, the machine's."""
+        return self.last_written() or datetime.now(UTC)
+
+    def last_written(self) -> datetime | None:
+        """Return the time of the last event of all; None if there is none."""
+        moment: datetime | None = self._reader.query("select max(timestamp) from journal")[0][0]
+        return None if moment is None else moment.replace(tzinfo=UTC)
+
+    def lines(self, instance_id: str) -> list[LogLine]:
+        """Return the log lines of an instance and of its sub-orchestrations, oldest first."""
+        self.existing(instance_id)
+        return self._reader.lines(instance_id)
+
+    def unknown(self, instance_id: object) -> InstanceNotFoundError:
+        """Return the error for an instance that the file hasn't got."""
+        return InstanceNotFoundError(
+            f"{self.path} has no instance {instance_id!r}. instances() lists those that there are."
+        )
+
+    def origins(self, instance_ids: Iterable[str]) -> Mapping[str, str]:
+        """Return where imported instances came from."""
+        with self.open_connection() as connection:
+            try:
+                return dict(connection.execute("select instance_id, origin from imported").fetchall())
+            except duckdb.CatalogException:  # a file in which nothing could be imported yet
+                return {}
+
+    def entities(
+        self, name: str | None, since: datetime | None, *, with_states: bool
+    ) -> list[EntityMetadata]:
+        """Return the entities that exist, by their ids."""
+        with self.open_connection() as connection:
+            if not has_entities(connection):
+                return []
+        return super().entities(name, since, with_states=with_states)
 
     @contextmanager
     def _reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection for a moment; what DuckDB says of a damaged file is said in this one's words."""
+        """A connection for a moment; an error of DuckDB's, as of a damaged file, says what to do."""
         try:
-            with self.connection() as connection:
+            with self.open_connection() as connection:
                 yield connection
         except duckdb.Error as error:
             raise StoreError(
-                f"{self.path} can't be read: {error}. Whether it is damaged is told by "
-                f"`durablenb repair {self.path}`."
+                f"{self.path} can't be read: {error}. `durablenb repair {self.path}` says whether it is "
+                "damaged."
             ) from error
 
-    def _blob(self, blob_hash: str) -> bytes:
-        found = fetch(self._ask, blob_hash)
-        if found is None:
-            raise blob_is_gone(blob_hash)
-        return found
-
-    # -- the end ---------------------------------------------------------------------------------
-
     def close(self) -> None:
-        """Let go of the file, with all connections and answers that it gave; twice does nothing."""
-        self._is_closed = True
+        """Close the file with all connections to it; closing it twice does nothing."""
+        self.is_closed = True
         if os.getpid() == self._pid:
             close_connections(self._given)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()

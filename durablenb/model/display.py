@@ -108,10 +108,6 @@ if TYPE_CHECKING:
             """A figure of it, in these axes or in new ones."""
             ...
 
-        def explorer(self, sight: Any, execution: int | None) -> Any:
-            """A live view that goes through the replays of an instance."""
-            ...
-
         def save(self, shown: object, path: str | os.PathLike[str]) -> None:
             """Its picture in a file, of the kind that the name ends with."""
             ...

@@ -11,7 +11,6 @@ from durablenb.analysis.history import History
 from durablenb.analysis.instances import InstanceList
 from durablenb.analysis.logs import Log
 from durablenb.analysis.progress import ProgressSnapshot
-from durablenb.analysis.replays.explorer import ExplorerSource
 from durablenb.analysis.replays.fit_report import FitReport, UpgradeReport
 from durablenb.analysis.replays.replay import Replay
 from durablenb.analysis.sequence import SequenceDiagram
@@ -44,9 +43,9 @@ from durablenb.notebook.still.sequence import sequence_card, sequence_text
 from durablenb.notebook.still.storyboard import storyboard_card, storyboard_text
 
 if TYPE_CHECKING:
-    from durablenb.notebook.live.explorer import LiveExplorer
+    pass
 
-__all__ = ["SIZE_LIMIT", "account_of", "explorer", "html_of", "plot", "save", "text_of"]
+__all__ = ["SIZE_LIMIT", "account_of", "html_of", "plot", "save", "text_of"]
 
 SIZE_LIMIT = 500_000
 """Maximum characters of HTML for one object in a notebook."""
@@ -104,10 +103,3 @@ def html_of(shown: object) -> str | None:
     draw = _CARDS.get(type(shown))
     html = None if draw is None else draw(shown)
     return None if html is None or len(html) > SIZE_LIMIT else html
-
-
-def explorer(sight: ExplorerSource, execution: int | None) -> LiveExplorer:
-    """Return a live view that steps through the replays of an instance."""
-    from durablenb.notebook.live.explorer import LiveExplorer  # importing widgets is slow
-
-    return LiveExplorer(sight, execution)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from durablenb.notebook.themes import theme_css
 
 if TYPE_CHECKING:
-    from durablenb.notebook.live.hub import HubSight
+    from durablenb.hub.hub import Hub
     from durablenb.notebook.live.page_view import PageView
 
 _STATIC = Path(__file__).parent / "static"
@@ -27,8 +27,8 @@ class HubPage:
 
     Parameters
     ----------
-    sight
-        Returns the source of the hub's live views.
+    hub
+        The hub.
 
     Attributes
     ----------
@@ -38,8 +38,8 @@ class HubPage:
 
     paths = frozenset(_FILES)
 
-    def __init__(self, sight: Callable[[], HubSight]) -> None:
-        self._sight = sight
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
 
     def file(self, path: str) -> tuple[str, str]:
         """Return the media type and the text of a file."""
@@ -66,4 +66,4 @@ class HubPage:
         """
         from durablenb.notebook.live.page_view import view_at  # imports ipywidgets, which only viewers need
 
-        return view_at(self._sight(), address, tell)
+        return view_at(self._hub, address, tell)

@@ -19,7 +19,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from durablenb.hub.async_client import DurableOrchestrationClient
-from durablenb.hub.journal_source import JournalSource
+from durablenb.hub.journal_feed import JournalFeed
 from durablenb.model.address import BODY_LIMIT_HEADER, MANAGEMENT
 from durablenb.model.errors import (
     DurableError,
@@ -54,7 +54,7 @@ def make_app(
     entrance: Entrance,
     closing: asyncio.Event,
     page: Page,
-    journal: JournalSource,
+    feed: JournalFeed,
     body_limit: int | None,
 ) -> ASGIApp:
     """Return the application.
@@ -71,8 +71,8 @@ def make_app(
         Set when the server is about to end.
     page
         What browsers show.
-    journal
-        What the hub tells of its journal.
+    feed
+        The pages of the journal that are sent to copies of it.
     body_limit
         Bytes that a body may have; None for what is usual.
     """
@@ -85,7 +85,7 @@ def make_app(
             if request.method == "OPTIONS":
                 return Response(status_code=204, headers={"Allow": _allowed(handlers), **options})
             address = request.scope["durablenb.address"]
-            asked = Asked(request, client, address, standing, closing, journal, own_limit)
+            asked = Asked(request, client, address, standing, closing, feed, own_limit)
             method = "GET" if request.method == "HEAD" else request.method
             try:
                 if method not in handlers:

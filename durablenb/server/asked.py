@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from durablenb.hub.async_client import DurableOrchestrationClient
-from durablenb.hub.journal_source import JournalSource
+from durablenb.hub.journal_feed import JournalFeed
 from durablenb.model.address import Address
 from durablenb.model.status import OrchestrationRuntimeStatus
 from durablenb.model.times import aware
@@ -58,8 +58,8 @@ class Asked:
         Where instances stand.
     closing
         Set when the server is about to end: who waits for an orchestration waits no longer.
-    journal
-        What the hub tells of its journal.
+    feed
+        The pages of the journal that are sent to copies of it.
     body_limit
         Bytes that the body may have.
     """
@@ -71,7 +71,7 @@ class Asked:
         address: Address,
         standing: Statuses,
         closing: asyncio.Event,
-        journal: JournalSource,
+        feed: JournalFeed,
         body_limit: int,
     ) -> None:
         self.request = request
@@ -79,7 +79,7 @@ class Asked:
         self.address = address
         self.standing = standing
         self.closing = closing
-        self.journal = journal
+        self.feed = feed
         self._body_limit = body_limit
 
     def part(self, name: str) -> str:
@@ -124,8 +124,12 @@ class Asked:
 
     @property
     def statuses(self) -> list[OrchestrationRuntimeStatus] | None:
-        """The statuses of ``runtimeStatus``, several of them or one with commas; None for any."""
-        words = ",".join(self.request.query_params.getlist("runtimeStatus")).split(",")
+        """The statuses of ``runtimeStatus``; None for any."""
+        return self.statuses_in("runtimeStatus")
+
+    def statuses_in(self, name: str) -> list[OrchestrationRuntimeStatus] | None:
+        """The statuses of a parameter, several of them or one with commas; None if there are none."""
+        words = ",".join(self.request.query_params.getlist(name)).split(",")
         found = [_STATUSES[word.strip().lower()] for word in words if word.strip().lower() in _STATUSES]
         return found or None
 

@@ -16,7 +16,8 @@ from durablenb.server.instances import CONTINUATION
 
 async def signal(asked: Asked) -> Response:
     """Ask an entity for an operation."""
-    await asked.client.signal_entity(_entity_id(asked), asked.text("op") or "", await _input(asked))
+    operation, value = asked.text("op") or "", await _input(asked)
+    await asked.client.signal_entity(_entity_id(asked), operation, value, at=asked.moment("at"))
     return Response(status_code=202)
 
 
@@ -51,6 +52,19 @@ async def list_entities(asked: Asked) -> Response:
     texts = await asked.client.entity_texts([one.entity_id for one in page]) if is_fetched else {}
     token = _token(page[-1]) if len(wanted) > len(page) else ""
     return Answer([_shown(one, texts) for one in page], headers={CONTINUATION: token})
+
+
+async def clean(asked: Asked) -> Response:
+    """Delete what is left of entities that don't exist any more."""
+    done = await asked.client.clean_entity_storage(
+        asked.flag("removeEmptyEntities", True), asked.flag("releaseOrphanedLocks", True)
+    )
+    return Answer(
+        {
+            "emptyEntitiesRemoved": done.empty_entities_removed,
+            "orphanedLocksReleased": done.orphaned_locks_released,
+        }
+    )
 
 
 def _shown(one: EntityMetadata, texts: dict[EntityId, str]) -> dict[str, Any]:

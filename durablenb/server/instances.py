@@ -73,7 +73,7 @@ async def purge(asked: Asked) -> Response:
     """Delete all that is kept of an instance that has ended."""
     instance_id = asked.part("instance_id")
     try:
-        done = await asked.client.purge_instance_history(instance_id)
+        done = await asked.client.purge_instance_history(instance_id, recursive=asked.flag("recursive", True))
     except InstanceStateError as error:
         raise Refused(told(412, str(error))) from None
     if not done.instances_deleted:
@@ -86,7 +86,9 @@ async def purge_many(asked: Asked) -> Response:
     since = asked.moment("createdTimeFrom")
     if since is None:
         raise Refused(told(400, "Please provide value for 'createdTimeFrom' parameter."))
-    done = await asked.client.purge_instance_history_by(since, asked.moment("createdTimeTo"), asked.statuses)
+    done = await asked.client.purge_instance_history_by(
+        since, asked.moment("createdTimeTo"), asked.statuses, recursive=asked.flag("recursive", True)
+    )
     return Answer({"instancesDeleted": done.instances_deleted}, 200 if done.instances_deleted else 404)
 
 

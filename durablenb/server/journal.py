@@ -28,28 +28,28 @@ SMALL = 2_048
 
 async def all_instances(asked: Asked) -> Response:
     """Tell what was written after a place in the journal, without long payloads."""
-    return await _passage(asked, None)
+    return await _page(asked, None)
 
 
 async def one_instance(asked: Asked) -> Response:
     """Tell what was written of an instance or an entity after a place in the journal."""
-    return await _passage(asked, asked.part("instance_id"))
+    return await _page(asked, asked.part("instance_id"))
 
 
 async def beside(asked: Asked) -> Response:
     """Tell what a picture of an instance needs beside its own history."""
     entity_ids = asked.request.query_params.getlist("entity")
-    return Answer(await asyncio.to_thread(asked.journal.beside, asked.part("instance_id"), entity_ids))
+    return Answer(await asyncio.to_thread(asked.feed.related, asked.part("instance_id"), entity_ids))
 
 
 async def log(asked: Asked) -> Response:
     """Tell what an instance and its sub-orchestrations printed."""
-    return _compressed(asked, Answer(await asyncio.to_thread(asked.journal.log, asked.part("instance_id"))))
+    return _compressed(asked, Answer(await asyncio.to_thread(asked.feed.log, asked.part("instance_id"))))
 
 
 async def blob(asked: Asked) -> Response:
     """Give a large part of a value."""
-    found = await asyncio.to_thread(asked.journal.blob, asked.part("hash"))
+    found = await asyncio.to_thread(asked.feed.blob, asked.part("hash"))
     if found is None:
         raise Refused(told(404, "The hub has no such part of a value."))
     return Response(found, media_type="application/octet-stream")
@@ -57,34 +57,34 @@ async def blob(asked: Asked) -> Response:
 
 async def source(asked: Asked) -> Response:
     """Give the source text that an orchestrator had."""
-    found = await asyncio.to_thread(asked.journal.source, asked.part("hash"))
+    found = await asyncio.to_thread(asked.feed.journal.source, asked.part("hash"))
     if found is None:
         raise Refused(told(404, "The hub has no such source text."))
     return Answer(found)
 
 
-async def _passage(asked: Asked, instance_id: str | None) -> Response:
-    """The answer at once, if there is news; else when there is, or when the time is over."""
-    journal, until = asked.journal, monotonic() + _wait(asked)
+async def _page(asked: Asked, instance_id: str | None) -> Response:
+    """Answer at once if there is news, else as soon as there is, or when the time is over."""
+    feed, until = asked.feed, monotonic() + _wait(asked)
     after, held = _number(asked, "after") or 0, _number(asked, "held")
-    standing = None if instance_id is None else journal.standing(instance_id)
+    info = None if instance_id is None else feed.journal.runtime_info(instance_id)
     mark = None
     while True:
-        now = await asyncio.to_thread(journal.mark, instance_id)
-        if now != mark:  # not so where others are written about
-            mark, passage = now, await asyncio.to_thread(journal.passage, instance_id, after)
-            if passage.rows or (held is not None and passage.held != held):
+        now = await asyncio.to_thread(feed.mark, instance_id)
+        if now != mark:  # not so if other instances were written about
+            mark, page = now, await asyncio.to_thread(feed.page, instance_id, after)
+            if page.rows or (held is not None and page.held != held):
                 break
-        is_known = instance_id is None or journal.standing(instance_id) == standing
+        is_known = instance_id is None or feed.journal.runtime_info(instance_id) == info
         left = until - monotonic()
         if left <= 0 or not is_known or asked.closing.is_set() or await asked.request.is_disconnected():
             break
         await _closed_within(asked, min(left, LOOK_SECONDS))
-    found = {**passage.as_json(), "server": journal.token, "now": journal.now().isoformat()}
-    found["ticks"] = journal.ticks
+    answer = {**page.as_json(), "server": feed.token, "now": feed.journal.now().isoformat()}
+    answer["ticks"] = feed.ticks
     if instance_id is not None:
-        found["standing"] = journal.standing(instance_id).as_json()
-    return _compressed(asked, Answer(found))
+        answer["standing"] = feed.journal.runtime_info(instance_id).as_json()
+    return _compressed(asked, Answer(answer))
 
 
 async def _closed_within(asked: Asked, seconds: float) -> None:

@@ -116,6 +116,8 @@ _ANSWERS: dict[tuple[str, int], Schema] = {
     ("startWithId", 202): _ref("ManagementUrls"),
     ("restart", 200): {},
     ("restart", 202): _ref("ManagementUrls"),
+    ("fork", 202): _ref("ManagementUrls"),
+    ("cleanEntityStorage", 200): _object("emptyEntitiesRemoved", "orphanedLocksReleased"),
     ("listInstances", 200): _list_of("Status"),
     ("status", 200): _ref("Status"),
     ("status", 202): _ref("Status"),

@@ -78,13 +78,18 @@ _WAIT = (
         "returnInternalServerErrorOnFailure", "Whether a failed orchestration is answered with 500.", False
     ),
 )
+_RECURSIVE = _flag("recursive", "Whether its sub-orchestrations go with it, and theirs.", True)
 _FROM = _moment("createdTimeFrom", "Those only that were started then or later.")
+_STATUSES: Schema = {
+    "type": "array",
+    "items": {"type": "string", "enum": [*map(str, OrchestrationRuntimeStatus)]},
+}
 _FILTER = (
     _moment("createdTimeTo", "Those only that were started then or earlier."),
     Parameter(
         "runtimeStatus",
         "Those of these statuses only; several, or one with commas.",
-        {"type": "array", "items": {"type": "string", "enum": [*map(str, OrchestrationRuntimeStatus)]}},
+        _STATUSES,
     ),
 )
 _PAGES = (
@@ -134,15 +139,22 @@ _IF_EXISTS = Parameter(
 )
 
 
-def _command(word: str, handler: Handler, text: str) -> Operation:
+def _command(word: str, handler: Handler, text: str, *more: Parameter) -> Operation:
     answers = {202: "It is on disk.", 404: _NO_INSTANCE, 410: "It has ended."}
-    return Operation("POST", f"/instances/{{instance_id}}/{word}", word, handler, text, answers, (_REASON,))
+    path = f"/instances/{{instance_id}}/{word}"
+    return Operation("POST", path, word, handler, text, answers, (_REASON, *more))
 
 
 def _start(path: str, name: str, text: str, *more: Parameter) -> Operation:
     """A start; with an id, more can be said about the instance that has it."""
     parameters = (
         Parameter("version", "What `context.version` gives.", {"type": "string"}),
+        _moment("startAt", "Not before this time."),
+        Parameter(
+            "tags",
+            'Names and values to find it by: a JSON object such as `{"team": "a"}`.',
+            {"type": "string"},
+        ),
         *more,
         *_WAIT,
     )
@@ -159,6 +171,11 @@ OPERATIONS = (
         "startWithId",
         "Start an orchestration under an id; the body is its input.",
         _IF_EXISTS,
+        Parameter(
+            "dedupeStatuses",
+            "Statuses in which an ended instance of that id isn't replaced either: 409.",
+            _STATUSES,
+        ),
     ),
     Operation(
         "GET",
@@ -182,7 +199,7 @@ OPERATIONS = (
         instances.purge_many,
         "Delete all that is kept of instances that have ended; `createdTimeFrom` has to be given.",
         {200: "How many were deleted.", 400: "`createdTimeFrom` is missing.", 404: "There are none."},
-        (replace(_FROM, is_required=True), *_FILTER),
+        (replace(_FROM, is_required=True), *_FILTER, _RECURSIVE),
     ),
     Operation(
         "GET",
@@ -210,6 +227,7 @@ OPERATIONS = (
         instances.purge,
         "Delete all that is kept of an instance that has ended, and of its sub-orchestrations.",
         {200: "How many were deleted.", 404: _NO_INSTANCE, 412: "It is open."},
+        (_RECURSIVE,),
     ),
     Operation(
         "POST",
@@ -225,7 +243,7 @@ OPERATIONS = (
         },
         body="json",
     ),
-    _command("terminate", commands.terminate, "End an orchestration and its sub-orchestrations."),
+    _command("terminate", commands.terminate, "End an orchestration and its sub-orchestrations.", _RECURSIVE),
     _command("suspend", commands.suspend, "Let an orchestration rest until it is resumed."),
     _command("resume", commands.resume, "Let a suspended orchestration go on."),
     Operation(
@@ -250,6 +268,20 @@ OPERATIONS = (
         "Start an orchestration again with its input.",
         _STARTED | {400: "There is no such instance, or its code isn't registered."},
         (_flag("restartWithNewInstanceId", "Whether under an id of its own.", True), *_WAIT),
+    ),
+    Operation(
+        "POST",
+        "/instances/{instance_id}/fork",
+        "fork",
+        commands.fork,
+        "Start an instance that shares the past of this one up to an event.",
+        {
+            202: "It has started: URLs to manage it with, the one to ask in `Location`.",
+            400: "The body isn't right, or the fork can't be made; the message says why.",
+            404: _NO_INSTANCE,
+            409: "An instance of that id is open.",
+        },
+        body="json",
     ),
     Operation(
         "GET",
@@ -301,6 +333,7 @@ OPERATIONS = (
                 {"type": "string", "minLength": 1},
                 is_required=True,
             ),
+            _moment("at", "Not before this time."),
         ),
         "any",
     ),
@@ -311,6 +344,18 @@ OPERATIONS = (
         entities.delete,
         "Ask an entity for its operation `delete`.",
         {202: "It is on disk.", 400: "There is no such entity function, or something is invalid."},
+    ),
+    Operation(
+        "POST",
+        "/cleanEntityStorage",
+        "cleanEntityStorage",
+        entities.clean,
+        "Delete what is left of entities that don't exist any more.",
+        {200: "How many entities were deleted, and how many locks were released."},
+        (
+            _flag("removeEmptyEntities", "Whether entities without state are deleted.", True),
+            _flag("releaseOrphanedLocks", "Whether locks are released whose orchestration is gone.", True),
+        ),
     ),
     Operation(
         "GET",

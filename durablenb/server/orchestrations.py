@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 from starlette.responses import Response
 
@@ -33,6 +34,9 @@ async def start(asked: Asked) -> Response:
             chosen,
             None if value is NOTHING else value,
             asked.text("version"),
+            start_at=asked.moment("startAt"),
+            tags=_tags(asked),
+            dedupe_statuses=asked.statuses_in("dedupeStatuses"),
             if_exists=(asked.text("ifExists") or "error").strip().lower(),
         )
     except FunctionNotFoundError as error:
@@ -46,6 +50,19 @@ async def start(asked: Asked) -> Response:
             )
         ) from None
     return await _started(asked, instance_id)
+
+
+def _tags(asked: Asked) -> dict[str, str] | None:
+    text = asked.text("tags")
+    if text is None:
+        return None
+    try:
+        tags = json.loads(text)
+    except (ValueError, RecursionError):
+        tags = None
+    if not isinstance(tags, dict) or not all(isinstance(value, str) for value in tags.values()):
+        raise refusal(400, "Invalid tags", 'tags is a JSON object of texts, such as {"team": "a"}.')
+    return tags
 
 
 async def restart(asked: Asked) -> Response:

@@ -16,7 +16,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from durablenb.hub.async_client import DurableOrchestrationClient
-from durablenb.hub.journal_source import JournalSource
+from durablenb.hub.journal_feed import JournalFeed
 from durablenb.model.address import Address
 from durablenb.model.display import Card, Displayed
 from durablenb.model.errors import DurableError
@@ -53,7 +53,7 @@ class Server(Displayed):
         functions: Functions,
         hub: str,
         page: Page,
-        journal: JournalSource,
+        feed: JournalFeed,
         announce: Callable[[str | None], None],
         *,
         port: int,
@@ -62,8 +62,8 @@ class Server(Displayed):
         public_url: str | None,
         body_limit: int | None,
     ) -> None:
-        self._asked = (port, key, host, public_url, journal.queries is not None, body_limit)
-        self._queries = journal.queries
+        self._asked = (port, key, host, public_url, feed.queries is not None, body_limit)
+        self._queries = feed.queries
         self._client = client
         self._announce = announce
         if body_limit is not None and (type(body_limit) is not int or body_limit < 1):
@@ -76,7 +76,7 @@ class Server(Displayed):
         self.address = Address(self.url, hub, self.key)
         entrance = Entrance(self.port, _names(host), host in WILDCARDS, public, hub, self.key)
         self._closing = asyncio.Event()
-        app = make_app(client, functions, entrance, self._closing, page, journal, body_limit)
+        app = make_app(client, functions, entrance, self._closing, page, feed, body_limit)
         self._uvicorn = _Uvicorn(_configured(app))
         self._ended = threading.Event()  # a thread that was joined by who was interrupted passes for ended
         self._thread = threading.Thread(target=self._run, name="durablenb-http", daemon=True)

@@ -17,7 +17,7 @@ _FORM = "The body is an object: the query under sql, and its values, if there ar
 
 async def answer(asked: Asked) -> Response:
     """Answer a query; queries are answered one after another, and nothing else waits for them."""
-    queries = asked.journal.queries
+    queries = asked.feed.queries
     if queries is None:
         raise refusal(
             403,

@@ -6,35 +6,29 @@ import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from durablenb.core.ports.store import (
-    InstanceQuery,
     OpenEntity,
     OpenInstance,
     Parcel,
     Record,
-    blob_is_gone,
 )
-from durablenb.model.entities import EntityId, EntityMetadata
 from durablenb.model.errors import StoreError
-from durablenb.model.events import Event, ExecutionStarted, LockEnqueued, OperationEnqueued, PendingRequest
+from durablenb.model.events import ExecutionStarted, LockEnqueued, OperationEnqueued, PendingRequest
 from durablenb.model.imports import Import
 from durablenb.model.logs import LogLine
 from durablenb.model.source import Source
-from durablenb.model.status import InstanceState
 from durablenb.store import blobs, lines, parcels, statements, views
 from durablenb.store.connections import Connections
 from durablenb.store.custody import Custody
 from durablenb.store.lockfile import HubLock
 from durablenb.store.opener import open_database
+from durablenb.store.reader import JournalReader
 from durablenb.store.recorder import FlightRecorder
-from durablenb.store.states import states_of
 from durablenb.store.wire import Row, from_row, to_row
 
 _LOG_SIZE = "select wal_size from pragma_database_size()"
@@ -43,7 +37,7 @@ FORMAT = 1
 """Version of the tables; a file of a newer one is refused."""
 
 
-class DuckStore:
+class DuckStore(JournalReader):
     """The journal of a hub in one DuckDB file, or in memory.
 
     Parameters
@@ -157,11 +151,6 @@ class DuckStore:
                 raise
         self._last_line = added
 
-    def imports(self) -> list[Import]:
-        """What was taken in and not purged since, by id."""
-        found = map(Import._make, self._ask(statements.IMPORTS))
-        return [one._replace(imported=one.imported.replace(tzinfo=UTC)) for one in found]
-
     def taken(self, instance_ids: Iterable[str], execution_ids: Iterable[str]) -> tuple[set[str], set[str]]:
         """Those of these ids of instances and entities that there are, and those of these of executions."""
         found = self._ask(statements.TAKEN_IDS, [list(instance_ids)])
@@ -187,46 +176,6 @@ class DuckStore:
     def last_seq(self) -> int:
         """The last place taken in the journal, 0 if it is empty."""
         return int(self._ask("select coalesce(max(seq), 0) from journal")[0][0])
-
-    def load(self, instance_ids: Sequence[str]) -> dict[str, list[Event]]:
-        """The current execution's history of each instance, since its last rewind."""
-        if len(instance_ids) == 1:
-            rows = self._in_order(statements.LOAD_ONE, [instance_ids[0]])
-        else:
-            rows = self._in_order(statements.LOAD_MANY, [list(instance_ids)])
-        found: dict[str, list[Event]] = {}
-        for row in rows:
-            record = from_row(row)
-            if isinstance(record.event, ExecutionStarted):
-                found[record.instance_id] = []
-            if record.instance_id in found:
-                found[record.instance_id].append(record.event)
-        return found
-
-    def starts(self, instance_id: str) -> list[ExecutionStarted]:
-        """The first events of all executions of an instance, oldest first."""
-        records = map(from_row, self._in_order(statements.STARTS, [instance_id]))
-        return [record.event for record in records if isinstance(record.event, ExecutionStarted)]
-
-    def records(self, instance_id: str, after: int = 0) -> list[Record]:
-        """The events of an instance after a place in the journal, of all its executions, oldest first."""
-        return [from_row(row) for row in self._in_order(statements.LOAD_SINCE, [instance_id, after])]
-
-    def blob(self, blob_hash: str) -> bytes:
-        """The bytes of a blob."""
-        found = blobs.fetch(self._ask, blob_hash)
-        if found is None:
-            raise blob_is_gone(blob_hash)
-        return found
-
-    def lines(self, instance_id: str) -> list[LogLine]:
-        """The lines of the logs of an instance and of its sub-orchestrations, oldest first."""
-        return lines.lines_of(self._ask, instance_id)
-
-    def source(self, source_hash: str) -> str | None:
-        """The source text of that hash, or None."""
-        found = self._ask(statements.SOURCE, [source_hash])
-        return str(found[0][0]) if found else None
 
     def open_instances(self) -> list[OpenInstance]:
         """The instances that aren't ended, oldest first, without those that were taken in."""
@@ -273,51 +222,6 @@ class DuckStore:
                 entity.taken.add(event.event_id)
         return sorted(found.values(), key=lambda entity: entity.instance_id)
 
-    def entity_states(self, instance_ids: Sequence[str] | None) -> dict[str, str]:
-        """The states as text of these entities, or of all; ``null`` for one that was deleted."""
-        if instance_ids is None:
-            rows = self._ask(statements.ALL_ENTITY_STATES)
-        else:
-            rows = self._ask(statements.ENTITY_STATES, [list(instance_ids)])
-        places = [seq for _, seq in rows if seq is not None]
-        states = dict(self._ask(statements.PAYLOADS, [places])) if places else {}
-        return {instance_id: states.get(seq, "null") for instance_id, seq in rows}
-
-    def entity_state_as_of(self, instance_id: str, moment: datetime) -> str:
-        """The state as text that the entity had then; ``null`` if it didn't exist."""
-        then = moment.astimezone(UTC).replace(tzinfo=None)
-        place = self._ask(statements.ENTITY_STATE_AS_OF, [instance_id, then])[0][0]
-        return "null" if place is None else str(self._ask(statements.PAYLOADS, [[place]])[0][1])
-
-    def entities(self, name: str | None, since: datetime | None) -> list[EntityMetadata]:
-        """The entities that exist, without their states, by their ids."""
-        sql, parameters = statements.entities_of(name, since)
-        return [
-            EntityMetadata(EntityId.get_entity_id(entity), at.replace(tzinfo=UTC), backlog, owner)
-            for entity, at, backlog, owner in self.query(sql, parameters)
-        ]
-
-    def states(self, query: InstanceQuery) -> list[InstanceState]:
-        """The states of the instances that the query is about."""
-        return states_of(self.query, query)
-
-    def ids(self, query: InstanceQuery) -> list[str]:
-        """The ids of the instances that the query is about."""
-        return [one for (one,) in self.query(*statements.ids_of(query))]
-
-    def restarted(self, after: int) -> set[str]:
-        """The instances of which an execution began after a place in the journal."""
-        return {one for (one,) in self.query(statements.RESTARTED, [after])}
-
-    def links(self, instance_ids: Iterable[str]) -> list[tuple[str, str]]:
-        """All sub-orchestrations of these instances, their own ones too, each with its parent."""
-        return [(one, parent) for one, parent in self.query(statements.LINKS, [list(instance_ids)])]
-
-    def descendants(self, instance_ids: Iterable[str]) -> list[str]:
-        """All sub-orchestrations of these instances, their own ones too, parents first."""
-        rows = self._ask(statements.DESCENDANTS, [list(instance_ids)])
-        return [row[0] for row in rows]
-
     def mark_replay(self, instance_id: str | None) -> None:
         """Notes which instance is about to be replayed."""
         self._recorder.mark(instance_id)
@@ -325,9 +229,6 @@ class DuckStore:
     def crashes(self) -> dict[str, int]:
         """How often in a row the process died while it replayed an instance."""
         return dict(self._recorder.crashes)
-
-    def _in_order(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        return sorted(self._ask(sql, parameters), key=itemgetter(0))
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Rows of a query over what is on disk; from any thread."""

@@ -8,8 +8,9 @@ import duckdb
 import pytest
 
 import durablenb as df
-from durablenb.analysis.entities import EntityOperation, entity_snapshot, queue_text, read_queues
+from durablenb.analysis.entities import EntityOperation, entity_snapshot, queue_text
 from durablenb.analysis.number_series import number_series
+from durablenb.journal.related import read_queues
 from tests.notebook.reading import bundle_of, page_of, text_of
 
 BEGIN = datetime(2026, 1, 1)
@@ -280,7 +281,7 @@ def test_an_instance_of_a_file_says_who_has_the_lock(file):
 def test_an_entity_that_is_not_there_is_named_in_the_error(file):
     with pytest.raises(df.InstanceNotFoundError, match=r"no entity @counter@never\. entities\(\) lists"):
         file.entity(NEVER)
-    with pytest.raises(TypeError, match="Expected an EntityId"):
+    with pytest.raises(TypeError, match="or give its EntityId"):
         file.entity("@counter@a")
 
 

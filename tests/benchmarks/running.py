@@ -93,7 +93,7 @@ def many_orchestrations(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 async def _result(hub: df.TaskHub, instance_id: str) -> Any:
-    return await df.Handle(hub.client, instance_id)
+    return await df.Handle(hub, instance_id)
 
 
 def one_activity(folder: Path) -> Iterator[dict[str, Any]]:

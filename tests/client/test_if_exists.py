@@ -210,7 +210,7 @@ def test_whoever_waited_for_the_one_that_was_replaced_hears_that_it_was_terminat
     first = lab.start(waits, instance_id="only")
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(first.result, 20)
-        lab.until(lambda: "only" in lab.client.engine.completions._promises)
+        lab.until(lambda: "only" in lab.client._control.engine.completions._promises)
         lab.start(waits, instance_id="only", if_exists="restart")
         with pytest.raises(df.OrchestrationTerminatedError, match="restart"):
             waiting.result(20)

@@ -106,5 +106,5 @@ def test_waiting_for_an_outcome_that_was_dropped_from_memory_reads_it_from_the_j
 
         handle = hub.start(large)
         assert len(handle.result()) == 100_000
-        assert wait_for_outcome(hub.client.engine, handle.id, None) is None
+        assert wait_for_outcome(hub.client._control.engine, handle.id, None) is None
         assert len(handle.result()) == 100_000

@@ -154,7 +154,7 @@ def hostile_entity(text: str, made: Stage) -> tuple[df.EntityHandle, df.Handle]:
     handle = made.hub.start(text[:150], instance_id=f"{place} {key}")
     made.settle()
     made.hub.client.signal_entity(entity, f"later {text[:80]}", text)
-    return df.EntityHandle(made.hub.client, entity), handle
+    return df.EntityHandle(made.hub, entity), handle
 
 
 def plain(text: str) -> str:

@@ -103,7 +103,7 @@ def every_view(made: Stage) -> list[LiveView]:
 @pytest.mark.parametrize("name", SCENES)
 def test_every_state_is_drawn_in_every_tab(name: str) -> None:
     made, view = watched(name)
-    word = str(made.hub.handle(view._sight.instance.id).status().runtime_status)
+    word = str(made.hub.handle(view._handle.id).status().runtime_status)
     assert f'aria-label="{word}"' in view.head.decode()
     for tab in view.TABS:
         turn_to(view, tab)
@@ -187,7 +187,7 @@ def test_what_answers_is_found_by_the_name_of_what_was_asked_for() -> None:
     _, view = watched("completed")
     turn_to(view, "history")
     tell(view, "set", name="filter", value="charge")
-    found = [(kind, name) for _, _, kind, name, *_ in view._sight.ask(view.sql).fetchall()]
+    found = [(kind, name) for _, _, kind, name, *_ in view._ask(view.sql).fetchall()]
     assert found == [("TaskScheduled", "charge"), ("TaskCompleted", "charge")]
     assert "asked_name" in Page(view.history.decode()).text  # as the query that is shown says
 
@@ -196,8 +196,8 @@ def test_the_answers_of_other_executions_keep_their_own_names() -> None:
     _, view = watched("rewound")
     turn_to(view, "history")
     tell(view, "set", name="filter", value="broken")
-    kinds = [row[2] for row in view._sight.ask(view.sql).fetchall()]
-    whole = view._sight.ask("select count(*) from history where instance_id = 'doomed'").fetchall()[0][0]
+    kinds = [row[2] for row in view._ask(view.sql).fetchall()]
+    whole = view._ask("select count(*) from history where instance_id = 'doomed'").fetchall()[0][0]
     assert {"TaskScheduled", "TaskFailed", "TaskCompleted"} <= set(kinds)
     tell(view, "set", name="filter", value="")
     assert len(view.df()) == whole  # nothing is doubled
@@ -494,7 +494,7 @@ def test_an_action_is_in_the_journal(scene: str, action: dict[str, Any], event: 
     made, view = watched(scene)
     view._on_message(view, action, [])
     made.settle()
-    kinds = {type(one).__name__ for one in made.hub.handle(view._sight.instance.id).history()}
+    kinds = {type(one).__name__ for one in made.hub.handle(view._handle.id).history()}
     assert event in kinds, (view.note, kinds)
 
 
@@ -633,7 +633,7 @@ def test_hostile_data_is_shown_and_obeyed_by_nobody(start: int) -> None:
         harmless(html_of(hub.list))
         entity, handle = hostile_entity(text, made)
         entity_view = entity.watch()
-        for (seq,) in hub.list._sight.ask("select seq from entity_operations").fetchall():
+        for (seq,) in hub.list._hub._relation("select seq from entity_operations").fetchall():
             tell(entity_view, "select", key=f"operation {seq}")
             harmless(html_of(entity_view))
         harmless(html_of(handle.watch(freeze=False)))
@@ -675,13 +675,13 @@ def test_a_virtual_clock_is_moved_from_the_view() -> None:
 
 def test_a_fork_leads_to_its_origin() -> None:
     made, view = watched("fanned_wide")
-    origin = view._sight.instance
+    origin = view._handle
     fork = origin.fork()
     of_fork = fork.watch(freeze=False)
     assert f'data-id="{origin.id}"' in of_fork.head.decode()
     assert "forked from" in of_fork.head.decode()
     of_fork._on_message(None, {"do": "open", "id": origin.id}, None)
-    assert of_fork._sight.instance.id == origin.id
+    assert of_fork._handle.id == origin.id
     of_fork.close()
     view.close()
     made.hub.close()
@@ -689,7 +689,7 @@ def test_a_fork_leads_to_its_origin() -> None:
 
 def test_the_forks_of_an_instance_are_links_in_its_head() -> None:
     made, view = watched("fanned")
-    forks = [view._sight.instance.fork(instance_id=f"fork-{number}") for number in range(5)]  # type: ignore[attr-defined]
+    forks = [view._handle.fork(instance_id=f"fork-{number}") for number in range(5)]  # type: ignore[attr-defined]
     view._forks_at = 0.0  # they are asked for once in a second
     view.refresh()
     head = view.head.decode()

@@ -13,6 +13,8 @@ import durablenb as df
 from durablenb.analysis.graph import execution_graph
 from durablenb.analysis.nesting import read_nested_graphs
 from durablenb.analysis.networkx_graphs import networkx_graph
+from durablenb.core.ports.store import Record
+from durablenb.hub.instance import Handle
 from durablenb.notebook.live.instance import LiveInstance
 from durablenb.notebook.still.graph_boxes import MARGIN, Layout
 from durablenb.notebook.still.graph_cells import cells_height, draw_cells
@@ -93,18 +95,20 @@ def test_a_sub_orchestration_is_opened_inside_the_graph_and_folded_again() -> No
     assert view.note == ""
 
 
-def test_nothing_is_read_of_what_is_folded() -> None:
+def test_nothing_is_read_of_what_is_folded(monkeypatch: pytest.MonkeyPatch) -> None:
     made, _ = watched("many", 30)
-    handle = made.hub.handle("many")
-    asked: list[str] = []
-    sight = handle._sight()
-    object.__setattr__(
-        sight, "other", lambda child: (asked.append(child), made.hub.handle(child)._sight())[1]
-    )
-    view = LiveInstance(sight, freeze=False)
-    assert asked == []
+    read: list[str] = []
+    records = Handle._records
+
+    def noted(handle: Handle, after: int = 0) -> list[Record]:
+        read.append(handle.id)
+        return records(handle, after)
+
+    monkeypatch.setattr(Handle, "_records", noted)
+    view = LiveInstance(made.hub.handle("many"), freeze=False)
+    assert set(read) == {"many"}
     tell(view, "fold", id="step 1")
-    assert asked == ["part-3"]
+    assert set(read) == {"many", "part-3"}
 
 
 def test_of_many_the_most_worrying_one_is_opened_and_then_one_after_the_other() -> None:
@@ -194,8 +198,8 @@ def test_only_so_many_levels_are_drawn_within_each_other() -> None:
 
 
 def test_what_was_purged_is_not_opened_and_the_view_says_so() -> None:
-    _, view = watched("deep", 1)
-    view._sight.other("deep-0").instance.purge()
+    made, view = watched("deep", 1)
+    made.hub.handle("deep-0").purge()
     tell(view, "fold", id="step 2")
     assert view.note == "There is nothing to show of 'deep-0': it was purged."
 
@@ -239,8 +243,7 @@ def opened(name: str) -> Layout:
     made = made_stage()
     handle = OPENED[name](made)
     flow = execution_graph(list(handle.history()))
-    with handle._reader() as connection:
-        return lay_out_graph(flow, read_nested_graphs(connection, flow, 9))
+    return lay_out_graph(flow, read_nested_graphs(handle._load, flow, 9))
 
 
 def layouts_in(layout: Layout) -> list[Layout]:

@@ -8,7 +8,8 @@ import pytest
 
 from durablenb.analysis.calls import read_calls
 from durablenb.analysis.graph import ExecutionGraph, Fold, execution_graph, fold_loops
-from durablenb.analysis.waits import Obstacle, find_waits
+from durablenb.analysis.waits import find_waits
+from durablenb.model.runtime import Obstacle
 from tests.notebook.reading import scene
 from tests.notebook.scenes import stage
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import durablenb as df
-from durablenb.hub.remote.hub import RemoteHub
+from durablenb.hub.remote_hub import RemoteHub
 from durablenb.server.server import Server
 
 PATIENCE = 20.0

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 import durablenb as df
-from durablenb.hub.remote.link import Link
-from durablenb.journal.replica import passages
+from durablenb.journal.replica import pages
+from durablenb.journal.replica.link import Link
 from tests.remote.conftest import PATIENCE, Served, Wire
 
 PASSAGE = {
@@ -372,7 +372,7 @@ def test_what_was_purged_and_done_again_under_its_id_is_seen_anew(fresh: Served)
 
 
 def test_a_long_history_comes_in_several_passages(fresh: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(passages, "BYTES", 100)
+    monkeypatch.setattr(pages, "BYTES", 100)
     handle = fresh.remote.start("doubles", [str(number) * 50 for number in range(20)])
     handle.wait(PATIENCE)
     assert handle.history() == fresh.hub.handle(handle.id).history()

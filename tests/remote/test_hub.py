@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import durablenb as df
-from durablenb.hub.remote import link
+from durablenb.journal.replica import link
 from durablenb.server import asked
 from tests.remote.conftest import PATIENCE, Served, register, until
 
@@ -76,7 +76,7 @@ def test_what_failed_raises_what_it_failed_with(served: Served) -> None:
 
 def test_an_event_is_raised_and_waited_for(served: Served) -> None:
     handle = served.remote.start("approval")
-    with pytest.raises(df.WaitTimeoutError, match=r"did not end within 0\.1 seconds"):
+    with pytest.raises(df.WaitTimeoutError, match=r"did not end within 0\.1 s\. It is unharmed"):
         handle.result(0.1)
     handle.raise_event("Approval", {"by": ["Ann"]})
     assert handle.result(PATIENCE) == {"approved": {"by": ["Ann"]}}
@@ -165,7 +165,7 @@ def test_the_log_is_what_was_printed(served: Served) -> None:
 
 
 def test_instances_are_listed_page_by_page(fresh: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("durablenb.hub.remote.client.PAGE", 3)
+    monkeypatch.setattr("durablenb.journal.replica.served.PAGE", 3)
     for number in range(10):
         fresh.remote.run("echo", number, instance_id=f"echo-{number}")
     fresh.remote.start("approval", instance_id="open")

@@ -14,7 +14,7 @@ import pytest
 
 import durablenb as df
 from durablenb.analysis.sandbox import fence
-from durablenb.journal.replica import passages
+from durablenb.journal.replica import pages
 from durablenb.model.address import MANAGEMENT
 from tests.remote.conftest import PATIENCE, Served, until
 
@@ -322,8 +322,8 @@ def test_the_reference_has_the_limits() -> None:
         f"{fence.QUERY:,} characters and {fence.SECONDS:g} seconds",
         f"{fence.MEMORY >> 20:,} MB of memory and {fence.SPILL >> 20:,} MB of temporary files",
         f"{fence.ROWS:,} rows and {fence.CHARACTERS:,} characters",
-        f"up to {passages.ROWS:,} rows, and ends after {passages.BYTES:,} bytes",
-        f"more than {passages.SHORT} bytes",
+        f"up to {pages.ROWS:,} rows, and ends after {pages.BYTES:,} bytes",
+        f"more than {pages.SHORT} bytes",
     ):
         assert limit in page, limit
 

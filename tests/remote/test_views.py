@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import durablenb as df
-from durablenb.hub.remote.hub import RemoteHub
+from durablenb.hub.remote_hub import RemoteHub
 from durablenb.notebook.live.widget import LiveView
 from tests.notebook.reading import Page
 from tests.notebook.scenes import SCENES, STUCK, stage
@@ -123,7 +123,7 @@ def test_a_view_of_the_hub_hears_of_new_instances(fresh: Served) -> None:
 def test_a_view_says_that_nobody_answers_and_goes_on_when_somebody_does(
     fresh: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("durablenb.hub.remote.parts.PAUSE", 0.05)
+    monkeypatch.setattr("durablenb.journal.replica.history.PAUSE", 0.05)
     wire = Wire(fresh.server.port)
     fresh.server._uvicorn.config.loaded_app._entrance = _also(fresh, wire.port)
     with df.TaskHub.connect(f"http://127.0.0.1:{wire.port}", key=fresh.server.key) as remote:

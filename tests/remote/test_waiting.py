@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any
 
 import duckdb
@@ -11,10 +11,10 @@ import pytest
 
 import durablenb as df
 from durablenb.analysis.sql import reader_of
-from durablenb.hub import journal_source as source
-from durablenb.journal.replica import mirror
-from durablenb.journal.replica.mirror import Mirror
-from durablenb.journal.replica.passages import passage_of
+from durablenb.hub import journal_feed as source
+from durablenb.journal.replica import replica
+from durablenb.journal.replica.pages import read_page
+from durablenb.journal.replica.replica import JournalReplica
 from durablenb.server import journal
 from tests.remote.conftest import PATIENCE, Served, until
 
@@ -23,13 +23,13 @@ from tests.remote.conftest import PATIENCE, Served, until
 def made(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The databases that are made to hold copies."""
     databases: list[Any] = []
-    make = mirror.in_memory
+    make = replica.in_memory
 
     def counted(*arguments: Any) -> Any:
         databases.append(make(*arguments))
         return databases[-1]
 
-    monkeypatch.setattr(mirror, "in_memory", counted)
+    monkeypatch.setattr(replica, "in_memory", counted)
     return databases
 
 
@@ -64,11 +64,11 @@ def test_a_copy_says_the_same_with_a_database_and_without(fresh: Served, made: l
     handles[1].wait()
     reader = reader_of(fresh.hub._store)
     for instance_id in ("ended", "echo", "waits", "stopped", "nobody"):
-        copy = Mirror()
-        copy.add(passage_of(reader, instance_id, 0).rows)
+        copy = JournalReplica()
+        copy.add(read_page(reader, instance_id, 0).rows)
         before = copy.state(instance_id), copy.records(instance_id), copy.records(instance_id, 5)
         count = len(made)
-        copy.ask("select 1")
+        copy.query("select 1")
         assert len(made) == count + 1
         assert (copy.state(instance_id), copy.records(instance_id), copy.records(instance_id, 5)) == before
         copy.close()
@@ -77,7 +77,7 @@ def test_a_copy_says_the_same_with_a_database_and_without(fresh: Served, made: l
 
 
 def test_a_copy_may_be_let_go_of_while_it_is_queried() -> None:
-    copy = Mirror()
+    copy = JournalReplica()
     cursor, begun, ended = copy.cursor(), threading.Event(), threading.Event()
 
     def query() -> None:
@@ -101,7 +101,7 @@ def test_a_copy_may_be_let_go_of_while_it_is_queried() -> None:
 def test_a_long_history_goes_to_a_database_at_once(
     fresh: Served, made: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mirror, "ROWS", 10)
+    monkeypatch.setattr(replica, "ROWS", 10)
     handle = fresh.remote.start("doubles", list(range(20)))
     assert handle.result(PATIENCE) == [2 * n for n in range(20)]
     assert len(made) == 1
@@ -112,7 +112,7 @@ def test_who_waits_looks_as_often_however_much_is_written_about_others(
 ) -> None:
     looks: list[str] = []
     pauses: list[float] = []
-    passage, pause = source.passage_of, journal._closed_within
+    passage, pause = source.read_page, journal._closed_within
 
     def counted(connection: Any, instance_id: str, after: int) -> Any:
         looks.append(instance_id)
@@ -129,7 +129,7 @@ def test_who_waits_looks_as_often_however_much_is_written_about_others(
     two = [fresh.remote.start(waits, instance_id=f"waits-{n}") for n in range(2)]
     results: list[Any] = []
     threads = [threading.Thread(target=lambda one=one: results.append(one.result(PATIENCE))) for one in two]
-    monkeypatch.setattr(source, "passage_of", counted)
+    monkeypatch.setattr(source, "read_page", counted)
     monkeypatch.setattr(journal, "_closed_within", noted)
     for thread in threads:
         thread.start()
@@ -159,7 +159,7 @@ def test_a_purge_and_many_instances_are_news_for_all_who_wait(
     fresh.hub.run("echo", 1, instance_id="one")
 
     def mark(instance_id: str | None) -> source.Mark:
-        return marks.last(lambda: reader, instance_id)
+        return marks.last(lambda: nullcontext(reader), instance_id)
 
     first = mark("one"), mark("two"), mark(None)
     assert (mark("one"), mark("two"), mark(None)) == first

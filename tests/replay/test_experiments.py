@@ -241,7 +241,7 @@ def test_the_hub_of_a_copy_is_closed_when_nobody_holds_it_by_a_thread_that_holds
     monkeypatch.setattr(replaying, "_close", noted)
     again = handle.replay().until(4).resumed()
     again.result()
-    engine = again._client.engine
+    engine = again.hub._control.engine
     assert engine.committer.is_running
     del again
     gc.collect()

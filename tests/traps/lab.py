@@ -54,7 +54,7 @@ class Lab:
 
     def renew(self) -> None:
         """Leaves nothing of what was done with it but the time that has passed."""
-        engine = self.client.engine
+        engine = self.client._control.engine
         with engine._turn:
             opened = list(engine.machine.lifecycle.open)
         for instance_id in opened:
@@ -114,7 +114,7 @@ class Lab:
                 pass
             self.clock.is_held = False
             return
-        engine, quiet, end = self.client.engine, 0, time.monotonic() + PATIENCE
+        engine, quiet, end = self.client._control.engine, 0, time.monotonic() + PATIENCE
         while quiet < 3:
             assert time.monotonic() < end, "the hub does not come to rest"
             engine.ask(Watch("nobody")).result(PATIENCE)  # all messages before this one are dealt with

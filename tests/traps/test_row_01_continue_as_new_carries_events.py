@@ -62,7 +62,7 @@ def test_row_01_an_event_that_arrives_in_the_middle_of_the_transition_is_carried
             ask = lab.client.raise_event
             raiser = threading.Thread(target=ask, args=(context.instance_id, "item", "mid"))
             raiser.start()
-            while lab.client.engine._inbox.is_empty:  # it has been sent, and this episode still runs
+            while lab.client._control.engine._inbox.is_empty:  # it has been sent, and this episode still runs
                 time.sleep(0.001)
             raisers.append(raiser)
         context.continue_as_new("second")

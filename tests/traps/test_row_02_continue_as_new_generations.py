@@ -54,7 +54,7 @@ def test_row_02_a_result_from_before_a_recovery_does_not_answer_in_the_next(kern
         return answer
 
     handle = kernel.start(again)
-    engine, late = kernel.client.engine, []
+    engine, late = kernel.client._control.engine, []
     engine.machine.dispatcher.bring = late.append
     kernel.until(lambda: late)
     engine._is_torn = True  # as after an interrupt in the middle of a turn: it begins anew from the journal

@@ -26,7 +26,7 @@ def waits(context):
 
 def finished(lab, handle, task_id, outcome):
     """What an executor would report, once more or without having been asked."""
-    engine = lab.client.engine
+    engine = lab.client._control.engine
     with engine._turn:
         instance = engine.machine.lifecycle.open.get(handle.id) or engine.machine.lifecycle.open.get("other")
     work = Work(instance, task_id, "slow", "null", engine.options.codec)
@@ -70,7 +70,7 @@ def test_row_18_a_result_after_the_end_changes_nothing(lab):
     lab.start(waits, instance_id="other")
     handle = lab.start(waits, instance_id="ended")
     lab.settle()
-    engine = lab.client.engine
+    engine = lab.client._control.engine
     with engine._turn:
         instance = engine.machine.lifecycle.open["ended"]
     work = Work(instance, 0, "slow", "null", engine.options.codec)

@@ -34,7 +34,7 @@ def test_row_19_cut_off_after_any_batch_the_journal_can_be_gone_on_with(disk):
     """A crash leaves a beginning of the journal, however far the orchestrations had come in memory."""
     calls: list[str] = []
     prepare(disk, calls)
-    committer, written = disk.client.engine.committer, []
+    committer, written = disk.client._control.engine.committer, []
     submit = committer.submit
     committer.submit = lambda batch: (written.append(list(batch.records)), submit(batch))
     assert disk.run(chain, "", instance_id="c") == "abca"
@@ -105,7 +105,7 @@ def test_row_19_a_commit_that_fails_is_tried_again_and_no_step_is_halved(threads
         yield context.wait_for_external_event("go")
         return (yield context.task_all([context.call_activity("echo", n) for n in range(5)]))
 
-    threads.client.engine.committer._retry_seconds = 0.01  # instead of a second
+    threads.client._control.engine.committer._retry_seconds = 0.01  # instead of a second
     handle = threads.start(fan_out)
     threads.settle()
     is_full.set()
@@ -113,7 +113,7 @@ def test_row_19_a_commit_that_fails_is_tried_again_and_no_step_is_halved(threads
         handle.raise_event("go")
     assert counted(handle.history(), "TaskScheduled") == 0
     is_full.clear()
-    threads.until(lambda: threads.client.engine.committer.failure is None)
+    threads.until(lambda: threads.client._control.engine.committer.failure is None)
     assert handle.result(10) == [0, 1, 2, 3, 4]
     assert counted(handle.history(), "TaskScheduled") == 5
     del store.append

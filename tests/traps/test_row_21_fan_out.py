@@ -272,7 +272,7 @@ def test_row_21_all_that_waits_is_taken_at_once(plain):
 def tick_often(lab, handle, times):
     """Many events without waiting for each to be on disk."""
     for _ in range(times):
-        lab.client.engine.ask(Raise(handle.id, "tick", "1"))
+        lab.client._control.engine.ask(Raise(handle.id, "tick", "1"))
 
 
 def test_row_21_wide_fan_outs_of_children_with_random_failures_lose_nobody(plain):

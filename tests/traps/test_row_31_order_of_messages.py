@@ -151,7 +151,7 @@ def test_row_31_no_operation_seems_to_end_before_it_began(telling):
 
 def report_twice(lab):
     """Each end of a batch is reported twice from here on, by executors that stutter."""
-    engine = lab.client.engine
+    engine = lab.client._control.engine
     bring = engine.machine.dispatcher.bring
 
     def twice(message):
@@ -186,7 +186,7 @@ def test_row_31_an_outcome_that_is_reported_twice_counts_once(telling):
 def test_row_31_an_outcome_that_comes_late_does_not_count_for_the_batch_that_runs_now(kernel):
     reports = []
     kernel.entity(counter, "Counter")
-    dispatcher = kernel.client.engine.machine.dispatcher
+    dispatcher = kernel.client._control.engine.machine.dispatcher
     bring, dispatcher.bring = dispatcher.bring, reports.append
     try:
         kernel.signal(A, "add", 1)
@@ -207,7 +207,7 @@ def test_row_31_an_outcome_that_comes_late_does_not_count_for_the_batch_that_run
 def test_row_31_an_outcome_from_before_a_recovery_is_not_taken_for_one_of_now(kernel):
     kernel.entity(counter, "Counter")
     kernel.signal(A, "add", 1)
-    engine, late = kernel.client.engine, []
+    engine, late = kernel.client._control.engine, []
     engine.machine.dispatcher.bring = late.append
     kernel.hub.step()
     engine._is_torn = True  # as after an interrupt in the middle of a turn: it begins anew from the journal

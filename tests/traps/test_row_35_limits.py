@@ -10,7 +10,7 @@ import durablenb as df
 @pytest.fixture
 def limited(kernel):
     """At most twenty requests an execution, instead of a hundred thousand."""
-    episodes = kernel.client.engine.machine.episodes
+    episodes = kernel.client._control.engine.machine.episodes
     before = episodes._options
     episodes._options = replace(before, max_orchestration_actions=20)
     yield kernel

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal
 
-from durablenb.analysis.replays.executions import FindText
 from durablenb.analysis.replays.replay import Replay
 from durablenb.analysis.replays.steps import Step
-from durablenb.analysis.waits import Obstacle
-from durablenb.core.ports.store import Record
-from durablenb.model.events import Event
-from durablenb.model.status import DurableOrchestrationStatus
 
 LineMark = Literal["answered", "written", "waits", "returned", "raised", "terminated", "mismatch"]
 """The mark of a line: answered from the history, new events written there, or the verdict of the step."""
@@ -70,44 +64,3 @@ class ExecutedLines:
             elif step.is_replaying or not step.asked:
                 hits[step.line] = LineHits("answered", times)
         return hits
-
-
-class ExploredInstance(Protocol):
-    """A handle, as far as the explorer uses it."""
-
-    id: str
-
-    def status(self) -> DurableOrchestrationStatus:
-        """Return its status."""
-        ...
-
-
-@dataclass(frozen=True)
-class ExplorerSource:
-    """All that the explorer reads of an instance.
-
-    Parameters
-    ----------
-    instance
-        The instance's handle.
-    records
-        Gives its events after a position in the journal.
-    replay
-        Replays the code against an execution's events. The first argument is the execution's id.
-    code
-        Gives the function that `replay` runs; None while it is missing.
-    source
-        Gives a source text by its hash, if the journal has it.
-    now
-        Gives the time.
-    obstacle
-        Gives the reasons why it is blocked, if there are any.
-    """
-
-    instance: ExploredInstance
-    records: Callable[[int], Sequence[Record]]
-    replay: Callable[[str, Sequence[Event]], Replay]
-    code: Callable[[], object]
-    source: FindText
-    now: Callable[[], datetime]
-    obstacle: Callable[[], Obstacle] = Obstacle

@@ -53,10 +53,11 @@ class FileReplayer:
             )
 
     def resume(self, events: Sequence[Event]) -> Any:
-        """Raise `DurableError`: a file has no activities."""
+        """Raise `DurableError`: there are no activities here."""
         raise DurableError(
-            "A file that is only read has no activities that a copy could go on with. Open it as a hub: "
-            "durablenb.TaskHub(path)."
+            "A copy is resumed with the activities of a hub of this process, and neither a file that is only "
+            "read nor a hub of another process has any here. Open the file as a hub, "
+            "durablenb.TaskHub(path), or import the history into one."
         )
 
 
@@ -64,6 +65,7 @@ class Replayer(Protocol):
     """Replays an orchestrator's code against changed histories."""
 
     codec: Codec
+    source: Source | None
 
     def trace(self, events: Sequence[Event]) -> Trace:
         """Replay the orchestrator's code against these events."""

@@ -8,8 +8,9 @@ from durablenb.analysis.calls import Call
 from durablenb.analysis.graph import ExecutionGraph, GraphStep
 from durablenb.analysis.nesting import child_id, opened_call
 from durablenb.analysis.snapshot import SnapshotBuilder
+from durablenb.hub.hub import Hub
+from durablenb.hub.instance import Handle
 from durablenb.notebook.live.details import by_urgency
-from durablenb.notebook.live.sight import Instance, Sight
 
 
 class OpenedChildren:
@@ -17,12 +18,12 @@ class OpenedChildren:
 
     Parameters
     ----------
-    sight
+    handle
         The instance whose graph shows them.
     """
 
-    def __init__(self, sight: Sight) -> None:
-        self._sight = sight
+    def __init__(self, handle: Handle) -> None:
+        self._handle = handle
         self._children: dict[str, _Child] = {}
         self._depths: dict[str, int] = {}
 
@@ -50,10 +51,10 @@ class OpenedChildren:
         """Return the nesting depth of a sub-orchestration; 0 for the instance itself."""
         return self._depths.get(instance_id, 0)
 
-    def instance(self, instance_id: str) -> Instance:
+    def instance(self, instance_id: str) -> Handle:
         """Return the handle of a sub-orchestration; that of the instance itself for an empty id."""
         child = self._children.get(instance_id)
-        return self._sight.instance if child is None else child.sight.instance
+        return self._handle if child is None else child.handle
 
     def fold(self, step: GraphStep, chosen: Call | None) -> None:
         """Fold an opened step, or open it at the selected call, or else at the most urgent one."""
@@ -90,7 +91,7 @@ class OpenedChildren:
     def _open(self, call: Call) -> None:
         child = child_id(call)
         if child is not None:
-            opened = _Child(self._sight.other(child))
+            opened = _Child(followed(self._handle.hub, child))
             if not opened.read():
                 raise ValueError(f"There is nothing to show of {child!r}: it was purged.")
             self._children[child] = opened
@@ -99,14 +100,15 @@ class OpenedChildren:
 class _Child:
     """A sub-orchestration, as far as its history was read."""
 
-    def __init__(self, sight: Sight) -> None:
-        self.sight = sight
+    def __init__(self, handle: Handle) -> None:
+        self.handle = handle
         self._following = SnapshotBuilder()
         self._seq = 0
 
     def read(self) -> bool:
         """Read what is new; return whether there was anything."""
-        records = self.sight.records(self._seq)
+        self.handle.hub._journal.follow(self.handle.id)
+        records = self.handle._records(self._seq)
         if records:
             self._seq = records[-1].seq
             self._following.read(record.event for record in records)
@@ -114,4 +116,10 @@ class _Child:
 
     def flow(self) -> ExecutionGraph:
         """Return the current flow of its last execution."""
-        return self._following.flow(self.sight.obstacle())
+        return self._following.flow(self.handle.hub._journal.runtime_info(self.handle.id).obstacle)
+
+
+def followed(hub: Hub, instance_id: str) -> Handle:
+    """Return the handle of an instance, whose history is kept up to date from now on."""
+    hub._journal.follow(instance_id)
+    return Handle(hub, instance_id)

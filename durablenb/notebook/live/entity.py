@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from difflib import unified_diff
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import traitlets
 
 from durablenb.analysis.entities import EntitySnapshot
 from durablenb.analysis.text import quoted
+from durablenb.hub.entity import EntityHandle
 from durablenb.model.failures import FailureDetails
 from durablenb.notebook.html import Markup, block, code, line, markup, table, unbroken
 from durablenb.notebook.live.interactive import badge, button, field, figure, mark, row, typed_value
@@ -30,6 +30,8 @@ from durablenb.notebook.words import lasting, plural, short_message, time_text
 if TYPE_CHECKING:
     import pandas
 
+    from durablenb.analysis.sql import Relation
+
 TICK = 1.0
 """Seconds after which the view is redrawn even if nothing was written."""
 
@@ -39,42 +41,6 @@ _COLUMNS = (
 )
 _SEARCHED = ("operation", "status", "sent_by", "input", "result", "failure")
 _HEADER = ("no.", "operation", "asked by", "asked for (UTC)", "status", "took", "result", "state after it")
-
-
-class Addressed(Protocol):
-    """The part of an entity that the live view calls."""
-
-    def signal(self, operation_name: str, operation_input: Any = None) -> None:
-        """Request an operation without a result."""
-        ...
-
-
-@dataclass(frozen=True)
-class EntitySight:
-    """The source of an entity's live view.
-
-    Parameters
-    ----------
-    entity
-        The user's object.
-    instance_id
-        The id of the entity's history.
-    last_seq
-        Returns the number of the entity's last journal row.
-    shown
-        Returns the entity's current picture.
-    ask
-        Runs a query in SQL.
-    trouble
-        Returns what keeps the view from being up to date; nothing does for a hub of this process.
-    """
-
-    entity: Addressed
-    instance_id: str
-    last_seq: Callable[[], int]
-    shown: Callable[[], EntitySnapshot]
-    ask: Ask
-    trouble: Callable[[], str] = str
 
 
 class OperationsTable(QueryTable):
@@ -123,8 +89,8 @@ class LiveEntity(LiveView):
 
     Parameters
     ----------
-    sight
-        Source of the entity's data.
+    entity
+        The entity, of an open hub, a file or a remote hub.
     traits
         Keyword arguments of `ipywidgets.Widget`.
     """
@@ -137,12 +103,14 @@ class LiveEntity(LiveView):
     operations = traitlets.Bytes().tag(sync=True)
     detail = traitlets.Bytes().tag(sync=True)
 
-    def __init__(self, sight: EntitySight, **traits: Any) -> None:
-        self._sight = sight
-        self._seen = -1
+    def __init__(self, entity: EntityHandle, **traits: Any) -> None:
+        self._entity = entity
+        self._journal = entity._hub._journal
+        self._id = str(entity.entity_id)
+        self._seen = (-1, -1)
         self._shown: EntitySnapshot
         self._drawn_at = 0.0
-        self._pane = OperationsTable(sight.instance_id, sight.ask)
+        self._pane = OperationsTable(self._id, self._ask)
         super().__init__(**traits)
 
     @property
@@ -152,11 +120,15 @@ class LiveEntity(LiveView):
 
     def df(self) -> pandas.DataFrame:
         """Return those operations as a data frame."""
-        return self._sight.ask(self.sql).df()
+        return self._ask(self.sql).df()
+
+    def _ask(self, sql: str) -> Relation:
+        return self._entity._hub._relation(sql, self._id)
 
     def draw(self, is_stale: bool) -> Mapping[str, str]:
         """Return the HTML of the regions that have changed."""
-        seen = self._sight.last_seq()
+        self._journal.follow(self._id)
+        seen = self._journal.version(self._id)
         is_new, self._seen = seen != self._seen, seen
         self.has_news |= is_new
         is_due = time.monotonic() - self._drawn_at >= TICK
@@ -168,7 +140,7 @@ class LiveEntity(LiveView):
 
     def _pictures(self) -> dict[str, str]:
         self._drawn_at = time.monotonic()
-        shown = self._shown = self._sight.shown()
+        shown = self._shown = self._entity._view()
         drawn = entity_svg(shown)
         self.label = drawn[1]
         self.place = f"entities/{shown.entity_id.name.lower()}/{shown.entity_id.key}"
@@ -179,11 +151,11 @@ class LiveEntity(LiveView):
 
     def trouble(self) -> str:
         """Return what keeps the view from being up to date, in a line; empty if nothing does."""
-        return self._sight.trouble()
+        return self._journal.trouble(self._id)
 
     def still(self) -> dict[str, str]:
         """Return the still picture of the entity, by MIME type."""
-        return still_bundle(self._sight.shown())
+        return still_bundle(self._entity._view())
 
     def _detail(self) -> str:
         kind, _, seq = self.selected.partition(" ")
@@ -202,7 +174,8 @@ class LiveEntity(LiveView):
     def do_signal(self, fields: Any = None, **_: Any) -> None:
         """Signal the entity; the input is JSON, or else text."""
         given = fields or {}
-        self._sight.entity.signal(str(given.get("operation", "")), typed_value(given.get("input", "")))
+        self._entity.signal(str(given.get("operation", "")), typed_value(given.get("input", "")))
+        self._journal.refresh(self._id)
 
 
 def _head(shown: EntitySnapshot) -> Markup:

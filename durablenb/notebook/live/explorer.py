@@ -11,9 +11,9 @@ from typing import Any
 
 import traitlets
 
-from durablenb.analysis.replays.explorer import ExplorerSource
 from durablenb.analysis.replays.replay import Replay
 from durablenb.analysis.replays.steps import Step
+from durablenb.hub.instance import Handle
 from durablenb.model.events import Event
 from durablenb.notebook.html import Markup, card, heading, markup
 from durablenb.notebook.live.code_pane import code_pane
@@ -39,8 +39,10 @@ class LiveExplorer(LiveView):
 
     Parameters
     ----------
-    sight
-        Source of the instance's data.
+    handle
+        The instance, of an open hub, a file or a remote hub.
+    orchestrator
+        The code that is replayed; None for the registered code.
     execution
         Number of the execution, from 1; by default the newest one, and each newer one that follows.
     ticks
@@ -63,13 +65,14 @@ class LiveExplorer(LiveView):
 
     def __init__(
         self,
-        sight: ExplorerSource,
+        handle: Handle,
+        orchestrator: Callable[..., Any] | None = None,
         execution: int | None = None,
         *,
         ticks: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._sight = sight
-        self._model = ExplorerModel(sight, execution)
+        self._handle = handle
+        self._model = ExplorerModel(handle, orchestrator, execution)
         self._player = Player(ticks)
         self._stops: set[str] = set()
         self._quiz = Quiz()
@@ -95,9 +98,7 @@ class LiveExplorer(LiveView):
     def draw(self, is_stale: bool) -> Mapping[str, str]:
         """Return the HTML of the regions that have changed."""
         if self._link is None:
-            self._link = traitlets.link(
-                (shared_selection(self._sight.instance), "selected"), (self, "selected")
-            )
+            self._link = traitlets.link((shared_selection(self._handle), "selected"), (self, "selected"))
         is_new = self._model.read()
         if is_new:
             self._history.follow()
@@ -127,7 +128,11 @@ class LiveExplorer(LiveView):
 
     def _body(self, replay: Replay, step: Step | None, is_hidden: bool) -> Markup:
         assert self._position is not None
-        values = Markup("") if step is None else values_pane(replay, step, self._sight.now())
+        values = (
+            Markup("")
+            if step is None
+            else values_pane(replay, step, self._handle.hub._journal.now(self._handle.id))
+        )
         events = self._history.html(replay, step, self._stops, is_hidden=is_hidden)
         return markup(
             '<div class="dnb-columns"><div>',

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from durablenb.analysis.replays.executions import Executions, text_at_start
-from durablenb.analysis.replays.explorer import ExplorerSource
-from durablenb.analysis.waits import Obstacle
+from durablenb.hub.instance import Handle
 from durablenb.model.errors import FunctionNotFoundError, TypeNotRegisteredError
+from durablenb.model.runtime import Obstacle
 from durablenb.model.status import DurableOrchestrationStatus
 from durablenb.notebook.live.position import Position
 from durablenb.notebook.live.what_if import WhatIf
@@ -18,8 +21,10 @@ class ExplorerModel:
 
     Parameters
     ----------
-    sight
+    handle
         The instance.
+    orchestrator
+        The code that is replayed; None for the registered code.
     execution
         Number of the execution, from 1; by default the newest one, and each newer one that follows.
 
@@ -29,12 +34,22 @@ class ExplorerModel:
         If there is no such execution.
     """
 
-    def __init__(self, sight: ExplorerSource, execution: int | None = None) -> None:
-        self._sight = sight
+    def __init__(
+        self,
+        handle: Handle,
+        orchestrator: Callable[..., Any] | None = None,
+        execution: int | None = None,
+    ) -> None:
+        self._handle = handle
+        self._journal = handle.hub._journal
+        self._orchestrator = orchestrator
         self._code: object = _NONE
         self._seen = self._shown = 0
         self._chosen: int | None = None
-        self.executions = Executions(sight.records(0))
+        self._journal.refresh(handle.id)
+        state = self._journal.existing(handle.id)
+        self._name, self._version = state.name, state.version
+        self.executions = Executions(handle._records())
         self.status = DurableOrchestrationStatus()
         self.obstacle = Obstacle()
         self.missing: FunctionNotFoundError | TypeNotRegisteredError | None = None
@@ -65,7 +80,7 @@ class ExplorerModel:
     @property
     def began_with(self) -> str | None:
         """The source that the execution began with, if it was recorded."""
-        return text_at_start(self.executions[self.number][1], self._sight.source)
+        return text_at_start(self.executions[self.number][1], self._journal.source)
 
     def choose(self, number: int) -> None:
         """Show another execution, at its end; discard copies of this one.
@@ -82,15 +97,16 @@ class ExplorerModel:
     def read(self) -> bool:
         """Read what is new; return whether there was anything."""
         count, number = len(self.executions), self.number
-        is_longer = self.executions.add(self._sight.records(self.executions.seq))
+        self._journal.follow(self._handle.id)
+        is_longer = self.executions.add(self._handle._records(self.executions.seq))
         if 0 < count < len(self.executions) and self._is_looking_back:
             self._choose(number)
-        code, obstacle = self._sight.code(), self._sight.obstacle()
+        code, obstacle = self._current_code(), self._journal.runtime_info(self._handle.id).obstacle
         has_code = code is not self._code or isinstance(self.missing, TypeNotRegisteredError)
         if not (is_longer or has_code or obstacle != self.obstacle):
             return False
         self._code, self.obstacle = code, obstacle
-        self.status = self._sight.instance.status()
+        self.status = self._handle._status()
         if has_code or (is_longer and self.is_newest):
             self._replay()
         return True
@@ -115,13 +131,20 @@ class ExplorerModel:
         is_at_end = self.position is None or self.position.is_last
         return not is_at_end or (self.what_if is not None and self.what_if.is_copy)
 
+    def _current_code(self) -> object:
+        """Return the function that is replayed; None while it isn't registered."""
+        if self._orchestrator is not None:
+            return self._orchestrator
+        code = self._handle.hub._control.registered(self._name, self._version)
+        return None if code is None else code.function
+
     def _choose(self, number: int) -> None:
         _ = self.executions[number]
         self._chosen = None if number == len(self.executions) else number
 
     def _replay(self) -> None:
         try:
-            replay = self._sight.replay(*self.executions[self.number])
+            replay = self._handle._replay(*self.executions[self.number], self._orchestrator)
         except (FunctionNotFoundError, TypeNotRegisteredError) as error:
             self.missing = error
             return

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 import traitlets
 
-from durablenb.analysis.fleet import Fleet, HubPace
+from durablenb.analysis.fleet import Fleet, HubPace, read_pace
 from durablenb.analysis.instances import LATEST_FIRST, id_condition, ids_mentioning, latest_page
 from durablenb.analysis.text import quoted
-from durablenb.model.display import HubView
+from durablenb.hub.hub import Hub
+from durablenb.model.entities import EntityId
 from durablenb.notebook.html import Markup, code, line, markup, unbroken
-from durablenb.notebook.live.entity import TICK, EntitySight, LiveEntity
+from durablenb.notebook.live.entity import TICK, LiveEntity
 from durablenb.notebook.live.instance import LiveInstance
 from durablenb.notebook.live.interactive import badge, choice, figure, mark, row
 from durablenb.notebook.live.query_table import PAGE, Ask, QueryTable, Row
-from durablenb.notebook.live.sight import Sight
 from durablenb.notebook.live.static_fallback import StaticFallback, still_bundle
 from durablenb.notebook.live.widget import LiveView
 from durablenb.notebook.palette import status_look
@@ -41,37 +40,6 @@ where true
 _ENTITIES_SEARCHED = ("instance_id", "state", "locked_by")
 _ENTITIES_HEADER = ("entity", "state", "operations", "failed", "waiting", "locked by", "last heard of (UTC)")
 _HEADER = ("instance", "orchestrator", "status", "created (UTC)", "last heard of (UTC)", "took")
-
-
-@dataclass(frozen=True)
-class HubSight:
-    """The source of a hub's live view.
-
-    Parameters
-    ----------
-    written
-        Returns a token that changes after each write or purge.
-    shown
-        Returns the hub's current picture.
-    pace
-        Returns the hub's recent throughput.
-    ask
-        Runs a query in SQL.
-    instance
-        Returns the source of an instance's view.
-    entity
-        Returns the source of an entity's view, given its id ``@name@key``.
-    trouble
-        Returns what keeps the view from being up to date; nothing does for a hub of this process.
-    """
-
-    written: Callable[[], tuple[int, int]]
-    shown: Callable[[], HubView]
-    pace: Callable[[], HubPace]
-    ask: Ask
-    instance: Callable[[str], Sight]
-    entity: Callable[[str], EntitySight]
-    trouble: Callable[[], str] = str
 
 
 class InstancesTable(QueryTable):
@@ -164,8 +132,8 @@ class HubList(LiveView):
 
     Parameters
     ----------
-    sight
-        Source of the hub's data.
+    hub
+        An open hub, a file or a remote hub.
     traits
         Keyword arguments of `ipywidgets.Widget`.
     """
@@ -179,20 +147,22 @@ class HubList(LiveView):
     instances = traitlets.Bytes().tag(sync=True)
     entities = traitlets.Bytes().tag(sync=True)
 
-    def __init__(self, sight: HubSight, **traits: Any) -> None:
-        self._sight = sight
+    def __init__(self, hub: Hub, **traits: Any) -> None:
+        self._hub = hub
+        self._journal = hub._journal
         self._written: tuple[int, int] | None = None
         self._drawn_at = 0.0
         self._fleet = Fleet({}, ())
-        self.pane = InstancesTable(sight.ask)
-        self._entities = EntitiesTable(sight.ask)
+        self.pane = InstancesTable(hub._relation)
+        self._entities = EntitiesTable(hub._relation)
         self.whole: StaticFallback | None = None
         """The displayed widget, which contains this one."""
         super().__init__(**traits)
 
     def draw(self, is_stale: bool) -> Mapping[str, str]:
         """Return the HTML of the table and of the figures, if anything was written or requested."""
-        written = self._sight.written()
+        self._journal.follow()
+        written = self._journal.version()
         is_new, self._written = written != self._written, written
         if not (is_new or is_stale):
             return {}
@@ -207,7 +177,7 @@ class HubList(LiveView):
 
     def _figures(self) -> dict[str, str]:
         self._drawn_at = time.monotonic()
-        shown = self._sight.shown()
+        shown = self._hub._view()
         assert isinstance(shown.fleet, Fleet)
         self._fleet = shown.fleet
         drawn = fleet_svg(self._fleet)
@@ -215,8 +185,12 @@ class HubList(LiveView):
         return {
             "head": row(markup("<b>", line(shown.text.strip("<>")), "</b>")),
             "fleet": figure(drawn),
-            "pace": figure(pace_svg(self._sight.pace())),
+            "pace": figure(pace_svg(self._pace())),
         }
+
+    def _pace(self) -> HubPace:
+        with self._journal.connection() as connection:
+            return read_pace(connection)
 
     @property
     def _shown_pane(self) -> QueryTable:
@@ -234,11 +208,11 @@ class HubList(LiveView):
 
     def trouble(self) -> str:
         """Return what keeps the view from being up to date, in a line; empty if nothing does."""
-        return self._sight.trouble()
+        return self._journal.trouble()
 
     def still(self) -> dict[str, str]:
         """Return the still picture of the hub, by MIME type."""
-        return still_bundle(self._sight.shown())
+        return still_bundle(self._hub._view())
 
     def do_set(self, name: str = "", value: str = "", **_: Any) -> None:
         """Apply a filter."""
@@ -257,13 +231,13 @@ class LiveHub(StaticFallback, ipywidgets.VBox):  # type: ignore[misc]  # ipywidg
 
     Parameters
     ----------
-    sight
-        Source of the hub's data.
+    hub
+        An open hub, a file or a remote hub.
     """
 
-    def __init__(self, sight: HubSight) -> None:
-        self._sight = sight
-        self.list = HubList(sight)
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self.list = HubList(hub)
         self.instance: LiveInstance | None = None
         """The view of the clicked instance."""
         self.entity: LiveEntity | None = None
@@ -279,7 +253,7 @@ class LiveHub(StaticFallback, ipywidgets.VBox):  # type: ignore[misc]  # ipywidg
 
     def df(self) -> pandas.DataFrame:
         """Return those instances as a data frame."""
-        return self._sight.ask(self.sql).df()
+        return self._hub._relation(self.sql).df()
 
     def still(self) -> dict[str, str]:
         """Return the still picture of the hub, by MIME type."""
@@ -289,10 +263,10 @@ class LiveHub(StaticFallback, ipywidgets.VBox):  # type: ignore[misc]  # ipywidg
         kind, _, found_id = change["new"].partition(" ")
         for view in self._opened:
             view.close()
-        self.instance = (
-            LiveInstance(self._sight.instance(found_id), freeze=False) if kind == "instance" else None
+        self.instance = LiveInstance(self._hub.handle(found_id), freeze=False) if kind == "instance" else None
+        self.entity = (
+            LiveEntity(self._hub.entity(EntityId.get_entity_id(found_id))) if kind == "entity" else None
         )
-        self.entity = LiveEntity(self._sight.entity(found_id)) if kind == "entity" else None
         self.children = [self.list, *self._opened]
 
     @property

@@ -12,16 +12,18 @@ import traitlets
 from durablenb.analysis.calls import Call
 from durablenb.analysis.snapshot import InstanceSnapshot, SnapshotBuilder, instance_snapshot
 from durablenb.analysis.text import quoted
+from durablenb.hub.instance import Handle
+from durablenb.journal.related import EntityQueue
 from durablenb.model.errors import InstanceNotFoundError
 from durablenb.model.events import ContinueAsNew, Ending, ExecutionStarted
+from durablenb.model.runtime import Obstacle
 from durablenb.model.status import DurableOrchestrationStatus
 from durablenb.notebook.keys import Target, cell_call_key, find_target
-from durablenb.notebook.live.children import OpenedChildren
+from durablenb.notebook.live.children import OpenedChildren, followed
 from durablenb.notebook.live.details import call_detail, step_detail
 from durablenb.notebook.live.events_table import EventsTable
 from durablenb.notebook.live.instance_controls import head, waits
 from durablenb.notebook.live.interactive import LiveDrawing, figure, typed_value
-from durablenb.notebook.live.sight import Sight
 from durablenb.notebook.live.static_fallback import still_bundle
 from durablenb.notebook.live.timeline_pane import TimelinePane
 from durablenb.notebook.live.widget import LiveView, Selection, shared_selection
@@ -31,6 +33,8 @@ from durablenb.notebook.svg import WIDTH
 
 if TYPE_CHECKING:
     import pandas
+
+    from durablenb.analysis.sql import Relation
 
 TICK = 1.0
 """Seconds after which an open instance is redrawn even if nothing happened, since time passes."""
@@ -44,8 +48,8 @@ class LiveInstance(LiveView):
 
     Parameters
     ----------
-    sight
-        Source of the instance's data.
+    handle
+        The instance, of an open hub, a file or a remote hub.
     freeze
         Whether it becomes its still picture at the end.
     traits
@@ -62,33 +66,37 @@ class LiveInstance(LiveView):
     history = traitlets.Bytes().tag(sync=True)
     detail = traitlets.Bytes().tag(sync=True)
 
-    def __init__(self, sight: Sight, *, freeze: bool = True, **traits: Any) -> None:
-        self._previous: list[Sight] = []
-        self._go_to(sight)
+    def __init__(self, handle: Handle, *, freeze: bool = True, **traits: Any) -> None:
+        self._previous: list[Handle] = []
+        self._go_to(handle)
         super().__init__(freeze=freeze, **traits)
 
-    def _go_to(self, sight: Sight) -> None:
-        self._sight = sight
+    def _go_to(self, handle: Handle) -> None:
+        self._handle = handle
+        self._journal = handle.hub._journal
         self._following = SnapshotBuilder()
         self._status: DurableOrchestrationStatus | None = None
         self._seq = 0
         self._first = 0
         self._drawn_at = 0.0
         self._picture: InstanceSnapshot | None = None
-        self._children = OpenedChildren(sight)
+        self._children = OpenedChildren(handle)
         self._forks: tuple[str, ...] = ()
         self._forks_at = 0.0
         self._turned_to = ""
         self._log: tuple[str, Sequence[Any]] = ("", ())
         self._executions: list[str] = []
-        self._history = EventsTable(sight.instance.id, sight.ask)
+        self._history = EventsTable(handle.id, self._ask)
         self._timeline = TimelinePane()
-        self._selection = self._selection_for(sight)
+        self._selection = self._selection_for(handle)
         self._link: traitlets.link | None = None
 
-    def _selection_for(self, sight: Sight) -> Selection:
+    def _selection_for(self, handle: Handle) -> Selection:
         """Return the selection that this view shares with others of the instance."""
-        return shared_selection(sight.instance)
+        return shared_selection(handle)
+
+    def _ask(self, sql: str) -> Relation:
+        return self._handle.hub._relation(sql, self._handle.id)
 
     # -- what users may ask of it ----------------------------------------------------------------
 
@@ -99,7 +107,7 @@ class LiveInstance(LiveView):
 
     def df(self) -> pandas.DataFrame:
         """Return those events as a data frame."""
-        return self._sight.ask(self.sql).df()
+        return self._ask(self.sql).df()
 
     # -- drawing ---------------------------------------------------------------------------------
 
@@ -117,9 +125,9 @@ class LiveInstance(LiveView):
         self._drawn_at = time.monotonic()
         shown = self._picture = self._look()
         self.label = instance_sentence(shown)
-        self.place = f"instances/{self._sight.instance.id}"
+        self.place = f"instances/{self._handle.id}"
         regions = {
-            "head": head(shown, self._sight.clock, can_go_back=bool(self._previous)),
+            "head": head(shown, self._handle.hub._control.clock, can_go_back=bool(self._previous)),
             "waits": waits(shown),
             "detail": self._detail(shown),
         }
@@ -146,13 +154,14 @@ class LiveInstance(LiveView):
         """Read new forks, at most once a tick; return whether there are any."""
         if time.monotonic() - self._forks_at < TICK:
             return False
-        before, self._forks = self._forks, self._sight.forks()
+        before, self._forks = self._forks, self._journal.related(self._handle.id).forks
         self._forks_at = time.monotonic()
         return self._forks != before
 
     def _read(self) -> bool:
         """Read what is new; return whether there was anything."""
-        records = self._sight.records(self._seq)
+        self._journal.follow(self._handle.id)
+        records = self._handle._records(self._seq)
         for record in records:
             self._seq = record.seq
             if isinstance(record.event, ExecutionStarted):
@@ -162,14 +171,20 @@ class LiveInstance(LiveView):
         return bool(records)
 
     def _look(self) -> InstanceSnapshot:
-        sight = self._sight
+        instance_id = self._handle.id
         if self._status is None:
-            self._status = sight.instance.status()
+            self._status = self._handle._status()
         if not self._status:
-            raise InstanceNotFoundError(f"{sight.instance.id} was purged.")
-        now = sight.clock.now()
-        shown = self._following.snapshot(self._status, sight.obstacle(), now, sight.queues, self._forks)
+            raise InstanceNotFoundError(f"{instance_id} was purged.")
+        now = self._journal.now(instance_id)
+        shown = self._following.snapshot(self._status, self._obstacle(), now, self._queues, self._forks)
         return replace(shown, nest=self._children.within(shown.flow))
+
+    def _obstacle(self) -> Obstacle:
+        return self._journal.runtime_info(self._handle.id).obstacle
+
+    def _queues(self, entity_ids: Sequence[str]) -> Mapping[str, EntityQueue]:
+        return self._journal.related(self._handle.id, entity_ids).queues
 
     def is_over(self) -> bool:
         """Return whether the instance has ended."""
@@ -180,20 +195,19 @@ class LiveInstance(LiveView):
 
     def trouble(self) -> str:
         """Return what keeps the view from being up to date, in a line; empty if nothing does."""
-        return self._sight.trouble()
+        return self._journal.trouble(self._handle.id)
 
     def still(self) -> dict[str, str]:
         """Return the current still picture, by MIME type."""
         with self._lock:
             self._is_stale |= self._read()
-            sight, events = self._sight, self._following.events
             shown = instance_snapshot(
-                sight.instance.status(),
-                events,
-                sight.obstacle(),
-                sight.clock.now(),
-                sight.queues,
-                sight.forks(),
+                self._handle._status(),
+                self._following.events,
+                self._obstacle(),
+                self._journal.now(self._handle.id),
+                self._queues,
+                self._journal.related(self._handle.id).forks,
             )
             shown = replace(shown, nest=self._children.within(shown.flow))
         return still_bundle(shown)
@@ -279,46 +293,52 @@ class LiveInstance(LiveView):
     def do_raise(self, name: str = "", fields: Any = None, **_: Any) -> None:
         """Raise an external event; the typed data is JSON, or else text."""
         data = typed_value((fields or {}).get("data", ""))
-        self._sight.instance.raise_event(name, data)
+        self._handle.raise_event(name, data)
+        self._journal.refresh(self._handle.id)
 
     def do_terminate(self, **_: Any) -> None:
         """Terminate the orchestration."""
-        self._sight.instance.terminate("from the live view")
+        self._handle.terminate("from the live view")
+        self._journal.refresh(self._handle.id)
 
     def do_suspend(self, **_: Any) -> None:
         """Suspend the orchestration."""
-        self._sight.instance.suspend("from the live view")
+        self._handle.suspend("from the live view")
+        self._journal.refresh(self._handle.id)
 
     def do_resume(self, **_: Any) -> None:
         """Resume the orchestration."""
-        self._sight.instance.resume("from the live view")
+        self._handle.resume("from the live view")
+        self._journal.refresh(self._handle.id)
 
     def do_rewind(self, **_: Any) -> None:
         """Rewind the orchestration, to retry what failed."""
-        self._sight.instance.rewind("from the live view")
+        self._handle.rewind("from the live view")
+        self._journal.refresh(self._handle.id)
 
     def do_restart(self, **_: Any) -> None:
         """Restart the orchestration, and show the new instance."""
-        self.do_open(id=self._sight.instance.restart().id)
+        self.do_open(id=self._handle.restart().id)
 
     def do_purge(self, **_: Any) -> None:
         """Purge the instance, and go back."""
-        self._sight.instance.purge()
+        self._handle.purge()
+        self._journal.refresh(self._handle.id)
         self.do_back()
 
     def do_jump(self, **_: Any) -> None:
         """Move a virtual clock to the next deadline."""
-        self._sight.clock.jump()
+        self._handle.hub._control.clock.jump()
 
     def do_idle(self, **_: Any) -> None:
         """Move a virtual clock until nothing is due."""
-        self._sight.clock.run_until_idle()
+        self._handle.hub._control.clock.run_until_idle()
 
     def do_advance(self, fields: Any = None, **_: Any) -> None:
         """Move a virtual clock by a number of hours."""
         hours = str((fields or {}).get("hours", "")).strip()
         try:
-            self._sight.clock.advance(hours=float(hours))
+            self._handle.hub._control.clock.advance(hours=float(hours))
         except (ValueError, OverflowError):
             raise ValueError(f"Give a number of hours, such as 72 or 0.5, not {hours!r}.") from None
 
@@ -346,8 +366,8 @@ class LiveInstance(LiveView):
         self._timeline.path = frozenset(self._critical_path()) if self._timeline.shows_path else frozenset()
 
     def _critical_path(self) -> Iterable[tuple[int, int]]:
-        sql = f"select span_id from critical_path({quoted(self._sight.instance.id)})"
-        for (span_id,) in self._sight.ask(sql).fetchall():
+        sql = f"select span_id from critical_path({quoted(self._handle.id)})"
+        for (span_id,) in self._ask(sql).fetchall():
             execution_id, _, task = span_id.rpartition("/")
             yield self._execution_number(execution_id), int(task)
 
@@ -355,19 +375,19 @@ class LiveInstance(LiveView):
 
     def do_open(self, id: str = "", **_: Any) -> None:
         """Show another instance, such as a sub-orchestration."""
-        sight = self._sight.other(id)
-        if not sight.records(0):
+        handle = followed(self._handle.hub, id)
+        if not handle._records():
             raise ValueError(f"There is no instance {id!r}.")
-        self._previous.append(self._sight)
-        self._show(sight)
+        self._previous.append(self._handle)
+        self._show(handle)
 
     def do_back(self, **_: Any) -> None:
         """Show the previous instance."""
         if self._previous:
             self._show(self._previous.pop())
 
-    def _show(self, sight: Sight) -> None:
+    def _show(self, handle: Handle) -> None:
         if self._link is not None:
             self._link.unlink()
         self.selected = ""
-        self._go_to(sight)
+        self._go_to(handle)

@@ -7,9 +7,9 @@ from datetime import timedelta
 
 from durablenb.analysis.snapshot import InstanceSnapshot
 from durablenb.analysis.waits import Wait
+from durablenb.hub.control import HubClock
 from durablenb.notebook.html import Markup, code, line, markup, table, unbroken
 from durablenb.notebook.live.interactive import badge, button, field, row
-from durablenb.notebook.live.sight import Clock
 from durablenb.notebook.palette import status_look
 from durablenb.notebook.still.failure import failure_table
 from durablenb.notebook.still.instance import MOST_FORKS
@@ -19,7 +19,7 @@ from durablenb.notebook.words import lasting, plural, time_text
 _MOST = 20
 
 
-def head(shown: InstanceSnapshot, clock: Clock, *, can_go_back: bool) -> Markup:
+def head(shown: InstanceSnapshot, clock: HubClock, *, can_go_back: bool) -> Markup:
     """Return the status, relatives and commands of an instance, and the controls of a virtual clock."""
     status = shown.status
     word = str(status.runtime_status)
@@ -61,7 +61,7 @@ def _forks(forks: Sequence[str]) -> Markup:
     return markup("forked as ", links, more)
 
 
-def clock_row(clock: Clock) -> Markup:
+def clock_row(clock: HubClock) -> Markup:
     """Return the time of a virtual clock, and its controls."""
     now, due = clock.now(), clock.next_due()
     then = "nothing is due" if due is None else f"next deadline in {lasting(max(due - now, timedelta(0)))}"

@@ -11,10 +11,12 @@ from uuid import uuid4
 
 from ipywidgets import Layout
 
+from durablenb.hub.hub import Hub
+from durablenb.hub.instance import Handle
+from durablenb.model.entities import EntityId
 from durablenb.notebook.live.entity import LiveEntity
-from durablenb.notebook.live.hub import HubList, HubSight
+from durablenb.notebook.live.hub import HubList
 from durablenb.notebook.live.instance import LiveInstance
-from durablenb.notebook.live.sight import Sight
 from durablenb.notebook.live.widget import LiveView, Selection
 
 SETTABLE = frozenset({"tab"})
@@ -136,18 +138,18 @@ def _as_json(state: Mapping[str, Any]) -> dict[str, Any]:
 class UnsharedInstance(LiveInstance):
     """A view of an instance that shares its selection with no other page and no notebook."""
 
-    def _selection_for(self, sight: Sight) -> Selection:
+    def _selection_for(self, handle: Handle) -> Selection:
         return Selection()
 
 
-def view_at(sight: HubSight, address: str, tell: Tell) -> PageView:
+def view_at(hub: Hub, address: str, tell: Tell) -> PageView:
     """Return the live view at an address, as `durablenb.notebook.page.HubPage.view` describes."""
     kind, _, rest = address.partition("/")
     if not address:
-        return PageView(partial(HubList, sight), tell)
+        return PageView(partial(HubList, hub), tell)
     if kind == "instances":
-        return PageView(partial(UnsharedInstance, sight.instance(rest), freeze=False), tell)
+        return PageView(partial(UnsharedInstance, hub.handle(rest), freeze=False), tell)
     if kind == "entities":
         name, _, key = rest.partition("/")
-        return PageView(partial(LiveEntity, sight.entity(f"@{name}@{key}")), tell)
+        return PageView(partial(LiveEntity, hub.entity(EntityId.get_entity_id(f"@{name}@{key}"))), tell)
     raise ValueError(f"There is no page {address!r}.")

@@ -19,7 +19,7 @@ from IPython.core.magic import (
 )
 
 from durablenb.analysis.sql import QUERY_ERRORS, parameter_names, query
-from durablenb.hub.recorded.hub import HubFile
+from durablenb.hub.hub_file import HubFile
 from durablenb.hub.task_hub import TaskHub, open_hubs
 from durablenb.notebook.magics import show
 from durablenb.notebook.magics.completion import completions

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from durablenb.hub.recorded.hub import HubFile
+from durablenb.hub.hub_file import HubFile
 from durablenb.hub.task_hub import TaskHub
 from durablenb.notebook.magics.parsing import COMMANDS, CONTROL_COMMANDS, SHOW_COMMANDS
 from durablenb.notebook.magics.show import STATUSES

@@ -10,8 +10,8 @@ from typing import Any
 
 from IPython.core.error import StdinNotImplementedError, UsageError
 
+from durablenb.hub.hub_file import HubFile
 from durablenb.hub.instance import Handle
-from durablenb.hub.recorded.hub import HubFile
 from durablenb.hub.task_hub import TaskHub
 from durablenb.model.errors import InstanceStateError, NonDeterminismError
 from durablenb.notebook.magics.parsing import parse_value, unquoted

@@ -14,17 +14,14 @@ import durablenb
 from durablenb.analysis.instances import InstanceList
 from durablenb.checks.findings import Findings
 from durablenb.hub.check import check
+from durablenb.hub.hub_file import HubFile
 from durablenb.hub.instance import Handle
-from durablenb.hub.recorded.hub import HubFile
-from durablenb.hub.recorded.instance import RecordedInstance
 from durablenb.hub.task_hub import TaskHub, open_hubs
 from durablenb.model.entities import EntityId
 from durablenb.model.errors import FunctionNotFoundError
 from durablenb.model.status import OrchestrationRuntimeStatus
 from durablenb.notebook.magics.parsing import REPLAY_COMMANDS
 from durablenb.notebook.still.instance import SinglePicture
-
-Instance = Handle | RecordedInstance
 
 STATUSES = {status.casefold(): status for status in OrchestrationRuntimeStatus}
 """The statuses by their names in lower case."""
@@ -68,9 +65,7 @@ def entity(hub: TaskHub | HubFile, text: str) -> object:
         entity_id = EntityId.get_entity_id(text if text.startswith("@") else f"@{text}")
     except ValueError:
         raise UsageError(f"{text!r} is no entity's id. Expected @name@key, such as @counter@a.") from None
-    if isinstance(hub, HubFile):
-        return hub.entity(entity_id)
-    return hub.entity(entity_id.name, entity_id.key)
+    return hub.entity(entity_id)
 
 
 def instance(hub: TaskHub | HubFile, options: Namespace, variables: dict[str, Any]) -> object:
@@ -81,7 +76,7 @@ def instance(hub: TaskHub | HubFile, options: Namespace, variables: dict[str, An
     return _VIEWS[options.command](handle, options)
 
 
-def _replays(handle: Instance, options: Namespace, variables: dict[str, Any]) -> object:
+def _replays(handle: Handle, options: Namespace, variables: dict[str, Any]) -> object:
     code = None if options.code is None else variables.get(options.code)
     if options.code is not None and not callable(code):
         raise UsageError(f"{options.code} is no function. --code takes a variable that holds one.")
@@ -89,26 +84,26 @@ def _replays(handle: Instance, options: Namespace, variables: dict[str, Any]) ->
     try:
         return look(code, execution=options.execution)
     except FunctionNotFoundError as error:
-        more = " Name it: --code NAME." if isinstance(handle, RecordedInstance) else ""
+        more = " Name it: --code NAME." if isinstance(handle.hub, HubFile) else ""
         raise UsageError(f"{error}{more}") from None
     except ValueError as error:
         raise UsageError(str(error)) from None
 
 
-def _logs(handle: Instance, options: Namespace) -> object:
+def _logs(handle: Handle, options: Namespace) -> object:
     try:
         return handle.logs(level=options.level, task_id=options.task, name=options.name)
     except ValueError as error:
         raise UsageError(str(error)) from None
 
 
-def _watched(handle: Instance, _: Namespace) -> object:
-    if isinstance(handle, RecordedInstance):
+def _watched(handle: Handle, _: Namespace) -> object:
+    if isinstance(handle.hub, HubFile):
         raise UsageError("Nothing happens in a file that is only read: look at it with %durable show.")
     return handle.watch()
 
 
-_VIEWS: dict[str, Callable[[Instance, Namespace], Any]] = {
+_VIEWS: dict[str, Callable[[Handle, Namespace], Any]] = {
     "show": lambda handle, _: handle,
     "history": lambda handle, _: handle.history(),
     "graph": lambda handle, _: SinglePicture(handle._shown(), "graph"),
@@ -123,7 +118,7 @@ _VIEWS: dict[str, Callable[[Instance, Namespace], Any]] = {
 def _moment(text: str, hub: TaskHub | HubFile) -> datetime:
     length = _LENGTH.fullmatch(text)
     if length is not None:
-        now = hub.client.engine.clock.now() if isinstance(hub, TaskHub) else datetime.now(UTC)
+        now = hub.clock.now() if isinstance(hub, TaskHub) else datetime.now(UTC)
         return now - timedelta(**{_UNITS[length[2]]: float(length[1])})
     try:
         return datetime.fromisoformat(text)

@@ -297,6 +297,8 @@ def _told(reply: Reply) -> tuple[str | None, str]:
         return None, ""
     if isinstance(said, str):
         return said, ""
+    if isinstance(said, dict) and "instancesDeleted" in said:
+        return "There is no such instance.", "InstanceNotFoundError"
     if isinstance(said, dict) and isinstance(said.get("ExceptionMessage"), str):
         return said["ExceptionMessage"] or str(said.get("Message")), str(said.get("ExceptionType", ""))
     return None, ""

@@ -1,0 +1,401 @@
+"""A hub: what an open one, a file and a served one have in common, over the two ports."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from functools import partial
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Self, overload
+
+from durablenb.analysis.figures import HubFigures
+from durablenb.analysis.instances import InstanceList
+from durablenb.analysis.sql import Parameters, Relation, frame_variables, query
+from durablenb.core.registry import name_of
+from durablenb.hub.client import SyncDurableOrchestrationClient
+from durablenb.hub.control import Control
+from durablenb.hub.entity import EntityHandle
+from durablenb.hub.instance import Handle
+from durablenb.journal.port import Journal
+from durablenb.model.display import HubView
+from durablenb.model.entities import EntityId, EntityMetadata
+from durablenb.model.ids import IfExists
+from durablenb.model.status import Statuses
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from durablenb.analysis.replays.fit_report import FitReport
+    from durablenb.notebook.live.hub import LiveHub
+
+
+class Hub(HubFigures):
+    """Instances and entities, as a journal has them and a control changes them.
+
+    `TaskHub` is one that runs in this process, `HubFile` one in a file that is only read, and `RemoteHub` one
+    that another process serves. What a file can't do raises a `DurableError` that says why.
+
+    Parameters
+    ----------
+    journal
+        What happened.
+    control
+        What should happen.
+    """
+
+    client: SyncDurableOrchestrationClient
+    """Azure's client methods, without ``await``."""
+
+    def __init__(self, journal: Journal, control: Control) -> None:
+        self._use(journal, control)
+
+    def _use(self, journal: Journal, control: Control) -> None:
+        self._journal = journal
+        self._control = control
+        self.client = SyncDurableOrchestrationClient(journal, control)
+
+    # -- running ---------------------------------------------------------------------------------
+
+    def start(
+        self,
+        orchestrator: Any,
+        input_: Any = None,
+        *,
+        instance_id: str | None = None,
+        start_at: datetime | None = None,
+        tags: Mapping[str, str] | None = None,
+        version: str | None = None,
+        if_exists: IfExists = "error",
+    ) -> Handle:
+        """Start an orchestration; the call returns once the start is on disk.
+
+        Parameters
+        ----------
+        orchestrator
+            The function, or its name.
+        input_
+            What ``context.get_input()`` gives.
+        instance_id, start_at, tags, version
+            As for `SyncDurableOrchestrationClient.start_new`.
+        if_exists
+            What happens if an instance of that id exists. ``"error"``, as in Azure: `InstanceExistsError` if
+            it is open; one that has ended is replaced, and its work is done again. ``"attach"``: nothing is
+            started, and the handle is that of the instance that exists, open or ended; so a cell or a script
+            can be run again without doing its work twice. ``"restart"``: the instance is replaced; one that
+            is open is terminated first, with its sub-orchestrations.
+
+        Raises
+        ------
+        InstanceExistsError
+            If an instance of that id is open; with ``if_exists="attach"`` if it is another orchestrator's, or
+            was started with another input.
+        FunctionNotFoundError
+            If no such orchestrator is registered.
+        NotSerializableError
+            If the input can't be kept.
+        StoreError
+            If the journal can't be written now, or the hub is closed.
+
+        Examples
+        --------
+        >>> import durablenb as df
+        >>> hub = df.TaskHub(":memory:", mode="kernel")
+        >>> hub.add_activity(lambda number: print("paying", number), name="pay")
+        >>> @hub.orchestrator
+        ... def order(context):
+        ...     yield context.call_activity("pay", context.get_input())
+        ...     return "paid"
+        >>> for _ in range(2):
+        ...     hub.start(order, 7, instance_id="order-7", if_exists="attach").result()
+        paying 7
+        'paid'
+        'paid'
+        >>> hub.close()
+        """
+        instance_id = self.client.start_new(
+            orchestrator,
+            instance_id,
+            input_,
+            version,
+            start_at=start_at,
+            tags=tags,
+            if_exists=if_exists,
+        )
+        return Handle(self, instance_id)
+
+    def run(self, orchestrator: Any, input_: Any = None, **options: Any) -> Any:
+        """Start an orchestration, wait for it, and return what it returned.
+
+        Parameters
+        ----------
+        orchestrator, input_, **options
+            As for `start`.
+
+        Raises
+        ------
+        TaskFailedError
+            If it failed; see `Handle.result` for the others.
+        """
+        return self.start(orchestrator, input_, **options).result()
+
+    def handle(self, instance_id: str) -> Handle:
+        """Return the handle of an instance.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If there is no such instance.
+        """
+        return Handle(self, self.client.existing(instance_id).instance_id)
+
+    # -- code that changes -----------------------------------------------------------------------
+
+    def replay(
+        self,
+        target: Any,
+        orchestrator: Callable[..., Any] | None = None,
+        *,
+        status: Statuses = None,
+    ) -> FitReport:
+        """Return whether code still fits instances: it goes through their histories, and nothing is run.
+
+        Nothing is written either, and what the code prints goes nowhere. In a notebook the answer shows as a
+        picture and a table; a test says ``assert hub.replay("fulfil", new).fits``.
+
+        Parameters
+        ----------
+        target
+            An orchestrator, or its name, for all of its instances that are open; a handle, an id, a `History`
+            or several of these, also of a file that `open_history` reads.
+        orchestrator
+            The code; without it, what is registered.
+        status
+            Of an orchestrator's instances those of these statuses, such as ``"Completed"``, in place of the
+            open ones.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If there is no such instance and no such orchestrator.
+        FunctionNotFoundError
+            If the code is to be what is registered, and there is none.
+        ValueError
+            If a text is the name of an orchestrator and the id of an instance.
+        """
+        from durablenb.hub.upgrade import fit_report  # only needed for replays
+
+        return fit_report(self, target, orchestrator, status)
+
+    # -- looking ---------------------------------------------------------------------------------
+
+    def instances(
+        self,
+        status: Statuses = None,
+        *,
+        name: str | None = None,
+        since: datetime | None = None,
+        top: int | None = None,
+    ) -> InstanceList:
+        """Return where the instances stand that meet every condition given, oldest first.
+
+        Parameters
+        ----------
+        status
+            One or several, such as ``"Failed"``.
+        name
+            Their orchestrator.
+        since
+            Started at this moment or later; a naive one is UTC.
+        top
+            How many at the most.
+        """
+        found = self.client.get_status_by(since, None, status, name=name, top=top)
+        return InstanceList(found, partial(Handle, self))
+
+    def entities(self, name: str | None = None, *, since: datetime | None = None) -> list[EntityMetadata]:
+        """Return the entities that exist, with their states, by their ids.
+
+        Parameters
+        ----------
+        name
+            The name of the entities, compared without case; without it, all are returned.
+        since
+            Only those of which an operation was requested since that moment; a naive time is UTC.
+        """
+        return self.client.list_entities(name, True, since)
+
+    @overload
+    def entity(self, function: EntityId) -> EntityHandle: ...
+    @overload
+    def entity(self, function: Any, key: str) -> EntityHandle: ...
+    def entity(self, function: Any, key: str | None = None) -> Any:
+        """Return an entity, to signal it and to look at it.
+
+        Parameters
+        ----------
+        function
+            The `EntityId`; or the entity's name, or a function or class of that name, together with a key.
+        key
+            The entity's key.
+        """
+        return EntityHandle(self, entity_id_of(function, key))
+
+    def entity_state(
+        self, entity_id: EntityId, expected_type: Any = None, *, as_of: datetime | None = None
+    ) -> Any:
+        """Return the state of an entity, None if it doesn't exist.
+
+        Parameters
+        ----------
+        entity_id
+            Which one.
+        expected_type
+            What the state is rebuilt as: a class, or an annotation such as ``list[Order]``.
+        as_of
+            Give the state that it had at that moment; a naive time is UTC. Without it, that on disk now.
+        """
+        return self.client.entity_state(entity_id, expected_type, as_of=as_of)
+
+    def sql(self, query_text: str, params: Parameters = None) -> duckdb.DuckDBPyRelation:
+        """Return the answer to a query over the hub's tables and views, and your data frames.
+
+        Parameters
+        ----------
+        query_text
+            DuckDB's SQL. A name that is no table or view of the hub is a variable of yours, where you ask: a
+            data frame of pandas or Polars, an Arrow table, NumPy arrays, or the answer to another query.
+        params
+            Values for its ``?`` or ``$name``.
+
+        Returns
+        -------
+        duckdb.DuckDBPyRelation
+            With ``.show()``, ``.df()``, ``.pl()``, ``.arrow()``, ``.fetchall()``; each of them asks anew, and
+            gets what is on disk then. Polars can't read columns of type ``INTERVAL``: take
+            ``epoch(duration)``, the seconds.
+
+        Raises
+        ------
+        ValueError
+            If it isn't one query: the journal is written by the hub alone.
+        duckdb.Error
+            If the query is wrong; for example `duckdb.CatalogException` if a name is neither a table nor a
+            variable.
+
+        Examples
+        --------
+        >>> import durablenb as df
+        >>> import pandas as pd
+        >>> hub = df.TaskHub(":memory:", mode="kernel")
+        >>> hub.add_orchestrator(lambda context: 2 * context.get_input(), name="double")
+        >>> hub.run("double", 21, instance_id="a")
+        42
+        >>> labels = pd.DataFrame({"instance_id": ["a"], "label": ["the answer"]})
+        >>> query = "select label, output::int from labels join instances using (instance_id) where name = $n"
+        >>> hub.sql(query, {"n": "double"}).fetchall()
+        [('the answer', 42)]
+        >>> hub.close()
+        """
+        return self._query(query_text, params, sys._getframe(1))
+
+    def _query(self, query_text: str, params: Parameters, frame: FrameType) -> duckdb.DuckDBPyRelation:
+        return query(self.connection(), query_text, params, frame_variables(frame))
+
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """Return a new connection for reading, for tools such as Polars and jupysql; close it after use."""
+        self._journal.refresh()
+        return self._journal.open_connection()
+
+    def export(self, what: Any, path: str | os.PathLike[str]) -> int:
+        """Write instances and entities into a JSON or Parquet file; return how many of them.
+
+        All that is kept of them goes into it: events, data frames and their like, the code that they began
+        with, what they printed. What isn't on disk yet isn't in it.
+
+        Parameters
+        ----------
+        what
+            A handle, an id, a status, several of these; a query that gives ids, as text or as its answer; or
+            None, for all that the hub has. Sub-orchestrations come with their parents.
+        path
+            A file that ends with ``.json`` or ``.parquet``; one that is there is replaced.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If there is no such instance or entity.
+        ValueError
+            If the file is to end with something else, or the query gives no ids.
+        OSError
+            If the file can't be written.
+        """
+        from durablenb.journal.bundle.exporting import export  # what only those need who export
+
+        with self.connection() as connection:
+            return export(connection, what, path, partial(query, connection, parameters=None, variables={}))
+
+    def watch(self) -> LiveHub:
+        """Return a live view: all instances, how fast the hub works, and each instance in detail.
+
+        `watch().sql` is the query for the instances that are shown, and `watch().df()` gives them as a data
+        frame. In a notebook that is opened without a kernel the still picture stands in its place.
+        """
+        from durablenb.notebook.live.hub import LiveHub
+
+        return LiveHub(self)
+
+    # -- the end ---------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Close the file or the connection, with what came from it; closing it twice does nothing.
+
+        A hub that another process serves goes on.
+        """
+        self._journal.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- how it shows ----------------------------------------------------------------------------
+
+    def _relation(self, sql: str, instance_id: str | None = None) -> Relation:
+        """Return the answer to a view's query over one history, or over all of them."""
+        return query(self._journal.open_connection(instance_id), sql, None, {})
+
+    @contextmanager
+    def _reader(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        self._journal.refresh()
+        with self._journal.connection() as connection:
+            yield connection
+
+    def _shown(self) -> HubView:
+        self._journal.refresh()
+        return self._view()
+
+    def _view(self) -> HubView:
+        """Return what there was to draw when the journal was last read."""
+        from durablenb.analysis.fleet import read_fleet  # only needed for pictures
+
+        with self._journal.connection() as connection:
+            return HubView(repr(self), read_fleet(connection, tally=self._journal.tally))
+
+
+def entity_id_of(entity: Any, key: str | None) -> EntityId:
+    """Return the id of an entity that is given by its id, or by a name or a function and a key.
+
+    Raises
+    ------
+    TypeError
+        If the key is missing.
+    """
+    if isinstance(entity, EntityId) and key is None:
+        return entity
+    if key is None:
+        raise TypeError("An entity has a name and a key: hub.entity('Counter', 'a'), or give its EntityId.")
+    return EntityId(name_of(entity), key)

@@ -1,0 +1,246 @@
+"""The two ports over an engine of this process: its journal, and its control."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from durablenb.analysis.sql import reader_of
+from durablenb.core.annotations import result_type
+from durablenb.core.fork import Past, last_of, past_of
+from durablenb.core.registry import Code, not_found
+from durablenb.engine.engine import Engine
+from durablenb.engine.instance import Outcome
+from durablenb.engine.messages import Fork, Start
+from durablenb.engine.purging import purge
+from durablenb.engine.timekeeping import HubClock
+from durablenb.engine.waiting import wait_for_outcome
+from durablenb.hub.control import Control, ForkInstance, PurgeInstance, PurgeInstances, RestartInstance
+from durablenb.journal.port import Journal
+from durablenb.journal.tally import Tally
+from durablenb.model.errors import FunctionNotFoundError, InstanceNotFoundError, WaitTimeoutError
+from durablenb.model.failures import FailureDetails
+from durablenb.model.ids import checked_instance_id
+from durablenb.model.logs import LogLine
+from durablenb.model.payloads import Kind
+from durablenb.model.runtime import Obstacle, RuntimeInfo
+from durablenb.store.duck import DuckStore
+from durablenb.store.reader import JournalReader
+from durablenb.values.codec import ValueCodec
+
+if TYPE_CHECKING:
+    from durablenb.analysis.replays.replay import Replayer
+
+
+class LocalJournal(Journal):
+    """The journal that an engine of this process writes.
+
+    Parameters
+    ----------
+    engine
+        The engine.
+    """
+
+    description = "a closed hub"
+
+    def __init__(self, engine: Engine) -> None:
+        assert isinstance(engine.store, DuckStore)
+        assert isinstance(engine.options.codec, ValueCodec)
+        self._engine = engine
+        self._store = store = engine.store
+        self._tally = Tally(lambda: store.removals)
+        self.codec = engine.options.codec
+
+    def of(self, instance_id: str | None = None) -> JournalReader:
+        """Return what reads a history."""
+        return self._store
+
+    def connection(self, instance_id: str | None = None) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        """Return the connection with which the calling thread reads."""
+        return nullcontext(reader_of(self._store))
+
+    def open_connection(self, instance_id: str | None = None) -> duckdb.DuckDBPyConnection:
+        """Return a new connection that reads, which the caller closes."""
+        return self._store.connection()
+
+    def now(self, instance_id: str | None = None) -> datetime:
+        """Return the hub's time."""
+        return self._engine.clock.now()
+
+    def lines(self, instance_id: str) -> list[LogLine]:
+        """Return the log lines of an instance and of its sub-orchestrations, also those not yet on disk."""
+        self.existing(instance_id)
+        self._engine.settle_log()
+        family = (instance_id, *self._store.descendants([instance_id]))
+        return [*self._store.lines(instance_id), *self._engine.book.unfinished(family)]
+
+    def unknown(self, instance_id: object) -> InstanceNotFoundError:
+        """Return the error for an instance that the hub hasn't got."""
+        return InstanceNotFoundError(
+            f"No instance with ID {instance_id!r} found. hub.instances() lists those that there are."
+        )
+
+    @property
+    def tally(self) -> Tally:
+        """The counts of the instances."""
+        return self._tally
+
+    def origins(self, instance_ids: Iterable[str]) -> Mapping[str, str]:
+        """Return where imported instances came from."""
+        imports = (self._engine.imported(instance_id) for instance_id in instance_ids)
+        return {one.instance_id: one.origin for one in imports if one is not None}
+
+    def runtime_info(self, instance_id: str) -> RuntimeInfo:
+        """Return what the engine knows of an instance or an entity, and the journal doesn't."""
+        engine = self._engine
+        state = engine.runtime_state(instance_id)
+        held, reason = state.held, state.obstacle
+        obstacle = Obstacle()
+        if state.is_open and reason is not None and not isinstance(held, WaitTimeoutError):
+            is_own = held is not None or state.missing or state.without_executor
+            obstacle = Obstacle(
+                state.missing,
+                None if held is None else str(held),
+                None if is_own else str(reason),
+                state.without_executor,
+            )
+        is_entity = instance_id.startswith("@")
+        return RuntimeInfo(
+            obstacle,
+            None if reason is None else (type(reason).__name__, str(reason)),
+            is_entity and not engine.registry.has_entity(instance_id.split("@")[1]),
+            None if state.imported is None else state.imported.origin,
+        )
+
+
+class EngineControl(Control):
+    """The control of an engine of this process.
+
+    Parameters
+    ----------
+    engine
+        The engine.
+    journal
+        Its journal.
+    """
+
+    def __init__(self, engine: Engine, journal: LocalJournal) -> None:
+        self.engine = engine
+        self._journal = journal
+        self.clock = HubClock(engine)
+        self._codec = engine.options.codec
+
+    def request(self, command: Any) -> Any:
+        """Send a command, and return the answer as soon as what it did is on disk."""
+        if isinstance(command, PurgeInstance):
+            return self._purge([command.instance_id], is_recursive=command.is_recursive)
+        if isinstance(command, PurgeInstances):
+            return self._purge(self.engine.store.ids(command.query), is_recursive=command.is_recursive)
+        if isinstance(command, ForkInstance):
+            command = self._fork(command)
+        elif isinstance(command, RestartInstance):
+            command = self._restart(command)
+        return self.engine.request(command)
+
+    async def request_async(self, command: Any) -> Any:
+        """Do the same in an event loop."""
+        from durablenb.engine.awaiting import answer_to  # asyncio is slow to import
+
+        return await answer_to(self.engine.ask(command))
+
+    def wait(self, instance_id: str, timeout: float | None) -> Outcome | None:
+        """Wait until an instance has ended; see `durablenb.engine.waiting`."""
+        return wait_for_outcome(self.engine, instance_id, timeout)
+
+    async def wait_async(self, instance_id: str, timeout: float | None) -> Outcome | None:
+        """Do the same in an event loop."""
+        from durablenb.engine.awaiting import await_outcome  # asyncio is slow to import
+
+        return await await_outcome(self.engine, instance_id, timeout)
+
+    def encode(self, value: Any, kind: Kind) -> str:
+        """Return a value as the journal keeps it."""
+        return self._codec.encode(value, kind)
+
+    def failure(self, error: BaseException) -> FailureDetails:
+        """Return an exception as the journal keeps it."""
+        return self._codec.failure(error)
+
+    def new_id(self) -> str:
+        """Return the id of a new instance."""
+        return self.engine.clock.new_id()
+
+    # -- code ------------------------------------------------------------------------------------
+
+    @property
+    def orchestrator_names(self) -> Collection[str]:
+        """The names of the registered orchestrators."""
+        return self.engine.registry.orchestrator_names
+
+    def version_of(self, orchestrator: Any) -> str | None:
+        """Return the version of a function; of a name, the newest one."""
+        return self.engine.registry.version_of(orchestrator)
+
+    def check_entity(self, name: str) -> None:
+        """Raise `FunctionNotFoundError` if no such entity is registered."""
+        registry = self.engine.registry
+        if not registry.has_entity(name):
+            raise not_found("entity", name, registry.entities)
+
+    def result_type(self, instance_id: str, name: str) -> Any:
+        """Return the annotation of an orchestrator's result."""
+        registry = self.engine.registry
+        version = self._journal.existing(instance_id).version if name in registry.versions else None
+        code = registry.code(name, version)
+        return None if code is None else result_type(code.function)
+
+    def registered(self, name: str, version: str | None) -> Code | None:
+        """Return the registered code of an orchestrator."""
+        return self.engine.registry.code(name, version)
+
+    def no_code(self, name: str, version: str | None) -> FunctionNotFoundError:
+        """Return the error for code that isn't registered."""
+        return self.engine.registry.no_code(name, version)
+
+    def replayer(self, journal: Journal, function: Callable[..., Any], ids: tuple[str, str]) -> Replayer:
+        """Return what replays a function, and can resume copies in a hub of their own."""
+        from durablenb.hub.replay import HubReplayer  # only needed for replays
+
+        return HubReplayer(self.engine, function, ids)
+
+    def looking(self) -> AbstractContextManager[None]:
+        """Return the context in which code is replayed only to look at it; it can't use the hub."""
+        return self.engine.running.looking()
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    def _purge(self, instance_ids: list[str], *, is_recursive: bool) -> int:
+        refusal = self.engine.refusal()
+        if refusal is not None:
+            raise refusal
+        return purge(self.engine, instance_ids, is_recursive=is_recursive)
+
+    def _restart(self, command: RestartInstance) -> Start:
+        state = self._journal.existing(command.instance_id)
+        chosen = self.new_id() if command.has_new_id else command.instance_id
+        return Start(chosen, state.name, state.input or "null", state.version, state.tags)
+
+    def _fork(self, command: ForkInstance) -> Fork:
+        """Return the message that begins a fork: the shared past is read in the caller's thread."""
+        origin_id, at = command.instance_id, command.at
+        state = self._journal.existing(origin_id)
+        if command.fork_id == origin_id:
+            raise ValueError(f"A fork of {origin_id!r} needs an id of its own.")
+        history = self.engine.store.load([origin_id])[origin_id]
+        if at is None:
+            is_with_input = command.input is not None
+            at = history[0].event_id if is_with_input else last_of(history, command.results or ())
+        past = Past(origin_id, state.execution_id, tuple(past_of(history, at)))
+        if command.input is not None:
+            past = past.with_input(command.input)
+        past = past.with_results(dict(command.results))
+        return Fork(self.new_id() if command.fork_id is None else checked_instance_id(command.fork_id), past)

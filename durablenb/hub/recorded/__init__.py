@@ -1,1 +1,0 @@
-"""A hub's file, looked into without an engine."""

@@ -1,0 +1,178 @@
+"""The journal port: the histories of an open hub, of a file, or of a hub that another process serves."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+import duckdb
+
+from durablenb.core.ports.store import InstanceQuery
+from durablenb.journal.related import EntityQueue, read_forks, read_queues
+from durablenb.journal.tally import Tally
+from durablenb.model.entities import EntityMetadata
+from durablenb.model.errors import InstanceNotFoundError
+from durablenb.model.events import Event
+from durablenb.model.logs import LogLine
+from durablenb.model.runtime import RuntimeInfo
+from durablenb.model.status import DurableOrchestrationStatus, InstanceState, status_of
+from durablenb.store.reader import JournalReader
+from durablenb.values.codec import ValueCodec
+
+_VERSION = "select coalesce(max(seq), 0), count(*) from journal where ? in (instance_id, '')"
+
+
+@dataclass(frozen=True)
+class RelatedHistories:
+    """What other histories say of an instance: its forks, and the queues of the entities it waits for."""
+
+    forks: tuple[str, ...] = ()
+    queues: Mapping[str, EntityQueue] = field(default_factory=dict)
+
+
+class Journal(ABC):
+    """What happened. Hubs, instances, entities, clients and views read it, and nothing else.
+
+    A journal that is elsewhere is read through copies, one for each history: `refresh` brings a copy up to
+    date, and `follow` keeps it up to date for some time. Where the journal is at hand, both do nothing.
+    An instance's id selects the history; None stands for all of them.
+    """
+
+    codec: ValueCodec
+    """Reads its values."""
+    description: str
+    """How a message names a journal that can't be read any more, such as "a closed file"."""
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    @abstractmethod
+    def of(self, instance_id: str | None = None) -> JournalReader:
+        """Return what reads a history."""
+
+    @abstractmethod
+    def connection(self, instance_id: str | None = None) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        """Return a connection to the tables and views with a history, for a moment, in this thread."""
+
+    @abstractmethod
+    def open_connection(self, instance_id: str | None = None) -> duckdb.DuckDBPyConnection:
+        """Return a new connection to the same, which the caller closes; it may outlast this thread."""
+
+    @abstractmethod
+    def now(self, instance_id: str | None = None) -> datetime:
+        """Return the hub's time; that of the last event where no hub is running."""
+
+    @abstractmethod
+    def lines(self, instance_id: str) -> list[LogLine]:
+        """Return the log lines of an instance and of its sub-orchestrations, oldest first."""
+
+    @abstractmethod
+    def unknown(self, instance_id: object) -> InstanceNotFoundError:
+        """Return the error for an instance that there isn't."""
+
+    @property
+    def tally(self) -> Tally:
+        """The counts of the instances, kept between two looks where that saves time."""
+        return Tally()
+
+    def runtime_info(self, instance_id: str) -> RuntimeInfo:
+        """Return what only a running engine knows of an instance or an entity."""
+        return RuntimeInfo(imported_from=self.origins([instance_id]).get(instance_id))
+
+    def origins(self, instance_ids: Iterable[str]) -> Mapping[str, str]:
+        """Return where those of these instances that were imported came from."""
+        return {}
+
+    def source(self, source_hash: str) -> str | None:
+        """Return the source text with this hash; None if the journal hasn't got it."""
+        return self.of().source(source_hash)
+
+    def related(self, instance_id: str, entity_ids: Sequence[str] = ()) -> RelatedHistories:
+        """Return what other histories say of an instance."""
+        with self.connection() as connection:
+            return RelatedHistories(read_forks(connection, instance_id), read_queues(connection, entity_ids))
+
+    def close(self) -> None:  # noqa: B027  # the engine closes its own
+        """Close the journal, with all connections to it; closing it twice does nothing."""
+
+    # -- copies of a journal that is elsewhere ----------------------------------------------------
+
+    def refresh(self, instance_id: str | None = None) -> None:  # noqa: B027  # the journal is at hand
+        """Bring the copy of a history up to date."""
+
+    def follow(self, instance_id: str | None = None) -> None:  # noqa: B027
+        """Keep the copy of a history up to date, as long as this is called every now and then."""
+
+    def trouble(self, instance_id: str | None = None) -> str:
+        """Return what keeps the copy of a history from being up to date, in a line; empty if nothing does."""
+        return ""
+
+    # -- what is asked of all of them -------------------------------------------------------------
+
+    def version(self, instance_id: str | None = None) -> tuple[int, int]:
+        """Return a token of a history that changes when something is written or purged."""
+        with self.connection(instance_id) as connection:
+            last, count = connection.execute(_VERSION, [instance_id or ""]).fetchall()[0]
+        return last, count
+
+    def existing(self, instance_id: str) -> InstanceState:
+        """Return the state of an instance.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If there is no such instance.
+        """
+        state = self.of(instance_id).state(instance_id)
+        if state is None:
+            raise self.unknown(instance_id)
+        return state
+
+    def status(self, instance_id: str, *, show_input: bool = True) -> DurableOrchestrationStatus:
+        """Return the status of an instance; a false one if there is none."""
+        state = self.of(instance_id).state(instance_id)
+        if state is None:
+            return DurableOrchestrationStatus()
+        return self._statuses([state], show_input=show_input)[0]
+
+    def states(self, query: InstanceQuery) -> list[InstanceState]:
+        """Return the states of the instances that a query is about, oldest first."""
+        return self.of().states(query)
+
+    def load(self, instance_ids: Sequence[str]) -> dict[str, list[Event]]:
+        """Return the history of each instance's current execution, since its last rewind."""
+        return self.of().load(instance_ids)
+
+    def statuses(self, query: InstanceQuery) -> list[DurableOrchestrationStatus]:
+        """Return the statuses of the instances that a query is about, oldest first."""
+        return self._statuses(self.states(query))
+
+    def entities(
+        self, name: str | None, since: datetime | None, *, with_states: bool
+    ) -> list[EntityMetadata]:
+        """Return the entities that exist, by their ids.
+
+        Only those of this name, in lower case; or of which an operation was requested since that moment.
+        """
+        reader = self.of()
+        entities = reader.entities(name, since)
+        if not with_states:
+            return entities
+        states = reader.entity_states([str(entity.entity_id) for entity in entities])
+        return [replace(entity, state=self.codec.shown(states[str(entity.entity_id)])) for entity in entities]
+
+    def _statuses(
+        self, states: Sequence[InstanceState], *, show_input: bool = True
+    ) -> list[DurableOrchestrationStatus]:
+        origins = self.origins([state.instance_id for state in states])
+        return [
+            status_of(
+                state,
+                self.codec.shown,
+                show_input=show_input,
+                imported_from=origins.get(state.instance_id),
+            )
+            for state in states
+        ]
