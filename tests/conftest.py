@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from durablenb.hub.open_hubs import hubs
+from durablenb.hub.open_hubs import all_open
 from tests import guard
 
 guard.install()
@@ -31,5 +31,5 @@ def _the_turn_is_kept():
 @pytest.fixture
 def alone():
     """No hub is open but the test's own: those that other tests left are closed."""
-    for hub in hubs():
+    for hub in all_open():
         hub.close()

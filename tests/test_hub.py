@@ -550,7 +550,7 @@ def test_step_says_what_it_did(hub):
 
 
 def test_step_is_for_the_kernel():
-    with df.TaskHub(":memory:") as hub, pytest.raises(df.DurableError, match="works by itself"):
+    with df.TaskHub(":memory:") as hub, pytest.raises(df.DurableError, match="works in the background"):
         hub.step()
 
 

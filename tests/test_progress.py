@@ -19,7 +19,7 @@ from nbclient import NotebookClient
 import durablenb as df
 from durablenb.analysis.progress import ProgressCounter, ProgressSnapshot
 from durablenb.analysis.sql import reader_of
-from durablenb.hub.task_hub import open_hubs
+from durablenb.hub import open_hubs
 from durablenb.notebook.still import progress
 from durablenb.notebook.still.progress import Pipe, ProgressDisplay, Terminal, progress_line, screen
 from tests.notebook.reading import bundle_of, page_of, text_of
@@ -30,7 +30,7 @@ from tests.notebook.test_hostile import harmless, hostile
 @pytest.fixture(autouse=True)
 def _nothing_is_left_behind() -> Iterator[None]:
     yield
-    for hub in open_hubs():
+    for hub in open_hubs.all_open():
         hub.close()
     assert [one.name for one in threading.enumerate() if one.name == "durablenb-progress"] == []
 

@@ -1,1 +1,1 @@
-"""What a user holds: hubs, instances, entities and clients, of this process, of a file, or of a server."""
+"""Hubs, instances, entities and clients: of this process, of a file, or of a server."""

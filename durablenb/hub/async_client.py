@@ -1,4 +1,4 @@
-"""Azure's client, awaitable, over a hub of this process."""
+"""Azure's client, with awaitable methods."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ T = TypeVar("T")
 
 
 class HasClient(Protocol):
-    """A hub, as far as it matters here."""
+    """A hub, as far as the client uses it."""
 
     @property
     def client(self) -> SyncDurableOrchestrationClient:
-        """The client that does the work."""
+        """The synchronous client."""
         ...
 
 
 class DurableOrchestrationClient:
-    """Azure's client, awaitable; `hub.client` has the same methods without ``await``.
+    """Azure's client, with awaitable methods; `hub.client` has the same ones without ``await``.
 
     Parameters
     ----------
     hub
-        A `TaskHub`.
+        A `TaskHub`, or a remote hub.
 
     Examples
     --------
@@ -58,8 +58,8 @@ class DurableOrchestrationClient:
 
     Notes
     -----
-    Each method runs the client's one in a thread, so that the event loop goes on while it waits for the
-    disk.
+    Most methods run the synchronous one in a thread, so that the event loop isn't blocked while it waits for
+    the disk.
     """
 
     def __init__(self, hub: HasClient) -> None:
@@ -67,7 +67,7 @@ class DurableOrchestrationClient:
             raise TypeError(f"DurableOrchestrationClient takes a TaskHub, not a {type(hub).__name__}.")
         self._client = hub.client
         self.if_exists: IfExists = getattr(hub, "if_exists", "error")
-        """What a start under an id does that doesn't say; an app's ``host.json`` may set it."""
+        """The default of a start under an id; an app's ``host.json`` may set it."""
 
     async def start_new(
         self,
@@ -92,17 +92,17 @@ class DurableOrchestrationClient:
         show_history_output: bool = False,
         show_input: bool = True,
     ) -> DurableOrchestrationStatus:
-        """Return where an instance stands; a false status if there is none."""
+        """Return the status of an instance; a false status if it doesn't exist."""
         return await _in_thread(
             self._client.get_status, instance_id, show_history, show_history_output, show_input
         )
 
     async def get_statuses(self, instance_ids: Iterable[str]) -> dict[str, DurableOrchestrationStatus]:
-        """Return where those of these instances stand that there are, by their ids, from one look."""
+        """Return the statuses of these instances by their ids, without those that don't exist."""
         return await _in_thread(self._client.get_statuses, tuple(instance_ids))
 
     async def get_status_all(self) -> list[DurableOrchestrationStatus]:
-        """Return where all instances stand, oldest first."""
+        """Return the statuses of all instances, oldest first."""
         return await _in_thread(self._client.get_status_all)
 
     async def get_status_by(
@@ -116,7 +116,7 @@ class DurableOrchestrationClient:
         top: int | None = None,
         skip: int = 0,
     ) -> list[DurableOrchestrationStatus]:
-        """Return where the instances stand that meet every condition given, oldest first."""
+        """Return the statuses of the instances that meet all conditions, oldest first."""
         return await _in_thread(
             self._client.get_status_by,
             created_time_from,
@@ -136,7 +136,7 @@ class DurableOrchestrationClient:
         task_hub_name: str | None = None,
         connection_name: str | None = None,
     ) -> None:
-        """Send an external event; there is one hub, so its name and connection don't matter."""
+        """Send an external event; the name and the connection of a hub are ignored."""
         await _in_thread(self._client.raise_event, instance_id, event_name, event_data)
 
     async def signal_entity(
@@ -149,7 +149,7 @@ class DurableOrchestrationClient:
         *,
         at: datetime | None = None,
     ) -> None:
-        """Ask an entity for an operation; the call returns once that is on disk, and has no result."""
+        """Signal an entity: request an operation without a result. It returns when the signal is on disk."""
         message = self._client.signal_message(entityId, operation_name, operation_input, at=at)
         await self._client._control.request_async(message)
 
@@ -161,11 +161,11 @@ class DurableOrchestrationClient:
         *,
         expected_type: Any = None,
     ) -> EntityStateResponse:
-        """Return whether an entity exists, and the state that it has on disk now."""
+        """Return whether an entity exists, and its state on disk."""
         return await _in_thread(self._client.read_entity_state, entityId, expected_type=expected_type)
 
     async def entity_texts(self, entity_ids: Iterable[EntityId]) -> dict[EntityId, str]:
-        """Return the states of those of these entities that exist, as the journal has them: JSON."""
+        """Return the states of these entities as JSON text, without those that don't exist."""
         return await _in_thread(self._client.entity_texts, entity_ids)
 
     async def list_entities(
@@ -177,7 +177,7 @@ class DurableOrchestrationClient:
     async def clean_entity_storage(
         self, remove_empty_entities: bool = True, release_orphaned_locks: bool = True
     ) -> CleanEntityStorageResult:
-        """Delete what is left of entities that don't exist any more, with their histories."""
+        """Delete the histories of entities that don't exist any more; return how many there were."""
         return await _in_thread(
             self._client.clean_entity_storage, remove_empty_entities, release_orphaned_locks
         )
@@ -187,11 +187,11 @@ class DurableOrchestrationClient:
         await _in_thread(self._client.terminate, instance_id, reason, recursive=recursive)
 
     async def suspend(self, instance_id: str, reason: str = "") -> None:
-        """Let an orchestration rest until `resume`."""
+        """Suspend an orchestration until `resume`."""
         await _in_thread(self._client.suspend, instance_id, reason)
 
     async def resume(self, instance_id: str, reason: str = "") -> None:
-        """Let a suspended orchestration go on."""
+        """Resume a suspended orchestration."""
         await _in_thread(self._client.resume, instance_id, reason)
 
     async def rewind(
@@ -201,7 +201,7 @@ class DurableOrchestrationClient:
         task_hub_name: str | None = None,
         connection_name: str | None = None,
     ) -> None:
-        """Do the failed tasks and children of a failed orchestration again; successes stay."""
+        """Retry the failed tasks and sub-orchestrations of a failed orchestration; successes are kept."""
         await _in_thread(self._client.rewind, instance_id, reason)
 
     async def fork(self, instance_id: str, at: int | None = None, **options: Any) -> str:
@@ -213,7 +213,7 @@ class DurableOrchestrationClient:
         return await _in_thread(self._client.restart, instance_id, restart_with_new_instance_id)
 
     async def purge_instance_history(self, instance_id: str, *, recursive: bool = True) -> PurgeHistoryResult:
-        """Delete all that is kept of an instance that has ended; with `recursive` of its children, too."""
+        """Delete an ended instance; with `recursive` its ended sub-orchestrations, too."""
         return await _in_thread(self._client.purge_instance_history, instance_id, recursive=recursive)
 
     async def purge_instance_history_by(
@@ -224,12 +224,12 @@ class DurableOrchestrationClient:
         *,
         recursive: bool = True,
     ) -> PurgeHistoryResult:
-        """Delete all that is kept of the ended instances that meet every condition given.
+        """Delete the ended instances that meet all conditions.
 
         Raises
         ------
         ValueError
-            If no condition is given, which would be all of them.
+            If no condition is given, which would delete all of them.
         """
         return await _in_thread(
             self._client.purge_instance_history_by,
@@ -242,26 +242,26 @@ class DurableOrchestrationClient:
     async def wait_for_completion(
         self, instance_id: str, timeout: float | None = None
     ) -> DurableOrchestrationStatus:
-        """Wait until an instance has ended, and return where it stands then.
+        """Wait until an instance has ended, and return its status.
 
         Raises
         ------
         InstanceNotFoundError
-            If there is no such instance; the others are those of the synchronous method.
+            If there is no such instance. The synchronous method has the other errors.
         """
         await self._client._control.wait_async(asked_instance_id(instance_id), timeout)
         return await _in_thread(self._client.status_of, instance_id)
 
     @property
     def client(self) -> SyncDurableOrchestrationClient:
-        """The one that does the work; by it a client is made from a client, as Azure's functions do."""
+        """The synchronous client. Azure's functions create a client from a client by it."""
         return self._client
 
     # -- over HTTP -------------------------------------------------------------------------------
 
     @property
     def address(self) -> Address | None:
-        """Where the hub is served; None if it isn't."""
+        """The address at which the hub is served; None if it isn't."""
         return self._client.address
 
     @address.setter
@@ -269,22 +269,22 @@ class DurableOrchestrationClient:
         self._client.address = address
 
     def create_http_management_payload(self, instance_id: str) -> dict[str, str]:
-        """Return the URLs with which an instance can be managed, by Azure's names."""
+        """Return the URLs by which an instance is managed, by Azure's names."""
         return self._client.create_http_management_payload(instance_id)
 
     def get_client_response_links(self, request: Any, instance_id: str) -> dict[str, str]:
-        """Return the same with the host that a request was sent to, as whoever sent it can reach it."""
+        """Return the same URLs with the host of a request, by which its sender reaches the server."""
         return moved(self.create_http_management_payload(instance_id), request)
 
     def create_check_status_response(self, request: Any, instance_id: str) -> Any:
-        """Return an ``azure.functions.HttpResponse`` that says where to ask how an instance is: 202.
+        """Return an ``azure.functions.HttpResponse`` with the URLs of an instance, and the status 202.
 
         Parameters
         ----------
         request
-            The ``azure.functions.HttpRequest`` that it answers, or None.
+            The ``azure.functions.HttpRequest``, or None.
         instance_id
-            The instance.
+            The instance's id.
 
         Raises
         ------
@@ -300,24 +300,24 @@ class DurableOrchestrationClient:
         timeout_in_milliseconds: int = 10_000,
         retry_interval_in_milliseconds: int = 1_000,
     ) -> Any:
-        """Return an ``azure.functions.HttpResponse`` with the output, if there is one within the time.
+        """Return an ``azure.functions.HttpResponse`` with the output, if the instance ends in time.
 
-        200 with the output, text as it is and all else as JSON; 200 with the status of a terminated
-        orchestration; 500 with that of a failed one; otherwise `create_check_status_response`.
+        The response is 200 with the output, text unchanged and all else as JSON; 200 with the status of a
+        terminated orchestration; 500 with that of a failed one; otherwise `create_check_status_response`.
 
         Parameters
         ----------
         request, instance_id
             As for `create_check_status_response`.
         timeout_in_milliseconds
-            How long to wait.
+            The time limit of the wait.
         retry_interval_in_milliseconds
-            Taken for Azure's sake: the end of the orchestration is told at once.
+            Accepted because Azure has it: the response is sent as soon as the orchestration has ended.
 
         Raises
         ------
         ValueError
-            If the interval is longer than the time.
+            If the interval is longer than the time limit.
         DurableError
             As for `create_check_status_response`.
         """
@@ -328,7 +328,7 @@ class DurableOrchestrationClient:
             )
         try:
             status = await self.wait_for_completion(instance_id, timeout_in_milliseconds / 1_000)
-        except DurableError:  # not in time, or something stands in its way
+        except DurableError:  # it didn't end in time, or is blocked
             return self.create_check_status_response(request, instance_id)
         shown = status.to_json()
         if status.runtime_status is OrchestrationRuntimeStatus.Completed:
@@ -338,6 +338,6 @@ class DurableOrchestrationClient:
 
 
 async def _in_thread(method: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    import asyncio  # it takes its time to import
+    import asyncio  # slow to import
 
     return await asyncio.to_thread(method, *args, **kwargs)

@@ -1,4 +1,4 @@
-"""Orchestrators checked where they are at hand: in a notebook, against what a hub has registered."""
+"""The check of an orchestrator's source, against the functions that a hub has registered."""
 
 from __future__ import annotations
 
@@ -13,39 +13,39 @@ if TYPE_CHECKING:
 
 
 def check(function: Any, hub: TaskHub | None = None) -> Findings:
-    """Return what a replay, or the first run, of an orchestrator will stumble over.
+    """Return the findings in an orchestrator: code that its first run, or a replay, will fail at.
 
-    Nothing of it is run: its source is read, with the names as they are now, and so are the functions that it
-    calls itself, one level deep.
+    No code is run. The source is read, with the current values of its names, and so are the functions that it
+    calls, one level deep.
 
     Parameters
     ----------
     function
-        The orchestrator; with a hub its name will do.
+        The orchestrator; with a hub, it may be a name.
     hub
-        Where the names of activities, orchestrators and entities have to be registered. Without one, names
-        aren't checked.
+        The hub in which the names of activities, orchestrators and entities have to be registered. Without a
+        hub, names aren't checked.
 
     Returns
     -------
     Findings
-        True if there is anything; in a notebook it shows as a table.
+        True if there are any; a notebook shows them as a table.
 
     Raises
     ------
     FunctionNotFoundError
         If the hub has no orchestrator of that name.
     TypeError
-        If it is no function.
+        If it isn't a function.
     ValueError
-        If its source isn't at hand: it was typed at a prompt, or compiled from text.
+        If its source isn't available: it was typed at a prompt, or compiled from text.
 
     Notes
     -----
-    A comment silences a rule on its line: ``# durable: ignore[DNB101]``. *Check an orchestrator*, a guide,
+    A comment silences a rule on its line: ``# durable: ignore[DNB101]``. The guide *Check an orchestrator*
     has examples.
     """
-    from durablenb.checks.checking import findings_in, place_of  # which takes its time to import
+    from durablenb.checks.checking import findings_in, place_of  # slow to import
     from durablenb.checks.live import function_of
 
     registry = None if hub is None else hub._registry

@@ -1,6 +1,6 @@
-"""The client: everything that can be asked of a hub's orchestrations.
+"""Azure's client, without ``await``.
 
-It is long because it is Azure's client in one place: most of it is the reference of its methods.
+The module is long because most of it is the reference of the methods.
 """
 
 from __future__ import annotations
@@ -52,18 +52,18 @@ NOTHING_GIVEN: Any = object()
 
 
 class SyncDurableOrchestrationClient(SyncDurableEntityClient):
-    """Azure's client methods, each returning once what it did is on disk; a hub's `client`.
+    """Azure's client methods. Each returns when its effect is on disk. A hub has one as its `client`.
 
     Notes
     -----
-    Names and arguments are those of ``azure.durable_functions.DurableOrchestrationClient``; what comes
-    after ``*`` is durablenb's. A call that was interrupted may have been done: look before you repeat it.
+    Names and arguments are those of ``azure.durable_functions.DurableOrchestrationClient``; keyword-only
+    arguments are durablenb's. An interrupted call may have succeeded: check before you repeat it.
     """
 
     def __init__(self, journal: Journal, control: Control) -> None:
         super().__init__(journal, control)
         self.address: Address | None = None
-        """Where the hub is served; None if it isn't."""
+        """The address at which the hub is served; None if it isn't."""
 
     # -- starting and steering -------------------------------------------------------------------
 
@@ -86,38 +86,37 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         orchestration_function_name
             The orchestrator's name, or the function.
         instance_id
-            Up to 256 characters, none of them ``/``, ``\``, ``#``, ``?`` or a control character, and no
-            ``@`` in front; without one, 32 hexadecimal digits. The id of an instance that has ended may
-            be used again.
+            Up to 256 characters, without ``/``, ``\``, ``#``, ``?`` and control characters, and without ``@``
+            at the beginning; by default 32 hexadecimal digits. The id of an ended instance may be used again.
         client_input
-            What ``context.get_input()`` gives.
+            What ``context.get_input()`` returns.
         version
-            What ``context.version`` gives, and whose code is run, where an orchestrator was registered with
-            versions. Without one, that of the function, or the newest one registered under the name.
+            The version, which ``context.version`` returns, and which selects the code if the orchestrator is
+            registered with versions. By default, that of the function, or the newest one of the name.
         start_at
-            Not before this moment; a naive one is UTC.
+            The instance doesn't start before this time; a naive time is UTC.
         tags
-            Names and values to find it by.
+            Names and values, by which the instance can be found.
         dedupe_statuses
-            Statuses in which an instance of that id that has ended is not to be replaced either.
+            Statuses in which an ended instance of that id isn't replaced either.
         if_exists
-            What happens if an instance of that id exists. ``"error"``, as in Azure: if it is open,
-            `InstanceExistsError`; if it has ended, it is replaced, and the work is done again.
-            ``"attach"``: nothing is started; the id is that of the instance that exists, whatever its
-            status. It has to be of the same orchestrator, and started with the same input. ``"restart"``:
-            one that is open is terminated, with its sub-orchestrations, and replaced in one step.
+            What happens if an instance of that id exists. ``"error"``, as in Azure: an open instance raises
+            `InstanceExistsError`; an ended one is replaced, and its work is done again. ``"attach"``: nothing
+            is started, and the id is returned, whatever the status of the instance; it must have the same
+            orchestrator and the same input. ``"restart"``: the instance is replaced; an open one is
+            terminated, with its sub-orchestrations, in the same step.
 
         Raises
         ------
         InstanceExistsError
-            If an instance of that id is open, or of one of `dedupe_statuses`; with ``if_exists="attach"``,
-            if it is another orchestrator's, or was started with another input; if it was imported.
+            If an instance of that id is open, or has one of `dedupe_statuses`; with ``if_exists="attach"``,
+            if it has another orchestrator or another input; if it was imported.
         FunctionNotFoundError
             If no such orchestrator is registered.
         NotSerializableError
-            If the input can't be kept.
+            If the input can't be stored.
         ValueError
-            If the id breaks the rules; if `if_exists` is something else, or needs an id.
+            If the id is invalid; if `if_exists` is none of these, or needs an id.
         """
         message = self.start_message(
             orchestration_function_name,
@@ -143,7 +142,7 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         dedupe_statuses: Statuses = None,
         if_exists: IfExists = "error",
     ) -> messages.Start:
-        """Return the message that asks the engine for a start; see `start_new`."""
+        """Return the command that starts an orchestration; see `start_new`."""
         checked = checked_if_exists(if_exists, instance_id)
         dedupe = statuses_of(dedupe_statuses) or ()
         if dedupe and checked != "error":
@@ -186,8 +185,8 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
     def terminate(self, instance_id: str, reason: str = "", *, recursive: bool = True) -> None:
         """End an orchestration; with `recursive` its sub-orchestrations too, and theirs.
 
-        Activities that run are not stopped; those that wait for a place are not started. On an instance
-        that has ended this does nothing to the instance itself.
+        Running activities aren't stopped; queued ones aren't started. An instance that has ended isn't
+        changed, but with `recursive` its open sub-orchestrations are ended.
 
         Raises
         ------
@@ -198,7 +197,7 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         self._control.request(messages.Terminate(instance_id, str(reason), recursive))
 
     def suspend(self, instance_id: str, reason: str = "") -> None:
-        """Let an orchestration rest: it takes what arrives, and does nothing until `resume`.
+        """Suspend an orchestration until `resume`. What arrives meanwhile is kept.
 
         Raises
         ------
@@ -209,7 +208,7 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
             self.existing(instance_id)
 
     def resume(self, instance_id: str, reason: str = "") -> None:
-        """Let a suspended orchestration go on.
+        """Resume a suspended orchestration.
 
         Raises
         ------
@@ -220,14 +219,14 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
             self.existing(instance_id)
 
     def rewind(self, instance_id: str, reason: str = "") -> None:
-        """Do the failed tasks and children of a failed orchestration again; successes stay.
+        """Retry the failed tasks and sub-orchestrations of a failed orchestration; successes are kept.
 
         Raises
         ------
         InstanceNotFoundError
             If there is no such instance.
         InstanceStateError
-            If it did not fail.
+            If it didn't fail.
         """
         self._control.request(messages.Rewind(asked_instance_id(instance_id), str(reason)))
 
@@ -245,11 +244,11 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         Parameters
         ----------
         instance_id
-            Whose past is shared.
+            The instance whose past is shared.
         at, results, input_
             As for `Handle.fork`.
         fork_id
-            The new instance's id; without one, 32 hexadecimal digits.
+            The new instance's id; by default 32 hexadecimal digits.
         """
         text = None if input_ is NOTHING_GIVEN else self._control.encode(input_, "input")
         chosen = None if fork_id is None else checked_instance_id(fork_id)
@@ -271,16 +270,16 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         Parameters
         ----------
         instance_id
-            The instance to take the input from.
+            The instance whose input, version and tags are used.
         restart_with_new_instance_id
-            Whether the new one has an id of its own; if not, the old one must have ended.
+            Whether the new instance gets a new id; if not, the old one must have ended.
 
         Raises
         ------
         InstanceNotFoundError
             If there is no such instance.
         InstanceExistsError
-            If it is open and its id was to be used.
+            If it is open, and its id is to be used again.
         """
         command = RestartInstance(asked_instance_id(instance_id), restart_with_new_instance_id)
         return str(self._control.request(command))
@@ -294,18 +293,18 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         show_history_output: bool = False,
         show_input: bool = True,
     ) -> DurableOrchestrationStatus:
-        """Return where an instance stands; a false status if there is none.
+        """Return the status of an instance; a false status if it doesn't exist.
 
         Parameters
         ----------
         instance_id
-            Which one.
+            The instance's id.
         show_history
-            Fill `history` with the events of the current execution, in the form of Azure's endpoint.
+            Whether `history` has the events of the current execution, in the form of Azure's endpoint.
         show_history_output
-            With the results in it.
+            Whether the history has results.
         show_input
-            Fill `input_`, and the inputs of the history.
+            Whether `input_` and the history have inputs.
         """
         try:
             self._journal.refresh(asked_instance_id(instance_id))
@@ -318,13 +317,13 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         return status
 
     def get_statuses(self, instance_ids: Iterable[str]) -> dict[str, DurableOrchestrationStatus]:
-        """Return where those of these instances stand that there are, by their ids, from one look."""
+        """Return the statuses of these instances by their ids, without those that don't exist."""
         wanted = tuple(map(asked_instance_id, instance_ids))
         statuses = self._journal.statuses(InstanceQuery(instance_ids=wanted)) if wanted else []
         return {str(status.instance_id): status for status in statuses}
 
     def get_status_all(self) -> list[DurableOrchestrationStatus]:
-        """Return where all instances stand, oldest first."""
+        """Return the statuses of all instances, oldest first."""
         return self.get_status_by()
 
     def get_status_by(
@@ -338,20 +337,20 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         top: int | None = None,
         skip: int = 0,
     ) -> list[DurableOrchestrationStatus]:
-        """Return where the instances stand that meet every condition given, oldest first.
+        """Return the statuses of the instances that meet all conditions, oldest first.
 
         Parameters
         ----------
         created_time_from, created_time_to
-            When they were first started, both ends included; naive times are UTC.
+            The range of times at which they were first started, both ends included; naive times are UTC.
         runtime_status
-            One or several.
+            A status, or several.
         instance_id_prefix
-            What their ids begin with.
+            The beginning of their ids.
         name
-            Their orchestrator.
+            The orchestrator's name.
         top, skip
-            How many at the most, after how many that are left out.
+            The largest number of instances, and the number of instances before them that are left out.
 
         Raises
         ------
@@ -372,31 +371,31 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
     def wait_for_completion(
         self, instance_id: str, timeout: float | None = None
     ) -> DurableOrchestrationStatus:
-        """Wait until an instance has ended, and return where it stands then.
+        """Wait until an instance has ended, and return its status.
 
         Parameters
         ----------
         instance_id
-            Which one.
+            The instance's id.
         timeout
-            Seconds; None for as long as it takes. Interrupting the wait harms nothing.
+            Seconds; None for no limit. Interrupting the wait harms nothing.
 
         Raises
         ------
         WaitTimeoutError
-            If it did not end in time, or nothing is left that could end it.
+            If it doesn't end in time, or if nothing is left that could end it.
         InstanceNotFoundError
             If there is no such instance.
         StoreError
             If the journal can't be written now.
         DurableError
-            If it can't go on until somebody does something; the message says what.
+            If it is blocked until somebody acts; the message says what to do.
         """
         self._control.wait(asked_instance_id(instance_id), timeout)
         return self.status_of(instance_id)
 
     def status_of(self, instance_id: str) -> DurableOrchestrationStatus:
-        """Return where an instance stands, or raise `InstanceNotFoundError`."""
+        """Return the status of an instance; raise `InstanceNotFoundError` if it doesn't exist."""
         status = self._journal.status(asked_instance_id(instance_id))
         if not status:
             raise self._journal.unknown(instance_id)
@@ -408,14 +407,14 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         Raises
         ------
         TaskFailedError
-            If it failed; also of the original exception's type, where that is known.
+            If it failed; also of the original exception's type, if that is known.
         OrchestrationTerminatedError
             If it was terminated.
         """
         return self.value_of(instance_id, self._control.wait(asked_instance_id(instance_id), timeout))
 
     def value_of(self, instance_id: str, outcome: Outcome | None) -> Any:
-        """Return what an outcome stands for, or raise it; without one, that of an instance long ended."""
+        """Return the value of an outcome, or raise its error; without one, the journal is read for it."""
         if outcome is None:
             state = self._journal.existing(instance_id)
             name, status, text = state.name, state.status, state.output or "null"
@@ -447,7 +446,7 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         return [record.event for record in records]
 
     def logs(self, instance_id: str) -> list[LogLine]:
-        """Return what an instance and its sub-orchestrations have printed and logged, oldest first.
+        """Return the lines that an instance and its sub-orchestrations printed and logged, oldest first.
 
         Raises
         ------
@@ -459,14 +458,14 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
     # -- deleting --------------------------------------------------------------------------------
 
     def purge_instance_history(self, instance_id: str, *, recursive: bool = True) -> PurgeHistoryResult:
-        """Delete all that is kept of an instance that has ended; there need not be one.
+        """Delete an ended instance; if it doesn't exist, nothing happens.
 
         Parameters
         ----------
         instance_id
-            Which one.
+            The instance's id.
         recursive
-            Whether its sub-orchestrations that have ended go too, and theirs.
+            Whether its ended sub-orchestrations are deleted too, at all levels.
 
         Raises
         ------
@@ -487,16 +486,16 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         *,
         recursive: bool = True,
     ) -> PurgeHistoryResult:
-        """Delete all that is kept of the ended instances that meet every condition given.
+        """Delete the ended instances that meet all conditions.
 
-        They are deleted in portions, each on disk before the next one begins, so that nobody waits long
-        beside it. If the process ends in the middle, some instances are left, and the same call again deletes
-        them. An instance that is started again meanwhile is kept.
+        They are deleted in portions, each of which is on disk before the next one begins, so that other calls
+        aren't delayed for long. If the process ends in the middle, the same call deletes the rest. An
+        instance that is started again meanwhile is kept.
 
         Raises
         ------
         ValueError
-            If no condition is given, which would be all of them.
+            If no condition is given, which would delete all of them.
         """
         if created_time_from is None and created_time_to is None and runtime_status is None:
             raise ValueError(
@@ -515,9 +514,9 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
     # -- over HTTP -------------------------------------------------------------------------------
 
     def create_http_management_payload(self, instance_id: str) -> dict[str, str]:
-        """Return the URLs with which an instance can be managed, by Azure's names.
+        """Return the URLs by which an instance is managed, by Azure's names.
 
-        Each of them has the server's key in it.
+        Each of them contains the server's key.
 
         Raises
         ------
@@ -527,7 +526,7 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         return self.served_at().management_urls(asked_instance_id(instance_id))
 
     def served_at(self) -> Address:
-        """Return where the hub is served; raise `DurableError` if it isn't."""
+        """Return the address at which the hub is served; raise `DurableError` if it isn't."""
         if self.address is None:
             raise DurableError("The hub has no URLs, since it isn't served. Serve it first: hub.serve().")
         return self.address
@@ -535,14 +534,14 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
     # -- inside ----------------------------------------------------------------------------------
 
     def existing(self, instance_id: str) -> InstanceState:
-        """Return the state of an instance that there is, or raise `InstanceNotFoundError`."""
+        """Return the state of an instance; raise `InstanceNotFoundError` if it doesn't exist."""
         self._journal.refresh(asked_instance_id(instance_id))
         return self._journal.existing(instance_id)
 
 
 def _tags(tags: Mapping[str, str] | None) -> dict[str, str]:
-    found = dict(tags or {})
-    for key, value in found.items():
+    checked = dict(tags or {})
+    for key, value in checked.items():
         if not (isinstance(key, str) and isinstance(value, str)):
             raise TypeError(f"Tags are text by text; {key!r}: {value!r} isn't.")
-    return found
+    return checked

@@ -1,4 +1,4 @@
-"""Two histories side by side."""
+"""Comparison of two histories."""
 
 from __future__ import annotations
 
@@ -9,32 +9,31 @@ if TYPE_CHECKING:
 
 
 def compare(a: Any, b: Any) -> Comparison:
-    """Return two instances side by side: what they asked for, how long it took, what came of it.
+    """Compare two instances: their requests, durations and results, side by side.
 
     Parameters
     ----------
     a, b
-        Handles, instances of a file that is only read, or histories; they need not be of one hub. Of each the
-        last execution is compared.
+        Handles or histories, which need not be of one hub. The last execution of each is compared.
 
     Returns
     -------
     Comparison
-        In a notebook it shows as a picture and a table. Its `first_difference` is where the two part.
+        A notebook shows it as a picture and a table. Its `first_difference` is the first step that differs.
 
     Raises
     ------
     TypeError
-        If it is something else.
+        If one is something else.
     InstanceNotFoundError
         If one was purged.
 
     Notes
     -----
-    Steps are aligned by what was called, so that those after a detour still stand side by side. Times, the
-    ids of instances and those of children that were given none are no differences; how long a timer was set
-    for is one.
+    Steps are aligned by the called functions, so that the steps after a detour are still side by side. Times,
+    ids of instances and generated ids of sub-orchestrations don't count as differences; the duration of a
+    timer does.
     """
-    from durablenb.analysis.compare import compare_histories  # what only comparisons need
+    from durablenb.analysis.compare import compare_histories  # only needed for comparisons
 
     return compare_histories(a, b)

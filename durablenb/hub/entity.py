@@ -1,4 +1,4 @@
-"""An entity as a user holds it."""
+"""The handle of an entity, by which users signal it and look at it."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 
 class EntityHandle(EntityProxy, EntityFigures):
-    """An entity of a hub: each method signals the operation of its name.
+    """An entity. Each method that isn't listed here signals the operation of its name.
 
-    A call returns once the signal is on disk; the operation is done after that. Operations whose names are
-    taken here are asked for with `signal`. A notebook shows the entity with its state, its last operations,
-    and those that failed.
+    A call returns when the signal is on disk; the operation runs after that. Use `signal` for an operation
+    whose name is a method here. A notebook shows the entity with its state, its last operations, and those
+    that failed.
 
     Parameters
     ----------
@@ -59,18 +59,17 @@ class EntityHandle(EntityProxy, EntityFigures):
         self._hub = hub
 
     def signal(self, operation_name: str, operation_input: Any = None, *, at: datetime | None = None) -> None:
-        """Ask for an operation, by its name; `at`: not before that."""
+        """Request an operation by its name; with `at`, not before that time."""
         self._hub.client.signal_entity(self.entity_id, operation_name, operation_input, at=at)
 
     def state(self, expected_type: Any = None, *, as_of: datetime | None = None) -> Any:
-        """Return the state, None if there is none; see `TaskHub.entity_state`."""
+        """Return the state; None if the entity doesn't exist; see `TaskHub.entity_state`."""
         return self._hub.client.entity_state(self.entity_id, expected_type, as_of=as_of)
 
     def watch(self) -> LiveEntity:
-        """Return a live view: the state, how it came about operation by operation, and what is to be done.
+        """Return a live view of the state, of the operations that led to it, and of the queue.
 
-        `watch().sql` is the query for the operations that are shown, and `watch().df()` gives them as a data
-        frame.
+        `watch().sql` is the query for the operations shown, and `watch().df()` returns them as a data frame.
         """
         from durablenb.notebook.live.entity import LiveEntity
 

@@ -1,4 +1,4 @@
-"""The client's part for entities: signal, read, list, clean."""
+"""The part of the client for entities: signal, read, list, clean."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from durablenb.model.times import aware
 
 
 class SyncDurableEntityClient:
-    """What a client does with entities; each method returns when what it asked for is on disk.
+    """Azure's client methods for entities. Each returns when its effect is on disk.
 
     Parameters
     ----------
@@ -49,23 +49,23 @@ class SyncDurableEntityClient:
         *,
         at: datetime | None = None,
     ) -> None:
-        """Ask an entity for an operation; the call returns once that is on disk, and has no result.
+        """Signal an entity: request an operation without a result. It returns when the signal is on disk.
 
         Parameters
         ----------
         entityId, operation_name, operation_input
-            Which entity, what it is to do, and with what. The entity need not exist.
+            The entity, which need not exist; the name of the operation, and its input.
         task_hub_name, connection_name
-            Taken for Azure's sake, and not looked at.
+            Accepted because Azure has them, and ignored.
         at
-            Not before that; a naive time is UTC.
+            The operation doesn't run before this time; a naive time is UTC.
 
         Raises
         ------
         FunctionNotFoundError
             If no such entity is registered.
         NotSerializableError
-            If the input can't be kept.
+            If the input can't be stored.
         StoreError
             If the journal can't be written now, or the hub is closed.
         """
@@ -74,7 +74,7 @@ class SyncDurableEntityClient:
     def signal_message(
         self, entity_id: EntityId, operation_name: str, operation_input: Any, *, at: datetime | None = None
     ) -> messages.Signal:
-        """Return the message that asks the engine for an operation; see `signal_entity`."""
+        """Return the command that signals an entity; see `signal_entity`."""
         chosen = checked_entity_id(entity_id)
         self._control.check_entity(chosen.name)
         text = self._control.encode(operation_input, "input")
@@ -89,18 +89,18 @@ class SyncDurableEntityClient:
         *,
         expected_type: Any = None,
     ) -> EntityStateResponse:
-        """Return whether an entity exists, and the state that it has on disk now.
+        """Return whether an entity exists, and its state on disk.
 
-        Operations that are under way aren't waited for.
+        The call doesn't wait for running operations.
 
         Parameters
         ----------
         entityId
-            Which entity.
+            The entity's id.
         task_hub_name, connection_name
-            Taken for Azure's sake, and not looked at.
+            Accepted because Azure has them, and ignored.
         expected_type
-            What the state is rebuilt as: a class, or an annotation such as ``list[Order]``.
+            The type that the state is rebuilt as: a class, or an annotation such as ``list[Order]``.
         """
         instance_id = str(checked_entity_id(entityId))
         text = self._state_text(instance_id)
@@ -111,7 +111,7 @@ class SyncDurableEntityClient:
     def entity_state(
         self, entity_id: EntityId, expected_type: Any = None, *, as_of: datetime | None = None
     ) -> Any:
-        """Return an entity's state, now or as of a moment; None if it didn't exist then."""
+        """Return an entity's state, now or at a time; None if it didn't exist then."""
         instance_id = str(checked_entity_id(entity_id))
         moment = aware(as_of)
         if moment is None:
@@ -122,10 +122,10 @@ class SyncDurableEntityClient:
         return self._codec.decode(text, None if is_none(text) else expected_type)
 
     def entity_texts(self, entity_ids: Iterable[EntityId]) -> dict[EntityId, str]:
-        """Return the states of those of these entities that exist, as the journal has them: JSON."""
-        wanted = {str(checked_entity_id(one)): one for one in entity_ids}
+        """Return the states of these entities as JSON text, without those that don't exist."""
+        wanted = {str(checked_entity_id(entity_id)): entity_id for entity_id in entity_ids}
         states = self._journal.of().entity_states(list(wanted)) if wanted else {}
-        return {wanted[one]: text for one, text in states.items() if text != NOTHING}
+        return {wanted[key]: text for key, text in states.items() if text != NOTHING}
 
     def _state_text(self, instance_id: str) -> str:
         self._journal.refresh(instance_id)
@@ -139,11 +139,11 @@ class SyncDurableEntityClient:
         Parameters
         ----------
         name
-            Those of that name only, compared without case.
+            The name of the entities, compared without case; by default all of them.
         fetch_state
-            Whether their states are read, too.
+            Whether their states are read.
         since
-            Those only of which something was asked since that moment; a naive time is UTC.
+            Only entities of which an operation was requested since that time; a naive time is UTC.
         """
         wanted = None if name is None else checked_entity_name(name).lower()
         return self._journal.entities(wanted, aware(since), with_states=fetch_state)
@@ -151,15 +151,16 @@ class SyncDurableEntityClient:
     def clean_entity_storage(
         self, remove_empty_entities: bool = True, release_orphaned_locks: bool = True
     ) -> CleanEntityStorageResult:
-        """Delete what is left of entities that don't exist any more, with their histories.
+        """Delete the histories of entities that don't exist any more; return how many there were.
 
         Parameters
         ----------
         remove_empty_entities
-            Those without state that have nothing to do.
+            Whether entities without a state and without pending operations are deleted.
         release_orphaned_locks
-            Locks whose orchestration is gone. There should be none: a lock ends with its orchestration.
+            Whether locks are released whose orchestration doesn't exist. There should be none: a lock ends
+            with its orchestration.
         """
-        asked = messages.CleanEntities(remove_empty_entities, release_orphaned_locks)
-        done: CleanEntityStorageResult = self._control.request(asked)
-        return done
+        command = messages.CleanEntities(remove_empty_entities, release_orphaned_locks)
+        result: CleanEntityStorageResult = self._control.request(command)
+        return result

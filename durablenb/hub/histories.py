@@ -1,12 +1,20 @@
-"""Histories of other places: a hub's file is looked into, and nothing else; or they are taken into a hub."""
+"""Histories from elsewhere: a hub's file is opened to be read, or histories are copied into a hub."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from durablenb.hub.task_hub import TaskHub, open_hubs
+import duckdb
+
+from durablenb.core.ports.store import Parcel
+from durablenb.engine.engine import Engine
+from durablenb.engine.messages import TakeIn
+from durablenb.hub import open_hubs
+from durablenb.hub.task_hub import TaskHub
 from durablenb.model.errors import DurableError
 from durablenb.store.lockfile import real_path
 
@@ -16,13 +24,13 @@ if TYPE_CHECKING:
 
 
 def open_history(path: str | os.PathLike[str]) -> HubFile:
-    """Return the histories in a hub's file, for reading alone: nothing runs, and nothing is written.
+    """Open a hub's file to read its histories, and return it. Nothing runs, and nothing is written.
 
     Parameters
     ----------
     path
-        The file, which must be there. Where a hub of this process has it open, it is read through that hub;
-        several processes may read one file at a time, and none while another one has a hub open on it.
+        The file, which must exist. If a hub of this process has it open, it is read through that hub. Several
+        processes may read one file at the same time, but not while another one has a hub open on it.
 
     Raises
     ------
@@ -51,26 +59,24 @@ def open_history(path: str | os.PathLike[str]) -> HubFile:
     [('double', 1)]
     >>> folder.cleanup()
     """
-    from durablenb.hub.hub_file import HubFile  # what only reading needs
+    from durablenb.hub.hub_file import HubFile  # only needed for reading
 
-    place = real_path(Path(path).expanduser())
-    for hub in open_hubs():
-        if hub.path == place:
-            return HubFile(place, hub.connection)
-    return HubFile(place)
+    file = real_path(Path(path).expanduser())
+    hub = open_hubs.find(file)
+    return HubFile(file, None if hub is None else hub.connection)
 
 
 def import_history(
     source: Any, into: TaskHub | None = None, *, prefix: str = "", key: str | None = None
 ) -> list[Handle]:
-    """Take histories from elsewhere into a hub, to be looked at and replayed; return their handles.
+    """Copy histories from elsewhere into a hub, to look at them and replay them; return their handles.
 
     Parameters
     ----------
     source, prefix, key
         As for `TaskHub.import_history`.
     into
-        The hub; without one, that which was opened last.
+        The hub; by default the one that was opened last.
 
     Raises
     ------
@@ -79,7 +85,7 @@ def import_history(
 
     Notes
     -----
-    `TaskHub.import_history` has the others.
+    `TaskHub.import_history` has the other errors.
 
     Examples
     --------
@@ -104,10 +110,46 @@ def import_history(
     True
     """
     if into is None:
-        hubs = open_hubs()
+        hubs = open_hubs.all_open()
         if not hubs:
             raise DurableError(
                 "No hub is open. Open one first, or say which: import_history(source, into=hub)."
             )
         into = hubs[-1]
     return into.import_history(source, prefix=prefix, key=key)
+
+
+def import_into(engine: Engine, source: Any, *, prefix: str, key: str | None) -> list[str]:
+    """Import the histories of a source; return the ids of their instances and entities.
+
+    Parameters
+    ----------
+    engine
+        The engine of the hub.
+    source, prefix, key
+        As for `TaskHub.import_history`.
+    """
+    from durablenb.journal.bundle.exporting import everything, snapshot
+    from durablenb.journal.bundle.sources import delivery_of
+
+    def read_hub(path: Path) -> Parcel:
+        with _connection_to(path) as connection, snapshot(connection) as ask:
+            return everything(ask)
+
+    refusal = engine.refusal()
+    if refusal is not None:
+        raise refusal
+    path = getattr(source, "path", None)
+    chosen = path if isinstance(path, Path) else source
+    delivery = delivery_of(chosen, engine.options.codec.encode, read_hub, key).with_prefix(prefix)
+    if not delivery.parcel.records:
+        return []
+    ids: list[str] = engine.request(TakeIn(delivery.parcel, delivery.origin, delivery.made_by))
+    return ids
+
+
+@contextmanager
+def _connection_to(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to a hub's file, which a hub of this process may have open."""
+    with open_history(path) as file, file.connection() as connection:
+        yield connection

@@ -1,4 +1,4 @@
-"""A hub: what an open one, a file and a served one have in common, over the two ports."""
+"""The common part of an open hub, a file and a served hub, over the two ports."""
 
 from __future__ import annotations
 
@@ -77,25 +77,25 @@ class Hub(HubFigures):
         orchestrator
             The function, or its name.
         input_
-            What ``context.get_input()`` gives.
+            What ``context.get_input()`` returns.
         instance_id, start_at, tags, version
             As for `SyncDurableOrchestrationClient.start_new`.
         if_exists
-            What happens if an instance of that id exists. ``"error"``, as in Azure: `InstanceExistsError` if
-            it is open; one that has ended is replaced, and its work is done again. ``"attach"``: nothing is
-            started, and the handle is that of the instance that exists, open or ended; so a cell or a script
-            can be run again without doing its work twice. ``"restart"``: the instance is replaced; one that
-            is open is terminated first, with its sub-orchestrations.
+            What happens if an instance of that id exists. ``"error"``, as in Azure: an open instance raises
+            `InstanceExistsError`, an ended one is replaced, and its work is done again. ``"attach"``: nothing
+            is started, and the handle of the existing instance is returned, open or ended; the start is
+            idempotent, so a cell or a script can be run again without repeating its work. ``"restart"``: the
+            instance is replaced; an open one is terminated first, with its sub-orchestrations.
 
         Raises
         ------
         InstanceExistsError
-            If an instance of that id is open; with ``if_exists="attach"`` if it is another orchestrator's, or
-            was started with another input.
+            If an instance of that id is open; with ``if_exists="attach"``, if it has another orchestrator or
+            another input.
         FunctionNotFoundError
             If no such orchestrator is registered.
         NotSerializableError
-            If the input can't be kept.
+            If the input can't be stored.
         StoreError
             If the journal can't be written now, or the hub is closed.
 
@@ -160,20 +160,20 @@ class Hub(HubFigures):
         *,
         status: Statuses = None,
     ) -> FitReport:
-        """Return whether code still fits instances: it goes through their histories, and nothing is run.
+        """Replay code against the histories of instances, and return whether it fits.
 
-        Nothing is written either, and what the code prints goes nowhere. In a notebook the answer shows as a
-        picture and a table; a test says ``assert hub.replay("fulfil", new).fits``.
+        No activity runs, nothing is written, and prints are discarded. A notebook shows the report as a
+        picture and a table; in a test, write ``assert hub.replay("fulfil", new).fits``.
 
         Parameters
         ----------
         target
-            An orchestrator, or its name, for all of its instances that are open; a handle, an id, a `History`
-            or several of these, also of a file that `open_history` reads.
+            An orchestrator, or its name, for all of its open instances; or a handle, an id, a `History`, or
+            several of these, which may be of another hub or file.
         orchestrator
-            The code; without it, what is registered.
+            The code; by default the registered code.
         status
-            Of an orchestrator's instances those of these statuses, such as ``"Completed"``, in place of the
+            With an orchestrator: its instances of these statuses, such as ``"Completed"``, instead of the
             open ones.
 
         Raises
@@ -181,9 +181,9 @@ class Hub(HubFigures):
         InstanceNotFoundError
             If there is no such instance and no such orchestrator.
         FunctionNotFoundError
-            If the code is to be what is registered, and there is none.
+            If no code is given, and none is registered.
         ValueError
-            If a text is the name of an orchestrator and the id of an instance.
+            If a text is both the name of an orchestrator and the id of an instance.
         """
         from durablenb.hub.upgrade import fit_report  # only needed for replays
 
@@ -199,18 +199,18 @@ class Hub(HubFigures):
         since: datetime | None = None,
         top: int | None = None,
     ) -> InstanceList:
-        """Return where the instances stand that meet every condition given, oldest first.
+        """Return the statuses of the instances that meet all conditions, oldest first.
 
         Parameters
         ----------
         status
-            One or several, such as ``"Failed"``.
+            A status, or several, such as ``"Failed"``.
         name
-            Their orchestrator.
+            The orchestrator's name.
         since
-            Started at this moment or later; a naive one is UTC.
+            Only instances started at this time or later; a naive time is UTC.
         top
-            How many at the most.
+            The largest number of instances.
         """
         found = self.client.get_status_by(since, None, status, name=name, top=top)
         return InstanceList(found, partial(Handle, self))
@@ -246,16 +246,16 @@ class Hub(HubFigures):
     def entity_state(
         self, entity_id: EntityId, expected_type: Any = None, *, as_of: datetime | None = None
     ) -> Any:
-        """Return the state of an entity, None if it doesn't exist.
+        """Return the state of an entity; None if it doesn't exist.
 
         Parameters
         ----------
         entity_id
-            Which one.
+            The entity's id.
         expected_type
-            What the state is rebuilt as: a class, or an annotation such as ``list[Order]``.
+            The type that the state is rebuilt as: a class, or an annotation such as ``list[Order]``.
         as_of
-            Give the state that it had at that moment; a naive time is UTC. Without it, that on disk now.
+            The time of the state; a naive time is UTC. By default, the state on disk now.
         """
         return self.client.entity_state(entity_id, expected_type, as_of=as_of)
 
@@ -265,22 +265,22 @@ class Hub(HubFigures):
         Parameters
         ----------
         query_text
-            DuckDB's SQL. A name that is no table or view of the hub is a variable of yours, where you ask: a
+            A query in DuckDB's SQL. A name that is no table or view of the hub is a variable of the caller: a
             data frame of pandas or Polars, an Arrow table, NumPy arrays, or the answer to another query.
         params
-            Values for its ``?`` or ``$name``.
+            The values of its ``?`` or ``$name``.
 
         Returns
         -------
         duckdb.DuckDBPyRelation
-            With ``.show()``, ``.df()``, ``.pl()``, ``.arrow()``, ``.fetchall()``; each of them asks anew, and
-            gets what is on disk then. Polars can't read columns of type ``INTERVAL``: take
+            It has ``.show()``, ``.df()``, ``.pl()``, ``.arrow()`` and ``.fetchall()``. Each of them runs the
+            query on what is on disk then. Polars can't read columns of type ``INTERVAL``: use
             ``epoch(duration)``, the seconds.
 
         Raises
         ------
         ValueError
-            If it isn't one query: the journal is written by the hub alone.
+            If it isn't one query. Only the hub writes to the journal.
         duckdb.Error
             If the query is wrong; for example `duckdb.CatalogException` if a name is neither a table nor a
             variable.
@@ -310,38 +310,39 @@ class Hub(HubFigures):
         return self._journal.open_connection()
 
     def export(self, what: Any, path: str | os.PathLike[str]) -> int:
-        """Write instances and entities into a JSON or Parquet file; return how many of them.
+        """Write instances and entities to a JSON or Parquet file; return their number.
 
-        All that is kept of them goes into it: events, data frames and their like, the code that they began
-        with, what they printed. What isn't on disk yet isn't in it.
+        The file has all that the journal has of them: events, large values such as data frames, the code that
+        they began with, and their logs.
 
         Parameters
         ----------
         what
-            A handle, an id, a status, several of these; a query that gives ids, as text or as its answer; or
-            None, for all that the hub has. Sub-orchestrations come with their parents.
+            A handle, an id, a status, or several of these; a query that returns ids, as text or as its
+            answer; or None for all instances and entities. Sub-orchestrations are exported with their
+            parents.
         path
-            A file that ends with ``.json`` or ``.parquet``; one that is there is replaced.
+            A file with the suffix ``.json`` or ``.parquet``. An existing file is replaced.
 
         Raises
         ------
         InstanceNotFoundError
             If there is no such instance or entity.
         ValueError
-            If the file is to end with something else, or the query gives no ids.
+            If the file has another suffix, or the query returns no ids.
         OSError
             If the file can't be written.
         """
-        from durablenb.journal.bundle.exporting import export  # what only those need who export
+        from durablenb.journal.bundle.exporting import export  # only needed for exports
 
         with self.connection() as connection:
             return export(connection, what, path, partial(query, connection, parameters=None, variables={}))
 
     def watch(self) -> LiveHub:
-        """Return a live view: all instances, how fast the hub works, and each instance in detail.
+        """Return a live view of all instances and entities, with the hub's pace and details on a click.
 
-        `watch().sql` is the query for the instances that are shown, and `watch().df()` gives them as a data
-        frame. In a notebook that is opened without a kernel the still picture stands in its place.
+        `watch().sql` is the query for the instances shown, and `watch().df()` returns them as a data frame. A
+        notebook without a kernel shows the still picture.
         """
         from durablenb.notebook.live.hub import LiveHub
 

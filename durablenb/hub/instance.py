@@ -1,4 +1,4 @@
-"""A handle: one instance, as a user holds it."""
+"""The handle of an instance, by which users wait for it, look at it and steer it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Handle(InstanceFigures):
-    """One instance of a hub; `hub.start` and `hub.handle` give it.
+    """One instance; `hub.start` and `hub.handle` return it, of an open hub, a file or a remote hub.
 
     Examples
     --------
@@ -57,27 +57,27 @@ class Handle(InstanceFigures):
         Parameters
         ----------
         timeout
-            Seconds; None for as long as it takes. Interrupting the wait harms nothing: wait again.
+            Seconds; None for no limit. Interrupting the wait harms nothing: wait again.
 
         Raises
         ------
         TaskFailedError
-            If it failed; also of the original exception's type, where that is known.
+            If it failed; also of the original exception's type, if that is known.
         OrchestrationTerminatedError
             If it was terminated.
         WaitTimeoutError
-            If it did not end in time, or nothing is left that could end it.
+            If it doesn't end in time, or if nothing is left that could end it.
         NonDeterminismError
-            If it is held because its code no longer fits its history.
+            If it is held, because its code no longer fits its history.
         FunctionNotFoundError
-            If it waits for code that isn't registered yet.
+            If it waits for code that isn't registered.
         StoreError
             If the journal can't be written now.
         """
         return self.hub.client.result_of(self.id, timeout)
 
     def wait(self, timeout: float | None = None) -> DurableOrchestrationStatus:
-        """Wait in the same way, and return the status, whichever it is."""
+        """Wait until the orchestration has ended, and return its status, whichever it is; see `result`."""
         return self.hub.client.wait_for_completion(self.id, timeout)
 
     def __await__(self) -> Generator[Any, Any, Any]:
@@ -85,48 +85,48 @@ class Handle(InstanceFigures):
         return self.hub.client.value_of(self.id, outcome)
 
     def progress(self) -> Progress:
-        """Return the wait for the orchestration's end, with a look at how far it has come.
+        """Return a progress display that waits for the orchestration's end.
 
         ``await handle.progress()`` in a notebook, ``handle.progress().result()`` in a script. It waits,
         returns and raises as `result` does.
         """
-        from durablenb.hub.progress import Progress  # what only those need who look on
+        from durablenb.hub.progress import Progress  # only needed for displays
 
         return Progress(self.hub, self.id)
 
     def status(self, *, show_history: bool = False) -> DurableOrchestrationStatus:
-        """Return where the instance stands; with `show_history` its events in Azure's form, too."""
+        """Return the status; with `show_history`, it contains the events in Azure's form."""
         return self.hub.client.get_status(self.id, show_history, show_history)
 
     def history(self) -> History:
-        """Return the events of the instance, of all its executions, oldest first.
+        """Return the events of all executions of the instance, oldest first.
 
         Raises
         ------
         InstanceNotFoundError
             If it was purged.
         """
-        from durablenb.analysis.history import History  # not before one is looked at
+        from durablenb.analysis.history import History  # only needed for histories
 
         return History(self.id, self.hub.client.history(self.id))
 
     def logs(
         self, *, level: int | str | None = None, task_id: int | None = None, name: str | None = None
     ) -> Log:
-        """Return what the instance and its sub-orchestrations have printed and logged so far, oldest first.
+        """Return the lines that the instance and its sub-orchestrations printed and logged, oldest first.
 
-        What was printed before this call is in it, unless the disk is full; of a line that isn't ended, as of
-        a progress bar, the last state.
+        They include all that was printed before this call, unless the disk is full. A line that hasn't ended,
+        such as a progress bar, is included in its last state.
 
         Parameters
         ----------
         level
-            Records of `logging` of this level or a higher one, such as ``"WARNING"``. What was printed has no
-            level.
+            Only records of `logging` with this level or a higher one, such as ``"WARNING"``. Printed lines
+            have no level.
         task_id
-            What one call printed. It is a task of this instance, as in its history.
+            Only lines of one call, by its task id in the history.
         name
-            What calls of this activity printed, or the orchestrator of this name.
+            Only lines of the activity or the orchestrator of this name.
 
         Raises
         ------
@@ -154,20 +154,20 @@ class Handle(InstanceFigures):
         self.hub.client.terminate(self.id, reason, recursive=recursive)
 
     def suspend(self, reason: str = "") -> None:
-        """Let the orchestration rest until `resume`; what arrives is kept."""
+        """Suspend the orchestration until `resume`. What arrives meanwhile is kept."""
         self.hub.client.suspend(self.id, reason)
 
     def resume(self, reason: str = "") -> None:
-        """Let the suspended orchestration go on."""
+        """Resume the suspended orchestration."""
         self.hub.client.resume(self.id, reason)
 
     def rewind(self, reason: str = "") -> None:
-        """Do the failed tasks and children of the failed orchestration again; successes stay.
+        """Retry the failed tasks and sub-orchestrations of the failed orchestration; successes are kept.
 
         Raises
         ------
         InstanceStateError
-            If it did not fail.
+            If it didn't fail.
         """
         self.hub.client.rewind(self.id, reason)
 
@@ -185,41 +185,42 @@ class Handle(InstanceFigures):
     ) -> Handle:
         """Start an instance that shares this one's past up to an event; return its handle.
 
-        It goes on by itself from there: what was done by then isn't done again, what was open is asked for
-        again, activities, timers, calls of entities and children alike. This instance doesn't notice.
+        The fork continues from there: finished work isn't repeated, and open activities, timers, calls of
+        entities and sub-orchestrations are requested again. This instance isn't affected.
 
         Parameters
         ----------
         at
-            The id of the last event that is shared, as `history` has it; with it come those of its episode,
-            which were written at one moment. Without it, with `results`: where the last of them came; with
-            `input`: the start; else all that has happened, but for the episode in which it ended.
+            The id of the last shared event, as in `history`. All events of its episode are shared, since they
+            were written together. The default is the last event in `results`; with `input`, the start; and
+            otherwise the end, without the episode in which the instance ended.
         results
-            What is to have come of something, in place of what came: by the id of its event, or as ``"#3"``
-            by its task. An exception stands for a failure. What is open there gets its result by that, and is
-            not asked for.
+            Other results, by the ids of the events that have them, or by task as ``"#3"``. An exception
+            stands for a failure. A task that is open at that point gets its result from here, and isn't
+            requested.
         input
-            Another input, which goes with a fork at the start.
+            Another input; the fork begins at the start then.
         instance_id
-            The new instance's id; without one, 32 hexadecimal digits.
+            The new instance's id; by default 32 hexadecimal digits.
 
         Raises
         ------
         ValueError
-            If that can't be: there is no such event, it lies in a critical section or in the last episode, a
-            child is at work there under an id of its own, the code has seen its input by then.
+            If the fork can't be made: there is no such event, it is in a critical section or in the last
+            episode, a sub-orchestration with an id of its own is running there, or the code has already read
+            its input.
         NonDeterminismError
-            If the code doesn't fit this past; the message says from where on it would decide anew.
+            If the code doesn't fit this past; the message says where it differs.
         FunctionNotFoundError
-            If the orchestrator's cell has not run yet.
+            If the orchestrator isn't registered.
         InstanceExistsError
             If an instance of that id is open.
 
         Notes
         -----
-        In the part that is shared, ``context.instance_id`` and what `new_uuid` makes of it are the origin's,
-        because they may have gone into what was asked for. From there on they are the fork's own. Entities
-        are shared: both instances call the same ones.
+        In the shared part, ``context.instance_id`` and the values of `new_uuid` are those of the origin,
+        since requests may contain them. After it, they are the fork's own. Both instances call the same
+        entities.
 
         Examples
         --------
@@ -249,7 +250,7 @@ class Handle(InstanceFigures):
         return Handle(self.hub, chosen)
 
     def purge(self) -> int:
-        """Delete all that is kept of the ended instance and its children; return how many went.
+        """Delete the ended instance and its sub-orchestrations; return the number of deleted instances.
 
         Raises
         ------
@@ -261,23 +262,24 @@ class Handle(InstanceFigures):
     def replay(
         self, orchestrator: Callable[..., Any] | None = None, *, execution: int | None = None
     ) -> Replay:
-        """Let the orchestrator's code go through the history once more, and return what it did at each await.
+        """Replay the orchestrator's code against the history, and return what it did at each await.
 
-        Nothing is run and nothing is written: what activities gave is in the history. Printed, the answer
-        walks through the last replay; `steps(n)` gives the one that happened when the code ran for the n-th
-        time.
+        No activity runs and nothing is written, since results are in the history. Printing the replay walks
+        through the last episode; `steps(n)` returns the steps of the n-th one.
 
         Parameters
         ----------
         orchestrator
-            Other code than that which is registered: does it fit what has happened so far?
+            The code, to see whether it fits the history; by default the registered code. A file and a remote
+            hub have none.
         execution
-            Which execution, from 1, of one that continued as new or was rewound; without it, the newest one.
+            The number of the execution, from 1, if the instance continued as new or was rewound; by default
+            the newest one.
 
         Raises
         ------
         FunctionNotFoundError
-            If the orchestrator's cell has not run yet.
+            If the orchestrator isn't registered.
         InstanceNotFoundError
             If it was purged.
         ValueError
@@ -323,21 +325,21 @@ class Handle(InstanceFigures):
     def explore(
         self, orchestrator: Callable[..., Any] | None = None, *, execution: int | None = None
     ) -> LiveExplorer:
-        """Return a live view that goes through the replays step by step: code, variables, history.
+        """Return a live view that steps through the replays: code, variables, history.
 
-        Looking runs nothing and writes nothing. It follows an orchestration that runs, and opens at the last
-        step: where a failed one raised, where the code of a held one doesn't fit its history. Keys: the
-        arrows go a step, PageUp and PageDown a replay, Home and End to the ends, Space plays. A copy of the
-        history can be changed in it, to see what the code would have done; only *Resume the copy* runs
+        Looking runs nothing and writes nothing. The view follows a running orchestration, and opens at the
+        last step: where a failed one raised, or where the code of a held one doesn't fit its history. Keys:
+        the arrows move by a step, PageUp and PageDown by a replay, Home and End to the ends, Space plays. You
+        can change a copy of the history, to see what the code would have done. Only *Resume the copy* runs
         something, in a hub of its own.
 
         Parameters
         ----------
         orchestrator
-            Other code than that which is registered.
+            The code; by default the registered code. A file and a remote hub have none.
         execution
-            Which execution, from 1, to begin with; without it, the newest one. Another one can be chosen in
-            the view.
+            The number of the first execution to show, from 1; by default the newest one. You can choose
+            another one in the view.
 
         Raises
         ------
@@ -351,19 +353,19 @@ class Handle(InstanceFigures):
         return LiveExplorer(self, orchestrator, execution)
 
     def watch(self, *, freeze: bool = True) -> LiveInstance:
-        """Return a live view: it follows the orchestration, and lets its parts be looked into.
+        """Return a live view that follows the orchestration.
 
-        It has the graph, the timeline and the history, what the orchestration waits for, with a form for each
-        external event, and what else can be done with it. What is selected in one view of an instance is
-        selected in all. Up to ten times a second it is drawn anew, from what is on disk.
+        It shows the graph, the timeline, the history and what the orchestration waits for, with a form for
+        each external event and buttons for commands. A selection is shared by all views of the instance. The
+        view shows what is on disk, and is redrawn up to ten times a second.
 
-        A cell that blocks, as `result` does, keeps the page from being answered: `await handle` instead.
+        While a cell blocks, as `result` does, the view can't react to clicks: `await handle` instead.
 
         Parameters
         ----------
         freeze
-            Whether it becomes the still picture when the orchestration has ended, so that a saved notebook
-            shows it without a kernel. A view in which something is selected stays live.
+            Whether it becomes its still picture when the orchestration has ended, so that a saved notebook
+            shows it without a kernel. A view with a selection stays live.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""The hubs that are open in this process, and what is so as long as there is one."""
+"""Registry of the hubs that are open in this process, and the process-wide settings that they share."""
 
 from __future__ import annotations
 
@@ -7,44 +7,36 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from durablenb.engine import taps
 from durablenb.model.errors import StoreError
 
+if TYPE_CHECKING:
+    from durablenb.hub.task_hub import TaskHub
+
 log = logging.getLogger("durablenb")
 
 SWITCH_SECONDS = 0.0005
-"""`sys.setswitchinterval` while a hub is open: an activity busy in pure Python holds up no commit."""
+"""`sys.setswitchinterval` while a hub is open, so that an activity in pure Python doesn't delay commits."""
 
 
-class Hub(Protocol):
-    """A hub, as far as it matters here."""
-
-    @property
-    def path(self) -> Path | None:
-        """Its file; None in memory."""
-        ...
-
-    def _close(self, *, wait: bool) -> None: ...
-
-
-_hubs: list[Hub] = []
+_hubs: list[TaskHub] = []
 _usual_seconds = 0.0
 
 
-def hubs() -> list[Hub]:
-    """Return the hubs that are open; the one that was asked for last is the last one."""
+def all_open() -> list[TaskHub]:
+    """Return the open hubs, the one that was opened or touched last at the end."""
     return list(_hubs)
 
 
-def hub_of(path: Path | None) -> Hub | None:
-    """Return the hub that has this file open; a hub in memory is found by nobody."""
-    return next((hub for hub in hubs() if path is not None and hub.path == path), None)
+def find(path: Path | None) -> TaskHub | None:
+    """Return the hub that has this file open; None for a hub in memory."""
+    return next((hub for hub in all_open() if path is not None and hub.path == path), None)
 
 
-def opened(hub: Hub) -> None:
-    """Note that a hub is open."""
+def add(hub: TaskHub) -> None:
+    """Add an open hub. The first one changes the settings of the process."""
     global _usual_seconds
     if not _hubs:
         _usual_seconds = sys.getswitchinterval()
@@ -53,14 +45,14 @@ def opened(hub: Hub) -> None:
     _hubs.append(hub)
 
 
-def asked(hub: Hub) -> None:
-    """Note that an open hub was asked for once more."""
+def touch(hub: TaskHub) -> None:
+    """Move an open hub to the end."""
     _hubs.remove(hub)
     _hubs.append(hub)
 
 
-def closed(hub: Hub) -> None:
-    """Note that a hub was closed; twice does nothing."""
+def remove(hub: TaskHub) -> None:
+    """Remove a closed hub, and restore the settings after the last one; doing it twice changes nothing."""
     if hub in _hubs:
         _hubs.remove(hub)
         if not _hubs:
@@ -69,8 +61,8 @@ def closed(hub: Hub) -> None:
 
 
 def _close_all() -> None:
-    """At the end of the process: what runs is not waited for, and goes on when the file is opened again."""
-    for hub in hubs():
+    """Close all hubs at the end of the process, without waiting for running activities: they run again."""
+    for hub in all_open():
         try:
             hub._close(wait=False)
         except StoreError as error:
@@ -78,7 +70,7 @@ def _close_all() -> None:
 
 
 def _forget_all() -> None:
-    """In a forked child: the hubs are the parent's."""
+    """Forget all hubs in a forked child, since they are the parent's."""
     if _hubs:
         sys.setswitchinterval(_usual_seconds)
         taps.forget()

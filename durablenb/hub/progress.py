@@ -1,4 +1,4 @@
-"""Waiting for an orchestration with a look at how far it has come."""
+"""A progress display that waits for the end of an orchestration."""
 
 from __future__ import annotations
 
@@ -16,16 +16,15 @@ if TYPE_CHECKING:
 
 
 class Progress(Displayed):
-    """How far an orchestration has come, and the wait for its end; `handle.progress()` gives it.
+    """The progress of an orchestration, and the wait for its end; `handle.progress()` returns it.
 
-    ``await handle.progress()`` in a notebook, ``handle.progress().result()`` in a script: both wait as the
-    handle itself does, give and raise what it does, and show meanwhile how many calls of each step are over,
-    how many failed, and, where that can be known, at what rate and how long it will take. In a cell that is
-    one output, which is drawn anew up to ten times a second and stays; in a terminal a line of `sys.stderr`
-    that is written over; where nobody looks on, one line of it at the end. An interrupt ends the wait, and
-    nothing else.
+    ``await handle.progress()`` in a notebook, ``handle.progress().result()`` in a script: both wait, return
+    and raise as the handle does. Meanwhile they show for each step how many calls have ended and failed, and
+    the rate and the time left, as far as they are known. A cell shows one output that is redrawn up to ten
+    times a second; a terminal shows a line on `sys.stderr` that is overwritten; any other output gets one
+    line at the end. An interrupt ends the wait, and nothing else.
 
-    As the last line of a cell it shows how far the orchestration has come by now.
+    As the last line of a cell it shows the current progress.
 
     Parameters
     ----------
@@ -69,7 +68,7 @@ class Progress(Displayed):
         return self._hub.client.value_of(self.id, outcome)
 
     def _display(self) -> ProgressDisplay:
-        from durablenb.notebook.still.progress import ProgressDisplay, screen  # what only drawing needs
+        from durablenb.notebook.still.progress import ProgressDisplay, screen  # only needed for drawing
 
         return ProgressDisplay(self._shown, screen())
 

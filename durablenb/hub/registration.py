@@ -1,4 +1,4 @@
-"""Registering: how a hub learns of the functions that it runs."""
+"""Registration of activities, orchestrators, entities and types."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ C = TypeVar("C", bound=type[Any])
 
 
 class Registering(Hub):
-    """The part of a `TaskHub` that registers activities, orchestrators, entities and types."""
+    """The part of a `TaskHub` that registers functions and types."""
 
     _codec: ValueCodec
     _engine: Engine
@@ -79,23 +79,23 @@ class Registering(Hub):
         max_concurrency: int | None = None,
         executor: Any = None,
     ) -> None:
-        """Register an activity, in place of one of the same name.
+        """Register an activity, and replace one of the same name.
 
         Parameters
         ----------
         function
-            A function of one argument, or of none.
+            A function with one argument, or with none.
         name
-            By which it is called, compared without case; without one, the function's own.
+            Its name, compared without case; by default the function's own.
         max_concurrency
-            How many of its calls may run at a time.
+            The number of its calls that may run at a time.
         executor
-            Where it runs, as for the hub.
+            Its executor, as for the hub.
 
         Raises
         ------
         ValueError, TypeError
-            If one of these isn't what it should be.
+            If one of these is wrong.
         """
         if executor is not None:
             check_executor(executor)
@@ -106,42 +106,43 @@ class Registering(Hub):
     def add_orchestrator(
         self, function: Callable[..., Any], name: str | None = None, *, version: str | None = None
     ) -> None:
-        """Register an orchestrator, in place of one of the same name and version.
+        """Register an orchestrator, and replace one of the same name and version.
 
-        What `check` finds in it is said in a warning of the log, once for each source text: at once, or when
-        it first runs, if it names what no cell has defined yet. What it calls then that its source doesn't
-        show is said once for each line, there and in the log of the instance. If other code was registered
-        before and instances run it, another warning says whether the new code fits them; see `upgrade`.
+        The findings of `check` are logged as a warning, once for each source text: at once, or on its first
+        run if it uses names that no cell has defined yet. Nondeterministic calls that its source doesn't show
+        are reported when they are made, once for each line, in the log and in that of the instance. If
+        instances run other code that was registered before, another warning says whether the new code fits
+        them; see `upgrade`.
 
         Parameters
         ----------
         function
-            A generator function, an ``async def`` or a plain function of the context; or what
-            `Orchestrator.create` made of one.
+            A generator function, an ``async def`` or a plain function of the context; or the result of
+            `Orchestrator.create`.
         name
-            By which it is started, compared without case; without one, the function's own.
+            Its name, compared without case; by default the function's own.
         version
-            Beside others of the same name: an instance runs the code of the version that it was started with.
-            Without one, it runs all that have no code of their own.
+            Its version, if several versions are registered under the name: an instance runs the code of the
+            version that it was started with. Code without a version runs all other instances.
         """
-        from durablenb.checks.telling import tell  # which takes its time to import
+        from durablenb.checks.telling import tell  # slow to import
 
         chosen = _chosen_name(function, name)
         source = source_of(function)
         before = self._registry.registered(chosen, checked_version(version))
         self._registry.add_orchestrator(function, chosen, source, version)
         if before is not None and before.is_other(function, source):
-            self._tell_of_change(chosen, version)
+            self._warn_of_change(chosen, version)
         self._registry.at_first_run.pop(chosen, None)
         if tell(function, chosen, source) == "later":
             self._registry.at_first_run[chosen] = partial(tell, function, chosen, source)
         self._engine.post(Registered("orchestrator", chosen))
 
-    def _tell_of_change(self, name: str, version: str | None) -> None:
+    def _warn_of_change(self, name: str, version: str | None) -> None:
         if self._engine.has_open(name):
-            from durablenb.hub.upgrade import tell_of_change  # which few cells need
+            from durablenb.hub.upgrade import warn_of_change  # few cells need it
 
-            tell_of_change(self, self._engine, name, version)
+            warn_of_change(self, self._engine, name, version)
 
     @overload
     def entity(self, function: EntityId) -> EntityHandle: ...
@@ -154,10 +155,11 @@ class Registering(Hub):
     def entity(
         self, function: Any = None, key: str | None = None, *, name: str | None = None, executor: Any = None
     ) -> Any:
-        """Register an entity, as a decorator, see `add_entity`; with a `key`, return an entity to signal.
+        """Register an entity, as a decorator, see `add_entity`; or return the handle of an entity.
 
-        ``@hub.entity`` above a function or a class registers it. ``hub.entity(Counter, "a").add(5)`` signals
-        the operation ``add`` of ``EntityId("Counter", "a")``, see `EntityHandle`.
+        ``@hub.entity`` above a function or a class registers it. ``hub.entity(Counter, "a")`` and
+        ``hub.entity(EntityId("Counter", "a"))`` return an `EntityHandle`, which signals the operation ``add``
+        by ``.add(5)``.
         """
         if key is not None or isinstance(function, EntityId):
             return EntityHandle(self, entity_id_of(function, key))
@@ -171,7 +173,7 @@ class Registering(Hub):
     def add_entity(
         self, function: Callable[..., Any], name: str | None = None, *, executor: Any = None
     ) -> None:
-        """Register an entity, in place of one of the same name.
+        """Register an entity, and replace one of the same name.
 
         Parameters
         ----------
@@ -179,14 +181,14 @@ class Registering(Hub):
             A function of the `DurableEntityContext`, ``def`` or ``async def``; or a class whose public
             methods are the operations and whose attributes are the state.
         name
-            By which it is addressed, compared without case; without one, the function's own.
+            Its name, compared without case; by default the function's own.
         executor
-            Where its operations run, as for the hub.
+            The executor of its operations, as for the hub.
 
         Raises
         ------
         ValueError, TypeError
-            If one of these isn't what it should be.
+            If one of these is wrong.
         """
         if executor is not None:
             check_executor(executor)
@@ -202,10 +204,10 @@ class Registering(Hub):
     @overload
     def register_type(self, *, name: str | None = None) -> Callable[[C], C]: ...
     def register_type(self, kind: Any = None, name: str | None = None) -> Any:
-        """Register a class, in place of one of the same name, so that its values come back by themselves.
+        """Register a class, and replace one of the same name, so that its values are rebuilt by themselves.
 
-        Without that they are kept as plain JSON, and come back where an annotation says what they are. It is
-        also a decorator.
+        Values of other classes are stored as plain JSON, and rebuilt only if an annotation has their type.
+        The method is a decorator, too.
 
         Parameters
         ----------
@@ -213,14 +215,14 @@ class Registering(Hub):
             A dataclass, an enum, a named tuple, a pydantic model, or a class with Azure's ``to_json`` and
             ``from_json``.
         name
-            What stands in the journal; without one, the class's own name.
+            Its name in the journal; by default the class's own.
 
         Raises
         ------
         TypeError
             If it is another kind of class.
         ValueError
-            If the name is taken by a type that needs no registration.
+            If the name belongs to a type that needs no registration.
 
         Examples
         --------

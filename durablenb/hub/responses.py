@@ -1,4 +1,4 @@
-"""HTTP responses of Azure Functions, as Azure's client makes them for functions to return."""
+"""HTTP responses of Azure Functions, as Azure's client creates them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from durablenb.model.errors import DurableError
 
 
 def http_response(status: int, value: Any, headers: Mapping[str, str] | None = None) -> Any:
-    """Return an ``azure.functions.HttpResponse`` with a value as JSON; text is taken to be that already.
+    """Return an ``azure.functions.HttpResponse`` with a value as JSON; text is sent as it is.
 
     Raises
     ------
@@ -31,12 +31,12 @@ def http_response(status: int, value: Any, headers: Mapping[str, str] | None = N
 
 
 def check_status_response(urls: dict[str, str]) -> Any:
-    """Return the response that says where an instance can be asked after."""
+    """Return the response with the URLs by which an instance is managed."""
     return http_response(202, urls, {"Location": urls["statusQueryGetUri"], "Retry-After": "10"})
 
 
 def moved(urls: dict[str, str], request: Any) -> dict[str, str]:
-    """Return the URLs with the origin of a request, the host by which whoever asked reaches the server."""
+    """Return the URLs with the host of a request, by which its sender reaches the server."""
     url = getattr(request, "url", None)
     if not url:
         return urls

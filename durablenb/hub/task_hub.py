@@ -1,6 +1,6 @@
-"""The task hub: what a notebook holds; it opens a file, recovers, runs, and lets go.
+"""A hub of this process: it opens a file, recovers what is open, runs it, and releases the file.
 
-It is long because it is what users hold: most of it is the reference of its methods.
+The module is long because most of it is the reference of the methods.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import inspect
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
 from types import FrameType
@@ -30,10 +30,10 @@ from durablenb.engine.interrupts import uninterrupted
 from durablenb.engine.options import EngineOptions, EpisodeOptions
 from durablenb.engine.timekeeping import HubClock
 from durablenb.engine.waiting import step
+from durablenb.hub import open_hubs
 from durablenb.hub.async_client import DurableOrchestrationClient
 from durablenb.hub.instance import Handle
 from durablenb.hub.local import EngineControl, LocalJournal
-from durablenb.hub.open_hubs import asked, closed, hub_of, hubs, opened
 from durablenb.hub.registration import Registering
 from durablenb.model.display import use_views
 from durablenb.model.errors import DurableError
@@ -58,22 +58,22 @@ C = TypeVar("C", bound=type[Any])
 
 
 class TaskHub(Registering):
-    """Orchestrations in one DuckDB file: opened or created, recovered, and gone on with.
+    """A hub of orchestrations in one DuckDB file. Opening it resumes unfinished orchestrations.
 
     Parameters
     ----------
     path
-        The file; ``":memory:"`` for a hub that lasts as long as the object. Opening the file of a hub
-        that is open in this process gives that very hub, so that a notebook's cell can be run again; its
-        executor, if it is an object of yours, and `redact` take the place of those of before.
+        The file, which is created if it doesn't exist; ``":memory:"`` for a hub that lasts as long as the
+        object. If a hub of this process has the file open, that hub is returned, so that a notebook's cell
+        can be run again. Its `redact`, and its `executor` if you give an object, are replaced.
     mode
-        ``"threads"``: work goes on in the background. ``"kernel"``: everything happens in the calling
+        ``"threads"``: work is done in the background. ``"kernel"``: everything happens in the calling
         thread, and only inside `run`, `step` and a handle's `result`.
     clock
         A `VirtualClock` for tests and lessons; without one, the machine's.
     durability
-        ``"strict"``: an activity starts when its being asked for is on disk. ``"pipelined"``: it starts
-        at once; after a crash the work of the last few milliseconds may be done again.
+        ``"strict"``: an activity starts when the request for it is on disk. ``"pipelined"``: it starts at
+        once; after a crash, the work of the last few milliseconds may be done again.
     executor
         Where activities run: ``"threads"``, a number of threads, ``"inline"`` (in the engine's own
         thread), ``"processes"``, or any ``concurrent.futures.Executor``, which stays yours to shut down.
@@ -82,23 +82,22 @@ class TaskHub(Registering):
     verify_replay
         Replay every episode from scratch and compare; slow, for tests.
     on_nondeterminism
-        What becomes of an instance whose code no longer fits its history: ``"hold"``, until the code
-        is mended and registered again, or ``"fail"``, as in Azure.
+        What happens to an instance whose code no longer fits its history. ``"hold"``: it waits until the code
+        is fixed and registered again. ``"fail"``: it fails, as in Azure.
     max_concurrency
-        How many activities may run at a time; None for as many as the executor takes.
+        The number of activities that may run at a time; None for as many as the executor runs.
     redact
-        A function that sees every value and failure before it is kept: it is called with what it is
+        A function that replaces each value before it is stored. Its arguments are the kind of the value
         (``"input"``, ``"result"``, ``"event"``, ``"status"``, ``"state"`` of an entity, ``"failure"``, or
-        ``"log"`` for a line that was printed) and the value as JSON has it, and returns what is kept in
-        its place. Everybody gets what was kept. It has to return the same for the same value, always:
-        replays compare.
+        ``"log"`` for a printed line) and the value in JSON. What it returns is stored, and all readers get
+        that. It must always return the same for the same value, since replays compare values.
     version_match
-        Which code runs an instance, where an orchestrator is registered in several versions. ``"strict"``:
-        its own version's; where that isn't registered, the instance waits for it. ``"current-or-older"``, as
-        in Azure by default: its own version's, else the next newer one's. Code that was registered without a
-        version runs what is left.
+        The code that runs an instance if its orchestrator is registered in several versions. ``"strict"``:
+        the code of its own version; if that isn't registered, the instance waits for it.
+        ``"current-or-older"``, Azure's default: the code of its own version, or else of the next newer one.
+        Code that was registered without a version runs all other instances.
     allow_pickle
-        Whether values may be kept by pickle, where they are given as `Pickled`. Reading one runs code from
+        Whether values that are given as `Pickled` may be stored as pickles. Reading a pickle runs code from
         the file.
 
     Raises
@@ -108,12 +107,12 @@ class TaskHub(Registering):
     StoreError
         If the file can't be opened; the message says what to do.
     ValueError
-        If an option isn't one of those above.
+        If an option has another value than those above.
 
     Notes
     -----
-    While a hub is open, ``sys.setswitchinterval`` is at most 0.5 ms, and what activities and orchestrators
-    print and log goes to their instance's log, see `Handle.logs`; both end on closing.
+    As long as a hub is open, ``sys.setswitchinterval`` is at most 0.5 ms, and the prints and logs of
+    activities and orchestrators go to the log of their instance, see `Handle.logs`.
 
     Examples
     --------
@@ -134,30 +133,30 @@ class TaskHub(Registering):
     _codec: ValueCodec
 
     def __new__(cls, path: str | os.PathLike[str], **options: Any) -> Self:
-        """Return the hub of that file which is open in this process, or a new one."""
+        """Return the hub of this process that has the file open, or a new one."""
         chosen = {**_default_options(), **options}
         chosen.pop("redact", None)  # its cell makes a new function each time, which replaces the old one
-        found = cast(TaskHub | None, hub_of(_place_of(path)))
-        if found is not None and found._is_closing:  # and an interrupt kept it from its end
-            found._close(wait=True)
-            found = None
-        if found is None:
-            made = super().__new__(cls)
-            made._options = chosen
-            return made
+        open_hub = open_hubs.find(_file(path))
+        if open_hub is not None and open_hub._is_closing:  # an interrupt ended its closing
+            open_hub._close(wait=True)
+            open_hub = None
+        if open_hub is None:
+            hub = super().__new__(cls)
+            hub._options = chosen
+            return hub
         if not isinstance(chosen["executor"], str | int | None):
-            del chosen["executor"]  # and so it does with a pool
+            del chosen["executor"]  # a new pool replaces the old one, too
         differing = ", ".join(
-            f"{name}={found._options.get(name)!r}, not {value!r}"
+            f"{name}={open_hub._options.get(name)!r}, not {value!r}"
             for name, value in chosen.items()
-            if found._options.get(name) != value
+            if open_hub._options.get(name) != value
         )
         if differing:
             raise DurableError(
                 f"{path} is open in this process with other options: {differing}. Use the same "
                 "ones, or close it first: hub.close()."
             )
-        return cast(Self, found)
+        return cast(Self, open_hub)
 
     def __init__(
         self,
@@ -174,21 +173,21 @@ class TaskHub(Registering):
         version_match: VersionMatch = "strict",
         allow_pickle: bool = False,
     ) -> None:
-        if hasattr(self, "_engine"):  # the same hub again: its cell was run once more
+        if hasattr(self, "_engine"):  # the cell was run again
             self._codec.redact = redact
             self._engine.use_executor(executor)
-            asked(self)
+            open_hubs.touch(self)
             return
-        _one_of("mode", mode, ("threads", "kernel"))
-        _one_of("durability", durability, ("strict", "pipelined"))
-        _one_of("on_nondeterminism", on_nondeterminism, ("hold", "fail"))
-        _one_of("version_match", version_match, VERSION_MATCHES)
+        _check_choice("mode", mode, ("threads", "kernel"))
+        _check_choice("durability", durability, ("strict", "pipelined"))
+        _check_choice("on_nondeterminism", on_nondeterminism, ("hold", "fail"))
+        _check_choice("version_match", version_match, VERSION_MATCHES)
         check_limit(max_concurrency)
         is_threaded = mode == "threads"
         default = "threads" if is_threaded else "inline"
         executors = Executors(default if executor is None else executor)
         self._mode = mode
-        self._path = _place_of(path)
+        self._path = _file(path)
         self._registry = Registry(version_match, _monitor_calls)
         self._registry.add_activity(Activity(HTTP_ACTIVITY, _send_request))
         episodes = EpisodeOptions(
@@ -213,7 +212,7 @@ class TaskHub(Registering):
             raise
         journal = LocalJournal(self._engine)
         self._use(journal, EngineControl(self._engine, journal))
-        opened(self)
+        open_hubs.add(self)
         self._engine.committer.start()
         if self._mode == "threads":
             self._engine.start()
@@ -230,19 +229,19 @@ class TaskHub(Registering):
 
     @property
     def clock(self) -> HubClock:
-        """What time it is for the hub; a virtual clock can be moved by it."""
+        """The hub's clock, by which a virtual clock can be moved."""
         return HubClock(self._engine)
 
     def health(self) -> Health:
-        """Return the state of the hub's threads, requests and files; it waits for none of them.
+        """Return the state of the hub's threads, requests and files, without waiting for any of them.
 
-        Look at it when something takes longer than it should.
+        Look at it if something takes longer than it should.
 
         Returns
         -------
         Health
-            ``is_well`` says whether all is as it should be, ``problems`` what isn't and what to do. It is
-            also given by a hub that has stopped or was closed.
+            ``is_well`` says whether there are problems, ``problems`` which ones and what to do. A hub that
+            has stopped or was closed has a health, too.
 
         Examples
         --------
@@ -256,10 +255,10 @@ class TaskHub(Registering):
         return self._engine.health(self._store.file_problem())
 
     def add_app(self, app: Any) -> None:
-        """Register all functions of an app, each in place of one of the same kind and name.
+        """Register all functions of an app. Functions of the same kind and name are replaced.
 
-        Its HTTP triggers are answered where the hub is served, its timers are fired as long as it is open. A
-        trigger of another kind is said in a warning of the log, once.
+        HTTP triggers are answered if the hub is served, and timers fire as long as it is open. Triggers of
+        other kinds are reported in the log once.
 
         Parameters
         ----------
@@ -271,9 +270,9 @@ class TaskHub(Registering):
         Raises
         ------
         ValueError
-            If one of the functions has no trigger, or one that can't be understood; then none is registered.
+            If a function has no trigger, or one that can't be understood. No function is registered then.
         TypeError
-            If it is no app.
+            If it isn't an app.
         DurableError
             If the app in a folder can't be loaded; the message names the line.
         StoreError
@@ -285,7 +284,7 @@ class TaskHub(Registering):
         self._hosting().add(app)
 
     def _hosting(self) -> Host:
-        from durablenb.azure.host import Host  # what only apps and servers need
+        from durablenb.azure.host import Host  # only needed for apps and servers
 
         if self._host is None:
             self._host = Host(self, self._engine.clock, has_threads=self._mode == "threads")
@@ -297,39 +296,39 @@ class TaskHub(Registering):
     def step(self) -> str | None:
         """Do one unit of work (an episode, an activity, a timer) and return what it was.
 
-        None: nothing can be done until something happens outside. A virtual clock jumps to the next
-        deadline. What was done is on disk.
+        It returns None if nothing can be done until something happens outside. If nothing else is to be done,
+        a virtual clock jumps to the next deadline. What was done is on disk.
 
         Raises
         ------
         DurableError
-            If the hub's mode isn't ``"kernel"``: then its work goes on by itself.
+            If the hub's mode isn't ``"kernel"``: its work is done in the background then.
         StoreError
             If the journal can't be written now.
         """
         if self._mode != "kernel":
-            raise DurableError('hub.step() is for mode="kernel"; this hub works by itself.')
+            raise DurableError('hub.step() is for mode="kernel"; this hub works in the background.')
         done = step(self._engine)
-        self._engine.committer.drain()  # so that whoever looks now sees it
+        self._engine.committer.drain()  # so that all readers see it
         return done
 
     # -- code that changes -----------------------------------------------------------------------
 
     def upgrade(self, target: Any, *, misfits: Literal["leave", "hold"] = "leave") -> UpgradeReport:
-        """Let open instances that run older code go on with what is registered now, if that fits; say which.
+        """Move open instances from older code to the registered code, if it fits; report which ones.
 
-        An instance that is in memory keeps the code that it began with until it is replayed, when the hub is
-        opened again at the latest. This replays it now.
+        An instance in memory keeps the code that it began with until it is replayed, which happens at the
+        latest when the hub is opened again. This method replays it now.
 
         Parameters
         ----------
         target
             As for `replay`.
         misfits
-            What becomes of those that the new code doesn't fit. ``"leave"``: they go on with the code that
-            they have in memory, as long as they are in memory; replayed, they would be held. ``"hold"``: they
-            are held now, until code is registered that fits. To keep old code for them for good, register it
-            with a version.
+            What happens to instances that the new code doesn't fit. ``"leave"``: they continue with the code
+            that they have, as long as they are in memory; when they are replayed, they are held. ``"hold"``:
+            they are held now, until code that fits is registered. To keep old code for them for good,
+            register it with a version.
 
         Raises
         ------
@@ -340,17 +339,17 @@ class TaskHub(Registering):
         """
         from durablenb.hub.upgrade import upgrade
 
-        _one_of("misfits", misfits, ("leave", "hold"))
+        _check_choice("misfits", misfits, ("leave", "hold"))
         return upgrade(self, target, holds=misfits == "hold")
 
     # -- looking ---------------------------------------------------------------------------------
 
     def connection(self) -> duckdb.DuckDBPyConnection:
-        """Return a connection of its own, for tools that want one: Polars, jupysql; close it after use.
+        """Return a new connection for reading, for tools such as Polars and jupysql; close it after use.
 
-        It is for reading, which nothing enforces: DuckDB has no connection that may only read to a database
-        that is written. ``connection.execute("begin transaction read only")`` refuses writes until
-        ``rollback``, and sees what was on disk when it began.
+        Nothing keeps it from writing: DuckDB has no read-only connection to a database that is written.
+        ``connection.execute("begin transaction read only")`` refuses writes until ``rollback``, and reads
+        what was on disk when it began.
         """
         self._engine.settle_log()
         return self._journal.open_connection()
@@ -362,26 +361,26 @@ class TaskHub(Registering):
     # -- histories that come and go ---------------------------------------------------------------
 
     def import_history(self, source: Any, *, prefix: str = "", key: str | None = None) -> list[Handle]:
-        """Take histories from elsewhere into the hub, to be looked at and replayed; return their handles.
+        """Copy histories from elsewhere into the hub, to look at them and replay them; return their handles.
 
-        They are in all views and queries. Nothing of them is ever run or changed here; `Handle.purge` deletes
-        the copy. What is imported already, and is the same, is left as it is.
+        They are in all views and queries. They are never run or changed here; `Handle.purge` deletes the
+        copy. Importing the same history again changes nothing.
 
         Parameters
         ----------
         source
-            An export; another hub's file; what Azure's status endpoint answers with ``showHistory=true``,
+            An export; another hub's file; an answer of Azure's status endpoint with ``showHistory=true``,
             ``showHistoryOutput=true`` and ``showInput=true``, as a file, a dict or a list of dicts; or the
-            URL of one instance, or of a list of instances, there or at a hub that is served.
+            URL of an instance, or of a list of instances, in Azure or at a served hub.
         prefix
-            Put before all ids, where the hub has some of its own that are the same.
+            Text that is put before all ids, if the hub has instances with the same ids.
         key
-            What lets a request in, with a URL; it is kept nowhere.
+            The key of a URL's server. It isn't stored.
 
         Raises
         ------
         ValueError
-            If it isn't one of these, or something in it can't be so. Then nothing was imported.
+            If it is none of these, or something in it is wrong. Nothing was imported then.
         InstanceExistsError
             If one of the ids is taken.
         DurableError
@@ -389,9 +388,9 @@ class TaskHub(Registering):
         OSError
             If a file can't be read.
         """
-        from durablenb.hub.importing import import_into  # what only those need who import
+        from durablenb.hub.histories import import_into  # only needed for imports
 
-        ids = import_into(self._engine, source, _connected, prefix=prefix, key=key)
+        ids = import_into(self._engine, source, prefix=prefix, key=key)
         return [Handle(self, instance_id) for instance_id in ids if not instance_id.startswith("@")]
 
     # -- over HTTP -------------------------------------------------------------------------------
@@ -406,28 +405,29 @@ class TaskHub(Registering):
         sql: bool = False,
         body_limit: int | None = None,
     ) -> Server:
-        """Serve the hub over HTTP, beside whatever runs here: Azure's management API.
+        """Serve the hub over HTTP, with Azure's management API, in a thread of its own.
 
-        The kernel's interrupt doesn't end it; its `close` does, and the hub's. With the same arguments, as
-        when a cell is run again, the server that answers already is returned; with others it is replaced.
+        Interrupting the kernel doesn't end the server; its `close` does, and the hub's. If it is called again
+        with the same arguments, as when a cell is rerun, the running server is returned; with other arguments
+        it is replaced.
 
         Parameters
         ----------
         port
-            Where it listens; 0 for one that is free.
+            The port that it listens on; 0 for a free one.
         key
-            What lets a request in; without one, a random one of this server, ``server.key``. ``""``:
-            everybody on this machine is let in, as with Azure's local tools.
+            The key that a request needs; by default a random one, ``server.key``. With ``""``, all requests
+            from this machine are accepted, as with Azure's local tools.
         host
-            On which of the machine's addresses. With another one than this, what is sent can be read on
-            the way, the key too: put a proxy with TLS in front.
+            The address that it listens on. On any other address than the default, requests can be read on the
+            way, with the key: put a proxy with TLS in front.
         public_url
-            How it is reached from outside, if not by host and port, as ``"https://hub.example.org"``.
+            The URL at which it is reached from outside, such as ``"https://hub.example.org"``.
         sql
-            Whether whoever has the key may ask queries, as `TaskHub.connect` gives them.
+            Whether requests with the key may run queries, as `RemoteHub.sql` does.
         body_limit
-            How many bytes a request's body may have. Without it, 100 MiB for functions of apps, as in
-            Azure, and 1 MiB for all else.
+            The largest body of a request, in bytes; by default 100 MiB for functions of apps, as in Azure,
+            and 1 MiB for all else.
 
         Raises
         ------
@@ -435,7 +435,7 @@ class TaskHub(Registering):
             If the port is taken; if Starlette and uvicorn aren't installed; if the hub's mode is
             ``"kernel"``, in which nothing happens between two cells.
         ValueError
-            If an argument isn't what it should be.
+            If an argument is wrong.
 
         Examples
         --------
@@ -496,26 +496,26 @@ class TaskHub(Registering):
 
     @staticmethod
     def connect(url: str, key: str | None = None, *, limit: int = 64 << 20) -> RemoteHub:
-        """Return a hub that another process serves, over HTTP: to start, to steer, and to look.
+        """Connect to a hub that another process serves over HTTP, and return it.
 
         Parameters
         ----------
         url
-            Where it is served: ``server.url`` there.
+            The server's URL, ``server.url`` there.
         key
-            What lets a request in: ``server.key`` there. Without one, only a server without one lets you in.
+            The server's key, ``server.key`` there; None for a server without one.
         limit
-            Bytes that an answer of the server may have, once it is unpacked: an instance's values, a large
+            The largest answer of the server, in bytes after it is unpacked: an instance's values, a large
             value such as a data frame, the answer to a query. A longer answer raises a `DurableError`.
 
         Raises
         ------
         HubUnreachableError
-            If nobody answers there.
+            If no server answers there.
         DurableError
-            If the key is wrong, or what answers there isn't a hub, or is a newer one.
+            If the key is wrong, or if a server that isn't a hub, or a newer one, answers there.
         ValueError
-            If it is no URL.
+            If it isn't a URL.
 
         Examples
         --------
@@ -526,15 +526,15 @@ class TaskHub(Registering):
         ...         remote.run("double", 21)
         42
         """
-        from durablenb.hub.remote_hub import RemoteHub  # what only those need who connect
+        from durablenb.hub.remote_hub import RemoteHub  # only needed for connections
 
         return RemoteHub(url, key, limit)
 
     def client_binding(self) -> str:
-        """Return the JSON from which Azure's own clients are made; the server's key is in it.
+        """Return the JSON from which Azure's own clients are created. It contains the server's key.
 
-        ``azure.durable_functions.DurableOrchestrationClient(hub.client_binding())`` in any process of this
-        machine, for one.
+        For example, ``azure.durable_functions.DurableOrchestrationClient(hub.client_binding())`` in any
+        process of this machine.
 
         Raises
         ------
@@ -546,20 +546,20 @@ class TaskHub(Registering):
     # -- the end ---------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Wait for the activities that run, commit, and release the file; twice does nothing.
+        """Wait for running activities, commit, and release the file; closing it twice does nothing.
 
-        Open orchestrations go on when the file is opened again.
+        Open orchestrations resume when the file is opened again.
 
         Raises
         ------
         StoreError
-            If the last records could not be written; nobody was told of them.
+            If the last records could not be written. No call that had returned depends on them.
         DurableError
-            If it is an activity of this hub that asks for it: it would wait for itself.
+            If an activity of this hub calls it: it would wait for itself.
         """
         if self._engine.is_running_here:
             if self._is_closing:
-                return  # somebody does it already, and waits for this activity
+                return  # another thread closes it, and waits for this activity
             raise DurableError(
                 "An activity can't close the hub that runs it: it would wait for itself. Close the hub where "
                 "it was opened."
@@ -567,18 +567,18 @@ class TaskHub(Registering):
         self._close(wait=True)
 
     def _close(self, *, wait: bool) -> None:
-        """Closes; a second thread that asks for it waits until it is done."""
+        """Close it. A second thread that calls this waits until the first one is done."""
         if wait:
             with self._closing:
                 self._close_once(wait=True)
-        elif self._closing.acquire(timeout=STOP_SECONDS):  # the process ends: it waits for nobody else
+        elif self._closing.acquire(timeout=STOP_SECONDS):  # the process ends
             try:
                 self._close_once(wait=False)
             finally:
                 self._closing.release()
 
     def _close_once(self, *, wait: bool) -> None:
-        """Closes; after an interrupt in the middle, once more from the start."""
+        """Close it; after an interrupt in the middle, again from the start."""
         if self._is_closed:
             return
         self._is_closing = True
@@ -590,7 +590,7 @@ class TaskHub(Registering):
                 self._server.close()
             if self._host is not None:
                 self._host.close(wait=wait)
-        except BaseException:  # an interrupt: what runs is not waited for any more
+        except BaseException:  # an interrupt ends the wait for running activities
             wait = False
             raise
         finally:
@@ -599,15 +599,15 @@ class TaskHub(Registering):
     def _stop(self, *, wait: bool) -> None:
         try:
             self._engine.stop(wait=wait)
-            _look_again()
+            _refresh_views()
         finally:
-            uninterrupted(self._let_go)
+            uninterrupted(self._release)
 
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         try:
             self._store.close()
         finally:
-            closed(self)
+            open_hubs.remove(self)
             self._is_closed = True
 
     def __repr__(self) -> str:
@@ -622,24 +622,24 @@ class TaskHub(Registering):
 def _monitor_calls(
     function: Callable[..., object], warn: Callable[[str, str], None]
 ) -> AbstractContextManager[object]:
-    from durablenb.checks.running import monitor_calls  # which takes its time to import
+    from durablenb.checks.running import monitor_calls  # slow to import
 
     return monitor_calls(function, warn)
 
 
-def _without_code(engine: Engine, opened: int) -> str:
-    """Name the code that open instances wait for, as the end of a sentence; empty if none does."""
+def _without_code(engine: Engine, open_count: int) -> str:
+    """Return the code that open instances wait for, as the end of a sentence; empty if none does."""
     waiting = engine.without_code
     if not waiting:
         return ""
     names = ", ".join(repr(name) for name in sorted(waiting)[:3]) + (", ..." if len(waiting) > 3 else "")
     count = sum(waiting.values())
-    who = f"{count:,} of them " if count < opened else "all " if opened > 1 else ""
-    return f", {who}waiting for the code of {names}"
+    which = f"{count:,} of them " if count < open_count else "all " if open_count > 1 else ""
+    return f", {which}waiting for the code of {names}"
 
 
 def _views() -> Views:
-    from durablenb.notebook import display  # when something is first shown
+    from durablenb.notebook import display  # loaded when something is first shown
 
     return display
 
@@ -647,21 +647,21 @@ def _views() -> Views:
 use_views(_views)
 
 
-def _look_again() -> None:
-    """Let live views see how it ended, if there are any."""
+def _refresh_views() -> None:
+    """Draw live views for the last time, if there are any."""
     live = sys.modules.get("durablenb.notebook.live.refresh_loop")
     if live is not None:
         live.refresh_loop.refresh_finally()
 
 
 def _send_request(request: dict[str, Any]) -> dict[str, Any]:
-    from durablenb.engine.http import send_request  # urllib takes its time to import
+    from durablenb.engine.http import send_request  # urllib is slow to import
 
     return send_request(request)
 
 
-def _place_of(path: str | os.PathLike[str]) -> Path | None:
-    """The file's place, or None for a hub in memory."""
+def _file(path: str | os.PathLike[str]) -> Path | None:
+    """Return the absolute path of the file; None for a hub in memory."""
     if not isinstance(path, (str, os.PathLike)):
         raise TypeError(f"Expected a path or ':memory:', not a {type(path).__name__}.")
     if path == ":memory:":
@@ -671,31 +671,12 @@ def _place_of(path: str | os.PathLike[str]) -> Path | None:
     return real_path(Path(path).expanduser())
 
 
-@contextmanager
-def _connected(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection to a hub's file, which may be open here."""
-    from durablenb.hub.hub_file import HubFile
-
-    found = cast(TaskHub | None, hub_of(real_path(path)))
-    if found is not None:
-        with found.connection() as connection:
-            yield connection
-        return
-    with HubFile(path) as file, file.connection() as connection:
-        yield connection
-
-
 @cache
 def _default_options() -> dict[str, Any]:
     parameters = inspect.signature(TaskHub.__init__).parameters.values()
-    return {one.name: one.default for one in parameters if one.kind is one.KEYWORD_ONLY}
+    return {option.name: option.default for option in parameters if option.kind is option.KEYWORD_ONLY}
 
 
-def _one_of(option: str, value: object, known: tuple[str, ...]) -> None:
+def _check_choice(option: str, value: object, known: tuple[str, ...]) -> None:
     if value not in known:
         raise ValueError(f"{option} is {value!r}; expected one of {', '.join(map(repr, known))}.")
-
-
-def open_hubs() -> list[TaskHub]:
-    """Return the hubs that are open in this process; the one that was asked for last is the last one."""
-    return cast(list[TaskHub], hubs())

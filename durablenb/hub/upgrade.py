@@ -1,4 +1,4 @@
-"""Code that changes under instances that are open: whether it fits them, and what becomes of them."""
+"""Code that changes while instances are open: whether it fits them, and their upgrade."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from durablenb.model.status import Statuses
 log = logging.getLogger("durablenb")
 
 LOOKED_AT = 3_000
-"""Events that code goes through when its cell runs: some 50 ms on a slow machine."""
+"""The number of events that are replayed when a cell runs: about 50 ms on a slow machine."""
 
 
 def fit_report(
@@ -62,7 +62,7 @@ def _fit_checker(hub: Hub) -> FitChecker:
 
 
 def upgrade(hub: Hub, target: Any, *, holds: bool) -> UpgradeReport:
-    """Let open instances go on with the code that is registered, if that fits; return what became of each.
+    """Move open instances to the registered code, if it fits; report what happened to each.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def upgrade(hub: Hub, target: Any, *, holds: bool) -> UpgradeReport:
     target
         As for `ReplayTargets.cases`.
     holds
-        Whether those that it doesn't fit are held, in place of going on with the code that they have.
+        Whether instances that it doesn't fit are held, instead of continuing with the code that they have.
     """
     checker = _fit_checker(hub)
     _, cases = checker.targets.cases(target)
@@ -87,8 +87,8 @@ def upgrade(hub: Hub, target: Any, *, holds: bool) -> UpgradeReport:
     return UpgradeReport(found, {one.instance_id: one.outcome for one in done})
 
 
-def tell_of_change(hub: Hub, engine: Engine, name: str, version: str | None) -> None:
-    """Log whether code that was just registered fits the instances that go on with older code in memory.
+def warn_of_change(hub: Hub, engine: Engine, name: str, version: str | None) -> None:
+    """Log whether newly registered code fits the instances that continue with older code in memory.
 
     Parameters
     ----------
@@ -99,8 +99,8 @@ def tell_of_change(hub: Hub, engine: Engine, name: str, version: str | None) -> 
 
     Notes
     -----
-    Their histories are in memory, and only so many of them are gone through that a cell doesn't notice. Those
-    that aren't in memory are replayed by the engine, which says of each whether it is held.
+    Their histories are in memory, and only as many are replayed as a cell has time for. Instances that aren't
+    in memory are replayed by the engine, which reports those that it holds.
     """
     code = engine.registry.registered(name, version)
     running = [
@@ -119,14 +119,14 @@ def tell_of_change(hub: Hub, engine: Engine, name: str, version: str | None) -> 
         cases.append(ReplayCase(one.id, one.execution_id, name, one.started.version, tuple(history)))
     try:
         report = FitReport("open instance", _fit_checker(hub).fits(cases))
-    except Exception:  # looking is no reason not to register
-        log.debug("%s could not be gone through", name, exc_info=True)
+    except Exception:  # registration doesn't depend on it
+        log.debug("%s could not be replayed", name, exc_info=True)
         return
-    log.warning("%s", _words_of(name, report, len(running)))
+    log.warning("%s", _change_text(name, report, len(running)))
 
 
-def _words_of(name: str, report: FitReport, count: int) -> str:
-    """What is said under a cell whose code has changed."""
+def _change_text(name: str, report: FitReport, count: int) -> str:
+    """Return the warning for a cell whose code has changed."""
     looked, misfits = len(report), len(report.misfits)
     ones = "1 open instance goes" if count == 1 else f"{count:,} open instances go"
     lines = [f"{name} has changed. {ones} on with the code from before, which is in memory."]

@@ -1,4 +1,4 @@
-"""How many instances a hub has, by orchestrator and status: counted once, then kept up with the journal."""
+"""The numbers of instances by orchestrator and status, counted once and then updated with the journal."""
 
 from __future__ import annotations
 

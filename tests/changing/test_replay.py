@@ -358,7 +358,7 @@ def test_a_file_that_is_only_read_is_gone_through_with_code_that_is_given(tmp_pa
         report = file.replay("fulfil", with_limit)
         assert [one.instance_id for one in report.misfits] == ["order-3"]
         assert not report.misfits[0].replay().fits
-        with pytest.raises(df.DurableError, match="no activities"):
+        with pytest.raises(df.DurableError, match="activities of a hub of this process"):
             file.replay("order-0", fulfil)[0].replay().until(3).resumed()
         assert file.replay(file.handle("order-1"), fulfil).fits
         assert file.replay(["order-1", file.history("order-2")], fulfil).fits

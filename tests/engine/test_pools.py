@@ -14,7 +14,7 @@ import cloudpickle
 import pytest
 
 import durablenb as df
-from durablenb.hub.open_hubs import hubs
+from durablenb.hub.open_hubs import all_open
 from tests.notebook.reading import text_of
 
 pytestmark = pytest.mark.usefixtures("alone")
@@ -140,9 +140,9 @@ def test_an_executor_that_keeps_submit_waiting_does_not_hold_up_the_hub(make, ga
 
 
 def use_the_hub(n):
-    from durablenb.hub.open_hubs import hubs
+    from durablenb.hub.open_hubs import all_open
 
-    [hub] = hubs()
+    [hub] = all_open()
     return hub.start("other", n, instance_id=f"other-{n}").result(timeout=10)
 
 
@@ -159,9 +159,9 @@ def test_an_activity_of_an_executor_that_runs_at_once_may_use_the_hub(mode):
 
 
 def close_the_hub(n):
-    from durablenb.hub.open_hubs import hubs
+    from durablenb.hub.open_hubs import all_open
 
-    [hub] = hubs()
+    [hub] = all_open()
     hub.close()
 
 
@@ -171,7 +171,7 @@ def test_an_activity_that_runs_in_submit_can_not_close_the_hub_that_waits_for_it
         pytest.raises(df.DurableError, match="An activity can't close the hub"),
     ):
         hub.start("fan", [1]).result(timeout=20)
-    assert not hubs()
+    assert not all_open()
 
 
 def test_closing_drops_what_waits_to_be_submitted(tmp_path, gates):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from durablenb.hub.task_hub import open_hubs
+from durablenb.hub import open_hubs
 from tests.notebook.reading import SHARED, scene
 
 
@@ -21,6 +21,6 @@ def _shared_hubs_closed() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _all_hubs_closed() -> Iterator[None]:
     yield
-    for hub in open_hubs():
+    for hub in open_hubs.all_open():
         if hub not in SHARED:
             hub.close()

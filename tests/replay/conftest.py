@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from durablenb.hub.open_hubs import hubs
+from durablenb.hub.open_hubs import all_open
 
 
 @pytest.fixture(autouse=True)
 def _hubs_are_closed() -> Iterator[None]:
-    before = hubs()
+    before = all_open()
     yield
-    for hub in hubs():
+    for hub in all_open():
         if hub not in before:
             hub.close()

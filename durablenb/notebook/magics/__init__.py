@@ -19,8 +19,9 @@ from IPython.core.magic import (
 )
 
 from durablenb.analysis.sql import QUERY_ERRORS, parameter_names, query
+from durablenb.hub import open_hubs
 from durablenb.hub.hub_file import HubFile
-from durablenb.hub.task_hub import TaskHub, open_hubs
+from durablenb.hub.task_hub import TaskHub
 from durablenb.notebook.magics import show
 from durablenb.notebook.magics.completion import completions
 from durablenb.notebook.magics.control import crash, run_command
@@ -176,7 +177,7 @@ class DurableMagics(Magics):
                     "durablenb.open_history."
                 )
             return hub
-        hubs = open_hubs()
+        hubs = open_hubs.all_open()
         if not hubs:
             raise UsageError(
                 "No hub is open in this kernel. Open one: hub = durablenb.TaskHub('flows.duckdb'); or name a "

@@ -13,10 +13,11 @@ from IPython.core.error import UsageError
 import durablenb
 from durablenb.analysis.instances import InstanceList
 from durablenb.checks.findings import Findings
+from durablenb.hub import open_hubs
 from durablenb.hub.check import check
 from durablenb.hub.hub_file import HubFile
 from durablenb.hub.instance import Handle
-from durablenb.hub.task_hub import TaskHub, open_hubs
+from durablenb.hub.task_hub import TaskHub
 from durablenb.model.entities import EntityId
 from durablenb.model.errors import FunctionNotFoundError
 from durablenb.model.status import OrchestrationRuntimeStatus
@@ -38,7 +39,7 @@ from entities where name = coalesce(?, name) order by instance_id
 def where(hub: TaskHub | HubFile) -> None:
     """Print the file of the hub, and the other open hubs."""
     print(f"durablenb {durablenb.__version__}, {hub.path or 'in memory'}")
-    others = [other for other in open_hubs() if other is not hub]
+    others = [other for other in open_hubs.all_open() if other is not hub]
     if others:
         print("also open:", ", ".join(str(other.path or "in memory") for other in others))
 
