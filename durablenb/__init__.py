@@ -1,6 +1,6 @@
 """Durable Functions in your notebook: orchestrations in plain Python, journaled in one DuckDB file."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from durablenb.checks.findings import Finding, Findings
 from durablenb.core.app_model import Blueprint, DFApp, Entity, Orchestrator
@@ -44,7 +44,7 @@ from durablenb.model.status import DurableOrchestrationStatus, OrchestrationRunt
 from durablenb.model.version import VERSION
 from durablenb.values.pickles import Pickled
 from durablenb.values.pictures import Picture
-from durablenb.values.sealed import Sealed
+from durablenb.values.raw_value import RawValue
 
 __all__ = [
     "Blueprint",
@@ -83,8 +83,8 @@ __all__ = [
     "Pickled",
     "Picture",
     "PurgeHistoryResult",
+    "RawValue",
     "RetryOptions",
-    "Sealed",
     "StoreError",
     "SyncDurableOrchestrationClient",
     "SystemClock",
@@ -101,6 +101,21 @@ __all__ = [
 ]
 
 __version__ = VERSION
+
+if TYPE_CHECKING:
+    Sealed = RawValue
+else:
+
+    def __getattr__(name: str) -> Any:
+        """Return `RawValue` under its former name, with a deprecation warning."""
+        if name == "Sealed":
+            import warnings
+
+            warnings.warn(
+                "durablenb.Sealed has a new name: use durablenb.RawValue.", DeprecationWarning, stacklevel=2
+            )
+            return RawValue
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def load_ipython_extension(shell: Any) -> None:

@@ -121,7 +121,7 @@ class Engine:
         self.registry = registry
         self.options = options
         self.executors = executors
-        self.book = LogBook(store, clock.now, options.codec.told, lambda: self.committer.nudge())
+        self.book = LogBook(store, clock.now, options.codec.redact_log, lambda: self.committer.nudge())
         self.committer = Committer(
             store,
             when_idle=self._look_around,

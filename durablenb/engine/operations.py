@@ -167,14 +167,14 @@ class Verbatim(Plain):
         """What is kept of an exception."""
         return self.codec.failure(error)
 
-    def told(self, message: str) -> str:
+    def redact_log(self, message: str) -> str:
         """What is kept of a line of a log."""
-        return self.codec.told(message)
+        return self.codec.redact_log(message)
 
-    def gathered(self, text: Any) -> Any:
+    def with_blobs(self, text: Any) -> Any:
         """The batch with all blobs that it refers to, ready to go to another process."""
-        asked = tuple(one._replace(input=self.codec.gathered(one.input)) for one in text.asked)
-        return text._replace(state=self.codec.gathered(text.state), asked=asked)
+        asked = tuple(one._replace(input=self.codec.with_blobs(one.input)) for one in text.asked)
+        return text._replace(state=self.codec.with_blobs(text.state), asked=asked)
 
 
 def is_async(function: Callable[..., Any]) -> bool:

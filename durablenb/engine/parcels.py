@@ -36,7 +36,7 @@ def parcel_of(job: Job) -> bytes:
         pickled = cloudpickle.dumps(function)
     except Exception as error:
         raise _unsendable(function, error) from error
-    return pickle.dumps((pickled, codec.gathered(job.text), job.takes_input, codec))
+    return pickle.dumps((pickled, codec.with_blobs(job.text), job.takes_input, codec))
 
 
 def run_parcel(parcel: Parcel, keep: Callable[[Said], None]) -> Outcome:

@@ -115,7 +115,7 @@ class HubReplayer(FileReplayer):
 
         store.keep([] if self.source is None else [self.source])
         store.append([Record(seq, *self._ids, event) for seq, event in enumerate(events, 1)])
-        options = replace(self._engine.options, codec=codec.reading(fetch))
+        options = replace(self._engine.options, codec=codec.for_journal(fetch))
         clock = VirtualClock(max(event.timestamp for event in events))
         engine = Engine(store, clock, self._engine.registry, Executors("inline"), options)
         engine.committer.start()

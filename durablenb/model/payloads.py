@@ -80,11 +80,11 @@ class Codec(Protocol):
         """What is kept of an exception."""
         ...
 
-    def told(self, message: str) -> str:
+    def redact_log(self, message: str) -> str:
         """What is kept of a line of a log."""
         ...
 
-    def gathered(self, text: str) -> str:
+    def with_blobs(self, text: str) -> str:
         """The text with all blobs that it refers to, ready to go to another process."""
         ...
 

@@ -1,10 +1,10 @@
-"""The codec: values become the journal's text and blobs, and come back equal.
+"""The codec: encodes values as the journal's text and blobs, and decodes them to equal values.
 
-    value -> tree of what JSON has, tagged where it needs to be -> redacted -> text, with blobs beside it
-    text  -> tree -> tags resolved, blobs fetched               -> rebuilt as an annotation says
+    value -> JSON tree, tagged where JSON lacks the type -> redacted -> text, with blobs beside it
+    text  -> JSON tree -> tags resolved, blobs fetched               -> rebuilt to the annotation
 
-Nothing is imported, looked up or called because its name stands in a text: tags are of a closed set, or are
-the names of types that were registered.
+A name in a text never makes durablenb import, look up or call anything: tags are of a closed set, or are
+the names of registered types.
 """
 
 from __future__ import annotations
@@ -17,18 +17,17 @@ from typing import Any
 from durablenb.model.errors import NotSerializableError, StoreError
 from durablenb.model.failures import FailureDetails, failure_of
 from durablenb.model.payloads import SIZE_LIMIT, Blob, Kind, Payload, blobs_of, references
-from durablenb.values.diagnosis import blamed, why_too_deep
-from durablenb.values.envelopes import MARK
+from durablenb.values.azure_envelopes import MARK
+from durablenb.values.blob_cache import BlobCache
+from durablenb.values.encode_error import EncodeError
+from durablenb.values.raw_value import RawValue
 from durablenb.values.reader import Reader, not_registered
-from durablenb.values.rebuild import rebuilt
-from durablenb.values.refusal import Refusal
-from durablenb.values.sealed import Sealed
-from durablenb.values.shelf import Shelf
-from durablenb.values.types import Types
-from durablenb.values.writer import Writer, too_deep
+from durablenb.values.rebuild import rebuild
+from durablenb.values.type_registry import TypeRegistry
+from durablenb.values.writer import Writer, find_cycle, find_unencodable, too_deep
 
 Redact = Callable[[Kind, Any], Any]
-"""Gets what a value is to the journal, and the value as JSON has it; returns what is to be kept."""
+"""Takes the kind of a value and its JSON tree; returns the tree to keep."""
 
 _dumps = json.JSONEncoder(allow_nan=False, check_circular=False).encode
 _scan = json.JSONDecoder().raw_decode
@@ -39,11 +38,11 @@ _QUICK: dict[type[Any], Callable[[Any], str]] = {
     bool: lambda value: "true" if value else "false",
     type(None): lambda value: "null",
 }
-"""Values that are often handed around, and need no look inside."""
+"""Encoders of common scalar types, which need no tree."""
 
 
 def _loads(text: str) -> Any:
-    """The value of a JSON text; one without white space around it, as the codec writes it, is quicker."""
+    """Return the value of a JSON text, faster if it begins without white space, as the codec's own do."""
     if text[:1] > " ":
         value, end = _scan(text)
         if end == len(text):
@@ -52,16 +51,16 @@ def _loads(text: str) -> Any:
 
 
 class ValueCodec:
-    """Values as text, and back.
+    """Encodes values as text, and decodes them.
 
     Parameters
     ----------
     fetch
-        Gives a blob's bytes by its hash; None where there is no journal.
+        Returns a blob's bytes by its hash; None where there is no journal.
     redact
-        Sees every value before it is kept, and returns what is kept in its place.
+        Called with every value before it is kept; its result is kept instead.
     allow_pickle
-        Whether values may be kept by pickle where they are given as `Pickled`.
+        Allow values that are wrapped in `Pickled`.
     """
 
     def __init__(
@@ -73,95 +72,95 @@ class ValueCodec:
     ) -> None:
         self._fetch = fetch
         self._redact = redact
-        self._types = Types()
-        self._shelf = Shelf()
-        self._baggage: bytes | None = None
+        self._types = TypeRegistry()
+        self._blob_cache = BlobCache()
+        self._pickled_settings: bytes | None = None
         self.allows_pickle = allow_pickle
 
     @property
     def redact(self) -> Redact | None:
-        """What sees every value before it is kept."""
+        """The function that replaces every value before it is kept, or None."""
         return self._redact
 
     @redact.setter
     def redact(self, redact: Redact | None) -> None:
-        self._redact, self._baggage = redact, None
+        self._redact, self._pickled_settings = redact, None
 
-    def reading(self, fetch: Callable[[str], bytes]) -> ValueCodec:
-        """Return the same codec for another journal, whose blobs are found by this."""
-        other = copy(self)
-        other._fetch = fetch
-        return other
+    def for_journal(self, fetch: Callable[[str], bytes]) -> ValueCodec:
+        """Return this codec for another journal, whose blobs `fetch` returns."""
+        codec = copy(self)
+        codec._fetch = fetch
+        return codec
 
     def register(self, kind: type[Any], name: str | None = None) -> str:
-        """Registers a class: its values come back by themselves; gives its name."""
-        self._baggage = None
+        """Register a class, so that its values are decoded without an annotation; return its name."""
+        self._pickled_settings = None
         return self._types.register(kind, name)
 
     # -- writing ---------------------------------------------------------------------------------
 
     def encode(self, value: object, kind: Kind = "value") -> str:
-        """The value as text.
+        """Return a value as text.
 
         Raises
         ------
         NotSerializableError
-            With the path to what can't be kept.
+            If a part of the value can't be kept; the message has the path to it.
         """
         quick = _QUICK.get(type(value))
         try:
             if quick is not None and self._redact is None:
-                return self._checked(quick(value))
+                return _within_limit(quick(value))
             return self._encoded(value, kind)
-        except Refusal as refusal:
-            found = why_too_deep(value, self, refusal) if refusal.is_too_deep else refusal
-            raise found.as_error() from refusal.__cause__
+        except EncodeError as error:
+            reported = (find_cycle(value, self) or error) if error.is_too_deep else error
+            raise reported.as_error() from error.__cause__
         except RecursionError:
-            raise why_too_deep(value, self, too_deep()).as_error() from None
+            raise (find_cycle(value, self) or too_deep()).as_error() from None
         except ValueError as error:
-            raise blamed(value, error).as_error() from None
+            raise find_unencodable(value, error).as_error() from None
 
     def _encoded(self, value: object, kind: Kind) -> str:
         for checks_floats in (False, True):
-            writer = Writer(self._types, self._shelf, self, checks_floats=checks_floats)
+            writer = Writer(self._types, self._blob_cache, self, checks_floats=checks_floats)
             tree = writer.tree(value)
             if self._redact is not None:
-                tree = self._redacted(kind, deepcopy(tree))  # parts of it are the sender's own
+                tree = self._redacted(kind, deepcopy(tree))  # parts of it are the sender's own objects
             try:
-                text = self._checked(_dumps(tree))
+                text = _within_limit(_dumps(tree))
                 break
             except (ValueError, TypeError) as error:
                 if isinstance(error, NotSerializableError):
                     raise
                 if checks_floats:
-                    raise blamed(tree, error) from None
+                    raise find_unencodable(tree, error) from None
         if not writer.blobs:
             return text
-        kept = [writer.blobs[one] for one in references(text) if one in writer.blobs]
+        kept = [writer.blobs[hash] for hash in references(text) if hash in writer.blobs]
         return Payload(text, tuple(kept)) if kept else text
 
     def failure(self, error: BaseException) -> FailureDetails:
-        """What is kept of an exception."""
+        """Return the details of an exception that the journal keeps, redacted."""
         details = failure_of(error)
         if self._redact is None:
             return details
         try:
             return FailureDetails.from_json(self._redact("failure", details.as_json()))
-        except Exception as mistake:
-            kept = failure_of(mistake)
-            return FailureDetails(kept.error_type, f"redact failed on a failure: {kept.message}")
+        except Exception as redact_error:
+            cause = failure_of(redact_error)
+            return FailureDetails(cause.error_type, f"redact failed on a failure: {cause.message}")
 
-    def told(self, message: str) -> str:
-        """What is kept of a line of a log."""
+    def redact_log(self, message: str) -> str:
+        """Return the redacted text of a log line."""
         return message if self._redact is None else str(self._redact("log", message))
 
     def write(self, value: Any) -> str:
-        """An object inside a data frame as text.
+        """Return an object in a cell of a data frame as text.
 
         Raises
         ------
-        Refusal
-            If it can't be kept.
+        EncodeError
+            If the object can't be kept.
         """
         if type(value) is str:
             return _dumps(value)
@@ -176,111 +175,115 @@ class ValueCodec:
                 f"redact failed on a value ({kind}): {type(error).__name__}: {error}. Nothing was recorded."
             ) from error
 
-    def _checked(self, text: str) -> str:
-        if len(text) > SIZE_LIMIT:
-            raise NotSerializableError(
-                f"The value has {len(text):,} characters as JSON; the journal keeps up to {SIZE_LIMIT:,}. "
-                "Write it to a file and hand on its path. Nothing was recorded."
-            )
-        return text
-
     # -- reading ---------------------------------------------------------------------------------
 
     def decode(self, text: str, expected_type: Any = None) -> Any:
-        """The value that the text stands for.
+        """Return the value that a text stands for.
 
         Parameters
         ----------
         text
-            What `encode` gave, or any JSON.
+            A text from `encode`, or any JSON.
         expected_type
-            What plain JSON is rebuilt as: a class, or an annotation such as ``list[Order]``.
+            A class or an annotation such as ``list[Order]``, to which plain JSON is rebuilt.
 
         Raises
         ------
         TypeNotRegisteredError
-            If it is of a type that isn't registered, and `expected_type` doesn't say which.
+            If the value's type isn't registered, and `expected_type` doesn't give its class.
         TypeError
-            If it can't be made what `expected_type` says.
+            If the value can't be rebuilt as `expected_type`.
         """
-        if expected_type is Sealed:
-            return Sealed(self, text)
+        if expected_type is RawValue:
+            return RawValue(self, text)
         if '"@type"' not in text and MARK not in text:
             value = _loads(text)
-            return value if expected_type is None else rebuilt(value, expected_type)
+            return value if expected_type is None else rebuild(value, expected_type)
         reader = Reader(self, text)
-        value = rebuilt(json.loads(text, object_hook=reader.resolved), expected_type)
-        for one in reader.unregistered:
-            if not one.is_known:
-                raise not_registered(one.name)
+        value = rebuild(json.loads(text, object_hook=reader.resolve), expected_type)
+        for missing in reader.unregistered:
+            if not missing.is_built:
+                raise not_registered(missing.name)
         return value
 
     def shown(self, text: str) -> Any:
-        """The value for a status: what can't be rebuilt now is shown as JSON has it."""
+        """Return the value for display in a status, or its plain JSON if it can't be decoded now."""
         try:
             return self.decode(text)
-        except Exception:  # of users' from_json, too
+        except Exception:  # users' from_json may raise anything
             return _loads(text)
 
     def read(self, text: str) -> Any:
-        """An object inside a data frame."""
+        """Return the object of a data frame's cell."""
         return self.decode(text)
 
-    def gathered(self, text: str) -> str:
-        """The text with all blobs that it refers to."""
+    def with_blobs(self, text: str) -> str:
+        """Return a text together with all blobs that it refers to."""
         hashes = references(text)
         if not hashes:
             return text
-        here = {blob.hash: blob for blob in blobs_of(text)}
-        missing = [Blob(one, "", self.fetched(one)) for one in hashes if one not in here]
-        return Payload(text, (*here.values(), *missing))
+        carried = {blob.hash: blob for blob in blobs_of(text)}
+        missing = [Blob(hash, "", self.fetch_blob(hash)) for hash in hashes if hash not in carried]
+        return Payload(text, (*carried.values(), *missing))
 
-    def fetched(self, blob_hash: str) -> bytes:
-        """The bytes of a blob.
+    def fetch_blob(self, blob_hash: str) -> bytes:
+        """Return the bytes of a blob.
 
         Raises
         ------
         StoreError
-            If the journal doesn't have it.
+            If the journal doesn't have the blob.
         """
         if self._fetch is None:
             raise StoreError(f"The payload {blob_hash[:12]} isn't at hand in this process.")
         return self._fetch(blob_hash)
 
     @property
-    def shelf(self) -> Shelf:
-        """Blobs that were written or read lately."""
-        return self._shelf
+    def blob_cache(self) -> BlobCache:
+        """The blobs that were used recently."""
+        return self._blob_cache
 
     @property
-    def types(self) -> Types:
+    def types(self) -> TypeRegistry:
         """The registered types."""
         return self._types
 
     # -- other processes -------------------------------------------------------------------------
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """In another process there is no journal; classes of a notebook travel by value."""
-        if self._baggage is None:
+        """Pickle without the journal, which other processes don't have; a notebook's classes go by value."""
+        if self._pickled_settings is None:
             import cloudpickle
 
-            self._baggage = cloudpickle.dumps((self._types.registered, self._redact, self.allows_pickle))
-        return _arrived, (self._baggage,)
+            self._pickled_settings = cloudpickle.dumps(
+                (self._types.registered, self._redact, self.allows_pickle)
+            )
+        return _unpickled, (self._pickled_settings,)
 
 
-_arrivals: dict[bytes, ValueCodec] = {}
+def _within_limit(text: str) -> str:
+    if len(text) > SIZE_LIMIT:
+        raise NotSerializableError(
+            f"The value has {len(text):,} characters as JSON; the journal keeps up to {SIZE_LIMIT:,}. "
+            "Write it to a file and pass its path. Nothing was recorded."
+        )
+    return text
 
 
-def _arrived(baggage: bytes) -> ValueCodec:
-    """The codec in another process: the same for all jobs, so that what it has read is at hand."""
-    codec = _arrivals.get(baggage)
+_last_unpickled: dict[bytes, ValueCodec] = {}
+
+
+def _unpickled(settings: bytes) -> ValueCodec:
+    """Return the codec in another process: one object for all jobs, so that they share its cache."""
+    codec = _last_unpickled.get(settings)
     if codec is None:
         import pickle
 
-        types, redact, allow_pickle = pickle.loads(baggage)
+        types, redact, allow_pickle = pickle.loads(settings)
         codec = ValueCodec(redact=redact, allow_pickle=allow_pickle)
         for name, kind in types.items():
             codec.register(kind, name)
-        _arrivals.clear()
-        _arrivals[baggage] = codec
+        _last_unpickled.clear()
+        _last_unpickled[settings] = codec
+
     return codec

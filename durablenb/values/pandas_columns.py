@@ -1,8 +1,8 @@
-"""pandas' columns and indexes as files of Arrow's, and back.
+"""Writes pandas' columns and indexes as files in Arrow's format, and reads them.
 
-A file holds one record batch: the columns, then the index's levels. What Arrow doesn't know stands in the
-schema's metadata: under ``durablenb`` the types as JSON, and under ``categories N`` the categories of a
-column, as a file of its own. Columns of Python objects are JSON, cell by cell, as other values are.
+A file holds one record batch: the columns, then the levels of the index. The schema's metadata holds
+everything that Arrow lacks: under ``durablenb`` the types as JSON, and under ``categories N`` the categories
+of a column, as a file of their own. Columns of Python objects are JSON, cell by cell, like other values.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Any
 import pandas as pd
 from pandas.api.types import pandas_dtype
 
-from durablenb.values.kinds import Cells
-from durablenb.values.refusal import Refusal
-from durablenb.values.tables import arrow_file
+from durablenb.values.arrow_tables import arrow_file
+from durablenb.values.converters import CellCodec
+from durablenb.values.encode_error import EncodeError
 
 _NOTES = b"durablenb"
 
@@ -23,13 +23,13 @@ _WITH_ARROW = {
     *("Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64", "Float32", "Float64"),
     *("boolean", "datetime64", "period", "interval"),
 }
-"""Extension types that come back equal by their name, up to what stands in brackets."""
+"""Extension types that their name restores equal; parameters in brackets are part of it."""
 
 
-class Batch:
-    """Columns that are gathered for one file."""
+class ColumnWriter:
+    """Gathers the columns of one file."""
 
-    def __init__(self, cells: Cells) -> None:
+    def __init__(self, cells: CellCodec) -> None:
         self._cells = cells
         self._arrays: list[Any] = []
         self._names: list[str] = []
@@ -37,7 +37,7 @@ class Batch:
         self.extras: dict[bytes, bytes] = {}
 
     def add(self, values: Any, name: str) -> None:
-        """Adds a column: a series, or the level of an index."""
+        """Add a column: a series, or a level of an index."""
         self._append(*self._column(values.dtype, values.array), name)
 
     def _append(self, arrow: Any, note: Any, name: str) -> None:
@@ -46,7 +46,7 @@ class Batch:
         self._types.append(note)
 
     def add_index(self, index: Any) -> dict[str, Any]:
-        """Adds the levels of an index, unless it is a range; gives the notes by which it is made again."""
+        """Add the levels of an index, unless it is a range; return the notes that restore the index."""
         notes: dict[str, Any] = {"names": self._cells.write(list(index.names))}
         if isinstance(index, pd.RangeIndex):
             return {**notes, "range": [index.start, index.stop, index.step]}
@@ -61,13 +61,13 @@ class Batch:
                 for level in range(index.nlevels):
                     codes = self._codes(index.codes[level], index.levels[level])
                     self._append(codes, {"ordered": False}, f"index {level}")
-        except Refusal as refusal:
-            refusal.within(".index")
+        except EncodeError as error:
+            error.within(".index")
             raise
         return notes
 
     def content(self, notes: dict[str, Any]) -> bytes:
-        """The file."""
+        """Return the bytes of the file."""
         import pyarrow
 
         notes = {**notes, "types": self._types, "rows": len(self._arrays[0]) if self._arrays else 0}
@@ -78,7 +78,7 @@ class Batch:
         return arrow_file([pyarrow.record_batch(self._arrays, schema=schema)], schema)
 
     def _column(self, dtype: Any, array: Any) -> tuple[Any, Any]:
-        """An array of Arrow's, and the note by which pandas' is made of it again."""
+        """Return an Arrow array, and the note that restores pandas' array from it."""
         import pyarrow
 
         if is_numpy(dtype) and dtype.hasobject:
@@ -91,22 +91,22 @@ class Batch:
         elif isinstance(dtype, pd.StringDtype):
             note = {"storage": dtype.storage, "is_nan": dtype.na_value is not pd.NA}
         elif not is_numpy(dtype) and note.partition("[")[0] not in _WITH_ARROW:
-            raise Refusal(f"a column of {note}", "Make it one of a usual type: column.astype(...)")
+            raise EncodeError(f"a column of {note}", "Make it one of a usual type: column.astype(...)")
         try:
-            made = pyarrow.array(_native(array.to_numpy()) if is_numpy(dtype) else array)
+            arrow = pyarrow.array(_native(array.to_numpy()) if is_numpy(dtype) else array)
         except (pyarrow.ArrowException, TypeError, ValueError) as error:
-            raise Refusal(
+            raise EncodeError(
                 f"a column of {note} ({error})", "Make it one of a usual type: column.astype(...)"
             ) from None
-        return made if isinstance(made, pyarrow.Array) else made.combine_chunks(), note
+        return arrow if isinstance(arrow, pyarrow.Array) else arrow.combine_chunks(), note
 
     def _codes(self, codes: Any, categories: Any) -> Any:
-        """Places among categories, which go into a file of their own."""
+        """Return category codes as an Arrow array; the categories go into a file of their own."""
         import pyarrow
 
-        batch = Batch(self._cells)
-        notes = {"index": batch.add_index(categories)}
-        self.extras[b"categories %d" % len(self._arrays)] = batch.content(notes)
+        file = ColumnWriter(self._cells)
+        notes = {"index": file.add_index(categories)}
+        self.extras[b"categories %d" % len(self._arrays)] = file.content(notes)
         return pyarrow.array(codes)
 
     def _objects(self, array: Any) -> tuple[Any, Any]:
@@ -119,16 +119,16 @@ class Batch:
         try:
             for item in items:
                 texts.append(self._cells.write(item))
-        except Refusal as refusal:
-            refusal.within(f"[{len(texts)}]")
+        except EncodeError as error:
+            error.within(f"[{len(texts)}]")
             raise
         return pyarrow.array(texts, pyarrow.large_string()), "object"
 
 
-class File:
-    """A file that a `Batch` made."""
+class ColumnReader:
+    """Reads a file that a `ColumnWriter` made."""
 
-    def __init__(self, content: bytes, cells: Cells) -> None:
+    def __init__(self, content: bytes, cells: CellCodec) -> None:
         import pyarrow
 
         file = pyarrow.ipc.open_file(pyarrow.BufferReader(content))
@@ -139,7 +139,7 @@ class File:
         self.width: int = self.notes["index"].get("levels", [len(self.notes["types"])])[0]
 
     def array(self, number: int) -> Any:
-        """A column as pandas has it."""
+        """Return a column as pandas' array."""
         arrow, note = self._batch.column(number), self.notes["types"][number]
         if note == "text":
             return _objects(arrow.to_pylist())
@@ -159,16 +159,16 @@ class File:
         return dtype.__from_arrow__(arrow)
 
     def index(self) -> Any:
-        """The index."""
+        """Return the index."""
         notes = self.notes["index"]
         names = self._cells.read(notes["names"])
         if "range" in notes:
             return pd.RangeIndex(*notes["range"], name=names[0])
         first, count = notes["levels"]
         if notes["is_multi"]:
-            places = range(first, first + count)
-            codes = [self._batch.column(place).to_numpy() for place in places]
-            return pd.MultiIndex([self._categories(place) for place in places], codes, names=names)
+            numbers = range(first, first + count)
+            codes = [self._batch.column(number).to_numpy() for number in numbers]
+            return pd.MultiIndex([self._categories(number) for number in numbers], codes, names=names)
         array = self.array(first)
         index = pd.Index(array, dtype=array.dtype, tupleize_cols=False)
         index.names = names
@@ -177,11 +177,11 @@ class File:
         return index
 
     def _categories(self, number: int) -> Any:
-        return File(self.extras[b"categories %d" % number], self._cells).index()
+        return ColumnReader(self.extras[b"categories %d" % number], self._cells).index()
 
 
 def is_numpy(dtype: Any) -> bool:
-    """Whether a type is one of NumPy's own."""
+    """Tell whether a column's type is one of NumPy's own."""
     return hasattr(dtype, "byteorder")
 
 
@@ -193,6 +193,7 @@ def _objects(items: list[Any]) -> Any:
     import numpy
 
     array = numpy.empty(len(items), dtype=object)
-    for place, item in enumerate(items):  # all at once, a list of lists would become a table
-        array[place] = item
+    for number, item in enumerate(items):  # assigned as a whole, a list of lists would become a table
+        array[number] = item
+
     return array

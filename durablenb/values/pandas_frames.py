@@ -1,4 +1,4 @@
-"""pandas: frames and series as blobs in Arrow's file format, to be equal again; scalars in the text."""
+"""pandas' converters: frames and series become blobs in Arrow's file format, scalars stay in the text."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from durablenb.values.arrays import bits
-from durablenb.values.kinds import Cells, LargeKind, SmallKind
-from durablenb.values.pandas_columns import Batch, File, is_numpy
-from durablenb.values.refusal import Refusal
+from durablenb.values.converters import BlobConverter, CellCodec, InlineConverter
+from durablenb.values.encode_error import EncodeError
+from durablenb.values.numpy_arrays import bits
+from durablenb.values.pandas_columns import ColumnReader, ColumnWriter, is_numpy
 from durablenb.values.writer import Encoder, Writer, tagged
 
 _COLUMNS = b"columns"
 
 
-def find(kind: type[Any]) -> LargeKind | Encoder | None:
-    """How values of one of pandas' types are kept; None for what can't be: subclasses of frames, groups."""
+def find(kind: type[Any]) -> BlobConverter | Encoder | None:
+    """Return the converter or encoder of one of pandas' types; None for others, such as group-bys."""
     if kind is pd.DataFrame:
         return FRAME
     if kind is pd.Series:
@@ -28,94 +28,95 @@ def find(kind: type[Any]) -> LargeKind | Encoder | None:
 # -- frames ----------------------------------------------------------------------------------------
 
 
-def _write_frame(frame: Any, cells: Cells) -> bytes:
-    batch = Batch(cells)
+def _write_frame(frame: Any, cells: CellCodec) -> bytes:
+    file = ColumnWriter(cells)
     for number, (label, column) in enumerate(frame.items()):
         try:
-            batch.add(column, label if isinstance(label, str) else str(number))
-        except Refusal as refusal:
-            refusal.within(f"[{label!r}]")
+            file.add(column, label if isinstance(label, str) else str(number))
+        except EncodeError as error:
+            error.within(f"[{label!r}]")
             raise
-    notes: dict[str, Any] = {"index": batch.add_index(frame.index)}
+    notes: dict[str, Any] = {"index": file.add_index(frame.index)}
     try:
         notes["attrs"] = cells.write(frame.attrs)
-    except Refusal as refusal:
-        refusal.within(".attrs")
+    except EncodeError as error:
+        error.within(".attrs")
         raise
     notes["allows_duplicate_labels"] = frame.flags.allows_duplicate_labels
-    labels = Batch(cells)
+    labels = ColumnWriter(cells)
     try:
         column_notes = labels.add_index(frame.columns)
-    except Refusal as refusal:
-        refusal.within(".columns")
+    except EncodeError as error:
+        error.within(".columns")
         raise
-    batch.extras[_COLUMNS] = labels.content({"index": column_notes})
-    return batch.content(notes)
+    file.extras[_COLUMNS] = labels.content({"index": column_notes})
+    return file.content(notes)
 
 
-def _read_frame(content: bytes, cells: Cells) -> Any:
-    batch = File(content, cells)
-    columns = File(batch.extras[_COLUMNS], cells)
-    index = batch.index()
-    arrays = {number: batch.array(number) for number in range(batch.width)}
+def _read_frame(content: bytes, cells: CellCodec) -> Any:
+    file = ColumnReader(content, cells)
+    columns = ColumnReader(file.extras[_COLUMNS], cells)
+    index = file.index()
+    arrays = {number: file.array(number) for number in range(file.width)}
     for number, array in arrays.items():
-        if is_numpy(array.dtype) and array.dtype.hasobject:  # else pandas would make text of it
+        if is_numpy(array.dtype) and array.dtype.hasobject:  # pandas would infer text
             arrays[number] = pd.Series(array, index=index, dtype=object)
     frame = pd.DataFrame(arrays, index=index)
     frame.columns = columns.index()
-    frame.attrs = cells.read(batch.notes["attrs"])
-    if not batch.notes["allows_duplicate_labels"]:
+    frame.attrs = cells.read(file.notes["attrs"])
+    if not file.notes["allows_duplicate_labels"]:
         frame.flags.allows_duplicate_labels = False
     return frame
 
 
-def _is_same(frame: Any, kept: Any) -> bool:
-    """Whether two frames are equal to the bit; one with Python objects is written anew instead."""
+def _is_same(frame: Any, cached: Any) -> bool:
+    """Tell whether two frames are equal bit by bit; frames with Python objects count as changed."""
     return (
-        frame.shape == kept.shape
-        and _is_same_index(frame.index, kept.index)
-        and _is_same_index(frame.columns, kept.columns)
-        and frame.attrs == kept.attrs == {}
-        and frame.flags == kept.flags
+        frame.shape == cached.shape
+        and _is_same_index(frame.index, cached.index)
+        and _is_same_index(frame.columns, cached.columns)
+        and frame.attrs == cached.attrs == {}
+        and frame.flags == cached.flags
         and all(
-            _is_same_column(column, kept_column)
-            for (_, column), (_, kept_column) in zip(frame.items(), kept.items(), strict=True)
+            _is_same_column(column, cached_column)
+            for (_, column), (_, cached_column) in zip(frame.items(), cached.items(), strict=True)
         )
     )
 
 
-def _is_same_index(index: Any, kept: Any) -> bool:
+def _is_same_index(index: Any, cached: Any) -> bool:
     return (
-        type(index) is type(kept)
-        and list(index.names) == list(kept.names)
-        and getattr(index, "freq", None) == getattr(kept, "freq", None)
+        type(index) is type(cached)
+        and list(index.names) == list(cached.names)
+        and getattr(index, "freq", None) == getattr(cached, "freq", None)
         and all(
-            _is_same_column(index.get_level_values(level), kept.get_level_values(level))
+            _is_same_column(index.get_level_values(level), cached.get_level_values(level))
             for level in range(index.nlevels)
         )
     )
 
 
-def _is_same_column(column: Any, kept: Any) -> bool:
-    if column.dtype != kept.dtype:
+def _is_same_column(column: Any, cached: Any) -> bool:
+    if column.dtype != cached.dtype:
         return False
     if is_numpy(column.dtype) and column.dtype.hasobject:
-        return all(type(one) is str for one in column) and list(column) == list(kept)
+        return all(type(cell) is str for cell in column) and list(column) == list(cached)
+
     if is_numpy(column.dtype):
-        return bool(np.array_equal(bits(column.to_numpy()), bits(kept.to_numpy())))
-    return bool(column.array.equals(kept.array))
+        return bool(np.array_equal(bits(column.to_numpy()), bits(cached.to_numpy())))
+    return bool(column.array.equals(cached.array))
 
 
 def _size(frame: Any) -> int:
     return int(frame.memory_usage(index=True).sum())
 
 
-FRAME = LargeKind(
+FRAME = BlobConverter(
     "pandas.DataFrame",
     _write_frame,
     _read_frame,
-    about=lambda frame, content: {"shape": list(frame.shape)},
-    handed_out=lambda frame: frame.copy(),
+    describe=lambda frame, content: {"shape": list(frame.shape)},
+    copy=lambda frame: frame.copy(),
     size=_size,
     is_same=_is_same,
 )
@@ -138,12 +139,12 @@ SERIES = FRAME._replace(
     name="pandas.Series",
     write=lambda series, cells: _write_frame(_as_frame(series), cells),
     read=lambda content, cells: _as_series(_read_frame(content, cells)),
-    handed_out=lambda series: series.copy(),
+    copy=lambda series: series.copy(),
     size=lambda series: int(series.memory_usage()),
-    is_same=lambda series, kept: (
-        series.name == kept.name
-        and series.attrs == kept.attrs == {}
-        and _is_same(series.to_frame(0), kept.to_frame(0))
+    is_same=lambda series, cached: (
+        series.name == cached.name
+        and series.attrs == cached.attrs == {}
+        and _is_same(series.to_frame(0), cached.to_frame(0))
     ),
 )
 
@@ -188,17 +189,17 @@ _SCALARS: dict[type[Any], Encoder] = {
     type(pd.NA): lambda writer, value, depth: tagged("pandas.NA", None),
 }
 
-READERS: dict[str, LargeKind | SmallKind] = {
+READERS: dict[str, BlobConverter | InlineConverter] = {
     FRAME.name: FRAME,
     SERIES.name: SERIES,
-    "pandas.Timestamp": SmallKind("pandas.Timestamp", _read_timestamp),
-    "pandas.Timedelta": SmallKind("pandas.Timedelta", _read_timedelta),
-    "pandas.Interval": SmallKind(
+    "pandas.Timestamp": InlineConverter("pandas.Timestamp", _read_timestamp),
+    "pandas.Timedelta": InlineConverter("pandas.Timedelta", _read_timedelta),
+    "pandas.Interval": InlineConverter(
         "pandas.Interval", lambda fields: pd.Interval(*fields["@value"], closed=fields["closed"])
     ),
-    "pandas.Period": SmallKind(
+    "pandas.Period": InlineConverter(
         "pandas.Period", lambda fields: pd.Period(ordinal=fields["@value"], freq=fields["freq"])
     ),
-    "pandas.NaT": SmallKind("pandas.NaT", lambda fields: pd.NaT),
-    "pandas.NA": SmallKind("pandas.NA", lambda fields: pd.NA),
+    "pandas.NaT": InlineConverter("pandas.NaT", lambda fields: pd.NaT),
+    "pandas.NA": InlineConverter("pandas.NA", lambda fields: pd.NA),
 }

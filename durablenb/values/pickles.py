@@ -1,31 +1,31 @@
-"""What only pickle can keep, where a user asks for it by name."""
+"""Pickled values: objects that only pickle can keep, wrapped by the user on purpose."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from durablenb.model.errors import DurableError
-from durablenb.values.kinds import Cells, LargeKind, SmallKind
-from durablenb.values.refusal import Refusal, a
+from durablenb.values.converters import BlobConverter, CellCodec, InlineConverter
+from durablenb.values.encode_error import EncodeError, describe_type
 from durablenb.values.writer import Encoder
 
 _REMEDY = "durablenb.TaskHub(path, allow_pickle=True), if all that may write to the file is trusted"
 
 
 class Pickled:
-    """A value that is kept by pickle: a trained model, say. Give it on as it is; its `value` unpickles it.
+    """A value that is kept by pickle, such as a trained model. Pass it on as it is; `value` unpickles it.
 
     Parameters
     ----------
     value
-        Anything that can be pickled; classes of the notebook go with it.
+        Anything that can be pickled; classes of the notebook are included.
 
     Notes
     -----
-    A pickle runs code when it is read. Whoever can write to the hub's file can then run anything as
-    you; so the hub has to be opened with ``allow_pickle=True``. A pickle may be unreadable to another
-    version of the library that made it, and the same value may give other bytes in another process: make
-    them in activities, never in orchestrators.
+    A pickle runs code when it is read. Anybody who can write to the hub's file can then run code as you,
+    which is why the hub has to be opened with ``allow_pickle=True``. A pickle may be unreadable to another
+    version of the library that made it, and the same value may have other bytes in another process: make
+    pickles in activities, never in orchestrators.
     """
 
     __slots__ = ("__weakref__", "_content", "_has_value", "_is_allowed", "_value")
@@ -38,12 +38,12 @@ class Pickled:
 
     @property
     def value(self) -> Any:
-        """The value, unpickled when it is first asked for.
+        """The value, unpickled at the first access.
 
         Raises
         ------
         DurableError
-            If the hub doesn't allow it.
+            If the hub doesn't allow pickles.
         """
         if not self._has_value:
             if not self._is_allowed:
@@ -63,20 +63,21 @@ class Pickled:
 
 
 def read_pickle(content: bytes, *, is_allowed: bool) -> Pickled:
-    """A value that was kept by pickle; nothing is unpickled yet."""
-    made = Pickled.__new__(Pickled)
-    made._value, made._has_value, made._content, made._is_allowed = None, False, content, is_allowed
-    return made
+    """Return a pickled value, not unpickled yet."""
+    pickled = Pickled.__new__(Pickled)
+    pickled._value, pickled._has_value = None, False
+    pickled._content, pickled._is_allowed = content, is_allowed
+    return pickled
 
 
-def find(kind: type[Any]) -> LargeKind | Encoder | None:
-    """How it is kept."""
+def find(kind: type[Any]) -> BlobConverter | Encoder | None:
+    """Return the converter of `Pickled`."""
     return PICKLE if kind is Pickled else None
 
 
-def _write(pickled: Pickled, cells: Cells) -> bytes:
+def _write(pickled: Pickled, cells: CellCodec) -> bytes:
     if not cells.allows_pickle:
-        raise Refusal("a pickle, and this hub allows none", f"Open the hub so: {_REMEDY}")
+        raise EncodeError("a pickle, and this hub allows none", f"Open the hub so: {_REMEDY}")
     if not pickled._has_value and pickled._content is not None:
         return pickled._content
     import cloudpickle
@@ -84,20 +85,20 @@ def _write(pickled: Pickled, cells: Cells) -> bytes:
     try:
         content: bytes = cloudpickle.dumps(pickled._value)
     except Exception as error:
-        raise Refusal(
-            f"{a(type(pickled._value))} that can't be pickled ({type(error).__name__}: {error})",
-            "Leave out what fails",
+        raise EncodeError(
+            f"{describe_type(type(pickled._value))} that can't be pickled ({type(error).__name__}: {error})",
+            "Leave out the part that fails",
         ) from error
     return content
 
 
-PICKLE = LargeKind(
+PICKLE = BlobConverter(
     "pickle",
     _write,
     read=lambda content, cells: read_pickle(content, is_allowed=cells.allows_pickle),
-    about=lambda pickled, content: {},
-    handed_out=lambda pickled: read_pickle(pickled._content or b"", is_allowed=pickled._is_allowed),
+    describe=lambda pickled, content: {},
+    copy=lambda pickled: read_pickle(pickled._content or b"", is_allowed=pickled._is_allowed),
     size=lambda pickled: 0,
 )
 
-READERS: dict[str, LargeKind | SmallKind] = {PICKLE.name: PICKLE}
+READERS: dict[str, BlobConverter | InlineConverter] = {PICKLE.name: PICKLE}

@@ -1,4 +1,4 @@
-"""Pictures as PNG: Pillow's images, and what is left of a Matplotlib figure."""
+"""Pictures as PNG: the converters of Pillow's images and Matplotlib's figures."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from durablenb.values.kinds import Cells, LargeKind, SmallKind
-from durablenb.values.refusal import Refusal
+from durablenb.values.converters import BlobConverter, CellCodec, InlineConverter
+from durablenb.values.encode_error import EncodeError
 from durablenb.values.writer import Encoder
 
 _MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
@@ -17,17 +17,17 @@ _MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
 
 
 class Picture:
-    """A picture in a value; what a Matplotlib figure comes back as. Notebooks show it.
+    """A picture as a value, which notebooks display; a Matplotlib figure is decoded as one.
 
     Parameters
     ----------
     png
-        The picture as the bytes of a PNG file.
+        The bytes of a PNG file.
 
     Raises
     ------
     ValueError
-        If they are none.
+        If the bytes are no PNG file.
     """
 
     __slots__ = ("__weakref__", "png")
@@ -40,7 +40,7 @@ class Picture:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height in pixels."""
+        """The width and height in pixels."""
         width, height = struct.unpack(">II", self.png[16:24])
         return width, height
 
@@ -62,8 +62,8 @@ class Picture:
         return self.png
 
 
-def find(kind: type[Any]) -> LargeKind | Encoder | None:
-    """How values of one of these libraries' types are kept; None for what can't be: axes, palettes."""
+def find(kind: type[Any]) -> BlobConverter | Encoder | None:
+    """Return the converter of a picture's type; None for others, such as axes and palettes."""
     if kind is Picture:
         return PICTURE
     figures = sys.modules.get("matplotlib.figure")
@@ -75,27 +75,27 @@ def find(kind: type[Any]) -> LargeKind | Encoder | None:
     return None
 
 
-def _write_figure(figure: Any, cells: Cells) -> bytes:
+def _write_figure(figure: Any, cells: CellCodec) -> bytes:
     buffer = io.BytesIO()
-    # Matplotlib's version in the file would make the same figure another one after an update.
+    # Matplotlib's version in the file would change the bytes of the same figure after an update.
     figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
 
 
-def _write_image(image: Any, cells: Cells) -> bytes:
+def _write_image(image: Any, cells: CellCodec) -> bytes:
     if image.mode not in _MODES:
-        raise Refusal(
+        raise EncodeError(
             f"a PIL image of mode {image.mode}, which PNG would change",
-            "Convert it: image.convert('RGBA'), or hand around its array: numpy.asarray(image)",
+            "Convert it: image.convert('RGBA'), or pass its array: numpy.asarray(image)",
         )
     if 0 in image.size:
-        raise Refusal("a PIL image without pixels", "Leave it out")
+        raise EncodeError("a PIL image without pixels", "Leave it out")
     buffer = io.BytesIO()
     image.save(buffer, format="png", compress_level=1)
     return buffer.getvalue()
 
 
-def _read_image(content: bytes, cells: Cells) -> Any:
+def _read_image(content: bytes, cells: CellCodec) -> Any:
     from PIL import Image
 
     with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
@@ -106,28 +106,28 @@ def _size(picture: Any, content: bytes) -> dict[str, Any]:
     return {"size": list(Picture(content).size)}
 
 
-PICTURE = LargeKind(
+PICTURE = BlobConverter(
     "picture",
     write=lambda picture, cells: picture.png,
     read=lambda content, cells: Picture(content),
-    about=_size,
-    handed_out=lambda picture: picture,
+    describe=_size,
+    copy=lambda picture: picture,
     size=lambda picture: 0,
 )
 
-_IMAGE = LargeKind(
+_IMAGE = BlobConverter(
     "PIL.Image",
     _write_image,
     _read_image,
-    about=lambda image, content: {"size": list(image.size), "mode": image.mode},
-    handed_out=lambda image: image.copy(),
+    describe=lambda image, content: {"size": list(image.size), "mode": image.mode},
+    copy=lambda image: image.copy(),
     size=lambda image: len(image.tobytes()),
-    is_same=lambda image, kept: (
-        image.mode == kept.mode
-        and image.size == kept.size
-        and image.getpalette() == kept.getpalette()
-        and image.tobytes() == kept.tobytes()
+    is_same=lambda image, cached: (
+        image.mode == cached.mode
+        and image.size == cached.size
+        and image.getpalette() == cached.getpalette()
+        and image.tobytes() == cached.tobytes()
     ),
 )
 
-READERS: dict[str, LargeKind | SmallKind] = {PICTURE.name: PICTURE, _IMAGE.name: _IMAGE}
+READERS: dict[str, BlobConverter | InlineConverter] = {PICTURE.name: PICTURE, _IMAGE.name: _IMAGE}

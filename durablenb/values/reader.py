@@ -1,4 +1,4 @@
-"""Tags become the values that they stand for."""
+"""Decoding: replaces the tags in a JSON tree by the values that they stand for."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from durablenb.model.errors import DurableError, TypeNotRegisteredError
 from durablenb.model.payloads import blobs_of
-from durablenb.values.envelopes import data_in, is_envelope
-from durablenb.values.kinds import LargeKind, SmallKind, reader_of
-from durablenb.values.rebuild import Unregistered, built_again, built_anew
-from durablenb.values.tags import TAGS
+from durablenb.values.azure_envelopes import envelope_data, is_envelope
+from durablenb.values.converters import BlobConverter, InlineConverter, library_converter
+from durablenb.values.rebuild import UnregisteredValue, build, restore
+from durablenb.values.standard_types import STANDARD_TYPES
 
 if TYPE_CHECKING:
     from durablenb.values.codec import ValueCodec
@@ -22,41 +22,43 @@ class Reader:
     def __init__(self, codec: ValueCodec, text: str) -> None:
         self._codec = codec
         self._contents = {blob.hash: blob.content for blob in blobs_of(text)}
-        self.unregistered: list[Unregistered] = []
+        self.unregistered: list[UnregisteredValue] = []
 
-    def resolved(self, fields: dict[str, Any]) -> Any:
-        """What an object of JSON's stands for; the inner ones are resolved already."""
+    def resolve(self, fields: dict[str, Any]) -> Any:
+        """Return the value of a JSON object, whose inner objects are resolved already."""
         name = fields.get("@type")
         if not isinstance(name, str):
-            named = self._codec.types.named_in(fields) if is_envelope(fields) else None
-            return fields if named is None else built_anew(named, data_in(fields))
+            kind = self._codec.types.named_in(fields) if is_envelope(fields) else None
+            return fields if kind is None else build(kind, envelope_data(fields))
         if "@value" not in fields:
-            kind = reader_of(name) if isinstance(fields.get("@payload"), str) else None
-            return self._large(kind, fields["@payload"]) if isinstance(kind, LargeKind) else fields
-        tag = TAGS.get(name)
-        if tag is not None:
-            return _readable(name, lambda: tag.read(fields["@value"]))
-        kind = reader_of(name)
-        if isinstance(kind, SmallKind):
-            return _readable(name, lambda: kind.read(fields))
-        found = self._codec.types.find(name)
-        if found is not None:
-            return built_again(found, fields["@value"])
-        missing = Unregistered(name, fields["@value"])
+            converter = library_converter(name) if isinstance(fields.get("@payload"), str) else None
+            if isinstance(converter, BlobConverter):
+                return self._blob_value(converter, fields["@payload"])
+            return fields
+        standard_type = STANDARD_TYPES.get(name)
+        if standard_type is not None:
+            return _read(name, lambda: standard_type.read(fields["@value"]))
+        converter = library_converter(name)
+        if isinstance(converter, InlineConverter):
+            return _read(name, lambda: converter.read(fields))
+        registered = self._codec.types.find(name)
+        if registered is not None:
+            return restore(registered, fields["@value"])
+        missing = UnregisteredValue(name, fields["@value"])
         self.unregistered.append(missing)
         return missing
 
-    def _large(self, kind: LargeKind, blob_hash: str) -> Any:
+    def _blob_value(self, converter: BlobConverter, blob_hash: str) -> Any:
         codec = self._codec
 
-        def content() -> bytes:
-            found = self._contents.get(blob_hash)
-            return codec.fetched(blob_hash) if found is None else found
+        def fetch() -> bytes:
+            content = self._contents.get(blob_hash)
+            return codec.fetch_blob(blob_hash) if content is None else content
 
-        return _readable(kind.name, lambda: codec.shelf.value_of(kind, blob_hash, content, codec))
+        return _read(converter.name, lambda: codec.blob_cache.value_for(converter, blob_hash, fetch, codec))
 
 
-def _readable(name: str, read: Callable[[], Any]) -> Any:
+def _read(name: str, read: Callable[[], Any]) -> Any:
     try:
         return read()
     except (DurableError, ImportError):
@@ -68,9 +70,9 @@ def _readable(name: str, read: Callable[[], Any]) -> Any:
 
 
 def not_registered(name: str) -> TypeNotRegisteredError:
-    """The error for a name that stands in the journal, and that nobody registered."""
+    """Return the error for a type's name in the journal that isn't registered."""
     return TypeNotRegisteredError(
         f"The value is of the type {name!r}, which isn't registered. Run the cell that defines it, with "
-        "hub.register_type, or say the type where the value is taken.",
+        "hub.register_type, or pass its class as expected_type where the value is read.",
         name,
     )

@@ -1,4 +1,8 @@
-"""Plain JSON becomes what an annotation says: ``list[Order]``, ``dict[str, Order]``, ``Order | None``."""
+"""Rebuilds plain JSON to an annotation: ``list[Order]``, ``dict[str, Order]``, ``Order | None``.
+
+Rebuilding is lenient: a part that doesn't fit its annotation stays plain, unless the annotation is a class of
+the user's.
+"""
 
 from __future__ import annotations
 
@@ -12,60 +16,68 @@ from pathlib import Path, PurePath
 from typing import Any
 from uuid import UUID
 
-from durablenb.values.envelopes import data_in, described, is_envelope, is_of
-from durablenb.values.forms import AZURE, DATACLASS, MODEL, NAMED, constructor_fields, form_of, hints_of
+from durablenb.values.azure_envelopes import describe_envelope, envelope_data, is_envelope, names_class
+from durablenb.values.user_classes import (
+    DATACLASS,
+    JSON_METHODS,
+    NAMED_TUPLE,
+    PYDANTIC,
+    constructor_fields,
+    converter_for,
+    field_hints,
+)
 
 
-class Unregistered:
-    """What is kept under a name that isn't registered; an annotation may still say what it is."""
+class UnregisteredValue:
+    """A simplified object whose class isn't registered, but may still be given by an annotation."""
 
-    __slots__ = ("is_known", "name", "simplified")
+    __slots__ = ("is_built", "name", "simplified")
 
     def __init__(self, name: str, simplified: Any) -> None:
         self.name = name
         self.simplified = simplified
-        self.is_known = False
+        self.is_built = False
 
 
-def rebuilt(value: Any, wanted: Any) -> Any:
-    """The value as the annotation wants it; what doesn't fit is left as it is.
+def rebuild(value: Any, annotation: Any) -> Any:
+    """Return a value rebuilt to an annotation; parts that don't fit stay as they are.
 
     Raises
     ------
     TypeError
-        If it is for a class of the user's, and can't be made one.
+        If the annotation is a class of the user's, and no object of it can be made.
     """
-    if wanted is None or wanted is Any or type(value) is wanted:
+    if annotation is None or annotation is Any or type(value) is annotation:
         return value
-    origin = typing.get_origin(wanted)
+    origin = typing.get_origin(annotation)
     if origin is None:
-        return _as_class(value, wanted) if isinstance(wanted, type) else _as_alias(value, wanted)
-    arguments = typing.get_args(wanted)
+        return _as_class(value, annotation) if isinstance(annotation, type) else _as_alias(value, annotation)
+    arguments = typing.get_args(annotation)
     if origin is typing.Annotated:
-        return rebuilt(value, arguments[0])
+        return rebuild(value, arguments[0])
     if origin is typing.Union or origin is types.UnionType:
-        return _as_one_of(value, arguments)
-    make = _CONTAINERS.get(origin)
-    if make is not None:
-        return make(value, arguments)
+        return _as_union_member(value, arguments)
+    rebuild_container = _CONTAINERS.get(origin)
+    if rebuild_container is not None:
+        return rebuild_container(value, arguments)
     return _as_class(value, origin) if isinstance(origin, type) else value
 
 
-def _as_alias(value: Any, wanted: Any) -> Any:
-    """``NewType``, ``type X = ...``, a bound type variable; others say nothing."""
+def _as_alias(value: Any, annotation: Any) -> Any:
+    """Rebuild to the target of a ``NewType``, a ``type X = ...`` or a bound type variable."""
     for attribute in ("__supertype__", "__value__", "__bound__"):
-        meant = getattr(wanted, attribute, None)
-        if meant is not None:
-            return rebuilt(value, meant)
+        target = getattr(annotation, attribute, None)
+        if target is not None:
+            return rebuild(value, target)
     return value
 
 
 def _as_class(value: Any, kind: type[Any]) -> Any:
-    if isinstance(value, Unregistered):
-        if not _is_built(kind):
+    if isinstance(value, UnregisteredValue):
+        if not _is_buildable(kind):
             return value
-        value.is_known = True
-        return _built(kind, value.simplified, is_complete=True)
+        value.is_built = True
+        return restore(kind, value.simplified)
     if value is None or kind is object or _is_instance(value, kind):
         return value
     convert = _TEXTS.get(kind)
@@ -76,68 +88,68 @@ def _as_class(value: Any, kind: type[Any]) -> Any:
     if kind in (tuple, set, frozenset):
         return kind(value) if isinstance(value, list) else value
     if typing.is_typeddict(kind):
-        return _with_fields(value, hints_of(kind)) if isinstance(value, dict) else value
-    if type(value) not in _FROM_JSON or not _is_built(kind):
+        return _with_fields(value, field_hints(kind)) if isinstance(value, dict) else value
+    if type(value) not in _FROM_JSON or not _is_buildable(kind):
         return value
     if is_envelope(value):
-        if not is_of(value, kind):
+        if not names_class(value, kind):
             raise TypeError(
-                f"The value is {described(value)}, and not a {kind.__name__} of {kind.__module__}. Register "
-                "its class with hub.register_type, or say another type where the value is taken."
+                f"The value is {describe_envelope(value)}, and not a {kind.__name__} of {kind.__module__}. "
+                "Register its class with hub.register_type, or pass another expected_type."
             )
-        value = data_in(value)
-    return built_anew(kind, value)
+        value = envelope_data(value)
+    return build(kind, value)
 
 
-def _is_built(kind: type[Any]) -> bool:
-    return form_of(kind) is not None or callable(getattr(kind, "from_json", None))
+def _is_buildable(kind: type[Any]) -> bool:
+    return converter_for(kind) is not None or callable(getattr(kind, "from_json", None))
 
 
-def _built(kind: type[Any], value: Any, *, is_complete: bool) -> Any:
-    form = form_of(kind) or AZURE
-    if form is DATACLASS and not isinstance(value, dict):
+def _make_object(kind: type[Any], value: Any, *, is_complete: bool) -> Any:
+    converter = converter_for(kind) or JSON_METHODS
+    if converter is DATACLASS and not isinstance(value, dict):
         raise TypeError(f"{_short(value)} can't be made a {kind.__name__}: it is no dict.")
     try:
-        if form is DATACLASS or form is NAMED or (is_complete and form is MODEL):
-            value = _with_parts(value, hints_of(kind))
-        return form.restore(kind, value) if is_complete else form.build(kind, value)
+        if converter is DATACLASS or converter is NAMED_TUPLE or (is_complete and converter is PYDANTIC):
+            value = _with_parts(value, field_hints(kind))
+        return converter.restore(kind, value) if is_complete else converter.build(kind, value)
     except Exception as error:
         raise TypeError(
             f"{_short(value)} can't be made a {kind.__name__}: {type(error).__name__}: {error}"
         ) from error
 
 
-def built_anew(kind: type[Any], value: Any) -> Any:
-    """A class's object of plain JSON."""
-    return _built(kind, value, is_complete=False)
+def build(kind: type[Any], value: Any) -> Any:
+    """Return an object of a class, made from plain JSON."""
+    return _make_object(kind, value, is_complete=False)
 
 
-def built_again(kind: type[Any], value: Any) -> Any:
-    """What was kept under the registered name of a class."""
-    return _built(kind, value, is_complete=True)
+def restore(kind: type[Any], value: Any) -> Any:
+    """Return an object of a class, made from the JSON that was kept under the class's registered name."""
+    return _make_object(kind, value, is_complete=True)
 
 
-def _as_one_of(value: Any, members: tuple[Any, ...]) -> Any:
+def _as_union_member(value: Any, members: tuple[Any, ...]) -> Any:
     if value is None or any(_is_instance(value, member) for member in members):
         return value
-    best: Any = value
-    for member in sorted(members, key=lambda one: not _fits_exactly(value, one)):
+    first_error: TypeError | None = None
+    for member in sorted(members, key=lambda member: not _fits_exactly(value, member)):
         try:
-            made = rebuilt(value, member)
+            rebuilt = rebuild(value, member)
         except TypeError as error:
-            best = error if best is value else best
+            first_error = first_error or error
             continue
-        if made is not value:
-            return made
-    if isinstance(best, TypeError):
-        raise best
+        if rebuilt is not value:
+            return rebuilt
+    if first_error is not None:
+        raise first_error
     return value
 
 
 def _fits_exactly(value: Any, member: Any) -> bool:
-    """Whether it is a dataclass whose fields are those of the value, no more and no less."""
+    """Tell whether a union's member is a dataclass that has exactly the fields of the value."""
     kind = typing.get_origin(member) or member
-    if not (isinstance(value, dict) and isinstance(kind, type) and form_of(kind) is DATACLASS):
+    if not (isinstance(value, dict) and isinstance(kind, type) and converter_for(kind) is DATACLASS):
         return False
     fields = constructor_fields(kind)
     return set(value) <= set(fields) and all(name in value for name, needed in fields.items() if needed)
@@ -150,49 +162,49 @@ def _with_parts(value: Any, hints: dict[str, Any]) -> Any:
         raise TypeError("it is neither a list nor a dict")
     if len(value) != len(hints):  # a named tuple without annotations
         return value
-    return [rebuilt(item, wanted) for item, wanted in zip(value, hints.values(), strict=True)]
+    return [rebuild(item, hint) for item, hint in zip(value, hints.values(), strict=True)]
 
 
 def _with_fields(value: dict[str, Any], hints: dict[str, Any]) -> dict[str, Any]:
-    return {name: rebuilt(item, hints.get(name)) for name, item in value.items()}
+    return {name: rebuild(item, hints.get(name)) for name, item in value.items()}
 
 
 def _as_items(kind: Callable[[list[Any]], Any]) -> Callable[[Any, tuple[Any, ...]], Any]:
-    def make(value: Any, arguments: tuple[Any, ...]) -> Any:
+    def rebuild_items(value: Any, arguments: tuple[Any, ...]) -> Any:
         if not isinstance(value, (list, tuple, set, frozenset)):
             return value
-        chosen = kind if type(value) is list else type(value)
-        return chosen([rebuilt(item, arguments[0]) for item in value])
+        container = kind if type(value) is list else type(value)
+        return container([rebuild(item, arguments[0]) for item in value])
 
-    return make
+    return rebuild_items
 
 
 def _as_sequence(value: Any, arguments: tuple[Any, ...]) -> Any:
     if not isinstance(value, (list, tuple)):
         return value
-    return type(value)(rebuilt(item, arguments[0]) for item in value)
+    return type(value)(rebuild(item, arguments[0]) for item in value)
 
 
 def _as_tuple(value: Any, arguments: tuple[Any, ...]) -> Any:
     if not isinstance(value, (list, tuple)):
         return value
     if len(arguments) == 2 and arguments[1] is Ellipsis:
-        return tuple(rebuilt(item, arguments[0]) for item in value)
+        return tuple(rebuild(item, arguments[0]) for item in value)
     if len(arguments) != len(value):
         return tuple(value)
-    return tuple(rebuilt(item, wanted) for item, wanted in zip(value, arguments, strict=True))
+    return tuple(rebuild(item, argument) for item, argument in zip(value, arguments, strict=True))
 
 
 def _as_dict(value: Any, arguments: tuple[Any, ...]) -> Any:
     if not isinstance(value, dict) or len(arguments) != 2:
         return value
-    return {rebuilt(key, arguments[0]): rebuilt(item, arguments[1]) for key, item in value.items()}
+    return {rebuild(key, arguments[0]): rebuild(item, arguments[1]) for key, item in value.items()}
 
 
 def _is_instance(value: Any, kind: Any) -> bool:
     try:
         return isinstance(value, kind)
-    except TypeError:  # list[int] and its like
+    except TypeError:  # a generic alias such as list[int]
         return False
 
 
@@ -219,7 +231,8 @@ _TEXTS: dict[type[Any], Callable[[str], Any]] = {
     Path: Path,
     PurePath: Path,
 }
-"""What is often written as text where JSON comes from elsewhere."""
+"""Types that JSON from elsewhere has as text."""
+
 
 _CONTAINERS: dict[Any, Callable[[Any, tuple[Any, ...]], Any]] = {
     list: _as_items(list),

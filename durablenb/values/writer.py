@@ -1,4 +1,7 @@
-"""Values become trees of what JSON has; what it doesn't have is tagged ``{"@type": ..., "@value": ...}``."""
+"""Encoding: turns values into JSON trees; types that JSON lacks become ``{"@type": ..., "@value": ...}``.
+
+Beside the writer, the searches for the part of a value that made encoding fail.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +10,19 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from durablenb.model.payloads import DEPTH_LIMIT, Blob
-from durablenb.values.refusal import Refusal, a
-from durablenb.values.tags import TAGS
+from durablenb.values.encode_error import EncodeError, describe_type
+from durablenb.values.standard_types import STANDARD_TYPES
 
 if TYPE_CHECKING:
-    from durablenb.values.kinds import Cells
-    from durablenb.values.shelf import Shelf
-    from durablenb.values.types import Types
+    from durablenb.values.blob_cache import BlobCache
+    from durablenb.values.codec import ValueCodec
+    from durablenb.values.converters import CellCodec
+    from durablenb.values.type_registry import TypeRegistry
 
 Encoder = Callable[["Writer", Any, int], Any]
 
 PLAIN = frozenset({str, int, bool, type(None), float})
-"""JSON's own; a float that isn't finite is found when the text is made."""
+"""JSON's own types; a float that isn't finite is noticed when the text is made."""
 
 PLAIN_BUT_FLOATS = PLAIN - {float}
 
@@ -32,38 +36,43 @@ _REMEDY = (
 
 
 class Writer:
-    """Writes one value.
+    """Encodes one value.
 
     Parameters
     ----------
     types
-        The user's types.
-    shelf
-        Where blobs are made; None where there may be none.
+        The registry with the encoder of each type.
+    blob_cache
+        The cache that makes blobs; None where a value may have none.
     cells
-        How the objects inside a data frame are written.
+        The codec of the objects inside data frames.
     checks_floats
-        Whether floats that aren't finite are looked for, which takes time.
+        Look for floats that aren't finite, which takes time.
     """
 
-    __slots__ = ("blobs", "cells", "plain", "shelf", "types")
+    __slots__ = ("blob_cache", "blobs", "cells", "plain", "types")
 
     def __init__(
-        self, types: Types, shelf: Shelf | None, cells: Cells, *, checks_floats: bool = False
+        self,
+        types: TypeRegistry,
+        blob_cache: BlobCache | None,
+        cells: CellCodec,
+        *,
+        checks_floats: bool = False,
     ) -> None:
         self.types = types
-        self.shelf = shelf
+        self.blob_cache = blob_cache
         self.cells = cells
         self.plain = PLAIN_BUT_FLOATS if checks_floats else PLAIN
         self.blobs: dict[str, Blob] = {}
 
     def tree(self, value: Any, depth: int = 0) -> Any:
-        """The value as what JSON has; one call a level, so that deep values are no trouble.
+        """Return a value's JSON tree; one call for each level, so that deep values don't exhaust the stack.
 
         Raises
         ------
-        Refusal
-            If something inside it can't be kept.
+        EncodeError
+            If a part of the value can't be kept.
         """
         kind = type(value)
         if kind in self.plain:
@@ -73,14 +82,14 @@ class Writer:
         if kind is list:
             if self.plain.issuperset(map(type, value)):
                 return value
-            made: list[Any] = []
+            items: list[Any] = []
             try:
                 for item in value:
-                    made.append(self.tree(item, depth + 1))
-            except Refusal as refusal:
-                refusal.within(f"[{len(made)}]")
+                    items.append(self.tree(item, depth + 1))
+            except EncodeError as error:
+                error.within(f"[{len(items)}]")
                 raise
-            return made
+            return items
         if kind is dict and _TEXT.issuperset(map(type, value)) and not _looks_tagged(value):
             if self.plain.issuperset(map(type, value.values())):
                 return value
@@ -89,50 +98,112 @@ class Writer:
             try:
                 for key, item in value.items():
                     fields[key] = self.tree(item, depth + 1)
-            except Refusal as refusal:
-                refusal.within(f"[{key!r}]")
+            except EncodeError as error:
+                error.within(f"[{key!r}]")
                 raise
             return fields
         return self.types.encoder(kind)(self, value, depth)
 
     def hashable(self, value: Any, depth: int) -> Any:
-        """A key of a dict, or an item of a set; it has to come back as something hashable."""
+        """Return the tree of a dict's key or a set's item, whose decoded value has to be hashable."""
         tree = self.tree(value, depth)
         if not _is_hashable(tree):
-            raise Refusal(
-                f"{a(type(value))} as a key, or in a set", "Register its type: hub.register_type(...)"
+            raise EncodeError(
+                f"{describe_type(type(value))} as a key, or in a set",
+                "Register its type: hub.register_type(...)",
             )
         return tree
 
 
 def tagged(name: str, tree: Any) -> dict[str, Any]:
-    """A tree under a tag."""
+    """Return a tree under a tag."""
     return {"@type": name, "@value": tree}
 
 
-def encoder_of(kind: type) -> Encoder | None:
-    """How the standard library's types are written, and what is made of them by inheritance alone."""
+def standard_encoder(kind: type) -> Encoder | None:
+    """Return the encoder of a type of the standard library, or of a class that inherits from one."""
     for base in kind.__mro__:
-        found = _ENCODERS.get(base)
-        if found is not None:
-            return found
+        encoder = _ENCODERS.get(base)
+        if encoder is not None:
+            return encoder
     return None
 
 
-def refused(kind: type) -> Encoder:
-    """The encoder of what can't be kept."""
+def refusing_encoder(kind: type) -> Encoder:
+    """Return the encoder of a type whose values can't be kept."""
 
     def refuse(writer: Writer, value: Any, depth: int) -> Any:
-        raise Refusal(a(kind), _REMEDY)
+        raise EncodeError(describe_type(kind), _REMEDY)
 
     return refuse
 
 
-def too_deep() -> Refusal:
-    """The refusal of a value of too many levels."""
-    refusal = Refusal(f"more than {DEPTH_LIMIT} levels deep", "Flatten the value")
-    refusal.is_too_deep = True
-    return refusal
+def too_deep() -> EncodeError:
+    """Return the error for a value of too many levels."""
+    error = EncodeError(f"more than {DEPTH_LIMIT} levels deep", "Flatten the value")
+    error.is_too_deep = True
+    return error
+
+
+# -- the culprit, searched for after encoding has failed -------------------------------------------
+
+
+def find_cycle(value: object, codec: ValueCodec) -> EncodeError | None:
+    """Return the error for a value that contains itself, or another one that encoding it raises."""
+    try:
+        _CycleFinder(codec).tree(value)
+    except EncodeError as error:
+        return error
+    except RecursionError:
+        pass
+    return None
+
+
+class _CycleFinder(Writer):
+    """Looks for a value inside itself."""
+
+    __slots__ = ("_enclosing",)
+
+    def __init__(self, codec: ValueCodec) -> None:
+        super().__init__(codec.types, codec.blob_cache, codec)
+        self._enclosing: set[int] = set()
+
+    def tree(self, value: Any, depth: int = 0) -> Any:
+        if type(value) in self.plain:
+            return value
+        if id(value) in self._enclosing:
+            raise EncodeError("a reference to itself", "Break the cycle")
+        self._enclosing.add(id(value))
+        try:
+            return super().tree(value, depth)
+        finally:
+            self._enclosing.discard(id(value))
+
+
+def find_unencodable(tree: Any, error: Exception) -> EncodeError:
+    """Return the error for the part that JSON's encoder rejected.
+
+    Such a part is a number of too many digits, or a result of `redact`.
+    """
+    items: Any = ()
+    if isinstance(tree, dict):
+        items = tree.items()
+    elif isinstance(tree, (list, tuple)):
+        items = enumerate(tree)
+    for key, item in items:
+        try:
+            json.dumps(item, allow_nan=False)
+        except (ValueError, TypeError) as inner:
+            return find_unencodable(item, inner).within(f"[{key!r}]")
+    if type(tree) is int:
+        return EncodeError("a number of too many digits", "Pass it as text")
+    return EncodeError(
+        f"a {type(tree).__name__} that can't become text ({error})",
+        "Replace it by text, or by something smaller",
+    )
+
+
+# -- the standard library's types ------------------------------------------------------------------
 
 
 def _looks_tagged(value: dict[Any, Any]) -> bool:
@@ -150,7 +221,7 @@ def _is_hashable(tree: Any) -> bool:
 
 def _float(writer: Writer, value: float, depth: int) -> Any:
     number = float.__float__(value)
-    if number - number == 0:  # not so for inf and nan
+    if number - number == 0:  # false for inf and nan
         return number
     return tagged("float", float.__repr__(number))
 
@@ -167,17 +238,17 @@ def _set_as(name: str) -> Encoder:
     def write(writer: Writer, value: Any, depth: int) -> Any:
         try:
             items = [writer.hashable(item, depth + 2) for item in value]
-        except Refusal as refusal:
-            refusal.within("{...}")
+        except EncodeError as error:
+            error.within("{...}")
             raise
-        # A set has no order, or another one in each process; its text has to be the same in all of them.
+        # A set's order varies between processes; its text must not.
         return tagged(name, sorted(items, key=json.dumps))
 
     return write
 
 
 def _dict(writer: Writer, value: dict[Any, Any], depth: int) -> Any:
-    """One with keys that aren't text, or with keys that look like a tag: as pairs."""
+    """Encode a dict as pairs if it has keys that aren't text, or keys that look like a tag."""
     plain = dict(value)
     if type(value) is not dict and _TEXT.issuperset(map(type, plain)) and not _looks_tagged(plain):
         return writer.tree(plain, depth)
@@ -186,21 +257,22 @@ def _dict(writer: Writer, value: dict[Any, Any], depth: int) -> Any:
     try:
         for key, item in plain.items():
             pairs.append([writer.hashable(key, depth + 3), writer.tree(item, depth + 3)])
-    except Refusal as refusal:
-        refusal.within(f"[{_shown(key)}]")
+    except EncodeError as error:
+        error.within(f"[{_safe_repr(key)}]")
         raise
     return tagged("dict", pairs)
 
 
-def _shown(key: object) -> str:
+def _safe_repr(key: object) -> str:
+
     try:
         return repr(key)
     except Exception:
         return f"<{type(key).__name__}>"
 
 
-def _simple(name: str) -> Encoder:
-    write = TAGS[name].write
+def _standard_encoder(name: str) -> Encoder:
+    write = STANDARD_TYPES[name].write
 
     def encode(writer: Writer, value: Any, depth: int) -> Any:
         return {"@type": name, "@value": write(value)}
@@ -209,7 +281,7 @@ def _simple(name: str) -> Encoder:
 
 
 _ENCODERS: dict[type, Encoder] = {
-    **{tag.kind: _simple(name) for name, tag in TAGS.items()},
+    **{standard_type.kind: _standard_encoder(name) for name, standard_type in STANDARD_TYPES.items()},
     str: lambda writer, value, depth: str.__str__(value),
     int: lambda writer, value, depth: int.__int__(value),
     float: _float,

@@ -42,7 +42,7 @@ def _make(path: Path, numbers: Any, size: int) -> None:
         @hub.orchestrator
         def chain(context: df.DurableOrchestrationContext) -> Iterator[Any]:
             for number in context.get_input():
-                yield context.call_activity("make", number, df.Sealed)
+                yield context.call_activity("make", number, df.RawValue)
 
         hub.run(chain, list(numbers))
 

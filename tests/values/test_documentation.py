@@ -9,11 +9,11 @@ import pytest
 
 from durablenb.core.context import CUSTOM_STATUS_LIMIT
 from durablenb.model.payloads import DEPTH_LIMIT, SIZE_LIMIT
+from durablenb.values.blob_cache import BLOB_LIMIT, CACHE_BYTES
 from durablenb.values.codec import ValueCodec
-from durablenb.values.kinds import LIBRARY_TAGS
+from durablenb.values.converters import LIBRARY_TAGS
 from durablenb.values.pictures import _MODES
-from durablenb.values.shelf import BLOB_LIMIT, SHELF_BYTES
-from durablenb.values.tags import TAGS
+from durablenb.values.standard_types import STANDARD_TYPES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "values.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
@@ -32,7 +32,7 @@ def test_the_limits_are_those_of_the_page():
         (DEPTH_LIMIT, "| 500 "),
         (BLOB_LIMIT, "| 2 GiB"),
         (CUSTOM_STATUS_LIMIT, "| 16 KiB"),
-        (SHELF_BYTES, "256 MB"),
+        (CACHE_BYTES, "256 MB"),
     ):
         number, unit = re.search(r"(\d+) ?(Mi|GiB|KiB|MB)?", shown).groups()
         assert limit == int(number) * {"Mi": 2**20, "GiB": 2**30, "KiB": 2**10, "MB": 2**20, None: 1}[unit]
@@ -40,7 +40,9 @@ def test_the_limits_are_those_of_the_page():
 
 
 def test_every_type_that_is_kept_is_named():
-    names = {name.rpartition(".")[2] for name in LIBRARY_TAGS} | {tag.kind.__name__ for tag in TAGS.values()}
+    names = {name.rpartition(".")[2] for name in LIBRARY_TAGS} | {
+        tag.kind.__name__ for tag in STANDARD_TYPES.values()
+    }
     scalars = {
         name for name in names if re.fullmatch(r"(u?int|float|complex)\d+|bool|str|bytes|timedelta64", name)
     }

@@ -15,7 +15,7 @@ from durablenb.model.errors import DurableError, NotSerializableError, StoreErro
 from durablenb.model.payloads import SIZE_LIMIT, Blob, Payload
 from durablenb.values import codec as codec_module
 from durablenb.values.codec import ValueCodec
-from durablenb.values.kinds import LIBRARY_TAGS, LargeKind, reader_of
+from durablenb.values.converters import LIBRARY_TAGS, BlobConverter, library_converter
 from durablenb.values.pickles import Pickled
 
 HASH = "0" * 64
@@ -110,7 +110,9 @@ def test_a_tag_with_a_false_value_is_told_as_what_it_is(name, value):
         ValueCodec().decode(json.dumps([{"@type": name, "@value": value}]))
 
 
-LARGE = sorted(name for name in LIBRARY_TAGS if isinstance(reader_of(name), LargeKind) and name != "pickle")
+LARGE = sorted(
+    name for name in LIBRARY_TAGS if isinstance(library_converter(name), BlobConverter) and name != "pickle"
+)
 
 
 @pytest.mark.parametrize("name", LARGE)

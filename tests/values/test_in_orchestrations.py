@@ -17,7 +17,7 @@ import pyarrow as pa
 import pytest
 
 import durablenb as df
-from durablenb.values import arrays, pandas_frames
+from durablenb.values import numpy_arrays, pandas_frames
 from tests.values.sameness import is_same
 
 
@@ -371,7 +371,7 @@ def test_a_replay_hands_a_frame_on_as_it_was_kept_whoever_would_write_it_now(pat
     def opened():
         hub = kernel(path, verify_replay=True)
         if is_small:
-            hub._codec.shelf._limit = 1
+            hub._codec.blob_cache._limit = 1
         for function in functions:
             hub.add_activity(function)
         hub.add_orchestrator(hands_on)
@@ -397,7 +397,7 @@ def test_a_replay_hands_a_frame_on_as_it_was_kept_whoever_would_write_it_now(pat
         raise AssertionError("it is not to be written again")
 
     monkeypatch.setattr(pandas_frames, "FRAME", pandas_frames.FRAME._replace(write=write))
-    monkeypatch.setattr(arrays, "ARRAY", arrays.ARRAY._replace(write=write))
+    monkeypatch.setattr(numpy_arrays, "ARRAY", numpy_arrays.ARRAY._replace(write=write))
     with opened() as hub:
         hub.handle("i").raise_event("go")
         assert hub.handle("i").result().equals(load())
@@ -631,68 +631,76 @@ def test_listing_instances_loads_no_payloads(hub, monkeypatch):
 
     for _ in range(3):
         hub.run(echo, FRAME)
-    fetched = []
-    monkeypatch.setattr(hub._codec, "shown", lambda text: fetched.append(text) or "looked at")
+    shown = []
+    monkeypatch.setattr(hub._codec, "shown", lambda text: shown.append(text) or "looked at")
     statuses = hub.instances()
     repr(statuses), [status.to_json() for status in statuses]
-    assert fetched == []
+    assert shown == []
     assert statuses[0].output == "looked at"
     assert statuses[0].output == "looked at"
-    assert len(fetched) == 1
+    assert len(shown) == 1
     assert statuses[0].to_json()["output"]["@type"] == "pandas.DataFrame"
 
 
-# -- sealed ----------------------------------------------------------------------------------------
+# -- raw values ------------------------------------------------------------------------------------
 
 
-def test_a_sealed_value_goes_on_unopened(hub, monkeypatch):
+def test_a_raw_value_is_passed_on_undecoded(hub, monkeypatch):
     hub.add_activity(load)
     hub.add_activity(total)
     opened = []
 
     @hub.orchestrator
     def relay(context):
-        frame = yield context.call_activity(load, expected_type=df.Sealed)
-        given = context.get_input(df.Sealed)
+        frame = yield context.call_activity(load, expected_type=df.RawValue)
+        given = context.get_input(df.RawValue)
         opened.append(frame)
         tasks = [context.call_activity(total, {"frame": frame, "given": given}) for _ in range(10)]
         yield context.task_all(tasks)
         return frame
 
     assert hub.run(relay, {"a": (1, 2)}).equals(load())
-    assert all(isinstance(one, df.Sealed) for one in opened)
+    assert all(isinstance(one, df.RawValue) for one in opened)
     assert opened[0].value.equals(load())
-    assert "Sealed" in repr(opened[0])
+    assert "RawValue" in repr(opened[0])
     ((_, _, uses),) = payloads(hub)
     assert uses == 12
     inputs = hub.sql("select distinct input->>'$.given' from activities where name = 'total'").fetchall()
     assert json.loads(inputs[0][0]) == {"a": {"@type": "tuple", "@value": [1, 2]}}
 
 
-def test_a_sealed_value_is_taken_along_to_another_hub(hub):
-    @hub.orchestrator
-    def seal(context) -> df.Sealed:
-        return context.get_input(df.Sealed)
+def test_sealed_is_a_deprecated_name_of_raw_value():
+    with pytest.warns(DeprecationWarning, match=r"use durablenb\.RawValue"):
+        assert df.Sealed is df.RawValue
+    with pytest.raises(AttributeError, match="no attribute 'Seal'"):
+        df.Seal
+    assert "Sealed" not in df.__all__
 
-    sealed = hub.run(seal, FRAME)
-    assert isinstance(sealed, df.Sealed)
+
+def test_a_raw_value_can_be_passed_to_another_hub(hub):
+    @hub.orchestrator
+    def raw(context) -> df.RawValue:
+        return context.get_input(df.RawValue)
+
+    value = hub.run(raw, FRAME)
+    assert isinstance(value, df.RawValue)
     with df.TaskHub(":memory:", mode="kernel") as other:
         other.add_orchestrator(lambda context: context.get_input(), name="echo")
-        assert other.run("echo", [sealed])[0].equals(FRAME)
+        assert other.run("echo", [value])[0].equals(FRAME)
 
 
-def test_a_sealed_value_counts_as_deep_as_it_is(hub):
+def test_a_raw_value_counts_as_deep_as_its_value(hub):
     value = [1]
     for _ in range(300):
         value = [value]
 
     @hub.orchestrator
     def deeper(context):
-        sealed = context.get_input(df.Sealed)
+        raw = context.get_input(df.RawValue)
         value = '"[{' * 300  # brackets in a text count for nothing
         with pytest.raises(df.NotSerializableError, match="more than 500 levels"):
-            context.call_activity("x", [[[sealed] for _ in range(1)]] if not (deep := nest(sealed)) else deep)
-        return [sealed, value]
+            context.call_activity("x", [[[raw] for _ in range(1)]] if not (deep := nest(raw)) else deep)
+        return [raw, value]
 
     def nest(inner):
         for _ in range(250):

@@ -35,7 +35,7 @@ def count(given):
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("expected_type", [None, df.Sealed], ids=["opened", "sealed"])
+@pytest.mark.parametrize("expected_type", [None, df.RawValue], ids=["decoded", "raw"])
 def test_a_frame_of_100_mb_goes_to_many_activities_for_the_price_of_one(tmp_path, expected_type):
     path = tmp_path / "hub.duckdb"
 

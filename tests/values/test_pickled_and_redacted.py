@@ -176,7 +176,7 @@ def test_a_codec_travels_with_its_types_and_rules():
     assert there.encode("hunter2") == '"***"'
     assert there.allows_pickle
     with pytest.raises(DurableError, match="isn't at hand in this process"):
-        there.fetched("0" * 64)
+        there.fetch_blob("0" * 64)
 
 
 def test_classes_of_the_notebook_travel_by_value(codec):

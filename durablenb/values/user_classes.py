@@ -1,4 +1,4 @@
-"""The classes that users write: what each is kept as, and how it is built again."""
+"""Converters of users' classes: dataclasses, enums, named tuples, pydantic models, ``to_json``."""
 
 from __future__ import annotations
 
@@ -14,44 +14,45 @@ from typing import Any, NamedTuple, cast
 _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
-class Form(NamedTuple):
-    """How the values of a class are kept.
+class Converter(NamedTuple):
+    """Converts the values of one sort of class.
 
     Parameters
     ----------
-    simplified
-        Gives a simpler value, which is kept in its place.
+    simplify
+        Returns a simpler value, which is kept in place of the value.
     build
-        Makes a value of a class from the simpler one.
+        Makes an object of a class from plain JSON.
     restore
-        The same where the simpler one was kept under the class's registered name, and so is complete.
+        Makes an object from a simpler value that was kept under the class's registered name, and so is
+        complete.
     """
 
-    simplified: Callable[[Any], Any]
+    simplify: Callable[[Any], Any]
     build: Callable[[type[Any], Any], Any]
     restore: Callable[[type[Any], Any], Any]
 
 
-def _form_of(kind: type[Any]) -> Form | None:
+def _converter_for(kind: type[Any]) -> Converter | None:
     if callable(getattr(kind, "to_json", None)) and callable(getattr(kind, "from_json", None)):
-        return AZURE
+        return JSON_METHODS
     if issubclass(kind, Enum):
         return _ENUM
-    if is_model(kind):
-        return MODEL
+    if is_pydantic_model(kind):
+        return PYDANTIC
     if dataclasses.is_dataclass(kind):
         return DATACLASS
     if issubclass(kind, tuple) and hasattr(kind, "_fields"):
-        return NAMED
+        return NAMED_TUPLE
     return None
 
 
-form_of = cast(Callable[[type[Any]], Form | None], lru_cache(maxsize=1024)(_form_of))
-"""The form of a class, or None if it has none."""
+converter_for = cast(Callable[[type[Any]], Converter | None], lru_cache(maxsize=1024)(_converter_for))
+"""Return the converter for a class, or None if its objects can't be kept."""
 
 
-def is_model(kind: type[Any]) -> bool:
-    """Whether it is a pydantic model's class."""
+def is_pydantic_model(kind: type[Any]) -> bool:
+    """Tell whether a class is a pydantic model."""
     pydantic = sys.modules.get("pydantic")
     return pydantic is not None and issubclass(kind, pydantic.BaseModel)
 
@@ -59,42 +60,42 @@ def is_model(kind: type[Any]) -> bool:
 _resolved_hints = cast(Callable[[type[Any]], dict[str, Any]], lru_cache(1024)(typing.get_type_hints))
 
 
-def hints_of(kind: type[Any]) -> dict[str, Any]:
-    """The annotations of a class's fields; those that can't be resolved yet are left out."""
+def field_hints(kind: type[Any]) -> dict[str, Any]:
+    """Return the annotations of a class's fields, without those that can't be resolved yet."""
     try:
         return _resolved_hints(kind)
     except Exception:
-        found: dict[str, Any] = {}
+        hints: dict[str, Any] = {}
         for base in reversed(kind.__mro__):
-            found.update(_annotations_of(base))
-        return {name: hint for name, hint in found.items() if not isinstance(hint, (str, typing.ForwardRef))}
+            hints.update(_own_annotations(base))
+        return {name: hint for name, hint in hints.items() if not isinstance(hint, (str, typing.ForwardRef))}
 
 
-def _annotations_of(kind: type[Any]) -> dict[str, Any]:
-    if sys.version_info >= (3, 14):  # where looking at them resolves them
+def _own_annotations(kind: type[Any]) -> dict[str, Any]:
+    if sys.version_info >= (3, 14):  # where reading __annotations__ resolves them
         from annotationlib import Format, get_annotations
 
         return get_annotations(kind, format=Format.FORWARDREF)
-    found: dict[str, Any] = vars(kind).get("__annotations__", {})
-    return found
+    annotations: dict[str, Any] = vars(kind).get("__annotations__", {})
+    return annotations
 
 
 def unknown_parameters(kind: type[Any]) -> list[str]:
-    """The parameters that a dataclass's constructor needs and that are none of its fields."""
+    """Return the required parameters of a dataclass's constructor that aren't fields."""
     try:
         parameters = inspect.signature(kind).parameters.values()
     except (TypeError, ValueError):
         return []
     known = {field.name for field in dataclasses.fields(kind)}
     return [
-        one.name
-        for one in parameters
-        if one.default is one.empty and one.kind in _BY_NAME and one.name not in known
+        parameter.name
+        for parameter in parameters
+        if parameter.default is parameter.empty and parameter.kind in _BY_NAME and parameter.name not in known
     ]
 
 
 def constructor_fields(kind: type[Any]) -> dict[str, bool]:
-    """The parameters of a dataclass's constructor: whether each has to be given."""
+    """Return the names of the fields that a dataclass's constructor takes, and whether each is required."""
     missing = dataclasses.MISSING
     return {
         field.name: field.default is missing and field.default_factory is missing
@@ -113,12 +114,12 @@ def _constructed(kind: type[Any], fields: dict[str, Any]) -> Any:
 
 
 def _restored(kind: type[Any], fields: dict[str, Any]) -> Any:
-    """The constructor supplies what an older value hasn't; what was kept is put back as it was."""
-    made = _constructed(kind, fields)
+    """Construct an object, so that new fields get their defaults, then set the kept fields as they were."""
+    restored = _constructed(kind, fields)
     for field in dataclasses.fields(kind):
         if field.name in fields:
-            object.__setattr__(made, field.name, fields[field.name])
-    return made
+            object.__setattr__(restored, field.name, fields[field.name])
+    return restored
 
 
 def _validated(kind: type[Any], fields: Any) -> Any:
@@ -141,19 +142,19 @@ def _to_json(value: Any) -> Any:
     return type(value).to_json(value)
 
 
-def _made(kind: type[Any], items: Any) -> Any:
+def _from_items(kind: type[Any], items: Any) -> Any:
     return kind(**items) if isinstance(items, dict) else kind(*items)
 
 
-AZURE = Form(_to_json, _from_json, _from_json)
-"""Of classes with Azure's methods, to_json and from_json."""
+JSON_METHODS = Converter(_to_json, _from_json, _from_json)
+"""Converts objects of classes with Azure's methods, ``to_json`` and ``from_json``."""
 
-_ENUM = Form(lambda member: member.value, _member, _member)
-MODEL = Form(_dumped, _validated, _validated)
-"""Of pydantic's models."""
+_ENUM = Converter(lambda member: member.value, _member, _member)
+PYDANTIC = Converter(_dumped, _validated, _validated)
+"""Converts pydantic models."""
 
-DATACLASS = Form(_fields, _constructed, _restored)
-"""Of dataclasses."""
+DATACLASS = Converter(_fields, _constructed, _restored)
+"""Converts dataclasses' objects."""
 
-NAMED = Form(tuple, _made, _made)
-"""Of named tuples."""
+NAMED_TUPLE = Converter(tuple, _from_items, _from_items)
+"""Converts named tuples."""

@@ -1,4 +1,4 @@
-"""A value that is handed on without being looked at."""
+"""A value that is passed on without being decoded."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from durablenb.values.writer import Writer
 
 
-class Sealed:
-    """A value that is handed on as it is, unopened; ask for one with ``expected_type=Sealed``.
+class RawValue:
+    """A value that is passed on undecoded; request one with ``expected_type=RawValue``.
 
-    An orchestrator that only passes a data frame on need not load it, nor does its replay: whoever gets
-    the sealed value as an input gets the value itself.
+    An orchestrator that only passes a data frame on need not load it, nor does its replay. An activity that
+    gets a raw value as its input gets the value itself.
 
     Examples
     --------
@@ -30,7 +30,7 @@ class Sealed:
     ...         return len(value["large"])
     ...     @hub.orchestrator
     ...     def relay(context):
-    ...         loaded = yield context.call_activity(load, expected_type=df.Sealed)
+    ...         loaded = yield context.call_activity(load, expected_type=df.RawValue)
     ...         return (yield context.call_activity(count, loaded))
     ...     hub.run(relay)
     3
@@ -44,18 +44,18 @@ class Sealed:
 
     @property
     def value(self) -> Any:
-        """The value, read anew each time."""
+        """The value, decoded anew at each access."""
         return self._codec.decode(self._text)
 
     def __repr__(self) -> str:
-        return f"<Sealed, {len(self._text):,} characters>"
+        return f"<RawValue, {len(self._text):,} characters>"
 
 
-def write_sealed(writer: Writer, value: Sealed, depth: int) -> Any:
-    """The tree that the value was kept as."""
+def encode_raw_value(writer: Writer, value: RawValue, depth: int) -> Any:
+    """Return the tree that the value was kept as."""
     from durablenb.values.writer import too_deep
 
-    text = value._text if value._codec is writer.cells else value._codec.gathered(value._text)
+    text = value._text if value._codec is writer.cells else value._codec.with_blobs(value._text)
     if depth and is_too_deep(text, DEPTH_LIMIT - depth):
         raise too_deep()
     writer.blobs.update((blob.hash, blob) for blob in blobs_of(text))

@@ -1,4 +1,4 @@
-"""NumPy: arrays as blobs in its own format, scalars in the text."""
+"""NumPy's converters: arrays become blobs in NumPy's format, scalars stay in the text."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from typing import Any
 
 import numpy as np
 
-from durablenb.values.kinds import NUMPY_SCALARS, Cells, LargeKind, SmallKind
-from durablenb.values.refusal import Refusal
+from durablenb.values.converters import NUMPY_SCALARS, BlobConverter, CellCodec, InlineConverter
+from durablenb.values.encode_error import EncodeError
 from durablenb.values.writer import Encoder, Writer, tagged
 
 _PLAIN = frozenset(
     {"bool", "float64", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))}
 )
-"""Scalars that are kept as Python's own numbers, which hold the same."""
+"""Scalars that are kept as Python's own numbers, without loss."""
 
 _LARGEST_HEADER = 1 << 20
-"""Characters that may describe an array's type: a table of many columns is long to describe."""
+"""Characters that an array's type may take in the header: a structured type of many columns takes many."""
 
 
-def find(kind: type[Any]) -> LargeKind | Encoder | None:
-    """How values of one of NumPy's types are kept; None for what can't be: masked arrays, matrices."""
+def find(kind: type[Any]) -> BlobConverter | Encoder | None:
+    """Return the converter or encoder of one of NumPy's types; None for masked arrays and matrices."""
     if kind in (np.ndarray, np.memmap):
         return ARRAY
     if issubclass(kind, np.generic):
@@ -32,9 +32,9 @@ def find(kind: type[Any]) -> LargeKind | Encoder | None:
     return None
 
 
-def _write(array: Any, cells: Cells) -> bytes:
+def _write(array: Any, cells: CellCodec) -> bytes:
     if array.dtype.hasobject:
-        raise Refusal(
+        raise EncodeError(
             "a numpy.ndarray of objects",
             "Make it one of numbers or text (array.astype), or a list (array.tolist())",
         )
@@ -42,45 +42,45 @@ def _write(array: Any, cells: Cells) -> bytes:
     try:
         np.lib.format.write_array(buffer, np.asarray(array), allow_pickle=False)
     except (ValueError, TypeError) as error:
-        raise Refusal(
+        raise EncodeError(
             f"a numpy.ndarray of {array.dtype} ({error})", "Make it one of numbers or text"
         ) from None
     return buffer.getvalue()
 
 
-def _read(content: bytes, cells: Cells) -> Any:
+def _read(content: bytes, cells: CellCodec) -> Any:
     return np.lib.format.read_array(io.BytesIO(content), allow_pickle=False, max_header_size=_LARGEST_HEADER)
 
 
-def _is_same(array: Any, kept: Any) -> bool:
+def _is_same(array: Any, cached: Any) -> bool:
     return (
-        array.dtype == kept.dtype
-        and array.shape == kept.shape
-        and array.flags.f_contiguous == kept.flags.f_contiguous
-        and array.flags.c_contiguous == kept.flags.c_contiguous
-        and np.array_equal(bits(array), bits(kept))
+        array.dtype == cached.dtype
+        and array.shape == cached.shape
+        and array.flags.f_contiguous == cached.flags.f_contiguous
+        and array.flags.c_contiguous == cached.flags.c_contiguous
+        and np.array_equal(bits(array), bits(cached))
     )
 
 
 def bits(array: Any) -> Any:
-    """The array's memory as numbers, which are equal where all its bits are: also of NaN and -0.0."""
+    """Return an array's memory as integers, which compare equal bit by bit, for NaN and -0.0 as well."""
     flat = array.reshape(-1, order="A")
     return flat.view(np.uint64 if flat.nbytes % 8 == 0 else np.uint8)
 
 
-ARRAY = LargeKind(
+ARRAY = BlobConverter(
     "numpy.ndarray",
     _write,
     _read,
-    about=lambda array, content: {"shape": list(array.shape), "dtype": str(array.dtype)},
-    handed_out=lambda array: array.copy(order="K"),
+    describe=lambda array, content: {"shape": list(array.shape), "dtype": str(array.dtype)},
+    copy=lambda array: array.copy(order="K"),
     size=lambda array: int(array.nbytes),
     is_same=_is_same,
 )
 
 
 def _plain(writer: Writer, value: Any, depth: int) -> Any:
-    """What `mean`, `sum` and `max` give is a number like any other, for SQL as for people."""
+    """Encode the result of a `mean` or `sum` as a plain number, which SQL can read."""
     return writer.tree(value.item(), depth)
 
 
@@ -94,22 +94,22 @@ def _scalar(name: str) -> Encoder:
     return encode
 
 
-def _read_scalar(name: str) -> SmallKind:
+def _scalar_converter(name: str) -> InlineConverter:
     kind = np.dtype(name).type
-    return SmallKind(f"numpy.{name}", lambda fields: kind(fields["@value"]))
+    return InlineConverter(f"numpy.{name}", lambda fields: kind(fields["@value"]))
 
 
-def _read_moment(name: str) -> SmallKind:
+def _time_converter(name: str) -> InlineConverter:
     def read(fields: dict[str, Any]) -> Any:
         unit = fields["unit"]
         dtype = np.dtype(f"{name}[{unit}]" if unit != "1generic" else name)
         return np.int64(fields["@value"]).view(dtype)
 
-    return SmallKind(f"numpy.{name}", read)
+    return InlineConverter(f"numpy.{name}", read)
 
 
-READERS: dict[str, LargeKind | SmallKind] = {
+READERS: dict[str, BlobConverter | InlineConverter] = {
     ARRAY.name: ARRAY,
-    **{f"numpy.{name}": _read_scalar(name) for name in NUMPY_SCALARS},
-    **{f"numpy.{name}": _read_moment(name) for name in ("datetime64", "timedelta64")},
+    **{f"numpy.{name}": _scalar_converter(name) for name in NUMPY_SCALARS},
+    **{f"numpy.{name}": _time_converter(name) for name in ("datetime64", "timedelta64")},
 }

@@ -1,4 +1,4 @@
-"""The types of the standard library that JSON doesn't have: a closed set, each with its tag."""
+"""The types of the standard library that JSON lacks: a closed set, each with a tag."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from uuid import UUID
 _SHORT_OFFSET = re.compile(r"([+-])00:00:00\.(\d{6})$")
 
 
-class Tag(NamedTuple):
-    """How values of one type are written as JSON under ``"@value"``, and read."""
+class StandardType(NamedTuple):
+    """Converts values of one type to the JSON under ``"@value"``, and back."""
 
     kind: type
     write: Callable[[Any], Any]
@@ -32,7 +32,7 @@ def _time_text(moment: time) -> str:
 
 
 def _suffixes(moment: datetime | time) -> str:
-    """The zone's name in brackets, as in RFC 9557, and on which side of a clock change it is."""
+    """Return the zone's name in brackets, as in RFC 9557, and ``[fold]`` after a clock was set back."""
     zone: Any = moment.tzinfo
     zoneinfo = sys.modules.get("zoneinfo")
     is_named = zoneinfo is not None and isinstance(zone, zoneinfo.ZoneInfo) and zone.key
@@ -54,12 +54,12 @@ def _time(text: str) -> time:
 
 def _parts(text: str) -> tuple[str, tzinfo | None, int]:
     plain, *suffixes = text.replace("]", "").split("[")
-    names = [one for one in suffixes if one != "fold"]
+    names = [suffix for suffix in suffixes if suffix != "fold"]
     return plain, _zone(names[0]) if names else _short_offset(plain), int("fold" in suffixes)
 
 
 def _short_offset(text: str) -> tzinfo | None:
-    """An offset of less than a second, which Python's `fromisoformat` takes for UTC."""
+    """Return the zone of an offset of less than a second, which Python's `fromisoformat` takes for UTC."""
     offset = _SHORT_OFFSET.search(text)
     return timezone(timedelta(microseconds=int(offset[1] + offset[2]))) if offset else None
 
@@ -86,21 +86,21 @@ def _same(value: Any) -> Any:
     return value
 
 
-TAGS: dict[str, Tag] = {
-    "datetime": Tag(datetime, _moment_text, _moment),
-    "date": Tag(date, date.isoformat, date.fromisoformat),
-    "time": Tag(time, _time_text, _time),
-    "timedelta": Tag(timedelta, _microseconds, lambda number: timedelta(microseconds=number)),
-    "uuid": Tag(UUID, str, UUID),
-    "decimal": Tag(Decimal, str, Decimal),
-    "bytes": Tag(bytes, _bytes_text, base64.b64decode),
-    "bytearray": Tag(bytearray, _bytes_text, lambda text: bytearray(base64.b64decode(text))),
-    "path": Tag(PurePath, str, Path),
-    "float": Tag(float, repr, float),
-    "complex": Tag(complex, lambda number: [repr(number.real), repr(number.imag)], _complex),
-    "tuple": Tag(tuple, list, tuple),
-    "set": Tag(set, list, set),
-    "frozenset": Tag(frozenset, list, frozenset),
-    "dict": Tag(dict, _same, dict),
+STANDARD_TYPES: dict[str, StandardType] = {
+    "datetime": StandardType(datetime, _moment_text, _moment),
+    "date": StandardType(date, date.isoformat, date.fromisoformat),
+    "time": StandardType(time, _time_text, _time),
+    "timedelta": StandardType(timedelta, _microseconds, lambda number: timedelta(microseconds=number)),
+    "uuid": StandardType(UUID, str, UUID),
+    "decimal": StandardType(Decimal, str, Decimal),
+    "bytes": StandardType(bytes, _bytes_text, base64.b64decode),
+    "bytearray": StandardType(bytearray, _bytes_text, lambda text: bytearray(base64.b64decode(text))),
+    "path": StandardType(PurePath, str, Path),
+    "float": StandardType(float, repr, float),
+    "complex": StandardType(complex, lambda number: [repr(number.real), repr(number.imag)], _complex),
+    "tuple": StandardType(tuple, list, tuple),
+    "set": StandardType(set, list, set),
+    "frozenset": StandardType(frozenset, list, frozenset),
+    "dict": StandardType(dict, _same, dict),
 }
-"""By tag. Containers, and numbers that aren't finite, are written by `durablenb.values.writer`."""
+"""The types by tag. `durablenb.values.writer` encodes containers and numbers that aren't finite itself."""

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from durablenb.model.payloads import Blob, Payload, blobs_of, references
-from durablenb.values import arrays, pandas_frames
+from durablenb.values import numpy_arrays, pandas_frames
+from durablenb.values.blob_cache import BlobCache
 from durablenb.values.codec import ValueCodec
-from durablenb.values.kinds import reader_of
-from durablenb.values.shelf import Shelf
+from durablenb.values.converters import library_converter
 
 
 class Counter:
@@ -182,8 +182,8 @@ def test_whatever_is_changed_between_two_calls_each_gets_what_was_given(steps):
 
 
 def test_an_array_that_was_not_changed_has_the_same_blob(codec, monkeypatch):
-    writes = Counter(arrays.ARRAY.write)
-    monkeypatch.setattr(arrays, "ARRAY", arrays.ARRAY._replace(write=writes))
+    writes = Counter(numpy_arrays.ARRAY.write)
+    monkeypatch.setattr(numpy_arrays, "ARRAY", numpy_arrays.ARRAY._replace(write=writes))
     array = np.array([np.nan, 1.0])
     assert codec.encode(array) == codec.encode(array)
     assert writes.count == 1
@@ -191,7 +191,7 @@ def test_an_array_that_was_not_changed_has_the_same_blob(codec, monkeypatch):
 
 def test_what_is_forgotten_is_written_again_and_the_same(written):
     codec = ValueCodec()
-    codec.shelf._limit = 1
+    codec.blob_cache._limit = 1
     frames = [pd.DataFrame({"a": [number]}) for number in range(3)]
     texts = [codec.encode(frame) for frame in frames]
     assert [codec.encode(frame) for frame in frames] == texts
@@ -205,7 +205,7 @@ def test_what_is_forgotten_is_fetched_again():
     kept = {blob.hash: blob.content for text in texts for blob in blobs_of(text)}
     fetch = Counter(kept.__getitem__)
     codec = ValueCodec(fetch)
-    codec.shelf._limit = 1
+    codec.blob_cache._limit = 1
     for _ in range(2):
         assert [codec.decode(str(text))["a"][0] for text in texts] == [0, 1, 2]
     assert fetch.count == 6
@@ -214,32 +214,32 @@ def test_what_is_forgotten_is_fetched_again():
 
 
 def test_a_shelf_holds_no_more_than_its_limit_but_always_the_newest():
-    kind = reader_of("numpy.ndarray")
-    shelf = Shelf(limit=10_000)
+    kind = library_converter("numpy.ndarray")
+    blob_cache = BlobCache(limit=10_000)
     values = [np.full(500, number) for number in range(20)]
     for value in values:
-        shelf.blob_of(kind, value, None)
-    assert shelf._size <= 10_000
-    blob = shelf.blob_of(kind, np.zeros(100_000), None)
-    assert list(shelf._books) == [blob.hash]
+        blob_cache.blob_for(kind, value, None)
+    assert blob_cache._size <= 10_000
+    blob = blob_cache.blob_for(kind, np.zeros(100_000), None)
+    assert list(blob_cache._blobs) == [blob.hash]
 
 
 def test_what_is_empty_when_compressed_counts_as_what_it_takes_in_memory(codec):
-    codec.shelf._limit = 10_000_000
+    codec.blob_cache._limit = 10_000_000
     texts = [codec.encode(pd.DataFrame({"a": np.full(500_000, float(number))})) for number in range(4)]
     for text in texts:
         codec.decode(text)
-    assert len(codec.shelf._books) <= 3
-    assert codec.shelf._size <= 10_000_000
+    assert len(codec.blob_cache._blobs) <= 3
+    assert codec.blob_cache._size <= 10_000_000
 
 
 def test_a_shelf_keeps_no_value_of_the_users_alive(codec):
     frame = pd.DataFrame({"a": [1]})
     codec.encode(frame)
-    assert len(codec.shelf._seen) == 1
+    assert len(codec.blob_cache._hashes) == 1
     del frame
     gc.collect()
-    assert len(codec.shelf._seen) == 0
+    assert len(codec.blob_cache._hashes) == 0
 
 
 # -- texts and their blobs -------------------------------------------------------------------------
@@ -277,10 +277,10 @@ def test_a_text_is_gathered_for_another_process_with_all_that_it_refers_to(codec
     text = codec.encode([np.arange(3), np.zeros(2)])
     kept = {blob.hash: blob.content for blob in blobs_of(text)}
     here = ValueCodec(kept.__getitem__)
-    assert ValueCodec().decode(here.gathered(str(text)))[0].tolist() == [0, 1, 2]
+    assert ValueCodec().decode(here.with_blobs(str(text)))[0].tolist() == [0, 1, 2]
     partly = Payload(text, text.blobs[:1])
-    assert {blob.hash for blob in blobs_of(here.gathered(partly))} == set(kept)
-    assert here.gathered('{"a": 1}') == '{"a": 1}'
+    assert {blob.hash for blob in blobs_of(here.with_blobs(partly))} == set(kept)
+    assert here.with_blobs('{"a": 1}') == '{"a": 1}'
 
 
 def test_a_blob_is_found_by_what_is_in_it():

@@ -1,0 +1,139 @@
+"""Converters of libraries' types, such as pandas' and NumPy's: a closed set, loaded when needed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, NamedTuple, Protocol
+
+from durablenb.values.encode_error import EncodeError, describe_type
+from durablenb.values.writer import Encoder, Writer, refusing_encoder
+
+
+class CellCodec(Protocol):
+    """Encodes and decodes the Python objects in the cells of a data frame, and says if pickle is allowed."""
+
+    allows_pickle: bool
+
+    def fetch_blob(self, blob_hash: str) -> bytes:
+        """Return the bytes of a blob; raises `StoreError`."""
+        ...
+
+    def write(self, value: Any) -> str:
+        """Return an object as text; raises `EncodeError`."""
+        ...
+
+    def read(self, text: str) -> Any:
+        """Return the object that a text stands for."""
+        ...
+
+
+class BlobConverter(NamedTuple):
+    """Converts values of one type into blobs, and back.
+
+    Parameters
+    ----------
+    name
+        The type's tag.
+    write, read
+        Encode a value as bytes; decode it.
+    describe
+        Gives entries for the text beside the blob, such as the shape, from a value and its bytes.
+    copy
+        Makes the receiver's own value from the cached one.
+    size
+        Gives the bytes that a value takes in memory.
+    is_same
+        Tells whether a value that may have been changed still equals the cached one; None where that
+        takes as long as encoding the value again.
+    """
+
+    name: str
+    write: Callable[[Any, CellCodec], bytes]
+    read: Callable[[bytes, CellCodec], Any]
+    describe: Callable[[Any, bytes], dict[str, Any]]
+    copy: Callable[[Any], Any]
+    size: Callable[[Any], int]
+    is_same: Callable[[Any, Any], bool] | None = None
+
+
+class InlineConverter(NamedTuple):
+    """Decodes values that are kept in the text itself; `read` gets all fields beside the tag."""
+
+    name: str
+    read: Callable[[dict[str, Any]], Any]
+
+
+_MODULES = {
+    "numpy": "durablenb.values.numpy_arrays",
+    "pandas": "durablenb.values.pandas_frames",
+    "polars": "durablenb.values.arrow_tables",
+    "pyarrow": "durablenb.values.arrow_tables",
+    "matplotlib": "durablenb.values.pictures",
+    "PIL": "durablenb.values.pictures",
+    "picture": "durablenb.values.pictures",
+    "pickle": "durablenb.values.pickles",
+}
+"""The module with the converters of each library, and of durablenb's own types.
+
+Each has a function `find`, which gives the converter or the encoder of a type, and a table `READERS`.
+"""
+
+NUMPY_SCALARS = ("float16", "float32", "complex64", "complex128", "str", "bytes")
+"""NumPy's scalar types that are decoded by their type's name alone."""
+
+LIBRARY_TAGS = frozenset(
+    {
+        *("numpy.ndarray", "numpy.datetime64", "numpy.timedelta64"),
+        *(f"numpy.{name}" for name in NUMPY_SCALARS),
+        *("pandas.DataFrame", "pandas.Series", "pandas.Timestamp", "pandas.Timedelta", "pandas.Period"),
+        *("pandas.Interval", "pandas.NaT", "pandas.NA", "polars.DataFrame", "polars.Series"),
+        *("pyarrow.Table", "pyarrow.RecordBatch", "PIL.Image", "picture", "pickle"),
+    }
+)
+"""All tags of libraries; no other tag makes durablenb import anything."""
+
+_OWN = {"durablenb.values.pictures": "picture", "durablenb.values.pickles": "pickle"}
+
+
+def library_encoder(kind: type[Any]) -> Encoder | None:
+    """Return the encoder of a library's type, or None if the type is of none of these libraries."""
+    for base in kind.__mro__:
+        library = _OWN.get(base.__module__) or base.__module__.partition(".")[0]
+        if library in _MODULES and (library in sys.modules or base.__module__ in _OWN):
+            converter = import_module(_MODULES[library]).find(kind)
+            if isinstance(converter, BlobConverter):
+                return _blob_encoder(converter)
+            return converter or refusing_encoder(kind)
+    return None
+
+
+def is_library_tag(name: str) -> bool:
+    """Tell whether a name is reserved for a library's tags."""
+    return name.partition(".")[0] in _MODULES
+
+
+def library_converter(name: str) -> BlobConverter | InlineConverter | None:
+    """Return the converter for a tag, or None if the tag isn't one of the set."""
+    if name not in LIBRARY_TAGS:
+        return None
+    module = import_module(_MODULES[name.partition(".")[0]])
+    converter: BlobConverter | InlineConverter = module.READERS[name]
+    return converter
+
+
+def _blob_encoder(converter: BlobConverter) -> Encoder:
+    def encode(writer: Writer, value: Any, depth: int) -> Any:
+        if writer.blob_cache is None:
+            raise EncodeError(f"{describe_type(type(value))} inside a data frame", "Keep it beside the frame")
+        blob = writer.blob_cache.blob_for(converter, value, writer.cells)
+        writer.blobs[blob.hash] = blob
+        return {
+            "@type": converter.name,
+            "@payload": blob.hash,
+            **converter.describe(value, blob.content),
+            "bytes": len(blob.content),
+        }
+
+    return encode
