@@ -1,1 +1,1 @@
-"""What an orchestrator must not do, found in its source before it runs."""
+"""Checks of orchestrators: of their source before they run, and of their calls while they run."""

@@ -1,4 +1,4 @@
-"""Calls: of what is not for orchestrators, of the context, and of helpers, which are looked into."""
+"""Checks calls: of forbidden functions, of activities, of the context, and of helpers, which are read too."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import ast
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from durablenb.checks import contexts, events, helpers, state
-from durablenb.checks.catalogue import GENERATORS, code_of
-from durablenb.checks.rules import RULES
-from durablenb.checks.values import (
-    Arrived,
+from durablenb.checks import context_calls, outside_state
+from durablenb.checks.abstract_values import (
+    ActivityResult,
     Context,
-    Data,
-    Drawn,
+    ContextMember,
+    EntityProxy,
+    EventData,
     Function,
-    Given,
     Instance,
-    Made,
-    Member,
-    Named,
-    Proxy,
-    SetOf,
+    LiveIterator,
+    NamedObject,
+    PlainData,
+    SetValue,
     Task,
+    Unstarted,
     Value,
 )
+from durablenb.checks.forbidden_calls import GENERATORS, rule_for_call
+from durablenb.checks.rules import RULES, is_silenced
 
 if TYPE_CHECKING:
     from durablenb.checks.expressions import Expressions
@@ -45,7 +45,7 @@ _ORDERLESS = {
     "statistics.mean",
     "statistics.median",
 }
-"""Give the same whatever the order of what they are given."""
+"""Functions whose result doesn't depend on the order of their argument's items."""
 
 _LISTS = {"list", "tuple", "map", "filter"}
 
@@ -67,29 +67,29 @@ _READING = {f"builtins.{name}" for name in (*_LISTS, "enumerate", "zip", "iter",
     "pandas.DataFrame",
     "pandas.Series",
 }
-"""Go through what they are given from first to last."""
+"""Functions that iterate over their arguments."""
 
 _PRINTING = ("builtins.print", "logging.", "warnings.warn", "pprint.pprint")
 
 _RESULTS: dict[str, Value] = {
-    "builtins.set": SetOf(),
-    "builtins.frozenset": SetOf(is_frozen=True),
-    "builtins.list": Data("list"),
-    "builtins.sorted": Data("list"),
-    "builtins.dict": Data("dict"),
-    "builtins.tuple": Data("tuple"),
-    "builtins.str": Data("str"),
-    "builtins.repr": Data("str"),
-    "builtins.int": Data("int"),
-    "builtins.len": Data("int"),
-    "builtins.range": Data("range"),
-    "builtins.iter": Drawn(),
-    "itertools.count": Drawn(),
-    "itertools.cycle": Drawn(),
-    "collections.deque": Data("deque"),
-    "collections.defaultdict": Data("dict"),
-    "collections.Counter": Data("dict"),
-    "collections.OrderedDict": Data("dict"),
+    "builtins.set": SetValue(),
+    "builtins.frozenset": SetValue(is_frozen=True),
+    "builtins.list": PlainData("list"),
+    "builtins.sorted": PlainData("list"),
+    "builtins.dict": PlainData("dict"),
+    "builtins.tuple": PlainData("tuple"),
+    "builtins.str": PlainData("str"),
+    "builtins.repr": PlainData("str"),
+    "builtins.int": PlainData("int"),
+    "builtins.len": PlainData("int"),
+    "builtins.range": PlainData("range"),
+    "builtins.iter": LiveIterator(),
+    "itertools.count": LiveIterator(),
+    "itertools.cycle": LiveIterator(),
+    "collections.deque": PlainData("deque"),
+    "collections.defaultdict": PlainData("dict"),
+    "collections.Counter": PlainData("dict"),
+    "collections.OrderedDict": PlainData("dict"),
     "logging.getLogger": Instance("logging.Logger"),
     "pathlib.Path.cwd": Instance("pathlib.Path"),
     "pathlib.Path.home": Instance("pathlib.Path"),
@@ -111,9 +111,9 @@ _PATHS = {
     "with_stem",
     "with_suffix",
 }
-"""Methods of a path that give another one."""
+"""Methods of a path that return another path."""
 
-_ASKING = {
+_SCHEDULING = {
     "call_activity",
     "call_activity_with_retry",
     "call_entity",
@@ -126,74 +126,82 @@ _ASKING = {
     "signal_entity",
     "wait_for_external_event",
 }
-"""What the context is asked for in an order that is recorded."""
+"""Methods of the context whose calls are recorded in order."""
 
 
-def called(reader: Expressions, node: ast.Call) -> Value:
-    """What a call gives; the rules see it, and what is in it."""
+def check_call(reader: Expressions, node: ast.Call) -> Value:
+    """Check a call and its arguments; return its result's value."""
     owner: Value = None
     if isinstance(node.func, ast.Attribute):
         owner = reader.value(node.func.value)
         target = reader.attribute(owner, node.func)
     else:
         target = reader.value(node.func)
-    path = target.path if isinstance(target, Named) else ""
+    path = target.path if isinstance(target, NamedObject) else ""
     is_orderless = path in _ORDERLESS or (
         reader.is_orderless and path in {f"builtins.{name}" for name in _LISTS}
     )
     values: dict[int, Value] = {}
-    with reader.harmlessly(path.startswith(_PRINTING)):
-        for argument in (*node.args, *(one.value for one in node.keywords)):
+    with reader.harmless_if(path.startswith(_PRINTING)):
+        for argument in (*node.args, *(keyword.value for keyword in node.keywords)):
             values[id(argument)] = reader.value(argument, is_orderless=is_orderless)
     first = values[id(node.args[0])] if node.args else None
     if path:
         _check_path(reader, node, path, first, list(values.values()))
     method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
-    if path in _READING or (isinstance(owner, Data) and method in ("join", "extend")):
+    if path in _READING or (isinstance(owner, PlainData) and method in ("join", "extend")):
         for argument in node.args:
-            reader.went_through(node, values[id(argument)], is_orderless=is_orderless)
-    state.check_call(reader, node, owner, path, first)
-    if isinstance(first, Arrived):
-        events.check_call(reader, node, path)
+            reader.check_iteration(node, values[id(argument)], is_orderless=is_orderless)
+    outside_state.check_method(reader, node, owner)
+    if isinstance(first, EventData):
+        context_calls.check_event_data_call(reader, node, path)
     if isinstance(owner, Task) and method == "get_result":
-        return owner.gives
+        return owner.result
     match target:
-        case Member():
+        case ContextMember():
             if target.name == "entity":
-                contexts.entity_named(reader, node, lambda one: values[id(one)])
-            return contexts.asked(reader, node, target.name, lambda one: values[id(one)])
-        case Named() if reader.names is not None and reader.names.is_activity(target):
-            return _directly(reader, node, path.rpartition(".")[2])
-        case Named():
+                context_calls.check_entity_name(reader, node, lambda argument: values[id(argument)])
+            return context_calls.check_context_call(
+                reader, node, target.name, lambda argument: values[id(argument)]
+            )
+        case NamedObject() if reader.names is not None and reader.names.is_activity(target):
+            return _check_direct_call(reader, node, path.rpartition(".")[2])
+        case NamedObject():
             if path.endswith(".EntityId"):
-                contexts.entity_named(reader, node, lambda one: values[id(one)])
+                context_calls.check_entity_name(reader, node, lambda argument: values[id(argument)])
             return _result(path, target, first)
         case Function():
-            return _given(reader, node, target, values)
-    if isinstance(owner, SetOf) and isinstance(node.func, ast.Attribute):
+            return _check_function_call(reader, node, target, values)
+    if isinstance(owner, SetValue) and isinstance(node.func, ast.Attribute):
         return _set_method(reader, node, owner, node.func.attr)
     return None
 
 
-def _check_path(reader: Expressions, node: ast.Call, path: str, first: Value, given: Sequence[Value]) -> None:
+def _check_path(
+    reader: Expressions, node: ast.Call, path: str, first: Value, arguments: Sequence[Value]
+) -> None:
     constant = node.args[0].value if node.args and isinstance(node.args[0], ast.Constant) else None
-    code = code_of(path, len(node.args) + len(node.keywords), constant)
+    code = rule_for_call(path, len(node.args) + len(node.keywords), constant)
     if code is None and _is_shared_generator(reader, node, path):
         code = "DNB102"
     if code is not None:
-        has_coroutines = any(isinstance(one, Made) and one.function.is_async for one in given)
-        instead = instead_of(code, path, has_coroutines=has_coroutines)
-        reader.report(code, node, f"{shown(path)} is called.", instead)
+        has_coroutines = any(
+            isinstance(argument, Unstarted) and argument.function.is_async for argument in arguments
+        )
+        advice = special_advice(code, path, has_coroutines=has_coroutines)
+        reader.report(code, node, f"{call_text(path)} is called.", advice)
     elif path == "builtins.id":
-        reader.report("DNB105", node, "id() is another one in every process.")
-    elif path == "builtins.hash" and not (isinstance(first, Data) and first.kind in ("int", "float", "bool")):
-        reader.report("DNB105", node, "hash() of a text is another one in every process.")
+        reader.report("DNB105", node, "id() differs in every process.")
+    elif path == "builtins.hash" and not (
+        isinstance(first, PlainData) and first.kind in ("int", "float", "bool")
+    ):
+        reader.report("DNB105", node, "hash() of text differs in every process.")
     elif path == "builtins.next" and isinstance(node.args[0] if node.args else None, ast.Name):
-        state.check_drawn(reader, node, first)
+        outside_state.check_next(reader, node, first)
 
 
 def _is_shared_generator(reader: Expressions, node: ast.Call, path: str) -> bool:
-    """Whether it draws from a generator of random numbers that others draw from, too."""
+    """Tell whether a call draws from a random number generator outside the orchestrator."""
     return (
         path.partition("().")[0] in GENERATORS
         and "()." in path
@@ -203,23 +211,23 @@ def _is_shared_generator(reader: Expressions, node: ast.Call, path: str) -> bool
     )
 
 
-def shown(path: str) -> str:
-    """A call as it is told of."""
+def call_text(path: str) -> str:
+    """Return a call as messages show it."""
     return f"{path.removeprefix('builtins.').replace('()', '')}()"
 
 
-def instead_of(code: str, path: str, *, has_coroutines: bool = False) -> str | None:
-    """What to write instead of calling it, where that is more than the rule says.
+def special_advice(code: str, path: str, *, has_coroutines: bool = False) -> str | None:
+    """Return the advice against a call where that is more specific than the rule's, or None.
 
-    With `has_coroutines` it gets some of the user's own, which are no tasks of the context.
+    With `has_coroutines`, an argument is a coroutine of the user's, which is no task of the context.
     """
     if code == "DNB205" and has_coroutines:
         return (
-            "The context waits for its own tasks only, not for coroutines. Make each of them a "
+            "The context can only wait for its own tasks, not for coroutines. Turn each coroutine into a "
             "sub-orchestration: await context.task_all([context.call_sub_orchestrator(...), ...])."
         )
     if path in ("uuid.uuid1", "uuid.uuid4"):
-        return "Take context.new_uuid(), or context.new_guid() for a uuid.UUID."
+        return "Use context.new_uuid(), or context.new_guid() for a uuid.UUID."
     if path == "asyncio.gather":
         return "Wait for all of them: await context.task_all([...])."
     if path in ("asyncio.wait", "asyncio.as_completed"):
@@ -231,11 +239,11 @@ def instead_of(code: str, path: str, *, has_coroutines: bool = False) -> str | N
     return None
 
 
-def _result(path: str, target: Named, first: Value) -> Value:
-    if path in ("builtins.set", "builtins.frozenset") and isinstance(first, SetOf):
+def _result(path: str, target: NamedObject, first: Value) -> Value:
+    if path in ("builtins.set", "builtins.frozenset") and isinstance(first, SetValue):
         return first
-    if path == "builtins.set" and isinstance(first, Data) and first.kind == "range":
-        return SetOf(is_stable=True)
+    if path == "builtins.set" and isinstance(first, PlainData) and first.kind == "range":
+        return SetValue(is_stable=True)
     if path in _RESULTS:
         return _RESULTS[path]
     owner, _, name = path.rpartition(".")
@@ -246,52 +254,96 @@ def _result(path: str, target: Named, first: Value) -> Value:
     return Instance("datetime.timedelta") if path == "datetime.timedelta" else None
 
 
-def _set_method(reader: Expressions, node: ast.Call, owner: SetOf, method: str) -> Value:
+def _set_method(reader: Expressions, node: ast.Call, owner: SetValue, method: str) -> Value:
     if method == "pop" and not owner.is_stable:
-        reader.report("DNB104", node, "pop() takes any of a set.", "Take min(...) or sorted(...)[0].")
-    return SetOf(owner.is_stable) if method in _SAME_SET else None
+        reader.report(
+            "DNB104", node, "pop() removes an arbitrary item of the set.", "Use min(...) or sorted(...)[0]."
+        )
+    return SetValue(owner.is_stable) if method in _SAME_SET else None
 
 
-def _given(reader: Expressions, node: ast.Call, function: Function, values: dict[int, Value]) -> Value:
+def _check_function_call(
+    reader: Expressions, node: ast.Call, function: Function, values: dict[int, Value]
+) -> Value:
     is_activity = function.kind == "activity" or (
         reader.names is not None and function.kind is None and reader.names.is_activity(function)
     )
     if is_activity:
-        return _directly(reader, node, function.name)
+        return _check_direct_call(reader, node, function.name)
     if function.kind is None:
-        is_waited = node is reader.awaited
-        given = [values[id(one)] for one in node.args]
-        helpers.follow(reader, node, function, given, is_waited=is_waited)
-    return Made(function) if function.is_generator or function.is_async else None
+        arguments = [values[id(argument)] for argument in node.args]
+        _check_helper(reader, node, function, arguments, is_awaited=node is reader.awaited)
+    return Unstarted(function) if function.is_generator or function.is_async else None
 
 
-def _directly(reader: Expressions, node: ast.Call, name: str) -> Value:
-    """An activity is called as what it is, a function."""
-    reader.report("DNB208", node, *directly(name))
-    return Given(name)
+def _check_direct_call(reader: Expressions, node: ast.Call, name: str) -> Value:
+    reader.report("DNB208", node, *direct_call_texts(name))
+    return ActivityResult(name)
 
 
-def directly(name: str) -> tuple[str, str]:
-    """What is told of an activity that an orchestrator calls itself, and what to write instead."""
+def direct_call_texts(name: str) -> tuple[str, str]:
+    """Return the message about an activity that is called directly, and the advice."""
     instead = RULES["DNB208"].instead.replace("call_activity(...)", f"call_activity({name}, ...)")
     return f"{name}() is an activity, and is called directly.", instead
 
 
-def asks_context(reader: Expressions, node: ast.expr) -> bool:
-    """Whether the context is asked for something in this expression, or it waits."""
+def schedules(reader: Expressions, node: ast.expr) -> bool:
+    """Tell whether an expression schedules something through the context, or awaits."""
     return any(
-        isinstance(one, ast.Yield | ast.YieldFrom | ast.Await)
-        or (isinstance(one, ast.Attribute) and one.attr in _ASKING and _is_context(reader, one.value))
-        for one in ast.walk(node)
+        isinstance(child, ast.Yield | ast.YieldFrom | ast.Await)
+        or (
+            isinstance(child, ast.Attribute)
+            and child.attr in _SCHEDULING
+            and _is_context(reader, child.value)
+        )
+        for child in ast.walk(node)
     )
 
 
 def _is_context(reader: Expressions, node: ast.expr) -> bool:
     if isinstance(node, ast.Name):
         return reader.known.get(node.id) == Context()
-    return isinstance(reader.known.get(getattr(node, "id", "")), Proxy)
+    return isinstance(reader.known.get(getattr(node, "id", "")), EntityProxy)
 
 
 def is_id(node: ast.expr) -> bool:
-    """Whether this is ``id(...)``."""
+    """Tell whether an expression is ``id(...)``."""
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "id"
+
+
+# -- helpers: functions of the user that an orchestrator calls ------------------------------------
+
+_HELPER_RULES = "123"
+"""The hundreds of the rules for a helper that doesn't await."""
+
+
+def _check_helper(
+    reader: Expressions, node: ast.Call, function: Function, arguments: Sequence[Value], *, is_awaited: bool
+) -> None:
+    """Report the findings in a helper at its call, one level deep.
+
+    Parameters
+    ----------
+    arguments
+        Its positional arguments.
+    is_awaited
+        True if the orchestrator awaits the call, so that each ``yield`` inside is the orchestrator's.
+    """
+    if reader.depth or reader.muted or (function.is_async and not is_awaited):
+        return
+    body = function.load()
+    if body is None:
+        return
+    gets_context = Context() in arguments
+    is_part = gets_context and is_awaited and (function.is_generator or function.is_async)
+    findings: list[tuple[str, ast.AST, str, str | None]] = []
+
+    def sink(code: str, at: ast.AST, text: str, instead: str | None) -> None:
+        applies = is_part or code[3] in _HELPER_RULES or (gets_context and code[3] == "5")
+        if applies and not is_silenced(body.lines, code, at):
+            findings.append((code, at, text, instead))
+
+    reader.read_helper(body, sink, arguments, waits=is_part)
+    for code, at, text, instead in findings:
+        line = getattr(at, "lineno", 1) + body.shift
+        reader.report(code, node, f"In {function.name}(), line {line}: {text}", instead)

@@ -1,4 +1,4 @@
-"""Expressions: what each of them is, as far as that can be known, and which rules it breaks."""
+"""Reads expressions: works out each one's abstract value, and reports the rules that it breaks."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
-from durablenb.checks import calls, contexts, events
-from durablenb.checks.catalogue import DATA
-from durablenb.checks.live import member_of
-from durablenb.checks.names import Names
-from durablenb.checks.values import (
-    Arrived,
+from durablenb.checks import calls, context_calls
+from durablenb.checks.abstract_values import (
     Body,
     Context,
-    Data,
+    ContextMember,
+    EntityProxy,
+    EventData,
     Function,
     Instance,
-    Made,
-    Member,
-    Named,
-    Proxy,
-    SetOf,
+    NamedObject,
+    PlainData,
+    SetValue,
     Task,
+    Unstarted,
     Value,
-    arity,
 )
+from durablenb.checks.forbidden_calls import DATA
+from durablenb.checks.live_scope import attribute_value
+from durablenb.checks.registered_names import RegisteredNames
+from durablenb.checks.syntax import arity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,21 +39,21 @@ _PATH = Instance("pathlib.Path")
 
 
 class Expressions:
-    """The expressions of one function.
+    """Reads the expressions of one function.
 
     Parameters
     ----------
     body
         The function.
     sink
-        Gets what is found: the code, the node, the text, and what to write if it isn't the rule's own.
+        Receives the findings: the code, the node, the text, and the advice if it isn't the rule's own.
     names
-        What is registered, if that is known.
+        The registered names, if they are known.
     depth
-        How many calls away from the orchestrator this is.
+        The number of calls between the orchestrator and the function.
     """
 
-    def __init__(self, body: Body, sink: Sink, names: Names | None, depth: int = 0) -> None:
+    def __init__(self, body: Body, sink: Sink, names: RegisteredNames | None, depth: int = 0) -> None:
         self.body = body
         self.names = names
         self.depth = depth
@@ -62,33 +62,33 @@ class Expressions:
         self.stored: set[str] = set()
         """Attributes that the function sets."""
         self.is_orderless = False
-        """Whether what now reads a collection doesn't mind its order."""
+        """True while the collection that is read may have any order."""
         self.harmless = 0
-        """Inside what is only printed."""
+        """Greater than 0 inside calls that only print."""
         self.guarded = 0
-        """Inside ``if not context.is_replaying:``."""
+        """Greater than 0 inside ``if not context.is_replaying:``."""
         self.spared: set[tuple[int, int]] = set()
-        """Where expressions end whose values do no harm: those that are only printed, or in such a block."""
+        """Ends of expressions whose values do no harm, since they are printed or guarded."""
         self.tries = 0
-        """Inside a ``try`` with handlers."""
+        """The number of enclosing ``try`` statements with handlers."""
         self.muted = 0
         self.defaults: set[str] = set()
-        """Parameters with a list, a dict or a set as their default."""
+        """Parameters whose default is a list, a dict or a set."""
         self.awaited: ast.expr | None = None
         self._sink = sink
 
     def report(self, code: str, node: ast.AST, text: str, instead: str | None = None) -> None:
-        """Notes what was found."""
+        """Report a finding, unless the node is harmless here."""
         is_harmless = (self.harmless and code[3] == "1") or (self.guarded and code[3] in "13")
         if not (self.muted or is_harmless):
             self._sink(code, node, text, instead)
 
     def is_shared(self, name: str) -> bool:
-        """Whether the name stands for something outside the orchestrator."""
+        """Tell whether a name stands for an object outside the orchestrator."""
         return name not in self.locals
 
     def value(self, node: ast.expr, *, is_orderless: bool = False) -> Value:
-        """What an expression is; the rules see it once, on the way."""
+        """Return an expression's abstract value, and check it on the way."""
         before, self.is_orderless = self.is_orderless, is_orderless
         if self.harmless or self.guarded:
             self.spared.add((node.end_lineno or 0, node.end_col_offset or 0))
@@ -98,58 +98,57 @@ class Expressions:
         finally:
             self.is_orderless = before
 
-    def went_through(self, node: ast.AST, value: Value, *, is_orderless: bool = False) -> None:
-        """Something is read from first to last."""
-        if isinstance(value, SetOf) and not value.is_stable and not is_orderless:
-            self.report("DNB104", node, "A set is gone through in its own order.")
+    def check_iteration(self, node: ast.AST, value: Value, *, is_orderless: bool = False) -> None:
+        """Report an iteration over a set, unless its order has no effect."""
+        if isinstance(value, SetValue) and not value.is_stable and not is_orderless:
+            self.report("DNB104", node, "Set iteration order varies between processes.")
 
     @contextmanager
-    def harmlessly(self, is_so: bool = True) -> Iterator[None]:
-        """What is found in this block about values does no harm."""
-        self.harmless += is_so
+    def harmless_if(self, is_harmless: bool) -> Iterator[None]:
+        """Return a context in which values do no harm, if the condition holds."""
+        self.harmless += is_harmless
         try:
             yield
         finally:
-            self.harmless -= is_so
+            self.harmless -= is_harmless
 
     # -- names and attributes --------------------------------------------------------------------
 
     def _Name(self, node: ast.Name) -> Value:
         if node.id in self.locals:
             return self.known.get(node.id)
-        found = self.body.scope.lookup(node.id)
-        return self._seen(node, found)
+        return self._check_data(node, self.body.scope.lookup(node.id))
 
-    def _seen(self, node: ast.expr, found: Value) -> Value:
-        if isinstance(found, Named) and found.path in DATA:
-            self.report(DATA[found.path], node, f"{found.path} is read.")
-        return found
+    def _check_data(self, node: ast.expr, value: Value) -> Value:
+        if isinstance(value, NamedObject) and value.path in DATA:
+            self.report(DATA[value.path], node, f"{value.path} is read.")
+        return value
 
     def _Attribute(self, node: ast.Attribute) -> Value:
         return self.attribute(self.value(node.value), node)
 
     def attribute(self, owner: Value, node: ast.Attribute) -> Value:
-        """What an attribute is, if its owner is known."""
+        """Return the value of an attribute of a known owner."""
         match owner:
             case Context():
-                return contexts.member(self, node)
-            case Named():
-                return self._seen(node, member_of(owner, node.attr))
+                return context_calls.member(self, node)
+            case NamedObject():
+                return self._check_data(node, attribute_value(owner, node.attr))
             case Instance("pathlib.Path") if node.attr in ("parent", "name", "stem", "suffix"):
-                return _PATH if node.attr == "parent" else Data("str")
+                return _PATH if node.attr == "parent" else PlainData("str")
             case Instance():
-                return Named(f"{owner.path}().{node.attr}")
-            case Proxy() if not node.attr.startswith("_"):
-                return Member(contexts.OPERATION)
+                return NamedObject(f"{owner.path}().{node.attr}")
+            case EntityProxy() if not node.attr.startswith("_"):
+                return ContextMember(context_calls.OPERATION)
             case Task() if node.attr == "result":
-                return owner.gives
-            case Arrived() if node.attr in ("get", "items", "keys", "values"):
-                events.check_as_value(self, node)
+                return owner.result
+            case EventData() if node.attr in ("get", "items", "keys", "values"):
+                context_calls.check_event_data_as_value(self, node)
         return None
 
     def _Subscript(self, node: ast.Subscript) -> Value:
-        if isinstance(self.value(node.value), Arrived):
-            events.check_as_value(self, node)
+        if isinstance(self.value(node.value), EventData):
+            context_calls.check_event_data_as_value(self, node)
         self.value(node.slice)
         return None
 
@@ -158,104 +157,108 @@ class Expressions:
         if value is ...:
             return None
         if isinstance(value, str):
-            return Data("str", value)
-        return Data("None" if value is None else type(value).__name__)
+            return PlainData("str", value)
+        return PlainData("None" if value is None else type(value).__name__)
 
     def _JoinedStr(self, node: ast.JoinedStr) -> Value:
         self._other(node)
-        return Data("str")
+        return PlainData("str")
 
     # -- collections -----------------------------------------------------------------------------
 
     def _Set(self, node: ast.Set) -> Value:
         self._other(node)
-        return SetOf(all(isinstance(one, ast.Constant) and _is_number(one.value) for one in node.elts))
+        return SetValue(all(isinstance(item, ast.Constant) and _is_number(item.value) for item in node.elts))
 
     def _List(self, node: ast.List | ast.Tuple) -> Value:
-        values = [self.value(one) for one in node.elts]
-        is_of_tasks = any(isinstance(one, Task) for one in values)
-        return Data("list of tasks" if is_of_tasks else type(node).__name__.lower())
+        values = [self.value(item) for item in node.elts]
+        has_tasks = any(isinstance(value, Task) for value in values)
+        return PlainData("list of tasks" if has_tasks else type(node).__name__.lower())
 
     _Tuple = _List
 
     def _Dict(self, node: ast.Dict) -> Value:
         self._other(node)
-        return Data("dict")
+        return PlainData("dict")
 
     def _Starred(self, node: ast.Starred) -> Value:
-        self.went_through(node, self.value(node.value), is_orderless=self.is_orderless)
+        self.check_iteration(node, self.value(node.value), is_orderless=self.is_orderless)
         return None
 
     def _ListComp(self, node: ast.ListComp) -> Value:
-        made = self._comprehension(node.generators, [node.elt])
-        return Data("list of tasks" if isinstance(made, Task) else "list")
+        item = self._comprehension(node.generators, [node.elt])
+        return PlainData("list of tasks" if isinstance(item, Task) else "list")
 
     def _GeneratorExp(self, node: ast.GeneratorExp) -> Value:
-        made = self._comprehension(node.generators, [node.elt])
-        return Data("generator of tasks" if isinstance(made, Task) else "generator")
+        item = self._comprehension(node.generators, [node.elt])
+        return PlainData("generator of tasks" if isinstance(item, Task) else "generator")
 
     def _SetComp(self, node: ast.SetComp) -> Value:
         self.is_orderless = True
         self._comprehension(node.generators, [node.elt])
-        return SetOf()
+        return SetValue()
 
     def _DictComp(self, node: ast.DictComp) -> Value:
-        self.is_orderless = True  # until somebody goes through it, which isn't followed
+        self.is_orderless = True  # until the dict is iterated over, which isn't followed
         self._comprehension(node.generators, [node.key, node.value])
-        return Data("dict")
+        return PlainData("dict")
 
-    def _comprehension(self, generators: list[ast.comprehension], made: list[ast.expr]) -> Value:
-        is_orderless = self.is_orderless and not any(calls.asks_context(self, one) for one in made)
-        for one in generators:
-            self.went_through(one.iter, self.value(one.iter), is_orderless=is_orderless)
-            self.forget(one.target)
-            for condition in one.ifs:
+    def _comprehension(self, generators: list[ast.comprehension], elements: list[ast.expr]) -> Value:
+        is_orderless = self.is_orderless and not any(calls.schedules(self, element) for element in elements)
+        for generator in generators:
+            self.check_iteration(generator.iter, self.value(generator.iter), is_orderless=is_orderless)
+            self.forget(generator.target)
+            for condition in generator.ifs:
                 self.value(condition)
-        return [self.value(one) for one in made][-1]
+        return [self.value(element) for element in elements][-1]
 
     def forget(self, target: ast.expr) -> None:
-        """Nothing is known any more of the names that are bound here."""
-        for one in ast.walk(target):
-            if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store):
-                self.known[one.id] = None
+        """Mark the names that a target binds as unknown."""
+        for child in ast.walk(target):
+            if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store):
+                self.known[child.id] = None
 
     def _BinOp(self, node: ast.BinOp) -> Value:
         left, right = self.value(node.left), self.value(node.right)
         if isinstance(node.op, _SET_OPERATORS):
-            sets = [one.is_stable for one in (left, right) if isinstance(one, SetOf)]
-            if sets or _is_keys(node.left):
-                return SetOf(sets == [True, True])
+            stable = [side.is_stable for side in (left, right) if isinstance(side, SetValue)]
+            if stable or _is_keys(node.left):
+                return SetValue(stable == [True, True])
         if isinstance(node.op, ast.Div) and _PATH in (left, right):
             return _PATH
-        return left if left == right and isinstance(left, Data) and left.text is None else None
+        return left if left == right and isinstance(left, PlainData) and left.text is None else None
 
     # -- the rest --------------------------------------------------------------------------------
 
     def _Call(self, node: ast.Call) -> Value:
-        return calls.called(self, node)
+        return calls.check_call(self, node)
 
     def _IfExp(self, node: ast.IfExp) -> Value:
         self.value(node.test)
-        one, other = self.value(node.body), self.value(node.orelse)
-        return one if one == other else None
+        value, other = self.value(node.body), self.value(node.orelse)
+        return value if value == other else None
 
     def _Compare(self, node: ast.Compare) -> Value:
         sides = [node.left, *node.comparators]
-        if all(calls.is_id(one) for one in sides):  # the same objects in the same process
-            sides = [argument for one in sides if isinstance(one, ast.Call) for argument in one.args]
-        values = [self.value(one) for one in sides]
-        if Arrived() in values and any(isinstance(one, Data) and one.text is not None for one in values):
-            events.check_as_value(self, node)
-        return Data("bool")
+        if all(calls.is_id(side) for side in sides):  # sound, since both are of the same process
+            sides = [argument for side in sides if isinstance(side, ast.Call) for argument in side.args]
+        values = [self.value(side) for side in sides]
+        if EventData() in values and any(
+            isinstance(value, PlainData) and value.text is not None for value in values
+        ):
+            context_calls.check_event_data_as_value(self, node)
+        return PlainData("bool")
 
     def _NamedExpr(self, node: ast.NamedExpr) -> Value:
-        self.known[node.target.id] = found = self.value(node.value)
-        return found
+        self.known[node.target.id] = value = self.value(node.value)
+        return value
 
     def _Lambda(self, node: ast.Lambda) -> Value:
         before = dict(self.known)
         arguments = node.args
-        names = {one.arg for one in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)}
+        names = {
+            argument.arg for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)
+        }
         new = names - self.locals
         self.locals |= names
         self.known.update(dict.fromkeys(names))
@@ -265,27 +268,27 @@ class Expressions:
         return Function("<lambda>", lambda: None, parameters=arity(node))
 
     def _Yield(self, node: ast.Yield) -> Value:
-        value = Data("None") if node.value is None else self.value(node.value)
-        self.waited(node, value)
-        return value.gives if isinstance(value, Task) else None
+        value = PlainData("None") if node.value is None else self.value(node.value)
+        self.check_awaited(node, value)
+        return value.result if isinstance(value, Task) else None
 
     def _YieldFrom(self, node: ast.YieldFrom) -> Value:
         self.awaited = node.value
-        self.went_through(node.value, self.value(node.value))
+        self.check_iteration(node.value, self.value(node.value))
         return None
 
     def _Await(self, node: ast.Await) -> Value:
         self.awaited = node.value
         value = self.value(node.value)
-        if not (isinstance(value, Made) and value.function.is_async):
-            self.waited(node, value)
-        return value.gives if isinstance(value, Task) else None
+        if not (isinstance(value, Unstarted) and value.function.is_async):
+            self.check_awaited(node, value)
+        return value.result if isinstance(value, Task) else None
 
-    def waited(self, node: ast.Yield | ast.Await, value: Value) -> None:
-        """The function waits for something."""
+    def check_awaited(self, node: ast.Yield | ast.Await, value: Value) -> None:
+        """Check the value of a ``yield`` or an ``await``."""
 
-    def read_helper(self, body: Body, sink: Sink, given: Sequence[Value], *, waits: bool) -> None:
-        """Reads a function that is called here."""
+    def read_helper(self, body: Body, sink: Sink, arguments: Sequence[Value], *, waits: bool) -> None:
+        """Read a function that is called here."""
 
     def _other(self, node: ast.AST) -> Value:
         for child in ast.iter_child_nodes(node):

@@ -1,4 +1,4 @@
-"""What a check finds, as an object to look at."""
+"""Findings: the results of a check, for reading and display."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from durablenb.model.display import Displayed
 
 
 class Finding(NamedTuple):
-    """One thing in an orchestrator that a replay, or the first run, will stumble over.
+    """A problem in an orchestrator that a replay, or the first run, will meet.
 
     Parameters
     ----------
     path
-        The file; of a notebook also the cell. Of a function in a notebook its name.
+        The file, with the cell if it is a notebook; for a function in a notebook, its name.
     line, column
-        Where it begins; both count from 1.
+        The start of the problem, counted from 1.
     code
-        Such as ``"DNB101"``; [the reference](../checks.md) has a section for each.
+        The rule, such as ``"DNB101"``; [the reference](../checks.md) has a section for each.
     text
-        What it is.
+        A sentence that states the problem.
     source
-        The line itself.
+        The source line.
     instead
-        What to write instead.
+        The advice: code that avoids the problem.
     """
 
     path: str
@@ -38,16 +38,16 @@ class Finding(NamedTuple):
 
     @property
     def why(self) -> str:
-        """Why it matters."""
+        """The consequence of the problem."""
         return RULES[self.code].why
 
     @property
     def page(self) -> str:
-        """Where the documentation explains it."""
+        """The documentation's page and section on the rule."""
         return f"{PAGE}#{self.code.lower()}"
 
     def as_json(self) -> dict[str, Any]:
-        """All of it, as a dictionary of plain values."""
+        """Return all fields, as a dictionary of plain values."""
         names = ("path", "line", "column", "code", "text", "why", "instead", "page", "source")
         return {name: getattr(self, name) for name in names}
 
@@ -56,44 +56,44 @@ class Finding(NamedTuple):
 
 
 class Findings(Displayed, Sequence[Finding]):
-    """All that a check found, in the order of the lines; true if there is any.
+    """The findings of a check, in the order of the lines; true if there are any.
 
     Examples
     --------
     >>> import durablenb as df
-    >>> found = df.Findings("late", [df.Finding("flows.py", 3, 12, "DNB101", "time.time() is called.")])
-    >>> bool(found), found.codes, found
+    >>> findings = df.Findings("late", [df.Finding("flows.py", 3, 12, "DNB101", "time.time() is called.")])
+    >>> bool(findings), findings.codes, findings
     (True, ['DNB101'], <late: 1 finding>)
     """
 
-    __slots__ = ("_found", "name")
+    __slots__ = ("_findings", "name")
 
     def __init__(self, name: str, found: Iterable[Finding]) -> None:
         self.name = name
-        self._found = tuple(sorted(found))
+        self._findings = tuple(sorted(found))
 
     @property
     def codes(self) -> list[str]:
-        """Their codes, in the order of the lines."""
-        return [one.code for one in self._found]
+        """The codes of the findings, in the order of the lines."""
+        return [finding.code for finding in self._findings]
 
     @overload
     def __getitem__(self, index: int) -> Finding: ...
     @overload
     def __getitem__(self, index: slice) -> Sequence[Finding]: ...
     def __getitem__(self, index: int | slice) -> Finding | Sequence[Finding]:
-        return self._found[index]
+        return self._findings[index]
 
     def __len__(self) -> int:
-        return len(self._found)
+        return len(self._findings)
 
     def __iter__(self) -> Iterator[Finding]:
-        return iter(self._found)
+        return iter(self._findings)
 
     def __repr__(self) -> str:
         count = len(self)
-        found = "nothing" if not count else f"{count:,} finding{'' if count == 1 else 's'}"
-        return f"<{self.name}: {found}{'' if count else ' found'}>"
+        text = f"{count:,} finding{'' if count == 1 else 's'}" if count else "nothing found"
+        return f"<{self.name}: {text}>"
 
     def __str__(self) -> str:
-        return "\n".join(str(one) for one in self) or repr(self)
+        return "\n".join(map(str, self)) or repr(self)

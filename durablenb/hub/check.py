@@ -8,7 +8,7 @@ from durablenb.checks.findings import Findings
 from durablenb.core.registry import Registry, not_found
 
 if TYPE_CHECKING:
-    from durablenb.checks.names import Names
+    from durablenb.checks.registered_names import RegisteredNames
     from durablenb.hub.task_hub import TaskHub
 
 
@@ -45,8 +45,8 @@ def check(function: Any, hub: TaskHub | None = None) -> Findings:
     A comment silences a rule on its line: ``# durable: ignore[DNB101]``. The guide *Check an orchestrator*
     has examples.
     """
-    from durablenb.checks.checking import findings_in, place_of  # slow to import
-    from durablenb.checks.live import function_of
+    from durablenb.checks.checker import check_body, display_path  # slow to import
+    from durablenb.checks.live_scope import user_function_value
 
     registry = None if hub is None else hub._registry
     if isinstance(function, str):
@@ -56,26 +56,28 @@ def check(function: Any, hub: TaskHub | None = None) -> Findings:
         if code is None:
             raise not_found("orchestrator", function, registry.orchestrator_names)
         function = code.function
-    found = function_of(function)
+    found = user_function_value(function)
     if found is None:
         raise TypeError(f"Expected an orchestrator's function, not {function!r}.")
     body = found.load()
     if body is None:
         raise ValueError(f"The source of {found.name} isn't at hand, so it can't be checked.")
-    return Findings(found.called, findings_in(body, place_of(found, body), _names(registry)))
+    return Findings(found.called, check_body(body, display_path(found, body), _names(registry)))
 
 
-def _names(registry: Registry | None) -> Names | None:
+def _names(registry: Registry | None) -> RegisteredNames | None:
     if registry is None:
         return None
-    from durablenb.checks.live import value_of
-    from durablenb.checks.names import Names
-    from durablenb.checks.values import Function
+    from durablenb.checks.abstract_values import Function
+    from durablenb.checks.live_scope import abstract_value
+    from durablenb.checks.registered_names import RegisteredNames
     from durablenb.model.names import ByName
 
     activities: ByName[Function | None] = ByName()
     for name, activity in registry.activities.items():
         if not name.startswith("@"):
-            found = value_of(activity.function)
+            found = abstract_value(activity.function)
             activities[name] = found if isinstance(found, Function) else None
-    return Names(activities, set(registry.orchestrator_names), set(registry.entities), is_complete=True)
+    return RegisteredNames(
+        activities, set(registry.orchestrator_names), set(registry.entities), is_complete=True
+    )

@@ -125,7 +125,7 @@ class Registering(Hub):
             Its version, if several versions are registered under the name: an instance runs the code of the
             version that it was started with. Code without a version runs all other instances.
         """
-        from durablenb.checks.telling import tell  # slow to import
+        from durablenb.checks.checker import check_registered  # slow to import
 
         chosen = _chosen_name(function, name)
         source = source_of(function)
@@ -134,8 +134,8 @@ class Registering(Hub):
         if before is not None and before.is_other(function, source):
             self._warn_of_change(chosen, version)
         self._registry.at_first_run.pop(chosen, None)
-        if tell(function, chosen, source) == "later":
-            self._registry.at_first_run[chosen] = partial(tell, function, chosen, source)
+        if check_registered(function, chosen, source) == "later":
+            self._registry.at_first_run[chosen] = partial(check_registered, function, chosen, source)
         self._engine.post(Registered("orchestrator", chosen))
 
     def _warn_of_change(self, name: str, version: str | None) -> None:

@@ -622,7 +622,7 @@ class TaskHub(Registering):
 def _monitor_calls(
     function: Callable[..., object], warn: Callable[[str, str], None]
 ) -> AbstractContextManager[object]:
-    from durablenb.checks.running import monitor_calls  # slow to import
+    from durablenb.checks.call_monitor import monitor_calls  # slow to import
 
     return monitor_calls(function, warn)
 

@@ -51,7 +51,7 @@ def test_a_finding_says_where_it_is_what_it_is_why_it_matters_and_what_to_write(
     assert finding.code == "DNB101"
     assert finding.text == "datetime.datetime.now() is called."
     assert finding.why == RULES["DNB101"].why
-    assert finding.instead == "Take context.current_utc_datetime."
+    assert finding.instead == "Use context.current_utc_datetime instead."
     assert finding.source.strip() == "return datetime.now().hour > 20"
     assert finding.page == "docs/reference/checks.md#dnb101"
     assert finding.path.endswith("test_check.py")
@@ -78,7 +78,7 @@ def test_they_show_as_a_table_with_the_reasons():
     assert "DNB101" in bundle["text/plain"]
     html = bundle["text/html"]
     assert "return datetime.now().hour &gt; 20" in html
-    assert "Take context.current_utc_datetime." in html
+    assert "Use context.current_utc_datetime instead." in html
     assert RULES["DNB101"].why in html
     assert "nothing found" in df.check(sound)._repr_mimebundle_()["text/html"]
 
@@ -270,9 +270,9 @@ def test_registering_says_what_is_found_once_for_each_text(hub, caplog):
     assert record.name == "durablenb"
     place = df.check(late)[0].path
     assert record.getMessage().splitlines() == [
-        f"A check found 1 thing in evening ({place}); durablenb.check(evening) says more.",
+        f"A check found 1 problem in evening ({place}); durablenb.check(evening) has the details.",
         f"  line {register().__code__.co_firstlineno + 1}: DNB101 datetime.datetime.now() is called. "
-        "Take context.current_utc_datetime.",
+        "Use context.current_utc_datetime instead.",
     ]
     assert len(caplog.records) == 1
     assert hub.run("evening") >= 0

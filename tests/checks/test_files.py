@@ -48,7 +48,7 @@ def test_a_finding_is_a_line_that_begins_with_its_place(check):
     code, lines, complaints = check({"late.py": LATE, "sound.py": SOUND})
     assert code == 1
     assert lines == [
-        "late.py:6:41: DNB101 datetime.datetime.now() is called. Take context.current_utc_datetime.",
+        "late.py:6:41: DNB101 datetime.datetime.now() is called. Use context.current_utc_datetime instead.",
         "1 finding in 2 orchestrators of 2 files.",
     ]
     assert complaints == []

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from durablenb.checks.checking import findings_in
-from durablenb.checks.files import check_files, texts_of
-from durablenb.checks.names import Names
-from durablenb.checks.orchestrators import Orchestrators
+from durablenb.checks.checker import check_body
+from durablenb.checks.files import check_files, source_texts
+from durablenb.checks.orchestrator_finder import OrchestratorFinder
+from durablenb.checks.registered_names import RegisteredNames
 from tests import test_seed
 
 ROOT = Path(__file__).parent.parent.parent
@@ -41,9 +41,9 @@ MEANT = {
 
 
 def findings_of(texts):
-    names = Names()
-    found = Orchestrators(texts, names).found
-    return len(found), [str(one) for place, body in found for one in findings_in(body, place, names)]
+    names = RegisteredNames()
+    found = OrchestratorFinder(texts, names).orchestrators
+    return len(found), [str(one) for place, body in found for one in check_body(body, place, names)]
 
 
 def test_the_lessons_are_sound_where_they_are_not_about_mistakes():
@@ -85,7 +85,7 @@ def test_the_tests_are_sound_where_they_are_not_about_mistakes():
     found = {}
     for file in sorted(folder.rglob("*.py")):
         if HERE not in file.parents:
-            count, findings = findings_of(texts_of(file))
+            count, findings = findings_of(source_texts(file))
             if count:
                 name = str(file.relative_to(folder))
                 found[name] = {one.split()[1] for one in findings} - OBSERVED

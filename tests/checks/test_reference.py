@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from durablenb.checks.checking import findings_in
-from durablenb.checks.names import Names
-from durablenb.checks.orchestrators import Orchestrators
+from durablenb.checks.checker import check_body
+from durablenb.checks.orchestrator_finder import OrchestratorFinder
+from durablenb.checks.registered_names import RegisteredNames
 from durablenb.checks.rules import PAGE, RULES
 
 ROOT = Path(__file__).parent.parent.parent
@@ -18,10 +18,10 @@ IN_FRONT = BLOCK.search(TEXT)[1]
 
 
 def codes_in(example):
-    names = Names()
-    found = Orchestrators([("example", f"{IN_FRONT}\n{example}")], names).found
+    names = RegisteredNames()
+    found = OrchestratorFinder([("example", f"{IN_FRONT}\n{example}")], names).orchestrators
     assert found
-    return {one.code for place, body in found for one in findings_in(body, place, names)}
+    return {one.code for place, body in found for one in check_body(body, place, names)}
 
 
 def test_every_code_has_a_section_and_a_place_to_link_to():

@@ -12,7 +12,7 @@ from datetime import date, datetime
 import pytest
 
 import durablenb as df
-from durablenb.checks.profiling import CALLS, EPISODES
+from durablenb.checks.profile_listener import CALLS, EPISODES
 from tests.replay.test_experiments import fingerprint
 
 KNOWN = {
@@ -71,11 +71,11 @@ def test_it_is_said_under_the_cell_and_in_the_log_of_the_instance_once_for_each_
 
     hub.add_orchestrator(timed)
     assert caplog.records == []  # the check can't see it
-    words = f"{place(timed, 3)} DNB101 time.time() is called. Take context.current_utc_datetime."
+    words = f"{place(timed, 3)} DNB101 time.time() is called. Use context.current_utc_datetime instead."
     assert warned(hub.start(timed)) == [words]
     (record,) = caplog.records
     head, told = record.getMessage().splitlines()
-    assert head == f"A run found 1 thing in timed ({os.path.relpath(__file__)})."
+    assert head == f"A run found 1 problem in timed ({os.path.relpath(__file__)})."
     assert told.strip() == words
     hub.run(timed)
     assert len(caplog.records) == 1
@@ -88,7 +88,7 @@ def test_clocks_chance_uuids_the_environment_and_sleep_are_known_under_any_name(
     hub.add_orchestrator(function)
     (words,) = warned(hub.start(function))
     assert words.startswith(f"line 2: {code} ")
-    assert caplog.records[0].getMessage() == f"A run found 1 thing in {name}.\n  {words}"
+    assert caplog.records[0].getMessage() == f"A run found 1 problem in {name}.\n  {words}"
 
 
 def test_what_a_check_has_said_already_stands_in_the_log_alone(hub, caplog):
@@ -106,7 +106,7 @@ def test_an_item_of_the_environment_is_read_by_no_call_and_is_met_all_the_same(h
     function = compiled("item", "return len(environ['PATH'])", environ=os.environ)
     hub.add_orchestrator(function)
     assert warned(hub.start(function)) == [
-        "line 2: DNB106 os.environ is read. Read it in an activity, or hand it in as the input."
+        "line 2: DNB106 os.environ is read. Read it in an activity, or pass it in as the input."
     ]
 
 

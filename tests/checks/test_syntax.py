@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from durablenb.checks.checking import findings_in
-from durablenb.checks.names import Names
-from durablenb.checks.orchestrators import Orchestrators, evaluate
-from durablenb.checks.values import Body
-from durablenb.checks.written import WrittenScope
+from durablenb.checks.abstract_values import Body
+from durablenb.checks.checker import check_body
+from durablenb.checks.orchestrator_finder import OrchestratorFinder, evaluate
+from durablenb.checks.registered_names import RegisteredNames
+from durablenb.checks.source_scope import SourceScope
 
 EVERYTHING = """
 @hub.orchestrator
@@ -80,9 +80,9 @@ LIBRARIES = [asyncio, contextlib, dataclasses, enum, inspect, statistics, tokeni
 
 
 def test_every_statement_and_every_expression_can_be_read():
-    names = Names()
-    ((place, body),) = Orchestrators([("everything", EVERYTHING)], names).found
-    assert findings_in(body, place, names) == []
+    names = RegisteredNames()
+    ((place, body),) = OrchestratorFinder([("everything", EVERYTHING)], names).orchestrators
+    assert check_body(body, place, names) == []
 
 
 @pytest.mark.parametrize("library", LIBRARIES, ids=lambda one: one.__name__)
@@ -93,11 +93,11 @@ def test_any_function_can_be_read_as_if_it_were_an_orchestrator(library):
     for one in files:
         text = one.read_text(encoding="utf-8")
         tree, lines = ast.parse(text), tuple(text.splitlines())
-        scope = WrittenScope(lines, None, evaluate)
+        scope = SourceScope(lines, None, evaluate)
         scope.read(tree.body)
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-                found = findings_in(Body(node, scope, lines), "")
+                found = check_body(Body(node, scope, lines), "")
                 assert all(1 <= finding.line <= len(lines) for finding in found)
                 read += 1
     assert read > 10

@@ -23,8 +23,8 @@ def evening(context):
 """
 
 TOLD = """\
-A check found 1 thing in evening; durablenb.check(evening) says more.
-  line 11: DNB101 datetime.datetime.now() is called. Take context.current_utc_datetime.
+A check found 1 problem in evening; durablenb.check(evening) has the details.
+  line 11: DNB101 datetime.datetime.now() is called. Use context.current_utc_datetime instead.
 """
 
 
@@ -54,8 +54,8 @@ def test_what_only_a_run_shows_stands_under_the_cell_that_waits_for_it_once(kern
     )
     assert kernel.tried(hidden).printed == ""
     told = """\
-A run found 1 thing in evening.
-  line 11: DNB101 datetime.datetime.utcnow() is called. Take context.current_utc_datetime.
+A run found 1 problem in evening.
+  line 11: DNB101 datetime.datetime.utcnow() is called. Use context.current_utc_datetime instead.
 """
     assert kernel.tried("handle = hub.start(evening)\n_ = handle.result()").printed == told
     assert kernel.tried(hidden).printed == ""

@@ -1,6 +1,6 @@
-"""What is not for orchestrators, by the full names of functions, classes and methods.
+"""Functions, classes and methods that orchestrators must not call, by their full names.
 
-`Path().read_text` is a method of an object; a name that ends with a dot stands for all below it.
+`Path().read_text` is a method of an object; a name that ends with a dot covers everything below it.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ _SEEDED = {
     "numpy.random.SFC64",
     "numpy.random.SeedSequence",
 }
-"""Repeat themselves if they are given a seed."""
+"""Generators that are deterministic if they get a seed."""
 
 GENERATORS = {
     "random.Random",
@@ -134,15 +134,15 @@ GENERATORS = {
     "numpy.random.RandomState",
     "numpy.random.Generator",
 }
-"""Draw numbers; one that is shared draws other ones in a replay."""
+"""Random number generators; a shared one draws different numbers in a replay."""
 
 DATA = {"os.environ": "DNB106", "os.environb": "DNB106", "sys.argv": "DNB106", "sys.stdin": "DNB207"}
-"""What is not to be read at all."""
+"""Objects that orchestrators must not read, with the rule's code."""
 
 _SAFE = {"secrets.compare_digest", "shutil.get_terminal_size", "subprocess.list2cmdline"}
 
-_OF_CLIENTS = ("azure.", "google.", "openai.", "anthropic.", "kafka.", "slack_sdk.", "stripe.", "twilio.")
-"""Libraries of which only clients, and what lets clients in, reach out; the rest is data."""
+_SDKS = ("azure.", "google.", "openai.", "anthropic.", "kafka.", "slack_sdk.", "stripe.", "twilio.")
+"""Libraries in which only clients and credentials use the network; the rest is data."""
 
 _CLIENT = re.compile(r"Client|Credential|Producer|Consumer|OpenAI|Anthropic|\b(create|send|list|retrieve)$")
 
@@ -155,22 +155,22 @@ _CLOCK_IF_SHORT = {
     "time.asctime": 1,
     "time.strftime": 2,
 }
-"""Take the time from the clock if they get fewer arguments than these."""
+"""Functions that read the clock if they get fewer arguments than these."""
 
 _CLOCK_WORDS = {"pandas.Timestamp", "pandas.to_datetime", "numpy.datetime64", "dateutil.parser.parse"}
 
 
-def code_of(path: str, arguments: int, first: object = None) -> str | None:
-    """The rule that a call breaks, or None.
+def rule_for_call(path: str, arguments: int, first: object = None) -> str | None:
+    """Return the code of the rule that a call breaks, or None.
 
     Parameters
     ----------
     path
-        The full name of what is called.
+        The full name of the called function.
     arguments
-        How many it gets.
+        The number of arguments.
     first
-        The first one, where it is a constant.
+        The first argument, if it is a constant.
     """
     if path in _CLOCK_IF_SHORT:
         return "DNB101" if arguments < _CLOCK_IF_SHORT[path] else None
@@ -178,22 +178,23 @@ def code_of(path: str, arguments: int, first: object = None) -> str | None:
         return "DNB101" if first in ("now", "today") else None
     if path in _SEEDED and arguments:
         return None
-    if path.startswith(tuple(f"{one}()." for one in GENERATORS)):
+    if path.startswith(tuple(f"{name}()." for name in GENERATORS)):
         return None
-    return named_code(path)
+    return rule_for_name(path)
 
 
-def named_code(path: str) -> str | None:
-    """The rule that this function, class or method stands for, or None."""
+def rule_for_name(path: str) -> str | None:
+    """Return the code of the rule against a function, class or method, or None."""
     if path in _SAFE or path.endswith(_SAFE_ENDINGS):
         return None
-    if path.startswith(_OF_CLIENTS) and not _CLIENT.search(path):
+    if path.startswith(_SDKS) and not _CLIENT.search(path):
         return None
     if path in _ALL:
         return _ALL[path]
     parts = path.split(".")
     for end in range(len(parts) - 1, 0, -1):
-        found = _ALL.get(".".join(parts[:end]) + ".")
-        if found is not None:
-            return found
+        code = _ALL.get(".".join(parts[:end]) + ".")
+        if code is not None:
+            return code
+
     return None

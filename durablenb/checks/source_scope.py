@@ -1,25 +1,23 @@
-"""Functions and names as they stand in a source text, which isn't run for it."""
+"""Abstract values of source texts: functions and names, resolved without running anything."""
 
 from __future__ import annotations
 
 import ast
 import builtins
 from collections.abc import Callable, Iterator
-from functools import partial
 
-from durablenb.checks.values import (
+from durablenb.checks.abstract_values import (
     AZURES,
     Body,
     Function,
     Kind,
-    Named,
+    NamedObject,
     Node,
     Scope,
     Value,
-    arity,
-    is_generator,
-    is_of,
+    is_within,
 )
+from durablenb.checks.syntax import arity, is_generator
 
 Evaluate = Callable[[ast.expr, Scope], Value]
 
@@ -34,20 +32,20 @@ _KINDS: dict[str, Kind] = {
 
 _NAMES = ("name", "orchestration", "activity", "entity_name")
 
-Binding = ast.expr | ast.FunctionDef | ast.AsyncFunctionDef | Named | None
+Binding = ast.expr | ast.FunctionDef | ast.AsyncFunctionDef | NamedObject | None
 
 
-class WrittenScope:
-    """The names of a module, a notebook, or a function with others in it.
+class SourceScope:
+    """Resolves the names of a module, a notebook, or a function that contains others.
 
     Parameters
     ----------
     lines
-        The text's lines.
+        The lines of the text.
     parent
-        Where names are looked up that aren't bound here.
+        Resolves names that aren't bound here.
     evaluate
-        Works out what an expression is.
+        Returns the value of an expression.
     """
 
     def __init__(self, lines: tuple[str, ...], parent: Scope | None, evaluate: Evaluate) -> None:
@@ -58,65 +56,65 @@ class WrittenScope:
         self._known: dict[str, Value] = {}
 
     def bind(self, name: str, binding: Binding) -> None:
-        """Notes what a name is bound to; the last one counts."""
+        """Add a binding of a name; the last one counts."""
         self._bound.setdefault(name, []).append((binding, self.lines))
 
     def read(self, body: list[ast.stmt]) -> None:
-        """Takes all the names that statements bind, those of inner blocks too."""
+        """Add all names that statements bind, in inner blocks as well."""
         for statement in body:
             for name, binding in _bindings(statement):
                 self.bind(name, binding)
 
     def lookup(self, name: str) -> Value:
-        """What the name stands for; None if that isn't known."""
+        """Return the value of a name, or None if it is unknown."""
         if name in self._known:
             return self._known[name]
         if name not in self._bound:
             if self._parent is not None:
                 return self._parent.lookup(name)
-            return Named(f"builtins.{name}") if hasattr(builtins, name) else None
-        self._known[name] = None  # while it is worked out, and it refers to itself
+            return NamedObject(f"builtins.{name}") if hasattr(builtins, name) else None
+        self._known[name] = None  # in case the binding refers to its own name
         binding, lines = self._bound[name][-1]
-        found: Value
+        value: Value
         if isinstance(binding, ast.FunctionDef | ast.AsyncFunctionDef):
-            found = function_in(binding, self, lines)
+            value = source_function(binding, self, lines)
         elif isinstance(binding, ast.expr):
-            found = self._evaluate(binding, self)
+            value = self._evaluate(binding, self)
         else:
-            found = binding
-        self._known[name] = found
-        return found
+            value = binding
+        self._known[name] = value
+        return value
 
     @property
-    def is_azures(self) -> bool:
-        """Whether the text imports ``azure.durable_functions``."""
-        bound = (binding for one in self._bound.values() for binding, _ in one)
-        return any(isinstance(one, Named) and is_of(AZURES, one.path) for one in bound) or (
-            self._parent is not None and self._parent.is_azures
-        )
+    def imports_azure(self) -> bool:
+        """True if the text imports ``azure.durable_functions``."""
+        bindings = (binding for bound in self._bound.values() for binding, _ in bound)
+        return any(
+            isinstance(binding, NamedObject) and is_within(AZURES, binding.path) for binding in bindings
+        ) or (self._parent is not None and self._parent.imports_azure)
 
     def function(self, name: str) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
-        """The function that this name was bound to last, here or further out."""
+        """Return the function to which a name was bound last, here or in an enclosing scope."""
         if name in self._bound:
             binding = self._bound[name][-1][0]
             return binding if isinstance(binding, ast.FunctionDef | ast.AsyncFunctionDef) else None
-        return self._parent.function(name) if isinstance(self._parent, WrittenScope) else None
+        return self._parent.function(name) if isinstance(self._parent, SourceScope) else None
 
 
 def _bindings(node: ast.stmt) -> Iterator[tuple[str, Binding]]:
     match node:
         case ast.Import():
-            for one in node.names:
-                path = one.name if one.asname else one.name.split(".")[0]
-                yield one.asname or path, Named(path)
+            for alias in node.names:
+                path = alias.name if alias.asname else alias.name.split(".")[0]
+                yield alias.asname or path, NamedObject(path)
         case ast.ImportFrom():
             module = "." * node.level + (node.module or "")
-            for one in node.names:
-                yield one.asname or one.name, Named(f"{module}.{one.name}")
+            for alias in node.names:
+                yield alias.asname or alias.name, NamedObject(f"{module}.{alias.name}")
         case ast.FunctionDef() | ast.AsyncFunctionDef():
             yield node.name, node
         case ast.ClassDef():
-            yield node.name, Named(f"{node.name}")
+            yield node.name, NamedObject(f"{node.name}")
         case ast.Assign():
             for target in node.targets:
                 yield from _targets(target, node.value)
@@ -142,22 +140,22 @@ def _targets(target: ast.expr, value: ast.expr | None) -> Iterator[tuple[str, Bi
     if isinstance(target, ast.Name):
         yield target.id, value
     elif isinstance(target, ast.Tuple | ast.List):
-        for one in target.elts:
-            yield from _targets(one, None)
+        for item in target.elts:
+            yield from _targets(item, None)
 
 
-def function_in(node: Node, scope: Scope, lines: tuple[str, ...]) -> Function:
-    """A function as it stands in a text."""
+def source_function(node: Node, scope: Scope, lines: tuple[str, ...]) -> Function:
+    """Return the value of a function in a source text."""
     body = Body(node, scope, lines)
     if isinstance(node, ast.Lambda):
         return Function("<lambda>", lambda: body, parameters=arity(node))
-    kind, name = registered_as(node)
-    is_known = kind is not None or not node.decorator_list  # else what it gives is its decorator's affair
+    kind, name = registration(node)
+    is_known = kind is not None or not node.decorator_list  # another decorator may return anything
     is_async = is_known and isinstance(node, ast.AsyncFunctionDef)
     needs_names = any(default is None for default in node.args.kw_defaults)
     return Function(
         node.name,
-        partial(_given, body),
+        lambda: body,
         kind,
         name,
         None if needs_names else arity(node),
@@ -166,12 +164,8 @@ def function_in(node: Node, scope: Scope, lines: tuple[str, ...]) -> Function:
     )
 
 
-def _given(body: Body) -> Body:
-    return body
-
-
-def registered_as(node: ast.FunctionDef | ast.AsyncFunctionDef) -> tuple[Kind | None, str | None]:
-    """As what the decorators register a function, and by which name."""
+def registration(node: ast.FunctionDef | ast.AsyncFunctionDef) -> tuple[Kind | None, str | None]:
+    """Return the kind and the name under which decorators register a function."""
     kind, name = None, None
     for decorator in node.decorator_list:
         call = decorator if isinstance(decorator, ast.Call) else None
@@ -180,14 +174,14 @@ def registered_as(node: ast.FunctionDef | ast.AsyncFunctionDef) -> tuple[Kind | 
             continue
         kind = _KINDS.get(target.attr, kind)
         if call is not None:
-            name = name_given(call, positional=target.attr == "function_name") or name
+            name = given_name(call, positional=target.attr == "function_name") or name
     return kind, name
 
 
-def name_given(call: ast.Call, *, positional: bool = False) -> str | None:
-    """The name that a decorator, or a call that registers, gives."""
-    given = [one.value for one in call.keywords if one.arg in _NAMES]
+def given_name(call: ast.Call, *, positional: bool = False) -> str | None:
+    """Return the name in a decorator, or in another call that registers, or None."""
+    arguments = [keyword.value for keyword in call.keywords if keyword.arg in _NAMES]
     if positional:
-        given += call.args[:1]
-    texts = [one.value for one in given if isinstance(one, ast.Constant) and isinstance(one.value, str)]
-    return texts[0] if texts else None
+        arguments += call.args[:1]
+    constants = (argument.value for argument in arguments if isinstance(argument, ast.Constant))
+    return next((name for name in constants if isinstance(name, str)), None)

@@ -1,26 +1,26 @@
-"""The ways through a function: what is known after branches, loops and blocks."""
+"""Reads compound statements: merges the values of names after branches, loops and blocks."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
 
-from durablenb.checks import rounds, waiting
+from durablenb.checks import loops
+from durablenb.checks.abstract_values import Context, SetValue, Value, merged
 from durablenb.checks.expressions import Expressions
-from durablenb.checks.values import SetOf, Value, merged
 
 
-class Flow(Expressions):
-    """Statements that decide what is done, and how often."""
+class ControlFlow(Expressions):
+    """Reads a function's branches, loops and blocks, along every path."""
 
     waits = True
-    """Whether what the function yields or awaits is what an orchestration waits for."""
+    """True if the function's yields and awaits are the orchestration's."""
 
     def bind(self, target: ast.expr, value: Value, source: ast.expr) -> None:
-        """Gives a name, an item or an attribute a value."""
+        """Bind a name, an item or an attribute to a value."""
 
     def block(self, statements: Sequence[ast.stmt]) -> bool:
-        """Reads statements in their order; tells whether what follows is never reached."""
+        """Read statements in order; return True if the code behind them is never reached."""
         for statement in statements:
             method = getattr(self, f"_{type(statement).__name__}", self._other)
             if method(statement) is True:
@@ -46,10 +46,10 @@ class Flow(Expressions):
         if isinstance(node.test, ast.Constant):
             return self.block(node.body if node.test.value else node.orelse)
         before = dict(self.known)
-        is_first_run = waiting.is_first_run(self, node)
-        self.guarded += is_first_run
+        is_guard = is_first_run(self, node)
+        self.guarded += is_guard
         ends = self.block(node.body)
-        self.guarded -= is_first_run
+        self.guarded -= is_guard
         after, self.known = self.known, before
         other_ends = self.block(node.orelse)
         if other_ends:
@@ -60,10 +60,10 @@ class Flow(Expressions):
 
     def _For(self, node: ast.For | ast.AsyncFor) -> bool:
         value = self.value(node.iter)
-        is_orderless = isinstance(value, SetOf) and waiting.minds_no_order(self, node)
-        self.went_through(node.iter, value, is_orderless=is_orderless)
-        waiting.check_endless(self, node, value)
-        rounds.check_rounds(self, node)
+        is_orderless = isinstance(value, SetValue) and loops.is_order_independent(self, node)
+        self.check_iteration(node.iter, value, is_orderless=is_orderless)
+        loops.check_endless(self, node, value)
+        loops.check_repeated_waits(self, node)
         self._loop(node)
         return False
 
@@ -73,14 +73,14 @@ class Flow(Expressions):
         self.value(node.test)
         if isinstance(node.test, ast.Constant) and not node.test.value:
             return False
-        waiting.check_endless(self, node, None)
-        rounds.check_rounds(self, node)
+        loops.check_endless(self, node, None)
+        loops.check_repeated_waits(self, node)
         self._loop(node)
-        return isinstance(node.test, ast.Constant) and not waiting.is_left(node)
+        return isinstance(node.test, ast.Constant) and not loops.is_left(node)
 
     def _loop(self, node: ast.For | ast.AsyncFor | ast.While) -> None:
         before = dict(self.known)
-        for is_muted in (True, False):  # once to see what it changes, then for good
+        for is_muted in (True, False):  # first only for the names that an iteration changes
             self.muted += is_muted
             if not isinstance(node, ast.While):
                 self.forget(node.target)
@@ -107,35 +107,59 @@ class Flow(Expressions):
         ends = self.block(node.body) or self.block(node.orelse)
         self.tries -= bool(node.handlers)
         after = self.known
-        met = merged(before, after)
-        ways = [] if ends else [after]
+        in_handler = merged(before, after)
+        paths = [] if ends else [after]
         for handler in node.handlers:
-            self.known = dict(met)
+            self.known = dict(in_handler)
             if handler.type is not None:
                 self.value(handler.type)
             if handler.name:
                 self.known[handler.name] = None
             if not self.block(handler.body):
-                ways.append(self.known)
-        self.known = ways[0] if ways else met
-        for way in ways[1:]:
-            self.known = merged(self.known, way)
-        return self.block(node.finalbody) or not ways
+                paths.append(self.known)
+        self.known = paths[0] if paths else in_handler
+        for path in paths[1:]:
+            self.known = merged(self.known, path)
+        return self.block(node.finalbody) or not paths
 
     _TryStar = _Try
 
     def _Match(self, node: ast.Match) -> None:
         self.value(node.subject)
         before = dict(self.known)
-        found = dict(before)
+        after = dict(before)
         for case in node.cases:
             self.known = dict(before)
-            for one in ast.walk(case.pattern):
-                name = getattr(one, "name", None) or getattr(one, "rest", None)
+            for pattern in ast.walk(case.pattern):
+                name = getattr(pattern, "name", None) or getattr(pattern, "rest", None)
                 if isinstance(name, str):
                     self.known[name] = None
             if case.guard is not None:
                 self.value(case.guard)
             if not self.block(case.body):
-                found = merged(found, self.known)
-        self.known = found
+                after = merged(after, self.known)
+        self.known = after
+
+
+def is_first_run(reader: ControlFlow, node: ast.If) -> bool:
+    """Tell whether this is ``if not context.is_replaying:`` around calls without effect inside."""
+    test = node.test
+    return (
+        isinstance(test, ast.UnaryOp)
+        and isinstance(test.op, ast.Not)
+        and isinstance(test.operand, ast.Attribute)
+        and test.operand.attr == "is_replaying"
+        and isinstance(test.operand.value, ast.Name)
+        and reader.known.get(test.operand.value.id) == Context()
+        and all(
+            isinstance(statement, ast.Expr) and _acts_outside(reader, statement.value)
+            for statement in node.body
+        )
+        and not node.orelse
+    )
+
+
+def _acts_outside(reader: ControlFlow, node: ast.expr) -> bool:
+    while isinstance(node, ast.Call | ast.Attribute | ast.Subscript):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return isinstance(node, ast.Name) and reader.is_shared(node.id)

@@ -1,4 +1,4 @@
-"""The names that are registered, and what may have been meant by one that isn't."""
+"""The names of registered functions, and suggestions for misspelt ones."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from durablenb.checks.values import Function, Kind, Named, Node, Value
+from durablenb.checks.abstract_values import Function, Kind, NamedObject, Node, Value
 from durablenb.model.names import ByName, folded
 
 _KINDS: tuple[Kind, ...] = ("activity", "orchestrator", "entity")
 
-_MUCH_ALIKE = 0.85
-"""How much alike two names have to be, where the first one may be registered elsewhere."""
+_CLOSE = 0.85
+"""The similarity from which a name counts as misspelt, although it may be registered elsewhere."""
 
 
 @dataclass
-class Names:
-    """What is registered.
+class RegisteredNames:
+    """Names of registered functions, and checks of names against them.
 
     Parameters
     ----------
     activities
-        By name, without case; None for a function of which no more is known.
+        The activities by name, without case; None for a function that is unknown.
     orchestrators, entities
-        Their names; those of entities in lower case.
+        The names; those of entities in lower case.
     is_complete
-        Whether there is nothing else; if there may be, a name counts as unknown only where it is much like
-        one of these.
+        True if nothing else is registered. Otherwise only a name that is very similar to one of these counts
+        as unknown.
     """
 
     activities: ByName[Function | None] = field(default_factory=ByName)
@@ -37,30 +37,30 @@ class Names:
     entities: set[str] = field(default_factory=set)
     is_complete: bool = False
     functions: dict[int, Node] = field(default_factory=dict)
-    """The functions of activities where they are defined, by their identity."""
+    """The activities' definitions, by identity."""
     imported: set[tuple[str, str]] = field(default_factory=set)
-    """The same as others import them: the last name of the module, and the function's own name."""
+    """The activities as other modules import them: the module's last name, and the function's own name."""
 
-    def add_function(self, node: Node, place: str) -> None:
-        """Notes the function of an activity, and in which file it is."""
+    def add_function(self, node: Node, path: str) -> None:
+        """Add the definition of an activity, in a file."""
         self.functions[id(node)] = node
-        file = Path(place)
+        file = Path(path)
         module = file.parent.name if file.stem == "__init__" else file.stem
         if not isinstance(node, ast.Lambda):
             self.imported.add((module, node.name))
 
-    def is_activity(self, found: Value) -> bool:
-        """Whether this is the function of an activity."""
-        if isinstance(found, Named):
-            module, _, name = found.path.rpartition(".")
+    def is_activity(self, value: Value) -> bool:
+        """Tell whether a value is the function of an activity."""
+        if isinstance(value, NamedObject):
+            module, _, name = value.path.rpartition(".")
             return (module.rpartition(".")[2], name) in self.imported
-        if not isinstance(found, Function):
+        if not isinstance(value, Function):
             return False
-        body = found.load() if self.functions else None
+        body = value.load() if self.functions else None
         return body is not None and id(body.node) in self.functions
 
     def problem(self, kind: Kind, name: str) -> str | None:
-        """What is wrong with calling this name as that, in a sentence; None if nothing is."""
+        """Return a sentence on why a name can't be called as this kind, or None if it can."""
         known = self._known(kind)
         wanted = folded(name) if kind == "entity" else name
         if _is_in(name, known):
@@ -69,8 +69,8 @@ class Names:
             for other in _KINDS:
                 if _is_in(name, self._known(other)):
                     return f"{name!r} is registered as an {other}, not as an {kind}."
-            return f"No {kind} {name!r} is registered.{meant(wanted, known)}"
-        close = meant(wanted, known, _MUCH_ALIKE)
+            return f"No {kind} {name!r} is registered.{did_you_mean(wanted, known)}"
+        close = did_you_mean(wanted, known, _CLOSE)
         is_known = any(_is_in(name, self._known(other)) for other in _KINDS)
         return f"No {kind} {name!r} is registered.{close}" if close and not is_known else None
 
@@ -84,7 +84,7 @@ def _is_in(name: str, known: Iterable[str]) -> bool:
     return folded(name) in map(folded, known)
 
 
-def meant(name: str, known: Iterable[str], likeness: float = 0.6) -> str:
-    """A sentence that asks whether another name was meant; empty if there is none as much like it."""
+def did_you_mean(name: str, known: Iterable[str], likeness: float = 0.6) -> str:
+    """Return a sentence that suggests a similar name, or an empty text if there is none."""
     close = difflib.get_close_matches(name, sorted(known), n=1, cutoff=likeness)
     return f" Did you mean {close[0]!r}?" if close else ""

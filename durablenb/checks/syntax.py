@@ -1,0 +1,78 @@
+"""Facts from a function's syntax tree alone: the names that it binds, its parameters, its yields."""
+
+from __future__ import annotations
+
+import ast
+
+from durablenb.checks.abstract_values import Node
+
+
+class Bindings:
+    """Collects the names that a function binds, and the attributes that it sets.
+
+    Parameters
+    ----------
+    node
+        The function.
+    """
+
+    def __init__(self, node: Node) -> None:
+        arguments = node.args
+        self.positional = [argument.arg for argument in (*arguments.posonlyargs, *arguments.args)]
+        optional = (arguments.vararg, arguments.kwarg, *arguments.kwonlyargs)
+        others = [argument.arg for argument in optional if argument]
+        self.locals = {*self.positional, *others}
+        self.stored: set[str] = set()
+        """Attributes that are set."""
+        self.declared: set[str] = set()
+        """Names that ``global`` or ``nonlocal`` declares."""
+        for child in own_nodes(node):
+            self._add(child)
+        self.locals -= self.declared
+        defaults = zip(reversed(self.positional), reversed(arguments.defaults), strict=False)
+        self.shared_defaults = {
+            name: default for name, default in defaults if isinstance(default, ast.List | ast.Dict | ast.Set)
+        }
+        """Parameters whose default is a list, a dict or a set, which all calls share."""
+
+    def _add(self, node: ast.AST) -> None:
+        match node:
+            case ast.Name(id=name, ctx=ast.Store()):
+                self.locals.add(name)
+            case ast.Attribute(attr=name, ctx=ast.Store()):
+                self.stored.add(name)
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                self.locals.add(name)
+            case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)):
+                self.locals.add(name)
+            case ast.MatchStar(name=str(name)) | ast.MatchMapping(rest=str(name)):
+                self.locals.add(name)
+            case ast.Import() | ast.ImportFrom():
+                self.locals.update(alias.asname or alias.name.split(".")[0] for alias in node.names)
+            case ast.Global() | ast.Nonlocal():
+                self.declared.update(node.names)
+
+
+def arity(node: Node) -> tuple[int, int]:
+    """Return how many positional arguments a function requires, and how many it accepts."""
+    arguments = node.args
+    positional = len(arguments.posonlyargs) + len(arguments.args)
+    needed = positional - len(arguments.defaults)
+    return needed, 1_000 if arguments.vararg else positional
+
+
+def own_nodes(node: Node) -> list[ast.AST]:
+    """Return all nodes of a function's body, without those of functions and classes inside it."""
+    nodes: list[ast.AST] = []
+    pending: list[ast.AST] = [node.body] if isinstance(node, ast.Lambda) else [*node.body]
+    while pending:
+        child = pending.pop()
+        nodes.append(child)
+        if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
+            pending.extend(ast.iter_child_nodes(child))
+    return nodes
+
+
+def is_generator(node: Node) -> bool:
+    """Tell whether a function has a ``yield`` of its own."""
+    return any(isinstance(child, ast.Yield | ast.YieldFrom) for child in own_nodes(node))
