@@ -141,7 +141,7 @@ def _demo(options: argparse.Namespace) -> int:
 
 def _serve(options: argparse.Namespace) -> int:
     """Run a hub and serve it over HTTP, in this process."""
-    from durablenb.azure.serving import serve
+    from durablenb.azure.serve_command import serve
 
     return serve(
         options.file,

@@ -1,1 +1,1 @@
-"""Function apps, as Azure has them: loaded, registered with a hub, called over HTTP and on schedules."""
+"""Function apps, as in Azure: loading, registering, and calls for HTTP requests and timers."""

@@ -11,15 +11,15 @@ from durablenb.model.status import PurgeHistoryResult, Statuses
 
 
 class AzureClient(DurableOrchestrationClient):
-    """The client of ``azure.durable_functions`` 1.x, also where durablenb's own does something else.
+    """The client of ``azure.durable_functions`` 1.x, with its behaviour where durablenb's own differs.
 
-    It is what the functions of an app get that imports ``azure.durable_functions``, loaded from its folder.
+    The functions of an app get it that imports ``azure.durable_functions`` and is loaded from its folder.
 
     Notes
     -----
-    Azure's client turns an event's data into JSON and posts that as a JSON text, and nothing turns it back.
-    Code that was written for Azure expects it, so this client does the same. Everywhere else an event's data
-    arrives as the value that was raised.
+    Azure's client turns an event's data into JSON and posts the result as a JSON text, and nothing decodes it
+    again. Code that was written for Azure relies on that, so this client does the same. Everywhere else an
+    event's data arrives as the value that was raised.
     """
 
     async def raise_event(
@@ -49,12 +49,12 @@ class AzureClient(DurableOrchestrationClient):
         *,
         recursive: bool = True,
     ) -> PurgeHistoryResult:
-        """Delete all that is kept of the ended instances that were started since then.
+        """Delete the histories of ended instances that were started since then.
 
         Raises
         ------
         ValueError
-            If it isn't said since when.
+            If `created_time_from` is missing.
         """
         if created_time_from is None:
             raise ValueError("created_time_from is required when purging instance history")

@@ -1,4 +1,4 @@
-"""``DFApp`` and ``Blueprint`` as ``azure.durable_functions`` has them: with all of Azure's triggers."""
+"""``DFApp`` and ``Blueprint`` as in ``azure.durable_functions``, with all of Azure's triggers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Decorator = Callable[..., Any]
 
 
 class Blueprint(func.TriggerApi, func.BindingApi, func.SettingsApi):
-    """Functions to be registered together, also by an ``azure.functions.FunctionApp``."""
+    """Functions that are registered together, with a `DFApp` or an ``azure.functions.FunctionApp``."""
 
     def __init__(self, http_auth_level: func.AuthLevel | str = func.AuthLevel.FUNCTION) -> None:
         super().__init__(auth_level=http_auth_level)  # type: ignore[no-untyped-call]
@@ -19,21 +19,21 @@ class Blueprint(func.TriggerApi, func.BindingApi, func.SettingsApi):
     def orchestration_trigger(
         self, context_name: str, orchestration: str | None = None, input_type: type[Any] | None = None
     ) -> Decorator:
-        """Makes the function an orchestrator."""
+        """Make a function an orchestrator."""
         return self.generic_trigger(context_name, "orchestrationTrigger", orchestration=orchestration)
 
     def activity_trigger(self, input_name: str, activity: str | None = None) -> Decorator:
-        """Makes the function an activity."""
+        """Make a function an activity."""
         return self.generic_trigger(input_name, "activityTrigger", activity=activity)
 
     def entity_trigger(self, context_name: str, entity_name: str | None = None) -> Decorator:
-        """Makes the function an entity."""
+        """Make a function an entity."""
         return self.generic_trigger(context_name, "entityTrigger", entity_name=entity_name)
 
     def durable_client_input(
         self, client_name: str, task_hub: str | None = None, connection_name: str | None = None
     ) -> Decorator:
-        """Gives the function a client."""
+        """Give a function a client."""
         return self.generic_input_binding(client_name, "durableClient")
 
 

@@ -1,4 +1,4 @@
-"""The functions of an app: read from decorators, of durablenb or of Azure, in one form."""
+"""The functions of an app in one form, read from the decorators of durablenb or of Azure."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from durablenb.core.app_model import (
 from durablenb.core.registry import mark
 
 CLIENTS = ("durableclient", "orchestrationclient")
-"""The types of a binding, in lower case, that gives a function the client."""
+"""The types of client bindings, in lower case."""
 
 
 @dataclass(frozen=True)
-class Hosted:
+class AppFunction:
     """A function of an app.
 
     Parameters
     ----------
     name
-        By which it is called, and known to people.
+        The name by which it is called.
     function
-        The user's own.
+        The user's function.
     bindings
-        What it is called by and what else it is given or gives, as ``function.json`` has it.
+        Its trigger, inputs and outputs, as in ``function.json``.
     folder
-        Where its app is; None for one that was made in a notebook.
+        The app's folder; None for an app in a notebook.
     label
-        Its own name, without the one that its trigger may give it; settings and tools know it by this.
+        The function's own name, ignoring the trigger's, for settings and tools.
     """
 
     name: str
@@ -49,86 +49,88 @@ class Hosted:
 
     @property
     def trigger(self) -> Binding:
-        """What it is called by."""
-        return next(one for one in self.bindings if is_trigger(one))
+        """The function's trigger."""
+        return next(binding for binding in self.bindings if is_trigger(binding))
 
     @property
     def kind(self) -> Kind | None:
-        """What it is to a hub; None for one that no orchestration calls."""
+        """The kind for a hub: orchestrator, activity or entity; None for other functions."""
         return KINDS.get(self.trigger["type"])
 
     @property
     def others(self) -> list[Binding]:
-        """What it is given or gives besides its trigger, but not what it answers over HTTP."""
-        return [one for one in self.bindings if not is_trigger(one) and one["type"] != "http"]
+        """The inputs and outputs besides the trigger and the HTTP response."""
+        return [binding for binding in self.bindings if not is_trigger(binding) and binding["type"] != "http"]
 
     @property
     def foreign(self) -> list[Binding]:
-        """Those of the others that durablenb doesn't have."""
-        return [one for one in self.others if one["type"].lower() not in CLIENTS]
+        """The inputs and outputs that durablenb doesn't support."""
+        return [binding for binding in self.others if binding["type"].lower() not in CLIENTS]
 
 
-def is_out(binding: Binding) -> bool:
-    """Whether it is something that the function gives."""
+def is_output(binding: Binding) -> bool:
+    """Tell whether a binding is an output."""
     return str(binding.get("direction", "in")).rpartition(".")[2].lower() == "out"
 
 
 def is_app(value: object) -> bool:
-    """Whether it is a function app: durablenb's, or one of Azure's packages."""
+    """Tell whether a value is a function app of durablenb or of Azure's packages."""
     return isinstance(value, DFApp) or (
         not isinstance(value, Blueprint) and hasattr(type(value), "get_functions")
     )
 
 
-def functions_of(app: Any, folder: Path | None = None) -> list[Hosted]:
+def app_functions(app: Any, folder: Path | None = None) -> list[AppFunction]:
     """Return the functions of a `DFApp`, a `Blueprint`, or an app of Azure's own packages.
 
     Raises
     ------
     TypeError
-        If it is none of them.
+        If `app` is none of these.
     ValueError
-        If one of the functions has no trigger, or two have one name.
+        If a function has no trigger, or two functions have the same name.
     """
     builders = getattr(app, "_function_builders", None)  # Azure's
     if not isinstance(builders, list) and hasattr(type(app), "get_functions"):
-        return _unlike([_of_builder(builder, folder) for builder in app.get_functions()])
+        return _distinct([_from_builder(builder, folder) for builder in app.get_functions()])
     if not isinstance(builders, list):
         raise TypeError(
             f"Expected a function app (a DFApp, a Blueprint, an azure.functions.FunctionApp) or the folder "
             f"of one, not a {type(app).__name__}."
         )
     level = getattr(app, "auth_level", None)
-    return _unlike([_of_azure(builder, level, folder) for builder in builders])
+    return _distinct([_from_azure(builder, level, folder) for builder in builders])
 
 
-def hosted(name: str, function: Any, bindings: Sequence[Binding], folder: Path | None) -> Hosted:
-    """A function under its name, without what Azure's decorators wrapped it into."""
+def app_function(name: str, function: Any, bindings: Sequence[Binding], folder: Path | None) -> AppFunction:
+    """Return a function without the wrappers of Azure's decorators, under the name from its trigger."""
     for inner in ("orchestrator_function", "entity_function", "client_function"):
         function = getattr(function, inner, function)
-    trigger = next(one for one in bindings if is_trigger(one))
-    return Hosted(own_name(trigger) or name, function, bindings, folder, name)
+    trigger = next(binding for binding in bindings if is_trigger(binding))
+    return AppFunction(own_name(trigger) or name, function, bindings, folder, name)
 
 
-def _of_builder(builder: FunctionBuilder, folder: Path | None) -> Hosted:
-    return hosted(builder.own_name, builder.function, builder.bindings, folder)
+def _from_builder(builder: FunctionBuilder, folder: Path | None) -> AppFunction:
+    return app_function(builder.own_name, builder.function, builder.bindings, folder)
 
 
-def _of_azure(builder: Any, level: Any, folder: Path | None) -> Hosted:
+def _from_azure(builder: Any, level: Any, folder: Path | None) -> AppFunction:
     built = builder.build(level)
-    bindings = [dict(one) for one in built.get_bindings_dict()["bindings"]]
-    for one in bindings:
-        methods = one.get("methods")
-        one["methods"] = None if methods is None else [str(getattr(each, "value", each)) for each in methods]
-    found = hosted(built.get_function_name(), built.get_user_function(), bindings, folder)
-    mark(builder, found.name)  # so that it can be called by what the decorator gave
-    return found
+    bindings = [dict(binding) for binding in built.get_bindings_dict()["bindings"]]
+    for binding in bindings:
+        methods = binding.get("methods")
+        if methods is not None:
+            methods = [str(getattr(method, "value", method)) for method in methods]
+        binding["methods"] = methods
+    function = app_function(built.get_function_name(), built.get_user_function(), bindings, folder)
+    mark(builder, function.name)  # so that an orchestrator can call the decorated object
+    return function
 
 
-def _unlike(functions: list[Hosted]) -> list[Hosted]:
+def _distinct(functions: list[AppFunction]) -> list[AppFunction]:
     names: set[tuple[Kind | None, str]] = set()
-    for one in functions:
-        if (one.kind, one.name) in names:
-            raise ValueError(f"Two functions of the app are called {one.name!r}. Give one another name.")
-        names.add((one.kind, one.name))
+    for function in functions:
+        if (function.kind, function.name) in names:
+            raise ValueError(f"Two functions of the app are called {function.name!r}. Give one another name.")
+        names.add((function.kind, function.name))
     return functions

@@ -1,4 +1,4 @@
-"""The host: registers the functions of apps with a hub, and calls those that HTTP or a schedule asks for."""
+"""The host: registers the functions of apps with a hub, and calls them for HTTP requests and timers."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from durablenb.azure.calls import (
-    Answer,
-    Header,
-    Made,
-    answer_of,
-    arguments,
-    as_activity,
-    request_of,
-    result_of,
-    timer_of,
-)
 from durablenb.azure.client import AzureClient
-from durablenb.azure.functions import Hosted, functions_of, is_out
+from durablenb.azure.functions import AppFunction, app_functions, is_output
+from durablenb.azure.invocation import (
+    Answer,
+    ClientFactory,
+    Header,
+    activity_function,
+    arguments,
+    http_answer,
+    http_request,
+    http_result,
+    timer_request,
+)
 from durablenb.azure.projects import Project, read_project
-from durablenb.azure.routes import Route, route_of
-from durablenb.azure.schedules import Schedule, parsed
-from durablenb.azure.threads import Threads
+from durablenb.azure.routes import Route, parse_route
+from durablenb.azure.schedules import Schedule, parse_schedule
+from durablenb.azure.threads import FunctionThreads
 from durablenb.azure.timers import Due, Fire, Timers, log_failure
 from durablenb.core.ports.clock import Clock
 from durablenb.hub.async_client import DurableOrchestrationClient, HasClient
@@ -36,11 +36,11 @@ from durablenb.model.errors import FunctionNotFoundError
 log = logging.getLogger("durablenb")
 
 METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
-"""What a function answers that doesn't say."""
+"""The methods of a function that lists none."""
 
 
-class Registers(HasClient, Protocol):
-    """A hub, as far as it matters here."""
+class FunctionRegistry(HasClient, Protocol):
+    """The methods of a hub that the host uses."""
 
     def add_orchestrator(
         self, function: Callable[..., Any], name: str | None = None, *, version: str | None = None
@@ -61,21 +61,21 @@ class Registers(HasClient, Protocol):
         ...
 
 
-class Answering(NamedTuple):
+class HttpFunction(NamedTuple):
     """A function that answers HTTP requests."""
 
-    function: Hosted
+    function: AppFunction
     route: Route
     methods: frozenset[str]
-    client: Made
+    create_client: ClientFactory
 
 
-class Known(NamedTuple):
+class LoadedFunction(NamedTuple):
     """A function of an app, also one that is disabled."""
 
-    function: Hosted
+    function: AppFunction
     project: Project
-    client: Made
+    create_client: ClientFactory
 
 
 class Host:
@@ -84,21 +84,21 @@ class Host:
     Parameters
     ----------
     hub
-        Where their functions are registered.
+        Receives the functions.
     clock
-        By which timers go.
+        The clock of timers.
     has_threads
-        Whether the hub works by itself; in one that doesn't, no timer is fired.
+        True if the hub works in background threads; without them no timer fires.
     """
 
-    def __init__(self, hub: Registers, clock: Clock, *, has_threads: bool) -> None:
+    def __init__(self, hub: FunctionRegistry, clock: Clock, *, has_threads: bool) -> None:
         self._hub = hub
         self._has_threads = has_threads
-        self._threads = Threads()
-        self._answering: dict[str, Answering] = {}
-        self._known: dict[str, Known] = {}
+        self._threads = FunctionThreads()
+        self._http_functions: dict[str, HttpFunction] = {}
+        self._functions: dict[str, LoadedFunction] = {}
         self._clock = clock
-        self._told: set[str] = set()
+        self._warned: set[str] = set()
         self.timers = Timers(clock)
 
     # -- registering -----------------------------------------------------------------------------
@@ -109,187 +109,199 @@ class Host:
         Raises
         ------
         TypeError
-            If it is none of these.
+            If `app` is none of these.
         ValueError
-            If something of it can't be understood; nothing is registered then.
+            If a part of the app is invalid; nothing is registered then.
         DurableError
-            If it can't be loaded.
+            If the app can't be loaded.
         """
         if isinstance(app, (str, os.PathLike)):
             app = read_project(Path(app))
-        project = app if isinstance(app, Project) else Project(functions_of(app))
-        functions = [one for one in project.functions if not project.settings.disables(one.label)]
-        client = partial(self._client, project)
-        answering = [_answering(one, project, client) for one in functions if _type(one) == "httptrigger"]
-        timed = [(one, _schedule(one, project)) for one in functions if _type(one) == "timertrigger"]
+        project = app if isinstance(app, Project) else Project(app_functions(app))
+        functions = [
+            function for function in project.functions if not project.settings.disables(function.label)
+        ]
+        create_client = partial(self._create_client, project)
+        http_functions = {
+            function.name: _http_function(function, project, create_client)
+            for function in functions
+            if _type(function) == "httptrigger"
+        }
+        timers = [
+            (function, _schedule(function, project))
+            for function in functions
+            if _type(function) == "timertrigger"
+        ]
         for kind in project.types:
             self._hub.register_type(kind)
         for function in functions:
-            self._tell_of_foreign(function)
-            self._register(function, project.version, client)
-        known = self._answering | {one.function.name: one for one in answering}
-        ranked = sorted(known.items(), key=lambda item: item[1].route.rank)
-        self._answering = dict(ranked)  # the one that is meant first comes first
-        self._known |= {one.label.lower(): Known(one, project, client) for one in project.functions}
-        for function, schedule in timed:
-            self._add_timer(function, schedule, client)
+            self._warn_of_foreign(function)
+            self._register(function, project.version, create_client)
+        by_rank = sorted((self._http_functions | http_functions).items(), key=lambda item: item[1].route.rank)
+        self._http_functions = dict(by_rank)
+        self._functions |= {
+            function.label.lower(): LoadedFunction(function, project, create_client)
+            for function in project.functions
+        }
+        for function, schedule in timers:
+            self._add_timer(function, schedule, create_client)
 
-    def _register(self, function: Hosted, version: str | None, client: Made) -> None:
+    def _register(self, function: AppFunction, version: str | None, create_client: ClientFactory) -> None:
         plain, name = function.function, function.name
         if function.kind == "orchestrator":
             self._hub.add_orchestrator(plain, name)
-            if version is not None:  # which is that of a start without one
+            if version is not None:  # used by a start without one
                 self._hub.add_orchestrator(plain, name, version=version)
         elif function.kind == "activity":
-            self._hub.add_activity(as_activity(function, client), name)
+            self._hub.add_activity(activity_function(function, create_client), name)
         elif function.kind == "entity":
             self._hub.add_entity(plain, name)
         elif _type(function) not in ("httptrigger", "timertrigger"):
-            self._tell(
+            self._warn(
                 f"The function {name!r} has a {function.trigger['type']}, which durablenb doesn't have: "
                 "nothing calls it."
             )
 
-    def _tell_of_foreign(self, function: Hosted) -> None:
+    def _warn_of_foreign(self, function: AppFunction) -> None:
         for binding in function.foreign:
             name, kind = binding["name"], binding["type"]
-            self._tell(
+            self._warn(
                 f"The function {function.name!r} gives {name!r} to {kind}, which durablenb doesn't have: it "
                 "goes nowhere."
-                if is_out(binding)
+                if is_output(binding)
                 else f"The function {function.name!r} takes {name!r} from {kind}, which durablenb doesn't "
                 "have: its calls fail."
             )
 
-    def _add_timer(self, function: Hosted, schedule: Schedule, client: Made) -> None:
+    def _add_timer(self, function: AppFunction, schedule: Schedule, create_client: ClientFactory) -> None:
         if not self._has_threads:
-            self._tell(
+            self._warn(
                 f"The function {function.name!r} has a timerTrigger, which fires only in a hub of "
                 'mode="threads".'
             )
             return
         at_once = function.trigger.get("runOnStartup") is True
-        self.timers.add(function.name, schedule, self._fire(function, client), at_once=at_once)
+        self.timers.add(function.name, schedule, self._fire(function, create_client), at_once=at_once)
 
-    def _tell(self, text: str) -> None:
-        """Says it once."""
-        if text not in self._told:
-            self._told.add(text)
+    def _warn(self, text: str) -> None:
+        """Log a warning, once."""
+        if text not in self._warned:
+            self._warned.add(text)
             log.warning("%s", text)
 
-    def _client(self, project: Project) -> DurableOrchestrationClient:
-        """What a function of an app gets."""
-        client = (AzureClient if project.is_azures else DurableOrchestrationClient)(self._hub)
+    def _create_client(self, project: Project) -> DurableOrchestrationClient:
+        """Return a client for a function of an app."""
+        client = (AzureClient if project.imports_azure else DurableOrchestrationClient)(self._hub)
         if project.replaces_open:
             client.if_exists = "restart"
         return client
 
     # -- calling ---------------------------------------------------------------------------------
 
-    def _fire(self, function: Hosted, client: Made) -> Fire:
+    def _fire(self, function: AppFunction, create_client: ClientFactory) -> Fire:
         def fire(due: Due) -> Future[Any]:
             status = {"Next": due.next.isoformat()} | ({"Last": due.last.isoformat()} if due.last else {})
             try:
-                given = arguments(function, timer_of(due.is_late, status), client)
+                values = arguments(function, timer_request(due.is_late, status), create_client)
             except Exception as error:
                 failed: Future[Any] = Future()
                 failed.set_exception(error)
                 return failed
-            return self._threads.submit(function.function, given)
+            return self._threads.submit(function.function, values)
 
         return fire
 
     def invoke(self, name: str) -> None:
-        """Call the function of a timer now, also if it is disabled; what it raises is logged.
+        """Call the function of a timer now, even if it is disabled; its exception is logged.
 
         Raises
         ------
         FunctionNotFoundError
             If there is no such function.
         ValueError
-            If it is no timer's.
+            If the function has no timer.
         """
-        known = self._known.get(name.lower())
-        if known is None:
-            names = ", ".join(sorted(one.function.label for one in self._known.values())) or "none"
+        loaded = self._functions.get(name.lower())
+        if loaded is None:
+            names = ", ".join(sorted(other.function.label for other in self._functions.values())) or "none"
             raise FunctionNotFoundError(f"No app has a function {name!r}. There are: {names}.")
-        function, project, client = known
+        function, project, create_client = loaded
         if _type(function) != "timertrigger":
             raise ValueError(
                 f"The function {function.label!r} has a {function.trigger['type']}; only functions with a "
                 "timerTrigger can be called in this way."
             )
         upcoming = _schedule(function, project).next_after(self._clock.now())
-        future = self._fire(function, client)(Due(None, upcoming, is_late=False))
+        future = self._fire(function, create_client)(Due(None, upcoming, is_late=False))
         future.add_done_callback(partial(log_failure, function.name))
 
     def methods(self, path: str) -> frozenset[str]:
-        """Return the methods that functions answer at a path; none if there is no such function."""
-        return frozenset().union(*(one.methods for one, _ in self._at(path)))
+        """Return the methods of the functions at a path; none if there is no such function."""
+        return frozenset().union(*(function.methods for function, _ in self._matches(path)))
 
     async def call(
         self, method: str, path: str, url: str, headers: list[Header], query: list[Header], body: bytes
     ) -> Answer | None:
-        """Return what the function at a path answers; None if it fails, which is logged.
+        """Return the response of the function at a path; None if the function fails, which is logged.
 
         Parameters
         ----------
         method
-            One of those that are answered there.
+            One of the methods at the path.
         path
-            Of the request, decoded.
+            The request's path, decoded.
         url, headers, query, body
-            What else the function is given.
+            The other parts of the request.
         """
-        answering, route = next(pair for pair in self._at(path) if method in pair[0].methods)
-        function = answering.function
+        http_function, route = next(match for match in self._matches(path) if method in match[0].methods)
+        function = http_function.function
         try:
-            request = request_of(method, url, headers, query, route, body)
-            given = arguments(function, request, answering.client)
-            returned = await asyncio.wrap_future(self._threads.submit(function.function, given))
-            return answer_of(result_of(function, given, returned))
+            request = http_request(method, url, headers, query, route, body)
+            values = arguments(function, request, http_function.create_client)
+            returned = await asyncio.wrap_future(self._threads.submit(function.function, values))
+            return http_answer(http_result(function, values, returned))
         except Exception:
             log.exception("The function %s failed", function.name)
             return None
 
-    def _at(self, path: str) -> Iterator[tuple[Answering, dict[str, str]]]:
-        """The functions at a path and what they find in it, the one that is meant first."""
-        for one in self._answering.values():
-            found = one.route.match(path)
-            if found is not None:
-                yield one, found
+    def _matches(self, path: str) -> Iterator[tuple[HttpFunction, dict[str, str]]]:
+        """Yield the functions at a path with their route parameters, the most specific route first."""
+        for function in self._http_functions.values():
+            route_parameters = function.route.match(path)
+            if route_parameters is not None:
+                yield function, route_parameters
 
-    def described(self, url: str) -> list[str]:
+    def describe_routes(self, url: str) -> list[str]:
         """Return a line for each function that answers HTTP requests: its name, methods and URL."""
         return [
-            f"{name}: {', '.join(sorted(one.methods))} {url}/{one.route.template}"
-            for name, one in sorted(self._answering.items())
+            f"{name}: {', '.join(sorted(function.methods))} {url}/{function.route.template}"
+            for name, function in sorted(self._http_functions.items())
         ]
 
     # -- the end ---------------------------------------------------------------------------------
 
     def close(self, *, wait: bool) -> None:
-        """End timers and threads; with `wait`, once the functions that run have ended."""
+        """End timers and threads; with `wait`, once the running functions have ended."""
         self.timers.close()
         self._threads.close(wait=wait)
 
 
-def _type(function: Hosted) -> str:
+def _type(function: AppFunction) -> str:
     return str(function.trigger["type"]).lower()
 
 
-def _answering(function: Hosted, project: Project, client: Made) -> Answering:
+def _http_function(function: AppFunction, project: Project, create_client: ClientFactory) -> HttpFunction:
     trigger = function.trigger
-    asked = trigger.get("route")
-    path = project.settings.resolved(function.name if asked is None else str(asked))
-    route = route_of("/".join(part for part in (project.prefix.strip("/"), path.strip("/")) if part))
-    named = trigger.get("methods")
-    return Answering(function, route, frozenset(one.upper() for one in named or METHODS), client)
+    template = trigger.get("route")
+    path = project.settings.resolve(function.name if template is None else str(template))
+    route = parse_route("/".join(part for part in (project.prefix.strip("/"), path.strip("/")) if part))
+    methods = frozenset(method.upper() for method in trigger.get("methods") or METHODS)
+    return HttpFunction(function, route, methods, create_client)
 
 
-def _schedule(function: Hosted, project: Project) -> Schedule:
+def _schedule(function: AppFunction, project: Project) -> Schedule:
     text = str(function.trigger.get("schedule", ""))
     try:
-        return parsed(project.settings.resolved(text))
+        return parse_schedule(project.settings.resolve(text))
     except ValueError as error:
         raise ValueError(f"The function {function.name!r} can't be timed. {error}") from None

@@ -1,4 +1,4 @@
-"""Imports of a function app: ``azure.durable_functions`` is durablenb, and its folder comes first."""
+"""Imports of a function app: its folder comes first, and ``azure.durable_functions`` is durablenb."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Self
 
-from durablenb.azure import azures
+from durablenb.azure import azure_names
 from durablenb.core import tasks
 
 DURABLE = "azure.durable_functions"
 
 ROOT = "__app__"
-"""The package that folders of functions are in, so that they can import each other by ``..``."""
+"""The parent package of the functions' folders, so that they can import each other by ``..``."""
 
 _PACKAGES = ".python_packages/lib/site-packages"
-"""Where Azure's tools install what an app needs."""
+"""The folder into which Azure's tools install an app's dependencies."""
 
 MODULES = {
     DURABLE,
@@ -57,25 +57,25 @@ MODULES = {
         )
     ),
 }
-"""Azure's modules that durablenb stands for."""
+"""Azure's modules that durablenb replaces."""
 
 _TASKS = ("TaskBase", "AtomicTask", "CompoundTask", "TimerTask", "WhenAllTask", "WhenAnyTask")
 
 _NEWER = ("DurableFunctionsClient", "SyncDurableFunctionsClient", "RetryPolicy")
-"""What only Azure's version 2 has."""
+"""Names of Azure's version 2 only."""
 
 _KEPT = sys.stdlib_module_names | {"azure", "durablenb"}
 
 
 class AppImports:
-    """While it is entered, imports are those of a function app.
+    """A context in which imports are those of a function app.
 
-    Afterwards the process has the modules that it had before: what the app imported is the app's alone.
+    Afterwards the process has the modules that it had before; the app keeps its own.
 
     Parameters
     ----------
     folder
-        Where the app is.
+        The app's folder.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -87,7 +87,7 @@ class AppImports:
 
     def __enter__(self) -> Self:
         names = {DURABLE, ROOT, *self._names()}
-        self._before = {name: sys.modules.pop(name) for name in list(sys.modules) if _is_in(name, names)}
+        self._before = {name: sys.modules.pop(name) for name in list(sys.modules) if _is_within(name, names)}
         self._kept = set(sys.modules)
         _set_durable(None)
         sys.meta_path.insert(0, self._finder)
@@ -101,21 +101,21 @@ class AppImports:
     def __exit__(self, *_: object) -> None:
         for name, module in list(sys.modules.items()):
             is_new = name not in self._kept and _is_source(module, self._folder)
-            if is_new or _is_in(name, {DURABLE, ROOT}):
+            if is_new or _is_within(name, {DURABLE, ROOT}):
                 del sys.modules[name]
         sys.modules.update(self._before)
         _set_durable(self._before.get(DURABLE))
         sys.meta_path.remove(self._finder)
         for path in self._path:
-            with contextlib.suppress(ValueError):  # the app took it out itself
+            with contextlib.suppress(ValueError):  # the app removed it itself
                 sys.path.remove(path)
 
     def _names(self) -> Iterator[str]:
-        """What can be imported from the folder by its own name."""
-        for place in self._folder.iterdir():
-            is_module = place.suffix == ".py" or (place.is_dir() and any(place.glob("*.py")))
-            if is_module and place.stem not in _KEPT:
-                yield place.stem
+        """Yield the names of the folder's top-level modules."""
+        for path in self._folder.iterdir():
+            is_module = path.suffix == ".py" or (path.is_dir() and any(path.glob("*.py")))
+            if is_module and path.stem not in _KEPT:
+                yield path.stem
 
 
 def own_modules(folder: Path) -> list[ModuleType]:
@@ -124,14 +124,14 @@ def own_modules(folder: Path) -> list[ModuleType]:
 
 
 def _is_source(module: ModuleType, folder: Path) -> bool:
-    """Whether a module is from a folder, and not from a package that is installed there."""
+    """Tell whether a module is from a folder, and not from a package that is installed there."""
     try:
-        found = [getattr(module, "__file__", None), *getattr(module, "__path__", [])]
-        places = [Path(place) for place in found if place]
-    except Exception:  # a module that fails when it is looked at
+        names = [getattr(module, "__file__", None), *getattr(module, "__path__", [])]
+        paths = [Path(name) for name in names if name]
+    except Exception:  # a module whose attributes fail
         return False
     return any(
-        folder in one.parents and "site-packages" not in one.relative_to(folder).parts for one in places
+        folder in path.parents and "site-packages" not in path.relative_to(folder).parts for path in paths
     )
 
 
@@ -141,19 +141,19 @@ class _Finder(MetaPathFinder, Loader):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Find it."""
+        """Return the spec of a replaced module, or None for other modules."""
         return ModuleSpec(fullname, self, is_package=True) if fullname in MODULES else None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        """Make it."""
+        """Return a module with durablenb's names."""
         return _Durable(spec.name)
 
     def exec_module(self, module: ModuleType) -> None:
-        """Leave it as it is: its names are looked up."""
+        """Do nothing: the module looks its names up."""
 
 
 class _Durable(ModuleType):
-    """A module that has durablenb's names, and Azure's decorators."""
+    """A module with durablenb's names, and Azure's decorators."""
 
     def __getattr__(self, name: str) -> Any:
         if name in ("DFApp", "Blueprint"):
@@ -164,8 +164,8 @@ class _Durable(ModuleType):
             from durablenb.azure.client import AzureClient
 
             return AzureClient
-        if name in azures.__all__:
-            return getattr(azures, name)
+        if name in azure_names.__all__:
+            return getattr(azure_names, name)
         durablenb = sys.modules["durablenb"]
         if name == "__all__" or name in durablenb.__all__:
             return getattr(durablenb, name)
@@ -175,13 +175,13 @@ class _Durable(ModuleType):
         raise AttributeError(f"module {self.__name__!r} is durablenb here, which has no {name!r}{newer}")
 
     def __setattr__(self, name: str, value: Any) -> None:
-        names = {*sys.modules["durablenb"].__all__, *azures.__all__}
-        if name not in names:  # Azure's modules are called as the classes in them
+        names = {*sys.modules["durablenb"].__all__, *azure_names.__all__}
+        if name not in names:  # some of Azure's modules have the names of the classes in them
             super().__setattr__(name, value)
 
 
 def _set_durable(module: ModuleType | None) -> None:
-    """Lets ``from azure import durable_functions`` give a module, or look for one."""
+    """Make ``from azure import durable_functions`` return a module, or search for it if there is none."""
     azure = sys.modules.get("azure")
     if azure is not None:
         vars(azure).pop("durable_functions", None)
@@ -189,6 +189,6 @@ def _set_durable(module: ModuleType | None) -> None:
             vars(azure)["durable_functions"] = module
 
 
-def _is_in(name: str, packages: set[str]) -> bool:
-    """Whether a module is one of these packages or in one of them."""
+def _is_within(name: str, packages: set[str]) -> bool:
+    """Tell whether a module is one of these packages, or in one of them."""
     return any(name == package or name.startswith(f"{package}.") for package in packages)

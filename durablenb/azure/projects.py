@@ -1,10 +1,8 @@
-"""Function apps in a folder, as Azure's tools lay them out: models v2 and v1."""
+"""Loads function apps from folders with the layout of Azure's tools: models v2 and v1."""
 
 from __future__ import annotations
 
 import importlib
-import json
-import re
 import sys
 import threading
 import traceback
@@ -14,16 +12,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from durablenb.azure.functions import Hosted, functions_of, hosted, is_app
+from durablenb.azure.functions import AppFunction, app_function, app_functions, is_app
 from durablenb.azure.imports import DURABLE, ROOT, AppImports, own_modules
-from durablenb.azure.settings import Settings
+from durablenb.azure.settings import Settings, local_settings, read_json
 from durablenb.core.app_model import is_trigger
 from durablenb.model.errors import DurableError
 
 SCRIPT = "function_app.py"
 
 _loading = threading.RLock()
-"""Imports of an app are those of the process while it is loaded."""
+"""Held while an app is loaded, since its imports are then those of the process."""
 
 
 @dataclass(frozen=True)
@@ -33,37 +31,37 @@ class Project:
     Parameters
     ----------
     functions
-        Its functions.
+        The functions.
     prefix
-        What the paths of its HTTP triggers begin with.
+        The first part of the paths of HTTP triggers.
     version
         The version of orchestrations that are started without one.
     types
-        Its classes with ``to_json`` and ``from_json``, whose values come back by themselves, as in Azure.
+        Classes with ``to_json`` and ``from_json``, whose values need no annotation, as in Azure.
     settings
-        What ``%NAME%`` stands for, and which functions are disabled.
+        The values of ``%NAME%``, and the disabled functions.
     replaces_open
-        Whether a start with the id of an open instance replaces that.
-    is_azures
-        Whether its code imports ``azure.durable_functions``, and not durablenb by its own name.
+        Replace an open instance if another one is started with its id.
+    imports_azure
+        True if the code imports ``azure.durable_functions``, and not durablenb by its own name.
     """
 
-    functions: list[Hosted]
+    functions: list[AppFunction]
     prefix: str = "api"
     version: str | None = None
     types: list[type[Any]] = field(default_factory=list)
     settings: Settings = field(default_factory=Settings)
     replaces_open: bool = False
-    is_azures: bool = False
+    imports_azure: bool = False
 
 
 def is_project(folder: Path) -> bool:
-    """Whether a folder has a function app in it."""
+    """Tell whether a folder contains a function app."""
     return (folder / SCRIPT).is_file() or any(folder.glob("*/function.json"))
 
 
 def read_project(folder: Path) -> Project:
-    """Load the app in a folder, and leave the process's modules and paths as they were.
+    """Load the app in a folder, and restore the process's modules and paths.
 
     Raises
     ------
@@ -78,12 +76,12 @@ def read_project(folder: Path) -> Project:
 
 
 def load_project(folder: Path) -> Project:
-    """Load the app in a folder; its imports are in force.
+    """Load the app in a folder, inside of its `AppImports`.
 
     Parameters
     ----------
     folder
-        With ``function_app.py`` in it; or, of model v1, with a folder for each function.
+        A folder with ``function_app.py``; or, in model v1, with a folder for each function.
 
     Raises
     ------
@@ -94,71 +92,57 @@ def load_project(folder: Path) -> Project:
         raise DurableError(
             f"There is no function app in {folder}: neither {SCRIPT} nor folders with function.json."
         )
-    host, settings = _json(folder / "host.json"), Settings(settings_of(folder))
-    named = host.get("functions")
-    wanted = None if named is None else {str(one).lower() for one in named}
+    host, settings = read_json(folder / "host.json"), Settings(local_settings(folder))
+    listed = host.get("functions")
+    labels = None if listed is None else {str(label).lower() for label in listed}
     is_v2 = (folder / SCRIPT).is_file()
-    functions = _decorated(folder, wanted) if is_v2 else _in_folders(folder, settings, wanted)
+    functions = _v2_functions(folder, labels) if is_v2 else _v1_functions(folder, settings, labels)
     extensions = host.get("extensions", {})
     durable = extensions.get("durableTask", {})
     return Project(
         functions,
         str(extensions.get("http", host.get("http", {})).get("routePrefix", "api")),
         durable.get("defaultVersion"),
-        [kind for module in own_modules(folder) for kind in _types(module)],
+        [kind for module in own_modules(folder) for kind in _json_classes(module)],
         settings,
         str(durable.get("overridableExistingInstanceStates", "")).lower() == "anystate",
         DURABLE in sys.modules,
     )
 
 
-def settings_of(folder: Path) -> dict[str, str]:
-    """Return the settings of an app that are kept beside it for Azure's local tools.
-
-    As there, the file may have comments, and a comma after the last item.
-
-    Raises
-    ------
-    DurableError
-        If it is no JSON object otherwise.
-    """
-    values = _json(folder / "local.settings.json", is_lenient=True).get("Values") or {}
-    return {name: str(value) for name, value in values.items()}
-
-
-def _decorated(folder: Path, wanted: Collection[str] | None) -> list[Hosted]:
-    """The functions of ``function_app.py``, or those of them whose names in lower case are wanted."""
-    module = _loaded(folder, lambda: importlib.import_module("function_app"))
-    apps = {id(one): one for one in vars(module).values() if is_app(one)}
+def _v2_functions(folder: Path, labels: Collection[str] | None) -> list[AppFunction]:
+    """Return the functions of ``function_app.py``, all or those with these labels, in lower case."""
+    module = _run(folder, lambda: importlib.import_module("function_app"))
+    apps = {id(value): value for value in vars(module).values() if is_app(value)}
     if len(apps) != 1:
         number = "no" if not apps else "more than one"
         raise DurableError(f"{folder / SCRIPT} has {number} function app at its top level; expected one.")
     (app,) = apps.values()
-    found: list[Hosted] = _loaded(folder, lambda: functions_of(app, folder))
-    return [one for one in found if wanted is None or one.label.lower() in wanted]
+    functions: list[AppFunction] = _run(folder, lambda: app_functions(app, folder))
+    return [function for function in functions if labels is None or function.label.lower() in labels]
 
 
-def _in_folders(folder: Path, settings: Settings, wanted: Collection[str] | None) -> list[Hosted]:
-    """The functions of model v1, or those of them whose names in lower case are wanted."""
-    found = []
-    for place in sorted(folder.glob("*/function.json")):
-        if wanted is not None and place.parent.name.lower() not in wanted:
+def _v1_functions(folder: Path, settings: Settings, labels: Collection[str] | None) -> list[AppFunction]:
+    """Return the functions of model v1, all or those with these labels, in lower case."""
+    functions = []
+    for file in sorted(folder.glob("*/function.json")):
+        if labels is not None and file.parent.name.lower() not in labels:
             continue
-        described = _json(place)
-        disabled = described.get("disabled")
+        definition = read_json(file)
+        disabled = definition.get("disabled")
         if disabled is True or (isinstance(disabled, str) and settings.is_on(disabled)):
             continue
-        bindings = described.get("bindings", [])
+        bindings = definition.get("bindings", [])
         if sum(map(is_trigger, bindings)) != 1:
-            raise DurableError(f"{place} has no trigger, or more than one; a function has one.")
-        script = place.parent / described.get("scriptFile", "__init__.py")
-        entry = described.get("entryPoint", "main")
-        function = _loaded(folder, partial(_entry, folder, script, entry))
-        found.append(hosted(place.parent.name, function, bindings, place.parent))
-    return found
+            raise DurableError(f"{file} has no trigger, or more than one; a function has one.")
+        script = file.parent / definition.get("scriptFile", "__init__.py")
+        entry = definition.get("entryPoint", "main")
+        function = _run(folder, partial(_entry_point, folder, script, entry))
+        functions.append(app_function(file.parent.name, function, bindings, file.parent))
+    return functions
 
 
-def _entry(folder: Path, script: Path, entry: str) -> Any:
+def _entry_point(folder: Path, script: Path, entry: str) -> Any:
     if not script.is_file():
         raise DurableError(f"There is no file {script}.")
     parts = script.resolve().relative_to(folder).with_suffix("").parts
@@ -171,58 +155,28 @@ def _entry(folder: Path, script: Path, entry: str) -> Any:
     return function
 
 
-def _types(module: Any) -> list[type[Any]]:
+def _json_classes(module: Any) -> list[type[Any]]:
     return [
-        one
-        for one in vars(module).values()
-        if isinstance(one, type)
-        and one.__module__ == module.__name__
-        and hasattr(one, "to_json")
-        and hasattr(one, "from_json")
+        value
+        for value in vars(module).values()
+        if isinstance(value, type)
+        and value.__module__ == module.__name__
+        and hasattr(value, "to_json")
+        and hasattr(value, "from_json")
     ]
 
 
-def _json(file: Path, *, is_lenient: bool = False) -> dict[str, Any]:
-    """What a file of the app says; nothing if there is none."""
-    if not file.is_file():
-        return {}
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-        found = json.loads(_strict(text) if is_lenient else text)
-    except ValueError as error:
-        raise DurableError(f"{file} isn't JSON: {error}.") from None
-    if not isinstance(found, dict):
-        raise DurableError(f"{file} is no JSON object.")
-    return found
-
-
-_TEXT = r'("(?:\\.|[^"\\])*")'
-
-_COMMENT = re.compile(_TEXT + r"|//[^\n]*|/\*.*?\*/", re.DOTALL)
-
-_LAST_COMMA = re.compile(_TEXT + r"|,(?=\s*[}\]])", re.DOTALL)
-
-
-def _strict(text: str) -> str:
-    """A text without what JSON doesn't have: comments, and commas after last items; its lines stay."""
-
-    def kept(found: re.Match[str]) -> str:
-        return found[1] or " " + "\n" * found[0].count("\n")
-
-    return _LAST_COMMA.sub(kept, _COMMENT.sub(kept, text))
-
-
-def _loaded(folder: Path, load: Callable[[], Any]) -> Any:
-    """What the app's own code gives; what it raises is said with the line of the app that it came from."""
+def _run(folder: Path, load: Callable[[], Any]) -> Any:
+    """Run code of the app; an error's message gets the line of the app that raised it."""
     try:
         return load()
     except DurableError:
         raise
     except Exception as error:
-        raise DurableError(_told(folder, error)) from error
+        raise DurableError(_load_error(folder, error)) from error
 
 
-def _told(folder: Path, error: Exception) -> str:
+def _load_error(folder: Path, error: Exception) -> str:
     lines = [
         (Path(frame.filename), frame.lineno)
         for frame in traceback.extract_tb(error.__traceback__)
@@ -233,10 +187,9 @@ def _told(folder: Path, error: Exception) -> str:
     where = f"{lines[-1][0].relative_to(folder)}, line {lines[-1][1]}: " if lines else ""
     hint = ""
     if isinstance(error, ModuleNotFoundError):
-        is_azures = error.name in ("azure", "azure.functions")
         hint = (
             " Install it: pip install 'durablenb[azure]'."
-            if is_azures
+            if error.name in ("azure", "azure.functions")
             else " Install what the app needs, perhaps with its requirements.txt."
         )
     return (

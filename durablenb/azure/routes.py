@@ -1,4 +1,4 @@
-"""Routes of HTTP triggers: templates such as ``orders/{id:int}``, and the paths that they fit."""
+"""Routes of HTTP triggers: parses templates such as ``orders/{id:int}``, and matches paths."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
-_HOLE = re.compile(r"(?<!\{)\{(\*{0,2})(\w+)((?::[^{}:?=]+)*)(\?|=[^{}]*)?\}(?!\})")
+_PARAMETER = re.compile(r"(?<!\{)\{(\*{0,2})(\w+)((?::[^{}:?=]+)*)(\?|=[^{}]*)?\}(?!\})")
 _CONSTRAINT = re.compile(r"(\w+)(?:\(([^()]*)\))?")
 
 Check = Callable[[str], object]
-"""Raises `ValueError`, or gives something false, for a part that doesn't fit."""
+"""Raises `ValueError`, or returns a false value, for a part of a path that doesn't fit."""
 
 
 @dataclass(frozen=True)
-class Hole:
+class RouteParameter:
     """A parameter of a route."""
 
     name: str
     checks: tuple[Check, ...]
     default: str | None
 
-    def fits(self, part: str) -> bool:
-        """Whether it may be this."""
+    def accepts(self, part: str) -> bool:
+        """Tell whether a part of a path fits the parameter."""
         try:
             return all(check(part) for check in self.checks)
         except ValueError:
@@ -39,88 +39,89 @@ class Route:
     Parameters
     ----------
     template
-        As it was written.
+        The text of the route.
     pattern
-        What fits, with a group for each parameter.
-    holes
+        Matches paths, with a group for each parameter.
+    parameters
         The parameters.
     rank
-        Of two routes that fit a path, the one of lower rank is meant: fixed words come before parameters.
+        Of several routes that match a path, the one of the lowest rank is used: fixed words come before
+        parameters.
     """
 
     template: str
     pattern: re.Pattern[str]
-    holes: tuple[Hole, ...]
+    parameters: tuple[RouteParameter, ...]
     rank: tuple[int, ...]
 
     def match(self, path: str) -> dict[str, str] | None:
-        """Return the parameters of a path, or None if it doesn't fit."""
-        found = self.pattern.fullmatch(path.removesuffix("/"))
-        if found is None:
+        """Return the parameters' values in a path, or None if the path doesn't match."""
+        match = self.pattern.fullmatch(path.removesuffix("/"))
+        if match is None:
             return None
-        parameters: dict[str, str] = {}
-        for hole, part in zip(self.holes, found.groups(), strict=True):
-            part = hole.default if part is None else part
+        values: dict[str, str] = {}
+        for parameter, part in zip(self.parameters, match.groups(), strict=True):
+            part = parameter.default if part is None else part
             if part is not None:
-                if not hole.fits(part):
+                if not parameter.accepts(part):
                     return None
-                parameters[hole.name] = part
-        return parameters
+                values[parameter.name] = part
+        return values
 
 
-def route_of(template: str) -> Route:
+def parse_route(template: str) -> Route:
     """Return the route that a template describes.
 
     Parameters
     ----------
     template
-        ``{id}`` is a part of the path, ``{id?}`` one that may be missing, ``{id=5}`` one that is 5 then,
-        ``{*rest}`` all that is left; ``{id:int}`` has to be a number.
+        ``{id}`` is a part of the path, ``{id?}`` an optional part, ``{id=5}`` one that defaults to 5,
+        ``{*rest}`` the rest of the path; ``{id:int}`` has to be a number.
 
     Raises
     ------
     ValueError
-        If it can't be understood.
+        If the template is invalid.
     """
     segments = [_segment(text, template) for text in template.split("/") if text]
-    holes = tuple(hole for segment in segments for hole in segment.holes)
-    if len({hole.name for hole in holes}) < len(holes):
+    parameters = tuple(parameter for segment in segments for parameter in segment.parameters)
+    if len({parameter.name for parameter in parameters}) < len(parameters):
         raise ValueError(f"The route {template!r} has a parameter twice.")
     pattern = "".join(segment.pattern for segment in segments)
     rank = tuple(segment.rank for segment in segments)
-    return Route(template, re.compile(pattern, re.IGNORECASE | re.DOTALL), holes, rank)
+    return Route(template, re.compile(pattern, re.IGNORECASE | re.DOTALL), parameters, rank)
 
 
 class _Segment(NamedTuple):
-    """What stands between two slashes."""
+    """A part of a template between two slashes."""
 
     pattern: str
-    holes: tuple[Hole, ...]
+    parameters: tuple[RouteParameter, ...]
     rank: int
 
 
 def _segment(text: str, template: str) -> _Segment:
-    whole = _HOLE.fullmatch(text)
+    whole = _PARAMETER.fullmatch(text)
     if whole is not None:
-        stars, hole = whole[1], _hole(whole, template)
+        stars, parameter = whole[1], _parameter(whole, template)
         pattern = "/(.+)" if stars else "/([^/]+)"
-        may_be_missing = stars or whole[4]
-        rank = (4 if stars else 2) + (not hole.checks)
-        return _Segment(f"(?:{pattern})?" if may_be_missing else pattern, (hole,), rank)
-    pattern, holes, end = "/", [], 0
-    for found in _HOLE.finditer(text):
-        if found[1] or found[4]:
-            raise ValueError(f"In the route {template!r}, {found.group()} has to stand between slashes.")
-        pattern += _literal(text[end : found.start()], template) + "([^/]+?)"
-        holes.append(_hole(found, template))
-        end = found.end()
-    return _Segment(pattern + _literal(text[end:], template), tuple(holes), 1 if holes else 0)
+        is_optional = stars or whole[4]
+        rank = (4 if stars else 2) + (not parameter.checks)
+        return _Segment(f"(?:{pattern})?" if is_optional else pattern, (parameter,), rank)
+    pattern, parameters, end = "/", [], 0
+    for match in _PARAMETER.finditer(text):
+        if match[1] or match[4]:
+            raise ValueError(f"In the route {template!r}, {match.group()} has to stand between slashes.")
+        pattern += _literal(text[end : match.start()], template) + "([^/]+?)"
+        parameters.append(_parameter(match, template))
+        end = match.end()
+    return _Segment(pattern + _literal(text[end:], template), tuple(parameters), 1 if parameters else 0)
 
 
-def _hole(found: re.Match[str], template: str) -> Hole:
-    _, name, constraints, otherwise = found.groups()
-    checks = tuple(_check(one, template) for one in constraints.split(":")[1:])
-    return Hole(name, checks, otherwise[1:] if otherwise and otherwise.startswith("=") else None)
+def _parameter(match: re.Match[str], template: str) -> RouteParameter:
+    _, name, constraints, default = match.groups()
+    checks = tuple(_check(constraint, template) for constraint in constraints.split(":")[1:])
+    return RouteParameter(name, checks, default[1:] if default and default.startswith("=") else None)
 
 
 def _literal(text: str, template: str) -> str:
@@ -130,11 +131,12 @@ def _literal(text: str, template: str) -> str:
 
 
 def _check(text: str, template: str) -> Check:
-    found = _CONSTRAINT.fullmatch(text)
+    match = _CONSTRAINT.fullmatch(text)
     try:
-        if found is not None:
-            name, given = found.groups()
-            numbers = [] if given is None else [int(one) for one in given.split(",")]
+        if match is not None:
+            name, arguments = match.groups()
+            numbers = [] if arguments is None else [int(number) for number in arguments.split(",")]
+
             return _CHECKS[name.lower()](*numbers)
     except (KeyError, TypeError, ValueError):
         pass

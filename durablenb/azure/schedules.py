@@ -1,7 +1,7 @@
-"""Schedules of timer triggers: NCRONTAB, with seconds, and spans of time.
+"""Schedules of timer triggers: parses NCRONTAB expressions and intervals, and computes due times.
 
-NCRONTAB is not cron: seconds come first, and where both a day of the month and a day of the week are given,
-a day has to be both. (`Azure's page <https://learn.microsoft.com/azure/azure-functions/functions-bindings-timer>`_,
+NCRONTAB is not cron: seconds come first, and if both a day of the month and a day of the week are given,
+a day has to match both. (`Azure's page <https://learn.microsoft.com/azure/azure-functions/functions-bindings-timer>`_,
 and the NCrontab library that its host uses.)
 """
 
@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol
 
 
 class Schedule(Protocol):
-    """When a timer is due."""
+    """Determines when a timer is due."""
 
     def next_after(self, moment: datetime) -> datetime:
         """Return the first time after that moment, UTC."""
@@ -40,14 +40,14 @@ _FIELDS = (
 )
 
 _LONGEST_GAP = timedelta(days=366 * 41)
-"""Between two times of a schedule that has any: 29 February falls on each weekday within 40 years."""
+"""The longest time between two due times: 29 February falls on each weekday within 40 years."""
 
 _SPAN = re.compile(r"(?:(\d+)\.)?(\d\d?):(\d\d):(\d\d)")
 
 
 @dataclass(frozen=True)
 class Crontab:
-    """Six sets of numbers, all of which a time has to be in."""
+    """An NCRONTAB schedule: a time is due if it matches all six sets of numbers."""
 
     seconds: Sequence[int]
     minutes: Sequence[int]
@@ -61,17 +61,17 @@ class Crontab:
         first = moment.astimezone(UTC).replace(microsecond=0) + timedelta(seconds=1)
         day, earliest = first.date(), first.time()
         while day - first.date() <= _LONGEST_GAP:
-            found = self._time_from(earliest) if self._has(day) else None
-            if found is not None:
-                return datetime.combine(day, found, UTC)
+            due_time = self._time_from(earliest) if self._includes(day) else None
+            if due_time is not None:
+                return datetime.combine(day, due_time, UTC)
             day, earliest = day + timedelta(days=1), time()
         raise ValueError("There is no such day.")
 
-    def _has(self, day: date) -> bool:
+    def _includes(self, day: date) -> bool:
         return day.month in self.months and day.day in self.days and day.isoweekday() % 7 in self.weekdays
 
     def _time_from(self, earliest: time) -> time | None:
-        """The first time of a day that isn't before this one."""
+        """Return the first due time of a day that isn't before this one, or None."""
         for hour in self.hours:
             if hour < earliest.hour:
                 continue
@@ -88,28 +88,28 @@ class Crontab:
 
 @dataclass(frozen=True)
 class Span:
-    """Again and again after the same time."""
+    """A schedule with a fixed interval."""
 
     length: timedelta
 
     def next_after(self, moment: datetime) -> datetime:
-        """Return the time that much later."""
+        """Return the moment plus the interval."""
         return moment.astimezone(UTC) + self.length
 
 
-def parsed(text: str) -> Schedule:
-    """Return what a timer trigger's schedule says.
+def parse_schedule(text: str) -> Schedule:
+    """Return the schedule of a timer trigger.
 
     Parameters
     ----------
     text
         Six fields, ``{second} {minute} {hour} {day} {month} {day of the week}``, or five, without the
-        seconds; or a span, ``hh:mm:ss``.
+        seconds; or an interval, ``hh:mm:ss``.
 
     Raises
     ------
     ValueError
-        If it says nothing, or names a day that never comes.
+        If the text is invalid, or names a day that never comes.
     """
     span = _SPAN.fullmatch(text.strip())
     if span is not None:
@@ -128,17 +128,17 @@ def parsed(text: str) -> Schedule:
         )
     sets = [_numbers(word, field, text) for word, field in zip(words, _FIELDS, strict=True)]
     seconds_, minutes_, hours_ = map(sorted, sets[:3])
-    found = Crontab(seconds_, minutes_, hours_, *map(frozenset, sets[3:]))
+    crontab = Crontab(seconds_, minutes_, hours_, *map(frozenset, sets[3:]))
     try:
-        found.next_after(datetime(2026, 1, 1, tzinfo=UTC))
+        crontab.next_after(datetime(2026, 1, 1, tzinfo=UTC))
     except ValueError:
         raise ValueError(f"The schedule {text!r} names a day that never comes.") from None
-    return found
+    return crontab
 
 
 def _numbers(word: str, field: _Field, text: str) -> set[int]:
-    """What a field lists: ``*``, numbers and names, ranges, steps."""
-    found: set[int] = set()
+    """Return the numbers of a field: ``*``, numbers and names, ranges, steps."""
+    numbers: set[int] = set()
     for part in word.split(","):
         extent, slash, step = part.partition("/")
         first, dash, last = extent.partition("-")
@@ -148,9 +148,9 @@ def _numbers(word: str, field: _Field, text: str) -> set[int]:
             least = _number(first, field, text)
             most = _number(last, field, text) if dash else field.most if slash else least
         if least > most or (slash and not (step.isascii() and step.isdigit() and int(step))):
-            raise _wrong(part, field, text)
-        found.update(range(least, most + 1, int(step) if slash else 1))
-    return found
+            raise _invalid(part, field, text)
+        numbers.update(range(least, most + 1, int(step) if slash else 1))
+    return numbers
 
 
 def _number(word: str, field: _Field, text: str) -> int:
@@ -160,10 +160,10 @@ def _number(word: str, field: _Field, text: str) -> int:
         for number, name in enumerate(field.words):
             if name.lower().startswith(word.lower()):
                 return number
-    raise _wrong(word, field, text)
+    raise _invalid(word, field, text)
 
 
-def _wrong(word: str, field: _Field, text: str) -> ValueError:
+def _invalid(word: str, field: _Field, text: str) -> ValueError:
     return ValueError(
         f"{word!r} in the schedule {text!r} is no {field.name}; expected {field.least} to {field.most}, *, "
         "a range such as 1-5, a list such as 1,5 or a step such as */5."

@@ -1,4 +1,4 @@
-"""Where the functions of an app run: threads of their own, and one event loop in a thread of its own."""
+"""Threads and an event loop for the functions of apps, apart from those of activities."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from typing import Any
 from durablenb.model.loops import EventLoop
 
 SIZE = 16
-"""Functions that run at a time, those not counted that are ``async def``."""
+"""The number of functions that run at a time, besides those that are ``async def``."""
 
 ENDING_SECONDS = 2.0
-"""How long what runs may take when it isn't to be waited for."""
+"""The time for running functions to end if `close` doesn't wait."""
 
 Job = tuple["Future[Any]", Callable[..., Any], dict[str, Any]]
 
 
-class Threads:
-    """Threads for functions, begun when they are first needed.
+class FunctionThreads:
+    """Threads for functions, started when they are first needed.
 
     All ``async def`` functions share one event loop, as in Azure, so that they can share a session or a lock.
     """
@@ -36,11 +36,11 @@ class Threads:
         self._workers = self._busy = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._loop_thread: threading.Thread | None = None
-        self._awaited: set[Future[Any]] = set()
+        self._coroutines: set[Future[Any]] = set()
         self._is_closed = False
 
     def submit(self, function: Callable[..., Any], arguments: dict[str, Any]) -> Future[Any]:
-        """Call a function; the future has what it returns or raises.
+        """Call a function, and return the future of its result.
 
         Raises
         ------
@@ -51,44 +51,45 @@ class Threads:
             if self._is_closed:
                 raise RuntimeError("The hub is closed.")
             if inspect.iscoroutinefunction(function):
-                awaited = asyncio.run_coroutine_threadsafe(_kept(function(**arguments)), self._running_loop())
-                self._awaited.add(awaited)
-                awaited.add_done_callback(self._awaited.discard)
-                return awaited
+                coroutine = _contained(function(**arguments))
+                running = asyncio.run_coroutine_threadsafe(coroutine, self._running_loop())
+                self._coroutines.add(running)
+                running.add_done_callback(self._coroutines.discard)
+                return running
             future: Future[Any] = Future()
             self._busy += 1
             if self._workers < min(self._busy, SIZE):
                 self._workers += 1
-                self._begin(self._work)
+                self._start(self._work)
             self._jobs.put((future, function, arguments))
             return future
 
     @property
     def are_here(self) -> bool:
-        """Whether it is one of these threads that asks."""
+        """True in one of these threads."""
         return threading.current_thread() in self._threads
 
     def close(self, *, wait: bool) -> None:
-        """End them; with `wait`, once what runs has ended. Twice does nothing."""
+        """End the threads; with `wait`, once the running functions have ended."""
         with self._lock:
             was_closed, self._is_closed = self._is_closed, True
         if was_closed:
             return
         for _ in self._threads:
             self._jobs.put(None)
-        is_waited_for = wait and not self.are_here
-        if is_waited_for:
-            concurrent.futures.wait(list(self._awaited))
+        can_wait = wait and not self.are_here
+        if can_wait:
+            concurrent.futures.wait(list(self._coroutines))
         if self._loop is not None:
-            asyncio.run_coroutine_threadsafe(_end(), self._loop)
+            asyncio.run_coroutine_threadsafe(_stop_loop(), self._loop)
         if self.are_here:
             return
-        until = time.monotonic() + ENDING_SECONDS
+        deadline = time.monotonic() + ENDING_SECONDS
         for thread in self._threads:
-            is_loop = thread is self._loop_thread  # whose tasks may not want to end
-            thread.join(None if is_waited_for and not is_loop else max(0.0, until - time.monotonic()))
+            is_loop = thread is self._loop_thread  # whose tasks may ignore their cancellation
+            thread.join(None if can_wait and not is_loop else max(0.0, deadline - time.monotonic()))
 
-    def _begin(self, work: Callable[[], None]) -> threading.Thread:
+    def _start(self, work: Callable[[], None]) -> threading.Thread:
         name = f"durablenb-function-{len(self._threads)}"
         thread = threading.Thread(target=work, name=name, daemon=True)
         self._threads.append(thread)
@@ -98,10 +99,10 @@ class Threads:
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
             self._loop = EventLoop()
-            self._loop_thread = self._begin(self._loop_on)
+            self._loop_thread = self._start(self._run_loop)
         return self._loop
 
-    def _loop_on(self) -> None:
+    def _run_loop(self) -> None:
         assert self._loop is not None
         asyncio.set_event_loop(self._loop)
         try:
@@ -130,14 +131,14 @@ class Threads:
         if inspect.iscoroutine(result):  # of a decorated ``async def``
             with self._lock:
                 loop = self._running_loop()
-            return asyncio.run_coroutine_threadsafe(_kept(result), loop).result()
+            return asyncio.run_coroutine_threadsafe(_contained(result), loop).result()
         return result
 
 
-async def _kept(awaited: Coroutine[Any, Any, Any]) -> Any:
-    """What it gives; what would end the event loop ends the function alone."""
+async def _contained(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Await a coroutine; an exception that would end the event loop only ends the function."""
     try:
-        return await awaited
+        return await coroutine
     except (SystemExit, KeyboardInterrupt) as error:
         raise _ended_by(error) from None
 
@@ -146,8 +147,8 @@ def _ended_by(error: BaseException) -> Exception:
     return RuntimeError(f"The function ended by {error!r}.").with_traceback(error.__traceback__)
 
 
-async def _end() -> None:
-    """Ends the event loop, and what functions have left in it."""
+async def _stop_loop() -> None:
+    """Stop the event loop, and cancel tasks that functions have left in it."""
     loop = asyncio.get_running_loop()
     tasks = asyncio.all_tasks(loop) - {asyncio.current_task()}
     for task in tasks:

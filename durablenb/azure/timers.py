@@ -1,4 +1,4 @@
-"""Timer triggers: functions that are called on their schedules, by the hub's clock."""
+"""Timer triggers: calls functions on their schedules, by the hub's clock."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from durablenb.core.ports.clock import Clock
 log = logging.getLogger("durablenb")
 
 LATE = timedelta(seconds=1)
-"""After which a call is past due."""
+"""The delay after which a call is past due."""
 
 LONGEST_SLEEP = 60.0
-"""Seconds after which the clock is looked at again, which may have been set."""
+"""Seconds after which the clock is read again, in case it was set."""
 
 
 class Due(NamedTuple):
-    """A call of a timer's function."""
+    """The times of a call of a timer's function."""
 
     last: datetime | None
-    """When it was due before."""
+    """The previous due time."""
     next: datetime
-    """When it is due again."""
+    """The next due time."""
     is_late: bool
-    """Whether it is called later than it was due."""
+    """True if the call is past due."""
 
 
 Fire = Callable[[Due], "Future[Any]"]
-"""Begins a call."""
+"""Starts a call."""
 
 
 @dataclass
@@ -50,14 +50,13 @@ class _Timer:
 class Timers:
     """The timers of a hub.
 
-    A timer whose function still runs isn't fired again, and what was due meanwhile is left out: its next time
-    is the first one of the schedule after the function's end. No time is fired twice, even if the clock is
-    set back.
+    A timer whose function is still running isn't fired again, and due times meanwhile are skipped: its next
+    due time is the first one after the function's end. No due time fires twice, even if the clock is set back.
 
     Parameters
     ----------
     clock
-        Goes by this one.
+        The hub's clock.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -69,7 +68,7 @@ class Timers:
         clock.subscribe(self._wake)
 
     def add(self, name: str, schedule: Schedule, fire: Fire, *, at_once: bool) -> None:
-        """Add a timer, in place of one of the same name; `at_once` fires it now if it is new, too."""
+        """Add a timer, in place of one of the same name; with `at_once`, a new one also fires now."""
         now = self._clock.now()
         with self._changed:
             if self._is_closed:
@@ -87,18 +86,18 @@ class Timers:
             self._changed.notify_all()
 
     def next_due(self) -> datetime | None:
-        """Return when the next one is due; None if none is."""
+        """Return the next due time of all timers, or None."""
         with self._changed:
-            return min((one.due for one in self._timers.values() if not one.is_running), default=None)
+            return min((timer.due for timer in self._timers.values() if not timer.is_running), default=None)
 
     def settle(self) -> None:
-        """Wait until all that is due by now has been done."""
+        """Wait until all calls that are due by now have ended."""
         with self._changed:
             while not self._is_closed and (self._due(self._clock.now()) or self._are_running()):
-                self._changed.wait(0.2)  # so that an interrupt gets through
+                self._changed.wait(0.2)  # wakes up, so that an interrupt is noticed
 
     def close(self) -> None:
-        """End them; what runs goes on."""
+        """End the timers; running functions continue."""
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
@@ -115,14 +114,14 @@ class Timers:
                 self._changed.wait(self._seconds())
 
     def _due(self, now: datetime) -> list[_Timer]:
-        found = [one for one in self._timers.values() if one.due <= now and not one.is_running]
-        return sorted(found, key=lambda one: one.due)
+        due = [timer for timer in self._timers.values() if timer.due <= now and not timer.is_running]
+        return sorted(due, key=lambda timer: timer.due)
 
     def _are_running(self) -> bool:
-        return any(one.is_running for one in self._timers.values())
+        return any(timer.is_running for timer in self._timers.values())
 
     def _seconds(self) -> float | None:
-        """How long to wait; None until somebody moves the clock."""
+        """Return how long to wait, or None to wait until the clock is moved."""
         due = self.next_due()
         seconds = None if due is None else self._clock.seconds_until(due)
         return None if seconds is None else min(seconds, LONGEST_SLEEP)
@@ -151,7 +150,7 @@ class Timers:
 
 
 def log_failure(name: str, future: Future[Any]) -> None:
-    """Log what a function raised that nobody waits for."""
+    """Log the exception of a function whose result is awaited by nobody."""
     error = None if future.cancelled() else future.exception()
     if error is not None:
         log.error("The function %s failed", name, exc_info=error)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from durablenb.azure.routes import route_of
+from durablenb.azure.routes import parse_route
 
 
 @pytest.mark.parametrize(
@@ -50,12 +50,12 @@ from durablenb.azure.routes import route_of
     ],
 )
 def test_a_path_gives_the_parameters_of_a_template_that_it_fits(template, path, found):
-    assert route_of(template).match(path) == found
+    assert parse_route(template).match(path) == found
 
 
 def test_fixed_words_come_before_parameters_and_those_before_all_that_is_left():
     templates = ["api/{*all}", "api/{one}", "api/{one:int}", "api/{one}.{two}", "api/one"]
-    assert sorted(templates, key=lambda one: route_of(one).rank) == templates[::-1]
+    assert sorted(templates, key=lambda one: parse_route(one).rank) == templates[::-1]
 
 
 @pytest.mark.parametrize(
@@ -72,4 +72,4 @@ def test_fixed_words_come_before_parameters_and_those_before_all_that_is_left():
 )
 def test_what_is_no_template_is_refused(template, said):
     with pytest.raises(ValueError, match=said):
-        route_of(template)
+        parse_route(template)

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from durablenb.azure.schedules import parsed
+from durablenb.azure.schedules import parse_schedule
 
 START = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)  # a Thursday
 
 
 def following(text, count=3, start=START):
-    schedule, found = parsed(text), []
+    schedule, found = parse_schedule(text), []
     for _ in range(count):
         start = schedule.next_after(start)
         found.append(f"{start:%y-%m-%d %H:%M:%S}")
@@ -49,12 +49,14 @@ def test_a_day_has_to_be_both_that_of_the_month_and_that_of_the_week():
 
 
 def test_the_next_time_is_later_by_less_than_a_second_too():
-    assert parsed("* * * * * *").next_after(START + timedelta(milliseconds=1)) == START + timedelta(seconds=1)
+    assert parse_schedule("* * * * * *").next_after(START + timedelta(milliseconds=1)) == START + timedelta(
+        seconds=1
+    )
 
 
 def test_times_are_utc_whatever_the_clock_says():
     berlin = START.astimezone(timezone(timedelta(hours=1)))
-    assert parsed("0 0 13 * * *").next_after(berlin) == START + timedelta(hours=1)
+    assert parse_schedule("0 0 13 * * *").next_after(berlin) == START + timedelta(hours=1)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +84,7 @@ def test_times_are_utc_whatever_the_clock_says():
 )
 def test_what_is_no_schedule_is_refused(text, said):
     with pytest.raises(ValueError, match=said):
-        parsed(text)
+        parse_schedule(text)
 
 
 def numbers(least, most):
@@ -123,6 +125,6 @@ def test_no_time_of_a_schedule_is_left_out(fields, start):
     text = " ".join(word for word, _ in fields)
     if expected is None:
         with pytest.raises(ValueError, match="never comes"):
-            parsed(text)
+            parse_schedule(text)
     else:
-        assert parsed(text).next_after(start) == expected
+        assert parse_schedule(text).next_after(start) == expected

@@ -5,7 +5,7 @@ import json
 import pytest
 
 import durablenb as df
-from durablenb.azure.projects import settings_of
+from durablenb.azure.settings import local_settings
 from tests.azure.conftest import PATIENCE
 
 APP = """
@@ -144,7 +144,7 @@ def test_local_settings_may_have_comments_and_commas_at_the_end(app, serve):
     (folder / "local.settings.json").write_text(LENIENT)
     served = serve(folder)
     assert served.http.get("/api/other").status_code == 404
-    assert settings_of(folder) == {
+    assert local_settings(folder) == {
         "URL": "https://example.org/a//b",
         "QUOTED": 'a " // b, }',
         "LIST": "[1, 2,]",
@@ -172,7 +172,7 @@ def test_without_values_there_are_none(app):
     for text in ("{}", '{"Values": null}'):
         folder = app()
         (folder / "local.settings.json").write_text(text)
-        assert settings_of(folder) == {}
+        assert local_settings(folder) == {}
 
 
 # -- host.json --------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What ``azure.durable_functions`` 1.x has and durablenb has no other use for: apps import these names."""
+"""Names that apps import from ``azure.durable_functions`` 1.x, and that durablenb needs for nothing else."""
 
 from __future__ import annotations
 
@@ -34,39 +34,39 @@ DURABLE_CLIENT = "durableClient"
 
 
 class DurableFunctionsCompatibilityWarning(UserWarning):
-    """What Azure's package warns by of an app that its next version won't run; durablenb warns of none."""
+    """The warning of Azure's package about apps that its next version rejects; durablenb never issues it."""
 
 
 class TokenSource:
-    """Where `call_http` gets a token from, in Azure."""
+    """A source of tokens for `call_http`, in Azure."""
 
 
 class ManagedIdentityTokenSource(TokenSource):
-    """A token of the identity that Azure manages for an app; durablenb has none, so `call_http` refuses it.
+    """A token of an app's managed identity; durablenb has none, so `call_http` rejects it.
 
     Parameters
     ----------
     resource
-        What the token is for.
+        The resource that the token gives access to.
     """
 
     def __init__(self, resource: str) -> None:
         self.resource = resource
 
     def to_json(self) -> dict[str, str]:
-        """Return what Azure's host is told."""
+        """Return the JSON for Azure's host."""
         return {"resource": self.resource, "kind": "AzureManagedIdentity"}
 
 
 class DurableOrchestrationBindings:
-    """What Azure's host gives to a function for its client.
+    """The data from which a function creates its client, as Azure's host passes it.
 
     Parameters
     ----------
     taskHubName, creationUrls, managementUrls, rpcBaseUrl
-        The hub's name and URLs, by the names that the host gives them.
+        The hub's name and URLs, under the host's names.
     **others
-        What else it gives.
+        All other data.
     """
 
     def __init__(
@@ -85,20 +85,20 @@ class DurableOrchestrationBindings:
 
     @classmethod
     def from_json(cls, json_string: str) -> DurableOrchestrationBindings:
-        """Return what a text of the host has in it."""
+        """Return the bindings in a JSON text of the host."""
         return cls(**json.loads(json_string))
 
 
 def orchestrator_generator_wrapper(generator: Generator[Any, Any, Any]) -> Generator[Any, Any, None]:
-    """Drive an orchestrator in a test, without a hub, and yield the tasks that it waits for.
+    """Drive an orchestrator in a test, without a hub, and yield the tasks that it awaits.
 
-    Each task's ``result`` is handed back to the orchestrator; what that raises is raised there. What the
-    orchestrator returns is yielded last.
+    The orchestrator gets each task's ``result``, or the exception that reading it raises. Its return value is
+    yielded last.
 
     Parameters
     ----------
     generator
-        What calling the orchestrator with a context of the test's own gives.
+        The orchestrator, called with the test's own context.
     """
     try:
         task = next(generator)

@@ -1,4 +1,4 @@
-"""Calls of an app's functions: what they are given, and what they answer over HTTP."""
+"""Invocations of an app's functions: their arguments, and their HTTP requests and responses."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from durablenb.azure.functions import CLIENTS, Hosted, is_out
+from durablenb.azure.functions import CLIENTS, AppFunction, is_output
 from durablenb.model.errors import DurableError
 
 Header = tuple[str, str]
@@ -18,31 +18,31 @@ Answer = tuple[int, list[Header], bytes]
 """Status, headers and body."""
 
 CONTEXT = "context"
-"""The parameter of a function that gets the `Context` of its call."""
+"""The parameter of a function that receives the `Context` of its invocation."""
 
-Made = Callable[[], Any]
-"""Makes what a function is given."""
+ClientFactory = Callable[[], Any]
+"""Creates the durable client for an invocation."""
 
 
 class Out:
-    """What a function gives besides its result: ``azure.functions.Out``."""
+    """An output besides a function's result, like ``azure.functions.Out``."""
 
     def __init__(self) -> None:
         self._value: Any = None
 
     def set(self, val: Any) -> None:
-        """Give a value."""
+        """Set the output's value."""
         self._value = val
 
     def get(self) -> Any:
-        """Return it."""
+        """Return the output's value."""
         return self._value
 
 
 class Context:
-    """The call that is under way: ``azure.functions.Context``."""
+    """An invocation's metadata, like ``azure.functions.Context``."""
 
-    def __init__(self, function: Hosted) -> None:
+    def __init__(self, function: AppFunction) -> None:
         self.function_name = function.name
         self.function_directory = str(function.folder or "")
         self.invocation_id = str(uuid.uuid4())
@@ -51,74 +51,74 @@ class Context:
         self.retry_context = None
 
 
-def arguments(function: Hosted, given: Any, client: Made) -> dict[str, Any]:
-    """Return what a function is called with.
+def arguments(function: AppFunction, trigger_value: Any, create_client: ClientFactory) -> dict[str, Any]:
+    """Return the arguments of an invocation.
 
     Parameters
     ----------
     function
         The function.
-    given
-        What its trigger gives.
-    client
-        Makes the durable client.
+    trigger_value
+        The value from its trigger.
+    create_client
+        Creates the durable client.
 
     Raises
     ------
     DurableError
-        If it needs what durablenb doesn't have.
+        If the function has an input that durablenb doesn't support.
     """
-    found = {function.trigger["name"]: given}
+    values = {function.trigger["name"]: trigger_value}
     for binding in function.bindings:
         name, kind = binding["name"], binding["type"]
-        if name in found or name == "$return":
+        if name in values or name == "$return":
             continue
         if kind.lower() in CLIENTS:
-            found[name] = client()
-        elif is_out(binding):
-            found[name] = Out()
+            values[name] = create_client()
+        elif is_output(binding):
+            values[name] = Out()
         else:
             raise DurableError(
                 f"The function {function.name!r} is to be given {name!r} by a binding of the type {kind}, "
                 "which durablenb doesn't have."
             )
-    if CONTEXT not in found and CONTEXT in inspect.signature(function.function).parameters:
-        found[CONTEXT] = Context(function)
-    return found
+    if CONTEXT not in values and CONTEXT in inspect.signature(function.function).parameters:
+        values[CONTEXT] = Context(function)
+    return values
 
 
-def as_activity(function: Hosted, client: Made) -> Callable[..., Any]:
-    """Return what a hub takes for an activity: a function of its one input."""
-    plain, own = function.function, function.trigger["name"]
+def activity_function(function: AppFunction, create_client: ClientFactory) -> Callable[..., Any]:
+    """Return an activity of an app as a function of its input alone, as a hub calls it."""
+    plain, input_name = function.function, function.trigger["name"]
     try:
         parameters = inspect.signature(plain).parameters
     except (TypeError, ValueError):
         return plain
-    wants_context = own != CONTEXT and CONTEXT in parameters
-    if list(parameters)[:1] in ([], [own]) and not (wants_context or function.others):
+    wants_context = input_name != CONTEXT and CONTEXT in parameters
+    if list(parameters)[:1] in ([], [input_name]) and not (wants_context or function.others):
         return plain
-    as_given = inspect.Signature([parameters[own]]) if own in parameters else None
+    signature = inspect.Signature([parameters[input_name]]) if input_name in parameters else None
     if inspect.iscoroutinefunction(plain):
 
         @functools.wraps(plain)
-        async def awaited(given: Any) -> Any:
-            return await plain(**arguments(function, given, client))
+        async def async_activity(value: Any) -> Any:
+            return await plain(**arguments(function, value, create_client))
 
-        awaited.__signature__ = as_given  # type: ignore[attr-defined]
-        return awaited
+        async_activity.__signature__ = signature  # type: ignore[attr-defined]
+        return async_activity
 
     @functools.wraps(plain)
-    def called(given: Any) -> Any:
-        return plain(**arguments(function, given, client))
+    def activity(value: Any) -> Any:
+        return plain(**arguments(function, value, create_client))
 
-    called.__signature__ = as_given  # type: ignore[attr-defined]
-    return called
+    activity.__signature__ = signature  # type: ignore[attr-defined]
+    return activity
 
 
-def request_of(
+def http_request(
     method: str, url: str, headers: list[Header], query: list[Header], route: dict[str, str], body: bytes
 ) -> Any:
-    """Return an ``azure.functions.HttpRequest``; what comes twice is joined by a comma, as in Azure."""
+    """Return an ``azure.functions.HttpRequest``; repeated headers are joined by a comma, as in Azure."""
     from azure.functions.http import HttpRequest
 
     return HttpRequest(
@@ -132,20 +132,20 @@ def request_of(
     )
 
 
-def timer_of(is_late: bool, status: dict[str, str]) -> Any:
+def timer_request(is_late: bool, status: dict[str, str]) -> Any:
     """Return an ``azure.functions.TimerRequest``."""
     from azure.functions.timer import TimerRequest
 
     return TimerRequest(past_due=is_late, schedule_status=status, schedule={"AdjustForDST": True})
 
 
-def answer_of(returned: Any) -> Answer:
-    """Return what a function's result is as an HTTP answer.
+def http_answer(returned: Any) -> Answer:
+    """Return a function's result as an HTTP response.
 
     Raises
     ------
     TypeError, ValueError
-        If it is none.
+        If the result is no valid response.
     """
     from azure.functions import HttpResponse
 
@@ -170,10 +170,11 @@ def answer_of(returned: Any) -> Answer:
     return status, headers, returned.get_body()
 
 
-def result_of(function: Hosted, given: dict[str, Any], returned: Any) -> Any:
-    """Return what it answers: what it returned, else what it put into its output of the type ``http``."""
-    outs = [given[one["name"]] for one in function.bindings if one["type"] == "http" and one["name"] in given]
-    return outs[0].get() if outs and returned is None else returned
+def http_result(function: AppFunction, values: dict[str, Any], returned: Any) -> Any:
+    """Return a function's result: its return value, else the value of its output of the type ``http``."""
+    names = [binding["name"] for binding in function.bindings if binding["type"] == "http"]
+    outputs = [values[name] for name in names if name in values]
+    return outputs[0].get() if outputs and returned is None else returned
 
 
 def _is_latin(text: str) -> bool:
@@ -185,7 +186,7 @@ def _is_latin(text: str) -> bool:
 
 
 def _joined(pairs: list[Header]) -> dict[str, str]:
-    found: dict[str, str] = {}
+    joined: dict[str, str] = {}
     for name, value in pairs:
-        found[name] = f"{found[name]},{value}" if name in found else value
-    return found
+        joined[name] = f"{joined[name]},{value}" if name in joined else value
+    return joined

@@ -1,4 +1,4 @@
-"""A hub in a process of its own, served over HTTP: ``durablenb serve``."""
+"""The command ``durablenb serve``: a hub with an app in a process of its own, served over HTTP."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from typing import Any, TextIO
 
 from durablenb.azure.functions import is_app
 from durablenb.azure.imports import AppImports
-from durablenb.azure.projects import load_project, settings_of
+from durablenb.azure.projects import load_project
+from durablenb.azure.settings import local_settings
 from durablenb.hub.task_hub import TaskHub
 from durablenb.model.errors import DurableError
 
 KEY = "DURABLENB_KEY"
-"""The environment variable that a key may be given in: what is on a command line, everybody can read."""
+"""The environment variable for a key; on a command line, other users could read it."""
 
 
 def serve(
@@ -33,23 +34,23 @@ def serve(
     body_limit: int | None,
     out: TextIO,
 ) -> int:
-    """Open a hub, register an app, and serve it until the process is told to end.
+    """Open a hub, register an app, and serve it until the process is interrupted.
 
     Parameters
     ----------
     file
         The hub's file.
     app
-        The folder of a function app; or a Python file, in which ``hub`` is the hub, and of which each
-        function app that it makes is registered.
+        The folder of a function app; or a Python file, in which ``hub`` is the hub, and whose function apps
+        are registered.
     host, port, public_url, body_limit
         As for `TaskHub.serve`.
     is_keyless
-        Let everybody in on this machine; otherwise the key is that of the environment, or a random one.
+        Accept requests without a key; otherwise the key is that of the environment, or a random one.
     takes_sql
-        Answer queries of those who have the key.
+        Allow SQL queries, with the key.
     out
-        Where the address is told.
+        Receives the address and the key.
 
     Returns
     -------
@@ -71,8 +72,8 @@ def serve(
     with _imports(app), TaskHub(file) as hub:
         try:
             load(app, hub)
-        except Exception:  # whatever the file's own code raises
-            if app.is_dir():  # then it is said with its line
+        except Exception:  # the file's code may raise anything
+            if app.is_dir():  # whose errors name the line
                 raise
             traceback.print_exc()
             return 1
@@ -83,7 +84,7 @@ def serve(
             if server.key and key is None:
                 print(f"The key is {server.key}", file=out)
                 print(f"Its page, for a browser: {server.page_url}", file=out)
-            for line in hub._hosting().described(server.url):
+            for line in hub._hosting().describe_routes(server.url):
                 print(line, file=out)
             print("Ctrl+C ends it; what is open goes on when it is served again.", file=out, flush=True)
             try:
@@ -104,21 +105,21 @@ def load(app: Path, hub: TaskHub) -> None:
     assert spec.loader is not None
     module: Any = importlib.util.module_from_spec(spec)
     module.hub = hub
-    sys.modules[name] = module  # so that what it defines can be pickled
-    sys.path.insert(0, str(app.resolve().parent))  # as Python does for a file that it is given
+    sys.modules[name] = module  # so that its functions can be pickled
+    sys.path.insert(0, str(app.resolve().parent))  # as Python does for a script
     spec.loader.exec_module(module)
-    for made in list(vars(module).values()):
-        if is_app(made):
-            hub.add_app(made)
+    for value in list(vars(module).values()):
+        if is_app(value):
+            hub.add_app(value)
 
 
 def _imports(app: Path) -> AbstractContextManager[object]:
-    """What a function app imports, also in the middle of a call, is found as long as it is served."""
+    """Return a context for imports of a function app, as long as it is served."""
     return AppImports(app.resolve()) if app.is_dir() else nullcontext()
 
 
 def _load_project(folder: Path, hub: TaskHub) -> None:
-    for name, value in settings_of(folder).items():
+    for name, value in local_settings(folder).items():
         os.environ.setdefault(name, value)  # as Azure's local tools do
     hub.add_app(load_project(folder.resolve()))
 
