@@ -301,6 +301,7 @@ class DuckStore(JournalReader):
             self._lock.announce(url)
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
+        is_new = self.path is None or not self.path.exists()
         if self.path is None or self._lock is None:
             connection = duckdb.connect(":memory:")
         else:
@@ -313,7 +314,7 @@ class DuckStore(JournalReader):
             if self.path is not None and self._lock is not None:
                 self._custody = Custody(self.path, self._lock, self._log_size)
                 self._custody.close_to_others()
-            _prepare(connection, self.path, has_views=not self._lacks_views)
+            _prepare(connection, self.path, is_new=is_new, has_views=not self._lacks_views)
         except BaseException:
             connection.close()
             raise
@@ -392,7 +393,7 @@ class DuckStore(JournalReader):
 def in_memory(settings: dict[str, str | bool | int | float | list[str]]) -> duckdb.DuckDBPyConnection:
     """An empty journal in memory, with all tables and views; nobody can change these settings of DuckDB's."""
     connection = duckdb.connect(":memory:", config=settings)
-    _prepare(connection, None)
+    _prepare(connection, None, is_new=True)
     connection.execute("set lock_configuration = true")
     return connection
 
@@ -410,10 +411,12 @@ def fenced(
     return connection
 
 
-def _prepare(connection: duckdb.DuckDBPyConnection, path: Path | None, *, has_views: bool = True) -> None:
+def _prepare(
+    connection: duckdb.DuckDBPyConnection, path: Path | None, *, is_new: bool = False, has_views: bool = True
+) -> None:
     """Makes the tables and views of a new file, and checks those of an old one."""
     try:
-        version = None if path is None else _format_of(connection)
+        version = None if is_new else _format_of(connection)
         if version is not None and version > FORMAT:
             raise StoreError(
                 f"{path} has format {version} of the journal; this durablenb knows up to {FORMAT}. "
@@ -424,7 +427,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection, path: Path | None, *, has_vi
             connection.execute(statements.CHECK)
         else:
             with blobs.transaction(connection):  # so that a file that is refused stays as it was
-                _complete(connection, version, is_empty=path is None, has_views=has_views)
+                _complete(connection, version, is_new=is_new, has_views=has_views)
     except (duckdb.CatalogException, duckdb.BinderException) as error:
         raise StoreError(
             f"{path} can't be a hub, because of a table of its own: {error}. Give another path."
@@ -436,12 +439,12 @@ def _prepare(connection: duckdb.DuckDBPyConnection, path: Path | None, *, has_vi
 
 
 def _complete(
-    connection: duckdb.DuckDBPyConnection, version: int | None, *, is_empty: bool, has_views: bool
+    connection: duckdb.DuckDBPyConnection, version: int | None, *, is_new: bool, has_views: bool
 ) -> None:
     """Makes what a file lacks of the tables and views of a hub, and those views anew that have changed."""
-    connection.execute((Path(__file__).parent / "schema.sql").read_text("utf-8"))
+    views.make_tables(connection)
     connection.execute(statements.CHECK)
-    blobs.show_contents(connection, has_segments=not is_empty)
+    blobs.show_contents(connection, has_segments=not is_new)
     if has_views:
         views.make(connection)
     if version is None:

@@ -14,7 +14,7 @@ from durablenb.model.imports import Import
 from durablenb.model.logs import LogLine
 from durablenb.model.status import InstanceState
 from durablenb.store import blobs, lines, statements
-from durablenb.store.states import states_of
+from durablenb.store.states import instance_state, states_of
 from durablenb.store.wire import from_row
 
 
@@ -98,6 +98,10 @@ class JournalReader:
 
     def states(self, query: InstanceQuery) -> list[InstanceState]:
         """The states of the instances that the query is about."""
+        ids = query.instance_ids or ()
+        if len(ids) == 1 and query == InstanceQuery(instance_ids=ids):
+            state = instance_state(self._ask, ids[0])
+            return [] if state is None else [state]
         return states_of(self.query, query)
 
     def ids(self, query: InstanceQuery) -> list[str]:

@@ -194,6 +194,15 @@ from instance_states
 
 PAYLOADS = "select seq, payload from journal where seq in (select unnest(?::bigint[]))"
 
+# The same of one instance, in statements that are planned in a fifth of the time.
+LAST_OF_EACH_TYPE = """
+select event_type, max(seq), max(timestamp) from journal where instance_id = ? group by event_type
+"""
+EVENTS_AT = """
+select seq, execution_id, timestamp, name, payload, attributes from journal
+where seq between ? and ? and list_contains(?, seq)
+"""
+
 
 _FIRST_STARTS = """
 from journal
@@ -203,6 +212,9 @@ where event_type = 'ExecutionStarted' and (
 )
 """
 """The starts of instances, without what continues as new."""
+
+CREATED = f"select arg_max(timestamp, seq) {_FIRST_STARTS} and instance_id = ?"
+"""When an instance was created."""
 
 _HAVE_EVENT = "instance_id in (select instance_id from journal where list_contains(?, event_type))"
 _ARE_OPEN = f"""instance_id in (

@@ -9,12 +9,24 @@ from datetime import UTC
 from typing import Any
 
 from durablenb.core.ports.store import InstanceQuery
+from durablenb.model import events
 from durablenb.model.status import InstanceState, OrchestrationRuntimeStatus
 from durablenb.store import statements
 from durablenb.store.wire import read_attributes
 
 _ID, _CREATED = 0, 4
 """Columns of a state."""
+
+_STATUSES = {
+    events.ExecutionStarted: "Pending",
+    events.OrchestratorStarted: "Running",
+    events.ExecutionCompleted: "Completed",
+    events.ExecutionFailed: "Failed",
+    events.ExecutionTerminated: "Terminated",
+}
+"""The status of an instance after the last of these events, unless it is suspended."""
+
+_STATUS_CHANGES = {kind.__name__ for kind in events.ALL_EVENTS if issubclass(kind, events.StatusChange)}
 
 Ask = Callable[[str, Sequence[object]], list[tuple[Any, ...]]]
 """Answers a statement with its parameters."""
@@ -32,6 +44,37 @@ def states_of(ask: Ask, query: InstanceQuery) -> list[InstanceState]:
     wanted = [seq for row in rows for seq in row[-3:] if seq is not None]
     payloads: dict[int, str] = dict(ask(statements.PAYLOADS, [wanted])) if wanted else {}
     return [_state(row, payloads) for row in rows]
+
+
+def instance_state(ask: Ask, instance_id: str) -> InstanceState | None:
+    """The state of one instance, without the views; None if there is none.
+
+    It is what `states_of` answers. DuckDB takes most of its time for planning that query, so the last events
+    of each type are asked for, and what follows from them is worked out here.
+    """
+    last = {event_type: (seq, at) for event_type, seq, at in ask(statements.LAST_OF_EACH_TYPE, [instance_id])}
+
+    def seq_of(kind: type[events.Event]) -> int:
+        return last[kind.__name__][0] if kind.__name__ in last else 0
+
+    started, custom = seq_of(events.ExecutionStarted), seq_of(events.CustomStatusSet)
+    if not started:
+        return None
+    latest, status = max((seq_of(kind), status) for kind, status in _STATUSES.items())
+    ended = latest if status not in ("Pending", "Running") else None
+    if seq_of(events.ExecutionSuspended) > max(latest, seq_of(events.ExecutionResumed)):
+        status = "Suspended"
+    seqs = (started, ended, custom if custom > started else None)
+    wanted = [seq for seq in seqs if seq is not None]
+    rows = {seq: row for seq, *row in ask(statements.EVENTS_AT, [min(wanted), max(wanted), wanted])}
+    if started not in rows:
+        return None  # It was purged meanwhile.
+    execution_id, created, name, _, extra = rows[started]
+    if read_attributes(extra).get("generation"):
+        created = ask(statements.CREATED, [instance_id])[0][0]
+    updated = max(at for event_type, (_, at) in last.items() if event_type in _STATUS_CHANGES)
+    payloads = {seq: payload for seq, (*_, payload, _) in rows.items()}
+    return _state((instance_id, execution_id, name, status, created, updated, extra, *seqs), payloads)
 
 
 def _page(ask: Ask, query: InstanceQuery, limit: int) -> list[tuple[Any, ...]]:

@@ -1,4 +1,4 @@
-"""The views and macros of a hub's file: made when it is new, and again when they have changed."""
+"""The tables, views and macros of a hub's file: made when it is new, and again when they have changed."""
 
 from __future__ import annotations
 
@@ -21,6 +21,11 @@ def are_current(connection: duckdb.DuckDBPyConnection) -> bool:
     return found.keys() >= {"blob_contents", *_VIEW.findall(_text())} and found["instances"] == _version()
 
 
+def make_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the tables that aren't there, in a transaction of the caller's."""
+    _execute(connection, "schema.sql")
+
+
 def make(connection: duckdb.DuckDBPyConnection) -> None:
     """Make all views and macros, in a transaction of the caller's.
 
@@ -29,7 +34,8 @@ def make(connection: duckdb.DuckDBPyConnection) -> None:
     duckdb.CatalogException
         If the file has a table of that name.
     """
-    connection.execute(_text())
+    for name in _FILES:
+        _execute(connection, name)
     connection.execute(f"comment on view instances is '{_version()}'")
 
 
@@ -39,6 +45,17 @@ def names() -> tuple[frozenset[str], frozenset[str]]:
     tables = re.findall(r"^create table if not exists (\w+)", _read("schema.sql"), re.MULTILINE)
     macros = re.findall(r"^create or replace macro (\w+)", _text(), re.MULTILINE)
     return frozenset([*tables, "blob_contents", *_VIEW.findall(_text())]), frozenset(macros)
+
+
+def _execute(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Execute a file's statements. Each is parsed once in a process, which takes as long as to execute it."""
+    if name not in _parsed:
+        _parsed[name] = connection.extract_statements(_read(name))
+    for statement in _parsed[name]:
+        connection.execute(statement)
+
+
+_parsed: dict[str, list[duckdb.Statement]] = {}
 
 
 @cache

@@ -198,6 +198,7 @@ class Agreement(RuleBasedStateMachine):
         self.both(lambda store: store.restarted(last // 2))
         self.both(lambda store: store.open_instances())
         for state in self.both(lambda store: store.states(InstanceQuery())):
+            assert self.duck.states(InstanceQuery(instance_ids=(state.instance_id,))) == [state]
             pairs = [(r.execution_id, r.event) for r in self.duck.records(state.instance_id)]
             assert state == state_of(state.instance_id, pairs)
         assert self.duck.load(IDS) == {name: self.scribe.history[name] for name in self.scribe.history}

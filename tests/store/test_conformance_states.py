@@ -25,6 +25,7 @@ AMSTERDAM = timezone(timedelta(hours=1))
 def state(store, scribe, instance_id="a"):
     store.append(scribe.take())
     (found,) = store.states(InstanceQuery(instance_ids=(instance_id,)))
+    assert found in store.states(InstanceQuery())
     return found
 
 
