@@ -51,7 +51,8 @@ class Timers:
     """The timers of a hub.
 
     A timer whose function is still running isn't fired again, and due times meanwhile are skipped: its next
-    due time is the first one after the function's end. No due time fires twice, even if the clock is set back.
+    due time is the first one after the function's end. No due time fires twice, even if the clock is set
+    back.
 
     Parameters
     ----------

@@ -264,7 +264,7 @@ def old(hub, scribe):
 
 def test_blobs_of_an_older_file_are_read_as_it_is(old):
     with df.open_history(old) as history:
-        assert history._blob(hash_of(b"one")) == b"one"
+        assert history._journal.of().blob(hash_of(b"one")) == b"one"
 
 
 def test_blobs_of_an_older_file_are_kept_beside_new_ones_and_purged(old, scribe):
