@@ -1,6 +1,6 @@
-"""Asserts, in all tests, the engine's one rule: only the thread that has the turn touches the machine.
+"""Asserts, in all tests, the engine's one rule: only the thread that has the turn touches the state.
 
-Each method of the machine and its parts, and each collection that another thread could be tempted to read,
+Each method of the state and its parts, and each collection that another thread could be tempted to read,
 looks whether the calling thread holds the engine's lock. A violation raises where it happens. It is also
 kept, so that the test fails although the thread may be another one.
 """
@@ -10,40 +10,43 @@ from __future__ import annotations
 import functools
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+from durablenb.engine.blocked_instances import BlockedInstances
 from durablenb.engine.commands import Commands
 from durablenb.engine.dispatcher import Dispatcher
+from durablenb.engine.effects import Effects
 from durablenb.engine.entities import Entities
-from durablenb.engine.episodes import Episodes
+from durablenb.engine.executions import Executions
 from durablenb.engine.forks import Forks
 from durablenb.engine.imports import Imports
-from durablenb.engine.journal import Journal
-from durablenb.engine.lifecycle import Lifecycle
-from durablenb.engine.machine import Machine
-from durablenb.engine.obstacles import Obstacles
+from durablenb.engine.instances import Instances
+from durablenb.engine.orchestration_executor import OrchestrationExecutor
+from durablenb.engine.rewinds import Rewinds
+from durablenb.engine.state import EngineState
 from durablenb.engine.timers import Timers
 from durablenb.engine.upgrades import Upgrades
+from durablenb.engine.write_buffer import WriteBuffer
 
 PARTS = (
+    BlockedInstances,
     Commands,
     Dispatcher,
+    Effects,
+    EngineState,
     Entities,
-    Episodes,
+    Executions,
     Forks,
     Imports,
-    Journal,
-    Lifecycle,
-    Machine,
-    Obstacles,
+    Instances,
+    OrchestrationExecutor,
+    Rewinds,
     Timers,
     Upgrades,
+    WriteBuffer,
 )
-COLLECTIONS = {Lifecycle: ("open", "queue", "ended"), Timers: ("_heap",), Entities: ("queue",)}
-
-FREE = {"Dispatcher.activity"}
-"""What a worker asks when it begins a call: it reads the registry and nothing of the machine."""
+COLLECTIONS = {Instances: ("open", "queue", "ended"), Timers: ("_heap",), Entities: ("queue",)}
 
 violations: list[str] = []
 """What was touched without the turn, and from where."""
@@ -52,10 +55,10 @@ _LOCK = "_lock_of_the_turn"
 
 
 def install() -> None:
-    """Guard the machines of all engines that are made from now on."""
+    """Guard the states of all engines that are made from now on."""
     for part in PARTS:
         for name, member in list(vars(part).items()):
-            if name.startswith("__") or f"{part.__name__}.{name}" in FREE:
+            if name.startswith("__"):
                 continue
             if isinstance(member, property):
                 assert member.fget is not None
@@ -64,28 +67,28 @@ def install() -> None:
                 setattr(part, name, _guarded(member))
         for name in COLLECTIONS.get(part, ()):
             setattr(part, name, _collection(name))
-    made = Machine.__init__
+    made = EngineState.__init__
 
     @functools.wraps(made)
-    def make(machine: Machine, world: Any) -> None:
-        made(machine, world)
-        lock = world.bring.__self__._turn
-        commands = machine.commands
-        for part in (
-            machine,
-            machine.timers,
-            machine.journal,
-            machine.episodes,
-            machine.lifecycle,
-            machine.lifecycle.obstacles,
-            machine.dispatcher,
-            machine.entities,
-            commands,
-            *(one for one in vars(commands).values() if isinstance(one, (Forks, Imports, Upgrades))),
-        ):
+    def make(state: EngineState, services: Any) -> None:
+        made(state, services)
+        lock = services.apply_inline.__self__._lock
+        for part in _parts(state):
             vars(part)[_LOCK] = lock
 
-    Machine.__init__ = make  # type: ignore[method-assign]
+    EngineState.__init__ = make  # type: ignore[method-assign]
+
+
+def _parts(root: Any) -> Iterator[Any]:
+    """The state, and the parts that it or another part made."""
+    seen: set[int] = set()
+    left = [root]
+    while left:
+        part = left.pop()
+        if isinstance(part, PARTS) and id(part) not in seen:
+            seen.add(id(part))
+            yield part
+            left.extend(vars(part).values())
 
 
 def _guarded(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,4 +1,4 @@
-"""The committer: hands what has gathered to the store, one transaction at a time, in one thread."""
+"""The committer: writes batches to the store, one transaction at a time, in one thread."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from durablenb.model.source import Source
 log = logging.getLogger("durablenb")
 
 RETRY_SECONDS = 1.0
-"""Between two tries of a commit that failed."""
+"""Seconds between two tries of a commit that failed."""
 
 BACKLOG = 100_000
-"""Records that may wait for the disk before the engine waits, too."""
+"""Records that may wait for the disk before the engine waits as well."""
 
 
 def _nothing(*_: object) -> None:
-    """Does nothing."""
+    """Do nothing."""
 
 
-class Taken(NamedTuple):
-    """Histories from elsewhere, and the place in the journal after which they come."""
+class PendingImport(NamedTuple):
+    """Histories from elsewhere, and the place in the journal after which to write them."""
 
     parcel: Parcel
     imports: Sequence[Import]
@@ -40,41 +40,41 @@ class Taken(NamedTuple):
 
 
 @dataclass(slots=True)
-class Batch:
-    """Records that belong together, and what is to happen once they are on disk."""
+class WriteBatch:
+    """Records that belong together, and what follows once they are on disk."""
 
     records: list[Record] = field(default_factory=list)
     sources: list[Source] = field(default_factory=list)
     purged: list[str] = field(default_factory=list)
-    taken: Taken | None = None
+    pending_import: PendingImport | None = None
     replies: list[tuple[Future[Any], Any]] = field(default_factory=list)
-    then: list[Callable[[], None]] = field(default_factory=list)
+    callbacks: list[Callable[[], None]] = field(default_factory=list)
     number: int = 0
 
     def __bool__(self) -> bool:
-        return bool(self.records or self.purged or self.taken or self.replies or self.then)
+        return bool(self.records or self.purged or self.pending_import or self.replies or self.callbacks)
 
     @property
     def is_apart(self) -> bool:
-        """Whether it is a transaction of its own."""
-        return bool(self.purged or self.taken)
+        """True if it needs a transaction of its own."""
+        return bool(self.purged or self.pending_import)
 
-    def turn_away(self, error: Exception) -> None:
-        """Refuse those who were to be answered once it is on disk."""
+    def refuse(self, error: Exception) -> None:
+        """Refuse the clients that wait until it is on disk."""
         for reply, _ in self.replies:
             refuse(reply, copy(error))
         self.replies.clear()
 
 
 class Committer:
-    """Commits batches in order; the batches that have gathered go into one transaction.
+    """Commits batches in order; all batches that wait go into one transaction.
 
     Parameters
     ----------
     store
-        Where they go.
+        Where the batches go.
     retry_seconds
-        Between two tries of a commit that failed.
+        Seconds between two tries of a commit that failed.
     when_idle
         Called whenever all that was submitted is on disk.
     when_written
@@ -84,10 +84,10 @@ class Committer:
 
     Notes
     -----
-    A commit that fails is tried again until it works. Until then `failure` says why, and whoever waits
-    for an answer gets that error; the records themselves stay and are written when there is room. Every
-    reply of a batch is answered or refused: also when the thread dies of a mistake, and when a batch comes
-    after the end. The callbacks run on the committer's thread.
+    A commit that fails is retried until it works. Until then `failure` says why, and clients that wait for an
+    answer get that error; the records stay, and are written when there is room. Each reply of a batch is
+    answered or refused, also if the thread dies of a mistake, or a batch comes after the end. Callbacks run
+    on the committer's thread.
     """
 
     def __init__(
@@ -104,37 +104,39 @@ class Committer:
         self._when_idle = when_idle
         self._when_written = when_written
         self._before_purge = before_purge
-        self._queue: locks.Queue[Batch | None] = locks.Queue()
-        self._unsaved: list[Batch] = []
+        self._queue: locks.Queue[WriteBatch | None] = locks.Queue()
+        self._unsaved: list[WriteBatch] = []
         self._thread: locks.Thread | None = None
         self._stop = locks.Event()
         self._changed = locks.Condition()
         self._numbers = count(1)
-        self._submitted = 0  # the last batch's number, as the next one
-        self._committed = 0
+        self._submitted = 0  # number of the last batch submitted
+        self._committed = 0  # number of the last batch committed
         self._records_in = 0
         self._records_out = 0
         self._patience: float | None = None
         self._end: StoreError | None = None
         """Why nothing is committed any more."""
         self.committed_at: float | None = None
-        """When something was committed last, by `locks.monotonic`."""
+        """The time of the last commit, by `locks.monotonic`."""
         self.failure: StoreError | None = None
-        self.last_seq = 0
+        self.last_seq = store.last_seq()
         """The last place taken in the journal, by a record that may have been purged since."""
 
     def start(self) -> None:
-        """Begins to commit in a thread of its own."""
+        """Begin to commit in a thread of its own."""
         self._thread = locks.Thread(target=self._run, name="durablenb-committer", daemon=True)
         self._thread.start()
 
-    def submit(self, batch: Batch) -> None:
+    def submit(self, batch: WriteBatch) -> None:
         """Take a batch; return at once."""
         batch.number = next(self._numbers)
         self._queue.put(batch)
-        self._submitted = batch.number  # an interrupt before this leaves nobody waiting for nothing
+        self._submitted = batch.number  # after an interrupt before this, `drain` doesn't wait for the batch
         self._records_in += len(batch.records)
-        if self._end is not None:  # looked at after the put: one of the two sides finds the other
+        if (
+            self._end is not None
+        ):  # checked after the put, so that this thread or the ending one sees the batch
             self._refuse_rest(self._end)
 
     def wait_for_room(self) -> None:
@@ -150,25 +152,25 @@ class Committer:
 
     @property
     def is_running(self) -> bool:
-        """Whether it has a thread of its own now."""
+        """True if it has a thread of its own now."""
         return self._thread is not None and self._thread.is_alive()
 
     def nudge(self) -> None:
-        """Lets `when_written` be called soon; from any thread."""
+        """Have `when_written` called soon; from any thread."""
         self._queue.put(_NUDGE)
 
     @property
     def backlog(self) -> int:
-        """How many records wait for the disk."""
+        """The number of records that wait for the disk."""
         return self._records_in - self._records_out
 
     @property
     def is_idle(self) -> bool:
-        """Whether all that was submitted is on disk."""
+        """True if all that was submitted is on disk."""
         return self._committed >= self._submitted
 
     def drain(self) -> None:
-        """Waits until all that was submitted is on disk.
+        """Wait until all that was submitted is on disk.
 
         Raises
         ------
@@ -189,7 +191,7 @@ class Committer:
                 self._changed.wait(0.5)
 
     def commit(self) -> None:
-        """Writes all that has gathered; without a thread of its own, this is to be called."""
+        """Write all batches that wait; called by `drain` if the committer has no thread."""
         while len(self._unsaved) < 10_000:
             try:
                 batch = self._queue.get_nowait()
@@ -205,16 +207,16 @@ class Committer:
                 self._write(group)
             except Exception as mistake:
                 error = mistake if isinstance(mistake, StoreError) else _unwritable(mistake)
-                if not group[0].taken:
+                if not group[0].pending_import:
                     self._fail(error)
                     return
-                group[0].turn_away(error)  # nothing hangs on it
+                group[0].refuse(error)  # no other batch depends on it
             del self._unsaved[: len(group)]
             self._succeed(group)
         self._patience = self._when_written()
 
     def close(self) -> None:
-        """Commits what is left and ends the thread.
+        """Commit what is left, and end the thread.
 
         Raises
         ------
@@ -240,7 +242,7 @@ class Committer:
             self._die(mistake)
 
     def _die(self, mistake: BaseException) -> None:
-        """Nobody waits for a thread that is no more."""
+        """Refuse everybody who waits: this thread ends because of a mistake."""
         self._end = StoreError(
             f"The journal is written no more because of a mistake in durablenb itself: "
             f"{type(mistake).__name__}: {mistake}. What is on disk is unharmed. Close the hub and open it "
@@ -253,16 +255,16 @@ class Committer:
         self._refuse_rest(self._end)
 
     def _refuse_rest(self, error: StoreError) -> None:
-        """Refuse those whose batches nobody will commit; from any thread."""
+        """Refuse the clients of batches that will not be committed; from any thread."""
         for batch in list(self._unsaved):
-            batch.turn_away(error)
+            batch.refuse(error)
         while True:
             try:
                 left = self._queue.get_nowait()
             except Empty:
                 return
             if left is not None:
-                left.turn_away(error)
+                left.refuse(error)
 
     def _commit_until_stopped(self) -> None:
         while self._unsaved or self._receive():
@@ -274,7 +276,7 @@ class Committer:
                 return
 
     def _receive(self) -> bool:
-        """Waits for a batch, and keeps no other hold on it; false at the end."""
+        """Wait for a batch, and keep no other reference to it; return False at the end."""
         try:
             batch = self._queue.get(timeout=self._patience)
         except Empty:
@@ -283,36 +285,39 @@ class Committer:
             self._unsaved.append(batch)
         return batch is not None
 
-    def _group(self) -> list[Batch]:
-        """The batches of the next transaction: a purge goes by itself, and what is taken in."""
+    def _group(self) -> list[WriteBatch]:
+        """Return the batches of the next transaction; a purge or an import has one of its own."""
         if self._unsaved[0].is_apart:
             return self._unsaved[:1]
         end = next((i for i, batch in enumerate(self._unsaved) if batch.is_apart), None)
         return self._unsaved[:end]
 
-    def _write(self, group: list[Batch]) -> None:
+    def _write(self, group: list[WriteBatch]) -> None:
         if group[0].purged:
             self._before_purge(group[0].purged)
             self._store.purge(group[0].purged)
-        if (taken := group[0].taken) is not None:
-            self._store.take_in(*taken)
-            self.last_seq = taken.after + len(taken.parcel.records)
+        if (pending := group[0].pending_import) is not None:
+            self._store.take_in(*pending)
+            self.last_seq = pending.after + len(pending.parcel.records)
         sources = [source for batch in group for source in batch.sources]
         if sources:
             self._store.keep(sources)
-        records = group[0].records if len(group) == 1 else [r for batch in group for r in batch.records]
+        if len(group) == 1:
+            records = group[0].records
+        else:
+            records = [record for batch in group for record in batch.records]
         if records:
             self._store.append(records)
             self.last_seq = records[-1].seq
 
-    def _succeed(self, group: list[Batch]) -> None:
+    def _succeed(self, group: list[WriteBatch]) -> None:
         self.failure = None
         self.committed_at = locks.monotonic()
         for batch in group:
             self._records_out += len(batch.records)
             for reply, value in batch.replies:
                 answer(reply, value)
-            for callback in batch.then:
+            for callback in batch.callbacks:
                 callback()
         with self._changed:
             self._committed = group[-1].number
@@ -322,16 +327,16 @@ class Committer:
 
     def _fail(self, error: StoreError) -> None:
         for batch in self._unsaved:
-            batch.turn_away(error)
+            batch.refuse(error)
         with self._changed:
             self.failure = error
             self._changed.notify_all()
 
 
 def _unwritable(error: Exception) -> StoreError:
-    """A record that no store can take: better said than silent."""
+    """Return the error for a failure that isn't the disk's, such as a record that can't be encoded."""
     return StoreError(f"The journal could not be written: {type(error).__name__}: {error}.")
 
 
-_NUDGE = Batch()
-"""Stands in the queue where there is no batch, but something else to do."""
+_NUDGE = WriteBatch()
+"""Entry of the queue that only has `when_written` called."""

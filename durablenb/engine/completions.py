@@ -1,4 +1,4 @@
-"""Where the outcomes of open instances will be: one promise for each instance that somebody waits for."""
+"""Promises of the outcomes of open instances, one for each instance that somebody waits for."""
 
 from __future__ import annotations
 
@@ -6,47 +6,47 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 
 from durablenb.engine import locks
-from durablenb.engine.instance import Code, Outcome
+from durablenb.engine.instance import CodeKey, InstanceOutcome
 from durablenb.engine.locks import Promise
 from durablenb.engine.messages import answer, refuse
 
 
 class Completions:
-    """The ids of the open instances, and the promises of those who wait for them; for any thread.
+    """The ids of the open instances, and the promises of their outcomes; for any thread.
 
     Notes
     -----
-    A promise belongs to an instance's id and not to one of its executions: an instance that continues as new
-    stays open under the same promise. The lock is held for a few steps only, and nothing else is taken
-    while it is held.
+    A promise belongs to the id of an instance and not to one of its executions: an instance that continues as
+    new stays open under the same promise. The lock is held for a few statements only, in which no other lock
+    is taken.
     """
 
     def __init__(self) -> None:
         self._lock = locks.Lock()
-        self._open: dict[str, Code] = {}
+        self._open: dict[str, CodeKey] = {}
         self._recovered: set[str] = set()
-        """Those that were open already, as long as nobody has asked the engine for them."""
+        """The instances that were open when the hub was opened, until the engine is asked about them."""
         self._promises: dict[str, Promise] = {}
         self._owed: dict[Promise, str] = {}
-        """Those of instances that have ended, until that is on disk."""
+        """Promises of instances that have ended, until that is on disk."""
 
     def __len__(self) -> int:
-        """How many instances are open."""
+        """The number of open instances."""
         return len(self._open)
 
     def __contains__(self, instance_id: str) -> bool:
-        """Whether the instance is open."""
+        """Return True if the instance is open."""
         return instance_id in self._open
 
-    def codes(self) -> Counter[Code]:
-        """How many open instances there are of each code."""
+    def codes(self) -> Counter[CodeKey]:
+        """Return the number of open instances for each orchestrator and version."""
         return Counter(list(self._open.values()))
 
     def watch(self, instance_id: str, *, is_engine: bool = False) -> Promise | None:
-        """Where the instance's outcome will be once it is on disk; None if the instance isn't open.
+        """Return the promise of an instance's outcome, kept once that is on disk; None if it isn't open.
 
-        None, too, if it was open already when the hub was opened, and the engine was never asked for it. The
-        engine (`is_engine`) replays it then, to see what may be in its way.
+        Also None if it was open already when the hub was opened, and the engine was not asked about it yet:
+        the engine (`is_engine`) then replays it, and sees whether anything blocks it.
         """
         with self._lock:
             if instance_id not in self._open:
@@ -60,13 +60,13 @@ class Completions:
                 promise = self._promises[instance_id] = Promise()
             return promise
 
-    def opened(self, instance_id: str, code: Code) -> None:
-        """The instance is open from now on."""
+    def opened(self, instance_id: str, code: CodeKey) -> None:
+        """Record that the instance is open."""
         with self._lock:
             self._open[instance_id] = code
 
-    def closed(self, instance_id: str, outcome: Outcome) -> Callable[[], None] | None:
-        """The instance has ended: give what is to be done once that is on disk, if somebody waits."""
+    def closed(self, instance_id: str, outcome: InstanceOutcome) -> Callable[[], None] | None:
+        """Record that the instance has ended; return what to call once that is on disk, if somebody waits."""
         with self._lock:
             self._open.pop(instance_id, None)
             self._recovered.discard(instance_id)
@@ -82,14 +82,19 @@ class Completions:
 
         return settle
 
-    def reset(self, opened: Mapping[str, Code], why: Callable[[], Exception]) -> None:
-        """Just these instances are open, as before: who waits for one waits on, others are refused."""
+    def reset(self, opened: Mapping[str, CodeKey], why: Callable[[], Exception]) -> None:
+        """Replace the open instances; the promises of all others are broken with an error."""
         with self._lock:
             self._open = dict(opened)
             self._recovered = set(opened)
-            waiting = [*self._owed.items(), *((promise, one) for one, promise in self._promises.items())]
+            waiting = [
+                *self._owed.items(),
+                *((promise, instance_id) for instance_id, promise in self._promises.items()),
+            ]
             self._owed.clear()
-            self._promises = {one: promise for promise, one in waiting if one in self._open}
+            self._promises = {
+                instance_id: promise for promise, instance_id in waiting if instance_id in self._open
+            }
             kept = set(self._promises.values())
         for promise, _ in waiting:
             if promise not in kept:

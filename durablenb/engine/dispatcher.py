@@ -1,186 +1,228 @@
-"""The dispatcher: gives calls of activities to executors, within the limits that were set."""
+"""The dispatcher: gives jobs to executors once they may begin, within the limits that are set."""
 
 from __future__ import annotations
 
 import logging
 from collections import Counter, deque
-from collections.abc import Callable, Collection
+from collections.abc import Collection, Sequence
 
-from durablenb.core.ports.clock import Clock
-from durablenb.core.registry import Activity, Registry
-from durablenb.engine.executors import Executors
-from durablenb.engine.logbook import LogBook
-from durablenb.engine.messages import Finished
-from durablenb.engine.obstacles import Obstacles
-from durablenb.engine.work import Work
+from durablenb.core.registry import Activity
+from durablenb.engine.blocked_instances import BlockedInstances
+from durablenb.engine.entity import Entity
+from durablenb.engine.entity_batch import OperationBatch
+from durablenb.engine.instance import Instance
+from durablenb.engine.jobs import ActivityJob, BatchJob, Committed, JobScope
+from durablenb.engine.services import EngineServices
+from durablenb.engine.write_buffer import WriteBuffer
+from durablenb.model.events import TaskScheduled
 from durablenb.model.names import folded
 
 log = logging.getLogger("durablenb")
 
 
 class Dispatcher:
-    """Calls that may start, calls that wait for a place, for their code, or for another executor.
+    """Jobs that may begin, and jobs that wait: for the disk, a free place, code, or another executor.
 
     Parameters
     ----------
-    registry
-        The activities by name.
-    executors
-        Where they run.
-    obstacles
-        Is told which instances lack an activity, or an executor for one.
-    bring
-        Tells the engine that one ended.
-    clock
-        What time it is.
-    book
-        Takes what they print.
-    max_concurrency
-        How many may run at a time in the whole hub; None for no limit.
+    services
+        The services of the engine.
+    buffer
+        Takes the events that schedule activities.
+    blocked
+        Records which instances lack an activity, or an executor for one.
     """
 
-    def __init__(
-        self,
-        registry: Registry,
-        executors: Executors,
-        obstacles: Obstacles,
-        bring: Callable[[Finished], None],
-        clock: Clock,
-        book: LogBook,
-        max_concurrency: int | None,
-    ) -> None:
-        self._registry = registry
-        self._executors = executors
-        self._obstacles = obstacles
-        self.bring = bring
-        self.now = clock.now
-        self.stopwatch = clock.stopwatch
-        self.book = book
-        self._max_concurrency = max_concurrency
-        self._ready: deque[Work] = deque()
-        self._full: dict[str, deque[Work]] = {}
-        self._missing: dict[str, list[Work]] = {}
+    def __init__(self, services: EngineServices, buffer: WriteBuffer, blocked: BlockedInstances) -> None:
+        self.scope = JobScope(
+            services.apply_inline,
+            services.clock,
+            services.registry,
+            services.options.codec,
+            services.log_writer,
+        )
+        self._apply_inline = services.apply_inline
+        self._registry = services.registry
+        self._executors = services.executors
+        self._is_strict = services.options.is_strict
+        self._max_concurrency = services.options.max_concurrency
+        self._buffer = buffer
+        self._blocked = blocked
+        self._uncommitted: list[ActivityJob] = []
+        self._committed: list[ActivityJob] = []
+        self._ready: deque[ActivityJob] = deque()
+        self._full: dict[str, deque[ActivityJob]] = {}
+        self._missing: dict[str, list[ActivityJob]] = {}
         self._undefined: dict[str, str] = {}
-        self._declined: dict[str, list[Work]] = {}
+        self._declined: dict[str, list[ActivityJob]] = {}
         self._running_by_name: Counter[str] = Counter()
-        self._running: set[Work] = set()
-        self.is_closing = False
+        self._running: set[ActivityJob] = set()
 
-    def offer(self, work: Work) -> None:
-        """Takes a call; it starts at the next `pump` that has a place for it, once all it needs is there."""
-        work.dispatcher = self
-        if work.name not in self._registry.activities:
-            self._missing.setdefault(folded(work.name), []).append(work)
-            self._obstacles.lack(work.instance, work.name)
-            return
-        undefined = self._undefined_name(work)
-        if undefined is None:
-            self._ready.append(work)
+    # -- jobs come -------------------------------------------------------------------------------
+
+    def schedule_activity(self, instance: Instance, event: TaskScheduled) -> None:
+        """Take the call of an activity; with strict durability it waits until the event is on disk."""
+        self._schedule(self._activity_job(instance, event))
+
+    def schedule_batch(self, entity: Entity, batch: OperationBatch, *, is_for_all: bool) -> None:
+        """Take a batch of an entity's operations, as `schedule_activity` does."""
+        self._schedule(BatchJob(self.scope, entity, batch, is_for_all=is_for_all))
+
+    def recover_activity(self, instance: Instance, event: TaskScheduled) -> None:
+        """Take the call of an activity whose event is on disk."""
+        self._offer(self._activity_job(instance, event))
+
+    def _activity_job(self, instance: Instance, event: TaskScheduled) -> ActivityJob:
+        return ActivityJob(
+            self.scope, instance, event.task_id, event.name, event.input, self.scope.codec, event.attempt
+        )
+
+    def _schedule(self, job: ActivityJob) -> None:
+        if self._is_strict:
+            self._uncommitted.append(job)
         else:
-            self._missing.setdefault(folded(work.name), []).append(work)
-            self._undefined[folded(work.name)] = undefined
-            self._obstacles.lack_name(work.instance, undefined)
+            self._offer(job)
 
-    def registered(self, name: str) -> None:
-        """An activity was registered: calls that waited for it may start."""
-        undefined = self._undefined.pop(folded(name), None)
-        for work in self._missing.pop(folded(name), ()):
-            self._obstacles.found(work.instance, undefined or work.name)
-            self.offer(work)
-        for work in self._full.pop(folded(name), ()):
-            self._ready.append(work)
-        self._offer_again(name)
+    def hold_until_commit(self) -> None:
+        """Let the jobs scheduled so far begin once what is in the buffer is on disk."""
+        if self._uncommitted:
+            message, self._uncommitted = Committed(self._uncommitted), []
+            self._buffer.after_commit(lambda: self._apply_inline(message))
 
-    def executor_given(self) -> None:
-        """The hub has another executor: calls that could not be run may be tried there."""
-        for name in list(self._declined):
-            self._offer_again(name)
+    def add_committed(self, jobs: Sequence[ActivityJob]) -> None:
+        """Take jobs whose events are on disk; `offer_committed` lets them begin.
 
-    def names_found(self, names: Collection[str]) -> None:
-        """Cells have defined these names: calls of activities that need them may start."""
-        for activity in [one for one, lacked in self._undefined.items() if lacked in names]:
-            self.registered(activity)
+        Jobs from before the state was rebuilt are ignored: recovery has scheduled them again.
+        """
+        self._committed.extend(job for job in jobs if job.scope is self.scope)
 
-    def activity(self, name: str) -> Activity:
-        """The activity as it is registered now."""
-        return self._registry.activities[name]
+    def offer_committed(self) -> None:
+        """Let the jobs begin whose events are on disk."""
+        jobs, self._committed = self._committed, []
+        for job in jobs:
+            self._offer(job)
 
-    def finished(self, work: Work, declined: str | None = None) -> None:
-        """A call ended: its place is free. One that could not be run waits for another executor."""
-        if work not in self._running:  # it began before a recovery
+    def _offer(self, job: ActivityJob) -> None:
+        """Take a job that may begin at the next `pump`, once its code is registered and defined."""
+        key = folded(job.name)
+        if job.name not in self._registry.activities:
+            self._missing.setdefault(key, []).append(job)
+            self._blocked.add_missing(job.instance, job.name)
             return
-        self._running.discard(work)
-        key = folded(work.name)
-        self._running_by_name[key] -= 1
-        self._next_of(key)
-        if declined is not None and work.is_wanted:
-            self._keep(work, declined)
+        undefined = self._undefined_name(job)
+        if undefined is None:
+            self._ready.append(job)
+        else:
+            self._missing.setdefault(key, []).append(job)
+            self._undefined[key] = undefined
+            self._blocked.add_undefined(job.instance, undefined)
 
-    def _keep(self, work: Work, why: str) -> None:
-        name = folded(work.name)
-        if name not in self._declined:
-            self._declined[name] = []
-            log.warning("%s", _without_executor(work.name, why))
-        self._declined[name].append(work)
-        self._obstacles.lack_executor(work.instance, work.name, why)
+    def _undefined_name(self, job: ActivityJob) -> str | None:
+        """Return a global that the activity needs and whose cell has not run since a restart."""
+        return self._registry.undefined_name("activity", job.name) if job.instance.is_recovered else None
 
-    def _offer_again(self, name: str) -> None:
-        for work in self._declined.pop(folded(name), ()):
-            self._obstacles.executor_given(work.instance, work.name)
-            self.offer(work)
+    # -- what jobs wait for comes -----------------------------------------------------------------
+
+    def activity_registered(self, name: str) -> None:
+        """Let the calls begin that waited for this activity."""
+        undefined = self._undefined.pop(folded(name), None)
+        for job in self._missing.pop(folded(name), ()):
+            self._blocked.remove_missing(job.instance, undefined or job.name)
+            self._offer(job)
+        for job in self._full.pop(folded(name), ()):
+            self._ready.append(job)
+        self._offer_declined(name)
+
+    def names_defined(self, names: Collection[str]) -> None:
+        """Let the calls begin of activities that waited for these globals."""
+        for activity in [activity for activity, name in self._undefined.items() if name in names]:
+            self.activity_registered(activity)
+
+    def executor_changed(self) -> None:
+        """Let the calls begin that no executor would run: the hub has another one."""
+        for name in list(self._declined):
+            self._offer_declined(name)
+
+    def _offer_declined(self, name: str) -> None:
+        for job in self._declined.pop(folded(name), ()):
+            self._blocked.remove_unavailable(job.instance, job.name)
+            self._offer(job)
+
+    # -- jobs begin and end -----------------------------------------------------------------------
 
     def pump(self) -> None:
-        """Starts what may start."""
+        """Give executors the jobs that may begin."""
         limit = self._max_concurrency
-        while self._ready and not self.is_closing and (limit is None or len(self._running) < limit):
-            work = self._ready.popleft()
-            key = folded(work.name)
-            activity = self.activity(work.name)
+        while self._ready and not self.scope.is_closing and (limit is None or len(self._running) < limit):
+            job = self._ready.popleft()
+            key = folded(job.name)
+            activity = self._registry.activities[job.name]
             cap = activity.max_concurrency
             if cap is not None and self._running_by_name[key] >= cap:
-                self._full.setdefault(key, deque()).append(work)
+                self._full.setdefault(key, deque()).append(job)
                 continue
-            if not work.is_wanted:
-                self._next_of(key)
+            if not job.is_wanted:
+                self._free_place(key)
                 continue
-            self._start(work, activity, key)
+            self._start(job, activity, key)
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether nothing runs and nothing could start."""
-        return not self._running and not self._ready
+    def _start(self, job: ActivityJob, activity: Activity, key: str) -> None:
+        self._running.add(job)
+        self._running_by_name[key] += 1
+        try:
+            self._executors.for_activity(activity).submit(job)
+        except Exception as error:  # no more threads or processes
+            job.decline(f"{type(error).__name__}: {error}")
 
-    @property
-    def is_last(self) -> bool:
-        """Whether there is no call but one that runs."""
-        return len(self._running) == 1 and not self._ready
+    def finished(self, job: ActivityJob, declined: str | None = None) -> None:
+        """Free the place of a job that has ended; one that was declined waits for another executor."""
+        if job not in self._running:  # it began before a recovery
+            return
+        self._running.discard(job)
+        key = folded(job.name)
+        self._running_by_name[key] -= 1
+        self._free_place(key)
+        if declined is not None and job.is_wanted:
+            self._keep_declined(job, declined)
 
-    @property
-    def is_running(self) -> bool:
-        """Whether a call was given to an executor and has not ended."""
-        return bool(self._running)
-
-    def _undefined_name(self, work: Work) -> str | None:
-        """After a restart: a name that the activity needs and whose cell has not run yet."""
-        return self._registry.undefined_name("activity", work.name) if work.instance.is_recovered else None
-
-    def _next_of(self, key: str) -> None:
-        """There may be a place for a call that waits for one of this activity's."""
+    def _free_place(self, key: str) -> None:
+        """Let a job begin that waits for a place of this activity."""
         waiting = self._full.get(key)
         if waiting:
             self._ready.appendleft(waiting.popleft())
 
-    def _start(self, work: Work, activity: Activity, key: str) -> None:
-        work.activity = activity
-        self._running.add(work)
-        self._running_by_name[key] += 1
-        try:
-            self._executors.of(activity).submit(work)
-        except Exception as error:  # no more threads or processes
-            work.decline(f"{type(error).__name__}: {error}")
+    def _keep_declined(self, job: ActivityJob, why: str) -> None:
+        name = folded(job.name)
+        if name not in self._declined:
+            self._declined[name] = []
+            log.warning("%s", _no_executor_warning(job.name, why))
+        self._declined[name].append(job)
+        self._blocked.add_unavailable(job.instance, job.name, why)
+
+    # -- state -----------------------------------------------------------------------------------
+
+    @property
+    def has_unsaved(self) -> bool:
+        """True if jobs wait for a commit that `hold_until_commit` has not requested yet."""
+        return bool(self._uncommitted)
+
+    @property
+    def is_idle(self) -> bool:
+        """True if nothing runs and nothing could begin."""
+        return not (self._running or self._ready or self._committed)
+
+    @property
+    def is_last(self) -> bool:
+        """True if one job runs and no other could begin."""
+        return len(self._running) == 1 and not self._ready
+
+    @property
+    def is_running(self) -> bool:
+        """True if an executor has a job that has not ended."""
+        return bool(self._running)
 
 
-def _without_executor(name: str, why: str) -> str:
+def _no_executor_warning(name: str, why: str) -> str:
     return (
         f"Calls of {name.removeprefix('@')!r} wait for another executor: {why}. Nothing is lost: register it "
         "with one that works, @hub.activity(executor=...), give the hub one, durablenb.TaskHub(path, "

@@ -1,9 +1,9 @@
-"""The entities: what is asked of them, in order; who has locked them; what came of it.
+"""The entities: their queues of operations, their locks, and what their operations bring about.
 
-    enqueue -> queue -> a batch, on an executor -> facts: result, state, signals, starts -> answers to callers
+    enqueue -> queue -> batch, on an executor -> events: result, state, signals, starts -> answers
 
-Every entity does one batch at a time. What a batch brings about is written together: a crash leaves all of
-an operation or nothing.
+Each entity runs one batch at a time. What a batch brings about is written together: after a crash there is
+all of an operation or nothing.
 """
 
 from __future__ import annotations
@@ -13,86 +13,85 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from itertools import islice
+from typing import Any
 
 from durablenb.core.entity import NOTHING, Signal, Start
-from durablenb.core.ports.clock import Clock
-from durablenb.core.ports.store import OpenEntity, Store
-from durablenb.engine.entity import Entity, LockRequest, Operation, Owner, owner_of
+from durablenb.core.ports.store import OpenEntity
+from durablenb.engine.capture.output import capturing_for
+from durablenb.engine.dispatcher import Dispatcher
+from durablenb.engine.entity import Entity, LockRequest, Operation, Owner, owner_key
+from durablenb.engine.entity_batch import OperationBatch, OperationOutcome
 from durablenb.engine.instance import Instance
-from durablenb.engine.journal import Journal
-from durablenb.engine.lifecycle import Lifecycle
-from durablenb.engine.operations import Batch, Done
+from durablenb.engine.instances import Instances
+from durablenb.engine.jobs import ActivityFinished, BatchJob
+from durablenb.engine.services import EngineServices
 from durablenb.engine.timers import Timers
-from durablenb.engine.transcript import speaking
-from durablenb.engine.work import EntityWork
+from durablenb.engine.write_buffer import WriteBuffer
 from durablenb.model import events
 from durablenb.model.events import ParentInstance
 from durablenb.model.failures import FailureDetails
 from durablenb.model.ids import execution_id_of
-from durablenb.model.payloads import Codec
 
 log = logging.getLogger("durablenb")
 
-Kind = Callable[..., events.Event]
+EventFactory = Callable[..., events.Event]
 Enqueued = events.OperationEnqueued | events.LockEnqueued
 
 OPERATIONS_AT_ONCE = 1_000
-"""Operations that one batch may have."""
+"""The most operations of one batch."""
 
 STATES_TOGETHER = 1_000
 """States that are read with one query."""
 
 LONG_HISTORY = 10_000
-"""Events after which an entity that has nothing to do begins a new part of its history."""
+"""Events after which an idle entity begins a new part of its history."""
 
 KEPT_ENTITIES = 10_000
 KEPT_CHARACTERS = 64_000_000
-"""What may stay in memory of entities that have nothing to do."""
+"""How much of idle entities may stay in memory."""
 
 
 class Entities:
-    """The entities that have something to do, and those that had something to do lately.
+    """The entities that have work to do, and those that had some lately.
 
     Parameters
     ----------
-    store, journal, clock, codec
-        The world.
+    services
+        The services of the engine.
+    buffer
+        Takes every change.
     timers
-        Where operations wait that are asked for later.
-    lifecycle
-        The orchestrations that call, lock, and are started.
-    offer
-        Takes the batches that are to be done.
+        Takes operations that are to be done later.
+    instances
+        The orchestrations that call and lock entities, and that entities start.
+    dispatcher
+        Takes the batches.
     """
 
     def __init__(
         self,
-        store: Store,
-        journal: Journal,
-        clock: Clock,
-        codec: Codec,
+        services: EngineServices,
+        buffer: WriteBuffer,
         timers: Timers,
-        lifecycle: Lifecycle,
-        offer: Callable[[EntityWork], None],
+        instances: Instances,
+        dispatcher: Dispatcher,
     ) -> None:
-        self._store = store
-        self._journal = journal
-        self._clock = clock
-        self._codec = codec
+        self._store = services.store
+        self._clock = services.clock
+        self._buffer = buffer
         self._timers = timers
-        self._lifecycle = lifecycle
-        self._offer = offer
+        self._instances = instances
+        self._dispatcher = dispatcher
         self._busy: dict[str, Entity] = {}
         self._idle: OrderedDict[str, Entity] = OrderedDict()
         self._characters = 0
         self._sections: dict[Owner, LockRequest] = {}
-        """By owner, the request that was made last of those for its critical section."""
-        self._hasty: set[Owner] = set()
-        """Those of them that may have asked an entity for something before they had locked it."""
+        """The latest request for each owner's critical section."""
+        self._early_callers: set[Owner] = set()
+        """Those owners that may have called an entity before they had locked it."""
         self.queue: deque[Entity] = deque()
-        lifecycle.when_closed = self._owner_closed
 
-    # -- what is asked ---------------------------------------------------------------------------
+    # -- requests --------------------------------------------------------------------------------
 
     def enqueue(
         self,
@@ -104,14 +103,14 @@ class Entities:
         is_signal: bool = True,
         deliver_at: datetime | None = None,
     ) -> None:
-        """Asks for an operation: it is a fact at once."""
-        if entity_id in self._lifecycle.imported:
-            with speaking(None):
-                log.warning("A signal was dropped: %s", self._lifecycle.imported[entity_id].refusal)
+        """Write that an operation was requested, and queue it."""
+        if entity_id in self._instances.imported:
+            with capturing_for(None):
+                log.warning("A signal was dropped: %s", self._instances.imported[entity_id].refusal)
             return
         entity = self._entity(entity_id)
         number, now = entity.next_event_id, self._clock.now()
-        self._journal.write(
+        self._buffer.write(
             entity, events.OperationEnqueued(number, now, name, text, caller, is_signal, deliver_at)
         )
         operation = Operation(number, name, text, caller, is_signal)
@@ -121,15 +120,15 @@ class Entities:
             self._take(entity, operation)
 
     def lock(self, owner: ParentInstance, entity_ids: tuple[str, ...]) -> None:
-        """Asks for a critical section: the entities are locked one after the other."""
-        self._ask_for_lock(owner, entity_ids, 0)
+        """Request a critical section: the entities are locked one after the other."""
+        self._request_lock(owner, entity_ids, 0)
 
     def unlock(self, owner: Owner) -> None:
-        """Ends the critical section of an execution, or its wait for one."""
+        """End the critical section of an execution, or its wait for one."""
         last = self._sections.pop(owner, None)
         if last is None:
             return
-        self._hasty.discard(owner)
+        self._early_callers.discard(owner)
         for entity_id in last.entity_ids[: last.position + 1]:
             entity = self._busy[entity_id]
             if entity.lock is not None and entity.owner == owner:
@@ -137,79 +136,74 @@ class Entities:
                 entity.queue.extendleft(reversed(entity.owned))
                 entity.owned.clear()
             else:
-                request = _of(owner, entity.queue)
+                request = _request(owner, entity.queue)
                 entity.queue.remove(request)
             self._write(entity, events.LockReleased, self._clock.now(), request.number)
             self._wake(entity)
 
     def due(self, entity: Entity, number: int) -> None:
-        """An operation that was asked for later is to be done now."""
+        """Queue an operation whose time has come."""
         self._take(entity, entity.pending.pop(number))
 
-    # -- what is done ----------------------------------------------------------------------------
+    # -- batches ---------------------------------------------------------------------------------
 
     def offer_batches(self) -> None:
-        """Lets each entity that can do something do it.
+        """Give the dispatcher a batch of each queued entity.
 
         Raises
         ------
         StoreError
-            If the journal can't be written or read now; the next time it goes on from here.
+            If the journal can't be written or read now; the next call continues from here.
         """
         while self.queue:
             taken = list(islice(self.queue, STATES_TOGETHER))
-            self._read_states([one for one in taken if one.state is None])
+            self._read_states([entity for entity in taken if entity.state is None])
             for entity in taken:
                 self.queue.popleft()
                 entity.is_queued = False
-                self._go_on(entity)
+                self._begin_batch(entity)
 
-    def finished(
-        self,
-        work: EntityWork,
-        outcome: list[Done] | FailureDetails | None,
-        started_at: datetime | None,
-        ended_at: datetime,
-        worker: str | None,
-    ) -> None:
-        """A batch has ended, or (without an outcome) was not done after all."""
-        entity = work.entity
-        if entity.batch is not work.batch:  # it was told before
+    def finished(self, job: BatchJob, message: ActivityFinished) -> None:
+        """Write the outcomes of a batch; operations that it has not done go back to their queue."""
+        entity = job.entity
+        if entity.batch is not job.batch:  # its end was reported before
             return
         operations, entity.running, entity.batch = entity.running, (), None
-        if self._busy.get(entity.id) is not entity:  # it began before a recovery, which begins it anew
+        if self._busy.get(entity.id) is not entity:  # it began before a recovery, which begins it again
             return
-        if isinstance(outcome, FailureDetails):
-            outcome = self._blamed(entity, operations, outcome)
+        result: Any = message.outcome
+        outcomes: list[OperationOutcome] = result or []
+        if isinstance(result, FailureDetails):
+            outcomes = self._outcomes_of_failed_batch(entity, operations, result)
         by_number = {operation.number: operation for operation in operations}
-        for done in outcome or ():
-            began = started_at or ended_at
-            started, ended = (
-                min(began + timedelta(seconds=seconds), ended_at) for seconds in (done.started, done.ended)
+        began, ended = message.started_at or message.ended_at, message.ended_at
+        for outcome in outcomes:
+            started, done = (
+                min(began + timedelta(seconds=seconds), ended) for seconds in (outcome.started, outcome.ended)
             )
-            self._settle(entity, by_number.pop(done.number), done, started, ended, worker)
-            entity.is_one_by_one = max(entity.is_one_by_one - 1, 0)
-        left = entity.queue if entity.lock is None or work.is_for_all else entity.owned
+            self._settle(entity, by_number.pop(outcome.number), outcome, started, done, message.worker)
+            entity.one_by_one = max(entity.one_by_one - 1, 0)
+        left = entity.queue if entity.lock is None or job.is_for_all else entity.owned
         left.extendleft(reversed(by_number.values()))
         self._wake(entity)
 
-    # -- where it stands -------------------------------------------------------------------------
+    # -- recovery and purges ---------------------------------------------------------------------
 
     def adopt(self, found: OpenEntity) -> None:
-        """Takes over what the journal has of an entity that isn't done with all."""
+        """Take over an entity that had requests left when the journal was closed."""
         entity = Entity(found.instance_id, found.execution_id)
         entity.next_event_id = found.next_event_id
         entity.is_recovered = True
         self._busy[entity.id] = entity
         now = self._clock.now()
-        for event in _in_turn(found.pending):
+        for event in _in_order(found.pending):
             if isinstance(event, events.LockEnqueued):
                 request = LockRequest(event.event_id, event.caller, event.entity_ids, event.position)
-                owner = owner_of(request.owner)
+                owner = owner_key(request.owner)
                 last = self._sections.get(owner)
                 if last is None or last.position < request.position:
                     self._sections[owner] = request
-                    self._hasty.add(owner)
+                    self._early_callers.add(owner)
                 if event.event_id in found.taken:
                     entity.lock = request
                 else:
@@ -224,18 +218,18 @@ class Entities:
         self._wake(entity)
 
     def release_orphans(self) -> int:
-        """Ends critical sections whose orchestration is not open; answers how many there were."""
+        """End critical sections whose orchestration isn't open; return how many there were."""
         orphans = [owner for owner in self._sections if not self._is_open(owner)]
         for owner in orphans:
             self.unlock(owner)
         return len(orphans)
 
     def is_busy(self, entity_id: str) -> bool:
-        """Whether the entity has something to do, or waits for something."""
+        """Return True if the entity has requests left, or is locked."""
         return entity_id in self._busy
 
     def forget(self, entity_ids: Iterable[str]) -> None:
-        """Lets go of entities that have nothing to do, and are about to be deleted."""
+        """Remove idle entities that are about to be deleted from memory."""
         for entity_id in entity_ids:
             entity = self._idle.pop(entity_id, None)
             if entity is not None:
@@ -252,13 +246,13 @@ class Entities:
             self._characters -= entity.size
         if entity is None or entity.next_event_id > LONG_HISTORY:
             state = None if entity is None else entity.state
-            entity = Entity(entity_id, execution_id_of(entity_id, self._journal.seq + 1, self._clock.now()))
+            entity = Entity(entity_id, execution_id_of(entity_id, self._buffer.seq + 1, self._clock.now()))
             entity.state = state
         self._busy[entity_id] = entity
         return entity
 
     def _rest(self, entity: Entity) -> None:
-        """It has nothing to do: it is kept as long as there is room."""
+        """Keep an idle entity in memory as long as there is room."""
         del self._busy[entity.id]
         self._idle[entity.id] = entity
         self._characters += entity.size
@@ -276,16 +270,16 @@ class Entities:
             entity.owned.append(operation)
         else:
             entity.queue.append(operation)
-            if caller is not None and owner_of(caller) in self._sections:
-                self._hasty.add(owner_of(caller))
+            if caller is not None and owner_key(caller) in self._sections:
+                self._early_callers.add(owner_key(caller))
         self._wake(entity)
 
     def _is_owned(self, entity: Entity, operation: Operation) -> bool:
         caller = operation.caller
-        return entity.lock is not None and caller is not None and owner_of(caller) == entity.owner
+        return entity.lock is not None and caller is not None and owner_key(caller) == entity.owner
 
     def _wake(self, entity: Entity) -> None:
-        """Queues the entity, if it could do something; lets go of it, if it has nothing to do."""
+        """Queue the entity if it can begin a batch; count it as idle if it has no requests left."""
         if entity.is_queued or entity.running:
             return
         if entity.owned or (entity.queue and entity.lock is None):
@@ -294,14 +288,14 @@ class Entities:
         elif entity.is_idle and entity.id in self._busy:
             self._rest(entity)
 
-    def _go_on(self, entity: Entity) -> None:
+    def _begin_batch(self, entity: Entity) -> None:
         if entity.running:
             return
         if entity.lock is None and entity.queue and isinstance(entity.queue[0], LockRequest):
             self._grant(entity, entity.queue.popleft())  # type: ignore[arg-type]
         source: deque[Operation] | deque[Operation | LockRequest]
         source = entity.queue if entity.lock is None else entity.owned
-        limit = 1 if entity.is_one_by_one else OPERATIONS_AT_ONCE
+        limit = 1 if entity.one_by_one else OPERATIONS_AT_ONCE
         taken: list[Operation] = []
         while source and len(taken) < limit and isinstance(source[0], Operation):
             taken.append(source.popleft())  # type: ignore[arg-type]
@@ -310,14 +304,14 @@ class Entities:
             return
         entity.running = tuple(taken)
         assert entity.state is not None
-        asked = tuple(operation.asked for operation in taken)
-        entity.batch = batch = Batch(entity.key, entity.execution_id, entity.state, asked)
-        self._offer(EntityWork(entity, batch, self._codec, is_for_all=entity.lock is None))
+        requests = tuple(operation.request for operation in taken)
+        entity.batch = batch = OperationBatch(entity.key, entity.execution_id, entity.state, requests)
+        self._dispatcher.schedule_batch(entity, batch, is_for_all=entity.lock is None)
 
     def _read_states(self, entities: list[Entity]) -> None:
         if not entities:
             return
-        self._journal.drain()
+        self._buffer.drain()
         states = self._store.entity_states([entity.id for entity in entities])
         for entity in entities:
             entity.state = states.get(entity.id, NOTHING)
@@ -326,26 +320,26 @@ class Entities:
         self,
         entity: Entity,
         operation: Operation,
-        done: Done,
+        result: OperationOutcome,
         started: datetime,
         ended: datetime,
         worker: str | None,
     ) -> None:
-        number, outcome = operation.number, done.outcome
+        number, outcome = operation.number, result.outcome
         if isinstance(outcome, FailureDetails):
             self._write(entity, events.OperationFailed, ended, number, outcome, started, worker)
         else:
             self._write(entity, events.OperationCompleted, ended, number, outcome, started, worker)
-            if done.state != entity.state:
-                entity.state = str(done.state)
-                self._write(entity, events.StateChanged, ended, number, done.state)
-            for sent in done.sent:
+            if result.state != entity.state:
+                entity.state = str(result.state)
+                self._write(entity, events.StateChanged, ended, number, result.state)
+            for sent in result.sent:
                 self._send(entity, number, sent)
         if not operation.is_signal and operation.caller is not None:
             self._answer(operation.caller, outcome)
 
-    def _write(self, entity: Entity, kind: Kind, at: datetime, *fields: object) -> None:
-        self._journal.write(entity, kind(entity.next_event_id, at, *fields))
+    def _write(self, entity: Entity, kind: EventFactory, at: datetime, *fields: object) -> None:
+        self._buffer.write(entity, kind(entity.next_event_id, at, *fields))
 
     def _send(self, entity: Entity, number: int, sent: Signal | Start) -> None:
         now = self._clock.now()
@@ -354,10 +348,10 @@ class Entities:
             name, text, due = sent.name, sent.input, sent.deliver_at
             self._write(entity, events.SignalSent, now, number, name, sent.entity_id, text, due)
             self.enqueue(sent.entity_id, name, text, caller, deliver_at=due)
-        elif not (sent.instance_id in self._lifecycle.open or sent.instance_id in self._lifecycle.imported):
+        elif not (sent.instance_id in self._instances.open or sent.instance_id in self._instances.imported):
             self._write(entity, events.OrchestrationStarted, now, number, sent.name, sent.instance_id)
-            version = self._lifecycle.chosen_version(sent.name, sent.version)
-            self._lifecycle.begin(sent.instance_id, sent.name, sent.input, version=version)
+            version = self._instances.latest_version(sent.name, sent.version)
+            self._instances.begin(sent.instance_id, sent.name, sent.input, version=version)
 
     def _answer(self, caller: ParentInstance, outcome: str | FailureDetails) -> None:
         instance = self._caller(caller)
@@ -365,79 +359,80 @@ class Entities:
             instance.pending.discard(caller.task_id)
             failed = isinstance(outcome, FailureDetails)
             kind = events.EntityOperationFailed if failed else events.EntityOperationCompleted
-            self._lifecycle.arrive(instance, kind, caller.task_id, outcome)
+            self._instances.receive(instance, kind, caller.task_id, outcome)
 
-    def _blamed(
+    def _outcomes_of_failed_batch(
         self, entity: Entity, operations: tuple[Operation, ...], failure: FailureDetails
-    ) -> list[Done]:
-        """The batch failed as a whole: of several operations nobody knows which one did it."""
+    ) -> list[OperationOutcome]:
+        """Blame the only operation of a batch that failed as a whole; repeat several ones one by one."""
         if len(operations) > 1:
-            entity.is_one_by_one = len(operations)
+            entity.one_by_one = len(operations)
             return []
-        return [Done(operations[0].number, failure, entity.state or NOTHING, (), 0.0, 0.0)]
+        return [OperationOutcome(operations[0].number, failure, entity.state or NOTHING, (), 0.0, 0.0)]
 
     # -- locks -----------------------------------------------------------------------------------
 
-    def _ask_for_lock(self, owner: ParentInstance, entity_ids: tuple[str, ...], position: int) -> None:
+    def _request_lock(self, owner: ParentInstance, entity_ids: tuple[str, ...], position: int) -> None:
         entity = self._entity(entity_ids[position])
         request = LockRequest(entity.next_event_id, owner, entity_ids, position)
         self._write(entity, events.LockEnqueued, self._clock.now(), owner, entity_ids, position)
-        self._sections[owner_of(owner)] = request
+        self._sections[owner_key(owner)] = request
         entity.queue.append(request)
         self._wake(entity)
 
     def _grant(self, entity: Entity, request: LockRequest) -> None:
         entity.lock = request
-        if owner_of(request.owner) in self._hasty:
+        if owner_key(request.owner) in self._early_callers:
             self._give_owner(entity)
         self._write(entity, events.LockTaken, self._clock.now(), request.number)
         position = request.position + 1
         if position < len(request.entity_ids):
-            self._ask_for_lock(request.owner, request.entity_ids, position)
+            self._request_lock(request.owner, request.entity_ids, position)
             return
         instance = self._caller(request.owner)
         if instance is not None and request.owner.task_id in instance.pending:
             instance.pending.discard(request.owner.task_id)
-            self._lifecycle.arrive(instance, events.EntityLockGranted, request.owner.task_id)
+            self._instances.receive(instance, events.EntityLockGranted, request.owner.task_id)
 
     def _give_owner(self, entity: Entity) -> None:
-        """What the owner asked for while it waited for the lock is done inside of its section."""
+        """Move what the owner requested while it waited for the lock into its critical section."""
         waiting, entity.queue = entity.queue, deque()
-        for one in waiting:
-            if isinstance(one, Operation) and self._is_owned(entity, one):
-                entity.owned.append(one)
+        for request in waiting:
+            if isinstance(request, Operation) and self._is_owned(entity, request):
+                entity.owned.append(request)
             else:
-                entity.queue.append(one)
+                entity.queue.append(request)
 
     def _caller(self, caller: ParentInstance) -> Instance | None:
-        instance = self._lifecycle.open.get(caller.instance_id)
+        instance = self._instances.open.get(caller.instance_id)
         return instance if instance is not None and instance.execution_id == caller.execution_id else None
 
     def _is_open(self, owner: Owner) -> bool:
-        instance = self._lifecycle.open.get(owner[0])
+        instance = self._instances.open.get(owner[0])
         return instance is not None and instance.execution_id == owner[1]
 
-    def _owner_closed(self, instance: Instance) -> None:
-        self.unlock((instance.id, instance.execution_id))
 
-
-def _in_turn(pending: list[Enqueued]) -> list[Enqueued]:
-    """What was asked, in the order in which it would have been done: what was asked for later, by when."""
-    later = deque(sorted((due, one.event_id, one) for one in pending if (due := _due(one)) is not None))
+def _in_order(pending: list[Enqueued]) -> list[Enqueued]:
+    """Return requests in the order in which they would have been done: delayed ones by their time."""
+    delayed = deque(
+        sorted((due, event.event_id, event) for event in pending if (due := _due(event)) is not None)
+    )
     ordered: list[Enqueued] = []
-    for one in pending:
-        if _due(one) is None:
-            while later and later[0][0] <= one.timestamp:
-                ordered.append(later.popleft()[2])
-            ordered.append(one)
-    return ordered + [one for _, _, one in later]
+    for event in pending:
+        if _due(event) is None:
+            while delayed and delayed[0][0] <= event.timestamp:
+                ordered.append(delayed.popleft()[2])
+            ordered.append(event)
+    return ordered + [event for _, _, event in delayed]
 
 
-def _due(asked: Enqueued) -> datetime | None:
-    """When it was to be done, if that was later than it was asked for."""
-    due = asked.deliver_at if isinstance(asked, events.OperationEnqueued) else None
-    return due if due is not None and due > asked.timestamp else None
+def _due(event: Enqueued) -> datetime | None:
+    """Return the time of a delayed operation; None for one that was not delayed."""
+    due = event.deliver_at if isinstance(event, events.OperationEnqueued) else None
+    return due if due is not None and due > event.timestamp else None
 
 
-def _of(owner: Owner, queue: Iterable[Operation | LockRequest]) -> LockRequest:
-    return next(one for one in queue if isinstance(one, LockRequest) and owner_of(one.owner) == owner)
+def _request(owner: Owner, queue: Iterable[Operation | LockRequest]) -> LockRequest:
+    return next(
+        request for request in queue if isinstance(request, LockRequest) and owner_key(request.owner) == owner
+    )

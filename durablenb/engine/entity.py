@@ -1,4 +1,4 @@
-"""An entity, as the engine holds it while it has something to do, and for a while afterwards."""
+"""An entity, as the engine keeps it in memory while it has requests, and for a while afterwards."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections import deque
 from dataclasses import dataclass
 
 from durablenb.core.entity import Asked
-from durablenb.engine.operations import Batch
+from durablenb.engine.entity_batch import OperationBatch
 from durablenb.model.entities import EntityId
 from durablenb.model.events import ParentInstance
 
 Owner = tuple[str, str]
-"""An execution that has locked entities, or asks for it: its instance's id and its own."""
+"""The ids of an instance and of its execution that has locked entities, or requests that."""
 
 
 @dataclass(slots=True)
 class Operation:
-    """An operation that isn't done yet."""
+    """An operation that has not been done yet."""
 
     number: int
     name: str
@@ -25,14 +25,14 @@ class Operation:
     is_signal: bool
 
     @property
-    def asked(self) -> Asked:
-        """What the entity's function has to know of it."""
+    def request(self) -> Asked:
+        """The part of it that goes to the process in which the entity's function runs."""
         return Asked(self.number, self.name, self.input, self.is_signal)
 
 
 @dataclass(slots=True)
 class LockRequest:
-    """A critical section that is asked for."""
+    """A request for one of the locks of a critical section: that at `position`."""
 
     number: int
     owner: ParentInstance
@@ -48,7 +48,7 @@ class Entity:
     instance_id
         The entity's id as text.
     execution_id
-        Of its history since it was last taken into memory with nothing to do.
+        The id of the current part of its history.
     """
 
     __slots__ = (
@@ -57,13 +57,13 @@ class Entity:
         "execution_id",
         "id",
         "is_closed",
-        "is_one_by_one",
         "is_queued",
         "is_recovered",
         "key",
         "lock",
         "missing",
         "next_event_id",
+        "one_by_one",
         "owned",
         "pending",
         "queue",
@@ -77,52 +77,52 @@ class Entity:
         self.execution_id = execution_id
         self.next_event_id = 1
         self.state: str | None = None
-        """As text; None while it hasn't been read."""
+        """The state as text; None while it has not been read."""
         self.queue: deque[Operation | LockRequest] = deque()
         self.owned: deque[Operation] = deque()
-        """What the lock's owner asks for."""
+        """Operations that the lock's owner requested."""
         self.lock: LockRequest | None = None
         self.running: tuple[Operation, ...] = ()
-        self.batch: Batch | None = None
-        """What of it runs, as it was given to an executor."""
+        self.batch: OperationBatch | None = None
+        """The batch that runs, as it was given to an executor."""
         self.pending: dict[int, Operation] = {}
-        """By number, the operations that aren't to be done yet."""
+        """Operations that are to be done later, by number."""
         self.missing: set[str] = set()
-        self.is_one_by_one = 0
-        """How many operations are to be done one by one: one of them ended the process that it ran in."""
+        self.one_by_one = 0
+        """How many of the next operations are to run alone: one of them made its batch fail as a whole."""
         self.is_queued = False
         self.is_recovered = False
         self.is_closed = False
 
     @property
     def name(self) -> str:
-        """The name under which its function is registered among the activities."""
+        """The name of its function in the registry's activities."""
         return f"@{self.key.name}"
 
     @property
     def owner(self) -> Owner | None:
-        """Who has locked it."""
-        return None if self.lock is None else owner_of(self.lock.owner)
+        """The execution that has locked it."""
+        return None if self.lock is None else owner_key(self.lock.owner)
 
     @property
     def is_idle(self) -> bool:
-        """Whether it has nothing to do and waits for nothing."""
+        """True if no request is left and it isn't locked."""
         return not (self.queue or self.owned or self.running or self.lock or self.pending)
 
     @property
     def callers(self) -> list[ParentInstance]:
-        """Who waits for it."""
-        waiting = [one.owner for one in self.queue if isinstance(one, LockRequest)]
-        operations = (*self.queue, *self.owned, *self.running)
-        calls = [one for one in operations if isinstance(one, Operation) and not one.is_signal]
-        return waiting + [one.caller for one in calls if one.caller is not None]
+        """The tasks that wait for it."""
+        owners = [request.owner for request in self.queue if isinstance(request, LockRequest)]
+        requests = (*self.queue, *self.owned, *self.running)
+        calls = [call for call in requests if isinstance(call, Operation) and not call.is_signal]
+        return owners + [call.caller for call in calls if call.caller is not None]
 
     @property
     def size(self) -> int:
-        """Characters that it holds in memory."""
+        """The characters of its state in memory."""
         return len(self.state or "")
 
 
-def owner_of(caller: ParentInstance) -> Owner:
-    """The execution that asks."""
+def owner_key(caller: ParentInstance) -> Owner:
+    """Return the execution that a task belongs to."""
     return caller.instance_id, caller.execution_id

@@ -1,17 +1,15 @@
-"""Forks: instances that begin with a copy of another one's past."""
+"""Forks: instances that begin with a copy of another instance's past."""
 
 from __future__ import annotations
 
-from typing import Any
-
+from durablenb.core.execution import Execution
 from durablenb.core.fork import Past
-from durablenb.core.ports.clock import Clock
-from durablenb.core.registry import Registry
-from durablenb.engine.episodes import Episodes
+from durablenb.engine.effects import Effects
 from durablenb.engine.instance import Instance
-from durablenb.engine.journal import Journal
+from durablenb.engine.instances import Instances
 from durablenb.engine.messages import Fork
-from durablenb.engine.timers import Timers
+from durablenb.engine.services import EngineServices
+from durablenb.engine.write_buffer import WriteBuffer
 from durablenb.model.errors import InstanceExistsError, NonDeterminismError
 from durablenb.model.events import (
     Event,
@@ -24,95 +22,94 @@ from durablenb.model.ids import execution_id_of
 
 
 class Forks:
-    """Begins instances with a past.
+    """Begins forks.
 
     Parameters
     ----------
-    journal, clock, registry
-        The world.
-    episodes
-        Where instances live.
-    timers
-        Where scheduled starts wait.
+    services
+        The services of the engine.
+    buffer
+        Takes the past of each fork.
+    instances
+        Where forks are open.
+    effects
+        Carries out what the past requests and has not got.
     """
 
     def __init__(
-        self, journal: Journal, clock: Clock, registry: Registry, episodes: Episodes, timers: Timers
+        self, services: EngineServices, buffer: WriteBuffer, instances: Instances, effects: Effects
     ) -> None:
-        self._journal = journal
-        self._clock = clock
-        self._registry = registry
-        self._episodes = episodes
-        self._timers = timers
+        self._clock = services.clock
+        self._registry = services.registry
+        self._scope = services.orchestrator_scope
+        self._buffer = buffer
+        self._instances = instances
+        self._effects = effects
 
     def begin(self, message: Fork) -> str:
-        """Begins a fork, if the code fits its past; answers its id.
+        """Begin a fork if the code matches its past; return its id.
 
         Raises
         ------
         InstanceExistsError
-            If an instance of its id is open.
+            If an instance of that id is open.
         FunctionNotFoundError
             If its orchestrator isn't registered.
         NonDeterminismError
-            If the code asks for something else in that past.
+            If the code requests something else than its past has.
         """
-        if message.instance_id in self._episodes.lifecycle.open:
+        instance_id = message.instance_id
+        if instance_id in self._instances.open:
             raise InstanceExistsError(
-                f"The instance {message.instance_id!r} is open. Give the fork another instance_id, or none."
+                f"The instance {instance_id!r} is open. Give the fork another instance_id, or none."
             )
-        if message.instance_id in self._episodes.lifecycle.imported:
-            known = self._episodes.lifecycle.imported[message.instance_id]
-            raise InstanceExistsError(f"{known.refusal} Give the fork another instance_id, or none.")
+        if instance_id in self._instances.imported:
+            refusal = self._instances.imported[instance_id].refusal
+            raise InstanceExistsError(f"{refusal} Give the fork another instance_id, or none.")
         past, now = message.past, self._clock.now()
         code = self._registry.code(past.started.name, past.started.version)
         if code is None:
             raise self._registry.no_code(past.started.name, past.started.version)
-        execution_id = execution_id_of(message.instance_id, self._journal.seq + 1, now)
-        events, open_ = past.of_fork(execution_id, code.source and code.source.hash, now)
+        execution_id = execution_id_of(instance_id, self._buffer.seq + 1, now)
+        events, open_requests = past.of_fork(execution_id, code.source and code.source.hash, now)
         started = events[0]
         assert isinstance(started, ExecutionStarted)
-        instance = Instance(message.instance_id, execution_id, started)
+        instance = Instance(instance_id, execution_id, started)
         execution = self._replayed(instance, events, past)
-        instance.is_recovered = True  # what it asks for was asked for before: it waits for code that lacks
+        instance.is_recovered = True  # its requests were made before: they wait for code that is missing
         instance.has_begun = past.has_begun
-        self._episodes.lifecycle.reopen(instance)
+        self._instances.reopen(instance)
         if code.source is not None:
-            self._journal.keep(code.source)
+            self._buffer.keep(code.source)
         for event in events:
-            self._journal.write(instance, event)
-        self._go_on(instance, execution, open_, events)
+            self._buffer.write(instance, event)
+            if isinstance(event, (ExecutionSuspended, ExecutionResumed)):
+                instance.is_suspended = isinstance(event, ExecutionSuspended)
+        if not instance.has_begun:
+            self._instances.postpone(instance, started.scheduled_start_time)
+        instance.execution = execution
+        self._effects.carry_out(instance, open_requests)
+        self._instances.enqueue(instance)
         return instance.id
 
-    def _replayed(self, instance: Instance, events: list[Event], past: Past) -> Any:
-        execution = self._episodes.new_execution(instance)
+    def _replayed(self, instance: Instance, events: list[Event], past: Past) -> Execution:
+        execution = self._instances.executions.new(instance)
         assert execution is not None
         try:
-            with self._episodes.running:
+            with self._scope:
                 execution.replay(events)
         except BaseException as error:
-            self._episodes.lifecycle.obstacles.drop(instance)
-            with self._episodes.running:
+            self._instances.blocked.forget(instance)
+            with self._scope:
                 execution.unload()
             if isinstance(error, NonDeterminismError):
-                raise _parted(error, events, past) from None
+                raise _diverged(error, events, past) from None
             raise
         return execution
 
-    def _go_on(self, instance: Instance, execution: Any, open_: list[Event], events: list[Event]) -> None:
-        for event in events:
-            if isinstance(event, (ExecutionSuspended, ExecutionResumed)):
-                instance.is_suspended = isinstance(event, ExecutionSuspended)
-        start_at = instance.started.scheduled_start_time
-        if not instance.has_begun and start_at is not None and start_at > self._clock.now():
-            instance.is_due = False
-            self._timers.add(start_at, instance, None)
-        self._episodes.adopt(instance, execution, open_)
-        self._episodes.lifecycle.enqueue(instance)
 
-
-def _parted(error: NonDeterminismError, events: list[Event], past: Past) -> NonDeterminismError:
-    """What to do where the code doesn't go through the shared past as it was."""
+def _diverged(error: NonDeterminismError, events: list[Event], past: Past) -> NonDeterminismError:
+    """Return the error for code that doesn't match the shared past, with where to fork instead."""
     last = events[-1].event_id if error.event_id is None else error.event_id
     episodes = [
         event.event_id for event in events if isinstance(event, OrchestratorStarted) and event.event_id < last

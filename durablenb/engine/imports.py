@@ -1,135 +1,139 @@
-"""Histories from elsewhere are taken in, and kept from being changed."""
+"""Imports: histories from elsewhere are written, and protected from changes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from durablenb.core.ports.clock import Clock
-from durablenb.core.ports.store import Parcel, Record, Store
+from durablenb.core.ports.store import Parcel, Record
 from durablenb.engine.entities import Entities
-from durablenb.engine.journal import Journal
-from durablenb.engine.lifecycle import Lifecycle
+from durablenb.engine.instances import Instances
 from durablenb.engine.locks import Promise
-from durablenb.engine.messages import Reply, TakeIn
+from durablenb.engine.messages import ImportHistory, Reply
+from durablenb.engine.services import EngineServices
+from durablenb.engine.write_buffer import WriteBuffer
 from durablenb.model.errors import InstanceExistsError, InstanceStateError, StoreError
 from durablenb.model.imports import Import
 from durablenb.model.status import OrchestrationRuntimeStatus
 
 
 class Imports:
-    """What was taken in from elsewhere.
+    """The instances and entities that were imported.
 
     Parameters
     ----------
-    store, journal, clock
-        The world.
-    lifecycle, entities
-        Who has ids of their own.
+    services
+        The services of the engine.
+    buffer
+        Takes the histories.
+    instances, entities
+        Those of the hub's own.
     """
 
     def __init__(
-        self, store: Store, journal: Journal, clock: Clock, lifecycle: Lifecycle, entities: Entities
+        self, services: EngineServices, buffer: WriteBuffer, instances: Instances, entities: Entities
     ) -> None:
-        self._store = store
-        self._journal = journal
-        self._clock = clock
-        self._lifecycle = lifecycle
+        self._store = services.store
+        self._clock = services.clock
+        self._buffer = buffer
+        self._instances = instances
         self._entities = entities
-        self._known = lifecycle.imported
+        self._imported = instances.imported
 
     def check(self, instance_id: str) -> None:
-        """Raises `InstanceStateError` for what was imported: nothing is done to it."""
-        if instance_id in self._known:
-            raise InstanceStateError(self._known[instance_id].refusal)
+        """Raise `InstanceStateError` for an imported instance or entity: it can't be changed."""
+        if instance_id in self._imported:
+            raise InstanceStateError(self._imported[instance_id].refusal)
 
     def check_wait(self, instance_id: str, status: OrchestrationRuntimeStatus | None) -> None:
-        """Raises `InstanceStateError` for an imported instance that had not ended: here it never will."""
-        if instance_id in self._known and status is not None and not status.is_terminal:
+        """Raise `InstanceStateError` for an imported instance that had not ended: here it never will."""
+        if instance_id in self._imported and status is not None and not status.is_terminal:
             raise InstanceStateError(
-                f"{self._known[instance_id].refusal} It was {status} there, and doesn't go on here."
+                f"{self._imported[instance_id].refusal} It was {status} there, and doesn't go on here."
             )
 
     def check_free(self, instance_id: str) -> None:
-        """Raises `InstanceExistsError` if an imported instance has that id."""
-        if instance_id in self._known:
+        """Raise `InstanceExistsError` if an imported instance has that id."""
+        if instance_id in self._imported:
             raise InstanceExistsError(
-                f"{self._known[instance_id].refusal} Give another instance_id, or purge it."
+                f"{self._imported[instance_id].refusal} Give another instance_id, or purge it."
             )
 
     def forget(self, instance_ids: Sequence[str]) -> None:
-        """They are purged."""
+        """Remove instances that are purged."""
         for instance_id in instance_ids:
-            self._known.pop(instance_id, None)
+            self._imported.pop(instance_id, None)
 
-    def take_in(self, message: TakeIn) -> list[str]:
-        """Takes in what isn't there already; answers the ids of all of it.
+    def carry_out(self, message: ImportHistory) -> list[str]:
+        """Write the histories that aren't there already; return the ids of all of them.
 
         Raises
         ------
         InstanceExistsError
             If something else has one of the ids.
         StoreError
-            If it can't be written now: then nothing of it is.
+            If they can't be written now: then none of them is.
         """
-        self._journal.drain()
+        self._buffer.drain()
         by_id: dict[str, list[Record]] = {}
         for record in message.parcel.records:
             by_id.setdefault(record.instance_id, []).append(record)
         executions = {record.execution_id: record.instance_id for record in message.parcel.records}
-        taken, at_work = self._store.taken(by_id, executions)
-        for one, records in by_id.items():
-            if one in taken:
-                self._check_same(one, records)
-        new = by_id.keys() - taken
-        for execution_id in sorted(at_work):
-            if executions[execution_id] in new:
+        taken_ids, taken_executions = self._store.taken(by_id, executions)
+        for instance_id, records in by_id.items():
+            if instance_id in taken_ids:
+                self._check_same(instance_id, records)
+        new_ids = by_id.keys() - taken_ids
+        for execution_id in sorted(taken_executions):
+            if executions[execution_id] in new_ids:
                 raise InstanceExistsError(
                     f"The hub has an execution {execution_id!r} already, of another instance. Nothing was "
                     "imported. Import it under other ids: prefix='...'."
                 )
-        if new:
-            self._write(_only(message.parcel, new), message.origin, message.made_by, sorted(new))
+        if new_ids:
+            parcel = _selected(message.parcel, new_ids)
+            self._write(parcel, message.origin, message.made_by, sorted(new_ids))
         return list(by_id)
 
     def _check_same(self, instance_id: str, records: list[Record]) -> None:
-        if instance_id not in self._known:
+        if instance_id not in self._imported:
             raise InstanceExistsError(
-                f"The hub has {_what(instance_id)} {instance_id!r} of its own. Nothing was imported. "
+                f"The hub has {_kind(instance_id)} {instance_id!r} of its own. Nothing was imported. "
                 "Import it under another id: prefix='...'."
             )
-        if [one[2:] for one in self._store.records(instance_id)] != [one[2:] for one in records]:
+        written = self._store.records(instance_id)
+        if [record[2:] for record in written] != [record[2:] for record in records]:
             raise InstanceExistsError(
-                f"{instance_id!r} was imported from {self._known[instance_id].origin} already, with another "
-                "history. Nothing was imported. Purge that one, or import this one under another id: "
+                f"{instance_id!r} was imported from {self._imported[instance_id].origin} already, with "
+                "another history. Nothing was imported. Purge that one, or import this one under another id: "
                 "prefix='...'."
             )
 
-    def _write(self, parcel: Parcel, origin: str, made_by: str, ids: list[str]) -> None:
+    def _write(self, parcel: Parcel, origin: str, made_by: str, instance_ids: list[str]) -> None:
         now = self._clock.now()
-        imports = [Import(one, origin, made_by, now) for one in ids]
+        imports = [Import(instance_id, origin, made_by, now) for instance_id in instance_ids]
         written: Reply = Promise()
-        self._journal.take_in(parcel, imports, written)
+        self._buffer.import_histories(parcel, imports, written)
         try:
-            self._journal.drain()
+            self._buffer.drain()
             written.result()
         except StoreError:
-            self._known.update((one.instance_id, one) for one in self._store.imports())
-            if ids[0] not in self._known:  # else it is on disk all the same
+            self._imported.update((imported.instance_id, imported) for imported in self._store.imports())
+            if instance_ids[0] not in self._imported:  # else it is on disk despite the error
                 raise
-        self._known.update((one.instance_id, one) for one in imports)
-        for one in ids:
-            self._lifecycle.ended.pop(one, None)
-        self._entities.forget(ids)
+        self._imported.update((imported.instance_id, imported) for imported in imports)
+        for instance_id in instance_ids:
+            self._instances.ended.pop(instance_id, None)
+        self._entities.forget(instance_ids)
 
 
-def _what(instance_id: str) -> str:
+def _kind(instance_id: str) -> str:
     return "an entity" if instance_id.startswith("@") else "an instance"
 
 
-def _only(parcel: Parcel, ids: set[str]) -> Parcel:
-    """What belongs to these alone, numbered from 1."""
-    records = [one for one in parcel.records if one.instance_id in ids]
+def _selected(parcel: Parcel, instance_ids: set[str]) -> Parcel:
+    """Return the part of a parcel that belongs to these instances, numbered from 1."""
+    records = [record for record in parcel.records if record.instance_id in instance_ids]
     return parcel._replace(
-        records=[one._replace(seq=number) for number, one in enumerate(records, 1)],
-        lines=[one for one in parcel.lines if one.instance_id in ids],
+        records=[record._replace(seq=number) for number, record in enumerate(records, 1)],
+        lines=[line for line in parcel.lines if line.instance_id in instance_ids],
     )

@@ -1,4 +1,4 @@
-"""The inbox: messages for the engine, in the order in which they came, from any thread."""
+"""The inbox: messages for the engine, from any thread, in the order in which they came."""
 
 from __future__ import annotations
 
@@ -8,54 +8,62 @@ from collections.abc import Callable, Iterator
 from queue import Empty
 
 from durablenb.engine import locks
-from durablenb.engine.messages import ClientMessage, Message, refuse
+from durablenb.engine.jobs import ActivityFinished, Committed
+from durablenb.engine.messages import ClientMessage, Registered, Wake, refuse
+
+Message = ClientMessage | Registered | ActivityFinished | Committed | Wake
 
 
 class Inbox:
-    """Messages that the engine has not taken yet.
+    """Messages that the engine has not applied yet.
 
     Notes
     -----
-    A wait leaves the messages where they are. If only the waiting thread had a message in its hands, nobody
-    else would see it: the engine would seem idle, and a virtual clock would jump over it.
+    A wait leaves the messages in the inbox. If only the waiting thread had a message, no other thread would
+    see it: the engine would seem idle, and a virtual clock would jump over it.
     """
 
     def __init__(self) -> None:
         self._messages: deque[Message] = deque()
         self._bell: locks.Queue[None] = locks.Queue()
         self._is_awaited = False
-        """Whether the engine's own thread waits for the bell, or is about to."""
+        """True while the engine's own thread waits for the bell, or is about to."""
         self._news = locks.Event()
-        self.is_watched = True
-        """Whether somebody may be in `listen`."""
+        self._has_listeners = True
+
+    def expect_listeners(self, expected: bool) -> None:
+        """Set whether threads call `listen`; until then, nobody has to be woken there."""
+        self._has_listeners = expected
 
     def put(self, message: Message) -> None:
-        """Takes a message in; from any thread."""
+        """Add a message; from any thread."""
         self._messages.append(message)
-        if self._is_awaited:  # looked at after the message is there: one of the two sides finds the other
+        if (
+            self._is_awaited
+        ):  # checked after the append, so that this thread or the waiting one sees the message
             self._bell.put(None)
-        if self.is_watched:
+        if self._has_listeners:
             self._news.set()
 
     def wait(self, timeout: float | None) -> None:
-        """Waits for a message for these seconds. For the engine's own thread."""
+        """Wait for a message, at most these seconds. For the engine's own thread."""
         self._is_awaited = True
         if not self._messages:
             with contextlib.suppress(Empty):
                 self._bell.get(timeout=timeout)
         self._is_awaited = False
         with contextlib.suppress(Empty):
-            while not self._bell.empty():  # it was rung for messages that are in sight by now
+            while not self._bell.empty():  # those messages are in the inbox by now
                 self._bell.get_nowait()
 
     def listen(self, longest: float) -> None:
-        """Waits for a message for these seconds. For any thread, when the engine has none of its own."""
+        """Wait for a message, at most these seconds. For any thread, if the engine has none of its own."""
         if self.is_empty:
             self._news.wait(longest)
         self._news.clear()
 
     def take(self, most: int) -> Iterator[Message]:
-        """The messages that are there, one by one."""
+        """Yield the messages that are there, and remove each."""
         for _ in range(most):
             try:
                 message = self._messages.popleft()
@@ -63,27 +71,15 @@ class Inbox:
                 return
             yield message
 
-    def drop(self, kind: type) -> None:
-        """Drops the messages of a kind; the others keep their order."""
-        self._sort_out(lambda message: isinstance(message, kind))
-
-    def turn_away(self, why: Callable[[], Exception]) -> None:
-        """Refuses what clients ask for; the other messages keep their order. From any thread."""
-
-        def is_refused(message: Message) -> bool:
-            if not isinstance(message, ClientMessage):
-                return False
-            refuse(message.reply, why())
-            return True
-
-        self._sort_out(is_refused)
+    def refuse_all(self, why: Callable[[], Exception]) -> None:
+        """Refuse the commands of clients; the other messages keep their order. From any thread."""
+        for message in self.take(len(self._messages)):
+            if isinstance(message, ClientMessage):
+                refuse(message.reply, why())
+            else:
+                self._messages.append(message)
 
     @property
     def is_empty(self) -> bool:
-        """Whether no message is there."""
+        """True if no message is there."""
         return not self._messages
-
-    def _sort_out(self, is_done_with: Callable[[Message], bool]) -> None:
-        for message in self.take(len(self._messages)):
-            if not is_done_with(message):
-                self._messages.append(message)

@@ -1,4 +1,4 @@
-"""An open instance, as the engine holds it."""
+"""An open instance, as the engine keeps it in memory."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from durablenb.core.ports.store import OpenInstance
 from durablenb.model.events import ExecutionStarted
 from durablenb.model.status import OrchestrationRuntimeStatus
 
-Code = tuple[str, str | None]
+CodeKey = tuple[str, str | None]
 """An orchestrator's name and version."""
 
 
-class Outcome(NamedTuple):
-    """How an instance ended."""
+class InstanceOutcome(NamedTuple):
+    """How an instance ended: the result, the failure, or the reason of the termination, as text."""
 
     name: str
     status: OrchestrationRuntimeStatus
@@ -22,7 +22,15 @@ class Outcome(NamedTuple):
 
 
 class Instance:
-    """What the engine must know of an open instance to take messages for it without its history."""
+    """What the engine must know of an open instance to take messages for it without its history.
+
+    Parameters
+    ----------
+    instance_id, execution_id
+        The ids of the instance and of its current execution.
+    started
+        The first event of the execution.
+    """
 
     __slots__ = (
         "__weakref__",
@@ -51,22 +59,26 @@ class Instance:
         self.started = started
         self.next_event_id = 1
         self.execution: Execution | None = None
+        """The live execution; None while the instance has to be replayed before it can resume."""
         self.pending: set[int] = set()
+        """The ids of tasks that have no outcome yet."""
         self.missing: set[str] = set()
+        """Names of functions, types and globals that the instance waits for."""
         self.held: Exception | None = None
+        """Why the instance doesn't run until somebody intervenes."""
         self.has_begun = False
         self.is_closed = False
-        self.is_dropped = False
+        self.is_dropped = False  # its calls that have not begun are not to be made
         self.is_due = True
-        self.is_late = False  # queued, in the backlog
+        self.is_late = False  # queued in the backlog
         self.is_queued = False
         self.is_recovered = False
-        self.is_suspect = False  # it may be what the last process died of
+        self.is_suspect = False  # replaying it may be what ended the last process
         self.is_suspended = False
 
     @staticmethod
     def recovered(found: OpenInstance) -> Instance:
-        """The instance that was found open in the journal."""
+        """Return the instance for an open one found in the journal."""
         instance = Instance(found.instance_id, found.execution_id, found.started)
         instance.next_event_id = found.next_event_id
         instance.has_begun = found.has_begun
@@ -76,8 +88,8 @@ class Instance:
         return instance
 
     @property
-    def code(self) -> Code:
-        """What it runs."""
+    def code(self) -> CodeKey:
+        """The name and version of its orchestrator."""
         return self.started.name, self.started.version
 
     @property

@@ -1,4 +1,4 @@
-"""What the engine is told: by clients, by activities that ended, by the committer."""
+"""Messages for the engine: the commands of clients, and news of registrations and of the clock."""
 
 from __future__ import annotations
 
@@ -7,30 +7,26 @@ from collections.abc import Sequence
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from durablenb.core.fork import Past
-from durablenb.core.ports.executor import Outcome
 from durablenb.core.ports.store import Parcel
 from durablenb.engine.locks import Promise
 from durablenb.model.ids import IfExists
 from durablenb.model.status import OrchestrationRuntimeStatus
 
-if TYPE_CHECKING:
-    from durablenb.engine.work import Work
-
 Reply = Future[Any]
-"""Where the answer to a client's message goes, once what it says is on disk."""
+"""Promise of the answer to a command, kept once the answer is on disk."""
 
 
 def answer(reply: Reply, value: object) -> None:
-    """Answers a client, unless it gave up waiting."""
+    """Answer a client, unless it has stopped waiting."""
     with contextlib.suppress(InvalidStateError):
         reply.set_result(value)
 
 
 def refuse(reply: Reply, error: Exception) -> None:
-    """Answers a client with an error, unless it gave up waiting."""
+    """Answer a client with an error, unless it has stopped waiting."""
     with contextlib.suppress(InvalidStateError):
         reply.set_exception(error)
 
@@ -52,7 +48,7 @@ class Start:
 
 @dataclass(slots=True, eq=False, repr=False)
 class Raise:
-    """Raise an external event; answered with whether somebody open got it."""
+    """Raise an external event; answered with True if the instance was open."""
 
     instance_id: str
     name: str
@@ -62,7 +58,7 @@ class Raise:
 
 @dataclass(slots=True, eq=False, repr=False)
 class Terminate:
-    """Terminate an orchestration; answered with whether it was open."""
+    """Terminate an orchestration; answered with True."""
 
     instance_id: str
     reason: str
@@ -72,7 +68,7 @@ class Terminate:
 
 @dataclass(slots=True, eq=False, repr=False)
 class Suspend:
-    """Suspend an orchestration; answered with whether it was open."""
+    """Suspend an orchestration; answered with True if it was open."""
 
     instance_id: str
     reason: str
@@ -81,7 +77,7 @@ class Suspend:
 
 @dataclass(slots=True, eq=False, repr=False)
 class Resume:
-    """Resume an orchestration; answered with whether it was open."""
+    """Resume an orchestration; answered with True if it was open."""
 
     instance_id: str
     reason: str
@@ -99,7 +95,7 @@ class Rewind:
 
 @dataclass(slots=True, eq=False, repr=False)
 class Fork:
-    """Begin an instance with another one's past; answered with its id."""
+    """Begin an instance with the past of another; answered with its id."""
 
     instance_id: str
     past: Past
@@ -108,9 +104,9 @@ class Fork:
 
 @dataclass(slots=True, eq=False, repr=False)
 class Upgrade:
-    """Let instances go on with the code that is registered now; answered with what became of each.
+    """Move instances to the code that is registered now; answered with an `Upgraded` for each.
 
-    `holds`: those that it doesn't fit are held, in place of going on with the code that they have.
+    `holds`: instances that it doesn't fit are held, and don't continue with their old code.
     """
 
     instance_ids: Sequence[str]
@@ -120,10 +116,10 @@ class Upgrade:
 
 @dataclass(slots=True, eq=False, repr=False)
 class Purge:
-    """Delete these instances, but for those that are open, or have begun anew since; answered with how many.
+    """Delete those of these instances that are neither open nor restarted since; answered with the number.
 
-    `only`: the one that was asked for, if it was one alone: it must not be open. `as_of`: the last place in
-    the journal before they were looked up.
+    `only`: the id if a single instance was requested; it must not be open. `as_of`: the last place in the
+    journal before the instances were looked up.
     """
 
     instance_ids: Sequence[str]
@@ -133,11 +129,11 @@ class Purge:
 
 
 @dataclass(slots=True, eq=False, repr=False)
-class TakeIn:
-    """Take in whole histories from elsewhere; answered with the ids of all of them.
+class ImportHistory:
+    """Import whole histories; answered with the ids of all of them.
 
-    Those that were taken in before, and are the same, are left as they are. `origin` and `made_by` are as of
-    `Import`.
+    Histories that were imported before, and are the same, stay as they are. `origin` and `made_by` are those
+    of `Import`.
     """
 
     parcel: Parcel
@@ -148,7 +144,7 @@ class TakeIn:
 
 @dataclass(slots=True, eq=False, repr=False)
 class Watch:
-    """Answered with the future of an instance's outcome, or None if it ended long ago or never was."""
+    """Watch an instance; answered with a future of its outcome, None if the journal has it."""
 
     instance_id: str
     reply: Reply = field(default_factory=Promise)
@@ -156,39 +152,20 @@ class Watch:
 
 @dataclass(slots=True, eq=False, repr=False)
 class Registered:
-    """A function was registered, or the hub got another executor: what waits for it can go on."""
+    """A function or type was registered, or the hub has another executor: what waits for it may resume."""
 
     kind: str
     name: str
 
 
 @dataclass(slots=True, eq=False, repr=False)
-class Finished:
-    """An activity ended; without an outcome, it was not run: `declined` says why, if it couldn't be."""
-
-    work: Work
-    outcome: Outcome | None
-    started_at: datetime | None
-    ended_at: datetime
-    worker: str | None = None
-    declined: str | None = None
-
-
-@dataclass(slots=True, eq=False, repr=False)
-class Durable:
-    """These calls are on disk: they may start."""
-
-    works: Sequence[Work]
-
-
-@dataclass(slots=True, eq=False, repr=False)
 class Wake:
-    """Look around: the time may have changed."""
+    """Check what can be done now: the time may have changed."""
 
 
 @dataclass(slots=True, eq=False, repr=False)
 class Signal:
-    """Ask an entity for an operation; answered when that is on disk."""
+    """Signal an entity; answered when that is on disk."""
 
     entity_id: str
     name: str
@@ -199,7 +176,7 @@ class Signal:
 
 @dataclass(slots=True, eq=False, repr=False)
 class CleanEntities:
-    """Delete what is left of entities that don't exist any more; answered with how many there were."""
+    """Delete entities without state, release orphaned locks; answered with the numbers."""
 
     removes_empty: bool = True
     releases_locks: bool = True
@@ -216,9 +193,8 @@ ClientMessage = (
     | Fork
     | Upgrade
     | Purge
-    | TakeIn
+    | ImportHistory
     | Watch
     | Signal
     | CleanEntities
 )
-Message = ClientMessage | Registered | Finished | Durable | Wake

@@ -1,4 +1,4 @@
-"""Deadlines in the order in which they are due."""
+"""The timers of a hub: deadlines in the order in which they are due."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from durablenb.engine.instance import Instance
 
 
 class Deadline(NamedTuple):
-    """A moment at which something is to happen: a task's timer, or (without a task) a start."""
+    """A deadline of a task, or, without a task, of a scheduled start."""
 
     due: datetime
     order: int
@@ -21,7 +21,7 @@ class Deadline(NamedTuple):
 
     @property
     def is_wanted(self) -> bool:
-        """Whether anybody still waits for it."""
+        """False once nothing waits for it any more."""
         instance = self.instance
         if instance.is_closed or instance.execution_id != self.execution_id:
             return False
@@ -29,7 +29,7 @@ class Deadline(NamedTuple):
 
 
 class Timers:
-    """All deadlines of a hub."""
+    """The deadlines of a hub."""
 
     def __init__(self) -> None:
         self._heap: list[Deadline] = []
@@ -37,11 +37,11 @@ class Timers:
         self._sweep_at = 1024
 
     def __bool__(self) -> bool:
-        """Whether there may be any."""
+        """True if there may be deadlines."""
         return bool(self._heap)
 
     def add(self, due: datetime, instance: Instance | Entity, task_id: int | None) -> None:
-        """Notes a deadline; of several at one moment the one added first comes first."""
+        """Add a deadline; of several at the same time, the first one added comes first."""
         self._added += 1
         heapq.heappush(self._heap, Deadline(due, self._added, instance, instance.execution_id, task_id))
         if len(self._heap) > self._sweep_at:
@@ -50,13 +50,13 @@ class Timers:
             self._sweep_at = 1024 + 2 * len(self._heap)
 
     def next_due(self) -> datetime | None:
-        """The next moment at which something is to happen."""
+        """Return the time of the next deadline."""
         while self._heap and not self._heap[0].is_wanted:
             heapq.heappop(self._heap)
         return self._heap[0].due if self._heap else None
 
     def take_due(self, now: datetime) -> list[Deadline]:
-        """The deadlines that have come, earliest first."""
+        """Remove and return the deadlines that have come, earliest first."""
         taken = []
         while (due := self.next_due()) is not None and due <= now:
             taken.append(heapq.heappop(self._heap))

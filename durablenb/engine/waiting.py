@@ -11,7 +11,7 @@ from typing import Any
 from durablenb.core.ports.store import InstanceQuery
 from durablenb.engine import locks
 from durablenb.engine.engine import Engine
-from durablenb.engine.instance import Outcome
+from durablenb.engine.instance import InstanceOutcome
 from durablenb.engine.messages import Wake, Watch
 from durablenb.model.errors import StoreError, WaitTimeoutError
 
@@ -19,7 +19,7 @@ LOOK_SECONDS = 0.2
 """Between two looks at whether the wait can still end; an interrupt need not wait for it."""
 
 
-def wait_for_outcome(engine: Engine, instance_id: str, timeout: float | None) -> Outcome | None:
+def wait_for_outcome(engine: Engine, instance_id: str, timeout: float | None) -> InstanceOutcome | None:
     """Return how the instance ended, or None if it isn't open.
 
     Parameters
@@ -68,7 +68,7 @@ def step(engine: Engine) -> str | None:
             return None
 
 
-def completion_of(engine: Engine, instance_id: str) -> Future[Outcome] | None:
+def completion_of(engine: Engine, instance_id: str) -> Future[InstanceOutcome] | None:
     """Where an open instance's outcome will be; None if it isn't open.
 
     Raises
@@ -80,7 +80,7 @@ def completion_of(engine: Engine, instance_id: str) -> Future[Outcome] | None:
     if completion is not None:
         return completion
     try:
-        asked: Future[Outcome] | None = engine.ask(Watch(instance_id)).result()
+        asked: Future[InstanceOutcome] | None = engine.ask(Watch(instance_id)).result()
     except StoreError:
         states = engine.store.states(InstanceQuery(instance_ids=(instance_id,)))
         if not (states and states[0].status.is_terminal):
@@ -89,7 +89,7 @@ def completion_of(engine: Engine, instance_id: str) -> Future[Outcome] | None:
     return asked
 
 
-def completion_here(engine: Engine, instance_id: str) -> Future[Outcome] | None:
+def completion_here(engine: Engine, instance_id: str) -> Future[InstanceOutcome] | None:
     """Where an instance's outcome will be of which the engine's thread need not be asked."""
     if not engine.is_threaded or engine.refusal() is not None:
         return None
@@ -133,7 +133,7 @@ def _wait_a_while(engine: Engine, instance_id: str, completion: Future[Any], sec
     elif engine.step() is None and not completion.done():
         if engine.is_idle and not engine.jump():
             check(engine, instance_id)
-            if not engine.can_go_on:
+            if not engine.can_continue:
                 raise WaitTimeoutError(
                     f"{instance_id} waits, and nothing is left to happen: no activity runs and no "
                     "timer is set. Raise the event it waits for, or resume it, then wait again."

@@ -14,7 +14,7 @@ from durablenb.core.ports.store import InstanceQuery
 from durablenb.core.registry import name_of
 from durablenb.core.status_history import history_events
 from durablenb.engine import messages
-from durablenb.engine.instance import Outcome
+from durablenb.engine.instance import InstanceOutcome
 from durablenb.hub.control import Control, ForkInstance, PurgeInstance, PurgeInstances, RestartInstance
 from durablenb.hub.entity_client import SyncDurableEntityClient
 from durablenb.journal.port import Journal
@@ -413,7 +413,7 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         """
         return self.value_of(instance_id, self._control.wait(asked_instance_id(instance_id), timeout))
 
-    def value_of(self, instance_id: str, outcome: Outcome | None) -> Any:
+    def value_of(self, instance_id: str, outcome: InstanceOutcome | None) -> Any:
         """Return the value of an outcome, or raise its error; without one, the journal is read for it."""
         if outcome is None:
             state = self._journal.existing(instance_id)

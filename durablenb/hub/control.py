@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from durablenb.core.ports.store import InstanceQuery
 from durablenb.core.registry import Code
-from durablenb.engine.instance import Outcome
+from durablenb.engine.instance import InstanceOutcome
 from durablenb.journal.port import Journal
 from durablenb.model.errors import DurableError, FunctionNotFoundError
 from durablenb.model.failures import FailureDetails
@@ -108,10 +108,10 @@ class Control(ABC):
         return await asyncio.to_thread(self.request, command)
 
     @abstractmethod
-    def wait(self, instance_id: str, timeout: float | None) -> Outcome | None:
+    def wait(self, instance_id: str, timeout: float | None) -> InstanceOutcome | None:
         """Wait until an instance has ended. Return its outcome; None if the journal has to be read for it."""
 
-    async def wait_async(self, instance_id: str, timeout: float | None) -> Outcome | None:
+    async def wait_async(self, instance_id: str, timeout: float | None) -> InstanceOutcome | None:
         """Do the same without blocking the event loop."""
         import asyncio  # slow to import
 
@@ -185,9 +185,9 @@ class Control(ABC):
 
     def looking(self) -> AbstractContextManager[None]:
         """Return the context in which code is replayed only to look at it: its prints are discarded."""
-        from durablenb.engine.transcript import SILENCE, speaking
+        from durablenb.engine.capture.output import MUTED, capturing_for
 
-        return speaking(SILENCE)
+        return capturing_for(MUTED)
 
 
 class ReadOnly(Control):

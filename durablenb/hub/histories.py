@@ -12,7 +12,7 @@ import duckdb
 
 from durablenb.core.ports.store import Parcel
 from durablenb.engine.engine import Engine
-from durablenb.engine.messages import TakeIn
+from durablenb.engine.messages import ImportHistory
 from durablenb.hub import open_hubs
 from durablenb.hub.task_hub import TaskHub
 from durablenb.model.errors import DurableError
@@ -144,7 +144,7 @@ def import_into(engine: Engine, source: Any, *, prefix: str, key: str | None) ->
     delivery = delivery_of(chosen, engine.options.codec.encode, read_hub, key).with_prefix(prefix)
     if not delivery.parcel.records:
         return []
-    ids: list[str] = engine.request(TakeIn(delivery.parcel, delivery.origin, delivery.made_by))
+    ids: list[str] = engine.request(ImportHistory(delivery.parcel, delivery.origin, delivery.made_by))
     return ids
 
 

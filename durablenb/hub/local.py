@@ -14,10 +14,10 @@ from durablenb.core.annotations import result_type
 from durablenb.core.fork import Past, last_of, past_of
 from durablenb.core.registry import Code, not_found
 from durablenb.engine.engine import Engine
-from durablenb.engine.instance import Outcome
+from durablenb.engine.hub_clock import HubClock
+from durablenb.engine.instance import InstanceOutcome
 from durablenb.engine.messages import Fork, Start
 from durablenb.engine.purging import purge
-from durablenb.engine.timekeeping import HubClock
 from durablenb.engine.waiting import wait_for_outcome
 from durablenb.hub.control import Control, ForkInstance, PurgeInstance, PurgeInstances, RestartInstance
 from durablenb.journal.port import Journal
@@ -76,7 +76,7 @@ class LocalJournal(Journal):
         self.existing(instance_id)
         self._engine.settle_log()
         family = (instance_id, *self._store.descendants([instance_id]))
-        return [*self._store.lines(instance_id), *self._engine.book.unfinished(family)]
+        return [*self._store.lines(instance_id), *self._engine.unfinished_lines(family)]
 
     def unknown(self, instance_id: object) -> InstanceNotFoundError:
         """Return the error for an instance that the hub hasn't got."""
@@ -148,17 +148,17 @@ class EngineControl(Control):
 
     async def request_async(self, command: Any) -> Any:
         """Do the same in an event loop."""
-        from durablenb.engine.awaiting import answer_to  # asyncio is slow to import
+        from durablenb.engine.async_waiting import answer_to  # asyncio is slow to import
 
         return await answer_to(self.engine.ask(command))
 
-    def wait(self, instance_id: str, timeout: float | None) -> Outcome | None:
+    def wait(self, instance_id: str, timeout: float | None) -> InstanceOutcome | None:
         """Wait until an instance has ended; see `durablenb.engine.waiting`."""
         return wait_for_outcome(self.engine, instance_id, timeout)
 
-    async def wait_async(self, instance_id: str, timeout: float | None) -> Outcome | None:
+    async def wait_async(self, instance_id: str, timeout: float | None) -> InstanceOutcome | None:
         """Do the same in an event loop."""
-        from durablenb.engine.awaiting import await_outcome  # asyncio is slow to import
+        from durablenb.engine.async_waiting import await_outcome  # asyncio is slow to import
 
         return await await_outcome(self.engine, instance_id, timeout)
 
@@ -214,7 +214,7 @@ class EngineControl(Control):
 
     def looking(self) -> AbstractContextManager[None]:
         """Return the context in which code is replayed only to look at it; it can't use the hub."""
-        return self.engine.running.looking()
+        return self.engine.orchestrator_scope.replaying()
 
     # -- inside ----------------------------------------------------------------------------------
 
@@ -222,7 +222,7 @@ class EngineControl(Control):
         refusal = self.engine.refusal()
         if refusal is not None:
             raise refusal
-        return purge(self.engine, instance_ids, is_recursive=is_recursive)
+        return purge(self.engine.store, self.engine.request, instance_ids, is_recursive=is_recursive)
 
     def _restart(self, command: RestartInstance) -> Start:
         state = self._journal.existing(command.instance_id)

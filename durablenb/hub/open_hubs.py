@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from durablenb.engine import taps
+from durablenb.engine.capture import streams
 from durablenb.model.errors import StoreError
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def add(hub: TaskHub) -> None:
     if not _hubs:
         _usual_seconds = sys.getswitchinterval()
         sys.setswitchinterval(min(SWITCH_SECONDS, _usual_seconds))
-        taps.install()
+        streams.install()
     _hubs.append(hub)
 
 
@@ -57,7 +57,7 @@ def remove(hub: TaskHub) -> None:
         _hubs.remove(hub)
         if not _hubs:
             sys.setswitchinterval(_usual_seconds)
-            taps.remove()
+            streams.remove()
 
 
 def _close_all() -> None:
@@ -73,7 +73,7 @@ def _forget_all() -> None:
     """Forget all hubs in a forked child, since they are the parent's."""
     if _hubs:
         sys.setswitchinterval(_usual_seconds)
-        taps.forget()
+        streams.forget()
     _hubs.clear()
 
 

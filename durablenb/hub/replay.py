@@ -93,7 +93,7 @@ class HubReplayer(FileReplayer):
 
     def trace(self, events: Sequence[Event]) -> Trace:
         """Replay the code against these events, and note what it prints; it can't use the hub."""
-        with self._engine.running.looking():
+        with self._engine.orchestrator_scope.replaying():
             return super().trace(events)
 
     def resume(self, events: Sequence[Event]) -> Any:

@@ -26,9 +26,9 @@ from durablenb.engine.clocks import SystemClock
 from durablenb.engine.engine import STOP_SECONDS, Engine
 from durablenb.engine.executors import Executors
 from durablenb.engine.health import Health
+from durablenb.engine.hub_clock import HubClock
 from durablenb.engine.interrupts import uninterrupted
 from durablenb.engine.options import EngineOptions, EpisodeOptions
-from durablenb.engine.timekeeping import HubClock
 from durablenb.engine.waiting import step
 from durablenb.hub import open_hubs
 from durablenb.hub.async_client import DurableOrchestrationClient
@@ -288,7 +288,7 @@ class TaskHub(Registering):
 
         if self._host is None:
             self._host = Host(self, self._engine.clock, has_threads=self._mode == "threads")
-            self._engine.alarms = self._host.timers
+            self._engine.use_alarms(self._host.timers)
         return self._host
 
     # -- running ---------------------------------------------------------------------------------

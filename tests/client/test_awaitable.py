@@ -6,7 +6,7 @@ import inspect
 import pytest
 
 import durablenb as df
-from durablenb.engine.awaiting import _bells
+from durablenb.engine.async_waiting import _bells
 from tests.client.corpus import waits
 from tests.traps.lab import PATIENCE
 

@@ -96,6 +96,6 @@ def test_a_handle_of_a_failed_instance_raises_the_same_each_time(lab):
 def test_handles_of_instances_that_ended_long_ago_still_know_their_results(lab):
     handles = [lab.start(quick, number) for number in range(50)]
     assert [handle.result(10) for handle in handles] == list(range(50))
-    with lab.client._control.engine._turn:
-        lab.client._control.engine.machine.lifecycle.ended.clear()  # as if thousands had ended since
+    with lab.client._control.engine._lock:
+        lab.client._control.engine._state.instances.ended.clear()  # as if thousands had ended since
     assert [handle.result(10) for handle in handles] == list(range(50))

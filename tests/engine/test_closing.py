@@ -49,7 +49,7 @@ def test_close_waits_for_what_runs_records_it_and_drops_what_is_queued(tmp_path,
     closer = threading.Thread(target=hub.close)
     closer.start()
     if executor == "inline":  # whose thread is busy with what runs
-        while not hub._engine.machine.dispatcher.is_closing:
+        while not hub._engine._state.dispatcher.scope.is_closing:
             time.sleep(0.001)
     else:
         assert is_dropped.wait(20)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from durablenb.core.ports.store import Record
-from durablenb.engine.committer import Batch, Committer
+from durablenb.engine.committer import Committer, WriteBatch
 from durablenb.model.errors import StoreError
 from durablenb.model.events import OrchestratorStarted
 from tests.reference_store import MemoryStore
@@ -38,8 +38,8 @@ def _record(seq: int) -> Record:
     return Record(seq, "one", "e" * 16, OrchestratorStarted(seq, datetime(2026, 1, 1, tzinfo=UTC)))
 
 
-def _batch(*seqs: int) -> Batch:
-    return Batch(records=[_record(seq) for seq in seqs])
+def _batch(*seqs: int) -> WriteBatch:
+    return WriteBatch(records=[_record(seq) for seq in seqs])
 
 
 def _started(store: MemoryStore) -> Committer:
@@ -131,7 +131,7 @@ def test_a_purge_comes_after_what_was_written_before_and_before_what_comes_after
     store.may_write.clear()
     committer = _started(store)
     committer.submit(_batch(1))
-    committer.submit(Batch(purged=["one"]))
+    committer.submit(WriteBatch(purged=["one"]))
     committer.submit(_batch(2))
     store.may_write.set()
     committer.close()
@@ -143,9 +143,9 @@ def test_purges_that_come_together_are_all_done():
     committer = Committer(store)
     other = Record(2, "two", "f" * 16, OrchestratorStarted(1, datetime(2026, 1, 1, tzinfo=UTC)))
     for batch in (
-        Batch(records=[_record(1), other]),
-        Batch(purged=["one"]),
-        Batch(purged=["two"]),
+        WriteBatch(records=[_record(1), other]),
+        WriteBatch(purged=["one"]),
+        WriteBatch(purged=["two"]),
         _batch(3),
     ):
         committer.submit(batch)

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 import durablenb as df
-from durablenb.engine.processes import THREAD_LIMITS
+from durablenb.engine.process_executor import THREAD_LIMITS
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -8,7 +8,7 @@ import pytest
 
 import durablenb as df
 from durablenb.engine import health, locks
-from durablenb.engine.machine import Machine
+from durablenb.engine.state import EngineState
 
 
 @pytest.fixture
@@ -63,15 +63,15 @@ def test_a_request_that_waits_for_an_orchestrators_code_is_a_problem(hub, monkey
 
 
 def test_a_mistake_is_counted_and_a_second_one_is_a_problem(hub, monkeypatch):
-    run, mistakes = Machine.run_episodes, [1]
+    run, mistakes = EngineState.run_episodes, [1]
 
-    def broken(machine):
-        if machine.journal.has_news and mistakes:
+    def broken(state):
+        if state.buffer.has_records and mistakes:
             mistakes.pop()
             raise LookupError("planted")
-        run(machine)
+        run(state)
 
-    monkeypatch.setattr(Machine, "run_episodes", broken)
+    monkeypatch.setattr(EngineState, "run_episodes", broken)
     with pytest.raises(df.DurableError):
         hub.start("waits")
     hub.start("waits")

@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 import durablenb as df
-from durablenb.engine import logbook
+from durablenb.engine.capture import log_writer
 from durablenb.model.errors import StoreError
 from durablenb.store import lines as store_lines
 
@@ -54,7 +54,7 @@ def test_a_hub_that_is_closed_has_its_lines_on_disk(path):
 
 
 def test_closing_waits_for_no_time_to_write(path, monkeypatch):
-    monkeypatch.setattr(logbook, "PAUSE_SECONDS", 1_000)
+    monkeypatch.setattr(log_writer, "PAUSE_SECONDS", 1_000)
     with opened(path, lambda n: print(n, end="")) as hub:
         hub.start(talks, list(range(50)), instance_id="t").result()
     with df.open_history(path) as file:
@@ -215,11 +215,11 @@ def test_a_redact_that_fails_hides_the_line_and_fails_nothing(path):
 
 
 def test_more_lines_than_may_wait_for_the_disk_are_dropped(path, monkeypatch, caplog):
-    monkeypatch.setattr(logbook, "WAITING_CHARACTERS", 5_000)
+    monkeypatch.setattr(log_writer, "WAITING_CHARACTERS", 5_000)
     with opened(path, lambda n: [print("x" * 1_000) for _ in range(20)]) as hub:
-        monkeypatch.setattr(hub._engine.book, "visit", lambda: None)
+        monkeypatch.setattr(hub._engine.log_writer, "visit", lambda: None)
         monkeypatch.setattr(hub._engine.committer, "_when_written", lambda: None)
         hub.run(talks, [1])
-        hub._engine.book._write()
+        hub._engine.log_writer._write()
         assert hub.sql("select count(*) from logs").fetchall() == [(6,)]
     assert "they came faster than the disk took them" in caplog.text

@@ -7,7 +7,7 @@ import pytest
 import durablenb as df
 from durablenb.core.logger import PARENT
 from durablenb.core.registry import Registry
-from durablenb.engine import taps
+from durablenb.engine.capture import streams
 from durablenb.engine.clocks import SystemClock
 from durablenb.engine.engine import Engine
 from durablenb.engine.executors import Executors
@@ -160,7 +160,7 @@ def test_an_orchestrator_that_is_put_out_of_memory_says_nothing_of_it(capsys):
     registry.add_orchestrator(_parting, "parting")
     options = EngineOptions(episodes=EpisodeOptions(max_cached_events=2))
     engine = Engine(MemoryStore(), SystemClock(), registry, Executors("inline"), options)
-    taps.install()
+    streams.install()
     try:
         for name in ("a", "b"):
             engine.ask(Start(name, "parting", "null"))
@@ -170,7 +170,7 @@ def test_an_orchestrator_that_is_put_out_of_memory_says_nothing_of_it(capsys):
         engine.ask(Terminate("b", "", is_recursive=True))
         engine.stop(wait=True)
     finally:
-        taps.remove()
+        streams.remove()
     assert engine.store.lines("a") == engine.store.lines("b") == []
     assert capsys.readouterr() == ("", "")
 
@@ -191,9 +191,9 @@ def test_that_an_instance_is_held_is_said_where_it_always_was(caplog):
         handle = hub.start("main", instance_id="m")
         while hub.step():
             pass
-        with hub._engine._turn:
-            hub._engine.machine.episodes.unload()
-            hub._engine.machine.lifecycle.open["m"].execution = None
+        with hub._engine._lock:
+            hub._engine._state.instances.unload()
+            hub._engine._state.instances.open["m"].execution = None
         hub.add_orchestrator(second, "main")
         handle.raise_event("go")
         while hub.step():

@@ -8,7 +8,7 @@ import pytest
 
 import durablenb as df
 from durablenb.engine import purging
-from durablenb.engine.purging import PurgePlan, families_of, purge
+from durablenb.engine.purging import PurgePlan, families, purge
 
 
 def quick(context):
@@ -82,7 +82,7 @@ def test_who_is_asked_for_beside_its_parent_goes_with_it_once(hub):
 
 
 def test_families_that_go_in_circles_are_gone_through_once():
-    assert families_of(["a", "x"], [("b", "a"), ("a", "b")]) == [["x"], ["b", "a"]]
+    assert families(["a", "x"], [("b", "a"), ("a", "b")]) == [["x"], ["b", "a"]]
 
 
 def test_each_portion_is_on_disk_before_the_next_one_and_others_go_in_between(hub, monkeypatch):
@@ -174,7 +174,7 @@ def test_two_purges_of_the_same_at_a_time_leave_nothing(hub, monkeypatch):
 
     def ask():
         wanted = [f"old-{number}" for number in range(20)]
-        counts.append(purge(hub._engine, wanted, is_recursive=False))
+        counts.append(purge(hub._engine.store, hub._engine.request, wanted, is_recursive=False))
 
     threads = [threading.Thread(target=ask) for _ in range(2)]
     for thread in threads:

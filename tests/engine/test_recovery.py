@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 import durablenb as df
-from durablenb.engine.pace import REST_SECONDS, SHARE, Pace
+from durablenb.engine.engine_loop import BACKLOG_SHARE, REST_SECONDS, BacklogPace
 
 ran: list[str] = []
 """The instances whose code ran from its top, in order."""
@@ -176,17 +176,17 @@ def test_an_interrupt_of_a_replay_leaves_the_others_in_their_turn(path):
 
 def test_beside_what_is_waited_for_the_backlog_gets_a_part_of_the_time():
     now = [100.0]
-    pace = Pace(lambda: now[0])
+    pace = BacklogPace(lambda: now[0])
     assert pace.pause == 0
     with pace.portion():
         now[0] += 0.02
     assert pace.pause == 0  # nobody waits: at once again
-    pace.asked()
-    assert pace.pause == pytest.approx((SHARE - 1) * 0.02)
+    pace.note_work()
+    assert pace.pause == pytest.approx((BACKLOG_SHARE - 1) * 0.02)
     now[0] += pace.pause
     assert pace.pause == pytest.approx(0)
     with pace.portion():
         now[0] += 60
     assert pace.pause == 0  # whatever was asked for is long over
-    pace.asked()
+    pace.note_work()
     assert pace.pause == pytest.approx(REST_SECONDS)

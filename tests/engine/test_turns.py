@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 
 import durablenb as df
-from durablenb.engine.episodes import Episodes
-from durablenb.engine.executors import Worker
-from durablenb.engine.machine import Machine
+from durablenb.engine.orchestration_executor import OrchestrationExecutor
+from durablenb.engine.state import EngineState
+from durablenb.engine.thread_executors import Worker
 
 
 @pytest.fixture
@@ -73,14 +73,14 @@ def test_many_ends_are_taken_together(hub):
 
 def plant(monkeypatch, is_due):
     """A mistake of the engine's own, each time that `is_due` says so."""
-    run = Machine.run_episodes
+    run = EngineState.run_episodes
 
-    def broken(machine):
-        if is_due(machine):
+    def broken(state):
+        if is_due(state):
             raise LookupError("planted")
-        run(machine)
+        run(state)
 
-    monkeypatch.setattr(Machine, "run_episodes", broken)
+    monkeypatch.setattr(EngineState, "run_episodes", broken)
 
 
 def echoes(context):
@@ -109,7 +109,7 @@ def test_after_a_mistake_of_the_engine_the_hub_goes_on_from_its_journal(hub, mon
 def test_what_was_not_on_disk_when_a_mistake_came_is_refused_and_not_done(hub, monkeypatch):
     hub.add_orchestrator(echoes)
     mistakes = ["one"]
-    plant(monkeypatch, lambda machine: bool(machine.journal.has_news and mistakes and mistakes.pop()))
+    plant(monkeypatch, lambda state: bool(state.buffer.has_records and mistakes and mistakes.pop()))
     with pytest.raises(df.DurableError, match=r"durablenb made a mistake: LookupError: planted.*ask again"):
         hub.start(echoes, instance_id="a")
     assert hub.instances() == []
@@ -123,7 +123,7 @@ def test_a_second_mistake_at_once_stops_the_hub_and_leaves_nobody_waiting(hub, m
     waiter = ThreadPoolExecutor(1)
     with waiter:
         waiting = waiter.submit(waits.result)
-        plant(monkeypatch, lambda machine: machine.journal.has_news)
+        plant(monkeypatch, lambda state: state.buffer.has_records)
         for _ in range(2):
             with pytest.raises(df.DurableError, match="LookupError: planted"):
                 hub.start(echoes)
@@ -139,14 +139,14 @@ def test_in_the_callers_thread_too_the_hub_goes_on_from_its_journal_after_a_mist
         hub.add_orchestrator(echoes)
         handle = hub.start(echoes)
         mistakes = ["one"]
-        go_on = Episodes.run_queued
+        go_on = OrchestrationExecutor.run_queued
 
-        def broken(episodes, limit=None):
+        def broken(orchestrations, limit=None):
             if mistakes:
                 raise LookupError(mistakes.pop())
-            return go_on(episodes, limit)
+            return go_on(orchestrations, limit)
 
-        monkeypatch.setattr(Episodes, "run_queued", broken)
+        monkeypatch.setattr(OrchestrationExecutor, "run_queued", broken)
         with pytest.raises(LookupError):
             hub.step()
         assert handle.result() == [1, 2]
@@ -163,9 +163,10 @@ def test_a_journal_that_can_not_be_read_is_not_read_again_and_again_without_a_pa
     hub.add_orchestrator(lambda context: (yield context.wait_for_external_event("go")), name="waits")
     handle = hub.start("waits", instance_id="unread")
     hub._engine.settle_log()
-    with hub._engine._turn:
-        machine = hub._engine.machine
-        machine.episodes.hold(machine.lifecycle.open["unread"], ValueError("put away"))
+    with hub._engine._lock:
+        instances = hub._engine._state.instances
+        instances.executions.drop(instances.open["unread"])
+        instances.blocked.hold(instances.open["unread"], ValueError("put away"))
     monkeypatch.setattr(hub._store, "load", broken)
     handle.resume("")
     handle.raise_event("go", 7)

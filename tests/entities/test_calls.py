@@ -106,7 +106,7 @@ def test_it_names_the_operation_in_an_execution_that_began_when_it_did(counting,
             return str(error).partition(" \n")[0]
 
     counting.add_orchestrator(catching, "catching")
-    monkeypatch.setattr("durablenb.engine.lifecycle.RULES", 1)
+    monkeypatch.setattr("durablenb.engine.instances.RULES", 1)
     handle = counting.start("catching")
     assert handle.result() == "Operation 'fail' on entity '@counter@a' failed: because"
     assert counting.replay(handle, catching).fits

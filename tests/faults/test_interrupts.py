@@ -19,7 +19,8 @@ from random import Random
 import pytest
 
 import durablenb as df
-from durablenb.engine import dispatcher, episodes, executors, locks, taps, transcript, turn, work
+from durablenb.engine import dispatcher, invocation, jobs, locks, orchestration_executor, thread_executors
+from durablenb.engine.capture import log_writer, output, streams
 from durablenb.engine.committer import Committer
 from tests.interrupts import interrupt_within
 
@@ -194,7 +195,9 @@ def test_what_an_interrupted_call_asked_for_is_on_disk_or_not_done(mode):
 
 def test_after_an_interrupt_anywhere_cells_print_as_before(capsys):
     """What an activity or an orchestrator prints goes elsewhere: only while it runs."""
-    modules = tuple(module.__file__ for module in (transcript, turn, work, episodes, taps))
+    modules = tuple(
+        module.__file__ for module in (output, log_writer, jobs, invocation, orchestration_executor, streams)
+    )
     with df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock(), executor="inline") as hub:
         hub.add_activity(lambda: print("activity"), "say")
 
@@ -220,7 +223,8 @@ def test_after_an_interrupt_anywhere_cells_print_as_before(capsys):
 
 @pytest.mark.timeout(60)
 def test_a_hub_closes_after_an_interrupt_anywhere_between_the_engine_and_an_activity():
-    modules, number, interrupt = (executors.__file__, dispatcher.__file__, work.__file__), 1, None
+    modules = tuple(module.__file__ for module in (thread_executors, dispatcher, jobs, invocation))
+    number, interrupt = 1, None
     while interrupt is None or interrupt.place is not None:
         with df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock(), executor="inline") as hub:
             hub.add_activity(lambda: "said", "say")

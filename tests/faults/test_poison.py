@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 
 import durablenb as df
-from durablenb.engine.machine import POISON_LIMIT
+from durablenb.engine.state import POISON_LIMIT
 
 # One life of a process; it says what it saw, unless it dies of it.
 LIFE = """
     import json, os, sys
     import durablenb as df
-    import durablenb.engine.machine
+    import durablenb.engine.state
 
     path, where, limit = sys.argv[1:]
-    durablenb.engine.machine.POISON_LIMIT = int(limit)
+    durablenb.engine.state.POISON_LIMIT = int(limit)
 
     def die():
         os._exit(13)
@@ -119,7 +119,7 @@ def deadly(tmp_path_factory):
 @pytest.fixture
 def held(deadly, tmp_path, monkeypatch):
     """A hub that holds this instance."""
-    monkeypatch.setattr("durablenb.engine.machine.POISON_LIMIT", 2)
+    monkeypatch.setattr("durablenb.engine.state.POISON_LIMIT", 2)
     shutil.copytree(deadly, tmp_path / "copy")
     with df.TaskHub(tmp_path / "copy" / "hub.duckdb", mode="kernel") as hub:
         hub.add_activity(lambda n: n, "work")
@@ -154,7 +154,7 @@ def test_it_can_be_terminated_and_purged_and_is_forgotten(held, tmp_path):
 
 
 def test_deaths_that_are_not_in_a_row_do_not_count(tmp_path, monkeypatch):
-    monkeypatch.setattr("durablenb.engine.machine.POISON_LIMIT", 2)
+    monkeypatch.setattr("durablenb.engine.state.POISON_LIMIT", 2)
     path = tmp_path / "hub.duckdb"
     live(path, "in replay", 2)
     for _ in range(3):

@@ -182,8 +182,8 @@ class ByEngine:
             while self._work():
                 pass
             self._raise()
-        with self.engine._turn:
-            opened = self.engine.machine.lifecycle.open.values()
+        with self.engine._lock:
+            opened = self.engine._state.instances.open.values()
             held = [instance.held for instance in opened if instance.held]
         assert all(isinstance(why, WaitTimeoutError) for why in held), held
 
@@ -196,8 +196,8 @@ class ByEngine:
         }
 
     def _raise(self) -> bool:
-        with self.engine._turn:
-            waiting = sorted(self.engine.machine.lifecycle.open)
+        with self.engine._lock:
+            waiting = sorted(self.engine._state.instances.open)
         for instance_id in waiting:
             for name in EVENTS:
                 self.engine.ask(messages.Raise(instance_id, name, codec.encode(name)))

@@ -91,14 +91,14 @@ def visited(store, all_visits, lives_):
     for steps in lives_:
         for _ in range(steps):
             engine.step()
-        with engine._turn:
-            engine.machine.episodes.unload()
+        with engine._lock:
+            engine._state.instances.unload()
         engine = opened(store, clock)
     while engine.step() is not None:
         pass
     engine.committer.commit()
     assert engine.open_count == 0, "they wait for each other"
-    assert not engine.machine.entities._sections
+    assert not engine._state.entities._sections
 
 
 def opened(store, clock):

@@ -21,7 +21,7 @@ from durablenb.model.entities import EntityId
 from durablenb.model.status import OrchestrationRuntimeStatus as Status
 from durablenb.store.duck import DuckStore
 from tests.properties.drivers import codec
-from tests.properties.models import KEYS, Asker, Operation, Section, World
+from tests.properties.models import KEYS, Asker, EngineServices, Operation, Section
 from tests.reference_store import MemoryStore
 
 
@@ -102,7 +102,7 @@ class AnyEntities(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.clock = VirtualClock(autojump=False)
-        self.world = World()
+        self.world = EngineServices()
         self.count = 0
         self.store = self.new_store()
         self.engine = self.new_engine()
@@ -120,8 +120,8 @@ class AnyEntities(RuleBasedStateMachine):
         with contextlib.suppress(Empty):
             for _ in range(kept):
                 self.store.append(self.engine.committer._queue.get_nowait().records)
-        with self.engine._turn:
-            self.engine.machine.episodes.unload()
+        with self.engine._lock:
+            self.engine._state.instances.unload()
         self.engine = self.new_engine()
 
     def ask(self, message, lives_) -> None:

@@ -13,7 +13,7 @@ from durablenb.engine import messages
 from durablenb.engine.clocks import SystemClock
 from durablenb.engine.engine import Engine
 from durablenb.engine.executors import Executors
-from durablenb.engine.instance import Outcome
+from durablenb.engine.instance import InstanceOutcome
 from durablenb.engine.options import EngineOptions
 from durablenb.engine.waiting import wait_for_outcome
 from tests.reference_store import MemoryStore
@@ -72,7 +72,7 @@ class Bench:
     def raise_event(self, instance_id: str, name: str, value: object = None) -> bool:
         return bool(self.engine.ask(messages.Raise(instance_id, name, json.dumps(value))).result())
 
-    def outcome(self, instance_id: str, timeout: float | None = None) -> Outcome | None:
+    def outcome(self, instance_id: str, timeout: float | None = None) -> InstanceOutcome | None:
         return wait_for_outcome(self.engine, instance_id, timeout)
 
     def run(self, name: str, value: object = None, instance_id: str | None = None) -> Any:

@@ -10,7 +10,7 @@ from queue import Empty
 from typing import Any
 from unittest.mock import patch
 
-from durablenb.engine import executors, locks
+from durablenb.engine import locks, thread_executors
 from tests.schedules.scheduler import Abandoned, Scheduler
 
 
@@ -31,7 +31,7 @@ def controlled(scheduler: Scheduler) -> Iterator[None]:
     class Thread(ControlledThread):
         _scheduler = scheduler
 
-    class Worker(Thread, executors.Worker):
+    class Worker(Thread, thread_executors.Worker):
         pass
 
     with (
@@ -44,7 +44,7 @@ def controlled(scheduler: Scheduler) -> Iterator[None]:
             Thread=Thread,
             monotonic=lambda: 1_000.0 + scheduler.seconds,
         ),
-        patch.multiple(executors, Worker=Worker),
+        patch.multiple(thread_executors, Worker=Worker),
     ):
         yield
 

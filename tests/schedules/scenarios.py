@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from durablenb.engine import messages
-from durablenb.engine.transcript import current
+from durablenb.engine.capture.output import current_owner
 from durablenb.model.entities import EntityId
 from durablenb.model.errors import DurableError, InstanceExistsError
 from tests.schedules.bench import Bench, opened
@@ -65,11 +65,11 @@ def lines_of_a_long_activity(bench: Bench) -> None:
 
     @bench.activity
     def talk() -> str:
-        speaker = current.get()
-        assert speaker is not None
-        assert speaker.output is not None
+        owner = current_owner.get()
+        assert owner is not None
+        assert owner.output is not None
         for number in range(4):
-            speaker.output.write("stdout", f"line {number}\n")
+            owner.output.write("stdout", f"line {number}\n")
             if number > 1:
                 bench.scheduler.sleep(0.1)
         bench.scheduler.sleep(3.0)
@@ -93,14 +93,14 @@ def asks_beside_a_defect(bench: Bench) -> None:
         return context.get_input()
 
     with opened(bench):
-        load, is_planted = bench.engine.machine.run_episodes, [True]
+        load, is_planted = bench.engine._state.run_episodes, [True]
 
         def broken() -> None:
             if is_planted.pop() if is_planted else False:
                 raise IndexError("planted")
             load()
 
-        bench.engine.machine.run_episodes = broken  # type: ignore[method-assign]
+        bench.engine._state.run_episodes = broken  # type: ignore[method-assign]
         for number in range(3):
             bench.client(lambda number=number: _is(bench.run("echo", number), number), DurableError)  # type: ignore[misc]
 

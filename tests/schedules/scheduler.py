@@ -27,7 +27,7 @@ ENGINE = str(Path(durablenb.engine.__file__).parent)
 """The code that may be preempted between any two of its lines."""
 
 MARKED = re.compile(
-    r"\b(_heap|open|completions?|_promises|_turn|_inbox|_queue|_is_\w+|_defect|_sleeps_until|_waiting|_unsaved|"
+    r"\b(_heap|open|completions?|_promises|_lock|_inbox|_queue|_is_\w+|_defect|_sleeps_until|_waiting|_unsaved|"
     r"_committed|_submitted|failure|waiters|replies|pending)\b"
 )
 """Names of what one thread leaves for another: a line with one of them is preempted more often."""

@@ -10,7 +10,7 @@ from typing import Any
 from durablenb.core.ports.store import Record
 from durablenb.engine import messages
 from durablenb.engine.clocks import VirtualClock
-from durablenb.engine.instance import Outcome
+from durablenb.engine.instance import InstanceOutcome
 from durablenb.engine.purging import PurgePlan
 from durablenb.model import events as ev
 from durablenb.model.errors import DurableError
@@ -272,7 +272,7 @@ class Clients:
             )
             self._audit.check(ended, "I1", "terminated, and still open", message, life)
 
-    def _ended(self, instance_id: str, done: Future[Outcome]) -> None:
+    def _ended(self, instance_id: str, done: Future[InstanceOutcome]) -> None:
         if done.exception() is not None:
             return
         outcome = done.result()

@@ -4,53 +4,54 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from durablenb.engine.effects import Effects
 from durablenb.engine.entities import Entities
-from durablenb.engine.operations import _Run
+from durablenb.engine.entity_batch import _BatchRun
 from durablenb.model import events as ev
 from tests.simulation.planting import planted
 
 # -- operations ----------------------------------------------------------------------------------
 
 
-@planted(_Run, "fail")
+@planted(_BatchRun, "fail")
 def a_failed_operation_leaves_its_state(original, run, error):
     run._state = "-1"
     original(run, error)
 
 
-@planted(_Run, "begin")
+@planted(_BatchRun, "begin")
 def every_operation_of_a_batch_begins_with_the_same_state(original, run, asked):
     run._state = run._batch.state
     return original(run, asked)
 
 
 @planted(Entities, "finished")
-def what_a_batch_had_no_time_for_goes_to_the_end_of_the_queue(original, entities, work, outcome, *args):
-    original(entities, work, outcome, *args)
-    if isinstance(outcome, list):
-        work.entity.queue.rotate(len(outcome) - len(work.batch.asked))
+def what_a_batch_had_no_time_for_goes_to_the_end_of_the_queue(original, entities, job, message):
+    original(entities, job, message)
+    if isinstance(message.outcome, list):
+        job.entity.queue.rotate(len(message.outcome) - len(job.batch.requests))
 
 
 @planted(Entities, "finished")
-def an_outcome_counts_as_often_as_it_is_told(original, entities, work, outcome, *args):
-    entity = work.entity
-    if outcome and entity.batch is None:
-        entity.running = tuple(entity.running or _operations(work))
-        entity.batch = work.batch
+def an_outcome_counts_as_often_as_it_is_told(original, entities, job, message):
+    entity = job.entity
+    if message.outcome and entity.batch is None:
+        entity.running = tuple(entity.running or _operations(job))
+        entity.batch = job.batch
         entities._busy.setdefault(entity.id, entity)
-    original(entities, work, outcome, *args)
+    original(entities, job, message)
 
 
-def _operations(work):
+def _operations(job):
     from durablenb.engine.entity import Operation
 
-    return (Operation(one.number, one.name, one.input, None, True) for one in work.batch.asked)
+    return (Operation(one.number, one.name, one.input, None, True) for one in job.batch.requests)
 
 
 @planted(Entities, "_write")
 def a_state_is_written_in_another_transaction(original, entities, entity, kind, at, *fields):
     if kind is ev.StateChanged:
-        entities._journal.flush()
+        entities._buffer.flush()
     original(entities, entity, kind, at, *fields)
 
 
@@ -64,7 +65,7 @@ def an_answer_is_lost_if_its_caller_was_evicted(original, entities, caller, outc
 @planted(Entities, "_send")
 def a_signal_is_enqueued_in_another_transaction(original, entities, entity, number, sent):
     original(entities, entity, number, sent)
-    entities._journal.flush()
+    entities._buffer.flush()
 
 
 @planted(Entities, "enqueue")
@@ -110,9 +111,9 @@ def operations_are_forgotten_on_recovery(original, entities, found):
 # -- critical sections ---------------------------------------------------------------------------
 
 
-@planted(Entities, "_owner_closed")
-def a_lock_outlives_its_owner(_original, _entities, _instance):
-    pass
+@planted(Effects, "_close")
+def a_lock_outlives_its_owner(_original, effects, instance):
+    effects._instances.close(instance)
 
 
 @planted(Entities, "unlock")

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from random import Random
 
 from durablenb.core.ports.executor import Job, Outcome
-from durablenb.engine.executors import InlineExecutor
-from durablenb.engine.work import EntityWork, Work, invoke
+from durablenb.engine.invocation import invoke
+from durablenb.engine.jobs import ActivityJob, BatchJob
+from durablenb.engine.thread_executors import InlineExecutor
 from tests.simulation.audit import Audit
 
 _SLOW = {"crawl": 1.0, "double": 0.6}
@@ -29,13 +30,13 @@ class SeededExecutor:
         self._random = random
         self._audit = audit
         self._is_strict = is_strict
-        self.waiting: list[Work] = []
-        self.running: list[Work] = []
-        self._slow: set[Work] = set()
-        self._ended: list[tuple[Work, Outcome]] = []
+        self.waiting: list[ActivityJob] = []
+        self.running: list[ActivityJob] = []
+        self._slow: set[ActivityJob] = set()
+        self._ended: list[tuple[ActivityJob, Outcome]] = []
 
     def submit(self, job: Job) -> None:
-        assert isinstance(job, Work)
+        assert isinstance(job, ActivityJob)
         self.waiting.append(job)
 
     def drop_unwanted(self) -> None:
@@ -80,17 +81,17 @@ class SeededExecutor:
         work.finish(outcome)
         return f"{_name(work)} ends again"
 
-    def check(self, work: Work) -> None:
+    def check(self, work: ActivityJob) -> None:
         """What must hold when an activity begins."""
         key = (work.instance.id, work.execution_id, work.task_id)
         audit = self._audit
-        if isinstance(work, EntityWork):
+        if isinstance(work, BatchJob):
             self._check_batch(work)
             return
         if self._is_strict:
             audit.check(key in audit.scheduled, "strict", "an activity runs before it is on disk", key)
-        is_new = audit.begun.get(key) is not work.dispatcher
-        audit.begun[key] = work.dispatcher
+        is_new = audit.begun.get(key) is not work.scope
+        audit.begun[key] = work.scope
         life = audit.lives.get(key[:2])
         is_rewound = not self._is_strict and life is not None and life.status == "Failed"  # not on disk yet
         audit.check(is_rewound or is_new, "I3", "an activity runs twice, and nothing had died", key)
@@ -98,15 +99,15 @@ class SeededExecutor:
             is_rewound or key not in audit.completed, "I3", "an activity that completed runs again", key
         )
 
-    def _check_batch(self, work: EntityWork) -> None:
+    def _check_batch(self, work: BatchJob) -> None:
         """What must hold when operations of an entity begin."""
         thing = self._audit.entities.things.get(work.entity.id)
         others = [
-            one for one in self.running if isinstance(one, EntityWork) and one.entity.id == work.entity.id
+            one for one in self.running if isinstance(one, BatchJob) and one.entity.id == work.entity.id
         ]
-        is_alone = all(one.dispatcher is not work.dispatcher for one in others)  # but for a recovery
+        is_alone = all(one.scope is not work.scope for one in others)  # but for a recovery
         self._audit.check(is_alone, "E2", "two batches at a time", work.entity.id)
-        for asked in work.batch.asked:
+        for asked in work.batch.requests:
             is_known = thing is not None and thing.execution_id == work.batch.execution_id
             is_done = thing is not None and is_known and asked.number in thing.settled
             self._audit.check(not is_done, "E2", "an operation is done twice", work.entity.id, asked)
@@ -114,23 +115,23 @@ class SeededExecutor:
                 is_on_disk = thing is not None and is_known and asked.number in thing.pending
                 self._audit.check(is_on_disk, "strict", "an operation before it is on disk", asked)
 
-    def _pick(self, works: list[Work]) -> Work:
+    def _pick(self, works: list[ActivityJob]) -> ActivityJob:
         return works.pop(self._random.randrange(len(works)))
 
 
 class AuditedInline(InlineExecutor):
     """The executor of the kernel's own thread, with an eye on what it runs."""
 
-    def __init__(self, check: Callable[[Work], None]) -> None:
+    def __init__(self, check: Callable[[ActivityJob], None]) -> None:
         super().__init__()
         self._check = check
 
     def run_next(self) -> Job | None:
         job = super().run_next()
-        if isinstance(job, Work) and job.started_at is not None:
+        if isinstance(job, ActivityJob) and job.started_at is not None:
             self._check(job)
         return job
 
 
-def _name(work: Work) -> str:
+def _name(work: ActivityJob) -> str:
     return f"activity {work.name} #{work.task_id} of {work.instance.id}"

@@ -14,16 +14,17 @@ from durablenb.core.mailbox import Mailbox
 from durablenb.engine.commands import Commands
 from durablenb.engine.committer import Committer
 from durablenb.engine.dispatcher import Dispatcher
-from durablenb.engine.engine import Engine
+from durablenb.engine.effects import Effects
+from durablenb.engine.engine_loop import EngineLoop
 from durablenb.engine.entity import Entity
-from durablenb.engine.episodes import Episodes
-from durablenb.engine.inbox import Inbox
-from durablenb.engine.journal import Journal
-from durablenb.engine.lifecycle import Lifecycle
-from durablenb.engine.machine import Machine
+from durablenb.engine.instances import Instances
+from durablenb.engine.jobs import BatchJob, JobScope
 from durablenb.engine.messages import answer
+from durablenb.engine.orchestration_executor import OrchestrationExecutor
+from durablenb.engine.rewinds import Rewinds
+from durablenb.engine.state import EngineState
 from durablenb.engine.timers import Deadline, Timers
-from durablenb.engine.work import EntityWork
+from durablenb.engine.write_buffer import WriteBuffer
 from durablenb.model import events as ev
 from tests.simulation import entity_mutants  # noqa: F401 - it plants those of entities
 from tests.simulation.planting import MUTANTS, planted
@@ -31,39 +32,40 @@ from tests.simulation.planting import MUTANTS, planted
 # -- what arrives --------------------------------------------------------------------------------
 
 
-@planted(Machine, "_finished")
-def a_completion_is_applied_twice(original, machine, message):
-    work = message.work
-    if isinstance(work, EntityWork):
-        original(machine, message)
+@planted(EngineState, "_finish_job")
+def a_completion_is_applied_twice(original, state, message):
+    job = message.job
+    if isinstance(job, BatchJob):
+        original(state, message)
         return
-    machine.dispatcher.finished(work)
-    instance = machine.lifecycle.open.get(work.instance.id)
-    if message.outcome is None or instance is None or instance.execution_id != work.execution_id:
+    state.dispatcher.finished(job)
+    instance = state.instances.open.get(job.instance.id)
+    if message.outcome is None or instance is None or instance.execution_id != job.execution_id:
         return
     kind = ev.TaskCompleted if isinstance(message.outcome, str) else ev.TaskFailed
-    machine.lifecycle.arrive(instance, kind, work.task_id, message.outcome)
-    instance.pending.discard(work.task_id)
+    state.instances.receive(instance, kind, job.task_id, message.outcome)
+    instance.pending.discard(job.task_id)
 
 
-@planted(Machine, "_finished")
-def a_result_from_before_the_rewind_is_taken(original, machine, message):
-    was_closed, message.work.instance.is_closed = message.work.instance.is_closed, False
-    original(machine, message)
-    message.work.instance.is_closed = was_closed
+@planted(EngineState, "_finish_job")
+def a_result_from_before_the_rewind_is_taken(original, state, message):
+    instance = message.job.instance
+    was_closed, instance.is_closed = instance.is_closed, False
+    original(state, message)
+    instance.is_closed = was_closed
 
 
-@planted(Lifecycle, "drop_calls")
-def calls_from_before_the_rewind_still_start(_original, lifecycle, instance_id):
+@planted(Instances, "drop_calls_of_closed")
+def calls_from_before_the_rewind_still_start(_original, instances, instance_id):
     pass
 
 
-@planted(Lifecycle, "_tell_parent")
-def a_childs_result_is_lost_if_its_parent_was_evicted(original, lifecycle, instance, fact):
+@planted(Effects, "_notify_parent")
+def a_childs_result_is_lost_if_its_parent_was_evicted(original, effects, instance, event):
     link = instance.started.parent
-    parent = None if link is None else lifecycle.open.get(link.instance_id)
+    parent = None if link is None else effects._instances.open.get(link.instance_id)
     if parent is not None and parent.execution is not None:
-        original(lifecycle, instance, fact)
+        original(effects, instance, event)
 
 
 @planted(Mailbox, "unprocessed")
@@ -90,18 +92,18 @@ def timers_fire_early(original, timers, now):
     return original(timers, now + timedelta(seconds=1))
 
 
-def _fire_into_the_open_instance(machine):
+def _fire_into_the_open_instance(state):
     fired = None
-    for deadline in machine.timers.take_due(machine._clock.now()):
-        instance = machine.lifecycle.open.get(deadline.instance.id)
+    for deadline in state.timers.take_due(state._clock.now()):
+        instance = state.instances.open.get(deadline.instance.id)
         if isinstance(deadline.instance, Entity):
-            machine.entities.due(deadline.instance, deadline.task_id)
+            state.entities.due(deadline.instance, deadline.task_id)
         elif instance is not None and deadline.task_id is None:
             instance.is_due = True
-            machine.lifecycle.enqueue(instance)
+            state.instances.enqueue(instance)
         elif instance is not None and deadline.task_id in instance.pending:
             instance.pending.discard(deadline.task_id)
-            machine.lifecycle.arrive(instance, ev.TimerFired, deadline.task_id)
+            state.instances.receive(instance, ev.TimerFired, deadline.task_id)
         fired = "a timer"
     return fired
 
@@ -113,7 +115,7 @@ def a_timer_of_an_older_generation_fires():
     )
     with (
         patch.object(Deadline, "is_wanted", is_asked),
-        patch.object(Machine, "fire_timers", _fire_into_the_open_instance),
+        patch.object(EngineState, "fire_timers", _fire_into_the_open_instance),
     ):
         yield
 
@@ -136,20 +138,20 @@ def an_orchestrators_clock_goes_back(original, execution, now, next_id):
 # -- commits -------------------------------------------------------------------------------------
 
 
-@planted(Journal, "answer")
+@planted(WriteBuffer, "answer")
 def answers_come_before_the_commit(_original, _journal, reply, value):
     answer(reply, value)
 
 
-@planted(Machine, "_offer")
-def activities_start_before_the_commit(_original, machine, work):
-    machine.dispatcher.offer(work)
+@planted(Dispatcher, "_schedule")
+def activities_start_before_the_commit(_original, dispatcher, job):
+    dispatcher._offer(job)
 
 
-@planted(Episodes, "begin_child")
-def a_child_begins_in_another_transaction(original, episodes, instance, fact):
-    episodes._journal.flush()
-    original(episodes, instance, fact)
+@planted(Effects, "begin_child")
+def a_child_begins_in_another_transaction(original, effects, instance, event):
+    effects._buffer.flush()
+    original(effects, instance, event)
 
 
 @planted(Committer, "_fail")
@@ -159,7 +161,7 @@ def what_finds_no_room_is_dropped(original, committer, error):
     committer._unsaved.clear()
 
 
-@planted(Journal, "write")
+@planted(WriteBuffer, "write")
 def a_purge_shares_its_batch(original, journal, instance, event):
     purged, journal._batch.purged = journal._batch.purged, []
     original(journal, instance, event)
@@ -169,57 +171,57 @@ def a_purge_shares_its_batch(original, journal, instance, event):
 # -- recovery ------------------------------------------------------------------------------------
 
 
-@planted(Machine, "_adopt")
-def events_are_forgotten_on_recovery(original, machine, found, crashes):
-    original(machine, replace(found, has_arrivals=False), crashes)
+@planted(EngineState, "_adopt")
+def events_are_forgotten_on_recovery(original, state, found, crashes):
+    original(state, replace(found, has_arrivals=False), crashes)
 
 
-@planted(Machine, "_adopt")
-def timers_are_not_set_again_on_recovery(original, machine, found, crashes):
-    original(machine, found, crashes)
-    heap = machine.timers._heap
-    machine.timers._heap = [deadline for deadline in heap if deadline.instance.id != found.instance_id]
+@planted(EngineState, "_adopt")
+def timers_are_not_set_again_on_recovery(original, state, found, crashes):
+    original(state, found, crashes)
+    heap = state.timers._heap
+    state.timers._heap = [deadline for deadline in heap if deadline.instance.id != found.instance_id]
 
 
-@planted(Machine, "_adopt")
-def activities_are_not_started_again_on_recovery(original, machine, found, crashes):
-    original(machine, found, crashes)
-    ready = machine.dispatcher._ready
-    machine.dispatcher._ready = deque(work for work in ready if work.instance.id != found.instance_id)
+@planted(EngineState, "_adopt")
+def activities_are_not_started_again_on_recovery(original, state, found, crashes):
+    original(state, found, crashes)
+    ready = state.dispatcher._ready
+    state.dispatcher._ready = deque(work for work in ready if work.instance.id != found.instance_id)
 
 
-@planted(Machine, "_adopt")
-def a_suspension_is_forgotten_on_recovery(original, machine, found, crashes):
-    original(machine, replace(found, is_suspended=False), crashes)
+@planted(EngineState, "_adopt")
+def a_suspension_is_forgotten_on_recovery(original, state, found, crashes):
+    original(state, replace(found, is_suspended=False), crashes)
 
 
-@planted(Engine, "_mend")
+@planted(EngineLoop, "_rebuild_if_damaged")
 def an_interrupt_is_not_mended(_original, engine):
-    engine._is_torn = False
+    engine._is_damaged = False
 
 
-@planted(Inbox, "drop")
-def calls_start_twice_after_an_interrupt(_original, _inbox, _kind):
+@planted(JobScope, "close")
+def calls_start_twice_after_an_interrupt(_original, _scope):
     pass
 
 
 # -- memory and limits ---------------------------------------------------------------------------
 
 
-@planted(Episodes, "run_queued")
-def what_is_evicted_before_its_turn_loses_it(_original, episodes, limit=None):
-    queue = episodes.lifecycle.queue
+@planted(OrchestrationExecutor, "run_queued")
+def what_is_evicted_before_its_turn_loses_it(_original, orchestrations, limit=None):
+    queue = orchestrations._instances.queue
     taken = [queue.popleft() for _ in range(min(len(queue), limit or len(queue)))]
-    to_load = [instance for instance in taken if episodes._is_to_load(instance)]
+    to_load = [instance for instance in taken if orchestrations._must_load(instance)]
     if to_load:
-        episodes._load(to_load)
+        orchestrations._load(to_load)
     for instance in taken:
         instance.is_queued = False
-        episodes._run(instance)
+        orchestrations._run(instance)
     return taken
 
 
-@planted(Dispatcher, "_next_of")
+@planted(Dispatcher, "_free_place")
 def a_dropped_call_keeps_its_place(original, dispatcher, name):
     waiting = dispatcher._full.get(name)
     if waiting and waiting[0].is_wanted:
@@ -231,10 +233,10 @@ def a_dropped_call_keeps_its_place(original, dispatcher, name):
 # -- clients -------------------------------------------------------------------------------------
 
 
-@planted(Episodes, "_run")
-def a_suspended_orchestration_runs(original, episodes, instance):
+@planted(OrchestrationExecutor, "_run")
+def a_suspended_orchestration_runs(original, orchestrations, instance):
     was_suspended, instance.is_suspended = instance.is_suspended, False
-    original(episodes, instance)
+    original(orchestrations, instance)
     instance.is_suspended = was_suspended
 
 
@@ -245,12 +247,12 @@ def the_status_ignores_a_suspension(original, state, event, is_started):
 
 @planted(Commands, "_purge")
 def an_open_instance_is_purged(original, commands, message):
-    lifecycle = commands._lifecycle
-    was_open, lifecycle.open = lifecycle.open, {}
+    instances = commands._instances
+    was_open, instances.open = instances.open, {}
     try:
         return original(commands, message)
     finally:
-        lifecycle.open = was_open
+        instances.open = was_open
 
 
 @planted(Commands, "_family")
@@ -263,23 +265,21 @@ def terminate_leaves_the_grandchildren(original, commands, instance_id):
 
 @planted(Commands, "_start")
 def an_open_instance_is_started_again(original, commands, message):
-    commands._lifecycle.open.pop(message.instance_id, None)
+    commands._instances.open.pop(message.instance_id, None)
     return original(commands, message)
 
 
 MUTANTS["a_rewind_does_successes_again"] = lambda: patch.object(ev.Returned, "settlement", None)
 
 
-@planted(Commands, "_last_of_child")
-def a_rewind_takes_another_calls_child_for_its_own(_original, commands, parent, event):
-    if not isinstance(event, ev.SubOrchestrationInstanceCreated):
-        return None
-    history = commands._store.load([event.instance_id]).get(event.instance_id, [None])
+@planted(Rewinds, "_last_event_of_child")
+def a_rewind_takes_another_calls_child_for_its_own(_original, rewinds, parent, event):
+    history = rewinds._store.load([event.instance_id]).get(event.instance_id, [None])
     return None if isinstance(history[-1], ev.ExecutionTerminated) else history[-1]
 
 
-@planted(Lifecycle, "begin")
-def the_next_generation_forgets_its_parent(original, lifecycle, *args, **kwargs):
+@planted(Instances, "begin")
+def the_next_generation_forgets_its_parent(original, instances, *args, **kwargs):
     if kwargs.get("generation"):
         kwargs["parent"] = None
-    return original(lifecycle, *args, **kwargs)
+    return original(instances, *args, **kwargs)

@@ -102,8 +102,8 @@ def _help(world: Simulation, instance: OpenInstance) -> None:
 
 def _check_agreement(world: Simulation, found: list[OpenInstance]) -> None:
     """What the engine has in memory is what a new process would find."""
-    with world.engine._turn:
-        live = dict(world.engine.machine.lifecycle.open)
+    with world.engine._lock:
+        live = dict(world.engine._state.instances.open)
     ids = {instance.instance_id for instance in found}
     world.audit.check(live.keys() == ids, "I7", "other instances are open", sorted(live), sorted(ids))
     for instance in found:
@@ -120,7 +120,7 @@ def _check_agreement(world: Simulation, found: list[OpenInstance]) -> None:
 
 def _check_entities(world: Simulation) -> None:
     """The engine knows of them what a new process would find; what waits there, waits for a lock's owner."""
-    entities = world.engine.machine.entities
+    entities = world.engine._state.entities
     found = world.disk.store.open_entities()
     ids = {entity.instance_id for entity in found}
     world.audit.check(entities._busy.keys() == ids, "I7", "other entities are busy", entities._busy, ids)
@@ -136,8 +136,8 @@ def _check_entities(world: Simulation) -> None:
 
 def _check_reason(world: Simulation, instance: OpenInstance) -> None:
     """An open instance is suspended, or held, or waits for an event or a child."""
-    with world.engine._turn:
-        mine = world.engine.machine.lifecycle.open.get(instance.instance_id)
+    with world.engine._lock:
+        mine = world.engine._state.instances.open.get(instance.instance_id)
     if mine is None or instance.is_suspended or mine.held is not None:
         return
     children = 0

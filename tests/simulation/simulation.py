@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 from durablenb.core.ports.store import Record, Store
 from durablenb.engine import entities, messages
-from durablenb.engine.committer import Batch, Committer
+from durablenb.engine.committer import Committer, WriteBatch
 from durablenb.engine.engine import Engine
 from durablenb.engine.executors import Executors
 from durablenb.engine.messages import Registered
@@ -67,8 +67,8 @@ def simulate(seed: int, open_store: Callable[[], Store] | None = None, *, is_tra
         with patch.multiple(entities, **simulation.scenario.room):
             return simulation.run()
     finally:
-        with simulation.engine._turn:
-            simulation.engine.machine.episodes.unload()
+        with simulation.engine._lock:
+            simulation.engine._state.instances.unload()
         simulation.disk.close()
 
 
@@ -184,7 +184,7 @@ class Simulation:
         """Lets the committer, a thread of its own in real life, write some batches as they come."""
         submit = committer.submit
 
-        def submit_and_commit(batch: Batch) -> None:
+        def submit_and_commit(batch: WriteBatch) -> None:
             submit(batch)
             if self.random.random() < 0.3:
                 committer.commit()
@@ -194,8 +194,8 @@ class Simulation:
     def _crash(self) -> None:
         self.clock.interrupt_in = fate.interrupt_in = 0
         self.clock._listeners.clear()
-        with self.engine._turn:
-            self.engine.machine.episodes.unload()  # a dead process runs no finally blocks
+        with self.engine._lock:
+            self.engine._state.instances.unload()  # a dead process runs no finally blocks
         self.executor.forget()
         self.disk.reopen()
         self.registry = full_registry()

@@ -8,8 +8,8 @@ from typing import Any
 
 import durablenb as df
 from durablenb.core.registry import entity_activity
-from durablenb.engine.machine import Machine
 from durablenb.engine.messages import Terminate, Watch
+from durablenb.engine.state import EngineState
 
 PATIENCE = 20.0
 """Seconds after which something that has not come about counts as never."""
@@ -55,19 +55,19 @@ class Lab:
     def renew(self) -> None:
         """Leaves nothing of what was done with it but the time that has passed."""
         engine = self.client._control.engine
-        with engine._turn:
-            opened = list(engine.machine.lifecycle.open)
+        with engine._lock:
+            opened = list(engine._state.instances.open)
         for instance_id in opened:
             engine.ask(Terminate(instance_id, "", False)).result(PATIENCE)
         self.settle()
         rows = engine.store.query("select distinct instance_id from journal")
-        with engine._turn:  # not by a message: that would look each instance up
-            engine.machine.lifecycle.ended.clear()
-            engine.machine.journal.purge([row[0] for row in rows])
-            engine.machine.journal.flush()
+        with engine._lock:  # not by a message: that would look each instance up
+            engine._state.instances.ended.clear()
+            engine._state.buffer.purge([row[0] for row in rows])
+            engine._state.buffer.flush()
             engine.committer.drain()
             if any(kind == "entity" for kind, _ in self._functions):
-                engine.machine = Machine(engine._world)  # entities stay in memory when they are idle
+                engine._state = EngineState(engine._services)  # entities stay in memory when they are idle
         engine.committer.drain()
         registry = self.hub._registry
         for _, name in self._functions:

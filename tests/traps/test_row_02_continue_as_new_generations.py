@@ -55,9 +55,9 @@ def test_row_02_a_result_from_before_a_recovery_does_not_answer_in_the_next(kern
 
     handle = kernel.start(again)
     engine, late = kernel.client._control.engine, []
-    engine.machine.dispatcher.bring = late.append
+    engine._state.dispatcher.scope.apply_inline = late.append
     kernel.until(lambda: late)
-    engine._is_torn = True  # as after an interrupt in the middle of a turn: it begins anew from the journal
+    engine._is_damaged = True  # as after an interrupt in the middle of a turn: it begins with the journal
     kernel.until(lambda: counted(handle.history(), "TaskScheduled") == 2)
     engine.post(late[0])
     assert handle.result(10) == "new"

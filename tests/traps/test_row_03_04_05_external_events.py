@@ -445,7 +445,7 @@ def test_row_05_a_wait_that_nothing_awaits_is_shown_as_such(lab):
 
 def test_row_05_an_execution_keeps_the_rule_that_it_began_with(disk, monkeypatch):
     """Recorded when the wait that was made first always got the event: so it was, and so it goes on."""
-    monkeypatch.setattr("durablenb.engine.lifecycle.RULES", 1)
+    monkeypatch.setattr("durablenb.engine.instances.RULES", 1)
     disk.orchestrator(reminding)
     handle = disk.start(reminding, instance_id="old")
     disk.advance(minutes=90)

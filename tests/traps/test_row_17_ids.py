@@ -112,7 +112,7 @@ def test_row_17_late_results_of_the_old_execution_are_not_given_to_the_new(threa
     handle.terminate()
     handle = threads.start(asks, "new", instance_id="again")
     assert begun["new"].wait(10)
-    running = threads.client._control.engine.machine.dispatcher._running
+    running = threads.client._control.engine._state.dispatcher._running
     assert len(running) == 2
     gates["old"].set()
     threads.until(lambda: len(running) == 1)  # the engine has been told of the old one's end

@@ -5,8 +5,7 @@ import pytest
 import durablenb as df
 from durablenb.core.execution import Execution
 from durablenb.core.registry import name_of
-from durablenb.engine.messages import Finished
-from durablenb.engine.work import Work
+from durablenb.engine.jobs import ActivityFinished, ActivityJob
 from durablenb.model.events import (
     ExecutionStarted,
     OrchestratorStarted,
@@ -27,10 +26,11 @@ def waits(context):
 def finished(lab, handle, task_id, outcome):
     """What an executor would report, once more or without having been asked."""
     engine = lab.client._control.engine
-    with engine._turn:
-        instance = engine.machine.lifecycle.open.get(handle.id) or engine.machine.lifecycle.open.get("other")
-    work = Work(instance, task_id, "slow", "null", engine.options.codec)
-    engine.post(Finished(work, outcome, lab.clock.now(), lab.clock.now()))
+    with engine._lock:
+        instance = engine._state.instances.open.get(handle.id) or engine._state.instances.open.get("other")
+        scope = engine._state.dispatcher.scope
+    job = ActivityJob(scope, instance, task_id, "slow", "null", scope.codec)
+    engine.post(ActivityFinished(job, outcome, lab.clock.now(), lab.clock.now()))
     lab.settle()
 
 
@@ -71,12 +71,13 @@ def test_row_18_a_result_after_the_end_changes_nothing(lab):
     handle = lab.start(waits, instance_id="ended")
     lab.settle()
     engine = lab.client._control.engine
-    with engine._turn:
-        instance = engine.machine.lifecycle.open["ended"]
-    work = Work(instance, 0, "slow", "null", engine.options.codec)
+    with engine._lock:
+        instance = engine._state.instances.open["ended"]
+        scope = engine._state.dispatcher.scope
+    job = ActivityJob(scope, instance, 0, "slow", "null", scope.codec)
     handle.terminate()
     before = handle.history()
-    engine.post(Finished(work, '"late"', None, lab.clock.now()))
+    engine.post(ActivityFinished(job, '"late"', None, lab.clock.now()))
     lab.settle()
     assert handle.history() == before
 

@@ -3,7 +3,7 @@
 import pytest
 
 import durablenb as df
-from durablenb.engine.operations import LARGEST_BATCH
+from durablenb.engine.entity_batch import LARGEST_BATCH
 from tests.traps.corpus import asked, counter, journal
 from tests.traps.lab import counted, kinds
 

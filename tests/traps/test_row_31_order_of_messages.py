@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 import durablenb as df
-from durablenb.engine.messages import Finished
+from durablenb.engine.jobs import ActivityFinished
 from tests.traps.corpus import counter, journal
 from tests.traps.lab import counted, kinds
 
@@ -151,15 +151,15 @@ def test_row_31_no_operation_seems_to_end_before_it_began(telling):
 
 def report_twice(lab):
     """Each end of a batch is reported twice from here on, by executors that stutter."""
-    engine = lab.client._control.engine
-    bring = engine.machine.dispatcher.bring
+    scope = lab.client._control.engine._state.dispatcher.scope
+    apply = scope.apply_inline
 
     def twice(message):
-        bring(message)
-        bring(Finished(message.work, message.outcome, message.started_at, message.ended_at))
+        apply(message)
+        apply(ActivityFinished(message.job, message.outcome, message.started_at, message.ended_at))
 
-    engine.machine.dispatcher.bring = twice
-    return lambda: setattr(engine.machine.dispatcher, "bring", bring)
+    scope.apply_inline = twice
+    return lambda: setattr(scope, "apply_inline", apply)
 
 
 def test_row_31_an_outcome_that_is_reported_twice_counts_once(telling):
@@ -186,20 +186,20 @@ def test_row_31_an_outcome_that_is_reported_twice_counts_once(telling):
 def test_row_31_an_outcome_that_comes_late_does_not_count_for_the_batch_that_runs_now(kernel):
     reports = []
     kernel.entity(counter, "Counter")
-    dispatcher = kernel.client._control.engine.machine.dispatcher
-    bring, dispatcher.bring = dispatcher.bring, reports.append
+    scope = kernel.client._control.engine._state.dispatcher.scope
+    apply, scope.apply_inline = scope.apply_inline, reports.append
     try:
         kernel.signal(A, "add", 1)
         kernel.hub.step()
         first = reports.pop()
-        bring(first)
+        apply(first)
         kernel.signal(A, "add", 10)
         kernel.hub.step()
-        bring(first)
-        bring(reports.pop())
+        apply(first)
+        apply(reports.pop())
         kernel.settle()
     finally:
-        dispatcher.bring = bring
+        scope.apply_inline = apply
     assert kernel.hub.entity_state(A) == 11
     assert counted(kernel.records(A), "OperationCompleted") == 2
 
@@ -208,9 +208,9 @@ def test_row_31_an_outcome_from_before_a_recovery_is_not_taken_for_one_of_now(ke
     kernel.entity(counter, "Counter")
     kernel.signal(A, "add", 1)
     engine, late = kernel.client._control.engine, []
-    engine.machine.dispatcher.bring = late.append
+    engine._state.dispatcher.scope.apply_inline = late.append
     kernel.hub.step()
-    engine._is_torn = True  # as after an interrupt in the middle of a turn: it begins anew from the journal
+    engine._is_damaged = True  # as after an interrupt in the middle of a turn: it begins with the journal
     kernel.settle()
     engine.post(late[0])
     kernel.settle()

@@ -10,11 +10,11 @@ import durablenb as df
 @pytest.fixture
 def limited(kernel):
     """At most twenty requests an execution, instead of a hundred thousand."""
-    episodes = kernel.client._control.engine.machine.episodes
-    before = episodes._options
-    episodes._options = replace(before, max_orchestration_actions=20)
+    executions = kernel.client._control.engine._state.instances.executions
+    before = executions._options
+    executions._options = replace(before, max_orchestration_actions=20)
     yield kernel
-    episodes._options = before
+    executions._options = before
 
 
 def endless_activities(context):

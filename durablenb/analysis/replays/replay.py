@@ -11,7 +11,7 @@ from durablenb.analysis.replays.steps import ReplaySteps
 from durablenb.analysis.text import plural
 from durablenb.core.registry import name_of
 from durablenb.core.trace import Trace, trace_of
-from durablenb.engine.transcript import Transcript, speaking
+from durablenb.engine.capture.output import CapturedOutput, capturing_for
 from durablenb.model.display import Displayed
 from durablenb.model.errors import DurableError
 from durablenb.model.events import Event
@@ -47,7 +47,7 @@ class FileReplayer:
             printed.clear()
             return new
 
-        with speaking(Transcript(lambda line: printed.append(line.message))):
+        with capturing_for(CapturedOutput(lambda line: printed.append(line.message))):
             return trace_of(
                 self._function, *self._ids, events, self.codec, name_of, source=self.source, hear=heard
             )

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from durablenb.analysis.sandbox import frames, limits
-from durablenb.engine.processes import cause_of
+from durablenb.engine.process_executor import cause_of
 
 PROGRAM = (
     "import json, sys; settings = json.loads(sys.stdin.buffer.readline()); "

@@ -4,7 +4,7 @@ import threading
 from datetime import UTC, datetime
 
 import durablenb as df
-from durablenb.engine.logbook import Author, LogBook
+from durablenb.engine.capture.log_writer import LogSource, LogWriter
 
 
 class Lines:
@@ -26,23 +26,23 @@ class Visitor:
     def __init__(self, store):
         self._nudges = 0
         self._is_expected = False
-        self.book = LogBook(store, lambda: datetime.now(UTC), str, self._nudge)
-        self.transcript = self.book.open(Author("one", "1", 0, "work"))
+        self.writer = LogWriter(store, lambda: datetime.now(UTC), str, self._nudge)
+        self.output = self.writer.open(LogSource("one", "1", 0, "work"))
 
     def _nudge(self):
         self._nudges += 1
 
     def say(self, *words):
         for word in words:
-            self.transcript.write("stdout", f"{word}\n")
+            self.output.write("stdout", f"{word}\n")
 
     def come(self):
         """All visits that are due, with time enough between them."""
         visits = 0
         while self._nudges or self._is_expected:
             self._nudges = max(0, self._nudges - 1)
-            self.book._written_at = 0.0  # the pause between two writes is over
-            self._is_expected = self.book.visit() is not None
+            self.writer._written_at = 0.0  # the pause between two writes is over
+            self._is_expected = self.writer.visit() is not None
             visits += 1
         return visits
 
@@ -66,7 +66,7 @@ def test_a_line_that_has_to_wait_for_the_pause_is_written_after_it():
     visitor.say("first")
     visitor.come()
     visitor.say("second")
-    assert visitor.book.visit() > 0  # too early
+    assert visitor.writer.visit() > 0  # too early
     visitor.say("third")
     visitor._is_expected = True
     visitor.come()
@@ -82,7 +82,7 @@ def test_many_lines_of_one_moment_need_few_visits():
 
 
 def test_more_than_fits_during_one_write_does_not_end_the_log(monkeypatch):
-    monkeypatch.setattr("durablenb.engine.logbook.WAITING_CHARACTERS", 100)
+    monkeypatch.setattr("durablenb.engine.capture.log_writer.WAITING_CHARACTERS", 100)
     store = Lines()
     visitor = Visitor(store)
     store.while_writing.append(lambda: visitor.say(*["x" * 40] * 10))

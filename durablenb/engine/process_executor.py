@@ -1,4 +1,4 @@
-"""Activities in processes of the hub's own."""
+"""The executor with processes of its own."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import threading
 from collections.abc import Callable
 
 from durablenb.core.ports.executor import Job, Outcome
-from durablenb.engine.executors import ThreadExecutor
-from durablenb.engine.parcels import parcel_of, run_parcel
+from durablenb.engine.pickled_calls import pickle_call, run_pickled
+from durablenb.engine.thread_executors import ThreadExecutor
 from durablenb.model.failures import failure_of
 from durablenb.model.logs import Said
 
 PROGRAM = (
     "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer); "
-    "from durablenb.engine.processes import serve; serve()"
+    "from durablenb.engine.process_executor import serve; serve()"
 )
-"""What a process begins with. It doesn't run the notebook or script again: functions travel by value."""
+"""The program of a process. It doesn't run the notebook or script again: functions are pickled by value."""
 
 THREAD_LIMITS = (
     "OMP_NUM_THREADS",
@@ -32,10 +32,10 @@ THREAD_LIMITS = (
     "NUMBA_NUM_THREADS",
     "NUMEXPR_NUM_THREADS",
 )
-"""The variables by which libraries are told how many threads they may start; joblib sets the same ones."""
+"""Environment variables that limit the threads of libraries; joblib sets the same ones."""
 
 TRIES = 3
-"""How often a process is started before that counts as impossible: an interrupt may hit it meanwhile."""
+"""How often to try to start a process: an interrupt may end one that is starting."""
 
 
 class ProcessExecutor(ThreadExecutor):
@@ -44,19 +44,19 @@ class ProcessExecutor(ThreadExecutor):
     Parameters
     ----------
     size
-        Processes; without a number, one a processor.
+        The number of processes; one for each processor if it isn't given.
     """
 
     def __init__(self, size: int | None = None) -> None:
         super().__init__(size or _processors())
         self._threads_each = max(_processors() // self._size, 1)
         self._processes = threading.local()
-        self._living: set[Process] = set()
+        self._alive: set[Process] = set()
 
     def close(self, *, wait: bool) -> None:
-        """Ends the processes; without `wait` in the middle of what they do."""
+        """End the processes; without `wait`, in the middle of their jobs."""
         if not wait:
-            for process in list(self._living):
+            for process in list(self._alive):
                 process.kill()
         super().close(wait=wait)
 
@@ -65,17 +65,17 @@ class ProcessExecutor(ThreadExecutor):
         process = getattr(self._processes, "own", None)
         if process is not None:
             process.end()
-            self._living.discard(process)
+            self._alive.discard(process)
 
     def _outcome(self, job: Job) -> Outcome:
         try:
-            parcel = parcel_of(job)
+            pickled = pickle_call(job)
             process = getattr(self._processes, "own", None)
-            if process is None or not process.take(parcel):
-                self._living.discard(process)
-                process = self._processes.own = _started(self._threads_each)
-                self._living.add(process)
-                process.take(parcel)
+            if process is None or not process.send(pickled):
+                self._alive.discard(process)
+                process = self._processes.own = _start_process(self._threads_each)
+                self._alive.add(process)
+                process.send(pickled)
             return process.outcome(lambda said: job.output.take(said))
         except BaseException as error:
             return job.codec.failure(error)
@@ -87,12 +87,12 @@ class ProcessExecutor(ThreadExecutor):
 
 
 class Process:
-    """A process that runs what it is sent, one after another.
+    """A process that runs the jobs that it is sent, one after another.
 
     Parameters
     ----------
     threads
-        How many its libraries may start; all processes together then keep each processor busy once.
+        How many threads its libraries may start.
 
     Raises
     ------
@@ -105,13 +105,13 @@ class Process:
             [sys.executable, "-c", PROGRAM],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=dict.fromkeys(THREAD_LIMITS, str(threads)) | dict(os.environ),  # the user's word counts
+            env=dict.fromkeys(THREAD_LIMITS, str(threads)) | dict(os.environ),  # the user's settings win
         )
         self.pid = self._process.pid
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._to, self._from = self._process.stdin, self._process.stdout
-        if not self.take(pickle.dumps(sys.path)) or self._answer() is None:
+        if not self.send(pickle.dumps(sys.path)) or self._receive() is None:
             self.kill()
             self.end()
             raise EOFError(
@@ -119,10 +119,10 @@ class Process:
                 f"{cause_of(self._process.returncode)}."
             )
 
-    def take(self, parcel: bytes) -> bool:
-        """Sends it a job; answers whether it lives to take it."""
+    def send(self, pickled: bytes) -> bool:
+        """Send it a job; return False if it has died."""
         try:
-            self._to.write(parcel)
+            self._to.write(pickled)
             self._to.flush()
         except (OSError, ValueError):  # it died, or was found dead before
             self.end()
@@ -130,8 +130,8 @@ class Process:
         return True
 
     def outcome(self, hear: Callable[[Said], None]) -> Outcome:
-        """What came of the job; `hear` gets each line that it prints."""
-        while isinstance(outcome := self._answer(), Said):
+        """Return the outcome of the job; `hear` gets each line that it prints."""
+        while isinstance(outcome := self._receive(), Said):
             hear(outcome)
         if outcome is None:
             self.end()
@@ -143,18 +143,18 @@ class Process:
         return outcome
 
     def end(self) -> None:
-        """Waits until it has ended."""
+        """Wait until it has ended."""
         for pipe in (self._to, self._from):
             with contextlib.suppress(OSError):
                 pipe.close()
         self._process.wait()
 
     def kill(self) -> None:
-        """Ends it in the middle of what it does."""
+        """End it in the middle of its job."""
         with contextlib.suppress(OSError):
             self._process.kill()
 
-    def _answer(self) -> Outcome | Said | None:
+    def _receive(self) -> Outcome | Said | None:
         try:
             answer: Outcome | Said = pickle.load(self._from)
         except (OSError, EOFError, ValueError, pickle.UnpicklingError):
@@ -162,7 +162,7 @@ class Process:
         return answer
 
 
-def _started(threads: int) -> Process:
+def _start_process(threads: int) -> Process:
     for _ in range(TRIES - 1):
         with contextlib.suppress(EOFError):
             return Process(threads)
@@ -170,30 +170,30 @@ def _started(threads: int) -> Process:
 
 
 def serve() -> None:
-    """Runs what comes in on the standard input, in the other process, until that is closed."""
-    # The notebook's interrupt reaches its children, too; what they do isn't what is interrupted.
+    """Run jobs from the standard input, in the other process, until that is closed."""
+    # The notebook's interrupt reaches its child processes as well, and must not end their jobs.
     signal.signal(signal.SIGINT, lambda *_: None)
     requests = os.fdopen(os.dup(0), "rb")
     replies = os.fdopen(os.dup(1), "wb")
     with open(os.devnull, "rb") as nothing:  # noqa: PTH123
         os.dup2(nothing.fileno(), 0)
-    os.dup2(2, 1)  # what libraries print past Python must not get among the replies
-    turn = threading.RLock()
+    os.dup2(2, 1)  # what libraries print from C must not get among the replies
+    lock = threading.RLock()
 
     def send(answer: Outcome | Said) -> None:
         message = pickle.dumps(answer)
-        with turn:
+        with lock:
             replies.write(message)
             replies.flush()
 
-    def tell(said: Said) -> None:
-        with contextlib.suppress(OSError, ValueError):  # nobody listens any more
+    def send_line(said: Said) -> None:
+        with contextlib.suppress(OSError, ValueError):  # the hub's process has ended
             send(said)
 
     with contextlib.suppress(BrokenPipeError, EOFError, KeyboardInterrupt):
         send("ready")
         while True:
-            send(run_parcel(pickle.load(requests), tell))
+            send(run_pickled(pickle.load(requests), send_line))
 
 
 def _processors() -> int:
@@ -203,7 +203,7 @@ def _processors() -> int:
 
 
 def cause_of(code: int) -> str:
-    """How a process ended."""
+    """Return how a process with this exit code ended."""
     if code >= 0:
         return f"it ended with exit code {code}"
     with contextlib.suppress(ValueError):

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from weakref import WeakKeyDictionary, ref
 
 from durablenb.engine.engine import Engine
-from durablenb.engine.instance import Outcome
+from durablenb.engine.instance import InstanceOutcome
 from durablenb.engine.locks import Promise
 from durablenb.engine.messages import Watch
 from durablenb.engine.waiting import (
@@ -39,7 +39,7 @@ async def answer_to(asked: Future[T]) -> T:
     return asked.result()
 
 
-async def await_outcome(engine: Engine, instance_id: str, timeout: float | None) -> Outcome | None:
+async def await_outcome(engine: Engine, instance_id: str, timeout: float | None) -> InstanceOutcome | None:
     """Return how the instance ended, or None if it isn't open, as `wait_for_outcome`.
 
     The event loop goes on meanwhile, unless its own thread has to do the work.

@@ -8,29 +8,29 @@ import inspect
 import threading
 
 from durablenb.core.ports.executor import Job, Outcome
-from durablenb.engine.taps import enter
-from durablenb.engine.work import argument
+from durablenb.engine.capture.streams import enter
+from durablenb.engine.invocation import decoded_input
 
 
-class LoopExecutor:
+class AsyncioExecutor:
     """An asyncio event loop in a thread of its own, for ``async def`` activities."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
-        self._calls: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._is_closed = False
         self._thread = threading.Thread(target=self._run, name="durablenb-asyncio", daemon=True)
         self._thread.start()
 
     def submit(self, job: Job) -> None:
-        """Takes a job."""
+        """Accept a job."""
         self._loop.call_soon_threadsafe(self._spawn, job)
 
     def drop_unwanted(self) -> None:
-        """Does nothing: nothing is queued."""
+        """Do nothing: nothing is queued."""
 
     def close(self, *, wait: bool) -> None:
-        """Ends the loop; what runs is cancelled."""
+        """End the loop; running jobs are cancelled."""
         self._is_closed = True
         self._loop.call_soon_threadsafe(self._loop.stop)
         if wait:
@@ -39,7 +39,7 @@ class LoopExecutor:
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         while not self._is_closed:
-            # What gets here is, say, SystemExit in a task that an activity left behind: the loop is sound.
+            # A task that an activity left behind may raise SystemExit here; the loop can run on.
             with contextlib.suppress(BaseException):
                 self._loop.run_forever()
         with contextlib.suppress(BaseException):
@@ -49,17 +49,17 @@ class LoopExecutor:
         self._loop.close()
 
     def _spawn(self, job: Job) -> None:
-        call = self._loop.create_task(_call(job))
-        self._calls.add(call)  # the loop alone would let it be collected
-        call.add_done_callback(self._calls.discard)
+        task = self._loop.create_task(_run(job))
+        self._tasks.add(task)  # the loop has only a weak reference
+        task.add_done_callback(self._tasks.discard)
 
 
-async def _call(job: Job) -> None:
+async def _run(job: Job) -> None:
     if not job.begin():
         return
     enter(job)  # for this task alone
     try:
-        value = job.function(argument(job)) if job.takes_input else job.function()
+        value = job.function(decoded_input(job)) if job.takes_input else job.function()
         outcome: Outcome = job.codec.encode(await value if inspect.isawaitable(value) else value, "result")
     except BaseException as error:
         outcome = job.codec.failure(error)

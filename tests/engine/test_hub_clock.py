@@ -102,7 +102,7 @@ def test_scheduled_starts_and_signals_are_due_too(hub):
 
 
 def test_an_orchestration_that_goes_on_for_ever_does_not_keep_a_cell_for_ever(hub, monkeypatch):
-    monkeypatch.setattr("durablenb.engine.timekeeping.MOST_DEADLINES", 5)
+    monkeypatch.setattr("durablenb.engine.hub_clock.MOST_DEADLINES", 5)
 
     @hub.orchestrator
     def monitor(context):

@@ -182,7 +182,7 @@ def test_closing_drops_what_waits_to_be_submitted(tmp_path, gates):
     until(lambda: gates.begun)
     closer = threading.Thread(target=hub.close)
     closer.start()
-    until(lambda: hub._engine.machine.dispatcher.is_closing)
+    until(lambda: hub._engine._state.dispatcher.scope.is_closing)
     gates.go_on.set()
     closer.join(20)
     assert not closer.is_alive()
@@ -261,7 +261,7 @@ def test_what_a_terminated_orchestration_has_queued_in_a_pool_does_not_run(tmp_p
                 other.result(timeout=0.5)
         until(lambda: len(begun()) == 2)
         one.terminate("enough")
-        until(lambda: len(hub._engine.executors._made["", id(pool)]._given) <= 5)
+        until(lambda: len(hub._engine.executors._made["", id(pool)]._jobs) <= 5)
         (tmp_path / "go on").touch()
         assert other.result(timeout=30) == [20, 21]
         assert one.wait(timeout=10).runtime_status == "Terminated"
@@ -281,7 +281,7 @@ def test_what_is_left_in_a_pool_of_an_orchestration_that_ended_goes_with_it_when
         handle.raise_event("Enough")
         handle.result(timeout=10)
         assert handle.purge() == 1
-        until(lambda: len(hub._engine.executors._made["", id(pool)]._given) == 1)
+        until(lambda: len(hub._engine.executors._made["", id(pool)]._jobs) == 1)
         gates.go_on.set()
     assert gates.begun == [0]
 

@@ -1,4 +1,4 @@
-"""What one call of the user's code prints, line by line, within limits; and whose code runs here."""
+"""Output of one call of user code, line by line and within limits; and whose code runs in a context."""
 
 from __future__ import annotations
 
@@ -26,114 +26,114 @@ LINE_CHARACTERS = 10_000
 _FORMAT = logging.Formatter()
 
 
-class Speaker(Protocol):
-    """Somebody whose code runs."""
+class OutputOwner(Protocol):
+    """A call whose code runs, and that owns what this code prints."""
 
     @property
     def output(self) -> Output | None:
-        """Where what that code prints goes; None where it is to go nowhere."""
+        """Takes what the code prints; None discards it."""
         ...
 
 
-current: ContextVar[Speaker | None] = ContextVar("current", default=None)
-"""Whose code runs here: a call of an activity, or an orchestrator; None where it is neither.
+current_owner: ContextVar[OutputOwner | None] = ContextVar("current_owner", default=None)
+"""The call of an activity or the orchestrator whose code runs here; None for all other code.
 
-An interrupt can come between the step that sets it and the block that sets it back. So the methods with which
-a caller's thread enters the engine set it back themselves: else whatever is printed later would be lost.
+An interrupt can come between the statement that sets it and the block that resets it. Therefore the methods
+with which a caller's thread enters the engine reset it as well: otherwise later output would be lost.
 """
 
 
-class Silence:
-    """One who isn't heard: an orchestrator that is replayed, or let go of."""
+class _Muted:
+    """Owner of output that is discarded: that of an orchestrator that is replayed or unloaded."""
 
     output: Output | None = None
 
 
-SILENCE = Silence()
+MUTED = _Muted()
 
 
 @contextlib.contextmanager
-def speaking(speaker: Speaker | None) -> Iterator[None]:
-    """What is printed inside goes where this one's output goes; with None, where it went without a hub."""
-    token = current.set(speaker)
+def capturing_for(owner: OutputOwner | None) -> Iterator[None]:
+    """Give what is printed inside to this owner; with None, to where it would go without a hub."""
+    token = current_owner.set(owner)
     try:
         yield
     finally:
-        current.reset(token)
+        current_owner.reset(token)
 
 
-class Transcript:
-    """What one call prints.
+class CapturedOutput:
+    """The output of one call.
 
     Parameters
     ----------
     keep
         Takes each line.
     is_shown
-        Whether it is printed as usual, too.
+        Whether the output also appears where it would without a hub.
 
     Notes
     -----
-    Threads of one call don't mix their lines: each has a line of its own on each stream. There is no lock
+    Lines of a call's threads don't mix: each thread has a line of its own on each stream. There is no lock
     that an interrupt could leave taken; where several threads print, a few lines more may be kept.
     """
 
     def __init__(self, keep: Callable[[Said], None], *, is_shown: bool = False) -> None:
         self._keep = keep
-        self._begun: dict[tuple[str, int], _Line] = {}
+        self._unfinished: dict[tuple[str, int], _Line] = {}
         self._lines = 0
         self._characters = 0
         self._dropped = 0
         self.is_shown = is_shown
 
     @property
-    def output(self) -> Transcript:
-        """Itself, so that it can speak where there is nobody else."""
+    def output(self) -> CapturedOutput:
+        """Itself, so that it can be the owner where no other one is known."""
         return self
 
     def write(self, stream: str, text: str | bytes, encoding: str = "utf-8") -> None:
-        """Takes what is written to a stream, whole lines or not."""
-        place = stream, get_ident()
-        line = self._begun.get(place)
+        """Accept what is written to a stream: whole lines or parts of them."""
+        key = stream, get_ident()
+        line = self._unfinished.get(key)
         if line is None:
-            line = self._begun[place] = _Line()
+            line = self._unfinished[key] = _Line()
         for whole in line.add(text if isinstance(text, str) else line.decoded(text, encoding)):
             self._add(Said(stream, whole))
 
     def log(self, record: logging.LogRecord) -> None:
-        """Takes a record of `logging`, with its traceback if it has one."""
+        """Accept a record of `logging`, with its traceback if it has one."""
         try:
-            message = _FORMAT.format(copy(record))  # it notes things on the record that are others' to note
+            message = _FORMAT.format(copy(record))  # formatting sets attributes, which handlers would see
         except Exception:  # its arguments don't fit its text
             message = f"{record.msg} {record.args}"
         self.tell(record.levelname, record.name, message)
 
     def tell(self, level: str, logger: str, message: str) -> None:
-        """Takes a message as a whole."""
-        self._add(Said("logging", _cut(message), level, logger))
+        """Accept a whole message."""
+        self._add(Said("logging", _shortened(message), level, logger))
 
     def take(self, said: Said) -> None:
-        """Takes a line that came from another process, where the limits were kept."""
+        """Accept a line from another process, which has applied the limits."""
         self._keep(said)
 
     def mute(self) -> None:
-        """Keeps nothing from here on."""
-        self._keep = _nowhere
+        """Keep nothing from here on."""
+        self._keep = _discard
 
     @property
     def unfinished(self) -> list[Said]:
-        """The lines that have no end yet, as they stand."""
-        begun = list(self._begun.items())
+        """The lines that have no end yet, as they are now."""
+        unfinished = list(self._unfinished.items())
         return [
-            *(Said(stream, line.shown) for (stream, _), line in begun if line.shown.strip()),
-            *self._note(),
+            *(Said(stream, line.shown) for (stream, _), line in unfinished if line.shown.strip()),
+            *self._note_on_dropped(),
         ]
 
     def close(self) -> None:
-        """The call ended: its last lines end, too."""
+        """Keep the unfinished lines: the call has ended."""
         for said in self.unfinished:
             self._keep(said)
-        self._begun.clear()
+        self._unfinished.clear()
         self._dropped = 0
 
     def _add(self, said: Said) -> None:
@@ -144,7 +144,7 @@ class Transcript:
         self._characters += len(said.message)
         self._keep(said)
 
-    def _note(self) -> list[Said]:
+    def _note_on_dropped(self) -> list[Said]:
         if not self._dropped:
             return []
         more = f"{self._dropped:,} line{' more was' if self._dropped == 1 else 's more were'}"
@@ -153,17 +153,17 @@ class Transcript:
 
 
 class _Line:
-    """A line that has no end yet; of what a carriage return takes back, the last state is kept."""
+    """A line that has no end yet; of what a carriage return overwrites, only the last version is kept."""
 
     __slots__ = ("_decoder", "_more", "_text")
 
     def __init__(self) -> None:
         self._text = ""
-        self._more = 0  # characters that aren't kept
+        self._more = 0  # characters beyond the limit
         self._decoder: codecs.IncrementalDecoder | None = None
 
     def decoded(self, data: bytes, encoding: str) -> str:
-        """The text of bytes, of which a character's may come in parts."""
+        """Return the text of bytes; the bytes of one character may come in parts."""
         if self._decoder is None:
             try:
                 kind = codecs.getincrementaldecoder(encoding)
@@ -173,7 +173,7 @@ class _Line:
         return self._decoder.decode(data)
 
     def add(self, text: str) -> Iterator[str]:
-        """The lines that this ends."""
+        """Add text, and yield the lines that it ends."""
         start = 0
         while (end := text.find("\n", start)) >= 0:
             self._extend(text[start:end])
@@ -184,13 +184,13 @@ class _Line:
 
     @property
     def shown(self) -> str:
-        """What a terminal would show of it."""
+        """The line as a terminal would show it."""
         text = self._text.removesuffix("\r")
         return f"{text}… {self._more:,} characters more" if self._more else text
 
     def _extend(self, text: str) -> None:
         if "\r" in text or self._text.endswith("\r"):
-            # One at the end takes nothing back yet: it may be the first half of a Windows line end.
+            # One at the end overwrites nothing yet: it may be the first half of a Windows line end.
             whole = self._text + text
             bare = whole.rstrip("\r")
             text = bare.rpartition("\r")[2] + ("\r" if len(bare) < len(whole) else "")
@@ -200,10 +200,10 @@ class _Line:
         self._text += text[:room]
 
 
-def _nowhere(said: Said) -> None:
-    """Takes a line, and keeps it not."""
+def _discard(said: Said) -> None:
+    """Accept a line and discard it."""
 
 
-def _cut(text: str) -> str:
+def _shortened(text: str) -> str:
     more = len(text) - LINE_CHARACTERS
     return text if more <= 0 else f"{text[:LINE_CHARACTERS]}… {more:,} characters more"

@@ -1,4 +1,4 @@
-"""Calls of activities as they travel to other processes, and what runs them there."""
+"""Calls of activities, pickled for other processes, and what runs them there."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from typing import Any
 
 from durablenb.core.ports.executor import Job, Outcome
 from durablenb.core.short_repr import brief
-from durablenb.engine import taps
-from durablenb.engine.transcript import Transcript, current
-from durablenb.engine.work import call
+from durablenb.engine.capture import streams
+from durablenb.engine.capture.output import CapturedOutput, current_owner
+from durablenb.engine.invocation import call
 from durablenb.model.logs import Said
 from durablenb.model.payloads import Codec
 
-Parcel = tuple[bytes, str, bool, Codec]
-"""The function, its argument as text, whether it takes one, and how text becomes values."""
+PickledCall = tuple[bytes, str, bool, Codec]
+"""The pickled function, its input as text, whether it takes one, and the codec."""
 
 
-def parcel_of(job: Job) -> bytes:
-    """Return a job as it travels, with all that its input refers to; the function with its globals of now.
+def pickle_call(job: Job) -> bytes:
+    """Return a pickled `PickledCall`: with the blobs of its input, and the function's globals as of now.
 
     Raises
     ------
     TypeError
-        If the function refers to something that can't be pickled; the message names it.
+        If the function uses something that can't be pickled; the message names it.
     """
     import cloudpickle
 
@@ -39,20 +39,20 @@ def parcel_of(job: Job) -> bytes:
     return pickle.dumps((pickled, codec.with_blobs(job.text), job.takes_input, codec))
 
 
-def run_parcel(parcel: Parcel, keep: Callable[[Said], None]) -> Outcome:
-    """Return the outcome of a job, in whichever process this is; `keep` gets each line that it prints."""
-    data, text, takes_input, codec = parcel
-    transcript = Transcript(keep)
-    taps.install()
-    token = taps.enter(transcript)
+def run_pickled(pickled: PickledCall, keep: Callable[[Said], None]) -> Outcome:
+    """Return the outcome of a call, in whichever process this is; `keep` gets each line that it prints."""
+    data, text, takes_input, codec = pickled
+    output = CapturedOutput(keep)
+    streams.install()
+    token = streams.enter(output)
     try:
         return call(_unpickled(data), text, takes_input, codec)
     except BaseException as error:
         return codec.failure(error)
     finally:
-        current.reset(token)
-        transcript.close()
-        taps.remove()
+        current_owner.reset(token)
+        output.close()
+        streams.remove()
 
 
 @lru_cache(maxsize=256)
@@ -60,18 +60,21 @@ def _unpickled(data: bytes) -> Any:
     return pickle.loads(data)
 
 
-# -- what can't travel --------------------------------------------------------------------------------
+# -- what can't be pickled -----------------------------------------------------------------------------
 
 
 def _unsendable(function: Any, error: Exception) -> TypeError:
     path = _path_to_culprit(function, set())
-    name = getattr(function, "__name__", "it")
+    function_name = getattr(function, "__name__", "it")
     if not path:
-        where = f"{name!r} can't be sent to another process"
+        where = f"{function_name!r} can't be sent to another process"
     else:
-        via = "".join(f"{one}, which uses " for one, _ in path[:-1])
+        via = "".join(f"{name}, which uses " for name, _ in path[:-1])
         last, value = path[-1]
-        where = f"{name!r} can't be sent to another process: it uses {via}{last} ({type(value).__name__})"
+        where = (
+            f"{function_name!r} can't be sent to another process: it uses {via}{last} "
+            f"({type(value).__name__})"
+        )
     return TypeError(
         f"{where}: {type(error).__name__}: {error}. Make that inside of the activity, give the activity what "
         "it needs as input, or let it run in this process: executor='threads'."
@@ -79,10 +82,10 @@ def _unsendable(function: Any, error: Exception) -> TypeError:
 
 
 def _path_to_culprit(function: Any, seen: set[int]) -> list[tuple[str, Any]]:
-    """By which names one gets from a function to the first thing that can't be pickled."""
+    """Return the names that lead from a function to the first value that can't be pickled."""
     import cloudpickle
 
-    for name, value in _uses(function):
+    for name, value in _used_values(function):
         if id(value) in seen:
             continue
         seen.add(id(value))
@@ -93,8 +96,8 @@ def _path_to_culprit(function: Any, seen: set[int]) -> list[tuple[str, Any]]:
     return []
 
 
-def _uses(function: Any) -> Iterator[tuple[str, Any]]:
-    """What a function refers to, by the names that it has there."""
+def _used_values(function: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the values that a function uses, each with a description of its name."""
     function = getattr(function, "__func__", function)
     if not isinstance(function, types.FunctionType):
         return
@@ -111,7 +114,7 @@ def _uses(function: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _global_names(code: types.CodeType) -> Iterator[str]:
-    """The names that a function may look up outside, those of the functions inside of it, too."""
+    """Yield the global names that a function, and the functions inside it, may look up."""
     yield from code.co_names
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):

@@ -1,0 +1,1 @@
+"""Capture of what activities and orchestrators print and log, for the log of their instance."""

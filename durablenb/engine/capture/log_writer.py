@@ -1,0 +1,271 @@
+"""Captured lines on their way to the store: the log writer, and the log of an orchestrator's episode."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextvars import Token
+from datetime import datetime
+from functools import partial
+from typing import NamedTuple, Self
+
+from durablenb.core.ports.store import Store
+from durablenb.engine import locks
+from durablenb.engine.capture.output import CapturedOutput, OutputOwner, capturing_for, current_owner
+from durablenb.engine.capture.streams import enter
+from durablenb.model.display import options
+from durablenb.model.logs import LogLine, Said
+
+log = logging.getLogger("durablenb")
+
+PAUSE_SECONDS = 0.05
+"""Seconds between two writes, so that lines printed at about the same time are one write."""
+
+WAITING_CHARACTERS = 32_000_000
+"""Characters that may wait for the disk; more are dropped."""
+
+LINES_AT_ONCE = 10_000
+
+
+class LogSource(NamedTuple):
+    """The call that a line comes from; `task_id` is None for an orchestrator."""
+
+    instance_id: str
+    execution_id: str
+    task_id: int | None
+    name: str
+    attempt: int = 1
+
+
+class LogWriter:
+    """Gathers the lines of a hub's calls, and writes them when the committer is not busy.
+
+    Parameters
+    ----------
+    store
+        Where the lines go.
+    now
+        Returns the time.
+    redact
+        Takes each message, and returns what is kept of it.
+    nudge
+        Tells the committer that there is something to write.
+
+    Notes
+    -----
+    A log is no journal. Lines that can't be written are dropped, with one warning; no call fails or waits
+    because of them.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        now: Callable[[], datetime],
+        redact: Callable[[str], str],
+        nudge: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._now = now
+        self._redact = redact
+        self._nudge = nudge
+        self._waiting: deque[LogLine | locks.Event] = deque()
+        self._characters = 0
+        self._open: dict[LogSource, CapturedOutput] = {}
+        self._written_at = 0.0
+        self._lost = 0
+        self._has_warned = False
+        self._is_nudged = False
+        self._is_urgent = False
+        self._is_writing = False
+        self._is_closed = False
+        self._is_shown = True
+
+    def hide(self) -> None:
+        """Only log what is printed from now on; until then, it also appears where it always did."""
+        self._is_shown = False
+
+    def open(self, source: LogSource) -> CapturedOutput:
+        """Return the output of a call; all threads of the call share it."""
+        output = self._open.get(source)
+        if output is None:
+            new = CapturedOutput(partial(self._keep, source), is_shown=self._is_shown)
+            output = self._open.setdefault(source, new)
+        return output
+
+    def close(self, source: LogSource) -> None:
+        """Keep the last lines of a call that has ended."""
+        output = self._open.pop(source, None)
+        if output is not None:
+            output.close()
+
+    def unfinished(self, instance_ids: Sequence[str]) -> list[LogLine]:
+        """Return the lines of these instances that have no end yet."""
+        outputs = [
+            (source, output)
+            for source, output in list(self._open.items())
+            if source.instance_id in instance_ids
+        ]
+        with capturing_for(None):
+            return [self._line(source, said) for source, output in outputs for said in output.unfinished]
+
+    def _line(self, source: LogSource, said: Said) -> LogLine:
+        stream, message, level, logger = said
+        return LogLine(*source, self._now(), stream, level, logger, _encodable(self._redacted(message)))
+
+    def _redacted(self, message: str) -> str:
+        try:
+            return self._redact(message)
+        except Exception as error:
+            return f"redact failed on a line of the log: {type(error).__name__}"
+
+    def _keep(self, source: LogSource, said: Said) -> None:
+        with capturing_for(None):  # the user's `redact` and the echo's stream may print
+            line = self._line(source, said)
+            _echo(line)
+        if self._is_closed:
+            return
+        if self._characters > WAITING_CHARACTERS:
+            self._lost += 1
+            return
+        self._characters += len(line.message)
+        self._waiting.append(line)
+        if not self._is_nudged:
+            self._is_nudged = True
+            self._nudge()
+
+    # -- writing ---------------------------------------------------------------------------------
+
+    def visit(self) -> float | None:
+        """Write what waits, if it is time; return the seconds until then, None if nothing waits.
+
+        The committer calls it, in its own thread.
+        """
+        # While the flag is set, a visit is still to begin. It is cleared before the check of what waits: a
+        # line that found it set is seen by this visit, and one that finds it cleared nudges for another.
+        self._is_nudged = False
+        if not self._waiting:
+            return None
+        seconds = self._written_at + PAUSE_SECONDS - locks.monotonic()
+        if seconds > 0 and not self._is_urgent:
+            self._is_nudged = True  # the committer comes by itself
+            return seconds
+        self._write()
+        return None
+
+    def flush(self, can_wait: Callable[[], bool]) -> None:
+        """Wait until what was printed by now is on disk, while `can_wait` allows that."""
+        if not self._waiting and not self._is_writing:
+            return
+        written = locks.Event()
+        self._waiting.append(written)
+        self._is_urgent = True
+        self._nudge()
+        while can_wait() and not written.wait(0.1):
+            pass
+
+    def end(self) -> None:
+        """Write what is left after the committer's thread has ended. Later lines are dropped."""
+        self._is_closed = True
+        self._write()
+
+    def forget(self, instance_ids: Sequence[str]) -> None:
+        """Write the lines of instances that are about to be purged, and keep no more of them."""
+        for source, output in list(self._open.items()):
+            if source.instance_id in instance_ids:
+                output.mute()
+        self._write()
+
+    def _write(self) -> None:
+        self._is_writing = True
+        self._is_urgent = False
+        while self._waiting:
+            lines: list[LogLine] = []
+            written: list[locks.Event] = []
+            while self._waiting and len(lines) < LINES_AT_ONCE:
+                entry = self._waiting.popleft()
+                if isinstance(entry, LogLine):
+                    lines.append(entry)
+                else:
+                    written.append(entry)
+            self._characters -= sum(len(line.message) for line in lines)
+            self._write_lines(lines)
+            for event in written:
+                event.set()
+        self._characters = 0  # threads that add to it at the same time may have lost count
+        self._is_writing = False
+        self._written_at = locks.monotonic()
+
+    def _write_lines(self, lines: Sequence[LogLine]) -> None:
+        reason = "they came faster than the disk took them"
+        try:
+            if lines:
+                self._store.append_lines(lines)
+        except Exception as error:
+            self._lost += len(lines)
+            reason = str(error)
+        if self._lost and not self._has_warned:
+            self._has_warned = True
+            log.warning("Lines of the log were dropped, and more may be: %s", reason)
+
+
+class OrchestratorLog:
+    """Context that captures what an orchestrator prints in an episode that is no replay.
+
+    Parameters
+    ----------
+    writer
+        Where the lines go.
+    instance_id, execution_id, name
+        The instance, its execution, and the name of the orchestrator.
+    """
+
+    __slots__ = ("_output", "_source", "_token", "_writer")
+
+    _token: Token[OutputOwner | None]
+
+    def __init__(self, writer: LogWriter, instance_id: str, execution_id: str, name: str) -> None:
+        self._writer = writer
+        self._source = LogSource(instance_id, execution_id, None, name)
+        self._output: CapturedOutput | None = None
+
+    @property
+    def output(self) -> CapturedOutput:
+        """Takes what the orchestrator prints."""
+        if self._output is None:
+            self._output = self._writer.open(self._source)
+        return self._output
+
+    def warn(self, message: str, shown: str) -> None:
+        """Add a warning to the instance's log, and show another one unless that is empty."""
+        self.output.tell("WARNING", log.name, message)
+        if shown:
+            with capturing_for(None):
+                log.warning("%s", shown)
+
+    def __enter__(self) -> Self:
+        self._token = enter(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        current_owner.reset(self._token)
+        if self._output is not None:
+            self._writer.close(self._source)
+
+
+def _echo(line: LogLine) -> None:
+    stream = options.echo
+    if stream is not None:
+        with contextlib.suppress(Exception):
+            stream.write(f"{line.instance_id} {line.author}: {line.message}\n")
+            stream.flush()
+
+
+def _encodable(text: str) -> str:
+    """Return the text without lone surrogates, which UTF-8 can't encode."""
+    try:
+        text.encode()
+        return text
+    except UnicodeEncodeError:
+        return text.encode(errors="backslashreplace").decode()

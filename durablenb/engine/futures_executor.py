@@ -1,0 +1,165 @@
+"""The executor around a ``concurrent.futures.Executor`` of the user: threads, processes, a cluster."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import os
+import pickle
+import platform
+from collections.abc import Callable
+from concurrent.futures import BrokenExecutor, Future
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+from durablenb.core.ports.executor import Job, Outcome
+from durablenb.engine import locks
+from durablenb.engine.invocation import invoke
+from durablenb.engine.pickled_calls import pickle_call, run_pickled
+from durablenb.model.logs import Said
+
+Worker = tuple[str, int, str]
+"""The name of a machine, the id of a process, and the name of a thread."""
+
+
+class FuturesExecutor:
+    """Any ``concurrent.futures.Executor``: threads, processes, Dask.
+
+    Parameters
+    ----------
+    pool
+        Where the functions run. They are pickled by value for other processes, so those of a notebook work.
+
+    Notes
+    -----
+    The pool's own methods are called in a thread of their own: `submit` may take long, or run the function at
+    once, and `cancel` may use a network.
+
+    A call that the pool refuses or cancels is declined: it has not failed. If a pool breaks, the calls that
+    may have been running then fail, as one of them may have broken the pool; the rest is declined.
+    """
+
+    def __init__(self, pool: concurrent.futures.Executor) -> None:
+        self._pool = pool
+        self._is_in_process = isinstance(pool, concurrent.futures.ThreadPoolExecutor)
+        self._jobs: dict[Future[Any], Job] = {}
+        self._running_at_break: set[Future[Any]] | None = None
+        self._tasks: locks.Queue[Callable[[], None] | None] = locks.Queue()
+        self._thread: locks.Thread | None = None
+
+    def submit(self, job: Job) -> None:
+        """Accept a job."""
+        if self._thread is None:
+            thread = locks.Thread(target=self._run, name="durablenb-submit", daemon=True)
+            thread.start()
+            self._thread = thread
+        self._tasks.put(partial(self._hand_over, job))
+
+    def drop_unwanted(self) -> None:
+        """Cancel the jobs that the pool has not begun and that aren't wanted any more."""
+        self._tasks.put(self._cancel_unwanted)
+
+    def close(self, *, wait: bool) -> None:
+        """End the thread; the pool's owner closes the pool."""
+        self._tasks.put(None)
+        if wait and self._thread is not None:
+            self._thread.join()
+
+    # -- in the thread that calls the pool -------------------------------------------------------
+
+    def _run(self) -> None:
+        while (task := self._tasks.get()) is not None:
+            task()
+            del task  # and a job's input, while this thread waits for the next task
+
+    def _hand_over(self, job: Job) -> None:
+        call: partial[Any]
+        if self._is_in_process:
+            call = partial(self._pool.submit, _call_here, job)
+        elif not job.begin():
+            return
+        else:
+            try:
+                call = partial(self._pool.submit, call_pickled, uuid4().hex, pickle_call(job))
+            except BaseException as error:
+                job.finish(job.codec.failure(error))
+                return
+        try:
+            future = call()
+        except BaseException as error:
+            job.decline(self._refusal(error))
+            return
+        self._jobs[future] = job
+        future.add_done_callback(partial(self._ended, job))
+        if not job.is_wanted:  # `_cancel_unwanted` may have run just before
+            future.cancel()
+
+    def _cancel_unwanted(self) -> None:
+        for future, job in list(self._jobs.items()):
+            if not job.is_wanted:
+                future.cancel()
+
+    # -- in any thread ---------------------------------------------------------------------------
+
+    def _ended(self, job: Job, future: Future[Any]) -> None:
+        self._jobs.pop(future, None)
+        try:
+            result = future.result()
+        except concurrent.futures.CancelledError as error:
+            job.decline(self._refusal(error))
+        except BrokenExecutor as error:
+            if self._may_have_run(future):
+                job.finish(job.codec.failure(error), type(self._pool).__name__)
+            else:
+                job.decline(self._refusal(error))
+        except BaseException as error:
+            job.finish(job.codec.failure(error), type(self._pool).__name__)
+        else:
+            if result is not None:
+                outcome, lines, worker = result
+                for line in lines:
+                    job.output.take(line)
+                job.finish(outcome, _worker_name(worker))
+
+    def _may_have_run(self, future: Future[Any]) -> bool:
+        """Return True if the pool may have been running this call when it broke.
+
+        A pool that breaks ends all its calls one after another, the oldest first: when the first one ends,
+        the others still have their state.
+        """
+        if self._is_in_process:
+            return False  # its threads end by themselves
+        if self._running_at_break is None:
+            self._running_at_break = {future, *(other for other in list(self._jobs) if other.running())}
+        return future in self._running_at_break
+
+    def _refusal(self, error: BaseException) -> str:
+        kind = type(self._pool).__name__
+        if isinstance(error, concurrent.futures.CancelledError):
+            return f"{kind} cancelled them (it was shut down, or its client closed)"
+        return f"{kind} can't run them ({type(error).__name__}: {error})"
+
+
+def call_pickled(_: str, pickled: bytes) -> tuple[Outcome, list[Said], Worker]:
+    """Return the outcome of a pickled call, the lines that it printed, and the worker that ran it.
+
+    The first argument is unique: some executors run equal calls of a function only once.
+    """
+    lines: list[Said] = []
+    return run_pickled(pickle.loads(pickled), lines.append), lines, _current_worker()
+
+
+def _call_here(job: Job) -> tuple[Outcome, list[Said], Worker] | None:
+    """Return the outcome of a job that runs in this process; None if it isn't wanted any more."""
+    return (invoke(job), [], _current_worker()) if job.begin() else None
+
+
+def _current_worker() -> Worker:
+    return platform.node(), os.getpid(), locks.current_thread().name
+
+
+def _worker_name(worker: Worker) -> str:
+    node, process, thread = worker
+    if node != platform.node():
+        return f"{node} process-{process}"
+    return thread if process == os.getpid() else f"process-{process}"
