@@ -12,6 +12,11 @@ from pathlib import Path
 
 DOCS = Path(__file__).parent
 sys.path.insert(0, str(DOCS / "_ext"))
+
+import house  # noqa: E402
+
+house.write(DOCS / "_static" / "house.svg")
+
 LESSONS = DOCS / "tutorial" / "lessons"
 
 shutil.rmtree(LESSONS, ignore_errors=True)

@@ -21,6 +21,7 @@ MADE = {
     DOCS / "jupyter_execute",
     DOCS / "tutorial/lessons",
     DOCS / "reference/generated",
+    DOCS / "_static/house.svg",
 }
 PAGES = sorted(page for page in DOCS.rglob("*.md") if MADE.isdisjoint(page.parents))
 RECORDS = sorted((DOCS / "explanation" / "adr").glob("[0-9]*.md"))
@@ -176,8 +177,20 @@ def test_every_decision_record_is_listed_under_its_number(record):
 
 @pytest.mark.parametrize("page", TEXTS, ids=name_of)
 def test_links_lead_to_files(page):
-    missing = [link for link in LINK.findall(read(page)) if not (page.parent / link).exists()]
-    assert missing == []
+    places = {link: (page.parent / link).resolve() for link in LINK.findall(read(page))}
+    assert [link for link, place in places.items() if not (place.exists() or place in MADE)] == []
+
+
+def test_the_picture_of_the_architecture_has_every_room(monkeypatch):
+    monkeypatch.syspath_prepend(str(DOCS / "_ext"))
+    house = importlib.import_module("house")
+    package = ROOT / "durablenb"
+    rooms = {path.stem for path in package.iterdir() if path.is_dir() or path.suffix == ".py"}
+    rooms -= {"__init__", "__main__", "__pycache__"}
+    picture = house.picture()
+    assert {room for floor in house.floors() for room in floor} == rooms
+    assert all(f">{room}</text>" in picture and house.size(room) in picture for room in rooms)
+    assert house.imports()["notebook", "analysis"] > house.imports()["hub", "notebook"] > 0
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
