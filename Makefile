@@ -41,7 +41,7 @@ demo: $(VENV)/.demo
 	$(PY) -m durablenb demo
 
 test: $(VENV)/.dev chromium
-	$(PY) -m pytest -n $(WORKERS) --dist worksteal -m "not browser" --doctest-modules durablenb tests
+	$(PY) -m pytest -n $(WORKERS) --dist loadfile --ignore tests/browser --doctest-modules durablenb tests
 	$(MAKE) --jobs 2 browser lessons
 
 browser: $(VENV)/.dev

@@ -2,6 +2,7 @@
 
 import gc
 import signal
+import sys
 
 import pytest
 
@@ -9,6 +10,9 @@ from durablenb.hub.open_hubs import all_open
 from tests import guard
 
 guard.install()
+
+# What jsonschema, which nbformat imports, checks IRIs with. No test needs it; importing it takes a second.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in what a shell's script runs in the background
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -13,6 +13,23 @@ import duckdb
 _PATIENCE = 10.0
 """Seconds that a call under way in another thread has to come to its end, once it is interrupted."""
 
+_MOST_PARSED = 512
+_parsed: dict[str, list[duckdb.Statement]] = {}
+
+
+def parsed(connection: duckdb.DuckDBPyConnection, sql: str) -> list[duckdb.Statement]:
+    """Return the statements of a text, which each connection can execute.
+
+    DuckDB takes as long to parse many of the statements here as to execute them, so each is parsed once in a
+    process.
+    """
+    statements = _parsed.get(sql)
+    if statements is None:
+        if len(_parsed) >= _MOST_PARSED:
+            _parsed.clear()
+        statements = _parsed[sql] = connection.extract_statements(sql)
+    return statements
+
 
 class Connections:
     """Opens a database when it is first needed, and again after `close`.

@@ -23,7 +23,7 @@ from durablenb.model.imports import Import
 from durablenb.model.logs import LogLine
 from durablenb.model.source import Source
 from durablenb.store import blobs, lines, parcels, statements, views
-from durablenb.store.connections import Connections
+from durablenb.store.connections import Connections, parsed
 from durablenb.store.custody import Custody
 from durablenb.store.lockfile import HubLock
 from durablenb.store.opener import open_database
@@ -238,7 +238,9 @@ class DuckStore(JournalReader):
     def _ask(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Rows of a query that needs none of the views."""
         with self._translated("read"):
-            return self._connections.reader().execute(sql, list(parameters)).fetchall()
+            reader = self._connections.reader()
+            (statement,) = parsed(reader, sql)
+            return reader.execute(statement, list(parameters)).fetchall()
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A connection of the calling thread's own, to read with; ask for it each time."""

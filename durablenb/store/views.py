@@ -9,6 +9,8 @@ from pathlib import Path
 
 import duckdb
 
+from durablenb.store.connections import parsed
+
 _FILES = ("views.sql", "calls.sql", "entities.sql", "spans.sql")
 _VIEW = re.compile(r"^create or replace view (\w+)", re.MULTILINE)
 
@@ -48,14 +50,8 @@ def names() -> tuple[frozenset[str], frozenset[str]]:
 
 
 def _execute(connection: duckdb.DuckDBPyConnection, name: str) -> None:
-    """Execute a file's statements. Each is parsed once in a process, which takes as long as to execute it."""
-    if name not in _parsed:
-        _parsed[name] = connection.extract_statements(_read(name))
-    for statement in _parsed[name]:
+    for statement in parsed(connection, _read(name)):
         connection.execute(statement)
-
-
-_parsed: dict[str, list[duckdb.Statement]] = {}
 
 
 @cache
@@ -68,5 +64,6 @@ def _version() -> str:
     return sha256((_read("schema.sql") + _text()).encode()).hexdigest()[:16]
 
 
+@cache
 def _read(name: str) -> str:
     return (Path(__file__).parent / name).read_text("utf-8")
