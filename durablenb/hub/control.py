@@ -96,6 +96,8 @@ class Control(ABC):
     """
 
     clock: HubClock
+    is_read_only = False
+    """Whether every command is refused."""
 
     @abstractmethod
     def request(self, command: Any) -> Any:
@@ -200,6 +202,8 @@ class ReadOnly(Control):
     name
         The file, for messages.
     """
+
+    is_read_only = True
 
     def __init__(self, journal: Journal, name: str) -> None:
         self._journal = journal

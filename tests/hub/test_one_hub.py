@@ -170,9 +170,13 @@ def test_live_views_show_the_same_everywhere(hubs: dict[str, Hub], kind: str) ->
     view = hub.handle(ORDER).watch()
     view.refresh()
     assert "Approval" in bytes(view.waits).decode()
+    can_change = kind != "file"
+    assert ("Terminate" in bytes(view.head).decode()) == can_change
+    assert ("<form>" in bytes(view.waits).decode()) == can_change
     entity = hub.entity(COUNTER).watch()
     entity.refresh()
     assert "counter" in bytes(entity.head).decode()
+    assert ("<form>" in bytes(entity.head).decode()) == can_change
     whole = hub.watch()
     whole.list.refresh()
     assert ORDER in bytes(whole.list.instances).decode()

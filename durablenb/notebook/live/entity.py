@@ -134,7 +134,7 @@ class LiveEntity(LiveView):
         is_due = time.monotonic() - self._drawn_at >= TICK
         regions = self._pictures() if is_new or is_due else {}
         if is_new or is_stale:
-            head = _head(self._shown)
+            head = _head(self._shown, is_read_only=self._entity._hub._control.is_read_only)
             regions |= {"head": head, "operations": self._pane.operations(), "detail": self._detail()}
         return regions
 
@@ -178,7 +178,7 @@ class LiveEntity(LiveView):
         self._journal.refresh(self._id)
 
 
-def _head(shown: EntitySnapshot) -> Markup:
+def _head(shown: EntitySnapshot, *, is_read_only: bool) -> Markup:
     about = [plural(shown.operations, "operation")]
     if shown.failures:
         about.append(f"{shown.failures:,} failed")
@@ -191,7 +191,8 @@ def _head(shown: EntitySnapshot) -> Markup:
     )
     name = markup("<b>", line(shown.entity_id.name.lower()), "</b>")
     where = code(shown.entity_id.key, 256)
-    return markup(row(badge(status_look(shown.word)), name, where, ", ".join(about)), row(form))
+    signal = row("from a file that is only read") if is_read_only else row(form)
+    return markup(row(badge(status_look(shown.word)), name, where, ", ".join(about)), signal)
 
 
 def operation_detail(values: Row) -> Markup:

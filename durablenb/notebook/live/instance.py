@@ -74,6 +74,7 @@ class LiveInstance(LiveView):
     def _go_to(self, handle: Handle) -> None:
         self._handle = handle
         self._journal = handle.hub._journal
+        self._control = handle.hub._control
         self._following = SnapshotBuilder()
         self._status: DurableOrchestrationStatus | None = None
         self._seq = 0
@@ -127,8 +128,8 @@ class LiveInstance(LiveView):
         self.label = instance_sentence(shown)
         self.place = f"instances/{self._handle.id}"
         regions = {
-            "head": head(shown, self._handle.hub._control.clock, can_go_back=bool(self._previous)),
-            "waits": waits(shown),
+            "head": head(shown, self._control, can_go_back=bool(self._previous)),
+            "waits": waits(shown, is_read_only=self._control.is_read_only),
             "detail": self._detail(shown),
         }
         if self.tab == "graph":
@@ -328,17 +329,17 @@ class LiveInstance(LiveView):
 
     def do_jump(self, **_: Any) -> None:
         """Move a virtual clock to the next deadline."""
-        self._handle.hub._control.clock.jump()
+        self._control.clock.jump()
 
     def do_idle(self, **_: Any) -> None:
         """Move a virtual clock until nothing is due."""
-        self._handle.hub._control.clock.run_until_idle()
+        self._control.clock.run_until_idle()
 
     def do_advance(self, fields: Any = None, **_: Any) -> None:
         """Move a virtual clock by a number of hours."""
         hours = str((fields or {}).get("hours", "")).strip()
         try:
-            self._handle.hub._control.clock.advance(hours=float(hours))
+            self._control.clock.advance(hours=float(hours))
         except (ValueError, OverflowError):
             raise ValueError(f"Give a number of hours, such as 72 or 0.5, not {hours!r}.") from None
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from durablenb.analysis.snapshot import InstanceSnapshot
 from durablenb.analysis.waits import Wait
-from durablenb.hub.control import HubClock
+from durablenb.hub.control import Control, HubClock
 from durablenb.notebook.html import Markup, code, line, markup, table, unbroken
 from durablenb.notebook.live.interactive import badge, button, field, row
 from durablenb.notebook.palette import status_look
@@ -19,7 +19,7 @@ from durablenb.notebook.words import lasting, plural, time_text
 _MOST = 20
 
 
-def head(shown: InstanceSnapshot, clock: HubClock, *, can_go_back: bool) -> Markup:
+def head(shown: InstanceSnapshot, control: Control, *, can_go_back: bool) -> Markup:
     """Return the status, relatives and commands of an instance, and the controls of a virtual clock."""
     status = shown.status
     word = str(status.runtime_status)
@@ -45,10 +45,11 @@ def head(shown: InstanceSnapshot, clock: HubClock, *, can_go_back: bool) -> Mark
         parts.append(markup("forked from ", origin, line(f" at event {status.forked_at}")))
     if shown.forks:
         parts.append(_forks(shown.forks))
-    failure = status.failure_details
+    failure, clock = status.failure_details, control.clock
+    actions = _actions(word) if status.imported_from is None else [_PURGE]
     return markup(
         row(*(part for part in parts if part)),
-        row(*(_actions(word) if status.imported_from is None else [_PURGE])),
+        row(*actions) if not control.is_read_only else row("from a file that is only read"),
         clock_row(clock) if shown.waits and clock.can_be_moved and status.imported_from is None else "",
         failure_table(failure) if failure is not None else "",
     )
@@ -94,8 +95,8 @@ def _actions(word: str) -> list[Markup]:
     return [button("Rewind", "rewind", sure="Really rewind"), *actions] if word == "Failed" else actions
 
 
-def waits(shown: InstanceSnapshot) -> str:
-    """Return the waits of an instance, most urgent first, with a form for each external event."""
+def waits(shown: InstanceSnapshot, *, is_read_only: bool) -> str:
+    """Return the waits of an instance, most urgent first; unless it is read-only, with what ends each."""
     if not shown.waits:
         return ""
     rows = []
@@ -109,7 +110,7 @@ def waits(shown: InstanceSnapshot) -> str:
                 badge(wait_look(wait)),
                 markup("<b>", line(wait_text(wait)), "</b>"),
                 markup(unbroken(since), unbroken(due)),
-                _remedy(wait) if shown.status.imported_from is None else "",
+                _remedy(wait) if shown.status.imported_from is None and not is_read_only else "",
             )
         )
     more = row(f"{len(shown.waits) - _MOST:,} more") if len(shown.waits) > _MOST else ""

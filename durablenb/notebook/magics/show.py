@@ -98,19 +98,13 @@ def _logs(handle: Handle, options: Namespace) -> object:
         raise UsageError(str(error)) from None
 
 
-def _watched(handle: Handle, _: Namespace) -> object:
-    if isinstance(handle.hub, HubFile):
-        raise UsageError("Nothing happens in a file that is only read: look at it with %durable show.")
-    return handle.watch()
-
-
 _VIEWS: dict[str, Callable[[Handle, Namespace], Any]] = {
     "show": lambda handle, _: handle,
     "history": lambda handle, _: handle.history(),
     "graph": lambda handle, _: SinglePicture(handle._shown(), "graph"),
     "timeline": lambda handle, _: SinglePicture(handle._shown(), "timeline"),
     "sequence": lambda handle, _: handle.sequence(),
-    "watch": _watched,
+    "watch": lambda handle, _: handle.watch(),
     "logs": _logs,
 }
 """The display of an instance for each command."""
