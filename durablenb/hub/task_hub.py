@@ -461,7 +461,7 @@ class TaskHub(Registering):
         from durablenb.notebook.page import HubPage
 
         if self._server is not None:
-            if self._server.was_asked_for(port, key, host, public_url, sql, body_limit):
+            if self._server.has_arguments(port, key, host, public_url, sql, body_limit):
                 return self._server
             self._server.close()
         client, name = DurableOrchestrationClient(self), "memory" if self._path is None else self._path.stem

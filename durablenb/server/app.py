@@ -28,22 +28,22 @@ from durablenb.model.errors import (
     InstanceStateError,
     StoreError,
 )
-from durablenb.server.answers import Answer, Refused, error_answer, refusal, told
-from durablenb.server.asked import BODY_LIMIT, FUNCTION_LIMIT, Asked, Handler
-from durablenb.server.functions import Called, Functions
-from durablenb.server.gathering import Statuses
-from durablenb.server.guard import Entrance, Guard
+from durablenb.server.functions import FunctionRouter, Functions
+from durablenb.server.guard import AccessPolicy, Guard
 from durablenb.server.openapi import document
 from durablenb.server.operations import OPERATIONS, Operation
 from durablenb.server.page import Page, page_handlers
+from durablenb.server.requests import BODY_LIMIT, FUNCTION_LIMIT, ApiRequest, ApiServices, Handler
+from durablenb.server.responses import HttpError, JsonResponse, error_response, http_error, text_response
+from durablenb.server.status_batcher import StatusBatcher
 
 log = logging.getLogger("durablenb")
 
 OPENAPI = "/openapi.json"
-"""Where the OpenAPI document is."""
+"""The path of the OpenAPI document."""
 
-INVOKING = "/admin/functions/{name}"
-"""Where the function of a timer is called by hand, as with Azure's tools."""
+INVOKE_TIMER = "/admin/functions/{name}"
+"""The path that calls a timer's function by hand, as with Azure's tools."""
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -51,7 +51,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 def make_app(
     client: DurableOrchestrationClient,
     functions: Functions,
-    entrance: Entrance,
+    policy: AccessPolicy,
     closing: asyncio.Event,
     page: Page,
     feed: JournalFeed,
@@ -62,121 +62,123 @@ def make_app(
     Parameters
     ----------
     client
-        What does the work.
+        The awaitable client of the hub.
     functions
-        Those of function apps, which answer what nothing else does.
-    entrance
-        How it may be asked.
+        The functions of function apps, which answer requests that no route answers.
+    policy
+        The rules by which requests are let in.
     closing
-        Set when the server is about to end.
+        Set when the server is about to close.
     page
-        What browsers show.
+        The web page.
     feed
         The pages of the journal that are sent to copies of it.
     body_limit
-        Bytes that a body may have; None for what is usual.
+        The limit of a body, in bytes; None for the default.
     """
-    standing = Statuses(client)
-    own_limit = BODY_LIMIT if body_limit is None else body_limit
-    options = {BODY_LIMIT_HEADER: str(own_limit)}
+    limit = BODY_LIMIT if body_limit is None else body_limit
+    services = ApiServices(client, StatusBatcher(client), closing, feed, limit)
 
-    def answered(path: str, handlers: dict[str, Handler]) -> Endpoint:
-        async def endpoint(request: Request) -> Response:
-            if request.method == "OPTIONS":
-                return Response(status_code=204, headers={"Allow": _allowed(handlers), **options})
-            address = request.scope["durablenb.address"]
-            asked = Asked(request, client, address, standing, closing, feed, own_limit)
-            method = "GET" if request.method == "HEAD" else request.method
-            try:
-                if method not in handlers:
-                    raise HTTPException(405, headers={"Allow": _allowed(handlers)})
-                return await handlers[method](asked)
-            except (Refused, DurableError, ValueError) as error:
-                return _refused(error)
-            except HTTPException:
-                raise
-            except Exception as error:
-                log.exception("%s %s failed", request.method, path)
-                return _went_wrong(error)
+    async def describe(request: ApiRequest) -> Response:
+        return JsonResponse(document(OPERATIONS, request.address.origin))
 
-        return endpoint
-
-    async def describe(asked: Asked) -> Response:
-        return Answer(document(OPERATIONS, asked.address.origin))
-
-    async def invoke(asked: Asked) -> Response:
+    async def invoke(request: ApiRequest) -> Response:
         try:
-            functions.invoke(asked.part("name"))
+            functions.invoke(request.path_parameter("name"))
         except LookupError as error:
-            raise refusal(404, "There is no such function", str(error)) from None
+            raise http_error(404, "There is no such function", str(error)) from None
         return Response(status_code=202)
 
+    handlers_by_path: list[tuple[str, dict[str, Handler]]] = [
+        *((MANAGEMENT + path, handlers) for path, handlers in _by_path(OPERATIONS)),
+        (INVOKE_TIMER, {"POST": invoke}),
+        (OPENAPI, {"GET": describe}),
+        *page_handlers(page, policy.hub),
+    ]
     routes: list[BaseRoute] = [
-        _AnyCaseRoute(MANAGEMENT + path, answered(path, handlers)) for path, handlers in _by_path(OPERATIONS)
+        _AnyCaseRoute(path, _endpoint(path, handlers, services)) for path, handlers in handlers_by_path
     ]
-    routes.append(_AnyCaseRoute(INVOKING, answered(INVOKING, {"POST": invoke})))
-    routes.append(_AnyCaseRoute(OPENAPI, answered(OPENAPI, {"GET": describe})))
-    routes += [
-        _AnyCaseRoute(path, answered(path, there)) for path, there in page_handlers(page, entrance.hub)
-    ]
-    app = Starlette(routes=routes, exception_handlers={HTTPException: _not_answered})
+    app = Starlette(routes=routes, exception_handlers={HTTPException: _no_route})
     app.router.redirect_slashes = False
-    limit = FUNCTION_LIMIT if body_limit is None else body_limit
-    app.router.default = Called(functions, app.router.default, limit)
-    return Guard(app, entrance, page.paths)
+    function_limit = FUNCTION_LIMIT if body_limit is None else body_limit
+    app.router.default = FunctionRouter(functions, app.router.default, function_limit)
+    return Guard(app, policy, page.paths)
+
+
+def _endpoint(path: str, handlers: dict[str, Handler], services: ApiServices) -> Endpoint:
+    """Return the endpoint of a path, which calls the method's handler and translates errors."""
+
+    async def endpoint(http: Request) -> Response:
+        if http.method == "OPTIONS":
+            headers = {"Allow": _allowed(handlers), BODY_LIMIT_HEADER: str(services.body_limit)}
+            return Response(status_code=204, headers=headers)
+        method = "GET" if http.method == "HEAD" else http.method
+        if method not in handlers:
+            raise HTTPException(405, headers={"Allow": _allowed(handlers)})
+        try:
+            return await handlers[method](ApiRequest(http, services))
+        except (HttpError, DurableError, ValueError) as error:
+            return _refusal(error)
+        except HTTPException:
+            raise
+        except Exception as error:
+            log.exception("%s %s failed", http.method, path)
+            return _internal_error(error)
+
+    return endpoint
 
 
 class _AnyCaseRoute(Route):
-    """A path whose fixed words are understood in any case."""
+    """A path whose fixed words match in any case."""
 
     def __init__(self, path: str, endpoint: Endpoint) -> None:
         super().__init__(path, endpoint, methods=None)
         self.methods = None  # the endpoint answers the methods itself
-        whole = self.path_regex.pattern.removesuffix("$") + r"\Z"
-        self.path_regex = re.compile(whole, re.IGNORECASE | re.DOTALL)
+        pattern = self.path_regex.pattern.removesuffix("$") + r"\Z"
+        self.path_regex = re.compile(pattern, re.IGNORECASE | re.DOTALL)
 
 
 def _by_path(operations: Iterable[Operation]) -> list[tuple[str, dict[str, Handler]]]:
-    path = attrgetter("path")
-    grouped = groupby(sorted(operations, key=path), path)
-    return [(one, {operation.method: operation.handler for operation in group}) for one, group in grouped]
+    by_path = attrgetter("path")
+    grouped = groupby(sorted(operations, key=by_path), by_path)
+    return [(path, {operation.method: operation.handler for operation in group}) for path, group in grouped]
 
 
 def _allowed(handlers: dict[str, Any]) -> str:
     return ", ".join(sorted({*handlers, "OPTIONS", *(["HEAD"] if "GET" in handlers else [])}))
 
 
-def _refused(error: Exception) -> Response:
-    """The answer to a request that can't be carried out."""
-    if isinstance(error, Refused):
-        return error.answer
+def _refusal(error: Exception) -> Response:
+    """Return the response to a request that can't be carried out."""
+    if isinstance(error, HttpError):
+        return error.response
     if isinstance(error, InstanceNotFoundError):
-        return told(404, str(error))
+        return text_response(404, str(error))
     if isinstance(error, InstanceStateError):
-        return told(410, str(error))
+        return text_response(410, str(error))
     if isinstance(error, StoreError):
         text = "The journal can't be written now"
-        return error_answer(503, text, str(error), type(error).__name__, {"Retry-After": "5"})
+        return error_response(503, text, str(error), type(error).__name__, {"Retry-After": "5"})
     if not isinstance(error, (ValueError, TypeError, LookupError)):
-        return error_answer(500, "The hub can't go on", str(error), type(error).__name__)
+        return error_response(500, "The hub can't continue", str(error), type(error).__name__)
     status = 409 if isinstance(error, InstanceExistsError) else 400
     text = "One or more of the arguments submitted is incorrect"
-    return error_answer(status, text, str(error), type(error).__name__)
+    return error_response(status, text, str(error), type(error).__name__)
 
 
-async def _not_answered(request: Request, error: Exception) -> Response:
-    """No such path, or not that method of it."""
+async def _no_route(request: Request, error: Exception) -> Response:
+    """Return the response for an unknown path or method."""
     assert isinstance(error, HTTPException)
     phrase = HTTPStatus(error.status_code).phrase
     detail = f"{OPENAPI} lists what there is."
-    return error_answer(error.status_code, phrase, detail, headers=error.headers)
+    return error_response(error.status_code, phrase, detail, headers=error.headers)
 
 
-def _went_wrong(error: Exception) -> Response:
-    """A mistake of durablenb's own; what happened is for whoever runs the server."""
-    return error_answer(
+def _internal_error(error: Exception) -> Response:
+    """Return the response to an unexpected error; its traceback goes to the log only."""
+    return error_response(
         500,
         "Something went wrong while processing your request",
-        "It is a mistake in durablenb. The server's log has the traceback; please report it.",
+        "This is a bug in durablenb. The server's log has the traceback; please report it.",
         type(error).__name__,
     )

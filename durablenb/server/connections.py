@@ -1,4 +1,4 @@
-"""Connections to the server: a request has a place, and the head of one has a time to arrive in."""
+"""Connections to the server, with limits for their number and for the time of a request's head."""
 
 from __future__ import annotations
 
@@ -8,79 +8,81 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from durablenb.server.answers import error_answer
 from durablenb.server.guard import PROTECTION
+from durablenb.server.responses import error_response
 
 HEAD_SECONDS = 10.0
-"""Within which the head of a request has to be there, from the connection, or from its first byte."""
+"""The time within which a request's head has to arrive, from the connection or from its first byte."""
 
 CONNECTIONS = 1_000
-"""Connections with a request, after which a further request is answered with 503."""
+"""The number of connections with a request after which a further request is answered with 503."""
 
 WAITING = 200
-"""Connections without a whole head; if there is another one, the oldest of them is closed."""
+"""The number of connections without a whole head after which the oldest of them is closed."""
 
 
 class Connection(H11Protocol):
-    """A connection, which is closed if the head of a request takes too long.
+    """A connection that is closed if the head of a request takes too long.
 
     Notes
     -----
-    Uvicorn ends a connection on which nothing comes, but not one on which a byte comes now and then, and it
-    counts that like any other. Here those without a head have places of their own, and take no other ones.
+    Uvicorn closes a connection without any data, but not a connection with a byte now and then, and it counts
+    that as any other. Here connections without a whole head are counted apart, so that they cannot keep
+    others out.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.limit_concurrency = CONNECTIONS + WAITING
-        self._limit: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Give the head its time."""
+        """Start the time for the head."""
         super().connection_made(transport)
-        self._wait()
+        self._start_timer()
 
     def data_received(self, data: bytes) -> None:
-        """Take what came; the time for a head goes on until it is whole."""
+        """Pass on the data; stop the time once the head is whole."""
         super().data_received(data)
         if self.conn.their_state is not h11.IDLE:
-            self._wait_no_more()
-        elif self._limit is None and not self.transport.is_closing():
-            self._wait()
+            self._stop_timer()
+        elif self._timer is None and not self.transport.is_closing():
+            self._start_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the time."""
-        self._wait_no_more()
+        """Stop the time."""
+        self._stop_timer()
         super().connection_lost(exc)
 
-    def _wait(self) -> None:
-        self._limit = self.loop.call_later(HEAD_SECONDS, self._too_slow)
-        waiting = {one._limit.when(): one for one in self._others() if one._limit is not None}
+    def _start_timer(self) -> None:
+        self._timer = self.loop.call_later(HEAD_SECONDS, self._on_timeout)
+        waiting = {
+            connection._timer.when(): connection
+            for connection in self.connections
+            if isinstance(connection, Connection) and connection._timer is not None
+        }
         if len(waiting) > WAITING:
             waiting[min(waiting)]._close()
 
-    def _others(self) -> list[Connection]:
-        return [one for one in self.connections if isinstance(one, Connection)]
-
-    def _wait_no_more(self) -> None:
-        if self._limit is not None:
-            self._limit.cancel()
-            self._limit = None
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _close(self) -> None:
-        self._wait_no_more()
+        self._stop_timer()
         self.transport.close()
 
-    def _too_slow(self) -> None:
-        answer = error_answer(
+    def _on_timeout(self) -> None:
+        response = error_response(
             408,
             "The head did not arrive",
             f"The head of a request has to be there within {HEAD_SECONDS:g} seconds.",
         )
-        headers = [*answer.raw_headers, *PROTECTION, (b"connection", b"close")]
+        headers = [*response.raw_headers, *PROTECTION, (b"connection", b"close")]
         for event in (
             h11.Response(status_code=408, headers=headers, reason=b"Request Timeout"),
-            h11.Data(data=bytes(answer.body)),
+            h11.Data(data=bytes(response.body)),
             h11.EndOfMessage(),
         ):
             self.transport.write(self.conn.send(event) or b"")

@@ -1,4 +1,4 @@
-"""Entities are signalled, read, listed, and asked to delete themselves."""
+"""Routes that signal, read, list and clean up entities."""
 
 from __future__ import annotations
 
@@ -9,99 +9,98 @@ from typing import Any
 from starlette.responses import Response
 
 from durablenb.model.entities import EntityId, EntityMetadata
-from durablenb.server.answers import Answer, Refused, refusal, told
-from durablenb.server.asked import NOTHING, Asked
-from durablenb.server.instances import CONTINUATION
+from durablenb.server.instances import CONTINUATION, bad_token
+from durablenb.server.requests import NOTHING, ApiRequest
+from durablenb.server.responses import JsonResponse, http_error, text_error
 
 
-async def signal(asked: Asked) -> Response:
-    """Ask an entity for an operation."""
-    operation, value = asked.text("op") or "", await _input(asked)
-    await asked.client.signal_entity(_entity_id(asked), operation, value, at=asked.moment("at"))
+async def signal(request: ApiRequest) -> Response:
+    """Signal an operation to an entity."""
+    operation, value = request.text("op") or "", await _input(request)
+    await request.client.signal_entity(_entity_id(request), operation, value, at=request.time("at"))
     return Response(status_code=202)
 
 
-async def delete(asked: Asked) -> Response:
-    """Ask an entity for its operation ``delete``."""
-    await asked.client.signal_entity(_entity_id(asked), "delete")
+async def delete(request: ApiRequest) -> Response:
+    """Signal the operation ``delete`` to an entity."""
+    await request.client.signal_entity(_entity_id(request), "delete")
     return Response(status_code=202)
 
 
-async def read(asked: Asked) -> Response:
-    """Tell the state of an entity."""
-    entity_id = _entity_id(asked)
-    texts = await asked.client.entity_texts([entity_id])
-    if entity_id not in texts:
-        raise Refused(told(404, f"No entity {entity_id} found. GET /entities lists those that exist."))
-    return Answer(json.loads(texts[entity_id]))
+async def read(request: ApiRequest) -> Response:
+    """Return the state of an entity."""
+    entity_id = _entity_id(request)
+    states = await request.client.entity_texts([entity_id])
+    if entity_id not in states:
+        raise text_error(404, f"No entity {entity_id} found. GET /entities lists those that exist.")
+    return JsonResponse(json.loads(states[entity_id]))
 
 
-async def list_entities(asked: Asked) -> Response:
-    """List the entities that exist, by their ids."""
-    found = await asked.client.list_entities(
-        asked.request.path_params.get("name"), False, asked.moment("lastOperationTimeFrom")
+async def list_entities(request: ApiRequest) -> Response:
+    """List the entities that exist, ordered by id."""
+    entities = await request.client.list_entities(
+        request.http.path_params.get("name"), False, request.time("lastOperationTimeFrom")
     )
-    until, after = asked.moment("lastOperationTimeTo"), _after(asked)
-    wanted = [
-        one
-        for one in found
-        if (until is None or one.last_modified_time <= until) and str(one.entity_id) > after
+    until, last_id = request.time("lastOperationTimeTo"), _last_id(request)
+    selected = [
+        entity
+        for entity in entities
+        if (until is None or entity.last_modified_time <= until) and str(entity.entity_id) > last_id
     ]
-    page = wanted[: asked.top]
-    is_fetched = asked.flag("fetchState", False)
-    texts = await asked.client.entity_texts([one.entity_id for one in page]) if is_fetched else {}
-    token = _token(page[-1]) if len(wanted) > len(page) else ""
-    return Answer([_shown(one, texts) for one in page], headers={CONTINUATION: token})
+    page = selected[: request.page_size]
+    ids = [entity.entity_id for entity in page] if request.flag("fetchState", False) else []
+    states = await request.client.entity_texts(ids) if ids else {}
+    token = _token(page[-1]) if len(selected) > len(page) else ""
+    return JsonResponse([_entity_json(entity, states) for entity in page], headers={CONTINUATION: token})
 
 
-async def clean(asked: Asked) -> Response:
-    """Delete what is left of entities that don't exist any more."""
-    done = await asked.client.clean_entity_storage(
-        asked.flag("removeEmptyEntities", True), asked.flag("releaseOrphanedLocks", True)
+async def clean(request: ApiRequest) -> Response:
+    """Remove empty entities and release orphaned locks."""
+    result = await request.client.clean_entity_storage(
+        request.flag("removeEmptyEntities", True), request.flag("releaseOrphanedLocks", True)
     )
-    return Answer(
+    return JsonResponse(
         {
-            "emptyEntitiesRemoved": done.empty_entities_removed,
-            "orphanedLocksReleased": done.orphaned_locks_released,
+            "emptyEntitiesRemoved": result.empty_entities_removed,
+            "orphanedLocksReleased": result.orphaned_locks_released,
         }
     )
 
 
-def _shown(one: EntityMetadata, texts: dict[EntityId, str]) -> dict[str, Any]:
-    text = texts.get(one.entity_id)
+def _entity_json(entity: EntityMetadata, states: dict[EntityId, str]) -> dict[str, Any]:
+    state = states.get(entity.entity_id)
     return {
-        "entityId": {"name": one.entity_id.name, "key": one.entity_id.key},
-        "lastOperationTime": f"{one.last_modified_time:%Y-%m-%dT%H:%M:%S.%fZ}",
-        "state": None if text is None else json.loads(text),
+        "entityId": {"name": entity.entity_id.name, "key": entity.entity_id.key},
+        "lastOperationTime": f"{entity.last_modified_time:%Y-%m-%dT%H:%M:%S.%fZ}",
+        "state": None if state is None else json.loads(state),
     }
 
 
-async def _input(asked: Asked) -> Any:
-    """JSON is a value; anything else is a text."""
-    if asked.is_json:
-        value = await asked.value()
+async def _input(request: ApiRequest) -> Any:
+    """Return the posted value if it is JSON; else the body as text."""
+    if request.is_json:
+        value = await request.value()
         return None if value is NOTHING else value
-    body = await asked.body()
+    body = await request.body()
     try:
         return body.decode() if body else None
     except UnicodeDecodeError as error:
-        raise refusal(400, "Invalid content", f"The body isn't text in UTF-8: {error}.") from None
+        raise http_error(400, "Invalid content", f"The body isn't text in UTF-8: {error}.") from None
 
 
-def _entity_id(asked: Asked) -> EntityId:
-    return EntityId(asked.part("name"), asked.part("key"))
+def _entity_id(request: ApiRequest) -> EntityId:
+    return EntityId(request.path_parameter("name"), request.path_parameter("key"))
 
 
 def _token(last: EntityMetadata) -> str:
+    """Return the continuation token of a page with this last item."""
     return base64.urlsafe_b64encode(str(last.entity_id).encode()).decode()
 
 
-def _after(asked: Asked) -> str:
-    """The id after which the list goes on."""
-    token = asked.request.headers.get(CONTINUATION, "")
+def _last_id(request: ApiRequest) -> str:
+    """Return the last id of the page before; empty for the first page."""
+    token = request.http.headers.get(CONTINUATION, "")
     try:
         return base64.b64decode(token, altchars=b"-_", validate=True).decode()
     except ValueError:
-        raise Refused(
-            told(400, f"The header {CONTINUATION} isn't one that this server gave. Leave it out.")
-        ) from None
+        raise bad_token() from None

@@ -1,9 +1,9 @@
-"""Who is let in: the right host, no other site's page, the key; then the answer's own protection.
+"""The guard of the server: it checks each request's host, origin and key, and protects the response.
 
-Every request passes here first, whatever its method and path, and also what is then answered with 404.
-Without the key the files of the page are given, which hold nothing, each by its exact path; nothing else is
-let in because of a path. The order is that of the attacks: a name that leads here by DNS
-rebinding, a page of another site in the user's browser, another user of this machine.
+Every request passes the guard first, whatever its method and path, including those that end in a 404.
+Without the key, only the files of the page are served, which contain no data, each by its exact path; no
+other path is an exception. The checks are in the order of the attacks: a host name that DNS rebinding points
+to this server, a page of another site in the user's browser, another user of this machine.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from urllib.parse import parse_qsl, unquote_to_bytes, urlsplit
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from durablenb.model.address import LOOPBACK, MANAGEMENT, Address
-from durablenb.server.answers import Answer, error_answer
+from durablenb.server.responses import JsonResponse, error_response
 
 TARGET_LIMIT = 8_192
-"""Bytes that a path with its query may have."""
+"""The limit of a path with its query, in bytes."""
 
 HEAD_LIMIT = 16_384
-"""Bytes that the head of a request may have."""
+"""The limit of a request's head, in bytes."""
 
 PROTECTION = (
     (b"cache-control", b"no-store"),
@@ -31,25 +31,25 @@ PROTECTION = (
     (b"x-frame-options", b"DENY"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 )
-"""Headers of every answer."""
+"""The headers of every response."""
 
 
 @dataclass(frozen=True)
-class Entrance:
-    """How the server may be asked.
+class AccessPolicy:
+    """The rules by which requests are let in.
 
     Parameters
     ----------
     port
         The port it listens on.
     names
-        Hosts that it may be asked by, without the port.
+        The names under which the server may be addressed, without the port.
     takes_addresses
-        Whether it may be asked by any IP address, too: DNS rebinding needs a name.
+        Whether the server may also be addressed by any IP address: DNS rebinding needs a name.
     public
-        The URL it is reached by from outside, if that isn't host and port.
+        The URL under which clients outside reach the server, if that isn't host and port.
     key
-        What lets a request in; empty where everybody is let in.
+        The key that a request must bring; empty if none is required.
     hub
         The hub's name.
     """
@@ -62,113 +62,114 @@ class Entrance:
     key: str = field(repr=False)
 
     def address(self, host: str) -> Address | None:
-        """The address that a request was sent to; None if it isn't this server's."""
+        """Return the address to which a request was sent; None if it isn't this server's."""
         if self.public is not None and host == urlsplit(self.public).netloc.lower():
             return Address(self.public, self.hub, self.key)
-        name, port = _split(host)
+        name, port = _split_host(host)
         if port != self.port or not (name in self.names or (self.takes_addresses and _is_address(name))):
             return None
         return Address(f"http://{host}", self.hub, self.key)
 
-    def is_key(self, given: bytes) -> bool:
-        """Whether this is the key; it takes as long for every other one."""
-        return secrets.compare_digest(given, self.key.encode())
+    def is_key(self, key: bytes) -> bool:
+        """Return whether this is the key, in a time that doesn't depend on where the two differ."""
+        return secrets.compare_digest(key, self.key.encode())
 
 
 class Guard:
-    """Lets in what may come in.
+    """Passes on the requests that the policy lets in, and refuses the others.
 
     Parameters
     ----------
     app
-        What answers.
-    entrance
-        How it may be asked.
+        The application behind the guard.
+    policy
+        The rules by which requests are let in.
     files
-        Paths of which anybody may have what is there.
+        The paths of the files that need no key.
     """
 
-    def __init__(self, app: ASGIApp, entrance: Entrance, files: frozenset[str]) -> None:
+    def __init__(self, app: ASGIApp, policy: AccessPolicy, files: frozenset[str]) -> None:
         self._app = app
-        self._entrance = entrance
+        self._policy = policy
         self._files = frozenset(path.encode() for path in files)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or refuse it."""
         if scope["type"] != "http":
             raise RuntimeError(f"durablenb answers no {scope['type']} requests.")
-        found = self._look(scope)
-        if isinstance(found, Answer):
-            await found(scope, receive, _protected(send, is_last=True))
+        result = self._check(scope)
+        if isinstance(result, JsonResponse):
+            await result(scope, receive, _protected(send, is_last=True))
         else:
-            await self._app(found, receive, _protected(send, is_last=not found["durablenb.has_key"]))
+            await self._app(result, receive, _protected(send, is_last=not result["durablenb.has_key"]))
 
-    def _look(self, scope: Scope) -> Scope | Answer:
+    def _check(self, scope: Scope) -> Scope | JsonResponse:
+        """Return the request as it is passed on, or the response that refuses it."""
         headers = _headers(scope)
         if b"content-length" in headers and b"transfer-encoding" in headers:
-            return error_answer(
+            return error_response(
                 400,
                 "Ambiguous length",
                 "The request has both Content-Length and Transfer-Encoding. Send one of them.",
             )
         hosts = headers.get(b"host", [])
-        address = self._entrance.address(hosts[0].decode("latin-1").lower()) if len(hosts) == 1 else None
+        address = self._policy.address(hosts[0].decode("latin-1").lower()) if len(hosts) == 1 else None
         if address is None:
-            return error_answer(
+            return error_response(
                 421,
                 "Misdirected request",
                 "The Host header names another server. Ask by the URL that the server shows.",
             )
-        if not _is_from_here(scope, headers, address):
-            return error_answer(
+        if not _is_same_site(scope, headers, address):
+            return error_response(
                 403,
                 "Cross-site request",
                 "A page of another site asked. Ask from a program, or open the URL itself.",
             )
         if sum(len(name) + len(value) for name, value in scope["headers"]) > HEAD_LIMIT:
-            return error_answer(
+            return error_response(
                 431, "The headers are too large", f"They have up to {HEAD_LIMIT:,} bytes together."
             )
         if len(scope["raw_path"]) + len(scope["query_string"]) > TARGET_LIMIT:
-            return error_answer(
+            return error_response(
                 414, "The URL is too long", f"Path and query have up to {TARGET_LIMIT:,} bytes together."
             )
-        let_in = self._let_in(scope, headers)
-        if let_in is None:
-            return error_answer(
+        allowed = self._check_key(scope, headers)
+        if allowed is None:
+            return error_response(
                 401,
                 "The key is missing or wrong",
                 "Send the server's key, server.key, as the header x-functions-key, or in the query, ?code=",
                 headers={"WWW-Authenticate": "x-functions-key"},
             )
         try:  # a slash at the end doesn't matter
-            let_in["path"] = unquote_to_bytes(let_in["raw_path"].removesuffix(b"/") or b"/").decode()
+            allowed["path"] = unquote_to_bytes(allowed["raw_path"].removesuffix(b"/") or b"/").decode()
         except UnicodeDecodeError as error:
-            return error_answer(400, "Invalid path", f"The path isn't text in UTF-8: {error.reason}.")
-        let_in["durablenb.address"] = address
-        let_in["durablenb.path"] = scope["raw_path"]
-        return let_in
+            return error_response(400, "Invalid path", f"The path isn't text in UTF-8: {error.reason}.")
+        allowed["durablenb.address"] = address
+        allowed["durablenb.path"] = scope["raw_path"]
+        return allowed
 
-    def _let_in(self, scope: Scope, headers: dict[bytes, list[bytes]]) -> Scope | None:
-        """The request as it goes on, if its key is right."""
-        path, key = scope["raw_path"], self._entrance.key
+    def _check_key(self, scope: Scope, headers: dict[bytes, list[bytes]]) -> Scope | None:
+        """Return the request as it is passed on; None if it needs a key and its key is wrong."""
+        path, key = scope["raw_path"], self._policy.key
         if path in self._files and scope["method"] in ("GET", "HEAD"):
             return {**scope, "durablenb.is_loopback": False, "durablenb.has_key": not key}
         is_loopback = path.startswith(f"{LOOPBACK}/".encode())
         if is_loopback:
             rest = path[len(LOOPBACK) + 1 :]
             if key:
-                given, _, rest = rest.partition(b"/")
-                if not self._entrance.is_key(unquote_to_bytes(given)):
+                sent_key, _, rest = rest.partition(b"/")
+                if not self._policy.is_key(unquote_to_bytes(sent_key)):
                     return None
             path = MANAGEMENT.encode() + b"/" + rest
-        elif key and not any(map(self._entrance.is_key, _keys(scope, headers))):
+        elif key and not any(map(self._policy.is_key, _keys(scope, headers))):
             return None
         return {**scope, "raw_path": path, "durablenb.is_loopback": is_loopback, "durablenb.has_key": True}
 
 
-def _is_from_here(scope: Scope, headers: dict[bytes, list[bytes]], address: Address) -> bool:
-    """Whether no other site's page asks; that a user opens a link of one is fine, where it only looks."""
+def _is_same_site(scope: Scope, headers: dict[bytes, list[bytes]], address: Address) -> bool:
+    """Return whether no page of another site sent this; opening a link there is fine if it only reads."""
     parts = urlsplit(address.origin)
     own = f"{parts.scheme}://{parts.netloc}".lower().encode()
     if any(origin.lower() != own for origin in headers.get(b"origin", [])):
@@ -176,10 +177,10 @@ def _is_from_here(scope: Scope, headers: dict[bytes, list[bytes]], address: Addr
     sites = headers.get(b"sec-fetch-site", [])
     if all(site in (b"same-origin", b"none") for site in sites):
         return True
-    opens = headers.get(b"sec-fetch-mode") == [b"navigate"] and headers.get(b"sec-fetch-dest") == [
+    is_link = headers.get(b"sec-fetch-mode") == [b"navigate"] and headers.get(b"sec-fetch-dest") == [
         b"document"
     ]
-    return opens and scope["method"] in ("GET", "HEAD")
+    return is_link and scope["method"] in ("GET", "HEAD")
 
 
 def _keys(scope: Scope, headers: dict[bytes, list[bytes]]) -> list[bytes]:
@@ -189,14 +190,14 @@ def _keys(scope: Scope, headers: dict[bytes, list[bytes]]) -> list[bytes]:
 
 
 def _headers(scope: Scope) -> dict[bytes, list[bytes]]:
-    found: dict[bytes, list[bytes]] = {}
+    headers: dict[bytes, list[bytes]] = {}
     for name, value in scope["headers"]:
-        found.setdefault(name.lower(), []).append(value)
-    return found
+        headers.setdefault(name.lower(), []).append(value)
+    return headers
 
 
-def _split(host: str) -> tuple[str, int | None]:
-    """A host without its port, and the port."""
+def _split_host(host: str) -> tuple[str, int | None]:
+    """Return a host without its port, and the port."""
     try:
         parts = urlsplit(f"//{host}")
         is_plain = parts.netloc == host and "@" not in host
@@ -214,13 +215,13 @@ def _is_address(name: str) -> bool:
 
 
 def _protected(send: Send, *, is_last: bool) -> Send:
-    """Sends an answer with its protection; the last one of its connection, if it is for who has no key."""
+    """Return a sender that adds the protective headers, and ``Connection: close`` if there was no key."""
 
     async def protected(message: Message) -> None:
         if message["type"] == "http.response.start":
-            named = {name.lower() for name, _ in message["headers"]}
-            added = [pair for pair in PROTECTION if pair[0] not in named]
-            if is_last and b"connection" not in named:
+            names = {name.lower() for name, _ in message["headers"]}
+            added = [pair for pair in PROTECTION if pair[0] not in names]
+            if is_last and b"connection" not in names:
                 added.append((b"connection", b"close"))
             message = {**message, "headers": [*message["headers"], *added]}
         await send(message)

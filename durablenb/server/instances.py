@@ -1,4 +1,4 @@
-"""Instances are looked at, listed and purged."""
+"""Routes that show, list and purge instances."""
 
 from __future__ import annotations
 
@@ -10,114 +10,136 @@ from starlette.responses import Response
 
 from durablenb.model.errors import InstanceStateError
 from durablenb.model.status import DurableOrchestrationStatus
-from durablenb.server.answers import Answer, Refused, status_answer, status_json, told
-from durablenb.server.asked import Asked
+from durablenb.server.requests import ApiRequest
+from durablenb.server.responses import (
+    HttpError,
+    JsonResponse,
+    status_json,
+    status_response,
+    text_error,
+)
 
 CONTINUATION = "x-ms-continuation-token"
-"""The header that says where a list goes on."""
+"""The header with the position at which a list continues."""
 
-Place = tuple[datetime, str]
-"""Of an instance in the list: when it was started, and its id."""
+Position = tuple[datetime, str]
+"""The start time and the id of an instance: its position in the list."""
 
 
-async def status(asked: Asked) -> Response:
-    """Tell where an instance stands."""
-    instance_id = asked.part("instance_id")
-    if asked.flag("showHistory", False):
-        shows = asked.flag("showHistoryOutput", False), asked.flag("showInput", True)
-        found = await asked.client.get_status(instance_id, True, *shows)
+async def status(request: ApiRequest) -> Response:
+    """Return the status of an instance."""
+    instance_id = request.instance_id
+    shows_input = request.flag("showInput", True)
+    if request.flag("showHistory", False):
+        shows_output = request.flag("showHistoryOutput", False)
+        status = await request.client.get_status(instance_id, True, shows_output, shows_input)
     else:
-        found = await asked.standing.of(instance_id)
-    if not found:
-        raise Refused(told(404, f"No instance with ID '{instance_id}' found. GET /instances lists them."))
-    is_error = asked.flag("returnInternalServerErrorOnFailure", False)
-    shows_input = asked.flag("showInput", True)
-    return status_answer(found, asked.url, shows_input=shows_input, is_error_on_failure=is_error)
+        status = await request.services.statuses.get(instance_id)
+    if not status:
+        raise _not_found(instance_id)
+    is_error = request.flag("returnInternalServerErrorOnFailure", False)
+    return status_response(status, request.url, shows_input=shows_input, is_error_on_failure=is_error)
 
 
-async def list_instances(asked: Asked) -> Response:
+def _not_found(instance_id: str) -> HttpError:
+    return text_error(404, f"No instance with ID '{instance_id}' found. GET /instances lists them.")
+
+
+async def list_instances(request: ApiRequest) -> Response:
     """List instances, oldest first."""
-    top = asked.top
-    found = await _after(asked, _place_of(asked.request.headers.get(CONTINUATION, "")), top + 1)
-    page = found[:top]
-    shows_input = asked.flag("showInput", True)
-    shown = [status_json(one, shows_input=shows_input) for one in page]
-    return Answer(shown, headers={CONTINUATION: _token(page[-1]) if len(found) > top else ""})
+    size = request.page_size
+    statuses = await _list_after(request, _decode(request.http.headers.get(CONTINUATION, "")), size + 1)
+    page = statuses[:size]
+    shows_input = request.flag("showInput", True)
+    body = [status_json(status, shows_input=shows_input) for status in page]
+    return JsonResponse(body, headers={CONTINUATION: _encode(page[-1]) if len(statuses) > size else ""})
 
 
-async def _after(asked: Asked, place: Place | None, count: int) -> list[DurableOrchestrationStatus]:
-    """So many instances that meet the conditions, from a place in the list on.
+async def _list_after(
+    request: ApiRequest, start: Position | None, count: int
+) -> list[DurableOrchestrationStatus]:
+    """Return the first instances after a position that meet the conditions.
 
-    The place is a time and an id, and no number: it stays right when what was listed is purged meanwhile.
+    The position is a time and an id, and not a number, because a number would be wrong after a purge.
     """
-    since, wanted = asked.moment("createdTimeFrom"), []
-    if place is not None:
-        since = place[0]
+    since = request.time("createdTimeFrom") if start is None else start[0]
+    statuses: list[DurableOrchestrationStatus] = []
     skip = 0
     while True:
-        found = await asked.client.get_status_by(
+        page = await request.client.get_status_by(
             since,
-            asked.moment("createdTimeTo"),
-            asked.statuses,
-            asked.text("instanceIdPrefix"),
+            request.time("createdTimeTo"),
+            request.status_filter(),
+            request.text("instanceIdPrefix"),
             top=count,
             skip=skip,
         )
-        wanted += [one for one in found if place is None or _place(one) > place]
-        if len(found) < count or len(wanted) >= count:
-            return wanted[:count]
+        statuses += [status for status in page if start is None or _position(status) > start]
+        if len(page) < count or len(statuses) >= count:
+            return statuses[:count]
         skip += count  # many were started in the same microsecond
 
 
-async def purge(asked: Asked) -> Response:
-    """Delete all that is kept of an instance that has ended."""
-    instance_id = asked.part("instance_id")
+async def purge(request: ApiRequest) -> Response:
+    """Purge an instance that has ended."""
+    instance_id = request.instance_id
+    recursive = request.flag("recursive", True)
     try:
-        done = await asked.client.purge_instance_history(instance_id, recursive=asked.flag("recursive", True))
+        result = await request.client.purge_instance_history(instance_id, recursive=recursive)
     except InstanceStateError as error:
-        raise Refused(told(412, str(error))) from None
-    if not done.instances_deleted:
-        raise Refused(told(404, f"No instance with ID '{instance_id}' found. GET /instances lists them."))
-    return Answer({"instancesDeleted": done.instances_deleted})
+        raise text_error(412, str(error)) from None
+    if not result.instances_deleted:
+        raise _not_found(instance_id)
+    return JsonResponse({"instancesDeleted": result.instances_deleted})
 
 
-async def purge_many(asked: Asked) -> Response:
-    """Delete all that is kept of the instances that have ended and meet the conditions."""
-    since = asked.moment("createdTimeFrom")
+async def purge_many(request: ApiRequest) -> Response:
+    """Purge the ended instances that meet the conditions."""
+    since = request.time("createdTimeFrom")
     if since is None:
-        raise Refused(told(400, "Please provide value for 'createdTimeFrom' parameter."))
-    done = await asked.client.purge_instance_history_by(
-        since, asked.moment("createdTimeTo"), asked.statuses, recursive=asked.flag("recursive", True)
+        raise text_error(400, "Please provide value for 'createdTimeFrom' parameter.")
+    result = await request.client.purge_instance_history_by(
+        since,
+        request.time("createdTimeTo"),
+        request.status_filter(),
+        recursive=request.flag("recursive", True),
     )
-    return Answer({"instancesDeleted": done.instances_deleted}, 200 if done.instances_deleted else 404)
+    deleted = result.instances_deleted
+    return JsonResponse({"instancesDeleted": deleted}, 200 if deleted else 404)
 
 
-def _place(one: DurableOrchestrationStatus) -> Place:
-    assert one.created_time is not None
-    assert one.instance_id is not None
-    return one.created_time, one.instance_id
+def _position(status: DurableOrchestrationStatus) -> Position:
+    assert status.created_time is not None
+    assert status.instance_id is not None
+    return status.created_time, status.instance_id
 
 
-def _token(last: DurableOrchestrationStatus) -> str:
-    moment, instance_id = _place(last)
-    return base64.urlsafe_b64encode(json.dumps([moment.isoformat(), instance_id]).encode()).decode()
+def _encode(last: DurableOrchestrationStatus) -> str:
+    """Return the continuation token of a page with this last item."""
+    time, instance_id = _position(last)
+    return base64.urlsafe_b64encode(json.dumps([time.isoformat(), instance_id]).encode()).decode()
 
 
-def _place_of(token: str) -> Place | None:
-    """What `_token` was made of; None for an empty one.
+def _decode(token: str) -> Position | None:
+    """Return the position in a continuation token; None for an empty token.
 
     Raises
     ------
-    Refused
-        If it is none of this server's.
+    HttpError
+        If the token isn't this server's.
     """
     if not token:
         return None
     try:
         since, instance_id = json.loads(base64.b64decode(token, altchars=b"-_", validate=True))
-        moment = datetime.fromisoformat(since)
-        if isinstance(instance_id, str) and moment.tzinfo is not None:
-            return moment, instance_id
+        time = datetime.fromisoformat(since)
+        if isinstance(instance_id, str) and time.tzinfo is not None:
+            return time, instance_id
     except (ValueError, TypeError, RecursionError):
         pass
-    raise Refused(told(400, f"The header {CONTINUATION} isn't one that this server gave. Leave it out."))
+    raise bad_token()
+
+
+def bad_token() -> HttpError:
+    """Return the error for a continuation token of another server."""
+    return text_error(400, f"The header {CONTINUATION} isn't one that this server gave. Leave it out.")

@@ -1,4 +1,4 @@
-"""The journal is told to those who look at the hub from elsewhere; they may wait for news of it."""
+"""Routes that read the journal from elsewhere: its rows page by page, blobs, source texts, and SQL."""
 
 from __future__ import annotations
 
@@ -10,112 +10,167 @@ from typing import Any
 
 from starlette.responses import Response
 
-from durablenb.server.answers import Answer, Refused, refusal, told
-from durablenb.server.asked import Asked
+from durablenb.analysis.sandbox.queries import QueriesUnavailableError
+from durablenb.analysis.sql import QUERY_ERRORS
+from durablenb.server.requests import NOTHING, ApiRequest, json_only
+from durablenb.server.responses import JsonResponse, error_response, http_error, text_error
 
 LONGEST_WAIT = 20.0
-"""Seconds after which somebody who waits for news is answered that there are none."""
+"""The longest time that a request may wait for news, in seconds."""
 
-LOOK_SECONDS = 0.1
-"""Between two looks for news."""
+POLL_SECONDS = 0.1
+"""The seconds between two looks for news."""
 
 LARGEST = 2**63 - 1
-"""The last place that a journal can have."""
+"""The largest position in a journal."""
 
 SMALL = 2_048
-"""Bytes up to which an answer isn't compressed."""
+"""The largest body that isn't compressed, in bytes."""
+
+# -- rows ----------------------------------------------------------------------------------------
 
 
-async def all_instances(asked: Asked) -> Response:
-    """Tell what was written after a place in the journal, without long payloads."""
-    return await _page(asked, None)
+async def all_instances(request: ApiRequest) -> Response:
+    """Return the rows after a position in the journal, without long payloads."""
+    return await _page(request, None)
 
 
-async def one_instance(asked: Asked) -> Response:
-    """Tell what was written of an instance or an entity after a place in the journal."""
-    return await _page(asked, asked.part("instance_id"))
+async def one_instance(request: ApiRequest) -> Response:
+    """Return the rows of an instance or an entity after a position in the journal."""
+    return await _page(request, request.instance_id)
 
 
-async def beside(asked: Asked) -> Response:
-    """Tell what a picture of an instance needs beside its own history."""
-    entity_ids = asked.request.query_params.getlist("entity")
-    return Answer(await asyncio.to_thread(asked.feed.related, asked.part("instance_id"), entity_ids))
-
-
-async def log(asked: Asked) -> Response:
-    """Tell what an instance and its sub-orchestrations printed."""
-    return _compressed(asked, Answer(await asyncio.to_thread(asked.feed.log, asked.part("instance_id"))))
-
-
-async def blob(asked: Asked) -> Response:
-    """Give a large part of a value."""
-    found = await asyncio.to_thread(asked.feed.blob, asked.part("hash"))
-    if found is None:
-        raise Refused(told(404, "The hub has no such part of a value."))
-    return Response(found, media_type="application/octet-stream")
-
-
-async def source(asked: Asked) -> Response:
-    """Give the source text that an orchestrator had."""
-    found = await asyncio.to_thread(asked.feed.journal.source, asked.part("hash"))
-    if found is None:
-        raise Refused(told(404, "The hub has no such source text."))
-    return Answer(found)
-
-
-async def _page(asked: Asked, instance_id: str | None) -> Response:
-    """Answer at once if there is news, else as soon as there is, or when the time is over."""
-    feed, until = asked.feed, monotonic() + _wait(asked)
-    after, held = _number(asked, "after") or 0, _number(asked, "held")
+async def _page(request: ApiRequest, instance_id: str | None) -> Response:
+    """Return a page at once if there is news, else as soon as there is, or when the time is over."""
+    feed, deadline = request.services.feed, monotonic() + _wait_seconds(request)
+    after, row_count = _number(request, "after") or 0, _number(request, "held")
     info = None if instance_id is None else feed.journal.runtime_info(instance_id)
-    mark = None
+    last_mark = None
     while True:
-        now = await asyncio.to_thread(feed.mark, instance_id)
-        if now != mark:  # not so if other instances were written about
-            mark, page = now, await asyncio.to_thread(feed.page, instance_id, after)
-            if page.rows or (held is not None and page.held != held):
+        mark = await asyncio.to_thread(feed.mark, instance_id)
+        if mark != last_mark:  # equal if only other instances have new rows
+            last_mark, page = mark, await asyncio.to_thread(feed.page, instance_id, after)
+            if page.rows or (row_count is not None and page.held != row_count):
                 break
-        is_known = instance_id is None or feed.journal.runtime_info(instance_id) == info
-        left = until - monotonic()
-        if left <= 0 or not is_known or asked.closing.is_set() or await asked.request.is_disconnected():
+        has_same_info = instance_id is None or feed.journal.runtime_info(instance_id) == info
+        left = deadline - monotonic()
+        if left <= 0 or not has_same_info or await _has_ended(request):
             break
-        await _closed_within(asked, min(left, LOOK_SECONDS))
-    answer = {**page.as_json(), "server": feed.token, "now": feed.journal.now().isoformat()}
-    answer["ticks"] = feed.ticks
+        await _wait_for_closing(request, min(left, POLL_SECONDS))
+    body = {**page.as_json(), "server": feed.token, "now": feed.journal.now().isoformat()}
+    body["ticks"] = feed.ticks
     if instance_id is not None:
-        answer["standing"] = feed.journal.runtime_info(instance_id).as_json()
-    return _compressed(asked, Answer(answer))
+        body["standing"] = feed.journal.runtime_info(instance_id).as_json()
+    return _compressed(request, JsonResponse(body))
 
 
-async def _closed_within(asked: Asked, seconds: float) -> None:
-    """Wait, but no longer than the server goes on."""
+async def _has_ended(request: ApiRequest) -> bool:
+    """Return whether the server is closing or the client has disconnected."""
+    return request.services.closing.is_set() or await request.http.is_disconnected()
+
+
+async def _wait_for_closing(request: ApiRequest, seconds: float) -> None:
+    """Wait until the time is over or the server closes."""
     try:
-        await asyncio.wait_for(asked.closing.wait(), seconds)
+        await asyncio.wait_for(request.services.closing.wait(), seconds)
     except TimeoutError:
         return
 
 
-def _wait(asked: Asked) -> float:
-    """How long to wait: the header ``Prefer: wait=`` of RFC 7240, also with thousandths."""
-    found = re.search(r"\bwait=(\d{1,9}(?:\.\d{1,3})?)", asked.request.headers.get("prefer", ""), re.ASCII)
-    return min(float(found[1]), LONGEST_WAIT) if found else 0.0
+def _wait_seconds(request: ApiRequest) -> float:
+    """Return the seconds of the header ``Prefer: wait=`` of RFC 7240, which may have thousandths here."""
+    match = re.search(r"\bwait=(\d{1,9}(?:\.\d{1,3})?)", request.http.headers.get("prefer", ""), re.ASCII)
+    return min(float(match[1]), LONGEST_WAIT) if match else 0.0
 
 
-def _number(asked: Asked, name: str) -> int | None:
-    text = asked.text(name)
+def _number(request: ApiRequest, name: str) -> int | None:
+    text = request.text(name)
     if text is None:
         return None
     if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= LARGEST):
-        raise refusal(
+        raise http_error(
             400, "That is no number", f"{name} is {text[:40]!r}; expected a whole number from 0 to {LARGEST}."
         )
     return int(text)
 
 
-def _compressed(asked: Asked, answer: Answer) -> Response:
-    """The answer, compressed if whoever asks can take it: a history becomes a tenth of its length."""
-    accepted = [one.strip().lower() for one in asked.request.headers.get("accept-encoding", "").split(",")]
-    if len(answer.body) <= SMALL or "gzip" not in accepted:
-        return answer
-    headers: dict[str, Any] = {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
-    return Response(gzip.compress(bytes(answer.body), 1), media_type="application/json", headers=headers)
+def _compressed(request: ApiRequest, response: JsonResponse) -> Response:
+    """Return the response, compressed if the client accepts it: a history shrinks to a tenth."""
+    header = request.http.headers.get("accept-encoding", "")
+    if len(response.body) <= SMALL or "gzip" not in [name.strip().lower() for name in header.split(",")]:
+        return response
+    headers = {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+    return Response(gzip.compress(bytes(response.body), 1), media_type="application/json", headers=headers)
+
+
+# -- beside the rows -----------------------------------------------------------------------------
+
+
+async def related(request: ApiRequest) -> Response:
+    """Return what other histories say of an instance: its forks, and the queues of entities."""
+    entity_ids = request.http.query_params.getlist("entity")
+    feed = request.services.feed
+    return JsonResponse(await asyncio.to_thread(feed.related, request.instance_id, entity_ids))
+
+
+async def log(request: ApiRequest) -> Response:
+    """Return the log of an instance and its sub-orchestrations."""
+    lines = await asyncio.to_thread(request.services.feed.log, request.instance_id)
+    return _compressed(request, JsonResponse(lines))
+
+
+async def blob(request: ApiRequest) -> Response:
+    """Return a blob, a large part of a value."""
+    content = await asyncio.to_thread(request.services.feed.blob, request.path_parameter("hash"))
+    if content is None:
+        raise text_error(404, "The hub has no such part of a value.")
+    return Response(content, media_type="application/octet-stream")
+
+
+async def source(request: ApiRequest) -> Response:
+    """Return the source text of an orchestrator."""
+    journal = request.services.feed.journal
+    text = await asyncio.to_thread(journal.source, request.path_parameter("hash"))
+    if text is None:
+        raise text_error(404, "The hub has no such source text.")
+    return JsonResponse(text)
+
+
+# -- SQL -----------------------------------------------------------------------------------------
+
+_QUERY_FORM = "The body is an object: the query under sql, and its values, if there are any, under params."
+
+
+async def sql(request: ApiRequest) -> Response:
+    """Answer a query in SQL, in a process of its own, one query at a time."""
+    queries = request.services.feed.queries
+    if queries is None:
+        raise http_error(
+            403,
+            "Queries are off",
+            "This server answers no SQL. Serve the hub with hub.serve(sql=True), or durablenb serve --sql.",
+        )
+    if any(name in request.http.headers for name in ("origin", "sec-fetch-site", "sec-fetch-mode")):
+        raise http_error(403, "A browser asked", "SQL is answered to programs only.")
+    if not request.is_json:
+        raise json_only()
+    query, parameters = _query(await request.value())
+    try:
+        body = await asyncio.wrap_future(queries.submit(query, parameters))
+    except ValueError as error:
+        return error_response(400, "The query can't be answered", str(error), type(error).__name__)
+    except QUERY_ERRORS as error:
+        return error_response(400, "The query is wrong", str(error), type(error).__name__)
+    except QueriesUnavailableError as error:
+        headers = {"Retry-After": "5"}
+        return error_response(503, "No query can be answered now", str(error), "DurableError", headers)
+    return Response(body, media_type="application/json")
+
+
+def _query(body: Any) -> tuple[str, Any]:
+    if body is NOTHING or not isinstance(body, dict) or not isinstance(body.get("sql"), str):
+        raise http_error(400, "Invalid query", _QUERY_FORM)
+    parameters = body.get("params")
+    if not (parameters is None or isinstance(parameters, (list, dict))) or body.keys() - {"sql", "params"}:
+        raise http_error(400, "Invalid query", _QUERY_FORM)
+    return body["sql"], parameters

@@ -72,7 +72,7 @@ _SCHEMAS: dict[str, Schema] = {
             "state": {},
         },
     },
-    "Passage": {
+    "JournalPage": {
         "type": "object",
         "required": ["rows", "held", "is_whole", "format", "server", "now", "ticks"],
         "properties": {
@@ -102,14 +102,14 @@ def _object(*required: str) -> Schema:
     return {"type": "object", "required": list(required)}
 
 
-def _list_of(name: str) -> Schema:
+def _array(name: str) -> Schema:
     return {"type": "array", "items": _ref(name)}
 
 
-_TOLD: Schema = {"type": "string"}
-_FAILED: Schema = {"anyOf": [_ref("Error"), _TOLD]}
+_TEXT: Schema = {"type": "string"}
+_FAILURE: Schema = {"anyOf": [_ref("Error"), _TEXT]}
 
-_ANSWERS: dict[tuple[str, int], Schema] = {
+_RESPONSES: dict[tuple[str, int], Schema] = {
     ("start", 200): {},
     ("start", 202): _ref("ManagementUrls"),
     ("startWithId", 200): {},
@@ -118,29 +118,29 @@ _ANSWERS: dict[tuple[str, int], Schema] = {
     ("restart", 202): _ref("ManagementUrls"),
     ("fork", 202): _ref("ManagementUrls"),
     ("cleanEntityStorage", 200): _object("emptyEntitiesRemoved", "orphanedLocksReleased"),
-    ("listInstances", 200): _list_of("Status"),
+    ("listInstances", 200): _array("Status"),
     ("status", 200): _ref("Status"),
     ("status", 202): _ref("Status"),
     ("status", 500): _ref("Status"),
     ("purge", 200): _ref("Purged"),
     ("purgeInstances", 200): _ref("Purged"),
     ("purgeInstances", 404): _ref("Purged"),
-    ("listEntities", 200): _list_of("Entity"),
-    ("listEntitiesOfName", 200): _list_of("Entity"),
+    ("listEntities", 200): _array("Entity"),
+    ("listEntitiesOfName", 200): _array("Entity"),
     ("readEntity", 200): {},
-    ("journal", 200): _ref("Passage"),
-    ("journalOfInstance", 200): _ref("Passage"),
+    ("journal", 200): _ref("JournalPage"),
+    ("journalOfInstance", 200): _ref("JournalPage"),
     ("beside", 200): _object("forks", "queues"),
     ("log", 200): {"type": "array", "items": {"type": "object"}},
-    ("source", 200): _TOLD,
+    ("source", 200): _TEXT,
     ("sql", 200): _object("columns", "types", "rows"),
 }
-"""What is answered, where it isn't an error or nothing."""
+"""The schemas of responses that have a body and aren't errors, by operation and status code."""
 
 GUARD = {
     401: "The key is missing or wrong.",
-    403: "A page of another site asked.",
-    405: "The path has no such method.",
+    403: "A page of another site sent the request.",
+    405: "The path doesn't have this method.",
     408: "The head or the body did not arrive in time.",
     413: "The body is too large.",
     414: "The URL is too long.",
@@ -148,30 +148,30 @@ GUARD = {
     431: "The headers are too large.",
     503: "The journal can't be written now.",
 }
-"""What any request may be answered with."""
+"""The meaning of the status codes that any request may get."""
 
 
 def document(operations: Iterable[Operation], origin: str) -> dict[str, Any]:
-    """Return the OpenAPI document of these operations.
+    """Return the OpenAPI document of the operations.
 
     Parameters
     ----------
     operations
-        What there is.
+        The operations.
     origin
-        Where the server is.
+        The scheme, host and port of the server.
     """
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
         path = MANAGEMENT + operation.path.replace(":path", "")
-        paths.setdefault(path, {})[operation.method.lower()] = _described(operation)
+        paths.setdefault(path, {})[operation.method.lower()] = _operation(operation)
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "durablenb",
             "version": "1",
-            "description": "The management API of Azure Durable Functions, on a hub of durablenb. A "
-            "parameter that Azure has too is ignored if its value isn't of its type, as in Azure.",
+            "description": "The management API of Azure Durable Functions for a hub of durablenb. As in "
+            "Azure, a parameter that Azure has too is ignored if its value has the wrong type.",
         },
         "servers": [{"url": origin}],
         "security": [{"header": []}, {"code": []}],
@@ -186,18 +186,18 @@ def document(operations: Iterable[Operation], origin: str) -> dict[str, Any]:
     }
 
 
-def _described(operation: Operation) -> dict[str, Any]:
-    parts = re.findall(r"\{(\w+)(?::path)?\}", operation.path)
+def _operation(operation: Operation) -> dict[str, Any]:
+    names = re.findall(r"\{(\w+)(?::path)?\}", operation.path)
     path = [
-        {"name": part, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
-        for part in parts
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+        for name in names
     ]
-    answers = {**GUARD, **operation.answers}
+    responses = {**GUARD, **operation.responses}
     described: dict[str, Any] = {
         "operationId": operation.name,
         "summary": operation.text,
         "parameters": [*path, *map(_parameter, operation.parameters)],
-        "responses": {str(code): _response(operation, code, answers[code]) for code in sorted(answers)},
+        "responses": {str(code): _response(operation, code, responses[code]) for code in sorted(responses)},
     }
     if operation.body is not None:
         content: dict[str, Any] = {"application/json": {"schema": {}}}
@@ -218,7 +218,7 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
 
 
 def _response(operation: Operation, code: int, text: str) -> dict[str, Any]:
-    schema = _ANSWERS.get((operation.name, code), _FAILED if code >= HTTPStatus.BAD_REQUEST else None)
+    schema = _RESPONSES.get((operation.name, code), _FAILURE if code >= HTTPStatus.BAD_REQUEST else None)
     described: dict[str, Any] = {"description": text}
     if schema is not None:
         described["content"] = {"application/json": {"schema": schema}}

@@ -1,6 +1,6 @@
-"""The operations of the management API: the table that routes, OpenAPI document and tests are made from.
+"""The table of the management API's operations, from which routes, OpenAPI document and tests are made.
 
-It is long because it is one table.
+The module is long because it is one table.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from typing import Any, Literal, get_args
 
 from durablenb.model.ids import IfExists
 from durablenb.model.status import OrchestrationRuntimeStatus
-from durablenb.server import commands, entities, instances, journal, orchestrations, sql
-from durablenb.server.asked import PAGE, PAGE_LIMIT, Handler
+from durablenb.server import entities, instances, journal, orchestrations
 from durablenb.server.instances import CONTINUATION
 from durablenb.server.journal import LARGEST
+from durablenb.server.requests import PAGE, PAGE_LIMIT, Handler
 
 Schema = dict[str, Any]
 Method = Literal["GET", "POST", "DELETE"]
@@ -21,7 +21,7 @@ Method = Literal["GET", "POST", "DELETE"]
 
 @dataclass(frozen=True)
 class Parameter:
-    """What may be said in the query or in a header."""
+    """A parameter in the query or in a header."""
 
     name: str
     text: str
@@ -36,20 +36,22 @@ class Operation:
 
     Parameters
     ----------
-    method, path
-        Under `durablenb.model.address.MANAGEMENT`; parts in braces are the handler's.
+    method
+        The HTTP method.
+    path
+        The path under `durablenb.model.address.MANAGEMENT`; words in braces are parameters.
     name
-        In the OpenAPI document.
+        The operation's id in the OpenAPI document.
     handler
-        What answers.
+        The function that answers.
     text
-        What it does, in a sentence.
-    answers
-        What each status code means.
+        The description, a sentence.
+    responses
+        The meaning of each status code.
     parameters
-        What may be said beside the path.
+        The parameters in the query and in headers.
     body
-        What is posted: JSON that has to be there, JSON that may be, JSON or text, or nothing.
+        The posted body: required JSON, optional JSON, JSON or text, or none.
     """
 
     method: Method
@@ -57,7 +59,7 @@ class Operation:
     name: str
     handler: Handler
     text: str
-    answers: dict[int, str]
+    responses: dict[int, str]
     parameters: tuple[Parameter, ...] = ()
     body: Literal["json", "optional", "any", None] = None
 
@@ -66,102 +68,112 @@ def _flag(name: str, text: str, default: bool) -> Parameter:
     return Parameter(name, text, {"type": "boolean", "default": default})
 
 
-def _moment(name: str, text: str) -> Parameter:
+def _time(name: str, text: str) -> Parameter:
     return Parameter(name, text, {"type": "string", "format": "date-time"})
 
 
-_REASON = Parameter("reason", "Why; it is kept in the history.", {"type": "string"})
+_REASON = Parameter("reason", "The reason; it is kept in the history.", {"type": "string"})
 _WAIT = (
-    Parameter("timeout", "Seconds to wait for the end; only with `pollingInterval`.", {"type": "number"}),
-    Parameter("pollingInterval", "Seconds; only with `timeout`, which it turns on.", {"type": "number"}),
+    Parameter("timeout", "Seconds to wait for the end; needs `pollingInterval`.", {"type": "number"}),
+    Parameter(
+        "pollingInterval",
+        "A positive number of seconds; without it, `timeout` is ignored.",
+        {"type": "number"},
+    ),
     _flag(
-        "returnInternalServerErrorOnFailure", "Whether a failed orchestration is answered with 500.", False
+        "returnInternalServerErrorOnFailure",
+        "Whether the status code for a failed orchestration is 500.",
+        False,
     ),
 )
-_RECURSIVE = _flag("recursive", "Whether its sub-orchestrations go with it, and theirs.", True)
-_FROM = _moment("createdTimeFrom", "Those only that were started then or later.")
+_RECURSIVE = _flag("recursive", "Whether all its sub-orchestrations are included.", True)
+_FROM = _time("createdTimeFrom", "Only instances started at or after this time.")
 _STATUSES: Schema = {
     "type": "array",
     "items": {"type": "string", "enum": [*map(str, OrchestrationRuntimeStatus)]},
 }
 _FILTER = (
-    _moment("createdTimeTo", "Those only that were started then or earlier."),
+    _time("createdTimeTo", "Only instances started at or before this time."),
     Parameter(
         "runtimeStatus",
-        "Those of these statuses only; several, or one with commas.",
+        "Only instances with these statuses; repeat the parameter, or separate statuses by commas.",
         _STATUSES,
     ),
 )
 _PAGES = (
     Parameter(
         "top",
-        f"How many at the most; a page has up to {PAGE_LIMIT:,}, whatever is said.",
+        f"The largest number of items; a page never has more than {PAGE_LIMIT:,}.",
         {"type": "integer", "minimum": 1, "default": PAGE},
     ),
     Parameter(
-        CONTINUATION, "Where to go on: that header of the last answer.", {"type": "string"}, is_header=True
+        CONTINUATION,
+        "The position at which the list continues: this header of the previous response.",
+        {"type": "string"},
+        is_header=True,
     ),
 )
 
-_PLACE = {"type": "integer", "minimum": 0, "maximum": LARGEST}
-_PLACES = (
-    Parameter("after", "After which place in the journal; 0 for the beginning.", _PLACE),
+_POSITION = {"type": "integer", "minimum": 0, "maximum": LARGEST}
+_PAGE_PARAMETERS = (
+    Parameter("after", "The position after which rows are returned; 0 for the beginning.", _POSITION),
     Parameter(
         "held",
-        "How many rows up to there whoever asks has: another number is news.",
-        _PLACE,
+        "The number of rows up to there that the client has; any other number is news.",
+        _POSITION,
     ),
     Parameter(
         "Prefer",
-        f"`wait=20`: wait so many seconds for news, {journal.LONGEST_WAIT:g} at the most.",
+        f"`wait=20`: wait up to 20 seconds for news; the limit is {journal.LONGEST_WAIT:g}.",
         {"type": "string"},
         is_header=True,
     ),
 )
 
 _NO_INSTANCE = "There is no such instance."
-_NO_PLACE = "`after` or `held` is no whole number."
-_NO_TOKEN = "The continuation token isn't one that this server gave."
-_NO_NAME = "That can't be an entity's name, or the continuation token isn't one that this server gave."
+_ON_DISK = "The request is accepted, and on disk."
+_BAD_POSITION = "`after` or `held` is not a whole number."
+_BAD_TOKEN = "The continuation token isn't one that this server gave."
+_BAD_NAME = "The name can't be an entity's, or the continuation token isn't one that this server gave."
 _STARTED = {
-    200: "It ended within the time: its output, or its status if it did not complete.",
-    202: "It has started: URLs to manage it with, the one to ask in `Location`.",
-    409: "An instance of that id is open.",
-    500: "It failed within the time, and 500 was asked for.",
+    200: "The orchestration ended within the timeout: its output, or its status if it did not complete.",
+    202: "The orchestration has started: URLs to manage it; the URL to poll is in `Location`.",
+    409: "An instance with this id is open.",
+    500: "The orchestration failed within the timeout, and 500 was requested.",
 }
-_TAKEN = "An instance of that id is open; with `attach`, it is of another orchestrator, or has another input."
+_ID_IN_USE = "An instance with this id is open; with `attach`, it has another orchestrator or another input."
 _IF_EXISTS = Parameter(
     "ifExists",
-    "What happens if an instance of that id exists. `error`: 409 if it is open; one that has ended is "
-    "replaced. `attach`: nothing is started, the answer is about the instance that exists; it has to be of "
-    "that orchestrator and input. `restart`: it is replaced, one that is open is terminated.",
+    "The treatment of an existing instance with this id. `error`: 409 if it is open; if it has ended, it is "
+    "replaced. `attach`: nothing is started, and the response is about the existing instance, which must "
+    "have this orchestrator and input. `restart`: it is replaced; if it is open, it is terminated first.",
     {"type": "string", "enum": [*get_args(IfExists)], "default": "error"},
 )
 
 
-def _command(word: str, handler: Handler, text: str, *more: Parameter) -> Operation:
-    answers = {202: "It is on disk.", 404: _NO_INSTANCE, 410: "It has ended."}
-    path = f"/instances/{{instance_id}}/{word}"
-    return Operation("POST", path, word, handler, text, answers, (_REASON, *more))
+def _command(name: str, handler: Handler, text: str, *more: Parameter) -> Operation:
+    responses = {202: _ON_DISK, 404: _NO_INSTANCE, 410: "The instance has ended."}
+    path = f"/instances/{{instance_id}}/{name}"
+    return Operation("POST", path, name, handler, text, responses, (_REASON, *more))
 
 
 def _start(path: str, name: str, text: str, *more: Parameter) -> Operation:
-    """A start; with an id, more can be said about the instance that has it."""
+    """Return an operation that starts an orchestration; with an id in the path, it has more parameters."""
     parameters = (
-        Parameter("version", "What `context.version` gives.", {"type": "string"}),
-        _moment("startAt", "Not before this time."),
+        Parameter("version", "The value of `context.version`.", {"type": "string"}),
+        _time("startAt", "The time before which the orchestration doesn't start."),
         Parameter(
             "tags",
-            'Names and values to find it by: a JSON object such as `{"team": "a"}`.',
+            'Names and values by which instances are found: a JSON object such as `{"team": "a"}`.',
             {"type": "string"},
         ),
         *more,
         *_WAIT,
     )
-    answers = _STARTED | {400: "There is no such orchestrator, or the id or the input is invalid."}
+    responses = _STARTED | {400: "There is no such orchestrator, or the id or the input is invalid."}
     if more:
-        answers |= {409: _TAKEN}
-    return Operation("POST", path, name, orchestrations.start, text, answers, parameters, "optional")
+        responses |= {409: _ID_IN_USE}
+    return Operation("POST", path, name, orchestrations.start, text, responses, parameters, "optional")
 
 
 OPERATIONS = (
@@ -169,11 +181,11 @@ OPERATIONS = (
     _start(
         "/orchestrators/{name}/{instance_id}",
         "startWithId",
-        "Start an orchestration under an id; the body is its input.",
+        "Start an orchestration with an id; the body is its input.",
         _IF_EXISTS,
         Parameter(
             "dedupeStatuses",
-            "Statuses in which an ended instance of that id isn't replaced either: 409.",
+            "Statuses in which an ended instance with this id isn't replaced either: 409.",
             _STATUSES,
         ),
     ),
@@ -183,12 +195,17 @@ OPERATIONS = (
         "listInstances",
         instances.list_instances,
         "List instances, oldest first.",
-        {200: f"Their statuses; if there are more, the header `{CONTINUATION}` says where.", 400: _NO_TOKEN},
+        {
+            200: f"The statuses; if there are more, `{CONTINUATION}` is the token for the next page.",
+            400: _BAD_TOKEN,
+        },
         (
-            Parameter("instanceIdPrefix", "What their ids begin with.", {"type": "string"}),
+            Parameter(
+                "instanceIdPrefix", "Only instances whose ids begin with this text.", {"type": "string"}
+            ),
             _FROM,
             *_FILTER,
-            _flag("showInput", "Whether their inputs are shown.", True),
+            _flag("showInput", "Whether inputs are included.", True),
             *_PAGES,
         ),
     ),
@@ -197,8 +214,12 @@ OPERATIONS = (
         "/instances",
         "purgeInstances",
         instances.purge_many,
-        "Delete all that is kept of instances that have ended; `createdTimeFrom` has to be given.",
-        {200: "How many were deleted.", 400: "`createdTimeFrom` is missing.", 404: "There are none."},
+        "Purge the ended instances that meet the conditions; `createdTimeFrom` is required.",
+        {
+            200: "The number of purged instances.",
+            400: "`createdTimeFrom` is missing.",
+            404: "No instance meets the conditions.",
+        },
         (replace(_FROM, is_required=True), *_FILTER, _RECURSIVE),
     ),
     Operation(
@@ -206,17 +227,17 @@ OPERATIONS = (
         "/instances/{instance_id}",
         "status",
         instances.status,
-        "Tell where an instance stands.",
+        "Return the status of an instance.",
         {
-            200: "It has ended.",
-            202: "It is open; `Location` is where to ask again, `Retry-After` after how many seconds.",
+            200: "The instance has ended.",
+            202: "The instance is open; poll the URL in `Location` after the seconds in `Retry-After`.",
             404: _NO_INSTANCE,
-            500: "It failed, and 500 was asked for.",
+            500: "The instance failed, and 500 was requested.",
         },
         (
-            _flag("showHistory", "Whether its history is shown.", False),
-            _flag("showHistoryOutput", "Whether the results in it are shown.", False),
-            _flag("showInput", "Whether its input is shown, and those in its history.", True),
+            _flag("showHistory", "Whether the history is included.", False),
+            _flag("showHistoryOutput", "Whether the results in the history are included.", False),
+            _flag("showInput", "Whether the input and the inputs in the history are included.", True),
             _WAIT[-1],
         ),
     ),
@@ -225,38 +246,43 @@ OPERATIONS = (
         "/instances/{instance_id}",
         "purge",
         instances.purge,
-        "Delete all that is kept of an instance that has ended, and of its sub-orchestrations.",
-        {200: "How many were deleted.", 404: _NO_INSTANCE, 412: "It is open."},
+        "Purge an instance that has ended, and its sub-orchestrations.",
+        {200: "The number of purged instances.", 404: _NO_INSTANCE, 412: "The instance is open."},
         (_RECURSIVE,),
     ),
     Operation(
         "POST",
         "/instances/{instance_id}/raiseEvent/{event_name:path}",
         "raiseEvent",
-        commands.raise_event,
+        orchestrations.raise_event,
         "Raise an external event; the body is its value.",
         {
-            202: "It is on disk.",
-            400: "The body isn't JSON, or isn't said to be.",
+            202: _ON_DISK,
+            400: "The body isn't JSON, or its content type isn't.",
             404: _NO_INSTANCE,
             410: "The instance has ended.",
         },
         body="json",
     ),
-    _command("terminate", commands.terminate, "End an orchestration and its sub-orchestrations.", _RECURSIVE),
-    _command("suspend", commands.suspend, "Let an orchestration rest until it is resumed."),
-    _command("resume", commands.resume, "Let a suspended orchestration go on."),
+    _command(
+        "terminate",
+        orchestrations.terminate,
+        "Terminate an orchestration and its sub-orchestrations.",
+        _RECURSIVE,
+    ),
+    _command("suspend", orchestrations.suspend, "Suspend an orchestration until it is resumed."),
+    _command("resume", orchestrations.resume, "Resume a suspended orchestration."),
     Operation(
         "POST",
         "/instances/{instance_id}/rewind",
         "rewind",
-        commands.rewind,
-        "Do the failed tasks of a failed orchestration again.",
+        orchestrations.rewind,
+        "Rewind a failed orchestration: its failed tasks run again.",
         {
-            202: "It is on disk.",
-            400: "Its code isn't registered.",
+            202: _ON_DISK,
+            400: "The code of the orchestration isn't registered.",
             404: _NO_INSTANCE,
-            412: "It did not fail, or failed where it can't go on.",
+            412: "The instance did not fail, or failed where rewinding can't help.",
         },
         (_REASON,),
     ),
@@ -267,19 +293,19 @@ OPERATIONS = (
         orchestrations.restart,
         "Start an orchestration again with its input.",
         _STARTED | {400: "There is no such instance, or its code isn't registered."},
-        (_flag("restartWithNewInstanceId", "Whether under an id of its own.", True), *_WAIT),
+        (_flag("restartWithNewInstanceId", "Whether the new instance gets a new id.", True), *_WAIT),
     ),
     Operation(
         "POST",
         "/instances/{instance_id}/fork",
         "fork",
-        commands.fork,
-        "Start an instance that shares the past of this one up to an event.",
+        orchestrations.fork,
+        "Fork an instance: start another one that shares its history up to an event.",
         {
-            202: "It has started: URLs to manage it with, the one to ask in `Location`.",
-            400: "The body isn't right, or the fork can't be made; the message says why.",
+            202: "The orchestration has started: URLs to manage it; the URL to poll is in `Location`.",
+            400: "The body is invalid, or the fork isn't possible; the message says why.",
             404: _NO_INSTANCE,
-            409: "An instance of that id is open.",
+            409: "An instance with this id is open.",
         },
         body="json",
     ),
@@ -288,12 +314,15 @@ OPERATIONS = (
         "/entities",
         "listEntities",
         entities.list_entities,
-        "List the entities that exist, by their ids.",
-        {200: f"The entities; if there are more, the header `{CONTINUATION}` says where.", 400: _NO_TOKEN},
+        "List the entities that exist, ordered by id.",
+        {
+            200: f"The entities; if there are more, `{CONTINUATION}` is the token for the next page.",
+            400: _BAD_TOKEN,
+        },
         (
-            _moment("lastOperationTimeFrom", "Those only of which something was asked then or later."),
-            _moment("lastOperationTimeTo", "Those only of which nothing was asked later."),
-            _flag("fetchState", "Whether their states are shown.", False),
+            _time("lastOperationTimeFrom", "Only entities whose last operation was at or after this time."),
+            _time("lastOperationTimeTo", "Only entities whose last operation was at or before this time."),
+            _flag("fetchState", "Whether states are included.", False),
             *_PAGES,
         ),
     ),
@@ -302,12 +331,15 @@ OPERATIONS = (
         "/entities/{name}",
         "listEntitiesOfName",
         entities.list_entities,
-        "List the entities of a name that exist.",
-        {200: f"The entities; if there are more, the header `{CONTINUATION}` says where.", 400: _NO_NAME},
+        "List the entities with this name that exist, ordered by key.",
+        {
+            200: f"The entities; if there are more, `{CONTINUATION}` is the token for the next page.",
+            400: _BAD_NAME,
+        },
         (
-            _moment("lastOperationTimeFrom", "Those only of which something was asked then or later."),
-            _moment("lastOperationTimeTo", "Those only of which nothing was asked later."),
-            _flag("fetchState", "Whether their states are shown.", False),
+            _time("lastOperationTimeFrom", "Only entities whose last operation was at or after this time."),
+            _time("lastOperationTimeTo", "Only entities whose last operation was at or before this time."),
+            _flag("fetchState", "Whether states are included.", False),
             *_PAGES,
         ),
     ),
@@ -316,24 +348,28 @@ OPERATIONS = (
         "/entities/{name}/{key}",
         "readEntity",
         entities.read,
-        "Tell the state of an entity.",
-        {200: "Its state.", 400: "That can't be an entity's name or key.", 404: "There is no such entity."},
+        "Return the state of an entity.",
+        {
+            200: "The state.",
+            400: "The name or the key can't be an entity's.",
+            404: "There is no such entity.",
+        },
     ),
     Operation(
         "POST",
         "/entities/{name}/{key}",
         "signalEntity",
         entities.signal,
-        "Ask an entity for an operation; the body is its input, as JSON or as text.",
-        {202: "It is on disk.", 400: "There is no such entity function, or something is invalid."},
+        "Signal an operation to an entity; the body is its input, as JSON or as text.",
+        {202: _ON_DISK, 400: "There is no such entity function, or the request is invalid."},
         (
             Parameter(
                 "op",
-                "The operation's name; it has to be given.",
+                "The operation's name; required.",
                 {"type": "string", "minLength": 1},
                 is_required=True,
             ),
-            _moment("at", "Not before this time."),
+            _time("at", "The time before which the entity doesn't process the operation."),
         ),
         "any",
     ),
@@ -342,19 +378,23 @@ OPERATIONS = (
         "/entities/{name}/{key}",
         "deleteEntity",
         entities.delete,
-        "Ask an entity for its operation `delete`.",
-        {202: "It is on disk.", 400: "There is no such entity function, or something is invalid."},
+        "Signal the operation `delete` to an entity.",
+        {202: _ON_DISK, 400: "There is no such entity function, or the request is invalid."},
     ),
     Operation(
         "POST",
         "/cleanEntityStorage",
         "cleanEntityStorage",
         entities.clean,
-        "Delete what is left of entities that don't exist any more.",
-        {200: "How many entities were deleted, and how many locks were released."},
+        "Remove empty entities and release orphaned locks.",
+        {200: "The numbers of removed entities and of released locks."},
         (
-            _flag("removeEmptyEntities", "Whether entities without state are deleted.", True),
-            _flag("releaseOrphanedLocks", "Whether locks are released whose orchestration is gone.", True),
+            _flag("removeEmptyEntities", "Whether entities without state are removed.", True),
+            _flag(
+                "releaseOrphanedLocks",
+                "Whether locks of orchestrations that don't exist any more are released.",
+                True,
+            ),
         ),
     ),
     Operation(
@@ -362,34 +402,40 @@ OPERATIONS = (
         "/journal",
         "journal",
         journal.all_instances,
-        "Tell what was written after a place in the journal; long payloads are left out.",
-        {200: "A passage of the journal.", 400: _NO_PLACE},
-        _PLACES,
+        "Return the rows after a position in the journal; long payloads are left out.",
+        {200: "A page of the journal.", 400: _BAD_POSITION},
+        _PAGE_PARAMETERS,
     ),
     Operation(
         "GET",
         "/journal/{instance_id}",
         "journalOfInstance",
         journal.one_instance,
-        "Tell what was written of an instance or an entity after a place in the journal.",
-        {200: "A passage of the journal, without rows if there is no such instance.", 400: _NO_PLACE},
-        _PLACES,
+        "Return the rows of an instance or an entity after a position in the journal.",
+        {200: "A page of the journal; it has no rows if there is no such instance.", 400: _BAD_POSITION},
+        _PAGE_PARAMETERS,
     ),
     Operation(
         "GET",
         "/journal/{instance_id}/beside",
         "beside",
-        journal.beside,
-        "Tell what a picture of an instance needs beside its own history.",
-        {200: "The instances that were forked from it, and what entities have to do."},
-        (Parameter("entity", "An entity's id, `@name@key`; several.", {"type": "string"}),),
+        journal.related,
+        "Return what other histories say of an instance; pictures show it beside the instance's own.",
+        {200: "The ids of the instance's forks, and the queues of entities."},
+        (
+            Parameter(
+                "entity",
+                "The id of an entity whose queue is returned, `@name@key`; repeatable.",
+                {"type": "string"},
+            ),
+        ),
     ),
     Operation(
         "GET",
         "/journal/{instance_id}/log",
         "log",
         journal.log,
-        "Tell what an instance and its sub-orchestrations printed.",
+        "Return the log of an instance and its sub-orchestrations: what they printed.",
         {200: "The lines, oldest first.", 404: _NO_INSTANCE},
     ),
     Operation(
@@ -397,31 +443,31 @@ OPERATIONS = (
         "/blobs/{hash}",
         "blob",
         journal.blob,
-        "Give a large part of a value: what a history refers to.",
-        {200: "Its bytes.", 404: "There is none of that hash."},
+        "Return a blob, a large part of a value that a history refers to.",
+        {200: "The bytes.", 404: "There is no blob with this hash."},
     ),
     Operation(
         "GET",
         "/sources/{hash}",
         "source",
         journal.source,
-        "Give the source text that an orchestrator had when an execution began.",
-        {200: "The text.", 404: "There is none of that hash."},
+        "Return the source text of an orchestrator at the start of an execution.",
+        {200: "The text.", 404: "There is no source text with this hash."},
     ),
     Operation(
         "POST",
         "/sql",
         "sql",
-        sql.answer,
-        "Answer one SELECT over the hub's tables and views; the body is an object with `sql` and `params`.",
+        journal.sql,
+        "Run one SELECT over the hub's tables and views; the body is an object with `sql` and `params`.",
         {
             200: "The names and types of the columns, and the rows, each value as DuckDB writes it.",
-            400: "It isn't one SELECT, reads something else, takes too long or too much memory, or has too "
-            "large an answer.",
-            403: "The server was not told to answer SQL, or a browser asked.",
-            503: "No query can be answered now: there is no room for the copy of the journal.",
+            400: "The query isn't one SELECT, reads something else, takes too long or too much memory, or "
+            "its result is too large.",
+            403: "SQL isn't enabled on this server, or a browser sent the query.",
+            503: "Queries aren't possible now: there is no room for the copy of the journal.",
         },
         body="json",
     ),
 )
-"""All of them."""
+"""All operations."""

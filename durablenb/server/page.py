@@ -1,27 +1,28 @@
-"""The web page of a hub: its files, which anybody may have, and its live views, which want the key."""
+"""The web page of a hub: files that need no key, and live views that need it."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from durablenb.server.answers import refusal
-from durablenb.server.asked import Asked, Handler
-from durablenb.server.sessions import Session, Sessions, Stream, View
+from durablenb.server.requests import ApiRequest, Handler
+from durablenb.server.responses import http_error
+from durablenb.server.sessions import Session, Sessions, View, ViewStream
 
 VIEWS = "/page/views"
-"""Where a view is asked for, and spoken with."""
+"""The path at which a view is opened, and below which the page sends messages to it."""
 
 POLICY = "; ".join(
     (
         "default-src 'none'",
         "script-src 'self'",
         "style-src 'self'",
-        "style-src-attr 'unsafe-inline'",  # how a cell is aligned; all text in it is escaped
+        "style-src-attr 'unsafe-inline'",  # the alignment of a cell; all text in it is escaped
         "img-src 'self'",
         "connect-src 'self'",
         "base-uri 'none'",
@@ -29,7 +30,7 @@ POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-"""What the page may do: nothing but with this server."""
+"""The content security policy: the page may use this server and nothing else."""
 
 
 class Page(Protocol):
@@ -38,16 +39,16 @@ class Page(Protocol):
     paths: frozenset[str]
 
     def file(self, path: str) -> tuple[str, str]:
-        """The media type and the text of a file."""
+        """Return the media type and the text of a file."""
         ...
 
-    def view(self, place: str, tell: Callable[[], None]) -> View:
-        """The live view at a place; `tell` is called on any thread when there is news."""
+    def view(self, address: str, tell: Callable[[], None]) -> View:
+        """Return the live view at an address; it calls `tell` on any thread when there is news."""
         ...
 
 
 def page_handlers(page: Page, hub: str) -> list[tuple[str, dict[str, Handler]]]:
-    """Return what answers for the page, by path and method.
+    """Return the handlers of the page, by path and method.
 
     Parameters
     ----------
@@ -58,41 +59,41 @@ def page_handlers(page: Page, hub: str) -> list[tuple[str, dict[str, Handler]]]:
     """
     sessions = Sessions()
 
-    def file_at(path: str) -> Handler:
-        async def give(asked: Asked) -> Response:
-            media, text = page.file(path)
-            return Response(text, media_type=media, headers={"Content-Security-Policy": POLICY})
+    def file_handler(path: str) -> Handler:
+        async def give(request: ApiRequest) -> Response:
+            media_type, text = page.file(path)
+            return Response(text, media_type=media_type, headers={"Content-Security-Policy": POLICY})
 
         return give
 
-    async def hear_all(session: Session, said: list[Any]) -> None:
+    async def deliver(session: Session, messages: list[Any]) -> None:
         if session.view is not None:
-            for one in said:
-                await run_in_threadpool(session.view.hear, one)
+            for message in messages:
+                await run_in_threadpool(session.view.hear, message)
 
-    async def show(asked: Asked) -> Response:
-        match await asked.value():
-            case {"place": str(place), "said": list(said)}:
+    async def open_view(request: ApiRequest) -> Response:
+        match await request.value():
+            case {"place": str(view_address), "said": list(messages)}:
                 pass
             case _:
-                raise refusal(400, "Which view?", 'The body is {"place": "instances/ID", "said": []}.')
+                raise http_error(400, "Which view?", 'The body is {"place": "instances/ID", "said": []}.')
         session = sessions.begin()
-        loop = asyncio.get_running_loop()
         try:
-            view = session.view = await run_in_threadpool(page.view, place, lambda: session.wake(loop))
-            await hear_all(session, said)
+            wake = partial(session.wake, asyncio.get_running_loop())
+            view = session.view = await run_in_threadpool(page.view, view_address, wake)
+            await deliver(session, messages)
         except BaseException:
             await sessions.drop(session)
             raise
-        return Stream(sessions, session, view, hub, asked.closing)
+        return ViewStream(sessions, session, view, hub, request.services.closing)
 
-    async def hear(asked: Asked) -> Response:
-        said: Any = await asked.value()
-        session = sessions.find(asked.part("session"))
-        if not isinstance(said, list):
-            raise refusal(400, "What was said?", "The body is a list in JSON.")
-        await hear_all(session, said)
+    async def hear(request: ApiRequest) -> Response:
+        messages: Any = await request.value()
+        session = sessions.find(request.path_parameter("session"))
+        if not isinstance(messages, list):
+            raise http_error(400, "What was said?", "The body is a list in JSON.")
+        await deliver(session, messages)
         return Response(status_code=204)
 
-    files = [(path, {"GET": file_at(path)}) for path in sorted(page.paths)]
-    return [*files, (VIEWS, {"POST": show}), (VIEWS + "/{session}", {"POST": hear})]
+    files = [(path, {"GET": file_handler(path)}) for path in sorted(page.paths)]
+    return [*files, (VIEWS, {"POST": open_view}), (VIEWS + "/{session}", {"POST": hear})]

@@ -1,4 +1,4 @@
-"""The server: uvicorn in a thread beside the kernel, whose interrupts don't reach it."""
+"""The server: uvicorn in a thread of its own, which interrupts of the kernel don't reach."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import secrets
 import socket
 import threading
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Self
 from urllib.parse import quote, urlsplit
 
 import uvicorn
@@ -24,27 +24,27 @@ from durablenb.model.loops import EventLoop
 from durablenb.server.app import make_app
 from durablenb.server.connections import Connection
 from durablenb.server.functions import Functions
-from durablenb.server.guard import HEAD_LIMIT, Entrance
+from durablenb.server.guard import HEAD_LIMIT, AccessPolicy
 from durablenb.server.page import Page
 
 CLOSING_SECONDS = 3
-"""How long requests that are under way may take when the server is closed."""
+"""The seconds that running requests may take when the server is closed."""
 
 WILDCARDS = ("0.0.0.0", "::")
 
 
 class Server(Displayed):
-    """A hub over HTTP; `TaskHub.serve` gives it.
+    """A hub that is served over HTTP; `TaskHub.serve` returns it.
 
-    Closing it, or its death, harms no orchestration: what a request was told is on disk.
+    Closing or losing the server harms no orchestration: what a response acknowledged is on disk.
 
     Attributes
     ----------
     url
-        Where it is, and its page for browsers.
+        The address of the server, and of its page for browsers.
     key
-        What lets a request in, as the header ``x-functions-key`` or in the query as ``code``. It is shown
-        nowhere by itself.
+        The key that requests need, in the header ``x-functions-key`` or as ``code`` in the query. It is
+        never displayed.
     """
 
     def __init__(
@@ -62,23 +62,24 @@ class Server(Displayed):
         public_url: str | None,
         body_limit: int | None,
     ) -> None:
-        self._asked = (port, key, host, public_url, feed.queries is not None, body_limit)
+        self._arguments = (port, key, host, public_url, feed.queries is not None, body_limit)
         self._queries = feed.queries
         self._client = client
         self._announce = announce
         if body_limit is not None and (type(body_limit) is not int or body_limit < 1):
             raise ValueError(f"body_limit is {body_limit!r}; expected a number of bytes, such as 10_000_000.")
-        self.key = _checked_key(secrets.token_urlsafe(32) if key is None else key, host)
-        public = None if public_url is None else _checked_url(public_url)
-        self._socket = _listening(host, port)
+        self.key = _check_key(secrets.token_urlsafe(32) if key is None else key, host)
+        public = None if public_url is None else _check_url(public_url)
+        self._socket = _listen(host, port)
         self.port: int = self._socket.getsockname()[1]
-        self.url = public or f"http://{_shown_host(host)}:{self.port}"
+        self.url = public or f"http://{_url_host(host)}:{self.port}"
         self.address = Address(self.url, hub, self.key)
-        entrance = Entrance(self.port, _names(host), host in WILDCARDS, public, hub, self.key)
+        policy = AccessPolicy(self.port, _allowed_names(host), host in WILDCARDS, public, hub, self.key)
         self._closing = asyncio.Event()
-        app = make_app(client, functions, entrance, self._closing, page, feed, body_limit)
-        self._uvicorn = _Uvicorn(_configured(app))
-        self._ended = threading.Event()  # a thread that was joined by who was interrupted passes for ended
+        app = make_app(client, functions, policy, self._closing, page, feed, body_limit)
+        self._uvicorn = _Uvicorn(_config(app))
+        # `Thread.join` isn't enough: once it was interrupted, the thread counts as ended
+        self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="durablenb-http", daemon=True)
         self._thread.start()
         self._uvicorn.is_up.wait()
@@ -97,22 +98,22 @@ class Server(Displayed):
 
     @property
     def page_url(self) -> str:
-        """The URL that opens the page without asking for the key: it is in it.
+        """The URL that opens the page without asking for the key, because it contains the key.
 
-        It stands behind the ``#``, which a browser sends to nobody; the page takes it out of the address.
+        The key follows the ``#``, which browsers don't send; the page removes it from the address bar.
         """
         return f"{self.url}/#code={quote(self.key, safe='')}" if self.key else f"{self.url}/"
 
     @property
     def is_open(self) -> bool:
-        """Whether it answers."""
+        """Whether the server answers requests."""
         return not (self._ended.is_set() or self._uvicorn.should_exit)
 
     def management_urls(self, instance_id: str) -> dict[str, str]:
-        """Return what an instance can be managed with, by Azure's names; the key is in each of them."""
+        """Return the URLs that manage an instance, by Azure's names; each contains the key."""
         return self.address.management_urls(instance_id)
 
-    def was_asked_for(
+    def has_arguments(
         self,
         port: int,
         key: str | None,
@@ -121,16 +122,16 @@ class Server(Displayed):
         takes_sql: bool,
         body_limit: int | None,
     ) -> bool:
-        """Whether it is open and was made with these arguments."""
-        return self.is_open and self._asked == (port, key, host, public_url, takes_sql, body_limit)
+        """Return whether the server is open and was created with these arguments."""
+        return self.is_open and self._arguments == (port, key, host, public_url, takes_sql, body_limit)
 
     def wait(self) -> None:
-        """Wait until it is closed."""
+        """Wait until the server is closed."""
         while not self._ended.wait(0.5):  # so that an interrupt gets through
             pass
 
     def close(self) -> None:
-        """End it; requests that are under way are answered first. Twice does nothing."""
+        """Close the server after answering the running requests. A second call has no effect."""
         self._uvicorn.should_exit = True
         self._uvicorn.call(self._closing.set)
         if self._thread is not threading.current_thread():
@@ -148,7 +149,9 @@ class Server(Displayed):
     def _shown(self) -> Card:
         rows = [("address", self.url), ("hub", self.address.hub)]
         if self.is_open:
-            rows.append(("key", "in server.key" if self.key else "none: everybody on this machine is let in"))
+            rows.append(
+                ("key", "in server.key" if self.key else "none: requests from this machine need no key")
+            )
             rows.append(("page", "the address in a browser; server.page_url has the key in it"))
         return Card(repr(self), "Server", tuple(rows))
 
@@ -157,7 +160,7 @@ class Server(Displayed):
 
 
 class _Uvicorn(uvicorn.Server):
-    """Uvicorn, which says when it is up; it sets no signal handlers, since it isn't in the main thread."""
+    """Uvicorn that reports when it has started. Outside the main thread it sets no signal handlers."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -165,21 +168,21 @@ class _Uvicorn(uvicorn.Server):
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start to listen."""
+        """Start listening."""
         self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
         self.is_up.set()
 
-    def call(self, function: Any) -> None:
-        """Call something in the server's event loop, if that goes on."""
+    def call(self, function: Callable[[], object]) -> None:
+        """Call a function in the server's event loop, if the loop still runs."""
         if self._loop is not None and not self._loop.is_closed():
             try:
                 self._loop.call_soon_threadsafe(function)
-            except RuntimeError:  # it ended just now
+            except RuntimeError:  # the loop has just ended
                 return
 
 
-def _checked_key(key: str, host: str) -> str:
+def _check_key(key: str, host: str) -> str:
     if not isinstance(key, str) or not key.isascii() or not (key.isprintable() or not key) or " " in key:
         raise ValueError("A key is text of printable ASCII characters without blanks.")
     if not key and not _is_loopback(host):
@@ -189,7 +192,7 @@ def _checked_key(key: str, host: str) -> str:
     return key
 
 
-def _checked_url(url: str) -> str:
+def _check_url(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
         raise ValueError(f"public_url is {url!r}; expected one such as 'https://hub.example.org'.")
@@ -205,18 +208,18 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _shown_host(host: str) -> str:
+def _url_host(host: str) -> str:
     shown = "127.0.0.1" if host in WILDCARDS else host
     return f"[{shown}]" if ":" in shown else shown
 
 
-def _names(host: str) -> frozenset[str]:
-    """The hosts that it may be asked by; on all addresses of the machine, by its name, too."""
+def _allowed_names(host: str) -> frozenset[str]:
+    """Return the names under which the server may be addressed; for a wildcard, also the machine's."""
     own = {socket.gethostname().lower()} if host in WILDCARDS else {host.lower()}
     return frozenset({"localhost", "127.0.0.1", "::1", *own})
 
 
-def _configured(app: ASGIApp) -> uvicorn.Config:
+def _config(app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=Connection,
@@ -224,8 +227,8 @@ def _configured(app: ASGIApp) -> uvicorn.Config:
         loop="asyncio",
         lifespan="off",
         log_config=None,
-        log_level="error",  # that somebody sent rubbish is no news in a notebook
-        access_log=False,  # a URL has the key in it
+        log_level="error",  # malformed requests of others are no news in a notebook
+        access_log=False,  # a URL may contain the key
         server_header=False,
         proxy_headers=False,
         h11_max_incomplete_event_size=HEAD_LIMIT,
@@ -233,8 +236,8 @@ def _configured(app: ASGIApp) -> uvicorn.Config:
     )
 
 
-def _listening(host: str, port: int) -> socket.socket:
-    """A socket that listens there.
+def _listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens at a host and port.
 
     Raises
     ------
@@ -242,13 +245,14 @@ def _listening(host: str, port: int) -> socket.socket:
         If the port is taken, or the host isn't this machine's.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # asyncio sets TCP_NODELAY by this
+    # asyncio sets TCP_NODELAY only if the protocol is given
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.bind((host, port))
-        made.listen(2_048)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(2_048)
     except OSError as error:
-        made.close()
+        listener.close()
         if error.errno == errno.EADDRINUSE:
             raise DurableError(
                 f"Port {port} of {host} is taken, perhaps by the server of another kernel. "
@@ -256,6 +260,6 @@ def _listening(host: str, port: int) -> socket.socket:
             ) from None
         raise DurableError(f"The hub can't be served at {host}, port {port}: {error.strerror}.") from None
     except OverflowError:
-        made.close()
+        listener.close()
         raise ValueError(f"port is {port}; expected 0 to 65535.") from None
-    return made
+    return listener

@@ -1,4 +1,4 @@
-"""Who looks at the page: an open stream for each view, so many at a time, dropped when nobody listens."""
+"""Open views of the page: each has a session and an event stream, and is closed when nobody listens."""
 
 from __future__ import annotations
 
@@ -14,42 +14,42 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from durablenb.server.answers import refusal
+from durablenb.server.responses import http_error
 
 SESSIONS = 20
-"""Views that may be open at a time: each takes its share of the process that draws it."""
+"""The largest number of open views: each takes time of the process that draws it."""
 
 IDLE_SECONDS = 180.0
-"""After which a view is dropped of which nothing was heard. A page says every minute that it is there."""
+"""The seconds without a message after which a view is closed. An open page sends a message each minute."""
 
-BEAT_SECONDS = 15.0
-"""After which a stream without news says that it lives."""
+HEARTBEAT_SECONDS = 15.0
+"""The seconds without news after which a stream sends a comment, so that proxies keep it open."""
 
-_HEADERS = {"X-Accel-Buffering": "no"}  # a proxy passes on at once what it gets
+_HEADERS = {"X-Accel-Buffering": "no"}  # proxies must not hold events back
 
 
 class View(Protocol):
     """A live view."""
 
     def state(self) -> dict[str, Any]:
-        """All that a page has to know of it."""
+        """Return everything that the page needs to show the view."""
         ...
 
     def news(self) -> dict[str, Any]:
-        """What is new since the last time."""
+        """Return the changes since the last call."""
         ...
 
     def hear(self, data: Any) -> None:
-        """Take what the page says."""
+        """Receive a message of the page."""
         ...
 
     def close(self) -> None:
-        """Draw it no more."""
+        """Stop drawing the view."""
         ...
 
 
 class Session:
-    """A view that somebody looks at."""
+    """An open view and the time of its last message."""
 
     def __init__(self) -> None:
         self.view: View | None = None
@@ -58,65 +58,65 @@ class Session:
         self.woken = asyncio.Event()
 
     def wake(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Say on any thread that there is news."""
+        """Report, on any thread, that there is news."""
         with contextlib.suppress(RuntimeError):  # the server has ended
             loop.call_soon_threadsafe(self.woken.set)
 
     async def until_idle(self) -> None:
-        """Wait until nothing was heard for too long."""
+        """Wait until no message has come for too long."""
         while (left := self.heard_at + IDLE_SECONDS - time.monotonic()) > 0:
             await asyncio.sleep(left)
 
 
 class Sessions:
-    """All of them."""
+    """The open views of a server."""
 
     def __init__(self) -> None:
         self._open: dict[str, Session] = {}
 
     def begin(self) -> Session:
-        """Return a new one; its view is still to come."""
+        """Return a new session, whose view is still to be set."""
         if len(self._open) >= SESSIONS:
-            raise refusal(
+            raise http_error(
                 503,
                 "Too many views are open",
                 f"A server shows up to {SESSIONS} views at a time. Close another page of it.",
-                {"Retry-After": "10"},
+                headers={"Retry-After": "10"},
             )
         session = Session()
         self._open[session.id] = session
         return session
 
     def find(self, session_id: str) -> Session:
-        """Return the one with this id: something is heard of it."""
+        """Return the session with this id, and note that a message came for it."""
         session = self._open.get(session_id)
         if session is None:
-            raise refusal(404, "The view is not open any more", "Ask for it again.")
+            raise http_error(404, "The view is not open any more", "Ask for it again.")
         session.heard_at = time.monotonic()
         return session
 
     async def drop(self, session: Session) -> None:
-        """Forget one, and draw its view no more."""
+        """Remove a session, and stop drawing its view."""
         self._open.pop(session.id, None)
         if session.view is not None:
             await run_in_threadpool(session.view.close)
 
 
-class Stream(Response):
-    """What a view shows, as server-sent events, for as long as somebody listens.
+class ViewStream(Response):
+    """The state and the changes of a view as server-sent events, for as long as the page listens.
 
     Parameters
     ----------
     sessions
-        Where the session is to be found.
+        The open views.
     session
-        Whose.
+        The session of the view.
     view
-        What it shows.
+        The view.
     hub
         The hub's name.
     closing
-        Set when the server is about to end.
+        Set when the server is about to close.
     """
 
     def __init__(
@@ -128,30 +128,33 @@ class Stream(Response):
         self._hub, self._closing = hub, closing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send what there is until one of both has enough."""
+        """Send events until the page leaves or falls silent, or the server closes."""
         try:
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            await _first(
-                self._tell(send), _until_gone(receive), self._session.until_idle(), self._closing.wait()
+            await _run_until_first(
+                self._send_events(send),
+                _wait_for_disconnect(receive),
+                self._session.until_idle(),
+                self._closing.wait(),
             )
-            with contextlib.suppress(TimeoutError):  # who doesn't take what it is sent
+            with contextlib.suppress(TimeoutError):  # the client may not read what is sent
                 async with asyncio.timeout(1):
                     await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             await self._sessions.drop(self._session)
 
-    async def _tell(self, send: Send) -> None:
-        view = self._view
-        told = {"session": self._session.id, "hub": self._hub} | await run_in_threadpool(view.state)
+    async def _send_events(self, send: Send) -> None:
+        state = await run_in_threadpool(self._view.state)
+        data = {"session": self._session.id, "hub": self._hub} | state
         while True:
-            await send({"type": "http.response.body", "body": _event(told), "more_body": True})
-            told = await self._news()
+            await send({"type": "http.response.body", "body": _event(data), "more_body": True})
+            data = await self._news()
 
     async def _news(self) -> dict[str, Any]:
-        """What is new; nothing, if that has been so for a while."""
+        """Return the next changes; an empty dictionary if there are none for a while."""
         woken = self._session.woken
         try:
-            async with asyncio.timeout(BEAT_SECONDS):
+            async with asyncio.timeout(HEARTBEAT_SECONDS):
                 await woken.wait()
         except TimeoutError:
             return {}
@@ -159,19 +162,19 @@ class Stream(Response):
         return await run_in_threadpool(self._view.news)
 
 
-def _event(told: dict[str, Any]) -> bytes:
-    """A server-sent event; a comment, if there is nothing to tell."""
-    line = b"data: " + json.dumps(told, separators=(",", ":")).encode("ascii") if told else b":"
+def _event(data: dict[str, Any]) -> bytes:
+    """Return a server-sent event; a comment if there is no data."""
+    line = b"data: " + json.dumps(data, separators=(",", ":")).encode("ascii") if data else b":"
     return line + b"\n\n"
 
 
-async def _until_gone(receive: Receive) -> None:
+async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
-async def _first(*works: Coroutine[Any, Any, Any]) -> None:
-    """Do all of them until one has ended; what it raises is raised."""
+async def _run_until_first(*works: Coroutine[Any, Any, Any]) -> None:
+    """Run all coroutines until the first ends, and raise what it raised."""
     tasks = [asyncio.ensure_future(work) for work in works]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

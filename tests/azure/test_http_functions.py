@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 import durablenb as df
-from durablenb.server.asked import BODY_LIMIT, FUNCTION_LIMIT
+from durablenb.server.requests import BODY_LIMIT, FUNCTION_LIMIT
 from tests.azure.conftest import PATIENCE
 
 

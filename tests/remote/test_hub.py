@@ -12,7 +12,7 @@ import pytest
 
 import durablenb as df
 from durablenb.journal.replica import link
-from durablenb.server import asked
+from durablenb.server import requests
 from tests.remote.conftest import PATIENCE, Served, register, until
 
 
@@ -204,7 +204,7 @@ def test_what_json_does_not_have_is_refused_before_it_is_sent(served: Served, va
 
 
 def test_a_value_that_is_too_large_is_refused_before_it_is_sent(served: Served) -> None:
-    assert link.BODY_LIMIT == asked.BODY_LIMIT
+    assert link.BODY_LIMIT == requests.BODY_LIMIT
     with pytest.raises(ValueError, match="Write it to a file"):
         served.remote.start("echo", "x" * link.BODY_LIMIT)
 

@@ -263,7 +263,7 @@ def test_what_is_too_much_says_how_much_may_be(served: Served) -> None:
 def test_queries_are_off_unless_the_server_was_told_to(fresh: Served) -> None:
     with pytest.raises(df.DurableError, match=r"hub\.serve\(sql=True\)"):
         fresh.remote.sql("select 1")
-    assert fresh.hub.serve(port=fresh.server._asked[0], key=None) is fresh.server
+    assert fresh.hub.serve(port=fresh.server._arguments[0], key=None) is fresh.server
     fresh.restart(sql=True)
     assert fresh.remote.sql("select 1").fetchall() == [(1,)]
 

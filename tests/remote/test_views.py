@@ -125,7 +125,7 @@ def test_a_view_says_that_nobody_answers_and_goes_on_when_somebody_does(
 ) -> None:
     monkeypatch.setattr("durablenb.journal.replica.history.PAUSE", 0.05)
     wire = Wire(fresh.server.port)
-    fresh.server._uvicorn.config.loaded_app._entrance = _also(fresh, wire.port)
+    fresh.server._uvicorn.config.loaded_app._policy = _also(fresh, wire.port)
     with df.TaskHub.connect(f"http://127.0.0.1:{wire.port}", key=fresh.server.key) as remote:
         view = remote.start("approval", instance_id="a").watch()
         whole = remote.watch()
@@ -145,7 +145,7 @@ def test_a_view_says_that_nobody_answers_and_goes_on_when_somebody_does(
 
 def _also(fresh: Served, port: int) -> object:
     """The server's entrance, which may be asked by the wire's port."""
-    return replace(fresh.server._uvicorn.config.loaded_app._entrance, port=port)
+    return replace(fresh.server._uvicorn.config.loaded_app._policy, port=port)
 
 
 def test_a_view_whose_server_wants_another_key_stays_as_it_was_and_says_so(fresh: Served) -> None:

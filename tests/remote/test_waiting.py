@@ -112,7 +112,7 @@ def test_who_waits_looks_as_often_however_much_is_written_about_others(
 ) -> None:
     looks: list[str] = []
     pauses: list[float] = []
-    passage, pause = source.read_page, journal._closed_within
+    passage, pause = source.read_page, journal._wait_for_closing
 
     def counted(connection: Any, instance_id: str, after: int) -> Any:
         looks.append(instance_id)
@@ -130,7 +130,7 @@ def test_who_waits_looks_as_often_however_much_is_written_about_others(
     results: list[Any] = []
     threads = [threading.Thread(target=lambda one=one: results.append(one.result(PATIENCE))) for one in two]
     monkeypatch.setattr(source, "read_page", counted)
-    monkeypatch.setattr(journal, "_closed_within", noted)
+    monkeypatch.setattr(journal, "_wait_for_closing", noted)
     for thread in threads:
         thread.start()
     until(lambda: len(pauses) > 4)
@@ -140,7 +140,7 @@ def test_who_waits_looks_as_often_however_much_is_written_about_others(
         fresh.hub.run("echo", 1)
         until(lambda before=before: len(pauses) > before + 4)
     assert looks == []  # nothing was written about them
-    assert max(pauses) <= journal.LOOK_SECONDS
+    assert max(pauses) <= journal.POLL_SECONDS
     for n, one in enumerate(two):
         one.raise_event("Go", n)
     for thread in threads:

@@ -13,8 +13,8 @@ import pytest
 import durablenb as df
 from durablenb.model.address import MANAGEMENT
 from durablenb.notebook.page import HubPage
-from durablenb.server import asked, connections
-from durablenb.server.guard import Entrance, Guard
+from durablenb.server import connections, requests
+from durablenb.server.guard import AccessPolicy, Guard
 from durablenb.server.operations import OPERATIONS
 from tests.server.conftest import PATIENCE
 
@@ -234,7 +234,7 @@ def test_a_web_socket_is_asked_for_the_key_like_everything_else(served):
 
 
 def test_a_body_that_does_not_arrive_is_not_waited_for(served, monkeypatch):
-    monkeypatch.setattr(asked, "BODY_SECONDS", 0.05)
+    monkeypatch.setattr(requests, "BODY_SECONDS", 0.05)
     target = f"POST {MANAGEMENT}/orchestrators/echo?code={served.server.key} HTTP/1.1"
     own = f"Host: localhost:{served.server.port}"
     assert raw(served, target, own, "Content-Length: 5").split()[1] == "408"
@@ -332,7 +332,7 @@ def test_two_lengths_of_a_body_are_refused(served):
 
 def entrance(**changed):
     given = {"port": 7071, "names": frozenset({"localhost"}), "takes_addresses": False, "public": None}
-    return Entrance(**{**given, "hub": "h", "key": "k", **changed})
+    return AccessPolicy(**{**given, "hub": "h", "key": "k", **changed})
 
 
 def test_beyond_this_machine_addresses_are_let_in_since_rebinding_needs_a_name():
@@ -353,7 +353,7 @@ def test_a_public_url_is_let_in_and_stands_in_the_urls():
 
 def test_several_host_headers_are_no_host_even_where_the_server_below_lets_them_pass():
     """uvicorn refuses them; another ASGI server may not."""
-    entrance = Entrance(8_000, frozenset({"localhost"}), False, None, "hub", "secret")
+    entrance = AccessPolicy(8_000, frozenset({"localhost"}), False, None, "hub", "secret")
     let_in, sent = [], []
 
     async def app(scope, receive, send):

@@ -385,7 +385,7 @@ def test_a_view_of_which_nothing_is_heard_is_dropped(fresh, monkeypatch, capfd):
 
 
 def test_a_stream_without_news_says_that_it_lives(fresh, monkeypatch):
-    monkeypatch.setattr(sessions, "BEAT_SECONDS", 0.05)
+    monkeypatch.setattr(sessions, "HEARTBEAT_SECONDS", 0.05)
     with looking(fresh) as view:
         assert next(line for line in view._lines if line) == ":"
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from durablenb.server import asked, connections, guard
+from durablenb.server import connections, guard, requests
 from durablenb.server.openapi import GUARD
 from durablenb.server.operations import OPERATIONS
 
@@ -22,7 +22,7 @@ def section(operation):
     for one in operation.parameters:
         where = " (header)" if one.is_header else ""
         lines.append(f"| `{one.name}`{where} | {one.text} |")
-    lines += [f"| **{code}** | {text} |" for code, text in sorted(operation.answers.items())]
+    lines += [f"| **{code}** | {text} |" for code, text in sorted(operation.responses.items())]
     return "\n".join(lines) + "\n"
 
 
@@ -45,12 +45,12 @@ def test_the_page_has_the_codes_of_every_request():
 def test_the_page_has_the_limits():
     page = PAGE.read_text(encoding="utf-8")
     for limit in (
-        f"{asked.BODY_LIMIT:,} bytes",
-        f"{asked.FUNCTION_LIMIT:,}",
-        f"{asked.BODY_SECONDS:g} seconds",
+        f"{requests.BODY_LIMIT:,} bytes",
+        f"{requests.FUNCTION_LIMIT:,}",
+        f"{requests.BODY_SECONDS:g} seconds",
         f"{guard.HEAD_LIMIT:,} bytes",
         f"{guard.TARGET_LIMIT:,} bytes",
-        f"{asked.PAGE_LIMIT:,} items",
+        f"{requests.PAGE_LIMIT:,} items",
         f"{connections.CONNECTIONS:,} connections",
         f"within {connections.HEAD_SECONDS:g} seconds",
         f"{connections.WAITING:,} connections",

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 import durablenb as df
-from durablenb.server.gathering import AT_ONCE, Statuses
+from durablenb.server.status_batcher import BATCH_SIZE, StatusBatcher
 from tests.server.conftest import PATIENCE
 
 
@@ -31,26 +31,26 @@ def client(served):
 
 
 def test_what_gathers_during_a_look_is_asked_for_with_the_next_one(served, client):
-    ids = [served.hub.client.start_new("approval") for _ in range(AT_ONCE + 5)]
+    ids = [served.hub.client.start_new("approval") for _ in range(BATCH_SIZE + 5)]
 
     async def poll():
-        standing = Statuses(client)
-        return await asyncio.gather(*map(standing.of, [*ids, ids[0], "nobody"]))
+        batcher = StatusBatcher(client)
+        return await asyncio.gather(*map(batcher.get, [*ids, ids[0], "nobody"]))
 
     found = asyncio.run(asyncio.wait_for(poll(), PATIENCE))
     assert [one.instance_id for one in found] == [*ids, ids[0], None]
-    assert client.looks == [AT_ONCE, 6]
+    assert client.looks == [BATCH_SIZE, 6]
 
 
 def test_who_asks_later_gets_a_later_answer(served, client):
     instance_id = served.hub.client.start_new("approval")
 
     async def poll():
-        standing = Statuses(client)
-        first = asyncio.create_task(standing.of(instance_id))
+        batcher = StatusBatcher(client)
+        first = asyncio.create_task(batcher.get(instance_id))
         await asyncio.sleep(0)
         await asyncio.to_thread(served.hub.client.terminate, instance_id, "enough")
-        second = await standing.of(instance_id)
+        second = await batcher.get(instance_id)
         await first
         return second
 
@@ -59,11 +59,11 @@ def test_who_asks_later_gets_a_later_answer(served, client):
 
 def test_an_error_reaches_everybody_and_the_next_ones_are_answered(served, client):
     async def poll():
-        standing = Statuses(client)
+        batcher = StatusBatcher(client)
         client.error = df.StoreError("the disk is gone")
-        failed = await asyncio.gather(standing.of("a"), standing.of("b"), return_exceptions=True)
+        failed = await asyncio.gather(batcher.get("a"), batcher.get("b"), return_exceptions=True)
         client.error = None
-        return [*failed, await standing.of("a")]
+        return [*failed, await batcher.get("a")]
 
     *failed, last = asyncio.run(asyncio.wait_for(poll(), PATIENCE))
     assert [str(one) for one in failed] == ["the disk is gone"] * 2
@@ -72,8 +72,8 @@ def test_an_error_reaches_everybody_and_the_next_ones_are_answered(served, clien
 
 def test_who_gives_up_takes_nobodys_answer(served, client):
     async def poll():
-        standing = Statuses(client)
-        impatient, patient = (asyncio.create_task(standing.of("a")) for _ in range(2))
+        batcher = StatusBatcher(client)
+        impatient, patient = (asyncio.create_task(batcher.get("a")) for _ in range(2))
         await asyncio.sleep(0)
         impatient.cancel()
         return await patient
