@@ -129,22 +129,22 @@ def import_into(engine: Engine, source: Any, *, prefix: str, key: str | None) ->
     source, prefix, key
         As for `TaskHub.import_history`.
     """
-    from durablenb.journal.bundle.exporting import everything, snapshot
-    from durablenb.journal.bundle.sources import delivery_of
+    from durablenb.journal.bundle.export import read_everything, snapshot
+    from durablenb.journal.bundle.loading import load_bundle
 
     def read_hub(path: Path) -> Parcel:
         with _connection_to(path) as connection, snapshot(connection) as ask:
-            return everything(ask)
+            return read_everything(ask)
 
     refusal = engine.refusal()
     if refusal is not None:
         raise refusal
     path = getattr(source, "path", None)
     chosen = path if isinstance(path, Path) else source
-    delivery = delivery_of(chosen, engine.options.codec.encode, read_hub, key).with_prefix(prefix)
-    if not delivery.parcel.records:
+    loaded = load_bundle(chosen, engine.options.codec.encode, read_hub, key).with_prefix(prefix)
+    if not loaded.bundle.records:
         return []
-    ids: list[str] = engine.request(ImportHistory(delivery.parcel, delivery.origin, delivery.made_by))
+    ids: list[str] = engine.request(ImportHistory(loaded.bundle, loaded.origin, loaded.made_by))
     return ids
 
 

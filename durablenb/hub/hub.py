@@ -333,7 +333,7 @@ class Hub(HubFigures):
         OSError
             If the file can't be written.
         """
-        from durablenb.journal.bundle.exporting import export  # only needed for exports
+        from durablenb.journal.bundle.export import export  # only needed for exports
 
         with self.connection() as connection:
             return export(connection, what, path, partial(query, connection, parameters=None, variables={}))

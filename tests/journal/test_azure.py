@@ -16,8 +16,8 @@ from durablenb.model.events import (
     TaskFailed,
     TaskScheduled,
 )
-from tests.journal import answers
-from tests.journal.answers import ANSWERS, CHAIN, answer, at, began, changed, did, ended
+from tests.journal import azure_statuses
+from tests.journal.azure_statuses import ANSWERS, CHAIN, answer, at, began, changed, did, ended
 
 
 def imported(hub, told):
@@ -64,7 +64,7 @@ def test_each_asking_gets_its_place_back(hub):
 
 
 def test_tasks_are_numbered_in_the_order_in_which_they_were_asked_for(hub):
-    history = imported(hub, answers.FAN_OUT).history()
+    history = imported(hub, azure_statuses.FAN_OUT).history()
     asked = {event.task_id: event.input for event in history if isinstance(event, TaskScheduled)}
     assert asked == {n: str(n) for n in range(7)}
     ends = [event.task_id for event in history if isinstance(event, TaskCompleted)]
@@ -95,9 +95,9 @@ def test_an_input_that_azure_s_python_client_made_a_text_of_is_the_value(hub, gi
 
 
 def test_a_wait_is_put_before_the_event_that_ended_it(hub):
-    history = imported(hub, answers.APPROVAL).history()
+    history = imported(hub, azure_statuses.APPROVAL).history()
     (place,) = [n for n, event in enumerate(history) if isinstance(event, EventSubscribed)]
-    assert kinds(imported(hub, answers.APPROVAL))[place + 1] == "EventRaised"
+    assert kinds(imported(hub, azure_statuses.APPROVAL))[place + 1] == "EventRaised"
     (row,) = hub.sql("select status, input from external_events").fetchall()
     assert row == ("Taken", "true")
 
@@ -112,7 +112,7 @@ def test_an_orchestration_that_only_waited_has_an_episode_all_the_same(hub):
 
 
 def test_a_failure_has_the_type_that_its_text_names(hub):
-    handle = imported(hub, answers.RETRIED)
+    handle = imported(hub, azure_statuses.RETRIED)
     first = next(event for event in handle.history() if isinstance(event, TaskFailed))
     assert (first.failure.error_type, first.failure.message) == ("builtins.ValueError", "no money")
     with pytest.raises(df.TaskFailedError, match="still no money"):
@@ -120,7 +120,7 @@ def test_a_failure_has_the_type_that_its_text_names(hub):
 
 
 def test_a_failure_with_details_is_that_failure(hub):
-    failed = answers.failed("pay", 7, "no money", 1, 2)
+    failed = azure_statuses.failed("pay", 7, "no money", 1, 2)
     inner = {"ErrorType": "KeyError", "ErrorMessage": "'x'"}
     failed["FailureDetails"] = {"ErrorType": "Bank.NoMoney", "ErrorMessage": "none", "InnerFailure": inner}
     handle = imported(hub, answer([began(), failed, ended(1, 3)], 1))
@@ -130,7 +130,7 @@ def test_a_failure_with_details_is_that_failure(hub):
 
 
 def test_messages_to_entities_are_calls_and_signals(hub):
-    history = imported(hub, answers.COUNTING).history()
+    history = imported(hub, azure_statuses.COUNTING).history()
     (signal,) = [event for event in history if isinstance(event, EntityOperationSignaled)]
     (call,) = [event for event in history if isinstance(event, EntityOperationCalled)]
     assert (signal.entity_id, signal.name, signal.input) == ("@counter@a", "add", "1")
@@ -177,11 +177,11 @@ def test_a_critical_section_is_one(hub):
 
 
 def test_an_entity_s_error_is_the_call_s(hub):
-    told = changed(answers.COUNTING)
+    told = changed(azure_statuses.COUNTING)
     told["historyEvents"][3]["Input"] = json.dumps({"result": '"broken"', "exceptionType": "ValueError"})
     handle = imported(hub, told)
     assert hub.sql("select status from entity_calls").fetchall() == [("Failed",)]
-    assert not handle.replay(answers.counting).fits
+    assert not handle.replay(azure_statuses.counting).fits
 
 
 def test_one_that_waits_stands_where_it_stood(hub):
@@ -236,13 +236,13 @@ def test_events_may_have_the_numbers_that_the_host_has_for_them(hub):
 def test_names_of_functions_are_compared_as_the_host_does(hub):
     told = changed(CHAIN)
     told["historyEvents"][1]["FunctionName"] = "Reserve"
-    assert imported(hub, told).replay(answers.chain).fits
+    assert imported(hub, told).replay(azure_statuses.chain).fits
 
 
 def test_a_list_of_answers_is_imported_as_one(hub):
     handles = hub.import_history([CHAIN, changed(CHAIN, instanceId="azure-2"), CHAIN])
     assert [handle.id for handle in handles] == ["azure-1", "azure-2"]
-    assert all(hub.replay(handles, answers.chain))
+    assert all(hub.replay(handles, azure_statuses.chain))
 
 
 def test_a_timer_that_azure_split_is_the_one_that_the_code_asks_for(hub):
@@ -343,7 +343,7 @@ def test_code_with_another_timer_parts_there(hub):
         yield context.create_timer(context.current_utc_datetime + timedelta(minutes=20))
         return (yield context.call_activity("wake", "up"))
 
-    assert parted(hub, answers.TIMER, changed_code) == ("TimerCreated #0", "TimerCreated #0")
+    assert parted(hub, azure_statuses.TIMER, changed_code) == ("TimerCreated #0", "TimerCreated #0")
 
 
 def test_code_that_failed_in_another_way_parts_there(hub):
@@ -356,13 +356,13 @@ def test_code_that_failed_in_another_way_parts_there(hub):
 
 
 def test_the_explorer_walks_through_it(hub):
-    explorer = imported(hub, CHAIN).explore(answers.chain)
+    explorer = imported(hub, CHAIN).explore(azure_statuses.chain)
     assert explorer.replay.fits
     explorer.close()
 
 
 def test_what_comes_from_azure_can_t_be_forked(hub):
-    hub.add_orchestrator(answers.chain, "order")
+    hub.add_orchestrator(azure_statuses.chain, "order")
     with pytest.raises(ValueError, match="from Azure, which doesn't tell all of it: it can be replayed"):
         imported(hub, CHAIN).fork()
 
@@ -428,7 +428,7 @@ def test_what_the_clients_of_other_languages_write_down_is_read(hub):
     of_net = {**net, "InstanceId": "net", "History": CHAIN["historyEvents"]}
     found = hub.import_history([of_javascript, of_net])
     assert [handle.id for handle in found] == ["js", "net"]
-    assert all(handle.replay(answers.chain).fits for handle in found)
+    assert all(handle.replay(azure_statuses.chain).fits for handle in found)
 
 
 @pytest.mark.parametrize(

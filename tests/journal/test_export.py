@@ -102,7 +102,7 @@ def test_a_file_that_is_there_is_replaced_whole_or_not_at_all(filled, tmp_path, 
         yield "{"
         raise OSError("No room.")
 
-    monkeypatch.setattr("durablenb.journal.bundle.documents.pieces_of", broken)
+    monkeypatch.setattr("durablenb.journal.bundle.json_export.to_json", broken)
     with pytest.raises(OSError, match="No room"):
         filled.export("done", path)
     assert [one.name for one in tmp_path.iterdir()] == ["some.json"]

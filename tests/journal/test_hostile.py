@@ -9,7 +9,7 @@ import pytest
 
 import durablenb as df
 from durablenb.store import parquet
-from tests.journal.answers import CHAIN, answer, at, began, changed, did, ended
+from tests.journal.azure_statuses import CHAIN, answer, at, began, changed, did, ended
 from tests.journal.orders import fill
 
 

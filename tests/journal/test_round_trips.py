@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 import durablenb as df
 from durablenb.core.ports.store import Parcel, Record
-from durablenb.journal.bundle import documents
-from durablenb.journal.bundle.checking import checked
+from durablenb.journal.bundle import json_export
+from durablenb.journal.bundle.validation import check_bundle
 from durablenb.model.events import ALL_EVENTS, EntityEvent, ExecutionStarted, ParentInstance
 from durablenb.model.imports import Import
 from durablenb.model.logs import LogLine
@@ -145,7 +145,7 @@ def taken_in(journal, parcel):
 
 
 def text_of(parcel):
-    return "".join(documents.pieces_of(parcel, "0"))
+    return "".join(json_export.to_json(parcel, "0"))
 
 
 @settings(max_examples=20, deadline=None)
@@ -153,7 +153,7 @@ def text_of(parcel):
 def test_any_history_comes_back_as_it_was(tmp_path_factory, journal, parcel):
     with taken_in(journal, parcel) as (rows, read):
         text = text_of(read)
-    with taken_in(journal, checked(documents.parcel_in(json.loads(text)))) as (rows_again, read_again):
+    with taken_in(journal, check_bundle(json_export.from_json(json.loads(text)))) as (rows_again, read_again):
         assert rows_again == rows
         assert text_of(read_again) == text
 
@@ -162,7 +162,7 @@ def test_any_history_comes_back_as_it_was(tmp_path_factory, journal, parcel):
 @given(parcel=_histories())
 def test_parquet_keeps_of_any_history_what_json_keeps(tmp_path_factory, parcel):
     path = tmp_path_factory.mktemp("any") / "any.parquet"
-    parquet.write(parcel, path, documents.header_of("0"))
+    parquet.write(parcel, path, json_export.header("0"))
     header, found = parquet.read(path)
-    assert header == documents.header_of("0")
-    assert checked(found) == documents.parcel_in(json.loads(text_of(parcel)))
+    assert header == json_export.header("0")
+    assert check_bundle(found) == json_export.from_json(json.loads(text_of(parcel)))

@@ -1,1 +1,1 @@
-"""Histories that leave a hub, and histories that come into one: files, Azure's answers, other hubs."""
+"""Histories that leave or enter a hub as files, as statuses of Azure's, or from a management API."""

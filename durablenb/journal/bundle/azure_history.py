@@ -1,7 +1,7 @@
-"""Azure's status answers with their histories become events: those that it tells, in their places.
+"""The conversion of Azure's statuses with histories into events.
 
-Azure tells less than a journal has. What it leaves out is put where it must have been, or left out, too; what
-has no counterpart here is kept as a line of the instance's log.
+Azure shows less than a journal contains. The missing events are inserted where they must have been, or left
+out. Entries without a counterpart here become lines of the instance's log.
 """
 
 from __future__ import annotations
@@ -12,11 +12,16 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from durablenb.core.ports.store import Record
-from durablenb.journal.bundle.azure_answers import Answer, reason_in, tags_in
-from durablenb.journal.bundle.azure_entities import Messages
-from durablenb.journal.bundle.azure_failures import failure_in
-from durablenb.journal.bundle.history_builder import Course, Make, Step, Task, events_of, fact
-from durablenb.journal.bundle.reading import Fields, moment_in, optional_text_in, text_in
+from durablenb.journal.bundle.azure_entities import EntityMessages
+from durablenb.journal.bundle.azure_status import AzureStatus, get_failure, get_reason, get_tags
+from durablenb.journal.bundle.fields import Fields, get_optional_text, get_text, get_time
+from durablenb.journal.bundle.history_builder import (
+    DraftEvent,
+    EventFactory,
+    HistoryBuilder,
+    PendingTask,
+    event_factory,
+)
 from durablenb.model import events
 from durablenb.model.failures import FailureDetails
 from durablenb.model.ids import checked_instance_id, execution_id_of
@@ -24,91 +29,91 @@ from durablenb.model.logs import LogLine
 from durablenb.model.payloads import Kind
 
 Encode = Callable[[Any, Kind], str]
-"""Makes the journal's text of a value."""
+"""Returns the journal's text of a value."""
 
-_UNTOLD = ("OrchestratorStarted", "OrchestratorCompleted")
+_IGNORED = ("OrchestratorStarted", "OrchestratorCompleted")
 _LOGGER = "azure"
 
 
-class Told(NamedTuple):
-    """An instance as Azure tells it: its events, and what has no counterpart, as lines."""
+class ImportedHistory(NamedTuple):
+    """The events of an instance, and its log with the entries that have no counterpart."""
 
     records: list[Record]
     lines: list[LogLine]
 
 
-def told(answer: Fields, encode: Encode) -> Told:
-    """What an answer tells; the records are numbered from 1.
+def convert(status: Fields, encode: Encode) -> ImportedHistory:
+    """Return the history in a status of Azure's; the records are numbered from 1.
 
     Parameters
     ----------
-    answer
-        With ``historyEvents``, as with ``showHistory=true&showHistoryOutput=true&showInput=true``.
+    status
+        A status with ``historyEvents``, requested with
+        ``showHistory=true&showHistoryOutput=true&showInput=true``.
     encode
-        Makes texts of values.
+        Encodes values.
 
     Raises
     ------
     ValueError
-        If it is no such answer.
+        If it is no such status.
     """
-    instance_id = checked_instance_id(answer.get("instanceId"))
+    instance_id = checked_instance_id(status.get("instanceId"))
     try:
-        return _Teller(instance_id, answer, encode).told()
+        return _Converter(instance_id, status, encode).convert()
     except ValueError as error:
         raise ValueError(f"The history of {instance_id} can't be read: {error}.") from None
 
 
-class _Teller:
-    """Reads one answer."""
+class _Converter:
+    """Converts one status."""
 
-    def __init__(self, instance_id: str, answer: Fields, encode: Encode) -> None:
+    def __init__(self, instance_id: str, status: Fields, encode: Encode) -> None:
         self._instance_id = instance_id
-        self._answer = Answer(answer)
+        self._status = AzureStatus(status)
         self._encode = encode
-        self._course = Course()
-        self._timers: list[tuple[datetime, Task]] = []
-        self._messages = Messages(self._course, encode)
+        self._builder = HistoryBuilder()
+        self._timers: list[tuple[datetime, PendingTask]] = []
+        self._messages = EntityMessages(self._builder, encode)
         self._lines: list[tuple[datetime, str]] = []
 
-    def told(self) -> Told:
-        answer, started = self._answer, self._started()
+    def convert(self) -> ImportedHistory:
+        azure, started = self._status, self._started()
         self._execution_id = execution_id_of(self._instance_id, 0, started.timestamp)
-        for number, entry in enumerate(self._answer.entries, 1):
+        for number, entry in enumerate(azure.entries, 1):
             try:
                 self._read(entry)
             except ValueError as error:
                 raise ValueError(f"event {number}, {entry['EventType']}: {error}") from None
-        if answer.status == "Suspended" and answer.entries[-1]["EventType"] != "ExecutionSuspended":
-            at = moment_in(answer.fields, "lastUpdatedTime")
-            self._course.add(Step("client", at, fact(events.ExecutionSuspended, "")))
-        status = answer.fields.get("customStatus")
-        facts = events_of(
+        if azure.status == "Suspended" and azure.entries[-1]["EventType"] != "ExecutionSuspended":
+            at = get_time(azure.fields, "lastUpdatedTime")
+            self._builder.add(DraftEvent("command", at, event_factory(events.ExecutionSuspended, "")))
+        custom_status = azure.fields.get("customStatus")
+        history = self._builder.build(
             started,
-            self._course.in_order(),
-            None if status is None else self._encode(status, "status"),
-            has_run=answer.status != "Pending",
+            None if custom_status is None else self._encode(custom_status, "status"),
+            has_run=azure.status != "Pending",
         )
         ids = (self._instance_id, self._execution_id)
-        return Told(
-            [Record(number, *ids, fact) for number, fact in enumerate(facts, 1)],
+        return ImportedHistory(
+            [Record(number, *ids, event) for number, event in enumerate(history, 1)],
             [
-                LogLine(*ids, None, answer.name, 1, at, "logging", "INFO", _LOGGER, text)
+                LogLine(*ids, None, azure.name, 1, at, "logging", "INFO", _LOGGER, text)
                 for at, text in self._lines
             ],
         )
 
     def _started(self) -> events.ExecutionStarted:
-        entry = self._answer.started
+        entry = self._status.started
         is_due = entry.get("ScheduledStartTime") is not None
         return events.ExecutionStarted(
             1,
-            entry["Timestamp"] if entry else moment_in(self._answer.fields, "createdTime"),
-            self._answer.name,
-            self._encode(self._answer.input, "input"),
-            optional_text_in(entry, "Version") or None,
-            tags=tags_in(entry),
-            scheduled_start_time=moment_in(entry, "ScheduledStartTime") if is_due else None,
+            entry["Timestamp"] if entry else get_time(self._status.fields, "createdTime"),
+            self._status.name,
+            self._encode(self._status.input, "input"),
+            get_optional_text(entry, "Version") or None,
+            tags=get_tags(entry),
+            scheduled_start_time=get_time(entry, "ScheduledStartTime") if is_due else None,
             is_partial=True,
             rules=events.RULES,
         )
@@ -117,31 +122,31 @@ class _Teller:
 
     def _read(self, entry: Fields) -> None:
         kind = entry["EventType"]
-        if kind in _UNTOLD or kind == "ExecutionStarted":
+        if kind in _IGNORED or kind == "ExecutionStarted":
             return
-        read = _READ.get(kind)
-        if self._course.has_ended and kind in ("ExecutionTerminated", "ExecutionCompleted"):
-            return  # the end is told twice
-        if read is None or self._course.has_ended:
-            self._note(entry)
+        handler = _HANDLERS.get(kind)
+        if self._builder.has_ended and kind in ("ExecutionTerminated", "ExecutionCompleted"):
+            return  # Azure shows the end twice
+        if handler is None or self._builder.has_ended:
+            self._log(entry)
         else:
-            read(self, entry)
+            handler(self, entry)
 
-    def _note(self, entry: Fields) -> None:
+    def _log(self, entry: Fields) -> None:
         plain = {**entry, "Timestamp": entry["Timestamp"].isoformat()}
         text = self._encode(json.dumps(plain, default=str), "log")
         self._lines.append((entry["Timestamp"], str(json.loads(text))))
 
-    def _pending(self, entry: Fields) -> None:
-        self._asked(entry["EventType"], text_in(entry, "Name"), entry["Timestamp"], entry)
+    def _requested(self, entry: Fields) -> None:
+        self._request(entry["EventType"], get_text(entry, "Name"), entry["Timestamp"], entry)
 
-    def _asked(self, kind: str, name: str, at: datetime, entry: Fields) -> Task:
-        text = self._encode(self._answer.argument(entry.get("Input")), "input")
+    def _request(self, kind: str, name: str, at: datetime, entry: Fields) -> PendingTask:
+        text = self._encode(self._status.argument(entry.get("Input")), "input")
         if kind == "TaskScheduled":
-            return self._course.ask(at, fact(events.TaskScheduled, name, text))
-        child = optional_text_in(entry, "InstanceId")
-        version = optional_text_in(entry, "Version") or None
-        return self._course.ask(
+            return self._builder.request(at, event_factory(events.TaskScheduled, name, text))
+        child = get_optional_text(entry, "InstanceId")
+        version = get_optional_text(entry, "Version") or None
+        return self._builder.request(
             at,
             lambda n, at, task: events.SubOrchestrationInstanceCreated(
                 n, at, task, name, text, child or f"{self._execution_id}:{task}", version
@@ -149,97 +154,99 @@ class _Teller:
         )
 
     def _ended(self, entry: Fields) -> None:
-        name = optional_text_in(entry, "FunctionName")
+        name = get_optional_text(entry, "FunctionName")
         if name is None or entry.get("ScheduledTime") is None:
-            self._note(entry)
+            self._log(entry)
             return
         kind: str = entry["EventType"]
         is_task = kind.startswith("Task")
-        asked = "TaskScheduled" if is_task else "SubOrchestrationInstanceCreated"
-        task = self._asked(asked, name, moment_in(entry, "ScheduledTime"), entry)
+        requested = "TaskScheduled" if is_task else "SubOrchestrationInstanceCreated"
+        task = self._request(requested, name, get_time(entry, "ScheduledTime"), entry)
         has_failed = kind.endswith("Failed")
         outcome = self._failure(entry) if has_failed else self._encode(entry.get("Result"), "result")
-        self._arrives(entry, fact(getattr(events, kind), outcome), task)
+        self._arrive(entry, event_factory(getattr(events, kind), outcome), task)
 
-    def _arrives(self, entry: Fields, make: Make, task: Task) -> None:
-        self._course.add(Step("arrival", entry["Timestamp"], make, task))
+    def _arrive(self, entry: Fields, make: EventFactory, task: PendingTask) -> None:
+        self._builder.add(DraftEvent("arrival", entry["Timestamp"], make, task))
 
     def _timer_created(self, entry: Fields) -> None:
-        due = moment_in(entry, "FireAt")
-        task = self._course.ask(entry["Timestamp"], fact(events.TimerCreated, due))
+        due = get_time(entry, "FireAt")
+        task = self._builder.request(entry["Timestamp"], event_factory(events.TimerCreated, due))
         self._timers.append((due, task))
 
     def _timer_fired(self, entry: Fields) -> None:
-        due = None if entry.get("FireAt") is None else moment_in(entry, "FireAt")
-        found = next((one for one in self._timers if one[0] == due), None)
-        if found is None:
-            found = min(self._timers, key=lambda one: one[0], default=None)
-        if found is None:
-            self._note(entry)
+        due = None if entry.get("FireAt") is None else get_time(entry, "FireAt")
+        timer = next((timer for timer in self._timers if timer[0] == due), None)
+        if timer is None:
+            timer = min(self._timers, key=lambda timer: timer[0], default=None)
+        if timer is None:
+            self._log(entry)
             return
-        self._timers.remove(found)
-        self._arrives(entry, events.TimerFired, found[1])
+        self._timers.remove(timer)
+        self._arrive(entry, events.TimerFired, timer[1])
 
     def _raised(self, entry: Fields) -> None:
-        name, given = text_in(entry, "Name"), entry.get("Input")
-        answered = self._messages.answered(name, given)
-        if answered is not None:
-            make, task = answered
-            self._arrives(entry, make, task)
+        name, value = get_text(entry, "Name"), entry.get("Input")
+        response = self._messages.receive(name, value)
+        if response is not None:
+            make, task = response
+            self._arrive(entry, make, task)
             return
-        made = fact(events.EventRaised, name, self._encode(self._answer.value(given), "event"))
-        self._course.add(Step("arrival", entry["Timestamp"], made, event_name=name))
+        make = event_factory(events.EventRaised, name, self._encode(self._status.value(value), "event"))
+        self._builder.add(DraftEvent("arrival", entry["Timestamp"], make, event_name=name))
 
     def _sent(self, entry: Fields) -> None:
-        if not self._messages.sent(entry):
-            self._note(entry)
+        if not self._messages.send(entry):
+            self._log(entry)
 
-    def _reasoned(self, entry: Fields) -> None:
+    def _commanded(self, entry: Fields) -> None:
         kind = getattr(events, entry["EventType"])
-        self._course.add(Step("client", entry["Timestamp"], fact(kind, reason_in(entry))))
+        self._builder.add(DraftEvent("command", entry["Timestamp"], event_factory(kind, get_reason(entry))))
 
     def _terminated(self, entry: Fields, reason: str | None = None) -> None:
-        text = reason_in(entry) if reason is None else reason
-        self._course.add(Step("stop", entry["Timestamp"], fact(events.ExecutionTerminated, text)))
+        text = get_reason(entry) if reason is None else reason
+        self._builder.add(
+            DraftEvent("stop", entry["Timestamp"], event_factory(events.ExecutionTerminated, text))
+        )
 
     def _completed(self, entry: Fields) -> None:
         status = entry.get("OrchestrationStatus")
-        output = entry.get("Result", self._answer.output)
+        output = entry.get("Result", self._status.output)
         if entry["EventType"] == "ExecutionFailed" or status == "Failed":
-            self._ends(entry, fact(events.ExecutionFailed, self._failure(entry, output)))
+            self._end(entry, event_factory(events.ExecutionFailed, self._failure(entry, output)))
         elif status in ("Terminated", "Canceled"):
             self._terminated(entry, output if isinstance(output, str) else "")
         elif status == "ContinuedAsNew":
             self._continued(entry)
         else:
-            self._ends(entry, fact(events.ExecutionCompleted, self._encode(output, "result")))
+            self._end(entry, event_factory(events.ExecutionCompleted, self._encode(output, "result")))
 
     def _continued(self, entry: Fields) -> None:
-        self._ends(entry, fact(events.ContinueAsNew, self._encode(entry.get("Result"), "input")))
+        self._end(entry, event_factory(events.ContinueAsNew, self._encode(entry.get("Result"), "input")))
 
-    def _ends(self, entry: Fields, make: Make) -> None:
-        self._course.add(Step("end", entry["Timestamp"], make))
+    def _end(self, entry: Fields, make: EventFactory) -> None:
+        self._builder.add(DraftEvent("end", entry["Timestamp"], make))
 
-    def _failure(self, entry: Fields, otherwise: object = None) -> FailureDetails:
-        kept = self._encode(failure_in(entry, otherwise).as_json(), "failure")
-        return FailureDetails.from_json(json.loads(kept))
+    def _failure(self, entry: Fields, default: object = None) -> FailureDetails:
+        text = self._encode(get_failure(entry, default).as_json(), "failure")
+        return FailureDetails.from_json(json.loads(text))
 
 
-_READ: dict[str, Callable[[_Teller, Fields], None]] = {
-    "TaskScheduled": _Teller._pending,
-    "SubOrchestrationInstanceCreated": _Teller._pending,
-    "TaskCompleted": _Teller._ended,
-    "TaskFailed": _Teller._ended,
-    "SubOrchestrationInstanceCompleted": _Teller._ended,
-    "SubOrchestrationInstanceFailed": _Teller._ended,
-    "TimerCreated": _Teller._timer_created,
-    "TimerFired": _Teller._timer_fired,
-    "EventRaised": _Teller._raised,
-    "EventSent": _Teller._sent,
-    "ExecutionSuspended": _Teller._reasoned,
-    "ExecutionResumed": _Teller._reasoned,
-    "ExecutionTerminated": _Teller._terminated,
-    "ExecutionCompleted": _Teller._completed,
-    "ExecutionFailed": _Teller._completed,
-    "ContinueAsNew": _Teller._continued,
+_HANDLERS: dict[str, Callable[[_Converter, Fields], None]] = {
+    "TaskScheduled": _Converter._requested,
+    "SubOrchestrationInstanceCreated": _Converter._requested,
+    "TaskCompleted": _Converter._ended,
+    "TaskFailed": _Converter._ended,
+    "SubOrchestrationInstanceCompleted": _Converter._ended,
+    "SubOrchestrationInstanceFailed": _Converter._ended,
+    "TimerCreated": _Converter._timer_created,
+    "TimerFired": _Converter._timer_fired,
+    "EventRaised": _Converter._raised,
+    "EventSent": _Converter._sent,
+    "ExecutionSuspended": _Converter._commanded,
+    "ExecutionResumed": _Converter._commanded,
+    "ExecutionTerminated": _Converter._terminated,
+    "ExecutionCompleted": _Converter._completed,
+    "ExecutionFailed": _Converter._completed,
+    "ContinueAsNew": _Converter._continued,
 }

@@ -1,7 +1,8 @@
-"""The course of an execution, put together from what Azure tells: what was asked for, and what came.
+"""The builder of an execution's history from the requests and arrivals that Azure shows.
 
-Azure shows what ended together with when it had been asked for. Here each asking gets a place of its own
-again: after what had come by then, and before its own end. What follows on arrivals is an episode.
+Azure shows a completed task as one entry, with the time at which it was scheduled. Here each request gets a
+position of its own again: after everything that had arrived by then, and before its own completion. Requests
+that follow arrivals form an episode.
 """
 
 from __future__ import annotations
@@ -11,17 +12,23 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from durablenb.model.events import CustomStatusSet, Event, EventSubscribed, OrchestratorStarted
+from durablenb.model.events import (
+    CustomStatusSet,
+    Event,
+    EventSubscribed,
+    ExecutionStarted,
+    OrchestratorStarted,
+)
 
-Make = Callable[..., Event]
-"""Makes an event of its id, its time and, where it is about a task, the task's id."""
+EventFactory = Callable[..., Event]
+"""Returns an event with this id and time and, if the event belongs to a task, the task's id."""
 
-Kind = Literal["ask", "arrival", "client", "end", "stop"]
-"""Whether the code asked for it, it came, a client wanted it, or it ended: by the code, or by a client."""
+Role = Literal["request", "arrival", "command", "end", "stop"]
+"""The role of an event: requested by the code, arrived, a client's command, the code's end, or a client's."""
 
 
-class Task:
-    """Something that was asked for, and when; its id is known when all is in order."""
+class PendingTask:
+    """A requested task and the time of its request; its id is known once all events are in order."""
 
     __slots__ = ("at", "id")
 
@@ -30,171 +37,174 @@ class Task:
         self.id = -1
 
 
-def fact(kind: type[Event], *fields: object) -> Make:
-    """What makes an event of this kind with these fields, after its task's id."""
-    made: Any = kind
-    return lambda event_id, at, *task: made(event_id, at, *task, *fields)
+def event_factory(kind: type[Event], *fields: object) -> EventFactory:
+    """Return the factory of events of this kind; the fields follow the task's id."""
+    make: Any = kind
+    return lambda event_id, at, *task: make(event_id, at, *task, *fields)
 
 
-class Step:
-    """One event at its place.
+class DraftEvent:
+    """An event whose id isn't known yet.
 
     Parameters
     ----------
-    kind
-        See `Kind`.
+    role
+        The role of the event.
     at
-        Its time.
+        The time.
     make
-        Makes the event.
+        The factory of the event.
     task
-        Which task it is about; None where the event has none.
+        The task that the event belongs to; None if it belongs to none.
     event_name
-        Of an external event, which one.
+        The name of an external event.
     """
 
-    __slots__ = ("at", "event_name", "kind", "make", "task")
+    __slots__ = ("at", "event_name", "make", "role", "task")
 
     def __init__(
-        self, kind: Kind, at: datetime, make: Make, task: Task | None = None, event_name: str | None = None
+        self,
+        role: Role,
+        at: datetime,
+        make: EventFactory,
+        task: PendingTask | None = None,
+        event_name: str | None = None,
     ) -> None:
         self.event_name = event_name
-        self.kind = kind
+        self.role = role
         self.at = at
         self.make = make
         self.task = task
 
 
-class Course:
-    """Steps as they are told, until `in_order` puts them where they belong."""
+class HistoryBuilder:
+    """Collects requests and other events, and puts them in order."""
 
     def __init__(self) -> None:
-        self.asks: list[Step] = []
+        self.requests: list[DraftEvent] = []
         self.has_ended = False
-        """Whether the execution is over with what was told by now."""
-        self._told: list[Step] = []
+        """Whether the last added event ended the execution."""
+        self._others: list[DraftEvent] = []
 
-    def ask(self, at: datetime, make: Make) -> Task:
-        """The code asked for something at this time."""
-        task = Task(at)
-        self.asks.append(Step("ask", at, make, task))
+    def request(self, at: datetime, make: EventFactory) -> PendingTask:
+        """Add a request of the code, at any position; return its task."""
+        task = PendingTask(at)
+        self.requests.append(DraftEvent("request", at, make, task))
         return task
 
-    def send(self, at: datetime, make: Make, task: Task) -> None:
-        """The code asked for something more about a task that there is."""
-        self.asks.append(Step("ask", at, make, task))
+    def request_for(self, task: PendingTask, at: datetime, make: EventFactory) -> None:
+        """Add a further request about a task."""
+        self.requests.append(DraftEvent("request", at, make, task))
 
-    def add(self, step: Step) -> None:
-        """The next of the steps that are told in their order."""
-        self._told.append(step)
-        self.has_ended = step.kind in ("end", "stop")
+    def add(self, event: DraftEvent) -> None:
+        """Add the next of the other events, which come in order."""
+        self._others.append(event)
+        self.has_ended = event.role in ("end", "stop")
 
-    def in_order(self) -> list[Step]:
-        """All steps: each asking after what had come by its time, and before its own end."""
-        asks = sorted(self.asks, key=lambda step: step.at)
-        times = [step.at for step in asks]
-        ordered: list[Step] = []
+    def build(self, started: ExecutionStarted, custom_status: str | None, *, has_run: bool) -> list[Event]:
+        """Return the events of the execution.
+
+        Parameters
+        ----------
+        started
+            The first event.
+        custom_status
+            The last custom status, encoded.
+        has_run
+            Whether the code has run at all.
+
+        Notes
+        -----
+        The subscription to an external event is put into the episode before the event's arrival, because
+        Azure doesn't show when the wait began.
+        """
+        episodes = _Episodes(started.timestamp)
+        for event in self._in_order():
+            episodes.add(event)
+        if has_run:
+            episodes.ensure_first()
+        if custom_status is not None:
+            episodes.set_custom_status(custom_status)
+        return _number(started, episodes.events)
+
+    def _in_order(self) -> list[DraftEvent]:
+        """Return all events, each request after what had arrived by its time, and before its completion."""
+        requests = sorted(self.requests, key=lambda request: request.at)
+        times = [request.at for request in requests]
+        ordered: list[DraftEvent] = []
         done = 0
-        for step in self._told:
-            cut = len(asks) if step.kind in ("end", "stop") else bisect_left(times, step.at)
-            if step.task is not None:
-                cut = max(cut, bisect_right(times, step.task.at))
-            ordered += asks[done:cut]
+        for event in self._others:
+            cut = len(requests) if event.role in ("end", "stop") else bisect_left(times, event.at)
+            if event.task is not None:
+                cut = max(cut, bisect_right(times, event.task.at))
+            ordered += requests[done:cut]
             done = max(done, cut)
-            ordered.append(step)
-        return ordered + asks[done:]
+            ordered.append(event)
+        return ordered + requests[done:]
 
 
-def events_of(
-    begin: Event, steps: Sequence[Step], custom_status: str | None, *, has_run: bool
-) -> list[Event]:
-    """The events of an execution, with the episodes in which it asked.
+class _Episodes:
+    """Events in order, with an `OrchestratorStarted` before each episode."""
 
-    Parameters
-    ----------
-    begin
-        The first one, `ExecutionStarted`.
-    steps
-        What followed, in order.
-    custom_status
-        The last one that is known, as text.
-    has_run
-        Whether the code has run at all.
-
-    Notes
-    -----
-    A wait for an external event is put into the episode before the event came: when it began isn't told.
-    """
-    laid = _Laid(begin.timestamp)
-    for step in steps:
-        laid.put(step)
-    if has_run:
-        laid.begin_if_never()
-    if custom_status is not None:
-        laid.show(custom_status)
-    return _numbered(begin, laid.steps)
-
-
-class _Laid:
-    """Steps with episodes between them."""
-
-    def __init__(self, begun: datetime) -> None:
-        self._begun = begun
+    def __init__(self, started_at: datetime) -> None:
+        self._started_at = started_at
         self._last_end: int | None = None
         self._is_in_episode = False
-        self.steps: list[Step] = []
+        self.events: list[DraftEvent] = []
 
-    def put(self, step: Step) -> None:
-        if step.kind in ("ask", "end"):
+    def add(self, event: DraftEvent) -> None:
+        if event.role in ("request", "end"):
             if not self._is_in_episode:
-                self._open(step.at)
-            self.steps.append(step)
-            if step.kind == "end":
+                self._begin(event.at)
+            self.events.append(event)
+            if event.role == "end":
                 self._is_in_episode = False
             else:
-                self._last_end = len(self.steps)
+                self._last_end = len(self.events)
             return
-        if step.event_name is not None:
-            self._wait_for(step.event_name)
+        if event.event_name is not None:
+            at = self._last_request_time()
+            subscribed = event_factory(EventSubscribed, event.event_name)
+            self._append_to_last(DraftEvent("request", at, subscribed, PendingTask(at)))
         self._is_in_episode = False
-        self.steps.append(step)
+        self.events.append(event)
 
-    def begin_if_never(self) -> None:
+    def ensure_first(self) -> None:
+        """Insert the first episode if there is none."""
         if self._last_end is None:
-            self.steps.insert(0, Step("ask", self._begun, OrchestratorStarted))
+            self.events.insert(0, DraftEvent("request", self._started_at, OrchestratorStarted))
             self._last_end = 1
 
-    def show(self, text: str) -> None:
-        self.begin_if_never()
-        assert self._last_end is not None
-        at = self.steps[self._last_end - 1].at
-        self._insert(Step("ask", at, fact(CustomStatusSet, text)))
+    def set_custom_status(self, text: str) -> None:
+        at = self._last_request_time()
+        self._append_to_last(DraftEvent("request", at, event_factory(CustomStatusSet, text)))
 
-    def _wait_for(self, name: str) -> None:
-        self.begin_if_never()
-        assert self._last_end is not None
-        at = self.steps[self._last_end - 1].at
-        self._insert(Step("ask", at, fact(EventSubscribed, name), Task(at)))
-
-    def _open(self, at: datetime) -> None:
-        last = self.steps[-1].at if self.steps else self._begun
+    def _begin(self, at: datetime) -> None:
+        last = self.events[-1].at if self.events else self._started_at
         self._is_in_episode = True
-        self.steps.append(Step("ask", max(at, last), OrchestratorStarted))
-        self._last_end = len(self.steps)
+        self.events.append(DraftEvent("request", max(at, last), OrchestratorStarted))
+        self._last_end = len(self.events)
 
-    def _insert(self, step: Step) -> None:
+    def _last_request_time(self) -> datetime:
+        self.ensure_first()
         assert self._last_end is not None
-        self.steps.insert(self._last_end, step)
+        return self.events[self._last_end - 1].at
+
+    def _append_to_last(self, event: DraftEvent) -> None:
+        """Insert an event at the end of the last episode."""
+        assert self._last_end is not None
+        self.events.insert(self._last_end, event)
         self._last_end += 1
 
 
-def _numbered(begin: Event, steps: Sequence[Step]) -> list[Event]:
-    events, tasks = [begin], 0
-    for event_id, step in enumerate(steps, begin.event_id + 1):
-        values: tuple[Any, ...] = ()
-        if step.task is not None:
-            if step.task.id < 0:
-                step.task.id, tasks = tasks, tasks + 1
-            values = (step.task.id,)
-        events.append(step.make(event_id, step.at, *values))
+def _number(started: Event, drafts: Sequence[DraftEvent]) -> list[Event]:
+    """Return the events with their ids and the ids of their tasks."""
+    events, task_count = [started], 0
+    for event_id, draft in enumerate(drafts, started.event_id + 1):
+        task_ids: tuple[int, ...] = ()
+        if draft.task is not None:
+            if draft.task.id < 0:
+                draft.task.id, task_count = task_count, task_count + 1
+            task_ids = (draft.task.id,)
+        events.append(draft.make(event_id, draft.at, *task_ids))
     return events

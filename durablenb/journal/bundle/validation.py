@@ -1,4 +1,4 @@
-"""Whether a parcel holds together: only what does may come into a hub."""
+"""The validation of bundles before they are imported: ids, order, ancestors, blobs and log lines."""
 
 from __future__ import annotations
 
@@ -16,53 +16,41 @@ from durablenb.model.source import hash_of
 _VALUES = ("input", "result", "status", "state")
 
 
-def checked(parcel: Parcel) -> Parcel:
-    """The parcel itself, if all of it belongs together and to nothing else.
+def check_bundle(bundle: Parcel) -> Parcel:
+    """Return the bundle if it is consistent and complete.
 
     Raises
     ------
     ValueError
-        If an id can't be one, events don't follow each other, a value refers to what isn't there, or an
-        instance is its own ancestor.
+        If an id is invalid, events are out of order, a value refers to a missing blob, or an instance is its
+        own ancestor.
     """
-    _check_ids({record.instance_id for record in parcel.records})
-    owners = _check_order(parcel.records)
-    _check_ancestors(parcel.records)
-    _check_blobs(parcel.records, parcel.blobs)
-    for one, text in parcel.sources:
-        if hash_of(text) != one:
-            raise ValueError(f"the source {one!r} has another hash")
-    for line in parcel.lines:
+    _check_ids({record.instance_id for record in bundle.records})
+    owners = _check_order(bundle.records)
+    _check_ancestors(bundle.records)
+    _check_blobs(bundle.records, bundle.blobs)
+    for hash_, text in bundle.sources:
+        if hash_of(text) != hash_:
+            raise ValueError(f"the source {hash_!r} has another hash")
+    for line in bundle.lines:
         if line.instance_id not in owners.values():
             raise ValueError(f"a line of the log is of {line.instance_id!r}, which isn't there")
-    return parcel
-
-
-def checked_id(instance_id: str) -> str:
-    """The id itself, if it can be an instance's or an entity's.
-
-    Raises
-    ------
-    ValueError
-        If it can't.
-    """
-    if instance_id.startswith("@"):
-        if str(EntityId.get_entity_id(instance_id)) != instance_id:
-            raise ValueError(f"{instance_id!r} is no entity's id: the name is in lower case")
-        return instance_id
-    return checked_instance_id(instance_id)
+    return bundle
 
 
 def _check_ids(ids: Iterable[str]) -> None:
     for instance_id in ids:
-        checked_id(instance_id)
+        if not instance_id.startswith("@"):
+            checked_instance_id(instance_id)
+        elif str(EntityId.get_entity_id(instance_id)) != instance_id:
+            raise ValueError(f"{instance_id!r} is no entity's id: the name is in lower case")
 
 
 def _check_order(records: Sequence[Record]) -> dict[str, str]:
-    """Answers whose each execution is."""
+    """Return the instance of each execution."""
     owners: dict[str, str] = {}
     last: dict[str, int] = {}
-    begun: set[str] = set()
+    started: set[str] = set()
     for _, instance_id, execution_id, event in records:
         is_first = execution_id not in owners
         if owners.setdefault(execution_id, instance_id) != instance_id:
@@ -78,9 +66,9 @@ def _check_order(records: Sequence[Record]) -> dict[str, str]:
             raise ValueError(f"{instance_id!r} can't have an event {kind}")
         if is_first and not is_entity and not isinstance(event, ExecutionStarted):
             raise ValueError(f"the history of {instance_id!r} has no beginning")
-        if isinstance(event, ExecutionStarted) and event.generation and instance_id not in begun:
+        if isinstance(event, ExecutionStarted) and event.generation and instance_id not in started:
             raise ValueError(f"{instance_id!r} begins with execution {event.generation}, not with 0")
-        begun.add(instance_id)
+        started.add(instance_id)
     return owners
 
 
@@ -89,37 +77,37 @@ def _check_ancestors(records: Sequence[Record]) -> None:
     for _, instance_id, _, event in records:
         if isinstance(event, ExecutionStarted) and event.parent is not None:
             parents.setdefault(instance_id, set()).add(event.parent.instance_id)
-    settled: set[str] = set()
+    checked: set[str] = set()
     for first in parents:
         path: list[str] = []
-        waiting = [(first, 0)]
-        while waiting:
-            one, depth = waiting.pop()
-            settled.update(path[depth:])
+        stack = [(first, 0)]
+        while stack:
+            instance_id, depth = stack.pop()
+            checked.update(path[depth:])
             del path[depth:]
-            if one in path:
-                raise ValueError(f"{one!r} is its own ancestor")
-            if one in settled or one not in parents:
+            if instance_id in path:
+                raise ValueError(f"{instance_id!r} is its own ancestor")
+            if instance_id in checked or instance_id not in parents:
                 continue
-            path.append(one)
-            waiting += [(parent, len(path)) for parent in parents[one]]
-        settled.update(path)
+            path.append(instance_id)
+            stack += [(parent, len(path)) for parent in parents[instance_id]]
+        checked.update(path)
 
 
 def _check_blobs(records: Sequence[Record], blobs: Sequence[KeptBlob]) -> None:
-    there = {blob.hash for blob in blobs}
+    hashes = {blob.hash for blob in blobs}
     for blob in blobs:
         if sha256(blob.content).hexdigest() != blob.hash:
             raise ValueError(f"the blob {blob.hash[:12]!r} has another hash")
     for record in records:
-        for one in _referred(record.event):
-            if one not in there:
+        for hash_ in _blob_references(record.event):
+            if hash_ not in hashes:
                 raise ValueError(
-                    f"a value of {record.instance_id!r} refers to the blob {one[:12]}, which isn't there"
+                    f"a value of {record.instance_id!r} refers to the blob {hash_[:12]}, which isn't there"
                 )
 
 
-def _referred(event: Event) -> Iterable[str]:
+def _blob_references(event: Event) -> Iterable[str]:
     for name in _VALUES:
         text = getattr(event, name, None)
         if isinstance(text, str):

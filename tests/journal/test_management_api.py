@@ -10,10 +10,10 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pytest
 
 import durablenb as df
-from durablenb.journal.bundle import fetching
-from durablenb.journal.bundle.fetching import Api
-from tests.journal import answers
-from tests.journal.answers import ANSWERS, CHAIN, changed
+from durablenb.journal.bundle import management_api
+from durablenb.journal.bundle.management_api import ManagementApi
+from tests.journal import azure_statuses
+from tests.journal.azure_statuses import ANSWERS, CHAIN, changed
 from tests.journal.orders import ORCHESTRATORS, order, register
 
 KEY = "s3cret/+=key"
@@ -97,7 +97,7 @@ def test_one_instance_is_asked_for_by_its_own_url(azure, hub):
     url, _ = azure
     (handle,) = hub.import_history(f"{url}{LIST}/azure%200?showHistory=false", key=KEY)
     assert handle.id == "azure 0"
-    assert handle.replay(answers.chain).fits
+    assert handle.replay(azure_statuses.chain).fits
 
 
 def test_the_key_of_the_url_is_the_key_and_is_kept_nowhere(azure, hub, caplog):
@@ -203,7 +203,7 @@ def endless(piece):
 
 @pytest.mark.parametrize("path", [LIST, f"{LIST}/a"])
 def test_an_answer_without_an_end_is_not_read_on(hub, monkeypatch, path):
-    monkeypatch.setattr(fetching, "ANSWER_LIMIT", 1_000_000)
+    monkeypatch.setattr(management_api, "RESPONSE_LIMIT", 1_000_000)
     with (
         endless(b" " * 65_536) as url,
         pytest.raises(df.DurableError, match=r"more than 1,000,000 bytes.*import the file"),
@@ -213,7 +213,7 @@ def test_an_answer_without_an_end_is_not_read_on(hub, monkeypatch, path):
 
 
 def test_answers_that_are_too_much_together_are_not_read_on(azure, hub, monkeypatch):
-    monkeypatch.setattr(fetching, "TOTAL_LIMIT", 5_000)
+    monkeypatch.setattr(management_api, "TOTAL_LIMIT", 5_000)
     url, _ = azure
     with pytest.raises(df.DurableError, match=r"more than 5,000 bytes in all\. Import fewer instances"):
         hub.import_history(f"{url}{LIST}", key=KEY)
@@ -244,7 +244,7 @@ def test_an_answer_that_is_nested_too_deeply_is_said_to_be_no_json(hub):
     ],
 )
 def test_an_origin_is_the_url_without_what_is_nobody_s_business(url, origin):
-    assert Api(url).origin == origin
+    assert ManagementApi(url).origin == origin
 
 
 # -- our own server ---------------------------------------------------------------------------------

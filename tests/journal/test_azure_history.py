@@ -12,7 +12,7 @@ import durablenb as df
 from durablenb.core.fitting import misfit_of
 from durablenb.core.registry import name_of
 from durablenb.core.status_history import history_events
-from durablenb.journal.bundle import azure_history as azure
+from durablenb.journal.bundle import azure_history
 from durablenb.model.events import (
     ExecutionCompleted,
     OrchestratorStarted,
@@ -67,7 +67,9 @@ def told_of(history, status):
 
 
 def imported(history, status):
-    return [one.event for one in azure.told(told_of(spread(history), status), codec.encode).records]
+    return [
+        one.event for one in azure_history.convert(told_of(spread(history), status), codec.encode).records
+    ]
 
 
 def misfit(events):
