@@ -14,6 +14,7 @@ from durablenb.hub.check import check
 from durablenb.hub.client import SyncDurableOrchestrationClient
 from durablenb.hub.compare import compare
 from durablenb.hub.entity import EntityHandle
+from durablenb.hub.handles import Handles
 from durablenb.hub.histories import import_history, open_history
 from durablenb.hub.instance import Handle
 from durablenb.hub.task_hub import TaskHub
@@ -68,6 +69,7 @@ __all__ = [
     "Findings",
     "FunctionNotFoundError",
     "Handle",
+    "Handles",
     "HubLockedError",
     "HubUnreachableError",
     "InstanceExistsError",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,7 +13,14 @@ from typing import Any
 
 import duckdb
 
-from durablenb.model.events import ALL_EVENTS, Settlement, TaskKind
+from durablenb.model.events import (
+    ALL_EVENTS,
+    ExecutionCompleted,
+    ExecutionFailed,
+    ExecutionTerminated,
+    Settlement,
+    TaskKind,
+)
 from durablenb.store.wire import event_types
 
 WINDOW = 60
@@ -275,3 +282,64 @@ def _count(tally: _StepTally, now: datetime) -> StepCount:
 
 def _ended_since(ends: Counter[int], since: datetime) -> int:
     return sum(count for second, count in ends.items() if second >= int(since.timestamp()))
+
+
+_STARTS = """
+select any_value(name), min(timestamp) from journal
+where event_type = 'ExecutionStarted' and list_contains(?, instance_id)
+"""
+_ENDED = f"""
+select seq, instance_id, event_type, timestamp from journal
+where seq > ? and event_type in ({event_types([ExecutionCompleted, ExecutionFailed, ExecutionTerminated])})
+order by seq
+"""
+_OUTCOMES = {"ExecutionFailed": "failed", "ExecutionTerminated": "canceled"}
+
+
+class EndedCounter:
+    """Counts which of several instances have ended.
+
+    Parameters
+    ----------
+    connect
+        Gives the calling thread a connection that reads the journal.
+    instance_ids
+        The instances.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]],
+        instance_ids: Collection[str],
+    ) -> None:
+        self._connect = connect
+        self._ids = frozenset(instance_ids)
+        self._lock = threading.Lock()
+        self._seen = 0
+        self._outcomes: dict[str, str] = {}
+        self._tally: _StepTally | None = None
+
+    def look(self, now: datetime) -> ProgressSnapshot:
+        """Return the progress by now. Only events after those of the last call are read."""
+        with self._lock:
+            with self._connect() as connection:
+                tally = self._tally
+                if tally is None:
+                    name, first = connection.execute(_STARTS, [list(self._ids)]).fetchall()[0]
+                    began = now if first is None else first.replace(tzinfo=UTC)
+                    tally = _StepTally(name or "", "sub-orchestration", began, began, len(self._ids))
+                rows = connection.execute(_ENDED, [self._seen]).fetchall()
+            self._tally = tally
+            for seq, instance_id, kind, timestamp in rows:
+                self._seen = seq
+                if instance_id in self._ids:
+                    tally.last = max(tally.last, timestamp.replace(tzinfo=UTC))
+                    tally.ends[int(tally.last.timestamp())] += instance_id not in self._outcomes
+                    self._outcomes[instance_id] = _OUTCOMES.get(kind, "")
+            outcomes = Counter(self._outcomes.values())
+            tally.over, tally.failed = len(self._outcomes), outcomes["failed"]
+            tally.canceled = outcomes["canceled"]
+            count = _count(tally, now)
+            status = "Running" if not count.is_over else "Failed" if tally.failed else "Completed"
+            about = f"{len(self._ids):,} instance{'' if len(self._ids) == 1 else 's'}"
+            return ProgressSnapshot(tally.name, about, status, (count,), count.took)

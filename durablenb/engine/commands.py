@@ -75,6 +75,7 @@ class Commands:
         self._upgrades = Upgrades(services, buffer, instances)
         self._handlers: dict[type, Callable[[Any], object]] = {
             messages.Start: self._start,
+            messages.StartMany: self._start_many,
             messages.Raise: self._raise,
             messages.Terminate: self._terminate,
             messages.Suspend: self._suspend,
@@ -104,11 +105,39 @@ class Commands:
         self._buffer.answer(message.reply, answer)
 
     def _start(self, message: messages.Start) -> str:
+        if not self._is_attached(message, self._state):
+            self._begin(message)
+        return message.instance_id
+
+    def _start_many(self, message: messages.StartMany) -> list[str]:
+        """Check all starts before the first one is carried out."""
+        instance_ids = tuple(start.instance_id for start in message.starts)
+        states: dict[str, InstanceState] = {}
+        if any(start.if_exists == "attach" or start.dedupe for start in message.starts):
+            self._buffer.drain()
+            found = self._store.states(InstanceQuery(instance_ids=instance_ids))
+            states = {state.instance_id: state for state in found}
+        for start in [start for start in message.starts if not self._is_attached(start, states.get)]:
+            self._begin(start)
+        return list(instance_ids)
+
+    def _is_attached(self, message: messages.Start, state_of: Callable[[str], InstanceState | None]) -> bool:
+        """Return True if the instance exists, and the start attaches to it; check all that a start needs.
+
+        Raises
+        ------
+        InstanceExistsError
+            If another instance has that id, and the start may not replace it.
+        FunctionNotFoundError
+            If no such orchestrator is registered.
+        """
         self._imports.check_free(message.instance_id)
-        if message.if_exists == "attach" and self._is_attached(message):
-            return message.instance_id
-        is_open = message.instance_id in self._instances.open
-        if is_open and message.if_exists != "restart":
+        if message.if_exists == "attach":
+            state = state_of(message.instance_id)
+            if state is not None:
+                _check_same_start(message, state, self._store.starts(message.instance_id))
+                return True
+        if message.instance_id in self._instances.open and message.if_exists != "restart":
             raise InstanceExistsError(
                 f"The instance {message.instance_id!r} is open: hub.handle({message.instance_id!r}) is its "
                 'handle. Start with if_exists="attach" to get that in any case, with if_exists="restart" to '
@@ -117,13 +146,16 @@ class Commands:
         if self._registry.code(message.name, message.version) is None:
             raise self._registry.no_code(message.name, message.version)
         if message.dedupe:
-            state = self._state(message.instance_id)
+            state = state_of(message.instance_id)
             if state is not None and state.status in message.dedupe:
                 raise InstanceExistsError(
                     f"The instance {message.instance_id!r} is {state.status} already, and "
                     "dedupe_statuses says not to start it again."
                 )
-        if is_open:
+        return False
+
+    def _begin(self, message: messages.Start) -> None:
+        if message.instance_id in self._instances.open:
             self._end(self._family(message.instance_id), REPLACED)
         self._instances.begin(
             message.instance_id,
@@ -133,21 +165,6 @@ class Commands:
             tags=message.tags,
             start_at=message.start_at,
         )
-        return message.instance_id
-
-    def _is_attached(self, message: messages.Start) -> bool:
-        """Return True if the instance exists: of the same orchestrator, started with the same input.
-
-        Raises
-        ------
-        InstanceExistsError
-            If another instance has that id.
-        """
-        state = self._state(message.instance_id)
-        if state is None:
-            return False
-        _check_same_start(message, state, self._store.starts(message.instance_id))
-        return True
 
     def _raise(self, message: messages.Raise) -> bool:
         self._imports.check(message.instance_id)

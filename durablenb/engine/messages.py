@@ -47,6 +47,14 @@ class Start:
 
 
 @dataclass(slots=True, eq=False, repr=False)
+class StartMany:
+    """Start several orchestrations, or none of them; answered with their ids."""
+
+    starts: Sequence[Start]
+    reply: Reply = field(default_factory=Promise)
+
+
+@dataclass(slots=True, eq=False, repr=False)
 class Raise:
     """Raise an external event; answered with True if the instance was open."""
 
@@ -185,6 +193,7 @@ class CleanEntities:
 
 ClientMessage = (
     Start
+    | StartMany
     | Raise
     | Terminate
     | Suspend

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from copy import copy
+from functools import partial
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from durablenb.core.ports.store import InstanceQuery
@@ -51,6 +53,71 @@ def wait_for_outcome(engine: Engine, instance_id: str, timeout: float | None) ->
             seconds = seconds_left(instance_id, deadline, timeout)
             _wait_a_while(engine, instance_id, completion, seconds)
         return completion.result()
+
+
+def ended_instances(engine: Engine, instance_ids: Sequence[str], timeout: float | None) -> Iterator[str]:
+    """Yield the ids of instances as these end, in any order; each has ended on disk by then.
+
+    Parameters
+    ----------
+    engine
+        The engine that has the instances.
+    instance_ids
+        The instances.
+    timeout
+        Seconds until all have ended, or None for no limit.
+
+    Raises
+    ------
+    WaitTimeoutError
+        If the time is over, or nothing is left that could end the wait.
+    StoreError
+        If the journal can't be written now.
+    DurableError
+        If all instances that are left are blocked; the message is that of the first one.
+    """
+    deadline = None if timeout is None else locks.monotonic() + timeout
+    pending = dict.fromkeys(instance_ids)
+    ended: SimpleQueue[str] = SimpleQueue()
+    if engine.is_threaded:
+        not_open = []
+        for instance_id in pending:
+            completion = completion_of(engine, instance_id) if instance_id in engine.completions else None
+            if completion is None:
+                not_open.append(instance_id)
+            else:
+                completion.add_done_callback(partial(_note_end, ended, instance_id))
+        if not_open:
+            engine.ask(Watch("")).result()  # their ends are on disk when this is answered
+        for instance_id in not_open:
+            ended.put(instance_id)
+    with waiting(engine):
+        while pending:
+            if not engine.is_threaded:
+                first = next(iter(pending))
+                left = None if deadline is None else max(deadline - locks.monotonic(), 0)
+                wait_for_outcome(engine, first, left)  # does the work of all of them
+                done = [instance_id for instance_id in pending if instance_id not in engine.completions]
+                for instance_id in done:
+                    del pending[instance_id]
+                    yield instance_id
+                continue
+            try:
+                instance_id = ended.get(timeout=seconds_left(next(iter(pending)), deadline, timeout))
+            except Empty:
+                if all(_is_blocked(engine, instance_id) for instance_id in pending):
+                    check(engine, next(iter(pending)))
+                continue
+            del pending[instance_id]
+            yield instance_id
+
+
+def _note_end(ended: SimpleQueue[str], instance_id: str, _: object) -> None:
+    ended.put(instance_id)
+
+
+def _is_blocked(engine: Engine, instance_id: str) -> bool:
+    return engine.refusal() is not None or engine.obstacle(instance_id) is not None
 
 
 def step(engine: Engine) -> str | None:

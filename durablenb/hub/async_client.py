@@ -85,6 +85,20 @@ class DurableOrchestrationClient:
         )
         return str(await self._client._control.request_async(message))
 
+    async def start_many(
+        self,
+        orchestration_function_name: Any,
+        inputs: Iterable[Any],
+        instance_ids: Iterable[str] | None = None,
+        version: str | None = None,
+        **options: Any,
+    ) -> list[str]:
+        """Start an orchestration for each input, and return their ids; see the synchronous method."""
+        message = self._client.start_many_message(
+            orchestration_function_name, inputs, instance_ids, version, **options
+        )
+        return list(await self._client._control.request_async(message))
+
     async def get_status(
         self,
         instance_id: str,

@@ -6,7 +6,8 @@ The module is long because most of it is the reference of the methods.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -130,6 +131,74 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         )
         return str(self._control.request(message))
 
+    def start_many(
+        self,
+        orchestration_function_name: Any,
+        inputs: Iterable[Any],
+        instance_ids: Iterable[str] | None = None,
+        version: str | None = None,
+        *,
+        start_at: datetime | None = None,
+        tags: Mapping[str, str] | None = None,
+        if_exists: IfExists = "error",
+    ) -> list[str]:
+        """Start an orchestration for each input, all in one commit, and return their ids.
+
+        Parameters
+        ----------
+        orchestration_function_name, version, start_at, tags, if_exists
+            As for `start_new`.
+        inputs
+            The inputs.
+        instance_ids
+            The instances' ids, one for each input; by default 32 hexadecimal digits each.
+
+        Raises
+        ------
+        InstanceExistsError, FunctionNotFoundError, NotSerializableError
+            As for `start_new`. No orchestration is started then.
+        ValueError
+            If the ids aren't as many as the inputs, or one of them is invalid or given twice.
+        """
+        return list(
+            self._control.request(
+                self.start_many_message(
+                    orchestration_function_name,
+                    inputs,
+                    instance_ids,
+                    version,
+                    start_at=start_at,
+                    tags=tags,
+                    if_exists=if_exists,
+                )
+            )
+        )
+
+    def start_many_message(
+        self,
+        orchestration_function_name: Any,
+        inputs: Iterable[Any],
+        instance_ids: Iterable[str] | None = None,
+        version: str | None = None,
+        **options: Any,
+    ) -> messages.StartMany:
+        """Return the command that starts several orchestrations; see `start_many`."""
+        values = list(inputs)
+        ids = [None] * len(values) if instance_ids is None else _listed_ids(instance_ids)
+        if len(ids) != len(values):
+            raise ValueError(
+                f"There are {len(values):,} inputs and {len(ids):,} instance_ids. Give one id for each input."
+            )
+        twice = [instance_id for instance_id, count in Counter(ids).items() if instance_id and count > 1]
+        if twice:
+            raise ValueError(f"The id {twice[0]!r} is given twice. Each instance needs an id of its own.")
+        return messages.StartMany(
+            [
+                self.start_message(orchestration_function_name, instance_id, value, version, **options)
+                for instance_id, value in zip(ids, values, strict=True)
+            ]
+        )
+
     def start_message(
         self,
         orchestration_function_name: Any,
@@ -174,8 +243,9 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         InstanceStateError
             If it has ended.
         """
+        instance_id = asked_instance_id(instance_id)
         text = self._control.encode(event_data, "event")
-        message = messages.Raise(asked_instance_id(instance_id), checked_event_name(event_name), text)
+        message = messages.Raise(instance_id, checked_event_name(event_name), text)
         if not self._control.request(message):
             state = self._journal.existing(instance_id)
             raise InstanceStateError(
@@ -193,8 +263,8 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         InstanceNotFoundError
             If there is no such instance.
         """
-        self.existing(instance_id)
-        self._control.request(messages.Terminate(instance_id, str(reason), recursive))
+        existing = self.existing(instance_id)
+        self._control.request(messages.Terminate(existing.instance_id, str(reason), recursive))
 
     def suspend(self, instance_id: str, reason: str = "") -> None:
         """Suspend an orchestration until `resume`. What arrives meanwhile is kept.
@@ -306,8 +376,9 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         show_input
             Whether `input_` and the history have inputs.
         """
+        instance_id = asked_instance_id(instance_id)
         try:
-            self._journal.refresh(asked_instance_id(instance_id))
+            self._journal.refresh(instance_id)
         except InstanceNotFoundError:  # there can't be an instance of that id
             return DurableOrchestrationStatus()
         status = self._journal.status(instance_id, show_input=show_input)
@@ -411,17 +482,14 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         OrchestrationTerminatedError
             If it was terminated.
         """
-        return self.value_of(instance_id, self._control.wait(asked_instance_id(instance_id), timeout))
+        instance_id = asked_instance_id(instance_id)
+        return self.value_of(instance_id, self._control.wait(instance_id, timeout))
 
     def value_of(self, instance_id: str, outcome: InstanceOutcome | None) -> Any:
         """Return the value of an outcome, or raise its error; without one, the journal is read for it."""
         if outcome is None:
-            state = self._journal.existing(instance_id)
-            name, status, text = state.name, state.status, state.output or "null"
-            if status is OrchestrationRuntimeStatus.Terminated:
-                text = state.output or ""
-        else:
-            name, status, text = outcome
+            outcome = _outcome(self._journal.existing(instance_id))
+        name, status, text = outcome
         if status is OrchestrationRuntimeStatus.Completed:
             return self._codec.decode(text, self._control.result_type(instance_id, name))
         if status is OrchestrationRuntimeStatus.Failed:
@@ -431,6 +499,23 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
             f"{instance_id} ({name}) was terminated: {text or 'no reason was given'}."
         )
 
+    def outcomes(self, instance_ids: Sequence[str]) -> list[InstanceOutcome]:
+        """Return the outcomes of instances that have ended, in order, from one read of the journal.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If one of them doesn't exist.
+        """
+        if not instance_ids:
+            return []
+        states = self._journal.states(InstanceQuery(instance_ids=tuple(dict.fromkeys(instance_ids))))
+        outcomes = {state.instance_id: _outcome(state) for state in states}
+        for instance_id in instance_ids:
+            if instance_id not in outcomes:
+                raise self._journal.unknown(instance_id)
+        return [outcomes[instance_id] for instance_id in instance_ids]
+
     def history(self, instance_id: str) -> list[Event]:
         """Return the events of all executions of an instance, oldest first.
 
@@ -439,6 +524,7 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         InstanceNotFoundError
             If there is no such instance.
         """
+        instance_id = asked_instance_id(instance_id)
         self._journal.refresh(instance_id)
         records = self._journal.of(instance_id).records(instance_id)
         if not records:
@@ -535,8 +621,20 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
 
     def existing(self, instance_id: str) -> InstanceState:
         """Return the state of an instance; raise `InstanceNotFoundError` if it doesn't exist."""
-        self._journal.refresh(asked_instance_id(instance_id))
+        instance_id = asked_instance_id(instance_id)
+        self._journal.refresh(instance_id)
         return self._journal.existing(instance_id)
+
+
+def _outcome(state: InstanceState) -> InstanceOutcome:
+    is_terminated = state.status is OrchestrationRuntimeStatus.Terminated
+    return InstanceOutcome(state.name, state.status, state.output or ("" if is_terminated else "null"))
+
+
+def _listed_ids(instance_ids: Iterable[str]) -> list[str | None]:
+    if isinstance(instance_ids, str):
+        raise TypeError("instance_ids is a text; expected an id for each input, such as [f'run-{n}' ...].")
+    return list(instance_ids)
 
 
 def _tags(tags: Mapping[str, str] | None) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -98,6 +98,8 @@ class Control(ABC):
     clock: HubClock
     is_read_only = False
     """Whether every command is refused."""
+    does_work_in_caller = False
+    """Whether instances run only while somebody waits for them, in that thread."""
 
     @abstractmethod
     def request(self, command: Any) -> Any:
@@ -118,6 +120,13 @@ class Control(ABC):
         import asyncio  # slow to import
 
         return await asyncio.to_thread(self.wait, instance_id, timeout)
+
+    @abstractmethod
+    def ended(self, instance_ids: Sequence[str], timeout: float | None) -> Iterator[str]:
+        """Yield the ids of instances as these end, in any order; each has ended on disk by then.
+
+        It raises what `wait` raises, if the time is over, or if all that are left are blocked.
+        """
 
     # -- values that are sent --------------------------------------------------------------------
 
@@ -224,6 +233,17 @@ class ReadOnly(Control):
                 f"{instance_id} is {state.status}, and nothing happens in {self._name}, which is only read. "
                 "To resume it, open the file as a hub: durablenb.TaskHub(path)."
             )
+
+    def ended(self, instance_ids: Sequence[str], timeout: float | None) -> Iterator[str]:
+        """Yield the ids of those that have ended; raise `DurableError` for the others."""
+        opened = []
+        for instance_id in instance_ids:
+            if self._journal.existing(instance_id).status.is_terminal:
+                yield instance_id
+            else:
+                opened.append(instance_id)
+        if opened:
+            self.wait(opened[0], timeout)
 
     def encode(self, value: Any, kind: Kind) -> NoReturn:
         """Raise `DurableError`: nothing can be sent to a file that is only read."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import singledispatchmethod
 from typing import Any
 from uuid import uuid4
 
+from durablenb.core.ports.store import InstanceQuery
 from durablenb.engine import messages
 from durablenb.hub.control import (
     Control,
@@ -64,15 +65,21 @@ class HttpControl(Control):
 
     @_send.register
     def _(self, command: messages.Start) -> str:
-        query = {
-            "version": command.version,
-            "ifExists": None if command.if_exists == "error" else command.if_exists,
-            "startAt": None if command.start_at is None else command.start_at.isoformat(),
-            "tags": json.dumps(command.tags) if command.tags else None,
-            "dedupeStatuses": ",".join(command.dedupe) or None,
-        }
+        query = _start_query(command) | {"dedupeStatuses": ",".join(command.dedupe) or None}
         path = ("orchestrators", command.name, checked_instance_id(command.instance_id))
         return _id_in(self._link.send("POST", *path, query=query, body=json.loads(command.input)))
+
+    @_send.register
+    def _(self, command: messages.StartMany) -> list[str]:
+        if not command.starts:
+            return []
+        first = command.starts[0]
+        body = {
+            "instanceIds": [checked_instance_id(start.instance_id) for start in command.starts],
+            "inputs": [json.loads(start.input) for start in command.starts],
+        }
+        reply = self._link.send("POST", "startMany", first.name, query=_start_query(first), body=body)
+        return [str(instance_id) for instance_id in reply.json()["ids"]]
 
     @_send.register
     def _(self, command: messages.Raise) -> bool:
@@ -198,6 +205,32 @@ class HttpControl(Control):
                 )
             seconds = min(left, WAIT if reason is None else AGAIN_SECONDS)
 
+    def ended(self, instance_ids: Sequence[str], timeout: float | None) -> Iterator[str]:
+        """Yield the ids of instances as these end, as the copy of the hub's journal has them.
+
+        Blocked instances don't end the wait, since the copy doesn't know of them.
+        """
+        until = None if timeout is None else time.monotonic() + timeout
+        pending = dict.fromkeys(instance_ids)
+        seconds = 0.0
+        while pending:
+            self._journal.refresh(wait=seconds)
+            states = self._journal.of().states(InstanceQuery(instance_ids=tuple(pending)))
+            for state in states:
+                if state.status.is_terminal:
+                    del pending[state.instance_id]
+                    yield state.instance_id
+            if len(states) < len(pending):
+                known = {state.instance_id for state in states}
+                raise self._journal.unknown(next(one for one in pending if one not in known))
+            left = WAIT if until is None else until - time.monotonic()
+            if pending and left <= 0:
+                raise WaitTimeoutError(
+                    f"{len(pending):,} instances did not end within {timeout} s. They are unharmed: wait "
+                    "again."
+                )
+            seconds = min(left, WAIT)
+
     # -- values that are sent --------------------------------------------------------------------
 
     def encode(self, value: Any, kind: Kind) -> str:
@@ -234,6 +267,15 @@ class HttpControl(Control):
             f"The code of {name!r} is where the hub is. Define it here as it is there, or as you want it to "
             "be, and give it."
         )
+
+
+def _start_query(start: messages.Start) -> dict[str, str | None]:
+    return {
+        "version": start.version,
+        "ifExists": None if start.if_exists == "error" else start.if_exists,
+        "startAt": None if start.start_at is None else start.start_at.isoformat(),
+        "tags": json.dumps(start.tags) if start.tags else None,
+    }
 
 
 def _id_in(reply: Reply) -> str:

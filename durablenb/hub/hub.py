@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
@@ -18,6 +18,7 @@ from durablenb.core.registry import name_of
 from durablenb.hub.client import SyncDurableOrchestrationClient
 from durablenb.hub.control import Control
 from durablenb.hub.entity import EntityHandle
+from durablenb.hub.handles import Handles
 from durablenb.hub.instance import Handle
 from durablenb.journal.port import Journal
 from durablenb.model.display import HubView
@@ -140,6 +141,71 @@ class Hub(HubFigures):
             If it failed; see `Handle.result` for the others.
         """
         return self.start(orchestrator, input_, **options).result()
+
+    def map(
+        self,
+        orchestrator: Any,
+        inputs: Iterable[Any],
+        *,
+        instance_ids: Iterable[str] | None = None,
+        start_at: datetime | None = None,
+        tags: Mapping[str, str] | None = None,
+        version: str | None = None,
+        if_exists: IfExists = "error",
+    ) -> Handles:
+        """Start an orchestration for each input, all in one commit, and return their handles.
+
+        It takes as long as a few starts: a loop of `start` waits for the disk each time.
+
+        Parameters
+        ----------
+        orchestrator
+            The function, or its name.
+        inputs
+            The inputs, one for each orchestration: a list, a range, the rows of a table.
+        instance_ids
+            The ids, one for each input; by default 32 hexadecimal digits each.
+        start_at, tags, version, if_exists
+            As for `start`, for all of them. With ids of your own and ``if_exists="attach"``, a cell or a
+            script can be run again: only inputs whose instances don't exist are started.
+
+        Raises
+        ------
+        InstanceExistsError, FunctionNotFoundError, NotSerializableError, StoreError
+            As for `start`. No orchestration is started then.
+        ValueError
+            If the ids aren't as many as the inputs, or one of them is given twice.
+
+        Examples
+        --------
+        >>> import durablenb as df
+        >>> hub = df.TaskHub(":memory:")
+        >>> hub.add_activity(lambda number: 100 // number, name="divide")
+        >>> @hub.orchestrator
+        ... def share(context):
+        ...     return (yield context.call_activity("divide", context.get_input()))
+        >>> handles = hub.map(share, range(1, 5), instance_ids=[f"share-{n}" for n in range(1, 5)])
+        >>> handles.results()
+        [100, 50, 33, 25]
+        >>> handles
+        <4 instances: 4 Completed>
+        >>> handles[1].status().output
+        50
+        >>> results = hub.map(share, [5, 0]).results(return_exceptions=True)
+        >>> results[0], isinstance(results[1], ZeroDivisionError)
+        (20, True)
+        >>> hub.close()
+        """
+        ids = self.client.start_many(
+            orchestrator,
+            inputs,
+            instance_ids,
+            version,
+            start_at=start_at,
+            tags=tags,
+            if_exists=if_exists,
+        )
+        return Handles(self, ids)
 
     def handle(self, instance_id: str) -> Handle:
         """Return the handle of an instance.

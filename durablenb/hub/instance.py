@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from durablenb.analysis.figures import InstanceFigures
 from durablenb.hub.client import NOTHING_GIVEN
 from durablenb.model.errors import DurableError
+from durablenb.model.ids import asked_instance_id
 from durablenb.model.status import DurableOrchestrationStatus
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class Handle(InstanceFigures):
     def __init__(self, hub: Hub, instance_id: str) -> None:
         self.hub = hub
         """The hub, the file or the remote hub that has the instance."""
-        self.id = instance_id
+        self.id = asked_instance_id(instance_id)
         """The instance's id."""
 
     def result(self, timeout: float | None = None) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from durablenb.engine.hub_clock import HubClock
 from durablenb.engine.instance import InstanceOutcome
 from durablenb.engine.messages import Fork, Start
 from durablenb.engine.purging import purge
-from durablenb.engine.waiting import wait_for_outcome
+from durablenb.engine.waiting import ended_instances, wait_for_outcome
 from durablenb.hub.control import Control, ForkInstance, PurgeInstance, PurgeInstances, RestartInstance
 from durablenb.journal.port import Journal
 from durablenb.journal.tally import Tally
@@ -134,6 +134,11 @@ class EngineControl(Control):
         self.clock = HubClock(engine)
         self._codec = engine.options.codec
 
+    @property
+    def does_work_in_caller(self) -> bool:  # type: ignore[override]  # a constant elsewhere
+        """Whether the engine has no thread of its own."""
+        return not self.engine.is_threaded
+
     def request(self, command: Any) -> Any:
         """Send a command, and return the answer as soon as what it did is on disk."""
         if isinstance(command, PurgeInstance):
@@ -161,6 +166,10 @@ class EngineControl(Control):
         from durablenb.engine.async_waiting import await_outcome  # asyncio is slow to import
 
         return await await_outcome(self.engine, instance_id, timeout)
+
+    def ended(self, instance_ids: Sequence[str], timeout: float | None) -> Iterator[str]:
+        """Yield the ids of instances as these end; see `durablenb.engine.waiting`."""
+        return ended_instances(self.engine, instance_ids, timeout)
 
     def encode(self, value: Any, kind: Kind) -> str:
         """Return a value as the journal keeps it."""

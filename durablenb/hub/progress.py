@@ -6,11 +6,12 @@ from collections.abc import Generator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from durablenb.analysis.progress import ProgressCounter, ProgressSnapshot
+from durablenb.analysis.progress import EndedCounter, ProgressCounter, ProgressSnapshot
 from durablenb.model.display import Displayed
 from durablenb.model.errors import DurableError
 
 if TYPE_CHECKING:
+    from durablenb.hub.handles import Handles
     from durablenb.hub.hub import Hub
     from durablenb.notebook.still.progress import ProgressDisplay
 
@@ -77,10 +78,47 @@ class Progress(Displayed):
         journal.follow(self.id)
         return self._counts.look(journal.now(self.id))
 
+    @property
+    def _about(self) -> str:
+        return self.id
+
     def __repr__(self) -> str:
         try:
             shown = self._shown()
         except DurableError:
-            return f"<progress of {self.id} of {self._hub._journal.description}>"
+            return f"<progress of {self._about} of {self._hub._journal.description}>"
         steps = "".join(f", {step.name} {step.over:,}/{step.total:,}" for step in shown.steps)
         return f"<{shown.name} {shown.instance_id}: {shown.status}{steps}>"
+
+
+class ManyProgress(Progress):
+    """The progress of several instances, and the wait for their end; `handles.progress()` returns it.
+
+    Parameters
+    ----------
+    handles
+        The instances.
+    """
+
+    def __init__(self, handles: Handles) -> None:
+        self._hub = handles.hub
+        self._handles = handles
+        self._ended = EndedCounter(handles.hub._journal.connection, handles.ids)
+
+    def result(self, timeout: float | None = None) -> list[Any]:
+        """Wait until all have ended, and return what they returned; see `Handles.results`."""
+        with self._display():
+            return self._handles.results(timeout)
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        with self._display():
+            return (yield from self._handles.__await__())
+
+    def _shown(self) -> ProgressSnapshot:
+        journal = self._hub._journal
+        journal.follow()
+        return self._ended.look(journal.now())
+
+    @property
+    def _about(self) -> str:
+        return f"{len(self._handles):,} instances"

@@ -54,7 +54,7 @@ def asked_instance_id(instance_id: object) -> str:
     """
     if not isinstance(instance_id, str):
         raise TypeError(f"An instance's id is text, not {type(instance_id).__name__}.")
-    return instance_id
+    return str.__str__(instance_id)  # a subclass of `str` may print as something else
 
 
 def checked_if_exists(if_exists: object, instance_id: str | None) -> IfExists:

@@ -128,6 +128,7 @@ _RESPONSES: dict[tuple[str, int], Schema] = {
     ("listEntities", 200): _array("Entity"),
     ("listEntitiesOfName", 200): _array("Entity"),
     ("readEntity", 200): {},
+    ("startMany", 202): _object("ids"),
     ("journal", 200): _ref("JournalPage"),
     ("journalOfInstance", 200): _ref("JournalPage"),
     ("beside", 200): _object("forks", "queues"),

@@ -151,6 +151,17 @@ _IF_EXISTS = Parameter(
 )
 
 
+_NEW = (
+    Parameter("version", "The value of `context.version`.", {"type": "string"}),
+    _time("startAt", "The time before which the orchestration doesn't start."),
+    Parameter(
+        "tags",
+        'Names and values by which instances are found: a JSON object such as `{"team": "a"}`.',
+        {"type": "string"},
+    ),
+)
+
+
 def _command(name: str, handler: Handler, text: str, *more: Parameter) -> Operation:
     responses = {202: _ON_DISK, 404: _NO_INSTANCE, 410: "The instance has ended."}
     path = f"/instances/{{instance_id}}/{name}"
@@ -159,17 +170,7 @@ def _command(name: str, handler: Handler, text: str, *more: Parameter) -> Operat
 
 def _start(path: str, name: str, text: str, *more: Parameter) -> Operation:
     """Return an operation that starts an orchestration; with an id in the path, it has more parameters."""
-    parameters = (
-        Parameter("version", "The value of `context.version`.", {"type": "string"}),
-        _time("startAt", "The time before which the orchestration doesn't start."),
-        Parameter(
-            "tags",
-            'Names and values by which instances are found: a JSON object such as `{"team": "a"}`.',
-            {"type": "string"},
-        ),
-        *more,
-        *_WAIT,
-    )
+    parameters = (*_NEW, *more, *_WAIT)
     responses = _STARTED | {400: "There is no such orchestrator, or the id or the input is invalid."}
     if more:
         responses |= {409: _ID_IN_USE}
@@ -188,6 +189,21 @@ OPERATIONS = (
             "Statuses in which an ended instance with this id isn't replaced either: 409.",
             _STATUSES,
         ),
+    ),
+    Operation(
+        "POST",
+        "/startMany/{name}",
+        "startMany",
+        orchestrations.start_many,
+        "Start an orchestration for each input, all in one commit; the body is an object with `inputs` and, "
+        "optionally, `instanceIds`.",
+        {
+            202: "All of them have started: their ids.",
+            400: "There is no such orchestrator, or an id or an input is invalid. None was started.",
+            409: "One of the ids is in use. None was started.",
+        },
+        (*_NEW, _IF_EXISTS),
+        "json",
     ),
     Operation(
         "GET",

@@ -51,14 +51,48 @@ async def start(request: ApiRequest) -> Response:
             if_exists=(request.text("ifExists") or "error").strip().lower(),
         )
     except FunctionNotFoundError as error:
-        detail = f"The function '{name}' doesn't exist, is disabled, or is not an orchestrator function. "
-        raise http_error(
-            400,
-            "One or more of the arguments submitted is incorrect",
-            f"{detail}Additional info: {error}",
-            type(error).__name__,
-        ) from None
+        raise _no_orchestrator(name, error) from None
     return await _started(request, instance_id)
+
+
+_MANY_FORM = (
+    "The body is an object: inputs, a list with the input of each orchestration; instanceIds, a list with "
+    "their ids, which may be left out."
+)
+
+
+async def start_many(request: ApiRequest) -> Response:
+    """Start an orchestration for each input, or none of them."""
+    fields = await request.value()
+    if not request.is_json or not isinstance(fields, dict) or fields.keys() - {"inputs", "instanceIds"}:
+        raise http_error(400, "Invalid list", _MANY_FORM)
+    inputs, instance_ids = fields.get("inputs"), fields.get("instanceIds")
+    if not (isinstance(inputs, list) and isinstance(instance_ids, list | None)):
+        raise http_error(400, "Invalid list", _MANY_FORM)
+    name = request.path_parameter("name")
+    try:
+        started = await request.client.start_many(
+            name,
+            inputs,
+            instance_ids,
+            request.text("version"),
+            start_at=request.time("startAt"),
+            tags=_tags(request),
+            if_exists=(request.text("ifExists") or "error").strip().lower(),
+        )
+    except FunctionNotFoundError as error:
+        raise _no_orchestrator(name, error) from None
+    return JsonResponse({"ids": started}, ACCEPTED)
+
+
+def _no_orchestrator(name: str, error: FunctionNotFoundError) -> Exception:
+    detail = f"The function '{name}' doesn't exist, is disabled, or is not an orchestrator function. "
+    return http_error(
+        400,
+        "One or more of the arguments submitted is incorrect",
+        f"{detail}Additional info: {error}",
+        type(error).__name__,
+    )
 
 
 def _tags(request: ApiRequest) -> dict[str, str] | None:

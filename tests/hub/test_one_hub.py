@@ -250,7 +250,7 @@ HUB_TABLES = {"sql", "connection", "export", "plot_throughput"}
 
 
 def test_each_method_of_a_hub_is_tried_here() -> None:
-    assert public(Hub) == HUB_LOOKS | HUB_TABLES | {"start", "run", "close"}
+    assert public(Hub) == HUB_LOOKS | HUB_TABLES | {"start", "run", "map", "close"}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -297,6 +297,7 @@ CLIENT_LOOKS = {
     "existing",
     "history",
     "logs",
+    "outcomes",
     "result_of",
     "value_of",
     "wait_for_completion",
@@ -307,6 +308,7 @@ CLIENT_LOOKS = {
 }
 CLIENT_CHANGES = {
     "start_new",
+    "start_many",
     "raise_event",
     "terminate",
     "suspend",
@@ -319,7 +321,13 @@ CLIENT_CHANGES = {
     "signal_entity",
     "clean_entity_storage",
 }
-CLIENT_PLAIN = {"start_message", "signal_message", "create_http_management_payload", "served_at"}
+CLIENT_PLAIN = {
+    "start_message",
+    "start_many_message",
+    "signal_message",
+    "create_http_management_payload",
+    "served_at",
+}
 
 
 def test_each_method_of_a_client_is_tried_here() -> None:
@@ -338,6 +346,7 @@ def test_a_client_shows_the_same_everywhere(hubs: dict[str, Hub], kind: str) -> 
         one.instance_id for one in there.get_status_by(top=1, skip=1)
     ]
     assert client.existing(SHOP) == there.existing(SHOP)
+    assert client.outcomes([SHOP, "broken"]) == there.outcomes([SHOP, "broken"])
     assert client.history(SHOP) == there.history(SHOP)
     assert client.logs(SHOP) == there.logs(SHOP)
     assert client.result_of(SHOP, 20) == client.value_of(SHOP, None) == there.result_of(SHOP)
@@ -484,6 +493,8 @@ def test_a_file_refuses_what_would_change_it_and_says_what_to_do(hubs: dict[str,
         lambda: client.purge_instance_history_by(runtime_status="Completed"),
         client.clean_entity_storage,
         lambda: client.start_new("shop"),
+        lambda: client.start_many("shop", [1]),
+        lambda: file.map("shop", [1]),
     ]
     for change in changes:
         with pytest.raises(df.DurableError, match=r"is only read: .*durablenb\.TaskHub\(path\)"):

@@ -21,7 +21,7 @@ from durablenb.model.entities import EntityId
 from durablenb.model.status import OrchestrationRuntimeStatus as Status
 from durablenb.store.duck import DuckStore
 from tests.properties.drivers import codec
-from tests.properties.models import KEYS, Asker, EngineServices, Operation, Section
+from tests.properties.models import KEYS, Asker, Operation, Section, World
 from tests.reference_store import MemoryStore
 
 
@@ -102,7 +102,7 @@ class AnyEntities(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.clock = VirtualClock(autojump=False)
-        self.world = EngineServices()
+        self.world = World()
         self.count = 0
         self.store = self.new_store()
         self.engine = self.new_engine()

@@ -160,8 +160,10 @@ class ServedJournal(Journal):
     def statuses(self, query: InstanceQuery) -> list[DurableOrchestrationStatus]:
         """Return the statuses of the instances that a query is about, oldest first.
 
-        Times are in whole seconds, and values plain JSON, as in Azure.
+        Without ids in the query, times are in whole seconds, and values plain JSON, as in Azure.
         """
+        if query.instance_ids is not None:
+            return super().statuses(query)
         if query.statuses == ():
             return []
         parameters = {
