@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import urllib.error
 import urllib.request
 from collections.abc import Iterable
-from http.client import IncompleteRead
 from typing import Any
 from urllib.parse import urlsplit
 
 from durablenb.core.calls import headers_for
+from durablenb.engine.transport import HttpTransport, ResponseTooLargeError
 from durablenb.model.payloads import SIZE_LIMIT
 
 REQUEST_SECONDS = 100.0
@@ -40,13 +39,23 @@ def send_request(request: dict[str, Any]) -> dict[str, Any]:
         headers["Content-Type"] = "application/json"
     data = None if content is None else content.encode()
     asked = urllib.request.Request(uri, data=data, headers=headers, method=request["method"])
-    opener = urllib.request.build_opener(_CarefulRedirects)
+    transport = HttpTransport(_CarefulRedirects)
     try:
-        with opener.open(asked, timeout=REQUEST_SECONDS) as answer:
-            return _read(answer)
-    except urllib.error.HTTPError as answer:
-        with answer:
-            return _read(answer)
+        response = transport.send(asked, seconds=REQUEST_SECONDS, limit=SIZE_LIMIT)
+    except ResponseTooLargeError:
+        raise ValueError(
+            f"The answer has more than {SIZE_LIMIT:,} bytes, which a value may have, and was not read on."
+        ) from None
+    charset = response.headers.get_content_charset() or "utf-8"
+    try:
+        content = response.body.decode(charset, "replace")
+    except LookupError:  # there is no such charset
+        content = response.body.decode("utf-8", "replace")
+    return {
+        "statusCode": response.status,
+        "headers": _together(response.headers.items()),
+        "content": content,
+    }
 
 
 class _CarefulRedirects(urllib.request.HTTPRedirectHandler):
@@ -61,26 +70,6 @@ class _CarefulRedirects(urllib.request.HTTPRedirectHandler):
         if followed is not None:
             followed.headers = headers_for(newurl, req.full_url, dict(followed.headers))
         return followed
-
-
-def _read(answer: Any) -> dict[str, Any]:
-    charset = answer.headers.get_content_charset() or "utf-8"
-    body = answer.read(SIZE_LIMIT + 1)
-    if len(body) > SIZE_LIMIT:
-        raise ValueError(
-            f"The answer has more than {SIZE_LIMIT:,} bytes, which a value may have, and was not read on."
-        )
-    if answer.length:
-        raise IncompleteRead(body, answer.length)
-    try:
-        content = body.decode(charset, "replace")
-    except LookupError:  # there is no such charset
-        content = body.decode("utf-8", "replace")
-    return {
-        "statusCode": answer.status,
-        "headers": _together(answer.headers.items()),
-        "content": content,
-    }
 
 
 def _together(pairs: Iterable[tuple[str, str]]) -> dict[str, str | list[str]]:

@@ -1,5 +1,6 @@
 """`call_http` against a real server: polling on the orchestration's clock, time-outs, retries, redirects."""
 
+import gzip
 import json
 import threading
 from datetime import timedelta
@@ -123,6 +124,26 @@ def test_an_answer_that_is_larger_than_a_value_may_be_is_not_read_on(server, hub
 def test_an_answer_that_breaks_off_is_none(server):
     server.answers["/"] = lambda asked: (200, {"Content-Length": "100", "Connection": "close"}, "")
     with pytest.raises(IncompleteRead):
+        send_request({"method": "GET", "uri": f"{server.url}/", "headers": {}, "content": None})
+
+
+def test_a_compressed_response_is_decompressed_up_to_the_size_of_a_value(server, hub, monkeypatch):
+    server.answers["/"] = lambda asked: (200, {"Content-Encoding": "gzip"}, gzip.compress(b"x" * 1_000))
+    assert ask(hub, "GET", f"{server.url}/")["content"] == "x" * 1_000
+    monkeypatch.setattr(http, "SIZE_LIMIT", 999)
+    assert "more than 999 bytes" in ask(hub, "GET", f"{server.url}/")["message"]
+
+
+def test_a_response_without_a_body_may_say_that_it_is_compressed(server, hub):
+    server.answers["/"] = lambda asked: (204, {"Content-Encoding": "gzip"}, "")
+    response = ask(hub, "GET", f"{server.url}/")
+    assert (response["statusCode"], response["content"]) == (204, "")
+
+
+def test_a_response_whose_compression_is_broken_is_an_error(server):
+    broken = gzip.compress(b"x" * 1_000)[:-4]
+    server.answers["/"] = lambda asked: (200, {"Content-Encoding": "gzip"}, broken)
+    with pytest.raises(ValueError, match="can't be decompressed"):
         send_request({"method": "GET", "uri": f"{server.url}/", "headers": {}, "content": None})
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from http.client import HTTPException, IncompleteRead
+from http.client import HTTPException
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.request import Request
 
+from durablenb.engine.transport import HttpTransport, ResponseTooLargeError
 from durablenb.model.address import MANAGEMENT
 from durablenb.model.errors import DurableError
 
@@ -70,6 +70,7 @@ class ManagementApi:
             )
         self._query = [(name, value) for name, value in query if name.lower() not in _REPLACED | {"code"}]
         self._left = TOTAL_LIMIT
+        self._transport = HttpTransport()
         self._server = f"{parts.scheme}://{url_host if port is None else f'{url_host}:{port}'}"
 
     @property
@@ -118,29 +119,23 @@ class ManagementApi:
     def _get(self, path: str, query: list[tuple[str, str]], headers: dict[str, str]) -> tuple[Any, str]:
         """Return the JSON value of a response, and its continuation token."""
         url = f"{self._server}{path}?{urlencode(query)}"
-        request = urllib.request.Request(url, headers={"Accept": "application/json", **headers})
+        request = Request(url, headers={"Accept": "application/json", **headers})
         if self._key is not None:
             request.add_unredirected_header(_KEY, self._key)
+        limit = min(RESPONSE_LIMIT, self._left)
         try:
-            with _opener.open(request, timeout=TIMEOUT_SECONDS) as response:
-                limit = min(RESPONSE_LIMIT, self._left)
-                body, token = response.read(limit + 1), response.headers.get(CONTINUATION) or ""
-                if len(body) <= limit and response.length:  # the connection broke
-                    raise IncompleteRead(body, response.length)
-        except urllib.error.HTTPError as error:
-            with error:
-                raise DurableError(
-                    f"{self._server}{path} answered {error.code}. {_hint(error.code)}"
-                ) from None
+            response = self._transport.send(request, seconds=TIMEOUT_SECONDS, limit=limit)
+        except ResponseTooLargeError:
+            raise self._too_large(path, limit) from None
         except (OSError, ValueError, HTTPException) as error:
             reason = getattr(error, "reason", None)
             kind = type(reason if isinstance(reason, Exception) else error).__name__
             raise DurableError(f"{self._server} can't be reached: {kind}.") from None
-        if len(body) > limit:
-            raise self._too_large(path, limit)
-        self._left -= len(body)
+        if not 200 <= response.status < 300:
+            raise DurableError(f"{self._server}{path} answered {response.status}. {_hint(response.status)}")
+        self._left -= len(response.body)
         try:
-            return json.loads(body), token
+            return json.loads(response.body), response.headers.get(CONTINUATION) or ""
         except (ValueError, RecursionError):
             raise DurableError(f"{self._server}{path} answered with something that isn't JSON.") from None
 
@@ -154,16 +149,6 @@ class ManagementApi:
             f"{self._server}{path} answered with more than {RESPONSE_LIMIT:,} bytes. If the history is that "
             "large, save the answer as a file and import the file."
         )
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Follows no redirect, because it could send the key, or the histories, elsewhere."""
-
-    def redirect_request(self, *_: Any, **__: Any) -> None:
-        """Follow no redirect."""
-
-
-_opener = urllib.request.build_opener(_NoRedirect)
 
 
 def _hint(code: int) -> str:

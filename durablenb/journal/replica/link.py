@@ -5,14 +5,13 @@ from __future__ import annotations
 import http.client
 import json
 import time
-import urllib.error
 import urllib.request
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 from urllib.parse import quote, urlencode, urlsplit
 
+from durablenb.engine.transport import HttpTransport, ResponseTooLargeError, UndecodableResponseError
 from durablenb.model import errors
 from durablenb.model.address import BODY_LIMIT_HEADER, MANAGEMENT
 from durablenb.model.errors import DurableError, HubUnreachableError
@@ -28,9 +27,6 @@ BODY_LIMIT = 1 << 20
 
 ANSWER_LIMIT = 64 << 20
 """Bytes that an answer may have, as it is once it was unpacked, unless another limit is given."""
-
-_GZIP = 16 + zlib.MAX_WBITS
-_PIECE = 1 << 16
 
 Query = Mapping[str, Any] | Sequence[tuple[str, Any]]
 
@@ -101,7 +97,7 @@ class Link:
         self._limit = _checked_limit(limit)
         self._key = _checked_key(key)
         self._pause = pause
-        self._opener = urllib.request.build_opener(_NoRedirects)
+        self._transport = HttpTransport()
         self.is_closed = False
 
     def get(self, *parts: str, query: Query = (), headers: Mapping[str, str] | None = None) -> Reply:
@@ -164,34 +160,21 @@ class Link:
             raise DurableError(f"The connection to {self.url} was closed. Connect again.")
         request = self._request(method, parts, query, body, headers or {})
         try:
-            with self._opener.open(request, timeout=seconds) as answer:
-                return self._read(answer)
-        except urllib.error.HTTPError as error:
-            with error:
-                self._refuse(error.code, self._read(error), kinds or {})
+            response = self._transport.send(request, seconds=seconds, limit=self._limit)
+        except ResponseTooLargeError:
+            raise DurableError(
+                f"An answer of {self.url} has more than {self._limit:,} bytes and was not read on. If it may "
+                "have more: TaskHub.connect(url, limit=...)."
+            ) from None
+        except UndecodableResponseError:
+            raise DurableError(f"An answer of {self.url} can't be unpacked.") from None
         except (OSError, http.client.HTTPException) as error:
             self._unreachable(method, error)
-
-    def _read(self, answer: Any) -> Reply:
-        """The answer; it is read, and unpacked, as far as it may go and no further."""
-        headers = {name.lower(): value for name, value in answer.headers.items()}
-        unpacked = zlib.decompressobj(_GZIP) if headers.get("content-encoding") == "gzip" else None
-        body = bytearray()
-        try:
-            while piece := answer.read(_PIECE):
-                body += piece if unpacked is None else unpacked.decompress(piece, self._limit + 1 - len(body))
-                if len(body) > self._limit:
-                    raise DurableError(
-                        f"An answer of {self.url} has more than {self._limit:,} bytes and was not read on. "
-                        "If it may have more: TaskHub.connect(url, limit=...)."
-                    )
-            if getattr(answer, "length", None):
-                raise http.client.IncompleteRead(bytes(body), answer.length)
-            if unpacked is not None and not unpacked.eof:
-                raise zlib.error
-        except zlib.error:
-            raise DurableError(f"An answer of {self.url} can't be unpacked.") from None
-        return Reply(answer.status, headers, bytes(body))
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        reply = Reply(response.status, headers, response.body)
+        if not 200 <= reply.status < 300:
+            self._refuse(reply.status, reply, kinds or {})
+        return reply
 
     def _request(
         self, method: str, parts: Sequence[str], query: Query, body: Any, headers: Mapping[str, str]
@@ -257,13 +240,6 @@ class Link:
                 f"{status}. Take the URL that hub.serve() shows."
             )
         raise kinds[kind](text) if kind in kinds else _error(status, kind, text)
-
-
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """A request stays with the server that it was meant for, and so does the key."""
-
-    def redirect_request(self, *_: Any) -> None:
-        return None
 
 
 _BY_STATUS: dict[int, type[DurableError]] = {
