@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 
 from durablenb.analysis.instances import latest_page
+from durablenb.journal.instance_counts import InstanceCounter
 from durablenb.journal.related import has_entities
-from durablenb.journal.tally import Tally
 from durablenb.model.events import ALL_EVENTS, OperationEnqueued, TaskScheduled
 from durablenb.store.wire import event_types
 
@@ -68,7 +68,9 @@ class Fleet:
         return sum(sum(by_status.values()) for by_status in self.counts.values())
 
 
-def read_fleet(connection: duckdb.DuckDBPyConnection, latest: int = 10, tally: Tally | None = None) -> Fleet:
+def read_fleet(
+    connection: duckdb.DuckDBPyConnection, latest: int = 10, counter: InstanceCounter | None = None
+) -> Fleet:
     """Return the numbers of a hub's instances and entities.
 
     Parameters
@@ -77,10 +79,10 @@ def read_fleet(connection: duckdb.DuckDBPyConnection, latest: int = 10, tally: T
         A connection that reads the journal.
     latest
         The number of instances that are listed.
-    tally
-        Counts of the journal's instances that are kept between calls.
+    counter
+        The counter of the journal's instances, which keeps counts between calls.
     """
-    counts = (tally or Tally()).counts(connection)
+    counts = (counter or InstanceCounter()).counts(connection)
     rows = latest_page(lambda sql: connection.execute(sql).fetchall(), _SEEN, count=latest)
     seen = (
         InstanceSummary(instance_id, name, status, created.replace(tzinfo=UTC), updated.replace(tzinfo=UTC))

@@ -450,7 +450,7 @@ class Hub(HubFigures):
         from durablenb.analysis.fleet import read_fleet  # only needed for pictures
 
         with self._journal.connection() as connection:
-            return HubView(repr(self), read_fleet(connection, tally=self._journal.tally))
+            return HubView(repr(self), read_fleet(connection, counter=self._journal.instance_counter))
 
 
 def entity_id_of(entity: Any, key: str | None) -> EntityId:

@@ -20,8 +20,8 @@ from durablenb.engine.messages import Fork, Start
 from durablenb.engine.purging import purge
 from durablenb.engine.waiting import ended_instances, wait_for_outcome
 from durablenb.hub.control import Control, ForkInstance, PurgeInstance, PurgeInstances, RestartInstance
+from durablenb.journal.instance_counts import InstanceCounter
 from durablenb.journal.port import Journal
-from durablenb.journal.tally import Tally
 from durablenb.model.errors import FunctionNotFoundError, InstanceNotFoundError, WaitTimeoutError
 from durablenb.model.failures import FailureDetails
 from durablenb.model.ids import checked_instance_id
@@ -52,7 +52,7 @@ class LocalJournal(Journal):
         assert isinstance(engine.options.codec, ValueCodec)
         self._engine = engine
         self._store = store = engine.store
-        self._tally = Tally(lambda: store.removals)
+        self._instance_counter = InstanceCounter(lambda: store.removals)
         self.codec = engine.options.codec
 
     def of(self, instance_id: str | None = None) -> JournalReader:
@@ -85,9 +85,9 @@ class LocalJournal(Journal):
         )
 
     @property
-    def tally(self) -> Tally:
-        """The counts of the instances."""
-        return self._tally
+    def instance_counter(self) -> InstanceCounter:
+        """The counter of the instances."""
+        return self._instance_counter
 
     def origins(self, instance_ids: Iterable[str]) -> Mapping[str, str]:
         """Return where imported instances came from."""

@@ -11,8 +11,8 @@ from datetime import datetime
 import duckdb
 
 from durablenb.core.ports.store import InstanceQuery
+from durablenb.journal.instance_counts import InstanceCounter
 from durablenb.journal.related import EntityQueue, read_forks, read_queues
-from durablenb.journal.tally import Tally
 from durablenb.model.entities import EntityMetadata
 from durablenb.model.errors import InstanceNotFoundError
 from durablenb.model.events import Event
@@ -73,9 +73,9 @@ class Journal(ABC):
         """Return the error for an instance that there isn't."""
 
     @property
-    def tally(self) -> Tally:
-        """The counts of the instances, kept between two looks where that saves time."""
-        return Tally()
+    def instance_counter(self) -> InstanceCounter:
+        """The counter of the instances, which may keep counts between calls."""
+        return InstanceCounter()
 
     def runtime_info(self, instance_id: str) -> RuntimeInfo:
         """Return what only a running engine knows of an instance or an entity."""

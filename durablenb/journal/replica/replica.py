@@ -12,8 +12,8 @@ import duckdb
 
 from durablenb.core.fold import state_of
 from durablenb.core.ports.store import Record
+from durablenb.journal.instance_counts import InstanceCounter
 from durablenb.journal.replica.pages import PortableRow, journal_row
-from durablenb.journal.tally import Tally
 from durablenb.model.errors import DurableError
 from durablenb.model.events import Event
 from durablenb.model.status import InstanceState
@@ -47,7 +47,7 @@ class JournalReplica(JournalReader):
         """The position of its last row."""
         self.count = 0
         """The number of its rows."""
-        self.tally = Tally()
+        self.instance_counter = InstanceCounter()
         """The counts of its instances; nothing is ever removed from it."""
 
     def add(self, rows: Iterable[PortableRow]) -> None:

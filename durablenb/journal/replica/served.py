@@ -14,11 +14,11 @@ from typing import Any
 import duckdb
 
 from durablenb.core.ports.store import InstanceQuery
+from durablenb.journal.instance_counts import InstanceCounter
 from durablenb.journal.port import Journal, RelatedHistories
 from durablenb.journal.related import EntityQueue
 from durablenb.journal.replica.history import ReplicatedHistory
 from durablenb.journal.replica.link import Link
-from durablenb.journal.tally import Tally
 from durablenb.model.entities import EntityId, EntityMetadata
 from durablenb.model.errors import HubUnreachableError, InstanceNotFoundError
 from durablenb.model.events import Event
@@ -124,9 +124,9 @@ class ServedJournal(Journal):
         return {instance_id: origin for instance_id, origin in origins if origin is not None}
 
     @property
-    def tally(self) -> Tally:
-        """The counts of the instances."""
-        return self.history().replica.tally
+    def instance_counter(self) -> InstanceCounter:
+        """The counter of the instances."""
+        return self.history().replica.instance_counter
 
     def unknown(self, instance_id: object) -> InstanceNotFoundError:
         """Return the error for an instance that the hub hasn't got."""

@@ -9,8 +9,8 @@ import pytest
 import durablenb as df
 from durablenb.analysis import instances
 from durablenb.analysis.fleet import read_fleet
-from durablenb.journal import tally as tallies
-from durablenb.journal.tally import Tally
+from durablenb.journal import instance_counts
+from durablenb.journal.instance_counts import InstanceCounter
 from durablenb.model.events import (
     CustomStatusSet,
     ExecutionCompleted,
@@ -80,25 +80,25 @@ def happen(scribe, chance, names):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_the_counts_are_those_of_all_instances_after_every_change(store, seed):
-    scribe, chance, tally = Scribe(), random.Random(seed), Tally(lambda: store.removals)
+    scribe, chance, counter = Scribe(), random.Random(seed), InstanceCounter(lambda: store.removals)
     names = [f"{number:02}" for number in range(20)]
     connection = Noted(store.cursor())
     for _ in range(25):
         for _ in range(chance.randrange(8)):
             happen(scribe, chance, names)
         store.append(scribe.take())
-        assert tally.counts(connection) == counted(store)
+        assert counter.counts(connection) == counted(store)
     assert connection.whole_counts == 1
 
 
 @pytest.mark.parametrize("is_last", [True, False])
 def test_what_is_purged_is_counted_no_more_even_if_as_much_comes_in_its_place(store, is_last):
-    scribe, tally = Scribe(), Tally(lambda: store.removals)
+    scribe, counter = Scribe(), InstanceCounter(lambda: store.removals)
     for name in ("one", "two", "three"):
         scribe.start(name)
         scribe.add(name, ExecutionCompleted)
     store.append(scribe.take())
-    assert tally.counts(store.cursor()) == {"Work": {"Completed": 3}}
+    assert counter.counts(store.cursor()) == {"Work": {"Completed": 3}}
     gone = "three" if is_last else "one"
     store.purge([gone])
     if is_last:
@@ -107,15 +107,15 @@ def test_what_is_purged_is_counted_no_more_even_if_as_much_comes_in_its_place(st
     scribe.add("four", ExecutionFailed)
     store.append(scribe.take())
     assert (
-        tally.counts(store.cursor()) == {"Other": {"Failed": 1}, "Work": {"Completed": 2}} == counted(store)
+        counter.counts(store.cursor()) == {"Other": {"Failed": 1}, "Work": {"Completed": 2}} == counted(store)
     )
     store.purge(["one", "two", "three", "four"])
-    assert tally.counts(store.cursor()) == {}
+    assert counter.counts(store.cursor()) == {}
 
 
 def test_more_changes_than_are_counted_one_by_one_are_counted_as_a_whole(store, monkeypatch):
-    monkeypatch.setattr(tallies, "MANY", 3)
-    scribe, tally = Scribe(), Tally(lambda: store.removals)
+    monkeypatch.setattr(instance_counts, "CHANGED_LIMIT", 3)
+    scribe, counter = Scribe(), InstanceCounter(lambda: store.removals)
     connection = Noted(store.cursor())
     for count, wholes in ((3, 1), (3, 1), (4, 2)):
         for _ in range(count):
@@ -123,15 +123,15 @@ def test_more_changes_than_are_counted_one_by_one_are_counted_as_a_whole(store, 
             scribe.start(name)
             scribe.add(name, OrchestratorStarted)
         store.append(scribe.take())
-        assert tally.counts(connection) == {"Work": {"Running": len(scribe.history)}}
+        assert counter.counts(connection) == {"Work": {"Running": len(scribe.history)}}
         assert connection.whole_counts == wholes
 
 
 def test_a_look_that_fails_does_not_make_the_next_one_wrong(store):
-    scribe, tally = Scribe(), Tally(lambda: store.removals)
+    scribe, counter = Scribe(), InstanceCounter(lambda: store.removals)
     scribe.start("one")
     store.append(scribe.take())
-    tally.counts(store.cursor())
+    counter.counts(store.cursor())
     scribe.add("one", ExecutionTerminated)
     store.append(scribe.take())
 
@@ -142,8 +142,8 @@ def test_a_look_that_fails_does_not_make_the_next_one_wrong(store):
             return super().execute(sql, parameters)
 
     with pytest.raises(RuntimeError):
-        tally.counts(Broken(store.cursor()))
-    assert tally.counts(store.cursor()) == {"Work": {"Terminated": 1}}
+        counter.counts(Broken(store.cursor()))
+    assert counter.counts(store.cursor()) == {"Work": {"Terminated": 1}}
 
 
 def test_a_second_card_folds_only_what_has_changed(tmp_path, monkeypatch):
@@ -168,7 +168,7 @@ def test_a_second_card_folds_only_what_has_changed(tmp_path, monkeypatch):
 @pytest.mark.parametrize("status", ["", "Completed"])
 @pytest.mark.parametrize("words", ["", "LAST one"])
 def test_a_look_at_a_watched_hub_folds_only_the_page(status, words):
-    """The counts come from the tally, and the page from the newest events, whatever it is asked to show."""
+    """The counts come from the counter, and the page from the newest events, whatever it is asked to show."""
     with df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock()) as hub:
         hub.add_orchestrator(lambda context: context.get_input(), name="same")
         for number in range(12):
@@ -220,4 +220,8 @@ def test_an_instance_whose_start_was_lost_is_counted_beside_the_others(store):
         scribe.add(name, OrchestratorStarted)
     records = [record for record in scribe.take() if record.seq != 1]  # a repaired file may lack it
     store.append(records)
-    assert Tally().counts(store.cursor()) == {None: {"Running": 1}, "Work": {"Running": 1}} == counted(store)
+    assert (
+        InstanceCounter().counts(store.cursor())
+        == {None: {"Running": 1}, "Work": {"Running": 1}}
+        == counted(store)
+    )
