@@ -162,7 +162,7 @@ class ApiRequest:
 
     @property
     def is_json(self) -> bool:
-        """Whether the content type of the body is JSON."""
+        """True if the content type of the body is JSON."""
         return self.http.headers.get("content-type", "").partition(";")[0].strip().lower() == (
             "application/json"
         )
@@ -186,7 +186,7 @@ class ApiRequest:
 
     @property
     def _is_encoded_twice(self) -> bool:
-        """Whether the client is Azure's for Python 1.x, which posts JSON inside a JSON string.
+        """True if the client is Azure's for Python 1.x, which posts JSON inside a JSON string.
 
         The address that only Azure's clients have and its HTTP library identify it. Other clients of the
         management API post values.

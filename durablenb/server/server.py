@@ -106,7 +106,7 @@ class Server(Displayed):
 
     @property
     def is_open(self) -> bool:
-        """Whether the server answers requests."""
+        """True if the server answers requests."""
         return not (self._ended.is_set() or self._uvicorn.should_exit)
 
     def management_urls(self, instance_id: str) -> dict[str, str]:

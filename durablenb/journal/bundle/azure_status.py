@@ -116,7 +116,7 @@ class AzureStatus:
         self.started = next((entry for entry in self.entries if entry["EventType"] == "ExecutionStarted"), {})
         input_ = fields.get("input")
         self._has_values = input_ is not None and self.started.get("Input") == input_
-        """Whether inputs are values, as durablenb shows them, and not texts, as Azure keeps them."""
+        """True if inputs are values, as durablenb shows them, and not texts, as Azure keeps them."""
 
     def _check_history(self) -> None:
         if not self.entries and self.status != "Pending":

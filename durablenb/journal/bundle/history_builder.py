@@ -83,7 +83,7 @@ class HistoryBuilder:
     def __init__(self) -> None:
         self.requests: list[DraftEvent] = []
         self.has_ended = False
-        """Whether the last added event ended the execution."""
+        """True if the last added event ended the execution."""
         self._others: list[DraftEvent] = []
 
     def request(self, at: datetime, make: EventFactory) -> PendingTask:
