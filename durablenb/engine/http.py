@@ -1,4 +1,4 @@
-"""The built-in activity behind `call_http`."""
+"""The built-in activity of `call_http`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ REQUEST_SECONDS = 100.0
 
 
 def send_request(request: dict[str, Any]) -> dict[str, Any]:
-    """Return the response to an HTTP request; any status is an answer.
+    """Return the response to an HTTP request, whatever its status.
 
     Parameters
     ----------
@@ -26,9 +26,9 @@ def send_request(request: dict[str, Any]) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        If the address isn't of ``http`` or ``https``, or the answer is larger than a value may be.
+        If the address is neither ``http`` nor ``https``, or the response is larger than a value may be.
     OSError
-        If there is no answer.
+        If there is no response.
     """
     uri = request["uri"]
     if urlsplit(uri).scheme.lower() not in ("http", "https"):
@@ -38,10 +38,10 @@ def send_request(request: dict[str, Any]) -> dict[str, Any]:
     if content is not None and not any(name.lower() == "content-type" for name in headers):
         headers["Content-Type"] = "application/json"
     data = None if content is None else content.encode()
-    asked = urllib.request.Request(uri, data=data, headers=headers, method=request["method"])
+    to_send = urllib.request.Request(uri, data=data, headers=headers, method=request["method"])
     transport = HttpTransport(_CarefulRedirects)
     try:
-        response = transport.send(asked, seconds=REQUEST_SECONDS, limit=SIZE_LIMIT)
+        response = transport.send(to_send, seconds=REQUEST_SECONDS, limit=SIZE_LIMIT)
     except ResponseTooLargeError:
         raise ValueError(
             f"The answer has more than {SIZE_LIMIT:,} bytes, which a value may have, and was not read on."
@@ -53,13 +53,13 @@ def send_request(request: dict[str, Any]) -> dict[str, Any]:
         content = response.body.decode("utf-8", "replace")
     return {
         "statusCode": response.status,
-        "headers": _together(response.headers.items()),
+        "headers": _grouped(response.headers.items()),
         "content": content,
     }
 
 
 class _CarefulRedirects(urllib.request.HTTPRedirectHandler):
-    """Redirects stay on http and https, and keep no credentials for another host."""
+    """Follows redirects to http and https only, without credentials for another host."""
 
     def redirect_request(
         self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str
@@ -72,9 +72,9 @@ class _CarefulRedirects(urllib.request.HTTPRedirectHandler):
         return followed
 
 
-def _together(pairs: Iterable[tuple[str, str]]) -> dict[str, str | list[str]]:
-    """Headers by their names as they came first; those that came more than once as lists."""
-    found: dict[str, tuple[str, list[str]]] = {}
+def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, str | list[str]]:
+    """Return headers by name, spelled as first received; repeated ones as lists."""
+    by_name: dict[str, tuple[str, list[str]]] = {}
     for name, value in pairs:
-        found.setdefault(name.lower(), (name, []))[1].append(value)
-    return {name: values if len(values) > 1 else values[0] for name, values in found.values()}
+        by_name.setdefault(name.lower(), (name, []))[1].append(value)
+    return {name: values if len(values) > 1 else values[0] for name, values in by_name.values()}
