@@ -100,7 +100,7 @@ _FILTER = (
         _STATUSES,
     ),
 )
-_PAGES = (
+_LIST_PAGING = (
     Parameter(
         "top",
         f"The largest number of items; a page never has more than {PAGE_LIMIT:,}.",
@@ -115,7 +115,7 @@ _PAGES = (
 )
 
 _POSITION = {"type": "integer", "minimum": 0, "maximum": LARGEST}
-_PAGE_PARAMETERS = (
+_JOURNAL_PAGING = (
     Parameter("after", "The position after which rows are returned; 0 for the beginning.", _POSITION),
     Parameter(
         "held",
@@ -177,6 +177,20 @@ def _start(path: str, name: str, text: str, *more: Parameter) -> Operation:
     return Operation("POST", path, name, orchestrations.start, text, responses, parameters, "optional")
 
 
+def _list_entities(path: str, name: str, text: str, bad_request: str) -> Operation:
+    responses = {
+        200: f"The entities; if there are more, `{CONTINUATION}` is the token for the next page.",
+        400: bad_request,
+    }
+    parameters = (
+        _time("lastOperationTimeFrom", "Only entities whose last operation was at or after this time."),
+        _time("lastOperationTimeTo", "Only entities whose last operation was at or before this time."),
+        _flag("fetchState", "Whether states are included.", False),
+        *_LIST_PAGING,
+    )
+    return Operation("GET", path, name, entities.list_entities, text, responses, parameters)
+
+
 OPERATIONS = (
     _start("/orchestrators/{name}", "start", "Start an orchestration; the body is its input."),
     _start(
@@ -222,7 +236,7 @@ OPERATIONS = (
             _FROM,
             *_FILTER,
             _flag("showInput", "Whether inputs are included.", True),
-            *_PAGES,
+            *_LIST_PAGING,
         ),
     ),
     Operation(
@@ -318,46 +332,19 @@ OPERATIONS = (
         orchestrations.fork,
         "Fork an instance: start another one that shares its history up to an event.",
         {
-            202: "The orchestration has started: URLs to manage it; the URL to poll is in `Location`.",
+            202: "The fork has started: URLs to manage it; the URL to poll is in `Location`.",
             400: "The body is invalid, or the fork isn't possible; the message says why.",
             404: _NO_INSTANCE,
             409: "An instance with this id is open.",
         },
         body="json",
     ),
-    Operation(
-        "GET",
-        "/entities",
-        "listEntities",
-        entities.list_entities,
-        "List the entities that exist, ordered by id.",
-        {
-            200: f"The entities; if there are more, `{CONTINUATION}` is the token for the next page.",
-            400: _BAD_TOKEN,
-        },
-        (
-            _time("lastOperationTimeFrom", "Only entities whose last operation was at or after this time."),
-            _time("lastOperationTimeTo", "Only entities whose last operation was at or before this time."),
-            _flag("fetchState", "Whether states are included.", False),
-            *_PAGES,
-        ),
-    ),
-    Operation(
-        "GET",
+    _list_entities("/entities", "listEntities", "List the entities that exist, ordered by id.", _BAD_TOKEN),
+    _list_entities(
         "/entities/{name}",
         "listEntitiesOfName",
-        entities.list_entities,
         "List the entities with this name that exist, ordered by key.",
-        {
-            200: f"The entities; if there are more, `{CONTINUATION}` is the token for the next page.",
-            400: _BAD_NAME,
-        },
-        (
-            _time("lastOperationTimeFrom", "Only entities whose last operation was at or after this time."),
-            _time("lastOperationTimeTo", "Only entities whose last operation was at or before this time."),
-            _flag("fetchState", "Whether states are included.", False),
-            *_PAGES,
-        ),
+        _BAD_NAME,
     ),
     Operation(
         "GET",
@@ -420,7 +407,7 @@ OPERATIONS = (
         journal.all_instances,
         "Return the rows after a position in the journal; long payloads are left out.",
         {200: "A page of the journal.", 400: _BAD_POSITION},
-        _PAGE_PARAMETERS,
+        _JOURNAL_PAGING,
     ),
     Operation(
         "GET",
@@ -429,7 +416,7 @@ OPERATIONS = (
         journal.one_instance,
         "Return the rows of an instance or an entity after a position in the journal.",
         {200: "A page of the journal; it has no rows if there is no such instance.", 400: _BAD_POSITION},
-        _PAGE_PARAMETERS,
+        _JOURNAL_PAGING,
     ),
     Operation(
         "GET",
