@@ -7,10 +7,10 @@ from datetime import datetime
 
 from durablenb.core.fold import state_of
 from durablenb.core.ports.store import (
+    HistoryBundle,
     InstanceQuery,
     OpenEntity,
     OpenInstance,
-    Parcel,
     Record,
     blob_is_gone,
 )
@@ -70,14 +70,14 @@ class MemoryStore:
         """Writes all of these lines of logs."""
         self._lines.extend(said)
 
-    def take_in(self, parcel: Parcel, imports: Sequence[Import], after: int) -> None:
-        """Writes all of a parcel, its events after a place in the journal; twice does it once."""
+    def take_in(self, bundle: HistoryBundle, imports: Sequence[Import], after: int) -> None:
+        """Writes all of a bundle, its events after a place in the journal; twice does it once."""
         if any(one.instance_id in self._imports for one in imports):
             return
-        self.blobs.update((one.hash, Blob(one.hash, one.kind, one.content)) for one in parcel.blobs)
-        self._sources.update(parcel.sources)
-        self.journal.extend(record._replace(seq=after + record.seq) for record in parcel.records)
-        self._lines.extend(parcel.lines)
+        self.blobs.update((one.hash, Blob(one.hash, one.kind, one.content)) for one in bundle.blobs)
+        self._sources.update(bundle.sources)
+        self.journal.extend(record._replace(seq=after + record.seq) for record in bundle.records)
+        self._lines.extend(bundle.lines)
         self._imports.update((one.instance_id, one) for one in imports)
 
     def imports(self) -> list[Import]:

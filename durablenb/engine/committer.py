@@ -11,7 +11,7 @@ from itertools import count
 from queue import Empty
 from typing import Any, NamedTuple
 
-from durablenb.core.ports.store import Parcel, Record, Store
+from durablenb.core.ports.store import HistoryBundle, Record, Store
 from durablenb.engine import locks
 from durablenb.engine.messages import answer, refuse
 from durablenb.model.errors import StoreError
@@ -34,7 +34,7 @@ def _nothing(*_: object) -> None:
 class PendingImport(NamedTuple):
     """Histories from elsewhere, and the place in the journal after which to write them."""
 
-    parcel: Parcel
+    bundle: HistoryBundle
     imports: Sequence[Import]
     after: int
 
@@ -298,7 +298,7 @@ class Committer:
             self._store.purge(group[0].purged)
         if (pending := group[0].pending_import) is not None:
             self._store.take_in(*pending)
-            self.last_seq = pending.after + len(pending.parcel.records)
+            self.last_seq = pending.after + len(pending.bundle.records)
         sources = [source for batch in group for source in batch.sources]
         if sources:
             self._store.keep(sources)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from durablenb.core.ports.store import Parcel, Record
+from durablenb.core.ports.store import HistoryBundle, Record
 from durablenb.engine.entities import Entities
 from durablenb.engine.instances import Instances
 from durablenb.engine.locks import Promise
@@ -75,9 +75,9 @@ class Imports:
         """
         self._buffer.drain()
         by_id: dict[str, list[Record]] = {}
-        for record in message.parcel.records:
+        for record in message.bundle.records:
             by_id.setdefault(record.instance_id, []).append(record)
-        executions = {record.execution_id: record.instance_id for record in message.parcel.records}
+        executions = {record.execution_id: record.instance_id for record in message.bundle.records}
         taken_ids, taken_executions = self._store.taken(by_id, executions)
         for instance_id, records in by_id.items():
             if instance_id in taken_ids:
@@ -90,8 +90,8 @@ class Imports:
                     "imported. Import it under other ids: prefix='...'."
                 )
         if new_ids:
-            parcel = _selected(message.parcel, new_ids)
-            self._write(parcel, message.origin, message.made_by, sorted(new_ids))
+            bundle = _selected(message.bundle, new_ids)
+            self._write(bundle, message.origin, message.made_by, sorted(new_ids))
         return list(by_id)
 
     def _check_same(self, instance_id: str, records: list[Record]) -> None:
@@ -108,11 +108,11 @@ class Imports:
                 "prefix='...'."
             )
 
-    def _write(self, parcel: Parcel, origin: str, made_by: str, instance_ids: list[str]) -> None:
+    def _write(self, bundle: HistoryBundle, origin: str, made_by: str, instance_ids: list[str]) -> None:
         now = self._clock.now()
         imports = [Import(instance_id, origin, made_by, now) for instance_id in instance_ids]
         written: Reply = Promise()
-        self._buffer.import_histories(parcel, imports, written)
+        self._buffer.import_histories(bundle, imports, written)
         try:
             self._buffer.drain()
             written.result()
@@ -130,10 +130,10 @@ def _kind(instance_id: str) -> str:
     return "an entity" if instance_id.startswith("@") else "an instance"
 
 
-def _selected(parcel: Parcel, instance_ids: set[str]) -> Parcel:
-    """Return the part of a parcel that belongs to these instances, numbered from 1."""
-    records = [record for record in parcel.records if record.instance_id in instance_ids]
-    return parcel._replace(
+def _selected(bundle: HistoryBundle, instance_ids: set[str]) -> HistoryBundle:
+    """Return the part of a bundle that belongs to these instances, numbered from 1."""
+    records = [record for record in bundle.records if record.instance_id in instance_ids]
+    return bundle._replace(
         records=[record._replace(seq=number) for number, record in enumerate(records, 1)],
-        lines=[line for line in parcel.lines if line.instance_id in instance_ids],
+        lines=[line for line in bundle.lines if line.instance_id in instance_ids],
     )

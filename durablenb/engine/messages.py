@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from durablenb.core.fork import Past
-from durablenb.core.ports.store import Parcel
+from durablenb.core.ports.store import HistoryBundle
 from durablenb.engine.locks import Promise
 from durablenb.model.ids import IfExists
 from durablenb.model.status import OrchestrationRuntimeStatus
@@ -144,7 +144,7 @@ class ImportHistory:
     of `Import`.
     """
 
-    parcel: Parcel
+    bundle: HistoryBundle
     origin: str
     made_by: str
     reply: Reply = field(default_factory=Promise)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from durablenb.core.ports.store import Parcel, Record
+from durablenb.core.ports.store import HistoryBundle, Record
 from durablenb.engine.committer import Committer, PendingImport, WriteBatch
 from durablenb.engine.entity import Entity
 from durablenb.engine.instance import Instance
@@ -58,11 +58,11 @@ class WriteBuffer:
         self.flush()
         self._batch.purged.extend(instance_ids)
 
-    def import_histories(self, parcel: Parcel, imports: Sequence[Import], reply: Reply) -> None:
+    def import_histories(self, bundle: HistoryBundle, imports: Sequence[Import], reply: Reply) -> None:
         """Write histories from elsewhere, after all that was written before, and answer."""
         self.flush()
-        self._batch.pending_import = PendingImport(parcel, imports, self.seq)
-        self.seq += len(parcel.records)
+        self._batch.pending_import = PendingImport(bundle, imports, self.seq)
+        self.seq += len(bundle.records)
         self._batch.replies.append((reply, None))
         self.flush()
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from durablenb.core.ports.store import Parcel
+from durablenb.core.ports.store import HistoryBundle
 from durablenb.engine.engine import Engine
 from durablenb.engine.messages import ImportHistory
 from durablenb.hub import open_hubs
@@ -132,7 +132,7 @@ def import_into(engine: Engine, source: Any, *, prefix: str, key: str | None) ->
     from durablenb.journal.bundle.export import read_everything, snapshot
     from durablenb.journal.bundle.loading import load_bundle
 
-    def read_hub(path: Path) -> Parcel:
+    def read_hub(path: Path) -> HistoryBundle:
         with _connection_to(path) as connection, snapshot(connection) as ask:
             return read_everything(ask)
 

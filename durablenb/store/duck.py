@@ -12,9 +12,9 @@ from typing import Any
 import duckdb
 
 from durablenb.core.ports.store import (
+    HistoryBundle,
     OpenEntity,
     OpenInstance,
-    Parcel,
     Record,
 )
 from durablenb.model.errors import StoreError
@@ -22,7 +22,7 @@ from durablenb.model.events import ExecutionStarted, LockEnqueued, OperationEnqu
 from durablenb.model.imports import Import
 from durablenb.model.logs import LogLine
 from durablenb.model.source import Source
-from durablenb.store import blobs, lines, parcels, statements, views
+from durablenb.store import blobs, bundles, lines, statements, views
 from durablenb.store.connections import Connections, parsed
 from durablenb.store.custody import Custody
 from durablenb.store.lockfile import HubLock
@@ -138,14 +138,14 @@ class DuckStore(JournalReader):
             lines.append(writer, said, last)
         self._last_line = last + len(said)
 
-    def take_in(self, parcel: Parcel, imports: Sequence[Import], after: int) -> None:
-        """Writes all of a parcel or nothing, its events after a place in the journal; twice does it once."""
+    def take_in(self, bundle: HistoryBundle, imports: Sequence[Import], after: int) -> None:
+        """Writes all of a bundle or nothing, its events after a place in the journal; twice does it once."""
         last_line, self._last_line = self._last_line, None
         with self._custodial(), self._translated("write to"):
             writer = self._connections.writer()
             try:
                 with blobs.transaction(writer):
-                    added = parcels.write(writer, parcel, imports, after, last_line)
+                    added = bundles.write(writer, bundle, imports, after, last_line)
             except BaseException:
                 self._connections.drop_appender()
                 raise

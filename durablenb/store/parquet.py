@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from durablenb.core.ports.store import Parcel
+from durablenb.core.ports.store import HistoryBundle
 from durablenb.model.imports import KeptBlob
 from durablenb.model.logs import LogLine
 from durablenb.store.portable import line_of, record_of
@@ -28,7 +28,7 @@ _ROW = 200
 """Bytes that a row counts beside its values."""
 
 _TABLE = """
-create temp table parcel (
+create temp table bundle (
     part varchar not null, seq bigint, instance_id varchar, execution_id varchar, event_id integer,
     event_type varchar, timestamp timestamp, name varchar, task_id integer, payload varchar,
     started_at timestamp, attributes varchar,
@@ -52,12 +52,12 @@ _SIZES = " + ".join(
 _SIZE = f"select coalesce(sum({_ROW} + {_SIZES}), 0)::bigint from read_parquet(?)"
 
 
-def write(parcel: Parcel, path: Path, header: Mapping[str, Any]) -> None:
+def write(bundle: HistoryBundle, path: Path, header: Mapping[str, Any]) -> None:
     """Write an export.
 
     Parameters
     ----------
-    parcel
+    bundle
         What is exported.
     path
         Where to; a file there is replaced.
@@ -71,21 +71,21 @@ def write(parcel: Parcel, path: Path, header: Mapping[str, Any]) -> None:
     """
     with _database() as connection:
         connection.execute(_TABLE)
-        appender = connection.appender("parcel")
-        appender.append_rows([tuple(row.get(name) for name in _NAMES) for row in _rows(parcel)])
+        appender = connection.appender("bundle")
+        appender.append_rows([tuple(row.get(name) for name in _NAMES) for row in _rows(bundle)])
         appender.flush()
         noted = json.dumps(header).replace("'", "''")
         target = str(path).replace("'", "''")
         try:
             connection.execute(
-                f"copy (from parcel order by rowid) to '{target}' "
+                f"copy (from bundle order by rowid) to '{target}' "
                 f"(format parquet, compression zstd, kv_metadata {{{_HEADER}: '{noted}'}})"
             )
         except duckdb.Error as error:
             raise OSError(f"{path} can't be written: {error}") from None
 
 
-def read(path: Path) -> tuple[Any, Parcel]:
+def read(path: Path) -> tuple[Any, HistoryBundle]:
     """Return what is said of an export itself, and what is in it.
 
     Raises
@@ -110,7 +110,7 @@ def read(path: Path) -> tuple[Any, Parcel]:
             rows = connection.execute(f"select {names} from read_parquet(?)", [str(path)]).fetchall()
         except duckdb.Error as error:
             raise ValueError(str(error).partition("\n")[0]) from None
-    return json.loads(found[0][0]), _parcel([dict(zip(_NAMES, row, strict=True)) for row in rows])
+    return json.loads(found[0][0]), _bundle([dict(zip(_NAMES, row, strict=True)) for row in rows])
 
 
 def _database() -> duckdb.DuckDBPyConnection:
@@ -122,18 +122,18 @@ def _database() -> duckdb.DuckDBPyConnection:
     return duckdb.connect(":memory:", config=settings)
 
 
-def _rows(parcel: Parcel) -> Iterator[dict[str, Any]]:
-    for record in parcel.records:
+def _rows(bundle: HistoryBundle) -> Iterator[dict[str, Any]]:
+    for record in bundle.records:
         yield {"part": "event", **dict(zip(COLUMNS, to_row(record), strict=True))}
-    for line in parcel.lines:
+    for line in bundle.lines:
         yield {"part": "line", **line._asdict(), "timestamp": line.timestamp.replace(tzinfo=None)}
-    for one, text in parcel.sources:
+    for one, text in bundle.sources:
         yield {"part": "source", "hash": one, "text": text}
-    for blob in parcel.blobs:
+    for blob in bundle.blobs:
         yield {"part": "blob", **blob._asdict(), "created": blob.created.replace(tzinfo=None)}
 
 
-def _parcel(rows: list[dict[str, Any]]) -> Parcel:
+def _bundle(rows: list[dict[str, Any]]) -> HistoryBundle:
     records, lines, sources, blobs = [], [], [], []
     for number, row in enumerate(rows, 1):
         try:
@@ -150,7 +150,7 @@ def _parcel(rows: list[dict[str, Any]]) -> Parcel:
                 raise ValueError(f"there is no part {row['part']!r}")
         except (ValueError, TypeError, AttributeError) as error:
             raise ValueError(f"row {number}: {error}") from None
-    return Parcel(records, blobs, sources, lines)
+    return HistoryBundle(records, blobs, sources, lines)
 
 
 def _plain(value: Any) -> Any:

@@ -308,7 +308,7 @@ def test_registering_its_orchestrator_anew_says_nothing_of_it(hub, caplog):
 def test_where_the_disk_takes_nothing_nothing_is_half_imported(other, file, monkeypatch):
     take_in = DuckStore.take_in
 
-    def full(store, parcel, imports, after):
+    def full(store, bundle, imports, after):
         monkeypatch.setattr(DuckStore, "take_in", take_in)
         raise df.StoreError("No room.")
 

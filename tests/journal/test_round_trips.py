@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import durablenb as df
-from durablenb.core.ports.store import Parcel, Record
+from durablenb.core.ports.store import HistoryBundle, Record
 from durablenb.journal.bundle import json_export
 from durablenb.journal.bundle.validation import check_bundle
 from durablenb.model.events import ALL_EVENTS, EntityEvent, ExecutionStarted, ParentInstance
 from durablenb.model.imports import Import
 from durablenb.model.logs import LogLine
-from durablenb.store import parcels, parquet
+from durablenb.store import bundles, parquet
 from durablenb.store.duck import DuckStore
 from tests import strategies
 from tests.journal.orders import COUNTER, fill, order, register
@@ -119,7 +119,7 @@ def _histories(draw):
     lines = draw(
         st.lists(st.builds(_line, st.sampled_from(ids), strategies.moments, strategies.texts), max_size=3)
     )
-    return Parcel(records, lines=lines)
+    return HistoryBundle(records, lines=lines)
 
 
 def _line(instance_id, at, text):
@@ -134,24 +134,24 @@ def journal():
 
 
 @contextmanager
-def taken_in(journal, parcel):
-    """What is in the journal as long as the parcel is."""
-    ids = sorted({record.instance_id for record in parcel.records})
-    journal.take_in(parcel, [Import(one, "there", "durablenb", NOW) for one in ids], 0)
+def taken_in(journal, bundle):
+    """What is in the journal as long as the bundle is."""
+    ids = sorted({record.instance_id for record in bundle.records})
+    journal.take_in(bundle, [Import(one, "there", "durablenb", NOW) for one in ids], 0)
     try:
-        yield rows_of(journal.cursor()), parcels.read(journal.query, ids)
+        yield rows_of(journal.cursor()), bundles.read(journal.query, ids)
     finally:
         journal.purge(ids)
 
 
-def text_of(parcel):
-    return "".join(json_export.to_json(parcel, "0"))
+def text_of(bundle):
+    return "".join(json_export.to_json(bundle, "0"))
 
 
 @settings(max_examples=20, deadline=None)
-@given(parcel=_histories())
-def test_any_history_comes_back_as_it_was(tmp_path_factory, journal, parcel):
-    with taken_in(journal, parcel) as (rows, read):
+@given(bundle=_histories())
+def test_any_history_comes_back_as_it_was(tmp_path_factory, journal, bundle):
+    with taken_in(journal, bundle) as (rows, read):
         text = text_of(read)
     with taken_in(journal, check_bundle(json_export.from_json(json.loads(text)))) as (rows_again, read_again):
         assert rows_again == rows
@@ -159,10 +159,10 @@ def test_any_history_comes_back_as_it_was(tmp_path_factory, journal, parcel):
 
 
 @settings(max_examples=60, deadline=None)
-@given(parcel=_histories())
-def test_parquet_keeps_of_any_history_what_json_keeps(tmp_path_factory, parcel):
+@given(bundle=_histories())
+def test_parquet_keeps_of_any_history_what_json_keeps(tmp_path_factory, bundle):
     path = tmp_path_factory.mktemp("any") / "any.parquet"
-    parquet.write(parcel, path, json_export.header("0"))
+    parquet.write(bundle, path, json_export.header("0"))
     header, found = parquet.read(path)
     assert header == json_export.header("0")
-    assert check_bundle(found) == json_export.from_json(json.loads(text_of(parcel)))
+    assert check_bundle(found) == json_export.from_json(json.loads(text_of(bundle)))

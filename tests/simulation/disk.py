@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from durablenb.core.ports.store import InstanceQuery, OpenEntity, OpenInstance, Parcel, Record, Store
+from durablenb.core.ports.store import HistoryBundle, InstanceQuery, OpenEntity, OpenInstance, Record, Store
 from durablenb.model.entities import EntityMetadata
 from durablenb.model.errors import StoreError
 from durablenb.model.events import Event, ExecutionStarted
@@ -128,8 +128,8 @@ class Disk:
     def append_lines(self, said: Sequence[LogLine]) -> None:
         self._alive().append_lines(said)
 
-    def take_in(self, parcel: Parcel, imports: Sequence[Import], after: int) -> None:
-        self._alive().take_in(parcel, imports, after)
+    def take_in(self, bundle: HistoryBundle, imports: Sequence[Import], after: int) -> None:
+        self._alive().take_in(bundle, imports, after)
 
     def imports(self) -> list[Import]:
         return self._readable().imports()

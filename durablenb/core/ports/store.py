@@ -32,7 +32,7 @@ class Record(NamedTuple):
     event: Event
 
 
-class Parcel(NamedTuple):
+class HistoryBundle(NamedTuple):
     """Whole histories from elsewhere, with all that belongs to them.
 
     Parameters
@@ -129,8 +129,8 @@ class Store(Protocol):
         """Writes all of these lines of logs, or none."""
         ...
 
-    def take_in(self, parcel: Parcel, imports: Sequence[Import], after: int) -> None:
-        """Writes all of a parcel or nothing, its events after a place in the journal; twice does it once."""
+    def take_in(self, bundle: HistoryBundle, imports: Sequence[Import], after: int) -> None:
+        """Writes all of a bundle or nothing, its events after a place in the journal; twice does it once."""
         ...
 
     def imports(self) -> list[Import]:

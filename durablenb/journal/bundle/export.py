@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from durablenb.core.ports.store import Parcel
+from durablenb.core.ports.store import HistoryBundle
 from durablenb.journal.bundle import json_export
 from durablenb.model.entities import EntityId
 from durablenb.model.errors import InstanceNotFoundError
 from durablenb.model.version import VERSION
-from durablenb.store import parcels, parquet
+from durablenb.store import bundles, parquet
 from durablenb.store.statements import DESCENDANTS, TAKEN_IDS
 from durablenb.store.states import Ask
 
@@ -93,7 +93,7 @@ def select_ids(what: Any, ask: Ask, run_query: Callable[[str], Any]) -> list[str
 
 
 def _write(ids: Sequence[str], target: Path, ask: Ask) -> int:
-    bundle = parcels.read(ask, ids)
+    bundle = bundles.read(ask, ids)
     new = target.with_name(f"{target.name}.new-{os.getpid()}")
     try:
         if target.suffix.lower() == ".json":
@@ -114,9 +114,9 @@ def _check_path(path: str | os.PathLike[str]) -> Path:
     return target
 
 
-def read_everything(ask: Ask) -> Parcel:
+def read_everything(ask: Ask) -> HistoryBundle:
     """Return a bundle of all histories of a hub."""
-    return parcels.read(ask, select_ids(None, ask, lambda _: None))
+    return bundles.read(ask, select_ids(None, ask, lambda _: None))
 
 
 def _is_query(text: str) -> bool:

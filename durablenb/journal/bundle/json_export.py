@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
-from durablenb.core.ports.store import Parcel
+from durablenb.core.ports.store import HistoryBundle
 from durablenb.journal.bundle.fields import Fields, check_list, check_object, get_text, get_time, preview
 from durablenb.model.imports import KeptBlob
 from durablenb.store.portable import line_of, line_row_of, record_of, row_of
@@ -49,7 +49,7 @@ def is_export(value: object) -> bool:
     return isinstance(value, Mapping) and MARK in value
 
 
-def to_json(bundle: Parcel, version: str) -> Iterator[str]:
+def to_json(bundle: HistoryBundle, version: str) -> Iterator[str]:
     """Return the text of an export, piece by piece."""
     yield f'{{"{MARK}": {json.dumps(header(version))}'
     yield from _list("events", map(row_of, bundle.records))
@@ -65,7 +65,7 @@ def _blob_row(blob: KeptBlob) -> dict[str, Any]:
     return {"hash": blob.hash, "kind": blob.kind, "created": created, "content": content}
 
 
-def from_json(export: Fields) -> Parcel:
+def from_json(export: Fields) -> HistoryBundle:
     """Return the bundle in an export.
 
     Raises
@@ -76,7 +76,7 @@ def from_json(export: Fields) -> Parcel:
     unknown = export.keys() - {MARK, "events", "lines", "sources", "blobs"}
     if unknown:
         raise ValueError(f"there is nothing called {min(map(str, unknown))!r} in an export")
-    return Parcel(
+    return HistoryBundle(
         list(_read(export, "events", record_of)),
         list(_read(export, "blobs", _parse_blob)),
         list(_read(export, "sources", lambda row: (get_text(row, "hash"), get_text(row, "text")))),

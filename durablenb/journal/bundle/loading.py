@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from durablenb.core.ports.store import Parcel, Record
+from durablenb.core.ports.store import HistoryBundle, Record
 from durablenb.core.renaming import prefixed, with_prefix
 from durablenb.journal.bundle import azure_history, azure_status, json_export
 from durablenb.journal.bundle.management_api import ManagementApi
@@ -27,7 +27,7 @@ _PARQUET_MAGIC = b"PAR1"
 class LoadedBundle:
     """A bundle that is ready to be imported, its origin, and the program that wrote it."""
 
-    bundle: Parcel
+    bundle: HistoryBundle
     origin: str
     made_by: str
 
@@ -67,7 +67,10 @@ class LoadedBundle:
 
 
 def load_bundle(
-    source: Any, encode: azure_history.Encode, read_hub: Callable[[Path], Parcel], key: str | None = None
+    source: Any,
+    encode: azure_history.Encode,
+    read_hub: Callable[[Path], HistoryBundle],
+    key: str | None = None,
 ) -> LoadedBundle:
     """Return the histories of a source.
 
@@ -106,7 +109,9 @@ def load_bundle(
     raise TypeError(f"Expected a path, a URL, a dict or a list of dicts, not a {type(source).__name__}.")
 
 
-def _load_file(path: Path, encode: azure_history.Encode, read_hub: Callable[[Path], Parcel]) -> LoadedBundle:
+def _load_file(
+    path: Path, encode: azure_history.Encode, read_hub: Callable[[Path], HistoryBundle]
+) -> LoadedBundle:
     if path.exists() and not path.is_file():  # a pipe or a device may never end
         raise ValueError(f"{path} can't be imported: it is no file. Nothing was imported.")
     with path.open("rb") as file:
@@ -140,7 +145,9 @@ def _load_value(value: Any, origin: str, encode: azure_history.Encode) -> Loaded
     return _load(origin, lambda: _from_azure(statuses, encode, is_list=is_list), AZURE)
 
 
-def _from_azure(statuses: Iterable[Any], encode: azure_history.Encode, *, is_list: bool = True) -> Parcel:
+def _from_azure(
+    statuses: Iterable[Any], encode: azure_history.Encode, *, is_list: bool = True
+) -> HistoryBundle:
     """Return the histories of the statuses that are instances'; a list may contain entities as well."""
     records: list[Record] = []
     lines = []
@@ -165,7 +172,7 @@ def _from_azure(statuses: Iterable[Any], encode: azure_history.Encode, *, is_lis
         lines += history.lines
     by_time = sorted(records, key=lambda record: record.event.timestamp) if len(seen) > 1 else records
     ordered = enumerate(_restore_order(by_time), 1)
-    return Parcel([record._replace(seq=number) for number, record in ordered], lines=lines)
+    return HistoryBundle([record._replace(seq=number) for number, record in ordered], lines=lines)
 
 
 def _restore_order(records: list[Record]) -> list[Record]:
@@ -177,7 +184,7 @@ def _restore_order(records: list[Record]) -> list[Record]:
     return [next(remaining[record.instance_id]) for record in records]
 
 
-def _load(origin: str, read: Callable[[], Parcel], made_by: str) -> LoadedBundle:
+def _load(origin: str, read: Callable[[], HistoryBundle], made_by: str) -> LoadedBundle:
     return LoadedBundle(_read(origin, lambda: check_bundle(read())), origin, made_by)
 
 

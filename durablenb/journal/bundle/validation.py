@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
-from durablenb.core.ports.store import Parcel, Record
+from durablenb.core.ports.store import HistoryBundle, Record
 from durablenb.model.entities import EntityId
 from durablenb.model.events import EntityEvent, Event, ExecutionStarted
 from durablenb.model.ids import checked_instance_id
@@ -16,7 +16,7 @@ from durablenb.model.source import hash_of
 _VALUES = ("input", "result", "status", "state")
 
 
-def check_bundle(bundle: Parcel) -> Parcel:
+def check_bundle(bundle: HistoryBundle) -> HistoryBundle:
     """Return the bundle if it is consistent and complete.
 
     Raises

@@ -1,4 +1,4 @@
-"""Parcels in DuckDB: whole histories, with their blobs, sources and lines, read and written as one piece."""
+"""Bundles in DuckDB: whole histories, with their blobs, sources and lines, read and written as one piece."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from operator import itemgetter
 
 import duckdb
 
-from durablenb.core.ports.store import Parcel
+from durablenb.core.ports.store import HistoryBundle
 from durablenb.model.imports import Import, KeptBlob
 from durablenb.store import blobs, lines, statements
 from durablenb.store.states import Ask
@@ -30,7 +30,7 @@ order by s.hash
 """
 
 
-def read(ask: Ask, instance_ids: Sequence[str]) -> Parcel:
+def read(ask: Ask, instance_ids: Sequence[str]) -> HistoryBundle:
     """All that is kept of these instances and entities; the events are numbered from 1.
 
     Parameters
@@ -42,7 +42,7 @@ def read(ask: Ask, instance_ids: Sequence[str]) -> Parcel:
     """
     ids = list(instance_ids)
     rows = sorted(ask(statements.LOAD_MANY, [ids]), key=itemgetter(0))
-    return Parcel(
+    return HistoryBundle(
         [from_row((number, *row[1:])) for number, row in enumerate(rows, 1)],
         [
             KeptBlob(one, kind, blobs.fetch(ask, one) or b"", created.replace(tzinfo=UTC))
@@ -55,7 +55,7 @@ def read(ask: Ask, instance_ids: Sequence[str]) -> Parcel:
 
 def write(
     connection: duckdb.DuckDBPyConnection,
-    parcel: Parcel,
+    bundle: HistoryBundle,
     imports: Sequence[Import],
     after: int,
     last_line: int | None,
@@ -66,7 +66,7 @@ def write(
     ----------
     connection
         In a transaction.
-    parcel, imports
+    bundle, imports
         What is written.
     after
         The place in the journal after which the events come.
@@ -77,19 +77,19 @@ def write(
     asked = [one.instance_id for one in imports]
     if connection.execute(statements.ARE_IMPORTED, [asked]).fetchall()[0][0]:
         return int(last)
-    blobs.keep(connection, parcel.blobs)
-    for one, text in parcel.sources:
+    blobs.keep(connection, bundle.blobs)
+    for one, text in bundle.sources:
         connection.execute(statements.KEEP, [one, text])
-    rows = [to_row(record._replace(seq=after + record.seq)) for record in parcel.records]
+    rows = [to_row(record._replace(seq=after + record.seq)) for record in bundle.records]
     uses = blobs.uses_of(rows)
     if uses:
         blobs.write(connection, rows, uses)
     appender = connection.appender("journal")
     appender.append_rows(rows)
     appender.flush()
-    if parcel.lines:
-        lines.append(connection, parcel.lines, last)
+    if bundle.lines:
+        lines.append(connection, bundle.lines, last)
     noted = connection.appender("imported")
     noted.append_rows([(*one[:3], one.imported.replace(tzinfo=None)) for one in imports])
     noted.flush()
-    return int(last) + len(parcel.lines)
+    return int(last) + len(bundle.lines)
