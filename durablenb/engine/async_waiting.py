@@ -1,4 +1,4 @@
-"""Waiting in an event loop, for the engine's answers and for an instance's outcome."""
+"""Waits in an event loop, for the engine's answers and for an instance's outcome."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from durablenb.engine.instance import InstanceOutcome
 from durablenb.engine.locks import Promise
 from durablenb.engine.messages import Watch
 from durablenb.engine.waiting import (
-    LOOK_SECONDS,
-    check,
-    completion_here,
-    completion_of,
+    CHECK_SECONDS,
+    check_not_blocked,
+    known_promise,
+    outcome_promise,
     too_late,
     wait_for_outcome,
     waiting,
@@ -28,117 +28,117 @@ from durablenb.model.errors import StoreError
 
 T = TypeVar("T")
 
-Look = Callable[[], None]
-"""Looks whether a wait can still end, and raises what stands in the way."""
+Check = Callable[[], None]
+"""Raises if a wait can't end."""
 
 
-async def answer_to(asked: Future[T]) -> T:
-    """What the engine answers; the event loop goes on meanwhile."""
-    if not asked.done():
-        await _end_of(asked)
-    return asked.result()
+async def answer_to(reply: Future[T]) -> T:
+    """Return the engine's answer; the event loop runs on meanwhile."""
+    if not reply.done():
+        await _end_of(reply)
+    return reply.result()
 
 
 async def await_outcome(engine: Engine, instance_id: str, timeout: float | None) -> InstanceOutcome | None:
-    """Return how the instance ended, or None if it isn't open, as `wait_for_outcome`.
+    """Return the outcome of an instance, or None if it isn't open, as `wait_for_outcome` does.
 
-    The event loop goes on meanwhile, unless its own thread has to do the work.
+    The event loop runs on meanwhile, unless its own thread has to do the engine's work.
     """
     if not engine.is_threaded:
         return wait_for_outcome(engine, instance_id, timeout)
-    completion = completion_here(engine, instance_id)
+    promise = known_promise(engine, instance_id)
     try:
-        if completion is None:
-            completion = await answer_to(engine.ask(Watch(instance_id)))
+        if promise is None:
+            promise = await answer_to(engine.ask(Watch(instance_id)))
     except StoreError:
-        completion = completion_of(engine, instance_id)
-    if completion is None:
+        promise = outcome_promise(engine, instance_id)
+    if promise is None:
         return None
     with waiting(engine):
-        if not completion.done():
+        if not promise.done():
             try:
                 async with asyncio.timeout(timeout) as limit:
-                    await _end_of(completion, partial(check, engine, instance_id))
+                    await _end_of(promise, partial(check_not_blocked, engine, instance_id))
             except TimeoutError as error:
                 raise (too_late(instance_id, timeout) if limit.expired() else error) from None
-        return completion.result()
+        return promise.result()
 
 
-class _Bell:
-    """Rings in an event loop for what ended in other threads: once for all that ended since the last time.
+class _LoopWaker:
+    """Wakes an event loop for futures of other threads: once for all that ended since the last time.
 
-    A ring is a write to a socket, which takes longer than an orchestrator's step, and `asyncio.wrap_future`
-    does one for each future. In the same way there is one timer for all that is looked after.
+    To wake a loop is to write to a socket, which takes longer than an episode; `asyncio.wrap_future` does so
+    for each future. Likewise, one timer checks all waits.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = ref(loop)
         self._ended: deque[asyncio.Future[None]] = deque()
-        self._looks: dict[asyncio.Future[None], Look] = {}
-        self._is_ringing = False
-        self._is_looking = False
+        self._checks: dict[asyncio.Future[None], Check] = {}
+        self._is_waking = False
+        self._is_timer_set = False
 
-    def tell(self, waiter: asyncio.Future[None], _: object = None) -> None:
-        """Ends what somebody waits for in the event loop; from any thread."""
+    def end(self, waiter: asyncio.Future[None], _: object = None) -> None:
+        """End a waiter in the event loop; from any thread."""
         self._ended.append(waiter)
         loop = self._loop()
-        if loop is not None and not self._is_ringing:
-            self._is_ringing = True
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                loop.call_soon_threadsafe(self._heard)
+        if loop is not None and not self._is_waking:
+            self._is_waking = True
+            with contextlib.suppress(RuntimeError):  # the loop is closed, and so nothing waits in it
+                loop.call_soon_threadsafe(self._end_waiters)
 
-    def look_after(self, waiter: asyncio.Future[None], look: Look) -> None:
-        """Ends it with an error, too, if something stands in the way."""
-        self._looks[waiter] = look
-        if not self._is_looking:
-            self._look_again(waiter.get_loop())
+    def add_check(self, waiter: asyncio.Future[None], check: Check) -> None:
+        """Also end the waiter with the error that `check` raises."""
+        self._checks[waiter] = check
+        if not self._is_timer_set:
+            self._set_timer(waiter.get_loop())
 
-    def leave(self, waiter: asyncio.Future[None]) -> None:
-        """Looks after it no more."""
-        self._looks.pop(waiter, None)
+    def remove_check(self, waiter: asyncio.Future[None]) -> None:
+        """Stop checking this waiter."""
+        self._checks.pop(waiter, None)
 
-    def _heard(self) -> None:
-        self._is_ringing = False  # first, so that what ends from now on rings again
+    def _end_waiters(self) -> None:
+        self._is_waking = False  # first, so that a future which ends from now on wakes the loop again
         while self._ended:
             waiter = self._ended.popleft()
             if not waiter.done():
                 waiter.set_result(None)
 
-    def _look_around(self, loop: asyncio.AbstractEventLoop) -> None:
-        for waiter, look in list(self._looks.items()):
+    def _run_checks(self, loop: asyncio.AbstractEventLoop) -> None:
+        for waiter, check in list(self._checks.items()):
             if not waiter.done():
                 try:
-                    look()
+                    check()
                 except Exception as error:
                     waiter.set_exception(error)
-        self._is_looking = False
-        if self._looks:
-            self._look_again(loop)
+        self._is_timer_set = False
+        if self._checks:
+            self._set_timer(loop)
 
-    def _look_again(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._is_looking = True
-        loop.call_later(LOOK_SECONDS, self._look_around, loop)
-
-
-_bells: WeakKeyDictionary[asyncio.AbstractEventLoop, _Bell] = WeakKeyDictionary()
+    def _set_timer(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._is_timer_set = True
+        loop.call_later(CHECK_SECONDS, self._run_checks, loop)
 
 
-async def _end_of(future: Future[Any], look: Look | None = None) -> None:
-    """Wait in this event loop until a future of other threads ends, or `look` raises."""
+_wakers: WeakKeyDictionary[asyncio.AbstractEventLoop, _LoopWaker] = WeakKeyDictionary()
+
+
+async def _end_of(future: Future[Any], check: Check | None = None) -> None:
+    """Wait in this event loop until a future of another thread ends, or `check` raises."""
     loop = asyncio.get_running_loop()
-    bell = _bells.get(loop)
-    if bell is None:
-        bell = _bells[loop] = _Bell(loop)
+    waker = _wakers.get(loop)
+    if waker is None:
+        waker = _wakers[loop] = _LoopWaker(loop)
     waiter: asyncio.Future[None] = loop.create_future()
-    tell = partial(bell.tell, waiter)
-    future.add_done_callback(tell)
-    if look is not None:
-        bell.look_after(waiter, look)
+    end = partial(waker.end, waiter)
+    future.add_done_callback(end)
+    if check is not None:
+        waker.add_check(waiter, check)
     try:
         await waiter
     except BaseException:
-        if isinstance(future, Promise):  # it may outlive many who wait for it and give up
-            future.remove_done_callback(tell)
+        if isinstance(future, Promise):  # a promise may outlive many waits that are given up
+            future.remove_done_callback(end)
         raise
     finally:
-        bell.leave(waiter)
+        waker.remove_check(waiter)

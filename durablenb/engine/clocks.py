@@ -1,4 +1,4 @@
-"""Clocks: the system's, and one that is moved by hand and jumps when all are waiting."""
+"""The system clock, and a virtual clock that is moved by hand or jumps when nothing else can happen."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ class SystemClock(Displayed):
     jumps = False
 
     def now(self) -> datetime:
-        """The time."""
+        """Return the time."""
         return datetime.now(UTC)
 
     def seconds_until(self, moment: datetime) -> float | None:
-        """How long to sleep before looking again."""
+        """Return how long to sleep before the next reading."""
         return max(0.0, (moment - self.now()).total_seconds())
 
     def jump_to(self, moment: datetime) -> bool:
-        """Can't: this clock goes by itself."""
+        """Do nothing, and return False: this clock can't be moved."""
         return False
 
     def subscribe(self, listener: Callable[[], None]) -> None:
-        """Never calls it: nobody sets this clock."""
+        """Do nothing: this clock is never moved."""
 
     def new_id(self) -> str:
-        """A random id of 32 hexadecimal digits, as Azure's."""
+        """Return a random id of 32 hexadecimal digits, as Azure does."""
         return uuid.uuid4().hex
 
     def _shown(self) -> Card:
@@ -51,12 +51,11 @@ class VirtualClock(Displayed):
     Parameters
     ----------
     start
-        The time it begins at; aware, or naive for UTC.
+        The time at which it begins; aware, or naive for UTC.
     autojump
-        Whether it goes to the next deadline by itself while somebody waits for a result and nothing
-        else can happen.
+        Whether it moves to the next deadline by itself while a result is awaited and nothing else can happen.
     seed
-        Of the series of instance ids.
+        The seed of the series of instance ids.
 
     Examples
     --------
@@ -86,46 +85,46 @@ class VirtualClock(Displayed):
         self._listeners: list[Callable[[], None]] = []
 
     def now(self) -> datetime:
-        """The time."""
+        """Return the time."""
         return self._now
 
     def advance(self, duration: timedelta | None = None, /, **parts: float) -> None:
-        """Moves the clock.
+        """Move the clock.
 
         Parameters
         ----------
         duration
-            How far. Less than nothing moves it back, as a clock that is set.
+            How far. A negative duration moves it back, as when a clock is set.
         **parts
             Or what `datetime.timedelta` takes: ``hours=72``, ``seconds=1.5``.
 
         Raises
         ------
         TypeError
-            If it is no span of time.
+            If it isn't a duration.
         """
-        length = span_of(duration, parts)
+        length = duration_from(duration, parts)
         with self._lock:
             self._now += length
         for listener in self._listeners:
             listener()
 
     def seconds_until(self, moment: datetime) -> float | None:
-        """Zero if it is that time, else None: no sleeping brings it about."""
+        """Return zero if it is that time, else None: sleeping doesn't move this clock."""
         return 0.0 if moment <= self._now else None
 
     @property
     def stopwatch(self) -> Callable[[], float]:
-        """Gives its seconds; in another process, the machine's."""
+        """Returns this clock's seconds; in another process, the machine's."""
         return _Stopwatch(self)
 
     @property
     def jumps(self) -> bool:
-        """Whether it jumps by itself."""
+        """True if it jumps by itself."""
         return self._autojump
 
     def jump_to(self, moment: datetime) -> bool:
-        """Makes it that time, if it jumps by itself."""
+        """Move to that time if it jumps by itself; return True if it does."""
         if not self._autojump:
             return False
         with self._lock:
@@ -133,11 +132,11 @@ class VirtualClock(Displayed):
         return True
 
     def subscribe(self, listener: Callable[[], None]) -> None:
-        """Calls this whenever the clock was moved by `advance`."""
+        """Call this whenever `advance` has moved the clock."""
         self._listeners.append(listener)
 
     def new_id(self) -> str:
-        """The next id of a fixed series, 32 hexadecimal digits."""
+        """Return the next id of a fixed series, 32 hexadecimal digits."""
         return f"{self._ids.getrandbits(128):032x}"
 
     def _shown(self) -> Card:
@@ -148,13 +147,13 @@ class VirtualClock(Displayed):
         return f"VirtualClock({self._now.isoformat()})"
 
 
-def span_of(duration: timedelta | None, parts: Mapping[str, float]) -> timedelta:
-    """How far a clock is to be moved, given as a whole or in parts.
+def duration_from(duration: timedelta | None, parts: Mapping[str, float]) -> timedelta:
+    """Return a duration given as a `timedelta` or by its parts.
 
     Raises
     ------
     TypeError
-        If it is neither, or both.
+        If it is given as neither, or as both.
     """
     if duration is None:
         return timedelta(**parts)
@@ -168,7 +167,7 @@ def span_of(duration: timedelta | None, parts: Mapping[str, float]) -> timedelta
 
 
 class _Stopwatch:
-    """The seconds of a virtual clock, which other processes don't have."""
+    """The seconds of a virtual clock; pickled, it becomes the machine's stopwatch."""
 
     def __init__(self, clock: VirtualClock) -> None:
         self._clock = clock

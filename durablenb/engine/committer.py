@@ -134,9 +134,8 @@ class Committer:
         self._queue.put(batch)
         self._submitted = batch.number  # after an interrupt before this, `drain` doesn't wait for the batch
         self._records_in += len(batch.records)
-        if (
-            self._end is not None
-        ):  # checked after the put, so that this thread or the ending one sees the batch
+        # Checked after the put, so that either this thread or the ending one sees the other's change.
+        if self._end is not None:
             self._refuse_rest(self._end)
 
     def wait_for_room(self) -> None:

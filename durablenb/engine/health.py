@@ -21,20 +21,20 @@ class Health(Plain, Displayed):
     Parameters
     ----------
     problems
-        What is wrong, each with what to do; empty if all is well.
+        The problems, each with what to do; empty if all is well.
     engine, committer
         The thread that runs orchestrators and the thread that writes the journal: ``"running"``,
         ``"ended"``, or ``"none"`` for an engine whose work is done by the caller (``mode="kernel"``).
     open_instances
-        How many instances are open.
+        The number of open instances.
     waiting_records
-        Records that are not on disk yet.
+        The number of records that are not on disk yet.
     last_commit
         Seconds since the last commit; None if there was none since the hub was opened.
     oldest_request
         Seconds that the oldest unanswered request of a client has waited; None if there is none.
     mistakes
-        How often durablenb made a mistake of its own since the hub was opened.
+        The number of durablenb's own mistakes since the hub was opened.
     """
 
     problems: tuple[str, ...] = ()
@@ -72,10 +72,10 @@ def problems(
     refusals: Sequence[Exception | None], oldest_request: float | None, *, is_threaded: bool
 ) -> tuple[str, ...]:
     """List the problems: each reason for refusing requests, and a request that waits for long."""
-    found = [str(refusal) for refusal in refusals if refusal is not None]
-    if oldest_request is not None and oldest_request > LONG_WAIT_SECONDS and is_threaded and not found:
-        found.append(
+    texts = [str(refusal) for refusal in refusals if refusal is not None]
+    if oldest_request is not None and oldest_request > LONG_WAIT_SECONDS and is_threaded and not texts:
+        texts.append(
             f"A request has waited for {oldest_request:.0f} s: an orchestrator's code, or an inline "
             "activity, takes long. Put long work into an activity that runs on a thread or in a process."
         )
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(texts))

@@ -1,29 +1,30 @@
-"""A hub's clock, as users move it: what becomes due happens, in its order, before the call returns."""
+"""The clock of a hub: moving it lets all that becomes due happen, in order, before the call returns."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
 from durablenb.engine import locks
-from durablenb.engine.clocks import VirtualClock, span_of
+from durablenb.engine.clocks import VirtualClock, duration_from
 from durablenb.engine.engine import Engine
 from durablenb.engine.messages import Watch
-from durablenb.engine.waiting import LOOK_SECONDS
+from durablenb.engine.waiting import CHECK_SECONDS
 from durablenb.model.display import Card, Displayed
 from durablenb.model.errors import DurableError, WaitTimeoutError
 
 PAUSE_SECONDS = 0.002
-"""Between two looks at whether a hub that works by itself has come to rest."""
+"""Seconds between two checks whether a hub with a thread of its own has come to rest."""
 
 MOST_DEADLINES = 10_000
-"""Deadlines that `run_until_idle` goes over."""
+"""The most deadlines that `run_until_idle` passes."""
 
 
 class HubClock(Displayed):
     """The clock of a hub; `TaskHub.clock` gives it. A virtual one can be moved.
 
-    Moving it lets everything happen that becomes due, deadline by deadline: a timer fires at its own time,
-    not at the end of the jump, and what its orchestration then asks for has happened when the call returns.
+    When you move it, everything happens that becomes due, deadline by deadline: a timer fires at its own
+    time, not at the end of the jump, and what its orchestration then requests has happened when the call
+    returns.
 
     Examples
     --------
@@ -56,17 +57,17 @@ class HubClock(Displayed):
 
     @property
     def can_be_moved(self) -> bool:
-        """Whether it is a virtual one."""
+        """True if it is a virtual clock."""
         return isinstance(self._engine.clock, VirtualClock)
 
     def next_due(self) -> datetime | None:
-        """Return when the next timer, or start, is due; None if nothing is."""
+        """Return when the next timer or start is due; None if nothing is."""
         alarms = self._engine.alarms
         dues = (self._engine.next_due(), None if alarms is None else alarms.next_due())
         return min((due for due in dues if due is not None), default=None)
 
     def advance(self, duration: timedelta | None = None, /, **parts: float) -> None:
-        """Move the clock, and let happen what becomes due by then.
+        """Move the clock; all that becomes due by then happens before this returns.
 
         Parameters
         ----------
@@ -78,23 +79,23 @@ class HubClock(Displayed):
         Raises
         ------
         DurableError
-            If it isn't a virtual clock: the machine's can't be moved.
+            If it isn't a virtual clock: the machine's clock can't be moved.
         ValueError
-            If it would be moved back.
+            If it would move back.
         TypeError
-            If it is no span of time.
+            If it isn't a duration.
         """
-        clock, length = self._virtual(), span_of(duration, parts)
+        clock, length = self._virtual(), duration_from(duration, parts)
         if length < timedelta():
             raise ValueError(f"A hub's clock goes forward; this would be {length}.")
         self._settle()
         end = clock.now() + length
         while (due := self.next_due()) is not None and due <= end:
-            self._go_to(clock, due)
-        self._go_to(clock, end)
+            self._move_to(clock, due)
+        self._move_to(clock, end)
 
     def jump(self) -> datetime | None:
-        """Move the clock to what is due next, let that happen, and return the time; None if nothing is due.
+        """Move the clock to the next deadline, let that happen, and return the time; None if nothing is due.
 
         Raises
         ------
@@ -105,20 +106,20 @@ class HubClock(Displayed):
         self._settle()
         due = self.next_due()
         if due is not None:
-            self._go_to(clock, due)
+            self._move_to(clock, due)
         return None if due is None else clock.now()
 
     def run_until_idle(self) -> timedelta:
-        """Let everything happen, however far the clock has to go, and return how far it went.
+        """Let everything happen, however far the clock has to move; return how far it moved.
 
-        What is open afterwards waits for somebody: an external event, more code, a client.
+        Instances that are open afterwards wait for an external event, more code, or a client.
 
         Raises
         ------
         DurableError
             If it isn't a virtual clock.
         WaitTimeoutError
-            If there is always something due, as in a monitor that continues as new for ever.
+            If something is always due, as in a monitor that continues as new for ever.
         """
         clock = self._virtual()
         begun = clock.now()
@@ -146,14 +147,14 @@ class HubClock(Displayed):
             )
         return clock
 
-    def _go_to(self, clock: VirtualClock, moment: datetime) -> None:
+    def _move_to(self, clock: VirtualClock, moment: datetime) -> None:
         left = moment - clock.now()
         if left > timedelta():
             clock.advance(microseconds=left // timedelta(microseconds=1))
         self._settle()
 
     def _settle(self) -> None:
-        """Lets happen what can happen before time passes."""
+        """Wait until all has happened that can happen before time passes."""
         engine = self._engine
         if engine.alarms is not None:
             engine.alarms.settle()
@@ -162,9 +163,9 @@ class HubClock(Displayed):
                 if engine.is_idle:
                     engine.committer.drain()
                     return
-                engine.rest(LOOK_SECONDS)
+                engine.rest(CHECK_SECONDS)
         while True:
-            engine.ask(Watch("")).result()  # all messages before this one are dealt with
+            engine.ask(Watch("")).result()  # all messages before this one are applied by then
             if engine.is_settled():
                 return
             engine.committer.drain()

@@ -38,9 +38,8 @@ class Inbox:
     def put(self, message: Message) -> None:
         """Add a message; from any thread."""
         self._messages.append(message)
-        if (
-            self._is_awaited
-        ):  # checked after the append, so that this thread or the waiting one sees the message
+        # Checked after the append, so that either this thread or the waiting one sees the other's change.
+        if self._is_awaited:
             self._bell.put(None)
         if self._has_listeners:
             self._news.set()

@@ -1,4 +1,4 @@
-"""Steps that the stop button has to wait for."""
+"""Work that the stop button can't cut short."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from durablenb.engine.locks import Event
 
 
 def uninterrupted(work: Callable[[], None]) -> None:
-    """Do something that an interrupt can't leave half-way; an interrupt is raised when it is done.
+    """Do short work that an interrupt can't cut short; raise the interrupt when the work is done.
 
-    For steps that are short: opening a file, letting go of it. Some libraries also lose an interrupt that
-    comes in the middle of them.
+    For opening and closing a file, say. Some libraries also lose an interrupt that comes while they work.
 
     Notes
     -----
-    Interrupts only ever come to the main thread. So another one does the work, and this one waits for it.
+    Only the main thread gets interrupts. So another thread does the work, and this one waits for it.
     """
     if threading.current_thread() is not threading.main_thread():
         work()
@@ -35,10 +34,10 @@ def uninterrupted(work: Callable[[], None]) -> None:
     interrupt: KeyboardInterrupt | None = None
     try:
         threading.Thread(target=do, name="durablenb-uninterrupted").start()
-    except RuntimeError:  # the process ends, or has no more threads
+    except RuntimeError:  # the process ends, or can start no more threads
         do()
     except KeyboardInterrupt as error:
-        if claim.acquire(blocking=False):  # it has not begun, and now it won't
+        if claim.acquire(blocking=False):  # the work has not begun, and now it won't
             raise
         interrupt = error
     while not done.is_set():

@@ -1,13 +1,12 @@
-"""The primitives that the engine's threads wait with: locks, queues, conditions, events, promises, threads.
+"""Locks, queues, conditions, events, promises and threads, which an interrupt can't leave locked.
 
-The engine takes all of these from here, and from nowhere else, so that a test can put others in their place
-and decide which thread runs when (`tests/schedules`).
+The engine takes these from here only, so that a test can replace them and decide which thread runs when
+(`tests/schedules`).
 
-An interrupt can't leave them locked. The stop button may come between any two steps of Python.
-
-`threading.Condition` takes its lock inside of a Python method. An interrupt there, after the lock was taken
-and before ``with`` knows it, leaves it taken for ever, and whoever has to wake the waiting thread waits, too.
-Here ``with`` calls the lock's own methods, which are one step.
+The stop button may interrupt Python code between any two instructions. `threading.Condition` takes its lock
+inside a Python method. An interrupt there, after the lock was taken and before the body of ``with`` begins,
+leaves it taken for ever, and the thread that should wake the waiting one waits as well. Here ``with`` calls
+the lock's own methods, which are one instruction.
 """
 
 from __future__ import annotations
@@ -31,12 +30,12 @@ monotonic = time.monotonic
 
 
 class Condition(threading.Condition):
-    """A condition whose lock is taken and given back in one step each.
+    """A condition whose lock is taken and released in one instruction each.
 
     Notes
     -----
-    The standard library's keeps five bound methods of its lock. Of promises there may be a hundred
-    thousand, so that the garbage collector would have half a million objects more to look at.
+    The standard library's condition keeps five bound methods of its lock. With a hundred thousand promises,
+    these would be half a million more objects for the garbage collector.
     """
 
     _lock: Any
@@ -65,22 +64,22 @@ class Condition(threading.Condition):
         the two, the caller's ``with`` releases a lock that it doesn't hold: a RuntimeError.
         """
         lock, waiter = self._lock, threading.Lock()
-        taken_once = (1, threading.get_ident())
+        held_once = (1, threading.get_ident())
         waiter.acquire()
         was_notified = False
         self._waiters.append(waiter)
         try:
-            lock.release()  # interrupts come after a call: the `try` has begun before this one
+            lock.release()  # an interrupt comes after a call at the earliest: in the `try`
             was_notified = waiter.acquire(timeout=-1 if timeout is None else max(timeout, 0))
         finally:
-            lock._acquire_restore(taken_once)  # unlike `acquire`, an interrupt doesn't end it early
+            lock._acquire_restore(held_once)  # unlike `acquire`, an interrupt doesn't end it early
             if not was_notified and waiter in self._waiters:
                 self._waiters.remove(waiter)
         return was_notified
 
 
 class Event(threading.Event):
-    """An event on such a condition."""
+    """An event with such a condition."""
 
     _cond: threading.Condition
 
@@ -90,12 +89,12 @@ class Event(threading.Event):
 
 
 class Promise(Future[Any]):
-    """A future on such a condition."""
+    """A future with such a condition."""
 
     _condition: threading.Condition
 
     def __init__(self) -> None:
-        # As the inherited one, which would make a condition of its own first, as dear as all the rest.
+        # As the inherited constructor, which would make a condition of its own first, and take twice as long.
         self._condition = Condition()
         self._state = PENDING
         self._result = None
@@ -104,7 +103,8 @@ class Promise(Future[Any]):
         self._done_callbacks: list[Any] = []
 
     def remove_done_callback(self, function: Callable[[Future[Any]], object]) -> None:
-        """Takes back what `add_done_callback` was given, if it has not been called; from any thread."""
+        """Remove a callback that has not been called; from any thread."""
         with self._condition:
-            if not self.done() and function in self._done_callbacks:  # once it is done, they are gone through
+            # Once it is done, another thread iterates over the callbacks.
+            if not self.done() and function in self._done_callbacks:
                 self._done_callbacks.remove(function)

@@ -1,4 +1,4 @@
-"""Options of an engine, which a hub sets when it opens."""
+"""Options of an engine, set when a hub is opened."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class EpisodeOptions(Plain):
 
 @plain
 class EngineOptions(Plain):
-    """How an engine works. `is_strict` holds back an activity until its `TaskScheduled` is on disk."""
+    """How an engine runs. With `is_strict`, an activity begins once its `TaskScheduled` is on disk."""
 
     is_strict: bool = True
     max_concurrency: int | None = None

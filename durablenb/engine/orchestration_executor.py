@@ -76,9 +76,7 @@ class OrchestrationExecutor:
             with self._scope:
                 while waiting:
                     if self._must_load(waiting[0]):
-                        self._load(
-                            [one for one in islice(waiting, HISTORIES_AT_ONCE) if self._must_load(one)]
-                        )
+                        self._load(list(filter(self._must_load, islice(waiting, HISTORIES_AT_ONCE))))
                     waiting[0].is_queued = waiting[0].is_late = False
                     self._run(waiting[0])
                     waiting.popleft()

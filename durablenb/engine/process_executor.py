@@ -116,7 +116,7 @@ class Process:
             self.end()
             raise EOFError(
                 f"The process that was started for activities, {sys.executable}, ended at once: "
-                f"{cause_of(self._process.returncode)}."
+                f"{exit_cause(self._process.returncode)}."
             )
 
     def send(self, pickled: bytes) -> bool:
@@ -136,7 +136,7 @@ class Process:
         if outcome is None:
             self.end()
             died = ChildProcessError(
-                f"The process in which the activity ran died: {cause_of(self._process.returncode)}. "
+                f"The process in which the activity ran died: {exit_cause(self._process.returncode)}. "
                 "Other activities are unharmed."
             )
             return failure_of(died)
@@ -202,7 +202,7 @@ def _processors() -> int:
     return os.cpu_count() or 1
 
 
-def cause_of(code: int) -> str:
+def exit_cause(code: int) -> str:
     """Return how a process with this exit code ended."""
     if code >= 0:
         return f"it ended with exit code {code}"

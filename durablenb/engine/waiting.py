@@ -1,4 +1,4 @@
-"""Waiting for an instance's outcome: beside the engine's own thread, or by doing its work."""
+"""Waits for an instance's outcome: beside the engine's own thread, or by doing the engine's work."""
 
 from __future__ import annotations
 
@@ -17,42 +17,42 @@ from durablenb.engine.instance import InstanceOutcome
 from durablenb.engine.messages import Wake, Watch
 from durablenb.model.errors import StoreError, WaitTimeoutError
 
-LOOK_SECONDS = 0.2
-"""Between two looks at whether the wait can still end; an interrupt need not wait for it."""
+CHECK_SECONDS = 0.2
+"""Seconds between two checks whether the wait can still end; an interrupt ends it at once."""
 
 
 def wait_for_outcome(engine: Engine, instance_id: str, timeout: float | None) -> InstanceOutcome | None:
-    """Return how the instance ended, or None if it isn't open.
+    """Return the outcome of an instance, or None if it isn't open.
 
     Parameters
     ----------
     engine
-        Whose instance it is.
+        The engine that runs it.
     instance_id
-        Which one.
+        The instance.
     timeout
-        Seconds, or None for as long as it takes.
+        The seconds to wait, or None for as long as it takes.
 
     Raises
     ------
     WaitTimeoutError
-        If the time is over, or nothing is left that could end the wait.
+        If the time is over, or nothing can happen any more that would end the wait.
     StoreError
         If the journal can't be written now.
     DurableError
-        If the instance, or a child of it, can't go on until somebody does something: what.
+        If the instance, or a child of it, is blocked; the message says what to do.
     """
     deadline = None if timeout is None else locks.monotonic() + timeout
-    completion = completion_of(engine, instance_id)
-    if completion is None:
+    promise = outcome_promise(engine, instance_id)
+    if promise is None:
         return None
-    if not completion.done():
-        seconds_left(instance_id, deadline, timeout)  # who has no time lets none pass
+    if not promise.done():
+        seconds_left(instance_id, deadline, timeout)  # a timeout of zero must not advance a virtual clock
     with waiting(engine):
-        while not completion.done():
+        while not promise.done():
             seconds = seconds_left(instance_id, deadline, timeout)
-            _wait_a_while(engine, instance_id, completion, seconds)
-        return completion.result()
+            _wait_a_while(engine, instance_id, promise, seconds)
+        return promise.result()
 
 
 def ended_instances(engine: Engine, instance_ids: Sequence[str], timeout: float | None) -> Iterator[str]:
@@ -121,7 +121,7 @@ def _is_blocked(engine: Engine, instance_id: str) -> bool:
 
 
 def step(engine: Engine) -> str | None:
-    """Return what was done, having done one thing; None if nothing can be done now."""
+    """Do one unit of the engine's work; return what it was, None if nothing can be done now."""
     refusal = engine.refusal()
     if refusal is not None:
         raise refusal
@@ -130,34 +130,34 @@ def step(engine: Engine) -> str | None:
         if done is not None:
             return done
         if not engine.is_idle:
-            engine.rest(LOOK_SECONDS)
+            engine.rest(CHECK_SECONDS)
         elif not engine.jump():
             return None
 
 
-def completion_of(engine: Engine, instance_id: str) -> Future[InstanceOutcome] | None:
-    """Where an open instance's outcome will be; None if it isn't open.
+def outcome_promise(engine: Engine, instance_id: str) -> Future[InstanceOutcome] | None:
+    """Return the promise of an open instance's outcome; None if it isn't open.
 
     Raises
     ------
     StoreError
-        If the journal can't be written now; the outcome of one that has ended can be read all the same.
+        If the journal can't be written now, unless the instance has ended.
     """
-    completion = completion_here(engine, instance_id)
-    if completion is not None:
-        return completion
+    promise = known_promise(engine, instance_id)
+    if promise is not None:
+        return promise
     try:
-        asked: Future[InstanceOutcome] | None = engine.ask(Watch(instance_id)).result()
+        watched: Future[InstanceOutcome] | None = engine.ask(Watch(instance_id)).result()
     except StoreError:
         states = engine.store.states(InstanceQuery(instance_ids=(instance_id,)))
         if not (states and states[0].status.is_terminal):
             raise
         return None
-    return asked
+    return watched
 
 
-def completion_here(engine: Engine, instance_id: str) -> Future[InstanceOutcome] | None:
-    """Where an instance's outcome will be of which the engine's thread need not be asked."""
+def known_promise(engine: Engine, instance_id: str) -> Future[InstanceOutcome] | None:
+    """Return the promise if the engine's thread isn't needed for that, else None."""
     if not engine.is_threaded or engine.refusal() is not None:
         return None
     return engine.completions.watch(instance_id)
@@ -165,7 +165,7 @@ def completion_here(engine: Engine, instance_id: str) -> Future[InstanceOutcome]
 
 @contextlib.contextmanager
 def waiting(engine: Engine) -> Iterator[None]:
-    """Lets the engine know that somebody waits, so that a virtual clock may jump."""
+    """Tell the engine that a thread waits, so that a virtual clock may jump."""
     waiter = object()
     engine.waiters.add(waiter)
     if engine.clock.jumps:
@@ -177,29 +177,29 @@ def waiting(engine: Engine) -> Iterator[None]:
 
 
 def seconds_left(instance_id: str, deadline: float | None, timeout: float | None) -> float:
-    """How long to wait before the next look; raises when the time is over."""
+    """Return how long to wait before the next check; raise `WaitTimeoutError` when the time is over."""
     if deadline is None:
-        return LOOK_SECONDS
+        return CHECK_SECONDS
     left = deadline - locks.monotonic()
     if left <= 0:
         raise too_late(instance_id, timeout)
-    return min(left, LOOK_SECONDS)
+    return min(left, CHECK_SECONDS)
 
 
 def too_late(instance_id: str, timeout: float | None) -> WaitTimeoutError:
-    """The time for a wait is over."""
+    """Return the error for a wait whose time is over."""
     return WaitTimeoutError(f"{instance_id} did not end within {timeout} s. It is unharmed: wait again.")
 
 
-def _wait_a_while(engine: Engine, instance_id: str, completion: Future[Any], seconds: float) -> None:
+def _wait_a_while(engine: Engine, instance_id: str, promise: Future[Any], seconds: float) -> None:
     if engine.is_threaded:
         try:
-            completion.result(seconds)
+            promise.result(seconds)
         except TimeoutError:
-            check(engine, instance_id)
-    elif engine.step() is None and not completion.done():
+            check_not_blocked(engine, instance_id)
+    elif engine.step() is None and not promise.done():
         if engine.is_idle and not engine.jump():
-            check(engine, instance_id)
+            check_not_blocked(engine, instance_id)
             if not engine.can_continue:
                 raise WaitTimeoutError(
                     f"{instance_id} waits, and nothing is left to happen: no activity runs and no "
@@ -210,8 +210,8 @@ def _wait_a_while(engine: Engine, instance_id: str, completion: Future[Any], sec
         engine.settle(instance_id)  # at once, so that each wait ends after the same steps
 
 
-def check(engine: Engine, instance_id: str) -> None:
-    """Raises what stands in the way of an instance, if anything does."""
+def check_not_blocked(engine: Engine, instance_id: str) -> None:
+    """Raise the reason if the engine refuses commands, or the instance is blocked."""
     obstacle = engine.refusal() or engine.obstacle(instance_id)
     if obstacle is not None:
         raise copy(obstacle)

@@ -6,7 +6,7 @@ import inspect
 import pytest
 
 import durablenb as df
-from durablenb.engine.async_waiting import _bells
+from durablenb.engine.async_waiting import _wakers
 from tests.client.corpus import waits
 from tests.traps.lab import PATIENCE
 
@@ -98,7 +98,7 @@ def test_waits_that_end_in_a_result_or_an_error_leave_nothing_behind():
                 handle.raise_event("Go", handle.id)
             assert await results == [handle.id for handle in ending]
             assert [type(error) for error in errors] == [df.WaitTimeoutError] * 2
-            assert not _bells[asyncio.get_running_loop()]._looks
+            assert not _wakers[asyncio.get_running_loop()]._checks
             for handle in resting:
                 assert not hub._engine.completions.watch(handle.id)._done_callbacks
 

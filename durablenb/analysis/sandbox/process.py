@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from durablenb.analysis.sandbox import frames, limits
-from durablenb.engine.process_executor import cause_of
+from durablenb.engine.process_executor import exit_cause
 
 PROGRAM = (
     "import json, sys; settings = json.loads(sys.stdin.buffer.readline()); "
@@ -135,7 +135,7 @@ class QueryProcess:
             if self._is_overrun:
                 raise QueryTimeoutError from None
             code = self._process.returncode
-            raise ProcessDiedError(cause_of(code), code == limits.TOO_MUCH) from None
+            raise ProcessDiedError(exit_cause(code), code == limits.TOO_MUCH) from None
         finally:
             watch.cancel()
 
