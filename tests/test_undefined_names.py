@@ -10,7 +10,7 @@ import pytest
 
 import __main__
 import durablenb as df
-from durablenb.core.names import undefined_name
+from durablenb.core.undefined_names import undefined_name
 
 NAMES = ("work", "plan", "FACTOR", "helper", "spare", "lock")
 

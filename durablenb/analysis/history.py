@@ -8,7 +8,7 @@ from typing import Any, overload
 
 from durablenb.analysis.text import padded, shortened
 from durablenb.analysis.timeline import timeline_text
-from durablenb.core.requests import described
+from durablenb.core.requests import describe_event
 from durablenb.model.display import Displayed
 from durablenb.model.events import Event
 from durablenb.model.failures import FailureDetails
@@ -85,7 +85,7 @@ class History(Displayed, Sequence[Event]):
 
     def __repr__(self) -> str:
         count = f"{len(self):,} event" + ("" if len(self) == 1 else "s")
-        last = f", the last one {described(self._events[-1])}" if self._events else ""
+        last = f", the last one {describe_event(self._events[-1])}" if self._events else ""
         return f"<History of {self.instance_id}: {count}{last}>"
 
 
@@ -93,7 +93,7 @@ def event_line(event: Event) -> str:
     """Return one event as a line of text."""
     moment = f"{event.timestamp:%Y-%m-%d %H:%M:%S}.{event.timestamp.microsecond // 1000:03}"
     attempt = getattr(event, "attempt", 1)
-    what = shortened(described(event), 60) + (f" (attempt {attempt})" if attempt > 1 else "")
+    what = shortened(describe_event(event), 60) + (f" (attempt {attempt})" if attempt > 1 else "")
     line = f"{event.event_id:>5}  {moment}  {padded(what, 32)}"
     for field in _PAYLOADS:
         value: Any = getattr(event, field, None)

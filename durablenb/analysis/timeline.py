@@ -12,7 +12,7 @@ from math import ceil
 from typing import Literal
 
 from durablenb.analysis.text import padded, shortened
-from durablenb.core.requests import name_in
+from durablenb.core.requests import subject_name
 from durablenb.model.events import (
     Ending,
     EntityLockRequested,
@@ -40,7 +40,7 @@ def family_name(event: Event) -> str:
     """
     entity_ids = entity_ids_in(event)
     if not entity_ids:
-        return name_in(event)
+        return subject_name(event)
     family = ", ".join(dict.fromkeys(map(any_key, entity_ids)))
     return family if isinstance(event, EntityLockRequested) else f"{family}.{getattr(event, 'name', '')}"
 
@@ -247,7 +247,7 @@ def _begun(event: Event, kind: TaskKind) -> Span:
     if isinstance(event, TimerCreated):
         name = "timer" if event.retry_of is None else "timer (before a retry)"
     else:
-        name = name_in(event)
+        name = subject_name(event)
     moment, attempt = event.timestamp, getattr(event, "attempt", 1)
     return Span(name, kind, "open", moment, moment, moment, attempt, event)
 

@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Any
 
-from durablenb.model.loops import EventLoop
+from durablenb.model.event_loop import EventLoop
 
 SIZE = 16
 """The number of functions that run at a time, besides those that are ``async def``."""

@@ -32,14 +32,14 @@ class NamedObject:
 
 
 @dataclass(frozen=True)
-class Instance:
+class InstanceValue:
     """An object of a class, by the class's full name."""
 
     path: str
 
 
 @dataclass(frozen=True)
-class Context:
+class ContextValue:
     """The orchestrator's context."""
 
 
@@ -51,7 +51,7 @@ class ContextMember:
 
 
 @dataclass(frozen=True)
-class Task:
+class TaskValue:
     """A task, with the context's method that made it, and its result if that matters."""
 
     made_by: str
@@ -64,7 +64,7 @@ class EventData:
 
 
 @dataclass(frozen=True)
-class EntityProxy:
+class EntityProxyValue:
     """The result of ``context.entity(...)``."""
 
 
@@ -171,12 +171,12 @@ class Function:
 
 Value = (
     NamedObject
-    | Instance
-    | Context
+    | InstanceValue
+    | ContextValue
     | ContextMember
-    | Task
+    | TaskValue
     | EventData
-    | EntityProxy
+    | EntityProxyValue
     | PlainData
     | SetValue
     | LiveIterator

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 from durablenb.checks import context_calls, outside_state
 from durablenb.checks.abstract_values import (
     ActivityResult,
-    Context,
     ContextMember,
-    EntityProxy,
+    ContextValue,
+    EntityProxyValue,
     EventData,
     Function,
-    Instance,
+    InstanceValue,
     LiveIterator,
     NamedObject,
     PlainData,
     SetValue,
-    Task,
+    TaskValue,
     Unstarted,
     Value,
 )
@@ -90,13 +90,13 @@ _RESULTS: dict[str, Value] = {
     "collections.defaultdict": PlainData("dict"),
     "collections.Counter": PlainData("dict"),
     "collections.OrderedDict": PlainData("dict"),
-    "logging.getLogger": Instance("logging.Logger"),
-    "pathlib.Path.cwd": Instance("pathlib.Path"),
-    "pathlib.Path.home": Instance("pathlib.Path"),
-    "requests.session": Instance("requests.Session"),
-    "pandas.read_csv": Instance("pandas.DataFrame"),
-    "pandas.read_parquet": Instance("pandas.DataFrame"),
-    "numpy.random.default_rng": Instance("numpy.random.default_rng"),
+    "logging.getLogger": InstanceValue("logging.Logger"),
+    "pathlib.Path.cwd": InstanceValue("pathlib.Path"),
+    "pathlib.Path.home": InstanceValue("pathlib.Path"),
+    "requests.session": InstanceValue("requests.Session"),
+    "pandas.read_csv": InstanceValue("pandas.DataFrame"),
+    "pandas.read_parquet": InstanceValue("pandas.DataFrame"),
+    "numpy.random.default_rng": InstanceValue("numpy.random.default_rng"),
 }
 
 _SAME_SET = ("union", "intersection", "difference", "symmetric_difference", "copy")
@@ -155,7 +155,7 @@ def check_call(reader: Expressions, node: ast.Call) -> Value:
     outside_state.check_method(reader, node, owner)
     if isinstance(first, EventData):
         context_calls.check_event_data_call(reader, node, path)
-    if isinstance(owner, Task) and method == "get_result":
+    if isinstance(owner, TaskValue) and method == "get_result":
         return owner.result
     match target:
         case ContextMember():
@@ -248,10 +248,10 @@ def _result(path: str, target: NamedObject, first: Value) -> Value:
         return _RESULTS[path]
     owner, _, name = path.rpartition(".")
     if owner == "pathlib.Path()" and name in _PATHS:
-        return Instance("pathlib.Path")
+        return InstanceValue("pathlib.Path")
     if isinstance(target.object, type) or (name[:1].isupper() and not owner.endswith("()")):
-        return Instance(path)
-    return Instance("datetime.timedelta") if path == "datetime.timedelta" else None
+        return InstanceValue(path)
+    return InstanceValue("datetime.timedelta") if path == "datetime.timedelta" else None
 
 
 def _set_method(reader: Expressions, node: ast.Call, owner: SetValue, method: str) -> Value:
@@ -302,8 +302,8 @@ def schedules(reader: Expressions, node: ast.expr) -> bool:
 
 def _is_context(reader: Expressions, node: ast.expr) -> bool:
     if isinstance(node, ast.Name):
-        return reader.known.get(node.id) == Context()
-    return isinstance(reader.known.get(getattr(node, "id", "")), EntityProxy)
+        return reader.known.get(node.id) == ContextValue()
+    return isinstance(reader.known.get(getattr(node, "id", "")), EntityProxyValue)
 
 
 def is_id(node: ast.expr) -> bool:
@@ -334,7 +334,7 @@ def _check_helper(
     body = function.load()
     if body is None:
         return
-    gets_context = Context() in arguments
+    gets_context = ContextValue() in arguments
     is_part = gets_context and is_awaited and (function.is_generator or function.is_async)
     findings: list[tuple[str, ast.AST, str, str | None]] = []
 

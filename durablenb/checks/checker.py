@@ -7,7 +7,7 @@ import logging
 import os
 from typing import Any, Literal
 
-from durablenb.checks.abstract_values import Body, Context, Function
+from durablenb.checks.abstract_values import Body, ContextValue, Function
 from durablenb.checks.findings import Finding
 from durablenb.checks.function_reader import FunctionReader
 from durablenb.checks.live_scope import LiveScope, user_function_value
@@ -55,7 +55,7 @@ def read(body: Body, path: str, names: RegisteredNames | None = None) -> tuple[l
         finding = Finding(path, line + body.shift, column, code, text, source, advice)
         findings.setdefault((code, line, column), finding)
 
-    reader = FunctionReader(body, sink, names, arguments=(Context(),))
+    reader = FunctionReader(body, sink, names, arguments=(ContextValue(),))
     reader.read()
     return list(findings.values()), {(line + body.shift, column) for line, column in reader.spared}
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from durablenb.checks.abstract_values import (
     ContextMember,
-    EntityProxy,
+    EntityProxyValue,
     EventData,
     Function,
-    Instance,
+    InstanceValue,
     Kind,
     PlainData,
     SetValue,
-    Task,
+    TaskValue,
     Value,
     with_article,
 )
@@ -50,9 +50,9 @@ _TASKS = {
 }
 
 _RESULTS: dict[str, Value] = {
-    "entity": EntityProxy(),
+    "entity": EntityProxyValue(),
     "get_input": PlainData("input"),
-    "new_guid": Instance("uuid.UUID"),
+    "new_guid": InstanceValue("uuid.UUID"),
     "new_uuid": PlainData("str"),
     "set_custom_status": PlainData("None"),
     "signal_entity": PlainData("None"),
@@ -62,7 +62,7 @@ _PROPERTIES: dict[str, Value] = {
     "current_utc_datetime": PlainData("datetime"),
     "instance_id": PlainData("str"),
     "is_replaying": PlainData("bool"),
-    "logger": Instance("logging.Logger"),
+    "logger": InstanceValue("logging.Logger"),
 }
 
 _CODES: dict[Kind, str] = {"activity": "DNB501", "orchestrator": "DNB502", "entity": "DNB503"}
@@ -101,8 +101,8 @@ def check_context_call(
             if parameter in arguments:
                 check(reader, node, name, value_of_argument(arguments[parameter]))
     if name == "wait_for_external_event" and "expected_type" not in (arguments or {}):
-        return Task(name, result=EventData())
-    return Task(name) if name in _TASKS else _RESULTS.get(name)
+        return TaskValue(name, result=EventData())
+    return TaskValue(name) if name in _TASKS else _RESULTS.get(name)
 
 
 def _bind(reader: Expressions, node: ast.Call, name: str) -> dict[str, ast.expr] | None:
@@ -182,7 +182,7 @@ def _check_expected_type(reader: Expressions, node: ast.Call, name: str, value: 
 
 
 def _check_task_list(reader: Expressions, node: ast.Call, name: str, value: Value) -> None:
-    if isinstance(value, Task):
+    if isinstance(value, TaskValue):
         instead = f"Pass a list: context.{name}([...])."
         reader.report("DNB404", node, f"context.{name} takes a list of tasks, not one task.", instead)
     elif isinstance(value, SetValue):
@@ -191,7 +191,7 @@ def _check_task_list(reader: Expressions, node: ast.Call, name: str, value: Valu
 
 def _check_fire_at(reader: Expressions, node: ast.Call, name: str, value: Value) -> None:
     is_number = isinstance(value, PlainData) and value.kind in ("int", "float")
-    if is_number or value == Instance("datetime.timedelta"):
+    if is_number or value == InstanceValue("datetime.timedelta"):
         instead = "Add it to the time: context.create_timer(context.current_utc_datetime + timedelta(...))."
         reader.report("DNB404", node, "context.create_timer takes a point in time, not a duration.", instead)
 

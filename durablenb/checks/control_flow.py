@@ -6,7 +6,7 @@ import ast
 from collections.abc import Sequence
 
 from durablenb.checks import loops
-from durablenb.checks.abstract_values import Context, SetValue, Value, merged
+from durablenb.checks.abstract_values import ContextValue, SetValue, Value, merged
 from durablenb.checks.expressions import Expressions
 
 
@@ -150,7 +150,7 @@ def is_first_run(reader: ControlFlow, node: ast.If) -> bool:
         and isinstance(test.operand, ast.Attribute)
         and test.operand.attr == "is_replaying"
         and isinstance(test.operand.value, ast.Name)
-        and reader.known.get(test.operand.value.id) == Context()
+        and reader.known.get(test.operand.value.id) == ContextValue()
         and all(
             isinstance(statement, ast.Expr) and _acts_outside(reader, statement.value)
             for statement in node.body

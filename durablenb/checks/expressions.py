@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any, cast
 from durablenb.checks import calls, context_calls
 from durablenb.checks.abstract_values import (
     Body,
-    Context,
     ContextMember,
-    EntityProxy,
+    ContextValue,
+    EntityProxyValue,
     EventData,
     Function,
-    Instance,
+    InstanceValue,
     NamedObject,
     PlainData,
     SetValue,
-    Task,
+    TaskValue,
     Unstarted,
     Value,
 )
@@ -35,7 +35,7 @@ Sink = Callable[[str, ast.AST, str, "str | None"], None]
 
 _SET_OPERATORS = (ast.BitOr, ast.BitAnd, ast.Sub, ast.BitXor)
 
-_PATH = Instance("pathlib.Path")
+_PATH = InstanceValue("pathlib.Path")
 
 
 class Expressions:
@@ -130,17 +130,17 @@ class Expressions:
     def attribute(self, owner: Value, node: ast.Attribute) -> Value:
         """Return the value of an attribute of a known owner."""
         match owner:
-            case Context():
+            case ContextValue():
                 return context_calls.member(self, node)
             case NamedObject():
                 return self._check_data(node, attribute_value(owner, node.attr))
-            case Instance("pathlib.Path") if node.attr in ("parent", "name", "stem", "suffix"):
+            case InstanceValue("pathlib.Path") if node.attr in ("parent", "name", "stem", "suffix"):
                 return _PATH if node.attr == "parent" else PlainData("str")
-            case Instance():
+            case InstanceValue():
                 return NamedObject(f"{owner.path}().{node.attr}")
-            case EntityProxy() if not node.attr.startswith("_"):
+            case EntityProxyValue() if not node.attr.startswith("_"):
                 return ContextMember(context_calls.OPERATION)
-            case Task() if node.attr == "result":
+            case TaskValue() if node.attr == "result":
                 return owner.result
             case EventData() if node.attr in ("get", "items", "keys", "values"):
                 context_calls.check_event_data_as_value(self, node)
@@ -172,7 +172,7 @@ class Expressions:
 
     def _List(self, node: ast.List | ast.Tuple) -> Value:
         values = [self.value(item) for item in node.elts]
-        has_tasks = any(isinstance(value, Task) for value in values)
+        has_tasks = any(isinstance(value, TaskValue) for value in values)
         return PlainData("list of tasks" if has_tasks else type(node).__name__.lower())
 
     _Tuple = _List
@@ -187,11 +187,11 @@ class Expressions:
 
     def _ListComp(self, node: ast.ListComp) -> Value:
         item = self._comprehension(node.generators, [node.elt])
-        return PlainData("list of tasks" if isinstance(item, Task) else "list")
+        return PlainData("list of tasks" if isinstance(item, TaskValue) else "list")
 
     def _GeneratorExp(self, node: ast.GeneratorExp) -> Value:
         item = self._comprehension(node.generators, [node.elt])
-        return PlainData("generator of tasks" if isinstance(item, Task) else "generator")
+        return PlainData("generator of tasks" if isinstance(item, TaskValue) else "generator")
 
     def _SetComp(self, node: ast.SetComp) -> Value:
         self.is_orderless = True
@@ -270,7 +270,7 @@ class Expressions:
     def _Yield(self, node: ast.Yield) -> Value:
         value = PlainData("None") if node.value is None else self.value(node.value)
         self.check_awaited(node, value)
-        return value.result if isinstance(value, Task) else None
+        return value.result if isinstance(value, TaskValue) else None
 
     def _YieldFrom(self, node: ast.YieldFrom) -> Value:
         self.awaited = node.value
@@ -282,7 +282,7 @@ class Expressions:
         value = self.value(node.value)
         if not (isinstance(value, Unstarted) and value.function.is_async):
             self.check_awaited(node, value)
-        return value.result if isinstance(value, Task) else None
+        return value.result if isinstance(value, TaskValue) else None
 
     def check_awaited(self, node: ast.Yield | ast.Await, value: Value) -> None:
         """Check the value of a ``yield`` or an ``await``."""

@@ -18,7 +18,7 @@ from durablenb.checks.abstract_values import (
     AZURES,
     Body,
     Function,
-    Instance,
+    InstanceValue,
     Kind,
     LiveIterator,
     NamedObject,
@@ -117,7 +117,7 @@ def abstract_value(value: Any, path: str | None = None) -> Value:
         return NamedObject("os.environ")
     if isinstance(value, Iterator) and kind.startswith(("itertools.", "builtins.")):
         return LiveIterator()
-    return Instance(kind)
+    return InstanceValue(kind)
 
 
 def attribute_value(owner: NamedObject, name: str) -> Value:

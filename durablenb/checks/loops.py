@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from durablenb.checks.abstract_values import Context, LiveIterator, SetValue, Value
+from durablenb.checks.abstract_values import ContextValue, LiveIterator, SetValue, Value
 
 if TYPE_CHECKING:
     from durablenb.checks.control_flow import ControlFlow
@@ -65,7 +65,7 @@ def _is_context_call(reader: ControlFlow, node: ast.AST, method: str) -> bool:
         and isinstance(node.func, ast.Attribute)
         and node.func.attr == method
         and isinstance(node.func.value, ast.Name)
-        and reader.known.get(node.func.value.id) == Context()
+        and reader.known.get(node.func.value.id) == ContextValue()
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from durablenb.checks.abstract_values import Context, LiveIterator, PlainData, SetValue, Value
+from durablenb.checks.abstract_values import ContextValue, LiveIterator, PlainData, SetValue, Value
 
 if TYPE_CHECKING:
     from durablenb.checks.expressions import Expressions
@@ -58,7 +58,7 @@ def check_next(reader: Expressions, node: ast.Call, first: Value) -> None:
 def check_target(reader: Expressions, target: ast.Subscript | ast.Attribute) -> None:
     """Report an assignment to an item or an attribute of an object outside."""
     name = root_name(target)
-    if name is None or not is_outside(reader, name) or reader.known.get(name) == Context():
+    if name is None or not is_outside(reader, name) or reader.known.get(name) == ContextValue():
         return
     part = "An item" if isinstance(target, ast.Subscript) else f"The attribute {target.attr!r}"
     reader.report("DNB302", target, f"{part} of {name} is set, which is outside the orchestrator.")

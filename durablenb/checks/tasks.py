@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from durablenb.checks.abstract_values import (
     ActivityResult,
-    Context,
-    EntityProxy,
-    Instance,
+    ContextValue,
+    EntityProxyValue,
+    InstanceValue,
     Node,
     PlainData,
     SetValue,
-    Task,
+    TaskValue,
     Unstarted,
     Value,
     with_article,
@@ -54,12 +54,12 @@ def check_awaited(reader: FunctionReader, node: ast.Yield | ast.Await, value: Va
         case ActivityResult():
             what = f"the result of {value.name}(), which was called directly"
             instead = f"Write {word} context.call_activity({value.name}, ...) in place of the call."
-        case EntityProxy():
+        case EntityProxyValue():
             what, instead = "an entity", f"Call one of its operations: {word} entity.operation(...)."
-        case Instance("datetime.timedelta"):
+        case InstanceValue("datetime.timedelta"):
             what = "a timedelta"
             instead = f"Write {word} context.create_timer(context.current_utc_datetime + ...)."
-        case Context():
+        case ContextValue():
             what = "the context"
         case _:
             return
@@ -136,4 +136,4 @@ class UnreadTasks:
 
 def holds_tasks(value: Value) -> bool:
     """Tell whether a value is a task, or a collection of tasks."""
-    return isinstance(value, Task) or (isinstance(value, PlainData) and value.kind.endswith("of tasks"))
+    return isinstance(value, TaskValue) or (isinstance(value, PlainData) and value.kind.endswith("of tasks"))

@@ -1,4 +1,4 @@
-"""What functions say of their values: the type of an activity's input, and of a function's result."""
+"""Types from annotations: of an activity's input, and of a function's result."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 _GENERATORS = (collections.abc.Generator, collections.abc.Coroutine, collections.abc.Awaitable)
-"""Annotations of functions whose result is the last thing that these name."""
+"""Annotations whose last argument is the function's result."""
 
 _STREAMS = (collections.abc.Iterator, collections.abc.Iterable, collections.abc.AsyncGenerator)
 
@@ -26,26 +26,26 @@ class _Types(NamedTuple):
 
 
 def input_type(function: object) -> Any:
-    """The annotation of the function's first parameter, or None."""
+    """Return the annotation of a function's first parameter, or None."""
     return _types(function).input
 
 
 def result_type(function: object) -> Any:
-    """What the function says that it returns; of a generator that which it returns in the end. Or None."""
+    """Return the annotation of a function's result, for a generator its return value; or None."""
     return _types(function).result
 
 
 def _types(function: object) -> _Types:
     try:
         return _known(function)
-    except Exception:  # a name that isn't there yet; it may be by the next time
+    except Exception:  # a name in an annotation isn't defined yet
         found = _annotations_of(_plain(function))
         unresolved = (str, typing.ForwardRef)
         return _of(function, {name: hint for name, hint in found.items() if not isinstance(hint, unresolved)})
 
 
 def _annotations_of(function: Any) -> dict[str, Any]:
-    if sys.version_info >= (3, 14) and callable(function):  # where looking at them resolves them
+    if sys.version_info >= (3, 14) and callable(function):  # where reading __annotations__ resolves them
         from annotationlib import Format, get_annotations
 
         return get_annotations(function, format=Format.FORWARDREF)
@@ -79,13 +79,13 @@ def _first_parameter(function: Any) -> str:
 
 
 def _behind(function: Any) -> Any:
-    """The function under the decorators of an app."""
+    """Return the function under an app's decorators."""
     found = getattr(function, "function", None)
     return found if callable(found) else function
 
 
 def _plain(function: Any) -> Any:
-    """The function behind partial objects, decorators and objects that are called."""
+    """Return the function behind partial objects, decorators and callable objects."""
     function = _behind(function)
     while isinstance(function, functools.partial):
         function = function.func

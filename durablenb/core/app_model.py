@@ -1,6 +1,6 @@
-"""Azure's ways to write functions down: `Orchestrator.create`, `DFApp` and `Blueprint`.
+"""Azure's programming models: `Orchestrator.create`, `Entity.create`, `DFApp` and `Blueprint`.
 
-It is long because most of it is the reference of the decorators.
+The module is long because most of it is the reference of the decorators.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ KINDS: dict[str, Kind] = {
     "activityTrigger": "activity",
     "entityTrigger": "entity",
 }
-"""What the triggers of Durable Functions make of a function."""
+"""The kind of function that each trigger of Durable Functions makes."""
 
 Binding = dict[str, Any]
-"""A trigger, or what else a function is given or gives, as ``function.json`` has it."""
+"""A function's trigger, input or output, as in ``function.json``."""
 
 
 class Orchestrator:
@@ -43,11 +43,11 @@ class Orchestrator:
     def __init__(self, function: Callable[..., Any]) -> None:
         functools.update_wrapper(self, function)
         self.orchestrator_function = function
-        """The function itself, for tests of it."""
+        """The orchestrator's function, for tests."""
 
     @classmethod
     def create(cls, function: Callable[..., Any]) -> Orchestrator:
-        """What a hub takes for an orchestrator.
+        """Return an orchestrator that can be registered with a hub.
 
         Parameters
         ----------
@@ -87,11 +87,11 @@ class Entity:
     def __init__(self, function: Callable[..., Any]) -> None:
         functools.update_wrapper(self, function)
         self.entity_function = function
-        """The function itself, for tests of it."""
+        """The entity's function, for tests."""
 
     @classmethod
     def create(cls, function: Callable[..., Any]) -> Entity:
-        """What a hub takes for an entity.
+        """Return an entity that can be registered with a hub.
 
         Parameters
         ----------
@@ -111,32 +111,32 @@ class Entity:
 
 
 class FunctionBuilder:
-    """A function under the decorators of an app; what `call_activity` and its like take for a name."""
+    """A function with an app's decorators; `call_activity` and other methods accept it as a name."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
         self.given_name: str | None = None
         self.bindings: list[Binding] = []
-        """The trigger, and what else the function is given or gives."""
+        """The trigger, inputs and outputs."""
 
     @property
     def trigger(self) -> Binding | None:
-        """What the function is called by."""
-        return next((one for one in self.bindings if is_trigger(one)), None)
+        """The function's trigger, or None."""
+        return next((binding for binding in self.bindings if is_trigger(binding)), None)
 
     @property
     def kind(self) -> Kind | None:
-        """What it is to a hub; None for a function that no orchestration calls."""
+        """The kind for a hub: orchestrator, activity or entity; None for other functions."""
         return KINDS.get((self.trigger or {}).get("type", ""))
 
     @property
     def name(self) -> str:
-        """The trigger's own name, else that of ``@app.function_name``, else the function's."""
+        """The name from the trigger, else from ``@app.function_name``, else the function's."""
         return own_name(self.trigger or {}) or self.own_name
 
     @property
     def own_name(self) -> str:
-        """The name of ``@app.function_name``, else the function's."""
+        """The name from ``@app.function_name``, else the function's."""
         return self.given_name or self.function.__name__
 
     def add(self, binding: Binding) -> None:
@@ -167,12 +167,12 @@ class FunctionBuilder:
 
 
 def is_trigger(binding: Binding) -> bool:
-    """Whether it is what a function is called by."""
+    """Tell whether a binding is a trigger."""
     return str(binding["type"]).lower().endswith("trigger")
 
 
 def own_name(trigger: Binding) -> str | None:
-    """The name that a trigger of Durable Functions gives to its function, if it gives one."""
+    """Return the name that a trigger of Durable Functions gives its function, or None."""
     return trigger.get("orchestration") or trigger.get("activity") or trigger.get("entityName") or None
 
 
@@ -180,7 +180,7 @@ Decorator = Callable[[Any], FunctionBuilder]
 
 
 class Blueprint:
-    """Functions to be registered together; Azure's decorators of the second programming model.
+    """Functions that are registered together, with the decorators of Azure's second programming model.
 
     Examples
     --------
@@ -202,7 +202,7 @@ class Blueprint:
         self._builders: list[FunctionBuilder] = []
 
     def function_name(self, name: str) -> Decorator:
-        """Gives the function another name."""
+        """Give a function another name."""
 
         def decorate(function: Any) -> FunctionBuilder:
             builder = self._builder(function)
@@ -214,7 +214,7 @@ class Blueprint:
     def orchestration_trigger(
         self, context_name: str, orchestration: str | None = None, input_type: type[Any] | None = None
     ) -> Decorator:
-        """Makes the function an orchestrator.
+        """Make a function an orchestrator.
 
         Parameters
         ----------
@@ -223,7 +223,7 @@ class Blueprint:
         orchestration
             Its name, if it isn't the function's.
         input_type
-            Taken for Azure's sake; name it at ``context.get_input`` instead.
+            Accepted for compatibility with Azure; pass the type to ``context.get_input`` instead.
 
         Raises
         ------
@@ -235,7 +235,7 @@ class Blueprint:
         )
 
     def activity_trigger(self, input_name: str, activity: str | None = None) -> Decorator:
-        """Makes the function an activity.
+        """Make a function an activity.
 
         Parameters
         ----------
@@ -252,7 +252,7 @@ class Blueprint:
         return self._trigger({"type": "activityTrigger", "name": input_name, "activity": activity})
 
     def entity_trigger(self, context_name: str, entity_name: str | None = None) -> Decorator:
-        """Makes the function an entity.
+        """Make a function an entity.
 
         Parameters
         ----------
@@ -276,27 +276,27 @@ class Blueprint:
         methods: Iterable[Any] | None = None,
         auth_level: Any = None,
     ) -> Decorator:
-        """Lets the function answer HTTP requests, where the hub is served.
+        """Make a function answer HTTP requests, if the hub is served.
 
         Parameters
         ----------
         route
-            Its path below ``/api``, as ``"orders/{id}"``; without one, the function's name.
+            Its path below ``/api``, such as ``"orders/{id}"``; defaults to the function's name.
         trigger_arg_name
             Its parameter for the ``azure.functions.HttpRequest``.
         binding_arg_name
             Its parameter for the response, if it doesn't return it.
         methods
-            Those that it answers; without them, all.
+            The methods that it answers; defaults to all.
         auth_level
-            Taken for Azure's sake: the server's key lets in to everything.
+            Accepted for compatibility with Azure; the server's key gives access to everything.
 
         Raises
         ------
         ValueError
             If the function has no such parameter.
         """
-        named = None if methods is None else [str(getattr(one, "value", one)) for one in methods]
+        named = None if methods is None else [str(getattr(method, "value", method)) for method in methods]
         trigger = {"type": "httpTrigger", "name": trigger_arg_name, "route": route, "methods": named}
         returned = {"type": "http", "name": binding_arg_name, "direction": "OUT"}
         return self._trigger(trigger, returned)
@@ -308,18 +308,18 @@ class Blueprint:
         run_on_startup: bool | None = None,
         use_monitor: bool | None = None,
     ) -> Decorator:
-        """Lets the function be called on a schedule, as long as the hub is open.
+        """Make a function run on a schedule, as long as the hub is open.
 
         Parameters
         ----------
         arg_name
             Its parameter for the ``azure.functions.TimerRequest``.
         schedule
-            Second, minute, hour, day, month and day of the week, as ``"0 */5 * * * *"``; UTC.
+            Second, minute, hour, day, month and day of the week, such as ``"0 */5 * * * *"``; UTC.
         run_on_startup
-            Whether it is called when it is registered, too.
+            Also run it when it is registered.
         use_monitor
-            Taken for Azure's sake: what was due while the hub was closed isn't made up for.
+            Accepted for compatibility with Azure; runs that were due while the hub was closed are skipped.
 
         Raises
         ------
@@ -340,14 +340,14 @@ class Blueprint:
     def durable_client_input(
         self, client_name: str, task_hub: str | None = None, connection_name: str | None = None
     ) -> Decorator:
-        """Gives the function a `DurableOrchestrationClient`.
+        """Give a function a `DurableOrchestrationClient`.
 
         Parameters
         ----------
         client_name
             Its parameter for the client.
         task_hub, connection_name
-            Taken for Azure's sake: there is one hub.
+            Accepted for compatibility with Azure; there is one hub.
 
         Raises
         ------
@@ -357,7 +357,7 @@ class Blueprint:
         return self._trigger({"type": "durableClient", "name": client_name, "direction": "IN"})
 
     def __getattr__(self, name: str) -> Callable[..., Decorator]:
-        """Azure's other triggers and bindings: they are noted, and said to be none of durablenb's."""
+        """Accept one of Azure's other triggers and bindings, of which `hub.add_app` then warns."""
         kind = re.fullmatch(r"([a-z]\w*)_(trigger|input|output)", name)
         if kind is None:
             raise AttributeError(f"{type(self).__name__} has no decorator {name!r}.")
@@ -373,12 +373,12 @@ class Blueprint:
         return foreign
 
     def register_functions(self, other: Blueprint) -> None:
-        """Takes over the functions of another blueprint.
+        """Add the functions of another blueprint.
 
         Raises
         ------
         TypeError
-            If it is one of ``azure.functions``: give that to ``hub.add_app``, too.
+            If `other` is a blueprint of ``azure.functions``; pass that to ``hub.add_app`` instead.
         """
         if not isinstance(other, Blueprint):
             raise TypeError(
@@ -389,12 +389,12 @@ class Blueprint:
     register_blueprint = register_functions
 
     def get_functions(self) -> list[FunctionBuilder]:
-        """The functions that were decorated, in that order.
+        """Return the decorated functions, in order.
 
         Raises
         ------
         ValueError
-            If one has a name but no trigger.
+            If a function has a name but no trigger.
         """
         for builder in self._builders:
             if builder.trigger is None:
@@ -428,4 +428,4 @@ class Blueprint:
 
 
 class DFApp(Blueprint):
-    """A function app: a `Blueprint` that is registered with ``hub.add_app``."""
+    """A function app: a `Blueprint`; register it with ``hub.add_app``."""

@@ -1,4 +1,4 @@
-"""Calls made of several tasks: a call that is retried, an HTTP request that is polled."""
+"""Calls that take several tasks: with retries, and HTTP requests with polling."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ Routine = Generator[TaskBase[Any], TaskBase[Any], "TaskBase[Any] | tuple[Failure
 Attempt = Callable[[int, "int | None"], AtomicTask[Any]]
 
 DEFAULT_POLL_SECONDS = 30
-"""Between two polls where the answer has no ``Retry-After``; Azure's host setting."""
+"""The interval of polls if a response has no ``Retry-After``, as in Azure's host."""
 
 CREDENTIALS = ("authorization", "cookie", "proxy-authorization", "x-functions-key")
-"""Headers that are meant for one host."""
+"""Headers with credentials, which are sent to one host only."""
 
 LONGEST_POLL_SECONDS = 86_400
-"""A ``Retry-After`` of more is taken for nonsense."""
+"""The longest ``Retry-After`` that is respected."""
 
 
 class HttpHeaders(dict[str, "str | list[str]"]):
-    """Headers with their names as they came; they are found without case, and a repeated one has a list.
+    """Response headers: names keep their case but are compared without it; a repeated header has a list.
 
     Examples
     --------
@@ -43,22 +43,22 @@ class HttpHeaders(dict[str, "str | list[str]"]):
         return isinstance(name, str) and super().__contains__(self._spelt(name))
 
     def get(self, name: str, default: Any = None) -> Any:
-        """The value of a header, or the default."""
+        """Return the value of a header, or the default."""
         return super().get(self._spelt(name), default)
 
     def last(self, name: str) -> str | None:
-        """The value of a header, of a repeated one the last; None if it isn't there."""
-        found: str | list[str] | None = self.get(name)
-        return found[-1] if isinstance(found, list) else found
+        """Return the value of a header, the last one if it is repeated, or None."""
+        value: str | list[str] | None = self.get(name)
+        return value[-1] if isinstance(value, list) else value
 
     def _spelt(self, name: str) -> str:
         if super().__contains__(name):
             return name
-        return next((one for one in self if one.lower() == name.lower()), name)
+        return next((header for header in self if header.lower() == name.lower()), name)
 
 
 class DurableHttpResponse(dict[str, Any]):
-    """What `call_http` gives: a dict as in Azure's 1.x library, with the attributes of the 2.x one.
+    """The result of `call_http`: a dict as in Azure's 1.x library, with the attributes of the 2.x one.
 
     Examples
     --------
@@ -69,7 +69,7 @@ class DurableHttpResponse(dict[str, Any]):
 
     @staticmethod
     def from_json(fields: dict[str, Any]) -> DurableHttpResponse:
-        """The response that was kept in the journal."""
+        """Return a response from its JSON in the journal."""
         return DurableHttpResponse({**fields, "headers": HttpHeaders(fields["headers"])})
 
     @property
@@ -79,9 +79,9 @@ class DurableHttpResponse(dict[str, Any]):
 
     @property
     def headers(self) -> HttpHeaders:
-        """Names as they came, which are found without case, and values; of a repeated header a list."""
-        found: HttpHeaders = self["headers"]
-        return found
+        """The headers by name, compared without case; a repeated header has a list."""
+        headers: HttpHeaders = self["headers"]
+        return headers
 
     @property
     def content(self) -> str:
@@ -89,8 +89,10 @@ class DurableHttpResponse(dict[str, Any]):
         return str(self["content"])
 
 
-def retried(context: DurableOrchestrationContext, attempt_at: Attempt, options: RetryOptions) -> Routine:
-    """Attempts with a timer between two, until one succeeds or the options say no.
+def retry_routine(
+    context: DurableOrchestrationContext, attempt_at: Attempt, options: RetryOptions
+) -> Routine:
+    """Yield attempts, with timers between them, until one succeeds or the options allow no more.
 
     No timer follows the last failure. Times are the orchestration's, never the wall clock's, so a late
     replay takes the same path.
@@ -111,7 +113,7 @@ def retried(context: DurableOrchestrationContext, attempt_at: Attempt, options: 
         task = attempt_at(number, first)
 
 
-def polled(
+def poll_routine(
     context: DurableOrchestrationContext,
     request: dict[str, Any],
     timeout: float | None,
@@ -119,7 +121,7 @@ def polled(
     *,
     is_polling: bool,
 ) -> Routine:
-    """The request, and then its ``Location`` for as long as the answer is 202."""
+    """Yield the request, then requests of its ``Location`` as long as the response is 202."""
     from durablenb.core.context import HTTP_ACTIVITY
 
     deadline = (
@@ -160,7 +162,7 @@ def polled(
 
 
 def headers_for(address: str, before: str, headers: dict[str, str]) -> dict[str, str]:
-    """The headers of a request that follows another one: no credentials for another host."""
+    """Return the headers for a follow-up request, without credentials if it goes to another host."""
     from urllib.parse import urlsplit
 
     if urlsplit(address)[:2] == urlsplit(before)[:2]:

@@ -1,6 +1,6 @@
-"""What an orchestrator is given: Azure's `DurableOrchestrationContext`.
+"""The orchestrator's context: Azure's `DurableOrchestrationContext`.
 
-It is long because it is Azure's context in one place: most of it is the reference of its methods.
+The module is long because most of it is the reference of the context's methods.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from durablenb.core.annotations import result_type
-from durablenb.core.calls import DurableHttpResponse, polled, retried
+from durablenb.core.calls import DurableHttpResponse, poll_routine, retry_routine
 from durablenb.core.lineage import child_id, origin_at
 from durablenb.core.locking import CriticalSection, Locking, LockTask, in_order
-from durablenb.core.logger import ReplaySafeLogger
 from durablenb.core.moment import Moment
 from durablenb.core.proxies import EntityProxy
 from durablenb.core.registry import name_of
+from durablenb.core.replay_safe_logger import ReplaySafeLogger
 from durablenb.core.routine import RoutineTask
 from durablenb.core.tasks import (
     ActivityTask,
@@ -33,7 +33,7 @@ from durablenb.core.tasks import (
     WhenAnyTask,
 )
 from durablenb.model import actions
-from durablenb.model.azures import is_azures
+from durablenb.model.azure_objects import is_azure_object
 from durablenb.model.entities import EntityId, checked_entity_id, checked_operation
 from durablenb.model.errors import OrchestrationLimitError
 from durablenb.model.events import Event
@@ -49,21 +49,21 @@ HTTP_ACTIVITY = "BuiltIn::HttpActivity"
 """The built-in activity behind `call_http`, by the Durable extension's name."""
 
 CUSTOM_STATUS_LIMIT = 16 * 1024
-"""Bytes of UTF-16 that a custom status may have as JSON, as in Azure's host."""
+"""The limit of a custom status, in bytes of its JSON as UTF-16, as in Azure's host."""
 
 
 class ToBeContinued:
-    """What ``await context.to_be_continued()`` waits for: more code."""
+    """The awaitable of ``context.to_be_continued()``, which waits for more code."""
 
     def __await__(self) -> Generator[Any, None, None]:
         yield ...
 
 
 class DurableOrchestrationContext:
-    """What an orchestrator asks the engine through.
+    """The orchestrator's interface to the engine: it schedules tasks and tells the time.
 
-    Every call is deterministic: in a replay it gives what it gave. Tasks are scheduled at the call, not
-    when they are first awaited; ``yield`` a task (in an ``async def``: ``await`` it) to wait for it.
+    Every call is deterministic: a replay gets the same results. Tasks are scheduled at the call, not when
+    they are first awaited; ``yield`` a task (in an ``async def``: ``await`` it) to wait for it.
 
     Notes
     -----
@@ -83,14 +83,14 @@ class DurableOrchestrationContext:
     # -- calls -----------------------------------------------------------------------------------
 
     def call_activity(self, name: Any, input_: Any = None, expected_type: Any = None) -> TaskBase[Any]:
-        """A task for one call of an activity.
+        """Return a task for a call of an activity.
 
         Parameters
         ----------
         name
             The activity's name, or the function itself.
         input_
-            Its one argument.
+            Its argument.
         expected_type
             What the result is rebuilt as: a class, or an annotation such as ``list[Order]``. Without one,
             what the function itself says that it returns.
@@ -111,11 +111,11 @@ class DurableOrchestrationContext:
         input_: Any = None,
         expected_type: Any = None,
     ) -> TaskBase[Any]:
-        """A task for a call of an activity that is made again when it fails; see `RetryOptions`."""
+        """Return a task for a call of an activity that is retried if it fails; see `RetryOptions`."""
         called = self._execution.name_of(name)
         text = self._execution.codec.encode(input_, "input")
         schedule = partial(self._schedule, called, text, _wanted(expected_type, name))
-        return self._routine(retried(self, schedule, _options(retry_options)))
+        return self._routine(retry_routine(self, schedule, _options(retry_options)))
 
     def call_sub_orchestrator(
         self,
@@ -125,7 +125,7 @@ class DurableOrchestrationContext:
         version: str | None = None,
         expected_type: Any = None,
     ) -> TaskBase[Any]:
-        """A task for an orchestration started by this one.
+        """Return a task for a sub-orchestration.
 
         Parameters
         ----------
@@ -158,9 +158,9 @@ class DurableOrchestrationContext:
         version: str | None = None,
         expected_type: Any = None,
     ) -> TaskBase[Any]:
-        """The same, made again when it fails; with an `instance_id` under the same id each time."""
+        """Return a task for a sub-orchestration that is retried if it fails, under a given id each time."""
         create = self._creator(name, input_, instance_id, version, expected_type)
-        return self._routine(retried(self, create, _options(retry_options)))
+        return self._routine(retry_routine(self, create, _options(retry_options)))
 
     def call_http(
         self,
@@ -175,28 +175,28 @@ class DurableOrchestrationContext:
         retry_options: RetryOptions | None = None,
         asynchronous_pattern_enabled: bool = True,
     ) -> TaskBase[DurableHttpResponse]:
-        """A task for an HTTP request, made by a built-in activity.
+        """Return a task for an HTTP request, which a built-in activity makes.
 
         Parameters
         ----------
         method, uri
-            The request's; ``http`` or ``https`` only.
+            The request's method and address; ``http`` or ``https`` only.
         content
             The body; anything but text is sent as JSON, and text too unless `is_raw_str` is set.
         headers
             Names and values.
         token_source
-            Not supported here; a token goes into `headers`.
+            Not supported; put a token into `headers`.
         is_raw_str
             Send `content`, which must be text, as it is.
         timeout
-            Seconds that the whole call may take, polling included, by the orchestration's clock; for
-            one request 100 seconds at the most.
+            Seconds for the whole call, polling included, by the orchestration's clock; a single request
+            has 100 seconds at most.
         retry_options
-            When a request that got no answer is made again. An answer of any status is an answer.
+            Retries of requests without a response. A response of any status counts as one.
         asynchronous_pattern_enabled
-            Whether an answer 202 with a ``Location`` is polled there until it is another one, after
-            the seconds of ``Retry-After``, or 30.
+            After a response 202 with a ``Location``, poll that address until the status changes, every
+            ``Retry-After`` or 30 seconds.
 
         Raises
         ------
@@ -214,7 +214,9 @@ class DurableOrchestrationContext:
         body = content if is_raw_str or content is None else plain_json(content)
         request = {"method": method.upper(), "uri": uri, "headers": headers or {}, "content": body}
         options = None if retry_options is None else _options(retry_options)
-        return self._routine(polled(self, request, timeout, options, is_polling=asynchronous_pattern_enabled))
+        return self._routine(
+            poll_routine(self, request, timeout, options, is_polling=asynchronous_pattern_enabled)
+        )
 
     # -- entities --------------------------------------------------------------------------------
 
@@ -225,7 +227,7 @@ class DurableOrchestrationContext:
         operationInput: Any = None,
         expected_type: Any = None,
     ) -> TaskBase[Any]:
-        """A task for an operation of an entity.
+        """Return a task for an operation of an entity.
 
         Parameters
         ----------
@@ -259,14 +261,14 @@ class DurableOrchestrationContext:
         *,
         at: datetime | None = None,
     ) -> None:
-        """Asks an entity for an operation, without waiting for it.
+        """Send an entity an operation, without waiting for it.
 
         Parameters
         ----------
         entityId, operationName, operationInput
             Which entity, what it is to do, and with what.
         at
-            Not before that; a naive time is UTC.
+            The earliest time of the operation; a naive time is UTC.
 
         Raises
         ------
@@ -286,14 +288,14 @@ class DurableOrchestrationContext:
         )
 
     def entity(self, kind: Any, key: str) -> EntityProxy:
-        """An entity as an object: each method is a `call_entity` of that operation.
+        """Return an entity as an object, whose methods call its operations as `call_entity` does.
 
         Parameters
         ----------
         kind
             The entity's class or function, or its name.
         key
-            Which one.
+            The entity's key.
 
         Examples
         --------
@@ -302,21 +304,21 @@ class DurableOrchestrationContext:
         return EntityProxy(EntityId(name_of(kind), key), self.call_entity)
 
     def lock(self, entities: Iterable[EntityId]) -> LockTask:
-        """A task for a critical section: ``with (yield context.lock([a, b])):``.
+        """Return a task for a critical section: ``with (yield context.lock([a, b])):``.
 
-        In an ``async def``, ``async with context.lock([a, b]):``. Inside, the entities do what this
-        orchestration asks of them, and what others ask waits. It ends with the block, and with the
-        orchestration, however that ends.
+        In an ``async def``, ``async with context.lock([a, b]):``. Inside, the entities run operations of this
+        orchestration only; those of others wait. The section ends with the block, and with the orchestration,
+        normally or not.
 
         Parameters
         ----------
         entities
-            Which ones. All orchestrations lock in the same order, so that no two wait for each other.
+            The entities to lock. All orchestrations lock in the same global order, which rules out deadlock.
 
         Raises
         ------
         LockingRulesViolationError
-            If there is a critical section already.
+            Inside of another critical section.
         """
         self._locking.check_lock()
         chosen = in_order(entities)
@@ -330,23 +332,23 @@ class DurableOrchestrationContext:
 
     @property
     def is_locked(self) -> bool:
-        """Whether this is in a critical section."""
+        """True in a critical section."""
         return bool(self._locking.held)
 
     @property
     def locked_entities(self) -> tuple[EntityId, ...]:
-        """The entities that are locked here, in order."""
+        """The entities that this orchestration has locked, in order."""
         return self._locking.held
 
     # -- waits -----------------------------------------------------------------------------------
 
     def create_timer(self, fire_at: datetime) -> TimerTask:
-        """A task that completes at `fire_at` or soon after; one in the past completes at once.
+        """Return a task that completes at `fire_at` or soon after; at once if that is in the past.
 
         Parameters
         ----------
         fire_at
-            Any distance away. A naive time is UTC.
+            The due time, at any distance. A naive time is UTC.
 
         Raises
         ------
@@ -356,12 +358,11 @@ class DurableOrchestrationContext:
         return self._timer(fire_at, None)
 
     def wait_for_external_event(self, name: str, expected_type: Any = None) -> ExternalEventTask[Any]:
-        """A task for the next external event of that name.
+        """Return a task for the next external event of a name.
 
-        Names are compared without case. Events are kept until a wait takes them. Of several waits the one
-        made first gets the first event; one that was in a `task_any` which another task won comes last: it
-        gets an event only if the code looks at it or waits for it again. `cancel()` on the task gives up
-        waiting.
+        Names are compared without case. Events are kept until a wait receives them. Of several waits, the
+        oldest gets the first event; but a wait that has lost a `task_any` comes last: it gets an event only
+        if the code reads it or awaits it again. `cancel()` on the task stops waiting.
         """
         task_id = self._execution.new_task_id()
         self._execution.request(actions.SubscribeEvent(task_id, checked_event_name(name)))
@@ -373,47 +374,47 @@ class DurableOrchestrationContext:
         return task
 
     def task_all(self, activities: Iterable[TaskBase[Any]]) -> WhenAllTask[Any]:
-        """A task for the values of all, in order; it waits for all, then raises the first failure."""
+        """Return a task for all values, in order; when all tasks have ended, it raises the first failure."""
         return WhenAllTask(_tasks(activities, "task_all"))
 
     def task_any(self, activities: Iterable[TaskBase[Any]]) -> WhenAnyTask:
-        """A task for the one of these that completes first, failed or not; of none it is None, at once."""
+        """Return a task for the first of these tasks that completes, failed or not; None without tasks."""
         tasks = _tasks(activities, "task_any")
         return WhenAnyTask(tasks, self._execution.mailbox.decided)
 
     def to_be_continued(self) -> ToBeContinued:
-        """What ``yield ...`` is in an ``async def``: ``await context.to_be_continued()``.
+        """Return an awaitable for more code, in place of ``yield ...`` in an ``async def``.
 
-        The orchestration waits there until its function is registered again with more code: other code in
-        this place, or more after it. It is how an orchestration is grown cell by cell.
+        The orchestration waits there until its function is registered again with more code: other code at
+        this point, or more behind it. Use it to grow an orchestration cell by cell.
         """
         return ToBeContinued()
 
     # -- the orchestration itself ----------------------------------------------------------------
 
     def continue_as_new(self, input_: Any) -> None:
-        """Begins a fresh execution with this input when the orchestrator next yields or returns.
+        """Start a new execution with this input when the orchestrator next yields or returns.
 
-        External events that it has not seen go with it, in order. What it asks for after this call
-        is ignored, and so is what it returns.
+        Unread external events move to the new execution, in order. Tasks that are scheduled after this call
+        are ignored, and so is the return value.
         """
         self._execution.continue_with = self._execution.codec.encode(input_, "input")
 
     def get_input(self, expected_type: Any = None) -> Any:
-        """The orchestration's input, decoded anew at each call."""
+        """Return the orchestration's input, decoded anew at each call."""
         started = self._execution.started
         assert started is not None
         return self._execution.decode(started.input, expected_type)
 
     def set_custom_status(self, status: Any) -> None:
-        """Shows a value as the orchestration's custom status; None and other false values too.
+        """Set the orchestration's custom status, to any value including None.
 
-        It stays until another one is set, over `continue_as_new` as well.
+        It remains until another one is set, even after `continue_as_new`.
 
         Raises
         ------
         OrchestrationLimitError
-            If it is larger than 16 KB as JSON in UTF-16, Azure's limit.
+            If the value is larger than 16 KB as JSON in UTF-16, Azure's limit.
         """
         text = self._execution.codec.encode(status, "status")
         if 2 * len(text) > CUSTOM_STATUS_LIMIT:
@@ -433,18 +434,18 @@ class DurableOrchestrationContext:
         return None if text is None else self._execution.decode(text)
 
     def new_uuid(self) -> str:
-        """A UUID that is the same in every replay, by Azure's algorithm."""
+        """Return a UUID that is the same in every replay, by Azure's algorithm."""
         return new_uuid(self.instance_id, self.current_utc_datetime, self._next_count())
 
     def new_guid(self) -> uuid.UUID:
-        """A UUID that is the same in every replay, by Azure's other algorithm."""
+        """Return a `uuid.UUID` that is the same in every replay, by Azure's other algorithm."""
         return new_guid(self.instance_id, self.current_utc_datetime, self._next_count())
 
     @property
     def current_utc_datetime(self) -> Moment:
         """The time at which this episode began: aware, UTC, the same in every replay.
 
-        It can be compared with ISO 8601 text, so that a time that came in as JSON needs no parsing.
+        It can be compared with ISO 8601 text, so that a time from JSON needs no parsing.
         """
         return Moment.of(self._execution.now)
 
@@ -452,7 +453,7 @@ class DurableOrchestrationContext:
     def logger(self) -> ReplaySafeLogger:
         """A `logging.LoggerAdapter` whose records appear once, however often the orchestrator is replayed.
 
-        It is ``durablenb.orchestrator.<name>``, and says what has the level ``INFO`` or a higher one.
+        Its name is ``durablenb.orchestrator.<name>``, and its level ``INFO``.
         """
         if self._logger is None:
             started = self._execution.started
@@ -462,16 +463,17 @@ class DurableOrchestrationContext:
 
     @property
     def is_replaying(self) -> bool:
-        """Whether the code now runs through what is recorded already.
+        """True while the code runs through recorded history.
 
-        Ask it where you use it, for what leaves no trace. What it was before an await is True on Azure, where
-        the code runs from its beginning each time; here only if the instance was replayed since.
+        Read it where you use it, and only guard code without effects on the orchestration. A value from
+        before an await is True on Azure, where the code runs from its beginning each time; here only if the
+        instance was replayed since.
         """
         return self._execution.says_replaying()
 
     @property
     def instance_id(self) -> str:
-        """The instance's id; of a fork, where it goes through the past that it shares, its origin's."""
+        """The instance's id; in the shared past of a fork, its origin's."""
         execution = self._execution
         origin = origin_at(execution.started, execution.next_task_id)
         return execution.instance_id if origin is None else origin.instance_id
@@ -497,12 +499,12 @@ class DurableOrchestrationContext:
 
     @property
     def will_continue_as_new(self) -> bool:
-        """Whether `continue_as_new` was called."""
+        """True once `continue_as_new` was called."""
         return self._execution.continue_with is not None
 
     @property
     def function_context(self) -> dict[str, Any]:
-        """What Azure's host hands over besides; empty here."""
+        """Azure's function context; empty here."""
         return {}
 
     # -- inside ----------------------------------------------------------------------------------
@@ -594,14 +596,14 @@ class DurableOrchestrationContext:
 
 
 def _wanted(expected_type: Any, name: object) -> Any:
-    """What a result is rebuilt as: what was asked for, else what the function says that it returns."""
+    """Return the type to which a result is rebuilt: the requested one, else the function's annotation."""
     return result_type(name) if expected_type is None and callable(name) else expected_type
 
 
 def _options(given: Any) -> RetryOptions:
     if isinstance(given, RetryOptions):
         return given
-    if is_azures(given, "RetryOptions"):
+    if is_azure_object(given, "RetryOptions"):
         return RetryOptions(given.first_retry_interval_in_milliseconds, given.max_number_of_attempts)
     raise TypeError(f"retry_options is a {type(given).__name__}; expected RetryOptions(...).")
 

@@ -1,4 +1,4 @@
-"""What an entity's function is given for one operation: Azure's `DurableEntityContext`."""
+"""An entity's context for one operation: Azure's `DurableEntityContext`."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ NOTHING = "null"
 """The state of an entity that doesn't exist."""
 
 NONE = " null"
-"""The state of an entity that exists and has None for its state: JSON's null, but another text."""
+"""The state of an entity that exists with the state None: also JSON's null, but a different text."""
 
 
 def is_none(state: str) -> bool:
-    """Whether a state's text stands for None: the entity doesn't exist, or that is its state."""
+    """Tell whether a state's text is None: the entity doesn't exist, or its state is None."""
     return state in (NOTHING, NONE)
 
 
 class Signal(NamedTuple):
-    """An operation of another entity that an operation asked for."""
+    """An operation of another entity that an operation sends."""
 
     entity_id: str
     name: str
@@ -42,10 +42,10 @@ class Start(NamedTuple):
     version: str | None
 
 
-class Asked(NamedTuple):
-    """An operation that is to be done: its number in the entity's history, its name and its input.
+class OperationRequest(NamedTuple):
+    """An operation to run: its number in the entity's history, its name and its input.
 
-    Nobody waits for a signal.
+    A signal has no waiting caller.
     """
 
     number: int
@@ -55,23 +55,23 @@ class Asked(NamedTuple):
 
 
 class DurableEntityContext:
-    """What an entity's function knows of the operation that it is called for, and what it does to the state.
+    """An entity function's interface to the operation that it runs, and to the entity's state.
 
-    What it sets, sends and starts counts if the function returns; if it raises, nothing of it has happened.
+    All changes, signals and starts take effect when the function returns; if it raises, none of them does.
 
     Notes
     -----
-    Names are those of ``azure.durable_functions``. That the function's own return value is the result where
-    none was set, and `signal_entity` and `start_new`, are as in Azure's newer library and in .NET.
+    Names are those of ``azure.durable_functions``. A return value as the result if none was set,
+    `signal_entity` and `start_new` are as in Azure's newer library and in .NET.
     """
 
     def __init__(
-        self, entity_id: EntityId, execution_id: str, state: str, asked: Asked, codec: Codec
+        self, entity_id: EntityId, execution_id: str, state: str, operation: OperationRequest, codec: Codec
     ) -> None:
         self._id = entity_id
         self._execution_id = execution_id
         self._before = state
-        self._asked = asked
+        self._operation = operation
         self._codec = codec
         self._state: Any = None
         self._simplify: Callable[[Any], Any] | None = None
@@ -81,7 +81,7 @@ class DurableEntityContext:
         self._is_result_set = False
         self._is_to_go = False
         self._sent: list[Signal | Start] = []
-        self._made: list[tuple[Any, list[Any]]] = []
+        self._initial: list[tuple[Any, list[Any]]] = []
 
     def __repr__(self) -> str:
         return f"<DurableEntityContext of {self._id}, {self.operation_name}>"
@@ -105,57 +105,57 @@ class DurableEntityContext:
 
     @property
     def operation_name(self) -> str:
-        """What is to be done."""
-        return self._asked.name
+        """The operation's name."""
+        return self._operation.name
 
     @property
     def is_newly_constructed(self) -> bool:
-        """Whether the entity did not exist before this operation."""
+        """True if the entity did not exist before this operation."""
         return self._before == NOTHING
 
     def get_input(self, expected_type: Any = None) -> Any:
-        """The operation's input, rebuilt as `expected_type` if one is given; None if there is none."""
-        return self._codec.decode(self._asked.input, expected_type)
+        """Return the operation's input, rebuilt as `expected_type` if one is given; None if there is none."""
+        return self._codec.decode(self._operation.input, expected_type)
 
     # -- the state -------------------------------------------------------------------------------
 
     def get_state(self, initializer: Callable[[], Any] | None = None, expected_type: Any = None) -> Any:
-        """The state.
+        """Return the entity's state.
 
         Parameters
         ----------
         initializer
-            Makes what is returned where the state is None.
+            Creates the value to return if the state is None.
         expected_type
-            What the state is rebuilt as: a class, or an annotation such as ``list[Order]``.
+            The type to which the state is rebuilt: a class, or an annotation such as ``list[Order]``.
 
         Notes
         -----
-        What is changed inside of the state counts, also without `set_state`. What `initializer` made isn't
-        the state until it is set.
+        Changes inside of the state are kept, even without `set_state`. The value from `initializer` doesn't
+        become the state until it is set.
         """
         if not self._is_read:
             self._state = self._codec.decode(self._before, None if is_none(self._before) else expected_type)
             self._is_read = True
         if self._state is None and initializer is not None:
-            made = initializer()
-            self._made.append((made, _parts(made)))
-            return made
+            initial = initializer()
+            self._initial.append((initial, _parts(initial)))
+            return initial
         return self._state
 
     def set_state(self, state: Any) -> None:
-        """Sets the state; the entity exists then, also with None."""
+        """Set the state; the entity exists then, even with None."""
         self._state, self._is_read, self._exists, self._is_to_go = state, True, True, False
         self._simplify = None
 
     def destruct_on_exit(self) -> None:
-        """Deletes the entity's state when the operation has ended; a later operation makes it anew."""
+        """Delete the entity's state when the operation has ended; a later operation recreates it."""
         self._is_to_go = True
 
     # -- what others get -------------------------------------------------------------------------
 
     def set_result(self, result: Any) -> None:
-        """Sets what the caller gets, which is else what the function returns; the entity exists then."""
+        """Set the caller's result, in place of the function's return value; the entity exists then."""
         self._result, self._is_result_set, self._exists = result, True, True
 
     def signal_entity(
@@ -166,14 +166,14 @@ class DurableEntityContext:
         *,
         at: datetime | None = None,
     ) -> None:
-        """Asks another entity, or this one, for an operation, without waiting for it.
+        """Send an operation to another entity, or to this one, without waiting for it.
 
         Parameters
         ----------
         entity_id, operation_name, operation_input
-            Which entity, what it is to do, and with what.
+            The entity, the operation's name, and its input.
         at
-            Not before that; a naive time is UTC.
+            The earliest time of the operation; a naive time is UTC.
         """
         text = self._codec.encode(operation_input, "input")
         name = checked_operation(operation_name)
@@ -187,20 +187,20 @@ class DurableEntityContext:
         client_input: Any = None,
         version: str | None = None,
     ) -> str:
-        """Starts an orchestration, without waiting for it, and returns its id.
+        """Start an orchestration, without waiting for it, and return its id.
 
         Parameters
         ----------
         orchestration_function_name
             The orchestrator's name, or the function itself.
         instance_id
-            Its id. If an instance of that id is open, nothing is started. Without one, an id is made up.
+            Its id; generated if None. If an instance with that id is open, nothing is started.
         client_input, version
             As for a client's `start_new`.
         """
-        number = sum(isinstance(one, Start) for one in self._sent)
-        made = f"{self._execution_id}:{self._asked.number}.{number}"
-        chosen = made if instance_id is None else checked_instance_id(instance_id)
+        number = sum(isinstance(message, Start) for message in self._sent)
+        default = f"{self._execution_id}:{self._operation.number}.{number}"
+        chosen = default if instance_id is None else checked_instance_id(instance_id)
         text = self._codec.encode(client_input, "input")
         name = name_of(orchestration_function_name)
         self._sent.append(Start(chosen, name, text, checked_version(version)))
@@ -209,34 +209,33 @@ class DurableEntityContext:
     # -- inside ----------------------------------------------------------------------------------
 
     def _hold(self, state: Any, simplify: Callable[[Any], Any]) -> None:
-        """Makes this object the state; `simplify` gives what of it is kept."""
+        """Make an object the state; `simplify` returns its JSON."""
         self.set_state(state)
         self._simplify = simplify
 
     def _outcome(self, returned: Any) -> tuple[str, str, list[Signal | Start]]:
-        """The result, the state afterwards, and what was sent."""
+        """Return the result, the new state, and the sent messages."""
         result = self._codec.encode(self._result if self._is_result_set else returned, "result")
         return result, NOTHING if self._is_to_go or not self._exists else self._kept(), self._sent
 
     @property
     def _lost(self) -> bool:
-        """Whether an initial state was changed, and no state was set."""
+        """True if an initial state was changed, but never set as the state."""
         return self._state is None and any(
-            len(before) != len(after)
-            or any(one is not other for one, other in zip(before, after, strict=True))
-            for before, after in ((before, _parts(made)) for made, before in self._made)
+            len(before) != len(after) or any(old is not new for old, new in zip(before, after, strict=True))
+            for before, after in ((before, _parts(initial)) for initial, before in self._initial)
         )
 
     def _kept(self) -> str:
-        """The state of an entity that exists, as text."""
+        """Return the text of an existing entity's state."""
         if not self._is_read:
             return NONE if self._before == NOTHING else self._before
         state = self._codec.encode(self._simplify(self._state) if self._simplify else self._state, "state")
         return NONE if state == NOTHING else state
 
 
-def _parts(made: Any) -> list[Any]:
-    """What is in a list or a dict."""
-    if isinstance(made, dict):
-        return [*made, *made.values()]
-    return list(made) if isinstance(made, list) else []
+def _parts(value: Any) -> list[Any]:
+    """Return the members of a list or a dict."""
+    if isinstance(value, dict):
+        return [*value, *value.values()]
+    return list(value) if isinstance(value, list) else []

@@ -14,12 +14,12 @@ from durablenb.model.errors import FunctionNotFoundError
 Entity = Callable[[DurableEntityContext], Any]
 
 DELETE = "delete"
-"""The operation that every entity which is a class has."""
+"""The operation that every entity class has."""
 
 CONTEXT = "context"
-"""The parameter of a method that gets the `DurableEntityContext`."""
+"""The parameter of a method that receives the `DurableEntityContext`."""
 
-_GIVEN = (
+_INPUTS = (
     inspect.Parameter.POSITIONAL_ONLY,
     inspect.Parameter.POSITIONAL_OR_KEYWORD,
     inspect.Parameter.KEYWORD_ONLY,
@@ -27,22 +27,22 @@ _GIVEN = (
 
 
 class EntityClass:
-    """An entity's function that lets the methods of a class do the operations.
+    """An entity's function whose operations are the methods of a class.
 
     Parameters
     ----------
     kind
-        A class that can be made without arguments: a plain one, a dataclass, a pydantic model.
+        A class that can be created without arguments: a plain one, a dataclass, a pydantic model.
 
     Raises
     ------
     TypeError
-        If it has no operations, or one with more than one argument.
+        If the class has no operations, or one with more than one argument.
 
     Notes
     -----
-    A method has one parameter for its input, or none. One that is called ``context`` gets the
-    `DurableEntityContext`. Names of operations are found without case, too, as in .NET.
+    A method has one parameter for its input, or none. A parameter ``context`` receives the
+    `DurableEntityContext`. Names of operations are compared without case, as in .NET.
     """
 
     def __init__(self, kind: type[Any]) -> None:
@@ -55,11 +55,11 @@ class EntityClass:
 
     @property
     def is_async(self) -> bool:
-        """Whether all of its operations are ``async def``."""
-        return all(inspect.iscoroutinefunction(one.method) for one in self.operations.values())
+        """True if all operations are ``async def``."""
+        return all(inspect.iscoroutinefunction(operation.method) for operation in self.operations.values())
 
     def __call__(self, context: DurableEntityContext) -> Any:
-        """Does an operation."""
+        """Run the context's operation."""
         operation = self.operation(context.operation_name)
         if operation is None:
             context.destruct_on_exit()
@@ -69,22 +69,23 @@ class EntityClass:
         return operation.run(entity, context)
 
     def operation(self, name: str) -> Operation | None:
-        """The operation of that name; None stands for the implied ``delete``.
+        """Return the operation of a name, or None for the implied ``delete``.
 
         Raises
         ------
         FunctionNotFoundError
-            If there is none.
+            If there is no such operation.
         """
-        found = self.operations.get(name)
-        if found is None:
-            found = next((one for each, one in self.operations.items() if each.lower() == name.lower()), None)
-        if found is not None:
-            return found
+        operation = self.operations.get(name)
+        if operation is None:
+            same_name = (key for key in self.operations if key.lower() == name.lower())
+            operation = self.operations.get(next(same_name, ""))
+        if operation is not None:
+            return operation
         if name.lower() == DELETE:
             return None
         known = sorted({*self.operations, DELETE})
-        import difflib  # for messages alone
+        import difflib  # needed for messages only
 
         close = difflib.get_close_matches(name, known, n=1)
         meant = f" Did you mean {close[0]!r}?" if close else ""
@@ -113,16 +114,18 @@ class Operation:
     Raises
     ------
     TypeError
-        If it wants more than an input and the context.
+        If the method has more parameters than an input and the context.
     """
 
     def __init__(self, method: Callable[..., Any]) -> None:
         self.method = method
         parameters = list(inspect.signature(method).parameters.values())[1:]
-        self._wants_context = any(one.name == CONTEXT for one in parameters)
-        inputs = [one for one in parameters if one.name != CONTEXT and one.kind in _GIVEN]
-        if len([one for one in inputs if one.default is one.empty]) > 1:
-            names = ", ".join(one.name for one in inputs)
+        self._wants_context = any(parameter.name == CONTEXT for parameter in parameters)
+        inputs = [
+            parameter for parameter in parameters if parameter.name != CONTEXT and parameter.kind in _INPUTS
+        ]
+        if len([parameter for parameter in inputs if parameter.default is parameter.empty]) > 1:
+            names = ", ".join(parameter.name for parameter in inputs)
             raise TypeError(
                 f"{method.__qualname__} takes {names}; an operation has one input. Give it a dict, a "
                 "dataclass, or a list."
@@ -130,7 +133,7 @@ class Operation:
         self._input = inputs[0] if inputs else None
 
     def run(self, entity: Any, context: DurableEntityContext) -> Any:
-        """Calls the method with the operation's input."""
+        """Call the method with the operation's input."""
         named = {CONTEXT: context} if self._wants_context else {}
         if self._input is None:
             return self.method(entity, **named)
@@ -143,7 +146,7 @@ class Operation:
 
 
 def operations_of(kind: type[Any]) -> Iterator[tuple[str, Callable[..., Any]]]:
-    """The public methods of a class and of those it is made from, but for a library's own."""
+    """Yield the public methods of a class and of its bases, without those of libraries."""
     seen: set[str] = set()
     for owner in kind.__mro__:
         if owner is object or owner.__module__.partition(".")[0] == "pydantic":
@@ -155,16 +158,16 @@ def operations_of(kind: type[Any]) -> Iterator[tuple[str, Callable[..., Any]]]:
 
 
 def fields_of(entity: Any) -> dict[str, Any]:
-    """The attributes of an entity's object: its state."""
+    """Return the attributes of an entity's object, which are its state."""
     if dataclasses.is_dataclass(entity):
-        return {one.name: getattr(entity, one.name) for one in dataclasses.fields(entity)}
+        return {field.name: getattr(entity, field.name) for field in dataclasses.fields(entity)}
     if _is_model(type(entity)):
         return dict(entity)
     return dict(vars(entity))
 
 
 def _is_built(kind: type[Any]) -> bool:
-    """Whether the codec makes its objects from their fields."""
+    """Tell whether the codec creates objects of a class from their fields."""
     return dataclasses.is_dataclass(kind) or _is_model(kind)
 
 
@@ -175,5 +178,5 @@ def _is_model(kind: type[Any]) -> bool:
 def _hint(method: Callable[..., Any], name: str) -> Any:
     try:
         return typing.get_type_hints(method).get(name)
-    except Exception:  # a name that isn't there yet
+    except Exception:  # a name in an annotation isn't defined yet
         return None

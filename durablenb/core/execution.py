@@ -1,11 +1,11 @@
-"""One execution, live in memory: the orchestrator's generator, the tasks it waits for, and its ledger.
+"""A live execution: the orchestrator's generator, the tasks that it awaits, and its replay checker.
 
-    deliver(event)   what arrived settles tasks; no code of the user runs
-    resume(now, id)  an episode: the orchestrator runs until it waits again; the facts are returned
-    replay(history)  the same for what is recorded, checked fact by fact
+    deliver(event)   settles tasks by an event that arrived; no code of the user runs
+    resume(now, id)  runs an episode: the orchestrator runs until it waits again; returns the new events
+    replay(history)  does the same for recorded episodes, checked event by event
 
-Nothing here reads a clock, a disk or a thread: the same history and the same orchestrator give the
-same facts.
+Nothing here reads a clock, a disk or a thread: the same history and the same orchestrator give the same
+events.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from types import CodeType
 from typing import Any
 
 from durablenb.core.context import DurableOrchestrationContext, ToBeContinued
-from durablenb.core.history_cursor import Recording
+from durablenb.core.history_cursor import HistoryCursor
 from durablenb.core.mailbox import Mailbox
-from durablenb.core.replay_checker import MAX_ORCHESTRATION_ACTIONS, Halted, Ledger
+from durablenb.core.replay_checker import MAX_ORCHESTRATION_ACTIONS, OrchestratorUnwind, ReplayChecker
 from durablenb.core.routine import RoutineTask
 from durablenb.core.tasks import AtomicTask, EntityTask, Parent, SubOrchestrationTask, TaskBase
 from durablenb.model import actions
@@ -56,13 +56,13 @@ class Execution(Parent):
     function
         The orchestrator: a generator function, an ``async def``, or a plain function.
     instance_id, execution_id
-        Whose execution it is.
+        The ids of the instance and of the execution.
     codec
-        How values become text.
+        Encodes and decodes values.
     name_of
-        Gives the registered name of a function or a name.
+        Returns the registered name of a function or a name.
     source
-        The function's, if it is known: what follows a ``yield ...`` of it.
+        The function's source, if it is known; needed for the code behind a ``yield ...``.
     interrupts
         Exceptions that pass through instead of failing the orchestration: the kernel's interrupt where
         orchestrators run in the kernel's own thread.
@@ -120,7 +120,7 @@ class Execution(Parent):
         self.codec = codec
         self.name_of = name_of
         self.history: list[Event] = []
-        self.ledger = Ledger(_code_of(function), max_actions)
+        self.ledger = ReplayChecker(_code_of(function), max_actions)
         self.mailbox = Mailbox(self.request)
         self.tasks: dict[int, AtomicTask[Any]] = {}
         self.started: ExecutionStarted | None = None
@@ -139,23 +139,23 @@ class Execution(Parent):
         self._woken: deque[RoutineTask] = deque()
         self._is_unloaded = False
         self._unregistered: TypeNotRegisteredError | None = None
-        self._recording = Recording()
+        self._recording = HistoryCursor()
         self._episode: list[Event] = []
         self.replaying_said = bytearray()
-        """What the code was told when it asked whether it is replayed, each time."""
+        """The answers that the code got from `is_replaying`, in order."""
         self._pinned: Iterator[int] = iter(())
         self._paused: Event | None = None
         self._passing: Event | None = None
         self.is_paused = False
-        """Whether it waits at a ``yield ...``."""
+        """True while the execution waits at a ``yield ...``."""
 
     @property
     def is_ready(self) -> bool:
-        """Whether an episode would get anywhere."""
+        """True if an episode would make progress."""
         return not (self.is_finished or self.is_paused) and (self._can_go_on or bool(self._woken))
 
     def deliver(self, event: Event) -> None:
-        """Takes what arrived. What nobody waits for (late, doubled) changes nothing."""
+        """Settle the task that an event completes. Late and duplicate events have no effect."""
         self.history.append(event)
         kind = type(event)
         if isinstance(event, Returned):
@@ -180,16 +180,16 @@ class Execution(Parent):
             self._can_go_on = True
 
     def resume(self, now: datetime, next_id: int) -> list[Event]:
-        """An episode now: its facts, `OrchestratorStarted` first, an outcome last if there is one.
+        """Run an episode and return its events: `OrchestratorStarted` first, an outcome last if there is one.
 
-        None at all where it still waits at the ``yield ...`` that its history ends with.
+        There are no events if the execution still waits at the ``yield ...`` at the end of its history.
 
         Raises
         ------
         NonDeterminismError
-            If the code asked for something else than is recorded.
+            If the code's requests differ from the recorded ones.
         TypeNotRegisteredError
-            If a value is of a type that isn't registered yet; nothing happened then.
+            If a value is of a type that isn't registered yet; the execution is unchanged then.
         """
         now = max(now, self.now)
         if self._paused is not None:
@@ -202,19 +202,19 @@ class Execution(Parent):
         return self._noted([OrchestratorStarted(next_id, now), *self.ledger.facts])
 
     def replay(self, history: Sequence[Event]) -> None:
-        """Goes through what is recorded; the execution then stands where it stood.
+        """Replay recorded events, which restores the execution's state.
 
-        An episode that ended at ``yield ...`` is left to `resume`, if nothing came after it: the code may go
-        on there now.
+        If the last episode ended at ``yield ...``, it is left to `resume`, since the code may continue there
+        now.
 
         Raises
         ------
         NonDeterminismError
-            At the first fact that the code doesn't ask for as recorded.
+            At the first event that the code's requests don't reproduce.
         TypeNotRegisteredError
             If a value is of a type that isn't registered yet.
         """
-        self._recording = Recording(history)
+        self._recording = HistoryCursor(history)
         while self._recording:
             event = self._recording.take()
             if type(event) is not OrchestratorStarted:
@@ -224,13 +224,13 @@ class Execution(Parent):
                 return
             else:
                 self._replay_episode(event)
-        self._recording = Recording()  # and no hold on what was read
+        self._recording = HistoryCursor()  # and no hold on what was read
 
     def look_at_pause(self, history: Sequence[Event]) -> None:
-        """Go through the episode that a replay leaves to `resume`: the one that ended at ``yield ...``.
+        """Replay the episode that `replay` leaves to `resume`: the one that ended at ``yield ...``.
 
-        Code that goes on there does so in an episode that is not in the history: what it then asks for has
-        the ids that it would get.
+        Code that continues there does so in an episode that is not in the history; its requests have the ids
+        that they would get.
         """
         if self._paused is None:
             return
@@ -240,17 +240,17 @@ class Execution(Parent):
 
     @property
     def line(self) -> int | None:
-        """The line of the orchestrator's source at which it waits, if it has one."""
+        """The line of the orchestrator's source at which it waits, or None."""
         frame = getattr(self._routine, "gi_frame", None) or getattr(self._routine, "cr_frame", None)
         return None if frame is None else int(frame.f_lineno)
 
     @property
     def is_locked(self) -> bool:
-        """Whether it is in a critical section."""
+        """True in a critical section."""
         return self._context.is_locked
 
     def unload(self) -> None:
-        """Drops the generator; its ``finally`` blocks get nothing done any more."""
+        """Drop the generator; requests of its ``finally`` blocks are ignored."""
         self._is_unloaded = True
         if self._routine is not None:
             with contextlib.suppress(BaseException):  # what the user's finally blocks raise
@@ -259,12 +259,12 @@ class Execution(Parent):
     # -- what the context calls ------------------------------------------------------------------
 
     def decode(self, text: str, expected_type: Any = None) -> Any:
-        """The value that a text stands for.
+        """Return the value of a text.
 
         Raises
         ------
-        Halted
-            If it is of a type that isn't registered yet: `resume` and `replay` then raise that.
+        OrchestratorUnwind
+            If the value's type isn't registered yet; `resume` and `replay` then raise the error.
         """
         try:
             return self.codec.decode(text, expected_type)
@@ -273,30 +273,30 @@ class Execution(Parent):
             self.ledger.halt()
 
     def says_replaying(self) -> bool:
-        """Whether the code runs through what is recorded; or what it is to be told, see `pin_replaying`."""
+        """Return the value of `is_replaying` for the code: the real one, or the next pinned one."""
         said = bool(next(self._pinned, self.ledger.is_replaying))
         self.replaying_said.append(said)
         return said
 
     def pin_replaying(self, said: Iterable[int]) -> None:
-        """Tells the code the same as another execution was told."""
+        """Make `is_replaying` return the values that another execution got."""
         self._pinned = iter(said)
 
     def request(self, action: actions.Action) -> None:
-        """Asks for something; after continue_as_new nothing is asked for any more."""
+        """Record or check a request; after continue_as_new, requests are ignored."""
         if self._is_unloaded and not self.ledger.is_halted:
             self.ledger.halt()
         if self.continue_with is None:
             self._request(action)
 
     def new_task_id(self) -> int:
-        """The next task's id."""
+        """Return the next task's id."""
         task_id = self.next_task_id
         self.next_task_id += 1
         return task_id
 
     def wake(self, routine: RoutineTask) -> None:
-        """Notes that a routine can go on in the next episode."""
+        """Schedule a routine to continue in the next episode."""
         self._woken.append(routine)
 
     # -- inside ----------------------------------------------------------------------------------
@@ -307,7 +307,7 @@ class Execution(Parent):
         self.ledger.request(action, is_outcome=is_outcome)
 
     def _replay_episode(self, begun: Event) -> list[Event]:
-        """A recorded episode; the facts of the one that follows if the code goes on at its ``yield ...``."""
+        """Replay an episode; return the next one's events if the code continues at the ``yield ...``."""
         self.now = begun.timestamp
         self._episode = self._recording.facts()
         self.ledger.begin(begun.timestamp, 0, self._episode)
@@ -324,7 +324,7 @@ class Execution(Parent):
         return facts
 
     def _pass(self) -> None:
-        """The code goes on where it had waited for more of itself: what came since then has arrived now."""
+        """Continue the code where it waited for more code, with all events that arrived since."""
         self.history.extend(self._episode)
         for event in self._recording.arrivals():
             self.deliver(event)
@@ -343,7 +343,7 @@ class Execution(Parent):
             self.ledger.request(actions.SetCustomStatus(self.custom_status))
 
     def _goes_on(self) -> bool:
-        """Whether the code goes on at a ``yield ...``; else it waits there."""
+        """Tell whether the code continues at a ``yield ...``; otherwise it waits there."""
         line = self.line
         rest = "" if line is None or self._source is None else hash_of(self._source.after(line))
         if self.ledger.is_at_pause:
@@ -379,7 +379,7 @@ class Execution(Parent):
         return False
 
     def _run(self) -> None:
-        """One episode: woken routines first, then the orchestrator; what it raises becomes its outcome."""
+        """Run an episode: woken routines, then the orchestrator; its exception becomes its outcome."""
         if self.is_finished:
             self.ledger.end(self.line)
             return
@@ -403,7 +403,7 @@ class Execution(Parent):
         self.ledger.end(self.line)
 
     def _advance(self) -> None:
-        """Runs the orchestrator until it waits for something that isn't settled."""
+        """Run the orchestrator until it awaits a task that isn't settled."""
         if self._routine is None and not self._begin():
             return
         task = self._awaited
@@ -416,7 +416,7 @@ class Execution(Parent):
                 self._finish(stop.value)
                 return
             if self.ledger.is_halted:  # and swallowed it
-                raise Halted
+                raise OrchestratorUnwind
             if self.continue_with is not None:
                 self._finish(None)
                 return
@@ -439,7 +439,7 @@ class Execution(Parent):
             self.ledger.count_round()
 
     def _begin(self) -> bool:
-        """Calls the function; false if it is a plain one, and so has ended by that."""
+        """Call the function; return False if it is a plain function, which has then ended."""
         made = self.function(self._context)
         if inspect.isgenerator(made) or inspect.iscoroutine(made):
             self._routine = made
@@ -484,7 +484,9 @@ class Execution(Parent):
         if self.ledger.breach is not None:
             error = self.ledger.breach
         self.ledger.follow_to(error)
-        with contextlib.suppress(Halted):  # it doesn't fit what is recorded, and the ledger knows why
+        with contextlib.suppress(
+            OrchestratorUnwind
+        ):  # it doesn't fit what is recorded, and the ledger knows why
             self._request(actions.FailExecution(self.codec.failure(error)), is_outcome=True)
             self._end()
 

@@ -1,4 +1,4 @@
-"""An instance's state, folded from its events; what the store's SQL views answer must equal this."""
+"""An instance's state, folded from its events; the store's SQL views must return the same."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from durablenb.model.status import OrchestrationRuntimeStatus as Status
 
 
 def state_of(instance_id: str, history: Iterable[tuple[str, Event]]) -> InstanceState | None:
-    """The state of an instance after these events of all its executions, oldest first.
+    """Return an instance's state after these events of all its executions, oldest first.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
-"""A fork: a copy of an execution's history up to an event, as the beginning of another instance's.
+"""Forks: copies of an execution's history up to an event, as the beginning of another instance.
 
-past_of(history, at)      the events that are shared
-Past.replaced(...)        with other results, or another input
-Past.of_fork(...)         as the new instance has them, and what of it has to be asked for again
+shared_past(history, at)   the shared events
+Past.with_results(...)     the same with other results; with_input(...): with another input
+Past.fork_events(...)      the new instance's events, and the requests among them that must be repeated
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from durablenb.core.lineage import child_id, tasks_in
-from durablenb.core.requests import described
+from durablenb.core.requests import describe_event
 from durablenb.model.events import (
     ALL_EVENTS,
     Ending,
@@ -37,24 +37,24 @@ _RETURNED = {kind.settles: kind for kind in ALL_EVENTS if issubclass(kind, Retur
 _RAISED = {kind.settles: kind for kind in ALL_EVENTS if issubclass(kind, Raised)}
 
 Value = str | FailureDetails
-"""What is to have come of something: a result as text, or a failure."""
+"""The replaced outcome of a request: a result as text, or a failure."""
 
 
-def past_of(history: Sequence[Event], at: int | None) -> list[Event]:
-    """The events up to one of them; those of its episode belong to it, for they were written at one moment.
+def shared_past(history: Sequence[Event], at: int | None) -> list[Event]:
+    """Return the events up to one of them, with the later requests of its episode, which share its moment.
 
     Parameters
     ----------
     history
-        The current execution's.
+        The current execution's events.
     at
-        The event's id. None: as far as it has come, but not into the episode in which it ended.
+        The event's id; None for all events, except those of an episode in which the execution ended.
 
     Raises
     ------
     ValueError
-        If there is no such event; if nothing is left to be done after it; if it lies in a critical section;
-        if the history was imported, and isn't as the code asked for it.
+        If there is no such event; if it is in the last episode of an ended execution, or in a critical
+        section; or if the history was imported, and doesn't have the code's own requests.
     """
     started = history[0]
     if isinstance(started, ExecutionStarted) and (started.is_partial or started.prefix):
@@ -81,7 +81,7 @@ def past_of(history: Sequence[Event], at: int | None) -> list[Event]:
 
 
 def _end_of(history: Sequence[Event]) -> int:
-    """How many events there were before the episode in which the execution ended; all, if it hasn't."""
+    """Return the number of events before the episode in which the execution ended; all if it is open."""
     last = next((place for place, event in enumerate(history) if isinstance(event, Ending)), None)
     if last is None:
         return len(history)
@@ -108,8 +108,8 @@ def _checked_locks(past: Sequence[Event]) -> list[Event]:
     return list(past)
 
 
-def last_of(history: Sequence[Event], keys: Iterable[int | str]) -> int | None:
-    """Where the last of these results came, by the keys of `Past.with_results`; None of none."""
+def last_settlement(history: Sequence[Event], keys: Iterable[int | str]) -> int | None:
+    """Return the last event of these results, by the keys of `Past.with_results`, or None."""
     found = []
     for key in keys:
         task_id = int(key[1:]) if isinstance(key, str) and key[1:].isdecimal() else None
@@ -129,16 +129,16 @@ def last_of(history: Sequence[Event], keys: Iterable[int | str]) -> int | None:
 
 @plain
 class Past(Plain):
-    """The past that a fork shares with its origin.
+    """The history that a fork shares with its origin.
 
     Parameters
     ----------
     instance_id, execution_id
-        The origin's.
+        The ids of the origin.
     events
-        Up to where it is shared.
+        The shared events.
     arrived
-        What is to have come of something that is open there: its request, and what.
+        Replaced outcomes of requests that are open at the end: the request, and its outcome.
     """
 
     instance_id: str
@@ -148,28 +148,28 @@ class Past(Plain):
 
     @property
     def started(self) -> ExecutionStarted:
-        """How the execution began."""
+        """The execution's first event."""
         first = self.events[0]
         assert isinstance(first, ExecutionStarted)
         return first
 
     @property
     def tasks(self) -> int:
-        """How many tasks had been asked for."""
+        """The number of tasks that had been requested."""
         return tasks_in(self.events)
 
     @property
     def has_begun(self) -> bool:
-        """Whether the code has run."""
+        """True if the code had run."""
         return any(isinstance(event, OrchestratorStarted) for event in self.events)
 
     def with_input(self, text: str) -> Past:
-        """The same with another input.
+        """Return this past with another input.
 
         Raises
         ------
         ValueError
-            If the code has seen its input.
+            If the code had already seen its input.
         """
         if self.has_begun:
             raise ValueError(
@@ -179,28 +179,28 @@ class Past(Plain):
         return replace(self, events=(replace(self.started, input=text), *self.events[1:]))
 
     def with_results(self, results: Mapping[int | str, Value]) -> Past:
-        """The same with other results.
+        """Return this past with other results.
 
         Parameters
         ----------
         results
-            What is to have come, by the id of an event, or as ``"#3"`` by a task. The event is that of the
-            request, of its answer, or of an external event that was raised.
+            Outcomes, by the id of an event, or by a task, as in ``"#3"``. The event is that of the request,
+            of its result, or of an external event that was raised.
 
         Raises
         ------
         ValueError
-            If there is no such event or task, or nothing comes of it that could be replaced.
+            If there is no such event or task, or it has no result.
         """
         changed = self
         for key, value in results.items():
             changed = changed._with_result(key, value)
         return changed
 
-    def of_fork(
+    def fork_events(
         self, execution_id: str, source: str | None, now: datetime
     ) -> tuple[list[Event], list[Event]]:
-        """The events as a fork with this execution id has them, and those that ask for what is open."""
+        """Return the events of a fork with this execution id, and those of them that are open requests."""
         open_ = [event for event in self.events if self._is_open(event)]
         children = [event for event in open_ if isinstance(event, SubOrchestrationInstanceCreated)]
         again = tuple(event.task_id for event in children)
@@ -214,7 +214,7 @@ class Past(Plain):
             again,
             self.started.parent.instance_id if self.started.parent else None,
         )
-        earlier = (replace(one, tasks=min(one.tasks, tasks)) for one in self.started.forked_from)
+        earlier = (replace(fork, tasks=min(fork.tasks, tasks)) for fork in self.started.forked_from)
         started = replace(
             self.started, parent=None, generation=0, source=source, forked_from=(origin, *earlier)
         )
@@ -232,12 +232,12 @@ class Past(Plain):
     # -- inside ----------------------------------------------------------------------------------
 
     def _is_open(self, event: Event) -> bool:
-        """Whether somebody has still to do what this event asks for.
+        """Tell whether an event is a request that isn't settled.
 
         Raises
         ------
         ValueError
-            If that is a child whose id was given: there is one of that id.
+            If the request is a child with a given id, which the origin's child has.
         """
         if not isinstance(event, PendingRequest) or event.task_id in self._settled:
             return False
@@ -260,7 +260,7 @@ class Past(Plain):
         place, request = self._place_of(key)
         if place is None:
             assert request is not None
-            others = tuple(one for one in self.arrived if one[0] is not request)
+            others = tuple(outcome for outcome in self.arrived if outcome[0] is not request)
             return replace(self, arrived=(*others, (request, value)))
         event = self.events[place]
         if request is None:
@@ -273,7 +273,7 @@ class Past(Plain):
         return replace(self, events=(*self.events[:place], changed, *self.events[place + 1 :]))
 
     def _place_of(self, key: int | str) -> tuple[int | None, Event | None]:
-        """Where the answer that is meant stands, None if there is none yet; and what had asked for it."""
+        """Return the position of a result, None if there is none yet, and its request."""
         task_id = self._task_of(key)
         if task_id is None:
             return next(place for place, event in enumerate(self.events) if event.event_id == key), None
@@ -282,7 +282,9 @@ class Past(Plain):
         if request is None:
             raise ValueError(f"There is no task #{task_id} in the past that is shared.")
         if type(request) not in _RETURNED:
-            raise ValueError(f"Event {request.event_id}, {described(request)}, has no result to replace.")
+            raise ValueError(
+                f"Event {request.event_id}, {describe_event(request)}, has no result to replace."
+            )
         place = next(
             (
                 place
@@ -294,7 +296,7 @@ class Past(Plain):
         return place, request
 
     def _task_of(self, key: int | str) -> int | None:
-        """The number of the task that is meant; None for an external event that was raised."""
+        """Return the number of a key's task, or None for an external event that was raised."""
         if isinstance(key, str) and key.startswith("#") and key[1:].isdecimal():
             return int(key[1:])
         if not isinstance(key, int) or isinstance(key, bool):
@@ -306,7 +308,7 @@ class Past(Plain):
             return None
         task_id: int | None = getattr(event, "task_id", None)
         if task_id is None:
-            raise ValueError(f"Event {key}, {described(event)}, has no result to replace.")
+            raise ValueError(f"Event {key}, {describe_event(event)}, has no result to replace.")
         return task_id
 
 

@@ -1,4 +1,4 @@
-"""What is recorded of an execution and has not been replayed yet."""
+"""A cursor over an execution's history during a replay."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from durablenb.model.events import CodeAwaited, Event, OrchestratorStarted, Request
 
 
-class Recording:
-    """A history, and how far it has been replayed.
+class HistoryCursor:
+    """A history, and the position up to which it has been replayed.
 
     Parameters
     ----------
@@ -21,34 +21,34 @@ class Recording:
         self._position = 0
 
     def __bool__(self) -> bool:
-        """Whether something is left."""
+        """Return True if events are left."""
         return self._position < len(self._history)
 
     def take(self) -> Event:
-        """The next event."""
+        """Return the next event, and move behind it."""
         event = self._history[self._position]
         self._position += 1
         return event
 
     def facts(self) -> list[Event]:
-        """What was asked for in the episode that has just begun."""
+        """Return the requests of the current episode."""
         first, self._position = self._position, self._end_of_facts(self._position)
         return list(self._history[first : self._position])
 
     def arrivals(self) -> Iterator[Event]:
-        """What arrived before the next episode."""
+        """Return the events that arrived before the next episode."""
         while self and type(self._history[self._position]) is not OrchestratorStarted:
             yield self.take()
 
     @property
     def goes_on(self) -> bool:
-        """Whether another episode is recorded."""
+        """True if another episode is recorded."""
         ahead = range(self._position, len(self._history))
         return any(type(self._history[place]) is OrchestratorStarted for place in ahead)
 
     @property
     def ends_at_pause(self) -> bool:
-        """Whether the episode that has just begun ended at a ``yield ...``, and so did all that follow."""
+        """True if the current episode ended at a ``yield ...``, and so did all later ones."""
         position = self._position
         while True:
             position = self._end_of_facts(position)

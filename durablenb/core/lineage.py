@@ -1,4 +1,4 @@
-"""Forks: as whom the code of one runs in the part of its past that it shares with its origins.
+"""Identities of forks: in its shared past, a fork's code runs with the ids of its origins.
 
 What the code asked for there has their ids in it, in inputs, in UUIDs, in the names of children; a replay has
 to ask for the same. Where the shared part ends is a number of tasks: it stays the same when a rewind writes
@@ -13,13 +13,13 @@ from durablenb.model.events import Event, ExecutionStarted, Origin, Request
 
 
 def origin_at(started: ExecutionStarted | None, tasks: int) -> Origin | None:
-    """The origin as which the code runs when it has asked for so many tasks; None where it runs as itself."""
+    """Return the origin whose ids the code has after so many tasks, or None if it has its own."""
     shared = () if started is None else started.forked_from
     return next((origin for origin in reversed(shared) if tasks < origin.tasks), None)
 
 
 def child_id(execution_id: str, started: ExecutionStarted | None, task_id: int) -> str:
-    """The id of a child that was given none: its origin's, where that is shared and not asked for again."""
+    """Return the id of a child without a given one: its origin's, if shared and not requested again."""
     origins = [] if started is None else list(reversed(started.forked_from))
     owners = [*(origin.execution_id for origin in origins), execution_id]
     place = next((place for place, one in enumerate(origins) if task_id < one.tasks), len(origins))
@@ -30,6 +30,6 @@ def child_id(execution_id: str, started: ExecutionStarted | None, task_id: int) 
 
 
 def tasks_in(events: Sequence[Event]) -> int:
-    """How many tasks an execution has asked for."""
+    """Return the number of tasks that an execution has requested."""
     asked = (getattr(event, "task_id", None) for event in events if isinstance(event, Request))
     return max((task_id + 1 for task_id in asked if task_id is not None), default=0)

@@ -1,4 +1,4 @@
-"""Critical sections: an orchestration has some entities to itself, by rules that keep out every deadlock."""
+"""Critical sections: an orchestration locks entities, by rules that make deadlock impossible."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from durablenb.model.errors import LockingRulesViolationError
 
 
 class LockTask(AtomicTask["CriticalSection"]):
-    """A wait until entities are locked; its value is the `CriticalSection`, for ``with``."""
+    """A task that waits until entities are locked; its value is the `CriticalSection`, for ``with``."""
 
     __slots__ = ("_section",)
 
@@ -30,7 +30,7 @@ class LockTask(AtomicTask["CriticalSection"]):
 
 
 class CriticalSection:
-    """While it lasts, the locked entities do what this orchestration asks, and nothing for others.
+    """A context in which the locked entities run operations of this orchestration only.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class CriticalSection:
         self._release = release
 
     def release(self) -> None:
-        """Ends it; twice does nothing."""
+        """End the critical section; again has no effect."""
         self._release()
 
     def __enter__(self) -> CriticalSection:
@@ -63,12 +63,12 @@ class CriticalSection:
 
 
 class Locking:
-    """What an execution has locked, and the rules that follow from it.
+    """The entities that an execution has locked, and the rules that follow.
 
     Notes
     -----
-    The rules are those of .NET's ``LockAsync``: no critical section in another one; in it no
-    sub-orchestration, calls of locked entities only, of each one at a time, and signals to others only.
+    The rules are those of .NET's ``LockAsync``: critical sections can't be nested; inside one there are no
+    sub-orchestrations, calls only of locked entities, one at a time for each, and signals only to others.
     """
 
     def __init__(self) -> None:
@@ -77,24 +77,24 @@ class Locking:
 
     @property
     def held(self) -> tuple[EntityId, ...]:
-        """The entities that are locked now."""
+        """The locked entities."""
         task = self._task
         return task._section.entities if task is not None and task.is_completed else ()
 
     def begin(self, task: LockTask) -> None:
-        """A critical section was asked for."""
+        """Note the request of a critical section."""
         self._task = task
         self._calls = {}
 
     def end(self, task: LockTask) -> bool:
-        """Whether that one was open; it isn't any more."""
+        """End a critical section; return whether it was open."""
         if self._task is not task:
             return False
         self._task = None
         return True
 
     def check_lock(self) -> None:
-        """Raises if there is a critical section already."""
+        """Raise inside of a critical section."""
         if self._task is not None:
             raise LockingRulesViolationError(
                 "A critical section can't be entered inside of another one, or while another one is waited "
@@ -103,7 +103,7 @@ class Locking:
             )
 
     def check_sub_orchestration(self) -> None:
-        """Raises in a critical section."""
+        """Raise inside of a critical section."""
         if self.held:
             raise LockingRulesViolationError(
                 "A sub-orchestration can't be called in a critical section: it might wait for the entities "
@@ -111,7 +111,7 @@ class Locking:
             )
 
     def check_signal(self, entity_id: EntityId) -> None:
-        """Raises for an entity that is locked here."""
+        """Raise for an entity that is locked by this orchestration."""
         if entity_id in self.held:
             raise LockingRulesViolationError(
                 f"{entity_id} is locked here, and can't be signaled: the signal would wait until the "
@@ -119,7 +119,7 @@ class Locking:
             )
 
     def check_call(self, entity_id: EntityId) -> None:
-        """Raises in a critical section for an entity that isn't locked, or that is called already."""
+        """Raise in a critical section for an entity that isn't locked, or is being called."""
         if not self.held:
             return
         if entity_id not in self.held:
@@ -135,20 +135,20 @@ class Locking:
             )
 
     def called(self, entity_id: EntityId, task: TaskBase[Any]) -> None:
-        """Notes a call."""
+        """Note a call of a locked entity."""
         if self.held:
             self._calls[str(entity_id)] = task
 
 
 def in_order(entities: Iterable[EntityId]) -> tuple[EntityId, ...]:
-    """The entities in the one order in which everybody locks, each once.
+    """Return the entities in the global lock order, each once.
 
     Raises
     ------
     TypeError
-        If something is no `EntityId`.
+        If one of them is no `EntityId`.
     ValueError
-        If there is none.
+        If there are none.
     """
     if isinstance(entities, EntityId):
         entities = (entities,)
@@ -163,4 +163,4 @@ def _listed(entities: Iterable[EntityId]) -> str:
 
 
 def _no_text(text: str) -> None:
-    """A lock has no text."""
+    """Decode nothing: a lock has no value in the journal."""

@@ -1,8 +1,8 @@
 """External events of one execution: first in, first out; names compared without case; each delivered once.
 
-An event goes to the wait that was made first of those that are still of interest. A wait that was in a
-``task_any`` which another task won is *left*: it gets an event only if the code looks at it or waits for it
-again. So code that waits anew in each round of a loop gets the event in the round in which it comes.
+An event goes to the oldest wait that is still of interest. A wait that has lost a ``task_any`` is *left*: it
+gets an event only if the code reads it or awaits it again. So code that waits anew in each iteration of a
+loop gets the event in the iteration in which it arrives.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ Wait = ExternalEventTask[Any]
 
 
 class Mailbox:
-    """Events that wait for a waiter, and waiters that wait for an event.
+    """Matches external events with the tasks that wait for them.
 
     Parameters
     ----------
     request
-        Asks for something; called while the orchestrator's code runs.
+        Records a request; called while the orchestrator's code runs.
     """
 
     def __init__(self, request: Callable[[Action], None]) -> None:
@@ -38,19 +38,19 @@ class Mailbox:
         self._decided: list[WhenAnyTask] = []
         self._awaited: TaskBase[Any] | None = None
         self.leaves_losers = False
-        """Whether waits can be left; in executions that began before that was so, the first one gets it."""
+        """True if waits can be left; executions from before this rule serve the oldest wait."""
 
     def deliver(self, event: EventRaised) -> None:
-        """Gives the event to the wait that comes first, or keeps it."""
+        """Give an event to the first wait, or keep it."""
         key = event.name.casefold()
         insort(self._buffered.setdefault(key, deque()), event, key=_place)
         self._serve(key)
 
     def subscribe(self, task: Wait) -> None:
-        """A new waiter: it gets the oldest event kept, or waits.
+        """Add a wait: it gets the oldest kept event, or waits.
 
-        Where waits of that name have lost, the code may be about to wait for these again, and they would come
-        first: what is kept is handed over when the code waits, or looks.
+        If waits of that name have been left, the code may be about to await these again, and they would come
+        first; then kept events are delivered when the code awaits, or reads.
         """
         key = task.name.casefold()
         others = self._waiters.setdefault(key, [])
@@ -59,7 +59,7 @@ class Mailbox:
             self._serve(key)
 
     def unsubscribe(self, task: Wait) -> None:
-        """A waiter gives up; an event that it has but did not look at goes to the next one."""
+        """Remove a wait; an event that it got and the code didn't read goes to the next wait."""
         if task._event is None:
             key = task.name.casefold()
             (self._left if task._is_left else self._waiters)[key].remove(task)
@@ -68,7 +68,7 @@ class Mailbox:
         self.deliver(task._give_back())
 
     def look(self, task: Wait) -> None:
-        """The code looks at the wait: what is kept is handed over, also to those that were left."""
+        """Deliver kept events because the code reads a wait, even to waits that were left."""
         key = task.name.casefold()
         if task._is_canceled or key not in self._buffered:
             return
@@ -80,12 +80,12 @@ class Mailbox:
             self._hand_over(self._oldest(key), one)
 
     def decided(self, task: WhenAnyTask) -> None:
-        """Notes that one of these has won: the others are of no interest any more."""
+        """Note that a ``task_any`` is decided: its other waits are of no interest any more."""
         if self.leaves_losers:
             self._decided.append(task)
 
     def awaits(self, task: TaskBase[Any]) -> None:
-        """The code waits for this now: what is in it is of interest again."""
+        """Note that the code awaits a task, whose waits are of interest again."""
         if not self.leaves_losers:
             return
         self._awaited = task
@@ -95,7 +95,7 @@ class Mailbox:
             self._serve(key)
 
     def leave(self) -> None:
-        """The code waits, and time passes: waits that have lost are left."""
+        """Mark waits that have lost as left, since the code now waits."""
         decided, self._decided = self._decided, []
         for won in decided:
             for one in _waits_in(won):
@@ -104,7 +104,7 @@ class Mailbox:
                     self._move(one, self._waiters, self._left)
 
     def unprocessed(self) -> list[EventRaised]:
-        """Events that the orchestrator has not seen, in the order in which they were raised."""
+        """Return the events that the orchestrator has not seen, in the order in which they were raised."""
         unseen = [task._event for task in self._taken if not task._is_observed]
         for kept in self._buffered.values():
             unseen.extend(kept)
@@ -113,12 +113,12 @@ class Mailbox:
     # -- inside ----------------------------------------------------------------------------------
 
     def _serve(self, key: str) -> None:
-        """Hands what is kept to the waits that are of interest."""
+        """Deliver kept events to the waits that are of interest."""
         while key in self._buffered and (task := self._first(key)) is not None:
             self._hand_over(self._oldest(key), task)
 
     def _oldest(self, key: str) -> EventRaised:
-        """Takes the oldest event that is kept; a name of which nothing is left isn't gone through again."""
+        """Remove and return the oldest kept event of a name."""
         kept = self._buffered[key]
         event = kept.popleft()
         if not kept:
@@ -130,7 +130,7 @@ class Mailbox:
         return next((one for one in waiters if not self.leaves_losers or self._is_wanted(one)), None)
 
     def _is_wanted(self, task: TaskBase[Any]) -> bool:
-        """Whether something may still come of it: the code waits for it, or has not used it yet."""
+        """Tell whether a wait is of interest: the code awaits it, or hasn't used it yet."""
         above = [task]
         while above:
             one = above.pop()

@@ -1,4 +1,4 @@
-"""What code asks for, looked up among what is recorded elsewhere: by what it is, and with what input."""
+"""Matches the requests of code with recorded events, by kind, name and input."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from durablenb.model.events import ContinueAsNew, EntityLockRequested, Event, Ex
 from durablenb.model.failures import FailureDetails
 
 CLOSE = timedelta(minutes=1)
-"""How far the times of a timer may be apart: when the code ran isn't told to the instant."""
+"""The tolerance for a timer's time, since Azure doesn't tell exactly when the code ran."""
 
 
-class Unasked:
-    """What is recorded and was not asked for yet."""
+class UnmatchedEvents:
+    """Recorded events that the code hasn't requested yet."""
 
     def __init__(self, asks: list[Any]) -> None:
         self._exact: dict[Any, deque[Any]] = defaultdict(deque)
@@ -27,7 +27,7 @@ class Unasked:
             self._named[_key(ask)].append(ask)
 
     def take(self, fact: Any) -> Any:
-        """What is recorded of this; None if nothing is."""
+        """Remove and return the recorded event of a request, or None."""
         if isinstance(fact, TimerCreated):
             found = self._nearest(fact)
         else:
@@ -37,7 +37,7 @@ class Unasked:
         return found
 
     def left(self) -> list[Event]:
-        """What is left."""
+        """Return the events that are left."""
         return list(self._left.values())
 
     def _first(self, asks: deque[Any]) -> Any:
@@ -52,20 +52,20 @@ class Unasked:
 
 
 def _key(ask: Any) -> tuple[Any, ...]:
-    """What it is, but for its input; names are compared as the host does."""
+    """Return an event's kind and name; names are compared as Azure's host does."""
     if isinstance(ask, EntityLockRequested):
         return type(ask), ask.entity_ids
     return type(ask), getattr(ask, "entity_id", None), getattr(ask, "name", "").casefold()
 
 
 def is_same(told: Any, asked: Any) -> bool:
-    """Whether they have the same input; one that isn't told is any."""
+    """Tell whether two events have the same input; an unknown input equals any."""
     given = getattr(told, "input", None)
     return given is None or given == "null" or _plain(told) == _plain(asked)
 
 
 def is_same_end(told: Any, ended: Any) -> bool:
-    """Whether code that ended so came to the end that is told; both are of one kind."""
+    """Tell whether the code's outcome is the recorded one; both are of one kind."""
     if isinstance(told, ExecutionFailed):
         texts = _texts_of(told.failure)
         return any(one in text or text in one for one in _texts_of(ended.failure) for text in texts)
@@ -74,7 +74,7 @@ def is_same_end(told: Any, ended: Any) -> bool:
 
 
 def _texts_of(failure: FailureDetails | None) -> list[str]:
-    """What a failure says, and what caused it; Azure puts these together in its own way."""
+    """Return the messages of a failure and its causes, which Azure combines in its own way."""
     found = []
     while failure is not None:
         found.append(failure.message)
@@ -88,7 +88,7 @@ def _plain(ask: Any) -> str:
 
 
 def _plain_text(text: str) -> str:
-    """A value without what only one side has: types' names, and JSON as a text inside of JSON."""
+    """Return a value without types' names and without JSON texts inside of JSON, which only one side has."""
     try:
         return json.dumps(_bared(json.loads(text)), sort_keys=True)
     except (ValueError, RecursionError):

@@ -25,7 +25,7 @@ class Moment(datetime):
 
     @classmethod
     def of(cls, moment: datetime) -> Moment:
-        """The same moment, as a `Moment`."""
+        """Return a datetime as a `Moment`."""
         return cls(
             moment.year,
             moment.month,
@@ -39,7 +39,7 @@ class Moment(datetime):
 
     @staticmethod
     def plain(moment: datetime) -> datetime:
-        """The same moment, as a plain datetime."""
+        """Return this moment as a plain datetime."""
         return datetime.combine(moment.date(), moment.timetz())
 
     def __lt__(self, other: Any) -> bool:
@@ -62,7 +62,7 @@ class Moment(datetime):
 
 
 def _read(other: Any) -> Any:
-    """Text as a moment, naive moments as UTC; anything else as it is."""
+    """Return text as a datetime, a naive datetime as UTC, and anything else unchanged."""
     if isinstance(other, str):
         try:
             other = datetime.fromisoformat(other)

@@ -1,4 +1,4 @@
-"""Entities as objects: a method for each operation."""
+"""Entities as objects, with a method for each operation."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from durablenb.model.entities import EntityId
 
 
 class EntityProxy:
-    """An entity as an object: each method asks for the operation of its name.
+    """An entity as an object, whose methods send operations.
 
     Parameters
     ----------
     entity_id
-        Which entity.
+        The entity's id.
     ask
-        Asks for an operation: gets the entity's id, the operation's name and its input.
+        Sends an operation; its arguments are the entity's id, the operation's name and its input.
     """
 
     __slots__ = ("_ask", "entity_id")

@@ -1,10 +1,10 @@
-"""What Azure doesn't tell of a history, filled in from the code that goes through it.
+"""Reconstructs histories from Azure by running the code.
 
-Azure's endpoint leaves out which task is which, when waits began, and which timers were cancelled; a replay
-here checks all of that. So the code is run over what is told, once: what it asks for is looked up among what
-is recorded, by what it is and with what input, and what came of that is handed to it. What comes out is a
-history in which each asking stands where the code has it. Where the code and what is told don't fit, what is
-told stands, and the replay says so.
+Azure's endpoint omits task ids, the beginnings of waits, and cancelled timers, which a replay here checks.
+So the code runs once over Azure's events: each of its requests is matched with a recorded one by kind, name
+and input, and gets the recorded result. The outcome is a history in which each request is where the code
+makes it. If code and events don't match, the rest of Azure's events follows as it is, and a replay reports
+the mismatch.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from durablenb.core.execution import Execution
-from durablenb.core.matching import Unasked, is_same, is_same_end
+from durablenb.core.matching import UnmatchedEvents, is_same, is_same_end
 from durablenb.model.events import (
     Arrival,
     ContinueAsNew,
@@ -35,23 +35,23 @@ from durablenb.model.events import (
 _ASKED = (PendingRequest, EntityOperationSignaled)
 _ENDS = (ExecutionCompleted, ExecutionFailed, ContinueAsNew)
 _UNHEARD = (TimerCreated, EntityOperationSignaled)
-"""What may be recorded and not asked for: the host has timers of its own, and nobody waits for a signal."""
+"""Events that need no request: the host has timers of its own, and a signal's result is awaited by nobody."""
 
 
 def is_partial(history: Sequence[Event]) -> bool:
-    """Whether this is what Azure's endpoint tells."""
+    """Tell whether a history is from Azure's endpoint."""
     return bool(history) and isinstance(history[0], ExecutionStarted) and history[0].is_partial
 
 
-def filled_in(fresh: Callable[[], Execution], history: Sequence[Event]) -> list[Event]:
-    """The history with what Azure doesn't tell, as this code asks for it.
+def reconstruct_history(fresh: Callable[[], Execution], history: Sequence[Event]) -> list[Event]:
+    """Return an Azure history with the events that Azure omits, as this code requests them.
 
     Parameters
     ----------
     fresh
-        Gives an execution of the code at its beginning.
+        Returns a new execution of the code.
     history
-        One for which `is_partial` holds.
+        A history for which `is_partial` is true.
 
     Raises
     ------
@@ -60,24 +60,25 @@ def filled_in(fresh: Callable[[], Execution], history: Sequence[Event]) -> list[
 
     Notes
     -----
-    Nor is it told how much had come before the code looked. It is taken for having looked at each thing as it
-    came; if the code doesn't fit then, for having looked at what came before something else was asked for.
+    Azure also omits how many events had arrived when an episode began. The first attempt assumes an episode
+    for each event; if the code doesn't match then, the second assumes an episode for all events before a
+    request.
     """
-    first = _Filling(fresh(), history, looks_at_each=True)
+    first = _Reconstruction(fresh(), history, looks_at_each=True)
     first.fill()
     if first.fits:
         return first.out
-    second = _Filling(fresh(), history, looks_at_each=False)
+    second = _Reconstruction(fresh(), history, looks_at_each=False)
     second.fill()
     return second.out if second.fits else first.out
 
 
-class _Parted(Exception):
-    """The code and what is told don't fit; what is told is in the history now."""
+class _Diverged(Exception):
+    """Code and Azure's events don't match; the rest of the events was added to the history."""
 
 
-class _Filling:
-    """The code on its way through what is told."""
+class _Reconstruction:
+    """A run of the code over Azure's events."""
 
     def __init__(self, execution: Execution, history: Sequence[Event], *, looks_at_each: bool) -> None:
         self._looks_at_each = looks_at_each
@@ -85,7 +86,7 @@ class _Filling:
         self._history = history
         self._asks = {event.task_id: event for event in history if isinstance(event, _ASKED)}
         self._answered = {getattr(event, "task_id", -1) for event in history if isinstance(event, Arrival)}
-        self._free = Unasked(list(self._asks.values()))
+        self._free = UnmatchedEvents(list(self._asks.values()))
         self._end = next((event for event in history if isinstance(event, _ENDS)), None)
         self._ids: dict[int, int] = {}
         self._extra: list[int] = []
@@ -94,10 +95,10 @@ class _Filling:
         self.fits = True
 
     def fill(self) -> None:
-        """Goes through it as far as that is possible."""
+        """Run the code as far as possible."""
         try:
             self._go_through()
-        except _Parted:
+        except _Diverged:
             self.fits = False
         finally:
             with contextlib.suppress(BaseException):  # what the user's finally blocks raise
@@ -147,7 +148,7 @@ class _Filling:
     # -- what is asked for -----------------------------------------------------------------------
 
     def _run(self, at: Event) -> None:
-        """An episode, if it would get anywhere."""
+        """Run an episode, if it would make progress."""
         if not self._execution.is_ready:
             return
         facts = self._execution.resume(at.timestamp, len(self.out) + 1)
@@ -161,7 +162,7 @@ class _Filling:
         self._episode_end = len(self.out)
 
     def _look(self) -> bool:
-        """An episode after all that is told, unless it asks for something: it may not have been yet."""
+        """Run an episode after the last event, unless it makes requests: it may not have happened."""
         before = len(self.out)
         self._run(self._history[-1])
         if self._execution.is_finished or any(place >= before for place in self._extra):
@@ -179,17 +180,17 @@ class _Filling:
         self.out.append(replace(fact, timestamp=found.timestamp))
         if not is_same(found, fact):
             self.out[-1] = _told_as(found, fact)
-            raise _Parted
+            raise _Diverged
 
     def _finish(self, fact: Event) -> None:
         if self._end is None:
             self.out.append(fact)
             return
-        fits = type(fact) is type(self._end) and is_same_end(self._end, fact)
-        told = fact if fits else replace(self._end, event_id=fact.event_id)
+        matches = type(fact) is type(self._end) and is_same_end(self._end, fact)
+        told = fact if matches else replace(self._end, event_id=fact.event_id)
         self.out.append(replace(told, timestamp=self._end.timestamp))
-        if not fits:
-            raise _Parted
+        if not matches:
+            raise _Diverged
 
     def _check_end(self) -> None:
         for ask in self._free.left():
@@ -199,7 +200,7 @@ class _Filling:
         if self._execution.is_finished:
             if self._end is None and self._asks.keys() <= self._answered:
                 del self.out[-1]  # all was done, and yet it had not ended
-                raise _Parted
+                raise _Diverged
             return
         last = max(
             n
@@ -213,10 +214,10 @@ class _Filling:
             self._put(self._end)
         if extra:  # what nobody had asked for there
             del self.out[extra[0] :]
-            raise _Parted
+            raise _Diverged
 
     def _miss(self, ask: Event) -> None:
-        """The code did not ask for this, which is recorded."""
+        """Raise because a recorded event was not requested."""
         extra = [place for place in self._extra if type(self.out[place]) is type(ask)]
         if isinstance(ask, _UNHEARD):
             if extra and isinstance(ask, TimerCreated):
@@ -232,20 +233,20 @@ class _Filling:
 
     def _put_at(self, place: int, told: Event) -> None:
         self.out[place] = _told_as(told, self.out[place])
-        raise _Parted
+        raise _Diverged
 
     def _put(self, told: Event) -> None:
-        """What is told comes after all that the code asked for."""
+        """Add the remaining events of Azure after the code's requests."""
         place = self._episode_end
         self.out.insert(place, told)
         self.out[place:] = [
             replace(event, event_id=number) for number, event in enumerate(self.out[place:], place + 1)
         ]
-        raise _Parted
+        raise _Diverged
 
 
 def _told_as(told: Any, asked: Event) -> Event:
-    """What is told, at the place of what was asked for."""
+    """Return Azure's event with the position of a request."""
     changes: dict[str, Any] = {"event_id": asked.event_id}
     if (task_id := getattr(asked, "task_id", None)) is not None and hasattr(told, "task_id"):
         changes["task_id"] = task_id

@@ -1,4 +1,4 @@
-"""The registry: functions by name. Registering again replaces, quietly, so that a cell can be run again."""
+"""The registry: functions by name. Registering again replaces silently, so that a cell can be rerun."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
-from durablenb.core.names import is_defined, undefined_name
-from durablenb.core.versions import VersionMatch, matching, newest
+from durablenb.core.undefined_names import is_defined, undefined_name
+from durablenb.core.versions import VersionMatch, matching_version, newest_version
 from durablenb.model.entities import checked_entity_name
 from durablenb.model.errors import FunctionNotFoundError
 from durablenb.model.ids import checked_text
@@ -20,16 +20,16 @@ from durablenb.model.plain import Plain, plain
 from durablenb.model.source import Source
 
 NAME_ATTRIBUTE = "__durable_name__"
-"""Where a registered function carries its name, so that it can be called by function."""
+"""The attribute with a registered function's name, so that the function can stand for the name."""
 
 VERSION_ATTRIBUTE = "__durable_version__"
-"""Where a registered orchestrator carries its version, so that it can be started by function."""
+"""The attribute with a registered orchestrator's version, used by a start by function."""
 
 KIND_ATTRIBUTE = "__durable_kind__"
-"""Where a function says that it is an activity: an orchestrator that calls it itself is told."""
+"""The attribute that marks an activity's function, so that direct calls in orchestrators are reported."""
 
 Monitor = Callable[[Callable[..., Any], Callable[[str, str], None]], AbstractContextManager[Any]]
-"""Takes an orchestrator's function, and what takes warnings of it; gives what is entered while it runs."""
+"""Takes an orchestrator's function and a receiver of warnings; returns the context in which it runs."""
 
 
 def _no_monitor(*_: object) -> AbstractContextManager[Any]:
@@ -43,13 +43,13 @@ class Activity:
     Parameters
     ----------
     name
-        By which it is called.
+        The name by which it is called.
     function
-        What is run.
+        The user's function.
     max_concurrency
-        How many of its calls may run at a time; None for no limit of its own.
+        The number of calls that may run at a time; None for no limit of its own.
     executor
-        Where it runs; None for the hub's executor.
+        Its executor; None for the hub's.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Activity:
 
     @cached_property
     def is_async(self) -> bool:
-        """Whether it is an ``async def``."""
+        """True for an ``async def``."""
         function: Any = self.function
         if hasattr(function, "is_async"):
             return bool(function.is_async)
@@ -71,7 +71,7 @@ class Activity:
 
     @cached_property
     def takes_input(self) -> bool:
-        """Whether it has a parameter for its input."""
+        """True if the function has a parameter for its input."""
         try:
             parameters = inspect.signature(self.function).parameters.values()
         except (TypeError, ValueError):
@@ -83,7 +83,7 @@ class Activity:
 
 @plain
 class Code(Plain):
-    """What instances of an orchestrator run.
+    """The code of an orchestrator in one version.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ class Code(Plain):
     source
         Its source text, if it is known.
     version
-        Under which it was registered; None for code that runs every version.
+        The version of its registration; None for code that runs every version.
     """
 
     function: Callable[..., Any]
@@ -100,21 +100,21 @@ class Code(Plain):
     version: str | None = None
 
     def is_other(self, function: Callable[..., Any], source: Source | None) -> bool:
-        """Whether a function differs from this one, as far as can be told."""
+        """Tell whether a function differs from this one, as far as that is known."""
         if self.source is None or source is None:
             return function is not self.function
         return source.hash != self.source.hash
 
 
 class Registry:
-    """Activities and orchestrators by name, without case; orchestrators by version, too.
+    """Activities, entities and orchestrators by name, without case; orchestrators by version as well.
 
     Parameters
     ----------
     match
-        How the version of an instance selects the code that it runs.
+        The rule by which an instance's version selects its code.
     monitor
-        Watches the calls of an orchestrator while it runs, and not while it is replayed.
+        Checks the calls of an orchestrator while it runs, but not while it is replayed.
     """
 
     def __init__(self, match: VersionMatch = "strict", monitor: Monitor = _no_monitor) -> None:
@@ -122,17 +122,17 @@ class Registry:
         self.monitor = monitor
         self.activities: ByName[Activity] = ByName()
         self.orchestrators: ByName[Callable[..., Any]] = ByName()
-        """Those that were registered without a version: they run all that has no code of its own version."""
+        """Orchestrators without a version, which run all instances whose version has no code of its own."""
         self.sources: ByName[Source | None] = ByName()
-        """Their source texts, as far as they are known."""
+        """The orchestrators' source texts, as far as they are known."""
         self.versions: ByName[dict[str, Code]] = ByName()
-        """Those that were registered with a version."""
+        """Orchestrators with a version."""
         self.at_first_run: ByName[Callable[[], object]] = ByName()
-        """What is done once when an orchestrator of that name first runs."""
+        """Functions that are called once, when the orchestrator of a name first runs."""
         self._undefined: dict[object, str | None] = {}
 
     def add_activity(self, activity: Activity) -> None:
-        """Registers an activity, in place of one of the same name."""
+        """Register an activity, in place of one of the same name."""
         check_limit(activity.max_concurrency)
         if activity.name.startswith("@"):
             raise ValueError(f"An activity's name must not start with @: {activity.name!r}.")
@@ -142,9 +142,9 @@ class Registry:
         mark(activity.function, "activity", KIND_ATTRIBUTE)
 
     def add_entity(self, function: Callable[..., Any], name: str, executor: Any = None) -> str:
-        """Registers an entity, in place of one of the same name; gives the name of its activity.
+        """Register an entity, in place of one of the same name; return the name of its activity.
 
-        Its operations are done as activities are, under a name that no activity can have.
+        Its operations run as activities, under a name that no activity can have.
         """
         checked_entity_name(name)
         activity = Activity(entity_activity(name), function, None, executor)
@@ -153,7 +153,7 @@ class Registry:
         return activity.name
 
     def has_entity(self, name: str) -> bool:
-        """Whether an entity of that name is registered."""
+        """Tell whether an entity of a name is registered."""
         return entity_activity(name) in self.activities
 
     @property
@@ -168,7 +168,7 @@ class Registry:
         source: Source | None = None,
         version: str | None = None,
     ) -> None:
-        """Registers an orchestrator, in place of one of the same name and version."""
+        """Register an orchestrator, in place of one of the same name and version."""
         if name.startswith("@"):
             raise ValueError(f"An orchestrator's name must not start with @: {name!r}.")
         if version is None:
@@ -182,16 +182,16 @@ class Registry:
         mark(function, None, KIND_ATTRIBUTE)
 
     def registered(self, name: str, version: str | None) -> Code | None:
-        """What was registered under just this name and version."""
+        """Return the code that was registered under exactly this name and version, or None."""
         if version is not None:
             return self.versions.get(name, {}).get(version)
         function = self.orchestrators.get(name)
         return None if function is None else Code(function, self.sources.get(name))
 
     def code(self, name: str, version: str | None) -> Code | None:
-        """What an instance of that orchestrator and version runs; None if it isn't registered (yet)."""
+        """Return the code for an orchestrator's instances of a version, or None if it isn't registered."""
         several = self.versions.get(name, {})
-        chosen = matching(several, version, self.match) if several else None
+        chosen = matching_version(several, version, self.match) if several else None
         if chosen is not None:
             return several[chosen]
         return self.registered(name, None)
@@ -202,15 +202,15 @@ class Registry:
         return ByName((name, None) for name in (*self.orchestrators, *self.versions))
 
     def version_of(self, target: object) -> str | None:
-        """The version that is started if none is asked for: of a function its own, of a name the newest."""
+        """Return the default version of a start: a function's own, or the newest one of a name."""
         if not isinstance(target, str) and hasattr(target, VERSION_ATTRIBUTE):
             found: str | None = getattr(target, VERSION_ATTRIBUTE)
             return found
         several = self.versions.get(name_of(target))
-        return newest(several) if several else None
+        return newest_version(several) if several else None
 
     def no_code(self, name: str, version: str | None) -> FunctionNotFoundError:
-        """The error for an orchestrator that isn't registered, or not for that version."""
+        """Return the error for an orchestrator that isn't registered, or not for that version."""
         several = self.versions.get(name)
         if not several:
             return not_found("orchestrator", name, self.orchestrator_names)
@@ -221,11 +221,11 @@ class Registry:
         )
 
     def lacking(self, name: str, version: str | None) -> str:
-        """What an instance waits for that has no code, in words."""
+        """Return a description of the code that an instance waits for."""
         return f"{name}, version {version}" if name in self.versions else name
 
     def undefined_name(self, kind: str, name: str, version: str | None = None) -> str | None:
-        """A name that this registered function needs and that no cell has defined yet, or None."""
+        """Return a name that a registered function needs and no cell has defined yet, or None."""
         code = self.code(name, version) if kind == "orchestrator" else None
         function = self.activities[name].function if code is None else code.function
         key = (kind, folded(name)) if code is None else (kind, folded(name), code.version)
@@ -237,19 +237,19 @@ class Registry:
 
 
 def entity_activity(name: str) -> str:
-    """The name under which an entity's function is found among the activities."""
+    """Return the name of the activity that runs an entity's operations."""
     return f"@{name.lower()}"
 
 
 def check_limit(max_concurrency: object) -> None:
-    """Raises for what is no number of calls.
+    """Raise for an invalid limit of concurrent calls.
 
     Raises
     ------
     TypeError
-        If it is neither a whole number nor None.
+        If the limit is neither a whole number nor None.
     ValueError
-        If it is less than 1.
+        If the limit is less than 1.
     """
     if max_concurrency is None:
         return
@@ -260,20 +260,20 @@ def check_limit(max_concurrency: object) -> None:
 
 
 def mark(function: object, noted: str | None, attribute: str = NAME_ATTRIBUTE) -> None:
-    """Notes the name, or the version, on the function, where it lets itself be noted."""
+    """Set the name, or the version, as an attribute of a function, if the object allows that."""
     with contextlib.suppress(AttributeError, TypeError):
         setattr(function, attribute, noted)
 
 
 def name_of(target: object) -> str:
-    """The name of a function, or the name itself.
+    """Return the name of a function, or a name itself.
 
     Raises
     ------
     ValueError
-        If it is empty.
+        If the name is empty.
     TypeError
-        If it is neither text nor a function.
+        If the argument is neither text nor a function.
     """
     if isinstance(target, str):
         if not target:
@@ -286,7 +286,7 @@ def name_of(target: object) -> str:
 
 
 def not_found(kind: str, name: str, known: Iterable[str]) -> FunctionNotFoundError:
-    """The error for a name that isn't registered, with what may have been meant."""
+    """Return the error for a name that isn't registered, with a suggestion."""
     import difflib
 
     names = sorted(known)

@@ -1,4 +1,4 @@
-"""The ledger of an episode: writes what the orchestrator asks for, or checks it against what is recorded."""
+"""The replay checker: records an orchestrator's requests, or checks them against recorded ones."""
 
 from __future__ import annotations
 
@@ -8,36 +8,36 @@ from datetime import datetime
 from types import CodeType, FrameType
 from typing import NoReturn
 
-from durablenb.core.requests import described, differences, fits, record
+from durablenb.core.requests import describe_event, differences, event_for, is_same_request
 from durablenb.model.actions import Action, SetCustomStatus
 from durablenb.model.errors import NonDeterminismError, OrchestrationLimitError
 from durablenb.model.events import CodeAwaited, CustomStatusSet, Event
 
 MAX_ORCHESTRATION_ACTIONS = 100_000
-"""What one execution may ask for, as in Azure's host."""
+"""The limit of an execution's requests, as in Azure's host."""
 
 
 ROUNDS_FOR_AN_ACTION = 10
-"""How often an episode may wait for what is settled already, for each action of the limit."""
+"""The limit of awaits of settled tasks in an episode, for each action of the other limit."""
 
 
-class Halted(GeneratorExit):
-    """Ends an orchestrator that must not go on; no ``except Exception`` of the user's catches it.
+class OrchestratorUnwind(GeneratorExit):
+    """Unwinds an orchestrator that must not continue; no ``except Exception`` of the user's catches it.
 
-    Where Python lets go of a generator whose ``finally`` blocks or critical sections still ask for
-    something, it says nothing of this one.
+    As a `GeneratorExit`, it isn't reported if a generator is collected whose ``finally`` blocks or critical
+    sections still make requests.
     """
 
 
-class Ledger:
-    """What an execution asked for, episode by episode.
+class ReplayChecker:
+    """Records and checks the requests of an execution, episode by episode.
 
     Parameters
     ----------
     code
         The orchestrator's code object, to name the line of a mismatch.
     limit
-        How many requests an execution may make.
+        The number of requests that an execution may make.
     """
 
     def __init__(self, code: CodeType | None, limit: int = MAX_ORCHESTRATION_ACTIONS) -> None:
@@ -56,13 +56,13 @@ class Ledger:
         self.breach: OrchestrationLimitError | None = None
 
     def begin(self, now: datetime, next_id: int, recorded: Sequence[Event] | None) -> None:
-        """A new episode: with what is recorded of it, or with None where it happens now."""
+        """Begin an episode: with its recorded requests, or with None if it isn't a replay."""
         self._rounds = 0
         self.facts = []
         self.go_on(now, next_id, recorded)
 
     def go_on(self, now: datetime, next_id: int, recorded: Sequence[Event] | None) -> None:
-        """The code has passed a ``yield ...``: what it asks for now belongs to another episode."""
+        """Begin another episode because the code has passed a ``yield ...``."""
         self._now = now
         self._next_id = next_id
         self._position = 0
@@ -72,43 +72,43 @@ class Ledger:
 
     @property
     def is_replaying(self) -> bool:
-        """Whether the episode is a recorded one."""
+        """True if the episode is a recorded one."""
         return self._recorded is not None
 
     @property
     def position(self) -> int:
-        """How much of a recorded episode was asked for again."""
+        """The number of requests of a recorded episode that were repeated."""
         return self._position
 
     @property
     def next_recorded(self) -> int | None:
-        """The id of the event that the next request is checked against, if there is one."""
+        """The id of the event against which the next request is checked, or None."""
         recorded = self._recorded or []
         return recorded[self._position].event_id if self._position < len(recorded) else None
 
     @property
     def is_at_pause(self) -> bool:
-        """Whether it is recorded that the code came to ``yield ...`` here."""
+        """True if the recorded code reached a ``yield ...`` here."""
         recorded, position = self._recorded, self._position
         return recorded is not None and position < len(recorded) and type(recorded[position]) is CodeAwaited
 
     def stay(self) -> None:
-        """The code waits at the ``yield ...`` that is recorded here."""
+        """Accept the recorded ``yield ...`` at which the code waits."""
         self._position += 1
 
     def request(self, action: Action, *, is_outcome: bool = False) -> None:
-        """Records the request, or checks that the same one is recorded here.
+        """Record a request, or check that the same one is recorded here.
 
         Raises
         ------
-        Halted
-            If something else is recorded here (`mismatch` says what), or if the execution asked for
-            too much (`breach`).
+        OrchestratorUnwind
+            If another request is recorded here (see `mismatch`), or if the execution exceeds its limit
+            (see `breach`).
         """
         if self.is_halted and not is_outcome:
             return
         if self.mismatch is not None:
-            raise Halted
+            raise OrchestratorUnwind
         self.requested += 1
         if self.requested > self._limit and not is_outcome:
             self.breach = OrchestrationLimitError(
@@ -117,28 +117,28 @@ class Ledger:
             )
             self.halt()
         if self._recorded is None:
-            self.facts.append(record(action, self._next_id, self._now))
+            self.facts.append(event_for(action, self._next_id, self._now))
             self._next_id += 1
         elif isinstance(action, SetCustomStatus):
             return  # what is shown may be changed
         elif self._position >= len(self._recorded):
-            self._part(None, record(action, 0, self._now))
+            self._part(None, event_for(action, 0, self._now))
             self.halt()
         else:
             recorded = self._recorded[self._position]
-            requested = record(action, recorded.event_id, recorded.timestamp)
-            if not fits(recorded, requested):
+            requested = event_for(action, recorded.event_id, recorded.timestamp)
+            if not is_same_request(recorded, requested):
                 self._part(recorded, requested)
                 self.halt()
             self._position += 1
 
     def count_round(self) -> None:
-        """Counts a wait for what was settled already: an orchestrator that only does that never ends.
+        """Count an await of a settled task, since an orchestrator that does nothing else never ends.
 
         Raises
         ------
-        Halted
-            If there were too many in one episode.
+        OrchestratorUnwind
+            If there were too many in the episode.
         """
         self._rounds += 1
         if self._rounds > ROUNDS_FOR_AN_ACTION * self._limit:
@@ -149,11 +149,11 @@ class Ledger:
             self.halt()
 
     def follow(self, line: int | None) -> None:
-        """Notes where a replay is, for a mismatch that has no line of its own: an end too early."""
+        """Remember the position of a replay, for a mismatch without a line of its own: an early end."""
         self.last_line = line or self.last_line
 
     def follow_to(self, error: BaseException) -> None:
-        """Notes where the orchestrator's own code raised."""
+        """Remember where the orchestrator's code raised."""
         trace = error.__traceback__
         while trace is not None:
             if trace.tb_frame.f_code is self._code:
@@ -161,17 +161,17 @@ class Ledger:
             trace = trace.tb_next
 
     def halt(self) -> NoReturn:
-        """Ends the orchestrator; if it swallows that, what it asks for from then on is ignored."""
+        """Unwind the orchestrator; if it swallows the exception, its later requests are ignored."""
         self.is_halted = True
-        raise Halted
+        raise OrchestratorUnwind
 
     def end(self, line: int | None) -> None:
-        """The episode is over: nothing that is recorded of it may be left.
+        """End the episode, of which no recorded request may be left.
 
         Raises
         ------
         NonDeterminismError
-            If the orchestrator did not ask for all that is recorded.
+            If the orchestrator did not make all recorded requests.
         """
         if self.mismatch is None and self._recorded is not None and self._position < len(self._recorded):
             self._part(self._recorded[self._position], None, line)
@@ -180,8 +180,8 @@ class Ledger:
 
     def _part(self, recorded: Event | None, requested: Event | None, line: int | None = None) -> None:
         line = line or self._line() or self.last_line
-        was = described(recorded) if recorded else "nothing more"
-        now = described(requested) if requested else "nothing more"
+        was = describe_event(recorded) if recorded else "nothing more"
+        now = describe_event(requested) if requested else "nothing more"
         fields = differences(recorded, requested) if recorded and requested else ()
         detail = "".join(f"\n  {name}: recorded {a!r}, requested {b!r}" for name, a, b in fields)
         where = f"at line {line}" if line else "in the orchestrator"

@@ -1,4 +1,4 @@
-"""The one function that turns a request into its fact; it writes histories and checks replays alike."""
+"""Turns requests into events, for writing histories and for checking replays alike."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ _FACT_OF: dict[type, Callable[..., events.Event]] = {
 }
 
 
-def record(action: actions.Action, event_id: int, timestamp: datetime) -> events.Event:
-    """The fact that this request becomes at this place and time of the history."""
+def event_for(action: actions.Action, event_id: int, timestamp: datetime) -> events.Event:
+    """Return the event of a request, at a position and time of the history."""
     return _FACT_OF[type(action)](event_id, timestamp, *action)
 
 
-def described(event: events.Event) -> str:
-    """A fact in a few words, for messages."""
+def describe_event(event: events.Event) -> str:
+    """Return an event in a few words, for messages."""
     kind = type(event).__name__
-    name = name_in(event)
+    name = subject_name(event)
     task = getattr(event, "task_id", None)
     return kind + (f" {name!r}" if name else "") + (f" #{task}" if task is not None else "")
 
 
-def name_in(event: events.Event) -> str:
-    """The name of what a fact is about, with the entity where there is one; empty if it has none."""
+def subject_name(event: events.Event) -> str:
+    """Return the name of an event's function, operation or external event, or an empty text."""
     if isinstance(event, events.EntityLockRequested):
         return ", ".join(event.entity_ids)
     name = getattr(event, "name", None) or ""
@@ -56,9 +56,9 @@ def name_in(event: events.Event) -> str:
 
 
 def differences(recorded: events.Event, requested: events.Event) -> tuple[tuple[str, Any, Any], ...]:
-    """Where two facts differ: (field, recorded, requested); the kind first, if that differs."""
+    """Return the differences of two events: (field, recorded, requested), or only the kind's."""
     if type(recorded) is not type(requested):
-        return (("event_type", described(recorded), described(requested)),)
+        return (("event_type", describe_event(recorded), describe_event(requested)),)
     found = (
         (field.name, getattr(recorded, field.name), getattr(requested, field.name))
         for field in fields(recorded)
@@ -71,20 +71,20 @@ def differences(recorded: events.Event, requested: events.Event) -> tuple[tuple[
     )
 
 
-def fits(recorded: events.Event, requested: events.Event) -> bool:
-    """Whether what is asked for is what is recorded; names of functions and events without case."""
+def is_same_request(recorded: events.Event, requested: events.Event) -> bool:
+    """Tell whether a request is the recorded one; names of functions and events are compared without case."""
     if recorded == requested:
         return True
     return isinstance(requested, (*CALLS, events.ExecutionFailed)) and not differences(recorded, requested)
 
 
 def same_name(recorded: str, requested: str) -> bool:
-    """Whether two names are of one function, or of one external event."""
+    """Tell whether two names denote the same function or external event."""
     return folded(recorded) == folded(requested)
 
 
 def same(recorded: object, requested: object) -> bool:
-    """Whether two values of a field count as equal: of a failure, its type and its message."""
+    """Tell whether two values of a field count as equal; failures are compared by type and message."""
     if isinstance(recorded, FailureDetails) and isinstance(requested, FailureDetails):
         return (recorded.error_type, recorded.message) == (requested.error_type, requested.message)
     return recorded == requested

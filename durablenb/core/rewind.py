@@ -1,4 +1,4 @@
-"""Rewind: what is kept of a failed execution so that only its failed tasks are done again."""
+"""Rewind: keeps the history of a failed execution without its failures, so that failed tasks run again."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from durablenb.model.events import (
 
 
 def rewound(execution: Execution, history: Sequence[Event], first_id: int) -> list[Event]:
-    """The history to go on with, numbered from `first_id`; `execution`, which is fresh, stands at its end.
+    """Return the history to resume with, numbered from `first_id`; `execution`, a new one, is run to its end.
 
-    The orchestrator runs over what had arrived, without the failures. What it asks for as recorded
-    keeps its time, and with it its result; what it only asked for because something had failed
-    (another attempt, a compensation) is not asked for, and is gone.
+    The orchestrator runs over the events that had arrived, without the failures. Requests that it repeats
+    keep their time, and thereby their result; requests that it only made because of a failure (another
+    attempt, a compensation) aren't repeated, and are dropped.
 
     Notes
     -----
-    In the Durable Task Framework a rewind drops the failed tasks from the history, too.
+    In the Durable Task Framework a rewind also drops the failed tasks from the history.
     """
     recorded: dict[tuple[type[Event], int | None], Event] = {
         (type(event), getattr(event, "task_id", None)): event

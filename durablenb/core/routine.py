@@ -1,4 +1,4 @@
-"""Routines: code that waits for tasks, such as a retried call and a polled HTTP call."""
+"""Routines: tasks that run a generator over other tasks, such as a call with retries."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ Wake = Callable[["RoutineTask"], None]
 
 
 class RoutineTask(TaskBase[Any], Parent):
-    """A task whose outcome a generator works out from other tasks, one after another.
+    """A task whose outcome a generator computes from other tasks, one after another.
 
-    The generator yields the tasks it waits for, is handed each one once it is settled, and returns
-    the task whose outcome is its own. `wake` is called when it can go on; `proceed` makes it go on.
+    The generator yields the tasks that it awaits, gets each one back once it is settled, and returns the
+    task whose outcome is its own. `wake` is called when it can continue; `proceed` continues it.
     """
 
     __slots__ = ("_adopted", "_awaited", "_generator", "_wake")
@@ -29,7 +29,7 @@ class RoutineTask(TaskBase[Any], Parent):
         self.proceed()
 
     def proceed(self) -> None:
-        """Runs the generator until it waits for something that isn't settled."""
+        """Run the generator until it awaits a task that isn't settled."""
         try:
             while True:
                 awaited = self._generator.send(self._awaited)  # type: ignore[arg-type]
@@ -44,7 +44,7 @@ class RoutineTask(TaskBase[Any], Parent):
 
     @property
     def current(self) -> TaskBase[Any] | None:
-        """The task that it waits for, or the one whose outcome is its own."""
+        """The awaited task, or the one with the outcome."""
         return self._adopted or self._awaited
 
     def _adopt(self, outcome: TaskBase[Any] | tuple[FailureDetails, str]) -> None:

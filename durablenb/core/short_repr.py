@@ -1,4 +1,4 @@
-"""Values as short texts, quickly and whatever they are."""
+"""A short `repr` of any value, which is always fast."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import reprlib
 from typing import Any
 
 LENGTH = 80
-"""Characters that a value may take."""
+"""The limit of a value's text, in characters."""
 
 _PLAIN = (bool, int, float, complex, type(None), str, bytes, list, tuple, dict, set, frozenset, range)
 _SHORT = frozenset((float, bool, type(None), int))
@@ -15,7 +15,7 @@ _MEMBERS = 6
 
 
 class _Brief(reprlib.Repr):
-    """Looks at a few members of what is large, and at no array or table at all."""
+    """A `reprlib.Repr` that shows a few members of large containers, and none of arrays and tables."""
 
     def repr1(self, value: Any, level: int) -> str:
         shape = getattr(value, "shape", None) if not isinstance(value, _PLAIN) else None
@@ -31,7 +31,7 @@ _brief.maxtuple = _brief.maxlist = _brief.maxset = _brief.maxfrozenset = _brief.
 _brief.maxstring, _brief.maxlong, _brief.maxother = 60, 40, LENGTH
 
 
-def brief(value: object) -> str:
+def short_repr(value: object) -> str:
     """Return a value as a short text.
 
     Examples
@@ -51,7 +51,7 @@ def brief(value: object) -> str:
 
 
 def _quick(value: Any) -> str | None:
-    """The same for small numbers, and lists of them: what most variables of an orchestrator are."""
+    """Return the text of simple values, and of lists of them, as most variables of an orchestrator are."""
     kind = type(value)
     if kind in _SHORT:
         text = repr(value)

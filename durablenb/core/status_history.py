@@ -1,4 +1,4 @@
-"""A history as Azure's status endpoint shows it."""
+"""The history in the format of Azure's status endpoint."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from durablenb.model.events import (
 )
 from durablenb.model.failures import FailureDetails
 
-Shown = dict[str, Any]
+AzureEvent = dict[str, Any]
 
 _ASKED = (TaskScheduled, SubOrchestrationInstanceCreated)
 _ENDED = (TaskCompleted, TaskFailed, SubOrchestrationInstanceCompleted, SubOrchestrationInstanceFailed)
@@ -50,31 +50,31 @@ _KINDS: dict[type[Event], str] = {
 _REASONED = (ExecutionSuspended, ExecutionResumed, ExecutionRewound)
 
 
-def history_events(events: Iterable[Event], *, show_output: bool, show_input: bool) -> list[Shown]:
-    """What ``showHistory=true`` answers: what was asked for is folded into what became of it.
+def history_events(events: Iterable[Event], *, show_output: bool, show_input: bool) -> list[AzureEvent]:
+    """Return the events for ``showHistory=true``, where requests are merged into their results.
 
     Parameters
     ----------
     events
         An execution's history.
     show_output, show_input
-        Whether results and inputs are shown.
+        Include results and inputs.
 
     Notes
     -----
-    The rules are those of the host's ``ConvertOrchestrationStateToStatus``. Events that Azure doesn't
-    have (``EventSubscribed``, ``CustomStatusSet``, cancellations) are left out. What is said to entities, and
-    what they answer, are messages there, and so they are here.
+    The rules are those of the host's ``ConvertOrchestrationStateToStatus``. Events that Azure doesn't have
+    (``EventSubscribed``, ``CustomStatusSet``, cancellations) are omitted. Operations of entities and their
+    results are messages, as in Azure.
     """
-    shown: list[Shown] = []
-    asked: dict[int, tuple[Event, Shown]] = {}
+    shown: list[AzureEvent] = []
+    asked: dict[int, tuple[Event, AzureEvent]] = {}
     folded: set[int] = set()
     for event in events:
         fields = _fields(event)
         if fields is None:
             continue
         kind = _KINDS.get(type(event)) or type(event).__name__
-        entry: Shown = {"EventType": kind, **fields, "Timestamp": _iso(event.timestamp)}
+        entry: AzureEvent = {"EventType": kind, **fields, "Timestamp": _iso(event.timestamp)}
         if isinstance(event, (*_ASKED, TimerCreated)):
             asked[event.task_id] = (event, entry)
         elif isinstance(event, (*_ENDED, TimerFired)) and event.task_id in asked:
@@ -98,8 +98,8 @@ def history_events(events: Iterable[Event], *, show_output: bool, show_input: bo
     return [entry for entry in shown if id(entry) not in folded]
 
 
-def _fields(event: Event) -> Shown | None:
-    """An event's own fields by their Azure names, or None for one that isn't shown."""
+def _fields(event: Event) -> AzureEvent | None:
+    """Return an event's own fields under Azure's names, or None for an event that isn't shown."""
     if isinstance(event, ExecutionStarted):
         return {"FunctionName": event.name, "Input": _value(event.input)}
     if isinstance(event, _ASKED):
@@ -115,8 +115,8 @@ def _fields(event: Event) -> Shown | None:
     return _message_fields(event) or _lifecycle_fields(event)
 
 
-def _message_fields(event: Event) -> Shown | None:
-    """What an orchestration and an entity say to each other; a call and its answer have an id in common."""
+def _message_fields(event: Event) -> AzureEvent | None:
+    """Return the fields of messages to and from entities; a call and its result share an id."""
     if isinstance(event, (EntityOperationCalled, EntityOperationSignaled)):
         message = {
             "op": event.name,
@@ -145,7 +145,7 @@ def _message_id(task_id: int) -> str:
     return f"{task_id:08x}-0000-4000-8000-000000000000"
 
 
-def _lifecycle_fields(event: Event) -> Shown | None:
+def _lifecycle_fields(event: Event) -> AzureEvent | None:
     if isinstance(event, ExecutionCompleted):
         return {"OrchestrationStatus": "Completed", "Result": _value(event.result)}
     if isinstance(event, ExecutionFailed):
@@ -159,7 +159,7 @@ def _lifecycle_fields(event: Event) -> Shown | None:
     return {} if isinstance(event, TimerFired) else None
 
 
-def _failed(failure: FailureDetails) -> Shown:
+def _failed(failure: FailureDetails) -> AzureEvent:
     return {
         "Reason": failure.message,
         "Details": failure.stack_trace,

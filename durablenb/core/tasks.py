@@ -1,4 +1,4 @@
-"""Tasks: what an orchestrator awaits. Settling one settles what is composed of it, without recursion."""
+"""Tasks, which an orchestrator awaits. Settling a task settles its composites, without recursion."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class TaskState(Enum):
-    """Whether a task is settled, and how."""
+    """The state of a task: running, or how it ended."""
 
     RUNNING = 0
     SUCCEEDED = 1
@@ -20,7 +20,7 @@ class TaskState(Enum):
 
 
 class TaskBase(Generic[T]):
-    """Something that an orchestrator can wait for with ``yield`` or ``await``.
+    """A task that an orchestrator can await with ``yield`` or ``await``.
 
     Notes
     -----
@@ -44,17 +44,17 @@ class TaskBase(Generic[T]):
 
     @property
     def is_completed(self) -> bool:
-        """Whether the task has a result or a failure."""
+        """True if the task has a result or a failure."""
         return self.state is not TaskState.RUNNING
 
     @property
     def is_complete(self) -> bool:
-        """The same as `is_completed`, by the name of Azure's newer library."""
+        """The same as `is_completed`, under the name of Azure's newer library."""
         return self.state is not TaskState.RUNNING
 
     @property
     def is_failed(self) -> bool:
-        """Whether the task failed."""
+        """True if the task failed."""
         return self._state is TaskState.FAILED
 
     @property
@@ -69,14 +69,14 @@ class TaskBase(Generic[T]):
         return None if self.state is TaskState.RUNNING else self.get_result()
 
     def get_result(self) -> T:
-        """The task's value.
+        """Return the task's value.
 
         Raises
         ------
         ValueError
             If the task is still running.
         TaskFailedError
-            If it failed; also of the original exception's type, where that is known.
+            If the task failed; also of the original exception's type, if that is known.
         """
         if self.state is TaskState.RUNNING:
             raise ValueError("The task is still running; yield it (or await it) first.")
@@ -85,7 +85,7 @@ class TaskBase(Generic[T]):
         return self._value()
 
     def get_exception(self) -> Exception | None:
-        """The failure as an exception, or None."""
+        """Return the failure as an exception, or None."""
         return self._exception() if self._state is TaskState.FAILED else None
 
     def __await__(self) -> Generator[TaskBase[T], Any, T]:
@@ -94,7 +94,7 @@ class TaskBase(Generic[T]):
 
     @property
     def _is_settled(self) -> bool:
-        """The same as `is_completed`, where it isn't the orchestrator's code that looks."""
+        """The same as `is_completed`, for durablenb's own code."""
         return self._state is not TaskState.RUNNING
 
     def __repr__(self) -> str:
@@ -109,11 +109,11 @@ class TaskBase(Generic[T]):
         return exception_of(self._failure, self._failed_as)
 
     def _watch(self, parent: Parent) -> None:
-        """Tells the parent when this task settles."""
+        """Notify a parent when this task settles."""
         self._parents.append(parent)
 
     def _settle(self, state: TaskState) -> None:
-        """Settles the task, and then what waits for it, and so on."""
+        """Settle the task, then its parents, and so on."""
         self._state = state
         settled: list[TaskBase[Any]] = [self]
         for task in settled:  # it grows meanwhile: what settles first is told first
@@ -129,7 +129,7 @@ class TaskBase(Generic[T]):
 
 
 class Parent:
-    """What is told when a task settles; answers whether it has settled by that itself."""
+    """A composite that is notified when a task settles, and returns whether it has settled itself."""
 
     __slots__ = ()
 
@@ -138,7 +138,7 @@ class Parent:
 
 
 class AtomicTask(TaskBase[T]):
-    """A task that one event of the history settles; its value is decoded when it is first asked for."""
+    """A task that one event of the history settles; its value is decoded when it is first read."""
 
     __slots__ = ("_decode", "_decoded", "_text")
 
@@ -169,7 +169,7 @@ class ActivityTask(AtomicTask[T]):
 
 
 class SubOrchestrationTask(AtomicTask[T]):
-    """A call of a sub-orchestration; `instance_id` is the child's."""
+    """A call of a sub-orchestration; `instance_id` is the child's id."""
 
     __slots__ = ("instance_id",)
 
@@ -179,7 +179,7 @@ class SubOrchestrationTask(AtomicTask[T]):
 
 
 class EntityTask(AtomicTask[T]):
-    """A call of an entity's operation; `entity_id` is the entity's, `operation` the operation's name."""
+    """A call of an entity's operation; `entity_id` is the entity's id, `operation` the operation's name."""
 
     __slots__ = ("entity_id", "operation")
 
@@ -195,7 +195,7 @@ class EntityTask(AtomicTask[T]):
 
 
 class CancelableTask(AtomicTask[T]):
-    """A wait that the orchestrator may give up."""
+    """A wait that the orchestrator can cancel."""
 
     __slots__ = ("_cancel", "_is_canceled", "_is_observed")
 
@@ -212,18 +212,18 @@ class CancelableTask(AtomicTask[T]):
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether `cancel` was called."""
+        """True if `cancel` was called."""
         return self._is_canceled
 
     def is_canceled(self) -> bool:
-        """The same, as the method that Azure's long timers have."""
+        """Tell whether `cancel` was called, as the method of Azure's long timers."""
         return self._is_canceled
 
     def cancel(self) -> None:
-        """Gives up waiting. Cancelling twice does nothing.
+        """Stop waiting. Cancelling twice has no effect.
 
-        What came while the orchestrator was not looking does no harm: a timer that has fired is
-        forgotten, an external event goes to the next waiter.
+        This also works if the task has completed unseen: a timer that has fired is forgotten, and an
+        external event goes to the next wait.
 
         Raises
         ------
@@ -242,7 +242,7 @@ class CancelableTask(AtomicTask[T]):
 
 
 class TimerTask(CancelableTask[None]):
-    """A wait until a moment."""
+    """A wait until a point in time."""
 
     __slots__ = ()
 
@@ -274,14 +274,14 @@ class ExternalEventTask(CancelableTask[T]):
         return self._state
 
     def _give_back(self) -> Any:
-        """Returns the event that came for this task, which waits again as if it had none."""
+        """Take back and return the event that this task got; the task waits again."""
         event, self._event = self._event, None
         self._state = TaskState.RUNNING
         return event
 
 
 class CompoundTask(TaskBase[T], Parent):
-    """A task made of others."""
+    """A task that is composed of others."""
 
     __slots__ = ("children",)
 
@@ -291,7 +291,7 @@ class CompoundTask(TaskBase[T], Parent):
 
 
 class WhenAllTask(CompoundTask[list[T]]):
-    """All children's values in the order of the children; waits for all of them even if one fails."""
+    """A task for the values of all children, in their order; it waits for all of them even if one fails."""
 
     __slots__ = ("_missing",)
 
@@ -324,9 +324,9 @@ class WhenAllTask(CompoundTask[list[T]]):
 
 
 class WhenAnyTask(CompoundTask[TaskBase[Any] | None]):
-    """The child that settles first; without children, None, as in Azure's library 1.x.
+    """A task for the child that settles first; without children, None, as in Azure's library 1.x.
 
-    One that fails wins too; its failure shows when its result is asked.
+    A child that fails can be first as well; its failure is raised when its result is read.
     """
 
     __slots__ = ("_decided", "_winner")

@@ -1,68 +1,70 @@
-"""A replay that takes notes: where the orchestrator stood at each await, what it knew, what it asked for.
+"""Traces of replays: the orchestrator's line, variables and requests at each await.
 
-One replay of the whole history is enough for all that there were: a replay is deterministic, so the earlier
-ones are its beginnings. Each await knows in which episode it was first reached and in which it was answered.
+One replay of the whole history covers all earlier ones: a replay is deterministic, so they are its
+beginnings. Each await has the episode in which it was first reached, and the one in which it was answered.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from types import FrameType
 from typing import Any
 
-from durablenb.core.context import ToBeContinued
+from durablenb.core.context import DurableOrchestrationContext, ToBeContinued
 from durablenb.core.execution import Execution, NameOf, Orchestrator
-from durablenb.core.reconstruct import filled_in, is_partial
-from durablenb.core.renaming import as_it_was
-from durablenb.core.tasks import ExternalEventTask, TaskBase
-from durablenb.core.waiting import atoms_of, frames_of, ids_of, names_in, words_of
+from durablenb.core.id_prefixes import without_prefix
+from durablenb.core.reconstruct import is_partial, reconstruct_history
+from durablenb.core.routine import RoutineTask
+from durablenb.core.short_repr import short_repr
+from durablenb.core.tasks import AtomicTask, CompoundTask, ExternalEventTask, TaskBase
 from durablenb.model.errors import NonDeterminismError
 from durablenb.model.events import CustomStatusSet, Ending, Event, OrchestratorStarted
 from durablenb.model.payloads import Codec
 from durablenb.model.source import Source
 
 Hear = Callable[[], Sequence[str]]
-"""Gives what was printed since it was last asked."""
+"""Returns the lines that were printed since the last call."""
 
 MORE_CODE = "more code"
-"""What is awaited at a ``yield ...``."""
+"""The description of a ``yield ...`` that is awaited."""
 
 
 @dataclass
 class Await:
-    """One place at which the orchestrator waited, or would have waited had it not been answered at once.
+    """A point at which the orchestrator waited, or would have waited if the task had been open.
 
     Parameters
     ----------
     number
-        From 1, in the order of the code.
+        Its number from 1, in execution order.
     episode
-        In which episode it was first reached, from 1.
+        The episode in which it was first reached, from 1.
     line
-        Of the orchestrator's source; None if there is none.
+        The line in the orchestrator's source; None if there is no source.
     calls
-        Where the orchestrator waits through functions of its own: their names and lines, outermost first.
+        Helper functions through which the orchestrator waits: their names and lines, outermost first.
     names
         The local variables, each as a short text.
     awaited
-        What it waits for, in words: ``task_all of 3``.
+        A description of the awaited task: ``task_all of 3``.
     task_ids
-        All tasks in it.
+        The ids of all tasks in the awaited one.
     asked
-        What was asked for since the await before.
+        The requests since the previous await.
     said
-        What was printed since the await before.
+        The lines printed since the previous await.
     now
-        ``current_utc_datetime`` there.
+        The value of ``current_utc_datetime``.
     answered_in
-        The episode in which it went on; None if it still waits.
+        The episode in which the code continued; None if it still waits.
     answers
-        The events that settled its tasks by then, by task.
+        The events that had settled its tasks by then, by task.
     has_failed
-        Whether it then raised.
+        True if the await raised.
     """
 
     number: int
@@ -82,24 +84,25 @@ class Await:
 
 @dataclass(frozen=True)
 class Trace:
-    """All awaits of an execution, and how it ended.
+    """All awaits of an execution, and its end.
 
     Parameters
     ----------
     events
         The history.
     episodes
-        When each episode was, and the id of its event.
+        The time of each episode, and the id of its event.
     awaits
-        In the order of the code.
+        The awaits, in execution order.
     asked, said, line, names
-        What was asked for and printed after the last await, where the code ended, and its variables there.
+        The requests and printed lines after the last await, the line at which the code ended, and its
+        variables.
     end
         The event that ended the execution; None if it is open.
     mismatch
-        What does not fit the history, if something doesn't.
+        The error if code and history don't match.
     parted_at
-        The event that was recorded where something else was asked for; None if nothing more was recorded.
+        The recorded event at the mismatch; None if no more events were recorded.
     """
 
     events: tuple[Event, ...]
@@ -114,7 +117,7 @@ class Trace:
     parted_at: int | None = None
 
 
-def trace_of(
+def trace_execution(
     function: Orchestrator,
     instance_id: str,
     execution_id: str,
@@ -125,29 +128,31 @@ def trace_of(
     source: Source | None = None,
     hear: Hear = tuple,
 ) -> Trace:
-    """Replay an execution, and return the notes.
+    """Replay an execution, and return its trace.
 
     Parameters
     ----------
     function
         The orchestrator.
     instance_id, execution_id
-        Whose history it is.
+        The ids of the instance and of the execution.
     history
         One execution's events.
     codec, name_of, source
         As of `Execution`.
     hear
-        Gives what the orchestrator printed since it was last asked.
+        Returns the lines that the orchestrator printed since the last call.
 
     Raises
     ------
     TypeNotRegisteredError
         If a value is of a type that isn't registered yet.
     """
-    ids, history = as_it_was((instance_id, execution_id), history)
+    ids, history = without_prefix((instance_id, execution_id), history)
     if is_partial(history):
-        history = filled_in(partial(Execution, function, *ids, codec, name_of, source=source), history)
+        history = reconstruct_history(
+            partial(Execution, function, *ids, codec, name_of, source=source), history
+        )
         hear()  # what it printed on the way is printed once more
     execution = TracedExecution(function, *ids, codec, name_of, source, hear)
     mismatch: NonDeterminismError | None = None
@@ -163,7 +168,7 @@ def trace_of(
 
 
 class TracedExecution(Execution):
-    """An execution that notes each await."""
+    """An execution that records each await."""
 
     def __init__(
         self,
@@ -185,14 +190,14 @@ class TracedExecution(Execution):
         self._end_names: dict[str, str] = {}
 
     def deliver(self, event: Event) -> None:
-        """Take what arrived."""
+        """Deliver an event."""
         task_id = getattr(event, "task_id", None)
         if task_id is not None:
             self._settled_by.setdefault(task_id, event.event_id)
         super().deliver(event)
 
     def trace(self, history: tuple[Event, ...], mismatch: NonDeterminismError | None) -> Trace:
-        """Return the notes."""
+        """Return the trace."""
         end = next((event for event in reversed(self.history) if isinstance(event, Ending)), None)
         return Trace(
             history,
@@ -240,7 +245,7 @@ class TracedExecution(Execution):
         self._asked_before = self._checked_before = 0
 
     def _note(self, task: object) -> None:
-        frames = list(frames_of(self._routine))
+        frames = list(orchestrator_frames(self._routine))
         inner = frames[-1] if frames else None
         self._awaits.append(
             Await(
@@ -248,9 +253,9 @@ class TracedExecution(Execution):
                 episode=len(self._episodes),
                 line=frames[0].f_lineno if frames else None,
                 calls=tuple((frame.f_code.co_name, frame.f_lineno) for frame in frames[1:]),
-                names=names_in(inner),
-                awaited=words_of(task) if isinstance(task, TaskBase) else MORE_CODE,
-                task_ids=ids_of(task) if isinstance(task, TaskBase) else (),
+                names=local_variables(inner),
+                awaited=group_text(task) if isinstance(task, TaskBase) else MORE_CODE,
+                task_ids=all_task_ids(task) if isinstance(task, TaskBase) else (),
                 asked=self._asked(),
                 said=tuple(self._hear()),
                 now=self.now,
@@ -265,7 +270,7 @@ class TracedExecution(Execution):
         if task is None:
             return
         last.has_failed = task.is_failed
-        for one in atoms_of(task):
+        for one in atomic_tasks(task):
             if one._is_settled and one.id is not None:
                 event = one._event if isinstance(one, ExternalEventTask) else None
                 number = self._settled_by.get(one.id) if event is None else event.event_id
@@ -277,11 +282,11 @@ class TracedExecution(Execution):
         while trace is not None:
             if trace.tb_frame.f_code is self.ledger._code:
                 self._end_line = trace.tb_lineno
-                self._end_names = names_in(trace.tb_frame)
+                self._end_names = local_variables(trace.tb_frame)
             trace = trace.tb_next
 
     def _asked(self, *, is_over: bool = False) -> tuple[Event, ...]:
-        """What was asked for since this was last called, as it is recorded; all that is left at the end."""
+        """Return the recorded requests since the last call; at the end, all that are left."""
         is_recorded = self.ledger.is_replaying
         recorded = self._episode if is_recorded else self.ledger.facts
         left = self.ledger.position - self._checked_before if is_recorded else len(recorded)
@@ -295,3 +300,56 @@ class TracedExecution(Execution):
             asked.append(event)
         self._asked_before += len(asked)
         return tuple(asked)
+
+
+# -- frames and tasks ------------------------------------------------------------------------------
+
+
+def orchestrator_frames(routine: Any) -> Iterator[FrameType]:
+    """Yield the orchestrator's frame, and those of the functions through which it waits."""
+    while routine is not None:
+        frame = getattr(routine, "gi_frame", None) or getattr(routine, "cr_frame", None)
+        if frame is None:
+            return
+        yield frame
+        routine = getattr(routine, "gi_yieldfrom", None) or getattr(routine, "cr_await", None)
+        if getattr(getattr(routine, "gi_code", None), "co_name", "") == "__await__":
+            return  # the task's own
+
+
+def local_variables(frame: FrameType | None) -> dict[str, str]:
+    """Return the local variables of a frame, each as a short text."""
+    found = {} if frame is None else dict(frame.f_locals)
+    return {
+        name: short_repr(value)
+        for name, value in found.items()
+        if not isinstance(value, DurableOrchestrationContext) and not name.startswith("__")
+    }
+
+
+def atomic_tasks(task: TaskBase[Any]) -> Iterator[AtomicTask[Any]]:
+    """Yield the atomic tasks of a task, in order."""
+    waiting = [task]  # the next one is the last one
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, AtomicTask):
+            yield one
+        elif isinstance(one, CompoundTask):
+            waiting += reversed(one.children)
+        elif isinstance(one, RoutineTask) and one.current is not None:
+            waiting.append(one.current)
+
+
+def all_task_ids(task: TaskBase[Any]) -> tuple[int, ...]:
+    """Return the ids of all atomic tasks in a task."""
+    if isinstance(task, AtomicTask):
+        return () if task.id is None else (task.id,)
+    return tuple(one.id for one in atomic_tasks(task) if one.id is not None)
+
+
+def group_text(task: TaskBase[Any]) -> str:
+    """Return the description of a composite task; empty for a single one."""
+    if isinstance(task, CompoundTask):
+        kind = {"WhenAllTask": "task_all", "WhenAnyTask": "task_any"}.get(type(task).__name__, "a group")
+        return f"{kind} of {len(task.children):,}"
+    return ""

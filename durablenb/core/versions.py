@@ -1,4 +1,4 @@
-"""Versions of an orchestrator: how they are compared, and which one's code an instance runs."""
+"""Versions of orchestrators: their order, and the version whose code an instance runs."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from functools import cmp_to_key
 from typing import Literal, get_args
 
 VersionMatch = Literal["strict", "current-or-older"]
-"""Whose instances a version's code runs, beside its own."""
+"""The rules by which code of one version runs instances of another."""
 
 VERSION_MATCHES: tuple[VersionMatch, ...] = get_args(VersionMatch)
 
 
-def compared(one: str | None, other: str | None) -> int:
-    """Less than, equal to or greater than 0: the one is older than the other, the same, or newer.
+def compare_versions(one: str | None, other: str | None) -> int:
+    """Return a number below, equal to or above 0 if the first version is older, the same, or newer.
 
     Notes
     -----
-    The rules are Azure's: no version, or an empty one, is older than any; numbers with dots between are
-    compared one by one; all else is compared as text, without case. A single number counts as one, too.
+    The rules are Azure's: no version, or an empty one, is older than any; numbers separated by dots, or a
+    single number, are compared one by one; anything else is compared as text, without case.
 
     Examples
     --------
@@ -33,22 +33,22 @@ def compared(one: str | None, other: str | None) -> int:
     return (one > other) - (one < other)
 
 
-def newest(versions: Iterable[str]) -> str:
-    """The newest of these; there has to be one."""
-    return max(versions, key=cmp_to_key(compared))
+def newest_version(versions: Iterable[str]) -> str:
+    """Return the newest of some versions, of which there has to be one."""
+    return max(versions, key=cmp_to_key(compare_versions))
 
 
-def matching(versions: Iterable[str], wanted: str | None, match: VersionMatch) -> str | None:
-    """Which of the registered versions runs an instance of the wanted one; None if none does.
+def matching_version(versions: Iterable[str], wanted: str | None, match: VersionMatch) -> str | None:
+    """Return the registered version whose code runs an instance of the wanted version, or None.
 
-    Its own, if it is there. With ``"current-or-older"``, else the next newer one.
+    It is the same version, if that is registered; else, with ``"current-or-older"``, the next newer one.
     """
     known = list(versions)
-    own = next((one for one in known if not compared(one, wanted)), None)
+    own = next((one for one in known if not compare_versions(one, wanted)), None)
     if own is not None or match == "strict":
         return own
-    newer = [one for one in known if compared(one, wanted) > 0]
-    return min(newer, key=cmp_to_key(compared), default=None)
+    newer = [one for one in known if compare_versions(one, wanted) > 0]
+    return min(newer, key=cmp_to_key(compare_versions), default=None)
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from durablenb.core.names import is_defined
+from durablenb.core.undefined_names import is_defined
 from durablenb.engine.entity import Entity
 from durablenb.engine.instance import Instance
 from durablenb.model.errors import ExecutorUnavailableError, FunctionNotFoundError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from durablenb.core.entity import Asked
+from durablenb.core.entity import OperationRequest
 from durablenb.engine.entity_batch import OperationBatch
 from durablenb.model.entities import EntityId
 from durablenb.model.events import ParentInstance
@@ -25,9 +25,9 @@ class Operation:
     is_signal: bool
 
     @property
-    def request(self) -> Asked:
+    def request(self) -> OperationRequest:
         """The part of it that goes to the process in which the entity's function runs."""
-        return Asked(self.number, self.name, self.input, self.is_signal)
+        return OperationRequest(self.number, self.name, self.input, self.is_signal)
 
 
 @dataclass(slots=True)

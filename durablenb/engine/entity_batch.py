@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from durablenb.core.entity import Asked, DurableEntityContext, Signal, Start
+from durablenb.core.entity import DurableEntityContext, OperationRequest, Signal, Start
 from durablenb.engine.invocation import run_coroutine
 from durablenb.model.entities import EntityId
 from durablenb.model.failures import FailureDetails
@@ -33,7 +33,7 @@ class OperationBatch(NamedTuple):
     entity_id: EntityId
     execution_id: str
     state: str
-    requests: tuple[Asked, ...]
+    requests: tuple[OperationRequest, ...]
 
 
 class OperationOutcome(NamedTuple):
@@ -109,7 +109,7 @@ class _BatchRun:
         """True if the batch is to end now."""
         return self.outcomes[-1].ended > LONGEST_BATCH or self._characters > LARGEST_BATCH
 
-    def begin(self, request: Asked) -> DurableEntityContext:
+    def begin(self, request: OperationRequest) -> DurableEntityContext:
         """Return the context with which the function is called for an operation."""
         self._request = request
         self._started = self._stopwatch() - self._began

@@ -71,7 +71,7 @@ class Forks:
         if code is None:
             raise self._registry.no_code(past.started.name, past.started.version)
         execution_id = execution_id_of(instance_id, self._buffer.seq + 1, now)
-        events, open_requests = past.of_fork(execution_id, code.source and code.source.hash, now)
+        events, open_requests = past.fork_events(execution_id, code.source and code.source.hash, now)
         started = events[0]
         assert isinstance(started, ExecutionStarted)
         instance = Instance(instance_id, execution_id, started)

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from durablenb.core.ports.executor import Job, Outcome
-from durablenb.core.short_repr import brief
+from durablenb.core.short_repr import short_repr
 from durablenb.engine.capture import streams
 from durablenb.engine.capture.output import CapturedOutput, current_owner
 from durablenb.engine.invocation import call
@@ -110,7 +110,7 @@ def _used_values(function: Any) -> Iterator[tuple[str, Any]]:
         if name in function.__globals__ and not hasattr(builtins, name):
             yield f"the global {name!r}", function.__globals__[name]
     for value in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()):
-        yield f"the default {brief(value)}", value
+        yield f"the default {short_repr(value)}", value
 
 
 def _global_names(code: types.CodeType) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from durablenb.core.execution import Execution
-from durablenb.core.fitting import Misfit
+from durablenb.core.mismatch import Mismatch
 from durablenb.engine.instance import Instance
 from durablenb.engine.instances import Instances
 from durablenb.engine.messages import Upgrade
@@ -37,7 +37,7 @@ class Upgraded(NamedTuple):
 
     instance_id: str
     outcome: UpgradeOutcome
-    misfit: Misfit | None
+    misfit: Mismatch | None
     events: int
 
 
@@ -102,7 +102,7 @@ class Upgrades:
         self._executions.remember(instance)
         self._instances.enqueue(instance)
 
-    def _misfit(self, instance: Instance, new: Execution, history: list[Event]) -> Misfit | None:
+    def _misfit(self, instance: Instance, new: Execution, history: list[Event]) -> Mismatch | None:
         self._store.mark_replay(instance.id)
         try:
             with self._scope:

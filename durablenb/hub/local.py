@@ -11,7 +11,7 @@ import duckdb
 
 from durablenb.analysis.sql import reader_of
 from durablenb.core.annotations import result_type
-from durablenb.core.fork import Past, last_of, past_of
+from durablenb.core.fork import Past, last_settlement, shared_past
 from durablenb.core.registry import Code, not_found
 from durablenb.engine.engine import Engine
 from durablenb.engine.hub_clock import HubClock
@@ -247,8 +247,8 @@ class EngineControl(Control):
         history = self.engine.store.load([origin_id])[origin_id]
         if at is None:
             is_with_input = command.input is not None
-            at = history[0].event_id if is_with_input else last_of(history, command.results or ())
-        past = Past(origin_id, state.execution_id, tuple(past_of(history, at)))
+            at = history[0].event_id if is_with_input else last_settlement(history, command.results or ())
+        past = Past(origin_id, state.execution_id, tuple(shared_past(history, at)))
         if command.input is not None:
             past = past.with_input(command.input)
         past = past.with_results(dict(command.results))

@@ -13,8 +13,8 @@ from weakref import finalize
 
 from durablenb.analysis.replays.executions import text_at_start
 from durablenb.analysis.replays.replay import FileReplayer, Replay
+from durablenb.core.id_prefixes import without_prefix
 from durablenb.core.ports.store import Record
-from durablenb.core.renaming import as_it_was
 from durablenb.core.trace import Trace
 from durablenb.engine.clocks import VirtualClock
 from durablenb.engine.engine import Engine
@@ -65,7 +65,7 @@ def replay_execution(
         If the orchestrator isn't registered.
     """
     journal, control = hub._journal, hub._control
-    ids, history = as_it_was(ids, history)
+    ids, history = without_prefix(ids, history)
     if orchestrator is None:
         started = next((event for event in history if isinstance(event, ExecutionStarted)), None)
         orchestrator = control.code(name, None if started is None else started.version).function

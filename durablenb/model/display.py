@@ -151,7 +151,7 @@ class Displayed:
             return bundle
 
 
-class Told:
+class ShortTraceback:
     """An error of which notebooks show a short account; ``%tb`` shows the whole traceback."""
 
     __slots__ = ()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from durablenb.model.azures import is_azures
+from durablenb.model.azure_objects import is_azure_object
 from durablenb.model.ids import INSTANCE_ID_LIMIT, checked_text
 
 _FORBIDDEN = frozenset("/\\#?")
@@ -190,7 +190,7 @@ def checked_entity_id(entity_id: Any) -> EntityId:
     """
     if isinstance(entity_id, EntityId):
         return entity_id
-    if is_azures(entity_id, "EntityId"):
+    if is_azure_object(entity_id, "EntityId"):
         return EntityId(entity_id.name, entity_id.key)
     raise TypeError(f"Expected an EntityId(name, key), not {entity_id!r}.")
 

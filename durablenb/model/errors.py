@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from durablenb.model.failures import FailureDetails
 
 
-class DurableError(display.Told, Exception):
+class DurableError(display.ShortTraceback, Exception):
     """Everything that durablenb raises on its own account is one of these."""
 
 

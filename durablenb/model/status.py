@@ -83,7 +83,7 @@ class InstanceState(Plain):
     forked_at: int | None = None
 
 
-class Shown:
+class UndecodedValue:
     """A value of a status as the journal has it; it is decoded when it is first looked at.
 
     Parameters
@@ -119,7 +119,7 @@ class _Looked:
         if status is None:
             return None
         kept = vars(status)[self._name]
-        return kept.value if isinstance(kept, Shown) else kept
+        return kept.value if isinstance(kept, UndecodedValue) else kept
 
     def __set__(self, status: object, value: Any) -> None:
         vars(status)[self._name] = value
@@ -203,8 +203,8 @@ def status_of(
         Where it came from, if it was imported.
     """
 
-    def shown(text: str | None) -> Shown | None:
-        return None if text is None else Shown(text, decode)
+    def shown(text: str | None) -> UndecodedValue | None:
+        return None if text is None else UndecodedValue(text, decode)
 
     failure = None
     output: Any = None
@@ -241,7 +241,7 @@ def failed_text(name: str, failure: FailureDetails) -> str:
 
 
 def _json_form(kept: Any) -> Any:
-    return json.loads(kept.text) if isinstance(kept, Shown) else kept
+    return json.loads(kept.text) if isinstance(kept, UndecodedValue) else kept
 
 
 def _iso(moment: datetime | None) -> str | None:

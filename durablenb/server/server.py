@@ -20,7 +20,7 @@ from durablenb.hub.journal_feed import JournalFeed
 from durablenb.model.address import Address
 from durablenb.model.display import Card, Displayed
 from durablenb.model.errors import DurableError
-from durablenb.model.loops import EventLoop
+from durablenb.model.event_loop import EventLoop
 from durablenb.server.app import make_app
 from durablenb.server.connections import Connection
 from durablenb.server.functions import Functions

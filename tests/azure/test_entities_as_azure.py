@@ -6,7 +6,7 @@ import json
 import azure.durable_functions as adf
 import pytest
 
-from durablenb.core.entity import NOTHING, Asked, DurableEntityContext
+from durablenb.core.entity import NOTHING, DurableEntityContext, OperationRequest
 from durablenb.model.entities import EntityId
 from durablenb.values.codec import ValueCodec
 
@@ -44,7 +44,7 @@ def in_azure(function, exists, state):
 
 def in_durablenb(function, state):
     context = DurableEntityContext(
-        EntityId("e", "k"), "an execution", state, Asked(0, "do", "null"), ValueCodec()
+        EntityId("e", "k"), "an execution", state, OperationRequest(0, "do", "null"), ValueCodec()
     )
     return context._outcome(function(context))[1]
 

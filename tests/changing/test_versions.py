@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import durablenb as df
-from durablenb.core.versions import compared, matching, newest
+from durablenb.core.versions import compare_versions, matching_version, newest_version
 
 # -- comparing -----------------------------------------------------------------------------------
 
@@ -26,31 +26,31 @@ from durablenb.core.versions import compared, matching, newest
     ],
 )
 def test_versions_are_compared_as_azure_compares_them(older, newer):
-    assert compared(older, newer) < 0 < compared(newer, older)
+    assert compare_versions(older, newer) < 0 < compare_versions(newer, older)
 
 
 @pytest.mark.parametrize(("one", "same"), [(None, ""), ("1.0", "1.00"), ("V1-x", "v1-X"), ("7", "7")])
 def test_some_are_the_same_though_written_otherwise(one, same):
-    assert compared(one, same) == 0 == compared(same, one)
+    assert compare_versions(one, same) == 0 == compare_versions(same, one)
 
 
 @given(st.lists(st.sampled_from(["1", "2", "1.5", "10", "1.5.1"]), min_size=1))
 def test_the_newest_is_not_older_than_any(versions):
-    assert all(compared(newest(versions), one) >= 0 for one in versions)
+    assert all(compare_versions(newest_version(versions), one) >= 0 for one in versions)
 
 
 def test_strict_runs_its_own_version_alone():
-    assert matching(["1", "2"], "1", "strict") == "1"
-    assert matching(["1", "3"], "2", "strict") is None
-    assert matching(["1"], None, "strict") is None
-    assert matching(["v1"], "V1", "strict") == "v1"
+    assert matching_version(["1", "2"], "1", "strict") == "1"
+    assert matching_version(["1", "3"], "2", "strict") is None
+    assert matching_version(["1"], None, "strict") is None
+    assert matching_version(["v1"], "V1", "strict") == "v1"
 
 
 def test_current_or_older_runs_with_the_next_newer_code():
-    assert matching(["1", "2", "3"], "2", "current-or-older") == "2"
-    assert matching(["5", "1", "3", "4"], "2", "current-or-older") == "3"
-    assert matching(["1", "3"], None, "current-or-older") == "1"
-    assert matching(["1", "3"], "4", "current-or-older") is None
+    assert matching_version(["1", "2", "3"], "2", "current-or-older") == "2"
+    assert matching_version(["5", "1", "3", "4"], "2", "current-or-older") == "3"
+    assert matching_version(["1", "3"], None, "current-or-older") == "1"
+    assert matching_version(["1", "3"], "4", "current-or-older") is None
 
 
 # -- running -------------------------------------------------------------------------------------

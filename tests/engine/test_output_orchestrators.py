@@ -5,8 +5,8 @@ import logging
 import pytest
 
 import durablenb as df
-from durablenb.core.logger import PARENT
 from durablenb.core.registry import Registry
+from durablenb.core.replay_safe_logger import PARENT
 from durablenb.engine.capture import streams
 from durablenb.engine.clocks import SystemClock
 from durablenb.engine.engine import Engine

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import durablenb as df
-from durablenb.core.fitting import misfit_of
+from durablenb.core.mismatch import find_mismatch
 from durablenb.core.registry import name_of
 from durablenb.core.status_history import history_events
 from durablenb.journal.bundle import azure_history
@@ -73,7 +73,7 @@ def imported(history, status):
 
 
 def misfit(events):
-    return misfit_of(program, ("instance", "execution"), events, codec, name_of)
+    return find_mismatch(program, ("instance", "execution"), events, codec, name_of)
 
 
 @settings(max_examples=200, deadline=None)

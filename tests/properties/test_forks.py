@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from durablenb.core.fork import Past, past_of
+from durablenb.core.fork import Past, shared_past
 from durablenb.core.registry import Activity
 from durablenb.engine import messages
 from durablenb.model import events as ev
@@ -46,7 +46,7 @@ class Counting:
 
     def fork(self, origin, at, name):
         history = self.history(origin)
-        past = Past(origin, self.execution_id(origin), tuple(past_of(history, at)))
+        past = Past(origin, self.execution_id(origin), tuple(shared_past(history, at)))
         reply = self.by.engine.ask(messages.Fork(name, past)).result
         self.by.engine.committer.commit()
         assert reply(1) == name
@@ -171,4 +171,4 @@ def test_in_the_episode_in_which_it_ended_there_is_nothing_to_fork(steps):
     for event in history:
         if event.event_id not in places(history):
             with pytest.raises(ValueError, match="nothing would be left to do"):
-                past_of(history, event.event_id)
+                shared_past(history, event.event_id)

@@ -243,7 +243,7 @@ def test_row_15_swallowing_every_exception_does_not_hide_it(disk):
     handle.raise_event("go")
     with pytest.raises(df.NonDeterminismError):
         handle.result()
-    assert swallowed == ["Halted", "GeneratorExit"]  # and not for ever
+    assert swallowed == ["OrchestratorUnwind", "GeneratorExit"]  # and not for ever
 
 
 def test_row_15_verification_finds_chance_and_clocks_at_once(lab):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from durablenb.core.requests import described
+from durablenb.core.requests import describe_event
 from durablenb.model.events import (
     EntityOperationCompleted,
     EntityOperationFailed,
@@ -140,4 +140,4 @@ def _numbered(events: Sequence[Event]) -> Events:
 
 
 def _event_text(event: Event) -> str:
-    return f"event {event.event_id:,} ({described(event)})"
+    return f"event {event.event_id:,} ({describe_event(event)})"

@@ -15,7 +15,7 @@ from durablenb.analysis.history import History
 from durablenb.analysis.instances import InstanceList
 from durablenb.analysis.replays.fit_report import Fit, FitReport
 from durablenb.analysis.replays.replay import Replay
-from durablenb.core.fitting import misfit_of
+from durablenb.core.mismatch import find_mismatch
 from durablenb.core.ports.store import InstanceQuery
 from durablenb.core.registry import Code, name_of
 from durablenb.model.errors import InstanceNotFoundError
@@ -267,7 +267,7 @@ class FitChecker:
     def _fit(self, case: ReplayCase, events: Sequence[Event], code: Code) -> Fit:
         ids = (case.instance_id, case.execution_id)
         with self.quiet():
-            misfit = misfit_of(code.function, ids, events, self.codec, name_of, code.source)
+            misfit = find_mismatch(code.function, ids, events, self.codec, name_of, code.source)
         replay = partial(self.replay, case, code)
         return Fit(case.instance_id, case.name, case.version, len(events), misfit, code.source, replay)
 

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple, overload
 
 from durablenb.analysis.replays.replay import Replay
 from durablenb.analysis.text import shortened, table_text
-from durablenb.core.fitting import Misfit
+from durablenb.core.mismatch import Mismatch
 from durablenb.model.display import Displayed
 from durablenb.model.errors import FunctionNotFoundError, NonDeterminismError
 from durablenb.model.source import Source
@@ -40,7 +40,7 @@ class Fit:
     name: str
     version: str | None
     events: int
-    misfit: Misfit | None
+    misfit: Mismatch | None
     source: Source | None = field(default=None, repr=False, compare=False)
     _replay: Callable[[], Replay] | None = field(default=None, repr=False, compare=False)
 

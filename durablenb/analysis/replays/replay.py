@@ -10,7 +10,7 @@ from durablenb.analysis.replays.sentences import walkthrough
 from durablenb.analysis.replays.steps import ReplaySteps
 from durablenb.analysis.text import plural
 from durablenb.core.registry import name_of
-from durablenb.core.trace import Trace, trace_of
+from durablenb.core.trace import Trace, trace_execution
 from durablenb.engine.capture.output import CapturedOutput, capturing_for
 from durablenb.model.display import Displayed
 from durablenb.model.errors import DurableError
@@ -48,7 +48,7 @@ class FileReplayer:
             return new
 
         with capturing_for(CapturedOutput(lambda line: printed.append(line.message))):
-            return trace_of(
+            return trace_execution(
                 self._function, *self._ids, events, self.codec, name_of, source=self.source, hear=heard
             )
 

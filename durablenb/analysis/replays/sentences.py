@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from durablenb.analysis.text import short_message, shortened
-from durablenb.core.requests import described, name_in
+from durablenb.core.requests import describe_event, subject_name
 from durablenb.core.trace import MORE_CODE, Await, Trace
 from durablenb.model.events import (
     ContinueAsNew,
@@ -56,7 +56,7 @@ def awaited_text(reached: Await, requests: Mapping[int, Event]) -> str:
 
 def _task_words(request: Event | None, task: int) -> str:
     kind = "task" if request is None else _KINDS.get(type(request), "task")
-    name = "" if request is None else name_in(request)
+    name = "" if request is None else subject_name(request)
     return " ".join(part for part in (kind, name, f"#{task}") if part)
 
 
@@ -90,7 +90,7 @@ def answered_sentence(reached: Await, requests: Mapping[int, Event]) -> str:
     what = "failure" if reached.has_failed else "result"
     if request is None:
         return f"The history already holds the {what} ({where})."
-    again = _AGAIN.get(type(request), "{} is not asked for again").format(name_in(request) or "it")
+    again = _AGAIN.get(type(request), "{} is not asked for again").format(subject_name(request) or "it")
     return f"The history already holds the {what} ({where}); {again}."
 
 
@@ -137,10 +137,10 @@ def end_sentence(trace: Trace) -> str:
 
 
 def _written_text(asked: Sequence[Event]) -> str:
-    kinds = Counter(f"{type(event).__name__} {name_in(event)}".strip() for event in asked)
+    kinds = Counter(f"{type(event).__name__} {subject_name(event)}".strip() for event in asked)
     first, count = next(iter(kinds.items()))
     if len(asked) == 1:
-        return f"Not in the history: {described(asked[0])} is written (event {asked[0].event_id:,}). "
+        return f"Not in the history: {describe_event(asked[0])} is written (event {asked[0].event_id:,}). "
     times = f" \N{MULTIPLICATION SIGN} {count:,}" if count > 1 else ""
     more = f" and {len(asked) - count:,} more" if len(asked) > count else ""
     return f"Not in the history: {first}{times}{more} are written (from event {asked[0].event_id:,} on). "

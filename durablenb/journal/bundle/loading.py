@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from durablenb.core.id_prefixes import prefixed, with_prefix
 from durablenb.core.ports.store import HistoryBundle, Record
-from durablenb.core.renaming import prefixed, with_prefix
 from durablenb.journal.bundle import azure_history, azure_status, json_export
 from durablenb.journal.bundle.management_api import ManagementApi
 from durablenb.journal.bundle.validation import check_bundle

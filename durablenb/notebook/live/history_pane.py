@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 
 from durablenb.analysis.replays.replay import Replay
 from durablenb.analysis.replays.steps import Step
-from durablenb.core.requests import name_in
+from durablenb.core.requests import subject_name
 from durablenb.model.events import Event, OrchestratorStarted
 from durablenb.notebook.html import Markup, code, line, markup
 from durablenb.notebook.live.interactive import attributes, button, row
@@ -109,7 +109,7 @@ class HistoryPane:
 
 def _about(event: Event) -> str:
     task = getattr(event, "task_id", None)
-    return " ".join(part for part in (name_in(event), "" if task is None else f"#{task}") if part)
+    return " ".join(part for part in (subject_name(event), "" if task is None else f"#{task}") if part)
 
 
 def _label(event: Event, is_hit: bool, is_later: bool, is_stop: bool) -> str:

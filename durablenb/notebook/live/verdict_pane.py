@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from durablenb.analysis.replays import sentences
 from durablenb.analysis.replays.replay import Replay
 from durablenb.analysis.replays.steps import Step
-from durablenb.core.requests import name_in
+from durablenb.core.requests import subject_name
 from durablenb.model.events import TaskScheduled
 from durablenb.notebook.html import Markup, code, line, markup, table
 from durablenb.notebook.live.interactive import button, row
@@ -82,7 +82,7 @@ def quiz_question(replay: Replay, step: Step) -> Question | None:
         return None
     calls = {task: replay.requests.get(task) for task in step.reached.task_ids}
     scheduled = [request for request in calls.values() if isinstance(request, TaskScheduled)]
-    names = list(dict.fromkeys(map(name_in, scheduled)))
+    names = list(dict.fromkeys(map(subject_name, scheduled)))
     if names:
         is_run = any(isinstance(replay.event(event_id), TaskScheduled) for event_id in step.written)
         again = " again" if step.is_replaying else ""

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from durablenb.analysis.replays.replay import Replay
-from durablenb.core.requests import described
+from durablenb.core.requests import describe_event
 from durablenb.model.events import Arrival, Event
 from durablenb.notebook.html import Markup, fold, line, markup
 from durablenb.notebook.live.interactive import button, field, row
@@ -109,7 +109,7 @@ class WhatIf:
         what = _edited_field(event)
         value = field("value", f"another {what}, JSON or text")
         edit = markup("<form>", value, button(f"Another {what}", "try", id="edited"), "</form>")
-        named = markup("<b>Event ", line(f"{event.event_id:,}"), "</b> ", line(described(event), 80))
+        named = markup("<b>Event ", line(f"{event.event_id:,}"), "</b> ", line(describe_event(event), 80))
         return markup(row(named), row(*actions), row(edit if _has_value(event) else "", run))
 
 

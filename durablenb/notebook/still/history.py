@@ -11,7 +11,7 @@ from durablenb.analysis.logs import Log, line_text
 from durablenb.analysis.snapshot import instance_snapshot
 from durablenb.analysis.text import table_text
 from durablenb.analysis.timeline import family_name
-from durablenb.core.requests import name_in
+from durablenb.core.requests import subject_name
 from durablenb.model.events import Event, ExecutionStarted
 from durablenb.model.failures import FailureDetails
 from durablenb.model.logs import LogLine
@@ -54,7 +54,7 @@ class Run:
     @property
     def name(self) -> str:
         """The name of the calls."""
-        first, last = name_in(self.first), name_in(self.last)
+        first, last = subject_name(self.first), subject_name(self.last)
         return first if first == last else family_name(self.first)
 
     @property

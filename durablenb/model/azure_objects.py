@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-def is_azures(value: object, name: str) -> bool:
+def is_azure_object(value: object, name: str) -> bool:
     """Whether it is of this class of ``azure.durable_functions``, which is never imported for that."""
     kind = type(value)
     return kind.__name__ == name and kind.__module__.startswith("azure.durable_functions.")

@@ -1,4 +1,4 @@
-"""The logger of an orchestrator, which says nothing twice."""
+"""The logger of an orchestrator, which is silent during replays."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import logging
 from collections.abc import Callable
 
 PARENT = logging.getLogger("durablenb.orchestrator")
-"""Of all orchestrators' loggers; set its level, and theirs, as you like."""
+"""The parent of all orchestrators' loggers."""
 
 if PARENT.level == logging.NOTSET:
     PARENT.setLevel(logging.INFO)
 
 
 class ReplaySafeLogger(logging.LoggerAdapter[logging.Logger]):
-    """A logger that is silent in a replay.
+    """A logger that is silent during replays.
 
     Parameters
     ----------
     name
         The orchestrator's name.
     is_replaying
-        Whether it is replayed now.
+        Tells whether the orchestrator is being replayed.
     """
 
     def __init__(self, name: str, is_replaying: Callable[[], bool]) -> None:
@@ -28,5 +28,5 @@ class ReplaySafeLogger(logging.LoggerAdapter[logging.Logger]):
         self._is_replaying = is_replaying
 
     def isEnabledFor(self, level: int) -> bool:
-        """Return whether a record of this level would go anywhere now."""
+        """Tell whether a record of this level would be logged now."""
         return not self._is_replaying() and super().isEnabledFor(level)

@@ -1,4 +1,4 @@
-"""Ids with something put before them, so that what comes from elsewhere can stand beside what is there."""
+"""Prefixes of ids, so that imported histories don't clash with others."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from durablenb.model.events import Event, ExecutionStarted, Origin, ParentInstan
 Rename = Callable[[str], str]
 
 Ids = tuple[str, str]
-"""An instance's id and an execution's."""
+"""The ids of an instance and of an execution."""
 
 
 def prefixed(instance_id: str, prefix: str) -> str:
-    """An id of an instance or an execution with a prefix; of an entity, its key has it."""
+    """Return an id of an instance or an execution with a prefix; in an entity's id, the key gets it."""
     if not instance_id.startswith("@"):
         return prefix + instance_id
     name, found, key = instance_id[1:].partition("@")
@@ -23,7 +23,7 @@ def prefixed(instance_id: str, prefix: str) -> str:
 
 
 def bare(instance_id: str, prefix: str) -> str:
-    """The id that `prefixed` was given."""
+    """Return an id without its prefix."""
     if not instance_id.startswith("@"):
         return instance_id.removeprefix(prefix)
     name, found, key = instance_id[1:].partition("@")
@@ -31,15 +31,15 @@ def bare(instance_id: str, prefix: str) -> str:
 
 
 def with_prefix(event: Event, prefix: str) -> Event:
-    """The event with a prefix before all ids in it; the first one of an execution says so."""
+    """Return an event with a prefix before all ids in it; an execution's first event records the prefix."""
     renamed = _renamed(event, lambda one: prefixed(one, prefix))
     if isinstance(renamed, ExecutionStarted):
         return replace(renamed, prefix=prefix + renamed.prefix)
     return renamed
 
 
-def as_it_was(ids: Ids, history: Sequence[Event]) -> tuple[Ids, Sequence[Event]]:
-    """The ids and the events of an execution before a prefix was put before its ids, if one was."""
+def without_prefix(ids: Ids, history: Sequence[Event]) -> tuple[Ids, Sequence[Event]]:
+    """Return the ids and the events of an execution without the prefix of its ids, if it has one."""
     started = history[0] if history else None
     if not isinstance(started, ExecutionStarted) or not started.prefix:
         return ids, history

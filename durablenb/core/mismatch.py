@@ -1,4 +1,4 @@
-"""Whether an orchestrator's code still fits what is recorded of an execution."""
+"""Finds the first mismatch between an orchestrator's code and an execution's history."""
 
 from __future__ import annotations
 
@@ -7,45 +7,45 @@ from collections.abc import Sequence
 from functools import partial
 
 from durablenb.core.execution import Execution, NameOf, Orchestrator
-from durablenb.core.reconstruct import filled_in, is_partial
-from durablenb.core.renaming import as_it_was
+from durablenb.core.id_prefixes import without_prefix
+from durablenb.core.reconstruct import is_partial, reconstruct_history
 from durablenb.model.errors import FunctionNotFoundError, NonDeterminismError, TypeNotRegisteredError
 from durablenb.model.events import Event
 from durablenb.model.payloads import Codec
 from durablenb.model.source import Source
 
-Misfit = NonDeterminismError | TypeNotRegisteredError | FunctionNotFoundError
-"""Where code and history part; or what lacks, a value's type or the code itself, so that nobody can tell."""
+Mismatch = NonDeterminismError | TypeNotRegisteredError | FunctionNotFoundError
+"""The difference of code and history; or the missing type or function that prevents comparing them."""
 
 
-def misfit_of(
+def find_mismatch(
     function: Orchestrator,
     ids: tuple[str, str],
     history: Sequence[Event],
     codec: Codec,
     name_of: NameOf,
     source: Source | None = None,
-) -> Misfit | None:
-    """What keeps the code from going through an execution's history; None if nothing does.
+) -> Mismatch | None:
+    """Return the mismatch of code and an execution's history, or None if the code fits.
 
     Parameters
     ----------
     function
         The orchestrator.
     ids
-        Whose history it is: the instance's id and the execution's.
+        The ids of the instance and of the execution.
     history
         One execution's events.
     codec, name_of, source
         As of `Execution`.
     """
-    ids, history = as_it_was(ids, history)
-    interrupts = (KeyboardInterrupt,)  # somebody waits for this
+    ids, history = without_prefix(ids, history)
+    interrupts = (KeyboardInterrupt,)  # a user is waiting for the result
     fresh = partial(Execution, function, *ids, codec, name_of, source=source, interrupts=interrupts)
     execution = fresh()
     try:
         if is_partial(history):
-            history = filled_in(fresh, history)
+            history = reconstruct_history(fresh, history)
         execution.replay(history)
         execution.look_at_pause(history)
     except (NonDeterminismError, TypeNotRegisteredError) as error:

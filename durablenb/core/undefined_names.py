@@ -1,4 +1,4 @@
-"""Names that a notebook's functions use, and that no cell has defined yet."""
+"""Finds names that a notebook's functions use before a cell defines them."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _NOTEBOOK = "__main__"
 
 
 def is_defined(name: str) -> bool:
-    """Whether a cell of the notebook has defined the name."""
+    """Tell whether a cell of the notebook has defined a name."""
     return name in _notebook() or hasattr(builtins, name)
 
 
 def undefined_name(function: Callable[..., Any]) -> str | None:
-    """A name that the function needs, itself or by another function of the notebook, and that isn't defined.
+    """Return an undefined name that a function needs, itself or through other functions of the notebook.
 
-    Functions of modules need nothing: all of a module has run when it is imported.
+    Functions of modules always have their names, since a module has run when it is imported.
     """
     notebook, seen = _notebook(), {id(function)}
     found: list[Any] = [function]
@@ -53,7 +53,7 @@ def _names_of(function: object, notebook: dict[str, Any]) -> Iterator[str]:
 
 
 def _globals_of(code: CodeType) -> Iterator[str]:
-    """The global names that the code reads and doesn't define itself."""
+    """Return the global names that a code reads and doesn't define itself."""
     own = {step.argval for step in dis.get_instructions(code) if step.opname == "STORE_GLOBAL"}
     for step in dis.get_instructions(code):
         if step.opname == "LOAD_GLOBAL" and step.argval not in own:
