@@ -68,7 +68,7 @@ class Execution(Parent):
         orchestrators run in the kernel's own thread.
     """
 
-    # Beyond 30 attributes Python would keep a dict for each execution, which makes all of them slower.
+    # With more than 30 attributes, Python would create a dict for each execution, which slows all of them.
     __slots__ = (
         "_awaited",
         "_can_go_on",
@@ -171,7 +171,7 @@ class Execution(Parent):
                 task._fail(event.failure, self._failed_as(task, event.failure))
         elif kind is EventRaised:
             self.mailbox.deliver(event)  # type: ignore[arg-type]
-        elif isinstance(event, CustomStatusSet):  # handed on by the last execution
+        elif isinstance(event, CustomStatusSet):  # carried over from the previous execution
             self.custom_status = event.status
         elif isinstance(event, ExecutionStarted):
             self.started = event
@@ -224,7 +224,7 @@ class Execution(Parent):
                 return
             else:
                 self._replay_episode(event)
-        self._recording = HistoryCursor()  # and no hold on what was read
+        self._recording = HistoryCursor()  # releases the history
 
     def look_at_pause(self, history: Sequence[Event]) -> None:
         """Replay the episode that `replay` leaves to `resume`: the one that ended at ``yield ...``.
@@ -253,7 +253,7 @@ class Execution(Parent):
         """Drop the generator; requests of its ``finally`` blocks are ignored."""
         self._is_unloaded = True
         if self._routine is not None:
-            with contextlib.suppress(BaseException):  # what the user's finally blocks raise
+            with contextlib.suppress(BaseException):  # from the user's finally blocks
                 self._routine.close()
 
     # -- what the context calls ------------------------------------------------------------------
@@ -385,7 +385,7 @@ class Execution(Parent):
             return
         try:
             if self._woken and self.ledger.is_replaying:
-                self.ledger.follow(self.line)  # where it waits for the routines
+                self.ledger.follow(self.line)  # at which it waits for the routines
             while self._woken:
                 self._woken.popleft().proceed()
             if self._can_go_on:
@@ -415,7 +415,7 @@ class Execution(Parent):
             except StopIteration as stop:
                 self._finish(stop.value)
                 return
-            if self.ledger.is_halted:  # and swallowed it
+            if self.ledger.is_halted:  # the code swallowed the unwinding
                 raise OrchestratorUnwind
             if self.continue_with is not None:
                 self._finish(None)
@@ -484,9 +484,7 @@ class Execution(Parent):
         if self.ledger.breach is not None:
             error = self.ledger.breach
         self.ledger.follow_to(error)
-        with contextlib.suppress(
-            OrchestratorUnwind
-        ):  # it doesn't fit what is recorded, and the ledger knows why
+        with contextlib.suppress(OrchestratorUnwind):  # a mismatch, which the ledger has noted
             self._request(actions.FailExecution(self.codec.failure(error)), is_outcome=True)
             self._end()
 

@@ -137,7 +137,7 @@ class Mailbox:
             if not one._parents or one is self._awaited:
                 return True
             open_ = [parent for parent in one._parents if not isinstance(parent, TaskBase) or _runs(parent)]
-            one._parents = open_ or one._parents[-1:]  # those that are settled need not be told, nor be kept
+            one._parents = open_ or one._parents[-1:]  # settled ones needn't be notified
             for parent in open_:
                 if not isinstance(parent, TaskBase):
                     return True
@@ -168,7 +168,7 @@ class Mailbox:
 
 
 def _waits_in(task: TaskBase[Any]) -> Iterator[Wait]:
-    inside = [task]  # the next one is the last one
+    inside = [task]  # a stack
     while inside:
         one = inside.pop()
         if isinstance(one, ExternalEventTask):

@@ -52,6 +52,6 @@ def find_mismatch(
         error.__traceback__ = None  # its frames hold the history
         return error
     finally:
-        with contextlib.suppress(BaseException):  # what the user's finally blocks raise
+        with contextlib.suppress(BaseException):  # from the user's finally blocks
             execution.unload()
     return None

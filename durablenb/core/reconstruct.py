@@ -101,7 +101,7 @@ class _Reconstruction:
         except _Diverged:
             self.fits = False
         finally:
-            with contextlib.suppress(BaseException):  # what the user's finally blocks raise
+            with contextlib.suppress(BaseException):  # from the user's finally blocks
                 self._execution.unload()
 
     def _go_through(self) -> None:
@@ -130,7 +130,7 @@ class _Reconstruction:
             self._deliver(event)
             return
         if event.task_id not in self._ids:
-            self._run(event)  # it may be asked for by what came just before
+            self._run(event)  # the previous events may lead to its request
         if event.task_id in self._ids:
             if not self._execution.is_finished:
                 self._deliver(replace(event, task_id=self._ids[event.task_id]))
@@ -199,7 +199,7 @@ class _Reconstruction:
             return
         if self._execution.is_finished:
             if self._end is None and self._asks.keys() <= self._answered:
-                del self.out[-1]  # all was done, and yet it had not ended
+                del self.out[-1]  # the code did everything, but Azure has no end
                 raise _Diverged
             return
         last = max(
@@ -212,7 +212,7 @@ class _Reconstruction:
             self._put_at(extra[-1], self._end)
         if self._end is not None:
             self._put(self._end)
-        if extra:  # what nobody had asked for there
+        if extra:  # requests that Azure doesn't have
             del self.out[extra[0] :]
             raise _Diverged
 

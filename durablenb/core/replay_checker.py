@@ -120,7 +120,7 @@ class ReplayChecker:
             self.facts.append(event_for(action, self._next_id, self._now))
             self._next_id += 1
         elif isinstance(action, SetCustomStatus):
-            return  # what is shown may be changed
+            return  # a status is only displayed, so a change of it is no mismatch
         elif self._position >= len(self._recorded):
             self._part(None, event_for(action, 0, self._now))
             self.halt()

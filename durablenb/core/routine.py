@@ -39,7 +39,7 @@ class RoutineTask(TaskBase[Any], Parent):
                     return
         except StopIteration as stop:
             self._adopt(stop.value)
-        except Exception as error:  # a retry handler of the user's
+        except Exception as error:  # from the user's retry handler
             self._fail(failure_of(error), str(error))
 
     @property

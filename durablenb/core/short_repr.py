@@ -36,7 +36,7 @@ def short_repr(value: object) -> str:
 
     Examples
     --------
-    >>> brief(list(range(1_000)))
+    >>> short_repr(list(range(1_000)))
     '[0, 1, 2, 3, 4, 5, ...]'
     """
     quick = _quick(value)
@@ -44,7 +44,7 @@ def short_repr(value: object) -> str:
         return quick
     try:
         text = _brief.repr(value)
-    except Exception as error:  # a repr of the user's that fails
+    except Exception as error:  # from the user's __repr__
         return f"<{type(value).__name__}: its repr raised {type(error).__name__}>"
     line = " ".join(text.split())
     return line if len(line) <= LENGTH else line[: LENGTH - 1] + "…"
@@ -55,7 +55,7 @@ def _quick(value: Any) -> str | None:
     kind = type(value)
     if kind in _SHORT:
         text = repr(value)
-    elif kind in _BRACKETS and (kind is list or len(value) != 1):  # a tuple of one has a comma
+    elif kind in _BRACKETS and (kind is list or len(value) != 1):  # a one-tuple has a comma
         shown = [_quick(one) if type(one) in _SHORT else None for one in value[:_MEMBERS]]
         if None in shown:
             return None

@@ -87,7 +87,7 @@ def history_events(events: Iterable[Event], *, show_output: bool, show_input: bo
             elif isinstance(request, TimerCreated):
                 entry["FireAt"] = _iso(request.fire_at)
         shown.append(entry)
-        if isinstance(event, ExecutionTerminated):  # Azure tells the end twice
+        if isinstance(event, ExecutionTerminated):  # Azure has two events for it
             ended = {"OrchestrationStatus": "Terminated", "Result": event.reason}
             shown.append({"EventType": "ExecutionCompleted", **ended, "Timestamp": entry["Timestamp"]})
     for entry in shown:

@@ -116,7 +116,7 @@ class TaskBase(Generic[T]):
         """Settle the task, then its parents, and so on."""
         self._state = state
         settled: list[TaskBase[Any]] = [self]
-        for task in settled:  # it grows meanwhile: what settles first is told first
+        for task in settled:  # grows while it is read: parents are notified in order
             parents, task._parents = task._parents, []
             for parent in parents:
                 if parent._child_settled(task) and isinstance(parent, TaskBase):

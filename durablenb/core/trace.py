@@ -153,7 +153,7 @@ def trace_execution(
         history = reconstruct_history(
             partial(Execution, function, *ids, codec, name_of, source=source), history
         )
-        hear()  # what it printed on the way is printed once more
+        hear()  # drops lines that the replay prints again
     execution = TracedExecution(function, *ids, codec, name_of, source, hear)
     mismatch: NonDeterminismError | None = None
     try:
@@ -162,7 +162,7 @@ def trace_execution(
     except NonDeterminismError as error:
         mismatch = error
     finally:
-        with contextlib.suppress(BaseException):  # what the user's finally blocks raise
+        with contextlib.suppress(BaseException):  # from the user's finally blocks
             execution.unload()
     return execution.trace(tuple(history), mismatch)
 
@@ -220,7 +220,7 @@ class TracedExecution(Execution):
         self._asked_before = self._checked_before = 0
         facts = super()._replay_episode(begun)
         if self._awaits and not self.is_finished:
-            self._awaits[-1].asked += self._asked(is_over=True)  # such as what a routine asked for meanwhile
+            self._awaits[-1].asked += self._asked(is_over=True)  # such as requests of a routine
         return facts
 
     def _step(self, task: TaskBase[Any] | None) -> object:
@@ -293,7 +293,7 @@ class TracedExecution(Execution):
         self._checked_before = self.ledger.position
         asked = []
         for event in recorded[self._asked_before :]:
-            is_unchecked = type(event) is CustomStatusSet  # which a replay may do without
+            is_unchecked = type(event) is CustomStatusSet  # which a replay may omit
             if left == 0 and not (is_unchecked and is_over):
                 break
             left -= not is_unchecked
@@ -314,7 +314,7 @@ def orchestrator_frames(routine: Any) -> Iterator[FrameType]:
         yield frame
         routine = getattr(routine, "gi_yieldfrom", None) or getattr(routine, "cr_await", None)
         if getattr(getattr(routine, "gi_code", None), "co_name", "") == "__await__":
-            return  # the task's own
+            return  # the frame of the task itself
 
 
 def local_variables(frame: FrameType | None) -> dict[str, str]:
@@ -329,7 +329,7 @@ def local_variables(frame: FrameType | None) -> dict[str, str]:
 
 def atomic_tasks(task: TaskBase[Any]) -> Iterator[AtomicTask[Any]]:
     """Yield the atomic tasks of a task, in order."""
-    waiting = [task]  # the next one is the last one
+    waiting = [task]  # a stack
     while waiting:
         one = waiting.pop()
         if isinstance(one, AtomicTask):

@@ -26,7 +26,7 @@ def undefined_name(function: Callable[..., Any]) -> str | None:
     """
     notebook, seen = _notebook(), {id(function)}
     found: list[Any] = [function]
-    for used in found:  # it grows meanwhile
+    for used in found:  # grows while it is read
         for name in _names_of(_plain(used), notebook):
             if not is_defined(name):
                 return name

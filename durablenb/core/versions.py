@@ -22,7 +22,7 @@ def compare_versions(one: str | None, other: str | None) -> int:
 
     Examples
     --------
-    >>> compared("1.9", "1.10"), compared(None, ""), compared("V2-beta", "v2-alpha")
+    >>> compare_versions("1.9", "1.10"), compare_versions(None, ""), compare_versions("V2-beta", "v2-alpha")
     (-1, 0, 1)
     """
     one, other = one or "", other or ""

@@ -1,4 +1,4 @@
-"""Requests: the closed set of things that an orchestrator can ask for; `core.records` makes facts of them."""
+"""Actions: the closed set of an orchestrator's requests; `core.requests` turns them into events."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class ScheduleTask(NamedTuple):
 
 
 class CreateSubOrchestration(NamedTuple):
-    """Start a child and wait for it. No `instance_id`: one is made from the execution's and the task's."""
+    """Start a child and wait for it. `instance_id` defaults to one made from the execution's and the task's."""
 
     task_id: int
     name: str
@@ -39,7 +39,7 @@ class CreateTimer(NamedTuple):
 
 
 class CancelTimer(NamedTuple):
-    """Give up waiting for a timer."""
+    """Stop waiting for a timer."""
 
     task_id: int
 
@@ -52,14 +52,14 @@ class SubscribeEvent(NamedTuple):
 
 
 class UnsubscribeEvent(NamedTuple):
-    """Give up waiting for an external event. `is_left`: it has lost a ``task_any``, and comes last."""
+    """Stop waiting for an external event. `is_left`: the wait has lost a ``task_any``, and comes last."""
 
     task_id: int
     is_left: bool = False
 
 
 class AwaitCode(NamedTuple):
-    """Wait to be registered with more code. `rest` is a hash of what follows this line now."""
+    """Wait to be registered with more code. `rest` is a hash of the present code behind this line."""
 
     line: int | None
     rest: str
@@ -104,19 +104,19 @@ class SetCustomStatus(NamedTuple):
 
 
 class CompleteExecution(NamedTuple):
-    """The orchestrator returned this."""
+    """Complete the execution with the orchestrator's return value."""
 
     result: str
 
 
 class FailExecution(NamedTuple):
-    """The orchestrator raised this."""
+    """Fail the execution with the orchestrator's exception."""
 
     failure: FailureDetails
 
 
 class ContinueExecutionAsNew(NamedTuple):
-    """Begin a fresh execution with this input."""
+    """Start a new execution with this input."""
 
     input: str
 

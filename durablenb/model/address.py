@@ -1,4 +1,4 @@
-"""Addresses: the URLs under which a served hub is managed, as Azure's clients take them."""
+"""Addresses: the management URLs of a served hub, in the form that Azure's clients expect."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode
 
 MANAGEMENT = "/runtime/webhooks/durabletask"
-"""What the paths of the management API begin with."""
+"""The common prefix of the management API's paths."""
 
 LOOPBACK = "/durabletask"
-"""What they begin with for Azure's own clients, which can't send a key: it is a part of the path."""
+"""The prefix for Azure's own clients, which can't send a key: the key is a part of the path."""
 
 BODY_LIMIT_HEADER = "x-body-limit"
-"""In the answer to ``OPTIONS``: how many bytes a body may have."""
+"""The header with the limit of a body in bytes, in responses to ``OPTIONS``."""
 
 _PLACEHOLDER = "INSTANCEID"
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where a hub is served.
+    """The address of a served hub.
 
     Parameters
     ----------
     origin
-        Scheme, host and port, and what a proxy puts in front of the path; no slash at the end.
+        Scheme, host, port, and the path prefix of a proxy, without a slash at the end.
     hub
-        The hub's name, which stands in the URLs as in Azure's.
+        The hub's name, which is in the URLs as in Azure's.
     key
-        What lets a request in; empty where everybody is let in.
+        The key that requests need; empty if they need none.
     """
 
     origin: str
@@ -38,17 +38,17 @@ class Address:
 
     @property
     def base(self) -> str:
-        """The URL that those of the management API begin with."""
+        """The common prefix of the management API's URLs."""
         return self.origin + MANAGEMENT
 
     @property
     def query(self) -> str:
-        """What each of these URLs ends with: the hub, and the key."""
+        """The common query of these URLs: the hub, and the key."""
         required = {"taskHub": self.hub, "connection": "Storage"}
         return urlencode(required | ({"code": self.key} if self.key else {}))
 
     def management_urls(self, instance_id: str) -> dict[str, str]:
-        """Return what an instance can be managed with, by Azure's names."""
+        """Return the management URLs of an instance, by Azure's names."""
         one, query = f"{self.base}/instances/{quote(instance_id, safe='')}", self.query
         return {
             "id": instance_id,
@@ -63,7 +63,7 @@ class Address:
         }
 
     def binding(self) -> str:
-        """Return the JSON that Azure's clients are made from, with the key in it."""
+        """Return the JSON from which Azure's clients are created, including the key."""
         start = f"{self.base}/orchestrators/{{functionName}}[/{{instanceId}}]?{self.query}"
         key = f"{quote(self.key, safe='')}/" if self.key else ""
         return json.dumps(

@@ -1,4 +1,4 @@
-"""What a notebook shows of an object: the drawing is the views', which are loaded when something is shown."""
+"""The display of objects in notebooks; the views that draw them are loaded when one is first shown."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _DISPLAYS: tuple[Display, ...] = ("static", "text")
 
 
 class Options:
-    """What durablenb shows; there is one, `durablenb.options`.
+    """Display options; the only object is `durablenb.options`.
 
     Examples
     --------
@@ -35,7 +35,7 @@ class Options:
 
     @property
     def display(self) -> Display:
-        """``"static"``: pictures and tables that stay right with a dead kernel; ``"text"``: text alone."""
+        """``"static"`` for pictures and tables that need no kernel, or ``"text"`` for text alone."""
         return self._display
 
     @display.setter
@@ -46,7 +46,7 @@ class Options:
 
     @property
     def echo(self) -> TextIO | None:
-        """A text stream to which every line of every log goes at once, such as ``sys.__stderr__``; or None.
+        """A text stream that receives every line of every log at once, such as ``sys.__stderr__``; or None.
 
         A line begins with the instance and the function that printed it.
         """
@@ -63,11 +63,11 @@ class Options:
 
 
 options = Options()
-"""What durablenb shows."""
+"""durablenb's display options."""
 
 
 class Card(NamedTuple):
-    """What there is to see of a simple object: its line of text, and a few named values under a word."""
+    """The display data of a simple object: its line of text, and a few named values under a title."""
 
     text: str
     word: str
@@ -75,14 +75,14 @@ class Card(NamedTuple):
 
 
 class HubView(NamedTuple):
-    """What there is to see of a hub: its line of text, and a `queries.fleet.Fleet`."""
+    """The display data of a hub: its line of text, and an `analysis.fleet.Fleet`."""
 
     text: str
     fleet: object
 
 
 Plot = Literal["graph", "timeline", "state", "throughput"]
-"""Figures that there are."""
+"""The names of figures."""
 
 if TYPE_CHECKING:
     import os
@@ -90,26 +90,26 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     class Views(Protocol):
-        """What draws objects."""
+        """The interface of the module that draws objects."""
 
         def text_of(self, shown: object) -> str:
-            """The object as text that is the same in every run."""
+            """Return an object as text that is the same in every run."""
             ...
 
         def html_of(self, shown: object) -> str | None:
-            """The object as a picture and tables; None if it has none."""
+            """Return an object as a picture and tables, or None if it has none."""
             ...
 
         def account_of(self, error: Exception) -> list[str]:
-            """What is told of an error, in place of a traceback."""
+            """Return the short account of an error that replaces its traceback."""
             ...
 
         def plot(self, what: Plot, drawn: object, ax: Axes | None) -> Axes:
-            """A figure of it, in these axes or in new ones."""
+            """Draw a figure of an object, in these axes or in new ones."""
             ...
 
         def save(self, shown: object, path: str | os.PathLike[str]) -> None:
-            """Its picture in a file, of the kind that the name ends with."""
+            """Save an object's picture in a file, in the format of the file's suffix."""
             ...
 
 
@@ -117,24 +117,24 @@ _load: Callable[[], Views] | None = None
 
 
 def views() -> Views:
-    """Return what draws objects."""
+    """Return the module that draws objects."""
     assert _load is not None  # every hub has set it
     return _load()
 
 
 def use_views(load: Callable[[], Views]) -> None:
-    """Let these draw; they are loaded when something is first shown."""
+    """Set the module that draws objects, which is loaded when one is first shown."""
     global _load
     _load = load
 
 
 class Displayed:
-    """Has a static form in notebooks. Whatever goes wrong in drawing it, its line of text is shown."""
+    """An object with a static display in notebooks. If drawing fails, its line of text is shown."""
 
     __slots__ = ()
 
     def _shown(self) -> object:
-        """Return what the views draw: plain data."""
+        """Return the display data: plain data that the views draw."""
         return self
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
@@ -152,7 +152,7 @@ class Displayed:
 
 
 class ShortTraceback:
-    """An error of which notebooks show a short account; ``%tb`` shows the whole traceback."""
+    """An error that notebooks show as a short account; ``%tb`` shows the whole traceback."""
 
     __slots__ = ()
 
@@ -160,5 +160,5 @@ class ShortTraceback:
         assert isinstance(self, Exception)
         try:
             return [repr(self)] if _load is None else _load().account_of(self)
-        except Exception:  # a poor account is no reason to hide the error
+        except Exception:  # a failing account must not hide the error
             return traceback.format_exception(self)

@@ -1,4 +1,4 @@
-"""Entities: which one, and what is known of it."""
+"""Entities: their ids, names and metadata."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _FORBIDDEN = frozenset("/\\#?")
 
 
 class EntityId:
-    r"""Which entity: the name of its function, and a key of one's own.
+    r"""The id of an entity: the name of its function, and a key.
 
     Parameters
     ----------
@@ -25,14 +25,14 @@ class EntityId:
     Raises
     ------
     TypeError
-        If one of them isn't text.
+        If `name` or `key` isn't text.
     ValueError
         If one of them is empty, or breaks these rules.
 
     Notes
     -----
-    Azure's class of this name, except that there the name is compared with case and the id can't be a key
-    of a dictionary.
+    Like Azure's class of this name; but there names are compared with case, and ids can't be keys of
+    dictionaries.
 
     Examples
     --------
@@ -79,17 +79,17 @@ class EntityId:
 
     @staticmethod
     def get_scheduler_id(entity_id: EntityId) -> str:
-        """Return the instance id that the entity has in the journal: ``@name@key``."""
+        """Return the entity's instance id in the journal: ``@name@key``."""
         return str(entity_id)
 
     @staticmethod
     def get_entity_id(scheduler_id: str) -> EntityId:
-        """Return the id that `get_scheduler_id` gave this text for.
+        """Return the entity's id for a text from `get_scheduler_id`.
 
         Raises
         ------
         ValueError
-            If it is no such text.
+            If the text is no such id.
         """
         start, _, rest = scheduler_id.partition("@")
         name, found, key = rest.partition("@")
@@ -99,13 +99,13 @@ class EntityId:
 
     @staticmethod
     def get_entity_id_url_path(entity_id: EntityId) -> str:
-        """Return the path under which Azure's management API has the entity."""
+        """Return the entity's path in Azure's management API."""
         return f"entities/{entity_id.name}/{entity_id.key}"
 
 
 @dataclass(frozen=True)
 class EntityStateResponse:
-    """What `read_entity_state` answers: whether the entity exists, and its state."""
+    """The result of `read_entity_state`: whether the entity exists, and its state."""
 
     entity_exists: bool
     entity_state: Any = None
@@ -113,20 +113,20 @@ class EntityStateResponse:
 
 @dataclass(frozen=True)
 class EntityMetadata:
-    """What `list_entities` tells of an entity.
+    """The metadata of an entity from `list_entities`.
 
     Attributes
     ----------
     entity_id
-        Which one.
+        The entity's id.
     last_modified_time
-        When something was last asked of it, or done.
+        The time of the last event in its history.
     backlog_queue_size
-        Operations that aren't done yet.
+        The number of pending operations.
     locked_by
         The id of the orchestration that has locked it, or None.
     state
-        Its state, if it was asked for.
+        Its state, if it was requested.
     """
 
     entity_id: EntityId
@@ -138,21 +138,21 @@ class EntityMetadata:
 
 @dataclass(frozen=True)
 class CleanEntityStorageResult:
-    """What `clean_entity_storage` did."""
+    """The result of `clean_entity_storage`."""
 
     empty_entities_removed: int = 0
     orphaned_locks_released: int = 0
 
 
 def checked_entity_name(name: object) -> str:
-    """The name itself, if it can be an entity's.
+    """Return a name if it is valid for an entity.
 
     Raises
     ------
     TypeError
-        If it isn't text.
+        If the name isn't text.
     ValueError
-        If it is empty, or has an ``@`` or a character in it that an id must not have.
+        If the name is empty, or contains ``@`` or a character that ids must not contain.
     """
     if not isinstance(name, str):
         raise TypeError(f"An entity's name is text, not {type(name).__name__}.")
@@ -164,14 +164,14 @@ def checked_entity_name(name: object) -> str:
 
 
 def checked_operation(name: object) -> str:
-    """The name itself, if it can be an operation's.
+    """Return a name if it is valid for an operation.
 
     Raises
     ------
     TypeError
-        If it isn't text.
+        If the name isn't text.
     ValueError
-        If it is empty.
+        If the name is empty.
     """
     if not isinstance(name, str):
         raise TypeError(f"An operation's name is text, not {type(name).__name__}.")
@@ -181,12 +181,12 @@ def checked_operation(name: object) -> str:
 
 
 def checked_entity_id(entity_id: Any) -> EntityId:
-    """The id itself, if it is one; for one of Azure's, the same id.
+    """Return an entity's id, converted if it is one of Azure's.
 
     Raises
     ------
     TypeError
-        If it isn't.
+        If the value is no entity's id.
     """
     if isinstance(entity_id, EntityId):
         return entity_id

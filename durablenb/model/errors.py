@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 class DurableError(display.ShortTraceback, Exception):
-    """Everything that durablenb raises on its own account is one of these."""
+    """The base class of durablenb's errors."""
 
 
 class StoreError(DurableError, OSError):
     """The journal could not be read or written (disk full, damaged file, closed hub).
 
-    Nothing that a call had returned before is lost. What was asked for and not yet returned is
-    unknown: look before you ask again.
+    Results of calls that had returned are safe. A call that had not returned may have succeeded: check before
+    retrying.
     """
 
     def __str__(self) -> str:
@@ -31,14 +31,14 @@ class StoreError(DurableError, OSError):
 class HubLockedError(StoreError):
     """Another process holds the hub's file; the message names it.
 
-    You get a plain `StoreError` instead where the file itself is the trouble.
+    A problem of the file itself is a plain `StoreError`.
     """
 
 
 class HubUnreachableError(DurableError, ConnectionError):
-    """Nobody answers where a hub is said to be served, or the connection to it broke.
+    """No server responds at a hub's address, or the connection broke.
 
-    You get a plain `DurableError` instead where somebody answers and refuses: the key is wrong.
+    A server that responds with a refusal, such as for a wrong key, raises a plain `DurableError`.
     """
 
     def __str__(self) -> str:
@@ -52,22 +52,21 @@ class NotSerializableError(DurableError, TypeError):
 class FunctionNotFoundError(DurableError, LookupError):
     """No activity, orchestrator or entity of that name is registered in this process.
 
-    You get an `InstanceNotFoundError` instead where the name is an instance's id.
+    For an instance's id it is an `InstanceNotFoundError`.
     """
 
 
 class ExecutorUnavailableError(DurableError, RuntimeError):
-    """The executor of an activity runs nothing any more: a pool that broke, a client that was closed.
+    """The executor of an activity no longer runs anything: its pool broke, or its client was closed.
 
-    Nothing has failed: the calls wait, and run when there is another executor, or when the hub is opened
-    again.
+    No call has failed: the calls wait, and run when there is another executor, or when the hub is reopened.
     """
 
 
 class TypeNotRegisteredError(DurableError, LookupError):
     """A value is of a type that isn't registered in this process; the message names it.
 
-    You get a `NotSerializableError` instead where a value is written that can't be kept.
+    Writing a value that can't be kept raises a `NotSerializableError` instead.
     """
 
     def __init__(self, message: str, type_name: str = "") -> None:
@@ -80,26 +79,26 @@ class InstanceNotFoundError(DurableError, LookupError):
 
 
 class InstanceExistsError(DurableError, ValueError):
-    """An instance with that id is open (or of a status that `dedupe_statuses` refuses), or was imported."""
+    """An instance with that id is open (or in a status that `dedupe_statuses` rejects), or was imported."""
 
 
 class InstanceStateError(DurableError, ValueError):
-    """The instance is in a state in which this can't be done: rewinding one that did not fail."""
+    """The instance's state doesn't allow the command, such as rewinding one that did not fail."""
 
 
 class WaitTimeoutError(DurableError, TimeoutError):
-    """The time-out of a wait ran out, or nothing is left that could end the wait.
+    """A wait timed out, or nothing is left that could end it.
 
-    The orchestration is unharmed: wait again, or go on without.
+    The orchestration is unaffected: wait again, or continue without its result.
     """
 
 
 class OrchestrationTerminatedError(DurableError, RuntimeError):
-    """`result()` of an orchestration that was terminated; the message gives the reason."""
+    """The result of a terminated orchestration was requested; the message has the reason."""
 
 
 class OrchestrationLimitError(DurableError, RuntimeError):
-    """An execution asked for more than it may: actions, or bytes of custom status."""
+    """An execution exceeded a limit: of actions, or of bytes of custom status."""
 
 
 class LockingRulesViolationError(DurableError, RuntimeError):
@@ -107,23 +106,23 @@ class LockingRulesViolationError(DurableError, RuntimeError):
 
     Notes
     -----
-    Azure's name, with the ending that errors have in Python.
+    The name is Azure's, with Python's suffix for errors.
     """
 
 
 class NonDeterminismError(DurableError, RuntimeError):
-    """A replay asked for something else than the history holds.
+    """A replay's requests differ from those in the history.
 
     Parameters
     ----------
     message
-        What was recorded, what was requested, and what to do.
+        A description of the recorded and the requested action, and advice.
     line, file, function
-        Where in the orchestrator's source the two part, if it is known.
+        The place in the orchestrator's source at which they differ, if it is known.
     differences
         For each field that differs: its name, the recorded value and the requested one.
     recorded, requested
-        What they are, in words; "nothing more" where there is nothing.
+        Their descriptions; "nothing more" if there is none.
     event_id
         The recorded event, if there is one.
 
@@ -157,9 +156,9 @@ class NonDeterminismError(DurableError, RuntimeError):
 class TaskFailedError(DurableError):
     """An activity, a sub-orchestration or an entity's operation failed.
 
-    It is also of the original exception's type where that is known to this process, so that
-    ``except ValueError:`` works in an orchestrator. `details` has the type's name, the message,
-    the traceback's text and the inner failure.
+    It is also of the original exception's type if this process knows that, so that ``except ValueError:``
+    works in an orchestrator. `details` has the type's name, the message, the traceback's text and the inner
+    failure.
     """
 
     details: FailureDetails

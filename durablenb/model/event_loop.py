@@ -1,4 +1,4 @@
-"""An event loop that can be ended while the interpreter ends."""
+"""An event loop that can be closed while the interpreter exits."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ else:
 
 
 class EventLoop(_Usual):
-    """Asyncio's own, whose threads are waited for in its own thread.
+    """Asyncio's event loop, except that it joins its executor's threads in its own thread.
 
     Notes
     -----
-    Asyncio starts a thread to wait for them. At the end of a process Python 3.12 starts none any more, and
-    that is when a hub is closed that nobody has closed.
+    Asyncio starts a thread to join them. At the end of a process Python 3.12 starts no threads any more, and
+    that is when a hub is closed that the user has left open.
     """
 
     def __init__(self) -> None:
@@ -27,5 +27,5 @@ class EventLoop(_Usual):
         self.set_default_executor(self._pool)
 
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:
-        """Wait until what runs in threads has ended; the loop, which is at its end, does nothing else."""
+        """Wait until the executor's threads have ended; the loop is being closed and does nothing else."""
         self._pool.shutdown(wait=True)

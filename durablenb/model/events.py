@@ -1,8 +1,8 @@
-"""Facts: the closed set of events that a history is made of, named as in the Durable Task Framework.
+"""Events: the closed set of facts in a history, named as in the Durable Task Framework.
 
-An execution's history is a list of these in the order of `event_id` (1, 2, 3, ...). Events that
-*arrive* (completions, external events, client calls) come first; `OrchestratorStarted` marks when the
-orchestrator looked at all that had arrived before it; what it then asked for follows.
+An execution's history is a list of these in the order of `event_id` (1, 2, 3, ...). Events that *arrive*
+(completions, external events, client calls) come first; `OrchestratorStarted` marks the episode in which the
+orchestrator processes them; its requests follow.
 
 Each class declares its own part of the grammar: its role, by base classes (`Request`, `Arrival`,
 `StatusChange`, `Ending`, `EntityEvent`); the task that it begins or settles, by class variables; its columns
@@ -32,7 +32,7 @@ E = TypeVar("E", bound="Event")
 
 @plain
 class ParentInstance(Plain):
-    """Who started a sub-orchestration, or asked an entity for something, and which task that is there."""
+    """The caller of a sub-orchestration or an entity's operation: an instance, and its task."""
 
     instance_id: str
     execution_id: str
@@ -47,15 +47,15 @@ class Origin(Plain):
     Parameters
     ----------
     instance_id, execution_id
-        Whose past it is.
+        The ids of the origin.
     event_id
-        The last event of it that is shared.
+        The last shared event.
     tasks
-        How many tasks had been asked for by then.
+        The number of tasks that had been requested by then.
     again
-        The children among them that had not ended: the fork has others in their place.
+        The children among them that were running: the fork starts its own in their place.
     parent_instance_id
-        Who had started the origin.
+        The id of the origin's parent.
     """
 
     instance_id: str
@@ -68,14 +68,14 @@ class Origin(Plain):
 
 @plain
 class Event(Plain):
-    """One fact about one execution.
+    """One fact about an execution or an entity.
 
     Parameters
     ----------
     event_id
-        Place in the execution's history, from 1 without gaps.
+        Its position in the history, from 1 without gaps.
     timestamp
-        When it was recorded, aware, UTC. `OrchestratorStarted`'s is the orchestrator's clock.
+        When it was recorded, aware, UTC. That of `OrchestratorStarted` is the orchestrator's clock.
     """
 
     begins: ClassVar[TaskKind | None] = None
@@ -83,21 +83,21 @@ class Event(Plain):
     settles: ClassVar[type[Event] | None] = None
     """The event that begins the task which this event ends. Both have one `task_id`, or one `name`."""
     settlement: ClassVar[Settlement | None] = None
-    """How that task ended."""
+    """The way in which that task ended."""
 
     event_id: int
     timestamp: datetime
 
 
 class Request(Event):
-    """An event that records what an orchestrator asked for."""
+    """An event that records an orchestrator's request."""
 
     __slots__ = ()
 
 
 @plain
 class PendingRequest(Request):
-    """A request that somebody else carries out. The event that settles it has its `task_id`."""
+    """A request that the engine carries out. The event that settles it has its `task_id`."""
 
     task_id: int
 
@@ -151,7 +151,7 @@ _kinds: list[type[Event]] = []
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def _event(cls: type[E]) -> type[E]:
-    """Make a kind of event of a class; `ALL_EVENTS` lists it."""
+    """Make a class a kind of event, and add it to `ALL_EVENTS`."""
     made = plain(cls)
     _kinds.append(made)
     return made
@@ -161,13 +161,13 @@ def _event(cls: type[E]) -> type[E]:
 class ExecutionStarted(StatusChange):
     """An execution begins. `generation` counts the executions that continue-as-new made, from 0.
 
-    `source` is the hash of the orchestrator's source text, where that is known. `forked_from` has what a fork
-    shares its past with: whom it was forked from, whom that one was forked from, and so on.
+    `source` is the hash of the orchestrator's source text, if that is known. `forked_from` has a fork's
+    origins: the instance that it was forked from, the one that that was forked from, and so on.
 
-    Of an imported one, `prefix` is what was put before all ids, and `is_partial` says that the history is
-    what Azure's endpoint tells, which leaves out much that a replay needs.
+    In an imported history, `prefix` is the prefix of all ids, and `is_partial` marks a history from Azure's
+    endpoint, which omits much that a replay needs.
 
-    `rules` says by which of `RULES` the code is answered: those of the durablenb that began the execution.
+    `rules` is the number of the `RULES` for the code: those of the durablenb that began the execution.
     """
 
     name: str
@@ -186,12 +186,12 @@ class ExecutionStarted(StatusChange):
 
 @_event
 class OrchestratorStarted(StatusChange):
-    """An episode begins: the orchestrator takes note of all that has arrived."""
+    """An episode begins: the orchestrator processes all events that have arrived."""
 
 
 @_event
 class TaskScheduled(PendingRequest):
-    """An activity was asked for. A retry's later attempts carry the first one's id in `retry_of`."""
+    """An activity was requested. Later attempts of a retry carry the first one's id in `retry_of`."""
 
     begins = "activity"
 
@@ -203,7 +203,7 @@ class TaskScheduled(PendingRequest):
 
 @_event
 class TaskCompleted(Returned):
-    """An activity returned. `worker` is where it ran: a thread, a process, None in the hub's own thread."""
+    """An activity returned. `worker` is its thread or process; None for the hub's own thread."""
 
     settles = TaskScheduled
 
@@ -223,7 +223,7 @@ class TaskFailed(Raised):
 
 @_event
 class SubOrchestrationInstanceCreated(PendingRequest):
-    """A child was asked for; its `ExecutionStarted` is in the same transaction."""
+    """A child was requested; its `ExecutionStarted` is in the same transaction."""
 
     begins = "sub-orchestration"
 
@@ -251,7 +251,7 @@ class SubOrchestrationInstanceFailed(Raised):
 
 @_event
 class TimerCreated(PendingRequest):
-    """A timer was asked for. `retry_of` is set where it is the wait before a retry."""
+    """A timer was requested. `retry_of` is set if it is the wait before a retry."""
 
     begins = "timer"
 
@@ -271,7 +271,7 @@ class TimerFired(Arrival):
 
 @_event
 class TimerCanceled(Request):
-    """The orchestrator gave up waiting for a timer."""
+    """The orchestrator canceled a timer."""
 
     settles = TimerCreated
     settlement = "canceled"
@@ -281,7 +281,7 @@ class TimerCanceled(Request):
 
 @_event
 class EventSubscribed(Request):
-    """The orchestrator waits for an external event of that name."""
+    """The orchestrator waits for an external event of a name."""
 
     begins = "external event"
 
@@ -291,10 +291,10 @@ class EventSubscribed(Request):
 
 @_event
 class EventUnsubscribed(Request):
-    """The orchestrator gave up waiting for an external event.
+    """The orchestrator stopped waiting for an external event.
 
-    `is_left`: another task won the ``task_any`` that it was in, and the code waits for something else. If it
-    waits for it again, another `EventSubscribed` of the task says so.
+    `is_left`: another task won the wait's ``task_any``, and the code awaits something else. If the code
+    awaits it again, another `EventSubscribed` of the task follows.
     """
 
     settles = EventSubscribed
@@ -306,9 +306,9 @@ class EventUnsubscribed(Request):
 
 @_event
 class CodeAwaited(Request):
-    """The orchestrator came to ``yield ...``: it waits to be registered with more code.
+    """The orchestrator reached a ``yield ...``, and waits to be registered with more code.
 
-    `line` is where that stands in its cell or file; `rest` is a hash of what followed it, empty for nothing.
+    `line` is its line in the cell or file; `rest` is a hash of the code behind it, empty if there was none.
     """
 
     line: int | None = None
@@ -328,7 +328,7 @@ class EventRaised(Arrival):
 
 @_event
 class EntityOperationCalled(PendingRequest):
-    """An operation of an entity was asked for, and its result; the entity's own history has it, too."""
+    """An operation of an entity was called; the entity's own history has it as well."""
 
     begins = "entity call"
 
@@ -339,7 +339,7 @@ class EntityOperationCalled(PendingRequest):
 
 @_event
 class EntityOperationSignaled(Request):
-    """An operation of an entity was asked for, and no result. `deliver_at`: not before that."""
+    """An operation was sent to an entity, without waiting for it. `deliver_at` is its earliest time."""
 
     begins = "signal"
 
@@ -366,7 +366,7 @@ class EntityOperationFailed(Raised):
 
 @_event
 class EntityLockRequested(PendingRequest):
-    """A critical section was asked for. `entity_ids` are in the order in which they are locked."""
+    """A critical section was requested. `entity_ids` are in lock order."""
 
     begins = "lock"
 
@@ -385,16 +385,16 @@ class EntityLockGranted(Arrival):
 
 @_event
 class EntityUnlockSent(Request):
-    """A critical section was left."""
+    """A critical section ended."""
 
     task_id: int
 
 
 @_event
 class OperationEnqueued(EntityEvent):
-    """Of an entity: an operation was asked for. `caller`: by whom, None for a client.
+    """Of an entity: an operation was requested. `caller` is None for a client.
 
-    A call's caller waits for the task of that id; a signal's does not.
+    The caller of a call waits for the task of that id; the caller of a signal does not.
     """
 
     name: str
@@ -419,7 +419,7 @@ class OperationCompleted(EntityEvent):
 
 @_event
 class OperationFailed(EntityEvent):
-    """Of an entity: an operation raised; state and all that it sent are as if it had not been."""
+    """Of an entity: an operation raised; its changes of the state and its messages are dropped."""
 
     settles = OperationEnqueued
     settlement = "failed"
@@ -432,7 +432,7 @@ class OperationFailed(EntityEvent):
 
 @_event
 class StateChanged(EntityEvent):
-    """Of an entity: the state is this after that operation; ``null`` if it was deleted."""
+    """Of an entity: the state after an operation; ``null`` if it was deleted."""
 
     task_id: int
     state: str
@@ -440,7 +440,7 @@ class StateChanged(EntityEvent):
 
 @_event
 class SignalSent(EntityEvent):
-    """Of an entity: that operation signaled another entity."""
+    """Of an entity: an operation signaled another entity."""
 
     task_id: int
     name: str
@@ -451,7 +451,7 @@ class SignalSent(EntityEvent):
 
 @_event
 class OrchestrationStarted(EntityEvent):
-    """Of an entity: that operation started an orchestration, which it doesn't wait for."""
+    """Of an entity: an operation started an orchestration, without waiting for it."""
 
     task_id: int
     name: str
@@ -460,9 +460,9 @@ class OrchestrationStarted(EntityEvent):
 
 @_event
 class LockEnqueued(EntityEvent):
-    """Of an entity: an orchestration asks for a critical section.
+    """Of an entity: an orchestration requests a critical section.
 
-    `entity_ids` are those of the section, and `position` is this one's place among them, from 0.
+    `entity_ids` are the section's entities, and `position` is this entity's position among them, from 0.
     """
 
     caller: ParentInstance
@@ -472,14 +472,14 @@ class LockEnqueued(EntityEvent):
 
 @_event
 class LockTaken(EntityEvent):
-    """Of an entity: from here on it serves the lock's owner only. `task_id` is that of `LockEnqueued`."""
+    """Of an entity: from here on it serves only the lock's owner. `task_id` is that of `LockEnqueued`."""
 
     task_id: int
 
 
 @_event
 class LockReleased(EntityEvent):
-    """Of an entity: the critical section is over, or isn't asked for any more."""
+    """Of an entity: the critical section ended, or its request was withdrawn."""
 
     settles = LockEnqueued
     settlement = "completed"
@@ -510,7 +510,7 @@ class ExecutionResumed(StatusChange):
 
 @_event
 class ExecutionRewound(StatusChange):
-    """A client rewound a failed execution; what is kept of its history follows once more."""
+    """A client rewound a failed execution; the kept part of its history follows again."""
 
     reason: str
 
@@ -538,19 +538,19 @@ class ExecutionTerminated(StatusChange, Ending):
 
 @_event
 class ContinueAsNew(Request, Ending):
-    """The orchestrator asked for a fresh execution with this input."""
+    """The orchestrator requested a new execution with this input."""
 
     input: str
 
 
 LEAVES_LOSERS = 2
-"""The first rules by which a wait that has lost a ``task_any`` takes no event before others."""
+"""The first version of the rules in which a wait that has lost a ``task_any`` comes last."""
 
 PLAIN_FAILURES = 2
-"""The first rules by which the failure of an operation reads as it was raised, and names nothing else."""
+"""The first version of the rules in which the failure of an operation has the text that was raised."""
 
 RULES = 2
-"""Those by which an execution is begun now. One that is there keeps its own, so that it replays as it was."""
+"""The version of the rules for new executions. Existing ones keep theirs, so that they replay unchanged."""
 
 ALL_EVENTS = tuple(_kinds)
-"""All kinds of events, in the order in which they stand here."""
+"""All kinds of events, in the order of their definition."""

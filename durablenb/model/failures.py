@@ -15,15 +15,15 @@ from durablenb.model.display import Displayed
 from durablenb.model.errors import TaskFailedError
 
 MESSAGE_LIMIT = 64_000
-"""Characters kept of a message or a traceback; the middle of a longer one is cut out."""
+"""The characters of a message or a traceback that are kept; the middle of a longer one is cut out."""
 
 CHAIN_LIMIT = 20
-"""Inner failures kept, outermost first."""
+"""The number of inner failures that are kept, outermost first."""
 
 
 @dataclass(frozen=True, slots=True)
 class FailureDetails(Displayed):
-    """What is kept of an exception.
+    """The details of an exception, as the journal keeps them.
 
     Parameters
     ----------
@@ -32,11 +32,11 @@ class FailureDetails(Displayed):
     message
         The exception's text.
     stack_trace
-        The traceback as Python prints it, and after it the notes that were added to the exception.
+        The traceback as Python prints it, followed by the exception's notes.
     inner
         The failure that caused this one (``raise ... from``, a failed child's own, the first of a group).
     is_non_retriable
-        Whether retrying is pointless: the function isn't there.
+        True if retrying is pointless, since the function isn't registered.
     """
 
     error_type: str
@@ -46,11 +46,11 @@ class FailureDetails(Displayed):
     is_non_retriable: bool = False
 
     def as_text(self) -> str:
-        """Return the text that the journal keeps."""
+        """Return the failure as text for the journal."""
         return json.dumps(self.as_json())
 
     def as_json(self) -> dict[str, Any]:
-        """The failure as JSON values, with the Durable Task Framework's field names."""
+        """Return the failure as JSON values, with the Durable Task Framework's field names."""
         fields: dict[str, Any] = {
             "ErrorType": self.error_type,
             "ErrorMessage": self.message,
@@ -64,7 +64,7 @@ class FailureDetails(Displayed):
 
     @staticmethod
     def from_json(fields: dict[str, Any]) -> FailureDetails:
-        """The failure that `as_json` wrote."""
+        """Return the failure for JSON from `as_json`."""
         inner = fields.get("InnerFailure")
         return FailureDetails(
             fields["ErrorType"],
@@ -76,7 +76,7 @@ class FailureDetails(Displayed):
 
 
 def failure_of(exception: BaseException, *, is_non_retriable: bool = False) -> FailureDetails:
-    """What is kept of an exception; it never raises, whatever the exception's own methods do."""
+    """Return the details of an exception; never raises, even if the exception's own methods do."""
     return _failure_of(exception, is_non_retriable, CHAIN_LIMIT)
 
 
@@ -108,7 +108,7 @@ def _name_of(kind: type[BaseException]) -> str:
 
 def _text_of(exception: BaseException) -> str:
     try:
-        return str.__str__(str(exception))  # a plain str, even of a subclass with ideas of its own
+        return str.__str__(str(exception))  # a plain str, even if it is of a subclass
     except BaseException as error:
         return f"<no text: __str__ raised {type(error).__name__}>"
 
@@ -128,7 +128,7 @@ def _notes_of(exception: BaseException) -> str:
 
 
 def operation_note(operation: str, entity_id: str) -> str:
-    """What a failed operation's error has as a note: its text is the one that was raised."""
+    """Return the note for a failed operation's error, whose text is the one that was raised."""
     return f"Operation '{operation}' on entity '{entity_id}' failed."
 
 
@@ -140,7 +140,7 @@ def _cut(text: str) -> str:
 
 
 def exception_of(failure: FailureDetails, text: str) -> TaskFailedError:
-    """A `TaskFailedError` with this text that is also of the failure's original type.
+    """Return a `TaskFailedError` with this text that is also of the failure's original type.
 
     Notes
     -----
@@ -154,7 +154,7 @@ def exception_of(failure: FailureDetails, text: str) -> TaskFailedError:
 
 
 def _origin(failure: FailureDetails) -> FailureDetails:
-    """The failure that a chain of failed tasks began with."""
+    """Return the failure with which a chain of failed tasks began."""
     wrapper = f"{TaskFailedError.__module__}.{TaskFailedError.__qualname__}"
     while failure.error_type == wrapper and failure.inner is not None:
         failure = failure.inner
@@ -168,7 +168,7 @@ def _known_type(name: str) -> type[Exception]:
         qualname = f"{head}.{qualname}"
     found: Any = sys.modules.get(module_name)
     for part in qualname.split("."):
-        # Not getattr: a module's __getattr__ is code.
+        # Not getattr, since a module's __getattr__ would run code.
         found = vars(found).get(part) if isinstance(found, (ModuleType, type)) else None
     if isinstance(found, type) and issubclass(found, Exception):
         return found
@@ -188,7 +188,7 @@ def _type_for(original: Any) -> type[TaskFailedError]:
             (TaskFailedError, original),
             {
                 "__module__": original.__module__,
-                "details": None,  # in place of a property of the original's
+                "details": None,  # hides a property of the original type
                 "__init__": lambda self, text: Exception.__init__(self, text),
                 "__new__": lambda cls, text: _bare(cls, original, text),
                 "__str__": lambda self: str(self.args[0]),
@@ -202,10 +202,10 @@ def _type_for(original: Any) -> type[TaskFailedError]:
 
 
 def _bare(cls: type[Exception], original: type[Exception], text: str) -> Exception:
-    """An instance made without the original's own constructor, whose arguments aren't known."""
+    """Create an exception without its own constructor, whose arguments are unknown."""
     for builtin in original.__mro__:
         if builtin.__module__ == "builtins" and issubclass(builtin, Exception):
-            with contextlib.suppress(TypeError):  # MemoryError, say, makes none for a subclass of two
+            with contextlib.suppress(TypeError):  # such as a subclass of MemoryError and another
                 made: Exception = builtin.__new__(cls, text)
                 return made
     raise TypeError(f"{original!r} is no exception")

@@ -1,4 +1,4 @@
-"""Identifiers: what an instance's id may be, and ids that come out the same in every replay."""
+"""Ids: checks of what users pass as ids, and ids that are the same in every replay."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from hashlib import blake2b
 from typing import Literal, cast, get_args
 
 IfExists = Literal["error", "attach", "restart"]
-"""What a start does where an instance of its id exists."""
+"""The choices for a start whose id belongs to an existing instance."""
 
 INSTANCE_ID_LIMIT = 256
-"""Characters that an instance's id may have, as in Azure's host."""
+"""The maximal length of an instance's id, as in Azure's host."""
 
 _FORBIDDEN = frozenset("/\\#?")
 _UUID_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_OID, "9e952958-5e33-4daf-827f-2fa12937b875")
 
 
 def checked_instance_id(instance_id: object) -> str:
-    r"""The id itself, if Azure's rules allow it.
+    r"""Return an instance's id if Azure's rules allow it.
 
     Raises
     ------
     TypeError
-        If it isn't text.
+        If the id isn't text.
     ValueError
-        If it is empty or too long, begins with ``@`` (entities do), or has one of ``/ \ # ?`` or a
-        control character in it.
+        If the id is empty or too long, begins with ``@`` (as those of entities do), or contains one of
+        ``/ \ # ?`` or a control character.
     """
     instance_id = asked_instance_id(instance_id)
     if not instance_id or len(instance_id) > INSTANCE_ID_LIMIT:
@@ -45,7 +45,7 @@ def checked_instance_id(instance_id: object) -> str:
 
 
 def asked_instance_id(instance_id: object) -> str:
-    """The id itself, if it is text; any text may be asked for, whatever an id may be.
+    """Return the id of a lookup if it is text; a lookup accepts any text.
 
     Raises
     ------
@@ -58,12 +58,12 @@ def asked_instance_id(instance_id: object) -> str:
 
 
 def checked_if_exists(if_exists: object, instance_id: str | None) -> IfExists:
-    """What a start does where an instance of its id exists, if it can.
+    """Return the choice for an existing instance, if it is valid.
 
     Raises
     ------
     ValueError
-        If it is another word, or needs an id and there is none.
+        If the choice is unknown, or needs an id and there is none.
     """
     if if_exists not in get_args(IfExists):
         words = ", ".join(map(repr, get_args(IfExists)))
@@ -77,7 +77,7 @@ def checked_if_exists(if_exists: object, instance_id: str | None) -> IfExists:
 
 
 def checked_event_name(name: object) -> str:
-    """The name itself, if it can be an external event's.
+    """Return a name if it is valid for an external event.
 
     Raises
     ------
@@ -94,12 +94,12 @@ def checked_event_name(name: object) -> str:
 
 
 def checked_version(version: object) -> str | None:
-    """The version itself, if it is text or None.
+    """Return a version if it is text or None.
 
     Raises
     ------
     TypeError
-        If it is something else.
+        If the version is anything else.
     """
     if version is not None and not isinstance(version, str):
         raise TypeError(f"A version is text, not {type(version).__name__}.")
@@ -107,12 +107,12 @@ def checked_version(version: object) -> str | None:
 
 
 def checked_text(text: str) -> str:
-    """The text itself, if it can be kept in a column of the journal.
+    """Return a text if a column of the journal can keep it.
 
     Raises
     ------
     ValueError
-        If it has half a surrogate pair in it, which is no character.
+        If the text contains half of a surrogate pair, which is no character.
     """
     try:
         text.encode()
@@ -122,13 +122,13 @@ def checked_text(text: str) -> str:
 
 
 def execution_id_of(instance_id: str, position: int, now: datetime) -> str:
-    """The id of an execution that begins at this position of the journal: 16 hexadecimal digits."""
+    """Return the id of an execution that begins at a position of the journal: 16 hexadecimal digits."""
     text = f"{instance_id}\0{position}\0{now.isoformat()}"
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
 def new_uuid(instance_id: str, now: datetime, count: int) -> str:
-    """What Azure's `new_uuid` gives for the call of this number.
+    """Return the result of Azure's `new_uuid` for the call of this number.
 
     Examples
     --------
@@ -140,7 +140,7 @@ def new_uuid(instance_id: str, now: datetime, count: int) -> str:
 
 
 def new_guid(instance_id: str, now: datetime, count: int) -> uuid.UUID:
-    """What Azure's `new_guid` gives for the call of this number.
+    """Return the result of Azure's `new_guid` for the call of this number.
 
     Examples
     --------

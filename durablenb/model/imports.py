@@ -1,4 +1,4 @@
-"""What is taken from elsewhere into a hub: to be looked at and replayed, never to be changed."""
+"""Imported histories, which can be inspected and replayed, but never changed."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from datetime import datetime
 from typing import NamedTuple
 
 AZURE = "azure"
-"""Who made a history that Azure's status endpoint told."""
+"""The value of `made_by` for histories from Azure's status endpoint."""
 
 
 class Import(NamedTuple):
-    """An instance, or an entity, that came from elsewhere.
+    """An imported instance or entity.
 
     Parameters
     ----------
     instance_id
-        Its id here.
+        Its id in this hub.
     origin
-        Where it was taken from: a path, a URL without its query, or ``dict``.
+        The source: a path, a URL without its query, or ``dict``.
     made_by
-        Who told its history: ``azure``, or ``durablenb`` and its version.
+        The maker of the history: ``azure``, or ``durablenb`` with its version.
     imported
-        When it was taken in, aware, UTC.
+        The time of the import, aware, UTC.
     """
 
     instance_id: str
@@ -31,13 +31,13 @@ class Import(NamedTuple):
 
     @property
     def refusal(self) -> str:
-        """Why nothing is done to it."""
+        """The reason why commands for it are refused."""
         what = "it can be looked at and replayed, not changed"
         return f"{self.instance_id} was imported from {self.origin}: {what}."
 
 
 class KeptBlob(NamedTuple):
-    """A large part of a value as a journal keeps it; `created` is aware, UTC."""
+    """A blob as a journal keeps it; `created` is aware, UTC."""
 
     hash: str
     kind: str

@@ -1,4 +1,4 @@
-"""Lines of a log: what activities and orchestrators print, log and warn of."""
+"""Log lines: output, log records and warnings of activities and orchestrators."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class Said(NamedTuple):
-    """A line that was printed, or a record of `logging`, as it left the user's code."""
+    """A printed line, or a record of `logging`, as it left the user's code."""
 
     stream: str
     message: str
@@ -22,19 +22,19 @@ class LogLine(NamedTuple):
     Parameters
     ----------
     instance_id, execution_id
-        Whose line it is.
+        The ids of the instance and of the execution.
     task_id
-        Which task of that execution printed it; None for the orchestrator itself.
+        The task of that execution that printed it; None for the orchestrator itself.
     name
         The activity's or the orchestrator's name.
     attempt
-        Of a call that is made again when it fails: which one, from 1.
+        The number of the attempt, from 1, if the call is retried.
     timestamp
         When it was printed, aware, UTC, by the hub's clock.
     stream
         ``"stdout"`` or ``"stderr"``; ``"logging"`` for a record of `logging`, and for a warning.
     level, logger
-        Of such a record: its level's name and its logger's.
+        The names of a record's level and logger.
     message
         The text, without the line break at its end.
     """
@@ -52,11 +52,11 @@ class LogLine(NamedTuple):
 
     @property
     def author(self) -> str:
-        """Who printed it: ``fetch #3`` for a call of an activity, the bare name for an orchestrator."""
+        """The author of the line: ``fetch #3`` for an activity's call, the bare name for an orchestrator."""
         return self.name if self.task_id is None else f"{self.name} #{self.task_id}"
 
     def reaches(self, level: int) -> bool:
-        """Return whether it is a record of this level or a higher one; what was printed has no level."""
+        """Tell whether the line is a record of this level or a higher one; printed lines have no level."""
         return self.level is not None and _number(self.level) >= level
 
 
@@ -66,7 +66,7 @@ def level_number(level: int | str) -> int:
     Raises
     ------
     ValueError
-        If there is none of that name.
+        If there is no level of that name.
     """
     if isinstance(level, int):
         return level
@@ -78,6 +78,6 @@ def level_number(level: int | str) -> int:
 
 
 def _number(name: str) -> int:
-    """The number of a level as `logging` names it: ``Level 25`` is one without a name."""
+    """Return the number of a level by its name in `logging`, such as ``Level 25`` for one without a name."""
     last = name.rpartition(" ")[2]
     return int(last) if last.isdecimal() else logging.getLevelNamesMapping().get(name, logging.NOTSET)

@@ -10,15 +10,15 @@ D = TypeVar("D")
 
 
 folded = str.lower
-"""What two names have in common that differ in case alone. Each step of an orchestration asks for some."""
+"""Return a name in the form in which names are compared; cached, since each episode needs several."""
 
 
 class ByName(MutableMapping[str, T]):
-    """Things by the names of functions; a name that is set again is kept as it was written last.
+    """A mapping by names of functions, without case; a name keeps its latest spelling.
 
     Notes
     -----
-    `get` isn't the inherited one, which makes an exception of each name that isn't there.
+    `get` replaces the inherited one, which raises and catches an exception for each missing name.
     """
 
     def __init__(self, items: Iterable[tuple[str, T]] = ()) -> None:
@@ -44,7 +44,7 @@ class ByName(MutableMapping[str, T]):
     def get(self, name: str, /, default: T | D) -> T | D: ...
 
     def get(self, name: str, /, default: D | None = None) -> T | D | None:
-        """The thing of that name, or the default."""
+        """Return the value of a name, or the default."""
         found = self._items.get(folded(name))
         return default if found is None else found[1]
 

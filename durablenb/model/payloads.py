@@ -1,4 +1,4 @@
-"""Values as text: what may be kept in the journal, and how."""
+"""Payloads: values as text with blobs beside it, as the journal keeps them, and their limits."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from durablenb.model.errors import NotSerializableError
 from durablenb.model.failures import FailureDetails
 
 SIZE_LIMIT = 256 * 1024 * 1024
-"""Characters that a value may have as JSON."""
+"""The maximal length of a value's JSON, in characters."""
 
 DEPTH_LIMIT = 500
-"""Levels of nesting that a value may have as JSON."""
+"""The maximal depth of a value's JSON."""
 
 REFERENCE = '"@payload"'
-"""Stands in every text that refers to a blob."""
+"""A part of every text that refers to a blob."""
 
 _MARKS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[{]|[\]}]', re.DOTALL)
 
 _REFERENCES = re.compile(r'"@payload": "([0-9a-f]{64})"')
 
 Kind = Literal["input", "result", "event", "status", "state", "failure", "value", "log"]
-"""What a value is to the journal."""
+"""The role of a value in the journal."""
 
 
 class Blob(NamedTuple):
-    """A large part of a value: its SHA-256, what it is, and its bytes."""
+    """A large part of a value: its SHA-256, its type's tag, and its bytes."""
 
     hash: str
     kind: str
@@ -35,14 +35,14 @@ class Blob(NamedTuple):
 
 
 class Payload(str):
-    """A text that refers to blobs, with those of them that the journal may not have yet."""
+    """A text that refers to blobs, together with the blobs that the journal may not have yet."""
 
     __slots__ = ("blobs",)
 
     blobs: tuple[Blob, ...]
 
     def __new__(cls, text: str, blobs: tuple[Blob, ...]) -> Payload:
-        """The text, with these blobs."""
+        """Return the text, with these blobs."""
         payload = super().__new__(cls, text)
         payload.blobs = blobs
         return payload
@@ -52,45 +52,45 @@ class Payload(str):
 
 
 def blobs_of(text: str) -> tuple[Blob, ...]:
-    """The blobs that travel with a text."""
+    """Return the blobs that a text carries."""
     return text.blobs if type(text) is Payload else ()
 
 
 def references(text: str) -> list[str]:
-    """The hashes of the blobs that a text refers to, each once."""
+    """Return the hashes of the blobs that a text refers to, each once."""
     return list(dict.fromkeys(_REFERENCES.findall(text))) if REFERENCE in text else []
 
 
 class Codec(Protocol):
-    """How values become text and text becomes values; `decode(encode(x))` is what everybody gets."""
+    """Encodes values as text and decodes them; receivers always get `decode(encode(x))`."""
 
     def encode(self, value: object, kind: Kind = "value") -> str:
-        """The value as text; raises `NotSerializableError`."""
+        """Return a value as text; raises `NotSerializableError`."""
         ...
 
     def decode(self, text: str, expected_type: Any = None) -> Any:
-        """The value that the text stands for, rebuilt as that type where the text doesn't say its own."""
+        """Return the value of a text, rebuilt as a type if the text has no type of its own."""
         ...
 
     def shown(self, text: str) -> Any:
-        """The value for a status; never raises: what can't be rebuilt now is shown as JSON has it."""
+        """Return the value for display in a status, or its plain JSON if it can't be decoded now."""
         ...
 
     def failure(self, error: BaseException) -> FailureDetails:
-        """What is kept of an exception."""
+        """Return the details of an exception, redacted."""
         ...
 
     def redact_log(self, message: str) -> str:
-        """What is kept of a line of a log."""
+        """Return the redacted text of a log line."""
         ...
 
     def with_blobs(self, text: str) -> str:
-        """The text with all blobs that it refers to, ready to go to another process."""
+        """Return a text together with all blobs that it refers to, for another process."""
         ...
 
 
 def is_too_deep(text: str, levels: int = DEPTH_LIMIT) -> bool:
-    """Whether JSON has more levels of nesting than a value may have, found without going into them."""
+    """Tell whether JSON text exceeds a depth, without parsing it."""
     if text.count("[") + text.count("{") <= levels:
         return False
     level = 0
@@ -105,12 +105,12 @@ def is_too_deep(text: str, levels: int = DEPTH_LIMIT) -> bool:
 
 
 def plain_json(value: object) -> str:
-    """A value as JSON for other services: no tags, no NaN.
+    """Return a value as JSON for other services: without tags and NaN.
 
     Raises
     ------
     NotSerializableError
-        If JSON can't hold it.
+        If JSON can't represent the value.
     """
     try:
         return json.dumps(value, allow_nan=False)

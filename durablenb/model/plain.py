@@ -1,4 +1,4 @@
-"""Plain data that nobody changes: what dataclasses write anew for each class is written here once."""
+"""Immutable plain data: the methods that dataclasses generate for each class, written once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 class Plain:
-    """Equality, hash and text by the fields, for all classes that `plain` is put above."""
+    """Equality, hash and text by the fields, for classes decorated with `plain`."""
 
     __slots__ = ()
     __match_args__: tuple[str, ...]
@@ -32,12 +32,12 @@ class Plain:
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def plain(cls: type[T]) -> type[T]:
-    """Make a dataclass with slots of a subclass of `Plain`; to a type checker it is frozen.
+    """Make a subclass of `Plain` a dataclass with slots, which type checkers treat as frozen.
 
     Notes
     -----
-    Type checkers see to it that nobody changes it; at run time nothing does. To make a frozen one takes twice
-    as long, and up to Python 3.12 a dataclass compiles each of its methods by itself: for the events alone,
-    that was a third of the time that it takes to import all the rest.
+    Type checkers reject changes; at run time they aren't checked. Defining a frozen dataclass takes twice as
+    long, and up to Python 3.12 a dataclass compiles each of its methods separately: for the events alone,
+    that was a third of the time for importing everything else.
     """
     return dataclass(slots=True, eq=False, repr=False)(cls)

@@ -1,4 +1,4 @@
-"""How a failed activity or sub-orchestration is tried again."""
+"""Retry policies of activities and sub-orchestrations."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from durablenb.model.display import Displayed
 from durablenb.model.failures import FailureDetails
 
 MAX_RETRY_INTERVAL = timedelta(days=6)
-"""The longest wait between two attempts where none is given, as in the Durable Task Framework."""
+"""The default of the longest delay between two attempts, as in the Durable Task Framework."""
 
 
 @dataclass(frozen=True)
 class RetryOptions(Displayed):
-    """When a failed call is made again.
+    """The retry policy of a call.
 
     Parameters
     ----------
     first_retry_interval_in_milliseconds
-        Wait before the second attempt, at least 1.
+        The delay before the second attempt, at least 1.
     max_number_of_attempts
-        All attempts, the first one included; 0 stands for 1, as in Azure's library.
+        The number of attempts, including the first; 0 means 1, as in Azure's library.
     backoff_coefficient
-        Each wait is the last one times this, at least 1.
+        The factor from each delay to the next, at least 1.
     max_retry_interval_in_milliseconds
-        No wait is longer; without it six days.
+        The longest delay; defaults to six days.
     retry_timeout_in_milliseconds
-        No attempt begins later than this after the first one began, by the orchestration's clock.
+        The time after the first attempt in which others may begin, by the orchestration's clock.
     handle
-        Called with the failure of an attempt; a false answer ends the retrying. It is orchestrator
-        code: it runs again in a replay, so it must be deterministic.
+        Called with the failure of an attempt; a false result ends the retries. It runs again in a replay, as
+        orchestrator code does, so it must be deterministic.
 
     Raises
     ------
     ValueError
-        If a number is out of its range.
+        If a number is out of range.
 
     Examples
     --------
@@ -67,7 +67,7 @@ class RetryOptions(Displayed):
                 _at_least(getattr(self, name), 1, name)
 
     def delay(self, attempt: int) -> timedelta:
-        """The wait after the failed attempt of this number (1, 2, ...)."""
+        """Return the delay after the failed attempt of a number (1, 2, ...)."""
         longest = self.max_retry_interval_in_milliseconds
         cap = MAX_RETRY_INTERVAL if longest is None else timedelta(milliseconds=longest)
         try:
@@ -77,16 +77,16 @@ class RetryOptions(Displayed):
             return cap
 
     def may_retry(self, attempt: int, failure: FailureDetails, began: datetime, now: datetime) -> bool:
-        """Whether another attempt follows the failed one of this number.
+        """Tell whether another attempt follows the failed one of a number.
 
         Parameters
         ----------
         attempt
-            Number of the attempt that failed, from 1.
+            The number of the failed attempt, from 1.
         failure
-            What it failed with.
+            The failure of that attempt.
         began, now
-            The orchestration's clock when the first attempt was asked for, and at this moment.
+            The orchestration's time at the first attempt, and now.
         """
         if failure.is_non_retriable or attempt >= self.max_number_of_attempts:
             return False

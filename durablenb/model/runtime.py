@@ -1,4 +1,4 @@
-"""What only a running engine knows of an instance or an entity, as plain data."""
+"""Runtime information: facts on an instance or an entity that only a running engine has."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ class RuntimeInfo:
     reason
         The same as an error: the name of its type, and its message. None if it isn't blocked.
     is_missing
-        Whether the function of an entity isn't registered.
+        True if the function of an entity isn't registered.
     imported_from
-        Where it came from, if it was imported.
+        The source of an imported one.
     """
 
     obstacle: Obstacle = field(default_factory=Obstacle)
@@ -55,7 +55,7 @@ class RuntimeInfo:
 
     @staticmethod
     def from_json(fields: dict[str, Any]) -> RuntimeInfo:
-        """Return what `as_json` wrote."""
+        """Return the information for JSON from `as_json`."""
         obstacle, reason = fields["obstacle"], fields["reason"]
         without_executor = tuple((name, why) for name, why in obstacle.get("without_executor", ()))
         return RuntimeInfo(

@@ -1,4 +1,4 @@
-"""The source text of functions, as it is kept, and what follows a line of it."""
+"""The source text of functions, with hashes, line numbers and the code behind a line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Source(NamedTuple):
     hash
         See `hash_of`.
     text
-        As it stands in the cell or the file, decorators included.
+        The text in the cell or file, including decorators.
     first_line
         The number of its first line there.
     """
@@ -28,15 +28,15 @@ class Source(NamedTuple):
 
     @property
     def lines(self) -> dict[int, str]:
-        """Its lines, by their numbers."""
+        """The lines by number."""
         return dict(enumerate(self.text.splitlines(), self.first_line))
 
     @property
     def returns(self) -> list[tuple[int, int, bool]]:
-        """The first and the last line of each ``return`` of its own, and whether it awaits something."""
+        """The first and the last line of each ``return`` of the function, and whether it has an await."""
         try:
             waiting: list[ast.AST] = list(ast.iter_child_nodes(ast.parse(dedent(self.text)).body[0]))
-        except (SyntaxError, IndexError):  # a lambda in the middle of something
+        except (SyntaxError, IndexError):  # a lambda inside of an expression
             return []
         found = []
         while waiting:
@@ -50,21 +50,21 @@ class Source(NamedTuple):
         return sorted(found)
 
     def after(self, line: int) -> str:
-        """What follows a line, without blank lines and comments on lines of their own."""
+        """Return the code behind a line, without blank lines and comment lines."""
         lines = (one.rstrip() for one in self.text.splitlines()[line + 1 - self.first_line :])
         return "\n".join(one for one in lines if one and not one.lstrip().startswith("#"))
 
 
 def hash_of(text: str) -> str:
-    """The first 16 hexadecimal digits of the text's SHA-256; of no text, none."""
+    """Return the first 16 hexadecimal digits of a text's SHA-256, or an empty text for none."""
     return sha256(text.encode("utf-8", "replace")).hexdigest()[:16] if text else ""
 
 
 def source_of(function: Any) -> Source | None:
-    """The function's source, or None where it isn't at hand: typed at a prompt, compiled, built in."""
+    """Return a function's source, or None if it isn't available: typed at a prompt, compiled, built in."""
     try:
         lines, first = inspect.getsourcelines(inspect.unwrap(function))
-    except (OSError, TypeError, ValueError, SyntaxError):  # the last ones: a file that was edited badly since
+    except (OSError, TypeError, ValueError, SyntaxError):  # the latter if the file was edited since
         return None
     text = "".join(lines)
     return Source(hash_of(text), text, first)

@@ -1,4 +1,4 @@
-"""Status: what a client sees of an instance."""
+"""The status of instances, as clients see it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from durablenb.model.plain import Plain, plain
 
 
 class OrchestrationRuntimeStatus(StrEnum):
-    """Where an instance stands; the members' names and values are Azure's."""
+    """The status of an instance; the members' names and values are Azure's."""
 
     Running = "Running"
     Completed = "Completed"
@@ -28,7 +28,7 @@ class OrchestrationRuntimeStatus(StrEnum):
 
     @property
     def is_terminal(self) -> bool:
-        """Whether nothing more happens to an instance of this status by itself."""
+        """True if an instance of this status does nothing more by itself."""
         return self in _TERMINAL
 
     def __str__(self) -> str:
@@ -36,11 +36,11 @@ class OrchestrationRuntimeStatus(StrEnum):
 
 
 Statuses = Iterable[OrchestrationRuntimeStatus | str] | OrchestrationRuntimeStatus | str | None
-"""One status or several, as users name them; None for any."""
+"""One or several statuses, as users write them; None for any."""
 
 
 def statuses_of(asked: Statuses) -> tuple[OrchestrationRuntimeStatus, ...] | None:
-    """The statuses that are meant; None for any."""
+    """Return the statuses of a filter, or None for any."""
     if asked is None:
         return None
     several = [asked] if isinstance(asked, str) else list(asked)
@@ -63,7 +63,7 @@ _TERMINAL = frozenset(
 
 @plain
 class InstanceState(Plain):
-    """An instance as it stands in the journal; payloads are still text."""
+    """An instance's row of the journal, in which payloads are text."""
 
     instance_id: str
     execution_id: str
@@ -84,14 +84,14 @@ class InstanceState(Plain):
 
 
 class UndecodedValue:
-    """A value of a status as the journal has it; it is decoded when it is first looked at.
+    """A status's value as text of the journal, decoded when it is first read.
 
     Parameters
     ----------
     text
         The value as text.
     decode
-        Makes the value of it.
+        Decodes the text.
     """
 
     __slots__ = ("_decode", "_value", "text")
@@ -110,7 +110,7 @@ class UndecodedValue:
 
 
 class _Looked:
-    """A field of a status; what is `Shown` is decoded on the way out."""
+    """A field of a status that decodes an `UndecodedValue` when it is read."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = "_" + name.strip("_")
@@ -127,14 +127,14 @@ class _Looked:
 
 @dataclass
 class DurableOrchestrationStatus(Displayed):
-    """What `get_status` answers; false where the hub has no such instance.
+    """The result of `get_status`; false if the hub has no such instance.
 
     Notes
     -----
-    The attributes are those of ``azure.durable_functions``; `version`, `parent_instance_id`, `tags`,
-    `scheduled_start_time`, `failure_details`, and for a fork `forked_from` and `forked_at`, the origin's id
-    and the last event of it that is shared, and for an imported one `imported_from`, where it came from, come
-    on top. `history` is filled where `show_history` asks for it.
+    The attributes are those of ``azure.durable_functions``, and in addition `version`, `parent_instance_id`,
+    `tags`, `scheduled_start_time`, `failure_details`; for a fork `forked_from` and `forked_at`, the origin's
+    id and the last shared event; and for an imported instance `imported_from`, its source. `history` is only
+    present with `show_history`.
     """
 
     name: str | None = None
@@ -189,18 +189,18 @@ def status_of(
     show_input: bool = True,
     imported_from: str | None = None,
 ) -> DurableOrchestrationStatus:
-    """What a client sees of an instance.
+    """Return an instance's status, as clients see it.
 
     Parameters
     ----------
     state
-        The instance as it stands in the journal.
+        The instance's row of the journal.
     decode
-        Makes a value of its text; asked for when the value is first looked at.
+        Decodes a value's text, when the value is first read.
     show_input
-        Whether the input is there to be looked at.
+        Include the input.
     imported_from
-        Where it came from, if it was imported.
+        The source of an imported instance.
     """
 
     def shown(text: str | None) -> UndecodedValue | None:
@@ -236,7 +236,7 @@ def status_of(
 
 
 def failed_text(name: str, failure: FailureDetails) -> str:
-    """What a failed instance says in place of a result."""
+    """Return a failed instance's text, which replaces a result."""
     return f"Orchestrator function '{name}' failed: {failure.message or failure.error_type}"
 
 
@@ -250,6 +250,6 @@ def _iso(moment: datetime | None) -> str | None:
 
 @dataclass(frozen=True)
 class PurgeHistoryResult:
-    """How many instances a purge deleted."""
+    """The number of instances that a purge deleted."""
 
     instances_deleted: int = 0

@@ -1,4 +1,4 @@
-"""Times as users give them."""
+"""Times that users pass."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 
 def aware(moment: datetime | None) -> datetime | None:
-    """The moment in UTC; a naive one is UTC already."""
+    """Return a datetime in UTC; a naive one counts as UTC."""
     if moment is None:
         return None
     if not isinstance(moment, datetime):

@@ -1,3 +1,3 @@
-"""Which durablenb this is."""
+"""The version of durablenb."""
 
 VERSION = "0.1.0"

@@ -1,1 +1,1 @@
-"""Ports: what the engine needs of the world."""
+"""Ports: the interfaces through which the engine uses the world."""

@@ -1,4 +1,4 @@
-"""The clock port: what time it is, and how long to wait for another."""
+"""The clock port: the current time, and how long to wait for another."""
 
 from __future__ import annotations
 
@@ -8,46 +8,46 @@ from typing import Protocol
 
 
 class Alarms(Protocol):
-    """What else than orchestrations goes by a hub's clock: the timers of function apps."""
+    """Users of a hub's clock besides orchestrations: the timers of function apps."""
 
     def next_due(self) -> datetime | None:
-        """When the next one is due; None if none is."""
+        """Return the next due time, or None."""
         ...
 
     def settle(self) -> None:
-        """Waits until all that is due by now has been done."""
+        """Wait until all calls that are due by now have ended."""
         ...
 
 
 class Clock(Protocol):
-    """Time, as the engine sees it. All times are aware, UTC."""
+    """The engine's time. All times are aware, UTC."""
 
     def now(self) -> datetime:
-        """The time."""
+        """Return the current time."""
         ...
 
     def seconds_until(self, moment: datetime) -> float | None:
-        """How long to sleep before looking again, or None: only a call can bring the moment about."""
+        """Return the seconds to sleep before checking again, or None if only a call can advance the clock."""
         ...
 
     @property
     def stopwatch(self) -> Callable[[], float]:
-        """Gives seconds, of which differences mean something. It may be sent to another process."""
+        """A function whose results differ by elapsed seconds. It may be sent to another process."""
         ...
 
     @property
     def jumps(self) -> bool:
-        """Whether it can jump by itself."""
+        """True if the clock can jump by itself."""
         ...
 
     def jump_to(self, moment: datetime) -> bool:
-        """Makes it that time, if this clock can jump by itself; answers whether it did."""
+        """Set the clock to a time, if it can jump by itself; return whether it did."""
         ...
 
     def subscribe(self, listener: Callable[[], None]) -> None:
-        """Calls this whenever the time was changed by a call."""
+        """Register a function that is called whenever a call has changed the time."""
         ...
 
     def new_id(self) -> str:
-        """A fresh instance id: random, or the next of a fixed series where time is made up too."""
+        """Return a new instance id: random, or the next of a fixed series if time is virtual."""
         ...

@@ -1,4 +1,4 @@
-"""The executor port: somewhere that an activity can run."""
+"""The executor port: runs activities."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from durablenb.model.failures import FailureDetails
 from durablenb.model.payloads import Codec
 
 Outcome = str | FailureDetails
-"""What became of an activity: its result as text, or its failure."""
+"""The outcome of an activity: its result as text, or its failure."""
 
 
 class Job(Protocol):
@@ -23,7 +23,7 @@ class Job(Protocol):
 
     @property
     def takes_input(self) -> bool:
-        """Whether the activity has a parameter."""
+        """True if the activity has a parameter."""
         ...
 
     @property
@@ -33,49 +33,49 @@ class Job(Protocol):
 
     @property
     def codec(self) -> Codec:
-        """How text becomes values."""
+        """The codec of the argument and the result."""
         ...
 
     @property
     def output(self) -> Output:
-        """Where what it prints goes."""
+        """The receiver of the call's output."""
         ...
 
     @property
     def is_wanted(self) -> bool:
-        """Whether it is still to be done. From any thread; what isn't wanted now never is again."""
+        """Tell whether the call is still needed. From any thread; once unneeded, it stays so."""
         ...
 
     def begin(self) -> bool:
-        """Says that it starts now; false if nobody wants it any more: then don't run it."""
+        """Announce the start of the call; returns False if it isn't needed any more and must not run."""
         ...
 
     def finish(self, outcome: Outcome | None, worker: str | None = None) -> None:
-        """Says what became of it, None if it was not run after all, and where it ran; from any thread."""
+        """Report the outcome, None if the call did not run, and where it ran; from any thread."""
         ...
 
     def decline(self, why: str) -> None:
-        """Says that it can't be run here, and why: it is kept for another executor. From any thread."""
+        """Decline the call with a reason; it is kept for another executor. From any thread."""
         ...
 
 
 class Executor(Protocol):
-    """Runs jobs: calls `begin`, the function, then `finish`, each once, in an order of its own.
+    """Runs jobs in any order: for each it calls `begin`, the function, then `finish`, once.
 
-    A job that can't be run is declined in place of being finished, whether it has begun or not.
+    A job that can't run is declined instead of finished, whether it has begun or not.
     """
 
     def submit(self, job: Job) -> None:
-        """Takes a job; returns at once."""
+        """Accept a job; returns at once."""
         ...
 
     def drop_unwanted(self) -> None:
-        """Lets go of jobs that have not begun and aren't wanted any more; returns at once.
+        """Drop jobs that have not begun and aren't needed any more; returns at once.
 
-        For each of them `begin`, which says no, is called, or ``finish(None)``, or `decline`.
+        For each of them `begin`, which returns False, is called, or ``finish(None)``, or `decline`.
         """
         ...
 
     def close(self, *, wait: bool) -> None:
-        """Takes no more jobs; with `wait` those that run are waited for."""
+        """Accept no more jobs; with `wait`, wait for the running ones."""
         ...

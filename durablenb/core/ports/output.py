@@ -1,4 +1,4 @@
-"""The output port: where what the user's code prints goes."""
+"""The output port: receives the output of the user's code."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from durablenb.model.logs import Said
 
 
 class Output(Protocol):
-    """Takes what one call prints."""
+    """Receives the output of one call."""
 
     @property
     def is_shown(self) -> bool:
-        """Whether it is printed as usual, too."""
+        """True if the output is printed as usual as well."""
         ...
 
     def write(self, stream: str, text: str | bytes, encoding: str = "utf-8") -> None:
-        """Takes what is written to a stream, whole lines or not."""
+        """Receive text that was written to a stream, whole lines or not."""
         ...
 
     def log(self, record: LogRecord) -> None:
-        """Takes a record of `logging`, with its traceback if it has one."""
+        """Receive a record of `logging`, with its traceback if it has one."""
         ...
 
     def tell(self, level: str, logger: str, message: str) -> None:
-        """Takes a message as a whole."""
+        """Receive a whole message."""
         ...
 
     def take(self, said: Said) -> None:
-        """Takes a line that came from another process."""
+        """Receive a line from another process."""
         ...

@@ -1,4 +1,4 @@
-"""The store port: one append-only journal of events, and the few questions that are asked of it."""
+"""The store port: one append-only journal of events, and the queries that the engine needs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from durablenb.model.status import InstanceState, OrchestrationRuntimeStatus
 
 
 class Record(NamedTuple):
-    """One event at its place in the journal. `seq` counts all events of a hub from 1, without gaps."""
+    """One event and its position in the journal. `seq` counts all events of a hub from 1, without gaps."""
 
     seq: int
     instance_id: str
@@ -33,18 +33,18 @@ class Record(NamedTuple):
 
 
 class HistoryBundle(NamedTuple):
-    """Whole histories from elsewhere, with all that belongs to them.
+    """Whole histories from elsewhere, with their blobs, sources and log lines.
 
     Parameters
     ----------
     records
         The events, oldest first; their `seq` counts from 1.
     blobs
-        What their values refer to.
+        The blobs to which their values refer.
     sources
-        Hash and text of the code that they began with.
+        The hash and the text of the code with which they began.
     lines
-        What was printed, oldest first.
+        The log lines, oldest first.
     """
 
     records: Sequence[Record]
@@ -55,9 +55,9 @@ class HistoryBundle(NamedTuple):
 
 @plain
 class OpenInstance(Plain):
-    """An instance that isn't ended, as recovery needs it: what is pending, and no history.
+    """An open instance as recovery needs it: its pending requests, without its history.
 
-    `has_arrivals`: something has arrived that its orchestrator has not seen, or it waits for more code.
+    `has_arrivals`: events have arrived that its orchestrator has not seen, or it waits for more code.
     """
 
     instance_id: str
@@ -72,9 +72,9 @@ class OpenInstance(Plain):
 
 @plain
 class OpenEntity(Plain):
-    """An entity that has something to do, as recovery needs it: what was asked of it and isn't done.
+    """A busy entity as recovery needs it: its pending operations and lock requests.
 
-    `taken` has the event ids of those locks among `pending` that it has given.
+    `taken` has the event ids of those lock requests among `pending` that were granted.
     """
 
     instance_id: str
@@ -86,7 +86,7 @@ class OpenEntity(Plain):
 
 @plain
 class InstanceQuery(Plain):
-    """Which instances: those that meet every condition given, oldest first."""
+    """A query for the instances that meet all given conditions, oldest first."""
 
     instance_ids: tuple[str, ...] | None = None
     prefix: str | None = None
@@ -104,7 +104,7 @@ class InstanceQuery(Plain):
 
 
 def blob_is_gone(blob_hash: str) -> StoreError:
-    """The error for a blob that a store doesn't have."""
+    """Return the error for a blob that a store doesn't have."""
     return StoreError(
         f"The payload {blob_hash[:12]} is not in the journal: it was purged with all that referred to it, "
         "or the file is damaged."
@@ -112,121 +112,121 @@ def blob_is_gone(blob_hash: str) -> StoreError:
 
 
 class Store(Protocol):
-    """A journal. Only the committer's thread writes; anybody may read, and reads what is on disk.
+    """A journal. Only the committer's thread writes; any thread may read, and reads what is on disk.
 
-    Every method raises `StoreError` where the journal can't be read or written.
+    Every method raises `StoreError` if the journal can't be read or written.
     """
 
     def append(self, records: Sequence[Record]) -> None:
-        """Writes all of these, with their blobs, or none; they are on disk when it returns."""
+        """Write all of these events, with their blobs, or none; they are on disk when it returns."""
         ...
 
     def keep(self, sources: Sequence[Source]) -> None:
-        """Keeps the source texts that aren't kept already."""
+        """Write the source texts that aren't in the journal already."""
         ...
 
     def append_lines(self, said: Sequence[LogLine]) -> None:
-        """Writes all of these lines of logs, or none."""
+        """Write all of these log lines, or none."""
         ...
 
     def take_in(self, bundle: HistoryBundle, imports: Sequence[Import], after: int) -> None:
-        """Writes all of a bundle or nothing, its events after a place in the journal; twice does it once."""
+        """Write a whole bundle or nothing, its events after a position of the journal; idempotent."""
         ...
 
     def imports(self) -> list[Import]:
-        """What was taken in and not purged since, by id."""
+        """Return the imports that were not purged since, by id."""
         ...
 
     def taken(self, instance_ids: Iterable[str], execution_ids: Iterable[str]) -> tuple[set[str], set[str]]:
-        """Those of these ids of instances and entities that there are, and those of these of executions."""
+        """Return those of these ids of instances and entities that exist, and those of executions."""
         ...
 
     def purge(self, instance_ids: Sequence[str]) -> None:
-        """Deletes all events and lines of these instances, and the blobs that no other one refers to."""
+        """Delete all events and lines of these instances, and the blobs to which no other one refers."""
         ...
 
     def last_seq(self) -> int:
-        """The last place taken in the journal, 0 if it is empty."""
+        """Return the last position in the journal, 0 if it is empty."""
         ...
 
     def load(self, instance_ids: Sequence[str]) -> dict[str, list[Event]]:
-        """The current execution's history of each instance, since its last rewind."""
+        """Return the current execution's history of each instance, since its last rewind."""
         ...
 
     def starts(self, instance_id: str) -> list[ExecutionStarted]:
-        """The first events of all executions of an instance, oldest first."""
+        """Return the first events of all executions of an instance, oldest first."""
         ...
 
     def records(self, instance_id: str, after: int = 0) -> list[Record]:
-        """The events of an instance after a place in the journal, of all its executions, oldest first."""
+        """Return an instance's events after a position of the journal, in all executions, oldest first."""
         ...
 
     def blob(self, blob_hash: str) -> bytes:
-        """The bytes of a blob that a payload refers to."""
+        """Return the bytes of a blob to which a payload refers."""
         ...
 
     def lines(self, instance_id: str) -> list[LogLine]:
-        """The lines of the logs of an instance and of its sub-orchestrations, oldest first."""
+        """Return the log lines of an instance and of its sub-orchestrations, oldest first."""
         ...
 
     def source(self, source_hash: str) -> str | None:
-        """The source text of that hash, or None."""
+        """Return the source text of a hash, or None."""
         ...
 
     def open_instances(self) -> list[OpenInstance]:
-        """The instances that aren't ended, oldest first, without those that were taken in."""
+        """Return the open instances, oldest first, without imported ones."""
         ...
 
     def open_entities(self) -> list[OpenEntity]:
-        """The entities that have something to do, by their ids, without those that were taken in."""
+        """Return the busy entities by id, without imported ones."""
         ...
 
     def entity_states(self, instance_ids: Sequence[str] | None) -> dict[str, str]:
-        """The states as text of these entities, or of all; ``null`` for one that was deleted."""
+        """Return the states as text of these entities, or of all; ``null`` for a deleted one."""
         ...
 
     def entity_state_as_of(self, instance_id: str, moment: datetime) -> str:
-        """The state as text that the entity had then; ``null`` if it didn't exist."""
+        """Return the state as text that an entity had at a time; ``null`` if it didn't exist."""
         ...
 
     def entities(self, name: str | None, since: datetime | None) -> list[EntityMetadata]:
-        """The entities that exist, without their states, by their ids.
+        """Return the existing entities by id, without their states.
 
-        Of this name (in lower case) only, or those only of which something was asked since that moment.
+        Only those of a name (in lower case), or with operations since a time.
         """
         ...
 
     def states(self, query: InstanceQuery) -> list[InstanceState]:
-        """The states of the instances that the query is about."""
+        """Return the states of a query's instances."""
         ...
 
     def ids(self, query: InstanceQuery) -> list[str]:
-        """The ids of the instances that the query is about."""
+        """Return the ids of a query's instances."""
         ...
 
     def restarted(self, after: int) -> set[str]:
-        """The instances of which an execution began after a place in the journal."""
+        """Return the instances of which an execution began after a position of the journal."""
         ...
 
     def links(self, instance_ids: Iterable[str]) -> list[tuple[str, str]]:
-        """All sub-orchestrations of these instances, their own ones too, each with its parent.
+        """Return all sub-orchestrations of these instances, at any depth, each with its parent.
 
-        By the execution that was begun last: an instance that only once was a child is none.
+        The last execution counts: an instance that only was a child earlier is none.
         """
         ...
 
     def descendants(self, instance_ids: Iterable[str]) -> list[str]:
-        """All sub-orchestrations of these instances, their own ones too, parents first."""
+        """Return all sub-orchestrations of these instances, at any depth, parents first."""
         ...
 
     def mark_replay(self, instance_id: str | None) -> None:
-        """Notes which instance is about to be replayed, so that a crash can be laid at its door."""
+        """Record which instance is about to be replayed, so that a crash can be attributed to it."""
         ...
 
     def crashes(self) -> dict[str, int]:
-        """How often in a row the process died while it replayed an instance, by instance."""
+        """Return how often in a row the process died while replaying an instance, by instance."""
         ...
 
     def close(self) -> None:
-        """Lets go of everything; twice does nothing."""
+        """Release all resources; again has no effect."""
         ...
