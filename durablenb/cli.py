@@ -133,7 +133,7 @@ def _count(text: str) -> int:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    """See an orchestration whose process is killed half-way, and which goes on."""
+    """Show an orchestration whose process is killed half-way, and that resumes."""
     from durablenb.demo import tell
 
     return tell(sys.stdout, options.keep)

@@ -12,9 +12,7 @@ from pathlib import Path
 import pytest
 from vega_datasets import data
 
-from durablenb.demo import tell
-from durablenb.demo.almanac import AT_ONCE, DIARY, FILE, INSTANCE
-from durablenb.demo.process import Process
+from durablenb.demo import AT_ONCE, DIARY, FILE, INSTANCE, Worker, tell
 from durablenb.hub.hub_file import HubFile
 from durablenb.model.errors import DurableError
 from durablenb.model.events import TaskCompleted, TaskScheduled
@@ -158,5 +156,5 @@ def test_it_says_what_is_missing(tmp_path, monkeypatch):
 
 def test_a_worker_that_dies_by_itself_is_an_error_with_its_reason(tmp_path):
     (tmp_path / FILE).write_text("not a database")
-    with Process(tmp_path, "nothing") as worker, pytest.raises(DurableError, match="not a DuckDB database"):
+    with Worker(tmp_path, "nothing") as worker, pytest.raises(DurableError, match="not a DuckDB database"):
         worker.wait_until(lambda: False)

@@ -14,7 +14,7 @@ _BRACKETS: dict[type[Any], tuple[str, str]] = {list: ("[", "]"), tuple: ("(", ")
 _MEMBERS = 6
 
 
-class _Brief(reprlib.Repr):
+class _ShortRepr(reprlib.Repr):
     """A `reprlib.Repr` that shows a few members of large containers, and none of arrays and tables."""
 
     def repr1(self, value: Any, level: int) -> str:
@@ -25,10 +25,12 @@ class _Brief(reprlib.Repr):
         return super().repr1(value, level)
 
 
-_brief = _Brief()
-_brief.maxlevel = 3
-_brief.maxtuple = _brief.maxlist = _brief.maxset = _brief.maxfrozenset = _brief.maxdict = _MEMBERS
-_brief.maxstring, _brief.maxlong, _brief.maxother = 60, 40, LENGTH
+_short_repr = _ShortRepr()
+_short_repr.maxlevel = 3
+_short_repr.maxtuple = _short_repr.maxlist = _short_repr.maxset = _short_repr.maxfrozenset = (
+    _short_repr.maxdict
+) = _MEMBERS
+_short_repr.maxstring, _short_repr.maxlong, _short_repr.maxother = 60, 40, LENGTH
 
 
 def short_repr(value: object) -> str:
@@ -43,7 +45,7 @@ def short_repr(value: object) -> str:
     if quick is not None:
         return quick
     try:
-        text = _brief.repr(value)
+        text = _short_repr.repr(value)
     except Exception as error:  # from the user's __repr__
         return f"<{type(value).__name__}: its repr raised {type(error).__name__}>"
     line = " ".join(text.split())
@@ -63,4 +65,4 @@ def _quick(value: Any) -> str | None:
         text = left + ", ".join(map(str, shown)) + (", ..." if len(value) > _MEMBERS else "") + right
     else:
         return None
-    return text if len(text) <= _brief.maxlong or (kind in _BRACKETS and len(text) <= LENGTH) else None
+    return text if len(text) <= _short_repr.maxlong or (kind in _BRACKETS and len(text) <= LENGTH) else None
