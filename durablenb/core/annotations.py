@@ -39,9 +39,9 @@ def _types(function: object) -> _Types:
     try:
         return _known(function)
     except Exception:  # a name in an annotation isn't defined yet
-        found = _annotations_of(_plain(function))
+        hints = _annotations_of(_plain(function))
         unresolved = (str, typing.ForwardRef)
-        return _of(function, {name: hint for name, hint in found.items() if not isinstance(hint, unresolved)})
+        return _of(function, {name: hint for name, hint in hints.items() if not isinstance(hint, unresolved)})
 
 
 def _annotations_of(function: Any) -> dict[str, Any]:
@@ -49,8 +49,8 @@ def _annotations_of(function: Any) -> dict[str, Any]:
         from annotationlib import Format, get_annotations
 
         return get_annotations(function, format=Format.FORWARDREF)
-    found: dict[str, Any] = getattr(function, "__annotations__", {})
-    return found
+    annotations: dict[str, Any] = getattr(function, "__annotations__", {})
+    return annotations
 
 
 @functools.lru_cache(maxsize=1024)
@@ -80,8 +80,8 @@ def _first_parameter(function: Any) -> str:
 
 def _behind(function: Any) -> Any:
     """Return the function under an app's decorators."""
-    found = getattr(function, "function", None)
-    return found if callable(found) else function
+    inner = getattr(function, "function", None)
+    return inner if callable(inner) else function
 
 
 def _plain(function: Any) -> Any:

@@ -324,7 +324,7 @@ class DurableOrchestrationContext:
         chosen = in_order(entities)
         execution = self._execution
         task_id = execution.new_task_id()
-        execution.request(actions.RequestLock(task_id, tuple(str(one) for one in chosen)))
+        execution.request(actions.RequestLock(task_id, tuple(str(entity) for entity in chosen)))
         task = LockTask(task_id, CriticalSection(chosen, lambda: self._unlock(task)))
         execution.tasks[task_id] = task
         self._locking.begin(task)

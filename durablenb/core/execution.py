@@ -274,13 +274,13 @@ class Execution(Parent):
 
     def says_replaying(self) -> bool:
         """Return the value of `is_replaying` for the code: the real one, or the next pinned one."""
-        said = bool(next(self._pinned, self.ledger.is_replaying))
-        self.replaying_said.append(said)
-        return said
+        answer = bool(next(self._pinned, self.ledger.is_replaying))
+        self.replaying_said.append(answer)
+        return answer
 
-    def pin_replaying(self, said: Iterable[int]) -> None:
+    def pin_replaying(self, answers: Iterable[int]) -> None:
         """Make `is_replaying` return the values that another execution got."""
-        self._pinned = iter(said)
+        self._pinned = iter(answers)
 
     def request(self, action: actions.Action) -> None:
         """Record or check a request; after continue_as_new, requests are ignored."""

@@ -62,33 +62,33 @@ def shared_past(history: Sequence[Event], at: int | None) -> list[Event]:
         raise ValueError(f"This history was imported {why}: it can be replayed, and not be forked.")
     if at is None:
         return _checked_locks(history[: _end_of(history)])
-    place = next((place for place, event in enumerate(history) if event.event_id == at), None)
-    if place is None:
+    position = next((position for position, event in enumerate(history) if event.event_id == at), None)
+    if position is None:
         first, last = history[0].event_id, history[-1].event_id
         raise ValueError(
             f"There is no event {at} in the current execution: it has the events {first} to {last}."
         )
-    place += 1
-    while place < len(history) and isinstance(history[place], Request):
-        place += 1
+    position += 1
+    while position < len(history) and isinstance(history[position], Request):
+        position += 1
     end = _end_of(history)
-    if place > end:
+    if position > end:
         raise ValueError(
             f"Event {at} belongs to the episode in which the orchestration ended: nothing would be left to "
             f"do. Fork at event {history[end - 1].event_id} or before."
         )
-    return _checked_locks(history[:place])
+    return _checked_locks(history[:position])
 
 
 def _end_of(history: Sequence[Event]) -> int:
     """Return the number of events before the episode in which the execution ended; all if it is open."""
-    last = next((place for place, event in enumerate(history) if isinstance(event, Ending)), None)
+    last = next((position for position, event in enumerate(history) if isinstance(event, Ending)), None)
     if last is None:
         return len(history)
-    place = last
-    while place > 1 and isinstance(history[place], Request):
-        place -= 1
-    return place if isinstance(history[place], OrchestratorStarted) else last
+    position = last
+    while position > 1 and isinstance(history[position], Request):
+        position -= 1
+    return position if isinstance(history[position], OrchestratorStarted) else last
 
 
 def _checked_locks(past: Sequence[Event]) -> list[Event]:
@@ -110,21 +110,21 @@ def _checked_locks(past: Sequence[Event]) -> list[Event]:
 
 def last_settlement(history: Sequence[Event], keys: Iterable[int | str]) -> int | None:
     """Return the last event of these results, by the keys of `Past.with_results`, or None."""
-    found = []
+    event_ids = []
     for key in keys:
         task_id = int(key[1:]) if isinstance(key, str) and key[1:].isdecimal() else None
         if isinstance(key, int):
-            found.append(key)
+            event_ids.append(key)
             named = next((event for event in history if event.event_id == key), None)
             task_id = getattr(named, "task_id", None)
-        found += [
+        event_ids += [
             event.event_id
             for event in history
             if task_id is not None
             and getattr(event, "task_id", None) == task_id
             and isinstance(event, (PendingRequest, Returned, Raised))
         ]
-    return max(found, default=None)
+    return max(event_ids, default=None)
 
 
 @plain
@@ -257,12 +257,12 @@ class Past(Plain):
         return done | {getattr(request, "task_id", -1) for request, _ in self.arrived}
 
     def _with_result(self, key: int | str, value: Value) -> Past:
-        place, request = self._place_of(key)
-        if place is None:
+        position, request = self._place_of(key)
+        if position is None:
             assert request is not None
             others = tuple(outcome for outcome in self.arrived if outcome[0] is not request)
             return replace(self, arrived=(*others, (request, value)))
-        event = self.events[place]
+        event = self.events[position]
         if request is None:
             assert isinstance(event, EventRaised)
             if isinstance(value, FailureDetails):
@@ -270,30 +270,30 @@ class Past(Plain):
             changed: Event = replace(event, input=value)
         else:
             changed = _end(request, value, event.event_id, event.timestamp)
-        return replace(self, events=(*self.events[:place], changed, *self.events[place + 1 :]))
+        return replace(self, events=(*self.events[:position], changed, *self.events[position + 1 :]))
 
     def _place_of(self, key: int | str) -> tuple[int | None, Event | None]:
         """Return the position of a result, None if there is none yet, and its request."""
         task_id = self._task_of(key)
         if task_id is None:
-            return next(place for place, event in enumerate(self.events) if event.event_id == key), None
-        asked = (event for event in self.events if isinstance(event, Request))
-        request = next((event for event in asked if getattr(event, "task_id", None) == task_id), None)
+            return next(position for position, event in enumerate(self.events) if event.event_id == key), None
+        requests = (event for event in self.events if isinstance(event, Request))
+        request = next((event for event in requests if getattr(event, "task_id", None) == task_id), None)
         if request is None:
             raise ValueError(f"There is no task #{task_id} in the past that is shared.")
         if type(request) not in _RETURNED:
             raise ValueError(
                 f"Event {request.event_id}, {describe_event(request)}, has no result to replace."
             )
-        place = next(
+        position = next(
             (
-                place
-                for place, event in enumerate(self.events)
+                position
+                for position, event in enumerate(self.events)
                 if isinstance(event, (Returned, Raised)) and event.task_id == task_id
             ),
             None,
         )
-        return place, request
+        return position, request
 
     def _task_of(self, key: int | str) -> int | None:
         """Return the number of a key's task, or None for an external event that was raised."""

@@ -18,21 +18,21 @@ def prefixed(instance_id: str, prefix: str) -> str:
     """Return an id of an instance or an execution with a prefix; in an entity's id, the key gets it."""
     if not instance_id.startswith("@"):
         return prefix + instance_id
-    name, found, key = instance_id[1:].partition("@")
-    return f"@{name}{found}{prefix}{key}"
+    name, separator, key = instance_id[1:].partition("@")
+    return f"@{name}{separator}{prefix}{key}"
 
 
 def bare(instance_id: str, prefix: str) -> str:
     """Return an id without its prefix."""
     if not instance_id.startswith("@"):
         return instance_id.removeprefix(prefix)
-    name, found, key = instance_id[1:].partition("@")
-    return f"@{name}{found}{key.removeprefix(prefix)}"
+    name, separator, key = instance_id[1:].partition("@")
+    return f"@{name}{separator}{key.removeprefix(prefix)}"
 
 
 def with_prefix(event: Event, prefix: str) -> Event:
     """Return an event with a prefix before all ids in it; an execution's first event records the prefix."""
-    renamed = _renamed(event, lambda one: prefixed(one, prefix))
+    renamed = _renamed(event, lambda id_: prefixed(id_, prefix))
     if isinstance(renamed, ExecutionStarted):
         return replace(renamed, prefix=prefix + renamed.prefix)
     return renamed
@@ -44,16 +44,16 @@ def without_prefix(ids: Ids, history: Sequence[Event]) -> tuple[Ids, Sequence[Ev
     if not isinstance(started, ExecutionStarted) or not started.prefix:
         return ids, history
     prefix = started.prefix
-    events = [_renamed(event, lambda one: bare(one, prefix)) for event in history]
-    events = [replace(one, prefix="") if isinstance(one, ExecutionStarted) else one for one in events]
+    events = [_renamed(event, lambda id_: bare(id_, prefix)) for event in history]
+    events = [replace(event, prefix="") if isinstance(event, ExecutionStarted) else event for event in events]
     return (bare(ids[0], prefix), bare(ids[1], prefix)), events
 
 
 def _renamed(event: Event, rename: Rename) -> Event:
     changes: dict[str, Any] = {}
     for name in ("instance_id", "entity_id"):
-        if (found := getattr(event, name, None)) is not None:
-            changes[name] = rename(found)
+        if (value := getattr(event, name, None)) is not None:
+            changes[name] = rename(value)
     for name in ("parent", "caller"):
         if (link := getattr(event, name, None)) is not None:
             changes[name] = _renamed_link(link, rename)
@@ -69,11 +69,11 @@ def _renamed_link(link: ParentInstance, rename: Rename) -> ParentInstance:
 
 
 def _renamed_origins(origins: Iterable[Origin], rename: Rename) -> Iterable[Origin]:
-    for one in origins:
-        parent = one.parent_instance_id
+    for origin in origins:
+        parent = origin.parent_instance_id
         yield replace(
-            one,
-            instance_id=rename(one.instance_id),
-            execution_id=rename(one.execution_id),
+            origin,
+            instance_id=rename(origin.instance_id),
+            execution_id=rename(origin.execution_id),
             parent_instance_id=None if parent is None else rename(parent),
         )

@@ -22,14 +22,14 @@ def child_id(execution_id: str, started: ExecutionStarted | None, task_id: int) 
     """Return the id of a child without a given one: its origin's, if shared and not requested again."""
     origins = [] if started is None else list(reversed(started.forked_from))
     owners = [*(origin.execution_id for origin in origins), execution_id]
-    place = next((place for place, one in enumerate(origins) if task_id < one.tasks), len(origins))
-    for later in range(place, len(origins)):
+    index = next((index for index, origin in enumerate(origins) if task_id < origin.tasks), len(origins))
+    for later in range(index, len(origins)):
         if task_id in origins[later].again:
-            place = later + 1
-    return f"{owners[place]}:{task_id}"
+            index = later + 1
+    return f"{owners[index]}:{task_id}"
 
 
 def tasks_in(events: Sequence[Event]) -> int:
     """Return the number of tasks that an execution has requested."""
-    asked = (getattr(event, "task_id", None) for event in events if isinstance(event, Request))
-    return max((task_id + 1 for task_id in asked if task_id is not None), default=0)
+    task_ids = (getattr(event, "task_id", None) for event in events if isinstance(event, Request))
+    return max((task_id + 1 for task_id in task_ids if task_id is not None), default=0)

@@ -59,7 +59,7 @@ class CriticalSection:
         self.release()
 
     def __repr__(self) -> str:
-        return f"<CriticalSection of {', '.join(str(one) for one in self.entities)}>"
+        return f"<CriticalSection of {', '.join(str(entity) for entity in self.entities)}>"
 
 
 class Locking:
@@ -152,14 +152,14 @@ def in_order(entities: Iterable[EntityId]) -> tuple[EntityId, ...]:
     """
     if isinstance(entities, EntityId):
         entities = (entities,)
-    found = tuple(sorted({checked_entity_id(one) for one in entities}))
-    if not found:
+    ordered = tuple(sorted({checked_entity_id(entity) for entity in entities}))
+    if not ordered:
         raise ValueError("lock needs at least one entity: context.lock([EntityId('Account', 'a')]).")
-    return found
+    return ordered
 
 
 def _listed(entities: Iterable[EntityId]) -> str:
-    return ", ".join(str(one) for one in entities)
+    return ", ".join(str(entity) for entity in entities)
 
 
 def _no_text(text: str) -> None:

@@ -73,11 +73,11 @@ class Mailbox:
         if task._is_canceled or key not in self._buffered:
             return
         self._serve(key)
-        for one in sorted([*self._waiters.get(key, ()), *self._left.get(key, ())], key=_number):
+        for wait in sorted([*self._waiters.get(key, ()), *self._left.get(key, ())], key=_number):
             if key not in self._buffered:
                 return
-            self._take_up(one)
-            self._hand_over(self._oldest(key), one)
+            self._take_up(wait)
+            self._hand_over(self._oldest(key), wait)
 
     def decided(self, task: WhenAnyTask) -> None:
         """Note that a ``task_any`` is decided: its other waits are of no interest any more."""
@@ -89,8 +89,8 @@ class Mailbox:
         if not self.leaves_losers:
             return
         self._awaited = task
-        for one in _waits_in(task) if self._left else ():
-            self._take_up(one)
+        for wait in _waits_in(task) if self._left else ():
+            self._take_up(wait)
         for key in list(self._buffered):
             self._serve(key)
 
@@ -98,10 +98,10 @@ class Mailbox:
         """Mark waits that have lost as left, since the code now waits."""
         decided, self._decided = self._decided, []
         for won in decided:
-            for one in _waits_in(won):
-                if _is_open(one) and not self._is_wanted(one):
-                    self._request(UnsubscribeEvent(_number(one), is_left=True))
-                    self._move(one, self._waiters, self._left)
+            for wait in _waits_in(won):
+                if _is_open(wait) and not self._is_wanted(wait):
+                    self._request(UnsubscribeEvent(_number(wait), is_left=True))
+                    self._move(wait, self._waiters, self._left)
 
     def unprocessed(self) -> list[EventRaised]:
         """Return the events that the orchestrator has not seen, in the order in which they were raised."""
@@ -127,17 +127,17 @@ class Mailbox:
 
     def _first(self, key: str) -> Wait | None:
         waiters = self._waiters.get(key, ())
-        return next((one for one in waiters if not self.leaves_losers or self._is_wanted(one)), None)
+        return next((wait for wait in waiters if not self.leaves_losers or self._is_wanted(wait)), None)
 
     def _is_wanted(self, task: TaskBase[Any]) -> bool:
         """Tell whether a wait is of interest: the code awaits it, or hasn't used it yet."""
         above = [task]
         while above:
-            one = above.pop()
-            if not one._parents or one is self._awaited:
+            task = above.pop()
+            if not task._parents or task is self._awaited:
                 return True
-            open_ = [parent for parent in one._parents if not isinstance(parent, TaskBase) or _runs(parent)]
-            one._parents = open_ or one._parents[-1:]  # settled ones needn't be notified
+            open_ = [parent for parent in task._parents if not isinstance(parent, TaskBase) or _runs(parent)]
+            task._parents = open_ or task._parents[-1:]  # settled ones needn't be notified
             for parent in open_:
                 if not isinstance(parent, TaskBase):
                     return True
@@ -170,11 +170,11 @@ class Mailbox:
 def _waits_in(task: TaskBase[Any]) -> Iterator[Wait]:
     inside = [task]  # a stack
     while inside:
-        one = inside.pop()
-        if isinstance(one, ExternalEventTask):
-            yield one
-        elif isinstance(one, CompoundTask):
-            inside += reversed(one.children)
+        member = inside.pop()
+        if isinstance(member, ExternalEventTask):
+            yield member
+        elif isinstance(member, CompoundTask):
+            inside += reversed(member.children)
 
 
 def _runs(task: TaskBase[Any]) -> bool:

@@ -29,12 +29,12 @@ class UnmatchedEvents:
     def take(self, fact: Any) -> Any:
         """Remove and return the recorded event of a request, or None."""
         if isinstance(fact, TimerCreated):
-            found = self._nearest(fact)
+            event = self._nearest(fact)
         else:
-            found = self._first(self._exact[_key(fact), _plain(fact)]) or self._first(self._named[_key(fact)])
-        if found is not None:
-            del self._left[id(found)]
-        return found
+            event = self._first(self._exact[_key(fact), _plain(fact)]) or self._first(self._named[_key(fact)])
+        if event is not None:
+            del self._left[id(event)]
+        return event
 
     def left(self) -> list[Event]:
         """Return the events that are left."""
@@ -46,9 +46,9 @@ class UnmatchedEvents:
         return asks[0] if asks else None
 
     def _nearest(self, fact: TimerCreated) -> Any:
-        timers = [one for one in self._left.values() if isinstance(one, TimerCreated)]
-        found = min(timers, key=lambda one: abs(one.fire_at - fact.fire_at), default=None)
-        return found if found is not None and abs(found.fire_at - fact.fire_at) <= CLOSE else None
+        timers = [timer for timer in self._left.values() if isinstance(timer, TimerCreated)]
+        event = min(timers, key=lambda timer: abs(timer.fire_at - fact.fire_at), default=None)
+        return event if event is not None and abs(event.fire_at - fact.fire_at) <= CLOSE else None
 
 
 def _key(ask: Any) -> tuple[Any, ...]:
@@ -58,28 +58,28 @@ def _key(ask: Any) -> tuple[Any, ...]:
     return type(ask), getattr(ask, "entity_id", None), getattr(ask, "name", "").casefold()
 
 
-def is_same(told: Any, asked: Any) -> bool:
+def is_same(recorded: Any, requested: Any) -> bool:
     """Tell whether two events have the same input; an unknown input equals any."""
-    given = getattr(told, "input", None)
-    return given is None or given == "null" or _plain(told) == _plain(asked)
+    given = getattr(recorded, "input", None)
+    return given is None or given == "null" or _plain(recorded) == _plain(requested)
 
 
-def is_same_end(told: Any, ended: Any) -> bool:
+def is_same_end(recorded: Any, ended: Any) -> bool:
     """Tell whether the code's outcome is the recorded one; both are of one kind."""
-    if isinstance(told, ExecutionFailed):
-        texts = _texts_of(told.failure)
-        return any(one in text or text in one for one in _texts_of(ended.failure) for text in texts)
-    name = "input" if isinstance(told, ContinueAsNew) else "result"
-    return _plain_text(getattr(told, name)) == _plain_text(getattr(ended, name))
+    if isinstance(recorded, ExecutionFailed):
+        texts = _texts_of(recorded.failure)
+        return any(other in text or text in other for other in _texts_of(ended.failure) for text in texts)
+    name = "input" if isinstance(recorded, ContinueAsNew) else "result"
+    return _plain_text(getattr(recorded, name)) == _plain_text(getattr(ended, name))
 
 
 def _texts_of(failure: FailureDetails | None) -> list[str]:
     """Return the messages of a failure and its causes, which Azure combines in its own way."""
-    found = []
+    messages = []
     while failure is not None:
-        found.append(failure.message)
+        messages.append(failure.message)
         failure = failure.inner
-    return found
+    return messages
 
 
 def _plain(ask: Any) -> str:
@@ -103,13 +103,13 @@ def _bared(value: Any) -> Any:
             return value
         return _bared(inner)
     if isinstance(value, list):
-        return [_bared(one) for one in value]
+        return [_bared(item) for item in value]
     if isinstance(value, dict):
         if "@type" in value and "@value" in value:
             return _bared(_untagged(value))
         if value.keys() == {"__class__", "__module__", "__data__"}:
             return _bared(value["__data__"])
-        return {key: _bared(one) for key, one in value.items()}
+        return {key: _bared(item) for key, item in value.items()}
     return value
 
 

@@ -29,11 +29,11 @@ class EntityProxy:
         if operation.startswith("_"):
             raise AttributeError(operation)
 
-        def asked(operation_input: Any = None, /) -> Any:
+        def call(operation_input: Any = None, /) -> Any:
             return self._ask(self.entity_id, operation, operation_input)
 
-        asked.__name__ = asked.__qualname__ = operation
-        return asked
+        call.__name__ = call.__qualname__ = operation
+        return call
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self.entity_id}>"

@@ -165,21 +165,21 @@ class _Reconstruction:
         """Run an episode after the last event, unless it makes requests: it may not have happened."""
         before = len(self.out)
         self._run(self._history[-1])
-        if self._execution.is_finished or any(place >= before for place in self._extra):
+        if self._execution.is_finished or any(position >= before for position in self._extra):
             del self.out[before:]
             return False
         return True
 
     def _ask(self, fact: Any) -> None:
-        found = self._free.take(fact)
-        if found is None:
+        recorded = self._free.take(fact)
+        if recorded is None:
             self._extra.append(len(self.out))
             self.out.append(fact)
             return
-        self._ids[found.task_id] = fact.task_id
-        self.out.append(replace(fact, timestamp=found.timestamp))
-        if not is_same(found, fact):
-            self.out[-1] = _told_as(found, fact)
+        self._ids[recorded.task_id] = fact.task_id
+        self.out.append(replace(fact, timestamp=recorded.timestamp))
+        if not is_same(recorded, fact):
+            self.out[-1] = _at_request(recorded, fact)
             raise _Diverged
 
     def _finish(self, fact: Event) -> None:
@@ -187,8 +187,8 @@ class _Reconstruction:
             self.out.append(fact)
             return
         matches = type(fact) is type(self._end) and is_same_end(self._end, fact)
-        told = fact if matches else replace(self._end, event_id=fact.event_id)
-        self.out.append(replace(told, timestamp=self._end.timestamp))
+        event = fact if matches else replace(self._end, event_id=fact.event_id)
+        self.out.append(replace(event, timestamp=self._end.timestamp))
         if not matches:
             raise _Diverged
 
@@ -209,7 +209,7 @@ class _Reconstruction:
         )
         extra = [n for n in self._extra if n > last and not isinstance(self.out[n], _UNHEARD)]
         if self._end is not None and extra:
-            self._put_at(extra[-1], self._end)
+            self._replace_and_diverge(extra[-1], self._end)
         if self._end is not None:
             self._put(self._end)
         if extra:  # requests that Azure doesn't have
@@ -218,40 +218,40 @@ class _Reconstruction:
 
     def _miss(self, ask: Event) -> None:
         """Raise because a recorded event was not requested."""
-        extra = [place for place in self._extra if type(self.out[place]) is type(ask)]
+        extra = [position for position in self._extra if type(self.out[position]) is type(ask)]
         if isinstance(ask, _UNHEARD):
             if extra and isinstance(ask, TimerCreated):
-                self._put_at(extra[0], ask)
+                self._replace_and_diverge(extra[0], ask)
             return
         if self._execution.is_finished:
-            place = next(n for n, event in enumerate(self.out) if isinstance(event, _ENDS))
+            position = next(n for n, event in enumerate(self.out) if isinstance(event, _ENDS))
         elif extra or self._extra:
-            place = (extra or self._extra)[0]
+            position = (extra or self._extra)[0]
         else:
             self._put(ask)
-        self._put_at(place, ask)
+        self._replace_and_diverge(position, ask)
 
-    def _put_at(self, place: int, told: Event) -> None:
-        self.out[place] = _told_as(told, self.out[place])
+    def _replace_and_diverge(self, position: int, event: Event) -> None:
+        self.out[position] = _at_request(event, self.out[position])
         raise _Diverged
 
-    def _put(self, told: Event) -> None:
+    def _put(self, event: Event) -> None:
         """Add the remaining events of Azure after the code's requests."""
-        place = self._episode_end
-        self.out.insert(place, told)
-        self.out[place:] = [
-            replace(event, event_id=number) for number, event in enumerate(self.out[place:], place + 1)
+        position = self._episode_end
+        self.out.insert(position, event)
+        self.out[position:] = [
+            replace(event, event_id=number) for number, event in enumerate(self.out[position:], position + 1)
         ]
         raise _Diverged
 
 
-def _told_as(told: Any, asked: Event) -> Event:
+def _at_request(event: Any, request: Event) -> Event:
     """Return Azure's event with the position of a request."""
-    changes: dict[str, Any] = {"event_id": asked.event_id}
-    if (task_id := getattr(asked, "task_id", None)) is not None and hasattr(told, "task_id"):
+    changes: dict[str, Any] = {"event_id": request.event_id}
+    if (task_id := getattr(request, "task_id", None)) is not None and hasattr(event, "task_id"):
         changes["task_id"] = task_id
-    child = getattr(asked, "instance_id", None)
-    if child is not None and hasattr(told, "instance_id"):
+    child = getattr(request, "instance_id", None)
+    if child is not None and hasattr(event, "instance_id"):
         changes["instance_id"] = child
-    recorded: Event = replace(told, **changes)
+    recorded: Event = replace(event, **changes)
     return recorded

@@ -204,8 +204,8 @@ class Registry:
     def version_of(self, target: object) -> str | None:
         """Return the default version of a start: a function's own, or the newest one of a name."""
         if not isinstance(target, str) and hasattr(target, VERSION_ATTRIBUTE):
-            found: str | None = getattr(target, VERSION_ATTRIBUTE)
-            return found
+            version: str | None = getattr(target, VERSION_ATTRIBUTE)
+            return version
         several = self.versions.get(name_of(target))
         return newest_version(several) if several else None
 
@@ -232,8 +232,8 @@ class Registry:
         known = self._undefined.get(key, "")
         if known is None or (known and not is_defined(known)):
             return known
-        found = self._undefined[key] = undefined_name(function)
-        return found
+        missing = self._undefined[key] = undefined_name(function)
+        return missing
 
 
 def entity_activity(name: str) -> str:
@@ -292,7 +292,7 @@ def not_found(kind: str, name: str, known: Iterable[str]) -> FunctionNotFoundErr
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1)
     meant = f" Did you mean {close[0]!r}?" if close else ""
-    listed = ", ".join(repr(one) for one in names[:10]) or "none"
+    listed = ", ".join(repr(name) for name in names[:10]) or "none"
     return FunctionNotFoundError(
         f"The {kind} {name!r} isn't registered.{meant} Registered are: {listed}. "
         f"Run the cell that defines it, with @hub.{kind}."

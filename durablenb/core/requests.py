@@ -59,14 +59,14 @@ def differences(recorded: events.Event, requested: events.Event) -> tuple[tuple[
     """Return the differences of two events: (field, recorded, requested), or only the kind's."""
     if type(recorded) is not type(requested):
         return (("event_type", describe_event(recorded), describe_event(requested)),)
-    found = (
+    values = (
         (field.name, getattr(recorded, field.name), getattr(requested, field.name))
         for field in fields(recorded)
     )
     is_call = isinstance(recorded, CALLS)
     return tuple(
         (name, was, now)
-        for name, was, now in found
+        for name, was, now in values
         if not (same_name(was, now) if is_call and name == "name" else same(was, now))
     )
 

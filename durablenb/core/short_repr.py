@@ -25,12 +25,10 @@ class _ShortRepr(reprlib.Repr):
         return super().repr1(value, level)
 
 
-_short_repr = _ShortRepr()
-_short_repr.maxlevel = 3
-_short_repr.maxtuple = _short_repr.maxlist = _short_repr.maxset = _short_repr.maxfrozenset = (
-    _short_repr.maxdict
-) = _MEMBERS
-_short_repr.maxstring, _short_repr.maxlong, _short_repr.maxother = 60, 40, LENGTH
+_repr = _ShortRepr()
+_repr.maxlevel = 3
+_repr.maxtuple = _repr.maxlist = _repr.maxset = _repr.maxfrozenset = _repr.maxdict = _MEMBERS
+_repr.maxstring, _repr.maxlong, _repr.maxother = 60, 40, LENGTH
 
 
 def short_repr(value: object) -> str:
@@ -45,7 +43,7 @@ def short_repr(value: object) -> str:
     if quick is not None:
         return quick
     try:
-        text = _short_repr.repr(value)
+        text = _repr.repr(value)
     except Exception as error:  # from the user's __repr__
         return f"<{type(value).__name__}: its repr raised {type(error).__name__}>"
     line = " ".join(text.split())
@@ -58,11 +56,11 @@ def _quick(value: Any) -> str | None:
     if kind in _SHORT:
         text = repr(value)
     elif kind in _BRACKETS and (kind is list or len(value) != 1):  # a one-tuple has a comma
-        shown = [_quick(one) if type(one) in _SHORT else None for one in value[:_MEMBERS]]
+        shown = [_quick(item) if type(item) in _SHORT else None for item in value[:_MEMBERS]]
         if None in shown:
             return None
         left, right = _BRACKETS[kind]
         text = left + ", ".join(map(str, shown)) + (", ..." if len(value) > _MEMBERS else "") + right
     else:
         return None
-    return text if len(text) <= _short_repr.maxlong or (kind in _BRACKETS and len(text) <= LENGTH) else None
+    return text if len(text) <= _repr.maxlong or (kind in _BRACKETS and len(text) <= LENGTH) else None

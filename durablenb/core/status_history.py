@@ -67,7 +67,7 @@ def history_events(events: Iterable[Event], *, show_output: bool, show_input: bo
     results are messages, as in Azure.
     """
     shown: list[AzureEvent] = []
-    asked: dict[int, tuple[Event, AzureEvent]] = {}
+    requests: dict[int, tuple[Event, AzureEvent]] = {}
     folded: set[int] = set()
     for event in events:
         fields = _fields(event)
@@ -76,9 +76,9 @@ def history_events(events: Iterable[Event], *, show_output: bool, show_input: bo
         kind = _KINDS.get(type(event)) or type(event).__name__
         entry: AzureEvent = {"EventType": kind, **fields, "Timestamp": _iso(event.timestamp)}
         if isinstance(event, (*_ASKED, TimerCreated)):
-            asked[event.task_id] = (event, entry)
-        elif isinstance(event, (*_ENDED, TimerFired)) and event.task_id in asked:
-            request, request_entry = asked.pop(event.task_id)
+            requests[event.task_id] = (event, entry)
+        elif isinstance(event, (*_ENDED, TimerFired)) and event.task_id in requests:
+            request, request_entry = requests.pop(event.task_id)
             if isinstance(request, _ASKED):
                 folded.add(id(request_entry))
                 entry["FunctionName"] = request.name

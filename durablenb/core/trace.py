@@ -270,12 +270,12 @@ class TracedExecution(Execution):
         if task is None:
             return
         last.has_failed = task.is_failed
-        for one in atomic_tasks(task):
-            if one._is_settled and one.id is not None:
-                event = one._event if isinstance(one, ExternalEventTask) else None
-                number = self._settled_by.get(one.id) if event is None else event.event_id
+        for atom in atomic_tasks(task):
+            if atom._is_settled and atom.id is not None:
+                event = atom._event if isinstance(atom, ExternalEventTask) else None
+                number = self._settled_by.get(atom.id) if event is None else event.event_id
                 if number is not None:
-                    last.answers[one.id] = number
+                    last.answers[atom.id] = number
 
     def _note_end(self, error: BaseException) -> None:
         trace = error.__traceback__
@@ -291,15 +291,15 @@ class TracedExecution(Execution):
         recorded = self._episode if is_recorded else self.ledger.facts
         left = self.ledger.position - self._checked_before if is_recorded else len(recorded)
         self._checked_before = self.ledger.position
-        asked = []
+        requests = []
         for event in recorded[self._asked_before :]:
             is_unchecked = type(event) is CustomStatusSet  # which a replay may omit
             if left == 0 and not (is_unchecked and is_over):
                 break
             left -= not is_unchecked
-            asked.append(event)
-        self._asked_before += len(asked)
-        return tuple(asked)
+            requests.append(event)
+        self._asked_before += len(requests)
+        return tuple(requests)
 
 
 # -- frames and tasks ------------------------------------------------------------------------------
@@ -319,10 +319,10 @@ def orchestrator_frames(routine: Any) -> Iterator[FrameType]:
 
 def local_variables(frame: FrameType | None) -> dict[str, str]:
     """Return the local variables of a frame, each as a short text."""
-    found = {} if frame is None else dict(frame.f_locals)
+    variables = {} if frame is None else dict(frame.f_locals)
     return {
         name: short_repr(value)
-        for name, value in found.items()
+        for name, value in variables.items()
         if not isinstance(value, DurableOrchestrationContext) and not name.startswith("__")
     }
 
@@ -331,20 +331,20 @@ def atomic_tasks(task: TaskBase[Any]) -> Iterator[AtomicTask[Any]]:
     """Yield the atomic tasks of a task, in order."""
     waiting = [task]  # a stack
     while waiting:
-        one = waiting.pop()
-        if isinstance(one, AtomicTask):
-            yield one
-        elif isinstance(one, CompoundTask):
-            waiting += reversed(one.children)
-        elif isinstance(one, RoutineTask) and one.current is not None:
-            waiting.append(one.current)
+        member = waiting.pop()
+        if isinstance(member, AtomicTask):
+            yield member
+        elif isinstance(member, CompoundTask):
+            waiting += reversed(member.children)
+        elif isinstance(member, RoutineTask) and member.current is not None:
+            waiting.append(member.current)
 
 
 def all_task_ids(task: TaskBase[Any]) -> tuple[int, ...]:
     """Return the ids of all atomic tasks in a task."""
     if isinstance(task, AtomicTask):
         return () if task.id is None else (task.id,)
-    return tuple(one.id for one in atomic_tasks(task) if one.id is not None)
+    return tuple(member.id for member in atomic_tasks(task) if member.id is not None)
 
 
 def group_text(task: TaskBase[Any]) -> str:

@@ -25,15 +25,15 @@ def undefined_name(function: Callable[..., Any]) -> str | None:
     Functions of modules always have their names, since a module has run when it is imported.
     """
     notebook, seen = _notebook(), {id(function)}
-    found: list[Any] = [function]
-    for used in found:  # grows while it is read
+    functions: list[Any] = [function]
+    for used in functions:  # grows while it is read
         for name in _names_of(_plain(used), notebook):
             if not is_defined(name):
                 return name
             value = notebook.get(name)
             if callable(value) and id(value) not in seen:
                 seen.add(id(value))
-                found.append(value)
+                functions.append(value)
     return None
 
 

@@ -12,7 +12,7 @@ VersionMatch = Literal["strict", "current-or-older"]
 VERSION_MATCHES: tuple[VersionMatch, ...] = get_args(VersionMatch)
 
 
-def compare_versions(one: str | None, other: str | None) -> int:
+def compare_versions(first: str | None, second: str | None) -> int:
     """Return a number below, equal to or above 0 if the first version is older, the same, or newer.
 
     Notes
@@ -25,12 +25,12 @@ def compare_versions(one: str | None, other: str | None) -> int:
     >>> compare_versions("1.9", "1.10"), compare_versions(None, ""), compare_versions("V2-beta", "v2-alpha")
     (-1, 0, 1)
     """
-    one, other = one or "", other or ""
-    numbers, others = _numbers(one), _numbers(other)
+    first, second = first or "", second or ""
+    numbers, others = _numbers(first), _numbers(second)
     if numbers and others:
         return (numbers > others) - (numbers < others)
-    one, other = one.casefold(), other.casefold()
-    return (one > other) - (one < other)
+    first, second = first.casefold(), second.casefold()
+    return (first > second) - (first < second)
 
 
 def newest_version(versions: Iterable[str]) -> str:
@@ -44,10 +44,10 @@ def matching_version(versions: Iterable[str], wanted: str | None, match: Version
     It is the same version, if that is registered; else, with ``"current-or-older"``, the next newer one.
     """
     known = list(versions)
-    own = next((one for one in known if not compare_versions(one, wanted)), None)
+    own = next((version for version in known if not compare_versions(version, wanted)), None)
     if own is not None or match == "strict":
         return own
-    newer = [one for one in known if compare_versions(one, wanted) > 0]
+    newer = [version for version in known if compare_versions(version, wanted) > 0]
     return min(newer, key=cmp_to_key(compare_versions), default=None)
 
 

@@ -19,7 +19,7 @@ class ScheduleTask(NamedTuple):
 
 
 class CreateSubOrchestration(NamedTuple):
-    """Start a child and wait for it. `instance_id` defaults to one made from the ids of execution and task."""
+    """Start a child and wait for it. `instance_id` defaults to ``<execution's id>:<task id>``."""
 
     task_id: int
     name: str

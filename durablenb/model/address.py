@@ -49,17 +49,17 @@ class Address:
 
     def management_urls(self, instance_id: str) -> dict[str, str]:
         """Return the management URLs of an instance, by Azure's names."""
-        one, query = f"{self.base}/instances/{quote(instance_id, safe='')}", self.query
+        url, query = f"{self.base}/instances/{quote(instance_id, safe='')}", self.query
         return {
             "id": instance_id,
-            "statusQueryGetUri": f"{one}?{query}",
-            "sendEventPostUri": f"{one}/raiseEvent/{{eventName}}?{query}",
-            "terminatePostUri": f"{one}/terminate?reason={{text}}&{query}",
-            "rewindPostUri": f"{one}/rewind?reason={{text}}&{query}",
-            "purgeHistoryDeleteUri": f"{one}?{query}",
-            "restartPostUri": f"{one}/restart?{query}",
-            "suspendPostUri": f"{one}/suspend?reason={{text}}&{query}",
-            "resumePostUri": f"{one}/resume?reason={{text}}&{query}",
+            "statusQueryGetUri": f"{url}?{query}",
+            "sendEventPostUri": f"{url}/raiseEvent/{{eventName}}?{query}",
+            "terminatePostUri": f"{url}/terminate?reason={{text}}&{query}",
+            "rewindPostUri": f"{url}/rewind?reason={{text}}&{query}",
+            "purgeHistoryDeleteUri": f"{url}?{query}",
+            "restartPostUri": f"{url}/restart?{query}",
+            "suspendPostUri": f"{url}/suspend?reason={{text}}&{query}",
+            "resumePostUri": f"{url}/resume?reason={{text}}&{query}",
         }
 
     def binding(self) -> str:

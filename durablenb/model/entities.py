@@ -92,8 +92,8 @@ class EntityId:
             If the text is no such id.
         """
         start, _, rest = scheduler_id.partition("@")
-        name, found, key = rest.partition("@")
-        if start or not found:
+        name, separator, key = rest.partition("@")
+        if start or not separator:
             raise ValueError(f"Unexpected format in SchedulerId: {scheduler_id!r}; expected '@name@key'.")
         return EntityId(name, key)
 

@@ -166,12 +166,12 @@ def _known_type(name: str) -> type[Exception]:
     while module_name and module_name not in sys.modules:
         module_name, _, head = module_name.rpartition(".")
         qualname = f"{head}.{qualname}"
-    found: Any = sys.modules.get(module_name)
+    value: Any = sys.modules.get(module_name)
     for part in qualname.split("."):
         # Not getattr, since a module's __getattr__ would run code.
-        found = vars(found).get(part) if isinstance(found, (ModuleType, type)) else None
-    if isinstance(found, type) and issubclass(found, Exception):
-        return found
+        value = vars(value).get(part) if isinstance(value, (ModuleType, type)) else None
+    if isinstance(value, type) and issubclass(value, Exception):
+        return value
     return TaskFailedError
 
 

@@ -45,8 +45,8 @@ class ByName(MutableMapping[str, T]):
 
     def get(self, name: str, /, default: D | None = None) -> T | D | None:
         """Return the value of a name, or the default."""
-        found = self._items.get(folded(name))
-        return default if found is None else found[1]
+        entry = self._items.get(folded(name))
+        return default if entry is None else entry[1]
 
     def __iter__(self) -> Iterator[str]:
         return iter([name for name, _ in self._items.values()])

@@ -38,21 +38,23 @@ class Source(NamedTuple):
             waiting: list[ast.AST] = list(ast.iter_child_nodes(ast.parse(dedent(self.text)).body[0]))
         except (SyntaxError, IndexError):  # a lambda inside of an expression
             return []
-        found = []
+        returns = []
         while waiting:
             node = waiting.pop()
             if isinstance(node, ast.Return):
                 before = self.first_line - 1
-                awaits = any(isinstance(one, ast.Yield | ast.YieldFrom | ast.Await) for one in ast.walk(node))
-                found.append((node.lineno + before, (node.end_lineno or node.lineno) + before, awaits))
+                awaits = any(
+                    isinstance(child, ast.Yield | ast.YieldFrom | ast.Await) for child in ast.walk(node)
+                )
+                returns.append((node.lineno + before, (node.end_lineno or node.lineno) + before, awaits))
             elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
                 waiting += ast.iter_child_nodes(node)
-        return sorted(found)
+        return sorted(returns)
 
     def after(self, line: int) -> str:
         """Return the code behind a line, without blank lines and comment lines."""
-        lines = (one.rstrip() for one in self.text.splitlines()[line + 1 - self.first_line :])
-        return "\n".join(one for one in lines if one and not one.lstrip().startswith("#"))
+        lines = (text.rstrip() for text in self.text.splitlines()[line + 1 - self.first_line :])
+        return "\n".join(text for text in lines if text and not text.lstrip().startswith("#"))
 
 
 def hash_of(text: str) -> str:

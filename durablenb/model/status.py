@@ -39,11 +39,11 @@ Statuses = Iterable[OrchestrationRuntimeStatus | str] | OrchestrationRuntimeStat
 """One or several statuses, as users write them; None for any."""
 
 
-def statuses_of(asked: Statuses) -> tuple[OrchestrationRuntimeStatus, ...] | None:
+def statuses_of(statuses: Statuses) -> tuple[OrchestrationRuntimeStatus, ...] | None:
     """Return the statuses of a filter, or None for any."""
-    if asked is None:
+    if statuses is None:
         return None
-    several = [asked] if isinstance(asked, str) else list(asked)
+    several = [statuses] if isinstance(statuses, str) else list(statuses)
     try:
         return tuple(OrchestrationRuntimeStatus(status) for status in several)
     except ValueError as error:

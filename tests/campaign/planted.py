@@ -244,8 +244,8 @@ CORE = (
     Planted(
         "entities are locked in the order in which they were named",
         "durablenb/core/locking.py",
-        "tuple(sorted({checked_entity_id(one) for one in entities}))",
-        "tuple(dict.fromkeys(checked_entity_id(one) for one in entities))",
+        "tuple(sorted({checked_entity_id(entity) for entity in entities}))",
+        "tuple(dict.fromkeys(checked_entity_id(entity) for entity in entities))",
         "tests/traps/test_row_30_critical_sections.py",
     ),
     Planted(

@@ -28,6 +28,6 @@ class Output(Protocol):
         """Receive a whole message."""
         ...
 
-    def take(self, said: Said) -> None:
+    def take(self, line: Said) -> None:
         """Receive a line from another process."""
         ...

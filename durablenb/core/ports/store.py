@@ -125,7 +125,7 @@ class Store(Protocol):
         """Write the source texts that aren't in the journal already."""
         ...
 
-    def append_lines(self, said: Sequence[LogLine]) -> None:
+    def append_lines(self, lines: Sequence[LogLine]) -> None:
         """Write all of these log lines, or none."""
         ...
 
