@@ -82,11 +82,11 @@ def ended_instances(engine: Engine, instance_ids: Sequence[str], timeout: float 
     if engine.is_threaded:
         not_open = []
         for instance_id in pending:
-            completion = completion_of(engine, instance_id) if instance_id in engine.completions else None
-            if completion is None:
+            promise = outcome_promise(engine, instance_id) if instance_id in engine.completions else None
+            if promise is None:
                 not_open.append(instance_id)
             else:
-                completion.add_done_callback(partial(_note_end, ended, instance_id))
+                promise.add_done_callback(partial(_note_end, ended, instance_id))
         if not_open:
             engine.ask(Watch("")).result()  # their ends are on disk when this is answered
         for instance_id in not_open:
@@ -98,6 +98,7 @@ def ended_instances(engine: Engine, instance_ids: Sequence[str], timeout: float 
                 left = None if deadline is None else max(deadline - locks.monotonic(), 0)
                 wait_for_outcome(engine, first, left)  # does the work of all of them
                 done = [instance_id for instance_id in pending if instance_id not in engine.completions]
+                engine.committer.drain()  # the ends of the others are on disk, too
                 for instance_id in done:
                     del pending[instance_id]
                     yield instance_id
@@ -106,7 +107,7 @@ def ended_instances(engine: Engine, instance_ids: Sequence[str], timeout: float 
                 instance_id = ended.get(timeout=seconds_left(next(iter(pending)), deadline, timeout))
             except Empty:
                 if all(_is_blocked(engine, instance_id) for instance_id in pending):
-                    check(engine, next(iter(pending)))
+                    check_not_blocked(engine, next(iter(pending)))
                 continue
             del pending[instance_id]
             yield instance_id
