@@ -6,7 +6,9 @@ import ast
 import inspect
 from hashlib import sha256
 from textwrap import dedent
+from types import CodeType
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 
 class Source(NamedTuple):
@@ -65,8 +67,24 @@ def hash_of(text: str) -> str:
 def source_of(function: Any) -> Source | None:
     """Return a function's source, or None if it isn't available: typed at a prompt, compiled, built in."""
     try:
-        lines, first = inspect.getsourcelines(inspect.unwrap(function))
-    except (OSError, TypeError, ValueError, SyntaxError):  # the latter if the file was edited since
+        function = inspect.unwrap(function)
+        code = getattr(function, "__code__", None)
+        if not isinstance(code, CodeType):
+            return _source(function)
+        file, _ = inspect.findsource(function)
+        read = _read.get(code)
+        if read is None or read[0] is not file:
+            read = _read[code] = (file, _source(function))
+        return read[1]
+    except (OSError, TypeError, ValueError, SyntaxError):  # the last ones: a file that was edited badly since
         return None
+
+
+_read: WeakKeyDictionary[CodeType, tuple[list[str], Source]] = WeakKeyDictionary()
+"""Sources by code, with the lines of the file: to find where a function ends takes long."""
+
+
+def _source(function: Any) -> Source:
+    lines, first = inspect.getsourcelines(function)
     text = "".join(lines)
     return Source(hash_of(text), text, first)

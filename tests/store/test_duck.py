@@ -2,6 +2,7 @@
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import duckdb
 import pytest
@@ -236,3 +237,22 @@ def test_views_of_a_journal_in_memory_are_there_for_whoever_asks_first(scribe):
         thread.join()
     assert found == ["a"] * 3
     store.close()
+
+
+def test_threads_of_several_hubs_ask_at_the_same_time_and_each_gets_its_own_answer(tmp_path):
+    stores = [DuckStore(None), DuckStore(tmp_path / "hub.duckdb")]
+    for number, store in enumerate(stores):
+        names = [f"{number} {place}" for place in range(20)]
+        event = OrchestratorStarted(1, BEGINNING)
+        store.append([Record(seq, name, name, event) for seq, name in enumerate(names, start=1)])
+
+    def ask(number):
+        for place in [*range(20)] * 10:
+            name = f"{number % 2} {place}"
+            (record,) = stores[number % 2].records(name)
+            assert (record.seq, record.instance_id) == (place + 1, name)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(ask, range(4)))
+    for store in stores:
+        store.close()
