@@ -76,7 +76,12 @@ class FunctionRouter:
             allowed = {"Allow": ", ".join(sorted({*methods, *implied, "OPTIONS"}))}
             if method == "OPTIONS":
                 return Response(status_code=204, headers=allowed)
-            return error_response(405, "Method Not Allowed", "The function takes others.", headers=allowed)
+            return error_response(
+                405,
+                "Method Not Allowed",
+                "The header Allow lists its methods.",
+                headers=allowed,
+            )
         address = request.scope["durablenb.address"]
         query = [(name, value) for name, value in request.query_params.multi_items() if name != "code"]
         query += _codes(request, address)

@@ -118,21 +118,21 @@ class Guard:
             return error_response(
                 421,
                 "Misdirected request",
-                "The Host header names another server. Ask by the URL that the server shows.",
+                "The Host header names another server. Use the URL that the server shows.",
             )
         if not _is_same_site(scope, headers, address):
             return error_response(
                 403,
                 "Cross-site request",
-                "A page of another site asked. Ask from a program, or open the URL itself.",
+                "A page of another site sent the request. Use a program, or open the URL yourself.",
             )
         if sum(len(name) + len(value) for name, value in scope["headers"]) > HEAD_LIMIT:
             return error_response(
-                431, "The headers are too large", f"They have up to {HEAD_LIMIT:,} bytes together."
+                431, "The headers are too large", f"All headers together may have up to {HEAD_LIMIT:,} bytes."
             )
         if len(scope["raw_path"]) + len(scope["query_string"]) > TARGET_LIMIT:
             return error_response(
-                414, "The URL is too long", f"Path and query have up to {TARGET_LIMIT:,} bytes together."
+                414, "The URL is too long", f"Path and query together may have up to {TARGET_LIMIT:,} bytes."
             )
         allowed = self._check_key(scope, headers)
         if allowed is None:

@@ -89,7 +89,7 @@ def _number(request: ApiRequest, name: str) -> int | None:
         return None
     if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= LARGEST):
         raise http_error(
-            400, "That is no number", f"{name} is {text[:40]!r}; expected a whole number from 0 to {LARGEST}."
+            400, "Invalid number", f"{name} is {text[:40]!r}; expected a whole number from 0 to {LARGEST}."
         )
     return int(text)
 
@@ -123,7 +123,7 @@ async def blob(request: ApiRequest) -> Response:
     """Return a blob, a large part of a value."""
     content = await asyncio.to_thread(request.services.feed.blob, request.path_parameter("hash"))
     if content is None:
-        raise text_error(404, "The hub has no such part of a value.")
+        raise text_error(404, "The hub has no blob with this hash.")
     return Response(content, media_type="application/octet-stream")
 
 
@@ -132,7 +132,7 @@ async def source(request: ApiRequest) -> Response:
     journal = request.services.feed.journal
     text = await asyncio.to_thread(journal.source, request.path_parameter("hash"))
     if text is None:
-        raise text_error(404, "The hub has no such source text.")
+        raise text_error(404, "The hub has no source text with this hash.")
     return JsonResponse(text)
 
 
@@ -151,7 +151,7 @@ async def sql(request: ApiRequest) -> Response:
             "This server answers no SQL. Serve the hub with hub.serve(sql=True), or durablenb serve --sql.",
         )
     if any(name in request.http.headers for name in ("origin", "sec-fetch-site", "sec-fetch-mode")):
-        raise http_error(403, "A browser asked", "SQL is answered to programs only.")
+        raise http_error(403, "A browser sent the query", "Only programs may send SQL.")
     if not request.is_json:
         raise json_only()
     query, parameters = _query(await request.value())

@@ -76,7 +76,7 @@ def page_handlers(page: Page, hub: str) -> list[tuple[str, dict[str, Handler]]]:
             case {"place": str(view_address), "said": list(messages)}:
                 pass
             case _:
-                raise http_error(400, "Which view?", 'The body is {"place": "instances/ID", "said": []}.')
+                raise http_error(400, "Invalid view", 'The body is {"place": "instances/ID", "said": []}.')
         session = sessions.begin()
         try:
             wake = partial(session.wake, asyncio.get_running_loop())
@@ -91,7 +91,7 @@ def page_handlers(page: Page, hub: str) -> list[tuple[str, dict[str, Handler]]]:
         messages: Any = await request.value()
         session = sessions.find(request.path_parameter("session"))
         if not isinstance(messages, list):
-            raise http_error(400, "What was said?", "The body is a list in JSON.")
+            raise http_error(400, "Invalid messages", "The body is a list in JSON.")
         await deliver(session, messages)
         return Response(status_code=204)
 

@@ -91,7 +91,7 @@ class Sessions:
         """Return the session with this id, and note that a message came for it."""
         session = self._open.get(session_id)
         if session is None:
-            raise http_error(404, "The view is not open any more", "Ask for it again.")
+            raise http_error(404, "The view is closed", "Open it again.")
         session.heard_at = time.monotonic()
         return session
 

@@ -1,4 +1,4 @@
-"""Answers of the shape that Azure's status endpoint gives, each with the orchestrator that made it.
+"""Statuses in the form of Azure's endpoint, each with its orchestrator.
 
 They are written after the rules of the host: what was asked for is folded into its end, inputs are texts of
 JSON (with Python a text inside of the list of arguments), times have seven digits, episodes aren't told.
@@ -12,12 +12,12 @@ import durablenb as df
 
 
 def at(seconds):
-    """A time as the host prints it."""
+    """Return a time as Azure's host prints it."""
     return f"2026-03-01T08:{int(seconds) // 60:02}:{int(seconds) % 60:02}.{round(seconds % 1 * 10**7):07}Z"
 
 
 def given(*arguments):
-    """Arguments as Azure's library for Python has them kept."""
+    """Return arguments in the form in which Azure's library for Python keeps them."""
     return json.dumps([json.dumps(one) for one in arguments])
 
 
@@ -281,5 +281,5 @@ ANSWERS = {
 
 
 def changed(told, **fields):
-    """A copy of an answer with other fields."""
+    """Return a copy of a status with other fields."""
     return {**deepcopy(told), **fields}

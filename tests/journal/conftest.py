@@ -12,7 +12,7 @@ def hub():
 
 @pytest.fixture
 def shop():
-    """A hub with orchestrators and an entity of its own."""
+    """A hub with orchestrators and an entity."""
     with df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock()) as hub:
         register(hub)
         yield hub
@@ -20,6 +20,6 @@ def shop():
 
 @pytest.fixture
 def other():
-    """Another hub, with nothing in it."""
+    """Another hub, which is empty."""
     with df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock()) as hub:
         yield hub

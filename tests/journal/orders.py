@@ -78,7 +78,7 @@ def register(hub):
 
 
 def fill(hub):
-    """An order that is done, with a child; one that waits; one that went on as new; an entity."""
+    """Run an order with a child, start one that waits, run one that continues as new, and use an entity."""
     done = hub.start(order, 3, instance_id="done")
     done.raise_event("Go", {"by": "Zoë"})
     done.result()

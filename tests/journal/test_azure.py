@@ -1,4 +1,4 @@
-"""What Azure's status endpoint tells becomes a history that shows, and that the code goes through again."""
+"""Statuses of Azure's endpoint become histories that can be displayed and replayed."""
 
 import json
 from datetime import UTC, datetime, timedelta

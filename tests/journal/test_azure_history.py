@@ -1,4 +1,4 @@
-"""Whatever an orchestration did, of what its status tells its code finds the way again."""
+"""The code replays any history that was converted from a status."""
 
 import json
 from dataclasses import replace
@@ -32,14 +32,14 @@ SEEN = (TaskScheduled, SubOrchestrationInstanceCreated, TaskCompleted, TaskFaile
 
 
 class OneByOne(Random):
-    """Lets the code look at each thing as it comes."""
+    """A random source by which the code handles each arrival on its own."""
 
     def randint(self, a, b):
         return a
 
 
 def spread(history):
-    """The same, but what is asked for together has times of its own, as in Azure, which tell it apart."""
+    """Return the history with different times for requests of one episode, as Azure has them."""
     found, at, step = [], history[0].timestamp, timedelta(microseconds=1)
     for number, event in enumerate(history):
         at = at + step if isinstance(event, Request) else event.timestamp
@@ -51,7 +51,7 @@ def spread(history):
 
 
 def told_of(history, status):
-    """What the status endpoint answers of it; as a text on the way, as it would be."""
+    """Return the status of a history, after a round trip through JSON."""
     started = history[0]
     output = json.loads(history[-1].result) if isinstance(history[-1], ExecutionCompleted) else None
     answer = {

@@ -1,4 +1,4 @@
-"""Which instances are exported, and into what."""
+"""The choice of the exported instances, and the files."""
 
 import json
 

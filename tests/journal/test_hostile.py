@@ -1,4 +1,4 @@
-"""What comes from anybody is refused whole where it can't be so, with a sentence that says what is wrong."""
+"""Invalid imports are refused as a whole, with an error that says what is wrong."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from tests.journal.orders import fill
 
 @pytest.fixture
 def document(shop, tmp_path):
-    """An export, as Python has JSON."""
+    """Return an export as JSON values."""
     fill(shop)
     shop.export(None, tmp_path / "shop.json")
     return json.loads((tmp_path / "shop.json").read_text())
@@ -23,7 +23,7 @@ def document(shop, tmp_path):
 
 @pytest.fixture
 def refuse(other):
-    """Imports something, and gives the refusal; nothing of it is in the hub."""
+    """Import something invalid, and return the error; the hub stays empty."""
 
     def refuse(source, kind=ValueError):
         with pytest.raises(kind) as refused:

@@ -1,4 +1,4 @@
-"""What was imported is looked at like all else, and is never run, recovered or changed."""
+"""Imported histories can be displayed like any other, and are never run, recovered or changed."""
 
 import logging
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ from tests.notebook.reading import Page
 
 @pytest.fixture
 def file(shop, tmp_path):
-    """An export of the shop."""
+    """Return an export of the shop."""
     fill(shop)
     path = tmp_path / "shop.json"
     shop.export(None, path)

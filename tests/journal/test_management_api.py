@@ -21,7 +21,7 @@ LIST = "/runtime/webhooks/durabletask/instances"
 
 
 class Azure(BaseHTTPRequestHandler):
-    """Lists instances two at a time, and tells of each what it is asked for."""
+    """Lists instances two at a time, and returns the status of each."""
 
     told: dict[str, dict]
     asked: list[str]
@@ -51,7 +51,7 @@ class Azure(BaseHTTPRequestHandler):
         self.wfile.write(json.dumps(value).encode())
 
     def log_message(self, *_):
-        """Says nothing."""
+        """Log nothing."""
 
 
 @contextmanager
@@ -69,7 +69,7 @@ def serving(handler):
 
 @pytest.fixture
 def azure():
-    """The address of one that has all the answers there are."""
+    """The URL of a server that has all statuses."""
     told = {
         f"azure {n}": changed(one, instanceId=f"azure {n}") for n, (one, _) in enumerate(ANSWERS.values())
     }
@@ -158,7 +158,7 @@ def test_it_is_not_led_elsewhere(hub):
             self.end_headers()
 
         def log_message(self, *_):
-            """Says nothing."""
+            """Log nothing."""
 
     with (
         serving(Leading) as url,
@@ -175,7 +175,7 @@ def test_what_is_no_json_and_no_list_is_said(hub):
             self.wfile.write(b"5" if self.path.startswith(f"{LIST}?") else b"<html>")
 
         def log_message(self, *_):
-            """Says nothing."""
+            """Log nothing."""
 
     with serving(Odd) as url:
         with pytest.raises(df.DurableError, match="something that is no list of instances"):
@@ -185,7 +185,7 @@ def test_what_is_no_json_and_no_list_is_said(hub):
 
 
 def endless(piece):
-    """A server whose answers have no end."""
+    """A server whose responses have no end."""
 
     class Endless(BaseHTTPRequestHandler):
         def do_GET(self):
@@ -196,7 +196,7 @@ def endless(piece):
                     self.wfile.write(piece)
 
         def log_message(self, *_):
-            """Says nothing."""
+            """Log nothing."""
 
     return serving(Endless)
 
@@ -228,7 +228,7 @@ def test_an_answer_that_is_nested_too_deeply_is_said_to_be_no_json(hub):
             self.wfile.write(b"[" * 200_000)
 
         def log_message(self, *_):
-            """Says nothing."""
+            """Log nothing."""
 
     with serving(Deep) as url, pytest.raises(df.DurableError, match="something that isn't JSON"):
         hub.import_history(url + LIST)
@@ -252,7 +252,7 @@ def test_an_origin_is_the_url_without_what_is_nobody_s_business(url, origin):
 
 @pytest.fixture
 def served():
-    """A hub in which an order was done, and one waits, and its server."""
+    """A hub with a completed order and a waiting one, and its server."""
     with df.TaskHub(":memory:") as hub:
         register(hub)
         done = hub.start(order, 2, instance_id="done")

@@ -1,4 +1,4 @@
-"""What is exported and imported again is the same, to the last digit, and exports to the same bytes."""
+"""Exported histories are the same after an import, to the last digit, and export to the same bytes."""
 
 import json
 from contextlib import contextmanager
@@ -94,7 +94,7 @@ _parents = st.none() | st.builds(
 
 @st.composite
 def _histories(draw):
-    """Records of a few instances and entities, mixed; and lines of theirs."""
+    """Records of a few instances and entities, mixed, and lines of their logs."""
     ids = draw(st.lists(strategies.instance_ids, min_size=1, max_size=3, unique=True))
     ids += draw(st.lists(st.sampled_from(["@counter@a", "@counter@ß"]), max_size=2, unique=True))
     waiting = []
@@ -135,7 +135,7 @@ def journal():
 
 @contextmanager
 def taken_in(journal, bundle):
-    """What is in the journal as long as the bundle is."""
+    """Yield the journal's rows while the bundle is in it."""
     ids = sorted({record.instance_id for record in bundle.records})
     journal.take_in(bundle, [Import(one, "there", "durablenb", NOW) for one in ids], 0)
     try:

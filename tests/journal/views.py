@@ -1,10 +1,10 @@
-"""All rows of all views of a hub, but for where instances came from."""
+"""All rows of all views of a hub, without the origins of imported instances."""
 
 VIEWS = "select view_name from duckdb_views() where not internal"
 
 
 def rows_of(connection):
-    """By view, the rows as text, sorted."""
+    """Return the sorted rows of each view, as text."""
     names = {name for (name,) in connection.execute(VIEWS).fetchall()} - {"imports"}
     return {name: _rows(connection, name) for name in sorted(names | {"journal", "sources", "blobs"})}
 

@@ -1,4 +1,4 @@
-"""A hub that is served, with orchestrators that echo, wait, fail and mend, and an entity."""
+"""A served hub with orchestrators that echo, wait, fail and recover, and an entity."""
 
 import httpx
 import pytest
@@ -7,11 +7,11 @@ import durablenb as df
 from durablenb.model.address import MANAGEMENT
 
 PATIENCE = 20.0
-"""Seconds after which something that has not come about counts as never."""
+"""The seconds after which a test stops waiting."""
 
 
 class Served:
-    """A hub, its server, and an HTTP client that has the key."""
+    """A hub, its server, and an HTTP client with the key."""
 
     def __init__(self, **options):
         self.hub = df.TaskHub(":memory:")
@@ -23,13 +23,13 @@ class Served:
         )
 
     def start(self, name, value=None, instance_id=""):
-        """The id of an orchestration that was started over HTTP."""
+        """Start an orchestration over HTTP, and return its id."""
         answer = self.http.post(f"/orchestrators/{name}/{instance_id}", json=value)
         assert answer.status_code == 202, answer.text
         return answer.json()["id"]
 
     def run(self, name, value=None):
-        """The id of one that has ended."""
+        """Run an orchestration to its end, and return its id."""
         instance_id = self.start(name, value)
         self.hub.handle(instance_id).wait(PATIENCE)
         return instance_id

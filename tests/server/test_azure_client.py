@@ -1,4 +1,4 @@
-"""Azure's own Python client, as it comes from PyPI, talks to a hub that is served."""
+"""Azure's own Python client, as it comes from PyPI, works with a served hub."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ ODD = [None, 0, False, "", [], {}, "Tokyo", "5", "null", '{"a": 1}', 5, 1.5, [1,
 
 @pytest.fixture(scope="module")
 def run():
-    """Runs coroutines in one event loop, since the client keeps its connections."""
+    """Runs coroutines in one event loop, because the client keeps its connections."""
     with asyncio.Runner() as runner:
         yield runner.run
         runner.run(http_utils._close_session())

@@ -1,4 +1,4 @@
-"""What is done to an instance over HTTP: each command's codes, and what becomes of the instance."""
+"""Commands to an instance over HTTP: their status codes, and their effects."""
 
 import pytest
 

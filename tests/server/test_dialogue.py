@@ -25,7 +25,7 @@ def open_to_all():
 
 
 def said(server, command, api="/api"):
-    """What the command prints; the server that it names is this one, and `api` where its functions are.
+    """Return what the command prints, sent to this server, with `api` as the address of its functions.
 
     Where there is no curl, as on a slim Debian, the same request is sent without it.
     """
@@ -63,7 +63,7 @@ def without_curl(words):
 
 
 def taken_apart(text):
-    """The status line, the headers in lower case, and the body of what was printed."""
+    """Return the status line, the headers in lower case, and the body of a printed response."""
     head, _, body = text.replace("\r\n", "\n").partition("\n\n")
     first, *lines = head.split("\n")
     headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}

@@ -11,7 +11,7 @@ TOKEN = "x-ms-continuation-token"
 
 
 def wait_for(made, *entity_ids):
-    """Every operation that was asked for is done: an orchestration that locks the entities has its turn."""
+    """Wait until all operations are done: an orchestration that locks the entities comes after them."""
 
     @made.hub.orchestrator
     def visits(context):

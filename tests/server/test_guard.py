@@ -1,4 +1,4 @@
-"""Who is let in: the attacks on servers of a user's own machine, one by one, against every route."""
+"""Access to the server: the attacks on servers of a user's own machine, each against every route."""
 
 import asyncio
 import logging
@@ -106,7 +106,7 @@ def test_this_machines_own_names_are_let_in_and_stand_in_the_urls(served, bare, 
 
 
 def raw(served, *lines):
-    """The first line that is answered to these, sent as they are."""
+    """Send these bytes, and return the first line of the response."""
     with socket.create_connection(("127.0.0.1", served.server.port), timeout=PATIENCE) as connection:
         connection.sendall("\r\n".join((*lines, "", "")).encode())
         return connection.recv(4_096).decode().partition("\r\n")[0]
@@ -249,7 +249,7 @@ def connected(served):
 
 
 def until_closed(connection):
-    """All that comes before the server closes the connection."""
+    """Return all data that comes before the server closes the connection."""
     found = b""
     with suppress(ConnectionError):
         while part := connection.recv(4_096):
@@ -352,7 +352,7 @@ def test_a_public_url_is_let_in_and_stands_in_the_urls():
 
 
 def test_several_host_headers_are_no_host_even_where_the_server_below_lets_them_pass():
-    """uvicorn refuses them; another ASGI server may not."""
+    """uvicorn refuses these requests; another ASGI server may not."""
     entrance = AccessPolicy(8_000, frozenset({"localhost"}), False, None, "hub", "secret")
     let_in, sent = [], []
 

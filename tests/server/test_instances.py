@@ -1,4 +1,4 @@
-"""Where instances stand, lists of them in pages, and purging."""
+"""Statuses over HTTP, lists of instances in pages, and purging."""
 
 from datetime import UTC, datetime, timedelta
 

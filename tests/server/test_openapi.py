@@ -1,4 +1,4 @@
-"""The OpenAPI document is what the server does: schemathesis asks all of it, and finds nothing else."""
+"""The server does what the OpenAPI document says: schemathesis tries every operation."""
 
 import re
 import subprocess
@@ -17,7 +17,7 @@ from durablenb.server.operations import OPERATIONS
 
 @pytest.fixture(scope="module")
 def small():
-    """A served hub whose one orchestrator never fails, so that nothing is answered with 500 as asked.
+    """A served hub whose only orchestrator never fails, so that no response is a requested 500.
 
     Whoever asks to wait for one that waits itself gets an answer before schemathesis gives up.
     """

@@ -283,9 +283,9 @@ def test_an_instance_that_is_purged_meanwhile_is_said_to_be(fresh):
         ("entities//a", 400, "name"),
         ("nowhere", 400, "There is no page 'nowhere'."),
         ("history", 400, "There is no page"),
-        (7, 400, "Which view?"),
-        (None, 400, "Which view?"),
-        (["instances/x"], 400, "Which view?"),
+        (7, 400, "Invalid view"),
+        (None, 400, "Invalid view"),
+        (["instances/x"], 400, "Invalid view"),
         ("\ud800", 400, "There is no page"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The reference of the routes is equal to the routes; `python -m tests.server.test_reference` prints it."""
+"""The reference page has every route as it is; `python -m tests.server.test_reference` prints them."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "reference" / "http.md"
 
 
 def section(operation):
-    """What the page says of an operation."""
+    """Return the section of an operation."""
     lines = [
         f"### `{operation.method} {operation.path.replace(':path', '')}`",
         "",
@@ -27,7 +27,7 @@ def section(operation):
 
 
 def codes():
-    """What the page says of the codes that any request may get."""
+    """Return the rows of the status codes that any request may get."""
     return "".join(f"| **{code}** | {text} |\n" for code, text in sorted(GUARD.items()))
 
 

@@ -1,4 +1,4 @@
-"""durablenb's own client makes the same responses as Azure's, for functions to return."""
+"""durablenb's own client creates the same responses as Azure's, for functions to return."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""``durablenb serve``: a hub in a process of its own, from a file of functions, until it is told to end."""
+"""``durablenb serve``: a hub in a process of its own, with functions from a file, until a signal ends it."""
 
 import os
 import re
@@ -34,7 +34,7 @@ def name(number):
 
 
 class Process:
-    """The command, with the URL and the key that it printed."""
+    """The running command, with the URL and the key that it printed."""
 
     def __init__(self, folder, *arguments, **variables):
         (folder / "app.py").write_text(APP)

@@ -1,4 +1,4 @@
-"""The server beside the kernel: it begins, is found again, and ends, and harms no orchestration."""
+"""The server in the kernel's process: it starts, is reused, and closes, and harms no orchestration."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Starting over HTTP: what is answered, under which code, and with which URLs."""
+"""Starts over HTTP: their responses, status codes and URLs."""
 
 import httpx
 import pytest

@@ -1,4 +1,4 @@
-"""Many who poll at once are answered from one look at the journal, and nobody is told what is old."""
+"""Requests that poll at once share one query, and no response is older than its request."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ from tests.server.conftest import PATIENCE
 
 
 class Counting:
-    """A client that counts its looks at the journal; it can be made to fail."""
+    """A client that counts its queries, and fails on demand."""
 
     def __init__(self, client):
         self._client = client

@@ -1,4 +1,4 @@
-"""Whatever is posted comes back as it was, or is refused with a reason; nothing breaks the server."""
+"""Every posted value comes back as it was, or is refused with a reason; none breaks the server."""
 
 import json
 import string
