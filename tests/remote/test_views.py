@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -141,6 +142,30 @@ def test_a_view_says_that_nobody_answers_and_goes_on_when_somebody_does(
         assert remote.handle("a").history() == fresh.hub.handle("a").history()
         whole.close()
     wire.close()
+
+
+def test_a_view_that_was_not_drawn_for_long_does_not_wait_for_a_server_that_is_gone(
+    fresh: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("durablenb.journal.replica.history.PAUSE", 0.05)
+    monkeypatch.setattr("durablenb.journal.replica.history.LINGER", 0.05)
+    monkeypatch.setattr("durablenb.journal.replica.history.WAIT", 0.05)
+    view = fresh.remote.start("approval", instance_id="a").watch()
+    until(lambda: view.refresh() and "Approval" in Page(view.waits.decode()).text)
+    copy = fresh.remote._journal.history("a")  # type: ignore[attr-defined]
+    until(lambda: not copy.is_followed)
+    fresh.server.close()
+    asking: list[threading.Thread] = []
+    refresh = copy.refresh
+
+    def noted(wait: float = 0.0) -> None:
+        asking.append(threading.current_thread())
+        refresh(wait)
+
+    monkeypatch.setattr(copy, "refresh", noted)
+    until(lambda: view.refresh() and "hasn't answered since" in view.note)
+    assert threading.current_thread() not in asking
+    assert "Approval" in Page(view.waits.decode()).text
 
 
 def _also(fresh: Served, port: int) -> object:

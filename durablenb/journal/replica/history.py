@@ -65,6 +65,11 @@ class ReplicatedHistory:
         """Whether a thread keeps it up to date."""
         return self._thread is not None
 
+    @property
+    def was_read(self) -> bool:
+        """Whether the server has ever answered."""
+        return bool(self._server)
+
     def now(self) -> datetime:
         """Return the hub's time."""
         since = time.monotonic() - self._received_at if self._ticks else 0.0

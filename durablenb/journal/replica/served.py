@@ -102,7 +102,7 @@ class ServedJournal(Journal):
     def follow(self, instance_id: str | None = None) -> None:
         """Keep the copy of a history up to date; the first call waits until there is one."""
         history = self.history(instance_id)
-        if not history.is_followed:
+        if not history.was_read:
             history.refresh()
         history.follow()
 
