@@ -168,6 +168,23 @@ def test_a_view_that_was_not_drawn_for_long_does_not_wait_for_a_server_that_is_g
     assert "Approval" in Page(view.waits.decode()).text
 
 
+def test_the_lines_of_a_selected_call_stay_while_nobody_answers(
+    fresh: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("durablenb.journal.replica.history.PAUSE", 0.05)
+    handle = fresh.remote.start("doubles", [8])
+    handle.wait(20)
+    view = handle.watch(freeze=False)
+    view._on_message(view, {"do": "select", "key": "call 1 0"}, [])
+    assert until(lambda: "doubling 8" in Page(view.detail.decode()).text)
+    fresh.server.close()
+    monkeypatch.setattr(view, "_log", ("", view._log[1]))
+    view._is_stale = True
+    view.refresh()
+    assert "doubling 8" in Page(view.detail.decode()).text
+    view.close()
+
+
 def _also(fresh: Served, port: int) -> object:
     """The server's entrance, which may be asked by the wire's port."""
     return replace(fresh.server._uvicorn.config.loaded_app._policy, port=port)

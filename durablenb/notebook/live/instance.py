@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from durablenb.analysis.snapshot import InstanceSnapshot, SnapshotBuilder, insta
 from durablenb.analysis.text import quoted
 from durablenb.hub.instance import Handle
 from durablenb.journal.related import EntityQueue
-from durablenb.model.errors import InstanceNotFoundError
+from durablenb.model.errors import HubUnreachableError, InstanceNotFoundError
 from durablenb.model.events import ContinueAsNew, Ending, ExecutionStarted
 from durablenb.model.runtime import Obstacle
 from durablenb.model.status import DurableOrchestrationStatus
@@ -243,7 +244,8 @@ class LiveInstance(LiveView):
             return ()
         key = f"{of} {call.execution} {call.number} {call.state} {self._seq}"
         if self._log[0] != key:
-            self._log = key, self._children.instance(of).logs(task_id=call.number)
+            with suppress(HubUnreachableError):  # until the server answers, the last lines
+                self._log = key, self._children.instance(of).logs(task_id=call.number)
         return self._log[1]
 
     def do_select(self, key: str = "", **more: Any) -> None:
