@@ -17,6 +17,7 @@ WORKLOADS = {
         running.chain_strict,
         running.fan_out,
         running.many_orchestrations,
+        running.mapped_orchestrations,
         running.one_activity,
         running.signals,
         running.beside_a_busy_activity,
