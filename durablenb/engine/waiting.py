@@ -79,35 +79,31 @@ def ended_instances(engine: Engine, instance_ids: Sequence[str], timeout: float 
     deadline = None if timeout is None else locks.monotonic() + timeout
     pending = dict.fromkeys(instance_ids)
     ended: SimpleQueue[str] = SimpleQueue()
-    if engine.is_threaded:
-        not_open = []
-        for instance_id in pending:
-            promise = outcome_promise(engine, instance_id) if instance_id in engine.completions else None
-            if promise is None:
-                not_open.append(instance_id)
-            else:
-                promise.add_done_callback(partial(_note_end, ended, instance_id))
-        if not_open:
-            engine.ask(Watch("")).result()  # their ends are on disk when this is answered
-        for instance_id in not_open:
-            ended.put(instance_id)
+    not_open = []
+    for instance_id in pending:
+        promise: Future[InstanceOutcome] | None = engine.completions.watch(instance_id)
+        if promise is None and instance_id in engine.completions:  # the engine has to look at it first
+            promise = outcome_promise(engine, instance_id)
+        if promise is None:
+            not_open.append(instance_id)
+        else:
+            promise.add_done_callback(partial(_note_end, ended, instance_id))
+    if not_open:
+        engine.ask(Watch("")).result()  # their ends are on disk when this is answered
+    for instance_id in not_open:
+        ended.put(instance_id)
     with waiting(engine):
         while pending:
-            if not engine.is_threaded:
-                first = next(iter(pending))
-                left = None if deadline is None else max(deadline - locks.monotonic(), 0)
-                wait_for_outcome(engine, first, left)  # does the work of all of them
-                done = [instance_id for instance_id in pending if instance_id not in engine.completions]
-                engine.committer.drain()  # the ends of the others are on disk, too
-                for instance_id in done:
-                    del pending[instance_id]
-                    yield instance_id
-                continue
+            first = next(iter(pending))
+            while ended.empty() and not engine.is_threaded:
+                seconds = seconds_left(first, deadline, timeout)
+                if engine.step() is None and ended.empty():  # all that has ended is on disk
+                    _rest(engine, first, seconds)
             try:
-                instance_id = ended.get(timeout=seconds_left(next(iter(pending)), deadline, timeout))
+                instance_id = ended.get(timeout=seconds_left(first, deadline, timeout))
             except Empty:
                 if all(_is_blocked(engine, instance_id) for instance_id in pending):
-                    check_not_blocked(engine, next(iter(pending)))
+                    check_not_blocked(engine, first)
                 continue
             del pending[instance_id]
             yield instance_id
@@ -199,16 +195,21 @@ def _wait_a_while(engine: Engine, instance_id: str, promise: Future[Any], second
         except TimeoutError:
             check_not_blocked(engine, instance_id)
     elif engine.step() is None and not promise.done():
-        if engine.is_idle and not engine.jump():
-            check_not_blocked(engine, instance_id)
-            if not engine.can_continue:
-                raise WaitTimeoutError(
-                    f"{instance_id} waits, and nothing is left to happen: no activity runs and no "
-                    "timer is set. Raise the event it waits for, or resume it, then wait again."
-                )
-        engine.rest(seconds)
+        _rest(engine, instance_id, seconds)
     else:
         engine.settle(instance_id)  # at once, so that each wait ends after the same steps
+
+
+def _rest(engine: Engine, instance_id: str, seconds: float) -> None:
+    """Wait for a message or a deadline, in the thread that does the work; raise if there will be none."""
+    if engine.is_idle and not engine.jump():
+        check_not_blocked(engine, instance_id)
+        if not engine.can_continue:
+            raise WaitTimeoutError(
+                f"{instance_id} waits, and nothing is left to happen: no activity runs and no "
+                "timer is set. Raise the event it waits for, or resume it, then wait again."
+            )
+    engine.rest(seconds)
 
 
 def check_not_blocked(engine: Engine, instance_id: str) -> None:
