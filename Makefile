@@ -10,7 +10,7 @@
 #   make clean        removes what the others made
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test browser lessons lint check simulator pythons campaign docs benchmarks chromium clean
+.PHONY: help demo test suite beside browser lessons lint check simulator pythons campaign docs benchmarks chromium clean
 
 # Where it is set, each of hundreds of processes would compile all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
@@ -18,6 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 VENV := .venv
 # One more than there are processors: some tests wait.
 WORKERS = $(shell $(PY) -c "import os; print(1 + (os.cpu_count() or 1))")
+BROWSERS := 2
 SEEDS := 10000
 SCALE := 1
 PY := $(VENV)/bin/python
@@ -40,12 +41,18 @@ $(VENV)/.dev: pyproject.toml | $(PY)
 demo: $(VENV)/.demo
 	$(PY) -m durablenb demo
 
+# The browser mostly waits: beside the suite it costs little, and the suite hardly notices.
 test: $(VENV)/.dev chromium
+	$(MAKE) --jobs 2 BROWSERS=1 suite beside
+
+suite: $(VENV)/.dev
 	$(PY) -m pytest -n $(WORKERS) --dist loadfile --ignore tests/browser --doctest-modules durablenb tests
-	$(MAKE) --jobs 2 browser lessons
+
+beside: lessons
+	$(MAKE) browser
 
 browser: $(VENV)/.dev
-	$(PY) -m pytest -n 2 --dist loadfile tests/browser
+	$(PY) -m pytest -n $(BROWSERS) --dist loadfile tests/browser
 
 lessons: $(VENV)/.dev
 	$(PY) -m pytest -p nbval.plugin --nbval --nbval-current-env notebooks

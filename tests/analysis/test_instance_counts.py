@@ -189,12 +189,10 @@ def test_a_look_at_a_watched_hub_folds_only_the_page(status, words):
         view.close()
 
 
-@pytest.mark.parametrize("most", [instances.MANY_EVENTS, 3])
-@pytest.mark.parametrize("status", ["", "Failed", "Running"])
-@pytest.mark.parametrize("words", ["half", "1 WORK", "i-1", "'", "nothing of it"])
-def test_a_filtered_page_is_a_part_of_what_its_query_finds(store, monkeypatch, most, status, words):
-    monkeypatch.setattr(instances, "MANY_EVENTS", most)
-    scribe, chance = Scribe(), random.Random(3)
+@pytest.fixture(scope="module")
+def fifteen():
+    """Fifteen instances of two orchestrators."""
+    store, scribe, chance = DuckStore(None), Scribe(), random.Random(3)
     for number in range(15):
         name = f"i-{number}"
         scribe.start(name, name=chance.choice(["Work", "O'Brien"]))
@@ -203,12 +201,21 @@ def test_a_filtered_page_is_a_part_of_what_its_query_finds(store, monkeypatch, m
         if chance.random() < 0.5:
             scribe.add(name, ExecutionFailed)
     store.append(scribe.take())
-    pane = InstancesTable(store.cursor().sql)
+    yield store
+    store.close()
+
+
+@pytest.mark.parametrize("most", [instances.MANY_EVENTS, 3])
+@pytest.mark.parametrize("status", ["", "Failed", "Running"])
+@pytest.mark.parametrize("words", ["half", "1 WORK", "i-1", "'", "nothing of it"])
+def test_a_filtered_page_is_a_part_of_what_its_query_finds(fifteen, monkeypatch, most, status, words):
+    monkeypatch.setattr(instances, "MANY_EVENTS", most)
+    pane = InstancesTable(fifteen.cursor().sql)
     pane.choose(status)
     pane.set_filter(words)
-    fleet = read_fleet(store.cursor())
+    fleet = read_fleet(fifteen.cursor())
     pane.instances(fleet)
-    found = store.query(pane.sql)
+    found = fifteen.query(pane.sql)
     assert pane._total() == len(found)
     assert pane._rows() == found
 

@@ -10,26 +10,44 @@ import pytest
 import durablenb as df
 from durablenb.store import parquet
 from tests.journal.azure_statuses import CHAIN, answer, at, began, changed, did, ended
-from tests.journal.orders import fill
+from tests.journal.orders import fill, register
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """Return the text of an export."""
+    path = tmp_path_factory.mktemp("exported") / "shop.json"
+    with df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock()) as hub:
+        register(hub)
+        fill(hub)
+        hub.export(None, path)
+    return path.read_text()
 
 
 @pytest.fixture
-def document(shop, tmp_path):
+def document(exported):
     """Return an export as JSON values."""
-    fill(shop)
-    shop.export(None, tmp_path / "shop.json")
-    return json.loads((tmp_path / "shop.json").read_text())
+    return json.loads(exported)
+
+
+@pytest.fixture(scope="module")
+def empty():
+    """A hub that refuses all that it is given here, and stays empty."""
+    with df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock()) as hub:
+        yield hub
 
 
 @pytest.fixture
-def refuse(other):
+def refuse(empty):
     """Import something invalid, and return the error; the hub stays empty."""
+    tables = ("journal", "log_lines", "blobs", "sources", "imported")
+    counts = ", ".join(f"(select count(*) from {table}) as {table}" for table in tables)
 
     def refuse(source, kind=ValueError):
         with pytest.raises(kind) as refused:
-            other.import_history(source)
-        for table in ("journal", "log_lines", "blobs", "sources", "imported"):
-            assert other.sql(f"select count(*) from {table}").fetchall() == [(0,)], table
+            empty.import_history(source)
+        found = empty.sql(f"select {counts}")
+        assert dict(zip(found.columns, *found.fetchall(), strict=True)) == dict.fromkeys(tables, 0)
         return str(refused.value)
 
     return refuse
