@@ -86,11 +86,12 @@ def serve(
                 print(f"Its page, for a browser: {server.page_url}", file=out)
             for line in hub._hosting().describe_routes(server.url):
                 print(line, file=out)
-            print("Ctrl+C ends it; what is open goes on when it is served again.", file=out, flush=True)
+            stop = "Ctrl+C stops it; unfinished orchestrations resume when it is served again."
+            print(stop, file=out, flush=True)
             try:
                 server.wait()
             except KeyboardInterrupt:
-                print("Waiting for the activities that run …", file=out, flush=True)
+                print("Waiting for running activities …", file=out, flush=True)
     return 0
 
 

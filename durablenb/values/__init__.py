@@ -1,1 +1,1 @@
-"""Values: what activities and orchestrators may hand around, as text and as blobs, and back."""
+"""Values of activities and orchestrators: encoded as text and blobs, and decoded."""

@@ -150,15 +150,15 @@ ENGINE = (
     Planted(
         "an instance with one of that id open is started",
         "durablenb/engine/commands.py",
-        '        if is_open and message.if_exists != "restart":\n            raise InstanceExistsError(',
-        "        if False:\n            raise InstanceExistsError(",
+        'if message.instance_id in self._instances.open and message.if_exists != "restart":',
+        "if False:",
         "tests/traps/test_row_17_ids.py tests/traps/test_row_18_duplicates.py",
     ),
     Planted(
         "a start that is to attach starts anew what has ended",
         "durablenb/engine/commands.py",
-        'if message.if_exists == "attach" and self._is_attached(message):',
-        "if False:",
+        'if message.if_exists == "attach":\n            state = state_of(message.instance_id)',
+        "if False:\n            state = state_of(message.instance_id)",
         "tests/client/test_if_exists.py",
     ),
     Planted(

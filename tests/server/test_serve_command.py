@@ -87,7 +87,7 @@ def test_the_files_functions_and_its_app_are_served(serve):
     assert process.ask("POST", "/orchestrators/hello", params=asked).json() == "Hello number 1"
     code, out, err = process.end()
     assert (code, err) == (0, "")
-    assert "Waiting for the activities that run" in out
+    assert "Waiting for running activities" in out
     assert "printed by an activity" not in out
 
 

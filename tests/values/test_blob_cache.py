@@ -213,7 +213,7 @@ def test_what_is_forgotten_is_fetched_again():
     assert fetch.count == 6
 
 
-def test_a_shelf_holds_no_more_than_its_limit_but_always_the_newest():
+def test_a_cache_holds_no_more_than_its_limit_but_always_the_newest():
     kind = library_converter("numpy.ndarray")
     blob_cache = BlobCache(limit=10_000)
     values = [np.full(500, number) for number in range(20)]
@@ -233,7 +233,7 @@ def test_what_is_empty_when_compressed_counts_as_what_it_takes_in_memory(codec):
     assert codec.blob_cache._size <= 10_000_000
 
 
-def test_a_shelf_keeps_no_value_of_the_users_alive(codec):
+def test_a_cache_keeps_no_value_of_the_user_alive(codec):
     frame = pd.DataFrame({"a": [1]})
     codec.encode(frame)
     assert len(codec.blob_cache._hashes) == 1
