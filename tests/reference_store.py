@@ -70,7 +70,7 @@ class MemoryStore:
         """Writes all of these lines of logs."""
         self._lines.extend(said)
 
-    def take_in(self, bundle: HistoryBundle, imports: Sequence[Import], after: int) -> None:
+    def import_histories(self, bundle: HistoryBundle, imports: Sequence[Import], after: int) -> None:
         """Writes all of a bundle, its events after a place in the journal; twice does it once."""
         if any(one.instance_id in self._imports for one in imports):
             return
@@ -84,7 +84,9 @@ class MemoryStore:
         """What was taken in and not purged since, by id."""
         return [self._imports[one] for one in sorted(self._imports)]
 
-    def taken(self, instance_ids: Iterable[str], execution_ids: Iterable[str]) -> tuple[set[str], set[str]]:
+    def existing_ids(
+        self, instance_ids: Iterable[str], execution_ids: Iterable[str]
+    ) -> tuple[set[str], set[str]]:
         """Those of these ids of instances and entities that there are, and those of these of executions."""
         known = {one.instance_id for one in self.journal}, {one.execution_id for one in self.journal}
         return known[0].intersection(instance_ids), known[1].intersection(execution_ids)
@@ -200,7 +202,7 @@ class MemoryStore:
                 operations = [one for one in pending if isinstance(one, OperationEnqueued)]
                 locks = [one for one in pending if isinstance(one, LockEnqueued)]
                 owner = next(
-                    (one.caller.instance_id for one in locks if open_ and one.event_id in open_.taken), None
+                    (one.caller.instance_id for one in locks if open_ and one.event_id in open_.granted), None
                 )
                 found.append(EntityMetadata(entity_id, at, len(operations), owner))
         return found

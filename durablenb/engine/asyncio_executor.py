@@ -7,7 +7,7 @@ import contextlib
 import inspect
 import threading
 
-from durablenb.core.ports.executor import Job, Outcome
+from durablenb.core.ports.executor import ActivityOutcome, Job
 from durablenb.engine.capture.streams import enter
 from durablenb.engine.invocation import decoded_input
 
@@ -60,7 +60,9 @@ async def _run(job: Job) -> None:
     enter(job)  # for this task alone
     try:
         value = job.function(decoded_input(job)) if job.takes_input else job.function()
-        outcome: Outcome = job.codec.encode(await value if inspect.isawaitable(value) else value, "result")
+        outcome: ActivityOutcome = job.codec.encode(
+            await value if inspect.isawaitable(value) else value, "result"
+        )
     except BaseException as error:
         outcome = job.codec.failure(error)
     job.finish(outcome, "asyncio")

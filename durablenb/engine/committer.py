@@ -296,7 +296,7 @@ class Committer:
             self._before_purge(group[0].purged)
             self._store.purge(group[0].purged)
         if (pending := group[0].pending_import) is not None:
-            self._store.take_in(*pending)
+            self._store.import_histories(*pending)
             self.last_seq = pending.after + len(pending.bundle.records)
         sources = [source for batch in group for source in batch.sources]
         if sources:

@@ -204,7 +204,7 @@ class Entities:
                 if last is None or last.position < request.position:
                     self._sections[owner] = request
                     self._early_callers.add(owner)
-                if event.event_id in found.taken:
+                if event.event_id in found.granted:
                     entity.lock = request
                 else:
                     entity.queue.append(request)

@@ -78,7 +78,7 @@ class Imports:
         for record in message.bundle.records:
             by_id.setdefault(record.instance_id, []).append(record)
         executions = {record.execution_id: record.instance_id for record in message.bundle.records}
-        taken_ids, taken_executions = self._store.taken(by_id, executions)
+        taken_ids, taken_executions = self._store.existing_ids(by_id, executions)
         for instance_id, records in by_id.items():
             if instance_id in taken_ids:
                 self._check_same(instance_id, records)

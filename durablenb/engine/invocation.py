@@ -7,13 +7,13 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from durablenb.core.annotations import input_type
-from durablenb.core.ports.executor import Job, Outcome
+from durablenb.core.ports.executor import ActivityOutcome, Job
 from durablenb.engine.capture.output import current_owner
 from durablenb.engine.capture.streams import enter
 from durablenb.model.payloads import Codec
 
 
-def invoke(job: Job, *, passing: tuple[type[BaseException], ...] = ()) -> Outcome:
+def invoke(job: Job, *, passing: tuple[type[BaseException], ...] = ()) -> ActivityOutcome:
     """Return the outcome of a job, which captures what its function prints.
 
     Parameters
@@ -37,7 +37,7 @@ def call(
     codec: Codec,
     *,
     passing: tuple[type[BaseException], ...] = (),
-) -> Outcome:
+) -> ActivityOutcome:
     """Return the function's result as text, or its failure."""
     try:
         value = function(codec.decode(text, input_type(function))) if takes_input else function()

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from durablenb.core.ports.clock import Clock
-from durablenb.core.ports.executor import Outcome
+from durablenb.core.ports.executor import ActivityOutcome
 from durablenb.core.registry import Activity, Registry
 from durablenb.engine.capture.log_writer import LogSource, LogWriter
 from durablenb.engine.capture.output import CapturedOutput
@@ -149,7 +149,7 @@ class ActivityJob:
         self.started_at = self.scope.now()
         return True
 
-    def finish(self, outcome: Outcome | None, worker: str | None = None) -> None:
+    def finish(self, outcome: ActivityOutcome | None, worker: str | None = None) -> None:
         """Hand the engine the outcome, None for a call that was not made, and the name of its worker."""
         self._close_output()
         message = ActivityFinished(self, outcome, self.started_at, self.scope.now(), worker)
@@ -216,7 +216,7 @@ class ActivityFinished:
     """Message: a job ended. Without an outcome, it was not run; `declined` says why if it couldn't be."""
 
     job: ActivityJob
-    outcome: Outcome | None
+    outcome: ActivityOutcome | None
     started_at: datetime | None
     ended_at: datetime
     worker: str | None = None

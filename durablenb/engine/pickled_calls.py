@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
-from durablenb.core.ports.executor import Job, Outcome
+from durablenb.core.ports.executor import ActivityOutcome, Job
 from durablenb.core.short_repr import short_repr
 from durablenb.engine.capture import streams
 from durablenb.engine.capture.output import CapturedOutput, current_owner
@@ -39,7 +39,7 @@ def pickle_call(job: Job) -> bytes:
     return pickle.dumps((pickled, codec.with_blobs(job.text), job.takes_input, codec))
 
 
-def run_pickled(pickled: PickledCall, keep: Callable[[Said], None]) -> Outcome:
+def run_pickled(pickled: PickledCall, keep: Callable[[Said], None]) -> ActivityOutcome:
     """Return the outcome of a call, in whichever process this is; `keep` gets each line that it prints."""
     data, text, takes_input, codec = pickled
     output = CapturedOutput(keep)

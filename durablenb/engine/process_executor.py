@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Callable
 
-from durablenb.core.ports.executor import Job, Outcome
+from durablenb.core.ports.executor import ActivityOutcome, Job
 from durablenb.engine.pickled_calls import pickle_call, run_pickled
 from durablenb.engine.thread_executors import ThreadExecutor
 from durablenb.model.failures import failure_of
@@ -67,7 +67,7 @@ class ProcessExecutor(ThreadExecutor):
             process.end()
             self._alive.discard(process)
 
-    def _outcome(self, job: Job) -> Outcome:
+    def _outcome(self, job: Job) -> ActivityOutcome:
         try:
             pickled = pickle_call(job)
             process = getattr(self._processes, "own", None)
@@ -129,7 +129,7 @@ class Process:
             return False
         return True
 
-    def outcome(self, hear: Callable[[Said], None]) -> Outcome:
+    def outcome(self, hear: Callable[[Said], None]) -> ActivityOutcome:
         """Return the outcome of the job; `hear` gets each line that it prints."""
         while isinstance(outcome := self._receive(), Said):
             hear(outcome)
@@ -154,9 +154,9 @@ class Process:
         with contextlib.suppress(OSError):
             self._process.kill()
 
-    def _receive(self) -> Outcome | Said | None:
+    def _receive(self) -> ActivityOutcome | Said | None:
         try:
-            answer: Outcome | Said = pickle.load(self._from)
+            answer: ActivityOutcome | Said = pickle.load(self._from)
         except (OSError, EOFError, ValueError, pickle.UnpicklingError):
             return None
         return answer
@@ -180,7 +180,7 @@ def serve() -> None:
     os.dup2(2, 1)  # what libraries print from C must not get among the replies
     lock = threading.RLock()
 
-    def send(answer: Outcome | Said) -> None:
+    def send(answer: ActivityOutcome | Said) -> None:
         message = pickle.dumps(answer)
         with lock:
             replies.write(message)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 
-from durablenb.core.ports.executor import Job, Outcome
+from durablenb.core.ports.executor import ActivityOutcome, Job
 from durablenb.engine import locks
 from durablenb.engine.invocation import invoke
 
@@ -74,7 +74,7 @@ class ThreadExecutor:
                 job.finish(outcome, self._worker)
             del job  # and its input, while this thread waits for the next job
 
-    def _outcome(self, job: Job) -> Outcome:
+    def _outcome(self, job: Job) -> ActivityOutcome:
         return invoke(job)
 
     @property
@@ -117,7 +117,7 @@ class InlineExecutor:
         self.jobs.clear()
 
 
-def _interruptible(job: Job) -> Outcome:
+def _interruptible(job: Job) -> ActivityOutcome:
     """Return the outcome; raise the kernel's interrupt, which only the main thread gets."""
     if threading.current_thread() is not threading.main_thread():
         return invoke(job)

@@ -138,7 +138,7 @@ class DuckStore(JournalReader):
             lines.append(writer, said, last)
         self._last_line = last + len(said)
 
-    def take_in(self, bundle: HistoryBundle, imports: Sequence[Import], after: int) -> None:
+    def import_histories(self, bundle: HistoryBundle, imports: Sequence[Import], after: int) -> None:
         """Writes all of a bundle or nothing, its events after a place in the journal; twice does it once."""
         last_line, self._last_line = self._last_line, None
         with self._custodial(), self._translated("write to"):
@@ -151,7 +151,9 @@ class DuckStore(JournalReader):
                 raise
         self._last_line = added
 
-    def taken(self, instance_ids: Iterable[str], execution_ids: Iterable[str]) -> tuple[set[str], set[str]]:
+    def existing_ids(
+        self, instance_ids: Iterable[str], execution_ids: Iterable[str]
+    ) -> tuple[set[str], set[str]]:
         """Those of these ids of instances and entities that there are, and those of these of executions."""
         found = self._ask(statements.TAKEN_IDS, [list(instance_ids)])
         executions = self._ask(statements.TAKEN_EXECUTIONS, [list(execution_ids)])
@@ -219,7 +221,7 @@ class DuckStore(JournalReader):
                 found[record.execution_id] = entity
             entity.pending.append(event)
             if is_taken:
-                entity.taken.add(event.event_id)
+                entity.granted.add(event.event_id)
         return sorted(found.values(), key=lambda entity: entity.instance_id)
 
     def mark_replay(self, instance_id: str | None) -> None:

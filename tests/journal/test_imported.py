@@ -306,13 +306,13 @@ def test_registering_its_orchestrator_anew_says_nothing_of_it(hub, caplog):
 
 
 def test_where_the_disk_takes_nothing_nothing_is_half_imported(other, file, monkeypatch):
-    take_in = DuckStore.take_in
+    import_histories = DuckStore.import_histories
 
     def full(store, bundle, imports, after):
-        monkeypatch.setattr(DuckStore, "take_in", take_in)
+        monkeypatch.setattr(DuckStore, "import_histories", import_histories)
         raise df.StoreError("No room.")
 
-    monkeypatch.setattr(DuckStore, "take_in", full)
+    monkeypatch.setattr(DuckStore, "import_histories", full)
     with pytest.raises(df.StoreError, match="No room"):
         other.import_history(file)
     assert events(other) == []

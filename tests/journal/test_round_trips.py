@@ -137,7 +137,7 @@ def journal():
 def taken_in(journal, bundle):
     """Yield the journal's rows while the bundle is in it."""
     ids = sorted({record.instance_id for record in bundle.records})
-    journal.take_in(bundle, [Import(one, "there", "durablenb", NOW) for one in ids], 0)
+    journal.import_histories(bundle, [Import(one, "there", "durablenb", NOW) for one in ids], 0)
     try:
         yield rows_of(journal.cursor()), bundles.read(journal.query, ids)
     finally:

@@ -128,14 +128,16 @@ class Disk:
     def append_lines(self, said: Sequence[LogLine]) -> None:
         self._alive().append_lines(said)
 
-    def take_in(self, bundle: HistoryBundle, imports: Sequence[Import], after: int) -> None:
-        self._alive().take_in(bundle, imports, after)
+    def import_histories(self, bundle: HistoryBundle, imports: Sequence[Import], after: int) -> None:
+        self._alive().import_histories(bundle, imports, after)
 
     def imports(self) -> list[Import]:
         return self._readable().imports()
 
-    def taken(self, instance_ids: Iterable[str], execution_ids: Iterable[str]) -> tuple[set[str], set[str]]:
-        return self._readable().taken(instance_ids, execution_ids)
+    def existing_ids(
+        self, instance_ids: Iterable[str], execution_ids: Iterable[str]
+    ) -> tuple[set[str], set[str]]:
+        return self._readable().existing_ids(instance_ids, execution_ids)
 
     def purge(self, instance_ids: Sequence[str]) -> None:
         fault = self._write_fault()

@@ -99,7 +99,7 @@ def who_has_its_turn_when_the_disk_is_full_loses_it(original, entities):
 
 @planted(Entities, "adopt")
 def locks_are_forgotten_on_recovery(original, entities, found):
-    original(entities, replace(found, taken=set()))
+    original(entities, replace(found, granted=set()))
 
 
 @planted(Entities, "adopt")

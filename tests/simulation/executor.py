@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from random import Random
 
-from durablenb.core.ports.executor import Job, Outcome
+from durablenb.core.ports.executor import ActivityOutcome, Job
 from durablenb.engine.invocation import invoke
 from durablenb.engine.jobs import ActivityJob, BatchJob
 from durablenb.engine.thread_executors import InlineExecutor
@@ -33,7 +33,7 @@ class SeededExecutor:
         self.waiting: list[ActivityJob] = []
         self.running: list[ActivityJob] = []
         self._slow: set[ActivityJob] = set()
-        self._ended: list[tuple[ActivityJob, Outcome]] = []
+        self._ended: list[tuple[ActivityJob, ActivityOutcome]] = []
 
     def submit(self, job: Job) -> None:
         assert isinstance(job, ActivityJob)

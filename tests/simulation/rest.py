@@ -131,7 +131,7 @@ def _check_entities(world: Simulation) -> None:
             and (mine.execution_id, mine.next_event_id) == (entity.execution_id, entity.next_event_id),
             "I7", "the engine remembers an entity otherwise", entity,
         )  # fmt: skip
-        world.audit.check(entity.taken, "I7", "an entity has something to do", entity)
+        world.audit.check(entity.granted, "I7", "an entity has something to do", entity)
 
 
 def _check_reason(world: Simulation, instance: OpenInstance) -> None:

@@ -39,7 +39,7 @@ def bundle(scribe):
 
 
 def test_all_of_a_bundle_is_there_after_what_was_there(store, scribe, bundle):
-    store.take_in(bundle, note("theirs", "@counter@a"), 40)
+    store.import_histories(bundle, note("theirs", "@counter@a"), 40)
     assert [record.seq for record in store.records("theirs")] == [41, 42, 43, 44]
     assert [record.event for record in store.records("theirs")] == [one.event for one in bundle.records[:4]]
     assert store.last_seq() == 45
@@ -52,20 +52,20 @@ def test_all_of_a_bundle_is_there_after_what_was_there(store, scribe, bundle):
 
 
 def test_what_was_taken_in_is_not_open(store, bundle):
-    store.take_in(bundle, note("theirs", "@counter@a"), 0)
+    store.import_histories(bundle, note("theirs", "@counter@a"), 0)
     assert (store.open_instances(), store.open_entities()) == ([], [])
 
 
 def test_twice_is_once(store, bundle):
     for _ in range(2):
-        store.take_in(bundle, note("theirs", "@counter@a"), 0)
+        store.import_histories(bundle, note("theirs", "@counter@a"), 0)
     assert len(store.records("theirs")) == 4
     assert len(store.lines("theirs")) == 1
     assert len(store.imports()) == 2
 
 
 def test_what_goes_on_comes_after_it(store, scribe, bundle):
-    store.take_in(bundle, note("theirs", "@counter@a"), 0)
+    store.import_histories(bundle, note("theirs", "@counter@a"), 0)
     scribe.start("own")
     scribe.run("own", OrchestratorStarted, ExecutionCompleted)
     store.append(scribe.take())
@@ -73,15 +73,15 @@ def test_what_goes_on_comes_after_it(store, scribe, bundle):
 
 
 def test_a_purge_takes_all_of_it(store, bundle):
-    store.take_in(bundle, note("theirs", "@counter@a"), 0)
+    store.import_histories(bundle, note("theirs", "@counter@a"), 0)
     store.purge(["theirs", "@counter@a"])
     assert (store.imports(), store.last_seq(), store.lines("theirs")) == ([], 0, [])
-    store.take_in(bundle, note("theirs", "@counter@a"), 0)
+    store.import_histories(bundle, note("theirs", "@counter@a"), 0)
     assert store.blob(HASH) == b"large"
 
 
 def test_ids_that_are_taken_are_known(store, bundle):
-    store.take_in(bundle, note("theirs", "@counter@a"), 0)
-    assert store.taken(["theirs", "other"], ["e" * 16, "d" * 16]) == ({"theirs"}, {"e" * 16})
-    assert store.taken(["@counter@a"], []) == ({"@counter@a"}, set())
+    store.import_histories(bundle, note("theirs", "@counter@a"), 0)
+    assert store.existing_ids(["theirs", "other"], ["e" * 16, "d" * 16]) == ({"theirs"}, {"e" * 16})
+    assert store.existing_ids(["@counter@a"], []) == ({"@counter@a"}, set())
     assert any(isinstance(one.event, ExecutionStarted) for one in store.records("theirs"))

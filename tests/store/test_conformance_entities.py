@@ -37,7 +37,7 @@ def test_what_was_asked_and_is_not_done_is_found_again(store, told):
     first, second = store.open_entities()
     assert (first.instance_id, second.instance_id) == ("@c@a", "@c@b")
     assert [event.event_id for event in first.pending] == [lock, waiting - 1, waiting]
-    assert first.taken == {lock}
+    assert first.granted == {lock}
     assert (first.execution_id, first.next_event_id) == (f"{2:016x}", waiting + 1)
     assert [event.name for event in second.pending] == ["first"]
 

@@ -9,7 +9,7 @@ from durablenb.core.ports.output import Output
 from durablenb.model.failures import FailureDetails
 from durablenb.model.payloads import Codec
 
-Outcome = str | FailureDetails
+ActivityOutcome = str | FailureDetails
 """The outcome of an activity: its result as text, or its failure."""
 
 
@@ -50,7 +50,7 @@ class Job(Protocol):
         """Announce the start of the call; returns False if it isn't needed any more and must not run."""
         ...
 
-    def finish(self, outcome: Outcome | None, worker: str | None = None) -> None:
+    def finish(self, outcome: ActivityOutcome | None, worker: str | None = None) -> None:
         """Report the outcome, None if the call did not run, and where it ran; from any thread."""
         ...
 

@@ -74,14 +74,14 @@ class OpenInstance(Plain):
 class OpenEntity(Plain):
     """A busy entity as recovery needs it: its pending operations and lock requests.
 
-    `taken` has the event ids of those lock requests among `pending` that were granted.
+    `granted` has the event ids of those lock requests among `pending` that were granted.
     """
 
     instance_id: str
     execution_id: str
     next_event_id: int
     pending: list[OperationEnqueued | LockEnqueued] = field(default_factory=list)
-    taken: set[int] = field(default_factory=set)
+    granted: set[int] = field(default_factory=set)
 
 
 @plain
@@ -129,7 +129,7 @@ class Store(Protocol):
         """Write all of these log lines, or none."""
         ...
 
-    def take_in(self, bundle: HistoryBundle, imports: Sequence[Import], after: int) -> None:
+    def import_histories(self, bundle: HistoryBundle, imports: Sequence[Import], after: int) -> None:
         """Write a whole bundle or nothing, its events after a position of the journal; idempotent."""
         ...
 
@@ -137,7 +137,9 @@ class Store(Protocol):
         """Return the imports that were not purged since, by id."""
         ...
 
-    def taken(self, instance_ids: Iterable[str], execution_ids: Iterable[str]) -> tuple[set[str], set[str]]:
+    def existing_ids(
+        self, instance_ids: Iterable[str], execution_ids: Iterable[str]
+    ) -> tuple[set[str], set[str]]:
         """Return those of these ids of instances and entities that exist, and those of executions."""
         ...
 
