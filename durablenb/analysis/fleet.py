@@ -11,7 +11,7 @@ from durablenb.analysis.instances import latest_page
 from durablenb.journal.instance_counts import InstanceCounter
 from durablenb.journal.related import has_entities
 from durablenb.model.events import ALL_EVENTS, OperationEnqueued, TaskScheduled
-from durablenb.store.wire import event_types
+from durablenb.store.row_codec import event_types
 
 _SEEN = "instance_id, name, status, created_time, last_updated_time"
 _ENTITIES = """

@@ -11,8 +11,8 @@ from durablenb.analysis.text import plural, quoted
 from durablenb.model.display import Displayed
 from durablenb.model.events import ALL_EVENTS, StatusChange
 from durablenb.model.status import DurableOrchestrationStatus, OrchestrationRuntimeStatus
+from durablenb.store.row_codec import event_types
 from durablenb.store.statements import EVENT_OF
-from durablenb.store.wire import event_types
 
 if TYPE_CHECKING:
     pass

@@ -21,7 +21,7 @@ from durablenb.model.events import (
     Settlement,
     TaskKind,
 )
-from durablenb.store.wire import event_types
+from durablenb.store.row_codec import event_types
 
 WINDOW = 60
 """The number of seconds over which the rate of an open step is measured."""

@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 
 from durablenb.core.ports.store import Store
-from durablenb.store.duck import DuckStore
+from durablenb.store.duckdb_store import DuckStore
 
 Parameters = Sequence[object] | dict[str, object] | None
 """The values of a query's ``?`` or ``$name`` parameters."""

@@ -16,7 +16,7 @@ from durablenb.analysis.sandbox.queries import Queries
 from durablenb.journal.port import Journal
 from durablenb.journal.replica.pages import JournalPage, read_page
 from durablenb.store.blobs import fetch, transaction
-from durablenb.store.portable import line_row_of
+from durablenb.store.json_rows import log_line_to_json
 
 MARK_SECONDS = 0.05
 """Seconds for which a mark isn't read again."""
@@ -79,7 +79,7 @@ class JournalFeed:
 
     def log(self, instance_id: str) -> list[dict[str, Any]]:
         """Return the log of an instance and its sub-orchestrations, as JSON values."""
-        return [line_row_of(line) for line in self.journal.lines(instance_id)]
+        return [log_line_to_json(line) for line in self.journal.lines(instance_id)]
 
     def blob(self, blob_hash: str) -> bytes | None:
         """Return a large part of a value; None if there is none of that hash."""

@@ -28,7 +28,7 @@ from durablenb.model.ids import checked_instance_id
 from durablenb.model.logs import LogLine
 from durablenb.model.payloads import Kind
 from durablenb.model.runtime import Obstacle, RuntimeInfo
-from durablenb.store.duck import DuckStore
+from durablenb.store.duckdb_store import DuckStore
 from durablenb.store.reader import JournalReader
 from durablenb.values.codec import ValueCodec
 

@@ -32,7 +32,7 @@ from durablenb.model.events import (
     ExecutionStarted,
     SubOrchestrationInstanceCreated,
 )
-from durablenb.store.duck import DuckStore
+from durablenb.store.duckdb_store import DuckStore
 
 log = logging.getLogger("durablenb")
 

@@ -37,7 +37,7 @@ from durablenb.hub.local import EngineControl, LocalJournal
 from durablenb.hub.registration import Registering
 from durablenb.model.display import use_views
 from durablenb.model.errors import DurableError
-from durablenb.store.duck import DuckStore
+from durablenb.store.duckdb_store import DuckStore
 from durablenb.store.lockfile import real_path
 from durablenb.values.codec import Redact, ValueCodec
 

@@ -18,9 +18,9 @@ from durablenb.model.entities import EntityMetadata
 from durablenb.model.errors import InstanceNotFoundError, StoreError
 from durablenb.model.logs import LogLine
 from durablenb.store.connections import close_connections
-from durablenb.store.duck import FORMAT
-from durablenb.store.opener import open_database
+from durablenb.store.opening import open_database
 from durablenb.store.reader import JournalReader
+from durablenb.store.schema import FORMAT
 from durablenb.values.codec import ValueCodec
 
 

@@ -1,7 +1,7 @@
-"""Blobs in DuckDB: the large parts of values, each kept once, and which events refer to which.
+"""Blobs in DuckDB: the large parts of values, each stored once, and the events that refer to them.
 
-A checkpoint writes the 120,000 rows around a new one anew, however large they are. So the bytes aren't in the
-table that lists the blobs, but in many tables, each of which is soon full, and then written no more.
+A checkpoint rewrites the 120,000 rows around a new one, however large they are. So the bytes aren't in the
+table that lists the blobs, but in many tables, each of which is soon full, and then not written any more.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ import duckdb
 
 from durablenb.model.imports import KeptBlob
 from durablenb.model.payloads import Blob, Payload, blobs_of, references
-from durablenb.store.wire import COLUMNS
+from durablenb.store.row_codec import COLUMNS
 
 Use = tuple[int, str, str]
 """An event's place in the journal, its instance, and the hash of a blob that it refers to."""
 
 SEGMENT = 16_000_000
-"""Bytes after which another table is begun: about what is written between two checkpoints."""
+"""Bytes after which the next table is begun: about what is written between two checkpoints."""
 
 _FETCH = "select content from blob_contents where hash = ?"
 _FETCH_OLD = "select content from blobs where hash = ?"
 _HAS_CONTENTS = "select 1 from duckdb_views() where view_name = 'blob_contents'"
-"""Not so of a file that was last written when the bytes were in `blobs`."""
+"""A file that was last written when the bytes were in `blobs` has no such view."""
 
 _SEGMENTS = r"""
 select table_name from duckdb_tables()
@@ -51,30 +51,36 @@ _PAYLOAD = COLUMNS.index("payload")
 
 
 def fetch(ask: Callable[[str, list[object]], list[tuple[Any, ...]]], blob_hash: str) -> bytes | None:
-    """The bytes of a blob; None if there is none of that hash."""
-    found = ask(_FETCH if ask(_HAS_CONTENTS, []) else _FETCH_OLD, [blob_hash])
-    return bytes(found[0][0]) if found else None
+    """Return the bytes of a blob; None if there is no blob of that hash."""
+    rows = ask(_FETCH if ask(_HAS_CONTENTS, []) else _FETCH_OLD, [blob_hash])
+    return bytes(rows[0][0]) if rows else None
 
 
-def uses_of(rows: Iterable[Sequence[Any]]) -> list[Use]:
-    """Which of these rows of the journal refer to which blobs."""
-    return [(row[0], row[1], one) for row in rows if row[_PAYLOAD] for one in references(row[_PAYLOAD])]
+def uses_in(rows: Iterable[Sequence[Any]]) -> list[Use]:
+    """Return the references to blobs in these rows of the journal."""
+    return [
+        (row[0], row[1], blob_hash)
+        for row in rows
+        if row[_PAYLOAD]
+        for blob_hash in references(row[_PAYLOAD])
+    ]
 
 
 def write(connection: duckdb.DuckDBPyConnection, rows: Iterable[Sequence[Any]], uses: Sequence[Use]) -> None:
-    """Writes the blobs that come with these rows and aren't there yet, and who refers to them."""
-    given: dict[str, Blob] = {}
+    """Write the new blobs of these rows, and the references to them."""
+    by_hash: dict[str, Blob] = {}
     for row in rows:
-        given.update((blob.hash, blob) for blob in blobs_of(row[_PAYLOAD] or ""))
+        by_hash.update((blob.hash, blob) for blob in blobs_of(row[_PAYLOAD] or ""))
     now = datetime.now(UTC)
-    keep(connection, [KeptBlob(*one, now) for one in given.values()])
+    keep(connection, [KeptBlob(*blob, now) for blob in by_hash.values()])
     connection.execute(_INSERT_USES, [list(column) for column in zip(*uses, strict=True)]).fetchall()
 
 
-def keep(connection: duckdb.DuckDBPyConnection, given: Sequence[KeptBlob]) -> None:
-    """Writes those of these blobs that aren't there yet."""
-    known = {one for (one,) in connection.execute(_KNOWN, [[blob.hash for blob in given]]).fetchall()}
-    for blob in given:
+def keep(connection: duckdb.DuckDBPyConnection, new: Sequence[KeptBlob]) -> None:
+    """Write those of these blobs that aren't there yet."""
+    rows = connection.execute(_KNOWN, [[blob.hash for blob in new]]).fetchall()
+    known = {blob_hash for (blob_hash,) in rows}
+    for blob in new:
         if blob.hash not in known:
             size = len(blob.content)
             row = [blob.hash, blob.kind, size, blob.created.replace(tzinfo=None)]
@@ -85,7 +91,7 @@ def keep(connection: duckdb.DuckDBPyConnection, given: Sequence[KeptBlob]) -> No
 
 
 def _segment(connection: duckdb.DuckDBPyConnection, size: int) -> str:
-    """The table that the next bytes go into."""
+    """Return the table for the next bytes."""
     tables = _segments(connection)
     if tables:
         fill = connection.execute(_FILL, tables[-1:]).fetchall()[0][0]
@@ -103,28 +109,28 @@ def _segments(connection: duckdb.DuckDBPyConnection) -> list[str]:
 
 
 def show_contents(connection: duckdb.DuckDBPyConnection, *, has_segments: bool = True) -> None:
-    """Makes the view of all bytes: those of tables, and those that an older durablenb put into `blobs`."""
-    tables = _segments(connection) if has_segments else []  # the first look into DuckDB's catalog takes long
+    """Create the view of all bytes: in the tables, and in `blobs`, where an older durablenb put them."""
+    tables = _segments(connection) if has_segments else []  # the first query of DuckDB's catalog is slow
     parts = ["select hash, content from blobs where octet_length(content) > 0 or size = 0"]
     parts += [f"select hash, content from {table}" for table in tables]
     connection.execute(f"create or replace view blob_contents as {' union all '.join(parts)}")
 
 
-def let_go(rows: Iterable[Sequence[Any]]) -> None:
-    """The blobs are on disk: the texts need not hold them any more."""
+def release(rows: Iterable[Sequence[Any]]) -> None:
+    """Free the blobs of these rows from memory: they are on disk."""
     for row in rows:
         if type(row[_PAYLOAD]) is Payload:
             row[_PAYLOAD].blobs = ()
 
 
 def has_uses(connection: duckdb.DuckDBPyConnection, instance_ids: list[str]) -> bool:
-    """Whether events of these instances refer to blobs."""
+    """Return True if events of these instances refer to blobs."""
     return bool(connection.execute(_USES, [instance_ids]).fetchall()[0][0])
 
 
 def free(connection: duckdb.DuckDBPyConnection, instance_ids: list[str]) -> None:
-    """Deletes the blobs that only these instances refer to."""
-    unused = [one for (one,) in connection.execute(_UNUSED, {"ids": instance_ids}).fetchall()]
+    """Delete the blobs that only these instances refer to."""
+    unused = [blob_hash for (blob_hash,) in connection.execute(_UNUSED, {"ids": instance_ids}).fetchall()]
     before = _segments(connection)
     for table in before:
         connection.execute(f"delete from {table} where list_contains(?, hash)", [unused]).fetchall()
@@ -138,12 +144,12 @@ def free(connection: duckdb.DuckDBPyConnection, instance_ids: list[str]) -> None
 
 @contextmanager
 def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """All of it, or nothing."""
+    """Run the block in a transaction."""
     connection.execute("begin")
     try:
         yield
     except BaseException:
-        with suppress(duckdb.Error):  # after a fatal error nothing is left to be taken back
+        with suppress(duckdb.Error):  # after a fatal error there is nothing to roll back
             connection.execute("rollback")
         raise
     connection.execute("commit")

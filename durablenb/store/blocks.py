@@ -1,4 +1,4 @@
-"""The blocks of a DuckDB file: which have a wrong checksum, and which of those a power cut can tear.
+"""The blocks of a DuckDB file: those with a wrong checksum, and those that a power cut can tear.
 
 A checkpoint writes new blocks where nothing was, syncs, and then points the file's header at them. Only
 the blocks of metadata are written in place: they are 64 slots each, and new metadata goes into free ones of
@@ -20,7 +20,7 @@ from typing import BinaryIO, NamedTuple
 
 import duckdb
 
-_KNOWS_LAYOUT = duckdb.__version__.startswith("2.0.")  # A later DuckDB's file is left to DuckDB.
+_KNOWS_LAYOUT = duckdb.__version__.startswith("2.0.")  # a later layout may differ
 
 _HEADERS = (4096, 8192)
 _BLOCKS_START = 12288
@@ -44,7 +44,7 @@ def bad_blocks(path: Path) -> list[int]:
         if header is None:
             return []
         count = (file.seek(0, os.SEEK_END) - _BLOCKS_START) // header.block_size
-        return _bad(file, header, range(count))  # those that nobody uses, too
+        return _bad(file, header, range(count))  # unused blocks as well
 
 
 def torn_blocks(path: Path) -> list[int]:
@@ -55,14 +55,14 @@ def torn_blocks(path: Path) -> list[int]:
 
 
 def metadata_blocks(path: Path) -> list[int]:
-    """Return the blocks that hold metadata; none if they can't be told."""
+    """Return the blocks that hold metadata; none if the layout isn't known."""
     with path.open("rb") as file:
         header = _header(file)
         return [] if header is None else _metadata_blocks(file, header)
 
 
 def seal(path: Path, blocks: Iterable[int]) -> dict[int, bytes]:
-    """Give each block the checksum of what it holds; return the old ones."""
+    """Give each block the checksum of its content; return the old checksums."""
     with path.open("rb") as file:
         header = _header(file)
         assert header is not None
@@ -84,10 +84,10 @@ def write_checksums(path: Path, checksums: Mapping[int, bytes]) -> None:
 
 
 def _header(file: BinaryIO) -> _Header | None:
-    """The newer one of the two headers; None if neither is sound, or it isn't laid out as known here."""
+    """Return the newer of the two headers; None if neither is sound, or the layout isn't known here."""
     found = []
-    for place in _HEADERS:
-        file.seek(place)
+    for offset in _HEADERS:
+        file.seek(offset)
         content = file.read(4096)
         if len(content) == 4096 and content[:8] == _checksum(content):
             found.append(_Header(*struct.unpack_from("<5Q", content, 8)))
@@ -126,17 +126,19 @@ def _metadata_blocks(file: BinaryIO, header: _Header) -> list[int]:
 
 
 def _listed(content: bytes) -> list[int]:
-    """What the header calls its free list: free blocks, blocks of many users, blocks of metadata."""
+    """Return the blocks of metadata from what the header calls its free list."""
     (free,) = struct.unpack_from("<Q", content)
-    place = 8 + 8 * free
-    (shared,) = struct.unpack_from("<Q", content, place)
-    place += 8 + 12 * shared
-    (count,) = struct.unpack_from("<Q", content, place)
-    return [struct.unpack_from("<Q", content, place + 8 + 16 * n)[0] for n in range(min(count, len(content)))]
+    offset = 8 + 8 * free
+    (shared,) = struct.unpack_from("<Q", content, offset)
+    offset += 8 + 12 * shared
+    (count,) = struct.unpack_from("<Q", content, offset)
+    return [
+        struct.unpack_from("<Q", content, offset + 8 + 16 * n)[0] for n in range(min(count, len(content)))
+    ]
 
 
 def _slots(file: BinaryIO, header: _Header) -> Iterator[bytes]:
-    """What the slots of a chain hold, each of which names the next one."""
+    """Yield the contents of a chain of slots, each of which points to the next."""
     size = (header.block_size - 8) // _SLOTS & ~7
     following = header.free_list
     for _ in range(_SLOTS * header.block_count):

@@ -10,9 +10,9 @@ import duckdb
 
 from durablenb.core.ports.store import HistoryBundle
 from durablenb.model.imports import Import, KeptBlob
-from durablenb.store import blobs, lines, statements
+from durablenb.store import blobs, log_lines, statements
+from durablenb.store.row_codec import from_row, to_row
 from durablenb.store.states import Ask
-from durablenb.store.wire import from_row, to_row
 
 _BLOBS = """
 select distinct b.hash, b.kind, b.created
@@ -31,25 +31,25 @@ order by s.hash
 
 
 def read(ask: Ask, instance_ids: Sequence[str]) -> HistoryBundle:
-    """All that is kept of these instances and entities; the events are numbered from 1.
+    """Return all that the journal has of these instances and entities; the events are numbered from 1.
 
     Parameters
     ----------
     ask
-        Answers a statement; every time from the same state of the database.
+        Runs a statement, each time on the same state of the database.
     instance_ids
-        Which ones; those that there aren't are left out.
+        Their ids; ids that don't exist are left out.
     """
     ids = list(instance_ids)
     rows = sorted(ask(statements.LOAD_MANY, [ids]), key=itemgetter(0))
     return HistoryBundle(
         [from_row((number, *row[1:])) for number, row in enumerate(rows, 1)],
         [
-            KeptBlob(one, kind, blobs.fetch(ask, one) or b"", created.replace(tzinfo=UTC))
-            for one, kind, created in ask(_BLOBS, [ids])
+            KeptBlob(blob_hash, kind, blobs.fetch(ask, blob_hash) or b"", created.replace(tzinfo=UTC))
+            for blob_hash, kind, created in ask(_BLOBS, [ids])
         ],
-        [(one, text) for one, text in ask(_SOURCES, [ids])],
-        lines.of_these(ask, ids),
+        [(source_hash, text) for source_hash, text in ask(_SOURCES, [ids])],
+        log_lines.load(ask, ids),
     )
 
 
@@ -60,36 +60,38 @@ def write(
     after: int,
     last_line: int | None,
 ) -> int:
-    """Writes all of it, unless that was done before; answers the number of the last line there is.
+    """Write a bundle, unless it was written before; return the number of the last line in the journal.
 
     Parameters
     ----------
     connection
-        In a transaction.
+        A connection, in a transaction.
     bundle, imports
-        What is written.
+        The histories, and where each comes from.
     after
-        The place in the journal after which the events come.
+        The place in the journal after which to write the events.
     last_line
-        The number of the last line of all logs, if it is known.
+        The number of the last line of all logs, if known.
     """
-    last = connection.execute(lines.LAST).fetchall()[0][0] if last_line is None else last_line
-    asked = [one.instance_id for one in imports]
-    if connection.execute(statements.ARE_IMPORTED, [asked]).fetchall()[0][0]:
+    last = connection.execute(log_lines.LAST).fetchall()[0][0] if last_line is None else last_line
+    instance_ids = [imported.instance_id for imported in imports]
+    if connection.execute(statements.ARE_IMPORTED, [instance_ids]).fetchall()[0][0]:
         return int(last)
     blobs.keep(connection, bundle.blobs)
-    for one, text in bundle.sources:
-        connection.execute(statements.KEEP, [one, text])
+    for source_hash, text in bundle.sources:
+        connection.execute(statements.KEEP, [source_hash, text])
     rows = [to_row(record._replace(seq=after + record.seq)) for record in bundle.records]
-    uses = blobs.uses_of(rows)
+    uses = blobs.uses_in(rows)
     if uses:
         blobs.write(connection, rows, uses)
     appender = connection.appender("journal")
     appender.append_rows(rows)
     appender.flush()
     if bundle.lines:
-        lines.append(connection, bundle.lines, last)
-    noted = connection.appender("imported")
-    noted.append_rows([(*one[:3], one.imported.replace(tzinfo=None)) for one in imports])
-    noted.flush()
+        log_lines.append(connection, bundle.lines, last)
+    imported_rows = connection.appender("imported")
+    imported_rows.append_rows(
+        [(*imported[:3], imported.imported.replace(tzinfo=None)) for imported in imports]
+    )
+    imported_rows.flush()
     return int(last) + len(bundle.lines)

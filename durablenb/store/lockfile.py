@@ -1,4 +1,4 @@
-"""One process, one file: where a hub's database can be, the lock beside it, and who holds it."""
+"""The lock of a hub's file, which one process holds, and the places where such a file can be."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from durablenb.model.plain import Plain, plain
 if sys.platform == "win32":
     import msvcrt
 
-    _FAR_BYTE = 1 << 30  # Windows locks are mandatory: lock a byte that nobody wants to read.
+    _FAR_BYTE = 1 << 30  # Windows locks are mandatory: lock a byte that is never read
 
     def _take(fd: int) -> bool:
         os.lseek(fd, _FAR_BYTE, os.SEEK_SET)
@@ -52,7 +52,7 @@ _NOTE_BYTES = 512  # Notes are padded to this, so that a new one hides all of th
 
 @plain
 class Holder(Plain):
-    """Who holds a hub's file: the note inside its lock file."""
+    """The holder of a hub's file, as noted in its lock file."""
 
     pid: int
     host: str
@@ -75,14 +75,14 @@ class HubLock:
     ----------
     path
         The hub's database file; it need not exist. Symbolic links are followed, so two names of
-        one file meet the same lock. Two hard links are two locks: don't use them for hubs.
+        one file share a lock. Two hard links have two locks: don't use hard links for hubs.
 
     Raises
     ------
     HubLockedError
         If another process, or another hub in this one, holds the file.
     StoreError
-        If no lock can be had here: no such folder, no right to write, no locks on this disk.
+        If the file can't be locked: no such folder, no right to write, no locks on this disk.
     """
 
     def __init__(self, path: Path) -> None:
@@ -118,7 +118,7 @@ class HubLock:
         self._fd = fd
 
     def announce(self, url: str | None) -> None:
-        """Tell whoever is refused where this hub is served; None takes it back."""
+        """Record where this hub is served, for processes that are refused the lock; None removes that."""
         self.check_owner()
         self._holder = replace(self._holder, url=url)
         self._write_note()
@@ -141,11 +141,11 @@ class HubLock:
 
     @property
     def is_foreign(self) -> bool:
-        """Whether this is a forked child's copy, which must touch neither file nor database."""
+        """True in a forked child, whose copy must touch neither file nor database."""
         return os.getpid() != self._holder.pid
 
     def is_in_place(self) -> bool:
-        """Whether the lock file is still the one that was locked; True if nobody can say."""
+        """Return True if the lock file is still the one that was locked, or that is unknown."""
         if self._fd is None:
             return True
         try:
@@ -156,7 +156,7 @@ class HubLock:
             return True
 
     def release(self) -> None:
-        """Give the file free. Again, or in a forked child, this does nothing."""
+        """Release the lock. A second call, or one in a forked child, does nothing."""
         fd, self._fd = self._fd, None
         if fd is None:
             return
@@ -173,12 +173,12 @@ class HubLock:
         if self._fd is None:
             return
         note = json.dumps(asdict(self._holder)).ljust(_NOTE_BYTES - 1) + "\n"
-        with contextlib.suppress(OSError):  # On a full disk it is a lock all the same.
+        with contextlib.suppress(OSError):  # on a full disk the lock has no note
             os.lseek(self._fd, 0, os.SEEK_SET)
             os.ftruncate(self._fd, os.write(self._fd, note.encode()))
 
     def _abandon(self) -> None:
-        """Let go of what a fork copied. Closing leaves the parent's lock alone, unlocking not."""
+        """Close the file that a fork copied: unlike unlocking, that leaves the parent's lock alone."""
         fd, self._fd = self._fd, None
         if fd is not None:
             os.close(fd)
@@ -191,7 +191,7 @@ class HubLock:
 
 
 def real_path(path: Path) -> Path:
-    """Return the path without links, whether or not there is anything; a link that leads to itself stays."""
+    """Return the path without links, whether it exists or not; a link to itself stays."""
     return Path(os.path.realpath(path))  # Path.resolve raises at such a link, up to Python 3.12
 
 
@@ -230,7 +230,7 @@ def check_files(path: Path, *, must_exist: bool = False) -> bool:
     Raises
     ------
     StoreError
-        If DuckDB must not be let near: a log without its database, an empty file, a device.
+        If DuckDB must not open it: a log without its database, an empty file, a device.
     """
     if not path.exists():
         orphans = log_files(path)
@@ -254,13 +254,13 @@ def check_files(path: Path, *, must_exist: bool = False) -> bool:
 
 
 def log_files(path: Path) -> list[Path]:
-    """Return the logs beside a database that hold anything."""
+    """Return the logs beside a database that aren't empty."""
     logs = [path.with_name(path.name + suffix) for suffix in _LOG_SUFFIXES]
     return [log for log in logs if log.is_file() and log.stat().st_size]
 
 
 def sync_folder(folder: Path) -> None:
-    """Wait until the names of a folder's files are on disk, where a system can be asked for that."""
+    """Wait until the names of a folder's files are on disk, where the system supports that."""
     if os.name != "posix":
         return
     with contextlib.suppress(OSError):  # Not every disk can.
@@ -301,7 +301,7 @@ def _refusal(path: Path, holder: Holder | None) -> str:
 
 
 def way_in(holder: Holder | None) -> str:
-    """How to reach a hub where it is, in words; nothing if it isn't served."""
+    """Return how to reach a hub over HTTP, in words; empty if it isn't served."""
     if holder is None or holder.url is None:
         return ""
     return f"use it from here, df.TaskHub.connect({holder.url!r}, key=...) with server.key from there; or "

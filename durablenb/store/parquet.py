@@ -1,4 +1,4 @@
-"""Exports as Parquet, by DuckDB: one table, `part` says what a row is of: event, line, source or blob."""
+"""Exports as Parquet, written by DuckDB: one table, whose `part` is event, line, source or blob."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ import duckdb
 from durablenb.core.ports.store import HistoryBundle
 from durablenb.model.imports import KeptBlob
 from durablenb.model.logs import LogLine
-from durablenb.store.portable import line_of, record_of
-from durablenb.store.wire import COLUMNS, to_row
+from durablenb.store.json_rows import log_line_from_json, record_from_json
+from durablenb.store.row_codec import COLUMNS, to_row
 
 LIMIT = 1 << 30
-"""Bytes that an export which is read may have, as it is once it was unpacked."""
+"""The largest uncompressed size of an export that is read, in bytes."""
 
 MEMORY = "2GB"
-"""What DuckDB may take while it reads one."""
+"""The memory that DuckDB may use while it reads an export."""
 
 _HEADER = "durablenb"
 
 _ROW = 200
-"""Bytes that a row counts beside its values."""
+"""Bytes counted for each row, beside its values."""
 
 _TABLE = """
 create temp table bundle (
@@ -58,11 +58,11 @@ def write(bundle: HistoryBundle, path: Path, header: Mapping[str, Any]) -> None:
     Parameters
     ----------
     bundle
-        What is exported.
+        The histories to export.
     path
-        Where to; a file there is replaced.
+        The file; an existing one is replaced.
     header
-        What is said of the export itself.
+        The header of the export.
 
     Raises
     ------
@@ -86,12 +86,12 @@ def write(bundle: HistoryBundle, path: Path, header: Mapping[str, Any]) -> None:
 
 
 def read(path: Path) -> tuple[Any, HistoryBundle]:
-    """Return what is said of an export itself, and what is in it.
+    """Return the header of an export, and its histories.
 
     Raises
     ------
     ValueError
-        If it is none, or something in it isn't what it should be.
+        If the file isn't an export, or something in it is wrong.
     """
     with _database() as connection:
         connection.execute(f"set memory_limit = '{MEMORY}'; set temp_directory = ''")
@@ -101,7 +101,7 @@ def read(path: Path) -> tuple[Any, HistoryBundle]:
             if not found:
                 raise ValueError("it is a Parquet file, but no export")
             size = connection.execute(_SIZE, [str(path)]).fetchall()[0][0]
-            if size > LIMIT:  # a few kilobytes can stand for gigabytes
+            if size > LIMIT:  # a few kilobytes can expand to gigabytes
                 raise ValueError(
                     f"it has {size:,} bytes once it is unpacked, and up to {LIMIT:,} are imported at a time. "
                     "Export fewer instances"
@@ -138,9 +138,9 @@ def _bundle(rows: list[dict[str, Any]]) -> HistoryBundle:
     for number, row in enumerate(rows, 1):
         try:
             if row["part"] == "event":
-                records.append(record_of({name: _plain(row[name]) for name in COLUMNS}))
+                records.append(record_from_json({name: _plain(row[name]) for name in COLUMNS}))
             elif row["part"] == "line":
-                lines.append(line_of({name: _plain(row[name]) for name in LogLine._fields}))
+                lines.append(log_line_from_json({name: _plain(row[name]) for name in LogLine._fields}))
             elif row["part"] == "source":
                 sources.append((row["hash"], row["text"]))
             elif row["part"] == "blob":

@@ -1,4 +1,4 @@
-"""The questions that a journal in DuckDB answers: of an open hub, of a file, of a copy in memory."""
+"""Queries of a journal in DuckDB: of an open hub, of a file, or of a copy in memory."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from durablenb.model.events import Event, ExecutionStarted
 from durablenb.model.imports import Import
 from durablenb.model.logs import LogLine
 from durablenb.model.status import InstanceState
-from durablenb.store import blobs, lines, statements
+from durablenb.store import blobs, log_lines, statements
+from durablenb.store.row_codec import from_row
 from durablenb.store.states import instance_state, states_of
-from durablenb.store.wire import from_row
 
 
 class JournalReader:
-    """Reads a journal's tables and views. A subclass says how a statement is run: `_ask`."""
+    """Reads a journal's tables and views. Subclasses implement `_ask`, which runs a statement."""
 
     def _ask(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Return the rows of a query that needs none of the views."""
@@ -30,12 +30,12 @@ class JournalReader:
         return self._ask(sql, parameters)
 
     def imports(self) -> list[Import]:
-        """What was taken in and not purged since, by id."""
-        found = map(Import._make, self._ask(statements.IMPORTS))
-        return [one._replace(imported=one.imported.replace(tzinfo=UTC)) for one in found]
+        """Return the imports that have not been purged, by id."""
+        imports = map(Import._make, self._ask(statements.IMPORTS))
+        return [origin._replace(imported=origin.imported.replace(tzinfo=UTC)) for origin in imports]
 
     def load(self, instance_ids: Sequence[str]) -> dict[str, list[Event]]:
-        """The current execution's history of each instance, since its last rewind."""
+        """Return the history of each instance's current execution, since its last rewind."""
         if len(instance_ids) == 1:
             rows = self._in_order(statements.LOAD_ONE, [instance_ids[0]])
         else:
@@ -43,61 +43,61 @@ class JournalReader:
         return current_executions(map(from_row, rows))
 
     def starts(self, instance_id: str) -> list[ExecutionStarted]:
-        """The first events of all executions of an instance, oldest first."""
+        """Return the first events of all executions of an instance, oldest first."""
         records = map(from_row, self._in_order(statements.STARTS, [instance_id]))
         return [record.event for record in records if isinstance(record.event, ExecutionStarted)]
 
     def records(self, instance_id: str, after: int = 0) -> list[Record]:
-        """The events of an instance after a place in the journal, of all its executions, oldest first."""
+        """Return the events of all executions of an instance after a place in the journal, oldest first."""
         return [from_row(row) for row in self._in_order(statements.LOAD_SINCE, [instance_id, after])]
 
     def blob(self, blob_hash: str) -> bytes:
-        """The bytes of a blob."""
-        found = blobs.fetch(self._ask, blob_hash)
-        if found is None:
+        """Return the bytes of a blob."""
+        content = blobs.fetch(self._ask, blob_hash)
+        if content is None:
             raise blob_is_gone(blob_hash)
-        return found
+        return content
 
     def lines(self, instance_id: str) -> list[LogLine]:
-        """The lines of the logs of an instance and of its sub-orchestrations, oldest first."""
-        return lines.lines_of(self._ask, instance_id)
+        """Return the log lines of an instance and of its sub-orchestrations, oldest first."""
+        return log_lines.load_family(self._ask, instance_id)
 
     def source(self, source_hash: str) -> str | None:
-        """The source text of that hash, or None."""
-        found = self._ask(statements.SOURCE, [source_hash])
-        return str(found[0][0]) if found else None
+        """Return the source text of that hash, or None."""
+        rows = self._ask(statements.SOURCE, [source_hash])
+        return str(rows[0][0]) if rows else None
 
     def state(self, instance_id: str) -> InstanceState | None:
-        """The state of an instance; None if there is none."""
+        """Return the state of an instance; None if there is no such instance."""
         states = self.states(InstanceQuery(instance_ids=(instance_id,)))
         return states[0] if states else None
 
     def entity_states(self, instance_ids: Sequence[str] | None) -> dict[str, str]:
-        """The states as text of these entities, or of all; ``null`` for one that was deleted."""
+        """Return the states of these entities, or of all, as text; ``null`` for a deleted one."""
         if instance_ids is None:
             rows = self._ask(statements.ALL_ENTITY_STATES)
         else:
             rows = self._ask(statements.ENTITY_STATES, [list(instance_ids)])
-        places = [seq for _, seq in rows if seq is not None]
-        states = dict(self._ask(statements.PAYLOADS, [places])) if places else {}
+        seqs = [seq for _, seq in rows if seq is not None]
+        states = dict(self._ask(statements.PAYLOADS, [seqs])) if seqs else {}
         return {instance_id: states.get(seq, "null") for instance_id, seq in rows}
 
     def entity_state_as_of(self, instance_id: str, moment: datetime) -> str:
-        """The state as text that the entity had then; ``null`` if it didn't exist."""
+        """Return the state that the entity had then, as text; ``null`` if it didn't exist."""
         then = moment.astimezone(UTC).replace(tzinfo=None)
-        place = self._ask(statements.ENTITY_STATE_AS_OF, [instance_id, then])[0][0]
-        return "null" if place is None else str(self._ask(statements.PAYLOADS, [[place]])[0][1])
+        seq = self._ask(statements.ENTITY_STATE_AS_OF, [instance_id, then])[0][0]
+        return "null" if seq is None else str(self._ask(statements.PAYLOADS, [[seq]])[0][1])
 
     def entities(self, name: str | None, since: datetime | None) -> list[EntityMetadata]:
-        """The entities that exist, without their states, by their ids."""
-        sql, parameters = statements.entities_of(name, since)
+        """Return the existing entities, without their states, by id."""
+        sql, parameters = statements.entities(name, since)
         return [
             EntityMetadata(EntityId.get_entity_id(entity), at.replace(tzinfo=UTC), backlog, owner)
             for entity, at, backlog, owner in self.query(sql, parameters)
         ]
 
     def states(self, query: InstanceQuery) -> list[InstanceState]:
-        """The states of the instances that the query is about."""
+        """Return the states of the instances that match a query."""
         ids = query.instance_ids or ()
         if len(ids) == 1 and query == InstanceQuery(instance_ids=ids):
             state = instance_state(self._ask, ids[0])
@@ -105,19 +105,19 @@ class JournalReader:
         return states_of(self.query, query)
 
     def ids(self, query: InstanceQuery) -> list[str]:
-        """The ids of the instances that the query is about."""
-        return [one for (one,) in self.query(*statements.ids_of(query))]
+        """Return the ids of the instances that match a query."""
+        return [instance_id for (instance_id,) in self.query(*statements.ids_of(query))]
 
     def restarted(self, after: int) -> set[str]:
-        """The instances of which an execution began after a place in the journal."""
-        return {one for (one,) in self.query(statements.RESTARTED, [after])}
+        """Return the ids of the instances that began an execution after a place in the journal."""
+        return {instance_id for (instance_id,) in self.query(statements.RESTARTED, [after])}
 
     def links(self, instance_ids: Iterable[str]) -> list[tuple[str, str]]:
-        """All sub-orchestrations of these instances, their own ones too, each with its parent."""
-        return [(one, parent) for one, parent in self.query(statements.LINKS, [list(instance_ids)])]
+        """Return all sub-orchestrations below these instances, each with its parent."""
+        return [(child, parent) for child, parent in self.query(statements.LINKS, [list(instance_ids)])]
 
     def descendants(self, instance_ids: Iterable[str]) -> list[str]:
-        """All sub-orchestrations of these instances, their own ones too, parents first."""
+        """Return all sub-orchestrations below these instances, parents first."""
         rows = self._ask(statements.DESCENDANTS, [list(instance_ids)])
         return [row[0] for row in rows]
 

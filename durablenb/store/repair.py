@@ -1,4 +1,4 @@
-"""Repair of a damaged hub: what can be read is saved, everything is kept, losses are counted."""
+"""Repair of a damaged hub: saves what can be read, keeps the old files, and counts losses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from duckdb import ColumnExpression, ConstantExpression
 
 from durablenb.store.blocks import bad_blocks
 from durablenb.store.lockfile import HubLock, aside_name, check_files, log_files, resolve_place
-from durablenb.store.opener import FLUSH, open_database
+from durablenb.store.opening import FLUSH, open_database
 from durablenb.store.salvage import DamagedHubError, SalvageWarning, seal_torn_blocks
 from durablenb.store.scanning import scan, tables
 
@@ -26,7 +26,7 @@ _BAD_READ = re.compile("Corrupt database file|read enough bytes")
 
 @dataclass(frozen=True)
 class RepairReport:
-    """What `repair` found and did; its text is for people.
+    """Report of what `repair` found and did; its text is for people.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ class RepairReport:
 
 @dataclass
 class _Case:
-    """The notes of one repair, while it goes on."""
+    """The notes of a repair while it runs."""
 
     path: Path
     verdict: Verdict = "ok"
@@ -84,9 +84,9 @@ class _Case:
 
 
 def repair(path: Path) -> RepairReport:
-    """Return what was wrong with the hub at `path`, having mended what can be mended.
+    """Repair the hub at `path` as far as possible; return a report.
 
-    Nothing is ever deleted: the files as they were stay beside it, under names with ``damaged``.
+    Nothing is ever deleted: the old files stay beside it, under names with ``damaged``.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def repair(path: Path) -> RepairReport:
             case.verdict = "unreadable"
             return case.report()
         case.rows, unreadable = scan(connection)
-        connection.execute("PRAGMA disable_checkpoint_on_shutdown")  # So far, only look.
+        connection.execute("PRAGMA disable_checkpoint_on_shutdown")  # so far, change nothing
         connection.close()
         case.found += [f"table {table} can't be read in full" for table in unreadable]
         bad = bad_blocks(path)  # those of indexes are read by no scan
@@ -165,7 +165,7 @@ def _move_logs(path: Path, copies: tuple[Path, ...]) -> dict[Path, Path]:
 
 
 def _rebuild(case: _Case) -> None:
-    """Put what can be read into a new database, and that in the place of the old one."""
+    """Put what can be read into a new database, which replaces the old one."""
     aside = aside_name(case.path)
     new = aside.with_name(aside.name + ".rebuilt")
     try:
@@ -176,7 +176,7 @@ def _rebuild(case: _Case) -> None:
         if unreadable:
             raise duckdb.IOException(f"the new database can't be read: {unreadable}")
     except duckdb.Error as error:
-        new.unlink(missing_ok=True)  # Only the half-made copy.
+        new.unlink(missing_ok=True)  # a half-made copy
         case.verdict = "unreadable"
         case.found.append(str(error).partition("\n")[0])
         return
@@ -207,7 +207,7 @@ def _copy_readable(old: Path, new: Path) -> dict[str, int]:
 
 
 def _copy_rows(source: duckdb.DuckDBPyRelation, target: str) -> None:
-    """Copy the rows in order, halving what can't be read down to single vectors."""
+    """Copy the rows in order; split what can't be read into halves, down to single vectors."""
     rowid = ColumnExpression("rowid")
     (last,) = source.max("rowid").fetchall()[0]
     spans = [(0, (last or 0) + 1)]

@@ -1,4 +1,4 @@
-"""What is done to a damaged database before it is opened: copies are set aside, torn blocks are sealed."""
+"""Salvage of a damaged database before it is opened: copies are set aside, torn blocks are repaired."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from durablenb.store.scanning import scan
 
 
 class SalvageWarning(UserWarning):
-    """Damage to the hub's files was mended; `copies` are the files as they were."""
+    """Damage to the hub's files was repaired; `copies` are the files as they were."""
 
     copies: tuple[Path, ...] = ()
 
 
 class DamagedHubError(StoreError):
-    """Database or log are damaged beyond what opening mends; `copies` were set aside."""
+    """Database or log are damaged too much to be opened; `copies` were set aside."""
 
     reason: str = ""
     copies: tuple[Path, ...] = ()
 
 
 def set_aside(path: Path) -> tuple[Path, ...]:
-    """Copy database and logs under a new name, unless an earlier copy is the same.
+    """Copy database and logs under a new name, unless an earlier copy is the same; return the copies.
 
     Raises
     ------
     StoreError
-        If there is no room for them.
+        If the disk has no room for them.
     """
     sources = [path, *log_files(path)]
     suffixes = [source.name.removeprefix(path.name) for source in sources]
@@ -62,10 +62,10 @@ def set_aside(path: Path) -> tuple[Path, ...]:
 
 
 def seal_torn_blocks(path: Path) -> None:
-    """Mend blocks that a power cut tore in the middle of a checkpoint, if nothing is lost with that.
+    """Repair blocks that a power cut left half-written in a checkpoint, if nothing is lost by that.
 
-    Their checksums are computed anew. That is tried on a copy: only if every value there can be read, the
-    database itself is changed. Warns with a `SalvageWarning` then.
+    Their checksums are computed again. That is tried on a copy first: the database itself is changed, with a
+    `SalvageWarning`, only if every value in the copy can be read.
 
     Raises
     ------
@@ -81,16 +81,16 @@ def seal_torn_blocks(path: Path) -> None:
     blocks = ", ".join(map(str, torn))
     before = seal(copies[0], torn)
     try:
-        complaint = _complaint(copies[0])
+        read_error = _read_error(copies[0])
     finally:
         write_checksums(copies[0], before)
     kept = ", ".join(map(str, copies))
-    if complaint is not None:
+    if read_error is not None:
         damaged = DamagedHubError(
-            f"{path} is damaged (metadata in block {blocks}: {complaint}). Copies are kept: {kept}. "
+            f"{path} is damaged (metadata in block {blocks}: {read_error}). Copies are kept: {kept}. "
             f"Restore a backup, or run `durablenb repair {path}`, which saves what can be read."
         )
-        damaged.reason, damaged.copies = f"metadata in block {blocks}: {complaint}", copies
+        damaged.reason, damaged.copies = f"metadata in block {blocks}: {read_error}", copies
         raise damaged
     seal(path, torn)
     warning = SalvageWarning(
@@ -101,8 +101,8 @@ def seal_torn_blocks(path: Path) -> None:
     warnings.warn(warning, stacklevel=5)
 
 
-def _complaint(path: Path) -> str | None:
-    """What can't be read of a database; None if all can."""
+def _read_error(path: Path) -> str | None:
+    """Return what can't be read of a database; None if everything can."""
     try:
         with duckdb.connect(str(path), read_only=True, config={"memory_limit": "1GB"}) as connection:
             _, unreadable = scan(connection)

@@ -1,4 +1,4 @@
-"""Every value of a database, read once: what can't be read is known then."""
+"""Reads every value of a database once, to find what can't be read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import duckdb
 
 
 def tables(connection: duckdb.DuckDBPyConnection, database: str) -> dict[str, str]:
-    """Return the tables of a database as people read them, and as SQL does, without its name."""
+    """Return the tables of a database by their readable names, each with its quoted name for SQL."""
     found = connection.execute(
         "SELECT schema_name, table_name FROM duckdb_tables() "
         "WHERE database_name = ? AND NOT internal ORDER BY table_oid",
@@ -21,7 +21,7 @@ def tables(connection: duckdb.DuckDBPyConnection, database: str) -> dict[str, st
 
 
 def scan(connection: duckdb.DuckDBPyConnection) -> tuple[dict[str, int], list[str]]:
-    """Read every value of every table; return the rows of each, and those that can't be read."""
+    """Read every value of every table; return the row count of each, and the tables that can't be read."""
     (database,) = cast(tuple[str], connection.execute("SELECT current_database()").fetchone())
     rows, unreadable = {}, []
     for table, name in tables(connection, database).items():

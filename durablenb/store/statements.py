@@ -1,4 +1,4 @@
-"""The SQL that the store asks its journal with."""
+"""SQL statements of the store."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from durablenb.core.ports.store import InstanceQuery
 from durablenb.model import events
 from durablenb.model.names import folded
 from durablenb.model.status import OrchestrationRuntimeStatus as Status
-from durablenb.store.wire import COLUMNS, event_types
+from durablenb.store.row_codec import COLUMNS, event_types
 
 _ALL = ", ".join(f"j.{column}" for column in COLUMNS)
 
@@ -234,10 +234,10 @@ EVENT_OF = {
 
 
 def first_starts(query: InstanceQuery, count: int, *, narrows: bool) -> tuple[str, list[object]]:
-    """The statement and its parameters for the oldest starts of instances that may meet the conditions.
+    """Return the statement and parameters for the oldest starts of instances that may match a query.
 
-    An instance was created when it was started last, so it stands at its place among these, and perhaps at
-    places before that. `narrows`: those are left out whose status can't be a wanted one, which takes longer.
+    An instance counts as created when it was last started, so it may occur at earlier places as well. With
+    `narrows`, instances whose status can't match are left out, which takes longer.
     """
     conditions, parameters = [f"select instance_id, timestamp {_FIRST_STARTS}"], list[object]()
     for condition, value in (
@@ -260,14 +260,14 @@ def first_starts(query: InstanceQuery, count: int, *, narrows: bool) -> tuple[st
 
 
 def states_of(query: InstanceQuery) -> tuple[str, list[object]]:
-    """The statement and its parameters for the states that a query is about."""
+    """Return the statement and parameters for the states of the instances that match a query."""
     conditions, parameters = _of_ids(query)
     more, values = _that_meet(query, "name", "created_time")
     return _listed(_STATE, "where", [*conditions, *more], "created_time", query, parameters + values)
 
 
 def ids_of(query: InstanceQuery) -> tuple[str, list[object]]:
-    """The statement and its parameters for the ids of the instances that a query is about."""
+    """Return the statement and parameters for the ids of the instances that match a query."""
     conditions, parameters = _of_ids(query)
     if query.statuses is not None:
         more, values = _that_meet(query, "name", "created_time")
@@ -281,7 +281,7 @@ def ids_of(query: InstanceQuery) -> tuple[str, list[object]]:
 
 
 def _of_ids(query: InstanceQuery) -> tuple[list[str], list[object]]:
-    """The conditions on ids, with their values."""
+    """Return the conditions on ids, with their values."""
     conditions: list[str] = []
     parameters: list[object] = []
     if query.instance_ids is not None and len(query.instance_ids) == 1:
@@ -297,7 +297,7 @@ def _of_ids(query: InstanceQuery) -> tuple[list[str], list[object]]:
 
 
 def _that_meet(query: InstanceQuery, name: str, created: str) -> tuple[list[str], list[object]]:
-    """All other conditions, with their values; two are told where they stand."""
+    """Return all other conditions, with their values; the columns of two of them are parameters."""
     conditions: list[str] = []
     parameters: list[object] = []
     if query.name is not None:
@@ -328,8 +328,8 @@ def _listed(
     return f"{select} {condition} order by {created}, instance_id limit ? offset ?", [*parameters, *limits]
 
 
-def entities_of(name: str | None, since: datetime | None) -> tuple[str, list[object]]:
-    """The statement and its parameters for the entities of a name, and lately."""
+def entities(name: str | None, since: datetime | None) -> tuple[str, list[object]]:
+    """Return the statement and parameters for the entities of a name, used since a time."""
     conditions = ["entity_exists"]
     parameters: list[object] = []
     if name is not None:

@@ -1,4 +1,4 @@
-"""Where instances stand, as rows of the journal say it."""
+"""The states of instances, computed from rows of the journal."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from durablenb.core.ports.store import InstanceQuery
 from durablenb.model import events
 from durablenb.model.status import InstanceState, OrchestrationRuntimeStatus
 from durablenb.store import statements
-from durablenb.store.wire import read_attributes
+from durablenb.store.row_codec import read_attributes
 
 _ID, _CREATED = 0, 4
-"""Columns of a state."""
+"""Positions of columns of a state."""
 
 _STATUSES = {
     events.ExecutionStarted: "Pending",
@@ -29,16 +29,15 @@ _STATUSES = {
 _STATUS_CHANGES = {kind.__name__ for kind in events.ALL_EVENTS if issubclass(kind, events.StatusChange)}
 
 Ask = Callable[[str, Sequence[object]], list[tuple[Any, ...]]]
-"""Answers a statement with its parameters."""
-
+"""Runs a statement with its parameters, and returns the rows."""
 
 FEW = 64
 MANY = 4_096
-"""Starts that are looked at for a page."""
+"""How many starts are read for a page, first and at most."""
 
 
 def states_of(ask: Ask, query: InstanceQuery) -> list[InstanceState]:
-    """The states of the instances that the query is about."""
+    """Return the states of the instances that match a query."""
     is_all = query.limit is None or query.instance_ids is not None
     rows = ask(*statements.states_of(query)) if is_all else _page(ask, query, query.limit or 0)
     wanted = [seq for row in rows for seq in row[-3:] if seq is not None]
@@ -47,10 +46,10 @@ def states_of(ask: Ask, query: InstanceQuery) -> list[InstanceState]:
 
 
 def instance_state(ask: Ask, instance_id: str) -> InstanceState | None:
-    """The state of one instance, without the views; None if there is none.
+    """Return the state of one instance, without the views; None if there is no such instance.
 
-    It is what `states_of` answers. DuckDB takes most of its time for planning that query, so the last events
-    of each type are asked for, and what follows from them is worked out here.
+    The result is that of `states_of`. DuckDB spends most of the time on planning that query, so this one
+    reads the last event of each type, and computes the state from these.
     """
     last = {event_type: (seq, at) for event_type, seq, at in ask(statements.LAST_OF_EACH_TYPE, [instance_id])}
 
@@ -68,7 +67,7 @@ def instance_state(ask: Ask, instance_id: str) -> InstanceState | None:
     wanted = [seq for seq in seqs if seq is not None]
     rows = {seq: row for seq, *row in ask(statements.EVENTS_AT, [min(wanted), max(wanted), wanted])}
     if started not in rows:
-        return None  # It was purged meanwhile.
+        return None  # purged in the meantime
     execution_id, created, name, _, extra = rows[started]
     if read_attributes(extra).get("generation"):
         created = ask(statements.CREATED, [instance_id])[0][0]
@@ -78,18 +77,18 @@ def instance_state(ask: Ask, instance_id: str) -> InstanceState | None:
 
 
 def _page(ask: Ask, query: InstanceQuery, limit: int) -> list[tuple[Any, ...]]:
-    """The rows of a short list; only the instances that may be in it are folded.
+    """Return the rows of a page; only the states of instances that may be on it are computed.
 
     The oldest starts tell which ones may be. Some may not meet all conditions, or have been started again
-    later: then more starts are looked at, of fewer instances. For a place far behind the beginning the ids
-    are found first, which needs no payloads.
+    later: then more starts are read. For a page far behind the beginning, the ids are read first, which needs
+    no payloads.
     """
     end = query.offset + limit
     count = first = max(FEW, end + end // 4)
     while count <= MANY:
         starts = ask(*statements.first_starts(query, count, narrows=count > first))
         rows = _rows_of(ask, query, {instance_id for instance_id, _ in starts})
-        if len(starts) == count:  # there may be others behind the last one
+        if len(starts) == count:  # others may follow the last one
             last_id, last_time = starts[-1]
             rows = [row for row in rows if (row[_CREATED], row[_ID]) <= (last_time, last_id)]
         if len(starts) < count or len(rows) >= end:
@@ -99,11 +98,11 @@ def _page(ask: Ask, query: InstanceQuery, limit: int) -> list[tuple[Any, ...]]:
 
 
 def _rows_of(ask: Ask, query: InstanceQuery, instance_ids: set[str]) -> list[tuple[Any, ...]]:
-    """The rows of those of these instances that meet all conditions."""
+    """Return the rows of those of these instances that meet all conditions."""
     if not instance_ids:
         return []
-    of_these = replace(query, instance_ids=tuple(instance_ids), limit=None, offset=0)
-    return ask(*statements.states_of(of_these))
+    narrowed = replace(query, instance_ids=tuple(instance_ids), limit=None, offset=0)
+    return ask(*statements.states_of(narrowed))
 
 
 def _state(row: tuple[Any, ...], payloads: dict[int, str]) -> InstanceState:

@@ -23,7 +23,7 @@ from durablenb.model.events import (
     TaskScheduled,
 )
 from durablenb.notebook.live.hub import InstancesTable
-from durablenb.store.duck import DuckStore
+from durablenb.store.duckdb_store import DuckStore
 from tests.store.scribe import ENDS, Scribe
 
 OPEN = (OrchestratorStarted, TaskScheduled, ExecutionSuspended, ExecutionResumed, *ENDS)

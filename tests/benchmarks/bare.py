@@ -9,8 +9,8 @@ from pathlib import Path
 import duckdb
 
 from durablenb.core.ports.store import Record
-from durablenb.store.duck import DuckStore
-from durablenb.store.wire import to_row
+from durablenb.store.duckdb_store import DuckStore
+from durablenb.store.row_codec import to_row
 
 
 def commit_seconds(folder: Path, rows: Iterable[Sequence[object]], count: int) -> list[float]:

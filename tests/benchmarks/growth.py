@@ -17,7 +17,7 @@ from typing import Any
 
 import durablenb as df
 from durablenb.model.source import source_of
-from durablenb.store.duck import DuckStore
+from durablenb.store.duckdb_store import DuckStore
 from tests.benchmarks.opening import python
 
 QUICK = (100, 1_000, 10_000)

@@ -25,7 +25,7 @@ from durablenb.model.events import (
     TaskCompleted,
     TaskScheduled,
 )
-from durablenb.store.duck import DuckStore
+from durablenb.store.duckdb_store import DuckStore
 
 _WORKER = """
 import os, sys, time

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 
-from durablenb.store.opener import open_database
+from durablenb.store.opening import open_database
 from durablenb.store.repair import repair
 from tests.campaign.row import Figures
 from tests.faults import test_kill, test_kill_entities

@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 
 import durablenb as df
-from durablenb.store.opener import SalvageWarning
+from durablenb.store.opening import SalvageWarning
 from tests.campaign.row import Figures
 from tests.store.files import wal_of
 

@@ -333,7 +333,7 @@ STORE = (
     ),
     Planted(
         "blobs that others refer to are deleted, or none is",
-        "durablenb/store/duck.py",
+        "durablenb/store/duckdb_store.py",
         "                    blobs.free(writer, ids)\n",
         "                    pass\n",
         "tests/store/test_blobs.py",
@@ -343,7 +343,7 @@ STORE = (
         "durablenb/store/lockfile.py",
         "        if orphans:\n",
         "        if False:\n",
-        "tests/store/test_opener.py tests/store/test_lockfile.py",
+        "tests/store/test_opening.py tests/store/test_lockfile.py",
     ),
 )
 

@@ -12,7 +12,7 @@ import pytest
 import durablenb as df
 from durablenb.engine.capture import log_writer
 from durablenb.model.errors import StoreError
-from durablenb.store import lines as store_lines
+from durablenb.store import log_lines as store_lines
 
 
 def talks(context):

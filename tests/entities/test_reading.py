@@ -9,7 +9,7 @@ import pytest
 import durablenb as df
 from durablenb.core.ports.store import Record
 from durablenb.model.events import LockEnqueued, LockTaken, OperationEnqueued
-from durablenb.store.duck import DuckStore
+from durablenb.store.duckdb_store import DuckStore
 from tests.entities.conftest import Kernel
 from tests.store.scribe import BEGINNING, OWNER
 

@@ -24,8 +24,8 @@ from durablenb.model.events import EventRaised, ExecutionCompleted, Orchestrator
 from durablenb.model.logs import LogLine
 from durablenb.model.payloads import Blob, Payload
 from durablenb.store.blocks import metadata_blocks, torn_blocks
-from durablenb.store.duck import DuckStore
-from durablenb.store.opener import open_database
+from durablenb.store.duckdb_store import DuckStore
+from durablenb.store.opening import open_database
 from durablenb.store.scanning import scan
 from tests.store.files import wal_of
 from tests.store.scribe import EntityScribe, Scribe

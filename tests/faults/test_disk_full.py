@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import durablenb as df
-from durablenb.store.duck import DuckStore
+from durablenb.store.duckdb_store import DuckStore
 
 
 class Disk:

@@ -3,7 +3,7 @@
 import pytest
 
 from durablenb.store.blocks import metadata_blocks, torn_blocks
-from durablenb.store.duck import DuckStore
+from durablenb.store.duckdb_store import DuckStore
 from durablenb.store.repair import repair
 from durablenb.store.salvage import DamagedHubError, SalvageWarning
 from tests.faults.power import WORKLOADS, Random, campaign, chains, contents_of, record

@@ -10,7 +10,7 @@ from typing import Any
 import durablenb as df
 from durablenb.core.ports.store import InstanceQuery, Record
 from durablenb.model.events import ExecutionStarted
-from durablenb.store.wire import COLUMNS, from_row, to_row
+from durablenb.store.row_codec import COLUMNS, from_row, to_row
 from tests.histories.corpus import ACTIVITIES, ORCHESTRATORS, SCENES, broken
 
 FOLDER = Path(__file__).parent / "golden"

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import pytest
 
 import durablenb as df
-from durablenb.store import lines
-from durablenb.store.duck import DuckStore
+from durablenb.store import log_lines
+from durablenb.store.duckdb_store import DuckStore
 from tests.journal.orders import COUNTER, Counter, fill, order, register, waiting
 from tests.notebook.reading import Page
 
@@ -326,7 +326,7 @@ def test_a_store_that_fails_in_the_middle_of_it_has_nothing_of_it(other, file, m
     def broken(*_):
         raise df.StoreError("The disk is gone.")
 
-    monkeypatch.setattr(lines, "append", broken)
+    monkeypatch.setattr(log_lines, "append", broken)
     with pytest.raises(df.StoreError, match="The disk is gone"):
         other.import_history(file)
     assert events(other) == []

@@ -17,7 +17,7 @@ from durablenb.model.events import ALL_EVENTS, EntityEvent, ExecutionStarted, Pa
 from durablenb.model.imports import Import
 from durablenb.model.logs import LogLine
 from durablenb.store import bundles, parquet
-from durablenb.store.duck import DuckStore
+from durablenb.store.duckdb_store import DuckStore
 from tests import strategies
 from tests.journal.orders import COUNTER, fill, order, register
 from tests.journal.views import rows_of

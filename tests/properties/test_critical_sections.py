@@ -13,7 +13,7 @@ from durablenb.engine.executors import Executors
 from durablenb.engine.options import EngineOptions
 from durablenb.model import events as ev
 from durablenb.model.entities import EntityId
-from durablenb.store.duck import DuckStore
+from durablenb.store.duckdb_store import DuckStore
 from tests.properties.drivers import codec
 from tests.reference_store import MemoryStore
 

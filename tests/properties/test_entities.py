@@ -19,7 +19,7 @@ from durablenb.engine.executors import Executors
 from durablenb.engine.options import EngineOptions, EpisodeOptions
 from durablenb.model.entities import EntityId
 from durablenb.model.status import OrchestrationRuntimeStatus as Status
-from durablenb.store.duck import DuckStore
+from durablenb.store.duckdb_store import DuckStore
 from tests.properties.drivers import codec
 from tests.properties.models import KEYS, Asker, Operation, Section, World
 from tests.reference_store import MemoryStore

@@ -21,7 +21,7 @@ import pytest
 import durablenb as df
 from durablenb.analysis.sandbox import feed, fence, frames, limits, process, program
 from durablenb.analysis.sandbox.queries import Queries
-from durablenb.store.duck import in_memory
+from durablenb.store.schema import in_memory
 from tests.remote.conftest import PATIENCE, Served, until
 
 ENDLESS = "with recursive n(x) as (select 1 union all select x + 1 from n) select max(x) from n"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from durablenb.store.duck import DuckStore
+from durablenb.store.duckdb_store import DuckStore
 from tests.simulation.mutants import MUTANTS
 from tests.simulation.simulation import simulate
 

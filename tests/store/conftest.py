@@ -1,6 +1,6 @@
 import pytest
 
-from durablenb.store.duck import DuckStore
+from durablenb.store.duckdb_store import DuckStore
 from tests.reference_store import MemoryStore
 from tests.store.scribe import Scribe
 

@@ -27,7 +27,7 @@ from durablenb.model.events import (
     TimerFired,
 )
 from durablenb.model.status import OrchestrationRuntimeStatus as Status
-from durablenb.store.duck import DuckStore
+from durablenb.store.duckdb_store import DuckStore
 from tests.reference_store import MemoryStore
 from tests.store.scribe import BEGINNING, ENDS, Scribe
 from tests.strategies import origins, payloads, texts

@@ -10,7 +10,7 @@ import durablenb as df
 from durablenb.model.errors import StoreError
 from durablenb.model.events import EventRaised, ExecutionCompleted, OrchestratorStarted, TaskCompleted
 from durablenb.model.payloads import Blob, Payload, references
-from durablenb.store.duck import DuckStore
+from durablenb.store.duckdb_store import DuckStore
 
 
 def text_of(*contents: bytes, is_bare: bool = False) -> str:

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from durablenb.store.duck import DuckStore
+from durablenb.store.duckdb_store import DuckStore
 from tests.store.files import contents, run
 
 STORY = """
@@ -16,11 +16,11 @@ from pathlib import Path
 from durablenb.model.errors import StoreError
 from durablenb.model.events import EventRaised
 from durablenb.core.ports.store import InstanceQuery, Record
-from durablenb.store import duck
+from durablenb.store import duckdb_store
 from tests.store.scribe import Scribe
 
 hub, threshold, limits, end = Path(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3]), sys.argv[4]
-open_database, openings = duck.open_database, []
+open_database, openings = duckdb_store.open_database, []
 
 
 def counting(path):
@@ -28,7 +28,7 @@ def counting(path):
     return open_database(path, checkpoint_threshold=threshold)
 
 
-duck.open_database = counting
+duckdb_store.open_database = counting
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 
 
@@ -42,7 +42,7 @@ def batch():
     return scribe.take()
 
 
-store, scribe, chance = duck.DuckStore(hub), Scribe(), random.Random(1)
+store, scribe, chance = duckdb_store.DuckStore(hub), Scribe(), random.Random(1)
 scribe.start("a")
 store.append(scribe.take())
 confirmed, refusals, causes, wrong = 1, [], [], []
@@ -110,7 +110,7 @@ MAKE = """
 import resource, signal, sys
 from pathlib import Path
 from durablenb.model.errors import StoreError
-from durablenb.store.duck import DuckStore
+from durablenb.store.duckdb_store import DuckStore
 
 hub, unlimited = Path(sys.argv[1]), resource.RLIM_INFINITY
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -1,12 +1,14 @@
 """A hub's tables: made when the file is new, completed, or refused where they are others."""
 
+from pathlib import Path
+
 import duckdb
 import pytest
 
 from durablenb.core.ports.store import InstanceQuery
 from durablenb.model.errors import StoreError
-from durablenb.store import duck
-from durablenb.store.duck import DuckStore
+from durablenb.store import schema
+from durablenb.store.duckdb_store import DuckStore
 from tests.store.files import contents, run
 
 
@@ -68,7 +70,7 @@ def test_tables_that_were_only_half_made_are_completed(hub, left):
     for _ in range(2):
         store = DuckStore(hub)
         assert store.states(InstanceQuery()) == store.query("from activities") == []
-        assert store.query("from durablenb_format") == [(duck.FORMAT,)]
+        assert store.query("from durablenb_format") == [(schema.FORMAT,)]
         store.close()
 
 
@@ -91,7 +93,7 @@ def test_views_and_macros_of_another_version_are_made_anew(hub):
 def test_a_hub_stays_the_same_file_when_the_working_directory_changes(tmp_path, monkeypatch, scribe):
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path)
-    store = DuckStore(duck.Path("hub.duckdb"))
+    store = DuckStore(Path("hub.duckdb"))
     scribe.start("a")
     store.append(scribe.take())
     monkeypatch.chdir(tmp_path / "elsewhere")

@@ -6,7 +6,7 @@ import pytest
 
 import durablenb as df
 from durablenb.model.errors import StoreError
-from durablenb.store.duck import DuckStore
+from durablenb.store.duckdb_store import DuckStore
 
 
 @pytest.fixture

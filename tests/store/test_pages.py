@@ -22,7 +22,7 @@ from durablenb.model.events import (
 )
 from durablenb.model.status import OrchestrationRuntimeStatus as Status
 from durablenb.store import states
-from durablenb.store.duck import DuckStore
+from durablenb.store.duckdb_store import DuckStore
 from durablenb.store.states import states_of
 from tests.store.scribe import BEGINNING, ENDS, Scribe
 

@@ -6,7 +6,7 @@ import pytest
 from durablenb.core.ports.store import InstanceQuery
 from durablenb.model.errors import HubLockedError, StoreError
 from durablenb.model.events import OrchestratorStarted, TaskScheduled
-from durablenb.store.duck import DuckStore
+from durablenb.store.duckdb_store import DuckStore
 from durablenb.store.repair import repair
 from tests.store.files import (
     assert_kept,

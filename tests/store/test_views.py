@@ -13,7 +13,7 @@ import durablenb as df
 from durablenb.analysis.timeline import Span, read_spans
 from durablenb.core.ports.store import Record
 from durablenb.model.events import Event, ExecutionRewound, ExecutionStarted
-from durablenb.store.duck import DuckStore
+from durablenb.store.duckdb_store import DuckStore
 from tests.notebook import scenes
 from tests.properties.drivers import START, ByHand
 from tests.properties.programs import programs

@@ -3,7 +3,7 @@
 import pytest
 
 import durablenb as df
-from durablenb.store.duck import DuckStore
+from durablenb.store.duckdb_store import DuckStore
 from tests.store.scribe import EntityScribe
 
 

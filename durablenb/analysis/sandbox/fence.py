@@ -16,7 +16,7 @@ from typing import Any
 import duckdb
 
 from durablenb.analysis.sql import Parameters, query
-from durablenb.store import views
+from durablenb.store import schema
 
 SECONDS = 10.0
 """The time limit of a query. Then its process is killed."""
@@ -157,7 +157,7 @@ def _check(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
     if tree["error"]:
         raise QueryRefusedError(f"Expected one SELECT: {tree['error_message']}")
     nodes = list(_all_nodes(tree["statements"]))
-    tables, macros = views.names()
+    tables, macros = schema.names()
     named = {name for node in nodes for name in _with_names(node)}
     taken = sorted(named.intersection(name for (name,) in connection.execute(_CATALOG).fetchall()))
     if taken:

@@ -20,7 +20,7 @@ import duckdb
 
 from durablenb.analysis.sandbox import frames, limits
 from durablenb.analysis.sandbox.fence import answer_query
-from durablenb.store.duck import fenced
+from durablenb.store.schema import fenced
 
 DATABASE = "copy.duckdb"
 """The file name of the copy, in the process's folder."""

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from durablenb.core.ports.store import HistoryBundle
 from durablenb.journal.bundle.fields import Fields, check_list, check_object, get_text, get_time, preview
 from durablenb.model.imports import KeptBlob
-from durablenb.store.portable import line_of, line_row_of, record_of, row_of
+from durablenb.store.json_rows import log_line_from_json, log_line_to_json, record_from_json, record_to_json
 
 FORMAT = 1
 """The version of the format; newer versions are refused."""
@@ -52,8 +52,8 @@ def is_export(value: object) -> bool:
 def to_json(bundle: HistoryBundle, version: str) -> Iterator[str]:
     """Return the text of an export, piece by piece."""
     yield f'{{"{MARK}": {json.dumps(header(version))}'
-    yield from _list("events", map(row_of, bundle.records))
-    yield from _list("lines", map(line_row_of, bundle.lines))
+    yield from _list("events", map(record_to_json, bundle.records))
+    yield from _list("lines", map(log_line_to_json, bundle.lines))
     yield from _list("sources", ({"hash": hash_, "text": text} for hash_, text in bundle.sources))
     yield from _list("blobs", map(_blob_row, bundle.blobs))
     yield "\n}\n"
@@ -77,10 +77,10 @@ def from_json(export: Fields) -> HistoryBundle:
     if unknown:
         raise ValueError(f"there is nothing called {min(map(str, unknown))!r} in an export")
     return HistoryBundle(
-        list(_read(export, "events", record_of)),
+        list(_read(export, "events", record_from_json)),
         list(_read(export, "blobs", _parse_blob)),
         list(_read(export, "sources", lambda row: (get_text(row, "hash"), get_text(row, "text")))),
-        list(_read(export, "lines", line_of)),
+        list(_read(export, "lines", log_line_from_json)),
     )
 
 

@@ -11,8 +11,8 @@ import duckdb
 
 from durablenb.model.payloads import is_too_deep
 from durablenb.store.blobs import transaction
-from durablenb.store.duck import FORMAT
-from durablenb.store.wire import COLUMNS
+from durablenb.store.row_codec import COLUMNS
+from durablenb.store.schema import FORMAT
 
 PortableRow = list[Any]
 """A row of the journal as JSON values. Its times are microseconds since 1970, UTC."""

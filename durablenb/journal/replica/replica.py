@@ -17,10 +17,10 @@ from durablenb.journal.replica.pages import PortableRow, journal_row
 from durablenb.model.errors import DurableError
 from durablenb.model.events import Event
 from durablenb.model.status import InstanceState
-from durablenb.store.duck import in_memory
 from durablenb.store.reader import JournalReader, current_executions
+from durablenb.store.row_codec import from_row
+from durablenb.store.schema import in_memory
 from durablenb.store.statements import LOAD_SINCE
-from durablenb.store.wire import from_row
 
 ROWS = 1_000
 """The number of rows up to which a database is created for queries only: creating one takes 50 ms."""

@@ -26,7 +26,7 @@ from durablenb.model.ids import asked_instance_id
 from durablenb.model.logs import LogLine
 from durablenb.model.runtime import RuntimeInfo
 from durablenb.model.status import DurableOrchestrationStatus, InstanceState, OrchestrationRuntimeStatus
-from durablenb.store.portable import line_of
+from durablenb.store.json_rows import log_line_from_json
 from durablenb.store.reader import JournalReader
 from durablenb.values.codec import ValueCodec
 
@@ -199,7 +199,7 @@ class ServedJournal(Journal):
     def lines(self, instance_id: str) -> list[LogLine]:
         """Return the log lines of an instance and of its sub-orchestrations, oldest first."""
         rows = self.link.get("journal", checked_path_id(instance_id), "log").json()
-        return [line_of(row) for row in rows]
+        return [log_line_from_json(row) for row in rows]
 
     def source(self, source_hash: str) -> str | None:
         """Return the source text with this hash; None if the hub hasn't got it."""

@@ -10,9 +10,9 @@ import pytest
 from durablenb.core.ports.store import InstanceQuery, Record
 from durablenb.model.errors import StoreError
 from durablenb.model.events import EventRaised, OrchestratorStarted
-from durablenb.store import duck
+from durablenb.store import duckdb_store
 from durablenb.store.connections import Connections
-from durablenb.store.duck import DuckStore
+from durablenb.store.duckdb_store import DuckStore
 from tests.store.files import contents
 from tests.store.scribe import BEGINNING
 
@@ -138,9 +138,9 @@ def test_an_interrupted_batch_is_not_written_until_it_is_given_again(any_store, 
     any_store.append(scribe.take())
     scribe.run("a", *[OrchestratorStarted] * 10)
     records = scribe.take()
-    to_row = duck.to_row
+    to_row = duckdb_store.to_row
     monkeypatch.setattr(
-        duck, "to_row", lambda record: interrupted() if record is records[5] else to_row(record)
+        duckdb_store, "to_row", lambda record: interrupted() if record is records[5] else to_row(record)
     )
     with pytest.raises(KeyboardInterrupt):
         any_store.append(records)

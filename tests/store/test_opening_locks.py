@@ -6,14 +6,14 @@ import duckdb
 import pytest
 
 from durablenb.model.errors import HubLockedError
-from durablenb.store.duck import DuckStore
+from durablenb.store.duckdb_store import DuckStore
 from tests.store.files import run, write_commits
 
 OPEN = """
 import sys
 from pathlib import Path
 from durablenb.model.errors import HubLockedError
-from durablenb.store.duck import DuckStore
+from durablenb.store.duckdb_store import DuckStore
 try:
     DuckStore(Path(sys.argv[1])).close()
 except HubLockedError as error:
@@ -24,7 +24,7 @@ FORK = """
 import os, sys
 from pathlib import Path
 from durablenb.model.errors import StoreError
-from durablenb.store.duck import DuckStore
+from durablenb.store.duckdb_store import DuckStore
 store = DuckStore(Path(sys.argv[1]))
 store.last_seq()
 if os.fork() == 0:

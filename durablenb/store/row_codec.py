@@ -1,4 +1,4 @@
-"""Events as rows of the journal, and back."""
+"""Encodes events as rows of the journal, and decodes them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Row = tuple[Any, ...]
 
 
 class Columns(NamedTuple):
-    """The columns that keep an event's own fields; `extra` fields are kept as attributes."""
+    """The columns of an event's own fields; `extra` fields are in the column of attributes."""
 
     payload: str | None
     has_name: bool
@@ -41,11 +41,11 @@ class Columns(NamedTuple):
     is_timed: bool
     extra: tuple[str, ...]
     defaults: tuple[Any, ...]
-    """The defaults of the extra fields. None of them is kept; a field without one has None here."""
+    """The defaults of the extra fields, which aren't written; None for a field without a default."""
 
 
 _PAYLOADS = ("input", "result", "failure", "state", "status", "reason")
-"""The fields that are kept as the payload. An event has at most one of them."""
+"""The fields that are written as the payload. An event has at most one of them."""
 
 _OWN = frozenset(("event_id", "timestamp", "name", "task_id", "started_at", *_PAYLOADS))
 
@@ -69,18 +69,18 @@ def _default(field: Field[Any]) -> Any:
     return None if field.default is MISSING else field.default
 
 
-COLUMNS_OF = {kind: _columns(kind) for kind in events.ALL_EVENTS}
+EVENT_COLUMNS = {kind: _columns(kind) for kind in events.ALL_EVENTS}
 EVENT_TYPES = {kind.__name__: kind for kind in events.ALL_EVENTS}
 """The kinds of events by their names in the journal."""
 
 _EXTRA: dict[type[events.Event], tuple[Callable[[Any], Any], Any]] = {
     kind: (attrgetter(*of.extra), of.defaults if len(of.defaults) > 1 else of.defaults[0])
-    for kind, of in COLUMNS_OF.items()
+    for kind, of in EVENT_COLUMNS.items()
     if of.extra
 }
-"""For each kind of events, a getter of its extra fields, and what it gives if all have their defaults."""
+"""For each kind of event, a getter of its extra fields, and its result if all have their defaults."""
 
-_WORKED = tuple(kind for kind, of in COLUMNS_OF.items() if of.extra == ("worker",))
+_WITH_WORKER = tuple(kind for kind, of in EVENT_COLUMNS.items() if of.extra == ("worker",))
 
 
 def event_types(kinds: Iterable[type[events.Event]]) -> str:
@@ -89,9 +89,9 @@ def event_types(kinds: Iterable[type[events.Event]]) -> str:
 
 
 def to_row(record: Record) -> Row:
-    """The row of a record, its values in the order of `COLUMNS`."""
+    """Return the row of a record, with values in the order of `COLUMNS`."""
     seq, instance_id, execution_id, event = record
-    of = COLUMNS_OF[type(event)]
+    of = EVENT_COLUMNS[type(event)]
     started = getattr(event, "started_at", None) if of.is_timed else None
     return (
         seq,
@@ -109,12 +109,12 @@ def to_row(record: Record) -> Row:
 
 
 def from_row(row: Row) -> Record:
-    """The record that `to_row` made this row of.
+    """Return the record of a row.
 
     Raises
     ------
     StoreError
-        If there are no such events.
+        If this durablenb doesn't know the type of the event.
     """
     seq, instance_id, execution_id, event_id, kind_name, at, name, task, payload, started, extra = row
     kind = EVENT_TYPES.get(kind_name)
@@ -123,7 +123,7 @@ def from_row(row: Row) -> Record:
             f"Event {event_id} of {instance_id!r} has the type {kind_name!r}, which this durablenb doesn't "
             "know. If a newer durablenb wrote it, update yours; else somebody has changed the file."
         )
-    of = COLUMNS_OF[kind]
+    of = EVENT_COLUMNS[kind]
     values: dict[str, Any] = {}
     if of.has_name:
         values["name"] = name
@@ -139,7 +139,7 @@ def from_row(row: Row) -> Record:
 
 
 def read_attributes(text: str | None) -> dict[str, Any]:
-    """The fields that only some events have, by name; those with their usual value are left out."""
+    """Return the fields in a column of attributes, by name."""
     if text is None:
         return {}
     return {key: _READ.get(key, _same)(value) for key, value in json.loads(text).items()}
@@ -158,7 +158,7 @@ def _worker_text(worker: str | None) -> str | None:
 
 
 def _attributes_text(event: events.Event, of: Columns) -> str | None:
-    if isinstance(event, _WORKED):
+    if isinstance(event, _WITH_WORKER):
         return _worker_text(event.worker)  # type: ignore[attr-defined]  # many events, few workers
     get, defaults = _EXTRA[type(event)]
     if get(event) == defaults:

@@ -1,8 +1,7 @@
-"""The journal's events and lines as JSON, for files and for the network; nothing changes on the way.
+"""Events and log lines as rows of JSON, for files and for the network, without any loss.
 
 A row is an object of the columns that aren't NULL. Payloads stay the texts that the journal has, so that they
-come back as they were, to the last digit. What is read may come from anybody: every mistake in it is a
-`ValueError`.
+are unchanged to the last digit. Rows that are read aren't trusted: any mistake in them is a `ValueError`.
 """
 
 from __future__ import annotations
@@ -19,10 +18,10 @@ from durablenb.model.events import Origin, ParentInstance
 from durablenb.model.failures import FailureDetails
 from durablenb.model.logs import LogLine
 from durablenb.model.payloads import SIZE_LIMIT, is_too_deep
-from durablenb.store.wire import COLUMNS, EVENT_TYPES, Row, from_row, to_row
+from durablenb.store.row_codec import COLUMNS, EVENT_TYPES, Row, from_row, to_row
 
 _LARGEST = 2**31 - 1
-"""What a column of integers holds."""
+"""The largest number of an integer column."""
 
 _KINDS: dict[str, tuple[type, ...]] = {
     "str": (str,),
@@ -41,24 +40,24 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "FailureDetails": (FailureDetails,),
     "FailureDetails | None": (FailureDetails, type(None)),
 }
-"""What a field may be, by its annotation."""
+"""The types that a field may have, by its annotation."""
 
 _TEXTS = ("instance_id", "execution_id", "event_type")
 _OPTIONAL_TEXTS = ("name", "payload", "attributes")
 
 
-def row_of(record: Record) -> dict[str, Any]:
-    """A record of the journal as JSON has it."""
-    return _filled(zip(COLUMNS, to_row(record), strict=True))
+def record_to_json(record: Record) -> dict[str, Any]:
+    """Return the JSON row of a record."""
+    return _without_nulls(zip(COLUMNS, to_row(record), strict=True))
 
 
-def record_of(row: Mapping[str, Any]) -> Record:
-    """The record that `row_of` made this of.
+def record_from_json(row: Mapping[str, Any]) -> Record:
+    """Return the record of a JSON row.
 
     Raises
     ------
     ValueError
-        If it isn't one that this durablenb could have written.
+        If it isn't a row that this durablenb could have written.
     """
     unknown = row.keys() - set(COLUMNS)
     if unknown:
@@ -79,18 +78,18 @@ def record_of(row: Mapping[str, Any]) -> Record:
     return _read(tuple(values.values()))
 
 
-def line_row_of(line: LogLine) -> dict[str, Any]:
-    """A line of a log as JSON has it."""
-    return _filled(line._asdict().items())
+def log_line_to_json(line: LogLine) -> dict[str, Any]:
+    """Return the JSON row of a log line."""
+    return _without_nulls(line._asdict().items())
 
 
-def line_of(row: Mapping[str, Any]) -> LogLine:
-    """The line that `line_row_of` made this of.
+def log_line_from_json(row: Mapping[str, Any]) -> LogLine:
+    """Return the log line of a JSON row.
 
     Raises
     ------
     ValueError
-        If it isn't one.
+        If it isn't a log line.
     """
     unknown = row.keys() - set(LogLine._fields)
     if unknown:
@@ -108,7 +107,7 @@ def line_of(row: Mapping[str, Any]) -> LogLine:
 
 
 def checked_json(text: str) -> str:
-    """The text itself, if it is JSON as the journal keeps it.
+    """Return the text itself if it is JSON as the journal stores it.
 
     Raises
     ------
@@ -124,7 +123,7 @@ def checked_json(text: str) -> str:
 # -- inside --------------------------------------------------------------------------------------
 
 
-def _filled(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+def _without_nulls(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     return {name: _plain(value) for name, value in pairs if value is not None}
 
 
@@ -141,7 +140,7 @@ def _read(row: Row) -> Record:
             checked_json(payload)
         record = from_row(row)
         _check_fields(record.event)
-        to_row(record)  # whether it can be written again
+        to_row(record)  # raises if it can't be written again
         return record
     except KeyError as error:
         raise ValueError(f"{kind} lacks {error}") from None
@@ -152,7 +151,7 @@ def _read(row: Row) -> Record:
 
 
 def _check_fields(value: Any) -> None:
-    """Raises `ValueError` if a field isn't of its type: what users ask in SQL relies on that."""
+    """Raise `ValueError` if a field isn't of its type: users' SQL relies on the types."""
     for field in fields(value):
         found = getattr(value, field.name)
         kinds = _KINDS[str(field.type)]

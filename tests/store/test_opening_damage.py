@@ -4,8 +4,8 @@ import pytest
 
 from durablenb.model.errors import StoreError
 from durablenb.store import salvage
-from durablenb.store.duck import DuckStore
-from durablenb.store.opener import open_database
+from durablenb.store.duckdb_store import DuckStore
+from durablenb.store.opening import open_database
 from durablenb.store.salvage import DamagedHubError, SalvageWarning
 from tests.store.files import assert_kept, contents, damage, flip, numbers, wal_of, write_commits
 

@@ -6,10 +6,10 @@ import duckdb
 import pytest
 
 from durablenb.model.errors import StoreError
-from durablenb.store import opener
-from durablenb.store.duck import DuckStore
+from durablenb.store import opening
+from durablenb.store.duckdb_store import DuckStore
 from durablenb.store.lockfile import resolve_place, sync_folder
-from durablenb.store.opener import open_database
+from durablenb.store.opening import open_database
 from tests.store.files import contents, damage, numbers, run, seal, write_commits
 
 
@@ -60,7 +60,7 @@ def test_new_database_is_for_its_owner_only(hub):
 
 def test_name_of_a_new_database_is_on_disk_once_it_is_made(hub, monkeypatch):
     synced = []
-    monkeypatch.setattr(opener, "sync_folder", lambda folder: synced.append((folder, hub.exists())))
+    monkeypatch.setattr(opening, "sync_folder", lambda folder: synced.append((folder, hub.exists())))
     DuckStore(hub).close()
     assert synced[0] == (hub.parent, True)
     monkeypatch.undo()
@@ -72,7 +72,7 @@ NOBODY = """
 import os, sys, tempfile
 from pathlib import Path
 from durablenb.model.errors import StoreError
-from durablenb.store.duck import DuckStore
+from durablenb.store.duckdb_store import DuckStore
 if os.geteuid() == 0:
     os.setuid(65534)
 with tempfile.TemporaryDirectory() as name:

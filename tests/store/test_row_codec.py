@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from durablenb.core.ports.store import InstanceQuery, Record
 from durablenb.model.events import ALL_EVENTS, EventRaised, ExecutionTerminated
-from durablenb.store.duck import DuckStore
-from durablenb.store.wire import COLUMNS, COLUMNS_OF, EVENT_TYPES, from_row, to_row
+from durablenb.store.duckdb_store import DuckStore
+from durablenb.store.row_codec import COLUMNS, EVENT_COLUMNS, EVENT_TYPES, from_row, to_row
 from tests.store.scribe import BEGINNING, Scribe
 from tests.strategies import events, events_of, instance_ids
 
@@ -87,7 +87,7 @@ def test_the_fields_of_every_kind_are_where_files_have_them():
             *([f"payload={columns.payload}"] if columns.payload else []),
             *(f"+{field}" for field in columns.extra),
         }
-        for name, columns in ((name, COLUMNS_OF[kind]) for name, kind in EVENT_TYPES.items())
+        for name, columns in ((name, EVENT_COLUMNS[kind]) for name, kind in EVENT_TYPES.items())
     }
 
 

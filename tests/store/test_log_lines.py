@@ -6,7 +6,7 @@ import pytest
 
 from durablenb.model.events import SubOrchestrationInstanceCreated
 from durablenb.model.logs import LogLine
-from durablenb.store.duck import DuckStore
+from durablenb.store.duckdb_store import DuckStore
 from tests.store.test_conformance import ODD_IDS
 
 

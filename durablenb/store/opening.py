@@ -1,4 +1,4 @@
-"""How a hub's database is opened: no loss without a word, nothing ever deleted.
+"""Opening of a hub's database: every loss is reported, and nothing is ever deleted.
 
 DuckDB alone starts an empty file where the database is gone (and deletes its log), drops the
 rest of a log in silence where a length in it is damaged, and refuses one whose tail a power cut
@@ -47,7 +47,7 @@ _KNOWS_LAYOUT = duckdb.__version__.startswith("2.0.")  # A later DuckDB's log is
 
 @plain
 class _Damage(Plain):
-    """Where a log is damaged; without a position it can't be cut there."""
+    """Damage to a log; without a position, the log can't be cut there."""
 
     log: Path
     position: int | None
@@ -63,7 +63,7 @@ def open_database(
     threads: int = 2,
     checkpoint_threshold: str = "16MB",
 ) -> duckdb.DuckDBPyConnection:
-    """Return a connection to the database at `path`, which is made if it isn't there.
+    """Return a connection to the database at `path`, which is created if it doesn't exist.
 
     Take a `HubLock` first, unless you only read.
 
@@ -72,10 +72,10 @@ def open_database(
     path
         The file. Symbolic links are followed.
     read_only
-        Make nothing, change nothing; and let the database reach no other file.
+        Create and change nothing, and let the database access no other file.
     salvage
-        Mend what a power cut damaged, once database and log are copied aside: cut the log where it is
-        damaged, seal blocks that were torn in a checkpoint.
+        Repair what a power cut damaged, after database and log were copied aside: cut the log where it is
+        damaged, repair blocks that were torn in a checkpoint.
     memory_limit, threads, checkpoint_threshold
         DuckDB's settings.
 
@@ -84,14 +84,14 @@ def open_database(
     HubLockedError
         If another program, or another connection in this process, has the file open.
     DamagedHubError
-        If database or log are damaged and can't be mended here.
+        If database or log are damaged and can't be repaired here.
     StoreError
         If it can't be opened for another reason.
 
     Notes
     -----
-    Warns with a `SalvageWarning` of what was mended. A new database has mode 0600 where there are modes;
-    its log, which DuckDB makes anew after each checkpoint, is the `Custody`'s concern.
+    Warns with a `SalvageWarning` of what was repaired. A new database has mode 0600 where there are modes;
+    `FileGuard` does the same for its log, which DuckDB creates again after each checkpoint.
     """
     path = resolve_place(path)
     is_new = check_files(path, must_exist=read_only)
@@ -122,7 +122,7 @@ def open_database(
 
 
 def _create(path: Path) -> None:
-    """Make an empty database in one step: where the disk is full, or the process dies, there is none."""
+    """Create an empty database in one step: if the disk is full or the process dies, there is none."""
     new = path.with_name(f"{path.name}.new-{os.getpid()}")
     try:
         duckdb.connect(str(new)).close()
@@ -130,7 +130,7 @@ def _create(path: Path) -> None:
         new.replace(path)
         sync_folder(path.parent)
     except (duckdb.Error, OSError) as error:
-        new.unlink(missing_ok=True)  # Only the half-made one.
+        new.unlink(missing_ok=True)  # a half-made file
         if isinstance(error, duckdb.Error):
             _explain(path, error, None)
         raise StoreError(f"{path} can't be made: {error}. Choose another place.") from error
@@ -143,7 +143,7 @@ def _connect(
     if cuts_left and log_files(path):  # else it was closed
         seal_torn_blocks(path)
     while True:
-        damage = _look_through(path)
+        damage = _find_damage(path)
         try:
             if damage is None:
                 return connect()
@@ -158,8 +158,8 @@ def _connect(
         cuts_left -= 1
 
 
-def _look_through(path: Path) -> _Damage | None:
-    """Find the damage in the logs that DuckDB would pass over in silence."""
+def _find_damage(path: Path) -> _Damage | None:
+    """Return damage to the logs that DuckDB would ignore without an error."""
     logs = log_files(path) if _KNOWS_LAYOUT else []
     for damage in filter(None, map(_damage_in, logs)):
         return damage
@@ -190,7 +190,7 @@ def _damage_in(log: Path) -> _Damage | None:
 
 
 def _explain(path: Path, error: duckdb.Error, known: _Damage | None) -> _Damage:
-    """Return the damage to the log that stopped DuckDB, or raise what else it was."""
+    """Return the damage to the log that stopped DuckDB, or raise the error if it was another one."""
     text = str(error)
     reason = re.sub('^.*WAL file ".*?": ', "", text.partition("\n")[0]).rstrip(".")
     if re.search("lock on file|different configuration|Unique file|used by another process", text):

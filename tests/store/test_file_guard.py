@@ -9,15 +9,15 @@ import pytest
 import durablenb as df
 from durablenb.model.errors import StoreError
 from durablenb.model.events import OrchestratorStarted
-from durablenb.store import custody
-from durablenb.store.duck import DuckStore
+from durablenb.store import file_guard
+from durablenb.store.duckdb_store import DuckStore
 from tests.store.files import contents, wal_of, write_commits
 
 
 @pytest.fixture(autouse=True)
 def always(monkeypatch):
     """The files are looked at after each commit."""
-    monkeypatch.setattr(custody, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(file_guard, "CHECK_SECONDS", 0.0)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Logs in DuckDB: a row a line, in the order in which they were printed."""
+"""Log lines in DuckDB: a row for each line, in the order in which they were printed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PURGE = "delete from log_lines where list_contains(?, instance_id)"
 LAST = "select coalesce(max(seq), 0) from log_lines"
 
 _HAS_LINES = "select 1 from duckdb_tables() where table_name = 'log_lines'"
-"""Not so of a file that was last written before there were logs."""
+"""A file that was last written before there were logs has no such table."""
 
 _COLUMNS = "instance_id, execution_id, task_id, name, attempt, timestamp, stream, level, logger, message"
 _OF_ONE = f"select seq, {_COLUMNS} from log_lines where instance_id = ?"
@@ -26,25 +26,25 @@ _OF_MANY = f"select seq, {_COLUMNS} from log_lines where list_contains(?, instan
 
 
 def append(connection: duckdb.DuckDBPyConnection, lines: Sequence[LogLine], last: int) -> None:
-    """Writes all of these, or none, after the line with the number `last`."""
+    """Write all of these lines or none, after the line with the number `last`."""
     appender = connection.appender("log_lines")
     try:
         appender.append_rows([_row(seq, line) for seq, line in enumerate(lines, last + 1)])
         appender.flush()
     except BaseException:
-        appender.clear()  # it would write them later
+        appender.clear()  # otherwise it would write them later
         raise
 
 
-def of_these(ask: Ask, instance_ids: list[str]) -> list[LogLine]:
-    """The lines of these instances, oldest first."""
+def load(ask: Ask, instance_ids: list[str]) -> list[LogLine]:
+    """Return the lines of these instances, oldest first."""
     if not ask(_HAS_LINES, []):
         return []
     return [_line(row) for row in sorted(ask(_OF_MANY, [instance_ids]), key=itemgetter(0))]
 
 
-def lines_of(ask: Ask, instance_id: str) -> list[LogLine]:
-    """The lines of an instance and of its sub-orchestrations, oldest first."""
+def load_family(ask: Ask, instance_id: str) -> list[LogLine]:
+    """Return the lines of an instance and of its sub-orchestrations, oldest first."""
     if not ask(_HAS_LINES, []):
         return []
     family = _family(ask, instance_id)
@@ -53,13 +53,15 @@ def lines_of(ask: Ask, instance_id: str) -> list[LogLine]:
 
 
 def _family(ask: Ask, instance_id: str) -> list[str]:
-    """An instance with all its sub-orchestrations, by what their parents say: few rows, in a hub of many."""
+    """Return the ids of an instance and its sub-orchestrations; reads few rows, however many the hub has."""
     family = [instance_id]
     parents = family[:]
     while parents:
-        asked = [child for (child,) in ask(ASKED_CHILDREN, [parents])]
+        requested = [child for (child,) in ask(ASKED_CHILDREN, [parents])]
         parents = (
-            [child for (child,) in ask(CHILDREN, [asked, parents]) if child not in family] if asked else []
+            [child for (child,) in ask(CHILDREN, [requested, parents]) if child not in family]
+            if requested
+            else []
         )
         family += parents
     return family

@@ -1,4 +1,4 @@
-"""The flight recorder: a small file beside the journal that names the instance being replayed."""
+"""The crash marker: a small file beside the journal that names the instance being replayed."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from collections.abc import Iterable
 from pathlib import Path
 
 
-class FlightRecorder:
-    """Remembers across a crash which instance was being replayed, and how often in a row.
+class CrashMarker:
+    """Records which instance is being replayed, and counts the crashes of the process in its replays.
 
     Parameters
     ----------
     path
-        The hub's file; None for a hub in memory, which survives no crash.
+        The hub's file; None for a hub in memory, which doesn't survive a crash.
 
     Notes
     -----
-    Nothing is synced: the file is read after the death of a process, not of a machine. Where it can't
-    be written (a full disk), crashes go uncounted; that stops nobody.
+    Nothing is synced: the file is read after the death of a process, not of a machine. If it can't be written
+    (a full disk), crashes aren't counted, and nothing else changes.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -33,14 +33,14 @@ class FlightRecorder:
                 self._read(self._path.read_text(encoding="utf-8"))
 
     def mark(self, instance_id: str | None) -> None:
-        """Notes which instance is about to be replayed, or None once it came through."""
+        """Record the instance that is about to be replayed; None after its replay."""
         if instance_id is None and self._replaying is not None:
             self.crashes.pop(self._replaying, None)
         self._replaying = instance_id
         self._write()
 
     def forget(self, instance_ids: Iterable[str]) -> None:
-        """Forgets the crashes of instances that are gone."""
+        """Forget the crashes of instances that are purged."""
         known = self.crashes.keys() & set(instance_ids)
         if known:
             for instance_id in known:
@@ -48,7 +48,7 @@ class FlightRecorder:
             self._write()
 
     def close(self) -> None:
-        """Takes the file away if there is nothing to remember."""
+        """Remove the file if it records nothing."""
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
@@ -63,14 +63,14 @@ class FlightRecorder:
         with contextlib.suppress(OSError):
             if self._fd is None:
                 self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
-            # Over the old note, so that there is one at every moment.
+            # The new note overwrites the old one, so that there is one at every moment.
             os.lseek(self._fd, 0, os.SEEK_SET)
             os.ftruncate(self._fd, os.write(self._fd, note.encode()))
 
     def _read(self, text: str) -> None:
-        note, _ = json.JSONDecoder().raw_decode(text)  # What an older note left may follow.
+        note, _ = json.JSONDecoder().raw_decode(text)  # the rest of a longer note may follow
         crashes = {str(instance_id): int(count) for instance_id, count in note["crashes"].items()}
-        guilty = note["replaying"]
-        if guilty is not None:
-            crashes[guilty] = crashes.get(guilty, 0) + 1
+        crashed = note["replaying"]
+        if crashed is not None:
+            crashes[crashed] = crashes.get(crashed, 0) + 1
         self.crashes = crashes

@@ -1,17 +1,17 @@
-"""The flight recorder: what a crash in the middle of a replay leaves behind."""
+"""The crash marker: what a crash in the middle of a replay leaves behind."""
 
 import json
 
 import pytest
 
-from durablenb.store.duck import DuckStore
-from durablenb.store.recorder import FlightRecorder
+from durablenb.store.crash_marker import CrashMarker
+from durablenb.store.duckdb_store import DuckStore
 from tests.store.files import run
 
 DIE_REPLAYING = """
 import os, sys
 from pathlib import Path
-from durablenb.store.duck import DuckStore
+from durablenb.store.duckdb_store import DuckStore
 store = DuckStore(Path(sys.argv[1]))
 store.mark_replay("healthy")
 store.mark_replay(None)
@@ -22,7 +22,7 @@ os._exit(0)
 
 def die_replaying(hub, *names, guilty):
     """What a process leaves that replays these instances one after the other, and dies in the guilty one."""
-    recorder = FlightRecorder(hub)
+    recorder = CrashMarker(hub)
     for name in names:
         recorder.mark(name)
         if name == guilty:
@@ -86,10 +86,10 @@ def test_purged_instance_leaves_its_crashes_behind(hub):
 
 @pytest.mark.parametrize("odd", ["it's", '"', "雪😀", "\\", "\ud800"], ids=ascii)
 def test_an_instance_of_any_id_can_be_blamed(hub, odd):
-    recorder = FlightRecorder(hub)
+    recorder = CrashMarker(hub)
     recorder.mark("a rather long id " * 10)
     recorder.mark(odd)
-    assert FlightRecorder(hub).crashes == {odd: 1}
+    assert CrashMarker(hub).crashes == {odd: 1}
     recorder.close()
 
 
@@ -111,7 +111,7 @@ UNREADABLE = [
 @pytest.mark.parametrize("text", UNREADABLE, ids=repr)
 def test_unreadable_note_accuses_nobody_and_is_written_over(hub, text):
     note(hub).write_bytes(text)
-    recorder = FlightRecorder(hub)
+    recorder = CrashMarker(hub)
     assert recorder.crashes == {}
     recorder.mark("a")
     assert json.loads(note(hub).read_text()) == {"replaying": "a", "crashes": {}}
@@ -120,7 +120,7 @@ def test_unreadable_note_accuses_nobody_and_is_written_over(hub, text):
 
 def test_note_that_cannot_be_written_stops_no_replay(hub):
     note(hub).mkdir()
-    recorder = FlightRecorder(hub)
+    recorder = CrashMarker(hub)
     recorder.mark("a")
     recorder.mark(None)
     recorder.close()
