@@ -2,6 +2,7 @@
 
 import _thread
 import contextlib
+import gc
 import json
 import linecache
 import os
@@ -246,9 +247,12 @@ def stop_button():
                 raise KeyboardInterrupt
             frame = frame.f_back
 
+    # Hypothesis, which other tests use, leaves a callback there. An interrupt within it would be ignored.
+    callbacks, gc.callbacks[:] = gc.callbacks[:], []
     before = signal.signal(signal.SIGINT, pressed)
     yield
     signal.signal(signal.SIGINT, before)
+    gc.callbacks[:] = callbacks
 
 
 @pytest.mark.usefixtures("stop_button")

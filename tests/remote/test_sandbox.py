@@ -191,6 +191,7 @@ def test_the_copy_is_the_journal_whatever_is_written_and_purged(monkeypatch: pyt
     served = Served(sql=True)
     try:
         served.hub.add_orchestrator(lambda context: np.arange(5_000), "large")
+        open_operations = "select count(*) from entity_operations where ended is null"
         ids = []
 
         def same() -> None:
@@ -204,6 +205,7 @@ def test_the_copy_is_the_journal_whatever_is_written_and_purged(monkeypatch: pyt
             ids.append(served.hub.start("large").id)
             served.hub.handle(ids[-1]).wait(PATIENCE)
             served.remote.entity("Counter", str(number)).add(1)
+            until(lambda: served.hub.sql(open_operations).fetchall() == [(0,)])
             served.hub.handle(ids[-1]).logs()
             if number % 2:
                 served.hub.handle(ids.pop(0)).purge()  # from the middle
