@@ -1,4 +1,4 @@
-"""All that a picture of one entity is drawn from: its state, its operations, its queue and its locks."""
+"""The data for the picture of an entity: its state, its operations, its queue and its locks."""
 
 from __future__ import annotations
 

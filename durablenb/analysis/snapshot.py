@@ -1,4 +1,4 @@
-"""All that a picture of one instance is drawn from, read at once or kept up to date event by event."""
+"""The data for the picture of an instance, read at once or kept up to date event by event."""
 
 from __future__ import annotations
 

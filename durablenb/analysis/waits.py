@@ -1,4 +1,4 @@
-"""What an open instance waits for, and since when."""
+"""The waits of an open instance, with their times."""
 
 from __future__ import annotations
 

@@ -241,7 +241,7 @@ class Engine(EngineLoop):
 
     @property
     def alarms(self) -> Alarms | None:
-        """What else than orchestrations uses the hub's clock."""
+        """The other users of the hub's clock: timers of function apps."""
         return self._alarms
 
     def use_alarms(self, alarms: Alarms) -> None:

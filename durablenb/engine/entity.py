@@ -41,7 +41,7 @@ class LockRequest:
 
 
 class Entity:
-    """What the engine must know of an entity to take messages for it.
+    """State of an entity that the engine needs to take messages for it.
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ An instance that waits for more code at a ``yield ...`` takes up what is registe
 
 
 class Upgraded(NamedTuple):
-    """What an upgrade did to an instance.
+    """The effect of an upgrade on an instance.
 
     Parameters
     ----------

@@ -90,7 +90,7 @@ class HubClock(Protocol):
 
 
 class Control(ABC):
-    """What should happen. Commands are plain data; a hub of this process and a server answer the same ones.
+    """Makes things happen. Commands are plain data; a hub of this process and a server answer the same ones.
 
     The commands are those of this module and the client's messages of `durablenb.engine.messages`.
     """

@@ -27,14 +27,14 @@ _VERSION = "select coalesce(max(seq), 0), count(*) from journal where ? in (inst
 
 @dataclass(frozen=True)
 class RelatedHistories:
-    """What other histories say of an instance: its forks, and the queues of the entities it waits for."""
+    """The parts of other histories that concern an instance: its forks, and the queues of entities."""
 
     forks: tuple[str, ...] = ()
     queues: Mapping[str, EntityQueue] = field(default_factory=dict)
 
 
 class Journal(ABC):
-    """What happened. Hubs, instances, entities, clients and views read it, and nothing else.
+    """The record of what happened. Hubs, instances, entities, clients and views read it, and nothing else.
 
     A journal that is elsewhere is read through copies, one for each history: `refresh` brings a copy up to
     date, and `follow` keeps it up to date for some time. Where the journal is at hand, both do nothing.

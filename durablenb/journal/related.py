@@ -1,4 +1,4 @@
-"""What other histories say of an instance: its forks, and the queues of entities that it waits for."""
+"""Reads other histories for an instance: its forks, and the queues of entities that it waits for."""
 
 from __future__ import annotations
 

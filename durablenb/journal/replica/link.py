@@ -1,4 +1,4 @@
-"""The way to a served hub: requests that carry the key, and errors that say what to do."""
+"""The connection to a served hub: requests with the key, and errors that say what to do."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ from durablenb.model.address import BODY_LIMIT_HEADER, MANAGEMENT
 from durablenb.model.errors import DurableError, HubUnreachableError
 
 SECONDS = 15.0
-"""Within which an answer has to begin, beside what was asked to be waited."""
+"""Seconds within which a response has to begin, in addition to the time for which the server may wait."""
 
 PAUSES = (0.2, 1.0)
-"""Seconds before a request that only looks is sent again."""
+"""Seconds before a request that only reads is sent again."""
 
 BODY_LIMIT = 1 << 20
-"""Bytes that a body may have at any server."""
+"""The largest body, in bytes, that every server accepts."""
 
 ANSWER_LIMIT = 64 << 20
-"""Bytes that an answer may have, as it is once it was unpacked, unless another limit is given."""
+"""The default limit of a response, in bytes after it is decompressed."""
 
 Query = Mapping[str, Any] | Sequence[tuple[str, Any]]
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What the server answered.
+    """A response of the server.
 
     Parameters
     ----------
     status
-        The code.
+        The status code.
     headers
-        By their names in lower case.
+        The headers, by their names in lower case.
     body
-        As it is once it was unpacked.
+        The body, decompressed.
     """
 
     status: int
@@ -55,7 +55,7 @@ class Reply:
         Raises
         ------
         DurableError
-            If it is something else.
+            If it isn't JSON.
         """
         try:
             return json.loads(self.body) if self.body else None
@@ -71,18 +71,18 @@ class Link:
     Parameters
     ----------
     url
-        Where the hub is served.
+        The server's URL.
     key
-        What lets a request in.
+        The server's key.
     limit
-        Bytes that an answer may have, once it was unpacked.
+        The largest response, in bytes after it is decompressed.
     pause
-        Waits so many seconds.
+        Sleeps for a number of seconds.
 
     Raises
     ------
     ValueError
-        If it is no URL of a server.
+        If it isn't the URL of a server.
     """
 
     def __init__(
@@ -101,11 +101,11 @@ class Link:
         self.is_closed = False
 
     def get(self, *parts: str, query: Query = (), headers: Mapping[str, str] | None = None) -> Reply:
-        """Ask for something, again if nobody answers: it changes nothing."""
+        """Send a request that only reads, and send it again if the server doesn't answer."""
         return self._again(lambda: self.send("GET", *parts, query=query, headers=headers))
 
     def look(self, *parts: str, query: Query, wait: float) -> Any:
-        """Ask in the same way, and let the server wait so many seconds for news; return JSON values."""
+        """Do the same with a server that may wait for news for so many seconds; return JSON values."""
         headers = {"Prefer": f"wait={wait:.3f}"} if wait > 0 else {}
         seconds = SECONDS + wait
         return self._again(
@@ -147,14 +147,14 @@ class Link:
         seconds
             How long to wait for the answer.
         kinds
-            What is raised of a refusal, by the name of the error there, beside durablenb's own.
+            The types of errors that are raised for refusals, by their names, in addition to durablenb's own.
 
         Raises
         ------
         HubUnreachableError
-            If there is no answer. Whether something was done isn't known then.
+            If there is no response. The request may have been carried out.
         DurableError
-            If the server refuses; the kind says why.
+            If the server refuses; the type says why.
         """
         if self.is_closed:
             raise DurableError(f"The connection to {self.url} was closed. Connect again.")
@@ -181,8 +181,8 @@ class Link:
     ) -> urllib.request.Request:
         path = "/".join(quote(part, safe="") for part in parts)
         pairs = query.items() if isinstance(query, Mapping) else query
-        asked = urlencode([(name, value) for name, value in pairs if value is not None])
-        url = f"{self.url}{MANAGEMENT}/{path}" + (f"?{asked}" if asked else "")
+        encoded = urlencode([(name, value) for name, value in pairs if value is not None])
+        url = f"{self.url}{MANAGEMENT}/{path}" + (f"?{encoded}" if encoded else "")
         data = (
             None
             if method in ("GET", "DELETE", "OPTIONS")
@@ -200,7 +200,7 @@ class Link:
         return request
 
     def _check_size(self, size: int, parts: Sequence[str]) -> None:
-        """Asks the server how much it takes: one that gets too much may hang up before it has said so."""
+        """Ask the server for its limit: one that gets too much may close the connection before it responds."""
         limit = int(self.send("OPTIONS", *parts).headers.get(BODY_LIMIT_HEADER, BODY_LIMIT))
         if size > limit:
             raise ValueError(
@@ -216,11 +216,11 @@ class Link:
                 "key that it has now."
             ) from None
         unknown = "" if method == "GET" else " Whether it was done isn't known: look before you ask again."
-        told = str(getattr(reason, "strerror", None) or reason) or type(reason).__name__
-        raise HubUnreachableError(f"The connection to {self.url} failed: {told}.{unknown}") from None
+        why = str(getattr(reason, "strerror", None) or reason) or type(reason).__name__
+        raise HubUnreachableError(f"The connection to {self.url} failed: {why}.{unknown}") from None
 
     def _refuse(self, status: int, reply: Reply, kinds: Mapping[str, type[Exception]]) -> NoReturn:
-        text, kind = _told(reply)
+        text, kind = _refusal(reply)
         if status == 401:
             raise DurableError(
                 f"{self.url} doesn't know the key. It is server.key where the hub is served, and another one "
@@ -252,31 +252,31 @@ _BY_STATUS: dict[int, type[DurableError]] = {
 
 
 def _error(status: int, kind: str, text: str) -> Exception:
-    """What the server's refusal is here."""
+    """Return the error that is raised here for a refusal."""
     if kind in ("ValueError", "TypeError"):
         return ValueError(text)
     return (error_named(kind) or _BY_STATUS.get(status, DurableError))(text)
 
 
 def error_named(name: str) -> type[DurableError] | None:
-    """Return durablenb's own error of that name, if there is one that takes a text."""
-    found = vars(errors).get(name)
-    is_one = isinstance(found, type) and issubclass(found, DurableError)
-    return found if is_one and found is not errors.TaskFailedError else None
+    """Return the type of durablenb's errors with this name, if there is one that takes a text."""
+    kind = vars(errors).get(name)
+    is_error = isinstance(kind, type) and issubclass(kind, DurableError)
+    return kind if is_error and kind is not errors.TaskFailedError else None
 
 
-def _told(reply: Reply) -> tuple[str | None, str]:
-    """What a refusal says, and the error's type there; None if it isn't a hub's."""
+def _refusal(reply: Reply) -> tuple[str | None, str]:
+    """Return the text of a refusal, and the name of the error's type; None if the server isn't a hub's."""
     try:
-        said = reply.json()
+        body = reply.json()
     except DurableError:
         return None, ""
-    if isinstance(said, str):
-        return said, ""
-    if isinstance(said, dict) and "instancesDeleted" in said:
+    if isinstance(body, str):
+        return body, ""
+    if isinstance(body, dict) and "instancesDeleted" in body:
         return "There is no such instance.", "InstanceNotFoundError"
-    if isinstance(said, dict) and isinstance(said.get("ExceptionMessage"), str):
-        return said["ExceptionMessage"] or str(said.get("Message")), str(said.get("ExceptionType", ""))
+    if isinstance(body, dict) and isinstance(body.get("ExceptionMessage"), str):
+        return body["ExceptionMessage"] or str(body.get("Message")), str(body.get("ExceptionType", ""))
     return None, ""
 
 
