@@ -22,7 +22,7 @@ class InstanceOutcome(NamedTuple):
 
 
 class Instance:
-    """What the engine must know of an open instance to take messages for it without its history.
+    """State of an open instance that the engine needs to take messages for it without its history.
 
     Parameters
     ----------

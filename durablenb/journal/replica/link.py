@@ -200,7 +200,7 @@ class Link:
         return request
 
     def _check_size(self, size: int, parts: Sequence[str]) -> None:
-        """Ask the server for its limit: one that gets too much may close the connection before it responds."""
+        """Ask the server for its limit: one that gets too much may hang up before it responds."""
         limit = int(self.send("OPTIONS", *parts).headers.get(BODY_LIMIT_HEADER, BODY_LIMIT))
         if size > limit:
             raise ValueError(
