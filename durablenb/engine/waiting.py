@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from copy import copy
 from functools import partial
-from queue import Empty, SimpleQueue
+from queue import Empty
 from typing import Any
 
 from durablenb.core.ports.store import InstanceQuery
@@ -78,7 +78,7 @@ def ended_instances(engine: Engine, instance_ids: Sequence[str], timeout: float 
     """
     deadline = None if timeout is None else locks.monotonic() + timeout
     pending = dict.fromkeys(instance_ids)
-    ended: SimpleQueue[str] = SimpleQueue()
+    ended: locks.Queue[str] = locks.Queue()
     not_open = []
     for instance_id in pending:
         promise: Future[InstanceOutcome] | None = engine.completions.watch(instance_id)
@@ -109,7 +109,7 @@ def ended_instances(engine: Engine, instance_ids: Sequence[str], timeout: float 
             yield instance_id
 
 
-def _note_end(ended: SimpleQueue[str], instance_id: str, _: object) -> None:
+def _note_end(ended: locks.Queue[str], instance_id: str, _: object) -> None:
     ended.put(instance_id)
 
 
