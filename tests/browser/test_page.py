@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 import durablenb as df
 from durablenb.server.server import Server
@@ -312,6 +313,49 @@ def test_a_page_that_is_not_seen_lets_go_of_its_view_until_it_is_seen(
             page.clock.fast_forward(1_000)
         expect(history).to_contain_text("ExecutionStarted")
         expect(page.locator("#said")).to_have_text("")
+
+
+def test_a_hidden_page_gives_up_its_heartbeat_with_its_view(browser: Browser, server: Server) -> None:
+    with looking(browser, server.page_url) as page:
+        page.clock.install()
+        page.reload()
+        go_to(page, "instances/season")
+        expect(view(page)).to_contain_text("season")
+        held, failed = list[Route](), list[str]()
+        page.route("**/page/views/*", lambda route: held.append(route))
+        page.on("requestfailed", lambda one: failed.append(one.url.partition("/page/views")[2]))
+        show(page, is_hidden=True)
+        page.clock.fast_forward(61_000)
+        until(page, lambda: "" in failed)  # the stream
+        until(page, lambda: len(held) == 1 and len(failed) == 2)  # a heartbeat, which the server would refuse
+        assert held[0].request.url.endswith(failed[1])
+
+
+def test_a_click_is_carried_out_although_the_page_goes_elsewhere_at_once(
+    browser: Browser, server: Server, hub: df.TaskHub
+) -> None:
+    handle = hub.start("approval", instance_id="left at once")
+    with looking(browser, server.page_url) as page:
+        go_to(page, "instances/left at once")
+        view(page).get_by_role("button", name="Suspend").click()
+        held = list[Route]()
+        page.route("**/page/views/*", lambda route: held.append(route))
+        view(page).get_by_role("button", name="Really suspend").click()
+        until(page, lambda: len(held) == 1)
+        go_to(page, "instances/season")
+        expect(view(page)).to_contain_text("season")
+        held[0].continue_()
+        until(page, lambda: str(handle.status().runtime_status) == "Suspended")
+        page.unroute("**/page/views/*")
+    handle.terminate()
+
+
+def until(page: Page, is_so: Callable[[], bool]) -> None:
+    """Wait until something is so, while the page's events are handled."""
+    end = time.monotonic() + 20
+    while not is_so():
+        assert time.monotonic() < end, "it did not come about"
+        page.wait_for_timeout(20)
 
 
 def show(page: Page, *, is_hidden: bool) -> None:

@@ -80,14 +80,16 @@ class Shown {
     this.queue = [];
     this.session = null;
     this.isOver = false;
-    this.beat = setInterval(() => this.say([]), BEAT_MS); // else the server takes it for gone
+    this.beat = setInterval(() => this.say([], this.line?.signal), BEAT_MS); // else the server takes it for gone
+    this.posted = Promise.resolve();
     this.follow();
   }
 
   end() {
     this.isOver = true;
     clearInterval(this.beat);
-    this.line?.abort();
+    const { line } = this;
+    this.posted.finally(() => line?.abort()); // a click that is on its way is carried out first
     this.cleanup?.();
   }
 
@@ -161,7 +163,7 @@ class Shown {
     else if (this.leads(content)) return;
     else if (content.do in KEPT) this.keep(content);
     this.queue.push(data);
-    this.flush();
+    if (!this.isPosting) this.posted = this.flush();
   }
 
   keep(content) {
@@ -183,17 +185,17 @@ class Shown {
 
   // One after the other, in the order of the clicks.
   async flush() {
-    if (this.isPosting) return;
     this.isPosting = true;
     while (this.queue.length && this.session) await this.say(this.queue.splice(0));
     this.isPosting = false;
   }
 
-  async say(said) {
+  // A beat is given up with the line, since the server forgets the session then.
+  async say(said, signal) {
     const { session, line } = this;
     if (!session) return;
     try {
-      await ask(`page/views/${session}`, said);
+      await ask(`page/views/${session}`, said, signal);
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       this.session = null;
