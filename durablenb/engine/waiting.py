@@ -89,7 +89,7 @@ def ended_instances(engine: Engine, instance_ids: Sequence[str], timeout: float 
         else:
             promise.add_done_callback(partial(_note_end, ended, instance_id))
     if not_open:
-        engine.ask(Watch("")).result()  # their ends are on disk when this is answered
+        _wait_for_ends(engine, not_open)
     for instance_id in not_open:
         ended.put(instance_id)
     with waiting(engine):
@@ -107,6 +107,22 @@ def ended_instances(engine: Engine, instance_ids: Sequence[str], timeout: float 
                 continue
             del pending[instance_id]
             yield instance_id
+
+
+def _wait_for_ends(engine: Engine, instance_ids: Sequence[str]) -> None:
+    """Wait until the ends of instances that aren't open any more are on disk.
+
+    Raises
+    ------
+    StoreError
+        If the journal can't be written now, unless all of them are on disk.
+    """
+    try:
+        engine.ask(Watch("")).result()
+    except StoreError:
+        states = engine.store.states(InstanceQuery(instance_ids=tuple(instance_ids)))
+        if len(states) < len(instance_ids) or not all(state.status.is_terminal for state in states):
+            raise
 
 
 def _note_end(ended: locks.Queue[str], instance_id: str, _: object) -> None:

@@ -181,6 +181,25 @@ def test_nobody_learns_of_what_is_not_on_disk(tmp_path, disk):
 
 
 @pytest.mark.parametrize("mode", ["kernel", "threads"])
+def test_the_results_of_many_that_have_ended_can_be_read_on_a_full_disk(tmp_path, disk, mode):
+    hub = df.TaskHub(tmp_path / "hub.duckdb", mode=mode)
+    register(hub, [])
+    handles = hub.map("chain", [None, None])
+    assert handles.results(20) == [list(range(5))] * 2
+    waiting = hub.start("waits", instance_id="waiting")
+    disk.is_full = True
+    with pytest.raises(df.StoreError):
+        waiting.raise_event("go on", 1)
+    assert handles.results(20) == [list(range(5))] * 2
+    with pytest.raises(df.StoreError):
+        df.Handles(hub, [*handles.ids, "waiting"]).results(20)
+    disk.is_full = False
+    until(lambda: hub._engine.committer.failure is None)
+    assert df.Handles(hub, ["waiting", handles.ids[0]]).results(20) == [1, list(range(5))]
+    hub.close()
+
+
+@pytest.mark.parametrize("mode", ["kernel", "threads"])
 def test_a_hub_that_is_closed_on_a_full_disk_says_so_and_goes_on_when_it_is_opened_again(
     tmp_path, disk, mode
 ):
