@@ -467,7 +467,9 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
 
     def status_of(self, instance_id: str) -> DurableOrchestrationStatus:
         """Return the status of an instance; raise `InstanceNotFoundError` if it doesn't exist."""
-        status = self._journal.status(asked_instance_id(instance_id))
+        instance_id = asked_instance_id(instance_id)
+        self._journal.refresh(instance_id)
+        status = self._journal.status(instance_id)
         if not status:
             raise self._journal.unknown(instance_id)
         return status

@@ -60,7 +60,7 @@ class PurgeInstances:
     is_recursive: bool
 
 
-class HubClock(Protocol):
+class MovableClock(Protocol):
     """A hub's clock. Only a virtual one can be moved."""
 
     @property
@@ -95,7 +95,7 @@ class Control(ABC):
     The commands are those of this module and the client's messages of `durablenb.engine.messages`.
     """
 
-    clock: HubClock
+    clock: MovableClock
     is_read_only = False
     """Whether every command is refused."""
     does_work_in_caller = False

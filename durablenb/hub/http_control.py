@@ -216,13 +216,13 @@ class HttpControl(Control):
         while pending:
             self._journal.refresh(wait=seconds)
             states = self._journal.of().states(InstanceQuery(instance_ids=tuple(pending)))
+            known = {state.instance_id for state in states}
+            if unknown := [instance_id for instance_id in pending if instance_id not in known]:
+                raise self._journal.unknown(unknown[0])
             for state in states:
                 if state.status.is_terminal:
                     del pending[state.instance_id]
                     yield state.instance_id
-            if len(states) < len(pending):
-                known = {state.instance_id for state in states}
-                raise self._journal.unknown(next(one for one in pending if one not in known))
             left = WAIT if until is None else until - time.monotonic()
             if pending and left <= 0:
                 raise WaitTimeoutError(

@@ -117,6 +117,10 @@ class LocalJournal(Journal):
         )
 
 
+_PREPARED = (ForkInstance, RestartInstance, PurgeInstance, PurgeInstances)
+"""The commands for which the journal is read in the caller's thread, before the engine gets them."""
+
+
 class EngineControl(Control):
     """The control of an engine of this process.
 
@@ -152,7 +156,9 @@ class EngineControl(Control):
         return self.engine.request(command)
 
     async def request_async(self, command: Any) -> Any:
-        """Do the same in an event loop."""
+        """Do the same without blocking the event loop."""
+        if isinstance(command, _PREPARED):
+            return await super().request_async(command)
         from durablenb.engine.async_waiting import answer_to  # asyncio is slow to import
 
         return await answer_to(self.engine.ask(command))

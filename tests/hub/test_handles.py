@@ -62,6 +62,14 @@ def test_results_are_in_the_order_of_the_inputs(hub: Hub) -> None:
     assert all(len(instance_id) == 32 for instance_id in handles.ids)
 
 
+def test_an_instance_that_is_not_there_is_named_at_once(hub: Hub) -> None:
+    known = hub.map("share", [1], instance_ids=["there"])
+    known.wait(20)
+    handles = df.Handles(hub, ["there", "nobody", "nobody else"])
+    with pytest.raises(df.InstanceNotFoundError, match="nobody"):
+        handles.results(5)
+
+
 def test_an_empty_list_of_inputs_starts_nothing(hub: Hub) -> None:
     handles = hub.map("share", [])
     assert handles.results() == list(handles.as_completed()) == list(handles.wait()) == []

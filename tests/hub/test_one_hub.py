@@ -337,6 +337,7 @@ def test_each_method_of_a_client_is_tried_here() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_client_shows_the_same_everywhere(hubs: dict[str, Hub], kind: str) -> None:
     client, there = hubs[kind].client, hubs["open"].client
+    assert client.status_of("broken") == there.get_status("broken")
     assert client.get_status(SHOP) == there.get_status(SHOP) == client.status_of(SHOP)
     assert [one.instance_id for one in client.get_status_all()] == [
         one.instance_id for one in there.get_status_all()

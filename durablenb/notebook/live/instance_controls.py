@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from durablenb.analysis.snapshot import InstanceSnapshot
 from durablenb.analysis.waits import Wait
-from durablenb.hub.control import Control, HubClock
+from durablenb.hub.control import Control, MovableClock
 from durablenb.notebook.html import Markup, code, line, markup, table, unbroken
 from durablenb.notebook.live.interactive import badge, button, field, row
 from durablenb.notebook.palette import status_look
@@ -62,7 +62,7 @@ def _forks(forks: Sequence[str]) -> Markup:
     return markup("forked as ", links, more)
 
 
-def clock_row(clock: HubClock) -> Markup:
+def clock_row(clock: MovableClock) -> Markup:
     """Return the time of a virtual clock, and its controls."""
     now, due = clock.now(), clock.next_due()
     then = "nothing is due" if due is None else f"next deadline in {lasting(max(due - now, timedelta(0)))}"
