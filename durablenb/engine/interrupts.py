@@ -33,16 +33,18 @@ def uninterrupted(work: Callable[[], None]) -> None:
 
     interrupt: KeyboardInterrupt | None = None
     try:
-        threading.Thread(target=do, name="durablenb-uninterrupted").start()
+        # A daemon: if an interrupt comes while `start` waits, the thread may never begin its work nor end.
+        threading.Thread(target=do, name="durablenb-uninterrupted", daemon=True).start()
     except RuntimeError:  # the process ends, or can start no more threads
         do()
     except KeyboardInterrupt as error:
         if claim.acquire(blocking=False):  # the work has not begun, and now it won't
             raise
         interrupt = error
-    while not done.is_set():
+    while True:
         try:
             done.wait()
+            break
         except KeyboardInterrupt as error:
             interrupt = error
     if interrupt is not None:

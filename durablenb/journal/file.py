@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from weakref import WeakSet
 
 import duckdb
 
@@ -17,7 +16,7 @@ from durablenb.journal.related import has_entities
 from durablenb.model.entities import EntityMetadata
 from durablenb.model.errors import InstanceNotFoundError, StoreError
 from durablenb.model.logs import LogLine
-from durablenb.store.connections import close_connections
+from durablenb.store.connections import UserConnections, close_connections
 from durablenb.store.opening import open_database
 from durablenb.store.reader import JournalReader
 from durablenb.store.schema import FORMAT
@@ -55,7 +54,7 @@ class FileJournal(Journal):
         self.codec = ValueCodec(self._reader.blob)
         self.is_closed = False
         self._pid = os.getpid()
-        self._given: WeakSet[duckdb.DuckDBPyConnection] = WeakSet()
+        self._given = UserConnections()
         if connect is None:
             database = open_database(path, read_only=True)
             self._given.add(database)
@@ -163,4 +162,4 @@ class FileJournal(Journal):
         """Close the file with all connections to it; closing it twice does nothing."""
         self.is_closed = True
         if os.getpid() == self._pid:
-            close_connections(self._given)
+            close_connections(self._given.in_use())

@@ -31,6 +31,36 @@ def parsed(connection: duckdb.DuckDBPyConnection, sql: str) -> list[duckdb.State
     return statements
 
 
+class UserConnections:
+    """Connections that users have, for as long as they hold them; from any thread.
+
+    Notes
+    -----
+    A `WeakSet` would run Python code when the last reference to a connection goes. DuckDB closes it just
+    before, which takes a while, and an interrupt that came meanwhile would be raised in that code, and so be
+    lost. These weak references have no callbacks.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._references: list[weakref.ref[duckdb.DuckDBPyConnection]] = []
+        self._sweep_at = 16
+
+    def add(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Add a connection, without keeping it alive."""
+        with self._lock:
+            self._references.append(weakref.ref(connection))
+            if len(self._references) >= self._sweep_at:
+                self._references = [one for one in self._references if one() is not None]
+                self._sweep_at = 2 * len(self._references) + 16
+
+    def in_use(self) -> list[duckdb.DuckDBPyConnection]:
+        """Return the connections that somebody holds."""
+        with self._lock:
+            found = [reference() for reference in self._references]
+        return [connection for connection in found if connection is not None]
+
+
 class Connections:
     """Opens a database when it is first needed, and again after `close`.
 
@@ -50,7 +80,7 @@ class Connections:
         self._connect = connect
         self._lock = threading.RLock()
         self._readers: dict[threading.Thread, duckdb.DuckDBPyConnection] = {}
-        self._users: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
+        self._users = UserConnections()
         self._writer: duckdb.DuckDBPyConnection | None = None
         self._appender: duckdb.Appender | None = None
         self._is_ended = False
@@ -113,8 +143,7 @@ class Connections:
             if self._writer is None or writer not in (None, self._writer):
                 return
             self.drop_appender()
-            close_connections((*self._users, *self._readers.values(), self._writer))
-            self._users.clear()
+            close_connections((*self._users.in_use(), *self._readers.values(), self._writer))
             self._readers.clear()
             self._writer = None
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from durablenb.model.errors import StoreError
@@ -49,7 +51,7 @@ class BlobCache:
         self._blobs: OrderedDict[str, CachedBlob] = OrderedDict()
         self._size = 0
         self._hashes: dict[int, tuple[weakref.ref[Any], str]] = {}  # of values in use, by id
-        self._lock = threading.RLock()  # reentrant: a collected value's callback may come at any time
+        self._lock = threading.RLock()  # reentrant: what is evicted may have a finalizer that comes back here
 
     def blob_for(self, converter: BlobConverter, value: Any, cells: CellCodec) -> Blob:
         """Return a value's blob: the previous one if the value hasn't changed since it was used last.
@@ -105,16 +107,10 @@ class BlobCache:
         return Blob(blob_hash, converter.name, cached.content)
 
     def _remember(self, value: Any, blob_hash: str) -> None:
-        key = id(value)
-        try:
-            reference = weakref.ref(value, lambda collected: self._forget(key, collected))
-        except TypeError:
-            return
-        self._hashes[key] = (reference, blob_hash)
-
-    def _forget(self, key: int, collected: weakref.ref[Any]) -> None:
-        if self._hashes.get(key, (None,))[0] is collected:
-            del self._hashes[key]
+        # The callback is no Python code: an interrupt that is raised in such code is lost.
+        forget = partial(self._hashes.pop, id(value))
+        with contextlib.suppress(TypeError):  # a value of its type has no weak references
+            self._hashes[id(value)] = (weakref.ref(value, forget), blob_hash)
 
     def _get(self, blob_hash: str) -> CachedBlob | None:
         with self._lock:

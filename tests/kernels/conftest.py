@@ -78,8 +78,22 @@ class Kernel:
                 if kind == "stream":
                     return asked
 
-    def ended(self, asked: str) -> Ran:
-        """Waits for the end of a cell that was begun."""
+    def stop(self, asked: str) -> Ran:
+        """Presses the stop button, and waits for the end of the cell.
+
+        Python loses an interrupt that comes in a finalizer or a callback of a weak reference, and says so in
+        the cell. Then the button is pressed again, as a user would.
+        """
+
+        def heard(text: str) -> None:
+            if "Exception ignored in" in text and "KeyboardInterrupt" in text:
+                self.interrupt()
+
+        self.interrupt()
+        return self.ended(asked, heard)
+
+    def ended(self, asked: str, heard: Callable[[str], None] = lambda text: None) -> Ran:
+        """Waits for the end of a cell that was begun; `heard` gets what it prints."""
         ran = Ran()
         while True:
             message = self._client.get_iopub_msg(timeout=SECONDS)
@@ -88,6 +102,7 @@ class Kernel:
             kind, content = message["header"]["msg_type"], message["content"]
             if kind == "stream":
                 ran.printed += content["text"]
+                heard(content["text"])
             elif kind in ("execute_result", "display_data"):
                 ran.shown = content["data"]
             elif kind == "error":

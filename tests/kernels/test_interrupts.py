@@ -115,8 +115,7 @@ def test_the_stop_button_at_any_moment_loses_nothing(kernel: Kernel, mode: str) 
         try:
             asked = kernel.begin_and_print(INTERRUPTED)
             time.sleep(seconds)
-            kernel.interrupt()
-            assert kernel.ended(asked).error.startswith(STOPPED)
+            assert kernel.stop(asked).error.startswith(STOPPED)
             kernel.run(NEXT)
             kernel.run(CHECK)
         except BaseException as error:
