@@ -5,11 +5,16 @@ import signal
 import sys
 
 import pytest
+from hypothesis import settings
 
 from durablenb.hub.open_hubs import all_open
 from tests import guard
 
 guard.install()
+
+# Hypothesis would fail an example that takes 200 ms, as any does on a machine that is busy elsewhere.
+settings.register_profile("durablenb")
+settings.load_profile("durablenb")
 
 # What jsonschema, which nbformat imports, checks IRIs with. No test needs it; importing it takes a second.
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]

@@ -36,7 +36,7 @@ def followed(events, cuts, now):
     return picture
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(steps=programs, seed=st.integers(0, 2**32), stop=st.floats(0, 1), cuts=st.lists(st.integers(0, 60)))
 @example(
     steps=[["any", [["wait", "A"], ["timer", 0]]], ["retry", 1]], seed=0, stop=0.5, cuts=[]

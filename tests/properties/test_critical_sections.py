@@ -131,7 +131,7 @@ def check(store, all_visits):
             assert take.task_id == release.task_id
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(visitors, lives)
 def test_all_visitors_come_to_their_end_in_turn_and_alone(all_visits, lives_):
     store = MemoryStore()
@@ -139,7 +139,7 @@ def test_all_visitors_come_to_their_end_in_turn_and_alone(all_visits, lives_):
     check(store, all_visits)
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(visitors, lives)
 def test_all_visitors_come_to_their_end_in_turn_and_alone_on_disk(tmp_path_factory, all_visits, lives_):
     store = DuckStore(tmp_path_factory.mktemp("vaults") / "hub.duckdb")

@@ -10,7 +10,7 @@ from tests.properties.drivers import ByHand, answered, fresh
 from tests.properties.programs import expected, program_as_coroutine, programs, tame_programs
 
 seeds = st.integers(0, 2**32)
-quick = settings(max_examples=400, deadline=None)
+quick = settings(max_examples=400)
 
 
 @quick

@@ -104,7 +104,7 @@ def test_events_of_every_kind_come_back_equal_from_their_row(kind):
     check()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(events, min_size=1, max_size=20))
 def test_events_come_back_equal_from_a_table(journal, written):
     assert through(journal, *written) == written

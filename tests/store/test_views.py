@@ -106,7 +106,7 @@ def journal():
     store.close()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(steps=programs, seed=st.integers(0, 2**32), stop=st.floats(0, 1))
 def test_the_timeline_in_sql_is_the_one_that_is_drawn_of_any_history(journal, steps, seed, stop):
     events = ByHand(steps, Random(seed)).run().history

@@ -33,7 +33,7 @@ dtypes = (
 
 
 @given(hnp.arrays(dtypes, hnp.array_shapes(min_dims=0, min_side=0, max_dims=4, max_side=4)))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_array_comes_back_to_the_bit(array):
     codec = ValueCodec()
     with warnings.catch_warnings():

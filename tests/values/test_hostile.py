@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from durablenb.model.errors import DurableError, NotSerializableError, StoreError, TypeNotRegisteredError
@@ -185,7 +185,6 @@ def test_a_blob_that_is_nowhere_is_told():
 @given(st.recursive(st.none() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(
     st.sampled_from(["@type", "@value", "@payload", "unit", "a"]), inner | st.sampled_from(NAMES)
 )))  # fmt: skip
-@settings(deadline=None)
 def test_any_text_is_a_value_or_one_of_the_errors_that_are_told(tree):
     with contextlib.suppress(TypeNotRegisteredError, ValueError, StoreError):
         ValueCodec().decode(json.dumps(tree))

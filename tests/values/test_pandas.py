@@ -184,7 +184,7 @@ def test_a_frame_has_the_same_bytes_whoever_writes_it(name):
         index=hpd.indexes(dtype=np.int64) | hpd.range_indexes(),
     )
 )
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_any_frame_comes_back_equal(frame):
     codec = ValueCodec()
     assert_same(codec.decode(codec.encode(frame)), frame)
@@ -202,7 +202,7 @@ numpy_types = (
 
 
 @given(numpy_types.flatmap(lambda dtype: hpd.series(dtype=dtype)))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_any_series_comes_back_equal(series):
     codec = ValueCodec()
     if series.dtype.kind == "c":

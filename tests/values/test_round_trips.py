@@ -14,7 +14,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from durablenb.core.moment import Moment
@@ -63,7 +63,6 @@ values = st.recursive(
 
 
 @given(values)
-@settings(deadline=None)
 def test_a_value_comes_back_as_it_was(value):
     codec = ValueCodec()
     encoded = codec.encode(value)
@@ -73,7 +72,6 @@ def test_a_value_comes_back_as_it_was(value):
 
 
 @given(values)
-@settings(deadline=None)
 def test_what_came_back_is_written_with_the_same_text(value):
     codec = ValueCodec()
     encoded = codec.encode(value)
@@ -88,14 +86,12 @@ json_values = st.recursive(
 
 
 @given(json_values)
-@settings(deadline=None)
 def test_json_stays_the_plain_json_that_other_tools_read(value):
     encoded = ValueCodec().encode(value)
     assert encoded == json.dumps(value)
 
 
 @given(json_values)
-@settings(deadline=None)
 def test_any_json_text_can_be_read(value):
     assert is_same(ValueCodec().decode(json.dumps(value)), value)
 
