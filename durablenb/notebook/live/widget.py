@@ -61,7 +61,7 @@ class LiveView(StaticFallback, anywidget.AnyWidget):
     note = traitlets.Unicode().tag(sync=True)
     marked = traitlets.List(traitlets.Unicode()).tag(sync=True)
     place = traitlets.Unicode().tag(sync=True)
-    """Address on the web page: ``instances/ID``, ``entities/NAME/KEY``, or empty for the hub."""
+    """Address on the web page; see `durablenb.notebook.page.HubPage.view`."""
 
     selected = traitlets.Unicode()
     """The key of the selection, such as a step or a call; empty if there is none."""
@@ -98,6 +98,10 @@ class LiveView(StaticFallback, anywidget.AnyWidget):
     def trouble(self) -> str:
         """Return what keeps the view from being up to date, in a line; empty if nothing does."""
         return ""
+
+    def _selection_for(self, instance: Any) -> Selection:
+        """Return the selection that this view shares with others of an instance."""
+        return shared_selection(instance)
 
     def chosen(self) -> list[str]:
         """Return the keys of all marks of the selection."""
