@@ -16,6 +16,7 @@ from ipywidgets.widgets import widget
 import durablenb as df
 from durablenb.notebook.live.page_view import PageChannel
 from durablenb.notebook.live.refresh_loop import refresh_loop
+from durablenb.notebook.live.what_if import WhatIf
 from durablenb.notebook.page import HubPage
 from durablenb.server import sessions
 from tests.notebook.test_live import ODD
@@ -448,6 +449,29 @@ def test_a_copy_is_changed_and_resumed_and_the_journal_stays_as_it_was(walked):
         assert view.state["note"] == "The copy was resumed: Completed."
         assert view.state["place"] == place  # a copy has no address
     assert walked.hub._store.last_seq() == before
+
+
+def test_an_explorer_at_work_keeps_no_other_view_waiting(walked, monkeypatch):
+    is_at_work, may_end = threading.Event(), threading.Event()
+
+    def go_on(self):
+        is_at_work.set()
+        may_end.wait(PATIENCE)
+        return "It has ended."
+
+    monkeypatch.setattr(WhatIf, "go_on", go_on)
+    other_one = walked.hub.start("approval")
+    with looking(walked, REPLAY) as view, looking(walked, f"instances/{other_one.id}") as other:
+        works = threading.Thread(target=view.say, args=("run",))
+        works.start()
+        assert is_at_work.wait(PATIENCE)
+        for act, word in ((other_one.suspend, "Suspended"), (other_one.resume, "Running")) * 2:
+            act("for a while")
+            other.until(lambda other, word=word: word in other.html["head"])
+        assert works.is_alive()
+        may_end.set()
+        works.join(PATIENCE)
+        view.until(lambda view: view.state["note"] == "It has ended.")
 
 
 def test_what_is_selected_in_an_explorer_is_selected_nowhere_else(walked):

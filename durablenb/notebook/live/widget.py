@@ -110,7 +110,7 @@ class LiveView(StaticFallback, anywidget.AnyWidget):
     # -- drawing ---------------------------------------------------------------------------------
 
     def refresh(self) -> bool:
-        """Draw what is new. The refresh loop calls it up to ten times a second; tests may call it as well.
+        """Draw what is new.
 
         Returns
         -------
@@ -142,6 +142,23 @@ class LiveView(StaticFallback, anywidget.AnyWidget):
             elif is_over and not was_over:
                 self.refresh_still_now()
             return not self.is_frozen
+
+    def refresh_if_free(self) -> bool:
+        """Draw what is new, as the refresh loop does up to ten times a second, unless the view is at work.
+
+        A message can take seconds, and ends with a refresh of its own; other views aren't kept waiting.
+
+        Returns
+        -------
+        bool
+            Whether there may be more to come.
+        """
+        if not self._lock.acquire(blocking=False):
+            return True
+        try:
+            return self.refresh()
+        finally:
+            self._lock.release()
 
     def refresh_finally(self) -> None:
         """Draw what is new for the last time, as the hub is closing; freeze, or keep the still picture."""
