@@ -95,7 +95,7 @@ def test_from_an_instance_through_its_steps_by_keys_and_back(
         expect(region(view(page), "says")).to_contain_text("charge is not run again")
         expect(view(page).locator(".dnb-changed")).to_contain_text("order")
         expect_theme(page, theme)
-        for width in (1100, 700):
+        for width in (1100, 700, 390):
             page.set_viewport_size({"width": width, "height": 900})
             page.screenshot(path=tmp_path / f"replay-{theme}-{width}.png", full_page=True)
             assert page.evaluate("document.documentElement.scrollWidth") <= width
