@@ -53,7 +53,9 @@ class HubPage:
         Parameters
         ----------
         address
-            Empty for the hub, or ``instances/ID``, or ``entities/NAME/KEY``.
+            Empty for the hub; ``instances/ID``; ``entities/NAME/KEY``; for the replay explorer of an instance
+            ``instances/ID/replay``, which is the end of its newest execution, or
+            ``instances/ID/replay/EXECUTION/REPLAY/STEP``, numbered from 1.
         tell
             Called on any thread when there is something new.
 
@@ -62,7 +64,7 @@ class HubPage:
         InstanceNotFoundError
             If there is no such instance.
         ValueError
-            If there is no such address.
+            If there is no such address, or no such execution.
         """
         from durablenb.notebook.live.page_view import view_at  # imports ipywidgets, which only viewers need
 

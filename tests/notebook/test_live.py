@@ -379,7 +379,7 @@ class Still:
     def __init__(self) -> None:
         self.drawn = threading.Event()
 
-    def refresh(self) -> bool:
+    def refresh_if_free(self) -> bool:
         self.drawn.set()
         return False
 

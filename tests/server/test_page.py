@@ -6,18 +6,21 @@ import json
 import re
 import threading
 import time
+from types import SimpleNamespace
 
 import comm
 import httpx
 import pytest
+from ipywidgets.widgets import widget
 
 import durablenb as df
 from durablenb.notebook.live.page_view import PageChannel
 from durablenb.notebook.live.refresh_loop import refresh_loop
+from durablenb.notebook.live.what_if import WhatIf
 from durablenb.notebook.page import HubPage
 from durablenb.server import sessions
 from tests.notebook.test_live import ODD
-from tests.server.conftest import PATIENCE
+from tests.server.conftest import PATIENCE, register
 
 
 class Looking:
@@ -140,11 +143,12 @@ def test_the_url_that_is_shown_keeps_the_key_from_the_server(served):
 
 def test_without_the_key_there_is_no_view(served):
     served.start("approval", instance_id="hidden")
-    for headers in ({}, {"x-functions-key": "wrong"}):
-        body = {"place": "instances/hidden", "said": []}
-        answer = httpx.post(f"{served.server.url}/page/views", json=body, headers=headers)
-        assert answer.status_code == 401
-        assert "hidden" not in answer.text
+    for place in ("instances/hidden", "instances/hidden/replay"):
+        for headers in ({}, {"x-functions-key": "wrong"}):
+            body = {"place": place, "said": []}
+            answer = httpx.post(f"{served.server.url}/page/views", json=body, headers=headers)
+            assert answer.status_code == 401
+            assert "hidden" not in answer.text
     with looking(served) as view:
         assert httpx.post(f"{served.server.url}/page/views/{view.session}", json=[]).status_code == 401
 
@@ -279,6 +283,13 @@ def test_an_instance_that_is_purged_meanwhile_is_said_to_be(fresh):
         ("instances/nobody", 404, "No instance with ID 'nobody' found"),
         ("instances/", 404, "No instance"),
         ("instances/<script>", 404, "<script>"),
+        ("instances/nobody/replay", 404, "No instance with ID 'nobody' found"),
+        ("instances/nobody/replay/1/1/1", 404, "No instance with ID 'nobody' found"),
+        ("instances/nobody/replay/1/1", 400, "There is no page"),
+        ("instances/nobody/replay/1/1/²", 400, "There is no page"),
+        ("instances/nobody/replay/1/-1/1", 400, "There is no page"),
+        ("instances/nobody/replay/1/1/1/1", 400, "There is no page"),
+        ("instances/nobody/history", 400, "There is no page"),
         ("entities/counter", 400, "key"),
         ("entities//a", 400, "name"),
         ("nowhere", 400, "There is no page 'nowhere'."),
@@ -296,6 +307,201 @@ def test_a_place_that_is_none_is_answered_with_a_sentence(served, place, status,
     assert answer.headers["content-type"] == "application/json"
 
 
+# -- the explorer --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def walked(fresh):
+    """The hub with an instance whose code ran three times: with one step, two steps, and three."""
+
+    @fresh.hub.activity
+    def double(number):
+        return 2 * number
+
+    @fresh.hub.orchestrator
+    def doubles(context):
+        once = yield context.call_activity(double, context.get_input())
+        return (yield context.call_activity(double, once))
+
+    fresh.start("doubles", 4, "order-7")
+    assert fresh.hub.handle("order-7").result(PATIENCE) == 16
+    return fresh
+
+
+REPLAY = "instances/order-7/replay"
+
+
+def is_at(view, replay, step):
+    """Whether the explorer is at a step of a replay, each of which has one step more than the one before."""
+    controls = view.html["controls"]
+    return f"step {step} of {replay}<" in controls and f'aria-current="true">#{replay} ' in controls
+
+
+def test_a_replay_is_drawn_as_in_the_notebook(walked):
+    in_notebook = walked.hub.handle("order-7").explore()
+    with looking(walked, REPLAY) as view:
+        for name in ("head", "controls", "says", "trials"):
+            assert view.html[name] == getattr(in_notebook, name).decode()
+        assert "call_activity" in view.html["body"]
+        assert view.state["label"] == in_notebook.label
+        assert view.state["place"] == REPLAY
+    in_notebook.close()
+
+
+def test_each_step_has_an_address_and_is_shown_at_it(walked):
+    with looking(walked, REPLAY) as view:
+        assert is_at(view, 3, 3)
+        for way, replay, step in (("first", 1, 1), ("next", 2, 1), ("on", 3, 3), ("previous", 3, 2)):
+            view.say("go", id=way)
+            view.until(lambda view, at=(replay, step): is_at(view, *at))
+            is_last = (replay, step) == (3, 3)
+            assert view.state["place"] == REPLAY + ("" if is_last else f"/1/{replay}/{step}")
+    for replay, step in ((1, 1), (2, 1), (3, 2)):
+        with looking(walked, f"{REPLAY}/1/{replay}/{step}") as view:
+            assert is_at(view, replay, step)
+            assert view.state["place"] == f"{REPLAY}/1/{replay}/{step}"
+
+
+def test_a_step_that_is_none_leads_to_the_nearest_an_execution_that_is_none_to_an_error(walked):
+    before = set(widget._instances)
+    with looking(walked, f"{REPLAY}/1/2/999999999") as view:
+        assert is_at(view, 2, 2)
+        assert view.state["place"] == f"{REPLAY}/1/2/2"
+    answer = asked_for(walked, f"{REPLAY}/2/1/1")
+    assert answer.status_code == 400
+    assert "There is no execution 2: they are numbered from 1 to 1." in answer.text
+    until(lambda: set(widget._instances) <= before)  # nothing of either stays
+
+
+def test_an_orchestration_that_runs_is_followed(fresh):
+    fresh.start("approval", instance_id="order-8")
+    with looking(fresh, "instances/order-8/replay") as view:
+        view.until(lambda view: "ApprovalEvent" in view.html["says"])
+        fresh.hub.client.raise_event("order-8", "ApprovalEvent", True)
+        view.until(lambda view: is_at(view, 2, 2))
+        assert view.state["place"] == "instances/order-8/replay"
+
+
+def test_an_earlier_execution_has_an_address(fresh):
+    @fresh.hub.orchestrator
+    def countdown(context):
+        yield context.create_timer(context.current_utc_datetime)
+        if context.get_input():
+            context.continue_as_new(context.get_input() - 1)
+
+    fresh.start("countdown", 1, "again")
+    fresh.hub.handle("again").wait(PATIENCE)
+    with looking(fresh, "instances/again/replay") as view:
+        view.say("set", name="execution", value="1")
+        view.until(lambda view: "ContinuedAsNew" in view.html["head"])
+        place = view.state["place"]
+        assert re.fullmatch(r"instances/again/replay/1/\d/\d", place)
+    with looking(fresh, place) as view:
+        assert "ContinuedAsNew" in view.html["head"]
+        assert view.state["place"] == place
+
+
+def test_without_the_code_the_error_says_what_to_do_as_in_a_notebook(tmp_path):
+    path = tmp_path / "hub.duckdb"
+    with df.TaskHub(path) as hub:
+        register(hub)
+        hub.start("approval", instance_id="order-9")
+        until(lambda: "EventSubscribed" in str(hub.handle("order-9").history()))
+    with df.TaskHub(path) as hub:
+        in_notebook = hub.handle("order-9").explore()
+        place = "instances/order-9/replay/1/1/1"
+        server = hub.serve(port=0)
+        served = SimpleNamespace(server=server, http=httpx.Client(headers={"x-functions-key": server.key}))
+        with served.http, looking(served, place) as view:
+            assert view.html["head"] == in_notebook.head.decode()
+            assert "The orchestrator &#x27;approval&#x27; isn&#x27;t registered." in view.html["head"]
+            assert "Run the cell that defines it, with @hub.orchestrator." in view.html["head"]
+            assert "context.wait_for_external_event" in view.html["head"]  # the code as it began
+            assert view.html["controls"] == view.html["body"] == ""
+            assert view.state["place"] == place
+            register(hub)
+            view.until(lambda view: is_at(view, 1, 1))
+        in_notebook.close()
+
+
+def test_a_prediction_is_asked_for_and_counted(walked):
+    with looking(walked, f"{REPLAY}/1/1/1") as view:
+        view.say("predict")
+        view.until(lambda view: "Will double be run now?" in view.html["says"])
+        assert "is written" not in view.html["says"] + view.state["label"]
+        view.say("guess", id="yes")
+        view.until(lambda view: "Right. 1 right, 0 wrong" in view.html["says"])
+
+
+def test_a_copy_is_changed_and_resumed_and_the_journal_stays_as_it_was(walked):
+    before = walked.hub._store.last_seq()
+    with looking(walked, REPLAY) as view:
+        view.say("event", id=4)
+        view.until(lambda view: "<b>Event 4</b> TaskCompleted" in view.html["trials"])
+        place = view.state["place"]
+        view.say("try", id="edited", fields={"value": "50"})
+        view.until(lambda view: "This is a copy with 1 change" in view.html["banner"])
+        view.say("event", id=4)
+        view.say("try", id="until")
+        view.until(lambda view: "This is a copy with 2 changes" in view.html["banner"])
+        view.say("run")
+        view.until(lambda view: "<code>100</code>" in view.html["body"])
+        assert view.state["note"] == "The copy was resumed: Completed."
+        assert view.state["place"] == place  # a copy has no address
+    assert walked.hub._store.last_seq() == before
+
+
+def test_an_explorer_at_work_keeps_no_other_view_waiting(walked, monkeypatch):
+    is_at_work, may_end = threading.Event(), threading.Event()
+
+    def go_on(self):
+        is_at_work.set()
+        may_end.wait(PATIENCE)
+        return "It has ended."
+
+    monkeypatch.setattr(WhatIf, "go_on", go_on)
+    other_one = walked.hub.start("approval")
+    with looking(walked, REPLAY) as view, looking(walked, f"instances/{other_one.id}") as other:
+        works = threading.Thread(target=view.say, args=("run",))
+        works.start()
+        assert is_at_work.wait(PATIENCE)
+        for act, word in ((other_one.suspend, "Suspended"), (other_one.resume, "Running")) * 2:
+            act("for a while")
+            other.until(lambda other, word=word: word in other.html["head"])
+        assert works.is_alive()
+        may_end.set()
+        works.join(PATIENCE)
+        view.until(lambda view: view.state["note"] == "It has ended.")
+
+
+def test_what_is_selected_in_an_explorer_is_selected_nowhere_else(walked):
+    in_notebook = walked.hub.handle("order-7").explore()
+    with looking(walked, REPLAY) as view, looking(walked, "instances/order-7") as other:
+        view.say("event", id=3)
+        view.until(lambda view: "<b>Event 3</b>" in view.html["trials"])
+        other.say("look")
+        other.until(lambda other: other.messages)
+        assert other.state["marked"] == []
+        assert in_notebook.selected == ""
+    in_notebook.close()
+
+
+def test_what_is_hostile_in_code_and_values_is_text(fresh):
+    @fresh.hub.orchestrator
+    def hostile(context):
+        here = context.get_input()  # <script>alert(1)
+        print(here)
+        return (yield context.wait_for_external_event(here))
+
+    fresh.hub.start("hostile", "<script>alert(1)", instance_id="<script>alert(2)")
+    with looking(fresh, "instances/<script>alert(2)/replay") as view:
+        view.until(lambda view: "waits" in view.html["says"])
+        drawn = "".join(view.html.values())
+        assert drawn.count("&lt;script&gt;alert(1)") > 4  # code, variable, output, command, history
+        assert "&lt;script&gt;alert(2)" in view.html["head"]
+        assert "<script" not in drawn
+
+
 # -- what may be said ----------------------------------------------------------------------------
 
 
@@ -310,7 +516,7 @@ def test_the_page_sets_nothing_but_the_tab_and_that_to_one_that_there_is(served)
         assert view.state == before
 
 
-@pytest.mark.parametrize("place", ["", "instances/odd", "entities/counter/a"])
+@pytest.mark.parametrize("place", ["", "instances/odd", "instances/odd/replay", "entities/counter/a"])
 def test_nothing_that_is_said_breaks_a_view(fresh, place):
     fresh.start("approval", instance_id="odd")
     before = fresh.hub._store.last_seq

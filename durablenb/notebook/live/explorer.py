@@ -25,7 +25,7 @@ from durablenb.notebook.live.static_fallback import still_bundle
 from durablenb.notebook.live.values_pane import values_pane
 from durablenb.notebook.live.verdict_pane import Quiz, verdict
 from durablenb.notebook.live.what_if import WhatIf
-from durablenb.notebook.live.widget import LiveView, shared_selection
+from durablenb.notebook.live.widget import LiveView
 
 _MARKED = 200
 """Maximum tasks of a step that are highlighted in other views."""
@@ -47,6 +47,8 @@ class LiveExplorer(LiveView):
         Number of the execution, from 1; by default the newest one, and each newer one that follows.
     ticks
         A clock in seconds, which times playback.
+    traits
+        Keyword arguments of `ipywidgets.Widget`.
 
     Raises
     ------
@@ -70,6 +72,7 @@ class LiveExplorer(LiveView):
         execution: int | None = None,
         *,
         ticks: Callable[[], float] = time.monotonic,
+        **traits: Any,
     ) -> None:
         self._handle = handle
         self._model = ExplorerModel(handle, orchestrator, execution)
@@ -79,7 +82,7 @@ class LiveExplorer(LiveView):
         self._history = HistoryPane(self._call_key)
         self._followed = ""
         self._link: traitlets.link | None = None
-        super().__init__(freeze=False)
+        super().__init__(freeze=False, **traits)
 
     # -- what users may ask of it ----------------------------------------------------------------
 
@@ -98,7 +101,8 @@ class LiveExplorer(LiveView):
     def draw(self, is_stale: bool) -> Mapping[str, str]:
         """Return the HTML of the regions that have changed."""
         if self._link is None:
-            self._link = traitlets.link((shared_selection(self._handle), "selected"), (self, "selected"))
+            selection = self._selection_for(self._handle)
+            self._link = traitlets.link((selection, "selected"), (self, "selected"))
         is_new = self._model.read()
         if is_new:
             self._history.follow()

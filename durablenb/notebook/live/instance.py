@@ -27,7 +27,7 @@ from durablenb.notebook.live.instance_controls import head, waits
 from durablenb.notebook.live.interactive import LiveDrawing, figure, typed_value
 from durablenb.notebook.live.static_fallback import still_bundle
 from durablenb.notebook.live.timeline_pane import TimelinePane
-from durablenb.notebook.live.widget import LiveView, Selection, shared_selection
+from durablenb.notebook.live.widget import LiveView
 from durablenb.notebook.still.graph import graph_on, instance_sentence
 from durablenb.notebook.still.graph_layout import DEEPEST
 from durablenb.notebook.svg import WIDTH
@@ -92,10 +92,6 @@ class LiveInstance(LiveView):
         self._timeline = TimelinePane()
         self._selection = self._selection_for(handle)
         self._link: traitlets.link | None = None
-
-    def _selection_for(self, handle: Handle) -> Selection:
-        """Return the selection that this view shares with others of the instance."""
-        return shared_selection(handle)
 
     def _ask(self, sql: str) -> Relation:
         return self._handle.hub._relation(sql, self._handle.id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -12,9 +13,9 @@ from uuid import uuid4
 from ipywidgets import Layout
 
 from durablenb.hub.hub import Hub
-from durablenb.hub.instance import Handle
 from durablenb.model.entities import EntityId
 from durablenb.notebook.live.entity import LiveEntity
+from durablenb.notebook.live.explorer import LiveExplorer
 from durablenb.notebook.live.hub import HubList
 from durablenb.notebook.live.instance import LiveInstance
 from durablenb.notebook.live.widget import LiveView, Selection
@@ -24,6 +25,7 @@ SETTABLE = frozenset({"tab"})
 
 _SHARED = ("regions", "tabs", "tab", "label", "note", "marked", "place")
 _MESSAGES = 100
+_STEP = re.compile(r"[0-9]{1,9}/[0-9]{1,9}/[0-9]{1,9}")
 
 Tell = Callable[[], None]
 
@@ -97,7 +99,11 @@ class PageView:
         self._layout = Layout(
             comm=PageChannel(lambda: None)
         )  # each widget has one; nothing of it is to be seen
-        self.view = make(comm=self._channel, layout=self._layout)
+        try:
+            self.view = make(comm=self._channel, layout=self._layout)
+        except BaseException:
+            self._layout.close()
+            raise
 
     def state(self) -> dict[str, Any]:
         """Return the complete state of the view."""
@@ -135,21 +141,52 @@ def _as_json(state: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-class UnsharedInstance(LiveInstance):
-    """A view of an instance that shares its selection with no other page and no notebook."""
+class _Unshared(LiveView):
+    """A view that shares its selection with no other page and no notebook."""
 
-    def _selection_for(self, handle: Handle) -> Selection:
+    def _selection_for(self, instance: Any) -> Selection:
         return Selection()
+
+
+class PageInstance(_Unshared, LiveInstance):
+    """The view of an instance on the page."""
+
+
+class PageExplorer(_Unshared, LiveExplorer):
+    """The explorer of an instance on the page: its address has the current step.
+
+    At the end of the newest execution the address has no step, so that whoever opens it sees the end as well.
+    A copy has no address: it is gone with its page.
+    """
+
+    def draw(self, is_stale: bool) -> Mapping[str, str]:
+        """Return the HTML of the regions that have changed."""
+        drawn = super().draw(is_stale)
+        model = self._model
+        if model.position is not None and model.what_if is not None and not model.what_if.is_copy:
+            where = [model.number, model.position.chosen, model.position.number]
+            is_end = model.is_newest and model.position.is_last
+            self.place = "/".join([f"instances/{self._handle.id}/replay", *map(str, () if is_end else where)])
+        return drawn
 
 
 def view_at(hub: Hub, address: str, tell: Tell) -> PageView:
     """Return the live view at an address, as `durablenb.notebook.page.HubPage.view` describes."""
-    kind, _, rest = address.partition("/")
-    if not address:
-        return PageView(partial(HubList, hub), tell)
-    if kind == "instances":
-        return PageView(partial(UnsharedInstance, hub.handle(rest), freeze=False), tell)
-    if kind == "entities":
-        name, _, key = rest.partition("/")
-        return PageView(partial(LiveEntity, hub.entity(EntityId.get_entity_id(f"@{name}@{key}"))), tell)
+    match address.split("/"):
+        case [""]:
+            return PageView(partial(HubList, hub), tell)
+        case ["instances", instance_id]:
+            return PageView(partial(PageInstance, hub.handle(instance_id), freeze=False), tell)
+        case ["instances", instance_id, "replay"]:
+            return PageView(partial(PageExplorer, hub.handle(instance_id), place=address), tell)
+        case ["instances", instance_id, "replay", *numbers] if _STEP.fullmatch("/".join(numbers)):
+            execution, replay, step = map(int, numbers)
+            make = partial(PageExplorer, hub.handle(instance_id), execution=execution, place=address)
+            view = PageView(make, tell)
+            for content in ({"do": "replay", "id": replay}, {"do": "set", "name": "step", "value": step}):
+                view.hear({"method": "custom", "content": content})
+            return view
+        case ["entities", name, *key]:
+            entity = hub.entity(EntityId.get_entity_id(f"@{name}@{'/'.join(key)}"))
+            return PageView(partial(LiveEntity, entity), tell)
     raise ValueError(f"There is no page {address!r}.")

@@ -25,8 +25,8 @@ RECENT = 5
 class Refreshable(Protocol):
     """A view that can be redrawn."""
 
-    def refresh(self) -> bool:
-        """Draw what is new; return whether there may be more to come."""
+    def refresh_if_free(self) -> bool:
+        """Draw what is new, unless the view is at work; return whether there may be more to come."""
         ...
 
     def refresh_finally(self) -> None:
@@ -115,7 +115,7 @@ class RefreshLoop:
                 continue
             worked = time.thread_time()
             try:
-                goes_on = view.refresh()
+                goes_on = view.refresh_if_free()
             except Exception:  # a failed drawing must not stop the others
                 log.exception("a live view could not be drawn")
                 goes_on = False

@@ -61,7 +61,7 @@ class LiveView(StaticFallback, anywidget.AnyWidget):
     note = traitlets.Unicode().tag(sync=True)
     marked = traitlets.List(traitlets.Unicode()).tag(sync=True)
     place = traitlets.Unicode().tag(sync=True)
-    """Address on the web page: ``instances/ID``, ``entities/NAME/KEY``, or empty for the hub."""
+    """Address on the web page; see `durablenb.notebook.page.HubPage.view`."""
 
     selected = traitlets.Unicode()
     """The key of the selection, such as a step or a call; empty if there is none."""
@@ -99,6 +99,10 @@ class LiveView(StaticFallback, anywidget.AnyWidget):
         """Return what keeps the view from being up to date, in a line; empty if nothing does."""
         return ""
 
+    def _selection_for(self, instance: Any) -> Selection:
+        """Return the selection that this view shares with others of an instance."""
+        return shared_selection(instance)
+
     def chosen(self) -> list[str]:
         """Return the keys of all marks of the selection."""
         return [self.selected] if self.selected else []
@@ -106,7 +110,7 @@ class LiveView(StaticFallback, anywidget.AnyWidget):
     # -- drawing ---------------------------------------------------------------------------------
 
     def refresh(self) -> bool:
-        """Draw what is new. The refresh loop calls it up to ten times a second; tests may call it as well.
+        """Draw what is new.
 
         Returns
         -------
@@ -138,6 +142,23 @@ class LiveView(StaticFallback, anywidget.AnyWidget):
             elif is_over and not was_over:
                 self.refresh_still_now()
             return not self.is_frozen
+
+    def refresh_if_free(self) -> bool:
+        """Draw what is new, as the refresh loop does up to ten times a second, unless the view is at work.
+
+        A message can take seconds, and ends with a refresh of its own; other views aren't kept waiting.
+
+        Returns
+        -------
+        bool
+            Whether there may be more to come.
+        """
+        if not self._lock.acquire(blocking=False):
+            return True
+        try:
+            return self.refresh()
+        finally:
+            self._lock.release()
 
     def refresh_finally(self) -> None:
         """Draw what is new for the last time, as the hub is closing; freeze, or keep the still picture."""

@@ -7,6 +7,7 @@ const KEY = `durablenb.key ${location.pathname}`;
 const THEME = "durablenb.theme";
 const BEAT_MS = 60_000;
 const HIDDEN_MS = 60_000; // after which a page that nobody sees lets go of its view
+const RESTING_MS = 250; // after which a step is in the address: browsers refuse to write many
 const WAITS_MS = [500, 1000, 2000, 5000, 10_000];
 const KEPT = { set: ({ name }) => `set ${name}`, turn: () => "turn" }; // messages that choose what of a list is shown
 
@@ -88,6 +89,7 @@ class Shown {
   end() {
     this.isOver = true;
     clearInterval(this.beat);
+    clearTimeout(this.resting);
     const { line } = this;
     this.posted.finally(() => line?.abort()); // a click that is on its way is carried out first
     this.cleanup?.();
@@ -148,11 +150,14 @@ class Shown {
     return tab === undefined ? said : [...said, turnTo(tab), { method: "custom", content: { do: "look" } }];
   }
 
-  // What is shown is at another place now, such as the instance that a restart made.
+  // What is shown is at another place now: the instance that a restart made, or the step that was gone to.
   moved(place, how) {
     this.memory = memoryOf(place);
     this.place = place;
-    history[how](null, "", hashOf(place));
+    clearTimeout(this.resting);
+    const write = () => isReplay(placeHere()) && history.replaceState(null, "", hashOf(place)); // else it was left
+    if (isReplay(place)) this.resting = setTimeout(write, RESTING_MS);
+    else history[how](null, "", hashOf(place));
     entitle(place, at("home").textContent);
   }
 
@@ -161,7 +166,7 @@ class Shown {
     const { method, state, content } = data;
     if (method === "update") this.memory.tab = state.tab;
     else if (this.leads(content)) return;
-    else if (content.do in KEPT) this.keep(content);
+    else if (content.do in KEPT && !isReplay(this.place)) this.keep(content); // a step has an address
     this.queue.push(data);
     if (!this.isPosting) this.posted = this.flush();
   }
@@ -261,9 +266,12 @@ function placeOf(id) {
   return name === undefined ? `instances/${id}` : `entities/${name}/${entityKey}`;
 }
 
+function isReplay(place) {
+  return /^instances\/[^/]*\/replay(\/|$)/.test(place);
+}
+
 function hashOf(place) {
-  const [, kind, name, rest] = place.match(/^(instances)\/()(.*)$/s) ?? place.match(/^(entities)\/([^/]*)\/(.*)$/s) ?? [];
-  return `#/${[kind, name, rest].filter(Boolean).map(encodeURIComponent).join("/")}`;
+  return `#/${place.split("/").map(encodeURIComponent).join("/")}`;
 }
 
 function memoryOf(place) {
@@ -280,10 +288,14 @@ function placeHere() {
 }
 
 function entitle(place, hub) {
-  const name = place.slice(place.indexOf("/") + 1);
+  const [kind, id] = place.split("/");
+  const name = isReplay(place) ? `replay of ${id}` : place.slice(place.indexOf("/") + 1);
   at("home").textContent = hub;
   at("here").textContent = name || hub;
   at("home").hidden = at("between").hidden = !place;
+  at("across").hidden = kind !== "instances";
+  at("across").textContent = isReplay(place) ? "Back to the instance" : "Walk through its replay";
+  at("across").href = hashOf(isReplay(place) ? `instances/${id}` : `instances/${id}/replay`);
   document.title = place ? `${name} · ${hub}` : `${hub} · durablenb`;
 }
 
@@ -296,6 +308,7 @@ function route() {
   at("view").replaceChildren();
   say("Loading …");
   entitle(place, at("home").textContent);
+  at("across").hidden = true; // until there is something to be seen
   shown = new Shown(place);
   window.scrollTo(0, 0);
   if (!isFirst) at("here").focus(); // so that it is read out
@@ -334,7 +347,9 @@ at("ask").addEventListener("submit", (event) => {
 document.addEventListener("keydown", (event) => {
   const root = document.querySelector(".dnb-live"); // its keys work everywhere but in a field
   if (!root || root.contains(event.target) || event.target.matches("input, select, button")) return;
-  if (event.defaultPrevented || !["/", "?"].includes(event.key)) return;
+  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+  const name = event.key === " " ? "Space" : event.key;
+  if (!["/", "?"].includes(name) && !root.querySelector(`[aria-keyshortcuts~="${CSS.escape(name)}"]`)) return;
   event.preventDefault();
   root.dispatchEvent(new KeyboardEvent("keydown", { key: event.key }));
 });
