@@ -13,7 +13,7 @@ from tests import guard
 guard.install()
 
 # Hypothesis would fail an example that takes 200 ms, as any does on a machine that is busy elsewhere.
-settings.register_profile("durablenb")
+settings.register_profile("durablenb", deadline=None)
 settings.load_profile("durablenb")
 
 # What jsonschema, which nbformat imports, checks IRIs with. No test needs it; importing it takes a second.
