@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -59,9 +59,11 @@ class LocalJournal(Journal):
         """Return what reads a history."""
         return self._store
 
-    def connection(self, instance_id: str | None = None) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+    @contextmanager
+    def connection(self, instance_id: str | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
         """Return the connection with which the calling thread reads."""
-        return nullcontext(reader_of(self._store))
+        with self._store.unless_closed():
+            yield reader_of(self._store)
 
     def open_connection(self, instance_id: str | None = None) -> duckdb.DuckDBPyConnection:
         """Return a new connection that reads, which the caller closes."""

@@ -272,3 +272,15 @@ def test_all_starts_are_one_commit(tmp_path: Path) -> None:
         hub._store.append = counted  # type: ignore[method-assign]
         hub.map("approval", range(500))
         assert [size for size in sizes if size] == [500]
+
+
+def test_what_reads_while_the_hub_is_closed_is_told_so():
+    hub = df.TaskHub(":memory:", mode="kernel")
+
+    def read():
+        with hub._journal.connection() as connection:
+            hub.close()
+            connection.execute("select 1")
+
+    with pytest.raises(df.StoreError, match="The hub is closed"):
+        read()
