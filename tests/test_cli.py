@@ -277,10 +277,11 @@ def test_looking_changes_nothing_where_a_process_died(run, left, look):
 
 
 def test_looking_leaves_no_lock_file(run, left, tmp_path):
-    for name in ("flows.duckdb", "flows.duckdb.wal"):
+    names = ["flows.duckdb", "flows.duckdb.log", "flows.duckdb.wal"]
+    for name in names:
         (tmp_path / name).write_bytes(left.with_name(name).read_bytes())
     assert run("ls", tmp_path / "flows.duckdb")[0] == 0
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["flows.duckdb", "flows.duckdb.wal"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
 
 
 # -- refusals ----------------------------------------------------------------------------------------
@@ -382,10 +383,10 @@ def test_repair_of_a_sound_hub_changes_nothing(run, closed):
 
 
 def test_repair_without_a_usable_log_keeps_the_log_and_opens_the_hub(run, left, tmp_path):
-    file, log = tmp_path / "flows.duckdb", tmp_path / "flows.duckdb.wal"
+    file, log = tmp_path / "flows.duckdb", tmp_path / "flows.duckdb.log"
     file.write_bytes(left.read_bytes())
-    log.write_bytes(b"\xff" * 40 + left.with_name(log.name).read_bytes()[40:])
-    assert "its first bytes are damaged" in refused(run("ls", file))
+    log.write_bytes(b"\xff" * 8_192 + left.with_name(log.name).read_bytes()[8_192:])
+    assert "the beginning of its log flows.duckdb.log is damaged" in refused(run("ls", file))
     code, out, _ = run("repair", "--json", file)
     assert code == 0
     report = json.loads(out)

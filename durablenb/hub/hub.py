@@ -340,7 +340,8 @@ class Hub(HubFigures):
         -------
         duckdb.DuckDBPyRelation
             It has ``.show()``, ``.df()``, ``.pl()``, ``.arrow()`` and ``.fetchall()``. Each of them runs the
-            query on what is on disk then. Polars can't read columns of type ``INTERVAL``: use
+            query on what is in the tables then: all that was on disk when you called `sql`, and what followed
+            until 0.1 seconds before. Polars can't read columns of type ``INTERVAL``: use
             ``epoch(duration)``, the seconds.
 
         Raises
@@ -368,7 +369,8 @@ class Hub(HubFigures):
         return self._query(query_text, params, sys._getframe(1))
 
     def _query(self, query_text: str, params: Parameters, frame: FrameType) -> duckdb.DuckDBPyRelation:
-        return query(self.connection(), query_text, params, frame_variables(frame))
+        self._journal.refresh()
+        return query(self._journal.open_connection(), query_text, params, frame_variables(frame))
 
     def connection(self) -> duckdb.DuckDBPyConnection:
         """Return a new connection for reading, for tools such as Polars and jupysql; close it after use."""

@@ -350,11 +350,15 @@ class TaskHub(Registering):
         Nothing keeps it from writing: DuckDB has no read-only connection to a database that is written.
         ``connection.execute("begin transaction read only")`` refuses writes until ``rollback``, and reads
         what was on disk when it began.
+
+        The connection sees all that a call had returned before. For that, commits take longer while you hold
+        it: close it, or use `sql`.
         """
         self._engine.settle_log()
-        return self._journal.open_connection()
+        return self._store.live_connection()
 
     def _query(self, query_text: str, params: Parameters, frame: FrameType) -> duckdb.DuckDBPyRelation:
+        self._engine.settle_log()
         with self._store.unless_closed():
             return super()._query(query_text, params, frame)
 

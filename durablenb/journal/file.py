@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
@@ -17,7 +18,7 @@ from durablenb.model.entities import EntityMetadata
 from durablenb.model.errors import InstanceNotFoundError, StoreError
 from durablenb.model.logs import LogLine
 from durablenb.store.connections import UserConnections, close_connections
-from durablenb.store.opening import open_database
+from durablenb.store.read_only import open_to_read
 from durablenb.store.reader import JournalReader
 from durablenb.store.schema import FORMAT
 from durablenb.values.codec import ValueCodec
@@ -55,8 +56,9 @@ class FileJournal(Journal):
         self.is_closed = False
         self._pid = os.getpid()
         self._given = UserConnections()
+        self._copy: TemporaryDirectory[str] | None = None
         if connect is None:
-            database = open_database(path, read_only=True)
+            database, self._copy = open_to_read(path)
             self._given.add(database)
             connect = database.cursor
         self._connect = connect
@@ -163,3 +165,5 @@ class FileJournal(Journal):
         self.is_closed = True
         if os.getpid() == self._pid:
             close_connections(self._given.in_use())
+            if self._copy is not None:
+                self._copy.cleanup()

@@ -81,6 +81,7 @@ class Connections:
         self._lock = threading.RLock()
         self._readers: dict[threading.Thread, duckdb.DuckDBPyConnection] = {}
         self._users = UserConnections()
+        self._live = UserConnections()
         self._writer: duckdb.DuckDBPyConnection | None = None
         self._appender: duckdb.Appender | None = None
         self._is_ended = False
@@ -136,6 +137,17 @@ class Connections:
             connection = self.writer().cursor()
             self._users.add(connection)
             return connection
+
+    def live(self) -> duckdb.DuckDBPyConnection:
+        """Return a new connection for a user who expects to see each commit at once."""
+        with self._lock:
+            connection = self.for_user()
+            self._live.add(connection)
+            return connection
+
+    def has_live(self) -> bool:
+        """Return True if somebody holds a live connection."""
+        return bool(self._live.in_use())
 
     def close(self, writer: duckdb.DuckDBPyConnection | None = None) -> None:
         """Close all connections; do nothing if `writer` was closed already."""

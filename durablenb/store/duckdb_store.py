@@ -22,16 +22,18 @@ from durablenb.model.events import ExecutionStarted, LockEnqueued, OperationEnqu
 from durablenb.model.imports import Import
 from durablenb.model.logs import LogLine
 from durablenb.model.source import Source
-from durablenb.store import blobs, bundles, log_lines, schema, statements
+from durablenb.store import blobs, entries, schema, statements
 from durablenb.store.connections import Connections, parsed
 from durablenb.store.crash_marker import CrashMarker
+from durablenb.store.durable_log import DurableLog
+from durablenb.store.entries import Bundle, Entry, Events, Lines, Purge, Sources
 from durablenb.store.file_guard import FileGuard
 from durablenb.store.lockfile import HubLock
+from durablenb.store.log_recovery import check_log, recover
 from durablenb.store.opening import open_database
 from durablenb.store.reader import JournalReader
-from durablenb.store.row_codec import Row, from_row, to_row
-
-_LOG_SIZE = "select wal_size from pragma_database_size()"
+from durablenb.store.row_codec import from_row, to_row
+from durablenb.store.tables import JournalTables, log_state
 
 
 class DuckStore(JournalReader):
@@ -58,7 +60,7 @@ class DuckStore(JournalReader):
     def __init__(self, path: Path | None) -> None:
         self._is_closed = False
         self._may_be_written = False
-        self._last_line: int | None = None
+        self._kept: set[str] = set()  # hashes of sources that are there
         self.removals = 0
         """Counts purges and reopenings: while it is the same, the journal was only appended to."""
         self._pid = os.getpid()
@@ -69,8 +71,13 @@ class DuckStore(JournalReader):
         self._lacks_views = path is None
         self._making_views = threading.Lock()
         self._connections = Connections(self._connect)
+        self._tables = JournalTables(self._connections, self._changing)
+        self._log: DurableLog | None = None
         try:
             self._connections.writer()
+            if self.path is not None:
+                recover(self.path, self._tables)
+                self._log = DurableLog(self.path, self._tables, self._connections.has_live)
         except BaseException:
             self.close()
             raise
@@ -80,73 +87,43 @@ class DuckStore(JournalReader):
 
         Notes
         -----
-        After an error or an interrupt they may be on disk or not. Append them again: those that are in the
-        journal are left out then.
+        After an error or an interrupt they may be there or not. Append them again: those that are there are
+        left out then.
         """
-        with self._guarded():
-            if self._may_be_written:
-                last = self.last_seq()
-                records = [record for record in records if record.seq > last]
-            if records:
-                self._may_be_written = True
-                self._insert(records)
+        if self._may_be_written:
+            last = self.last_seq()
+            records = [record for record in records if record.seq > last]
+        self._may_be_written = bool(records)
+        self._write(Events([to_row(record) for record in records]))
         self._may_be_written = False
 
-    def _insert(self, records: Sequence[Record]) -> None:
-        try:
-            with self._translated("write to"):
-                rows = [to_row(record) for record in records]
-                uses = blobs.uses_in(rows)
-                if uses:
-                    with blobs.transaction(self._connections.writer()):
-                        blobs.write(self._connections.writer(), rows, uses)
-                        self._append_rows(rows)
-                    blobs.release(rows)
-                else:
-                    self._append_rows(rows)
-        except BaseException as error:
-            self._connections.drop_appender()
-            if not (isinstance(error, StoreError) and self._has(records[-1])):
-                raise
-
-    def _append_rows(self, rows: Sequence[Row]) -> None:
-        appender = self._connections.appender()
-        appender.append_rows(rows)
-        appender.flush()
-
-    def _has(self, record: Record) -> bool:
-        try:
-            return self.last_seq() >= record.seq
-        except StoreError:
-            return False
+    def _write(self, entry: Entry) -> None:
+        """Write an entry to the log, or to the tables of a journal in memory."""
+        self._check_use()
+        if self._guard is not None:
+            self._guard.check_known()
+        if not entries.size(entry):
+            return
+        if self._log is None:
+            self._tables.apply([entry])
+        else:
+            self._log.write(entry)
+        if self._guard is not None:
+            self._guard.check()
 
     def keep(self, sources: Sequence[Source]) -> None:
         """Write the source texts that aren't there yet."""
-        with self._guarded(), self._translated("write to"):
-            for source in sources:
-                self._connections.writer().execute(statements.KEEP, [source.hash, source.text])
+        new = [source for source in sources if source.hash not in self._kept]
+        self._write(Sources(new))
+        self._kept.update(source.hash for source in new)
 
     def append_lines(self, said: Sequence[LogLine]) -> None:
         """Write all of these log lines, or none."""
-        last, self._last_line = self._last_line, None  # unknown until these are on disk
-        with self._guarded(), self._translated("write to"):
-            writer = self._connections.writer()
-            last = writer.execute(log_lines.LAST).fetchall()[0][0] if last is None else last
-            log_lines.append(writer, said, last)
-        self._last_line = last + len(said)
+        self._write(Lines(said))
 
     def import_histories(self, bundle: HistoryBundle, imports: Sequence[Import], after: int) -> None:
         """Write a whole bundle or nothing, its events after a position of the journal; idempotent."""
-        last_line, self._last_line = self._last_line, None
-        with self._guarded(), self._translated("write to"):
-            writer = self._connections.writer()
-            try:
-                with blobs.transaction(writer):
-                    added = bundles.write(writer, bundle, imports, after, last_line)
-            except BaseException:
-                self._connections.drop_appender()
-                raise
-        self._last_line = added
+        self._write(Bundle(bundle, imports, after))
 
     def existing_ids(
         self, instance_ids: Iterable[str], execution_ids: Iterable[str]
@@ -158,18 +135,10 @@ class DuckStore(JournalReader):
 
     def purge(self, instance_ids: Sequence[str]) -> None:
         """Delete all events and lines of these instances, and the blobs that no others refer to."""
-        ids = list(instance_ids)
-        with self._guarded(), self._translated("purge"):
-            writer = self._connections.writer()
-            try:
-                with blobs.transaction(writer):
-                    if blobs.has_uses(writer, ids):
-                        blobs.free(writer, ids)
-                    writer.execute(statements.PURGE, [ids])
-                    writer.execute(log_lines.PURGE, [ids])
-                    writer.execute(statements.FORGET_IMPORTS, [ids])
-            finally:
-                self.removals += 1  # also after an error: it may have been done
+        try:
+            self._write(Purge(list(instance_ids)))
+        finally:
+            self.removals += 1  # also after an error: it may have been done
         self._crash_marker.forget(instance_ids)
 
     def last_seq(self) -> int:
@@ -236,6 +205,7 @@ class DuckStore(JournalReader):
 
     def _ask(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Return the rows of a query that needs none of the views."""
+        self._catch_up()
         with self._translated("read"):
             reader = self._connections.reader()
             (statement,) = parsed(reader, sql)
@@ -243,17 +213,37 @@ class DuckStore(JournalReader):
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """Return the calling thread's connection for reading; call this before each use."""
-        self._check_use()
-        self._make_views()
+        self._prepare_reading()
         with self.unless_closed():
             return self._connections.reader()
 
     def connection(self) -> duckdb.DuckDBPyConnection:
-        """Return a new connection for reading, for a user; it is closed with the store."""
-        self._check_use()
-        self._make_views()
+        """Return a new connection for reading, for a user; it is closed with the store.
+
+        It sees all that was acknowledged by now, and what follows after 0.1 s at the latest.
+        """
+        self._prepare_reading()
         with self.unless_closed():
             return self._connections.for_user()
+
+    def live_connection(self) -> duckdb.DuckDBPyConnection:
+        """Return a new connection for a user, which always sees all that was acknowledged.
+
+        While somebody holds one, each commit also waits until it is in the tables.
+        """
+        self._prepare_reading()
+        with self.unless_closed():
+            return self._connections.live()
+
+    def _prepare_reading(self) -> None:
+        self._catch_up()
+        self._make_views()
+
+    def _catch_up(self) -> None:
+        """Wait until the tables have all that was acknowledged."""
+        self._check_use()
+        if self._log is not None:
+            self._log.catch_up()
 
     def close(self) -> None:
         """Close the file, and release its lock; a second call does nothing.
@@ -261,40 +251,52 @@ class DuckStore(JournalReader):
         Raises
         ------
         StoreError
-            If the file was taken away: what was written to it is lost.
+            If the file was taken away: what was written to it is lost. If the tables can't be brought up to
+            date: the log has everything, and it is applied when the hub is opened again.
         """
         if self._is_closed:
             return
-        self._is_closed = True
         if self._lock is not None and self._lock.is_foreign:
+            self._is_closed = True
             return
-        lost = None
+        problem = None
         try:
-            if self._guard is not None and self._connections.are_open:
-                lost = self._prepare_to_close(self._guard)
+            problem = self._close_log()
+            self._is_closed = True
             self._connections.end()
-            if self._guard is not None:
-                self._guard.remove_empty_log()
+            if self._log is not None and problem is None:
+                self._log.remove()
             self._crash_marker.close()
         finally:
+            self._is_closed = True
+            if self._guard is not None:
+                self._guard.remove_empty_log()
             if self._lock is not None:
                 self._lock.release()
-        if lost is not None:
-            raise lost
+        if problem is not None:
+            raise problem
 
-    def _prepare_to_close(self, guard: FileGuard) -> StoreError | None:
-        """Keep DuckDB from deleting a log that isn't its own when it closes the file."""
-        problem = guard.problem()
-        writer = self._connections.writer()
-        if guard.database_loss() is not None:
-            writer.execute("pragma disable_checkpoint_on_shutdown")
+    def _close_log(self) -> StoreError | None:
+        """Bring the tables up to date; return why they aren't, or why that is in vain."""
+        if self._log is None or self._guard is None:
+            return None
+        problem = self._guard.problem()
+        if self._guard.database_loss() is not None:
+            if self._connections.are_open:
+                self._connections.writer().execute("pragma disable_checkpoint_on_shutdown")
+            self._log.end()
             return problem
-        guard.keep_foreign_log()
+        try:
+            self._log.close()
+        except StoreError as error:
+            return error
         return None
 
     def file_problem(self) -> StoreError | None:
-        """Return the error if the hub's files were removed, renamed or replaced; else None."""
-        return None if self._guard is None or self._is_closed else self._guard.problem()
+        """Return the error if the hub's files were taken away, or the tables can't be written; else None."""
+        if self._guard is None or self._is_closed:
+            return None
+        return self._guard.problem() or (None if self._log is None else self._log.failure)
 
     def announce(self, url: str | None) -> None:
         """Record where the hub is served, for processes that are refused the file; None removes that."""
@@ -310,10 +312,12 @@ class DuckStore(JournalReader):
                 self._guard.problem()
                 self._guard.check_known()  # refuse another file in its place
             connection = open_database(self.path)
+            if self._log is None:
+                self._check_log(connection, self.path)
         self.removals += 1  # if it was open before, what was on disk is uncertain
         try:
             if self.path is not None and self._lock is not None:
-                self._guard = FileGuard(self.path, self._lock, self._log_size)
+                self._guard = FileGuard(self.path, self._lock, self._is_log_in_place)
                 self._guard.close_to_others()
             schema.prepare(connection, self.path, is_new=is_new, has_views=not self._lacks_views)
         except BaseException:
@@ -331,24 +335,26 @@ class DuckStore(JournalReader):
                     schema.make_views(connection)
                 self._lacks_views = False
 
-    def _log_size(self) -> str:
+    @staticmethod
+    def _check_log(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+        """Refuse a log that doesn't fit the database, and leave both as they are."""
         try:
-            with self._connections.for_user() as connection:
-                return str(connection.execute(_LOG_SIZE).fetchall()[0][0])
-        except duckdb.Error:
-            return ""  # unknown, after a fatal error
+            check_log(path, log_state(connection))
+        except BaseException:
+            connection.execute("pragma disable_checkpoint_on_shutdown")
+            connection.close()
+            raise
+
+    def _is_log_in_place(self) -> bool:
+        return self._log is None or self._log.is_in_place()
 
     @contextmanager
-    def _guarded(self) -> Iterator[None]:
-        """Close the files to others before a write, and check afterwards that they are in their place."""
-        self._check_use()
-        if self._guard is None:
+    def _changing(self, doing: str) -> Iterator[None]:
+        """Close the files to others before a change of the tables, and translate its errors."""
+        with self._translated(doing):
+            if self._guard is not None:
+                self._guard.close_to_others()
             yield
-            return
-        self._guard.check_known()
-        self._guard.close_to_others()
-        yield
-        self._guard.check()
 
     @contextmanager
     def _translated(self, doing: str) -> Iterator[None]:

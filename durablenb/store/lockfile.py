@@ -224,6 +224,16 @@ def lock_path_of(path: Path) -> Path:
     return path.with_name(path.name + ".lock")
 
 
+def log_path_of(path: Path) -> Path:
+    """Return where the durable log of a hub's file is."""
+    return path.with_name(path.name + ".log")
+
+
+def new_log_path_of(log: Path) -> Path:
+    """Return where a durable log is while it is created."""
+    return log.with_name(log.name + ".new")
+
+
 def check_files(path: Path, *, must_exist: bool = False) -> bool:
     """Return whether a database has yet to be made at this resolved path.
 
@@ -233,12 +243,12 @@ def check_files(path: Path, *, must_exist: bool = False) -> bool:
         If DuckDB must not open it: a log without its database, an empty file, a device.
     """
     if not path.exists():
-        orphans = log_files(path)
+        orphans = [*log_files(path), *filter(Path.exists, [log_path_of(path)])]
         if orphans:
             raise StoreError(
-                f"{path} is missing, but its log {orphans[0].name} is there. DuckDB would start "
-                "an empty database and delete the log, with all that it holds. Put the database "
-                "back beside its log; to start afresh, move the log to another folder first."
+                f"{path} is missing, but its log {orphans[0].name} is there. Put the database back beside "
+                "its log, which may have what the database lacks; to start afresh, move the log to another "
+                "folder first."
             )
         if must_exist:
             raise StoreError(f"{path} doesn't exist. Check the path.")
@@ -254,7 +264,7 @@ def check_files(path: Path, *, must_exist: bool = False) -> bool:
 
 
 def log_files(path: Path) -> list[Path]:
-    """Return the logs beside a database that aren't empty."""
+    """Return DuckDB's own logs beside a database that aren't empty."""
     logs = [path.with_name(path.name + suffix) for suffix in _LOG_SUFFIXES]
     return [log for log in logs if log.is_file() and log.stat().st_size]
 

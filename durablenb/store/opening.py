@@ -1,17 +1,15 @@
 """Opening of a hub's database: every loss is reported, and nothing is ever deleted.
 
-DuckDB alone starts an empty file where the database is gone (and deletes its log), drops the
-rest of a log in silence where a length in it is damaged, and refuses one whose tail a power cut
-left as zeros. Here the log is looked through first, copies are set aside before anything is cut,
-and every refusal says what to do. Nothing opens the database file by itself while a connection
-lives: that would drop DuckDB's own lock on it.
+DuckDB alone starts an empty file where the database is gone, and refuses one to whose log a power cut added
+zeros. Here each refusal says what to do. Where a hub has its durable log, DuckDB's own is only a faster way:
+if that is damaged, it is set aside, since the durable log has all that was in it. Nothing opens the database
+file by itself while a connection lives: that would drop DuckDB's own lock on it.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import struct
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -20,11 +18,11 @@ from typing import NoReturn
 import duckdb
 
 from durablenb.model.errors import HubLockedError, StoreError
-from durablenb.model.plain import Plain, plain
 from durablenb.store.lockfile import (
     check_files,
     lock_path_of,
     log_files,
+    log_path_of,
     read_holder,
     resolve_place,
     sync_folder,
@@ -32,26 +30,7 @@ from durablenb.store.lockfile import (
 )
 from durablenb.store.salvage import DamagedHubError, SalvageWarning, seal_torn_blocks, set_aside
 
-_MOST_CUTS = 3
-
-# A log (DuckDB 2.0's) is a header, then frames of length (8 bytes), checksum (8) and content.
-# Each transaction ends with a flush frame, known here by all but its length.
-_HEADER = re.compile(
-    rb"d\x00be\x00[\x01\x02]"
-    rb"(?:f\x00\x10(?:[\x80-\xff]*[\x00-\x7f]){16}g\x00[\x80-\xff]*[\x00-\x7f])?\xff\xff",
-    re.DOTALL,
-)
-FLUSH = bytes.fromhex("e7fe7d722fed3d5e 640064ffff")
-_KNOWS_LAYOUT = duckdb.__version__.startswith("2.0.")  # A later DuckDB's log is left to DuckDB.
-
-
-@plain
-class _Damage(Plain):
-    """Damage to a log; without a position, the log can't be cut there."""
-
-    log: Path
-    position: int | None
-    reason: str
+_BAD_DATABASE = re.compile("Corrupt database file|read enough bytes")
 
 
 def open_database(
@@ -61,7 +40,7 @@ def open_database(
     salvage: bool = True,
     memory_limit: str = "1GB",
     threads: int = 2,
-    checkpoint_threshold: str = "16MB",
+    checkpoint_threshold: str = "1TB",
 ) -> duckdb.DuckDBPyConnection:
     """Return a connection to the database at `path`, which is created if it doesn't exist.
 
@@ -74,10 +53,10 @@ def open_database(
     read_only
         Create and change nothing, and let the database access no other file.
     salvage
-        Repair what a power cut damaged, after database and log were copied aside: cut the log where it is
-        damaged, repair blocks that were torn in a checkpoint.
+        Repair what a power cut damaged, after database and logs were copied aside: repair blocks that were
+        torn in a checkpoint, and do without DuckDB's log if there is a durable one.
     memory_limit, threads, checkpoint_threshold
-        DuckDB's settings.
+        DuckDB's settings; by default it makes no checkpoint by itself before it is closed.
 
     Raises
     ------
@@ -112,12 +91,12 @@ def open_database(
 
     if is_new:
         _create(path)
-    connection = _connect(path, connect, _MOST_CUTS if salvage and not read_only else 0)
+    connection = _connect(path, connect, is_salvaged=salvage and not read_only)
     try:
         _check_format(path, connection)
     except duckdb.Error as error:  # After a fatal one, while a thread still lets go of its connection.
         connection.close()
-        _explain(path, error, None)
+        _refuse(path, error)
     return connection
 
 
@@ -132,67 +111,56 @@ def _create(path: Path) -> None:
     except (duckdb.Error, OSError) as error:
         new.unlink(missing_ok=True)  # a half-made file
         if isinstance(error, duckdb.Error):
-            _explain(path, error, None)
+            _refuse(path, error)
         raise StoreError(f"{path} can't be made: {error}. Choose another place.") from error
 
 
 def _connect(
-    path: Path, connect: Callable[..., duckdb.DuckDBPyConnection], cuts_left: int
+    path: Path, connect: Callable[[], duckdb.DuckDBPyConnection], *, is_salvaged: bool
 ) -> duckdb.DuckDBPyConnection:
-    copies: tuple[Path, ...] = ()
-    if cuts_left and log_files(path):  # else it was closed
+    logs, has_durable_log = log_files(path), log_path_of(path).is_file()
+    if is_salvaged and (logs or has_durable_log):  # else it was closed
         seal_torn_blocks(path)
-    while True:
-        damage = _find_damage(path)
-        try:
-            if damage is None:
-                return connect()
-            connect(read_only=True).close()  # Does nobody else have it open?
-        except duckdb.Error as error:
-            damage = _explain(path, error, damage)
-        if cuts_left and not copies:
-            copies = set_aside(path)
-        if damage.position is None or not cuts_left:
-            _refuse(path, damage, copies)
-        _cut(damage, damage.position, copies)
-        cuts_left -= 1
+    try:
+        return connect()
+    except duckdb.Error as error:
+        if not (is_salvaged and logs and has_durable_log and _is_about_log(path, error)):
+            _refuse(path, error)
+        reason = _reason(error)
+    _do_without(path, logs, reason)
+    try:
+        return connect()
+    except duckdb.Error as error:
+        _refuse(path, error)
 
 
-def _find_damage(path: Path) -> _Damage | None:
-    """Return damage to the logs that DuckDB would ignore without an error."""
-    logs = log_files(path) if _KNOWS_LAYOUT else []
-    for damage in filter(None, map(_damage_in, logs)):
-        return damage
-    if logs and logs[0].suffix != ".wal" and FLUSH in logs[0].read_bytes():
-        return _Damage(logs[0], None, "the main log, to which it belongs, is missing")
-    return None
+def _is_about_log(path: Path, error: duckdb.Error) -> bool:
+    """Return True if DuckDB can't read its log; raise if the error isn't about damage."""
+    _check_place(path, error)
+    return "WAL" in str(error) and not _BAD_DATABASE.search(str(error))
 
 
-def _damage_in(log: Path) -> _Damage | None:
-    content = log.read_bytes()
-    header = _HEADER.match(content)
-    if header is None:
-        if FLUSH in content:
-            return _Damage(log, None, "its first bytes are damaged")
-        return _Damage(log, 0, "it has no readable beginning")
-    position, size = header.end(), len(content)
-    while position + 16 <= size:
-        (length,) = struct.unpack_from("<Q", content, position)
-        if length == 0 or position + 16 + length > size:
-            break
-        position += 16 + length
-    rest = content[position:]
-    if FLUSH in rest:
-        return _Damage(log, position, "the length of an entry is damaged")
-    if rest and not rest.strip(b"\0"):
-        return _Damage(log, position, "only zeros follow, as after a power cut")
-    return None  # Sound, or ending in a write that was under way when the process died.
+def _do_without(path: Path, logs: list[Path], reason: str) -> None:
+    """Move DuckDB's logs aside: the durable log has all that is in them."""
+    copies = set_aside(path)
+    for log in logs:
+        log.unlink()
+    sync_folder(path.parent)
+    warning = SalvageWarning(
+        f"DuckDB's log of {path} is damaged ({reason}), as by a power cut. The hub's own log has all that "
+        f"was in it, and nothing is lost. The files as they were: {', '.join(map(str, copies))}."
+    )
+    warning.copies = copies
+    warnings.warn(warning, stacklevel=5)
 
 
-def _explain(path: Path, error: duckdb.Error, known: _Damage | None) -> _Damage:
-    """Return the damage to the log that stopped DuckDB, or raise the error if it was another one."""
-    text = str(error)
-    reason = re.sub('^.*WAL file ".*?": ', "", text.partition("\n")[0]).rstrip(".")
+def _reason(error: duckdb.Error) -> str:
+    return re.sub('^.*WAL file ".*?": ', "", str(error).partition("\n")[0]).rstrip(".")
+
+
+def _check_place(path: Path, error: duckdb.Error) -> None:
+    """Raise a `StoreError` if the error is one of place, version or lock, and not of damage."""
+    text, reason = str(error), _reason(error)
     if re.search("lock on file|different configuration|Unique file|used by another process", text):
         _refuse_locked(path, text)
     if re.search("has been invalidated|create checkpoint", text):
@@ -206,30 +174,33 @@ def _explain(path: Path, error: duckdb.Error, known: _Damage | None) -> _Damage:
         ) from None
     if "not a valid DuckDB database file" in text or text.startswith("IO Error: Extension"):
         raise StoreError(f"{path} is not a DuckDB database. Give another path.") from None
-    if not re.search("Corrupt database file|read enough bytes", text):
-        if "WAL" in text:
-            return known or _damage_named_by_duckdb(path, text, reason)
-        if isinstance(error, duckdb.IOException | duckdb.ProgrammingError):
-            raise StoreError(
-                f"{path} can't be opened: {reason}. A hub needs a file and a folder that you may "
-                "write to, on a local disk with room on it."
-            ) from None
+
+
+def _refuse(path: Path, error: duckdb.Error) -> NoReturn:
+    """Raise an error that says what is wrong, and what to do."""
+    _check_place(path, error)
+    reason = _reason(error)
+    if _is_about_log(path, error):
+        refusal = DamagedHubError(
+            f"{path} can't be opened, because of DuckDB's log {path.name}.wal: {reason}. Nothing was "
+            "changed. If that log belongs to another database, bring the right two together; else "
+            f"`durablenb repair {path}` opens the database without the log, which it keeps."
+        )
+        refusal.reason = f"log {path.name}.wal: {reason}"
+        raise refusal from None
+    if not _BAD_DATABASE.search(str(error)) and isinstance(
+        error, duckdb.IOException | duckdb.ProgrammingError
+    ):
+        raise StoreError(
+            f"{path} can't be opened: {reason}. A hub needs a file and a folder that you may "
+            "write to, on a local disk with room on it."
+        ) from None
     damaged = DamagedHubError(
         f"{path} is damaged ({reason}). Nothing was changed. Restore a backup, or run "
         f"`durablenb repair {path}`, which saves what can be read."
     )
     damaged.reason = reason
     raise damaged from None
-
-
-def _damage_named_by_duckdb(path: Path, text: str, reason: str) -> _Damage:
-    name = re.search(r'WAL file "(.+?)":', text)
-    place = re.search(r"at byte position (\d+)", text)
-    logs = {str(log): log for log in log_files(path)}
-    log = logs.get(name[1]) if name else None
-    if log is None or place is None or int(place[1]) >= log.stat().st_size:
-        return _Damage(log or path.with_name(path.name + ".wal"), None, reason)
-    return _Damage(log, int(place[1]), "an entry's checksum is wrong")
 
 
 def _refuse_locked(path: Path, text: str) -> NoReturn:
@@ -240,34 +211,6 @@ def _refuse_locked(path: Path, text: str) -> NoReturn:
         f"{path} is held by {holder}. A hub's file is opened once: {way_in(read_holder(lock_path_of(path)))}"
         "close it there, or look into it there; then open it here again."
     ) from None
-
-
-def _cut(damage: _Damage, position: int, copies: tuple[Path, ...]) -> None:
-    with damage.log.open("rb+") as file:
-        file.seek(position)
-        rest = file.read()
-        file.truncate(position)
-        os.fsync(file.fileno())
-    lost = rest.count(FLUSH)
-    loss = f"complete transactions, now lost: {lost}" if lost else "no complete transaction was there"
-    warning = SalvageWarning(
-        f"The log {damage.log} was damaged at byte {position} ({damage.reason}). The {len(rest)} "
-        f"bytes from there on were cut off ({loss}). The files as they were: "
-        f"{', '.join(map(str, copies))}."
-    )
-    warning.copies = copies
-    warnings.warn(warning, stacklevel=4)
-
-
-def _refuse(path: Path, damage: _Damage, copies: tuple[Path, ...]) -> NoReturn:
-    kept = f"Copies are kept: {', '.join(map(str, copies))}" if copies else "Nothing was changed"
-    refusal = DamagedHubError(
-        f"{path} can't be opened, because of its log {damage.log.name}: {damage.reason}. {kept}. "
-        "If that log belongs to another database, bring the right two together; else "
-        f"`durablenb repair {path}` opens the database without the log, which it keeps."
-    )
-    refusal.reason, refusal.copies = f"log {damage.log.name}: {damage.reason}", copies
-    raise refusal
 
 
 def _check_format(path: Path, connection: duckdb.DuckDBPyConnection) -> None:

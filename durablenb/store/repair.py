@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import shutil
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -13,10 +15,14 @@ import duckdb
 from duckdb import ColumnExpression, ConstantExpression
 
 from durablenb.store.blocks import bad_blocks
-from durablenb.store.lockfile import HubLock, aside_name, check_files, log_files, resolve_place
-from durablenb.store.opening import FLUSH, open_database
-from durablenb.store.salvage import DamagedHubError, SalvageWarning, seal_torn_blocks
-from durablenb.store.scanning import scan, tables
+from durablenb.store.connections import Connections
+from durablenb.store.lockfile import HubLock, aside_name, check_files, log_files, log_path_of, resolve_place
+from durablenb.store.log_recovery import DamagedLogError, check_log, recover
+from durablenb.store.opening import open_database
+from durablenb.store.salvage import DamagedHubError, SalvageWarning, seal_torn_blocks, set_aside
+from durablenb.store.scanning import scan
+from durablenb.store.scanning import tables as tables_of
+from durablenb.store.tables import JournalTables
 
 Verdict = Literal["ok", "salvaged", "log set aside", "rebuilt", "unreadable"]
 
@@ -31,9 +37,9 @@ class RepairReport:
     Parameters
     ----------
     verdict
-        ``ok``: nothing was wrong; ``salvaged``: a damaged tail of the log was cut off, or what a
-        checkpoint had left half-written was made whole;
-        ``log set aside``: the log could not be used, and the hub opens without it; ``rebuilt``:
+        ``ok``: nothing was wrong; ``salvaged``: the damaged end of the log was cut off, DuckDB's own log was
+        damaged and not needed, or what a checkpoint had left half-written was made whole;
+        ``log set aside``: a log could not be used, and the hub opens without it; ``rebuilt``:
         what could be read is in a new database; ``unreadable``: nothing was changed.
     found, done
         A sentence each.
@@ -103,6 +109,7 @@ def repair(path: Path) -> RepairReport:
         if connection is None:
             case.verdict = "unreadable"
             return case.report()
+        _take_log(case, connection)
         case.rows, unreadable = scan(connection)
         connection.execute("PRAGMA disable_checkpoint_on_shutdown")  # so far, change nothing
         connection.close()
@@ -113,6 +120,35 @@ def repair(path: Path) -> RepairReport:
         if bad or unreadable:
             _rebuild(case)
         return case.report()
+
+
+def _take_log(case: _Case, connection: duckdb.DuckDBPyConnection) -> None:
+    """Apply what is whole in the durable log; set it aside if it doesn't fit the database."""
+    log, tables = log_path_of(case.path), JournalTables(Connections(lambda: connection), _unchanged_errors)
+    try:
+        check_log(case.path, tables.log_state())
+    except DamagedLogError as error:
+        case.found.append(error.reason)
+        case.keep(set_aside(case.path))
+        count = recover(case.path, tables)
+        case.verdict = "salvaged"
+        case.done.append(
+            f"applied what is before the damage: {count:,} entries; lost: {error.lost:,} entries or more"
+        )
+    except DamagedHubError as error:
+        case.found.append(error.reason)
+        case.keep(set_aside(case.path))
+        log.unlink(missing_ok=True)
+        case.verdict = "log set aside"
+        case.done.append("opened without the log; what was in it alone is not in the hub")
+        tables.set_log_state(tables.log_state()._replace(has_log=False))
+    else:
+        recover(case.path, tables)
+
+
+@contextmanager
+def _unchanged_errors(_: str) -> Iterator[None]:
+    yield
 
 
 def _open(case: _Case) -> duckdb.DuckDBPyConnection | None:
@@ -133,9 +169,8 @@ def _open(case: _Case) -> duckdb.DuckDBPyConnection | None:
             shutil.copy2(aside, log)
         case.keep(list(moved.values()))
         return None
-    commits = sum(aside.read_bytes().count(FLUSH) for aside in moved.values())
     case.verdict = "log set aside"
-    case.done.append(f"opened without the log; its transactions are not in the hub: {commits}")
+    case.done.append("opened without DuckDB's log; what was in it alone is not in the hub")
     case.keep(list(moved.values()))
     return connection
 
@@ -198,7 +233,7 @@ def _copy_readable(old: Path, new: Path) -> dict[str, int]:
         connection.execute("ATTACH ? AS damaged (READ_ONLY)", [str(old)])
         connection.execute("ATTACH ? AS rebuilt", [str(new)])
         connection.execute("COPY FROM DATABASE damaged TO rebuilt (SCHEMA)")
-        for table, name in tables(connection, "damaged").items():
+        for table, name in tables_of(connection, "damaged").items():
             source = connection.table(f"damaged.{name}")
             _copy_rows(source, f"rebuilt.{name}")
             before, after = source.count("*"), connection.table(f"rebuilt.{name}").count("*")

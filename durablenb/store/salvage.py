@@ -13,7 +13,7 @@ import duckdb
 
 from durablenb.model.errors import StoreError
 from durablenb.store.blocks import seal, torn_blocks, write_checksums
-from durablenb.store.lockfile import aside_name, log_files
+from durablenb.store.lockfile import aside_name, log_files, log_path_of
 from durablenb.store.scanning import scan
 
 
@@ -38,7 +38,7 @@ def set_aside(path: Path) -> tuple[Path, ...]:
     StoreError
         If the disk has no room for them.
     """
-    sources = [path, *log_files(path)]
+    sources = [path, *log_files(path), *filter(Path.is_file, [log_path_of(path)])]
     suffixes = [source.name.removeprefix(path.name) for source in sources]
     for earlier in path.parent.glob(glob.escape(path.name) + ".damaged-*Z"):
         copies = tuple(earlier.with_name(earlier.name + suffix) for suffix in suffixes)
@@ -107,5 +107,17 @@ def _read_error(path: Path) -> str | None:
         with duckdb.connect(str(path), read_only=True, config={"memory_limit": "1GB"}) as connection:
             _, unreadable = scan(connection)
     except duckdb.Error as error:
+        wal = path.with_name(path.name + ".wal")
+        if log_path_of(path).is_file() and wal.exists():  # then DuckDB's log isn't needed, and may be damaged
+            return _read_error_without(wal, path)
         return str(error).partition("\n")[0]
     return f"table {unreadable[0]} can't be read in full" if unreadable else None
+
+
+def _read_error_without(log: Path, path: Path) -> str | None:
+    """Return what can't be read of a database while a log is out of its way."""
+    elsewhere = log.replace(log.with_name(log.name + ".elsewhere"))
+    try:
+        return _read_error(path)
+    finally:
+        elsewhere.replace(log)

@@ -13,8 +13,11 @@ from durablenb.model.errors import StoreError
 from durablenb.store import blobs, statements
 from durablenb.store.connections import parsed
 
-FORMAT = 1
-"""Version of the tables; a file of a newer version is refused."""
+FORMAT = 2
+"""Version of the tables; a file of a newer version is refused.
+
+Version 2 has the durable log. An older durablenb would open a file without it, and miss the last entries.
+"""
 
 _FILES = ("views.sql", "calls.sql", "entities.sql", "spans.sql")
 _VIEW = re.compile(r"^create or replace view (\w+)", re.MULTILINE)
@@ -78,7 +81,7 @@ def prepare(
                 f"{path} has format {version} of the journal; this durablenb knows up to {FORMAT}. "
                 "Nothing was changed. Open it with a newer durablenb."
             )
-        is_whole = version is not None and are_current(connection)
+        is_whole = version == FORMAT and are_current(connection)
         if is_whole:
             connection.execute(statements.CHECK)
         else:
@@ -103,7 +106,7 @@ def _complete(
     blobs.show_contents(connection, has_segments=not is_new)
     if has_views:
         make_views(connection)
-    if version is None:
+    if version != FORMAT:
         connection.execute("insert into durablenb_format values (?)", [FORMAT])
 
 

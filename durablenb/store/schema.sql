@@ -1,6 +1,14 @@
 -- The journal: one row an event, appended and never changed; purge is the only delete.
 create table if not exists durablenb_format (version integer not null);
 
+-- Up to which frame of the durable log the tables are: the last row counts.
+create table if not exists durablenb_log (
+    hub      varchar not null,  -- the id of this hub, which its log has, too
+    number   bigint  not null,  -- of the frame
+    checksum bigint  not null,  -- of the frame
+    has_log  boolean not null   -- false: the hub was closed, and needs no log
+);
+
 create table if not exists journal (
     seq          bigint    not null,  -- place among all events of the hub, from 1
     instance_id  varchar   not null,

@@ -156,8 +156,9 @@ def test_a_second_card_folds_only_what_has_changed(tmp_path, monkeypatch):
         while hub.step():
             pass
         hub._shown()
-        notes = Noted(hub._store.cursor())
-        monkeypatch.setattr(hub._store, "cursor", lambda: notes)
+        cursor = hub._store.cursor
+        notes = Noted(cursor())
+        monkeypatch.setattr(hub._store, "cursor", lambda: cursor() and notes)
         waiting.raise_event("go", 1)
         waiting.result()
         fleet = hub._shown().fleet

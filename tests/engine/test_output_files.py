@@ -123,17 +123,22 @@ def test_lines_that_cannot_be_written_are_dropped_with_one_warning(path, monkeyp
     ]
 
 
-def test_after_an_error_the_next_lines_have_numbers_of_their_own(path, monkeypatch):
+def test_lines_that_the_tables_could_not_take_come_with_the_next_ones(path, monkeypatch):
     with opened(path) as hub:
         hub.run(talks, [1])
         hub.sql("from logs")
         row = store_lines._row
         monkeypatch.setattr(store_lines, "_row", lambda seq, line: (*row(seq, line), "one too many"))
         hub.run(talks, [2])
-        hub.sql("from logs")
+        with pytest.raises(df.StoreError, match="Could not write"):
+            hub.sql("from logs")
         monkeypatch.setattr(store_lines, "_row", row)
         hub.run(talks, [3])
-        assert hub.sql("select seq, message from logs order by seq").fetchall() == [(1, "1"), (2, "3")]
+        assert hub.sql("select seq, message from logs order by seq").fetchall() == [
+            (1, "1"),
+            (2, "2"),
+            (3, "3"),
+        ]
 
 
 def test_after_an_error_of_which_nobody_knows_what_it_left_numbers_go_on_all_the_same(path, monkeypatch):
@@ -148,7 +153,8 @@ def test_after_an_error_of_which_nobody_knows_what_it_left_numbers_go_on_all_the
         hub.sql("from logs")
         monkeypatch.setattr(store_lines, "append", appends_and_fails)
         hub.run(talks, [1])
-        hub.sql("from logs")
+        with pytest.raises(df.StoreError, match="interrupted"):
+            hub.sql("from logs")
         monkeypatch.setattr(store_lines, "append", append)
         hub.run(talks, [2])
         assert hub.sql("select seq, message from logs order by seq").fetchall() == [

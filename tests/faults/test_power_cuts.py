@@ -4,6 +4,7 @@ import pytest
 
 from durablenb.store.blocks import metadata_blocks, torn_blocks
 from durablenb.store.duckdb_store import DuckStore
+from durablenb.store.lockfile import log_path_of
 from durablenb.store.repair import repair
 from durablenb.store.salvage import DamagedHubError, SalvageWarning
 from tests.faults.power import WORKLOADS, Random, campaign, chains, contents_of, record
@@ -26,7 +27,8 @@ def checkpoint(hub):
     checkpoint = record(chains, random)[1]
     while True:
         hub.write_bytes(checkpoint.cut(checkpoint.metadata[0], random))
-        wal_of(hub).write_bytes(checkpoint.log)
+        wal_of(hub).write_bytes(checkpoint.wal)
+        log_path_of(hub).write_bytes(checkpoint.log)
         if torn_blocks(hub):
             return checkpoint
 
@@ -45,6 +47,7 @@ def test_a_torn_block_is_told_and_the_files_as_they_were_are_kept(hub, checkpoin
     assert [copy.read_bytes() for copy in w[-1].message.copies] == [
         before["hub.duckdb"],
         before["hub.duckdb.wal"],
+        before["hub.duckdb.log"],
     ]
     assert_kept(before, hub.parent)
     DuckStore(hub).close()  # without a word
@@ -55,7 +58,7 @@ def test_repair_salvages_a_torn_block_with_its_log(hub, checkpoint):
     report = repair(hub)
     assert report.verdict == "salvaged"
     assert "every value can be read" in report.done[0]
-    assert len(report.kept) == 2
+    assert len(report.kept) == 3
     assert_kept(before, hub.parent)
     store = DuckStore(hub)
     with store.connection() as connection:
@@ -63,7 +66,7 @@ def test_repair_salvages_a_torn_block_with_its_log(hub, checkpoint):
     store.close()
 
 
-def test_repair_salvages_a_torn_block_without_a_log(hub, checkpoint):
+def test_repair_salvages_a_torn_block_without_duckdbs_log(hub, checkpoint):
     wal_of(hub).unlink()
     report = repair(hub)
     assert report.verdict == "salvaged"
@@ -79,5 +82,5 @@ def test_torn_block_is_left_as_it_is_if_not_every_value_can_be_read_then(hub, ch
         with pytest.raises(DamagedHubError, match=r"can't be read in full.*Copies are kept.*repair"):
             DuckStore(hub)
     assert contents(hub.parent).items() >= before.items()
-    assert len(contents(hub.parent)) == 4
+    assert len(contents(hub.parent)) == 6
     assert_kept(before, hub.parent)

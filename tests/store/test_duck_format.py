@@ -22,7 +22,7 @@ def make(hub, *statements):
 @pytest.mark.parametrize(
     ("statement", "message"),
     [
-        ("insert into durablenb_format values (99)", r"has format 99 .* knows up to 1\. Nothing was changed"),
+        ("insert into durablenb_format values (99)", r"has format 99 .* knows up to 2\. Nothing was changed"),
         ("alter table journal drop payload", "because of a table of its own"),
         ("drop view history; create table history (i int)", "because of a table of its own"),
     ],
@@ -42,7 +42,7 @@ def test_a_newer_format_is_refused_before_anything_is_added_to_the_file(hub):
     make(
         hub,
         "create table durablenb_format (version int, extra int)",
-        "insert into durablenb_format values (2, 3)",
+        "insert into durablenb_format values (3, 3)",
     )
     with pytest.raises(StoreError, match="Open it with a newer durablenb"):
         DuckStore(hub)

@@ -165,19 +165,19 @@ class Interrupted:
 
 @pytest.mark.parametrize("is_written", [True, False])
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("Query interrupted")], ids=repr)
-def test_a_batch_is_written_once_whenever_the_interrupt_came(
-    any_store, scribe, monkeypatch, error, is_written
-):
+def test_a_batch_is_written_once_whenever_the_interrupt_came(scribe, monkeypatch, error, is_written):
+    store = DuckStore(None)
     appender = Connections.appender
     monkeypatch.setattr(Connections, "appender", lambda self: Interrupted(appender(self), error, is_written))
     scribe.start("a")
     records = scribe.take()
     with pytest.raises(KeyboardInterrupt):
-        any_store.append(records)
+        store.append(records)
     monkeypatch.undo()
     scribe.start("b")
-    any_store.append([*records, *scribe.take()])
-    assert any_store.query("select seq from journal order by seq") == [(1,), (2,)]
+    store.append([*records, *scribe.take()])
+    assert store.query("select seq from journal order by seq") == [(1,), (2,)]
+    store.close()
 
 
 def test_the_interrupt_of_a_query_is_one_to_the_caller_too(any_store, monkeypatch):

@@ -11,6 +11,7 @@ from durablenb.model.errors import StoreError
 from durablenb.model.events import OrchestratorStarted
 from durablenb.store import file_guard
 from durablenb.store.duckdb_store import DuckStore
+from durablenb.store.lockfile import log_path_of
 from tests.store.files import contents, wal_of, write_commits
 
 
@@ -58,12 +59,12 @@ def replaced(hub):
 
 
 def without_log(hub):
-    wal_of(hub).unlink()
+    log_path_of(hub).unlink()
 
 
 def with_another_log(hub):
-    wal_of(hub).unlink()
-    wal_of(hub).write_bytes(b"mine")
+    log_path_of(hub).unlink()
+    log_path_of(hub).write_bytes(b"mine")
 
 
 def without_lock(hub):
@@ -79,8 +80,8 @@ FATES = {
     removed: "was removed or renamed while the hub had it open.*Put the old file back",
     renamed: "was removed or renamed while the hub had it open",
     replaced: "was replaced by another file while the hub had it open",
-    without_log: r"The log .*\.wal was removed or replaced.*Close the hub, which writes all of it",
-    with_another_log: r"The log .*\.wal was removed or replaced",
+    without_log: r"The log .*\.log was removed or replaced.*Close the hub, which writes all of it",
+    with_another_log: r"The log .*\.log was removed or replaced",
     without_lock: r"The lock .*\.lock was removed or replaced.*Close the hub and open it again",
     with_another_lock: r"The lock .*\.lock was removed or replaced",
 }
@@ -141,11 +142,14 @@ def test_closing_saves_what_was_in_a_log_that_was_taken_away(hub, store, scribe,
     with pytest.raises(StoreError):
         store.append(more(scribe))
     store.close()
+    if fate is with_another_log:
+        with pytest.raises(StoreError, match=r"is not the log of a hub.*Move that file"):
+            DuckStore(hub)
+        assert log_path_of(hub).read_bytes() == b"mine"
+        log_path_of(hub).unlink()
     store = DuckStore(hub)
     assert store.load(["a"]) == scribe.history
     store.close()
-    kept = [content for name, content in contents(hub.parent).items() if "damaged" in name]
-    assert kept == ([b"mine"] if fate is with_another_log else [])
 
 
 def test_checkpoints_are_no_loss_of_the_log(hub, store, scribe):
@@ -189,17 +193,20 @@ def test_nobody_else_may_read_the_files_of_an_open_hub(hub, scribe, usual_umask)
     store = DuckStore(hub)
     scribe.start("a")
     store.append(scribe.take())
+    store.last_seq()  # now the tables have it, too
     store.mark_replay("a")
     private = dict.fromkeys(
-        ["hub.duckdb", "hub.duckdb.lock", "hub.duckdb.replaying", "hub.duckdb.wal"], "0o600"
+        ["hub.duckdb", "hub.duckdb.lock", "hub.duckdb.log", "hub.duckdb.replaying", "hub.duckdb.wal"], "0o600"
     )
     assert modes() == private
     for _ in range(2):
         store.query("checkpoint")
         store.append(more(scribe))
+        store.last_seq()
         assert modes() == private
     wal_of(hub).chmod(0o644)  # as an older durablenb left it
     store.append(more(scribe))
+    store.last_seq()
     assert modes() == private
     store.close()
 

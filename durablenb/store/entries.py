@@ -1,0 +1,219 @@
+"""The entries of the durable log: what one write of the journal does to its tables."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import Any
+
+from durablenb.core.ports.store import HistoryBundle
+from durablenb.model.imports import Import, KeptBlob
+from durablenb.model.logs import LogLine
+from durablenb.model.payloads import Blob, Payload, references
+from durablenb.model.source import Source
+from durablenb.store.row_codec import COLUMNS, Row, from_row, to_row
+
+_encode_json = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
+_LENGTH = struct.Struct("<I")
+_PAYLOAD, _TIMESTAMP, _STARTED = map(COLUMNS.index, ("payload", "timestamp", "started_at"))
+
+
+@dataclass(slots=True)
+class Events:
+    """Appends events to the journal."""
+
+    rows: list[Row]
+
+    def blobs(self) -> list[Blob]:
+        """Return the blobs that come with the events, each once."""
+        found: dict[str, Blob] = {}
+        for row in self.rows:
+            if type(row[_PAYLOAD]) is Payload:
+                found.update((blob.hash, blob) for blob in row[_PAYLOAD].blobs)
+        return list(found.values())
+
+
+@dataclass(slots=True)
+class Lines:
+    """Appends lines of logs."""
+
+    lines: Sequence[LogLine]
+
+
+@dataclass(slots=True)
+class Sources:
+    """Adds the source texts that aren't there yet."""
+
+    sources: Sequence[Source]
+
+
+@dataclass(slots=True)
+class Purge:
+    """Deletes instances and entities, and the blobs that no others refer to."""
+
+    instance_ids: list[str]
+
+
+@dataclass(slots=True)
+class Bundle:
+    """Writes histories from elsewhere, after a place in the journal."""
+
+    bundle: HistoryBundle
+    imports: Sequence[Import]
+    after: int
+
+
+Entry = Events | Lines | Sources | Purge | Bundle
+
+
+def size(entry: Entry) -> int:
+    """Return the number of rows of an entry."""
+    match entry:
+        case Events(rows=items) | Lines(lines=items) | Sources(sources=items) | Purge(instance_ids=items):
+            return len(items)
+        case Bundle(bundle=bundle):
+            return len(bundle.records) + len(bundle.lines)
+
+
+def merged(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """Yield the entries in order, neighbours of the same kind as one where they can be one."""
+    for kind, group in groupby(entries, type):
+        if kind is Events:
+            yield Events([row for one in group for row in one.rows])  # type: ignore[union-attr]
+        elif kind is Lines:
+            yield Lines([line for one in group for line in one.lines])  # type: ignore[union-attr]
+        else:
+            yield from group
+
+
+# -- content of a frame ---------------------------------------------------------------------------
+
+
+def encode(entry: Entry, is_known: Callable[[list[str]], set[str]]) -> list[bytes]:
+    """Return the content of an entry's frame, in parts.
+
+    Parameters
+    ----------
+    entry
+        The entry.
+    is_known
+        Returns which of these blobs are in the journal: their bytes are left out.
+
+    Raises
+    ------
+    UnicodeEncodeError
+        If a text has half of a surrogate pair, which no file can hold.
+    """
+    match entry:
+        case Events(rows):
+            carried = entry.blobs()
+            known = is_known([blob.hash for blob in carried]) if carried else set()
+            new = [blob for blob in carried if blob.hash not in known]
+            fields = {"events": [_written_row(row) for row in rows]}
+            if new:
+                fields["blobs"] = [[blob.hash, blob.kind, len(blob.content)] for blob in new]
+            return _content(fields, [blob.content for blob in new])
+        case Lines(lines):
+            return _content({"lines": [_written_line(line) for line in lines]})
+        case Sources(sources):
+            return _content({"sources": [[source.hash, source.text] for source in sources]})
+        case Purge(instance_ids):
+            return _content({"purge": instance_ids})
+        case Bundle(bundle, imports, after):
+            return _content(
+                {
+                    "after": after,
+                    "imports": [[*one[:3], one.imported.isoformat()] for one in imports],
+                    "events": [_written_row(to_row(record)) for record in bundle.records],
+                    "blobs": [
+                        [blob.hash, blob.kind, len(blob.content), blob.created.isoformat()]
+                        for blob in bundle.blobs
+                    ],
+                    "sources": [list(source) for source in bundle.sources],
+                    "lines": [_written_line(line) for line in bundle.lines],
+                },
+                [blob.content for blob in bundle.blobs],
+            )
+
+
+def decode(content: bytes) -> Entry:
+    """Return the entry of a frame's content."""
+    (length,) = _LENGTH.unpack_from(content)
+    start = _LENGTH.size + length
+    fields = json.loads(content[_LENGTH.size : start])
+    contents = _blob_contents(memoryview(content)[start:], fields.get("blobs", ()))
+    match fields:
+        case {"imports": imports, "after": after}:
+            return Bundle(
+                HistoryBundle(
+                    [from_row(_read_row(row, {})) for row in fields["events"]],
+                    [
+                        KeptBlob(
+                            blob_hash, kind, contents[blob_hash].content, datetime.fromisoformat(created)
+                        )
+                        for blob_hash, kind, _, created in fields["blobs"]
+                    ],
+                    [(source_hash, text) for source_hash, text in fields["sources"]],
+                    [_read_line(line) for line in fields["lines"]],
+                ),
+                [
+                    Import(instance_id, origin, made_by, datetime.fromisoformat(imported))
+                    for instance_id, origin, made_by, imported in imports
+                ],
+                after,
+            )
+        case {"events": rows}:
+            return Events([_read_row(row, contents) for row in rows])
+        case {"lines": lines}:
+            return Lines([_read_line(line) for line in lines])
+        case {"sources": sources}:
+            return Sources([Source(source_hash, text, 1) for source_hash, text in sources])
+        case {"purge": instance_ids}:
+            return Purge(instance_ids)
+    raise ValueError(f"an entry of an unknown kind: {', '.join(fields)}")
+
+
+def _content(fields: dict[str, Any], contents: Sequence[bytes] = ()) -> list[bytes]:
+    text = _encode_json(fields).encode()
+    return [_LENGTH.pack(len(text)), text, *contents]
+
+
+def _blob_contents(content: memoryview, found: Sequence[Sequence[Any]]) -> dict[str, Blob]:
+    contents, start = {}, 0
+    for blob_hash, kind, length, *_ in found:
+        contents[blob_hash] = Blob(blob_hash, kind, bytes(content[start : start + length]))
+        start += length
+    return contents
+
+
+def _written_row(row: Row) -> list[Any]:
+    written = list(row)
+    written[_TIMESTAMP] = row[_TIMESTAMP].isoformat()
+    if row[_STARTED] is not None:
+        written[_STARTED] = row[_STARTED].isoformat()
+    return written
+
+
+def _read_row(written: list[Any], contents: dict[str, Blob]) -> Row:
+    row = list(written)
+    row[_TIMESTAMP] = datetime.fromisoformat(row[_TIMESTAMP])
+    if row[_STARTED] is not None:
+        row[_STARTED] = datetime.fromisoformat(row[_STARTED])
+    if contents and row[_PAYLOAD] is not None:
+        own = [contents[blob_hash] for blob_hash in references(row[_PAYLOAD]) if blob_hash in contents]
+        if own:
+            row[_PAYLOAD] = Payload(row[_PAYLOAD], tuple(own))
+    return tuple(row)
+
+
+def _written_line(line: LogLine) -> list[Any]:
+    return list(line._replace(timestamp=line.timestamp.isoformat()))  # type: ignore[arg-type]
+
+
+def _read_line(written: list[Any]) -> LogLine:
+    line = LogLine(*written)
+    return line._replace(timestamp=datetime.fromisoformat(str(line.timestamp)).astimezone(UTC))
