@@ -1,4 +1,4 @@
-"""Power cuts between commits: the log of a hub ends anywhere, and anything may stand behind its last sync."""
+"""Power cuts between commits: the log of a hub ends anywhere, and anything may follow its last sync."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
 import durablenb as df
-from durablenb.store.opening import SalvageWarning
+from durablenb.store.lockfile import log_path_of
+from durablenb.store.log_file import reading
+from durablenb.store.log_format import Frame
+from durablenb.store.salvage import SalvageWarning
 from tests.campaign.row import Figures
+from tests.faults.log_power import check, moments
 from tests.store.files import wal_of
 
 INSTANCES = 40
@@ -34,42 +39,82 @@ def chain(context):
     return done
 
 
+@dataclass
+class Recorded:
+    """A hub that has worked: its files at some moments, its whole log, and what it acknowledged."""
+
+    log: bytes
+    ends: list[int]
+    """Where each frame ends."""
+    acknowledged: list[tuple[int, str]]
+    """How far the log was when the end of an instance was acknowledged, and its id."""
+    databases: list[tuple[int, bytes, bytes]]
+    """How far the log was, the database and DuckDB's log, which may be behind."""
+
+
 def power_cuts(cuts: int, seed: int) -> Figures:
     """Cuts at any byte of the log of a hub that has worked; each opens, without what came after it."""
     figures, random = Figures(), Random(seed)
     salvaged = 0
     with tempfile.TemporaryDirectory() as name:
-        database, log, acknowledged, ids = _recorded(Path(name), random)
+        recorded = _recorded(Path(name), random)
+        ids = {one for _, one in recorded.acknowledged}
         for cut in range(cuts):
-            place = random.randrange(acknowledged[0][0], len(log))
-            tail = random.choice(TAILS)(random, log[place : place + random.randrange(1, 20_000)])
+            place = random.randrange(recorded.acknowledged[0][0], recorded.ends[-1])
+            end = next(end for end in recorded.ends if end > place)  # of the frame that is being written
             folder = Path(name) / f"cut{cut}"
             folder.mkdir()
             path = folder / "hub.duckdb"
+            whole = recorded.log[:place] + random.choice(TAILS)(random, recorded.log[place:end])
+            log_path_of(path).write_bytes(whole)
+            _, database, wal = random.choice([one for one in recorded.databases if one[0] <= place])
             path.write_bytes(database)
-            wal_of(path).write_bytes(log[:place] + tail)
+            wal_of(path).write_bytes(random.choice((wal, wal, wal[: random.randrange(1 + len(wal))])))
             figures.tried += 1
             try:
-                salvaged += _check(path, [one for size, one in acknowledged if size <= place], ids)
+                salvaged += _check(path, [one for size, one in recorded.acknowledged if size <= place], ids)
             except Exception as error:
                 figures.failures.append(f"seed {seed}, cut {cut} at {place}: {type(error).__name__}: {error}")
             shutil.rmtree(folder)
-    figures.note = f"{salvaged} of them opened by a salvage"
+    figures.note = f"DuckDB's log was damaged, and not needed, in {salvaged} of them"
     return figures
 
 
-def _recorded(folder: Path, random: Random) -> tuple[bytes, bytes, list[tuple[int, str]], set[str]]:
-    """A hub's database and log, how long the log was at each acknowledgement of an end, and all ids."""
+def power_moments(count: int, seed: int) -> Figures:
+    """Power cuts at every write to the log of stores with checkpoints, purges, blobs and imports."""
+    figures = Figures()
+    for one in range(seed, seed + count):
+        with tempfile.TemporaryDirectory() as name:
+            for number, moment in enumerate(moments(Path(name) / "hub.duckdb", one)):
+                folder = Path(name) / f"cut{number}"
+                folder.mkdir()
+                figures.tried += 1
+                try:
+                    check(moment, folder)
+                except Exception as error:
+                    figures.failures.append(f"seed {one}, moment {number}: {type(error).__name__}: {error}")
+    return figures
+
+
+def _recorded(folder: Path, random: Random) -> Recorded:
     path = folder / "hub.duckdb"
-    acknowledged = []
+    acknowledged, databases = [], []
     with df.TaskHub(path) as hub:
         hub.add_activity(lambda number: 2 * number, "double")
         hub.add_orchestrator(chain)
         for number in range(INSTANCES):
             handle = hub.start(chain, "x" * random.randrange(2_000), instance_id=f"i{number}")
             handle.result(60)
-            acknowledged.append((wal_of(path).stat().st_size, handle.id))
-        return path.read_bytes(), wal_of(path).read_bytes(), acknowledged, {one for _, one in acknowledged}
+            acknowledged.append((_ends(path)[-1], handle.id))
+            if number % 10 == 0:
+                hub.sql("select 1")  # the tables have it, too
+                databases.append((_ends(path)[-1], path.read_bytes(), wal_of(path).read_bytes()))
+        return Recorded(log_path_of(path).read_bytes(), _ends(path), acknowledged, databases)
+
+
+def _ends(path: Path) -> list[int]:
+    with reading(log_path_of(path)) as (_, frames):
+        return [frame.end for frame in frames if isinstance(frame, Frame)]
 
 
 def _check(path: Path, acknowledged: list[str], ids: set[str]) -> bool:

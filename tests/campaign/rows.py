@@ -11,6 +11,7 @@ ROWS = {
     "entity-kills": Row("SIGKILL of entities at work, five times on each file", 200, kills.entities),
     "repair-kills": Row("SIGKILL of `durablenb repair`", 100, kills.repairs),
     "log-cuts": Row("power cut between commits: the log ends anywhere", 1_000, logs.power_cuts),
+    "log-power": Row("power cuts at every write to the durable log", 100, logs.power_moments),
     "checkpoint-cuts": Row(
         "power cut in a checkpoint: a block is torn",
         3_000,
