@@ -1,4 +1,4 @@
-"""Prints a JSON line for each workload: its name, n, seconds, and the bare DuckDB figure of the same run."""
+"""Prints a JSON line for each workload: its name, n, seconds, and what the bare disk or DuckDB takes."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ WORKLOADS = {
         running.one_activity,
         running.signals,
         running.beside_a_busy_activity,
+        running.beside_a_reader,
         opening.imports,
         opening.going_on_after_a_kill,
         opening.a_large_hub,

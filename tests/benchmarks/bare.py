@@ -1,4 +1,4 @@
-"""What bare DuckDB takes in the same run, for what the hub is compared with."""
+"""What the bare disk and bare DuckDB take in the same run, for what the hub is compared with."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ import duckdb
 
 from durablenb.core.ports.store import Record
 from durablenb.store.duckdb_store import DuckStore
+from durablenb.store.log_file import sync
 from durablenb.store.row_codec import to_row
 
 
-def commit_seconds(folder: Path, rows: Iterable[Sequence[object]], count: int) -> list[float]:
-    """Seconds of each of `count` bare single-row transactions into a journal table."""
-    connection = _journal(folder / "bare-single.duckdb")
-    appender = connection.appender("journal")
+def sync_seconds(folder: Path, count: int) -> list[float]:
+    """Seconds of each of `count` appends of 300 bytes with a sync, to a file that is long enough already."""
+    path = folder / "bare-sync"
+    path.write_bytes(bytes(300 * count))
     taken = []
-    for row in list(rows)[:count]:
-        begin = time.perf_counter()
-        appender.append_rows([row])
-        appender.flush()
-        taken.append(time.perf_counter() - begin)
-    connection.close()
+    with path.open("r+b", buffering=0) as file:
+        for _ in range(count):
+            begin = time.perf_counter()
+            file.write(b"x" * 300)
+            sync(file.fileno())
+            taken.append(time.perf_counter() - begin)
     return taken
 
 
