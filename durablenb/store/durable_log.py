@@ -27,13 +27,13 @@ log = logging.getLogger("durablenb")
 REST_SECONDS = 0.1
 """Seconds without a write after which the tables are brought up to date, although nobody reads."""
 
-ROWS_AT_ONCE = 5_000
+ROWS_AT_ONCE = 20_000
 """Rows that may wait before the tables are brought up to date."""
 
-BYTES_AT_ONCE = 8 << 20
+BYTES_AT_ONCE = 16 << 20
 """Bytes that may wait before the tables are brought up to date."""
 
-MOST_BEHIND = 8
+MOST_BEHIND = 4
 """How many times as many may wait before a write waits for the tables."""
 
 CHECKPOINT_BYTES = 16 << 20

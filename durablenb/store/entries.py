@@ -17,7 +17,9 @@ from durablenb.model.payloads import Blob, Payload, references
 from durablenb.model.source import Source
 from durablenb.store.row_codec import COLUMNS, Row, from_row, to_row
 
-_encode_json = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
+_encode_json = json.JSONEncoder(
+    ensure_ascii=False, check_circular=False, separators=(",", ":"), default=datetime.isoformat
+).encode
 _LENGTH = struct.Struct("<I")
 _PAYLOAD, _TIMESTAMP, _STARTED = map(COLUMNS.index, ("payload", "timestamp", "started_at"))
 
@@ -82,12 +84,14 @@ def size(entry: Entry) -> int:
 def merged(entries: Iterable[Entry]) -> Iterator[Entry]:
     """Yield the entries in order, neighbours of the same kind as one where they can be one."""
     for kind, group in groupby(entries, type):
-        if kind is Events:
-            yield Events([row for one in group for row in one.rows])  # type: ignore[union-attr]
-        elif kind is Lines:
-            yield Lines([line for one in group for line in one.lines])  # type: ignore[union-attr]
+        first, *rest = group
+        if rest and kind is Events:
+            yield Events([row for one in (first, *rest) for row in one.rows])  # type: ignore[union-attr]
+        elif rest and kind is Lines:
+            yield Lines([line for one in (first, *rest) for line in one.lines])  # type: ignore[union-attr]
         else:
-            yield from group
+            yield first
+            yield from rest
 
 
 # -- content of a frame ---------------------------------------------------------------------------
@@ -113,12 +117,12 @@ def encode(entry: Entry, is_known: Callable[[list[str]], set[str]]) -> list[byte
             carried = entry.blobs()
             known = is_known([blob.hash for blob in carried]) if carried else set()
             new = [blob for blob in carried if blob.hash not in known]
-            fields = {"events": [_written_row(row) for row in rows]}
+            fields: dict[str, Any] = {"events": rows}
             if new:
                 fields["blobs"] = [[blob.hash, blob.kind, len(blob.content)] for blob in new]
             return _content(fields, [blob.content for blob in new])
         case Lines(lines):
-            return _content({"lines": [_written_line(line) for line in lines]})
+            return _content({"lines": lines})
         case Sources(sources):
             return _content({"sources": [[source.hash, source.text] for source in sources]})
         case Purge(instance_ids):
@@ -127,16 +131,15 @@ def encode(entry: Entry, is_known: Callable[[list[str]], set[str]]) -> list[byte
             return _content(
                 {
                     "after": after,
-                    "imports": [[*one[:3], one.imported.isoformat()] for one in imports],
-                    "events": [_written_row(to_row(record)) for record in bundle.records],
+                    "imports": imports,
+                    "events": [to_row(record) for record in bundle.records],
                     "blobs": [
-                        [blob.hash, blob.kind, len(blob.content), blob.created.isoformat()]
-                        for blob in bundle.blobs
+                        [blob.hash, blob.kind, len(blob.content), blob.created] for blob in bundle.blobs
                     ],
-                    "sources": [list(source) for source in bundle.sources],
-                    "lines": [_written_line(line) for line in bundle.lines],
+                    "sources": bundle.sources,
+                    "lines": bundle.lines,
                 },
-                [blob.content for blob in bundle.blobs],
+                [one.content for one in bundle.blobs],
             )
 
 
@@ -190,14 +193,6 @@ def _blob_contents(content: memoryview, found: Sequence[Sequence[Any]]) -> dict[
     return contents
 
 
-def _written_row(row: Row) -> list[Any]:
-    written = list(row)
-    written[_TIMESTAMP] = row[_TIMESTAMP].isoformat()
-    if row[_STARTED] is not None:
-        written[_STARTED] = row[_STARTED].isoformat()
-    return written
-
-
 def _read_row(written: list[Any], contents: dict[str, Blob]) -> Row:
     row = list(written)
     row[_TIMESTAMP] = datetime.fromisoformat(row[_TIMESTAMP])
@@ -208,10 +203,6 @@ def _read_row(written: list[Any], contents: dict[str, Blob]) -> Row:
         if own:
             row[_PAYLOAD] = Payload(row[_PAYLOAD], tuple(own))
     return tuple(row)
-
-
-def _written_line(line: LogLine) -> list[Any]:
-    return list(line._replace(timestamp=line.timestamp.isoformat()))  # type: ignore[arg-type]
 
 
 def _read_line(written: list[Any]) -> LogLine:
