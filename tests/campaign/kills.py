@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -11,12 +12,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 
-from durablenb.store.opening import open_database
+from durablenb.store.duckdb_store import DuckStore
+from durablenb.store.lockfile import log_path_of
+from durablenb.store.log_file import reading
+from durablenb.store.log_format import Frame
 from durablenb.store.repair import repair
 from tests.campaign.row import Figures
 from tests.faults import test_kill, test_kill_entities
 from tests.faults.deaths import KILLS, deaths_of
-from tests.store.files import assert_kept, contents, flip, numbers, wal_of, write_commits
+from tests.store.files import assert_kept, contents, flip
+from tests.store.scribe import Scribe
 
 ACKNOWLEDGED = ("started", "raised", "signaled")
 
@@ -75,10 +80,9 @@ def repairs(kills: int, seed: int) -> Figures:
         if figures.tried == kills:
             break
         with tempfile.TemporaryDirectory() as name:
-            path = Path(name) / "hub.duckdb"
-            sizes = write_commits(path, 20)
-            whole = random.randrange(1, 20)
-            flip(wal_of(path), random.randrange(sizes[whole - 1], sizes[whole]))
+            path, ends = _left_by_a_kill(Path(name))
+            whole = random.randrange(1, len(ends) - 1)
+            flip(log_path_of(path), random.randrange(ends[whole - 1], ends[whole]))
             before = contents(path.parent)
             begin = time.monotonic()
             if _is_killed(path, random.random() * lifetime):
@@ -89,13 +93,32 @@ def repairs(kills: int, seed: int) -> Figures:
                 assert_kept(before, path.parent)
                 repair(path)
                 assert_kept(before, path.parent)
-                with open_database(path) as connection:
-                    found = numbers(connection)
-                assert found == list(range(len(found))), "something is missing in the middle"
+                store = DuckStore(path)
+                found = [seq for (seq,) in store.query("select seq from journal order by seq")]
+                store.close()
+                assert found == list(range(1, 1 + len(found))), "something is missing in the middle"
                 assert len(found) >= whole, "what was before the damage is lost"
             except Exception as error:
                 figures.failures.append(f"seed {seed}, repair {number}: {type(error).__name__}: {error}")
     return figures
+
+
+def _left_by_a_kill(folder: Path) -> tuple[Path, list[int]]:
+    """Return the files of a store that was killed after 20 writes, and where each of them ends in the log."""
+    alive, left = folder / "alive", folder / "left"
+    alive.mkdir()
+    left.mkdir()
+    store, scribe = DuckStore(alive / "hub.duckdb"), Scribe()
+    for number in range(20):
+        scribe.start(f"i{number}")
+        store.append(scribe.take())
+    for path in alive.glob("hub.duckdb*"):
+        if path.suffix != ".lock":
+            shutil.copy(path, left)
+    store.close()
+    shutil.rmtree(alive)
+    with reading(log_path_of(left / "hub.duckdb")) as (_, frames):
+        return left / "hub.duckdb", [frame.end for frame in frames if isinstance(frame, Frame)]
 
 
 def _is_killed(path: Path, seconds: float) -> bool:
