@@ -180,10 +180,10 @@ def test_the_function_of_a_timer_can_be_called_by_hand_as_with_azures_tools(serv
         def function(timer: func.TimerRequest):
             called.put((name, timer.past_due))
 
-    timed("nightly", "0 0 4 * * *")
-    timed("resting", "0 0 5 * * *")
+    timed("yearly", "0 0 4 1 1 *")
+    timed("resting", "30 * * * * *")
 
-    @app.timer_trigger(schedule="0 0 6 * * *", arg_name="timer")
+    @app.timer_trigger(schedule="0 0 6 1 1 *", arg_name="timer")
     def failing(timer):
         called.put(("failing", None))
         raise ValueError("by hand")
@@ -194,11 +194,11 @@ def test_the_function_of_a_timer_can_be_called_by_hand_as_with_azures_tools(serv
 
     monkeypatch.setenv("AzureWebJobs.resting.Disabled", "true")
     served = serve(app)
-    for name in ("nightly", "resting", "NIGHTLY"):
+    for name in ("yearly", "resting", "YEARLY"):
         answer = served.http.post(f"/admin/functions/{name}", json={"input": ""})
         assert (answer.status_code, answer.text) == (202, "")
         assert called.get(timeout=PATIENCE) == (name.lower(), False)
-    assert served.hub.clock.next_due().hour == 4, "the one that is disabled waits for nothing"
+    assert served.hub.clock.next_due().second == 0, "the one that is disabled waits for nothing"
     assert served.http.post("/admin/functions/failing").status_code == 202
     assert called.get(timeout=PATIENCE) == ("failing", None)
     served.hub.close()
