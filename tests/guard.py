@@ -23,6 +23,7 @@ from durablenb.engine.forks import Forks
 from durablenb.engine.imports import Imports
 from durablenb.engine.instances import Instances
 from durablenb.engine.orchestration_executor import OrchestrationExecutor
+from durablenb.engine.retention import Retention
 from durablenb.engine.rewinds import Rewinds
 from durablenb.engine.state import EngineState
 from durablenb.engine.timers import Timers
@@ -41,6 +42,7 @@ PARTS = (
     Imports,
     Instances,
     OrchestrationExecutor,
+    Retention,
     Rewinds,
     Timers,
     Upgrades,

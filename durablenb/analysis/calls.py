@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Literal, get_args
 
 from durablenb.analysis.timeline import ENTITY_KINDS, Span, SpanReader, family_name
+from durablenb.core.generations import is_remnant
 from durablenb.model.events import Ending, Event, ExecutionStarted, TaskKind
 
 CallState = Literal["failed", "not loaded", "retrying", "open", "canceled", "left open", "completed"]
@@ -88,6 +89,7 @@ class CallReader:
     def __init__(self) -> None:
         self._spans = SpanReader()
         self._execution = 0
+        self._last: Event | None = None
         self._is_over = False
         self._keys: list[CallKey] = []  # of the spans, by position
         self._attempts: dict[CallKey, list[int]] = {}  # the positions of each call's attempts
@@ -99,8 +101,9 @@ class CallReader:
     def read(self, event: Event) -> None:
         """Read the next event."""
         if isinstance(event, ExecutionStarted):
-            self._execution += 1
+            self._execution += not is_remnant(self._last, event)
             self._is_over = False
+        self._last = event
         self._spans.read(event)
         if isinstance(event, Ending):
             self._is_over = True

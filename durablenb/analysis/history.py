@@ -8,6 +8,7 @@ from typing import Any, overload
 
 from durablenb.analysis.text import padded, shortened
 from durablenb.analysis.timeline import timeline_text
+from durablenb.core.generations import GenerationCounter, purged_text
 from durablenb.core.requests import describe_event
 from durablenb.model.display import Displayed
 from durablenb.model.events import Event
@@ -81,7 +82,14 @@ class History(Displayed, Sequence[Event]):
         return timeline_text(self._events, width)
 
     def __str__(self) -> str:
-        return "\n".join(event_line(event) for event in self._events)
+        return "\n".join(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        counter = GenerationCounter()
+        for event in self._events:
+            if gone := counter.read(event):
+                yield f"       {purged_text(gone)}"
+            yield event_line(event)
 
     def __repr__(self) -> str:
         count = f"{len(self):,} event" + ("" if len(self) == 1 else "s")

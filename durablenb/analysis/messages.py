@@ -11,6 +11,7 @@ from typing import Literal
 from durablenb.analysis.calls import MOST_ENTITIES
 from durablenb.analysis.text import lasting
 from durablenb.analysis.timeline import Span, any_key, entity_ids_in, read_spans
+from durablenb.core.generations import GenerationCounter, purged_text
 from durablenb.model.events import (
     CodeAwaited,
     ContinueAsNew,
@@ -268,6 +269,8 @@ class _MessageReader:
         for event in events:
             now = event.timestamp if isinstance(event, OrchestratorStarted) else now
             self._clock[id(event)] = now
+        counter = GenerationCounter()
+        self._purged = {id(event): gone for event in events if (gone := counter.read(event))}
 
     def lines(self) -> Iterator[_Line]:
         """Yield all messages, in no order."""
@@ -282,7 +285,9 @@ class _MessageReader:
 
     def _of_event(self, event: Event) -> Iterator[_Line]:
         me, client = self._cast.orchestrator, self._cast.client
-        if isinstance(event, ExecutionStarted) and event.generation == 0:
+        if (gone := self._purged.get(id(event))) is not None:
+            yield self._line(event, me, me, purged_text(gone), "again")
+        elif isinstance(event, ExecutionStarted) and event.generation == 0:
             yield self._line(event, 0, me, "start", "call")
         elif isinstance(event, EventRaised):
             yield self._line(event, client, me, event.name, "event")

@@ -10,14 +10,15 @@ from operator import is_
 from durablenb.analysis.calls import Call, CallReader, read_calls
 from durablenb.analysis.graph import ExecutionGraph, GraphStep, execution_graph
 from durablenb.analysis.nesting import NestedGraphs
+from durablenb.analysis.text import plural
 from durablenb.analysis.waits import Wait, entities_waited_for, find_waits, is_left
+from durablenb.core.generations import GenerationCounter, earlier_purged, is_remnant, without_remnants
 from durablenb.journal.related import EntityQueue
 from durablenb.model.events import (
     Arrival,
     CodeAwaited,
     Event,
     EventUnsubscribed,
-    ExecutionStarted,
     OrchestratorStarted,
     StatusChange,
 )
@@ -51,6 +52,8 @@ class InstanceSnapshot:
         The instances that were forked from it.
     nest
         The sub-orchestrations that are opened in its graph.
+    purged
+        The number of past generations that were purged.
     """
 
     status: DurableOrchestrationStatus
@@ -63,6 +66,18 @@ class InstanceSnapshot:
     now: datetime | None = None
     forks: tuple[str, ...] = ()
     nest: NestedGraphs = field(default_factory=dict)
+    purged: int = 0
+
+    @property
+    def counts(self) -> list[str]:
+        """The number of executions, if there are several, and of purged generations, if there are any."""
+        executions = [plural(self.executions, "execution")] if self.executions > 1 else []
+        return executions + self.purged_words
+
+    @property
+    def purged_words(self) -> list[str]:
+        """How many generations were purged, if any were."""
+        return [earlier_purged(self.purged)] if self.purged else []
 
     @property
     def word(self) -> str:
@@ -105,6 +120,10 @@ def instance_snapshot(
     forks
         The instances that were forked from it.
     """
+    counter = GenerationCounter()
+    for event in events:
+        counter.read(event)
+    events = list(without_remnants(events))
     missing = obstacle.missing if obstacle else ()
     calls = [with_missing_code(call, missing) for call in read_calls(events)]
     flow = execution_graph(events, calls)
@@ -112,11 +131,19 @@ def instance_snapshot(
     entity_ids = entities_waited_for(current)
     queues = ask_queues(entity_ids) if ask_queues is not None and entity_ids else {}
     waits = find_waits(events, current, obstacle, queues, status.instance_id or "")
-    executions = sum(type(event) is ExecutionStarted for event in events)
     episodes = tuple(event.timestamp for event in events if type(event) is OrchestratorStarted)
     moment = open_until(status, events, now) if waits else None
     return InstanceSnapshot(
-        status, tuple(events), flow, tuple(calls), waits, executions, episodes, moment, forks
+        status,
+        tuple(events),
+        flow,
+        tuple(calls),
+        waits,
+        counter.executions,
+        episodes,
+        moment,
+        forks,
+        purged=counter.purged,
     )
 
 
@@ -150,7 +177,7 @@ class SnapshotBuilder:
         self.events: list[Event] = []
         self._reader = CallReader()
         self._landmarks: list[Event] = []
-        self._executions = 0
+        self._counter = GenerationCounter()
         self._episodes: list[datetime] = []
         self._flow: ExecutionGraph | None = None
         self._homes: list[list[int]] = []  # the positions of each step's calls
@@ -160,13 +187,15 @@ class SnapshotBuilder:
         """Read new events; return whether they may have changed the instance's status."""
         has_news = False
         for event in events:
+            if self.events and is_remnant(self.events[-1], event):
+                self._landmarks.remove(self.events.pop())
+            self._counter.read(event)
             self.events.append(event)
             self._reader.read(event)
             if not isinstance(event, Arrival):
                 self._flow = None
             if type(event) is OrchestratorStarted:
                 self._episodes.append(event.timestamp)
-            self._executions += type(event) is ExecutionStarted
             self._has_left |= isinstance(event, EventUnsubscribed) and event.is_left
             if isinstance(event, _LANDMARKS):
                 last = type(self._landmarks[-1]) if self._landmarks else None
@@ -202,7 +231,16 @@ class SnapshotBuilder:
         episodes, moment = tuple(self._episodes), open_until(status, self.events, now) if waits else None
         events = tuple(self.events)
         return InstanceSnapshot(
-            status, events, flow, tuple(calls), waits, self._executions, episodes, moment, forks
+            status,
+            events,
+            flow,
+            tuple(calls),
+            waits,
+            self._counter.executions,
+            episodes,
+            moment,
+            forks,
+            purged=self._counter.purged,
         )
 
     def _now(self, obstacle: Obstacle | None) -> tuple[list[Call], ExecutionGraph]:

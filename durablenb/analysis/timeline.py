@@ -12,6 +12,7 @@ from math import ceil
 from typing import Literal
 
 from durablenb.analysis.text import padded, shortened
+from durablenb.core.generations import GenerationCounter, earlier_purged, without_remnants
 from durablenb.core.requests import subject_name
 from durablenb.model.events import (
     Ending,
@@ -286,9 +287,13 @@ def timeline_text(
     moments
         Times to mark below the bars, each with a label.
     """
+    counter = GenerationCounter()
+    for event in events:
+        counter.read(event)
+    events = list(without_remnants(events))
     spans = read_spans(events)
     if not spans:
-        return "(nothing was asked for yet)"
+        return "(nothing was asked for yet)" + _purged_line(counter.purged)
     begin = min(event.timestamp for event in events)
     end = max(*(span.ended for span in spans), begin + timedelta(microseconds=1))
 
@@ -304,7 +309,11 @@ def timeline_text(
             lines += [_line(span, column_at, width) for span in group]
     lines.append(f"{'':{_LABEL}} └{'─' * (width - 2)}┘ {_length(end - begin)} in all")
     lines += [f"{'':{_LABEL}} {'':{round(column_at(moment))}}▲ {word}" for moment, word in moments]
-    return "\n".join(lines)
+    return "\n".join(lines) + _purged_line(counter.purged)
+
+
+def _purged_line(count: int) -> str:
+    return f"\n{earlier_purged(count)}" if count else ""
 
 
 def _family(span: Span) -> str:

@@ -17,6 +17,7 @@ from durablenb.engine.imports import Imports
 from durablenb.engine.instance import InstanceOutcome
 from durablenb.engine.instances import Instances
 from durablenb.engine.purging import families
+from durablenb.engine.retention import Retention
 from durablenb.engine.rewinds import Rewinds
 from durablenb.engine.services import EngineServices
 from durablenb.engine.upgrades import Upgrades
@@ -52,6 +53,8 @@ class Commands:
         What the commands are for.
     effects
         Ends instances, and carries out what rewound and forked ones request.
+    retention
+        Deletes past generations.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class Commands:
         instances: Instances,
         entities: Entities,
         effects: Effects,
+        retention: Retention,
     ) -> None:
         self._store = services.store
         self._clock = services.clock
@@ -69,6 +73,7 @@ class Commands:
         self._instances = instances
         self._entities = entities
         self._effects = effects
+        self._retention = retention
         self._imports = Imports(services, buffer, instances, entities)
         self._rewinds = Rewinds(services, buffer, instances, effects)
         self._forks = Forks(services, buffer, instances, effects)
@@ -84,6 +89,7 @@ class Commands:
             messages.Fork: self._forks.begin,
             messages.Upgrade: self._upgrades.carry_out,
             messages.Purge: self._purge,
+            messages.PurgePast: self._purge_past,
             messages.ImportHistory: self._imports.carry_out,
             messages.Watch: self._watch,
             messages.Signal: self._signal,
@@ -221,13 +227,15 @@ class Commands:
         self._buffer.drain()
         kept = self._instances.open.keys() | self._store.restarted(message.as_of)
         gone = [instance_id for instance_id in message.instance_ids if instance_id not in kept]
-        for instance_id in gone:
-            self._instances.ended.pop(instance_id, None)
-            self._instances.drop_calls_of_closed(instance_id)
+        self._instances.forget(gone)
         self._imports.forget(gone)
         if gone:
             self._buffer.purge(gone)
         return len(gone)
+
+    def _purge_past(self, message: messages.PurgePast) -> int:
+        self._imports.check(message.instance_id)
+        return self._retention.purge([message.instance_id], message.keep)
 
     def _signal(self, message: messages.Signal) -> None:
         self._imports.check(message.entity_id)

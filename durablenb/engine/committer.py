@@ -39,25 +39,33 @@ class PendingImport(NamedTuple):
     after: int
 
 
+class PendingPurge(NamedTuple):
+    """Instances and executions to delete, and the positions of those executions' events that stay."""
+
+    instance_ids: Sequence[str]
+    execution_ids: Sequence[str] = ()
+    needed: Sequence[int] = ()
+
+
 @dataclass(slots=True)
 class WriteBatch:
     """Records that belong together, and what follows once they are on disk."""
 
     records: list[Record] = field(default_factory=list)
     sources: list[Source] = field(default_factory=list)
-    purged: list[str] = field(default_factory=list)
+    pending_purge: PendingPurge | None = None
     pending_import: PendingImport | None = None
     replies: list[tuple[Future[Any], Any]] = field(default_factory=list)
     callbacks: list[Callable[[], None]] = field(default_factory=list)
     number: int = 0
 
     def __bool__(self) -> bool:
-        return bool(self.records or self.purged or self.pending_import or self.replies or self.callbacks)
+        return bool(self.records or self.is_apart or self.replies or self.callbacks)
 
     @property
     def is_apart(self) -> bool:
         """True if it needs a transaction of its own."""
-        return bool(self.purged or self.pending_import)
+        return bool(self.pending_purge or self.pending_import)
 
     def refuse(self, error: Exception) -> None:
         """Refuse the clients that wait until it is on disk."""
@@ -80,7 +88,7 @@ class Committer:
     when_written
         Called between commits; returns the seconds after which it wants to be called again, or None.
     before_purge
-        Called with the instances that are about to be deleted.
+        Called with the instances and the executions that are about to be deleted.
 
     Notes
     -----
@@ -97,7 +105,7 @@ class Committer:
         *,
         when_idle: Callable[[], None] = _nothing,
         when_written: Callable[[], float | None] = _nothing,
-        before_purge: Callable[[list[str]], None] = _nothing,
+        before_purge: Callable[[Sequence[str], Sequence[str]], None] = _nothing,
     ) -> None:
         self._store = store
         self._retry_seconds = retry_seconds
@@ -292,9 +300,9 @@ class Committer:
         return self._unsaved[:end]
 
     def _write(self, group: list[WriteBatch]) -> None:
-        if group[0].purged:
-            self._before_purge(group[0].purged)
-            self._store.purge(group[0].purged)
+        if (purge := group[0].pending_purge) is not None:
+            self._before_purge(purge.instance_ids, purge.execution_ids)
+            self._store.purge(*purge)
         if (pending := group[0].pending_import) is not None:
             self._store.import_histories(*pending)
             self.last_seq = pending.after + len(pending.bundle.records)

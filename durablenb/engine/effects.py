@@ -10,6 +10,7 @@ from durablenb.engine.dispatcher import Dispatcher
 from durablenb.engine.entities import Entities
 from durablenb.engine.instance import Instance, InstanceOutcome
 from durablenb.engine.instances import Instances
+from durablenb.engine.retention import Retention
 from durablenb.engine.services import EngineServices
 from durablenb.engine.timers import Timers
 from durablenb.engine.write_buffer import WriteBuffer
@@ -65,6 +66,8 @@ class Effects:
         Where children begin, and operations are called.
     dispatcher
         Takes the calls of activities.
+    retention
+        Deletes the generations that continue-as-new leaves behind.
     """
 
     def __init__(
@@ -75,6 +78,7 @@ class Effects:
         instances: Instances,
         entities: Entities,
         dispatcher: Dispatcher,
+        retention: Retention,
     ) -> None:
         self._clock = services.clock
         self._registry = services.registry
@@ -83,6 +87,7 @@ class Effects:
         self._instances = instances
         self._entities = entities
         self._dispatcher = dispatcher
+        self._retention = retention
 
     def carry_out(self, instance: Instance, events: Sequence[Event]) -> None:
         """Carry out what these events request; a request that can't succeed fails at once."""
@@ -228,6 +233,7 @@ class Effects:
             forked_from=tuple(replace(origin, tasks=0, again=()) for origin in started.forked_from),
         )
         successor.is_recovered = instance.is_recovered
+        self._retention.note(instance.id, successor.started.generation)
         if ended is not None and ended.custom_status is not None:
             self._instances.receive(successor, CustomStatusSet, ended.custom_status)
         for raised in carried:

@@ -148,6 +148,8 @@ class Engine(EngineLoop):
                 self._inbox.listen(0.2)
                 self._apply_messages()
             if self._defect is None:
+                if self.committer.failure is None:
+                    self._state.retention.purge_rest()
                 self.accept()
                 self._is_stopped = True
         finally:

@@ -101,6 +101,8 @@ class EngineLoop:
         self._lock = locks.RLock()
         self._stop = locks.Event()
         self._sleeps_until: datetime | None = None
+        self._watches_past = False
+        """True if the engine's own thread wakes up when past generations are to be deleted."""
         self._thread: locks.Thread | None = None
         self._is_threaded = False
         self._is_applying_inline = False
@@ -179,6 +181,7 @@ class EngineLoop:
             self._state.has_work
             or bool(self._state.instances.backlog)
             or self._state.instances.blocked.has_undefined
+            or (self._state.retention.pause is not None and not self._watches_past)
             or (due is not None and (self._sleeps_until is None or due < self._sleeps_until))
         )
 
@@ -327,6 +330,7 @@ class EngineLoop:
             if self._is_damaged or self._state.has_work:
                 return
             self._sleeps_until = self._state.timers.next_due()
+            self._watches_past = self._state.retention.pause is not None
             timeout = self._timeout()
         self._inbox.wait(timeout)
 
@@ -335,6 +339,8 @@ class EngineLoop:
         seconds = None if due is None else self.clock.seconds_until(due)
         if self._state.instances.backlog:
             seconds = self._pace.pause if seconds is None else min(seconds, self._pace.pause)
+        if (pause := self._state.retention.pause) is not None:
+            seconds = pause if seconds is None else min(seconds, pause)
         if self._state.instances.blocked.has_undefined:  # nothing reports that a cell defines a name
             return NAME_CHECK_SECONDS if seconds is None else min(seconds, NAME_CHECK_SECONDS)
         return None if seconds is None else min(seconds, LONGEST_SLEEP)

@@ -24,6 +24,7 @@ from durablenb.engine.entity_batch import OperationBatch, OperationOutcome
 from durablenb.engine.instance import Instance
 from durablenb.engine.instances import Instances
 from durablenb.engine.jobs import ActivityFinished, BatchJob
+from durablenb.engine.retention import Retention
 from durablenb.engine.services import EngineServices
 from durablenb.engine.timers import Timers
 from durablenb.engine.write_buffer import WriteBuffer
@@ -66,6 +67,8 @@ class Entities:
         The orchestrations that call and lock entities, and that entities start.
     dispatcher
         Takes the batches.
+    retention
+        Deletes the parts of histories that are left behind.
     """
 
     def __init__(
@@ -75,6 +78,7 @@ class Entities:
         timers: Timers,
         instances: Instances,
         dispatcher: Dispatcher,
+        retention: Retention,
     ) -> None:
         self._store = services.store
         self._clock = services.clock
@@ -82,6 +86,7 @@ class Entities:
         self._timers = timers
         self._instances = instances
         self._dispatcher = dispatcher
+        self._retention = retention
         self._busy: dict[str, Entity] = {}
         self._idle: OrderedDict[str, Entity] = OrderedDict()
         self._characters = 0
@@ -248,6 +253,7 @@ class Entities:
             state = None if entity is None else entity.state
             entity = Entity(entity_id, execution_id_of(entity_id, self._buffer.seq + 1, self._clock.now()))
             entity.state = state
+            self._retention.note(entity_id)
         self._busy[entity_id] = entity
         return entity
 

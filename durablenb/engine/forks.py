@@ -10,7 +10,7 @@ from durablenb.engine.instances import Instances
 from durablenb.engine.messages import Fork
 from durablenb.engine.services import EngineServices
 from durablenb.engine.write_buffer import WriteBuffer
-from durablenb.model.errors import InstanceExistsError, NonDeterminismError
+from durablenb.model.errors import InstanceExistsError, InstanceStateError, NonDeterminismError
 from durablenb.model.events import (
     Event,
     ExecutionResumed,
@@ -39,6 +39,7 @@ class Forks:
     def __init__(
         self, services: EngineServices, buffer: WriteBuffer, instances: Instances, effects: Effects
     ) -> None:
+        self._store = services.store
         self._clock = services.clock
         self._registry = services.registry
         self._scope = services.orchestrator_scope
@@ -57,6 +58,8 @@ class Forks:
             If its orchestrator isn't registered.
         NonDeterminismError
             If the code requests something else than its past has.
+        InstanceStateError
+            If its past was purged since it was read.
         """
         instance_id = message.instance_id
         if instance_id in self._instances.open:
@@ -67,6 +70,7 @@ class Forks:
             refusal = self._instances.imported[instance_id].refusal
             raise InstanceExistsError(f"{refusal} Give the fork another instance_id, or none.")
         past, now = message.past, self._clock.now()
+        self._check_there(past)
         code = self._registry.code(past.started.name, past.started.version)
         if code is None:
             raise self._registry.no_code(past.started.name, past.started.version)
@@ -91,6 +95,26 @@ class Forks:
         self._effects.carry_out(instance, open_requests)
         self._instances.enqueue(instance)
         return instance.id
+
+    def _check_there(self, past: Past) -> None:
+        """Raise `InstanceStateError` if the journal doesn't have the past any more."""
+        origin = self._instances.open.get(past.instance_id)
+        if origin is not None and origin.execution_id == past.execution_id:
+            return
+        self._buffer.drain()
+        if origin is None:
+            is_there = past.execution_id in self._store.existing_ids([], [past.execution_id])[1]
+        else:
+            last = past.events[-1].event_id
+            is_there = any(
+                (record.execution_id, record.event.event_id) == (past.execution_id, last)
+                for record in self._store.records(past.instance_id)
+            )
+        if not is_there:
+            raise InstanceStateError(
+                f"Nothing was forked: the past of {past.instance_id!r} was purged in the meantime. If the "
+                "instance continued as new, fork again."
+            )
 
     def _replayed(self, instance: Instance, events: list[Event], past: Past) -> Execution:
         execution = self._instances.executions.new(instance)

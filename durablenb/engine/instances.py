@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import datetime
 from typing import Any
@@ -187,6 +187,12 @@ class Instances:
         instance = self._closed_with_calls.pop(instance_id, None)
         if instance is not None:
             self.drop_calls(instance)
+
+    def forget(self, instance_ids: Sequence[str]) -> None:
+        """Remove closed instances that are about to be deleted from memory."""
+        for instance_id in instance_ids:
+            self.ended.pop(instance_id, None)
+            self.drop_calls_of_closed(instance_id)
 
     def take_dropped(self) -> bool:
         """Return True if calls were dropped since this was last called."""

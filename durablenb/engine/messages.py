@@ -137,6 +137,18 @@ class Purge:
 
 
 @dataclass(slots=True, eq=False, repr=False)
+class PurgePast:
+    """Delete a portion of an instance's past generations, but for the last `keep`; answered with the number.
+
+    If the number is 0, there are no more of them.
+    """
+
+    instance_id: str
+    keep: int
+    reply: Reply = field(default_factory=Promise)
+
+
+@dataclass(slots=True, eq=False, repr=False)
 class ImportHistory:
     """Import whole histories; answered with the ids of all of them.
 
@@ -202,6 +214,7 @@ ClientMessage = (
     | Fork
     | Upgrade
     | Purge
+    | PurgePast
     | ImportHistory
     | Watch
     | Signal

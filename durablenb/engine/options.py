@@ -22,9 +22,41 @@ class EpisodeOptions(Plain):
 
 @plain
 class EngineOptions(Plain):
-    """How an engine runs. With `is_strict`, an activity begins once its `TaskScheduled` is on disk."""
+    """How an engine runs.
+
+    Parameters
+    ----------
+    is_strict
+        Whether an activity begins only once its `TaskScheduled` is on disk.
+    max_concurrency
+        The number of activities that may run at a time; None for no limit.
+    episodes
+        How orchestrators are run.
+    codec
+        How values become text.
+    keep_generations
+        The number of past generations of each instance that are kept; None for all.
+    """
 
     is_strict: bool = True
     max_concurrency: int | None = None
     episodes: EpisodeOptions = field(default_factory=EpisodeOptions)
     codec: Codec = field(default_factory=ValueCodec)
+    keep_generations: int | None = None
+
+
+def checked_keep(keep: int, name: str = "keep") -> int:
+    """Return a number of generations to keep, if it is one.
+
+    Raises
+    ------
+    TypeError
+        If it isn't a whole number.
+    ValueError
+        If it is negative.
+    """
+    if isinstance(keep, bool) or not isinstance(keep, int):
+        raise TypeError(f"{name} is {keep!r}; expected a whole number of past generations.")
+    if keep < 0:
+        raise ValueError(f"{name} is {keep}; expected at least 0, which keeps the current generation only.")
+    return keep

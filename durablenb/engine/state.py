@@ -24,6 +24,7 @@ from durablenb.engine.instances import Instances
 from durablenb.engine.jobs import ActivityFinished, ActivityJob, BatchJob, Committed
 from durablenb.engine.messages import Registered, Wake
 from durablenb.engine.orchestration_executor import OrchestrationExecutor
+from durablenb.engine.retention import Retention
 from durablenb.engine.services import EngineServices
 from durablenb.engine.timers import Timers
 from durablenb.engine.write_buffer import WriteBuffer
@@ -52,13 +53,24 @@ class EngineState:
         self.buffer = WriteBuffer(services.committer, services.committer.last_seq)
         self.timers = Timers()
         self.instances = Instances(services, self.buffer, self.timers)
+        self.retention = Retention(services, self.buffer, self.instances)
         self.dispatcher = Dispatcher(services, self.buffer, self.instances.blocked)
-        self.entities = Entities(services, self.buffer, self.timers, self.instances, self.dispatcher)
+        self.entities = Entities(
+            services, self.buffer, self.timers, self.instances, self.dispatcher, self.retention
+        )
         self.effects = Effects(
-            services, self.buffer, self.timers, self.instances, self.entities, self.dispatcher
+            services,
+            self.buffer,
+            self.timers,
+            self.instances,
+            self.entities,
+            self.dispatcher,
+            self.retention,
         )
         self.orchestrations = OrchestrationExecutor(services, self.buffer, self.instances, self.effects)
-        self.commands = Commands(services, self.buffer, self.instances, self.entities, self.effects)
+        self.commands = Commands(
+            services, self.buffer, self.instances, self.entities, self.effects, self.retention
+        )
         if services.committer.last_seq:  # an empty journal needs no query
             self._recover()
         codes = {instance.id: instance.code for instance in self.instances.open.values()}
@@ -114,6 +126,7 @@ class EngineState:
         """
         self.orchestrations.run_queued()
         self.entities.offer_batches()
+        self.retention.purge_due()
         self.flush()
 
     def start_jobs(self) -> None:
@@ -125,6 +138,7 @@ class EngineState:
         """Run a job in this thread, or an episode; return what it was, None if there is nothing to run."""
         self.release_defined()
         self.entities.offer_batches()
+        self.retention.purge_due()
         self.dispatcher.pump()
         job = self._executors.inline.run_next()
         if isinstance(job, BatchJob):
@@ -288,6 +302,7 @@ class EngineState:
     def _adopt(self, found: OpenInstance, crashes: int) -> None:
         instance = Instance.recovered(found)
         self.instances.reopen(instance)
+        self.retention.note(instance.id, instance.started.generation)
         for event in found.pending:
             instance.pending.add(event.task_id)
             if isinstance(event, TaskScheduled):

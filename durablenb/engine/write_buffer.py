@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from durablenb.core.ports.store import HistoryBundle, Record
-from durablenb.engine.committer import Committer, PendingImport, WriteBatch
+from durablenb.engine.committer import Committer, PendingImport, PendingPurge, WriteBatch
 from durablenb.engine.entity import Entity
 from durablenb.engine.instance import Instance
 from durablenb.engine.messages import Reply
@@ -53,10 +53,12 @@ class WriteBuffer:
         """Call this, on the committer's thread, once all that was written before is on disk."""
         self._batch.callbacks.append(callback)
 
-    def purge(self, instance_ids: list[str]) -> None:
-        """Delete instances, after all that was written before and before all that follows."""
+    def purge(
+        self, instance_ids: Sequence[str], execution_ids: Sequence[str] = (), needed: Sequence[int] = ()
+    ) -> None:
+        """Delete instances and executions, after all that was written before and before all that follows."""
         self.flush()
-        self._batch.purged.extend(instance_ids)
+        self._batch.pending_purge = PendingPurge(instance_ids, execution_ids, needed)
 
     def import_histories(self, bundle: HistoryBundle, imports: Sequence[Import], reply: Reply) -> None:
         """Write histories from elsewhere, after all that was written before, and answer."""

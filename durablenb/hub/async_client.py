@@ -253,6 +253,13 @@ class DurableOrchestrationClient:
             recursive=recursive,
         )
 
+    async def purge_past_generations(self, instance_id: str | EntityId, keep: int = 0) -> int:
+        """Delete the past generations of an orchestration that continues as new; return their number.
+
+        See `Handle.purge_past_generations`.
+        """
+        return await _in_thread(self._client.purge_past_generations, instance_id, keep)
+
     async def wait_for_completion(
         self, instance_id: str, timeout: float | None = None
     ) -> DurableOrchestrationStatus:

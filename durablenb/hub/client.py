@@ -16,10 +16,19 @@ from durablenb.core.registry import name_of
 from durablenb.core.status_history import history_events
 from durablenb.engine import messages
 from durablenb.engine.instance import InstanceOutcome
-from durablenb.hub.control import Control, ForkInstance, PurgeInstance, PurgeInstances, RestartInstance
+from durablenb.engine.options import checked_keep
+from durablenb.hub.control import (
+    Control,
+    ForkInstance,
+    PurgeInstance,
+    PurgeInstances,
+    PurgePastGenerations,
+    RestartInstance,
+)
 from durablenb.hub.entity_client import SyncDurableEntityClient
 from durablenb.journal.port import Journal
 from durablenb.model.address import Address
+from durablenb.model.entities import EntityId
 from durablenb.model.errors import (
     DurableError,
     InstanceNotFoundError,
@@ -598,6 +607,38 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
             created_to=aware(created_time_to),
         )
         return PurgeHistoryResult(self._control.request(PurgeInstances(query, recursive)))
+
+    def purge_past_generations(self, instance_id: str | EntityId, keep: int = 0) -> int:
+        """Delete the past generations of an orchestration that continues as new; return their number.
+
+        The instance may be open. The current generation stays as it is, and so do `created_time`,
+        ``generation``, and the first event of the instance with its input. The ended sub-orchestrations that
+        the deleted generations called are deleted with them, and the lines that they printed. What is still
+        needed stays: open sub-orchestrations, and generations of which there are forks, each with all below
+        it.
+
+        Of an entity, earlier parts of its history are deleted; a part ends after 10,000 events, or when the
+        hub is closed. The first operation stays, and the last one that changed the state.
+
+        Parameters
+        ----------
+        instance_id
+            The id of the instance or the entity.
+        keep
+            The number of past generations that are kept, beside the current one.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If there is no such instance or entity.
+        InstanceStateError
+            If it was imported: it can only be purged as a whole.
+        ValueError
+            If `keep` is negative.
+        """
+        asked = str(instance_id) if isinstance(instance_id, EntityId) else asked_instance_id(instance_id)
+        deleted: int = self._control.request(PurgePastGenerations(asked, checked_keep(keep)))
+        return deleted
 
     # -- over HTTP -------------------------------------------------------------------------------
 

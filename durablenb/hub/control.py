@@ -60,6 +60,14 @@ class PurgeInstances:
     is_recursive: bool
 
 
+@dataclass(frozen=True)
+class PurgePastGenerations:
+    """Delete an instance's past generations, but for the last `keep`; answered with the count."""
+
+    instance_id: str
+    keep: int
+
+
 class MovableClock(Protocol):
     """A hub's clock. Only a virtual one can be moved."""
 

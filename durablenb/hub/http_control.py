@@ -18,6 +18,7 @@ from durablenb.hub.control import (
     ForkInstance,
     PurgeInstance,
     PurgeInstances,
+    PurgePastGenerations,
     RestartInstance,
 )
 from durablenb.journal.replica.history import WAIT
@@ -147,6 +148,12 @@ class HttpControl(Control):
         except InstanceNotFoundError:
             return 0
         return int(reply.json()["instancesDeleted"])
+
+    @_send.register
+    def _(self, command: PurgePastGenerations) -> int:
+        path = ("instances", checked_path_id(command.instance_id), "pastGenerations")
+        reply = self._link.send("DELETE", *path, query={"keep": str(command.keep)})
+        return int(reply.json()["generationsDeleted"])
 
     @_send.register
     def _(self, command: messages.Signal) -> None:

@@ -260,6 +260,56 @@ class Handle(InstanceFigures):
         """
         return self.hub.client.purge_instance_history(self.id).instances_deleted
 
+    def purge_past_generations(self, keep: int = 0) -> int:
+        """Delete the past generations of the orchestration, which may be open; return their number.
+
+        The current generation stays, and so do ``created_time``, ``generation``, and the first event of the
+        instance. The ended sub-orchestrations that the deleted generations called are deleted with them. Open
+        sub-orchestrations and generations of which there are forks stay.
+
+        Parameters
+        ----------
+        keep
+            The number of past generations that are kept, beside the current one.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If there is no such instance.
+        InstanceStateError
+            If it was imported: it can only be purged as a whole.
+        ValueError
+            If `keep` is negative.
+
+        Examples
+        --------
+        >>> import durablenb as df
+        >>> hub = df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock())
+        >>> @hub.orchestrator
+        ... def rounds(context):
+        ...     count = context.get_input()
+        ...     if count < 5:
+        ...         context.continue_as_new(count + 1)
+        ...     else:
+        ...         yield context.wait_for_external_event("Stop")
+        >>> handle = hub.start(rounds, 0)
+        >>> while hub.step():
+        ...     pass
+        >>> handle.purge_past_generations(keep=1)
+        4
+        >>> print(handle.history())
+            1  2026-01-01 00:00:00.000  ExecutionStarted 'rounds'         0
+               4 generations were purged: 0 to 3
+            1  2026-01-01 00:00:00.000  ExecutionStarted 'rounds'         4
+            2  2026-01-01 00:00:00.000  OrchestratorStarted
+            3  2026-01-01 00:00:00.000  ContinueAsNew                     5
+            1  2026-01-01 00:00:00.000  ExecutionStarted 'rounds'         5
+            2  2026-01-01 00:00:00.000  OrchestratorStarted
+            3  2026-01-01 00:00:00.000  EventSubscribed 'Stop' #0
+        >>> hub.close()
+        """
+        return self.hub.client.purge_past_generations(self.id, keep)
+
     def replay(
         self, orchestrator: Callable[..., Any] | None = None, *, execution: int | None = None
     ) -> Replay:
@@ -275,7 +325,7 @@ class Handle(InstanceFigures):
             hub have none.
         execution
             The number of the execution, from 1, if the instance continued as new or was rewound; by default
-            the newest one.
+            the newest one. Generations that were purged don't count.
 
         Raises
         ------

@@ -16,10 +16,17 @@ from durablenb.core.registry import Code, not_found
 from durablenb.engine.engine import Engine
 from durablenb.engine.hub_clock import HubClock
 from durablenb.engine.instance import InstanceOutcome
-from durablenb.engine.messages import Fork, Start
+from durablenb.engine.messages import Fork, PurgePast, Start
 from durablenb.engine.purging import purge
 from durablenb.engine.waiting import ended_instances, wait_for_outcome
-from durablenb.hub.control import Control, ForkInstance, PurgeInstance, PurgeInstances, RestartInstance
+from durablenb.hub.control import (
+    Control,
+    ForkInstance,
+    PurgeInstance,
+    PurgeInstances,
+    PurgePastGenerations,
+    RestartInstance,
+)
 from durablenb.journal.instance_counts import InstanceCounter
 from durablenb.journal.port import Journal
 from durablenb.model.errors import FunctionNotFoundError, InstanceNotFoundError, WaitTimeoutError
@@ -119,7 +126,7 @@ class LocalJournal(Journal):
         )
 
 
-_PREPARED = (ForkInstance, RestartInstance, PurgeInstance, PurgeInstances)
+_PREPARED = (ForkInstance, RestartInstance, PurgeInstance, PurgeInstances, PurgePastGenerations)
 """The commands for which the journal is read in the caller's thread, before the engine gets them."""
 
 
@@ -151,6 +158,8 @@ class EngineControl(Control):
             return self._purge([command.instance_id], is_recursive=command.is_recursive)
         if isinstance(command, PurgeInstances):
             return self._purge(self.engine.store.ids(command.query), is_recursive=command.is_recursive)
+        if isinstance(command, PurgePastGenerations):
+            return self._purge_past(command)
         if isinstance(command, ForkInstance):
             command = self._fork(command)
         elif isinstance(command, RestartInstance):
@@ -240,6 +249,16 @@ class EngineControl(Control):
         if refusal is not None:
             raise refusal
         return purge(self.engine.store, self.engine.request, instance_ids, is_recursive=is_recursive)
+
+    def _purge_past(self, command: PurgePastGenerations) -> int:
+        """Delete past generations in portions, between which other requests have their turn."""
+        instance_id = command.instance_id
+        if not self.engine.store.existing_ids([instance_id], [])[0]:
+            raise self._journal.unknown(instance_id)
+        deleted = 0
+        while portion := self.engine.request(PurgePast(instance_id, command.keep)):
+            deleted += portion
+        return deleted
 
     def _restart(self, command: RestartInstance) -> Start:
         state = self._journal.existing(command.instance_id)

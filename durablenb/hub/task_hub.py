@@ -28,7 +28,7 @@ from durablenb.engine.executors import Executors
 from durablenb.engine.health import Health
 from durablenb.engine.hub_clock import HubClock
 from durablenb.engine.interrupts import uninterrupted
-from durablenb.engine.options import EngineOptions, EpisodeOptions
+from durablenb.engine.options import EngineOptions, EpisodeOptions, checked_keep
 from durablenb.engine.waiting import step
 from durablenb.hub import open_hubs
 from durablenb.hub.async_client import DurableOrchestrationClient
@@ -99,6 +99,11 @@ class TaskHub(Registering):
     allow_pickle
         Whether values that are given as `Pickled` may be stored as pickles. Reading a pickle runs code from
         the file.
+    keep_generations
+        How many past generations are kept of each orchestration that continues as new, beside the current
+        one; of entities, how many earlier parts of the history. Older ones are deleted in portions, soon
+        after they were left behind, with their ended sub-orchestrations. None keeps all of them. See
+        `Handle.purge_past_generations`.
 
     Raises
     ------
@@ -172,6 +177,7 @@ class TaskHub(Registering):
         redact: Redact | None = None,
         version_match: VersionMatch = "strict",
         allow_pickle: bool = False,
+        keep_generations: int | None = None,
     ) -> None:
         if hasattr(self, "_engine"):  # the cell was run again
             self._codec.redact = redact
@@ -183,6 +189,8 @@ class TaskHub(Registering):
         _check_choice("on_nondeterminism", on_nondeterminism, ("hold", "fail"))
         _check_choice("version_match", version_match, VERSION_MATCHES)
         check_limit(max_concurrency)
+        if keep_generations is not None:
+            checked_keep(keep_generations, "keep_generations")
         is_threaded = mode == "threads"
         default = "threads" if is_threaded else "inline"
         executors = Executors(default if executor is None else executor)
@@ -196,7 +204,9 @@ class TaskHub(Registering):
             interrupts=() if is_threaded else (KeyboardInterrupt,),
         )
         self._codec = ValueCodec(self._blob, redact=redact, allow_pickle=allow_pickle)
-        options = EngineOptions(durability == "strict", max_concurrency, episodes, self._codec)
+        options = EngineOptions(
+            durability == "strict", max_concurrency, episodes, self._codec, keep_generations
+        )
         uninterrupted(lambda: self._open(clock or SystemClock(), executors, options))
 
     def _open(self, clock: Clock, executors: Executors, options: EngineOptions) -> None:

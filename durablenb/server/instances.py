@@ -108,6 +108,15 @@ async def purge_many(request: ApiRequest) -> Response:
     return JsonResponse({"instancesDeleted": deleted}, 200 if deleted else 404)
 
 
+async def purge_past(request: ApiRequest) -> Response:
+    """Purge the past generations of an instance or an entity."""
+    keep = request.text("keep") or "0"
+    if not (keep.isascii() and keep.isdigit()):
+        raise text_error(400, f"keep is {keep[:40]!r}; expected a whole number, at least 0.")
+    deleted = await request.client.purge_past_generations(request.instance_id, int(keep[:18]))
+    return JsonResponse({"generationsDeleted": deleted})
+
+
 def _position(status: DurableOrchestrationStatus) -> Position:
     assert status.created_time is not None
     assert status.instance_id is not None

@@ -123,6 +123,7 @@ _RESPONSES: dict[tuple[str, int], Schema] = {
     ("status", 202): _ref("Status"),
     ("status", 500): _ref("Status"),
     ("purge", 200): _ref("Purged"),
+    ("purgePastGenerations", 200): _object("generationsDeleted"),
     ("purgeInstances", 200): _ref("Purged"),
     ("purgeInstances", 404): _ref("Purged"),
     ("listEntities", 200): _array("Entity"),

@@ -281,6 +281,27 @@ OPERATIONS = (
         (_RECURSIVE,),
     ),
     Operation(
+        "DELETE",
+        "/instances/{instance_id}/pastGenerations",
+        "purgePastGenerations",
+        instances.purge_past,
+        "Purge the past generations of an orchestration that continues as new, or earlier parts of an "
+        "entity's history; the instance may be open.",
+        {
+            200: "The number of purged generations.",
+            400: "`keep` is not a whole number.",
+            404: "There is no such instance or entity.",
+            410: "The instance was imported: it can only be purged as a whole.",
+        },
+        (
+            Parameter(
+                "keep",
+                "The number of past generations that are kept, beside the current one.",
+                {"type": "integer", "minimum": 0, "default": 0},
+            ),
+        ),
+    ),
+    Operation(
         "POST",
         "/instances/{instance_id}/raiseEvent/{event_name:path}",
         "raiseEvent",

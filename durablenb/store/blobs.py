@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 
@@ -38,14 +38,13 @@ _COUNT = "select count(*) from query_table(?)"
 _KNOWN = "select hash from blobs where list_contains(?, hash)"
 _LIST = "insert into blobs values (?, ?, ?, '', ?)"
 _INSERT_USES = "insert into blob_uses select unnest(?), unnest(?), unnest(?)"
-_USES = "select count(*) from blob_uses where list_contains(?, instance_id)"
+_HAS_USES = "select 1 from blob_uses limit 1"
 _UNUSED = """
-select hash from blob_uses where list_contains($ids, instance_id)
+select hash from blob_uses where {uses}
 except
-select hash from blob_uses where not list_contains($ids, instance_id)
+select hash from blob_uses where not ({uses})
 """
 _FREE = "delete from blobs where list_contains(?, hash)"
-_FORGET = "delete from blob_uses where list_contains(?, instance_id)"
 
 _PAYLOAD = COLUMNS.index("payload")
 
@@ -123,14 +122,26 @@ def release(rows: Iterable[Sequence[Any]]) -> None:
             row[_PAYLOAD].blobs = ()
 
 
-def has_uses(connection: duckdb.DuckDBPyConnection, instance_ids: list[str]) -> bool:
-    """Return True if events of these instances refer to blobs."""
-    return bool(connection.execute(_USES, [instance_ids]).fetchall()[0][0])
+class Purged(NamedTuple):
+    """What is purged: conditions on the rows of the journal, of `blob_uses` and of `log_lines`."""
+
+    events: str
+    uses: str
+    lines: str
 
 
-def free(connection: duckdb.DuckDBPyConnection, instance_ids: list[str]) -> None:
-    """Delete the blobs that only these instances refer to."""
-    unused = [blob_hash for (blob_hash,) in connection.execute(_UNUSED, {"ids": instance_ids}).fetchall()]
+OF_INSTANCES = Purged(*["list_contains($ids, instance_id)"] * 3)
+_OF_EXECUTIONS = "list_contains($ids, execution_id)"
+_NOT_NEEDED = f"{_OF_EXECUTIONS} and not list_contains($needed::bigint[], seq)"
+OF_EXECUTIONS = Purged(_NOT_NEEDED, f"seq in (select seq from journal where {_NOT_NEEDED})", _OF_EXECUTIONS)
+
+
+def free(connection: duckdb.DuckDBPyConnection, purged: Purged, parameters: dict[str, list[Any]]) -> None:
+    """Delete the blobs that only what is purged refers to."""
+    if not connection.execute(_HAS_USES).fetchall():
+        return
+    rows = connection.execute(_UNUSED.format(uses=purged.uses), parameters).fetchall()
+    unused = [blob_hash for (blob_hash,) in rows]
     before = _segments(connection)
     for table in before:
         connection.execute(f"delete from {table} where list_contains(?, hash)", [unused]).fetchall()
@@ -139,7 +150,7 @@ def free(connection: duckdb.DuckDBPyConnection, instance_ids: list[str]) -> None
     if before != _segments(connection):
         show_contents(connection)
     connection.execute(_FREE, [unused]).fetchall()
-    connection.execute(_FORGET, [instance_ids]).fetchall()
+    connection.execute(f"delete from blob_uses where {purged.uses}", parameters).fetchall()
 
 
 @contextmanager

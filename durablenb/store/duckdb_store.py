@@ -133,10 +133,15 @@ class DuckStore(JournalReader):
         executions = self._ask(statements.TAKEN_EXECUTIONS, [list(execution_ids)])
         return {found for (found,) in instances}, {found for (found,) in executions}
 
-    def purge(self, instance_ids: Sequence[str]) -> None:
-        """Delete all events and lines of these instances, and the blobs that no others refer to."""
+    def purge(
+        self, instance_ids: Sequence[str], execution_ids: Sequence[str] = (), needed: Sequence[int] = ()
+    ) -> None:
+        """Delete all events and lines of these instances, and the blobs that no others refer to.
+
+        Of these executions too, except for the events at the places `needed`.
+        """
         try:
-            self._write(Purge(list(instance_ids)))
+            self._write(Purge(list(instance_ids), list(execution_ids), list(needed)))
         finally:
             self.removals += 1  # also after an error: it may have been done
         self._crash_marker.forget(instance_ids)

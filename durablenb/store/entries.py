@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
@@ -55,9 +55,14 @@ class Sources:
 
 @dataclass(slots=True)
 class Purge:
-    """Deletes instances and entities, and the blobs that no others refer to."""
+    """Deletes instances, entities and executions, and the blobs that no others refer to.
+
+    Of the executions, the events at the places `needed` stay.
+    """
 
     instance_ids: list[str]
+    execution_ids: list[str] = field(default_factory=list)
+    needed: list[int] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -75,8 +80,10 @@ Entry = Events | Lines | Sources | Purge | Bundle
 def size(entry: Entry) -> int:
     """Return the number of rows of an entry."""
     match entry:
-        case Events(rows=items) | Lines(lines=items) | Sources(sources=items) | Purge(instance_ids=items):
+        case Events(rows=items) | Lines(lines=items) | Sources(sources=items):
             return len(items)
+        case Purge(instance_ids=instance_ids, execution_ids=execution_ids):
+            return len(instance_ids) + len(execution_ids)
         case Bundle(bundle=bundle):
             return len(bundle.records) + len(bundle.lines)
 
@@ -125,8 +132,10 @@ def encode(entry: Entry, is_known: Callable[[list[str]], set[str]]) -> list[byte
             return _content({"lines": lines})
         case Sources(sources):
             return _content({"sources": [[source.hash, source.text] for source in sources]})
-        case Purge(instance_ids):
-            return _content({"purge": instance_ids})
+        case Purge(instance_ids, execution_ids, needed):
+            if not execution_ids:
+                return _content({"purge": instance_ids})
+            return _content({"purge": instance_ids, "executions": execution_ids, "needed": needed})
         case Bundle(bundle, imports, after):
             return _content(
                 {
@@ -176,7 +185,7 @@ def decode(content: bytes) -> Entry:
         case {"sources": sources}:
             return Sources([Source(source_hash, text, 1) for source_hash, text in sources])
         case {"purge": instance_ids}:
-            return Purge(instance_ids)
+            return Purge(instance_ids, fields.get("executions", []), fields.get("needed", []))
     raise ValueError(f"an entry of an unknown kind: {', '.join(fields)}")
 
 

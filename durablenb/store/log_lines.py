@@ -13,8 +13,6 @@ from durablenb.model.logs import LogLine
 from durablenb.store.statements import ASKED_CHILDREN, CHILDREN
 from durablenb.store.states import Ask
 
-PURGE = "delete from log_lines where list_contains(?, instance_id)"
-
 LAST = "select coalesce(max(seq), 0) from log_lines"
 
 _HAS_LINES = "select 1 from duckdb_tables() where table_name = 'log_lines'"

@@ -7,7 +7,13 @@ from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any
 
-from durablenb.core.ports.store import InstanceQuery, Record, blob_is_gone
+from durablenb.core.ports.store import (
+    BegunExecution,
+    InstanceQuery,
+    PastGeneration,
+    Record,
+    blob_is_gone,
+)
 from durablenb.model.entities import EntityId, EntityMetadata
 from durablenb.model.events import Event, ExecutionStarted
 from durablenb.model.imports import Import
@@ -115,6 +121,21 @@ class JournalReader:
     def links(self, instance_ids: Iterable[str]) -> list[tuple[str, str]]:
         """Return all sub-orchestrations below these instances, each with its parent."""
         return [(child, parent) for child, parent in self.query(statements.LINKS, [list(instance_ids)])]
+
+    def past_generations(self, instance_ids: Sequence[str], keep: int, limit: int) -> list[PastGeneration]:
+        """Return the generations of these instances before the last `keep` and the current one."""
+        ids = list(instance_ids)
+        rows = self._ask(statements.PAST_GENERATIONS, [ids, keep, limit])
+        if any(instance_id.startswith("@") for instance_id in ids):
+            rows += self._ask(statements.PAST_PARTS, [ids, keep])
+        return [
+            PastGeneration(instance_id, execution_id, tuple(needed), bool(asked))
+            for instance_id, execution_id, needed, asked in rows
+        ]
+
+    def begun_by(self, execution_ids: Sequence[str]) -> list[BegunExecution]:
+        """Return the executions of all sub-orchestrations below these executions, at any depth."""
+        return [BegunExecution(*row) for row in self._ask(statements.BEGUN_BY, [list(execution_ids)])]
 
     def descendants(self, instance_ids: Iterable[str]) -> list[str]:
         """Return all sub-orchestrations below these instances, parents first."""

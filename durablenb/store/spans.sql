@@ -76,8 +76,8 @@ order by moment;
 create or replace macro tree(id) as table
 with recursive family(instance_id, execution_id, parent_instance_id, depth, path) as (
     select instance_id, execution_id, cast(null as varchar), 0, cast([] as bigint[])
-    from executions where instance_id = id
-    qualify seq >= max(seq) filter (generation = 0) over ()
+    from standing where instance_id = id and event_type = 'ExecutionStarted'
+    qualify seq >= max(seq) filter (coalesce(try_cast(attributes as json) ->> 'generation', '0') = '0') over ()
     union all
     select x.instance_id, x.execution_id, c.instance_id, c.depth + 1, list_append(c.path, c.seq)
     from (

@@ -31,8 +31,6 @@ def _settling(requests: Sequence[type[events.Event]]) -> str:
 
 CHECK = f"select {_ALL} from journal j limit 0"
 
-PURGE = "delete from journal where list_contains(?, instance_id)"
-
 FORGET_IMPORTS = "delete from imported where list_contains(?, instance_id)"
 IMPORTS = "select instance_id, origin, made_by, imported from imported order by instance_id"
 ARE_IMPORTED = "select count(*) from imported where list_contains(?, instance_id)"
@@ -181,6 +179,88 @@ family(instance_id, parent) as (
     select l.instance_id, l.parent from links l join family f on l.parent = f.instance_id
 )
 select instance_id, parent from family where parent is not null order by instance_id
+"""
+
+_FORKED = """
+select unnest(json_extract_string(try_cast(attributes as json), '$.forked_from[*].execution_id'))
+from journal where event_type = 'ExecutionStarted' and contains(attributes, '"forked_from"')
+"""
+"""The executions of which there are forks."""
+
+# The generations of the present instance: not those of an earlier one that had its id. Of generation 0, the
+# first event stays. It doesn't count as a generation that is left.
+PAST_GENERATIONS = f"""
+with executions as (
+    select instance_id, execution_id, min(seq) as first_seq, count(*) as events,
+        max(seq) filter (event_type = 'ExecutionStarted') as started_seq,
+        max(cast(coalesce(try_cast(attributes as json) ->> 'generation', '0') as integer))
+            filter (event_type = 'ExecutionStarted') as generation,
+        bool_or(event_type = 'SubOrchestrationInstanceCreated') as has_children
+    from journal
+    where list_contains($1, instance_id) and not starts_with(instance_id, '@')
+    group by instance_id, execution_id
+),
+numbered as (
+    select *, max(first_seq) filter (generation = 0) over (partition by instance_id) as born,
+        arg_max(generation, first_seq) over (partition by instance_id) as latest
+    from executions
+)
+select instance_id, execution_id, case when generation = 0 then [started_seq] else [] end, has_children
+from numbered
+where first_seq >= born and generation < latest - $2 and events > 1 and execution_id not in ({_FORKED})
+order by first_seq
+limit $3
+"""
+
+# Of these parts, two operations stay: the last one that changed the state, and the first one. The state that
+# that one made doesn't stay: it isn't the state before the next operation that is left.
+PAST_PARTS = """
+with parts as (
+    select instance_id, execution_id from journal
+    where list_contains($1, instance_id) and starts_with(instance_id, '@')
+    group by instance_id, execution_id
+    qualify row_number() over (partition by instance_id order by min(seq) desc) > $2 + 1
+),
+said as (
+    select j.instance_id, j.execution_id, j.seq, j.event_type,
+        {'execution_id': j.execution_id, 'number': coalesce(j.task_id, j.event_id)} as operation
+    from journal j join parts using (instance_id, execution_id)
+),
+needed as (
+    select instance_id, arg_min(operation, seq) as first,
+        arg_max(operation, seq) filter (event_type = 'StateChanged') as last
+    from said group by instance_id
+)
+select s.instance_id, s.execution_id,
+    coalesce(list(s.seq order by s.seq) filter (
+        s.operation = n.last or s.operation = n.first and s.event_type <> 'StateChanged'
+    ), []) as needed, false
+from said s join needed n using (instance_id)
+group by s.instance_id, s.execution_id
+having len(needed) < count(*)
+order by min(s.seq)
+"""
+
+BEGUN_BY = f"""
+with recursive links as materialized (
+    select instance_id, execution_id, max(seq) as seq,
+        any_value(try_cast(attributes as json) -> 'parent' ->> 'execution_id') as parent
+    from journal where event_type = 'ExecutionStarted' and contains(attributes, '"parent"')
+    group by instance_id, execution_id
+),
+below as (
+    select * from links where list_contains(?, parent)
+    union
+    select l.* from links l join below b on l.parent = b.execution_id
+),
+latest as (
+    select instance_id, max(seq) as seq from journal
+    where event_type = 'ExecutionStarted' and instance_id in (select instance_id from below)
+    group by instance_id
+)
+select b.instance_id, b.execution_id, b.parent, b.seq = l.seq, b.execution_id in ({_FORKED})
+from below b join latest l using (instance_id)
+order by b.seq
 """
 
 RESTARTED = "select distinct instance_id from journal where seq > ? and event_type = 'ExecutionStarted'"

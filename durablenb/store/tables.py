@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 import duckdb
@@ -115,11 +115,12 @@ class JournalTables:
             case Sources(sources):
                 for source in sources:
                     writer.execute(statements.KEEP, [source.hash, source.text]).fetchall()
-            case Purge(instance_ids):
-                if blobs.has_uses(writer, instance_ids):
-                    blobs.free(writer, instance_ids)
-                for sql in (statements.PURGE, log_lines.PURGE, statements.FORGET_IMPORTS):
-                    writer.execute(sql, [instance_ids]).fetchall()
+            case Purge(instance_ids, execution_ids, needed):
+                if instance_ids:
+                    _purge(writer, blobs.OF_INSTANCES, {"ids": instance_ids})
+                    writer.execute(statements.FORGET_IMPORTS, [instance_ids]).fetchall()
+                if execution_ids:
+                    _purge(writer, blobs.OF_EXECUTIONS, {"ids": execution_ids, "needed": needed})
                 return None
             case Bundle(bundle, imports, after):
                 return bundles.write(writer, bundle, imports, after, last_line)
@@ -156,6 +157,12 @@ class JournalTables:
         with self._translated("read"):
             rows = self._connections.reader().execute(_KNOWN_BLOBS, [hashes]).fetchall()
         return {blob_hash for (blob_hash,) in rows}
+
+
+def _purge(writer: duckdb.DuckDBPyConnection, purged: blobs.Purged, parameters: dict[str, list[Any]]) -> None:
+    blobs.free(writer, purged, parameters)
+    writer.execute(f"delete from journal where {purged.events}", parameters).fetchall()
+    writer.execute(f"delete from log_lines where {purged.lines}", {"ids": parameters["ids"]}).fetchall()
 
 
 def _last_line(writer: duckdb.DuckDBPyConnection) -> int:

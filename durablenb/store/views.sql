@@ -88,7 +88,8 @@ from instance_states left join imported using (instance_id);
 create or replace view imports with (defer_binding) as
 select instance_id, origin, made_by, imported from imported;
 
--- One row an execution, as it stands since its last rewind.
+-- One row an execution, as it stands since its last rewind. Of a purged one only the first event may be left, behind
+-- which others follow.
 create or replace view executions with (defer_binding) as
 select
     instance_id,
@@ -127,6 +128,7 @@ from (
         from standing where not starts_with(instance_id, '@')
     )
     group by instance_id, execution_id
+    qualify count(*) > 1 or max(seq) filter (is_start) = max(max(seq) filter (is_start)) over (partition by instance_id)
 );
 
 -- One row a large part of a value, without its bytes.

@@ -334,9 +334,23 @@ STORE = (
     Planted(
         "blobs that others refer to are deleted, or none is",
         "durablenb/store/tables.py",
-        "                    blobs.free(writer, instance_ids)\n",
-        "                    pass\n",
+        "    blobs.free(writer, purged, parameters)\n",
+        "",
         "tests/store/test_blobs.py",
+    ),
+    Planted(
+        "of a purged past nothing stays",
+        "durablenb/store/blobs.py",
+        "{_OF_EXECUTIONS} and not list_contains($needed::bigint[], seq)",
+        "{_OF_EXECUTIONS} and not list_contains($needed::bigint[], -seq)",
+        "tests/store/test_conformance_generations.py",
+    ),
+    Planted(
+        "what a fork shares its past with is purged",
+        "durablenb/store/statements.py",
+        " and execution_id not in ({_FORKED})",
+        "",
+        "tests/store/test_conformance_generations.py",
     ),
     Planted(
         "an entry is acknowledged before it is synced",

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from durablenb.core.ports.store import Record
-from durablenb.engine.committer import Committer, WriteBatch
+from durablenb.engine.committer import Committer, PendingPurge, WriteBatch
 from durablenb.model.errors import StoreError
 from durablenb.model.events import OrchestratorStarted
 from tests.reference_store import MemoryStore
@@ -131,7 +131,7 @@ def test_a_purge_comes_after_what_was_written_before_and_before_what_comes_after
     store.may_write.clear()
     committer = _started(store)
     committer.submit(_batch(1))
-    committer.submit(WriteBatch(purged=["one"]))
+    committer.submit(WriteBatch(pending_purge=PendingPurge(["one"])))
     committer.submit(_batch(2))
     store.may_write.set()
     committer.close()
@@ -144,8 +144,8 @@ def test_purges_that_come_together_are_all_done():
     other = Record(2, "two", "f" * 16, OrchestratorStarted(1, datetime(2026, 1, 1, tzinfo=UTC)))
     for batch in (
         WriteBatch(records=[_record(1), other]),
-        WriteBatch(purged=["one"]),
-        WriteBatch(purged=["two"]),
+        WriteBatch(pending_purge=PendingPurge(["one"])),
+        WriteBatch(pending_purge=PendingPurge(["two"])),
         _batch(3),
     ):
         committer.submit(batch)

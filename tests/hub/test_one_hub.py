@@ -114,7 +114,17 @@ ENDED_LOOKS: dict[str, Callable[[df.Handle], Any]] = {
 }
 HANDLE_WITH_CODE = {"replay", "explore"}
 HANDLE_VIEWS = {"watch", "save"}
-HANDLE_CHANGES = {"raise_event", "terminate", "suspend", "resume", "rewind", "restart", "fork", "purge"}
+HANDLE_CHANGES = {
+    "raise_event",
+    "terminate",
+    "suspend",
+    "resume",
+    "rewind",
+    "restart",
+    "fork",
+    "purge",
+    "purge_past_generations",
+}
 
 
 def test_each_method_of_a_handle_is_tried_here() -> None:
@@ -318,6 +328,7 @@ CLIENT_CHANGES = {
     "fork",
     "purge_instance_history",
     "purge_instance_history_by",
+    "purge_past_generations",
     "signal_entity",
     "clean_entity_storage",
 }
@@ -383,6 +394,56 @@ def test_an_instance_is_steered_the_same_way(fresh: dict[str, Hub], kind: str) -
     broken.rewind("once more")
     assert str(broken.wait(20).runtime_status) == "Failed"
     assert [type(event).__name__ for event in broken.history()].count("ExecutionRewound") == 1
+
+
+@pytest.mark.parametrize("kind", ["open", "served"])
+def test_past_generations_are_purged_the_same_way(fresh: dict[str, Hub], kind: str, tmp_path: Path) -> None:
+    hub, there = fresh[kind], fresh["open"]
+    assert isinstance(there, df.TaskHub)
+
+    @there.orchestrator
+    def rounds(context: Any) -> Any:
+        number = context.get_input()
+        if number < 5:
+            context.continue_as_new(number + 1)
+        else:
+            yield context.wait_for_external_event("more")
+
+    for name in ("one", "two"):
+        hub.start("rounds", 0, instance_id=name)
+        until(lambda name=name: there.handle(name).status().input_ == 5)
+    handle = hub.handle("one")
+    assert str(handle.history()).count("ContinueAsNew") == 5
+    assert handle.purge_past_generations(keep=2) == 3
+    assert "3 generations were purged: 0 to 2" in str(handle.history())
+    assert hub.client.purge_past_generations("one") == 2
+    assert "5 generations were purged: 0 to 4" in str(there.handle("one").history())
+    assert handle.history() == there.handle("one").history()
+    assert handle.status() == there.handle("one").status()
+    assert str(hub.handle("two").history()).count("ContinueAsNew") == 5
+    assert hub.client.purge_past_generations(COUNTER) == 0
+    for unknown in ("nobody", "@counter@nobody"):
+        with pytest.raises(df.InstanceNotFoundError, match="nobody"):
+            hub.client.purge_past_generations(unknown)
+    with pytest.raises(ValueError, match="keep is -1; expected at least 0"):
+        handle.purge_past_generations(-1)
+
+    there.export("two", tmp_path / "two.parquet")
+    there.import_history(tmp_path / "two.parquet", prefix="old-")
+    with pytest.raises(df.InstanceStateError, match="imported"):
+        hub.client.purge_past_generations("old-two")
+
+    async def asked() -> Any:
+        return await df.DurableOrchestrationClient(hub).purge_past_generations("two", 1)
+
+    assert asyncio.run(asked()) == 4
+
+
+def until(is_there: Callable[[], bool]) -> None:
+    for _ in range(1_000):
+        if is_there():
+            return
+    raise AssertionError("it never came")
 
 
 @pytest.mark.parametrize("kind", ["open", "served"])
@@ -489,6 +550,8 @@ def test_a_file_refuses_what_would_change_it_and_says_what_to_do(hubs: dict[str,
         handle.restart,
         handle.fork,
         handle.purge,
+        handle.purge_past_generations,
+        lambda: client.purge_past_generations(COUNTER),
         lambda: entity.signal("add", 1),
         lambda: entity.add(1),
         lambda: client.purge_instance_history_by(runtime_status="Completed"),

@@ -154,6 +154,32 @@ def test_purging_one_tells_how_many_went(served):
     assert served.http.delete(f"/instances/{instance_id}").status_code == 404
 
 
+def test_purging_past_generations_tells_how_many_went(fresh):
+    @fresh.hub.orchestrator
+    def rounds(context):
+        number = context.get_input()
+        if number < 4:
+            context.continue_as_new(number + 1)
+        else:
+            return number
+
+    for name in ("a", "b"):
+        fresh.start("rounds", 0, name)
+        fresh.hub.handle(name).wait(PATIENCE)
+    past = "/instances/a/pastGenerations"
+    answers = [fresh.http.delete(past, params=one).json() for one in ({"keep": "3"}, {}, {"keep": ""})]
+    assert answers == [{"generationsDeleted": count} for count in (1, 3, 0)]
+    assert fresh.http.delete("/instances/b/pastGenerations?keep=99999999999999999999").json() == {
+        "generationsDeleted": 0
+    }
+    for keep in ("-1", "many", "1.5", "²"):
+        answer = fresh.http.delete(past, params={"keep": keep})
+        assert answer.status_code == 400
+        assert "expected a whole number, at least 0" in answer.text
+    for unknown in ("nobody", "@counter@nobody"):
+        assert fresh.http.delete(f"/instances/{unknown}/pastGenerations").status_code == 404
+
+
 def test_purging_one_that_is_open_is_answered_with_412(served):
     answer = served.http.delete(f"/instances/{served.start('approval')}")
     assert answer.status_code == 412

@@ -91,6 +91,8 @@ class Audit:
         self.lives: dict[Key, Life] = {}
         self.current: dict[str, Life] = {}
         self.last_seq = 0
+        self.has_lost_the_past = False
+        """Whether generations were purged: what they had seen can't be looked up."""
         self.transactions = 0
         self.scheduled: set[tuple[str, str, int]] = set()
         self.completed: set[tuple[str, str, int]] = set()
@@ -143,14 +145,22 @@ class Audit:
         self._check_children_ended(records)
         self.entities.appended(records)
 
-    def purged(self, instance_ids: Sequence[str]) -> None:
-        """These instances are gone from the disk."""
+    def purged(self, instance_ids: Sequence[str], execution_ids: Sequence[str]) -> None:
+        """These instances and executions are gone from the disk."""
         self.entities.purged(instance_ids)
+        for life in self.current.values():
+            is_there = life.execution_id not in execution_ids
+            self.check(is_there, "I4", "a generation was purged that isn't past", life.key)
         for instance_id in instance_ids:
             life = self.current.pop(instance_id, None)
             if life is not None:
                 self.check(not life.is_open, "I4", "an open instance was purged", life.key)
-        self.lives = {key: life for key, life in self.lives.items() if key[0] in self.current}
+        self.has_lost_the_past |= bool(execution_ids)
+        self.lives = {
+            key: life
+            for key, life in self.lives.items()
+            if key[0] in self.current and key[1] not in execution_ids
+        }
 
     def reopened(self, last_seq: int) -> None:
         """A new process goes on after this place, which a purge may have moved back."""

@@ -4,7 +4,16 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from durablenb.core.ports.store import HistoryBundle, InstanceQuery, OpenEntity, OpenInstance, Record, Store
+from durablenb.core.ports.store import (
+    BegunExecution,
+    HistoryBundle,
+    InstanceQuery,
+    OpenEntity,
+    OpenInstance,
+    PastGeneration,
+    Record,
+    Store,
+)
 from durablenb.model.entities import EntityMetadata
 from durablenb.model.errors import StoreError
 from durablenb.model.events import Event, ExecutionStarted
@@ -29,10 +38,16 @@ class ModelStore(MemoryStore):
         for record in records:
             self._of.setdefault(record.instance_id, []).append(record)
 
-    def purge(self, instance_ids: Sequence[str]) -> None:
-        super().purge(instance_ids)
+    def purge(
+        self, instance_ids: Sequence[str], execution_ids: Sequence[str] = (), needed: Sequence[int] = ()
+    ) -> None:
+        super().purge(instance_ids, execution_ids, needed)
         for instance_id in instance_ids:
             self._of.pop(instance_id, None)
+        if execution_ids:
+            self._of = {}
+            for record in self.journal:
+                self._of.setdefault(record.instance_id, []).append(record)
 
     def last_seq(self) -> int:
         return self.journal[-1].seq if self.journal else 0
@@ -139,12 +154,20 @@ class Disk:
     ) -> tuple[set[str], set[str]]:
         return self._readable().existing_ids(instance_ids, execution_ids)
 
-    def purge(self, instance_ids: Sequence[str]) -> None:
+    def purge(
+        self, instance_ids: Sequence[str], execution_ids: Sequence[str] = (), needed: Sequence[int] = ()
+    ) -> None:
         fault = self._write_fault()
-        self.store.purge(instance_ids)
-        self._audit.purged(instance_ids)
-        self._note(f"purged {', '.join(instance_ids)}", ())
+        self.store.purge(instance_ids, execution_ids, needed)
+        self._audit.purged(instance_ids, execution_ids)
+        self._note(f"purged {', '.join([*instance_ids, *execution_ids])}", ())
         self._after(fault)
+
+    def past_generations(self, instance_ids: Sequence[str], keep: int, limit: int) -> list[PastGeneration]:
+        return self._readable().past_generations(instance_ids, keep, limit)
+
+    def begun_by(self, execution_ids: Sequence[str]) -> list[BegunExecution]:
+        return self._readable().begun_by(execution_ids)
 
     def last_seq(self) -> int:
         return self._readable().last_seq()

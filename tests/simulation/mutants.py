@@ -21,6 +21,7 @@ from durablenb.engine.instances import Instances
 from durablenb.engine.jobs import BatchJob, JobScope
 from durablenb.engine.messages import answer
 from durablenb.engine.orchestration_executor import OrchestrationExecutor
+from durablenb.engine.retention import Retention
 from durablenb.engine.rewinds import Rewinds
 from durablenb.engine.state import EngineState
 from durablenb.engine.timers import Deadline, Timers
@@ -163,9 +164,9 @@ def what_finds_no_room_is_dropped(original, committer, error):
 
 @planted(WriteBuffer, "write")
 def a_purge_shares_its_batch(original, journal, instance, event):
-    purged, journal._batch.purged = journal._batch.purged, []
+    purge, journal._batch.pending_purge = journal._batch.pending_purge, None
     original(journal, instance, event)
-    journal._batch.purged = purged
+    journal._batch.pending_purge = purge
 
 
 # -- recovery ------------------------------------------------------------------------------------
@@ -253,6 +254,11 @@ def an_open_instance_is_purged(original, commands, message):
         return original(commands, message)
     finally:
         instances.open = was_open
+
+
+@planted(Retention, "purge")
+def the_current_generation_is_purged_with_the_past(original, retention, instance_ids, keep):
+    return original(retention, instance_ids, keep - 1)
 
 
 @planted(Commands, "_family")

@@ -143,6 +143,8 @@ def check_results(store: Store, audit: Audit) -> None:
             piece = PIECES[life.started.name]
             given, result = codec.decode(life.first_input), codec.decode(life.output.result)
             audit.check(piece.fits(given, result), "result", "a result that can't be", life, result)
+            if audit.has_lost_the_past:
+                continue
             if life.started.name in ("counter", "ticker"):
                 _check_order(store, audit, life, result[len(given[0]) :])  # a restart has seen some
             elif life.started.name in ("waiters", "approval"):

@@ -75,6 +75,7 @@ class Scenario:
     troubles: frozenset[str]
     refusals: frozenset[str]
     wanted: dict[str, int]
+    keep_generations: int | None
 
     @staticmethod
     def of(random: Random) -> Scenario:
@@ -109,6 +110,7 @@ class Scenario:
             troubles=frozenset(troubles),
             refusals=frozenset(refusals - _WANTED.get(theme, {}).keys()),
             wanted=_WANTED.get(theme, {}),
+            keep_generations=random.choice((None, None, None, 0, 1)),
         )
 
     @property

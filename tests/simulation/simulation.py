@@ -9,7 +9,7 @@ from random import Random
 from unittest.mock import patch
 
 from durablenb.core.ports.store import Record, Store
-from durablenb.engine import entities, messages
+from durablenb.engine import entities, messages, retention
 from durablenb.engine.committer import Committer, WriteBatch
 from durablenb.engine.engine import Engine
 from durablenb.engine.executors import Executors
@@ -64,7 +64,7 @@ def simulate(seed: int, open_store: Callable[[], Store] | None = None, *, is_tra
     else:
         simulation = Simulation(seed, open_store, is_traced)
     try:
-        with patch.multiple(entities, **simulation.scenario.room):
+        with patch.multiple(entities, **simulation.scenario.room), patch.object(retention, "SPACING", 0):
             return simulation.run()
     finally:
         with simulation.engine._lock:
@@ -170,7 +170,12 @@ class Simulation:
             max_orchestration_actions=scenario.max_actions,
             interrupts=interrupts,
         )
-        options = EngineOptions(scenario.is_strict, scenario.max_concurrency, episodes)
+        options = EngineOptions(
+            scenario.is_strict,
+            scenario.max_concurrency,
+            episodes,
+            keep_generations=scenario.keep_generations,
+        )
         executors = Executors("inline" if scenario.is_inline else self.executor)
         executors.inline = AuditedInline(self.executor.check)
         self.audit.reopened(self.disk.store.last_seq())

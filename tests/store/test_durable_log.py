@@ -114,6 +114,28 @@ def test_entries_of_all_kinds_come_back_from_the_log_alone(hub, scribe, tmp_path
     again.close()
 
 
+def test_a_purge_of_executions_comes_back_from_the_log_alone(hub, scribe, tmp_path, monkeypatch):
+    monkeypatch.setattr(DurableLog, "catch_up", lambda self: None)
+    store = DuckStore(hub)
+    scribe.start("a", input=text_of(b"first"))
+    scribe.add("a", EventRaised, name="x", input=text_of(b"gone"))
+    old = scribe._executions["a"]
+    scribe.continue_as_new("a")
+    scribe.start("b", input=text_of(b"b"))
+    store.append(scribe.take())
+    store.append_lines([line(1)._replace(execution_id=old), line(2)])
+    store.purge(["b"], [old], [1])
+    copy = killed(store, hub, tmp_path / "copy")
+    monkeypatch.undo()
+    store.close()
+    again = DuckStore(copy)
+    assert [record.seq for record in again.records("a")] == [1, 4]
+    assert again.records("b") == []
+    assert again.lines("a") == [line(2)]
+    assert [is_kept(again, content) for content in (b"first", b"gone", b"b")] == [True, False, False]
+    again.close()
+
+
 def test_a_blob_is_written_to_the_log_once(hub, scribe):
     store = DuckStore(hub)
     content = Random(1).randbytes(100_000)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from durablenb.core.generations import GenerationCounter, is_remnant
 from durablenb.core.ports.store import Record
 from durablenb.model.events import Event, ExecutionStarted
 from durablenb.model.source import Source
@@ -13,10 +14,11 @@ FindText = Callable[[str], str | None]
 
 
 class Executions:
-    """The executions of an instance, numbered from 1, oldest first."""
+    """The executions of an instance, numbered from 1, oldest first, without purged generations."""
 
     def __init__(self, records: Iterable[Record] = ()) -> None:
         self._all: list[tuple[str, list[Event]]] = []
+        self._counter = GenerationCounter()
         self.seq = 0
         """The position of the last added event in the journal."""
         self.add(records)
@@ -26,11 +28,19 @@ class Executions:
         before = self.seq
         for record in records:
             self.seq = record.seq
+            self._counter.read(record.event)
             if isinstance(record.event, ExecutionStarted):
+                if self._all and is_remnant(self._all[-1][1][-1], record.event):
+                    self._all.pop()
                 self._all.append((record.execution_id, []))
             if self._all:
                 self._all[-1][1].append(record.event)
         return self.seq != before
+
+    @property
+    def purged(self) -> int:
+        """The number of generations that were purged."""
+        return self._counter.purged
 
     def __len__(self) -> int:
         return len(self._all)

@@ -84,6 +84,40 @@ class OpenEntity(Plain):
     granted: set[int] = field(default_factory=set)
 
 
+class PastGeneration(NamedTuple):
+    """A generation that an instance has left behind, or a part of an entity's history.
+
+    Parameters
+    ----------
+    instance_id, execution_id
+        Its ids.
+    needed
+        The positions of those of its events that the journal needs even so. Of an orchestration: the first
+        event of generation 0, which says when and with which input the instance was started. Of an entity:
+        the last operation that changed the state, and the first operation without the state that it made.
+    has_children
+        True if it called sub-orchestrations.
+    """
+
+    instance_id: str
+    execution_id: str
+    needed: tuple[int, ...] = ()
+    has_children: bool = False
+
+
+class BegunExecution(NamedTuple):
+    """An execution of a sub-orchestration, and the execution that called it.
+
+    `is_last`: the instance has begun no other one since. `is_forked`: the journal has a fork of it.
+    """
+
+    instance_id: str
+    execution_id: str
+    parent_execution_id: str
+    is_last: bool
+    is_forked: bool
+
+
 @plain
 class InstanceQuery(Plain):
     """A query for the instances that meet all given conditions, oldest first."""
@@ -143,8 +177,25 @@ class Store(Protocol):
         """Return those of these ids of instances and entities that exist, and those of executions."""
         ...
 
-    def purge(self, instance_ids: Sequence[str]) -> None:
-        """Delete all events and lines of these instances, and the blobs to which no other one refers."""
+    def purge(
+        self, instance_ids: Sequence[str], execution_ids: Sequence[str] = (), needed: Sequence[int] = ()
+    ) -> None:
+        """Delete all events and lines of these instances, and the blobs to which no others refer.
+
+        Of these executions too, except for the events at the positions `needed`.
+        """
+        ...
+
+    def past_generations(self, instance_ids: Sequence[str], keep: int, limit: int) -> list[PastGeneration]:
+        """Return the generations of these instances before the last `keep` and the current one.
+
+        At most `limit` generations of orchestrations, oldest first, and all parts of entities. Those of which
+        there is nothing left to delete and those that have a fork are left out.
+        """
+        ...
+
+    def begun_by(self, execution_ids: Sequence[str]) -> list[BegunExecution]:
+        """Return the executions of all sub-orchestrations below these executions, at any depth."""
         ...
 
     def last_seq(self) -> int:

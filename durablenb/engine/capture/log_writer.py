@@ -170,10 +170,10 @@ class LogWriter:
         self._is_closed = True
         self._write()
 
-    def forget(self, instance_ids: Sequence[str]) -> None:
-        """Write the lines of instances that are about to be purged, and keep no more of them."""
+    def forget(self, instance_ids: Sequence[str], execution_ids: Sequence[str]) -> None:
+        """Write the lines of what is about to be purged, and keep no more of them."""
         for source, output in list(self._open.items()):
-            if source.instance_id in instance_ids:
+            if source.instance_id in instance_ids or source.execution_id in execution_ids:
                 output.mute()
         self._write()
 

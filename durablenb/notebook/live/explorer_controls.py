@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from durablenb.analysis.replays.replay import Replay
+from durablenb.core.generations import earlier_purged
 from durablenb.model.events import (
     ContinueAsNew,
     Event,
@@ -67,12 +68,15 @@ def _notice(words: str, more: str = "") -> Markup:
     return markup('<div class="dnb-copy"><p>', line(words, 600), "</p>", more, "</div>")
 
 
-def _named(model: ExplorerModel) -> tuple[Markup, ...]:
+def _named(model: ExplorerModel) -> tuple[object, ...]:
     """Return the status, the name, the id, and a choice of executions if there are several."""
     status, count = model.status, len(model.executions)
     names = (markup("<b>", line(status.name or ""), "</b>"), code(status.instance_id or "", 256))
     chooser = choice("execution", "execution", _choices(model.number, count), str(model.number))
-    return badge(_look(model)), *(names if status else ()), *((chooser,) if count > 1 else ())
+    purged = model.executions.purged
+    more: list[object] = [chooser] if count > 1 else []
+    more += [earlier_purged(purged)] if purged else []
+    return badge(_look(model)), *(names if status else ()), *more
 
 
 def _choices(number: int, count: int) -> list[tuple[str, str]]:

@@ -13,6 +13,7 @@ import traitlets
 from durablenb.analysis.calls import Call
 from durablenb.analysis.snapshot import InstanceSnapshot, SnapshotBuilder, instance_snapshot
 from durablenb.analysis.text import quoted
+from durablenb.core.generations import is_remnant
 from durablenb.hub.instance import Handle
 from durablenb.journal.related import EntityQueue
 from durablenb.model.errors import HubUnreachableError, InstanceNotFoundError
@@ -160,10 +161,14 @@ class LiveInstance(LiveView):
         """Read what is new; return whether there was anything."""
         self._journal.follow(self._handle.id)
         records = self._handle._records(self._seq)
+        last = self._following.events[-1] if self._following.events else None
         for record in records:
             self._seq = record.seq
             if isinstance(record.event, ExecutionStarted):
+                if is_remnant(last, record.event):
+                    self._executions.pop()
                 self._executions.append(record.execution_id)
+            last = record.event
         if self._following.read(record.event for record in records):
             self._status = None
         return bool(records)

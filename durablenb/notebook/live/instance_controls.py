@@ -25,8 +25,7 @@ def head(shown: InstanceSnapshot, control: Control, *, can_go_back: bool) -> Mar
     word = str(status.runtime_status)
     also = () if shown.word == word else (badge(status_look(shown.word)),)
     about = [plural(len(shown.flow.steps), "step"), plural(len(shown.events), "event")]
-    if shown.executions > 1:
-        about.append(plural(shown.executions, "execution"))
+    about += shown.counts
     parent = status.parent_instance_id
     parts: list[object] = [
         button("Back", "back") if can_go_back else Markup(""),

@@ -66,7 +66,7 @@ def instance_sentence(picture: InstanceSnapshot) -> str:
     counts = f": {states_text(states)}" if states else ""
     status = picture.status
     what = f"{plural(len(steps), 'step')}, {plural(calls, 'call')}{counts}"
-    return f"{status.name} {status.instance_id}: {picture.word}, {what}"
+    return ", ".join([f"{status.name} {status.instance_id}: {picture.word}", what, *picture.purged_words])
 
 
 def _draw_loops(drawing: Drawing, layout: Layout) -> None:

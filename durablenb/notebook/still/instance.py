@@ -42,8 +42,7 @@ def picture_card(shown: InstanceSnapshot) -> str:
     """Return an instance: status, waits, graph, timeline, steps, values, and history."""
     status = shown.status
     about = [plural(len(shown.flow.steps), "step"), plural(len(shown.events), "event")]
-    if shown.executions > 1:
-        about.append(plural(shown.executions, "execution"))
+    about += shown.counts
     if status.parent_instance_id:
         about.append(f"child of {status.parent_instance_id}")
     about += origin_words(shown)
