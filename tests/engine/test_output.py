@@ -14,6 +14,8 @@ import pytest
 
 import durablenb as df
 
+pytestmark = pytest.mark.usefixtures("alone")  # the streams are given back when the last hub is closed
+
 
 @pytest.fixture(autouse=True, scope="module")
 def _by_value():
