@@ -29,6 +29,8 @@ _ROOM = 1 << 18
 
 _MOST_ROOM = 1 << 22
 
+_FLAGS = os.O_RDWR | getattr(os, "O_BINARY", 0)
+
 _LARGE = 1 << 16
 """Bytes of a frame for which no zeros are written first, and which isn't copied into one piece."""
 
@@ -79,19 +81,21 @@ class LogFile:
         self._next_room = _ROOM
         new = new_log_path_of(path)
         try:
-            self._fd = os.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600)
+            self._fd = os.open(new, _FLAGS | os.O_CREAT | os.O_TRUNC, 0o600)
             try:
-                self._stat = os.fstat(self._fd)
                 self._make_room(FRAMES_AT)
                 self._write(self._header.slot(), [self._header.encoded()])
                 sync(self._fd)
-                new.replace(path)
-                sync_folder(path.parent)
             except BaseException:
-                os.close(self._fd)
+                self.close()
                 with contextlib.suppress(OSError):
                     new.unlink()
                 raise
+            self.close()  # Windows doesn't rename an open file
+            new.replace(path)
+            sync_folder(path.parent)
+            self._fd = os.open(path, _FLAGS)
+            self._stat = os.fstat(self._fd)
         except OSError as error:
             raise _unwritable(path, error) from error
 
