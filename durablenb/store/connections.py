@@ -13,6 +13,9 @@ import duckdb
 _PATIENCE = 10.0
 """Seconds to wait for a query of another thread that was interrupted."""
 
+_PAUSE = 0.02
+"""Seconds between two interrupts of the queries on connections that are being closed."""
+
 _MOST_PARSED = 512
 _parsed: dict[str, list[duckdb.Statement]] = {}
 
@@ -167,10 +170,30 @@ class Connections:
 
 
 def close_connections(connections: Iterable[duckdb.DuckDBPyConnection]) -> None:
-    """Close these connections; queries of other threads are interrupted."""
+    """Close these connections; queries of other threads are interrupted.
+
+    Notes
+    -----
+    DuckDB refuses to close a connection while a query runs on it. But if the query only just begins, `close`
+    waits for its end. So another thread interrupts the queries meanwhile.
+    """
+    those = list(connections)
+    are_closed = threading.Event()
+    with contextlib.suppress(RuntimeError):  # the process ends, and can start no more threads
+        threading.Thread(target=_interrupt, args=(those, are_closed), daemon=True).start()
     deadline = time.monotonic() + _PATIENCE
-    for connection in list(connections):
-        _close(connection, deadline)
+    try:
+        for connection in those:
+            _close(connection, deadline)
+    finally:
+        are_closed.set()
+
+
+def _interrupt(connections: Iterable[duckdb.DuckDBPyConnection], are_closed: threading.Event) -> None:
+    while not are_closed.wait(_PAUSE):
+        for connection in connections:
+            with contextlib.suppress(duckdb.Error):
+                connection.interrupt()
 
 
 def _close(connection: duckdb.DuckDBPyConnection, deadline: float) -> None:

@@ -98,6 +98,13 @@ def test_a_copy_may_be_let_go_of_while_it_is_queried() -> None:
             cursor.interrupt()
 
 
+def test_who_has_a_connection_to_a_copy_keeps_it_when_the_copy_is_let_go_of() -> None:
+    copy = JournalReplica()
+    with copy.cursor() as connection:
+        copy.close()  # closing the database would wait for a query that begins just then
+        assert connection.execute("select count(*) from journal").fetchall() == [(0,)]
+
+
 def test_a_long_history_goes_to_a_database_at_once(
     fresh: Served, made: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,7 @@ from durablenb.core.ports.store import InstanceQuery, Record
 from durablenb.model.errors import StoreError
 from durablenb.model.events import EventRaised, OrchestratorStarted
 from durablenb.store import duckdb_store
-from durablenb.store.connections import Connections
+from durablenb.store.connections import Connections, close_connections
 from durablenb.store.duckdb_store import DuckStore
 from tests.store.files import contents
 from tests.store.scribe import BEGINNING
@@ -91,6 +91,28 @@ def test_closing_does_not_wait_for_a_query_under_way_in_another_thread(any_store
     any_store.close()
     thread.join()
     assert isinstance(ended[0], duckdb.InterruptException | duckdb.ConnectionException)
+
+
+class Beginning:
+    """A connection on which a query begins while it is closed: `close` waits until it ends."""
+
+    def __init__(self):
+        self._has_ended = threading.Event()
+        self.was_interrupted = False
+
+    def interrupt(self):
+        self._has_ended.set()
+
+    def close(self):
+        self.was_interrupted = self._has_ended.wait(20)
+
+
+def test_closing_interrupts_a_query_that_begins_just_then():
+    beginning, idle = Beginning(), duckdb.connect()
+    close_connections([beginning, idle])
+    assert beginning.was_interrupted
+    with pytest.raises(duckdb.ConnectionException, match="closed"):
+        idle.execute("select 1")
 
 
 def test_after_closing_anybody_may_open_the_file_and_finds_all_of_it(store, scribe, hub):

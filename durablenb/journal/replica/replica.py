@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections.abc import Iterable, Sequence
 from operator import itemgetter
@@ -125,13 +124,11 @@ class JournalReplica(JournalReader):
             ) from None
 
     def close(self) -> None:
-        """Release the memory, as soon as no query runs any more."""
+        """Release the memory, as soon as nobody has a connection to it any more."""
         with self._lock:
             self._is_closed = True
-            database, self._database, self._rows = self._database, None, []
-        if database is not None:
-            with contextlib.suppress(duckdb.Error):  # a query is running, and releases it at its end
-                database.close()
+            # DuckDB's own `close` would wait for a query that another thread begins.
+            self._database, self._rows = None, []
 
     # -- inside ----------------------------------------------------------------------------------
 
