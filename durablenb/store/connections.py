@@ -179,14 +179,17 @@ def close_connections(connections: Iterable[duckdb.DuckDBPyConnection]) -> None:
     """
     those = list(connections)
     are_closed = threading.Event()
+    interrupter = threading.Thread(target=_interrupt, args=(those, are_closed), daemon=True)
     with contextlib.suppress(RuntimeError):  # the process ends, and can start no more threads
-        threading.Thread(target=_interrupt, args=(those, are_closed), daemon=True).start()
+        interrupter.start()
     deadline = time.monotonic() + _PATIENCE
     try:
         for connection in those:
             _close(connection, deadline)
     finally:
         are_closed.set()
+        if interrupter.ident is not None:
+            interrupter.join()  # a process that ends while a thread is inside DuckDB is aborted
 
 
 def _interrupt(connections: Iterable[duckdb.DuckDBPyConnection], are_closed: threading.Event) -> None:
