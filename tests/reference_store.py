@@ -94,6 +94,10 @@ class MemoryStore:
         known = {one.instance_id for one in self.journal}, {one.execution_id for one in self.journal}
         return known[0].intersection(instance_ids), known[1].intersection(execution_ids)
 
+    def has_event(self, execution_id: str, event_id: int) -> bool:
+        """Whether the journal has an event of an execution."""
+        return any((one.execution_id, one.event.event_id) == (execution_id, event_id) for one in self.journal)
+
     def purge(
         self, instance_ids: Sequence[str], execution_ids: Sequence[str] = (), needed: Sequence[int] = ()
     ) -> None:

@@ -102,15 +102,7 @@ class Forks:
         if origin is not None and origin.execution_id == past.execution_id:
             return
         self._buffer.drain()
-        if origin is None:
-            is_there = past.execution_id in self._store.existing_ids([], [past.execution_id])[1]
-        else:
-            last = past.events[-1].event_id
-            is_there = any(
-                (record.execution_id, record.event.event_id) == (past.execution_id, last)
-                for record in self._store.records(past.instance_id)
-            )
-        if not is_there:
+        if not self._store.has_event(past.execution_id, past.events[-1].event_id):
             raise InstanceStateError(
                 f"Nothing was forked: the past of {past.instance_id!r} was purged in the meantime. If the "
                 "instance continued as new, fork again."

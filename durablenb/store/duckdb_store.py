@@ -138,7 +138,7 @@ class DuckStore(JournalReader):
     ) -> None:
         """Delete all events and lines of these instances, and the blobs that no others refer to.
 
-        Of these executions too, except for the events at the places `needed`.
+        Of the executions, delete all events but those at the places `needed`, and the lines.
         """
         try:
             self._write(Purge(list(instance_ids), list(execution_ids), list(needed)))

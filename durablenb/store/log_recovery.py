@@ -39,9 +39,9 @@ def check_log(path: Path, state: LogState) -> int:
     Raises
     ------
     DamagedHubError
-        If the log is missing, damaged, of another hub, of another time, or of a newer version.
+        If the log is missing, damaged, of another hub, or of another time.
     StoreError
-        If the file in its place is no log.
+        If the file in its place is no log, or one of a newer version.
     """
     log = log_path_of(path)
     if not log.is_file():
@@ -61,7 +61,7 @@ def check_log(path: Path, state: LogState) -> int:
         if header is None:
             raise _refusal(path, f"the beginning of its log {log.name} is damaged", f"Restore {log.name}")
         if header.version > VERSION:
-            raise DamagedHubError(
+            raise StoreError(
                 f"{log} has format {header.version} of the log; this durablenb knows up to {VERSION}. "
                 "Nothing was changed. Open the hub with a newer durablenb."
             )
@@ -111,18 +111,19 @@ def _check_frames(path: Path, header: Header, frames: Iterator[Frame | Damage], 
 def recover(path: Path, tables: JournalTables) -> int:
     """Apply what the tables lack, up to where the log ends or is damaged, and remove the log.
 
-    `check_log` has told that the two fit. Returns the number of entries that were applied.
+    Call `check_log` first. Returns the number of entries that were applied.
 
     Raises
     ------
     StoreError
         If the tables can't be written now; nothing is lost.
     """
-    log, state = log_path_of(path), tables.log_state()
+    log = log_path_of(path)
     with contextlib.suppress(OSError):
         new_log_path_of(log).unlink(missing_ok=True)  # of a process that ended while it created one
     if not log.is_file():
         return 0
+    state = tables.log_state()
     before = state.position.number
     with reading(log) as (_, frames):
         for group, position in _groups(frames, state.position):

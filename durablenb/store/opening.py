@@ -33,15 +33,7 @@ from durablenb.store.salvage import DamagedHubError, SalvageWarning, seal_torn_b
 _BAD_DATABASE = re.compile("Corrupt database file|read enough bytes")
 
 
-def open_database(
-    path: Path,
-    *,
-    read_only: bool = False,
-    salvage: bool = True,
-    memory_limit: str = "1GB",
-    threads: int = 2,
-    checkpoint_threshold: str = "1TB",
-) -> duckdb.DuckDBPyConnection:
+def open_database(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
     """Return a connection to the database at `path`, which is created if it doesn't exist.
 
     Take a `HubLock` first, unless you only read.
@@ -51,12 +43,7 @@ def open_database(
     path
         The file. Symbolic links are followed.
     read_only
-        Create and change nothing, and let the database access no other file.
-    salvage
-        Repair what a power cut damaged, after database and logs were copied aside: repair blocks that were
-        torn in a checkpoint, and do without DuckDB's log if there is a durable one.
-    memory_limit, threads, checkpoint_threshold
-        DuckDB's settings; by default it makes no checkpoint by itself before it is closed.
+        Create, repair and change nothing, and let the database access no other file.
 
     Raises
     ------
@@ -69,7 +56,11 @@ def open_database(
 
     Notes
     -----
-    Warns with a `SalvageWarning` of what was repaired. A new database has mode 0600 where there are modes;
+    What a power cut damaged is repaired, after database and logs were copied aside: blocks that were torn in
+    a checkpoint, and DuckDB's log if there is a durable one. A `SalvageWarning` says so. Before it is closed,
+    the database makes a checkpoint only when it is told to.
+
+    A new database has mode 0600 where there are modes;
     `FileGuard` does the same for its log, which DuckDB creates again after each checkpoint.
     """
     path = resolve_place(path)
@@ -77,11 +68,11 @@ def open_database(
     if not is_new and not read_only and not os.access(path, os.W_OK):
         raise StoreError(f"{path} can't be written. Make it writable, or work on a copy.")
 
-    def connect(read_only: bool = read_only) -> duckdb.DuckDBPyConnection:
+    def connect() -> duckdb.DuckDBPyConnection:
         settings: dict[str, str | bool | int | float | list[str]] = {
-            "memory_limit": memory_limit,
-            "threads": threads,
-            "checkpoint_threshold": checkpoint_threshold,
+            "memory_limit": "1GB",
+            "threads": 2,
+            "checkpoint_threshold": "1TB",
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
             # A file to be read may be somebody else's, with a view that reads files of yours.
@@ -91,7 +82,7 @@ def open_database(
 
     if is_new:
         _create(path)
-    connection = _connect(path, connect, is_salvaged=salvage and not read_only)
+    connection = _connect(path, connect, is_salvaged=not read_only)
     try:
         _check_format(path, connection)
     except duckdb.Error as error:  # After a fatal one, while a thread still lets go of its connection.
@@ -124,7 +115,8 @@ def _connect(
     try:
         return connect()
     except duckdb.Error as error:
-        if not (is_salvaged and logs and has_durable_log and _is_about_log(path, error)):
+        _check_place(path, error)
+        if not (is_salvaged and logs and has_durable_log and _is_about_log(error)):
             _refuse(path, error)
         reason = _reason(error)
     _do_without(path, logs, reason)
@@ -134,9 +126,8 @@ def _connect(
         _refuse(path, error)
 
 
-def _is_about_log(path: Path, error: duckdb.Error) -> bool:
-    """Return True if DuckDB can't read its log; raise if the error isn't about damage."""
-    _check_place(path, error)
+def _is_about_log(error: duckdb.Error) -> bool:
+    """Return True if it is damage to its log that DuckDB met."""
     return "WAL" in str(error) and not _BAD_DATABASE.search(str(error))
 
 
@@ -180,7 +171,7 @@ def _refuse(path: Path, error: duckdb.Error) -> NoReturn:
     """Raise an error that says what is wrong, and what to do."""
     _check_place(path, error)
     reason = _reason(error)
-    if _is_about_log(path, error):
+    if _is_about_log(error):
         refusal = DamagedHubError(
             f"{path} can't be opened, because of DuckDB's log {path.name}.wal: {reason}. Nothing was "
             "changed. If that log belongs to another database, bring the right two together; else "

@@ -122,6 +122,10 @@ class JournalReader:
         """Return all sub-orchestrations below these instances, each with its parent."""
         return [(child, parent) for child, parent in self.query(statements.LINKS, [list(instance_ids)])]
 
+    def has_event(self, execution_id: str, event_id: int) -> bool:
+        """Return True if the journal has an event of an execution."""
+        return bool(self._ask(statements.HAS_EVENT, [execution_id, event_id]))
+
     def past_generations(self, instance_ids: Sequence[str], keep: int, limit: int) -> list[PastGeneration]:
         """Return the generations of these instances before the last `keep` and the current one."""
         ids = list(instance_ids)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -14,6 +13,7 @@ from typing import Literal
 import duckdb
 from duckdb import ColumnExpression, ConstantExpression
 
+from durablenb.model.errors import StoreError
 from durablenb.store.blocks import bad_blocks
 from durablenb.store.connections import Connections
 from durablenb.store.lockfile import HubLock, aside_name, check_files, log_files, log_path_of, resolve_place
@@ -99,7 +99,7 @@ def repair(path: Path) -> RepairReport:
     HubLockedError
         If the hub is open somewhere.
     StoreError
-        If there is no hub of this version of DuckDB at `path`.
+        If there is no hub of this version of DuckDB at `path`, or its log is a newer durablenb's.
     """
     path = resolve_place(path)
     check_files(path, must_exist=True)
@@ -109,7 +109,12 @@ def repair(path: Path) -> RepairReport:
         if connection is None:
             case.verdict = "unreadable"
             return case.report()
-        _take_log(case, connection)
+        try:
+            _take_log(case, connection)
+        except StoreError:
+            connection.execute("PRAGMA disable_checkpoint_on_shutdown")
+            connection.close()
+            raise
         case.rows, unreadable = scan(connection)
         connection.execute("PRAGMA disable_checkpoint_on_shutdown")  # so far, change nothing
         connection.close()
@@ -124,7 +129,10 @@ def repair(path: Path) -> RepairReport:
 
 def _take_log(case: _Case, connection: duckdb.DuckDBPyConnection) -> None:
     """Apply what is whole in the durable log; set it aside if it doesn't fit the database."""
-    log, tables = log_path_of(case.path), JournalTables(Connections(lambda: connection), _unchanged_errors)
+    log, tables = (
+        log_path_of(case.path),
+        JournalTables(Connections(lambda: connection), lambda _: nullcontext()),
+    )
     try:
         check_log(case.path, tables.log_state())
     except DamagedLogError as error:
@@ -144,11 +152,6 @@ def _take_log(case: _Case, connection: duckdb.DuckDBPyConnection) -> None:
         tables.set_log_state(tables.log_state()._replace(has_log=False))
     else:
         recover(case.path, tables)
-
-
-@contextmanager
-def _unchanged_errors(_: str) -> Iterator[None]:
-    yield
 
 
 def _open(case: _Case) -> duckdb.DuckDBPyConnection | None:

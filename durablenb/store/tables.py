@@ -15,7 +15,6 @@ from durablenb.store.entries import Bundle, Entry, Events, Lines, Purge, Sources
 from durablenb.store.log_format import Position
 from durablenb.store.row_codec import Row
 
-_HAS_STATE = "select 1 from duckdb_tables() where table_name = 'durablenb_log'"
 _STATE = "select hub, number, checksum, has_log from durablenb_log order by number desc limit 1"
 _SET_STATE = "insert into durablenb_log values (?, ?, ?, ?)"
 _FORGET_OLD_STATES = "delete from durablenb_log where number < (select max(number) from durablenb_log)"
@@ -42,9 +41,10 @@ class LogState(NamedTuple):
 
 def log_state(connection: duckdb.DuckDBPyConnection) -> LogState:
     """Return what a database says about its log."""
-    if not connection.execute(_HAS_STATE).fetchall():
+    try:
+        rows = connection.execute(_STATE).fetchall()
+    except duckdb.CatalogException:  # a file in which there was no log yet
         return LogState()
-    rows = connection.execute(_STATE).fetchall()
     if not rows:
         return LogState()
     hub, number, checksum, has_log = rows[0]

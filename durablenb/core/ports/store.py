@@ -177,12 +177,16 @@ class Store(Protocol):
         """Return those of these ids of instances and entities that exist, and those of executions."""
         ...
 
+    def has_event(self, execution_id: str, event_id: int) -> bool:
+        """Return True if the journal has an event of an execution."""
+        ...
+
     def purge(
         self, instance_ids: Sequence[str], execution_ids: Sequence[str] = (), needed: Sequence[int] = ()
     ) -> None:
         """Delete all events and lines of these instances, and the blobs to which no others refer.
 
-        Of these executions too, except for the events at the positions `needed`.
+        Of the executions, delete all events but those at the positions `needed`, and the lines.
         """
         ...
 

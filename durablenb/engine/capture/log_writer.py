@@ -172,8 +172,9 @@ class LogWriter:
 
     def forget(self, instance_ids: Sequence[str], execution_ids: Sequence[str]) -> None:
         """Write the lines of what is about to be purged, and keep no more of them."""
+        instances, executions = set(instance_ids), set(execution_ids)
         for source, output in list(self._open.items()):
-            if source.instance_id in instance_ids or source.execution_id in execution_ids:
+            if source.instance_id in instances or source.execution_id in executions:
                 output.mute()
         self._write()
 
