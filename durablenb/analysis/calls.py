@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Literal, get_args
 
 from durablenb.analysis.timeline import ENTITY_KINDS, Span, SpanReader, family_name
-from durablenb.core.generations import is_remnant
+from durablenb.core.generations import GenerationCounter
 from durablenb.model.events import Ending, Event, ExecutionStarted, TaskKind
 
 CallState = Literal["failed", "not loaded", "retrying", "open", "canceled", "left open", "completed"]
@@ -88,8 +88,7 @@ class CallReader:
 
     def __init__(self) -> None:
         self._spans = SpanReader()
-        self._execution = 0
-        self._last: Event | None = None
+        self._counter = GenerationCounter()
         self._is_over = False
         self._keys: list[CallKey] = []  # of the spans, by position
         self._attempts: dict[CallKey, list[int]] = {}  # the positions of each call's attempts
@@ -100,10 +99,9 @@ class CallReader:
 
     def read(self, event: Event) -> None:
         """Read the next event."""
+        self._counter.read(event)
         if isinstance(event, ExecutionStarted):
-            self._execution += not is_remnant(self._last, event)
             self._is_over = False
-        self._last = event
         self._spans.read(event)
         if isinstance(event, Ending):
             self._is_over = True
@@ -114,7 +112,7 @@ class CallReader:
         """Return the calls. The end of an open call is its last known event."""
         changed = {self._keys[position] for position in self._spans.changed}
         self._spans.changed.clear()
-        changed |= {key for key in self._unsettled if self._is_over or key[0] < self._execution}
+        changed |= {key for key in self._unsettled if self._is_over or key[0] < self._counter.executions}
         for key in sorted(changed):
             self._make(key)
         return [call for call in self._calls if call is not None]
@@ -130,7 +128,7 @@ class CallReader:
         span = self._spans.span(position)
         assert span is not None
         first = getattr(span.request, "retry_of", None)
-        key = (self._execution, getattr(span.request, "task_id", -1) if first is None else first)
+        key = (self._counter.executions, getattr(span.request, "task_id", -1) if first is None else first)
         self._keys.append(key)
         is_pause = span.kind == "timer" and first is not None
         (self._pauses if is_pause else self._attempts).setdefault(key, []).append(position)
@@ -143,7 +141,11 @@ class CallReader:
         position = self._positions.get(key)
         if position is None:
             return
-        call = _call(*key, attempts, pauses, self._is_over or key[0] < self._execution) if attempts else None
+        call = (
+            _call(*key, attempts, pauses, self._is_over or key[0] < self._counter.executions)
+            if attempts
+            else None
+        )
         self._calls[position] = call
         if call is not None and call.state in ("open", "retrying", "failed"):
             self._unsettled.add(key)

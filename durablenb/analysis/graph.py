@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Literal
 
 from durablenb.analysis.calls import CALL_STATES, Call, CallState, read_calls, shared_name
-from durablenb.core.generations import is_remnant
+from durablenb.core.generations import GenerationCounter
 from durablenb.model.events import (
     ContinueAsNew,
     Event,
@@ -203,16 +203,16 @@ def execution_graph(events: Sequence[Event], calls: Sequence[Call] | None = None
         The result of `read_calls` for these events, if it is known already.
     """
     calls = read_calls(events) if calls is None else calls
-    starts = [position for position, event in enumerate(events) if type(event) is ExecutionStarted]
-    first = max(starts, default=0)
-    remnants = sum(start > 0 and is_remnant(events[start - 1], events[start]) for start in starts)
+    first = max(
+        (position for position, event in enumerate(events) if type(event) is ExecutionStarted), default=0
+    )
     current = events[first:]
     started = current[0] if current else None
     end = next(
         (END_STATUSES[type(event)] for event in reversed(current) if type(event) in END_STATUSES), None
     )
     last = max((call.execution for call in calls), default=0)
-    is_last = last == len(starts) - remnants
+    is_last = last == GenerationCounter(events).executions
     own = [call for call in calls if is_last and call.execution == last]
     episodes = _requesting_episodes(current, own)
     requesting = [episode for episode in episodes if episode.calls]

@@ -120,9 +120,7 @@ def instance_snapshot(
     forks
         The instances that were forked from it.
     """
-    counter = GenerationCounter()
-    for event in events:
-        counter.read(event)
+    counter = GenerationCounter(events)
     events = list(without_remnants(events))
     missing = obstacle.missing if obstacle else ()
     calls = [with_missing_code(call, missing) for call in read_calls(events)]

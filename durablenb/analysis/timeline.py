@@ -287,9 +287,7 @@ def timeline_text(
     moments
         Times to mark below the bars, each with a label.
     """
-    counter = GenerationCounter()
-    for event in events:
-        counter.read(event)
+    counter = GenerationCounter(events)
     events = list(without_remnants(events))
     spans = read_spans(events)
     if not spans:

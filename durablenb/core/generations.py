@@ -32,15 +32,23 @@ def without_remnants(events: Iterable[Event]) -> Iterator[Event]:
 
 
 class GenerationCounter:
-    """Reads an instance's events one by one, and counts executions and purged generations."""
+    """Reads an instance's events one by one, and counts executions and purged generations.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    events
+        The first events.
+    """
+
+    def __init__(self, events: Iterable[Event] = ()) -> None:
         self.executions = 0
         """The executions that are there, including those after continue-as-new and rewind."""
         self.purged = 0
         """The generations that were purged."""
         self._generation = 0
         self._last: Event | None = None
+        for event in events:
+            self.read(event)
 
     def read(self, event: Event) -> range:
         """Read the next event; return the generations that were purged right before it."""
@@ -49,9 +57,7 @@ class GenerationCounter:
             return range(0)
         before, self._generation = self._generation, event.generation
         has_remnant = is_remnant(last, event)
-        if has_remnant:
-            self.executions -= 1
-        self.executions += 1
+        self.executions += not has_remnant  # which counted, and is none
         gone = range(before + (not has_remnant), event.generation)
         self.purged += len(gone)
         return gone

@@ -340,8 +340,8 @@ class Hub(HubFigures):
         -------
         duckdb.DuckDBPyRelation
             It has ``.show()``, ``.df()``, ``.pl()``, ``.arrow()`` and ``.fetchall()``. Each of them runs the
-            query on what is in the tables then: all that was on disk when you called `sql`, and what followed
-            until 0.1 seconds before. Polars can't read columns of type ``INTERVAL``: use
+            query anew. It sees all that was on disk when you called `sql`; of what was written since, it may
+            lack the last 0.1 seconds. Polars can't read columns of type ``INTERVAL``: use
             ``epoch(duration)``, the seconds.
 
         Raises

@@ -126,10 +126,6 @@ class LocalJournal(Journal):
         )
 
 
-_PREPARED = (ForkInstance, RestartInstance, PurgeInstance, PurgeInstances, PurgePastGenerations)
-"""The commands for which the journal is read in the caller's thread, before the engine gets them."""
-
-
 class EngineControl(Control):
     """The control of an engine of this process.
 
@@ -146,6 +142,16 @@ class EngineControl(Control):
         self._journal = journal
         self.clock = HubClock(engine)
         self._codec = engine.options.codec
+        self._prepared: dict[type, Callable[[Any], Any]] = {
+            ForkInstance: lambda command: engine.request(self._fork(command)),
+            RestartInstance: lambda command: engine.request(self._restart(command)),
+            PurgeInstance: lambda command: self._purge([command.instance_id], command.is_recursive),
+            PurgeInstances: lambda command: self._purge(
+                engine.store.ids(command.query), command.is_recursive
+            ),
+            PurgePastGenerations: self._purge_past,
+        }
+        """For commands that read the journal first, in the caller's thread: what carries them out."""
 
     @property
     def does_work_in_caller(self) -> bool:  # type: ignore[override]  # a constant elsewhere
@@ -154,21 +160,12 @@ class EngineControl(Control):
 
     def request(self, command: Any) -> Any:
         """Send a command, and return the answer as soon as what it did is on disk."""
-        if isinstance(command, PurgeInstance):
-            return self._purge([command.instance_id], is_recursive=command.is_recursive)
-        if isinstance(command, PurgeInstances):
-            return self._purge(self.engine.store.ids(command.query), is_recursive=command.is_recursive)
-        if isinstance(command, PurgePastGenerations):
-            return self._purge_past(command)
-        if isinstance(command, ForkInstance):
-            command = self._fork(command)
-        elif isinstance(command, RestartInstance):
-            command = self._restart(command)
-        return self.engine.request(command)
+        prepared = self._prepared.get(type(command))
+        return self.engine.request(command) if prepared is None else prepared(command)
 
     async def request_async(self, command: Any) -> Any:
         """Do the same without blocking the event loop."""
-        if isinstance(command, _PREPARED):
+        if type(command) in self._prepared:
             return await super().request_async(command)
         from durablenb.engine.async_waiting import answer_to  # asyncio is slow to import
 
@@ -244,7 +241,7 @@ class EngineControl(Control):
 
     # -- inside ----------------------------------------------------------------------------------
 
-    def _purge(self, instance_ids: list[str], *, is_recursive: bool) -> int:
+    def _purge(self, instance_ids: list[str], is_recursive: bool) -> int:
         refusal = self.engine.refusal()
         if refusal is not None:
             raise refusal

@@ -110,10 +110,8 @@ async def purge_many(request: ApiRequest) -> Response:
 
 async def purge_past(request: ApiRequest) -> Response:
     """Purge the past generations of an instance or an entity."""
-    keep = request.text("keep") or "0"
-    if not (keep.isascii() and keep.isdigit()):
-        raise text_error(400, f"keep is {keep[:40]!r}; expected a whole number, at least 0.")
-    deleted = await request.client.purge_past_generations(request.instance_id, int(keep[:18]))
+    keep = request.number("keep") or 0
+    deleted = await request.client.purge_past_generations(request.instance_id, keep)
     return JsonResponse({"generationsDeleted": deleted})
 
 

@@ -21,9 +21,6 @@ LONGEST_WAIT = 20.0
 POLL_SECONDS = 0.1
 """The seconds between two looks for news."""
 
-LARGEST = 2**63 - 1
-"""The largest position in a journal."""
-
 SMALL = 2_048
 """The largest body that isn't compressed, in bytes."""
 
@@ -43,7 +40,7 @@ async def one_instance(request: ApiRequest) -> Response:
 async def _page(request: ApiRequest, instance_id: str | None) -> Response:
     """Return a page at once if there is news, else as soon as there is, or when the time is over."""
     feed, deadline = request.services.feed, monotonic() + _wait_seconds(request)
-    after, row_count = _number(request, "after") or 0, _number(request, "held")
+    after, row_count = request.number("after") or 0, request.number("held")
     info = None if instance_id is None else feed.journal.runtime_info(instance_id)
     last_mark = None
     while True:
@@ -81,17 +78,6 @@ def _wait_seconds(request: ApiRequest) -> float:
     """Return the seconds of the header ``Prefer: wait=`` of RFC 7240, which may have thousandths here."""
     match = re.search(r"\bwait=(\d{1,9}(?:\.\d{1,3})?)", request.http.headers.get("prefer", ""), re.ASCII)
     return min(float(match[1]), LONGEST_WAIT) if match else 0.0
-
-
-def _number(request: ApiRequest, name: str) -> int | None:
-    text = request.text(name)
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= LARGEST):
-        raise http_error(
-            400, "Invalid number", f"{name} is {text[:40]!r}; expected a whole number from 0 to {LARGEST}."
-        )
-    return int(text)
 
 
 def _compressed(request: ApiRequest, response: JsonResponse) -> Response:

@@ -12,8 +12,7 @@ from durablenb.model.ids import IfExists
 from durablenb.model.status import OrchestrationRuntimeStatus
 from durablenb.server import entities, instances, journal, orchestrations
 from durablenb.server.instances import CONTINUATION
-from durablenb.server.journal import LARGEST
-from durablenb.server.requests import PAGE, PAGE_LIMIT, Handler
+from durablenb.server.requests import LARGEST, PAGE, PAGE_LIMIT, Handler
 
 Schema = dict[str, Any]
 Method = Literal["GET", "POST", "DELETE"]

@@ -21,6 +21,9 @@ from durablenb.model.times import aware
 from durablenb.server.responses import HttpError, http_error, text_error
 from durablenb.server.status_batcher import StatusBatcher
 
+LARGEST = 2**63 - 1
+"""The largest whole number of a request, such as a position in a journal."""
+
 BODY_LIMIT = 1 << 20
 """The default limit of a body, in bytes."""
 
@@ -117,6 +120,19 @@ class ApiRequest:
         """Return a query parameter; None if it is missing."""
         text: str | None = self.http.query_params.get(name)
         return text
+
+    def number(self, name: str) -> int | None:
+        """Return a whole number of the query, at least 0; None if there is none."""
+        text = self.text(name)
+        if text is None:
+            return None
+        if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= LARGEST):
+            raise http_error(
+                400,
+                "Invalid number",
+                f"{name} is {text[:40]!r}; expected a whole number from 0 to {LARGEST}.",
+            )
+        return int(text)
 
     def flag(self, name: str, default: bool) -> bool:
         """Return a boolean parameter; any other value is ignored, as in Azure."""

@@ -29,6 +29,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypedDict
 
+from tests.benchmarks.running import new_hub
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -84,7 +86,7 @@ class System:
 @contextmanager
 def durablenb(folder: Path) -> Iterator[Runner]:
     """A hub with its default, `durability="strict"`: an activity begins when what led to it is on disk."""
-    with _hub(folder) as hub:
+    with new_hub(folder, "hub") as hub:
 
         def many(runs: int, steps: int) -> None:
             for handle in [hub.start("chain", steps) for _ in range(runs)]:
@@ -96,25 +98,8 @@ def durablenb(folder: Path) -> Iterator[Runner]:
 @contextmanager
 def durablenb_map(folder: Path) -> Iterator[Runner]:
     """The same hub, with `hub.map` in place of the loop; the other two workloads are those of `durablenb`."""
-    with _hub(folder) as hub:
+    with new_hub(folder, "hub") as hub:
         yield Runner(many=lambda runs, steps: hub.map("chain", [steps] * runs).results())
-
-
-def _hub(folder: Path) -> Any:
-    import durablenb as df
-
-    hub = df.TaskHub(folder / "hub.duckdb", durability="strict")
-
-    @hub.activity
-    def nothing(value: int) -> int:
-        return value
-
-    @hub.orchestrator
-    def chain(context: df.DurableOrchestrationContext) -> Iterator[Any]:
-        for number in range(context.get_input()):
-            yield context.call_activity("nothing", number)
-
-    return hub
 
 
 class _Left(TypedDict):

@@ -14,7 +14,7 @@ import durablenb as df
 from tests.benchmarks import bare
 
 
-def _hub(folder: Path, name: str, **options: Any) -> df.TaskHub:
+def new_hub(folder: Path, name: str, **options: Any) -> df.TaskHub:
     hub = df.TaskHub(folder / f"{name}.duckdb", **options)
 
     @hub.activity
@@ -44,7 +44,7 @@ def _run(hub: df.TaskHub, name: str, count: int) -> float:
 
 def chain_pipelined(folder: Path) -> Iterator[dict[str, Any]]:
     """A chain, its causally dependent steps sharing commits."""
-    with _hub(folder, "chain-pipelined", durability="pipelined") as hub:
+    with new_hub(folder, "chain-pipelined", durability="pipelined") as hub:
         short = min(_run(hub, "chain", 1_000) for _ in range(3))
         long = min(_run(hub, "chain", 10_000) for _ in range(3))
     yield {"n": 1_000, "seconds": short, "per_second": 1_000 / short}
@@ -54,7 +54,7 @@ def chain_pipelined(folder: Path) -> Iterator[dict[str, Any]]:
 def chain_strict(folder: Path) -> Iterator[dict[str, Any]]:
     """A chain in which each activity waits for its `TaskScheduled` to be on disk."""
     count = 1_000
-    with _hub(folder, "chain-strict") as hub:
+    with new_hub(folder, "chain-strict") as hub:
         before = bare.sync_seconds(folder, count)
         taken = [_run(hub, "chain", count) for _ in range(3)]
         after = bare.sync_seconds(folder, count)
@@ -65,7 +65,7 @@ def chain_strict(folder: Path) -> Iterator[dict[str, Any]]:
 def beside_a_reader(folder: Path) -> Iterator[dict[str, Any]]:
     """The strict chain while another thread queries the journal ten times a second."""
     count = 1_000
-    with _hub(folder, "reader") as hub:
+    with new_hub(folder, "reader") as hub:
         alone = min(_run(hub, "chain", count) for _ in range(3))
         is_over = threading.Event()
 
@@ -84,7 +84,7 @@ def beside_a_reader(folder: Path) -> Iterator[dict[str, Any]]:
 def fan_out(folder: Path) -> Iterator[dict[str, Any]]:
     """One orchestration of 10,000 activities at once."""
     count = 10_000
-    with _hub(folder, "fan-out") as hub:
+    with new_hub(folder, "fan-out") as hub:
         handle = hub.start("fan_out", count)
         handle.result()
         rows = bare.rows_of(hub._store.records(handle.id))
@@ -103,14 +103,14 @@ def many_orchestrations(folder: Path) -> Iterator[dict[str, Any]]:
         await asyncio.gather(*(_result(hub, instance_id) for instance_id in ids))
         return time.perf_counter() - begin
 
-    with _hub(folder, "many") as hub:
+    with new_hub(folder, "many") as hub:
         taken = [asyncio.run(run_all(hub)) for _ in range(3)]
     yield {"n": 1_000, "activities": 5, "seconds": min(taken)}
 
 
 def mapped_orchestrations(folder: Path) -> Iterator[dict[str, Any]]:
     """1,000 orchestrations of five activities by `hub.map` and by a loop; 10,000 without activities."""
-    with _hub(folder, "mapped") as hub:
+    with new_hub(folder, "mapped") as hub:
         taken: dict[str, list[float]] = {"map": [], "loop": []}
         for _ in range(3):
             begin = time.perf_counter()
@@ -135,7 +135,7 @@ async def _result(hub: df.TaskHub, instance_id: str) -> Any:
 def one_activity(folder: Path) -> Iterator[dict[str, Any]]:
     """One activity, from the start of its orchestration to the durable result; the median of 200."""
     count = 200
-    with _hub(folder, "one") as hub:
+    with new_hub(folder, "one") as hub:
         sync = statistics.median(bare.sync_seconds(folder, count))
         taken = sorted(_run(hub, "chain", 1) for _ in range(count))
     median = taken[count // 2]
@@ -145,7 +145,7 @@ def one_activity(folder: Path) -> Iterator[dict[str, Any]]:
 def beside_a_busy_activity(folder: Path) -> Iterator[dict[str, Any]]:
     """The strict chain while an activity on another thread is busy in pure Python."""
     count = 300
-    with _hub(folder, "busy") as hub:
+    with new_hub(folder, "busy") as hub:
         is_over = threading.Event()
 
         @hub.activity
@@ -171,7 +171,7 @@ def signals(folder: Path) -> Iterator[dict[str, Any]]:
     """10,000 signals to one entity, and to a hundred, from the first call to the last operation on disk."""
     count = 10_000
     for keys in (1, 100):
-        with _hub(folder, f"signals-{keys}") as hub:
+        with new_hub(folder, f"signals-{keys}") as hub:
             taken = [asyncio.run(_signal_all(hub, f"run{number}", keys, count)) for number in range(3)]
             entity = str(df.EntityId("Counter", "run0-0"))
             rows = bare.rows_of(hub._store.records(entity)) * keys
