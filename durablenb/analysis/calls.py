@@ -37,9 +37,9 @@ class Call:
     pauses: tuple[Span, ...] = ()
 
     @property
-    def asked(self) -> datetime:
+    def scheduled(self) -> datetime:
         """The time of the first attempt's request."""
-        return self.attempts[0].asked
+        return self.attempts[0].scheduled
 
     @property
     def ended(self) -> datetime:

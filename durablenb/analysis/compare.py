@@ -95,7 +95,7 @@ class Pair:
     @property
     def durations(self) -> tuple[timedelta | None, timedelta | None]:
         """The durations of the two calls, from the request to the end."""
-        took = [None if call is None else call.ended - call.asked for call in (self.a, self.b)]
+        took = [None if call is None else call.ended - call.scheduled for call in (self.a, self.b)]
         return took[0], took[1]
 
 

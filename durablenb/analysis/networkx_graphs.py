@@ -139,7 +139,7 @@ def _attributes(step: GraphStep) -> dict[str, Any]:
         "count": len(step.calls),
         "stage": step.stage,
         "attempts": step.attempts,
-        "asked": min(call.asked for call in step.calls),
+        "asked": min(call.scheduled for call in step.calls),
         "started": min(span.started for span in spans),
         "ended": max(call.ended for call in step.calls),
         "seconds": _busy_seconds(step.calls),
@@ -153,8 +153,8 @@ def _busy_seconds(calls: Iterable[Call]) -> float:
     total = timedelta()
     reached: datetime | None = None
     awaited = [call for call in calls if call.state not in ("canceled", "left open")]
-    for call in sorted(awaited, key=lambda call: call.asked):
-        begin = call.asked if reached is None else max(reached, call.asked)
+    for call in sorted(awaited, key=lambda call: call.scheduled):
+        begin = call.scheduled if reached is None else max(reached, call.scheduled)
         total += max(call.ended - begin, timedelta())
         reached = call.ended if reached is None else max(reached, call.ended)
     return total.total_seconds()
@@ -206,7 +206,7 @@ with relations(event_type, relation) as (
            ('EntityOperationCalled', 'calls'), ('EntityLockRequested', 'locks'),
            ('EntityOperationSignaled', 'signals'), ('SignalSent', 'signals')
 ),
-said as (
+requested as (
     select instance_id, relation, try_cast(attributes as json) as attributes from standing
     join relations using (event_type)
 ),
@@ -215,7 +215,7 @@ pairs as (
         when 'starts' then [attributes ->> 'instance_id']
         when 'locks' then cast(attributes -> 'entity_ids' as varchar[])
         else [attributes ->> 'entity_id'] end) as other
-    from said
+    from requested
 )
 select instance_id, other, relation, count(*) from pairs group by all order by all
 """

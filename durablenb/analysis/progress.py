@@ -85,7 +85,7 @@ class StepCount:
 
     @property
     def is_over(self) -> bool:
-        """Whether no call is open."""
+        """True if no call is open."""
         return self.over >= self.total
 
 
@@ -101,7 +101,7 @@ class ProgressSnapshot:
 
     @property
     def is_over(self) -> bool:
-        """Whether the instance has ended."""
+        """True if the instance has ended."""
         return self.status in _FINAL
 
 

@@ -231,7 +231,7 @@ class SequenceDiagram(Displayed):
 
     @property
     def is_open(self) -> bool:
-        """Whether more messages may follow."""
+        """True if more messages may follow."""
         return self._dialogue.is_open
 
     @property

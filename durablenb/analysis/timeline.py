@@ -76,7 +76,7 @@ class Span:
     name: str
     kind: TaskKind
     state: SpanState
-    asked: datetime
+    scheduled: datetime
     started: datetime
     ended: datetime
     attempt: int = 1
@@ -148,13 +148,15 @@ class SpanReader:
     def _begin(self, number: int, span: Span) -> None:
         earlier = self._before.pop(number, None)
         was = None if earlier is None else self._spans[earlier]
-        if earlier is not None and was is not None and was.asked == span.asked:
+        if earlier is not None and was is not None and was.scheduled == span.scheduled:
             if was.state != "failed":
                 self._put(earlier, None)
             elif self._rewound_at is not None:  # the same request, made again by the rewind
-                span = replace(span, asked=self._rewound_at, started=self._rewound_at, ended=self._rewound_at)
+                span = replace(
+                    span, scheduled=self._rewound_at, started=self._rewound_at, ended=self._rewound_at
+                )
         if span.kind == "external event" and number in self._positions:  # abandoned, and awaited again
-            self._put(self._positions[number], replace(span, asked=self._asked_at(number)))
+            self._put(self._positions[number], replace(span, scheduled=self._scheduled_at(number)))
             self._wait(number, span.name.casefold(), self._positions[number])
             return
         if span.kind == "signal":
@@ -167,10 +169,10 @@ class SpanReader:
         if span.kind == "external event":
             self._wait(number, span.name.casefold(), self._positions[number])
 
-    def _asked_at(self, number: int) -> datetime:
+    def _scheduled_at(self, number: int) -> datetime:
         span = self._spans[self._positions[number]]
         assert span is not None
-        return span.asked
+        return span.scheduled
 
     def _wait(self, number: int, name: str, position: int) -> None:
         """Begin a wait for an external event. An event that arrived earlier settles it at once."""
@@ -213,10 +215,10 @@ class SpanReader:
         if span.kind == "lock" and state == "completed":
             self._granted[number] = position
         started = getattr(event, "started_at", None) or span.started
-        ended, request = max(event.timestamp, span.asked), span.request  # replace() takes twice as long
+        ended, request = max(event.timestamp, span.scheduled), span.request  # replace() takes twice as long
         self._put(
             position,
-            Span(span.name, span.kind, state, span.asked, started, ended, span.attempt, request, event),
+            Span(span.name, span.kind, state, span.scheduled, started, ended, span.attempt, request, event),
         )
         if given_back is not None:
             self._settle(given_back, "completed")
@@ -320,7 +322,7 @@ def _family(span: Span) -> str:
 
 def _line(span: Span, column_at: Callable[[datetime], float], width: int) -> str:
     asked, started, ended = (
-        round(column_at(span.asked)),
+        round(column_at(span.scheduled)),
         round(column_at(span.started)),
         round(column_at(span.ended)),
     )
@@ -344,10 +346,10 @@ def _folded(spans: list[Span], column_at: Callable[[datetime], float], width: in
         _LEVELS[-(-count * len(_LEVELS) // most) - 1] if count else _LEVELS[0] if is_touched else "·"
         for count, is_touched in zip(under_way, touched, strict=True)
     ]
-    asked = round(column_at(min(span.asked for span in spans)))
+    asked = round(column_at(min(span.scheduled for span in spans)))
     last = round(column_at(max(span.ended for span in spans)))
     bar = " " * asked + "".join(cells[asked : last + 1])
-    length = _length(max(span.ended for span in spans) - min(span.asked for span in spans))
+    length = _length(max(span.ended for span in spans) - min(span.scheduled for span in spans))
     states = Counter(span.state for span in spans)
     ends = "".join(f"{_ENDS[state]}{states[state]}" for state in _ENDS if _ENDS[state] and states[state])
     name = spans[0].name if all(span.name == spans[0].name for span in spans) else _family(spans[0])

@@ -114,7 +114,7 @@ def is_left(call: Call) -> bool:
 
 
 def _abandoned_wait(name: str, calls: Sequence[Call]) -> Wait:
-    since = min([call.asked for call in calls])
+    since = min([call.scheduled for call in calls])
     detail = "Another task won the task_any. An event goes to the waits that are awaited."
     return Wait("external event", name, since, count=len(calls), detail=detail, is_left=True)
 
@@ -183,5 +183,5 @@ def _wait(name: str, calls: Sequence[Call], queues: Mapping[str, EntityQueue], i
             if entity_id in queues
         ]
         detail = queue_text(entity_queues, instance_id)
-    since = min([span.asked for span in lasts])
+    since = min([span.scheduled for span in lasts])
     return Wait(kind, name, since, min(dues, default=None), len(calls), attempt, detail)

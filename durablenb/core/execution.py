@@ -98,7 +98,7 @@ class Execution(Parent):
         "name_of",
         "next_task_id",
         "now",
-        "replaying_said",
+        "replaying_answers",
         "started",
         "tasks",
     )
@@ -141,7 +141,7 @@ class Execution(Parent):
         self._unregistered: TypeNotRegisteredError | None = None
         self._recording = HistoryCursor()
         self._episode: list[Event] = []
-        self.replaying_said = bytearray()
+        self.replaying_answers = bytearray()
         """The answers that the code got from `is_replaying`, in order."""
         self._pinned: Iterator[int] = iter(())
         self._paused: Event | None = None
@@ -275,7 +275,7 @@ class Execution(Parent):
     def says_replaying(self) -> bool:
         """Return the value of `is_replaying` for the code: the real one, or the next pinned one."""
         answer = bool(next(self._pinned, self.ledger.is_replaying))
-        self.replaying_said.append(answer)
+        self.replaying_answers.append(answer)
         return answer
 
     def pin_replaying(self, answers: Iterable[int]) -> None:

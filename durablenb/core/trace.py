@@ -53,9 +53,9 @@ class Await:
         A description of the awaited task: ``task_all of 3``.
     task_ids
         The ids of all tasks in the awaited one.
-    asked
+    requests
         The requests since the previous await.
-    said
+    printed
         The lines printed since the previous await.
     now
         The value of ``current_utc_datetime``.
@@ -74,8 +74,8 @@ class Await:
     names: dict[str, str]
     awaited: str
     task_ids: tuple[int, ...]
-    asked: tuple[Event, ...]
-    said: tuple[str, ...]
+    requests: tuple[Event, ...]
+    printed: tuple[str, ...]
     now: datetime
     answered_in: int | None = None
     answers: dict[int, int] = field(default_factory=dict)
@@ -94,7 +94,7 @@ class Trace:
         The time of each episode, and the id of its event.
     awaits
         The awaits, in execution order.
-    asked, said, line, names
+    requests, printed, line, names
         The requests and printed lines after the last await, the line at which the code ended, and its
         variables.
     end
@@ -108,8 +108,8 @@ class Trace:
     events: tuple[Event, ...]
     episodes: tuple[OrchestratorStarted, ...]
     awaits: tuple[Await, ...]
-    asked: tuple[Event, ...]
-    said: tuple[str, ...]
+    requests: tuple[Event, ...]
+    printed: tuple[str, ...]
     line: int | None
     names: dict[str, str]
     end: Event | None
@@ -203,7 +203,7 @@ class TracedExecution(Execution):
             history,
             tuple(self._episodes),
             tuple(self._awaits),
-            self._asked(is_over=True),
+            self._requests(is_over=True),
             tuple(self._hear()),
             self._end_line if mismatch is None else mismatch.line,
             self._end_names,
@@ -220,7 +220,7 @@ class TracedExecution(Execution):
         self._asked_before = self._checked_before = 0
         facts = super()._replay_episode(begun)
         if self._awaits and not self.is_finished:
-            self._awaits[-1].asked += self._asked(is_over=True)  # such as requests of a routine
+            self._awaits[-1].requests += self._requests(is_over=True)  # such as requests of a routine
         return facts
 
     def _step(self, task: TaskBase[Any] | None) -> object:
@@ -237,7 +237,7 @@ class TracedExecution(Execution):
 
     def _pass(self) -> None:
         if self._awaits:
-            self._awaits[-1].asked += self._asked()
+            self._awaits[-1].requests += self._requests()
         super()._pass()
         begun = self.history[-1] if self.ledger.is_replaying else self._passing
         assert isinstance(begun, OrchestratorStarted)
@@ -256,8 +256,8 @@ class TracedExecution(Execution):
                 names=local_variables(inner),
                 awaited=group_text(task) if isinstance(task, TaskBase) else MORE_CODE,
                 task_ids=all_task_ids(task) if isinstance(task, TaskBase) else (),
-                asked=self._asked(),
-                said=tuple(self._hear()),
+                requests=self._requests(),
+                printed=tuple(self._hear()),
                 now=self.now,
             )
         )
@@ -285,7 +285,7 @@ class TracedExecution(Execution):
                 self._end_names = local_variables(trace.tb_frame)
             trace = trace.tb_next
 
-    def _asked(self, *, is_over: bool = False) -> tuple[Event, ...]:
+    def _requests(self, *, is_over: bool = False) -> tuple[Event, ...]:
         """Return the recorded requests since the last call; at the end, all that are left."""
         is_recorded = self.ledger.is_replaying
         recorded = self._episode if is_recorded else self.ledger.facts

@@ -16,7 +16,7 @@ from durablenb.core.ports.executor import ActivityOutcome, Job
 from durablenb.engine import locks
 from durablenb.engine.invocation import invoke
 from durablenb.engine.pickled_calls import pickle_call, run_pickled
-from durablenb.model.logs import Said
+from durablenb.model.logs import OutputLine
 
 Worker = tuple[str, int, str]
 """The name of a machine, the id of a process, and the name of a thread."""
@@ -140,16 +140,16 @@ class FuturesExecutor:
         return f"{kind} can't run them ({type(error).__name__}: {error})"
 
 
-def call_pickled(_: str, pickled: bytes) -> tuple[ActivityOutcome, list[Said], Worker]:
+def call_pickled(_: str, pickled: bytes) -> tuple[ActivityOutcome, list[OutputLine], Worker]:
     """Return the outcome of a pickled call, the lines that it printed, and the worker that ran it.
 
     The first argument is unique: some executors run equal calls of a function only once.
     """
-    lines: list[Said] = []
+    lines: list[OutputLine] = []
     return run_pickled(pickle.loads(pickled), lines.append), lines, _current_worker()
 
 
-def _call_here(job: Job) -> tuple[ActivityOutcome, list[Said], Worker] | None:
+def _call_here(job: Job) -> tuple[ActivityOutcome, list[OutputLine], Worker] | None:
     """Return the outcome of a job that runs in this process; None if it isn't wanted any more."""
     return (invoke(job), [], _current_worker()) if job.begin() else None
 

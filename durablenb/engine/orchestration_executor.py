@@ -238,7 +238,7 @@ class OrchestrationExecutor:
         try:
             replay.replay(execution.history)
         except NonDeterminismError as error:
-            if replay.replaying_said == execution.replaying_said:
+            if replay.replaying_answers == execution.replaying_answers:
                 raise
             self._replay_with_same_answers(instance, execution)
             return error
@@ -250,7 +250,7 @@ class OrchestrationExecutor:
         """Replay with each `is_replaying` as it was in the execution; raise if that differs, too."""
         replay = self._executions.new(instance)
         assert replay is not None
-        replay.pin_replaying(execution.replaying_said)
+        replay.pin_replaying(execution.replaying_answers)
         try:
             replay.replay(execution.history)
         finally:

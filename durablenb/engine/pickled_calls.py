@@ -14,7 +14,7 @@ from durablenb.core.short_repr import short_repr
 from durablenb.engine.capture import streams
 from durablenb.engine.capture.output import CapturedOutput, current_owner
 from durablenb.engine.invocation import call
-from durablenb.model.logs import Said
+from durablenb.model.logs import OutputLine
 from durablenb.model.payloads import Codec
 
 PickledCall = tuple[bytes, str, bool, Codec]
@@ -39,7 +39,7 @@ def pickle_call(job: Job) -> bytes:
     return pickle.dumps((pickled, codec.with_blobs(job.text), job.takes_input, codec))
 
 
-def run_pickled(pickled: PickledCall, keep: Callable[[Said], None]) -> ActivityOutcome:
+def run_pickled(pickled: PickledCall, keep: Callable[[OutputLine], None]) -> ActivityOutcome:
     """Return the outcome of a call, in whichever process this is; `keep` gets each line that it prints."""
     data, text, takes_input, codec = pickled
     output = CapturedOutput(keep)

@@ -15,7 +15,7 @@ from durablenb.core.ports.executor import ActivityOutcome, Job
 from durablenb.engine.pickled_calls import pickle_call, run_pickled
 from durablenb.engine.thread_executors import ThreadExecutor
 from durablenb.model.failures import failure_of
-from durablenb.model.logs import Said
+from durablenb.model.logs import OutputLine
 
 PROGRAM = (
     "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer); "
@@ -76,7 +76,7 @@ class ProcessExecutor(ThreadExecutor):
                 process = self._processes.own = _start_process(self._threads_each)
                 self._alive.add(process)
                 process.send(pickled)
-            return process.outcome(lambda said: job.output.take(said))
+            return process.outcome(lambda line: job.output.take(line))
         except BaseException as error:
             return job.codec.failure(error)
 
@@ -129,9 +129,9 @@ class Process:
             return False
         return True
 
-    def outcome(self, hear: Callable[[Said], None]) -> ActivityOutcome:
+    def outcome(self, hear: Callable[[OutputLine], None]) -> ActivityOutcome:
         """Return the outcome of the job; `hear` gets each line that it prints."""
-        while isinstance(outcome := self._receive(), Said):
+        while isinstance(outcome := self._receive(), OutputLine):
             hear(outcome)
         if outcome is None:
             self.end()
@@ -154,9 +154,9 @@ class Process:
         with contextlib.suppress(OSError):
             self._process.kill()
 
-    def _receive(self) -> ActivityOutcome | Said | None:
+    def _receive(self) -> ActivityOutcome | OutputLine | None:
         try:
-            answer: ActivityOutcome | Said = pickle.load(self._from)
+            answer: ActivityOutcome | OutputLine = pickle.load(self._from)
         except (OSError, EOFError, ValueError, pickle.UnpicklingError):
             return None
         return answer
@@ -180,15 +180,15 @@ def serve() -> None:
     os.dup2(2, 1)  # what libraries print from C must not get among the replies
     lock = threading.RLock()
 
-    def send(answer: ActivityOutcome | Said) -> None:
+    def send(answer: ActivityOutcome | OutputLine) -> None:
         message = pickle.dumps(answer)
         with lock:
             replies.write(message)
             replies.flush()
 
-    def send_line(said: Said) -> None:
+    def send_line(line: OutputLine) -> None:
         with contextlib.suppress(OSError, ValueError):  # the hub's process has ended
-            send(said)
+            send(line)
 
     with contextlib.suppress(BrokenPipeError, EOFError, KeyboardInterrupt):
         send("ready")

@@ -73,7 +73,7 @@ class MovableClock(Protocol):
 
     @property
     def can_be_moved(self) -> bool:
-        """Whether it is virtual."""
+        """True if it is virtual."""
         ...
 
     def now(self) -> datetime:
@@ -105,9 +105,9 @@ class Control(ABC):
 
     clock: MovableClock
     is_read_only = False
-    """Whether every command is refused."""
+    """True if every command is refused."""
     does_work_in_caller = False
-    """Whether instances run only while somebody waits for them, in that thread."""
+    """True if instances run only while somebody waits for them, in that thread."""
 
     @abstractmethod
     def request(self, command: Any) -> Any:

@@ -155,7 +155,7 @@ class EngineControl(Control):
 
     @property
     def does_work_in_caller(self) -> bool:  # type: ignore[override]  # a constant elsewhere
-        """Whether the engine has no thread of its own."""
+        """True if the engine has no thread of its own."""
         return not self.engine.is_threaded
 
     def request(self, command: Any) -> Any:

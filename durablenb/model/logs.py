@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 
-class Said(NamedTuple):
+class OutputLine(NamedTuple):
     """A printed line, or a record of `logging`, as it left the user's code."""
 
     stream: str

@@ -70,7 +70,7 @@ class Location:
 
     @property
     def is_own(self) -> bool:
-        """Whether the code is the user's, neither this package's nor a library's."""
+        """True if the code is the user's, neither this package's nor a library's."""
         return not (_is_engine(self.file) or self.file.startswith(_library()) or "site-packages" in self.file)
 
 

@@ -117,9 +117,9 @@ class DuckStore(JournalReader):
         self._write(Sources(new))
         self._kept.update(source.hash for source in new)
 
-    def append_lines(self, said: Sequence[LogLine]) -> None:
+    def append_lines(self, lines: Sequence[LogLine]) -> None:
         """Write all of these log lines, or none."""
-        self._write(Lines(said))
+        self._write(Lines(lines))
 
     def import_histories(self, bundle: HistoryBundle, imports: Sequence[Import], after: int) -> None:
         """Write a whole bundle or nothing, its events after a position of the journal; idempotent."""

@@ -109,16 +109,16 @@ with busy as (
     having count(*) filter (event_type in ({event_types(_QUEUED)}))
          > count(*) filter (event_type in ({_settling(_QUEUED)}))
 ),
-said as (
+recorded as (
     select {_ALL}, b.last_id from journal j join busy b using (execution_id)
 )
 select a.*, exists (
-        select 1 from said t
+        select 1 from recorded t
         where t.execution_id = a.execution_id and t.task_id = a.event_id and t.event_type = 'LockTaken'
     ) as is_taken
-from said a
+from recorded a
 where a.event_type in ({event_types(_QUEUED)}) and not exists (
-    select 1 from said s
+    select 1 from recorded s
     where s.execution_id = a.execution_id and s.task_id = a.event_id
         and s.event_type in ({_settling(_QUEUED)})
 )
@@ -223,7 +223,7 @@ with parts as (
     group by instance_id, execution_id
     qualify row_number() over (partition by instance_id order by min(seq) desc) > $2 + 1
 ),
-said as (
+recorded as (
     select j.instance_id, j.execution_id, j.seq, j.event_type,
         {'execution_id': j.execution_id, 'number': coalesce(j.task_id, j.event_id)} as operation
     from journal j join parts using (instance_id, execution_id)
@@ -231,13 +231,13 @@ said as (
 needed as (
     select instance_id, arg_min(operation, seq) as first,
         arg_max(operation, seq) filter (event_type = 'StateChanged') as last
-    from said group by instance_id
+    from recorded group by instance_id
 )
 select s.instance_id, s.execution_id,
     coalesce(list(s.seq order by s.seq) filter (
         s.operation = n.last or s.operation = n.first and s.event_type <> 'StateChanged'
     ), []) as needed, false
-from said s join needed n using (instance_id)
+from recorded s join needed n using (instance_id)
 group by s.instance_id, s.execution_id
 having len(needed) < count(*)
 order by min(s.seq)

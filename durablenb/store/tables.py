@@ -22,7 +22,7 @@ _KNOWN_BLOBS = "select hash from blobs where list_contains(?, hash)"
 
 
 class LogState(NamedTuple):
-    """What a database says about its log.
+    """The place of a database in its log.
 
     Parameters
     ----------

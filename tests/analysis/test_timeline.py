@@ -33,7 +33,7 @@ def seen(handle):
         (
             span.name,
             span.state,
-            *((at - START).total_seconds() for at in (span.asked, span.started, span.ended)),
+            *((at - START).total_seconds() for at in (span.scheduled, span.started, span.ended)),
         )
         for span in read_spans(handle.history())
     ]

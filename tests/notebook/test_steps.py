@@ -73,7 +73,7 @@ def test_attempts_are_one_call() -> None:
     (call,) = step.calls
     assert step.attempts == 3
     assert [span.state for span in call.attempts] == ["failed", "failed", "completed"]
-    assert [pause.ended - pause.asked for pause in call.pauses] == [
+    assert [pause.ended - pause.scheduled for pause in call.pauses] == [
         timedelta(seconds=1),
         timedelta(seconds=2),
     ]

@@ -26,14 +26,14 @@ PASSAGE = {
     "now": "2026-01-01T00:00:00+00:00",
     "ticks": True,
 }
-Said = tuple[int, dict[str, str], bytes]
+OutputLine = tuple[int, dict[str, str], bytes]
 
 
 class Stranger:
     """A server that answers as it is told, or hangs up, and remembers what it was asked."""
 
     def __init__(self) -> None:
-        self.answer: Callable[[str], Said | None] = lambda _: None
+        self.answer: Callable[[str], OutputLine | None] = lambda _: None
         self.asked: list[tuple[str, str, str | None]] = []
         stranger = self
 
@@ -293,7 +293,7 @@ def test_a_name_that_the_server_does_not_know_is_said_to_be_one(served: Served) 
 
 
 def test_what_only_looks_is_asked_again(stranger: Stranger) -> None:
-    answers: list[Said | None] = [None, None, (200, {}, b"[]")]
+    answers: list[OutputLine | None] = [None, None, (200, {}, b"[]")]
     stranger.answer = lambda _: answers.pop(0)
     pauses: list[float] = []
     assert Link(stranger.url, "k", pause=pauses.append).get("instances").json() == []

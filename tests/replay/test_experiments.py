@@ -86,7 +86,7 @@ def test_another_result_shows_where_the_code_would_have_gone():
     copy = handle.replay().edited(4, result={"paid": 1})
     last = copy.steps()[-1]
     assert last.verdict == "mismatch"
-    recorded = copy.event(last.asked[-1])
+    recorded = copy.event(last.requests[-1])
     assert isinstance(recorded, TaskScheduled)
     assert recorded.name == "ship"
     assert "requested is ExecutionCompleted" in last.sentence

@@ -168,7 +168,7 @@ def test_a_line_is_run_to_and_an_event_leads_to_the_step_that_it_answered() -> N
         assert step is not None
         kind = type(event).__name__
         if kind not in ("ExecutionStarted", "OrchestratorStarted"):
-            assert event.event_id in (*step.asked, *step.answers)
+            assert event.event_id in (*step.requests, *step.answers)
         if kind == "OrchestratorStarted":
             assert replay.trace.episodes[step.replay - 1] is event
 

@@ -50,7 +50,7 @@ def test_an_activity_is_run_in_that_replay_alone_whose_episode_scheduled_it(scen
             if isinstance(event, TaskScheduled):
                 written_in = [step.replay for step in steps if event.event_id in step.written]
                 assert written_in == [episode_of(history, event.event_id)]
-                asked_in = {step.replay for step in steps if event.event_id in step.asked}
+                asked_in = {step.replay for step in steps if event.event_id in step.requests}
                 assert asked_in == set(range(written_in[0], len(replay) + 1))
 
 

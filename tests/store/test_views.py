@@ -42,7 +42,7 @@ def standing(events: Iterable[Event]) -> list[Event]:
 def drawn(spans: Iterable[Span]) -> list[tuple]:
     """What a timeline draws of these as bars; signals take no time."""
     return [
-        (one.kind, one.name, one.attempt, STATES[one.state], one.asked, one.started, one.ended)
+        (one.kind, one.name, one.attempt, STATES[one.state], one.scheduled, one.started, one.ended)
         for one in spans
         if one.kind != "signal"
     ]

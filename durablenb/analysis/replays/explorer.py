@@ -55,12 +55,12 @@ class ExecutedLines:
             times = bisect_right(numbers, step.number)
             if times:
                 last = awaits[numbers[times - 1] - 1]
-                is_new = last.episode == step.replay and bool(last.asked)
+                is_new = last.episode == step.replay and bool(last.requests)
                 hits[line] = LineHits("written" if is_new else "answered", times)
         if step.line is not None:
             times = hits[step.line].times if step.line in hits else 1
             if step.verdict != "answered":
                 hits[step.line] = LineHits(step.verdict, times)
-            elif step.is_replaying or not step.asked:
+            elif step.is_replaying or not step.requests:
                 hits[step.line] = LineHits("answered", times)
         return hits

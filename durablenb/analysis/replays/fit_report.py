@@ -46,7 +46,7 @@ class Fit:
 
     @property
     def fits(self) -> bool:
-        """Whether the code makes the recorded requests."""
+        """True if the code makes the recorded requests."""
         return self.misfit is None
 
     @property
@@ -163,7 +163,7 @@ class FitReport(Displayed, Sequence[Fit]):
 
     @property
     def fits(self) -> bool:
-        """Whether the code fits all instances. If it doesn't, ``assert report.fits`` shows a test where."""
+        """True if the code fits all instances. If it doesn't, ``assert report.fits`` shows a test where."""
         return not self.misfits
 
     @property

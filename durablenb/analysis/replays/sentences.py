@@ -184,7 +184,7 @@ def _step_lines(step: Step, source: dict[int, str]) -> list[str]:
     is_first = "" if step.is_replaying or step.verdict == "terminated" else "  (for the first time)"
     lines = [shortened(f"{where}{code}", _WIDTH) + is_first]
     lines += [f"{name} = {step.names[name]}" for name in step.changed]
-    lines += [f"{'muted' if step.is_replaying else 'printed'}: {said}" for said in step.said]
+    lines += [f"{'muted' if step.is_replaying else 'printed'}: {line}" for line in step.printed]
     lines.append(step.sentence)
     return [f"{step.number:>4}  {lines[0]}", *(f"      {line}" for line in lines[1:])]
 

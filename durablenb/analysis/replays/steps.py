@@ -48,12 +48,12 @@ class Step:
         The local variables.
     changed
         The names of variables that differ from the step before.
-    asked, written, answers
+    requests, written, answers
         The ids of the requests made by then; of the new ones in this replay, which were written; and of the
         events that answered the await.
     is_replaying
         Whether this had happened before. Then nothing is written, and prints are muted.
-    said
+    printed
         The lines that the code printed since the step before.
     now
         ``current_utc_datetime`` there.
@@ -67,11 +67,11 @@ class Step:
     line: int | None
     names: dict[str, str]
     changed: tuple[str, ...]
-    asked: tuple[int, ...]
+    requests: tuple[int, ...]
     written: tuple[int, ...]
     answers: tuple[int, ...]
     is_replaying: bool
-    said: tuple[str, ...]
+    printed: tuple[str, ...]
     now: datetime
 
 
@@ -93,7 +93,7 @@ class ReplaySteps:
 
     @property
     def fits(self) -> bool:
-        """Whether the code makes the recorded requests."""
+        """True if the code makes the recorded requests."""
         return self.trace.mismatch is None
 
     def __len__(self) -> int:
@@ -126,10 +126,10 @@ class ReplaySteps:
             return self._last(replay, number)
         current = awaits[number - 1]
         before = awaits[number - 2].names if number > 1 else {}
-        asked = tuple(event for event in current.asked if event.event_id < self._end_of(replay))
+        requests = tuple(event for event in current.requests if event.event_id < self._end_of(replay))
         is_answered = current.answered_in is not None and current.answered_in <= replay
         begun = self.trace.episodes[replay - 1].event_id
-        written = tuple(event for event in asked if event.event_id > begun)
+        written = tuple(event for event in requests if event.event_id > begun)
         if is_answered:
             sentence = sentences.answered_sentence(current, self.requests)
         else:
@@ -143,11 +143,11 @@ class ReplaySteps:
             line=current.line,
             names=current.names,
             changed=_changed_names(current.names, before),
-            asked=_event_ids(asked),
+            requests=_event_ids(requests),
             written=_event_ids(written),
             answers=tuple(current.answers.values()) if is_answered else (),
             is_replaying=current.episode < replay,
-            said=current.said,
+            printed=current.printed,
             now=current.now,
         )
 
@@ -174,13 +174,12 @@ class ReplaySteps:
     @cached_property
     def requests(self) -> dict[int, Event]:
         """The requests by task id."""
-        requests = (event for event in self.trace.events if isinstance(event, Request))
-        asked: dict[int, Event] = {}
-        for event in requests:
+        requests: dict[int, Event] = {}
+        for event in self.trace.events:
             task_id = getattr(event, "task_id", None)
-            if task_id is not None:
-                asked.setdefault(task_id, event)
-        return asked
+            if isinstance(event, Request) and task_id is not None:
+                requests.setdefault(task_id, event)
+        return requests
 
     # -- inside ----------------------------------------------------------------------------------
 
@@ -208,7 +207,7 @@ class ReplaySteps:
         is_parted = trace.mismatch is not None
         known = {} if before is None else before.names
         names = trace.names or (known if is_parted else {})
-        asked = _event_ids(trace.asked)
+        requests = _event_ids(trace.requests)
         return Step(
             replay=replay,
             number=number,
@@ -218,11 +217,11 @@ class ReplaySteps:
             line=trace.line if trace.line is not None else self._line_of_end(before),
             names=names,
             changed=_changed_names(names, known),
-            asked=asked if trace.parted_at is None else (*asked, trace.parted_at),
-            written=() if is_parted else asked,
+            requests=requests if trace.parted_at is None else (*requests, trace.parted_at),
+            written=() if is_parted else requests,
             answers=(),
             is_replaying=is_parted,
-            said=trace.said,
+            printed=trace.printed,
             now=trace.episodes[-1].timestamp,
         )
 
@@ -290,10 +289,10 @@ class ReplaySteps:
             The largest number of lines. The last ones are returned.
         """
         last = bisect_right(self._speaking, step.number)
-        printed = [] if step.reached is not None else [(words, False) for words in reversed(step.said)]
+        printed = [] if step.reached is not None else [(words, False) for words in reversed(step.printed)]
         for number in reversed(self._speaking[:last]):
             reached = self.trace.awaits[number - 1]
-            printed += [(words, reached.episode < step.replay) for words in reversed(reached.said)]
+            printed += [(words, reached.episode < step.replay) for words in reversed(reached.printed)]
             if len(printed) >= most:
                 break
         return printed[most - 1 :: -1] if len(printed) > most else printed[::-1]
@@ -301,17 +300,17 @@ class ReplaySteps:
     def _last_known(self, step: Step) -> int:
         """Return the id of the last event when the code reached a step."""
         begun = self.trace.episodes[step.replay - 1].event_id
-        if step.asked:
-            return max(begun, step.asked[-1])
+        if step.requests:
+            return max(begun, step.requests[-1])
         first = bisect_left(self._reached_in, step.replay)
         for reached in reversed(self.trace.awaits[first : step.number - 1]):
-            if reached.asked:
-                return max(begun, reached.asked[-1].event_id)
+            if reached.requests:
+                return max(begun, reached.requests[-1].event_id)
         return begun
 
     @cached_property
     def _speaking(self) -> list[int]:
-        return [reached.number for reached in self.trace.awaits if reached.said]
+        return [reached.number for reached in self.trace.awaits if reached.printed]
 
     @cached_property
     def _calls(self) -> list[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from logging import LogRecord
 from typing import Protocol
 
-from durablenb.model.logs import Said
+from durablenb.model.logs import OutputLine
 
 
 class Output(Protocol):
@@ -28,6 +28,6 @@ class Output(Protocol):
         """Receive a whole message."""
         ...
 
-    def take(self, line: Said) -> None:
+    def take(self, line: OutputLine) -> None:
         """Receive a line from another process."""
         ...

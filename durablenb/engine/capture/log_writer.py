@@ -16,7 +16,7 @@ from durablenb.engine import locks
 from durablenb.engine.capture.output import CapturedOutput, OutputOwner, capturing_for, current_owner
 from durablenb.engine.capture.streams import enter
 from durablenb.model.display import options
-from durablenb.model.logs import LogLine, Said
+from durablenb.model.logs import LogLine, OutputLine
 
 log = logging.getLogger("durablenb")
 
@@ -108,10 +108,10 @@ class LogWriter:
             if source.instance_id in instance_ids
         ]
         with capturing_for(None):
-            return [self._line(source, said) for source, output in outputs for said in output.unfinished]
+            return [self._line(source, line) for source, output in outputs for line in output.unfinished]
 
-    def _line(self, source: LogSource, said: Said) -> LogLine:
-        stream, message, level, logger = said
+    def _line(self, source: LogSource, line: OutputLine) -> LogLine:
+        stream, message, level, logger = line
         return LogLine(*source, self._now(), stream, level, logger, _encodable(self._redacted(message)))
 
     def _redacted(self, message: str) -> str:
@@ -120,9 +120,9 @@ class LogWriter:
         except Exception as error:
             return f"redact failed on a line of the log: {type(error).__name__}"
 
-    def _keep(self, source: LogSource, said: Said) -> None:
+    def _keep(self, source: LogSource, output_line: OutputLine) -> None:
         with capturing_for(None):  # the user's `redact` and the echo's stream may print
-            line = self._line(source, said)
+            line = self._line(source, output_line)
             _echo(line)
         if self._is_closed:
             return

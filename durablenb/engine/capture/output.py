@@ -12,7 +12,7 @@ from threading import get_ident
 from typing import Protocol
 
 from durablenb.core.ports.output import Output
-from durablenb.model.logs import Said
+from durablenb.model.logs import OutputLine
 
 LINES = 10_000
 """Lines that are kept of one call."""
@@ -78,7 +78,7 @@ class CapturedOutput:
     that an interrupt could leave taken; where several threads print, a few lines more may be kept.
     """
 
-    def __init__(self, keep: Callable[[Said], None], *, is_shown: bool = False) -> None:
+    def __init__(self, keep: Callable[[OutputLine], None], *, is_shown: bool = False) -> None:
         self._keep = keep
         self._unfinished: dict[tuple[str, int], _Line] = {}
         self._lines = 0
@@ -98,7 +98,7 @@ class CapturedOutput:
         if line is None:
             line = self._unfinished[key] = _Line()
         for whole in line.add(text if isinstance(text, str) else line.decoded(text, encoding)):
-            self._add(Said(stream, whole))
+            self._add(OutputLine(stream, whole))
 
     def log(self, record: logging.LogRecord) -> None:
         """Accept a record of `logging`, with its traceback if it has one."""
@@ -110,46 +110,48 @@ class CapturedOutput:
 
     def tell(self, level: str, logger: str, message: str) -> None:
         """Accept a whole message."""
-        self._add(Said("logging", _shortened(message), level, logger))
+        self._add(OutputLine("logging", _shortened(message), level, logger))
 
-    def take(self, said: Said) -> None:
+    def take(self, line: OutputLine) -> None:
         """Accept a line from another process, which has applied the limits."""
-        self._keep(said)
+        self._keep(line)
 
     def mute(self) -> None:
         """Keep nothing from here on."""
         self._keep = _discard
 
     @property
-    def unfinished(self) -> list[Said]:
+    def unfinished(self) -> list[OutputLine]:
         """The lines that have no end yet, as they are now."""
         unfinished = list(self._unfinished.items())
         return [
-            *(Said(stream, line.shown) for (stream, _), line in unfinished if line.shown.strip()),
+            *(OutputLine(stream, line.shown) for (stream, _), line in unfinished if line.shown.strip()),
             *self._note_on_dropped(),
         ]
 
     def close(self) -> None:
         """Keep the unfinished lines: the call has ended."""
-        for said in self.unfinished:
-            self._keep(said)
+        for line in self.unfinished:
+            self._keep(line)
         self._unfinished.clear()
         self._dropped = 0
 
-    def _add(self, said: Said) -> None:
+    def _add(self, line: OutputLine) -> None:
         if self._lines >= LINES or self._characters >= CHARACTERS:
             self._dropped += 1
             return
         self._lines += 1
-        self._characters += len(said.message)
-        self._keep(said)
+        self._characters += len(line.message)
+        self._keep(line)
 
-    def _note_on_dropped(self) -> list[Said]:
+    def _note_on_dropped(self) -> list[OutputLine]:
         if not self._dropped:
             return []
         more = f"{self._dropped:,} line{' more was' if self._dropped == 1 else 's more were'}"
         limits = f"{LINES:,} lines or {CHARACTERS:,} characters"
-        return [Said("logging", f"{more} not kept: a call keeps up to {limits}.", "WARNING", "durablenb")]
+        return [
+            OutputLine("logging", f"{more} not kept: a call keeps up to {limits}.", "WARNING", "durablenb")
+        ]
 
 
 class _Line:
@@ -200,7 +202,7 @@ class _Line:
         self._text += text[:room]
 
 
-def _discard(said: Said) -> None:
+def _discard(line: OutputLine) -> None:
     """Accept a line and discard it."""
 
 

@@ -62,12 +62,12 @@ class ReplicatedHistory:
 
     @property
     def is_followed(self) -> bool:
-        """Whether a thread keeps it up to date."""
+        """True if a thread keeps it up to date."""
         return self._thread is not None
 
     @property
     def was_read(self) -> bool:
-        """Whether the server has ever answered."""
+        """True if the server has ever answered."""
         return bool(self._server)
 
     def now(self) -> datetime:

@@ -256,7 +256,7 @@ class ServedJournal(Journal):
 
     @property
     def is_closed(self) -> bool:
-        """Whether the connection was closed."""
+        """True if the connection was closed."""
         return self.link.is_closed
 
     def close(self) -> None:

@@ -62,7 +62,7 @@ def _time_axis(picture: InstanceSnapshot, bands: Sequence[Band]) -> TimeAxis:
     ends = [band.lane.end(call) for band in bands for call in band.lane.calls]
     end = max(moments + ends + ([picture.now] if picture.now is not None else []))
     busy = [
-        (span.asked, band.span_end(call, span))
+        (span.scheduled, band.span_end(call, span))
         for band in bands
         if band.lane.kind in _BUSY
         for call in band.lane.calls
@@ -87,7 +87,9 @@ class _CallDrawing:
             self._note_failures(call)
             return
         for pause in call.pauses:
-            self._marks.pause(self._from_to(pause.asked, self._band.span_end(call, pause)), self._row.middle)
+            self._marks.pause(
+                self._from_to(pause.scheduled, self._band.span_end(call, pause)), self._row.middle
+            )
         draw = {"external event": self._event, "signal": self._signal, "lock": self._lock}.get(
             call.kind, self._attempt
         )
@@ -108,16 +110,16 @@ class _CallDrawing:
 
     def _attempt(self, call: Call, span: Span, state: CallState) -> None:
         end = self._band.span_end(call, span)
-        began = span.started if span.answer is not None and call.kind != "timer" else span.asked
-        if began > span.asked and self._band.is_queue_shown:
+        began = span.started if span.answer is not None and call.kind != "timer" else span.scheduled
+        if began > span.scheduled and self._band.is_queue_shown:
             colour = call_look(state, call.kind).solid
-            self._marks.line("queued", colour, "-", self._from_to(span.asked, began), self._row.middle)
+            self._marks.line("queued", colour, "-", self._from_to(span.scheduled, began), self._row.middle)
         self._bar(call, state, began, end)
         if state == "failed":
             self._marks.failure(self._axis.at(end), self._row.middle)
 
     def _event(self, call: Call, span: Span, state: CallState) -> None:
-        span_ = self._from_to(span.asked, self._band.span_end(call, span))
+        span_ = self._from_to(span.scheduled, self._band.span_end(call, span))
         colour, is_here = call_look(state, call.kind).solid, state == "completed"
         self._marks.line("awaiting", colour, ":", span_, self._row.middle)
         label = "external event" if is_here else "_external event"
@@ -125,11 +127,11 @@ class _CallDrawing:
 
     def _signal(self, call: Call, span: Span, state: CallState) -> None:
         colour = call_look(state, call.kind).solid
-        self._marks.point("signal", colour, ">", self._axis.at(span.asked), self._row.middle, filled=True)
+        self._marks.point("signal", colour, ">", self._axis.at(span.scheduled), self._row.middle, filled=True)
 
     def _lock(self, call: Call, span: Span, state: CallState) -> None:
         end, colour = self._band.span_end(call, span), call_look(state, call.kind).solid
-        self._marks.line("awaiting", colour, ":", self._from_to(span.asked, end), self._row.middle)
+        self._marks.line("awaiting", colour, ":", self._from_to(span.scheduled, end), self._row.middle)
         left = self._band.lane.left(span)
         if left is not None:
             self._bar(call, "completed" if span.released else "open", end, left)

@@ -72,7 +72,7 @@ class Band:
         self.lane = lane
         self.top = top
         self.is_queue_shown = len(lane.calls) <= _FEW
-        """Whether bars begin when calls were scheduled; otherwise when they began to run."""
+        """True if bars begin when calls were scheduled; otherwise when they began to run."""
         self._places, rows = assign_rows(lane.calls, self._begin, lane.end)
         self.height = float(min(rows, _MOST_ROWS))
         self.row = self.height / rows
@@ -108,7 +108,7 @@ class Band:
         return self.lane.span_end(call, span)
 
     def _begin(self, call: Call) -> datetime:
-        return call.asked if self.is_queue_shown else call.attempts[0].started
+        return call.scheduled if self.is_queue_shown else call.attempts[0].started
 
 
 def arrange_bands(calls: Iterable[Call], now: datetime | None, top: float) -> list[Band]:
@@ -167,7 +167,7 @@ def write_lengths(ax: Axes, axis: TimeAxis, band: Band, bottom: float, colours: 
 
 
 def _length(call: Call, end: datetime) -> str:
-    seconds = (end - call.asked).total_seconds()
+    seconds = (end - call.scheduled).total_seconds()
     tries = len(call.attempts)
     return "" if seconds < 0.001 else lasting(seconds) + (f", {tries} tries" if tries > 1 else "")
 
@@ -176,9 +176,9 @@ def _next_scheduled(rows: Iterable[Row]) -> dict[tuple[int, int], datetime]:
     """Return when the next call in the same row was scheduled, by execution and number."""
     last: dict[float, Call] = {}
     nexts: dict[tuple[int, int], datetime] = {}
-    for row in sorted(rows, key=lambda row: row.call.asked):
+    for row in sorted(rows, key=lambda row: row.call.scheduled):
         before = last.get(row.middle)
         if before is not None:
-            nexts[before.execution, before.number] = row.call.asked
+            nexts[before.execution, before.number] = row.call.scheduled
         last[row.middle] = row.call
     return nexts

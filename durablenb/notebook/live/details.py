@@ -58,11 +58,11 @@ def step_detail(step: GraphStep, first: int, of: str = "") -> Markup:
 
 
 def _call_row(call: Call, number: int, of: str) -> Sequence[object]:
-    took = lasting(call.ended - call.asked) if call.state in ("completed", "failed") else ""
+    took = lasting(call.ended - call.scheduled) if call.state in ("completed", "failed") else ""
     return (
         mark(f"{number:,}", call_key(call, of)),
         call.state,
-        time_text(call.asked),
+        time_text(call.scheduled),
         took,
         f"{len(call.attempts):,}",
         code(attempt_outcome(call.attempts[-1]), 80),
@@ -137,7 +137,7 @@ def _unbroken(text: str) -> str:
 
 
 def _was_queued(span: Span) -> bool:
-    return span.answer is not None and span.started != span.asked
+    return span.answer is not None and span.started != span.scheduled
 
 
 def _attempts(call: Call) -> Markup:
@@ -145,7 +145,7 @@ def _attempts(call: Call) -> Markup:
         (
             f"{span.attempt}",
             span.state,
-            _unbroken(time_text(span.asked)),
+            _unbroken(time_text(span.scheduled)),
             _unbroken(time_text(span.started) if _was_queued(span) else ""),
             _unbroken(time_text(span.ended) if span.answer is not None else ""),
             _unbroken(lasting(span.ended - span.started) if span.answer is not None else ""),

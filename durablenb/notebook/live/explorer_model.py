@@ -66,7 +66,7 @@ class ExplorerModel:
 
     @property
     def is_newest(self) -> bool:
-        """Whether the newest execution is shown."""
+        """True if the newest execution is shown."""
         return self.number == len(self.executions)
 
     def count_newer(self) -> int:

@@ -58,9 +58,9 @@ class HistoryPane:
         events = replay.trace.events
         if not events:
             return markup("<h4>History</h4><p>No events.</p>")
-        base, hits = events[0].event_id, () if step is None or is_hidden else (*step.asked, *step.answers)
+        base, hits = events[0].event_id, () if step is None or is_hidden else (*step.requests, *step.answers)
         known = len(events) if step is None else replay.events_at(step)
-        around = (step.answers or step.asked)[:1] if step is not None and not is_hidden else ()
+        around = (step.answers or step.requests)[:1] if step is not None and not is_hidden else ()
         centre = around[0] - base if around else known - 1
         last_first = max(len(events) - WINDOW, 0)
         first = min(max(centre - WINDOW // 2, 0) if self._first is None else self._first, last_first)

@@ -42,12 +42,12 @@ class Position:
 
     @property
     def is_first(self) -> bool:
-        """Whether this is the first step of all."""
+        """True if this is the first step of all."""
         return (self.chosen, self.number) == (1, 1)
 
     @property
     def is_last(self) -> bool:
-        """Whether this is the last step of all."""
+        """True if this is the last step of all."""
         return self.chosen == len(self.replay) and self.number >= self.count
 
     def go_to(self, chosen: int, number: int) -> None:
@@ -98,12 +98,12 @@ class Position:
             self.go_to(index + 1, self.replay.first_new(index + 1))
             return True
         for await_ in trace.awaits:
-            scheduled = any(event.event_id == event_id for event in await_.asked)
+            scheduled = any(event.event_id == event_id for event in await_.requests)
             if scheduled or event_id in await_.answers.values():
                 number = await_.episode if scheduled or await_.answered_in is None else await_.answered_in
                 self.go_to(max(self.chosen, number), await_.number)
                 return True
-        if any(event.event_id == event_id for event in (*trace.asked, trace.end) if event is not None):
+        if any(event.event_id == event_id for event in (*trace.requests, trace.end) if event is not None):
             self.go("last")
             return True
         if trace.events and trace.events[0].event_id == event_id:
@@ -127,7 +127,7 @@ class Position:
         step = self.step
         if step is None or not stops:
             return False
-        events = (f"event {event}" for event in (*step.asked, *step.answers))
+        events = (f"event {event}" for event in (*step.requests, *step.answers))
         return f"line {step.line}" in stops or any(event in stops for event in events)
 
 

@@ -24,7 +24,7 @@ class StaticFallback:
     _refreshed_at = 0.0
 
     is_frozen = False
-    """Whether it has become a still picture, or is no longer updated."""
+    """True if it has become a still picture, or is no longer updated."""
 
     has_news = False
     model_id: str

@@ -80,8 +80,8 @@ class TimelinePane:
                 mark(call.name, call_key(call)),
                 call.kind,
                 call.state,
-                time_text(call.asked),
-                lasting(call.ended - call.asked),
+                time_text(call.scheduled),
+                lasting(call.ended - call.scheduled),
                 f"{len(call.attempts):,}",
             )
             for call in shown.calls[:_MOST]

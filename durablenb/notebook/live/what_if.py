@@ -28,7 +28,7 @@ class WhatIf:
 
     @property
     def is_copy(self) -> bool:
-        """Whether a copy is shown."""
+        """True if a copy is shown."""
         return bool(self._copies)
 
     def try_(self, what: str, event_id: int, text: str) -> None:

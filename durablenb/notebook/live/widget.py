@@ -73,7 +73,7 @@ class LiveView(StaticFallback, anywidget.AnyWidget):
         self._was_over = False
         self._trouble = ""
         self.has_news = False
-        """Whether something was written since the still picture was refreshed; passing time doesn't count."""
+        """True if something was written since the still picture was refreshed; passing time doesn't count."""
         self._pages: set[str] = set()
         super().__init__(regions=list(self.REGIONS), tabs=list(self.TABS), **traits)
         if self.TABS and not self.tab:

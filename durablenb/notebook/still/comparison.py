@@ -106,9 +106,9 @@ def _bar(drawing: Drawing, call: Call | None, side: Side, colour: str, y: float,
     if call is None:
         return
     room = _RIGHT - _NAMES
-    left = _NAMES + room * max((call.asked - side.started.timestamp) / longest, 0)
-    width = max(3.0, room * ((call.ended - call.asked) / longest))
-    title = f"{side.instance_id}: {call.name}, {call.state}, {lasting(call.ended - call.asked)}"
+    left = _NAMES + room * max((call.scheduled - side.started.timestamp) / longest, 0)
+    width = max(3.0, room * ((call.ended - call.scheduled) / longest))
+    title = f"{side.instance_id}: {call.name}, {call.state}, {lasting(call.ended - call.scheduled)}"
     drawing.box(min(left, _RIGHT - 3), y, width, 7, title, rx=1.5, fill=SOLIDS[colour])
 
 

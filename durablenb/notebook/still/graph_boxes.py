@@ -46,7 +46,7 @@ class Box:
     x: float = 0
     y: float = 0
     can_open: bool = False
-    """Whether it is a sub-orchestration that can be opened."""
+    """True if it is a sub-orchestration that can be opened."""
 
     inside: Layout | None = None
     """The layout of an opened sub-orchestration."""
@@ -170,7 +170,7 @@ def _box(step: GraphStep, *, in_turn: bool) -> Box:
         details = [f"{details[0]}, {entity}"]
     if len(step.calls) == 1:
         call = step.calls[0]
-        seconds = (call.ended - call.asked).total_seconds()
+        seconds = (call.ended - call.scheduled).total_seconds()
         if call.state in ("completed", "failed") and seconds >= 0.001:
             details.append(lasting(seconds))
         if step.kind == "sub-orchestration":

@@ -86,8 +86,8 @@ def _steps(shown: InstanceSnapshot) -> str:
             step.kind,
             f"{len(step.calls):,}",
             step_text(step),
-            time_text(min(call.asked for call in step.calls)),
-            lasting(max(call.ended for call in step.calls) - min(call.asked for call in step.calls)),
+            time_text(min(call.scheduled for call in step.calls)),
+            lasting(max(call.ended for call in step.calls) - min(call.scheduled for call in step.calls)),
         )
         for step in shown.flow.steps[:_STEPS]
     ]

@@ -74,7 +74,7 @@ def storyboard_svg(replay: Replay) -> tuple[str, str] | None:
     frames = storyboard_frames(replay)
     if not frames:
         return None
-    sentence = f"{replay.name} {replay.instance_id}: {_said(replay, frames)}"
+    sentence = f"{replay.name} {replay.instance_id}: {_sentence(replay, frames)}"
     drawing = Drawing(WIDTH, sentence)
     lines = ExecutedLines(replay)
     height = _HEAD + _LINES * _LINE + _SENTENCE * _SAYS + 14
@@ -90,7 +90,7 @@ def storyboard_svg(replay: Replay) -> tuple[str, str] | None:
     return drawing.finished(_GAP + rows * (height + _GAP)), sentence
 
 
-def _said(replay: Replay, frames: Sequence[Frame]) -> str:
+def _sentence(replay: Replay, frames: Sequence[Frame]) -> str:
     last = frames[-1]
     end = last.sentence if isinstance(last, Step) else ""
     return f"{plural(len(replay), 'replay')}, at the end of each where the code stood. {end}"

@@ -86,11 +86,11 @@ def timeline_scale(picture: InstanceSnapshot, within: Stretch | None = None) -> 
     if end <= begin:
         return None
     busy = [
-        (max(span.asked, begin), min(ended, end))
+        (max(span.scheduled, begin), min(ended, end))
         for call in picture.calls
         if call.kind in _BUSY
         for span in call.attempts
-        if span.asked < end and (ended := span_end(call, span, picture.now)) > begin
+        if span.scheduled < end and (ended := span_end(call, span, picture.now)) > begin
     ]
     return Scale(begin, end, busy, _LABELS, WIDTH - _LABELS - _RIGHT)
 
@@ -99,7 +99,7 @@ def _during(picture: InstanceSnapshot, within: Stretch) -> list[Call]:
     return [
         call
         for call in picture.calls
-        if call.asked <= within[1] and span_end(call, call.attempts[-1], picture.now) >= within[0]
+        if call.scheduled <= within[1] and span_end(call, call.attempts[-1], picture.now) >= within[0]
     ]
 
 
@@ -209,7 +209,7 @@ def _samples(
     ]
     kinds = {lane.kind for lane in lanes}
     samples: list[tuple[str, Callable[[Drawing, float, float], None]]] = [("episode", _sample_episode)]
-    if any(span.answer is not None and span.started > span.asked for span in spans):
+    if any(span.answer is not None and span.started > span.scheduled for span in spans):
         samples.append(("queued, then running", _sample_queued))
     if any(lane.is_strip for lane in lanes):
         samples.append(("asked for", _sample_scheduled))

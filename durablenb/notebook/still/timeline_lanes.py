@@ -95,9 +95,9 @@ def arrange(lanes: Sequence[Lane]) -> None:
 
 def _rows(lane: Lane) -> list[list[Call]]:
     """Return the calls in as few rows as there are concurrent calls."""
-    numbers, count = assign_rows(lane.calls, lambda call: call.asked, lane.end)
+    numbers, count = assign_rows(lane.calls, lambda call: call.scheduled, lane.end)
     rows: list[list[Call]] = [[] for _ in range(count)]
-    for row, call in sorted(zip(numbers, lane.calls, strict=True), key=lambda pair: pair[1].asked):
+    for row, call in sorted(zip(numbers, lane.calls, strict=True), key=lambda pair: pair[1].scheduled):
         rows[row].append(call)
     return rows
 
@@ -136,7 +136,7 @@ def draw_bars(
     bars = _Bars(drawing, lane, scale, ROW if len(rows) <= _WIDE_ROWS else _NARROW)
     for row in rows:
         for index, call in enumerate(row):
-            after = scale.position(row[index + 1].asked) if index + 1 < len(row) else _RIGHT_EDGE
+            after = scale.position(row[index + 1].scheduled) if index + 1 < len(row) else _RIGHT_EDGE
             drawing.begin(**mark_attributes(call_key(call), call.name))
             if (call.execution, call.number) in path:
                 bars.highlight(call, y + bars.row / 2)
@@ -160,10 +160,10 @@ class _Bars:
         """Draw a call; the next one in the row begins at `after`."""
         for pause in call.pauses:
             left, right = (
-                self._scale.position(pause.asked),
+                self._scale.position(pause.scheduled),
                 self._scale.position(self._lane.span_end(call, pause)),
             )
-            words = f"{lasting(pause.ended - pause.asked)} until the next attempt"
+            words = f"{lasting(pause.ended - pause.scheduled)} until the next attempt"
             d = f"M{number(left)} {number(middle)}H{number(right)}"
             self._line(d, words, SOLIDS[AMBER], 1.6, "2 2")
         kinds = {"timer": self._draw_timer, "signal": self._draw_signal, "lock": self._draw_lock}
@@ -175,7 +175,7 @@ class _Bars:
 
     def highlight(self, call: Call, middle: float) -> None:
         """Highlight a call with a frame."""
-        left, right = self._scale.position(call.asked), self._scale.position(self._lane.end(call))
+        left, right = self._scale.position(call.scheduled), self._scale.position(self._lane.end(call))
         box = (left - 2, middle - self.row / 2 + 1, max(right - left, _LEAST) + 4, self.row - 2)
         self._drawing.box(*box, "on the critical path", rx=3, fill="none", stroke=VIOLET, stroke_width=1.6)
 
@@ -185,8 +185,8 @@ class _Bars:
 
     def _write(self, call: Call, middle: float, after: float) -> None:
         end = self._lane.end(call)
-        seconds = (end - call.asked).total_seconds()
-        right = max(self._scale.position(end), self._scale.position(call.asked) + _LEAST)
+        seconds = (end - call.scheduled).total_seconds()
+        right = max(self._scale.position(end), self._scale.position(call.scheduled) + _LEAST)
         words = lasting(seconds) + (f", {len(call.attempts)} tries" if len(call.attempts) > 1 else "")
         if seconds >= 0.001 and text_width(words, 9.5) + 14 < after - right:
             self._drawing.text(right + 8, middle + 3.4, words, size=9.5, fill=MUTED)
@@ -195,14 +195,14 @@ class _Bars:
         position, end = self._scale.position, self._lane.span_end(call, span)
         state = call.state if span is call.attempts[-1] and call.state != "retrying" else span.state
         look = call_look(state, call.kind)
-        scheduled, ended = position(span.asked), position(end)
+        scheduled, ended = position(span.scheduled), position(end)
         started = position(span.started) if span.answer is not None else scheduled
         if started - scheduled >= 1:
-            words = f"queued for {lasting(span.started - span.asked)}"
+            words = f"queued for {lasting(span.started - span.scheduled)}"
             self._line(f"M{number(scheduled)} {number(middle)}H{number(started)}", words, look.solid, 2)
         width = max(ended - started, _LEAST)
         width -= 1 if width > 2 * _LEAST else 0  # a gap before the next bar
-        title = f"{call.name}, attempt {span.attempt}: {state}, {lasting(end - span.asked)}"
+        title = f"{call.name}, attempt {span.attempt}: {state}, {lasting(end - span.scheduled)}"
         top = middle - self._bar / 2
         if state in ("open", "not loaded", "left open"):
             dashes = {"stroke": look.solid, "stroke_dasharray": "3 2"}
@@ -216,12 +216,12 @@ class _Bars:
 
     def _draw_timer(self, call: Call, span: Span, middle: float) -> None:
         end = self._lane.span_end(call, span)
-        left, right = self._scale.position(span.asked), self._scale.position(end)
+        left, right = self._scale.position(span.scheduled), self._scale.position(end)
         look = call_look(call.state, call.kind)
         width = max(right - left, _LEAST)
         what = states_text({call.state: 1}, "timer").removeprefix("1 ")
         top = middle - self._bar / 2 + 1
-        title = f"timer: {what}, {lasting(end - span.asked)}"
+        title = f"timer: {what}, {lasting(end - span.scheduled)}"
         ground = {"fill": look.tint, "stroke": look.solid}
         self._drawing.box(left, top, width, self._bar - 2, title, rx=2.0, **ground)
         hatch = "".join(
@@ -232,7 +232,10 @@ class _Bars:
             self._line(hatch, "", look.solid, 1)
 
     def _draw_event(self, call: Call, span: Span, middle: float) -> None:
-        left, right = self._scale.position(span.asked), self._scale.position(self._lane.span_end(call, span))
+        left, right = (
+            self._scale.position(span.scheduled),
+            self._scale.position(self._lane.span_end(call, span)),
+        )
         look = call_look(call.state, call.kind)
         what = states_text({call.state: 1}, call.kind).removeprefix("1 ")
         self._line(f"M{number(left)} {number(middle)}H{number(right)}", "", look.solid, 1.6, "1.5 3")
@@ -241,15 +244,18 @@ class _Bars:
         self._drawing.path(d, f"{call.name}: {what}", fill=fill, stroke=look.solid, stroke_width=1.4)
 
     def _draw_signal(self, call: Call, span: Span, middle: float) -> None:
-        x, colour = self._scale.position(span.asked), call_look(call.state, call.kind).solid
+        x, colour = self._scale.position(span.scheduled), call_look(call.state, call.kind).solid
         d = f"M{number(x)} {number(middle - 4.5)}l8 4.5l-8 4.5z"
         self._drawing.path(d, f"signal {call.name}: sent", fill=colour)
 
     def _draw_lock(self, call: Call, span: Span, middle: float) -> None:
         """Draw the wait for a lock, and the time it was held."""
-        left, right = self._scale.position(span.asked), self._scale.position(self._lane.span_end(call, span))
+        left, right = (
+            self._scale.position(span.scheduled),
+            self._scale.position(self._lane.span_end(call, span)),
+        )
         look = call_look(call.state, call.kind)
-        words = f"waited for {lasting(self._lane.span_end(call, span) - span.asked)}"
+        words = f"waited for {lasting(self._lane.span_end(call, span) - span.scheduled)}"
         self._line(f"M{number(left)} {number(middle)}H{number(right)}", words, look.solid, 1.6, "1.5 3")
         end = self._lane.left(span)
         if end is None:
@@ -281,7 +287,7 @@ def draw_density(drawing: Drawing, lane: Lane, scale: Scale, y: float) -> float:
     for call in lane.calls:
         for span in call.attempts:
             ended = (scale.position(lane.span_end(call, span)) - left) / _BUCKET
-            scheduled.add((scale.position(span.asked) - left) / _BUCKET, ended)
+            scheduled.add((scale.position(span.scheduled) - left) / _BUCKET, ended)
             running.add((scale.position(span.started) - left) / _BUCKET, ended)
             if span.state == "failed":
                 failures[int(ended)] = failures.get(int(ended), 0) + 1
@@ -313,7 +319,7 @@ def _highlight(drawing: Drawing, lane: Lane, scale: Scale, base: float) -> None:
     call = next((call for call in lane.calls if call is drawing.chosen), None)
     if call is None:
         return
-    left, right = scale.position(call.asked), scale.position(lane.end(call))
+    left, right = scale.position(call.scheduled), scale.position(lane.end(call))
     box = (left - 1, base - _STRIP + 4, max(right - left, 3) + 2, _STRIP - 4)
     drawing.begin(**mark_attributes(call_key(call), call.name))
     drawing.box(*box, rx=2, fill="none", stroke=PLATE, stroke_width=4)
@@ -326,7 +332,7 @@ def _most_open(lane: Lane) -> int:
     """Return the maximum number of concurrent open calls."""
     spans = [(call, span) for call in lane.calls for span in call.attempts]
     changes = sorted(
-        [(span.asked, 1) for _, span in spans] + [(lane.span_end(call, span), -1) for call, span in spans]
+        [(span.scheduled, 1) for _, span in spans] + [(lane.span_end(call, span), -1) for call, span in spans]
     )
     most = count = 0
     for _, change in changes:  # at the same instant, ends come first
