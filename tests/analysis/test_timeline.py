@@ -436,5 +436,5 @@ def test_what_a_rewind_asks_for_again_was_asked_for_when_it_was_rewound():
         spans = read_spans(handle.history())
     first, again = (span for span in spans if span.request.input == "2")
     assert (first.state, again.state) == ("failed", "completed")
-    assert again.asked - first.asked == timedelta(hours=1, seconds=4)
+    assert again.scheduled - first.scheduled == timedelta(hours=1, seconds=4)
     assert len(spans) == 5
