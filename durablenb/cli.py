@@ -89,6 +89,12 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--no-key", action="store_true", help="let in everybody on this machine")
     serve.add_argument("--sql", action="store_true", help="answer queries of those who have the key")
     serve.add_argument("--body-limit", metavar="BYTES", type=int, help="what a request's body may have")
+    serve.add_argument(
+        "--keep-generations",
+        metavar="N",
+        type=_count,
+        help="how many past generations of each instance to keep (default: all)",
+    )
     listing, show = command("ls", _ls), command("show", _show)
     logs, sql, mend = command("logs", _logs), command("sql", _sql), command("repair", _repair)
     for with_file in (listing, show, logs, sql, mend):
@@ -122,7 +128,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _count(text: str) -> int:
-    """Return a number of instances given on the command line."""
+    """Return a count given on the command line."""
     try:
         number = int(text)
     except ValueError:
@@ -152,6 +158,7 @@ def _serve(options: argparse.Namespace) -> int:
         is_keyless=options.no_key,
         takes_sql=options.sql,
         body_limit=options.body_limit,
+        keep_generations=options.keep_generations,
         out=sys.stdout,
     )
 

@@ -32,6 +32,7 @@ def serve(
     is_keyless: bool,
     takes_sql: bool,
     body_limit: int | None,
+    keep_generations: int | None,
     out: TextIO,
 ) -> int:
     """Open a hub, register an app, and serve it until the process is interrupted.
@@ -49,6 +50,8 @@ def serve(
         Accept requests without a key; otherwise the key is that of the environment, or a random one.
     takes_sql
         Allow SQL queries, with the key.
+    keep_generations
+        As for `TaskHub`.
     out
         Receives the address and the key.
 
@@ -69,7 +72,7 @@ def serve(
         )
     key = "" if is_keyless else os.environ.get(KEY) or None
     signal.signal(signal.SIGTERM, _interrupt)
-    with _imports(app), TaskHub(file) as hub:
+    with _imports(app), TaskHub(file, keep_generations=keep_generations) as hub:
         try:
             load(app, hub)
         except Exception:  # the file's code may raise anything

@@ -20,6 +20,13 @@ import durablenb as df
 def approval(context):
     return [context.get_input(), (yield context.wait_for_external_event("ApprovalEvent"))]
 
+@hub.orchestrator
+def rounds(context):
+    number = context.get_input()
+    if number == 4:
+        return number
+    context.continue_as_new(number + 1)
+
 app = df.DFApp()
 
 @app.orchestration_trigger(context_name="context")
@@ -37,6 +44,7 @@ class Process:
     """The running command, with the URL and the key that it printed."""
 
     def __init__(self, folder, *arguments, **variables):
+        self.path = folder / "flows.duckdb"
         (folder / "app.py").write_text(APP)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "durablenb", "serve", "flows.duckdb", "app.py", "--port", "0", *arguments],
@@ -120,6 +128,15 @@ def test_the_key_comes_from_the_environment_or_there_is_none(serve):
     given.end()
     keyless = serve("--no-key")
     assert keyless.ask("GET", "/instances").status_code == 200
+
+
+def test_past_generations_are_kept_as_the_command_says(serve):
+    process = serve("--keep-generations", "1")
+    asked = {"timeout": "20", "pollingInterval": "1"}
+    assert process.ask("POST", "/orchestrators/rounds/r", json=0, params=asked).json() == 4
+    process.end()
+    with df.open_history(process.path) as history:
+        assert history.sql("select generation from executions order by 1").fetchall() == [(3,), (4,)]
 
 
 def run(folder, *arguments):
