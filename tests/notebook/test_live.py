@@ -145,6 +145,42 @@ def test_what_is_selected_in_one_view_of_an_instance_is_selected_in_all() -> Non
     assert stranger.selected == ""
 
 
+def outlined(view: LiveInstance) -> list[tuple[float, float]]:
+    """The left edges and widths of what is outlined as the critical path, from left to right."""
+    box = r'<rect x="([\d.]+)" y="[\d.]+" width="([\d.]+)"[^>]*><title>on the critical path<'
+    return sorted((float(x), float(width)) for x, width in re.findall(box, view.timeline.decode()))
+
+
+@pytest.mark.parametrize("count", [3, 300])
+def test_the_critical_path_goes_through_the_attempts_that_the_end_waited_for(count: int) -> None:
+    made = stage()
+    failing = count - 1
+    made.activity("fetch", 0.1, fails=lambda value, _: value == failing)
+
+    def fetch_all(context: Any) -> Any:
+        retry = df.RetryOptions(60_000, 3)
+        calls = [context.call_activity_with_retry("fetch", retry, part) for part in range(count)]
+        yield context.task_all(calls)
+
+    made.orchestrator(fetch_all)
+    made.done("chain")
+    view = made.done("fetch_all").watch(freeze=False)
+    turn_to(view, "timeline")
+    assert outlined(view) == []
+    tell(view, "path")
+    view.refresh()
+    steps = made.hub.sql("select kind, status from critical_path('fetch_all') order by step").fetchall()
+    attempt, wait = ("activity", "Failed"), ("timer", "Completed")
+    assert steps == [attempt, wait, attempt, wait, attempt]
+    boxes = outlined(view)
+    assert len(boxes) == len(steps)
+    attempts, waits = boxes[::2], boxes[1::2]
+    assert max(width for _, width in attempts[1:]) < min(width for _, width in waits)
+    tell(view, "path")
+    view.refresh()
+    assert outlined(view) == []
+
+
 def test_the_table_of_the_timeline_has_the_calls_of_its_picture() -> None:
     _, view = watched("failed")
     turn_to(view, "timeline")

@@ -12,6 +12,9 @@ from durablenb.notebook.words import lasting
 _FOLD = 120.0
 _MOST_FOLDS = 16
 _APART = 84.0
+_ALIKE = 0.5
+"""The least ratio of the lengths of two gaps, next to each other by length, of which both are folded."""
+
 NICE = (
     *(number * 10**power for power in range(-6, 0) for number in (1, 2, 5)),
     *(1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200),
@@ -113,17 +116,22 @@ def _gaps(busy: Iterable[tuple[float, float]], total: float) -> list[tuple[float
 
 
 def _folded(gaps: Sequence[tuple[float, float]], total: float) -> list[tuple[float, float]]:
-    """Return the gaps to fold, in order: if more than 80 % is idle, until at most half is."""
+    """Return the gaps to fold, in order: if more than 80 % is idle, until at most half is.
+
+    Gaps of about the same length, such as the timers of a loop, are all folded.
+    """
     idle = sum(end - begin for begin, end in gaps)
     work = total - idle
     if work <= 0 or idle <= 0.8 * total:
         return []
-    folds = []
+    folds: list[tuple[float, float]] = []
+    shortest = total
     for begin, end in gaps:
-        if idle <= work:
+        if idle <= work and end - begin < _ALIKE * shortest:
             break
         folds.append((begin, end))
-        idle -= end - begin
+        shortest = end - begin
+        idle -= shortest
     return sorted(folds) if len(folds) <= _MOST_FOLDS else []
 
 

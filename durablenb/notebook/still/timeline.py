@@ -53,7 +53,7 @@ def timeline_svg(
     within
         The period to show; None for all of it.
     path
-        Calls to highlight, each by its execution and its number.
+        Tasks to highlight, each by its execution and its id.
     chosen
         The selected call.
     """
@@ -149,7 +149,7 @@ def _draw_lane(
     if count:
         drawing.text(_LABELS - 12, y + 17, count, size=10.5, fill=MUTED, anchor="end")
     if lane.is_strip:
-        return draw_density(drawing, lane, scale, y + 4) + 5
+        return draw_density(drawing, lane, scale, y + 4, path) + 5
     return draw_bars(drawing, lane, scale, y + 5, path) + 5
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from heapq import heappop, heappush
@@ -125,22 +125,29 @@ def assign_rows(
     return rows, count
 
 
+def spans_on(path: Container[tuple[int, int]], call: Call) -> Iterator[Span]:
+    """Yield the attempts of a call, and the waits between them, whose tasks are on a path."""
+    for span in (*call.attempts, *call.pauses):
+        if (call.execution, getattr(span.request, "task_id", -1)) in path:
+            yield span
+
+
 # -- bars ----------------------------------------------------------------------------------------
 
 
 def draw_bars(
     drawing: Drawing, lane: Lane, scale: Scale, y: float, path: Container[tuple[int, int]] = ()
 ) -> float:
-    """Draw each call, highlight those of a path, and return the top of the next lane."""
+    """Draw each call, highlight the tasks of a path, and return the top of the next lane."""
     rows = lane.rows
     bars = _Bars(drawing, lane, scale, ROW if len(rows) <= _WIDE_ROWS else _NARROW)
     for row in rows:
         for index, call in enumerate(row):
             after = scale.position(row[index + 1].scheduled) if index + 1 < len(row) else _RIGHT_EDGE
             drawing.begin(**mark_attributes(call_key(call), call.name))
-            if (call.execution, call.number) in path:
-                bars.highlight(call, y + bars.row / 2)
             bars.draw(call, y + bars.row / 2, after)
+            for span in spans_on(path, call):
+                bars.highlight(call, span, y + bars.row / 2)
             drawing.end()
         y += bars.row
     return max(y, y - len(rows) * bars.row + ROW)
@@ -173,11 +180,10 @@ class _Bars:
         if self.row == ROW:
             self._write(call, middle, after)
 
-    def highlight(self, call: Call, middle: float) -> None:
-        """Highlight a call with a frame."""
-        left, right = self._scale.position(call.scheduled), self._scale.position(self._lane.end(call))
-        box = (left - 2, middle - self.row / 2 + 1, max(right - left, _LEAST) + 4, self.row - 2)
-        self._drawing.box(*box, "on the critical path", rx=3, fill="none", stroke=VIOLET, stroke_width=1.6)
+    def highlight(self, call: Call, span: Span, middle: float) -> None:
+        """Highlight an attempt of a call, or the wait before one, with a frame."""
+        top = middle - self.row / 2 + 1
+        _frame(self._drawing, self._scale, (span.scheduled, self._lane.span_end(call, span)), top, self.row - 2)
 
     def _line(self, d: str, title: str, colour: str, width: float, dashes: str = "") -> None:
         more = {"stroke_dasharray": dashes} if dashes else {}
@@ -274,10 +280,13 @@ _BUCKET = 4
 ASKED = "#ccd4dd"
 
 
-def draw_density(drawing: Drawing, lane: Lane, scale: Scale, y: float) -> float:
+def draw_density(
+    drawing: Drawing, lane: Lane, scale: Scale, y: float, path: Container[tuple[int, int]] = ()
+) -> float:
     """Draw the number of open calls over time with failures above; return the top of the next lane.
 
-    The pale area counts scheduled calls, the solid one running calls. The peak is scaled to the strip.
+    The pale area counts scheduled calls, the solid one running calls. The peak is scaled to the strip. The
+    tasks of a path are highlighted.
     """
     left = scale.pieces[0].left
     buckets = int((scale.pieces[-1].right - left) // _BUCKET) + 1
@@ -301,6 +310,9 @@ def draw_density(drawing: Drawing, lane: Lane, scale: Scale, y: float) -> float:
     )
     drawing.path(_area(scheduled.counts(), left, base, top), "asked for", fill=ASKED)
     drawing.path(_area(running.counts(), left, base, top), "running", fill=look.solid)
+    for call in lane.calls if path else ():
+        for span in spans_on(path, call):
+            _frame(drawing, scale, (span.scheduled, lane.span_end(call, span)), base - _STRIP + 4, _STRIP - 5)
     _highlight(drawing, lane, scale, base)
     for bucket in sorted(failures):
         x = left + bucket * _BUCKET
@@ -312,6 +324,15 @@ def draw_density(drawing: Drawing, lane: Lane, scale: Scale, y: float) -> float:
             stroke_width=1.8,
         )
     return base + 1
+
+
+def _frame(
+    drawing: Drawing, scale: Scale, period: tuple[datetime, datetime], top: float, height: float
+) -> None:
+    """Draw a frame around what is on the critical path."""
+    left, right = map(scale.position, period)
+    box = (left - 2, top, max(right - left, _LEAST) + 4, height)
+    drawing.box(*box, "on the critical path", rx=3, fill="none", stroke=VIOLET, stroke_width=1.6)
 
 
 def _highlight(drawing: Drawing, lane: Lane, scale: Scale, base: float) -> None:
