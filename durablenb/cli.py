@@ -106,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
         "--top",
         metavar="N",
         type=_count,
-        help=f"how many instances to list, those last heard of (default: {_TOP}; with --json, all)",
+        help=f"how many instances to list, those with the latest events (default: {_TOP}; with --json, all)",
     )
     sql.add_argument("query", metavar="QUERY", help="DuckDB's SQL")
     export, imports = command("export", _export), command("import", _import)
@@ -185,14 +185,14 @@ def _ls(options: argparse.Namespace) -> int:
         return 0
     if latest:
         rows = [(one.instance_id, one.name, one.status, f"{one.updated:%Y-%m-%d %H:%M:%S}") for one in latest]
-        print(table_text(("instance", "orchestrator", "status", "last heard of (UTC)"), rows))
+        print(table_text(("instance", "orchestrator", "status", "last event (UTC)"), rows))
         print()
     statuses = sum((Counter(by_status) for by_status in fleet.counts.values()), Counter())
     by_count = sorted(statuses.items(), key=lambda item: (-item[1], item[0]))
     counts = ", ".join(f"{count:,} {status}" for status, count in by_count)
     print(_counted(fleet.total) + (f": {counts}" if counts else ""))
     if len(latest) < fleet.total:
-        print(f"Listed are the {len(latest):,} last heard of. --top {fleet.total} lists all.")
+        print(f"Listed are the {len(latest):,} with the latest events. --top {fleet.total} lists all.")
     return 0
 
 

@@ -106,7 +106,7 @@ def test_ls_lists_the_instances(run, closed):
     code, out, err = run("ls", closed)
     assert (code, err) == (0, "")
     assert out.splitlines() == [
-        "instance     orchestrator  status     last heard of (UTC)",
+        "instance     orchestrator  status     last event (UTC)",
         "───────────  ────────────  ─────────  ───────────────────",
         "season-2026  season        Completed  2026-01-01 01:00:00",
         "order-7      approval      Running    2026-01-01 01:00:00",
@@ -131,7 +131,7 @@ def test_ls_prints_json(run, closed):
     }
 
 
-def test_ls_lists_as_many_as_are_wanted_those_last_heard_of(run, tmp_path):
+def test_ls_lists_as_many_as_are_wanted_those_with_the_latest_events(run, tmp_path):
     clock = df.VirtualClock()
     with df.TaskHub(tmp_path / "many.duckdb", mode="kernel", clock=clock) as hub:
         hub.add_orchestrator(lambda context: (yield context.wait_for_external_event("go")), name="patient")
@@ -154,7 +154,7 @@ def test_ls_lists_as_many_as_are_wanted_those_last_heard_of(run, tmp_path):
     assert some == ["order-05", *(f"order-{number:02}" for number in range(11, 60))]
     assert out.splitlines()[-2:] == [
         "60 instances: 59 Running, 1 Completed",
-        "Listed are the 50 last heard of. --top 60 lists all.",
+        "Listed are the 50 with the latest events. --top 60 lists all.",
     ]
     assert listed("--top", 2)[0] == ["order-05", "order-59"]
     everything, out = listed("--top", 60)

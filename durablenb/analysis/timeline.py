@@ -293,7 +293,7 @@ def timeline_text(
     events = list(without_remnants(events))
     spans = read_spans(events)
     if not spans:
-        return "(nothing was asked for yet)" + _purged_line(counter.purged)
+        return "(nothing is scheduled yet)" + _purged_line(counter.purged)
     begin = min(event.timestamp for event in events)
     end = max(*(span.ended for span in spans), begin + timedelta(microseconds=1))
 

@@ -44,8 +44,10 @@ class Wait:
         The name of the activity, the external event, the function, ...
     since, due
         The times at which the wait began and will end, as far as they are known.
-    count, attempt
-        The number of calls, and the highest number of an attempt.
+    count
+        The number of calls.
+    attempts
+        The lowest and the highest number of their attempts.
     detail
         The child's id, the reason of a suspension, the mismatch, the executor's message, the line of
         ``yield ...``, the owner of an entity's lock, or the length of its queue.
@@ -58,7 +60,7 @@ class Wait:
     since: datetime | None = None
     due: datetime | None = None
     count: int = 1
-    attempt: int = 1
+    attempts: tuple[int, int] = (1, 1)
     detail: str = ""
     is_left: bool = False
 
@@ -166,11 +168,11 @@ def _wait(name: str, calls: Sequence[Call], queues: Mapping[str, EntityQueue], i
     if first.state == "retrying":
         lasts = [call.pauses[-1] for call in calls]
         kind: WaitKind = "retry"
-        attempt = max(len(call.attempts) for call in calls) + 1
+        attempts = [len(call.attempts) + 1 for call in calls]
     else:
         lasts = [call.attempts[-1] for call in calls]
         kind = first.kind
-        attempt = max([span.attempt for span in lasts])
+        attempts = [span.attempt for span in lasts]
     requests = (span.request for span in lasts) if kind in ("timer", "retry") else ()
     dues = [request.fire_at for request in requests if isinstance(request, TimerCreated)]
     detail = getattr(lasts[0].request, "instance_id", "") if len(calls) == 1 else ""
@@ -184,4 +186,5 @@ def _wait(name: str, calls: Sequence[Call], queues: Mapping[str, EntityQueue], i
         ]
         detail = queue_text(entity_queues, instance_id)
     since = min([span.scheduled for span in lasts])
-    return Wait(kind, name, since, min(dues, default=None), len(calls), attempt, detail)
+    due = min(dues, default=None)
+    return Wait(kind, name, since, due, len(calls), (min(attempts), max(attempts)), detail)

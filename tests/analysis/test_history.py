@@ -74,7 +74,7 @@ def test_a_history_is_a_sequence_of_its_events(hub):
 def test_a_history_without_events_says_so():
     nothing = History("a", [])
     assert (repr(nothing), str(nothing)) == ("<History of a: 0 events>", "")
-    assert nothing.timeline() == "(nothing was asked for yet)"
+    assert nothing.timeline() == "(nothing is scheduled yet)"
 
 
 def test_a_long_value_is_cut_and_cannot_move_the_cursor(hub):

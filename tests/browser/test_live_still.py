@@ -103,7 +103,7 @@ def test_a_view_whose_kernel_was_killed_says_so_and_leaves_a_still_picture(lab: 
         os.kill(int((lab.folder / "killed.pid").read_text()), signal.SIGKILL)
         dismiss_the_dialog(page)
         note = order.get_by_role("alert")
-        expect(note).to_have_text(re.compile(r"The kernel is gone\. It was last heard of at \d\d:\d\d:\d\d;"))
+        expect(note).to_have_text(re.compile(r"The kernel is gone\. Its last news came at \d\d:\d\d:\d\d;"))
         order.screenshot(path=tmp_path / "killed.png")
         region(order, "graph").locator("[data-key]").first.click()
         expect(note).to_be_visible()

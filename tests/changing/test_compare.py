@@ -317,7 +317,7 @@ def test_a_notebook_shows_bars_and_what_differs(hub):
     comparison = df.compare(origin, fork)
     page = page_of(comparison)
     assert page.picture().alt == f"origin and fork: {comparison.summary}"
-    assert "the past that they share" in page.picture().texts
+    assert "shared history" in page.picture().texts
     assert "improve" in page.picture().texts
     assert "only in a" in page.text
     assert "What differs" in page.text

@@ -202,7 +202,7 @@ def test_the_text_of_an_entity_is_the_same_in_every_run(made: Stage) -> None:
     assert text_of(entity) == (
         "<shop one: No state, 2 operations, 1 in its queue>\n"
         "to do: open\n"
-        "operation  input  asked by  result\n"
+        "operation  input  caller    result\n"
         "─────────  ─────  ────────  ──────\n"
         "open       5      a client  5\n"
         "close             a client  5"

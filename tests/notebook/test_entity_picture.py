@@ -141,7 +141,7 @@ def test_a_failure_shows_the_line_that_raised_before_those_that_waited() -> None
     assert page.texts[place + 1] == "broken can't do 1"
     assert "run, line" in page.texts[place + 2]
     assert page.texts[place + 3].startswith("raise ValueError")
-    assert page.texts.index("which was waited for") > place
+    assert page.texts.index("awaited at") > place
 
 
 @pytest.mark.parametrize("name", STUCK)
@@ -172,7 +172,7 @@ def test_fan_outs_are_one_box_with_their_failures_first() -> None:
     assert graph.texts.count("crunch") == 2  # the box, and the calls one by one below it
     assert f"{chr(215)} 1,000" in graph.texts
     assert "4 failed, 996 completed" in graph.texts
-    assert "failed: no. 18, 308, 598, 888" in graph.texts
+    assert "failed: #17, #307, #597, #887" in graph.texts
 
 
 def test_loops_are_folded_and_say_how_often() -> None:

@@ -273,7 +273,7 @@ def test_a_graph_says_what_the_still_picture_says() -> None:
     handle = scene("fanned")
     texts = [text.get_text() for text in handle.plot_graph().texts]
     assert {"crunch", f"{TIMES} 20", "1 failed, 19 completed", "all", "merge", "Completed"} <= set(texts)
-    assert "failed: no. 18" in texts
+    assert "failed: #17" in texts
 
 
 def test_all_shapes_are_one_artist() -> None:

@@ -176,7 +176,9 @@ def test_gaps_of_about_the_same_length_are_all_folded() -> None:
     rounds = [(at * 1.05, at * 1.05 + 0.05) for at in range(15)]
     made = scale(14 * 1.05 + 0.05, *rounds)
     widths = {
-        round(made.position(BEGIN + timedelta(seconds=end + 1)) - made.position(BEGIN + timedelta(seconds=end)))
+        round(
+            made.position(BEGIN + timedelta(seconds=end + 1)) - made.position(BEGIN + timedelta(seconds=end))
+        )
         for _, end in rounds[:-1]
     }
     assert sum(piece.is_fold for piece in made.pieces) == 14

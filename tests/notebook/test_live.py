@@ -126,7 +126,7 @@ def test_what_is_stuck_says_what_it_waits_for(name: str, tmp_path: Path) -> None
 def test_a_step_leads_to_its_calls_and_a_call_to_what_was_given_and_came_back() -> None:
     _, view = watched("fanned")
     tell(view, "select", key="step 1")
-    assert re.search(r"result\s+18\s+failed", text_of(view, "detail"))  # the failed one first
+    assert re.search(r"result\s+#17\s+failed", text_of(view, "detail"))  # the failed one first
     tell(view, "select", key="cell 1 17")
     assert view.marked == ["call 1 17", "step 1"]
     assert "crunch can't do 17" in text_of(view, "detail")
@@ -179,6 +179,68 @@ def test_the_critical_path_goes_through_the_attempts_that_the_end_waited_for(cou
     tell(view, "path")
     view.refresh()
     assert outlined(view) == []
+
+
+def test_waits_of_calls_in_several_attempts_say_so_and_have_a_blank_before_their_end() -> None:
+    made = stage()
+    made.activity("load", 1, fails=lambda _, calls: calls == 1)
+
+    def load_both(context: Any) -> Any:
+        first = context.call_activity_with_retry("load", df.RetryOptions(60_000, 3), "a")
+        yield context.create_timer(context.current_utc_datetime + timedelta(seconds=61))
+        yield context.task_all([first, context.call_activity("load", "b")])
+
+    made.orchestrator(load_both)
+    view, seen = made.begin("load_both").watch(freeze=False), []
+    while made.hub.step():
+        view.refresh()
+        seen.append("".join(Page(view.waits.decode()).texts))
+    several = "'load' \N{MULTIPLICATION SIGN} 2"
+    assert any(f"the activity {several}, attempts 1 to 2" in text for text in seen)
+    assert any("attempt 2 of 'load'since" in text for text in seen)
+    assert any(re.search(r" s until 2026-", text) for text in seen)
+
+
+def test_the_numbers_in_a_history_are_those_that_fork_takes() -> None:
+    made = stage()
+    made.done("chain")
+    made.done("fan_out", 5)
+    second = made.hub.handle("fan_out").watch(freeze=False)
+    turn_to(second, "history")
+    numbers = [row[0] for row in second._ask(second.sql).fetchall()]
+    assert (
+        numbers == list(range(1, len(numbers) + 1)) == [event.event_id for event in second._following.events]
+    )
+    assert re.search(r"event\s+time", text_of(second, "history"))
+    assert "generation" not in text_of(second, "history").partition("SQL")[0]
+    fork = made.hub.handle("fan_out").fork(at=numbers[-3])
+    assert fork.status().forked_at == numbers[-3]
+
+
+def test_the_history_of_a_continued_instance_names_the_generation_of_each_event() -> None:
+    _, view = watched("continued")
+    turn_to(view, "history")
+    rows = view._ask(view.sql).fetchall()
+    generations = [row[6] for row in rows]
+    assert generations == sorted(generations)
+    assert len(set(generations)) > 1
+    for generation in set(generations):
+        numbers = [row[0] for row in rows if row[6] == generation]
+        assert numbers == list(range(1, len(numbers) + 1))
+    assert re.search(r"generation\s+event\s+time", text_of(view, "history"))
+
+
+def test_operations_are_numbered_by_their_ends_as_in_the_picture() -> None:
+    made = stage()
+    SCENES["transferred"](made)
+    view = made.hub.entity("Account", "a").watch()
+    rows = view._ask(view.sql).fetchall()
+    ended = [row[-1] for row in rows if row[-1] is not None]
+    assert sorted(ended) == list(range(1, len(ended) + 1))
+    assert f"operations 1 to {len(ended)}" in "".join(Page(view.picture.decode()).texts)
+    tell(view, "select", key=f"operation {rows[0][0]}")
+    view.refresh()
+    assert f"no. {rows[0][-1]}" in text_of(view, "detail")
 
 
 def test_the_table_of_the_timeline_has_the_calls_of_its_picture() -> None:

@@ -141,7 +141,7 @@ def test_a_failure_is_told_from_its_origin() -> None:
     failure = scene("failed").status().failure_details
     page = page_of(failure)
     assert page.pictures[0].alt == "Failed"
-    assert page.texts.index("broken can't do 1") < page.texts.index("which was waited for")
+    assert page.texts.index("broken can't do 1") < page.texts.index("awaited at")
     lines = text_of(failure).splitlines()
     assert lines[-1] == "because of builtins.ValueError: broken can't do 1"
     assert not any("line" in line for line in lines)

@@ -224,11 +224,11 @@ def test_the_ledger_counts_up_to_the_step() -> None:
     _, view = explored("completed")
     tell(view, "go", id="first")
     assert re.search(
-        r"activities executed:\s+1\s*, once\s*awaits reached:\s+1\s+in 1 replay", text_of(view, "body")
+        r"activities scheduled:\s+1\s*, once\s*awaits reached:\s+1\s+in 1 replay", text_of(view, "body")
     )
     tell(view, "go", id="last")
     assert re.search(
-        r"activities executed:\s+3\s*, once each\s*awaits reached:\s+9\s+in 4 replays", text_of(view, "body")
+        r"activities scheduled:\s+3\s*, once each\s*awaits reached:\s+9\s+in 4 replays", text_of(view, "body")
     )
 
 
@@ -261,7 +261,7 @@ def test_it_plays_a_step_at_a_time_and_stops_at_the_end() -> None:
         view.refresh()
         there.append(at(view))
     assert list(dict.fromkeys(there)) == [(1, 1), (2, 1), (2, 2), (3, 1), (3, 2), (3, 3)]
-    assert 'aria-pressed="true"' not in view.controls.decode().partition("Stop here")[0]
+    assert 'aria-pressed="true"' not in view.controls.decode().partition("Breakpoint")[0]
     tell(view, "play")  # once more, from the start of the replay
     assert at(view) == (3, 1)
 
@@ -269,7 +269,7 @@ def test_it_plays_a_step_at_a_time_and_stops_at_the_end() -> None:
 def test_nothing_moves_before_its_time_and_every_key_stops_it() -> None:
     view, ticks = playing("approved")
     tell(view, "play")
-    ticks.now += SPEEDS["walking"] - 0.01
+    ticks.now += SPEEDS["1\N{MULTIPLICATION SIGN}"] - 0.01
     view.refresh()
     assert at(view) == (1, 1)
     tell(view, "go", id="next")
@@ -319,7 +319,7 @@ def test_in_predict_mode_nothing_is_told_before_it_was_guessed() -> None:
     tell(view, "replay", id="2")
     assert "Will charge be run now?" in text_of(view, "says")
     tell(view, "guess", id="no")
-    assert re.search(r"No: look\. 1 right, 1 wrong", text_of(view, "says"))
+    assert re.search(r"Not quite: 1 right, 1 wrong", text_of(view, "says"))
     tell(view, "predict")
     tell(view, "go", id="previous")
     assert "right" not in text_of(view, "says")

@@ -70,7 +70,7 @@ def test_what_is_said_of_a_step_is_what_the_history_holds(scene):
                     assert named <= set(step.answers) or not step.answers
                     assert not re.search(r"is written|is missing", step.sentence)
                 elif step.verdict == "waits":
-                    assert step.sentence.endswith("the code is put away and waits.")
+                    assert step.sentence.endswith("the orchestrator is unloaded until something arrives.")
                     assert ("written" in step.sentence) is bool(step.written)
 
 

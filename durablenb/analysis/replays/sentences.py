@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _AGAIN: dict[type[Event], str] = {
     TaskScheduled: "{} is not run again",
     SubOrchestrationInstanceCreated: "{} is not started again",
-    EntityOperationCalled: "{} is not asked for again",
+    EntityOperationCalled: "{} is not requested again",
     EntityLockRequested: "{} is not locked again",
 }
 _KINDS: dict[type[Event], str] = {
@@ -90,7 +90,7 @@ def answered_sentence(reached: Await, requests: Mapping[int, Event]) -> str:
     what = "failure" if reached.has_failed else "result"
     if request is None:
         return f"The history already holds the {what} ({where})."
-    again = _AGAIN.get(type(request), "{} is not asked for again").format(subject_name(request) or "it")
+    again = _AGAIN.get(type(request), "{} is not requested again").format(subject_name(request) or "it")
     return f"The history already holds the {what} ({where}); {again}."
 
 
@@ -113,7 +113,7 @@ def waiting_sentence(reached: Await, new: Sequence[Event], arrived: Collection[i
     missing = (
         "The answer is missing" if all_ < 2 else f"{all_ - len(arrived):,} of {all_:,} answers are missing"
     )
-    return f"{written}{missing}: the code is put away and waits."
+    return f"{written}{missing}: the orchestrator is unloaded until something arrives."
 
 
 def end_sentence(trace: Trace) -> str:

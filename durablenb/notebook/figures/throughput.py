@@ -27,7 +27,7 @@ def throughput_axes(throughput: Throughput, ax: Axes | None) -> Axes:
     ax = new_axes(7, 3) if ax is None else ax
     colours = Colours(ax)
     seconds = throughput.width.total_seconds()
-    ax.set_ylabel("calls ended per second")
+    ax.set_ylabel("calls finished per second")
     ax.spines[["right", "top"]].set_visible(False)
     if throughput.begin is None:
         ax.text(0.5, 0.5, "no call has ended yet", transform=ax.transAxes, ha="center", va="center")

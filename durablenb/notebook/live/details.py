@@ -44,10 +44,9 @@ def step_detail(step: GraphStep, first: int, of: str = "") -> Markup:
     of
         The id of the sub-orchestration that the step belongs to; empty for the instance itself.
     """
-    numbers = {id(call): number for number, call in enumerate(step.calls, 1)}
     calls = by_urgency(step)
-    rows = [_call_row(call, numbers[id(call)], of) for call in calls[first : first + PAGE]]
-    header = ("no.", "state", "asked for (UTC)", "took", "tries", "result")
+    rows = [_call_row(call, of) for call in calls[first : first + PAGE]]
+    header = ("task", "state", "scheduled (UTC)", "waited", "ran", "in all", "tries", "result")
     return markup(
         '<div class="dnb-detail">',
         row(markup("<b>", line(step.name), "</b>"), step.kind, step_text(step)),
@@ -57,15 +56,16 @@ def step_detail(step: GraphStep, first: int, of: str = "") -> Markup:
     )
 
 
-def _call_row(call: Call, number: int, of: str) -> Sequence[object]:
-    took = lasting(call.ended - call.scheduled) if call.state in ("completed", "failed") else ""
+def _call_row(call: Call, of: str) -> Sequence[object]:
+    last = call.attempts[-1]
     return (
-        mark(f"{number:,}", call_key(call, of)),
+        mark(f"#{call.number}", call_key(call, of)),
         call.state,
         time_text(call.scheduled),
-        took,
+        *_waited_and_ran(last),
+        lasting(call.ended - call.scheduled) if call.state in ("completed", "failed") else "",
         f"{len(call.attempts):,}",
-        code(attempt_outcome(call.attempts[-1]), 80),
+        code(attempt_outcome(last), 80),
     )
 
 
@@ -136,6 +136,13 @@ def _unbroken(text: str) -> str:
     return unbroken(text) if text else ""
 
 
+def _waited_and_ran(span: Span) -> tuple[str, str]:
+    """Return how long an attempt waited for its start, and how long it ran; empty while it is open."""
+    if span.answer is None:
+        return "", ""
+    return lasting(span.started - span.scheduled), lasting(span.ended - span.started)
+
+
 def _was_queued(span: Span) -> bool:
     return span.answer is not None and span.started != span.scheduled
 
@@ -148,11 +155,11 @@ def _attempts(call: Call) -> Markup:
             _unbroken(time_text(span.scheduled)),
             _unbroken(time_text(span.started) if _was_queued(span) else ""),
             _unbroken(time_text(span.ended) if span.answer is not None else ""),
-            _unbroken(lasting(span.ended - span.started) if span.answer is not None else ""),
+            *map(_unbroken, _waited_and_ran(span)),
             str(getattr(span.answer, "worker", None) or ""),
             code(attempt_outcome(span), 100),
         )
         for span in call.attempts[-PAGE:]
     ]
-    header = ("try", "state", "asked for (UTC)", "started", "ended", "took", "worker", "result")
+    header = ("try", "state", "scheduled (UTC)", "started", "ended", "waited", "ran", "worker", "result")
     return dense_table(header, rows)

@@ -35,20 +35,26 @@ if TYPE_CHECKING:
 TICK = 1.0
 """Seconds after which the view is redrawn even if nothing was written."""
 
-_COLUMNS = (
-    "seq, operation, status, sent_by, is_signal, queued, due, started, ended, input, result, failure,\n"
-    "       state_before, state_after"
+_OPERATIONS = """
+select seq, operation, status, sent_by, is_signal, queued, due, started, ended, input, result, failure,
+       state_before, state_after, place
+from (  -- places are by the end, as in the picture; what is pending has none
+    select *, if(ended is null, null, row_number() over (order by ended_seq nulls last)) as place
+    from entity_operations
+    where instance_id = {id}
 )
+where true
+""".strip()
 _SEARCHED = ("operation", "status", "sent_by", "input", "result", "failure")
-_HEADER = ("no.", "operation", "asked by", "asked for (UTC)", "status", "took", "result", "state after it")
+_HEADER = ("no.", "operation", "caller", "queued (UTC)", "status", "took", "result", "state after it")
 
 
 class OperationsTable(QueryTable):
     """The operations of an entity as a table, newest first."""
 
     def __init__(self, instance_id: str, ask: Ask) -> None:
-        where = f"from entity_operations\nwhere instance_id = {quoted(instance_id)}"
-        super().__init__(ask, f"select {_COLUMNS}\n{where}", "seq desc", _SEARCHED, "operation")
+        query = _OPERATIONS.replace("{id}", quoted(instance_id))
+        super().__init__(ask, query, "seq desc", _SEARCHED, "operation")
 
     def operations(self) -> Markup:
         """Return a page of operations."""
@@ -61,10 +67,10 @@ class OperationsTable(QueryTable):
 
 
 def _row(values: Row) -> Sequence[object]:
-    seq, name, status, sent_by, _, queued, _, started, ended, _, result, failure, _, after = values
+    seq, name, status, sent_by, _, queued, _, started, ended, _, result, failure, _, after, place = values
     return (
-        mark(f"{seq:,}", f"operation {seq}"),
-        line(name, 60),
+        "" if place is None else f"{place:,}",
+        mark(name, f"operation {seq}"),
         unbroken("a client") if sent_by is None else line(sent_by, 60),
         unbroken(time_text(queued)),
         status,
@@ -198,7 +204,7 @@ def _head(shown: EntitySnapshot, *, is_read_only: bool) -> Markup:
 def operation_detail(values: Row) -> Markup:
     """Return the details of an operation, with the changes that it made to the state."""
     (
-        seq,
+        _,
         name,
         status,
         sent_by,
@@ -212,10 +218,11 @@ def operation_detail(values: Row) -> Markup:
         failure,
         before,
         after,
+        place,
     ) = values
     rows: list[Sequence[object]] = [
-        ("asked by", "a client" if sent_by is None else code(sent_by, 256)),
-        ("asked for (UTC)", time_text(queued)),
+        ("caller", "a client" if sent_by is None else code(sent_by, 256)),
+        ("queued (UTC)", time_text(queued)),
     ]
     for label, when in (("not before (UTC)", due), ("begun (UTC)", started), ("done (UTC)", ended)):
         if when is not None:
@@ -231,7 +238,10 @@ def operation_detail(values: Row) -> Markup:
         rows.append(("state", "as before"))
     kind = "signal" if is_signal else "call"
     heading = row(
-        markup("<b>", line(name), "</b>"), kind, f"no. {seq:,}", markup("<b>", line(status), "</b>")
+        markup("<b>", line(name), "</b>"),
+        kind,
+        "" if place is None else f"no. {place:,}",
+        markup("<b>", line(status), "</b>"),
     )
     return markup('<div class="dnb-detail">', heading, failed_with, table((), rows), "</div>")
 

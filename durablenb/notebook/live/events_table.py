@@ -11,11 +11,13 @@ from durablenb.notebook.live.query_table import PAGE, Ask, QueryTable, Row
 from durablenb.notebook.still.history import readable
 from durablenb.notebook.words import time_text
 
-_HEADER = ("event", "time (UTC)", "what", "about", "task", "value")
+_HEADER = ("generation", "event", "time (UTC)", "what", "about", "task", "value")
 _SEARCHED = ("event_type", "name", "asked_name", "payload")
 _EVENTS = """
-select seq, timestamp, event_type, coalesce(name, asked_name) as name, task_id, payload, execution_id
+select event_id, timestamp, event_type, coalesce(name, asked_name) as name, task_id, payload, generation,
+       execution_id, seq
 from history
+left join (select execution_id, generation from executions where instance_id = {id}) using (execution_id)
 left join (  -- what answers has no name: that of what was asked for
     select execution_id, task_id, any_value(name) as asked_name from history
     where instance_id = {id} and name is not null group by all
@@ -48,28 +50,38 @@ class EventsTable(QueryTable):
             before = self._ask(f"select count(*) from ({self.sql}) where seq < {self._here}").fetchall()[0][0]
             self.turn(before // PAGE * PAGE)
 
-    def events(self, call_key_of: Callable[[str, int | None], str | None]) -> Markup:
+    def events(
+        self, call_key_of: Callable[[str, int | None], str | None], *, has_generations: bool
+    ) -> Markup:
         """Return a page of events.
 
         Parameters
         ----------
         call_key_of
             Returns the key of an event's call, given its execution and task.
+        has_generations
+            Whether to show which generation an event belongs to: each numbers its own events from 1.
         """
         here, self._here = self._here, None  # only once: the user may scroll away after that
-        return self.html(_HEADER, lambda row: _row(row, call_key_of(row[6], row[4]), here))
+        first = 0 if has_generations else 1
+
+        def cells(row: Row) -> Sequence[object]:
+            return _row(row, call_key_of(row[7], row[4]), here)[first:]
+
+        return self.html(_HEADER[first:], cells)
 
 
 def _row(row: Row, key: str | None, here: int | None) -> Sequence[object]:
-    seq, when, kind, name, task, payload, _ = row
+    number, when, kind, name, task, payload, generation, _, seq = row
     value = "" if payload in (None, "null") else readable(str(payload))
     return (
+        f"{generation:,}",
         markup(
             "<span",
             attributes(data_key=key) if key else "",
             " data-here" if seq == here else "",
             ">",
-            line(f"{seq:,}"),
+            line(f"{number:,}"),
             "</span>",
         ),
         unbroken(time_text(when)),

@@ -120,7 +120,7 @@ def controls(
     buttons = [_way(position, way, player.is_on) for way in _WAYS]
     chip = button(f"{newer:,} newer", "go", id="last") if newer > 0 else Markup("")
     predict = _toggle("Predict", "predict", is_predicting, "ask me before telling")
-    at_line = _toggle("Stop here", "stop", _is_stop(position, stops), "breakpoint at this line")
+    at_line = _toggle("Breakpoint", "stop", _is_stop(position, stops), "breakpoint at this line")
     clear = button(f"Clear {plural(len(stops), 'stop')}", "clear") if stops else Markup("")
     return markup(
         row(

@@ -38,8 +38,8 @@ from entities
 where true
 """.strip()
 _ENTITIES_SEARCHED = ("instance_id", "state", "locked_by")
-_ENTITIES_HEADER = ("entity", "state", "operations", "failed", "waiting", "locked by", "last heard of (UTC)")
-_HEADER = ("instance", "orchestrator", "status", "created (UTC)", "last heard of (UTC)", "took")
+_ENTITIES_HEADER = ("entity", "state", "operations", "failed", "waiting", "locked by", "last event (UTC)")
+_HEADER = ("instance", "orchestrator", "status", "created (UTC)", "last event (UTC)", "took")
 
 
 class InstancesTable(QueryTable):

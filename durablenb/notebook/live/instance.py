@@ -138,7 +138,10 @@ class LiveInstance(LiveView):
             regions["timeline"] = self._timeline.html(shown, find_target(shown, self.selected))
         else:
             self._turn_to_selected(shown)
-            regions["history"] = self._history.events(self._call_key)
+            generations = any(
+                isinstance(event, ExecutionStarted) and event.generation for event in self._following.events
+            )
+            regions["history"] = self._history.events(self._call_key, has_generations=generations)
         return regions
 
     def _turn_to_selected(self, shown: InstanceSnapshot) -> None:

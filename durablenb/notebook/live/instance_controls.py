@@ -103,12 +103,12 @@ def waits(shown: InstanceSnapshot, *, is_read_only: bool) -> str:
         since = "" if wait.since is None else f"since {wait.since:%H:%M:%S}"
         if wait.since is not None and shown.now is not None:
             since += f", {lasting(max((shown.now - wait.since).total_seconds(), 0.0))}"
-        due = "" if wait.due is None else f" until {wait.due:%Y-%m-%d %H:%M:%S}"
+        due = "" if wait.due is None else f"until {wait.due:%Y-%m-%d %H:%M:%S}"
         rows.append(
             (
                 badge(wait_look(wait)),
                 markup("<b>", line(wait_text(wait)), "</b>"),
-                markup(unbroken(since), unbroken(due)),
+                markup(unbroken(since), " " if since and due else "", unbroken(due)),
                 _remedy(wait) if shown.status.imported_from is None and not is_read_only else "",
             )
         )

@@ -131,7 +131,7 @@ class Position:
         return f"line {step.line}" in stops or any(event in stops for event in events)
 
 
-SPEEDS = {"slow": 1.5, "walking": 0.6, "fast": 0.15}
+SPEEDS = {"slow": 1.5, "1\N{MULTIPLICATION SIGN}": 0.6, "fast": 0.15}
 """Seconds per step."""
 
 
@@ -146,7 +146,7 @@ class Player:
 
     def __init__(self, ticks: Callable[[], float]) -> None:
         self.ticks = ticks
-        self.speed = "walking"
+        self.speed = "1\N{MULTIPLICATION SIGN}"
         self.is_on = False
         self._moved_at = 0.0
 

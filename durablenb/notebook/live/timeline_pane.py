@@ -87,7 +87,7 @@ class TimelinePane:
             for call in shown.calls[:_MOST]
         ]
         more = f", the first {_MOST} of {len(shown.calls):,}" if len(shown.calls) > _MOST else ""
-        header = ("what", "kind", "state", "asked for (UTC)", "took", "tries")
+        header = ("what", "kind", "state", "scheduled (UTC)", "in all", "tries")
         return markup(
             f"<details><summary>View as table{more}</summary>",
             markup('<div class="dnb-scroll" data-scroll>', table(header, rows), "</div>"),

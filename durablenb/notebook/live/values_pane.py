@@ -56,7 +56,7 @@ def _names(step: Step) -> Markup:
 
 
 def _clocks(step: Step, wall: datetime) -> Markup:
-    been = "it has been here before" if step.is_replaying else "it is here for the first time"
+    been = "it has been here before" if step.is_replaying else "first time at this line"
     return markup(
         "<h4>Circumstances</h4><p>",
         code(f"is_replaying = {step.is_replaying}"),
@@ -64,7 +64,7 @@ def _clocks(step: Step, wall: datetime) -> Markup:
         code("current_utc_datetime"),
         "<br>",
         unbroken(time_text(step.now)),
-        ", from the history</p><p>clock on the wall<br>",
+        ", from the history</p><p>wall clock<br>",
         unbroken(time_text(wall)),
         "</p>",
     )
@@ -89,7 +89,7 @@ def _counts(replay: Replay, step: Step) -> Markup:
     executed, reached = replay.counts_at(step)
     once = f", {replay.each if executed > 1 else 'once'}" if executed else ""
     return markup(
-        '<h4>Up to here</h4><p class="dnb-ledger">activities executed: <b>',
+        '<h4>Up to here</h4><p class="dnb-ledger">activities scheduled: <b>',
         f"{executed:,}</b>{once}<br>awaits reached: <b>{reached:,}</b>",
         f" in {plural(step.replay, 'replay')}</p>",
     )

@@ -100,7 +100,7 @@ class WhatIf:
         if event is None:
             return row("Click an event in the history, then choose a change to a copy of it.", run)
         actions = [
-            button("Leave it out", "try", id="without"),
+            button("Drop", "try", id="without"),
             button("Duplicate it", "try", id="twice"),
             button("Swap with the next", "try", id="later"),
             button("Crash here", "try", id="until"),

@@ -246,7 +246,7 @@ class View {
   lost(why) {
     if (this.isGone) return;
     this.isGone = why.endsWith("is gone.");
-    this.loss = `${why} It was last heard of at ${this.heardAt.toTimeString().slice(0, 8)}; this is how it stood then.`;
+    this.loss = `${why} Its last news came at ${this.heardAt.toTimeString().slice(0, 8)}; this is how it stood then.`;
     this.showNote();
   }
 

@@ -75,7 +75,7 @@ def _legend(drawing: Drawing, shown: Comparison) -> float:
     if not any(pair.is_shared for pair in shown):
         return 34.0
     drawing.box(20, 32, 14, 7, rx=1.5, fill=_SHARED, stroke=RIM)
-    drawing.text(40, 39, "the past that they share", size=11, fill=MUTED)
+    drawing.text(40, 39, "shared history", size=11, fill=MUTED)
     return 50.0
 
 

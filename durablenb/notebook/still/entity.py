@@ -60,7 +60,7 @@ def _failures(shown: EntitySnapshot) -> Markup:
         where = "" if location is None else markup(line(location.where), "<br>", code(location.source, 160))
         name = markup("<b>", line(operation.name), "</b>")
         rows.append((name, _by(operation), _time(operation.ended), _failed(failure, 1_000), where))
-    return table(("failed", "asked by", "done (UTC)", "with", "at"), rows)
+    return table(("failed", "caller", "done (UTC)", "with", "at"), rows)
 
 
 def _missing(shown: EntitySnapshot) -> Markup:
@@ -82,7 +82,7 @@ def queue_fold(shown: EntitySnapshot) -> Markup:
     if hidden > 0:
         rows.append((f"{hidden:,} more", "", "", ""))
     columns = 4 if any(row[3] for row in rows) else 3
-    header = ("", "asked by", "since (UTC)", "not before (UTC)")[:columns]
+    header = ("", "caller", "since (UTC)", "not before (UTC)")[:columns]
     summary = f"To do: {plural(shown.queue_length, 'operation')}"
     if shown.locks:
         summary += f", {plural(len(shown.locks), 'lock')}"
@@ -101,7 +101,7 @@ def _operations(operations: Sequence[EntityOperation]) -> Markup:
         )
         for operation in operations
     ]
-    return table(("done (UTC)", "operation", "", "asked by", "result", "state after it"), rows)
+    return table(("done (UTC)", "operation", "", "caller", "result", "state after it"), rows)
 
 
 def _json(text: str | None) -> Markup:
@@ -154,7 +154,7 @@ def entity_text(shown: EntitySnapshot) -> str:
         for operation in shown.detailed
     ]
     if rows:
-        lines.append(table_text(("operation", "input", "asked by", "result"), rows, 60))
+        lines.append(table_text(("operation", "input", "caller", "result"), rows, 60))
     return "\n".join(lines)
 
 

@@ -269,8 +269,8 @@ def _queue_chips(picture: EntitySnapshot) -> Iterable[tuple[Look, str, str, int]
         same = list(run)
         words = name if len(same) == 1 else f"{name} \N{MULTIPLICATION SIGN} {len(same)}"
         due, queued = time_text(same[0].due), time_text(same[0].queued)
-        title = f"not before {due} UTC" if status == "Scheduled" else f"asked for at {queued} UTC"
+        title = f"not before {due} UTC" if status == "Scheduled" else f"queued at {queued} UTC"
         yield LOOKS[status], words, title, len(same)
     for lock in picture.locks:
         if not lock.is_held:
-            yield LOOKS["Waiting"], f"lock for {lock.owner}", f"asked for at {time_text(lock.since)} UTC", 1
+            yield LOOKS["Waiting"], f"lock for {lock.owner}", f"requested at {time_text(lock.since)} UTC", 1

@@ -36,7 +36,7 @@ def failure_table(failure: FailureDetails) -> str:
         where = "" if location is None else markup(line(location.where), "<br>", code(location.source, 160))
         if number and is_wrapper(link):
             operation = failed_operation(link)
-            rows.append(("which was waited for", "" if operation is None else code(operation), where))
+            rows.append(("awaited at", "" if operation is None else code(operation), where))
         else:
             message = short_message(link.message)
             text = block(message, 1_000) if "\n" in message.strip() else line(message, 1_000)

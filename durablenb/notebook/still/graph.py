@@ -47,7 +47,7 @@ def _draw_layout(drawing: Drawing, layout: Layout) -> None:
             _draw_layout(drawing, box.inside)
     draw_tags()
     if layout.boxes.keys() <= {"start", "end"}:
-        words = "nothing was asked for" + ("" if "end" in layout.boxes else " yet")
+        words = "nothing was scheduled" + ("" if "end" in layout.boxes else " yet")
         right = max(box.x + box.width for box in layout.boxes.values())
         drawing.text(right + 16, layout.boxes["start"].middle + 4, words, size=11.5, fill=MUTED)
     x, y = layout.left + MARGIN, layout.top + layout.height

@@ -80,12 +80,12 @@ def draw_cells(drawing: Drawing, step: GraphStep, x: float, y: float, width: flo
     drawing.path(f"M{number(x)} {number(y)}h{number(width)}", stroke=HAIR, fill="none")
     _draw_heading(drawing, step, x, y + 20, width, bins)
     y += 30
-    failed = [number_ for number_, call in enumerate(step.calls, 1) if call.state == "failed"]
+    failed = [call.number for call in step.calls if call.state == "failed"]
     if failed:
-        named = ", ".join(f"{number_:,}" for number_ in failed[:_NAMED])
+        named = ", ".join(f"#{task_id}" for task_id in failed[:_NAMED])
         more = f" and {len(failed) - _NAMED:,} more" if len(failed) > _NAMED else ""
         drawing.text(
-            x, y + 9, f"failed: no. {named}{more}", size=10.5, fill=STATE_LOOKS["failed"].colour, width=width
+            x, y + 9, f"failed: {named}{more}", size=10.5, fill=STATE_LOOKS["failed"].colour, width=width
         )
         y += 18
     grid = _cell_grid(len(states), width)

@@ -101,7 +101,7 @@ def _open(
         index, child = opened
         box.inside = lay_out_graph(nest[child], nest, width, child, depth)
         box.width = max(box.width, box.inside.width)
-        which = f"no. {index + 1:,}: {child}" if box.count > 1 else child
+        which = f"#{step.calls[index].number}: {child}" if box.count > 1 else child
         box.details = (*box.details, which)
 
 

@@ -36,7 +36,7 @@ def hub_card(shown: HubView) -> str:
     """Return a hub: counts by status, entities, and the most recently updated instances."""
     fleet = shown.fleet
     assert isinstance(fleet, Fleet)
-    header = ("orchestrator", "instance", "status", "created (UTC)", "last heard of (UTC)")
+    header = ("orchestrator", "instance", "status", "created (UTC)", "last event (UTC)")
     rows = [
         (
             seen.name,
@@ -97,7 +97,7 @@ def instances_card(shown: InstanceList) -> str:
         rows += [_instance_row(status) for status in shown[-_INSTANCES:]]
     else:
         rows += [_instance_row(status) for status in shown[_INSTANCES:]]
-    header = ("orchestrator", "instance", "status", "created (UTC)", "last heard of (UTC)")
+    header = ("orchestrator", "instance", "status", "created (UTC)", "last event (UTC)")
     counts = Fleet({plural(len(shown), "instance"): shown.counts()}, ())
     return card(
         picture(fleet_svg(counts if shown else Fleet({}, ()))),
@@ -287,7 +287,7 @@ def pace_svg(pace: HubPace) -> tuple[str, str]:
     if failed:
         sentence += f", {failed:,} failed"
     drawing = Drawing(WIDTH, sentence)
-    drawing.text(20, _PACE_TOP + 15, "calls ended", size=12, is_bold=True)
+    drawing.text(20, _PACE_TOP + 15, "calls finished", size=12, is_bold=True)
     drawing.text(
         20, _PACE_TOP + 31, f"at most {most:,} a second", size=10.5, fill=MUTED, width=_PACE_LEFT - 30
     )
@@ -307,6 +307,8 @@ def pace_svg(pace: HubPace) -> tuple[str, str]:
         fill="none",
     )
     when = time_text(pace.until, with_date=False)[:8] if pace.until else "nothing yet"
-    drawing.text(_PACE_LEFT, _PACE_TOP + _PACE_HEIGHT + 13, f"{PACE_SECONDS} s before", size=9.5, fill=MUTED)
+    drawing.text(
+        _PACE_LEFT, _PACE_TOP + _PACE_HEIGHT + 13, f"\N{MINUS SIGN}{PACE_SECONDS} s", size=9.5, fill=MUTED
+    )
     drawing.text(WIDTH - _PACE_RIGHT, _PACE_TOP + _PACE_HEIGHT + 13, when, size=9.5, fill=MUTED, anchor="end")
     return drawing.finished(_PACE_TOP + _PACE_HEIGHT + 22), sentence

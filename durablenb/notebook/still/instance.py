@@ -93,7 +93,7 @@ def _steps(shown: InstanceSnapshot) -> str:
     ]
     if len(shown.flow.steps) > _STEPS:
         rows.append((f"{len(shown.flow.steps) - _STEPS:,} more", "", "", "", "", ""))
-    header = ("step", "kind", "calls", "state", "asked for (UTC)", "within")
+    header = ("step", "kind", "calls", "state", "scheduled (UTC)", "within")
     return fold(f"Steps: {len(shown.flow.steps):,}", table(header, rows))
 
 
@@ -126,7 +126,7 @@ def status_card(status: DurableOrchestrationStatus) -> str:
         )
     rows: list[Sequence[object]] = [
         ("created (UTC)", time_text(status.created_time)),
-        ("last heard of (UTC)", time_text(status.last_updated_time)),
+        ("last event (UTC)", time_text(status.last_updated_time)),
     ]
     for label, value in (
         ("starts at (UTC)", time_text(status.scheduled_start_time)),

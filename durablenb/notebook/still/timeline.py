@@ -212,7 +212,7 @@ def _samples(
     if any(span.answer is not None and span.started > span.scheduled for span in spans):
         samples.append(("queued, then running", _sample_queued))
     if any(lane.is_strip for lane in lanes):
-        samples.append(("asked for", _sample_scheduled))
+        samples.append(("scheduled", _sample_scheduled))
     if any(span.state == "failed" for span in spans):
         samples.append(("failed", _sample_failed))
     if any(call.pauses for call in picture.calls):

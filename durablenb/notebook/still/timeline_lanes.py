@@ -183,7 +183,9 @@ class _Bars:
     def highlight(self, call: Call, span: Span, middle: float) -> None:
         """Highlight an attempt of a call, or the wait before one, with a frame."""
         top = middle - self.row / 2 + 1
-        _frame(self._drawing, self._scale, (span.scheduled, self._lane.span_end(call, span)), top, self.row - 2)
+        _frame(
+            self._drawing, self._scale, (span.scheduled, self._lane.span_end(call, span)), top, self.row - 2
+        )
 
     def _line(self, d: str, title: str, colour: str, width: float, dashes: str = "") -> None:
         more = {"stroke_dasharray": dashes} if dashes else {}
@@ -308,7 +310,7 @@ def draw_density(
         if any(call.state == "open" for call in lane.calls)
         else call_look("completed", "activity")
     )
-    drawing.path(_area(scheduled.counts(), left, base, top), "asked for", fill=ASKED)
+    drawing.path(_area(scheduled.counts(), left, base, top), "scheduled", fill=ASKED)
     drawing.path(_area(running.counts(), left, base, top), "running", fill=look.solid)
     for call in lane.calls if path else ():
         for span in spans_on(path, call):

@@ -45,15 +45,20 @@ def wait_text(wait: Wait) -> str:
         "start": "the time of its start",
         "turn": "its turn",
         "timer": f"a timer{many}",
-        "retry": f"attempt {wait.attempt} of {name}{many}",
+        "retry": f"{_attempts(wait)} of {name}{many}",
         "external event": f"the external event {name}{many}" + (", left" if wait.is_left else ""),
-        "activity": f"the activity {name}{many}" + (f", attempt {wait.attempt}" if wait.attempt > 1 else ""),
+        "activity": f"the activity {name}{many}" + (f", {_attempts(wait)}" if wait.attempts[1] > 1 else ""),
         "sub-orchestration": f"the sub-orchestration {name}{many}",
         "entity call": f"the entity's operation {name}{many}",
         "lock": f"the lock of {wait.name}{many}",
         "signal": f"the signal {name}{many}",
     }
     return texts[wait.kind]
+
+
+def _attempts(wait: Wait) -> str:
+    lowest, highest = wait.attempts
+    return f"attempt {lowest}" if lowest == highest else f"attempts {lowest} to {highest}"
 
 
 def wait_remedy(wait: Wait) -> Markup:
