@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -195,6 +196,22 @@ def wide_history(calls: int, at_a_time: int) -> list[Event]:
             events.append(TaskCompleted(place, times[0], number, "1", started_at=times[1]))
     last = begin + timedelta(seconds=max(free))
     return [*events, ExecutionCompleted(2 * calls + 3, last, "1")]
+
+
+def test_calls_one_after_the_other_do_not_touch() -> None:
+    made = stage()
+
+    def work_off(context: Any) -> Any:
+        for _ in range(60):
+            yield context.call_activity("crunch", 1)
+
+    made.orchestrator(work_off)
+    ax = made.done("work_off").plot_timeline()
+    (polygons,) = [one for one in ax.collections if one.get_gid() == "activity-completed"]
+    boxes = sorted((path.vertices[:, 0].min(), path.vertices[:, 0].max()) for path in polygons.get_paths())
+    pixel = (ax.get_xlim()[1] - ax.get_xlim()[0]) / 650
+    assert len(boxes) == 60
+    assert all(after[0] - before[1] >= 0.9 * pixel for before, after in itertools.pairwise(boxes))
 
 
 def test_calls_at_the_same_time_stand_in_rows_of_their_own() -> None:

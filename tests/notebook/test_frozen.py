@@ -90,6 +90,19 @@ def test_a_view_in_which_something_is_selected_leaves_the_picture_of_the_end(tmp
     assert 'alt="Completed"' in still["text/html"]
 
 
+@pytest.mark.parametrize("view", ["handle.watch(freeze=False)", "hub.watch()"])
+def test_the_text_of_a_view_that_is_not_frozen_tells_the_end(tmp_path, view):
+    cells = [
+        SETUP,
+        f"handle = hub.start(sums)\nhub.step()\nview = {view}\nview",
+        "handle.wait()\ngetattr(view, 'list', view).refresh()\nhub.close()",
+    ]
+    _, watched, _ = outputs_of(cells, tmp_path)
+    texts = [output.data["text/plain"] for output in watched]
+    assert any("Completed" in text or "1 instance" in text for text in texts)
+    assert not any("Running" in text or "running" in text for text in texts)
+
+
 def test_a_view_of_what_has_ended_is_live():
     with df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock()) as hub:
         hub.add_activity(lambda: 17, name="measure")

@@ -31,6 +31,9 @@ _LEAST, _LEAST_OF_MANY = 3.0, 0.5
 """Minimum width of a bar, in nominal pixels of the time axis."""
 
 
+_GAP = 1.0
+"""Gap after a bar without a line around it, in nominal pixels: otherwise the next one would touch it."""
+
 _FINE = 0.25
 """Minimum visible gap, in nominal pixels of the time axis."""
 
@@ -130,6 +133,8 @@ class Marks:
 
     def _polygons(self, label: str, bars: _Bars) -> PolyCollection:
         begin, end, middle, height, rims = np.array(bars.bars).T
+        if len(begin) <= MOST_APART:
+            end = self._axis.end_after(end, np.where(rims > 0, 0.0, -_GAP))
         end = np.maximum(end, self._axis.end_after(begin, np.where(rims > 0, _LEAST, _LEAST_OF_MANY)))
         if len(begin) > MOST_APART:
             begin, end, middle = self._distinguishable(begin, end, middle)

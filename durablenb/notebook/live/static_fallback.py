@@ -61,8 +61,9 @@ class StaticFallback:
             self._still_display.update(self._hidden(), raw=True)
 
     def _hidden(self) -> dict[str, str]:
-        html = self.still().get("text/html", "")
-        return {"text/html": f'<div title="still">{html}</div>', "text/plain": ""}
+        still = self.still()
+        html = still.get("text/html", "")
+        return {"text/html": f'<div title="still">{html}</div>', "text/plain": still["text/plain"]}
 
     def _ipython_display_(self) -> None:
         import IPython.display
@@ -74,7 +75,8 @@ class StaticFallback:
         self._refreshed_at = time.monotonic()
         self._still_display = display(self._hidden(), raw=True, display_id=True)
         widget = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
-        bundle: dict[str, Any] = {"text/plain": self.still()["text/plain"], _WIDGET: widget}
+        # No text here: it would stay as it is now, and a saved notebook would show it below the last picture.
+        bundle: dict[str, Any] = {"text/plain": "", _WIDGET: widget}
         self._display = display(bundle, raw=True, display_id=True)
 
 
