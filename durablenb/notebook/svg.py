@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 from html import escape
 
+from durablenb.notebook.themes import follow_theme
+
 WIDTH = 860
 """Width of all pictures in pixels, which fits a notebook's output."""
 
@@ -163,17 +165,17 @@ class Drawing:
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide}" height="{high}" '
             f'viewBox="0 0 {wide} {high}" role="img" aria-label="{escape(self.sentence)}" '
-            f'font-family="{FONT}" fill="{INK}"><title>{escape(self.sentence)}</title>'
+            f'font-family="{FONT}" fill="{INK}">'
             f"{plate}{''.join(self._marks)}</svg>"
         )
 
 
 def image(svg: str, sentence: str, *, width: float | None = None) -> str:
-    """Return an SVG document as an ``<img>``, which any notebook shows, trusted or not.
+    """Return an SVG document as an ``<img>``, which any notebook shows, trusted or not, in the page's theme.
 
     With a `width`, it is inline in a line of text.
     """
-    data = base64.b64encode(svg.encode("utf-8", "replace")).decode("ascii")
+    data = base64.b64encode(follow_theme(svg).encode("utf-8", "replace")).decode("ascii")
     size = (
         ""
         if width is None

@@ -1,4 +1,4 @@
-"""Dark colours of pictures. Still pictures are always light; live views follow the page."""
+"""Dark colours of pictures, for pages with a dark theme."""
 
 from __future__ import annotations
 
@@ -40,11 +40,29 @@ DARK = {
 """The dark counterpart of each colour."""
 
 _COLOUR = re.compile(r'="(#[0-9a-f]{3,6})"')
+_USE = re.compile(r' (fill|stroke)="(#[0-9a-f]{3,6})"')
 
 
 def apply_theme(svg: str) -> str:
     """Return an SVG document whose colours follow the theme of the page."""
     return _COLOUR.sub(lambda match: f'="var({_token(match[1])})"' if match[1] in DARK else match[0], svg)
+
+
+def follow_theme(svg: str) -> str:
+    """Return an SVG document that is dark where the page that embeds it is dark.
+
+    Notes
+    -----
+    A browser gives an ``<img>`` the colour scheme of the element around it. JupyterLab, Notebook 7 and the
+    documentation set that scheme with their themes. A page that sets none shows the picture in light colours.
+    """
+    rules = "".join(
+        f'[{attribute}="{colour}"]{{{attribute}:{DARK[colour]}}}'
+        for attribute, colour in sorted(set(_USE.findall(svg)))
+        if colour in DARK
+    )
+    head, mark, rest = svg.partition(">")
+    return f"{head}{mark}<style>@media screen and (prefers-color-scheme:dark){{{rules}}}</style>{rest}"
 
 
 def theme_css() -> str:

@@ -195,7 +195,7 @@ def test_what_happens_is_guessed_before_it_is_told(page: Page) -> None:
     says = region(view, "says")
     expect(says).to_contain_text("Will find be run now?")
     says.get_by_role("button", name="No", exact=True).click()
-    expect(says).to_contain_text("Not quite: 0 right, 1 wrong")
+    expect(says).to_contain_text("Not quite. 0 right, 1 wrong")
     explorer(page)
     page.keyboard.press("ArrowRight")
     expect(says).to_contain_text("Will find be run again now?")

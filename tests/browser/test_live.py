@@ -140,10 +140,10 @@ def test_a_history_is_filtered_turned_over_and_asked_for_in_sql(
     season = view(page, SEASON)
     history = open_tab(season, "History")
     expect(history).to_contain_text(re.compile(r"1 to 100 of 1\d\d"))
-    history.get_by_role("button", name="Later").click()
+    history.get_by_role("button", name="Next", exact=True).click()
     expect(history).to_contain_text(re.compile(r"101 to 1(\d\d) of 1\1"))
-    history.get_by_role("button", name="Earlier").click()
-    expect(history.get_by_role("button", name="Later")).to_be_visible()
+    history.get_by_role("button", name="Previous", exact=True).click()
+    expect(history.get_by_role("button", name="Next", exact=True)).to_be_visible()
     history.get_by_text("SQL", exact=True).click()
     history.get_by_role("textbox").fill("TASK")
     expect(history.locator("pre")).to_contain_text("contains(lower(cast(event_type as varchar)), 'task')")
@@ -155,7 +155,7 @@ def test_a_history_is_filtered_turned_over_and_asked_for_in_sql(
     season.screenshot(path=tmp_path / f"history-{theme.lower()}.png")
     history.get_by_text("SQL", exact=True).click()
     history.get_by_role("textbox").fill("")
-    expect(history.get_by_role("button", name="Later")).to_be_visible()
+    expect(history.get_by_role("button", name="Next", exact=True)).to_be_visible()
 
 
 # -- a hub ---------------------------------------------------------------------------------------
@@ -169,7 +169,7 @@ def test_a_hub_is_filtered_and_an_event_is_raised_with_the_keyboard_alone(
     hub = view(page, HUB)
     instances = region(hub, "instances")
     expect(instances).to_contain_text("1 to 100 of 116")
-    instances.get_by_role("button", name="Later").click()
+    instances.get_by_role("button", name="Next", exact=True).click()
     expect(instances).to_contain_text("101 to 116 of 116")
     instances.get_by_role("combobox").select_option("Running")
     rows = instances.locator("tbody tr")

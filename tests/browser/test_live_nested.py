@@ -71,9 +71,9 @@ def look_inside(page: Page, theme: str, folder: Path) -> None:
         return graph.get_by_role("button", name=name, exact=True)
 
     control("open member in the graph").click()
-    expect(graph).to_contain_text("#17: member-17")  # the one that failed
+    expect(graph).to_contain_text("#18: member-17")  # the one that failed
     control("the next member").click()
-    expect(graph).to_contain_text("#18: member-18")
+    expect(graph).to_contain_text("#19: member-18")
     control("open deep in the graph").press("Enter")
     expect(graph).to_contain_text("deep-2")
     expect(control("fold deep")).to_be_focused()
@@ -91,7 +91,7 @@ def look_inside(page: Page, theme: str, folder: Path) -> None:
     cells = graph.locator("[data-cells]")
     box = box_of(cells)
     page.mouse.click(box["x"] + box["width"] * 30.5 / 60, box["y"] + 4)
-    expect(graph).to_contain_text("#30: member-30")
+    expect(graph).to_contain_text("#31: member-30")
     expect(graph.locator("rect", has=page.get_by_text("selected"))).to_have_count(1)
     history = open_tab(view(page, OTHER), "History")
     expect(history.locator("tr:has(.dnb-marked)")).not_to_have_count(0)

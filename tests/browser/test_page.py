@@ -152,7 +152,7 @@ def test_the_list_leads_to_an_instance_with_graph_timeline_and_history_and_back(
     expect(page).to_have_title("memory · durablenb")
     instances = region(view(page), "instances")
     expect(instances).to_contain_text("1 to 100 of 109")
-    instances.get_by_role("button", name="Later").click()
+    instances.get_by_role("button", name="Next", exact=True).click()
     expect(instances).to_contain_text("101 to 109 of 109")
     instances.get_by_role("textbox").fill("season")
     expect(instances.locator("tbody tr")).to_have_count(2)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
 from nbconvert import HTMLExporter
+from PIL import Image
 from playwright.sync_api import Page
 
 from tests.browser.conftest import Lab, expect_run, run_all, use_theme
@@ -140,6 +142,14 @@ def check_pictures(found: Drawn) -> None:
         assert output["script"] == 0, output
 
 
+def brightness(page: Page, selector: str) -> float:
+    """The brightness of the first picture, from 0 to 255: mostly that of its ground."""
+    shown = page.locator(f"{selector} img[alt*='order-16']").first.screenshot()
+    with Image.open(BytesIO(shown)) as picture:
+        histogram = picture.convert("L").histogram()
+    return histogram.index(max(histogram))
+
+
 HTML = ".jp-OutputArea-output[data-mime-type='text/html']"
 
 
@@ -150,15 +160,18 @@ def pictures(lab: Lab) -> Shown:
     written = nbformat.read(lab.folder / "pictures.ipynb", 4)
     written.cells[FAILING].metadata["tags"] = ["raises-exception"]
     nbformat.write(written, lab.folder / "pictures.ipynb")
-    found = {}
+    found, grounds = {}, {}
     with lab.opened("pictures.ipynb") as (page, trouble):
         run_all(page)
         expect_run(page, len(CELLS))
         for theme in ("Light", "Dark"):
             use_theme(page, f"JupyterLab {theme}")
             found[theme] = drawn(page, HTML)
+            grounds[theme] = brightness(page, HTML)
         page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
         assert trouble == []
+    assert grounds["Dark"] < 60
+    assert grounds["Light"] > 240
     return found
 
 
@@ -203,5 +216,7 @@ def test_a_page_made_of_the_notebook_shows_all_of_it(lab: Lab, pictures: Shown, 
     target.write_text(html, encoding="utf-8")
     with lab.watched(target.as_uri()) as (page, trouble):
         page.wait_for_load_state()
-        check_pictures(drawn(page, ".jp-RenderedHTML.jp-OutputArea-output[data-mime-type='text/html']"))
+        outputs = ".jp-RenderedHTML.jp-OutputArea-output[data-mime-type='text/html']"
+        check_pictures(drawn(page, outputs))
+        assert brightness(page, outputs) > 240  # the page is light
         assert trouble == []

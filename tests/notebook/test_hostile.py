@@ -17,6 +17,11 @@ TAGS = {
 }
 ATTRIBUTES = {"class", "style", "alt", "src", "width", "align", "open"}
 MARKS = {"svg", "title", "g", "rect", "path", "text", "circle"}
+STYLE = re.compile(
+    r"@media screen and \(prefers-color-scheme:dark\)"
+    r'\{(\[(fill|stroke)="#[0-9a-f]{3,6}"\]\{(fill|stroke):#[0-9a-f]{6}\})*\}'
+)
+"""The style of a still picture: nothing but colours."""
 STYLES = re.compile(r"(text-align|vertical-align|white-space|max-width):[a-z]+(;|$)")
 
 _SCRIPTS = ("alert(1)", "alert`1`", "fetch('//evil.example')", "document.title=1")
@@ -83,6 +88,9 @@ def harmless(html: str) -> Page:
             assert str(attributes["src"]).startswith("data:image/svg+xml;base64,")
     for picture in page.pictures:
         for element in picture.root.iter():
+            if element.tag == f"{SVG}style":
+                assert STYLE.fullmatch(element.text or "")
+                continue
             assert element.tag.removeprefix(SVG) in MARKS
             assert not any(name.startswith("on") or "href" in name for name in element.attrib), element.attrib
             assert not any(

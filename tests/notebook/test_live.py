@@ -342,7 +342,7 @@ def test_a_child_is_opened_and_left_again() -> None:
     made, view = watched("failed")
     child = made.hub.sql("select instance_id from instances where name = 'doomed'").fetchall()[0][0]
     tell(view, "open", id=child)
-    assert text_of(view, "head").split()[:3] == ["Back", "Failed", "Failed"]
+    assert text_of(view, "head").split()[:3] == ["Back", "Failed", "doomed"]
     tell(view, "back")
     assert "Back" not in text_of(view, "head")
 

@@ -34,9 +34,9 @@ def test_a_hub_shows_counts_by_orchestrator_and_status(full: Stage) -> None:
     assert page.texts[place : place + 3] == ["chain", "4", "4 Completed"]
 
 
-def test_a_hub_names_the_instances_last_heard_of(full: Stage) -> None:
+def test_a_hub_names_the_instances_with_the_latest_events(full: Stage) -> None:
     texts = page_of(full.hub).texts
-    first = texts.index("Last heard of: 8 instances")
+    first = texts.index("Latest events: 8 instances")
     assert texts[first + 6 : first + 9] == ["fan_out", "fan_out", "Completed"]
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from durablenb.notebook import palette, svg
 from durablenb.notebook.live.widget import STATIC
 from durablenb.notebook.themes import DARK, apply_theme, theme_css
+from tests.notebook.reading import page_of, scene
 from tests.notebook.scenes import SCENES, stage
 from tests.notebook.test_layout import contrast
 
@@ -70,3 +72,20 @@ def test_every_colour_of_a_picture_has_one_for_a_dark_page(name: str) -> None:
 
 def test_a_text_that_looks_like_a_colour_stays_as_it_is() -> None:
     assert apply_theme('<text fill="#1f2328">#1f2328</text>') == '<text fill="var(--1f2328)">#1f2328</text>'
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_a_still_picture_has_a_dark_colour_for_each_of_its_colours(name: str) -> None:
+    for picture in page_of(scene(name)).pictures:
+        used = set(re.findall(r' (fill|stroke)="(#[0-9a-f]{3,6})"', picture.svg))
+        (style,) = re.findall(
+            r"<style>@media screen and \(prefers-color-scheme:dark\)\{(.*?)\}</style>", picture.svg
+        )
+        rules = re.findall(r'\[(fill|stroke)="(#\w+)"\]\{(fill|stroke):(#\w+)\}', style)
+        assert {(attribute, colour) for attribute, colour, _, _ in rules} == used
+        assert all(attribute == named and DARK[colour] == dark for attribute, colour, named, dark in rules)
+
+
+def test_a_saved_picture_is_light_wherever_it_is_put(tmp_path: Path) -> None:
+    scene("completed").save(tmp_path / "picture.svg")
+    assert "prefers-color-scheme" not in (tmp_path / "picture.svg").read_text("utf-8")

@@ -319,7 +319,7 @@ def test_in_predict_mode_nothing_is_told_before_it_was_guessed() -> None:
     tell(view, "replay", id="2")
     assert "Will charge be run now?" in text_of(view, "says")
     tell(view, "guess", id="no")
-    assert re.search(r"Not quite: 1 right, 1 wrong", text_of(view, "says"))
+    assert re.search(r"Not quite\. 1 right, 1 wrong", text_of(view, "says"))
     tell(view, "predict")
     tell(view, "go", id="previous")
     assert "right" not in text_of(view, "says")

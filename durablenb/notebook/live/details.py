@@ -162,4 +162,4 @@ def _attempts(call: Call) -> Markup:
         for span in call.attempts[-PAGE:]
     ]
     header = ("try", "state", "scheduled (UTC)", "started", "ended", "waited", "ran", "worker", "result")
-    return dense_table(header, rows)
+    return markup('<div class="dnb-wide">', dense_table(header, rows), "</div>")

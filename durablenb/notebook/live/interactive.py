@@ -75,8 +75,8 @@ def pager(do: str, first: int, shown: int, total: int, page: int) -> Markup:
     if total <= page:
         return Markup("")
     words = f"{first + 1:,} to {first + shown:,} of {total:,}"
-    back = button("Earlier", do, first=max(first - page, 0)) if first else Markup("")
-    on = button("Later", do, first=first + page) if first + shown < total else Markup("")
+    back = button("Previous", do, first=max(first - page, 0)) if first else Markup("")
+    on = button("Next", do, first=first + page) if first + shown < total else Markup("")
     return row(back, words, on)
 
 

@@ -58,7 +58,7 @@ def _names(step: Step) -> Markup:
 def _clocks(step: Step, wall: datetime) -> Markup:
     been = "it has been here before" if step.is_replaying else "first time at this line"
     return markup(
-        "<h4>Circumstances</h4><p>",
+        "<h4>Context</h4><p>",
         code(f"is_replaying = {step.is_replaying}"),
         f"<br>{been}</p><p>",
         code("current_utc_datetime"),

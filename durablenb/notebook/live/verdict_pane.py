@@ -133,5 +133,5 @@ class Quiz:
             words = markup("<b>", line(question.words), "</b>")
             return row(words, button("Yes", "guess", id="yes"), button("No", "guess", id="no"), count)
         was = self._guessed.get((step.replay, step.number))
-        reply = "" if was is None else "Right. " if was else "Not quite: "
+        reply = "" if was is None else "Right. " if was else "Not quite. "
         return row(f"{reply}{count}")

@@ -52,7 +52,7 @@ def hub_card(shown: HubView) -> str:
         (name, f"{sum(by.values()):,}", ", ".join(f"{count:,} {status}" for status, count in by.items()))
         for name, by in names[:_ROWS]
     ]
-    latest = f"Last heard of: {plural(len(rows), 'instance')}"
+    latest = f"Latest events: {plural(len(rows), 'instance')}"
     about = plural(fleet.total, "instance")
     if fleet.entities:
         about += f", {plural(sum(entity.existing for entity in fleet.entities), 'entity', 'entities')}"
