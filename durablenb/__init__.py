@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from durablenb.checks.findings import Finding, Findings
+from durablenb.core.activity_context import ActivityContext, current_activity
 from durablenb.core.app_model import Blueprint, DFApp, Entity, Orchestrator
 from durablenb.core.calls import DurableHttpResponse
 from durablenb.core.context import DurableOrchestrationContext
@@ -21,6 +22,7 @@ from durablenb.hub.task_hub import TaskHub
 from durablenb.model.display import options
 from durablenb.model.entities import CleanEntityStorageResult, EntityId, EntityMetadata, EntityStateResponse
 from durablenb.model.errors import (
+    ActivityCancelledError,
     DurableError,
     ExecutorUnavailableError,
     FunctionNotFoundError,
@@ -48,6 +50,8 @@ from durablenb.values.pictures import Picture
 from durablenb.values.raw_value import RawValue
 
 __all__ = [
+    "ActivityCancelledError",
+    "ActivityContext",
     "Blueprint",
     "CleanEntityStorageResult",
     "CriticalSection",
@@ -97,6 +101,7 @@ __all__ = [
     "WaitTimeoutError",
     "check",
     "compare",
+    "current_activity",
     "import_history",
     "open_history",
     "options",
@@ -105,11 +110,17 @@ __all__ = [
 __version__ = VERSION
 
 if TYPE_CHECKING:
+    from tqdm.auto import tqdm as tqdm
+
     Sealed = RawValue
 else:
 
     def __getattr__(name: str) -> Any:
-        """Return `RawValue` under its former name, with a deprecation warning."""
+        """Return `tqdm`, which is imported when first needed, or `RawValue` under its former name."""
+        if name == "tqdm":
+            from durablenb.engine.capture.progress_bars import tqdm_class
+
+            return tqdm_class()
         if name == "Sealed":
             import warnings
 

@@ -16,6 +16,7 @@ from durablenb.core.ports.store import (
     Record,
     blob_is_gone,
 )
+from durablenb.model.activities import ActivityAttempt, latest
 from durablenb.model.entities import EntityId, EntityMetadata
 from durablenb.model.events import (
     Arrival,
@@ -48,11 +49,14 @@ _ENDS = (ExecutionCompleted, ExecutionFailed, ExecutionTerminated)
 class MemoryStore:
     """A journal that lasts as long as the object."""
 
+    hub_id = "hub"
+
     def __init__(self) -> None:
         self.journal: list[Record] = []
         self.blobs: dict[str, Blob] = {}
         self._sources: dict[str, str] = {}
         self._lines: list[LogLine] = []
+        self._attempts: list[ActivityAttempt] = []
         self._imports: dict[str, Import] = {}
         self._replaying: str | None = None
         self._crashes: dict[str, int] = {}
@@ -72,6 +76,15 @@ class MemoryStore:
     def append_lines(self, said: Sequence[LogLine]) -> None:
         """Writes all of these lines of logs."""
         self._lines.extend(said)
+
+    def put_attempts(self, attempts: Sequence[ActivityAttempt]) -> None:
+        """Writes all of these tries of activities in place of the same ones."""
+        self._attempts = latest([*self._attempts, *attempts])
+
+    def attempts(self, instance_ids: Sequence[str]) -> list[ActivityAttempt]:
+        """The tries of activities of these instances, oldest first."""
+        found = [one for one in self._attempts if one.instance_id in set(instance_ids)]
+        return sorted(found, key=lambda one: (one.started_at, one.attempt))
 
     def import_histories(self, bundle: HistoryBundle, imports: Sequence[Import], after: int) -> None:
         """Writes all of a bundle, its events after a place in the journal; twice does it once."""
@@ -109,6 +122,9 @@ class MemoryStore:
         self._imports = {i: one for i, one in self._imports.items() if i not in gone}
         self._lines = [
             line for line in self._lines if line.instance_id not in gone and line.execution_id not in past
+        ]
+        self._attempts = [
+            one for one in self._attempts if one.instance_id not in gone and one.execution_id not in past
         ]
         self.journal = [
             record

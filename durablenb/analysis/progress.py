@@ -21,6 +21,7 @@ from durablenb.model.events import (
     Settlement,
     TaskKind,
 )
+from durablenb.model.runtime import RunningCall
 from durablenb.store.row_codec import event_types
 
 WINDOW = 60
@@ -91,13 +92,18 @@ class StepCount:
 
 @dataclass(frozen=True, slots=True)
 class ProgressSnapshot:
-    """The progress of an instance: its status, and the steps of its last execution."""
+    """The progress of an instance: its status, the steps of its last execution, and its running calls.
+
+    `now` is the time of the snapshot.
+    """
 
     name: str
     instance_id: str
     status: str
     steps: tuple[StepCount, ...]
     took: timedelta
+    now: datetime
+    running: tuple[RunningCall, ...] = ()
 
     @property
     def is_over(self) -> bool:
@@ -144,21 +150,31 @@ class ProgressCounter:
         self._last: datetime | None = None
         self._begin()
 
-    def look(self, now: datetime) -> ProgressSnapshot:
-        """Return the progress by now. Only events after those of the last call are read."""
+    def look(self, now: datetime, running: tuple[RunningCall, ...] = ()) -> ProgressSnapshot:
+        """Return the progress by now. Only events after those of the last call are read.
+
+        Parameters
+        ----------
+        now
+            The hub's time.
+        running
+            The calls that run.
+        """
         with self._lock:
             with self._connect() as connection:
                 rows = connection.execute(_NEWS, [self._id, self._seen]).fetchall()
             for row in rows:
                 self._read(*row)
-            return self._snapshot(now)
+            return self._snapshot(now, running)
 
-    def _snapshot(self, now: datetime) -> ProgressSnapshot:
+    def _snapshot(self, now: datetime, running: tuple[RunningCall, ...]) -> ProgressSnapshot:
         is_over = self._status in _FINAL
         until = self._last if is_over and self._last is not None else now
         took = timedelta() if self._began is None else until - self._began
         steps = tuple(_count(tally, until) for tally in self._tallies.values())
-        return ProgressSnapshot(self._name, self._id, self._status, steps, took)
+        return ProgressSnapshot(
+            self._name, self._id, self._status, steps, took, now, () if is_over else running
+        )
 
     def _begin(self) -> None:
         self._tallies: dict[tuple[TaskKind, str], _StepTally] = {}
@@ -342,4 +358,4 @@ class EndedCounter:
             count = _count(tally, now)
             status = "Running" if not count.is_over else "Failed" if tally.failed else "Completed"
             about = f"{len(self._ids):,} instance{'' if len(self._ids) == 1 else 's'}"
-            return ProgressSnapshot(tally.name, about, status, (count,), count.took)
+            return ProgressSnapshot(tally.name, about, status, (count,), count.took, now)

@@ -29,6 +29,7 @@ from durablenb.checks.abstract_values import (
     is_within,
 )
 from durablenb.checks.forbidden_calls import DATA, rule_for_name
+from durablenb.core.annotations import context_parameter
 from durablenb.core.app_model import FunctionBuilder, Orchestrator
 from durablenb.core.registry import KIND_ATTRIBUTE
 from durablenb.model.source import source_of
@@ -182,11 +183,15 @@ def _unwrap(function: Any) -> tuple[Any, Kind | None]:
 
 
 def _parameters(function: FunctionType) -> tuple[int, int] | None:
-    code = function.__code__
-    if code.co_kwonlyargcount > len(function.__kwdefaults__ or {}):
+    code, context = function.__code__, context_parameter(function)
+    named = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
+    given = {*(function.__kwdefaults__ or {}), *([] if context is None else [context.name])}
+    if not given.issuperset(named):
         return None
-    required = code.co_argcount - len(function.__defaults__ or ())
-    return required, 1_000 if code.co_flags & inspect.CO_VARARGS else code.co_argcount
+    required, accepted = code.co_argcount - len(function.__defaults__ or ()), code.co_argcount
+    if context is not None and context.place is not None:
+        required, accepted = required - (context.place < required), accepted - 1
+    return required, 1_000 if code.co_flags & inspect.CO_VARARGS else accepted
 
 
 def function_body(function: FunctionType) -> Body | None:

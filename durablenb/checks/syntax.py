@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from durablenb.checks.abstract_values import Node
+from durablenb.core.activity_context import ActivityContext
 
 
 class Bindings:
@@ -54,11 +55,27 @@ class Bindings:
 
 
 def arity(node: Node) -> tuple[int, int]:
-    """Return how many positional arguments a function requires, and how many it accepts."""
+    """Return how many positional arguments a call has to give, and how many it may.
+
+    A parameter that is annotated with `ActivityContext` gets its value without the call.
+    """
     arguments = node.args
-    positional = len(arguments.posonlyargs) + len(arguments.args)
-    needed = positional - len(arguments.defaults)
-    return needed, 1_000 if arguments.vararg else positional
+    parameters = [*arguments.posonlyargs, *arguments.args]
+    required = parameters[: len(parameters) - len(arguments.defaults)]
+    needed, accepted = (sum(not _is_context(one) for one in some) for some in (required, parameters))
+    return needed, 1_000 if arguments.vararg else accepted
+
+
+def _is_context(parameter: ast.arg) -> bool:
+    if parameter.annotation is None:
+        return False
+    names = (
+        getattr(part, "id", None) or getattr(part, "attr", None) or getattr(part, "value", None)
+        for part in ast.walk(parameter.annotation)
+    )
+    return any(
+        isinstance(name, str) and name.rpartition(".")[2] == ActivityContext.__name__ for name in names
+    )
 
 
 def own_nodes(node: Node) -> list[ast.AST]:

@@ -11,6 +11,8 @@ import typing
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from durablenb.core.activity_context import ActivityContext
+
 _GENERATORS = (collections.abc.Generator, collections.abc.Coroutine, collections.abc.Awaitable)
 """Annotations whose last argument is the function's result."""
 
@@ -20,13 +22,21 @@ _STREAMS = (collections.abc.Iterator, collections.abc.Iterable, collections.abc.
 _FUNCTIONS = (types.FunctionType, types.MethodType, types.BuiltinFunctionType, type)
 
 
+class ContextParameter(NamedTuple):
+    """The parameter of an activity that gets its context; `place` is None if it is only passed by name."""
+
+    name: str
+    place: int | None
+
+
 class _Types(NamedTuple):
     input: Any
     result: Any
+    context: ContextParameter | None
 
 
 def input_type(function: object) -> Any:
-    """Return the annotation of a function's first parameter, or None."""
+    """Return the annotation of the parameter for a function's input, or None."""
     return _types(function).input
 
 
@@ -35,13 +45,29 @@ def result_type(function: object) -> Any:
     return _types(function).result
 
 
+def context_parameter(function: object) -> ContextParameter | None:
+    """Return the parameter that is annotated with `ActivityContext`, or None."""
+    return _types(function).context
+
+
 def _types(function: object) -> _Types:
     try:
         return _known(function)
     except Exception:  # a name in an annotation isn't defined yet
         hints = _annotations_of(_plain(function))
         unresolved = (str, typing.ForwardRef)
-        return _of(function, {name: hint for name, hint in hints.items() if not isinstance(hint, unresolved)})
+        known = {
+            name: ActivityContext if _names_context(hint) else hint
+            for name, hint in hints.items()
+            if not isinstance(hint, unresolved) or _names_context(hint)
+        }
+        return _of(function, known)
+
+
+def _names_context(hint: Any) -> bool:
+    """Tell whether an annotation that can't be resolved yet has the name of `ActivityContext`."""
+    text = hint.__forward_arg__ if isinstance(hint, typing.ForwardRef) else hint
+    return isinstance(text, str) and text.rpartition(".")[2] == ActivityContext.__name__
 
 
 def _annotations_of(function: Any) -> dict[str, Any]:
@@ -68,14 +94,26 @@ def _of(function: Any, hints: dict[str, Any]) -> _Types:
         wanted = (typing.get_args(wanted) or (None,))[-1]
     elif origin in _STREAMS:
         wanted = None
-    return _Types(hints.get(_first_parameter(function)), wanted)
+    context = None
+    others = []
+    for place, parameter in enumerate(_parameters(function)):
+        if context is None and _is_context(hints.get(parameter.name)):
+            is_named = parameter.kind is parameter.KEYWORD_ONLY
+            context = ContextParameter(parameter.name, None if is_named else place)
+        else:
+            others.append(parameter.name)
+    return _Types(hints.get(others[0]) if others else None, wanted, context)
 
 
-def _first_parameter(function: Any) -> str:
+def _is_context(hint: Any) -> bool:
+    return hint is ActivityContext or ActivityContext in typing.get_args(hint)
+
+
+def _parameters(function: Any) -> list[inspect.Parameter]:
     try:
-        return next(iter(inspect.signature(_behind(function)).parameters), "")
+        return list(inspect.signature(_behind(function)).parameters.values())
     except (TypeError, ValueError):
-        return ""
+        return []
 
 
 def _behind(function: Any) -> Any:

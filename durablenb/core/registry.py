@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
+from durablenb.core.annotations import context_parameter
 from durablenb.core.undefined_names import is_defined, undefined_name
 from durablenb.core.versions import VersionMatch, matching_version, newest_version
 from durablenb.model.entities import checked_entity_name
@@ -76,8 +77,11 @@ class Activity:
             parameters = inspect.signature(self.function).parameters.values()
         except (TypeError, ValueError):
             return True
+        context = context_parameter(self.function)
         return any(
-            parameter.kind not in (parameter.KEYWORD_ONLY, parameter.VAR_KEYWORD) for parameter in parameters
+            parameter.kind not in (parameter.KEYWORD_ONLY, parameter.VAR_KEYWORD)
+            for parameter in parameters
+            if context is None or parameter.name != context.name
         )
 
 

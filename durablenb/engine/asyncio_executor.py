@@ -9,7 +9,8 @@ import threading
 
 from durablenb.core.ports.executor import ActivityOutcome, Job
 from durablenb.engine.capture.streams import enter
-from durablenb.engine.invocation import decoded_input
+from durablenb.engine.invocation import call
+from durablenb.engine.running_activity import RunningActivity
 
 
 class AsyncioExecutor:
@@ -55,16 +56,17 @@ class AsyncioExecutor:
 
 
 async def _run(job: Job) -> None:
-    if not job.begin():
+    if not job.begin("asyncio"):
         return
     enter(job)  # for this task alone
-    try:
-        value = job.function(decoded_input(job)) if job.takes_input else job.function()
-        outcome: ActivityOutcome = job.codec.encode(
-            await value if inspect.isawaitable(value) else value, "result"
-        )
-    except BaseException as error:
-        outcome = job.codec.failure(error)
+    with RunningActivity(job) as context:
+        try:
+            value = call(job.function, job.text, job.takes_input, job.codec, context)
+            outcome: ActivityOutcome = job.codec.encode(
+                await value if inspect.isawaitable(value) else value, "result"
+            )
+        except BaseException as error:
+            outcome = job.codec.failure(error)
     job.finish(outcome, "asyncio")
 
 

@@ -11,7 +11,7 @@ from durablenb.engine.blocked_instances import BlockedInstances
 from durablenb.engine.entity import Entity
 from durablenb.engine.entity_batch import OperationBatch
 from durablenb.engine.instance import Instance
-from durablenb.engine.jobs import ActivityJob, BatchJob, Committed, JobScope
+from durablenb.engine.jobs import NO_TRIES, ActivityJob, BatchJob, Committed, JobScope
 from durablenb.engine.services import EngineServices
 from durablenb.engine.write_buffer import WriteBuffer
 from durablenb.model.events import TaskScheduled
@@ -40,6 +40,8 @@ class Dispatcher:
             services.registry,
             services.options.codec,
             services.log_writer,
+            services.attempt_writer,
+            services.store.hub_id,
         )
         self._apply_inline = services.apply_inline
         self._registry = services.registry
@@ -73,9 +75,19 @@ class Dispatcher:
         self._offer(self._activity_job(instance, event))
 
     def _activity_job(self, instance: Instance, event: TaskScheduled) -> ActivityJob:
-        return ActivityJob(
-            self.scope, instance, event.task_id, event.name, event.input, self.scope.codec, event.attempt
+        job = ActivityJob(
+            self.scope,
+            instance,
+            event.task_id,
+            event.name,
+            event.input,
+            self.scope.codec,
+            event.attempt,
+            event.call_id,
         )
+        if instance.tries:
+            job.earlier = instance.tries.get(job.key, NO_TRIES)
+        return job
 
     def _schedule(self, job: ActivityJob) -> None:
         if self._is_strict:

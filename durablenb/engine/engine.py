@@ -29,6 +29,7 @@ from durablenb.model.events import Event
 from durablenb.model.imports import Import
 from durablenb.model.logs import LogLine
 from durablenb.model.plain import Plain, plain
+from durablenb.model.runtime import RunningCall
 
 STOP_SECONDS = 2.0
 """The longest wait for an orchestrator that doesn't return when the process ends."""
@@ -135,7 +136,8 @@ class Engine(EngineLoop):
         try:
             self.committer.close()
         finally:
-            self.log_writer.end()
+            for writer in self._side_writers:
+                writer.end()
 
     def _apply_last(self, wait: bool) -> None:
         """Apply the messages that are left; with `wait`, until no job runs any more."""
@@ -296,6 +298,10 @@ class Engine(EngineLoop):
             )
         finally:
             self._lock.release()
+
+    def running(self, instance_id: str) -> tuple[RunningCall, ...]:
+        """Return the running calls of an instance, and how far they are; without waiting for the turn."""
+        return self.attempt_writer.running(instance_id)
 
     def imported(self, instance_id: str) -> Import | None:
         """Return where an instance was imported from, None if it wasn't; without waiting for the turn."""

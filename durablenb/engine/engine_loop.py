@@ -11,7 +11,7 @@ another thread would take as long as an episode.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from datetime import datetime
@@ -21,6 +21,7 @@ from durablenb.core.ports.clock import Clock
 from durablenb.core.ports.store import Store
 from durablenb.core.registry import Registry
 from durablenb.engine import locks
+from durablenb.engine.attempt_writer import AttemptWriter
 from durablenb.engine.capture.log_writer import LogWriter
 from durablenb.engine.capture.output import OutputOwner, current_owner
 from durablenb.engine.committer import Committer, WriteBatch
@@ -88,11 +89,13 @@ class EngineLoop:
         self.log_writer = LogWriter(
             store, clock.now, options.codec.redact_log, lambda: self.committer.nudge()
         )
+        self.attempt_writer = AttemptWriter(store, lambda: self.committer.nudge())
+        self._side_writers = self.log_writer, self.attempt_writer
         self.committer = Committer(
             store,
             when_idle=self._all_is_committed,
-            when_written=self.log_writer.visit,
-            before_purge=self.log_writer.forget,
+            when_written=self._write_beside,
+            before_purge=self._forget_beside,
         )
         self.waiters: set[object] = set()
         """A token for each thread that waits for an instance, so that a virtual clock may jump."""
@@ -114,7 +117,15 @@ class EngineLoop:
         self._mistakes = 0
         self._defect: DurableError | None = None
         services = EngineServices(
-            store, clock, registry, executors, self.committer, self.log_writer, self.apply_inline, options
+            store,
+            clock,
+            registry,
+            executors,
+            self.committer,
+            self.log_writer,
+            self.attempt_writer,
+            self.apply_inline,
+            options,
         )
         self.completions = services.completions
         self.orchestrator_scope = services.orchestrator_scope
@@ -126,6 +137,15 @@ class EngineLoop:
     def is_threaded(self) -> bool:
         """True if the engine has a thread of its own."""
         return self._is_threaded
+
+    def _write_beside(self) -> float | None:
+        """Write what no fact follows from; return the seconds until the next time, None if none comes."""
+        pauses = [pause for writer in self._side_writers if (pause := writer.visit()) is not None]
+        return min(pauses, default=None)
+
+    def _forget_beside(self, instance_ids: Sequence[str], execution_ids: Sequence[str]) -> None:
+        for writer in self._side_writers:
+            writer.forget(instance_ids, execution_ids)
 
     # -- messages --------------------------------------------------------------------------------
 

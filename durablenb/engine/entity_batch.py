@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from durablenb.core.activity_context import current_context
 from durablenb.core.entity import DurableEntityContext, OperationRequest, Signal, Start
 from durablenb.engine.invocation import run_coroutine
 from durablenb.model.entities import EntityId
@@ -57,6 +58,7 @@ class BatchFunction(Plain):
 
     def __call__(self, batch: OperationBatch) -> Any:
         """Return the outcomes of the operations done until the batch has taken long enough."""
+        current_context.set(None)  # an operation is no activity
         if is_async(self.function):
             return self._run_async(batch)
         return self._run(batch)

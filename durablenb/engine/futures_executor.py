@@ -16,6 +16,7 @@ from durablenb.core.ports.executor import ActivityOutcome, Job
 from durablenb.engine import locks
 from durablenb.engine.invocation import invoke
 from durablenb.engine.pickled_calls import pickle_call, run_pickled
+from durablenb.model.activities import Report
 from durablenb.model.logs import OutputLine
 
 Worker = tuple[str, int, str]
@@ -116,9 +117,9 @@ class FuturesExecutor:
             job.finish(job.codec.failure(error), type(self._pool).__name__)
         else:
             if result is not None:
-                outcome, lines, worker = result
-                for line in lines:
-                    job.output.take(line)
+                outcome, reports, worker = result
+                for report in reports:
+                    job.report(report)
                 job.finish(outcome, _worker_name(worker))
 
     def _may_have_run(self, future: Future[Any]) -> bool:
@@ -140,18 +141,28 @@ class FuturesExecutor:
         return f"{kind} can't run them ({type(error).__name__}: {error})"
 
 
-def call_pickled(_: str, pickled: bytes) -> tuple[ActivityOutcome, list[OutputLine], Worker]:
-    """Return the outcome of a pickled call, the lines that it printed, and the worker that ran it.
+def call_pickled(_: str, pickled: bytes) -> tuple[ActivityOutcome, list[Report], Worker]:
+    """Return the outcome of a pickled call, what it printed and reported, and the worker that ran it.
 
     The first argument is unique: some executors run equal calls of a function only once.
     """
-    lines: list[OutputLine] = []
-    return run_pickled(pickle.loads(pickled), lines.append), lines, _current_worker()
+    lines: list[Report] = []
+    latest: dict[type, Report] = {}  # progress and checkpoints reach the hub with the outcome
+
+    def receive(report: Report) -> None:
+        if isinstance(report, OutputLine):
+            lines.append(report)
+        else:
+            latest[type(report)] = report
+
+    outcome = run_pickled(pickle.loads(pickled), receive)
+    return outcome, [*lines, *latest.values()], _current_worker()
 
 
-def _call_here(job: Job) -> tuple[ActivityOutcome, list[OutputLine], Worker] | None:
+def _call_here(job: Job) -> tuple[ActivityOutcome, list[Report], Worker] | None:
     """Return the outcome of a job that runs in this process; None if it isn't wanted any more."""
-    return (invoke(job), [], _current_worker()) if job.begin() else None
+    worker = _current_worker()
+    return (invoke(job), [], worker) if job.begin(_worker_name(worker)) else None
 
 
 def _current_worker() -> Worker:

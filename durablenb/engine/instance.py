@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from durablenb.core.execution import Execution
 from durablenb.core.ports.store import OpenInstance
+from durablenb.model.activities import EarlierTries
 from durablenb.model.events import ExecutionStarted
 from durablenb.model.status import OrchestrationRuntimeStatus
 
@@ -51,6 +52,7 @@ class Instance:
         "next_event_id",
         "pending",
         "started",
+        "tries",
     )
 
     def __init__(self, instance_id: str, execution_id: str, started: ExecutionStarted) -> None:
@@ -62,6 +64,8 @@ class Instance:
         """The live execution; None while the instance has to be replayed before it can resume."""
         self.pending: set[int] = set()
         """The ids of tasks that have no outcome yet."""
+        self.tries: dict[str, EarlierTries] = {}
+        """What earlier tries of calls leave to the next one, by the call's key."""
         self.missing: set[str] = set()
         """Names of functions, types and globals that the instance waits for."""
         self.held: Exception | None = None

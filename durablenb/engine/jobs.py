@@ -10,12 +10,28 @@ from typing import Any
 from durablenb.core.ports.clock import Clock
 from durablenb.core.ports.executor import ActivityOutcome
 from durablenb.core.registry import Activity, Registry
-from durablenb.engine.capture.log_writer import LogSource, LogWriter
+from durablenb.engine.attempt_writer import AttemptWriter
+from durablenb.engine.capture.log_writer import LogSource, LogWriter, encodable
 from durablenb.engine.capture.output import CapturedOutput
 from durablenb.engine.entity import Entity
 from durablenb.engine.entity_batch import BatchCodec, BatchFunction, OperationBatch
 from durablenb.engine.instance import Instance
-from durablenb.model.payloads import Codec
+from durablenb.model.activities import (
+    ActivityAttempt,
+    ActivityInfo,
+    Checkpoint,
+    EarlierTries,
+    Progress,
+    Report,
+    call_key,
+)
+from durablenb.model.logs import OutputLine
+from durablenb.model.payloads import Codec, enclosed
+
+NO_TRIES = EarlierTries()
+
+NOTE_CHARACTERS = 1_000
+"""Characters that are kept of a note on a call's progress."""
 
 
 class JobScope:
@@ -27,11 +43,23 @@ class JobScope:
         Takes the message of a job that has ended.
     clock, registry, codec
         The time, the registered functions, and the codec of their values.
-    log_writer
-        Takes what jobs print.
+    log_writer, attempt_writer
+        Take what jobs print, and what else they report.
+    hub_id
+        The id of the hub.
     """
 
-    __slots__ = ("apply_inline", "codec", "is_closing", "log_writer", "now", "registry", "stopwatch")
+    __slots__ = (
+        "apply_inline",
+        "attempt_writer",
+        "codec",
+        "hub_id",
+        "is_closing",
+        "log_writer",
+        "now",
+        "registry",
+        "stopwatch",
+    )
 
     def __init__(
         self,
@@ -40,6 +68,8 @@ class JobScope:
         registry: Registry,
         codec: Codec,
         log_writer: LogWriter,
+        attempt_writer: AttemptWriter,
+        hub_id: str,
     ) -> None:
         self.apply_inline = apply_inline
         self.now = clock.now
@@ -47,6 +77,8 @@ class JobScope:
         self.registry = registry
         self.codec = codec
         self.log_writer = log_writer
+        self.attempt_writer = attempt_writer
+        self.hub_id = hub_id
         self.is_closing = False
 
     def close(self) -> None:
@@ -67,22 +99,29 @@ class ActivityJob:
         The activity's name, and its input as text.
     codec
         Turns text into values, and values into text.
-    attempt
-        Counts the calls of an activity that is retried, from 1.
+    retry
+        The number of the try as the retry policy counts, from 1.
+    call_id
+        The task id of the call's first try.
     """
 
     __slots__ = (
         "_activity",
         "_output",
-        "attempt",
+        "_reported",
+        "call_id",
         "codec",
+        "earlier",
         "execution_id",
         "instance",
+        "is_muted",
         "name",
+        "retry",
         "scope",
         "started_at",
         "task_id",
         "text",
+        "worker",
     )
 
     def __init__(
@@ -93,7 +132,8 @@ class ActivityJob:
         name: str,
         text: str,
         codec: Codec,
-        attempt: int = 1,
+        retry: int = 1,
+        call_id: int | None = None,
     ) -> None:
         self.scope = scope
         self.instance = instance
@@ -102,10 +142,16 @@ class ActivityJob:
         self.name = name
         self.text = text
         self.codec = codec
-        self.attempt = attempt
+        self.retry = retry
+        self.call_id = task_id if call_id is None else call_id
+        self.earlier = NO_TRIES
+        """What the tries before this one leave to it."""
         self.started_at: datetime | None = None
+        self.worker: str | None = None
+        self.is_muted = False
         self._activity: Activity | None = None
         self._output: CapturedOutput | None = None
+        self._reported: _Reported | None = None
 
     @property
     def is_wanted(self) -> bool:
@@ -130,6 +176,97 @@ class ActivityJob:
         return self.activity.takes_input
 
     @property
+    def attempt(self) -> int:
+        """The number of this try of the call, from 1."""
+        return self.earlier.number(self.retry)
+
+    @property
+    def tries(self) -> EarlierTries:
+        """What this try and those before leave to the next one."""
+        attempt = self.attempt
+        return EarlierTries(attempt, attempt - self.retry, self.checkpoint)
+
+    @property
+    def key(self) -> str:
+        """The key of the call, which all its tries have."""
+        return call_key(self.scope.hub_id, self.execution_id, self.call_id, self.name, self.text)
+
+    @property
+    def info(self) -> ActivityInfo:
+        """What the call knows of itself."""
+        return ActivityInfo(
+            self.instance.id,
+            self.execution_id,
+            self.name,
+            self.task_id,
+            self.attempt,
+            self.key,
+            None,
+            self.earlier.checkpoint,
+        )
+
+    @property
+    def is_cancelled(self) -> bool:
+        """True once the task has its outcome, or the instance was terminated."""
+        assert isinstance(self.instance, Instance)
+        return self.instance.is_dropped or self.task_id not in self.instance.pending
+
+    def report(self, report: Report) -> None:
+        """Receive what the running call reports; from any thread."""
+        if isinstance(report, OutputLine):
+            self.output.take(report)
+            return
+        reported = self._reported
+        if reported is None:
+            reported = self._reported = _Reported()
+        if isinstance(report, Checkpoint):
+            reported.checkpoint = report.text
+        else:
+            reported.progress = report._replace(note=self._kept_note(report.note))
+        reported.at = self.scope.now()
+        self.scope.attempt_writer.reported(self)
+
+    def _kept_note(self, note: str | None) -> str | None:
+        if not note:
+            return None
+        try:
+            return encodable(self.codec.redact_log(note[:NOTE_CHARACTERS]))
+        except Exception as error:  # of the user's function
+            return f"redact failed on a note: {type(error).__name__}"
+
+    def row(self) -> ActivityAttempt:
+        """Return the try as the store keeps it."""
+        reported = self._reported or _Reported()
+        checkpoint = self.checkpoint
+        done, total, note = reported.progress or (None, None, None)
+        return ActivityAttempt(
+            self.instance.id,
+            self.execution_id,
+            self.task_id,
+            self.key,
+            self.attempt,
+            self.retry,
+            self.started_at or self.scope.now(),
+            self.worker,
+            done,
+            total,
+            note,
+            None if checkpoint is None else enclosed(checkpoint),
+            reported.at,
+        )
+
+    @property
+    def has_tries(self) -> bool:
+        """True if this try leaves something to the next one, or one before has."""
+        return self.earlier is not NO_TRIES or self._reported is not None
+
+    @property
+    def checkpoint(self) -> str | None:
+        """The last checkpoint of this try, or else of the tries before."""
+        own = None if self._reported is None else self._reported.checkpoint
+        return self.earlier.checkpoint if own is None else own
+
+    @property
     def output(self) -> CapturedOutput:
         """Takes what the call prints."""
         if self._output is None:
@@ -140,30 +277,50 @@ class ActivityJob:
     def _log_source(self) -> LogSource:
         return LogSource(self.instance.id, self.execution_id, self.task_id, self.name, self.attempt)
 
-    def begin(self) -> bool:
-        """Record the start time; return False, and free the job's place, if it isn't wanted any more."""
+    def begin(self, worker: str | None = None) -> bool:
+        """Record the start; return False, and free the job's place, if it isn't wanted any more."""
         if not self.is_wanted:
             self.scope.apply_inline(ActivityFinished(self, None, None, self.scope.now()))
             return False
         self._activity = self.scope.registry.activities[self.name]  # its cell may have run again since
+        if self.started_at is not None:  # an interrupt ended the last try
+            self.earlier = self.tries
+            self._reported = None
         self.started_at = self.scope.now()
+        self.worker = worker
+        self._watch()
         return True
+
+    def _watch(self) -> None:
+        self.scope.attempt_writer.begun(self)
 
     def finish(self, outcome: ActivityOutcome | None, worker: str | None = None) -> None:
         """Hand the engine the outcome, None for a call that was not made, and the name of its worker."""
         self._close_output()
+        self.scope.attempt_writer.ended(self)
         message = ActivityFinished(self, outcome, self.started_at, self.scope.now(), worker)
         self.scope.apply_inline(message)
 
     def decline(self, why: str) -> None:
         """Tell the engine that the executor can't run the job, and why."""
         self._close_output()
+        self.scope.attempt_writer.ended(self)
+        self.started_at = None  # it has not run
         self.scope.apply_inline(ActivityFinished(self, None, None, self.scope.now(), declined=why))
 
     def _close_output(self) -> None:
         if self._output is not None:
             self._output = None
             self.scope.log_writer.close(self._log_source)
+
+
+@dataclass(slots=True)
+class _Reported:
+    """What a try has reported last, and when."""
+
+    progress: Progress | None = None
+    checkpoint: str | None = None
+    at: datetime | None = None
 
 
 class BatchJob(ActivityJob):
@@ -195,6 +352,19 @@ class BatchJob(ActivityJob):
     def is_wanted(self) -> bool:
         """False once the hub closes."""
         return not self.scope.is_closing
+
+    @property
+    def key(self) -> str:
+        """Empty: operations have no tries."""
+        return ""
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Always False: operations are wholly done or not at all."""
+        return False
+
+    def _watch(self) -> None:
+        """Do nothing: operations have no tries."""
 
     @property
     def function(self) -> Callable[..., Any]:

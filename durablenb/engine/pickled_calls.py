@@ -6,6 +6,7 @@ import builtins
 import pickle
 import types
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -13,12 +14,33 @@ from durablenb.core.ports.executor import ActivityOutcome, Job
 from durablenb.core.short_repr import short_repr
 from durablenb.engine.capture import streams
 from durablenb.engine.capture.output import CapturedOutput, current_owner
-from durablenb.engine.invocation import call
-from durablenb.model.logs import OutputLine
+from durablenb.engine.invocation import outcome
+from durablenb.engine.running_activity import RunningActivity
+from durablenb.model.activities import ActivityInfo, Report
 from durablenb.model.payloads import Codec
 
-PickledCall = tuple[bytes, str, bool, Codec]
-"""The pickled function, its input as text, whether it takes one, and the codec."""
+
+@dataclass(frozen=True)
+class PickledCall:
+    """A call that another process can run.
+
+    Parameters
+    ----------
+    function
+        The pickled function.
+    text, takes_input
+        Its input as text, with the blobs to which it refers, and whether the function takes it.
+    codec
+        Turns text into values, and values into text.
+    info
+        What the call knows of itself.
+    """
+
+    function: bytes
+    text: str
+    takes_input: bool
+    codec: Codec
+    info: ActivityInfo
 
 
 def pickle_call(job: Job) -> bytes:
@@ -36,23 +58,43 @@ def pickle_call(job: Job) -> bytes:
         pickled = cloudpickle.dumps(function)
     except Exception as error:
         raise _unsendable(function, error) from error
-    return pickle.dumps((pickled, codec.with_blobs(job.text), job.takes_input, codec))
+    call = PickledCall(pickled, codec.with_blobs(job.text), job.takes_input, codec, job.info)
+    return pickle.dumps(call)
 
 
-def run_pickled(pickled: PickledCall, keep: Callable[[OutputLine], None]) -> ActivityOutcome:
-    """Return the outcome of a call, in whichever process this is; `keep` gets each line that it prints."""
-    data, text, takes_input, codec = pickled
-    output = CapturedOutput(keep)
+def run_pickled(call: PickledCall, report: Callable[[Report], None]) -> ActivityOutcome:
+    """Return the outcome of a call, in whichever process this is.
+
+    Parameters
+    ----------
+    call
+        The call.
+    report
+        Receives each line that it prints, its progress and its checkpoints; from several threads.
+    """
+    output = CapturedOutput(report)
     streams.install()
     token = streams.enter(output)
     try:
-        return call(_unpickled(data), text, takes_input, codec)
+        function = _unpickled(call.function)  # which imports what it uses, such as tqdm
+        with RunningActivity(_RemoteCall(call.info, call.codec, report)) as context:
+            return outcome(function, call.text, call.takes_input, call.codec, context)
     except BaseException as error:
-        return codec.failure(error)
+        return call.codec.failure(error)
     finally:
         current_owner.reset(token)
         output.close()
         streams.remove()
+
+
+@dataclass(frozen=True)
+class _RemoteCall:
+    """What the context of a call needs in another process."""
+
+    info: ActivityInfo
+    codec: Codec
+    report: Callable[[Report], None]
+    is_cancelled: bool = False
 
 
 @lru_cache(maxsize=256)

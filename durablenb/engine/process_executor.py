@@ -14,8 +14,8 @@ from collections.abc import Callable
 from durablenb.core.ports.executor import ActivityOutcome, Job
 from durablenb.engine.pickled_calls import pickle_call, run_pickled
 from durablenb.engine.thread_executors import ThreadExecutor
+from durablenb.model.activities import REPORTS, Report
 from durablenb.model.failures import failure_of
-from durablenb.model.logs import OutputLine
 
 PROGRAM = (
     "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer); "
@@ -76,7 +76,7 @@ class ProcessExecutor(ThreadExecutor):
                 process = self._processes.own = _start_process(self._threads_each)
                 self._alive.add(process)
                 process.send(pickled)
-            return process.outcome(lambda line: job.output.take(line))
+            return process.outcome(job.report)
         except BaseException as error:
             return job.codec.failure(error)
 
@@ -129,10 +129,10 @@ class Process:
             return False
         return True
 
-    def outcome(self, hear: Callable[[OutputLine], None]) -> ActivityOutcome:
-        """Return the outcome of the job; `hear` gets each line that it prints."""
-        while isinstance(outcome := self._receive(), OutputLine):
-            hear(outcome)
+    def outcome(self, receive: Callable[[Report], None]) -> ActivityOutcome:
+        """Return the outcome of the job; `receive` gets each report before it."""
+        while isinstance(outcome := self._receive(), REPORTS):
+            receive(outcome)
         if outcome is None:
             self.end()
             died = ChildProcessError(
@@ -154,9 +154,9 @@ class Process:
         with contextlib.suppress(OSError):
             self._process.kill()
 
-    def _receive(self) -> ActivityOutcome | OutputLine | None:
+    def _receive(self) -> ActivityOutcome | Report | None:
         try:
-            answer: ActivityOutcome | OutputLine = pickle.load(self._from)
+            answer: ActivityOutcome | Report = pickle.load(self._from)
         except (OSError, EOFError, ValueError, pickle.UnpicklingError):
             return None
         return answer
@@ -180,20 +180,20 @@ def serve() -> None:
     os.dup2(2, 1)  # what libraries print from C must not get among the replies
     lock = threading.RLock()
 
-    def send(answer: ActivityOutcome | OutputLine) -> None:
+    def send(answer: ActivityOutcome | Report) -> None:
         message = pickle.dumps(answer)
         with lock:
             replies.write(message)
             replies.flush()
 
-    def send_line(line: OutputLine) -> None:
+    def send_report(report: Report) -> None:
         with contextlib.suppress(OSError, ValueError):  # the hub's process has ended
-            send(line)
+            send(report)
 
     with contextlib.suppress(BrokenPipeError, EOFError, KeyboardInterrupt):
         send("ready")
         while True:
-            send(run_pickled(pickle.load(requests), send_line))
+            send(run_pickled(pickle.load(requests), send_report))
 
 
 def _processors() -> int:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from durablenb.core.execution import Execution
 from durablenb.core.ports.store import InstanceQuery
 from durablenb.core.rewind import rewound
+from durablenb.engine.earlier_tries import earlier_tries
 from durablenb.engine.effects import Effects
 from durablenb.engine.instance import Instance
 from durablenb.engine.instances import Instances
@@ -62,6 +63,7 @@ class Rewinds:
         self._store = services.store
         self._clock = services.clock
         self._registry = services.registry
+        self._attempt_writer = services.attempt_writer
         self._scope = services.orchestrator_scope
         self._buffer = buffer
         self._instances = instances
@@ -166,6 +168,8 @@ class Rewinds:
                 begun.append((event, last))
             elif not isinstance(event, (ExecutionStarted, OrchestratorStarted)):
                 repeated.append(event)
+        tries = earlier_tries(self._store, self._attempt_writer, [instance.id])
+        instance.tries.update(tries.get(instance.execution_id, {}))
         self._effects.carry_out(instance, repeated)
         for request, last in begun:
             if not instance.is_closed:

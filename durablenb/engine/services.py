@@ -10,6 +10,7 @@ from dataclasses import field
 from durablenb.core.ports.clock import Clock
 from durablenb.core.ports.store import Store
 from durablenb.core.registry import Registry
+from durablenb.engine.attempt_writer import AttemptWriter
 from durablenb.engine.capture.log_writer import LogWriter
 from durablenb.engine.capture.output import MUTED, capturing_for, current_owner
 from durablenb.engine.committer import Committer
@@ -72,6 +73,8 @@ class EngineServices(Plain):
         Writes the journal.
     log_writer
         Writes what activities and orchestrators print.
+    attempt_writer
+        Writes the tries of activities, with what they report.
     apply_inline
         Applies a message in the calling thread if the engine is free, and posts it otherwise.
     options
@@ -90,6 +93,7 @@ class EngineServices(Plain):
     executors: Executors
     committer: Committer
     log_writer: LogWriter
+    attempt_writer: AttemptWriter
     apply_inline: Callable[[ActivityFinished | Committed], None]
     options: EngineOptions
     completions: Completions = field(default_factory=Completions)

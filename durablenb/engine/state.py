@@ -15,6 +15,7 @@ from functools import cache
 from durablenb.core.ports.store import OpenInstance
 from durablenb.engine.commands import Commands
 from durablenb.engine.dispatcher import Dispatcher
+from durablenb.engine.earlier_tries import earlier_tries
 from durablenb.engine.effects import Effects
 from durablenb.engine.entities import Entities
 from durablenb.engine.entity import Entity
@@ -28,6 +29,7 @@ from durablenb.engine.retention import Retention
 from durablenb.engine.services import EngineServices
 from durablenb.engine.timers import Timers
 from durablenb.engine.write_buffer import WriteBuffer
+from durablenb.model.activities import EarlierTries
 from durablenb.model.errors import DurableError, InstanceStateError
 from durablenb.model.events import TaskCompleted, TaskFailed, TaskScheduled, TimerCreated, TimerFired
 from durablenb.model.names import folded
@@ -230,6 +232,10 @@ class EngineState:
             return
         instance.pending.discard(job.task_id)
         kind = TaskCompleted if isinstance(message.outcome, str) else TaskFailed
+        if job.has_tries:
+            instance.tries.pop(job.key, None)
+            if kind is TaskFailed:
+                instance.tries[job.key] = job.tries
         self.instances.receive(
             instance,
             kind,
@@ -293,14 +299,18 @@ class EngineState:
         self.instances.imported.update((imported.instance_id, imported) for imported in store.imports())
         crashes = store.crashes()
         with _no_garbage_collection():
-            for found in store.open_instances():
-                self._adopt(found, crashes.get(found.instance_id, 0))
+            opened = store.open_instances()
+            writer = self._services.attempt_writer
+            tries = earlier_tries(store, writer, (found.instance_id for found in opened))
+            for found in opened:
+                self._adopt(found, crashes.get(found.instance_id, 0), tries.get(found.execution_id, {}))
         for entity in store.open_entities():
             self.entities.adopt(entity)
         self.entities.release_orphans()
 
-    def _adopt(self, found: OpenInstance, crashes: int) -> None:
+    def _adopt(self, found: OpenInstance, crashes: int, tries: dict[str, EarlierTries]) -> None:
         instance = Instance.recovered(found)
+        instance.tries.update(tries)
         self.instances.reopen(instance)
         self.retention.note(instance.id, instance.started.generation)
         for event in found.pending:

@@ -69,7 +69,7 @@ class ThreadExecutor:
 
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:
-            if job.begin():
+            if job.begin(self._worker):
                 outcome = self._outcome(job)
                 job.finish(outcome, self._worker)
             del job  # and its input, while this thread waits for the next job

@@ -34,7 +34,7 @@ from durablenb.model.failures import FailureDetails
 from durablenb.model.ids import checked_instance_id
 from durablenb.model.logs import LogLine
 from durablenb.model.payloads import Kind
-from durablenb.model.runtime import Obstacle, RuntimeInfo
+from durablenb.model.runtime import Obstacle, RunningCall, RuntimeInfo
 from durablenb.store.duckdb_store import DuckStore
 from durablenb.store.reader import JournalReader
 from durablenb.values.codec import ValueCodec
@@ -123,7 +123,12 @@ class LocalJournal(Journal):
             None if reason is None else (type(reason).__name__, str(reason)),
             is_entity and not engine.registry.has_entity(instance_id.split("@")[1]),
             None if state.imported is None else state.imported.origin,
+            self.running(instance_id),
         )
+
+    def running(self, instance_id: str) -> tuple[RunningCall, ...]:
+        """Return the running calls of an instance, and how far they are."""
+        return self._engine.running(instance_id)
 
 
 class EngineControl(Control):

@@ -21,9 +21,10 @@ class Progress(Displayed):
 
     ``await handle.progress()`` in a notebook, ``handle.progress().result()`` in a script: both wait, return
     and raise as the handle does. Meanwhile they show for each step how many calls have ended and failed, and
-    the rate and the time left, as far as they are known. A cell shows one output that is redrawn up to ten
-    times a second; a terminal shows a line on `sys.stderr` that is overwritten; any other output gets one
-    line at the end. An interrupt ends the wait, and nothing else.
+    the rate and the time left, as far as they are known. A running activity that reports its progress has a
+    bar of its own; see `ActivityContext.progress`. A cell shows one output that is redrawn up to ten times a
+    second; a terminal shows a line on `sys.stderr` that is overwritten; any other output gets one line at the
+    end. An interrupt ends the wait, and nothing else.
 
     As the last line of a cell it shows the current progress.
 
@@ -76,7 +77,7 @@ class Progress(Displayed):
     def _shown(self) -> ProgressSnapshot:
         journal = self._hub._journal
         journal.follow(self.id)
-        return self._counts.look(journal.now(self.id))
+        return self._counts.look(journal.now(self.id), journal.running(self.id))
 
     @property
     def _about(self) -> str:

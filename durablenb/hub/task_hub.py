@@ -88,9 +88,10 @@ class TaskHub(Registering):
         The number of activities that may run at a time; None for as many as the executor runs.
     redact
         A function that replaces each value before it is stored. Its arguments are the kind of the value
-        (``"input"``, ``"result"``, ``"event"``, ``"status"``, ``"state"`` of an entity, ``"failure"``, or
-        ``"log"`` for a printed line) and the value in JSON. What it returns is stored, and all readers get
-        that. It must always return the same for the same value, since replays compare values.
+        (``"input"``, ``"result"``, ``"event"``, ``"status"``, ``"state"`` of an entity, ``"failure"``,
+        ``"checkpoint"`` of an activity, or ``"log"`` for a printed line and a note on progress) and the value
+        in JSON. What it returns is stored, and all readers get that. It must always return the same for the
+        same value, since replays compare values.
     version_match
         The code that runs an instance if its orchestrator is registered in several versions. ``"strict"``:
         the code of its own version; if that isn't registered, the instance waits for it.

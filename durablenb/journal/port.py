@@ -17,7 +17,7 @@ from durablenb.model.entities import EntityMetadata
 from durablenb.model.errors import InstanceNotFoundError
 from durablenb.model.events import Event
 from durablenb.model.logs import LogLine
-from durablenb.model.runtime import RuntimeInfo
+from durablenb.model.runtime import RunningCall, RuntimeInfo
 from durablenb.model.status import DurableOrchestrationStatus, InstanceState, status_of
 from durablenb.store.reader import JournalReader
 from durablenb.values.codec import ValueCodec
@@ -80,6 +80,10 @@ class Journal(ABC):
     def runtime_info(self, instance_id: str) -> RuntimeInfo:
         """Return what only a running engine knows of an instance or an entity."""
         return RuntimeInfo(imported_from=self.origins([instance_id]).get(instance_id))
+
+    def running(self, instance_id: str) -> tuple[RunningCall, ...]:
+        """Return the running calls of an instance, and how far they are; none where no hub is running."""
+        return ()
 
     def origins(self, instance_ids: Iterable[str]) -> Mapping[str, str]:
         """Return where those of these instances that were imported came from."""

@@ -93,6 +93,10 @@ class WaitTimeoutError(DurableError, TimeoutError):
     """
 
 
+class ActivityCancelledError(DurableError, RuntimeError):
+    """An activity that asked whether it was canceled has been: nobody needs its result any more."""
+
+
 class OrchestrationTerminatedError(DurableError, RuntimeError):
     """The result of a terminated orchestration was requested; the message has the reason."""
 

@@ -200,6 +200,11 @@ class TaskScheduled(PendingRequest):
     attempt: int = 1
     retry_of: int | None = None
 
+    @property
+    def call_id(self) -> int:
+        """The id of the call's first attempt."""
+        return self.task_id if self.retry_of is None else self.retry_of
+
 
 @_event
 class TaskCompleted(Returned):

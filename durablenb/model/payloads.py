@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b64decode, b64encode
 from typing import Any, Literal, NamedTuple, Protocol
 
 from durablenb.model.errors import NotSerializableError
@@ -18,11 +19,14 @@ DEPTH_LIMIT = 500
 REFERENCE = '"@payload"'
 """A part of every text that refers to a blob."""
 
+_ENCLOSING = " "
+"""The first character of a text with blobs in it: no text of a codec begins with it."""
+
 _MARKS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[{]|[\]}]', re.DOTALL)
 
 _REFERENCES = re.compile(r'"@payload": "([0-9a-f]{64})"')
 
-Kind = Literal["input", "result", "event", "status", "state", "failure", "value", "log"]
+Kind = Literal["input", "result", "event", "status", "state", "failure", "value", "log", "checkpoint"]
 """The role of a value in the journal."""
 
 
@@ -54,6 +58,24 @@ class Payload(str):
 def blobs_of(text: str) -> tuple[Blob, ...]:
     """Return the blobs that a text carries."""
     return text.blobs if type(text) is Payload else ()
+
+
+def enclosed(text: str) -> str:
+    """Return a text that has in it the blobs that it carries, as base64; without blobs, the text itself."""
+    blobs = blobs_of(text)
+    if not blobs:
+        return str(text)
+    contents = [[blob.hash, blob.kind, b64encode(blob.content).decode()] for blob in blobs]
+    return _ENCLOSING + json.dumps({"text": str(text), "blobs": contents})
+
+
+def disclosed(text: str) -> str:
+    """Return the text that was given to `enclosed`, carrying the same blobs."""
+    if not text.startswith(_ENCLOSING):
+        return text
+    fields = json.loads(text)
+    blobs = [Blob(blob_hash, kind, b64decode(content)) for blob_hash, kind, content in fields["blobs"]]
+    return Payload(fields["text"], tuple(blobs))
 
 
 def references(text: str) -> list[str]:

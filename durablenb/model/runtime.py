@@ -3,7 +3,63 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Any
+
+
+@dataclass(frozen=True)
+class RunningCall:
+    """A call of an activity that runs, and how far it is.
+
+    Parameters
+    ----------
+    name
+        The activity's name.
+    execution_id, task_id
+        The task.
+    attempt
+        The number of the try, from 1.
+    started_at
+        When the try began, aware, UTC.
+    worker
+        Where it runs; None for the hub's own thread.
+    done, total, note
+        Its progress; `done` is None if it has reported none, `total` if that is unknown.
+    """
+
+    name: str
+    execution_id: str
+    task_id: int
+    attempt: int
+    started_at: datetime
+    worker: str | None = None
+    done: float | None = None
+    total: float | None = None
+    note: str | None = None
+
+    @property
+    def share(self) -> float | None:
+        """The part that is done, from 0 to 1; None if that isn't known."""
+        if self.done is None or not self.total or not 0 <= self.done / self.total < float("inf"):
+            return None
+        return min(self.done / self.total, 1.0)
+
+    def seconds_left(self, now: datetime) -> float | None:
+        """Return how long it will take at the rate so far; None if that isn't known."""
+        if not self.share:
+            return None
+        return max((now - self.started_at).total_seconds(), 0.0) * (1 - self.share) / self.share
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return {**asdict(self), "started_at": self.started_at.isoformat()}
+
+    @staticmethod
+    def from_json(fields: dict[str, Any]) -> RunningCall:
+        """Return the call for JSON from `as_json`."""
+        known: dict[str, Any] = {name: fields.get(name) for name in RunningCall.__dataclass_fields__}
+        known["started_at"] = datetime.fromisoformat(fields["started_at"])
+        return RunningCall(**known)
 
 
 @dataclass(frozen=True)
@@ -42,16 +98,19 @@ class RuntimeInfo:
         True if the function of an entity isn't registered.
     imported_from
         The source of an imported one.
+    running
+        The calls of activities that run, oldest first; at most a hundred.
     """
 
     obstacle: Obstacle = field(default_factory=Obstacle)
     reason: tuple[str, str] | None = None
     is_missing: bool = False
     imported_from: str | None = None
+    running: tuple[RunningCall, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
-        return asdict(self)
+        return {**asdict(self), "running": [call.as_json() for call in self.running]}
 
     @staticmethod
     def from_json(fields: dict[str, Any]) -> RuntimeInfo:
@@ -63,4 +122,5 @@ class RuntimeInfo:
             reason and (reason[0], reason[1]),
             bool(fields["is_missing"]),
             fields.get("imported_from"),
+            tuple(map(RunningCall.from_json, fields.get("running", ()))),
         )

@@ -123,7 +123,7 @@ def release(rows: Iterable[Sequence[Any]]) -> None:
 
 
 class Purged(NamedTuple):
-    """Conditions on the purged rows of the journal, of `blob_uses` and of `log_lines`."""
+    """Conditions on the purged rows of the journal, of `blob_uses`, and of `log_lines` and other tables."""
 
     events: str
     uses: str

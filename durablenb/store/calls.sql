@@ -1,7 +1,8 @@
 -- What orchestrations ask for, and what came of it, as it stands since the last rewind.
 -- A filter on instance_id reaches the journal; `seq` and `ended_seq` are places in it.
 
--- One row a call of an activity; each attempt of a retried one is a row.
+-- One row a call of an activity; each attempt of a retried one is a row. Of a running call `activity_attempts` says when
+-- it began, where it runs and how far it is.
 create or replace view activities with (defer_binding) as
 select
     s.instance_id,
@@ -10,21 +11,29 @@ select
     s.name,
     case e.event_type when 'TaskCompleted' then 'Completed' when 'TaskFailed' then 'Failed' else 'Pending' end as status,
     s.timestamp as scheduled,
-    e.started_at as started,
+    coalesce(e.started_at, if(e.seq is null, t.last.started_at, null)) as started,
     e.timestamp as ended,
-    e.started_at - s.timestamp as queue_time,
+    coalesce(e.started_at, if(e.seq is null, t.last.started_at, null)) - s.timestamp as queue_time,
     e.timestamp - e.started_at as run_time,
-    cast(coalesce(try_cast(s.attributes as json) ->> 'attempt', '1') as integer) as attempt,
+    coalesce(t.last.attempt, cast(coalesce(try_cast(s.attributes as json) ->> 'attempt', '1') as integer)) as attempt,
     cast(try_cast(s.attributes as json) ->> 'retry_of' as integer) as retry_of,
     try_cast(s.payload as json) as input,
     case e.event_type when 'TaskCompleted' then try_cast(e.payload as json) end as result,
     case e.event_type when 'TaskFailed' then try_cast(e.payload as json) end as failure,
-    try_cast(e.attributes as json) ->> 'worker' as worker,
+    if(e.seq is null, t.last.worker, try_cast(e.attributes as json) ->> 'worker') as worker,
+    t.last.done as done,
+    t.last.total as total,
+    t.last.note as note,
     s.seq,
     e.seq as ended_seq
 from standing s
 left join (select * from journal where event_type in ('TaskCompleted', 'TaskFailed')) e
     on e.execution_id = s.execution_id and e.task_id = s.task_id and e.seq > s.seq
+left join (
+    select instance_id, execution_id, task_id, arg_max(a, (started_at, attempt)) as last
+    from activity_attempts a
+    group by instance_id, execution_id, task_id
+) t on t.instance_id = s.instance_id and t.execution_id = s.execution_id and t.task_id = s.task_id
 where s.event_type = 'TaskScheduled';
 
 -- One row a call of a sub-orchestration; each attempt of a retried one is a row.

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import duckdb
 
@@ -17,6 +18,7 @@ from durablenb.core.ports.store import (
     OpenInstance,
     Record,
 )
+from durablenb.model.activities import ActivityAttempt
 from durablenb.model.errors import StoreError
 from durablenb.model.events import ExecutionStarted, LockEnqueued, OperationEnqueued, PendingRequest
 from durablenb.model.imports import Import
@@ -26,7 +28,7 @@ from durablenb.store import blobs, entries, schema, statements
 from durablenb.store.connections import Connections, parsed
 from durablenb.store.crash_marker import CrashMarker
 from durablenb.store.durable_log import DurableLog
-from durablenb.store.entries import Bundle, Entry, Events, Lines, Purge, Sources
+from durablenb.store.entries import Attempts, Bundle, Entry, Events, Lines, Purge, Sources
 from durablenb.store.file_guard import FileGuard
 from durablenb.store.lockfile import HubLock
 from durablenb.store.log_recovery import check_log, recover
@@ -78,9 +80,15 @@ class DuckStore(JournalReader):
             if self.path is not None:
                 recover(self.path, self._tables)
                 self._log = DurableLog(self.path, self._tables, self._connections.has_live)
+            self._hub_id = (uuid4() if self._log is None else self._log.hub).hex
         except BaseException:
             self.close()
             raise
+
+    @property
+    def hub_id(self) -> str:
+        """The id of the hub: the same whenever the file is opened; of one in memory, a new one."""
+        return self._hub_id
 
     def append(self, records: Sequence[Record]) -> None:
         """Write all of these records or none; they are on disk when this returns.
@@ -121,6 +129,10 @@ class DuckStore(JournalReader):
         """Write all of these log lines, or none."""
         self._write(Lines(lines))
 
+    def put_attempts(self, attempts: Sequence[ActivityAttempt]) -> None:
+        """Write all of these tries of activities, or none, in place of what is there of the same tries."""
+        self._write(Attempts(attempts))
+
     def import_histories(self, bundle: HistoryBundle, imports: Sequence[Import], after: int) -> None:
         """Write a whole bundle or nothing, its events after a position of the journal; idempotent."""
         self._write(Bundle(bundle, imports, after))
@@ -136,9 +148,9 @@ class DuckStore(JournalReader):
     def purge(
         self, instance_ids: Sequence[str], execution_ids: Sequence[str] = (), needed: Sequence[int] = ()
     ) -> None:
-        """Delete all events and lines of these instances, and the blobs that no others refer to.
+        """Delete all events, lines and tries of these instances, and the blobs that no others refer to.
 
-        Of the executions, delete all events but those at the places `needed`, and the lines.
+        Of the executions, delete all events but those at the places `needed`, the lines and the tries.
         """
         try:
             self._write(Purge(list(instance_ids), list(execution_ids), list(needed)))

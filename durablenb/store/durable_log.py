@@ -12,7 +12,7 @@ from copy import copy
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import NamedTuple
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from durablenb.model.errors import StoreError
 from durablenb.store import entries
@@ -85,7 +85,10 @@ class DurableLog:
         self._path = path
         self._tables = tables
         self._is_watched = is_watched
-        self._state = tables.log_state()
+        state = tables.log_state()
+        self._state = state._replace(
+            hub=state.hub or uuid4()
+        )  # of a new hub it is on disk with the first entry
         self._file: LogFile | None = None
         self._writing = threading.RLock()
         """Held while the log is written, and while what waits is changed."""
@@ -103,6 +106,12 @@ class DurableLog:
         """Why nothing is done any more."""
 
     # -- for the writing thread, and for readers ---------------------------------------------------
+
+    @property
+    def hub(self) -> UUID:
+        """The hub's id."""
+        assert self._state.hub is not None
+        return self._state.hub
 
     def write(self, entry: Entry) -> None:
         """Write an entry; it is on disk when this returns.
@@ -307,10 +316,9 @@ class DurableLog:
             self._apply_waiting()
             self._tables.checkpoint()
             self._file.close()
-        hub = self._state.hub or uuid4()
-        file = LogFile(log_path_of(self._path), hub, self._state.position)
+        file = LogFile(log_path_of(self._path), self.hub, self._state.position)
         try:
-            self._state = self._state._replace(hub=hub, has_log=True)
+            self._state = self._state._replace(has_log=True)
             self._tables.set_log_state(self._state)
             with contextlib.suppress(StoreError):  # else the hub's id may be in DuckDB's log alone
                 self._tables.checkpoint()

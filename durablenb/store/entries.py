@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import Any
 
 from durablenb.core.ports.store import HistoryBundle
+from durablenb.model.activities import ActivityAttempt, latest
 from durablenb.model.imports import Import, KeptBlob
 from durablenb.model.logs import LogLine
 from durablenb.model.payloads import Blob, Payload, references
@@ -47,6 +48,13 @@ class Lines:
 
 
 @dataclass(slots=True)
+class Attempts:
+    """Puts tries of activities in place of what is there of the same tries."""
+
+    attempts: Sequence[ActivityAttempt]
+
+
+@dataclass(slots=True)
 class Sources:
     """Adds the source texts that aren't there yet."""
 
@@ -74,13 +82,13 @@ class Bundle:
     after: int
 
 
-Entry = Events | Lines | Sources | Purge | Bundle
+Entry = Events | Lines | Attempts | Sources | Purge | Bundle
 
 
 def size(entry: Entry) -> int:
     """Return the number of rows of an entry."""
     match entry:
-        case Events(rows=items) | Lines(lines=items) | Sources(sources=items):
+        case Events(rows=items) | Lines(lines=items) | Attempts(attempts=items) | Sources(sources=items):
             return len(items)
         case Purge(instance_ids=instance_ids, execution_ids=execution_ids):
             return len(instance_ids) + len(execution_ids)
@@ -96,6 +104,8 @@ def merged(entries: Iterable[Entry]) -> Iterator[Entry]:
             yield Events([row for one in (first, *rest) for row in one.rows])  # type: ignore[union-attr]
         elif rest and kind is Lines:
             yield Lines([line for one in (first, *rest) for line in one.lines])  # type: ignore[union-attr]
+        elif rest and kind is Attempts:
+            yield Attempts(latest(row for one in (first, *rest) for row in one.attempts))  # type: ignore[union-attr]
         else:
             yield first
             yield from rest
@@ -130,6 +140,8 @@ def encode(entry: Entry, is_known: Callable[[list[str]], set[str]]) -> list[byte
             return _content(fields, [blob.content for blob in new])
         case Lines(lines):
             return _content({"lines": lines})
+        case Attempts(attempts):
+            return _content({"attempts": attempts})
         case Sources(sources):
             return _content({"sources": [[source.hash, source.text] for source in sources]})
         case Purge(instance_ids, execution_ids, needed):
@@ -182,6 +194,8 @@ def decode(content: bytes) -> Entry:
             return Events([_read_row(row, contents) for row in rows])
         case {"lines": lines}:
             return Lines([_read_line(line) for line in lines])
+        case {"attempts": attempts}:
+            return Attempts([_read_attempt(attempt) for attempt in attempts])
         case {"sources": sources}:
             return Sources([Source(source_hash, text, 1) for source_hash, text in sources])
         case {"purge": instance_ids}:
@@ -212,6 +226,15 @@ def _read_row(written: list[Any], contents: dict[str, Blob]) -> Row:
         if own:
             row[_PAYLOAD] = Payload(row[_PAYLOAD], tuple(own))
     return tuple(row)
+
+
+def _read_attempt(written: list[Any]) -> ActivityAttempt:
+    attempt = ActivityAttempt(*written)
+    reported = attempt.reported_at
+    return attempt._replace(
+        started_at=datetime.fromisoformat(str(attempt.started_at)),
+        reported_at=None if reported is None else datetime.fromisoformat(str(reported)),
+    )
 
 
 def _read_line(written: list[Any]) -> LogLine:

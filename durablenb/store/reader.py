@@ -14,12 +14,13 @@ from durablenb.core.ports.store import (
     Record,
     blob_is_gone,
 )
+from durablenb.model.activities import ActivityAttempt
 from durablenb.model.entities import EntityId, EntityMetadata
 from durablenb.model.events import Event, ExecutionStarted
 from durablenb.model.imports import Import
 from durablenb.model.logs import LogLine
 from durablenb.model.status import InstanceState
-from durablenb.store import blobs, log_lines, statements
+from durablenb.store import attempts, blobs, log_lines, statements
 from durablenb.store.row_codec import from_row
 from durablenb.store.states import instance_state, states_of
 
@@ -67,6 +68,10 @@ class JournalReader:
     def lines(self, instance_id: str) -> list[LogLine]:
         """Return the log lines of an instance and of its sub-orchestrations, oldest first."""
         return log_lines.load_family(self._ask, instance_id)
+
+    def attempts(self, instance_ids: Sequence[str]) -> list[ActivityAttempt]:
+        """Return the tries of activities of these instances that are known, oldest first."""
+        return attempts.load(self._ask, instance_ids)
 
     def source(self, source_hash: str) -> str | None:
         """Return the source text of that hash, or None."""

@@ -44,6 +44,24 @@ create table if not exists log_lines (
     message      varchar   not null
 );
 
+-- The tries of activities that ran for a while or reported something: one row a try, replaced when it reports more.
+-- No fact follows from it.
+create table if not exists activity_attempts (
+    instance_id  varchar   not null,
+    execution_id varchar   not null,
+    task_id      integer   not null,
+    key          varchar   not null,  -- of the call: all its tries have it
+    attempt      integer   not null,  -- number of the try, from 1: retries and interrupted tries count
+    retry        integer   not null,  -- number of the try as a retry policy counts
+    started_at   timestamp not null,  -- UTC
+    worker       varchar,             -- thread or process; NULL: the hub's own thread
+    done         double,              -- of `total`, in the activity's own unit
+    total        double,
+    note         varchar,
+    checkpoint   varchar,             -- JSON: for the next try
+    reported_at  timestamp            -- UTC
+);
+
 -- The large parts of values (data frames, arrays, pictures), each once. Their bytes are in tables blob_segment_1,
 -- blob_segment_2, ... (hash, content), which the view blob_contents shows as one: see blobs.py.
 create table if not exists blobs (

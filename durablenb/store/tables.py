@@ -9,9 +9,10 @@ from uuid import UUID, uuid4
 
 import duckdb
 
-from durablenb.store import blobs, bundles, log_lines, statements
+from durablenb.model.activities import latest
+from durablenb.store import attempts, blobs, bundles, log_lines, statements
 from durablenb.store.connections import Connections
-from durablenb.store.entries import Bundle, Entry, Events, Lines, Purge, Sources, merged
+from durablenb.store.entries import Attempts, Bundle, Entry, Events, Lines, Purge, Sources, merged
 from durablenb.store.log_format import Position
 from durablenb.store.row_codec import Row
 
@@ -112,6 +113,8 @@ class JournalTables:
                 last = _last_line(writer) if last_line is None else last_line
                 log_lines.append(writer, lines, last)
                 return last + len(lines)
+            case Attempts(rows):
+                attempts.put(writer, latest(rows))
             case Sources(sources):
                 for source in sources:
                     writer.execute(statements.KEEP, [source.hash, source.text]).fetchall()
@@ -162,7 +165,8 @@ class JournalTables:
 def _purge(writer: duckdb.DuckDBPyConnection, purged: blobs.Purged, parameters: dict[str, list[Any]]) -> None:
     blobs.free(writer, purged, parameters)
     writer.execute(f"delete from journal where {purged.events}", parameters).fetchall()
-    writer.execute(f"delete from log_lines where {purged.lines}", {"ids": parameters["ids"]}).fetchall()
+    for table in ("log_lines", "activity_attempts"):
+        writer.execute(f"delete from {table} where {purged.lines}", {"ids": parameters["ids"]}).fetchall()
 
 
 def _last_line(writer: duckdb.DuckDBPyConnection) -> int:

@@ -11,7 +11,15 @@ from tests.schedules.scenarios import SCENARIOS
 from tests.schedules.scheduler import Plan, Stuck
 
 SEEDS = 100
-ELSEWHERE = {"asyncio_executor", "clocks", "interrupts", "locks", "process_executor", "streams"}
+ELSEWHERE = {
+    "asyncio_executor",
+    "clocks",
+    "interrupts",
+    "locks",
+    "process_executor",
+    "running_activity",
+    "streams",
+}
 """Modules that wait for nothing of the engine's: clocks, foreign loops and processes, streams."""
 
 

@@ -14,6 +14,7 @@ from durablenb.core.ports.store import (
     Record,
     Store,
 )
+from durablenb.model.activities import ActivityAttempt
 from durablenb.model.entities import EntityMetadata
 from durablenb.model.errors import StoreError
 from durablenb.model.events import Event, ExecutionStarted
@@ -125,6 +126,10 @@ class Disk:
 
     # -- the port --------------------------------------------------------------------------------
 
+    @property
+    def hub_id(self) -> str:
+        return self.store.hub_id
+
     def append(self, records: Sequence[Record]) -> None:
         fault = self._write_fault()
         if self._is_unsure:
@@ -142,6 +147,12 @@ class Disk:
 
     def append_lines(self, said: Sequence[LogLine]) -> None:
         self._alive().append_lines(said)
+
+    def put_attempts(self, attempts: Sequence[ActivityAttempt]) -> None:
+        self._alive().put_attempts(attempts)
+
+    def attempts(self, instance_ids: Sequence[str]) -> list[ActivityAttempt]:
+        return self._readable().attempts(instance_ids)
 
     def import_histories(self, bundle: HistoryBundle, imports: Sequence[Import], after: int) -> None:
         self._alive().import_histories(bundle, imports, after)

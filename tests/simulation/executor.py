@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from random import Random
+from typing import Any
 
 from durablenb.core.ports.executor import ActivityOutcome, Job
 from durablenb.engine.invocation import invoke
@@ -95,9 +96,19 @@ class SeededExecutor:
         life = audit.lives.get(key[:2])
         is_rewound = not self._is_strict and life is not None and life.status == "Failed"  # not on disk yet
         audit.check(is_rewound or is_new, "I3", "an activity runs twice, and nothing had died", key)
+        written = self._written(work)
+        audit.check(
+            work.attempt > max(written, default=0), "tries", "an attempt has a known one's number", key
+        )
         audit.check(
             is_rewound or key not in audit.completed, "I3", "an activity that completed runs again", key
         )
+
+    def _written(self, work: ActivityJob) -> list[int]:
+        """The numbers of the call's attempts that are on disk, read past the faults of the disk."""
+        disk: Any = work.scope.attempt_writer._store
+        attempts = disk.store.attempts([work.instance.id])
+        return [one.attempt for one in attempts if one.key == work.key]
 
     def _check_batch(self, work: BatchJob) -> None:
         """What must hold when operations of an entity begin."""

@@ -9,7 +9,7 @@ from random import Random
 from unittest.mock import patch
 
 from durablenb.core.ports.store import Record, Store
-from durablenb.engine import entities, messages, retention
+from durablenb.engine import attempt_writer, entities, messages, retention
 from durablenb.engine.committer import Committer, WriteBatch
 from durablenb.engine.engine import Engine
 from durablenb.engine.executors import Executors
@@ -64,7 +64,11 @@ def simulate(seed: int, open_store: Callable[[], Store] | None = None, *, is_tra
     else:
         simulation = Simulation(seed, open_store, is_traced)
     try:
-        with patch.multiple(entities, **simulation.scenario.room), patch.object(retention, "SPACING", 0):
+        with (
+            patch.multiple(entities, **simulation.scenario.room),
+            patch.object(retention, "SPACING", 0),
+            patch.multiple(attempt_writer, PAUSE_SECONDS=0.0, SHORT_SECONDS=0.0),  # no real time counts
+        ):
             return simulation.run()
     finally:
         with simulation.engine._lock:

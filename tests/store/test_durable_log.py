@@ -13,6 +13,7 @@ import pytest
 
 import durablenb as df
 from durablenb.core.ports.store import HistoryBundle
+from durablenb.model.activities import ActivityAttempt
 from durablenb.model.errors import StoreError
 from durablenb.model.events import EventRaised, OrchestratorStarted
 from durablenb.model.imports import Import, KeptBlob
@@ -45,6 +46,11 @@ def line(number):
     return LogLine("a", "e", None, "add", 1, NOW, "stdout", None, None, f"line {number}")
 
 
+def attempt(task_id, instance_id="a", **reported):
+    key = f"{instance_id}:{task_id}"
+    return ActivityAttempt(instance_id, f"e-{instance_id}", task_id, key, 1, 1, NOW, "thread-0", **reported)
+
+
 def write_all_kinds(store, scribe):
     """An entry of each kind."""
     scribe.start("a", input=text_of(b"one"))
@@ -52,6 +58,8 @@ def write_all_kinds(store, scribe):
     store.append(scribe.take())
     store.keep([Source("0" * 16, "def one(): pass", 1)])
     store.append_lines([line(1), line(2)])
+    store.put_attempts([attempt(0, done=1.0), attempt(1)])
+    store.put_attempts([attempt(0, done=2.0, checkpoint='"é"', reported_at=NOW), attempt(0, "gone")])
     store.purge(["gone"])
     elsewhere = Scribe()
     elsewhere.start("imported", input=text_of(b"two", is_bare=True))
@@ -90,7 +98,7 @@ def test_entries_of_all_kinds_come_back_from_the_log_alone(hub, scribe, tmp_path
     store = DuckStore(hub)
     monkeypatch.setattr(store, "last_seq", lambda: 2)
     write_all_kinds(store, scribe)
-    assert len(frames_of(hub)) == 5
+    assert len(frames_of(hub)) == 7
     copy = killed(store, hub, tmp_path / "copy")
     monkeypatch.undo()
     expected = everything(store)
@@ -98,6 +106,7 @@ def test_entries_of_all_kinds_come_back_from_the_log_alone(hub, scribe, tmp_path
     again = DuckStore(copy)
     found = everything(again)
     assert {name: len(rows) for name, rows in found.items() if rows} == {
+        "activity_attempts": 2,
         "blob_segment_1": 2,
         "blob_uses": 2,
         "blobs": 2,
@@ -111,6 +120,7 @@ def test_entries_of_all_kinds_come_back_from_the_log_alone(hub, scribe, tmp_path
         rows[:] = [row[:4] for row in rows]
     assert found == expected
     assert again.load(["a"])["a"] == scribe.history["a"]
+    assert again.attempts(["a"]) == [attempt(0, done=2.0, checkpoint='"é"', reported_at=NOW), attempt(1)]
     again.close()
 
 

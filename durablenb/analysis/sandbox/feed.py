@@ -9,6 +9,8 @@ from typing import Any
 
 import duckdb
 
+from durablenb.model.activities import ActivityAttempt
+
 BYTES = 32 << 20
 """The approximate size of a part in bytes of text. Either process holds one part at a time."""
 
@@ -27,6 +29,7 @@ _SMALL = {
     "blobs": "hash, kind, size, ''::blob as content, created",  # clients fetch the bytes by hash over HTTP
     "blob_uses": "seq, instance_id, hash",
     "imported": "instance_id, origin, made_by, imported",
+    "activity_attempts": ", ".join(ActivityAttempt._fields),
 }
 """Tables that are copied completely when they have changed, with the copied columns."""
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from durablenb.core.ports.output import Output
+from durablenb.model.activities import ActivityInfo, Report
 from durablenb.model.failures import FailureDetails
 from durablenb.model.payloads import Codec
 
@@ -37,8 +38,25 @@ class Job(Protocol):
         ...
 
     @property
+    def info(self) -> ActivityInfo:
+        """What the call knows of itself."""
+        ...
+
+    @property
     def output(self) -> Output:
         """The receiver of the call's output."""
+        ...
+
+    def report(self, report: Report) -> None:
+        """Receive what the running call reports: a line of output, its progress, a checkpoint.
+
+        From any thread; returns at once, and raises nothing.
+        """
+        ...
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Tell whether the call is to stop although it has begun. From any thread."""
         ...
 
     @property
@@ -46,8 +64,8 @@ class Job(Protocol):
         """Tell whether the call is still needed. From any thread; once unneeded, it stays so."""
         ...
 
-    def begin(self) -> bool:
-        """Announce the start of the call; returns False if it isn't needed any more and must not run."""
+    def begin(self, worker: str | None = None) -> bool:
+        """Announce the start of the call, and where it runs; returns False if it must not run any more."""
         ...
 
     def finish(self, outcome: ActivityOutcome | None, worker: str | None = None) -> None:

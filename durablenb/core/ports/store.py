@@ -7,6 +7,7 @@ from dataclasses import field
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
+from durablenb.model.activities import ActivityAttempt
 from durablenb.model.entities import EntityMetadata
 from durablenb.model.errors import StoreError
 from durablenb.model.events import (
@@ -151,6 +152,11 @@ class Store(Protocol):
     Every method raises `StoreError` if the journal can't be read or written.
     """
 
+    @property
+    def hub_id(self) -> str:
+        """The id of the hub: the same whenever the journal is opened, and another one for each hub."""
+        ...
+
     def append(self, records: Sequence[Record]) -> None:
         """Write all of these events, with their blobs, or none; they are on disk when it returns."""
         ...
@@ -161,6 +167,10 @@ class Store(Protocol):
 
     def append_lines(self, lines: Sequence[LogLine]) -> None:
         """Write all of these log lines, or none."""
+        ...
+
+    def put_attempts(self, attempts: Sequence[ActivityAttempt]) -> None:
+        """Write all of these tries of activities, or none, in place of what is there of the same tries."""
         ...
 
     def import_histories(self, bundle: HistoryBundle, imports: Sequence[Import], after: int) -> None:
@@ -184,9 +194,9 @@ class Store(Protocol):
     def purge(
         self, instance_ids: Sequence[str], execution_ids: Sequence[str] = (), needed: Sequence[int] = ()
     ) -> None:
-        """Delete all events and lines of these instances, and the blobs to which no others refer.
+        """Delete all events, lines and tries of these instances, and the blobs to which no others refer.
 
-        Of the executions, delete all events but those at the positions `needed`, and the lines.
+        Of the executions, delete all events but those at the positions `needed`, the lines and the tries.
         """
         ...
 
@@ -224,6 +234,10 @@ class Store(Protocol):
 
     def lines(self, instance_id: str) -> list[LogLine]:
         """Return the log lines of an instance and of its sub-orchestrations, oldest first."""
+        ...
+
+    def attempts(self, instance_ids: Sequence[str]) -> list[ActivityAttempt]:
+        """Return the tries of activities of these instances that are known, oldest first."""
         ...
 
     def source(self, source_hash: str) -> str | None:

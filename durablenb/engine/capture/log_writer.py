@@ -12,9 +12,9 @@ from functools import partial
 from typing import NamedTuple, Self
 
 from durablenb.core.ports.store import Store
-from durablenb.engine import locks
 from durablenb.engine.capture.output import CapturedOutput, OutputOwner, capturing_for, current_owner
 from durablenb.engine.capture.streams import enter
+from durablenb.engine.side_writer import SideWriter
 from durablenb.model.display import options
 from durablenb.model.logs import LogLine, OutputLine
 
@@ -39,7 +39,7 @@ class LogSource(NamedTuple):
     attempt: int = 1
 
 
-class LogWriter:
+class LogWriter(SideWriter):
     """Gathers the lines of a hub's calls, and writes them when the committer is not busy.
 
     Parameters
@@ -66,20 +66,15 @@ class LogWriter:
         redact: Callable[[str], str],
         nudge: Callable[[], None],
     ) -> None:
+        super().__init__(nudge)
         self._store = store
         self._now = now
         self._redact = redact
-        self._nudge = nudge
-        self._waiting: deque[LogLine | locks.Event] = deque()
+        self._waiting: deque[LogLine] = deque()
         self._characters = 0
         self._open: dict[LogSource, CapturedOutput] = {}
-        self._written_at = 0.0
         self._lost = 0
         self._has_warned = False
-        self._is_nudged = False
-        self._is_urgent = False
-        self._is_writing = False
-        self._is_closed = False
         self._is_shown = True
 
     def hide(self) -> None:
@@ -112,7 +107,7 @@ class LogWriter:
 
     def _line(self, source: LogSource, line: OutputLine) -> LogLine:
         stream, message, level, logger = line
-        return LogLine(*source, self._now(), stream, level, logger, _encodable(self._redacted(message)))
+        return LogLine(*source, self._now(), stream, level, logger, encodable(self._redacted(message)))
 
     def _redacted(self, message: str) -> str:
         try:
@@ -131,44 +126,17 @@ class LogWriter:
             return
         self._characters += len(line.message)
         self._waiting.append(line)
-        if not self._is_nudged:
-            self._is_nudged = True
-            self._nudge()
+        self._remind()
 
     # -- writing ---------------------------------------------------------------------------------
 
-    def visit(self) -> float | None:
-        """Write what waits, if it is time; return the seconds until then, None if nothing waits.
+    @property
+    def _pause(self) -> float:
+        return PAUSE_SECONDS
 
-        The committer calls it, in its own thread.
-        """
-        # While the flag is set, a visit is still to begin. It is cleared before the check of what waits: a
-        # line that found it set is seen by this visit, and one that finds it cleared nudges for another.
-        self._is_nudged = False
-        if not self._waiting:
-            return None
-        seconds = self._written_at + PAUSE_SECONDS - locks.monotonic()
-        if seconds > 0 and not self._is_urgent:
-            self._is_nudged = True  # the committer comes by itself
-            return seconds
-        self._write()
-        return None
-
-    def flush(self, can_wait: Callable[[], bool]) -> None:
-        """Wait until what was printed by now is on disk, while `can_wait` allows that."""
-        if not self._waiting and not self._is_writing:
-            return
-        written = locks.Event()
-        self._waiting.append(written)
-        self._is_urgent = True
-        self._nudge()
-        while can_wait() and not written.wait(0.1):
-            pass
-
-    def end(self) -> None:
-        """Write what is left after the committer's thread has ended. Later lines are dropped."""
-        self._is_closed = True
-        self._write()
+    @property
+    def _has_waiting(self) -> bool:
+        return bool(self._waiting)
 
     def forget(self, instance_ids: Sequence[str], execution_ids: Sequence[str]) -> None:
         """Write the lines of what is about to be purged, and keep no more of them."""
@@ -178,31 +146,20 @@ class LogWriter:
                 output.mute()
         self._write()
 
-    def _write(self) -> None:
-        self._is_writing = True
-        self._is_urgent = False
-        while self._waiting:
-            lines: list[LogLine] = []
-            written: list[locks.Event] = []
-            while self._waiting and len(lines) < LINES_AT_ONCE:
-                entry = self._waiting.popleft()
-                if isinstance(entry, LogLine):
-                    lines.append(entry)
-                else:
-                    written.append(entry)
+    def _write_waiting(self) -> None:
+        left = len(self._waiting)  # lines that come meanwhile are for the next visit
+        while left > 0:
+            lines = [self._waiting.popleft() for _ in range(min(left, LINES_AT_ONCE))]
+            left -= len(lines)
             self._characters -= sum(len(line.message) for line in lines)
             self._write_lines(lines)
-            for event in written:
-                event.set()
-        self._characters = 0  # threads that add to it at the same time may have lost count
-        self._is_writing = False
-        self._written_at = locks.monotonic()
+        if not self._waiting:
+            self._characters = 0  # threads that add to it at the same time may have lost count
 
     def _write_lines(self, lines: Sequence[LogLine]) -> None:
         reason = "they came faster than the disk took them"
         try:
-            if lines:
-                self._store.append_lines(lines)
+            self._store.append_lines(lines)
         except Exception as error:
             self._lost += len(lines)
             reason = str(error)
@@ -263,7 +220,7 @@ def _echo(line: LogLine) -> None:
             stream.flush()
 
 
-def _encodable(text: str) -> str:
+def encodable(text: str) -> str:
     """Return the text without lone surrogates, which UTF-8 can't encode."""
     try:
         text.encode()

@@ -24,7 +24,7 @@ from durablenb.model.errors import HubUnreachableError, InstanceNotFoundError
 from durablenb.model.events import Event
 from durablenb.model.ids import asked_instance_id
 from durablenb.model.logs import LogLine
-from durablenb.model.runtime import RuntimeInfo
+from durablenb.model.runtime import RunningCall, RuntimeInfo
 from durablenb.model.status import DurableOrchestrationStatus, InstanceState, OrchestrationRuntimeStatus
 from durablenb.store.json_rows import log_line_from_json
 from durablenb.store.reader import JournalReader
@@ -117,6 +117,10 @@ class ServedJournal(Journal):
     def runtime_info(self, instance_id: str) -> RuntimeInfo:
         """Return what the hub's engine knew at the last request."""
         return self.history(instance_id).runtime_info
+
+    def running(self, instance_id: str) -> tuple[RunningCall, ...]:
+        """Return the running calls of an instance, and how far they were at the last request."""
+        return self.runtime_info(instance_id).running
 
     def origins(self, instance_ids: Iterable[str]) -> Mapping[str, str]:
         """Return where imported instances came from."""

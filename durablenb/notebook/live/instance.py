@@ -18,8 +18,9 @@ from durablenb.hub.instance import Handle
 from durablenb.journal.related import EntityQueue
 from durablenb.model.errors import HubUnreachableError, InstanceNotFoundError
 from durablenb.model.events import ContinueAsNew, Ending, ExecutionStarted
-from durablenb.model.runtime import Obstacle
+from durablenb.model.runtime import Obstacle, RunningCall
 from durablenb.model.status import DurableOrchestrationStatus
+from durablenb.notebook.html import markup
 from durablenb.notebook.keys import Target, cell_call_key, find_target
 from durablenb.notebook.live.children import OpenedChildren, followed
 from durablenb.notebook.live.details import call_detail, step_detail
@@ -31,6 +32,7 @@ from durablenb.notebook.live.timeline_pane import TimelinePane
 from durablenb.notebook.live.widget import LiveView
 from durablenb.notebook.still.graph import graph_on, instance_sentence
 from durablenb.notebook.still.graph_layout import DEEPEST
+from durablenb.notebook.still.running import running_table, themed
 from durablenb.notebook.svg import WIDTH
 
 if TYPE_CHECKING:
@@ -84,6 +86,7 @@ class LiveInstance(LiveView):
         self._drawn_at = 0.0
         self._picture: InstanceSnapshot | None = None
         self._children = OpenedChildren(handle)
+        self._running: tuple[RunningCall, ...] = ()
         self._forks: tuple[str, ...] = ()
         self._forks_at = 0.0
         self._turned_to = ""
@@ -119,15 +122,16 @@ class LiveInstance(LiveView):
         if is_stale:
             self._status = None  # the instance may have been purged
         is_due = time.monotonic() - self._drawn_at >= TICK and not self.is_over()
+        has_progress = self._read_running()
         if not (is_new or is_stale or is_due or self._picture is None):
-            return {}
+            return {"waits": self._waits(self._picture)} if has_progress and self._picture else {}
         self._drawn_at = time.monotonic()
         shown = self._picture = self._look()
         self.label = instance_sentence(shown)
         self.place = f"instances/{self._handle.id}"
         regions = {
             "head": head(shown, self._control, can_go_back=bool(self._previous)),
-            "waits": waits(shown, is_read_only=self._control.is_read_only),
+            "waits": self._waits(shown),
             "detail": self._detail(shown),
         }
         if self.tab == "graph":
@@ -143,6 +147,18 @@ class LiveInstance(LiveView):
             )
             regions["history"] = self._history.events(self._call_key, has_generations=generations)
         return regions
+
+    def _waits(self, shown: InstanceSnapshot) -> str:
+        """Return what the instance waits for, and how far its running activities are."""
+        now = self._journal.now(self._handle.id)
+        listed = waits(shown, is_read_only=self._control.is_read_only)
+        return markup(listed, running_table(self._running, now, themed))
+
+    def _read_running(self) -> bool:
+        """Read how far the running calls are; return whether that has changed."""
+        before = self._running
+        self._running = () if self.is_over() else self._journal.running(self._handle.id)
+        return self._running != before
 
     def _turn_to_selected(self, shown: InstanceSnapshot) -> None:
         """Turn to the events of a new selection."""

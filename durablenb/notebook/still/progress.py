@@ -15,12 +15,11 @@ from durablenb.analysis.progress import ProgressSnapshot, StepCount
 from durablenb.analysis.text import shortened, table_text
 from durablenb.model.display import options
 from durablenb.notebook.html import Markup, badge, card, code, heading, line, markup, table
-from durablenb.notebook.palette import GREEN, RED, SOLIDS, status_look
-from durablenb.notebook.svg import HAIR, RIM, Drawing, image
+from durablenb.notebook.palette import GREEN, RED, status_look
+from durablenb.notebook.still.running import bar, counted, inline, running_rows, running_words
 from durablenb.notebook.words import lasting, plural
 
 _MOST = 12
-_WIDE, _HIGH, _LEAST = 180.0, 12.0, 3.0
 
 
 def progress_line(shown: ProgressSnapshot, width: int) -> str:
@@ -28,6 +27,7 @@ def progress_line(shown: ProgressSnapshot, width: int) -> str:
     steps = shown.steps if shown.is_over else [step for step in shown.steps if not step.is_over]
     done = "" if shown.is_over else _finished(len(shown.steps) - len(steps))
     parts = [part for part in (done, *map(_words, steps)) if part]
+    parts += [running_words(call) for call in shown.running if call.done is not None]
     end = f"{shown.status} in {lasting(shown.took)}" if shown.is_over else shown.status
     return shortened(f"{shown.name} {shown.instance_id}: {'; '.join([*parts, end])}", width)
 
@@ -65,6 +65,11 @@ def progress_text(shown: ProgressSnapshot) -> str:
     head = shortened(f"<{shown.name} {shown.instance_id}: {shown.status}>", 200)
     _, steps = _shown_steps(shown)
     rows = [(step.name, f"{step.over:,}/{step.total:,}", ", ".join(_troubles(step))) for step in steps]
+    rows += [
+        (f"{call.name} #{call.task_id}", counted(call), call.note or "")
+        for call in shown.running[:_MOST]
+        if call.done is not None
+    ]
     if not rows:
         return head
     return f"{head}\n{table_text(('step', 'done', ''), rows)}"
@@ -86,6 +91,7 @@ def progress_card(shown: ProgressSnapshot) -> str:
     ]
     if before:
         rows.insert(0, (f"{_finished(before)} before", "", "", "", "", ""))
+    rows += running_rows(shown.running, shown.now)
     took = f"in {lasting(shown.took)}" if shown.is_over else f"for {lasting(shown.took)}"
     name = markup("<b>", line(shown.name), "</b>")
     head = heading(badge(status_look(shown.status)), name, code(shown.instance_id, 256), "·", took)
@@ -103,17 +109,8 @@ def _shown_steps(shown: ProgressSnapshot) -> tuple[int, tuple[StepCount, ...]]:
 
 
 def _bar(step: StepCount) -> Markup:
-    drawing = Drawing(_WIDE, f"{step.over:,} of {step.total:,}")
-    drawing.box(0.5, 0.5, _WIDE - 1, _HIGH - 1, rx=3, fill=HAIR, stroke=RIM)
-    parts = {GREEN: step.over - step.failed, RED: step.failed}
-    room = _WIDE - 2 - _LEAST * sum(map(bool, parts.values()))
-    x = 1.0
-    for colour, count in parts.items():
-        if count:  # rare outcomes stay visible
-            wide = _LEAST + room * count / step.total
-            drawing.box(x, 1, wide, _HIGH - 2, rx=2, fill=SOLIDS[colour])
-            x += wide
-    return Markup(image(drawing.finished(_HIGH, has_plate=False), drawing.sentence, width=_WIDE))
+    shares = {GREEN: (step.over - step.failed) / step.total, RED: step.failed / step.total}
+    return inline(bar(shares, f"{step.over:,} of {step.total:,}"))
 
 
 log = logging.getLogger("durablenb")

@@ -79,6 +79,10 @@ def two_inputs(one, other):
     return one + other
 
 
+def only_a_context(activity: df.ActivityContext):
+    return activity.key
+
+
 # -- helpers ------------------------------------------------------------------------------------------
 
 
@@ -707,6 +711,7 @@ def parameters(context):
     yield context.call_activity(no_input, 5)  # finds DNB405
     yield context.call_activity(two_inputs, 1)  # finds DNB405
     yield context.call_activity(two_inputs, [1, 2])  # finds DNB405
+    yield context.call_activity(only_a_context, 1)  # finds DNB405
 
 
 @bp.orchestration_trigger("context")

@@ -75,6 +75,15 @@ def with_a_default(order, times=1):
     return [order] * times
 
 
+def with_a_context(order, activity: df.ActivityContext):
+    activity.progress(1, 2)
+    return order, activity.key
+
+
+def only_a_context(activity: "df.ActivityContext"):
+    return activity.key
+
+
 # -- helpers ------------------------------------------------------------------------------------------
 
 
@@ -650,6 +659,8 @@ def arguments(context):
     yield context.call_activity("ship", 1, dict[str, int])
     yield context.call_activity(name="ship", input_=None, expected_type=Order)
     yield context.call_activity(with_a_default, 1)
+    yield context.call_activity(with_a_context, 1)
+    yield context.call_activity(only_a_context)
     yield context.call_activity(no_input)
     yield context.call_activity(no_input, None)
     yield context.call_sub_orchestrator("child", 1, "child-1", "2")

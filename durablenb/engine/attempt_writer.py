@@ -1,0 +1,149 @@
+"""Tries of activities on their way to the store: when they began, where they run, and what they report."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from durablenb.core.ports.store import Store
+from durablenb.engine import locks
+from durablenb.engine.side_writer import SideWriter
+from durablenb.model.activities import ActivityAttempt
+from durablenb.model.runtime import RunningCall
+
+log = logging.getLogger("durablenb")
+
+PAUSE_SECONDS = 0.2
+"""Seconds between two writes: a call that reports often is written a few times a second."""
+
+SHORT_SECONDS = 0.1
+"""A call that ends sooner, and reports nothing, isn't written at all."""
+
+
+MOST_SHOWN = 100
+"""The largest number of running calls of an instance that views get."""
+
+
+class Try(Protocol):
+    """A try of a call, of which the writer knows what to write."""
+
+    name: str
+    """The activity's name."""
+    is_muted: bool
+    """True if nothing more of it is written: its instance is purged."""
+
+    def row(self) -> ActivityAttempt:
+        """Return the try as it is now."""
+        ...
+
+
+class AttemptWriter(SideWriter):
+    """Gathers the tries of a hub's calls, and writes those that last, or report something.
+
+    Parameters
+    ----------
+    store
+        Where they go.
+    nudge
+        Tells the committer that there is something to write.
+
+    Notes
+    -----
+    The next try learns from these rows that this one was interrupted, and gets its checkpoint. If they can't
+    be written, it learns nothing, and there is one warning.
+    """
+
+    def __init__(self, store: Store, nudge: Callable[[], None]) -> None:
+        super().__init__(nudge)
+        self._store = store
+        self._begun: dict[Try, float] = {}
+        """The running tries of which nothing was written yet, by the time when they began, oldest first."""
+        self._lasting: dict[Try, None] = {}
+        """The other running tries."""
+        self._changed: dict[Try, None] = {}
+        """The tries that are to be written."""
+        self._has_warned = False
+
+    def begun(self, attempt: Try) -> None:
+        """Watch a try that begins; from any thread."""
+        self._begun[attempt] = locks.monotonic()
+        self._remind()
+
+    def reported(self, attempt: Try) -> None:
+        """Have a try written soon that has reported something; from any thread."""
+        if not self._is_closed:
+            self._changed[attempt] = None
+            self._remind()
+
+    def ended(self, attempt: Try) -> None:
+        """Stop watching a try; what it has reported is still written. From any thread."""
+        self._begun.pop(attempt, None)
+        self._lasting.pop(attempt, None)
+
+    def rows(self) -> list[ActivityAttempt]:
+        """Return the running tries, and those of which something is still to be written."""
+        tries = {**self._begun, **dict(self._lasting), **dict(self._changed)}
+        return [attempt.row() for attempt in tries]
+
+    def running(self, instance_id: str) -> tuple[RunningCall, ...]:
+        """Return the running calls of an instance that have lasted, or have reported something."""
+        tries = {**dict(self._lasting), **dict(self._changed)}
+        calls = [
+            RunningCall(
+                attempt.name,
+                row.execution_id,
+                row.task_id,
+                row.attempt,
+                row.started_at,
+                row.worker,
+                row.done,
+                row.total,
+                row.note,
+            )
+            for attempt in tries
+            if (row := attempt.row()).instance_id == instance_id and self._is_running(attempt)
+        ]
+        return tuple(sorted(calls, key=lambda call: (call.started_at, call.task_id))[:MOST_SHOWN])
+
+    def _is_running(self, attempt: Try) -> bool:
+        return attempt in self._begun or attempt in self._lasting
+
+    def forget(self, instance_ids: Sequence[str], execution_ids: Sequence[str]) -> None:
+        """Write nothing more of the tries of what is about to be purged."""
+        instances, executions = set(instance_ids), set(execution_ids)
+        for attempt in [*list(self._begun), *list(self._lasting), *list(self._changed)]:
+            row = attempt.row()
+            if row.instance_id in instances or row.execution_id in executions:
+                attempt.is_muted = True
+
+    @property
+    def _pause(self) -> float:
+        return PAUSE_SECONDS
+
+    @property
+    def _has_waiting(self) -> bool:
+        return bool(self._begun or self._changed)
+
+    def _write_waiting(self) -> None:
+        until = locks.monotonic() - SHORT_SECONDS
+        for attempt, begun_at in list(self._begun.items()):
+            if begun_at > until:
+                break
+            if self._begun.pop(attempt, None) is not None:  # else it has just ended
+                self._lasting[attempt] = self._changed[attempt] = None
+        rows = []
+        while self._changed:
+            attempt, _ = self._changed.popitem()
+            if not attempt.is_muted:
+                rows.append(attempt.row())
+        if rows:
+            self._put(rows)
+
+    def _put(self, rows: Sequence[ActivityAttempt]) -> None:
+        try:
+            self._store.put_attempts(rows)
+        except Exception as error:
+            if not self._has_warned:
+                self._has_warned = True
+                log.warning("Progress and checkpoints of activities can't be written: %s", error)

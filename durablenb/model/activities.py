@@ -1,0 +1,149 @@
+"""What a call of an activity knows of itself, and the reports that it sends to the hub while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from hashlib import sha256
+from typing import NamedTuple
+
+from durablenb.model.logs import OutputLine
+from durablenb.model.plain import Plain, plain
+
+
+def call_key(hub_id: str, execution_id: str, task_id: int, name: str, text: str) -> str:
+    """Return the key of a call: the same for all its tries.
+
+    After a rewind another call may have the same task id, so name and input count as well.
+
+    Parameters
+    ----------
+    hub_id, execution_id
+        The hub and the execution.
+    task_id
+        The task of the call's first try.
+    name, text
+        The activity's name, and its input as text.
+    """
+    call = f"{name}\n{text}".encode(errors="backslashreplace")
+    return f"{hub_id}:{execution_id}:{task_id}:{sha256(call).hexdigest()[:8]}"
+
+
+@plain
+class ActivityInfo(Plain):
+    """What one try of a call knows of itself; it can be pickled.
+
+    Parameters
+    ----------
+    instance_id, execution_id
+        The ids of the instance and of its execution.
+    name
+        The activity's name.
+    task_id
+        The task of that execution.
+    attempt
+        The number of the try, from 1: a retry policy's tries and those that a crash interrupted.
+    key
+        The same for all tries of the call, and for no other call.
+    deadline
+        When the call times out, aware, UTC; None for no limit.
+    last_checkpoint
+        The last checkpoint of an earlier try, as text of the codec; None if there is none.
+    """
+
+    instance_id: str
+    execution_id: str
+    name: str
+    task_id: int
+    attempt: int = 1
+    key: str = ""
+    deadline: datetime | None = None
+    last_checkpoint: str | None = None
+
+
+class Progress(NamedTuple):
+    """How far a call is: `done` of `total`, in units of the activity's own, and a note."""
+
+    done: float
+    total: float | None = None
+    note: str | None = None
+
+
+class Checkpoint(NamedTuple):
+    """A value for the next try of the call, as text of the codec."""
+
+    text: str
+
+
+Report = OutputLine | Progress | Checkpoint
+"""What a running call sends to the hub."""
+
+REPORTS = (OutputLine, Progress, Checkpoint)
+"""The classes of reports, for `isinstance`."""
+
+
+class ActivityAttempt(NamedTuple):
+    """A try of a call, as it was last reported. No fact of a history follows from it.
+
+    Parameters
+    ----------
+    instance_id, execution_id, task_id
+        The task.
+    key
+        The key of the call, which all its tries have.
+    attempt
+        The number of the try, from 1.
+    retry
+        The number of the try as a retry policy counts: without tries that were interrupted.
+    started_at
+        When it began, aware, UTC.
+    worker
+        Where it runs; None for the hub's own thread.
+    done, total, note
+        Its progress; `done` is None if it has reported none.
+    checkpoint
+        Its last checkpoint, as text of the codec.
+    reported_at
+        When it last reported something, aware, UTC.
+    """
+
+    instance_id: str
+    execution_id: str
+    task_id: int
+    key: str
+    attempt: int
+    retry: int
+    started_at: datetime
+    worker: str | None = None
+    done: float | None = None
+    total: float | None = None
+    note: str | None = None
+    checkpoint: str | None = None
+    reported_at: datetime | None = None
+
+
+def latest(attempts: Iterable[ActivityAttempt]) -> list[ActivityAttempt]:
+    """Return the last of the rows of each try."""
+    return list({(row.execution_id, row.task_id, row.attempt): row for row in attempts}.values())
+
+
+class EarlierTries(NamedTuple):
+    """What the tries of a call leave to the next one.
+
+    Parameters
+    ----------
+    last
+        The number of the last one; 0 if there was none.
+    uncounted
+        How many of them the retry policy doesn't count: they were interrupted, or rewound.
+    checkpoint
+        The last checkpoint of any of them, as text of the codec.
+    """
+
+    last: int = 0
+    uncounted: int = 0
+    checkpoint: str | None = None
+
+    def number(self, retry: int) -> int:
+        """Return the number of the next try, which is the `retry`-th one for the retry policy."""
+        return max(retry + self.uncounted, self.last + 1)

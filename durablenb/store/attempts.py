@@ -1,0 +1,81 @@
+"""Tries of activities in DuckDB: a row for each try, replaced when it reports more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import duckdb
+
+from durablenb.model.activities import ActivityAttempt
+from durablenb.store.states import Ask
+
+_HAS_TABLE = "select 1 from duckdb_tables() where table_name = 'activity_attempts'"
+"""A file of an older version, which is only read, has no such table."""
+
+_IS_EMPTY = "select 1 from activity_attempts limit 1"
+
+_OF = f"""
+select {", ".join(ActivityAttempt._fields)} from activity_attempts
+where instance_id in (select unnest(?)) order by started_at, task_id, attempt
+"""
+
+# The bound lets DuckDB skip older rows: the table may have many, of calls that ended long ago.
+_REMOVE = """
+delete from activity_attempts
+using (
+    select unnest($executions) as execution_id, unnest($tasks) as task_id, unnest($numbers) as attempt
+) as put
+where activity_attempts.started_at >= $since
+    and activity_attempts.execution_id = put.execution_id
+    and activity_attempts.task_id = put.task_id
+    and activity_attempts.attempt = put.attempt
+"""
+
+
+def put(connection: duckdb.DuckDBPyConnection, attempts: Sequence[ActivityAttempt]) -> None:
+    """Write these tries, each once, in place of what is there of them; in a transaction of the caller's."""
+    connection.execute(
+        _REMOVE,
+        {
+            "executions": [attempt.execution_id for attempt in attempts],
+            "tasks": [attempt.task_id for attempt in attempts],
+            "numbers": [attempt.attempt for attempt in attempts],
+            "since": _naive(min(attempt.started_at for attempt in attempts)),
+        },
+    ).fetchall()
+    appender = connection.appender("activity_attempts")
+    try:
+        appender.append_rows([_row(attempt) for attempt in attempts])
+        appender.flush()
+    except BaseException:
+        appender.clear()  # otherwise it would write them later
+        raise
+
+
+def load(ask: Ask, instance_ids: Sequence[str]) -> list[ActivityAttempt]:
+    """Return the tries of these instances, oldest first."""
+    if not ask(_HAS_TABLE, []) or not ask(_IS_EMPTY, []):
+        return []
+    return [_attempt(row) for row in ask(_OF, [list(instance_ids)])]
+
+
+def _row(attempt: ActivityAttempt) -> tuple[Any, ...]:
+    reported = attempt.reported_at
+    return attempt._replace(
+        started_at=_naive(attempt.started_at), reported_at=None if reported is None else _naive(reported)
+    )
+
+
+def _attempt(row: tuple[Any, ...]) -> ActivityAttempt:
+    attempt = ActivityAttempt(*row)
+    reported = attempt.reported_at
+    return attempt._replace(
+        started_at=attempt.started_at.replace(tzinfo=UTC),
+        reported_at=None if reported is None else reported.replace(tzinfo=UTC),
+    )
+
+
+def _naive(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(tzinfo=None)

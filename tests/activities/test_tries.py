@@ -1,0 +1,194 @@
+"""Tries of a call: what the next one knows of those before it, after failures, interrupts and crashes."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+import durablenb as df
+
+WORKER = """
+import asyncio, sys, time
+import durablenb as df
+
+LAST = "select done from activity_attempts where attempt = ? and done = checkpoint::double"
+
+hub = df.TaskHub(sys.argv[1], executor=sys.argv[2])
+
+@hub.activity
+DEFINE work(limit: int, activity: df.ActivityContext):
+    begin = activity.last_checkpoint or 0
+    print(activity.attempt, begin, activity.key, flush=True)
+    for n in range(begin + 1, limit + 1):
+        activity.checkpoint(n)
+        activity.progress(n, limit)
+        if n % 10 == 0 and n < limit:
+            print("reached", n, flush=True)
+            PAUSE
+    return [activity.attempt, begin]
+
+@hub.orchestrator
+def main(context):
+    return (yield context.call_activity(work, 25))
+
+handle = hub.start(main, instance_id="one", if_exists="attach")
+if sys.argv[3] != "end":
+    while True:
+        time.sleep(0.01)
+        known = hub.sql(LAST, params=[int(sys.argv[3])]).fetchall()
+        if known and known[0][0] % 10 == 0:
+            print("on disk", flush=True)
+            time.sleep(600)
+print(handle.result())
+"""
+
+
+def begun(file):
+    """What each try printed when it began."""
+    return [line.message for line in file.handle("one").logs() if "reached" not in line.message]
+
+
+@pytest.mark.parametrize("executor", ["threads", "processes", "asyncio"])
+def test_after_a_kill_the_next_try_has_the_next_number_the_checkpoint_and_the_same_key(tmp_path, executor):
+    is_async = executor == "asyncio"
+    program = WORKER.replace("PAUSE", "await asyncio.sleep(600)" if is_async else "time.sleep(600)")
+    program = program.replace("DEFINE", "async def" if is_async else "def")
+    executor = "threads" if is_async else executor
+    path, script = tmp_path / "hub.duckdb", tmp_path / "worker.py"
+    script.write_text(program)
+
+    def kill(attempt):
+        """Kills the process once that try has a checkpoint at a multiple of ten."""
+        with subprocess.Popen(
+            [sys.executable, str(script), str(path), executor, attempt], stdout=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                if line.startswith("on disk"):
+                    os.kill(process.pid, signal.SIGKILL)
+                    return
+
+    kill("1")
+    kill("2")
+    with df.open_history(path) as file:
+        known = file.sql(
+            "select attempt, retry, done, total, checkpoint from activity_attempts order by attempt"
+        )
+        assert known.fetchall() == [(1, 1, 10.0, 25.0, "10"), (2, 1, 20.0, 25.0, "20")]
+        keys = {
+            line.message.split()[2] for line in file.handle("one").logs() if "reached" not in line.message
+        }
+    last = subprocess.run(
+        [sys.executable, str(script), str(path), executor, "end"], capture_output=True, text=True, check=True
+    )
+    assert last.stdout.strip() == "[3, 20]"
+    with df.open_history(path) as file:
+        lines = begun(file)
+        assert [line.split()[:2] for line in lines] == [["1", "0"], ["2", "10"], ["3", "20"]]
+        assert {line.split()[2] for line in lines} == keys
+        assert len(keys) == 1
+
+
+def test_a_retry_gets_the_checkpoint_of_the_try_before(called):
+    def work(x):
+        activity = df.current_activity()
+        seen = activity.last_checkpoint or []
+        activity.checkpoint([*seen, activity.attempt])
+        if activity.attempt < 3:
+            raise ValueError(x)
+        return seen, activity.attempt
+
+    assert called(work, 1, df.RetryOptions(1, 5)) == ([1, 2], 3)
+
+
+def test_a_try_without_a_checkpoint_hands_on_that_of_an_earlier_one(called):
+    def work(x):
+        activity = df.current_activity()
+        if activity.attempt == 1:
+            activity.checkpoint("first")
+        if activity.attempt < 3:
+            raise ValueError(x)
+        return activity.last_checkpoint
+
+    assert called(work, 1, df.RetryOptions(1, 5)) == "first"
+
+
+def test_a_checkpoint_may_be_an_array(called):
+    def work(x):
+        import numpy as np
+
+        activity = df.current_activity()
+        if activity.attempt == 1:
+            activity.checkpoint({"weights": np.arange(1_000_000)})
+            raise ValueError(x)
+        return activity.last_checkpoint["weights"]
+
+    assert np.array_equal(called(work, 1, df.RetryOptions(1, 5)), np.arange(1_000_000))
+
+
+def test_a_checkpoint_that_cannot_be_kept_fails_where_it_is_made(called):
+    def work(x):
+        df.current_activity().checkpoint(object())
+
+    with pytest.raises(df.NotSerializableError, match="object"):
+        called(work)
+
+
+def test_a_rewind_goes_on_from_the_checkpoint_with_the_next_number():
+    with df.TaskHub(":memory:") as hub:
+
+        @hub.activity
+        def work(_, activity: df.ActivityContext):
+            activity.checkpoint(activity.attempt)
+            if activity.attempt < 3:
+                raise ValueError("not yet")
+            return activity.attempt, activity.last_checkpoint
+
+        @hub.orchestrator
+        def main(context):
+            return (yield context.call_activity(work))
+
+        handle = hub.start(main)
+        for _ in range(2):
+            handle.wait()
+            hub._engine.attempt_writer.flush(lambda: True)
+            handle.rewind()
+        assert handle.result() == (3, 2)
+
+
+def test_an_interrupt_ends_a_try_and_the_same_cell_makes_the_next():
+    with df.TaskHub(":memory:", mode="kernel") as hub:
+
+        @hub.activity
+        def work(_, activity: df.ActivityContext):
+            if activity.attempt == 1:
+                activity.checkpoint("before the stop button")
+                raise KeyboardInterrupt
+            return activity.attempt, activity.last_checkpoint
+
+        @hub.orchestrator
+        def main(context):
+            return (yield context.call_activity(work))
+
+        handle = hub.start(main)
+        with pytest.raises(KeyboardInterrupt):
+            handle.result()
+        assert handle.result() == (2, "before the stop button")
+
+
+def test_the_thread_that_sends_reports_ends_when_there_are_none():
+    from durablenb.engine import running_activity
+
+    sender = running_activity._Sender()
+    assert sender._thread is None
+    with df.TaskHub(":memory:") as hub:
+        hub.add_activity(lambda x: df.current_activity().progress(1), name="work")
+        hub.run(hub.orchestrator(lambda context: (yield context.call_activity("work")), name="main"))
+    thread = running_activity._sender._thread
+    if thread is not None:
+        thread.join(30)
+    assert not [one for one in threading.enumerate() if one.name == "durablenb-reports"]
