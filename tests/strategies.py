@@ -73,6 +73,7 @@ _FIELDS = {
     "failure": failures,
     "task_id": _task_ids,
     "retry_of": st.none() | _task_ids,
+    "timeout": st.none() | st.floats(0.001, 1e9),
     "attempt": _counts,
     "instance_id": instance_ids,
     "version": st.none() | any_text,

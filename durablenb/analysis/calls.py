@@ -164,6 +164,9 @@ def _call(
     state: CallState = last.state
     if last.state == "open" and is_over:
         state = "left open"
-    elif last.state == "failed" and len(pauses) == len(attempts) and not is_over:
-        state = "retrying"
+    elif last.state == "failed" and len(pauses) == len(attempts):
+        if pauses[-1].state == "canceled":
+            state = "canceled"
+        elif not is_over:
+            state = "retrying"
     return Call(execution, number, attempts[0].name, attempts[0].kind, state, attempts, pauses)

@@ -330,7 +330,9 @@ class _MessageReader:
         if answer is None:
             return
         failure: FailureDetails | None = getattr(answer, "failure", None)
-        if failure is not None:
+        if span.state == "canceled":
+            yield self._line(answer, me, partners[-1], "cancel", "signal")
+        elif failure is not None:
             yield self._line(answer, partners[-1], me, _failure_text("failed", failure), "failure")
         elif span.kind == "lock":
             yield self._line(answer, partners[-1], me, "locked", "granted")

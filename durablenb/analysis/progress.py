@@ -179,6 +179,7 @@ class ProgressCounter:
     def _begin(self) -> None:
         self._tallies: dict[tuple[TaskKind, str], _StepTally] = {}
         self._calls: dict[int, _StepTally] = {}
+        self._pauses: dict[int, _StepTally] = {}  # the calls that wait for another attempt, by the timer's id
         self._waits: dict[str, list[int]] = {}
         self._early: Counter[str] = Counter()
         self._settled_by: dict[int, str] = {}  # the names of events that settled a wait, by task id
@@ -212,6 +213,8 @@ class ProgressCounter:
     ) -> None:
         retried = attributes.get("retry_of")
         if kind == "timer" and retried is not None:
+            if retried in self._calls:
+                self._pauses[task_id] = self._calls[retried]
             return
         if retried is not None and (tally := self._calls.get(retried)) is not None:
             tally.failed -= 1  # the call is open again
@@ -248,6 +251,10 @@ class ProgressCounter:
             self._early[key] += 1
 
     def _end(self, task_id: int, kind: str, at: datetime) -> None:
+        pausing = self._pauses.pop(task_id, None)
+        if pausing is not None and _ENDS.get(kind) == "canceled":
+            pausing.failed -= 1
+            pausing.canceled += 1
         tally = self._calls.get(task_id)
         if tally is None:
             return

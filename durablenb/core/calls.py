@@ -131,6 +131,7 @@ def poll_routine(
     )
     while True:
         args = (HTTP_ACTIVITY, request, DurableHttpResponse)
+        call: TaskBase[Any]
         if options is None:
             call = context.call_activity(*args)
         else:

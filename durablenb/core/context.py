@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Generator, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from durablenb.core.moment import Moment
 from durablenb.core.proxies import EntityProxy
 from durablenb.core.registry import name_of
 from durablenb.core.replay_safe_logger import ReplaySafeLogger
-from durablenb.core.routine import RoutineTask
+from durablenb.core.routine import RetryTask, RoutineTask, canceled_call
 from durablenb.core.tasks import (
     ActivityTask,
     AtomicTask,
@@ -40,7 +40,7 @@ from durablenb.model.events import Event
 from durablenb.model.ids import checked_event_name, checked_instance_id, checked_version, new_guid, new_uuid
 from durablenb.model.payloads import plain_json
 from durablenb.model.retries import RetryOptions
-from durablenb.model.times import aware
+from durablenb.model.times import aware, checked_timeout
 
 if TYPE_CHECKING:
     from durablenb.core.execution import Execution
@@ -82,8 +82,15 @@ class DurableOrchestrationContext:
 
     # -- calls -----------------------------------------------------------------------------------
 
-    def call_activity(self, name: Any, input_: Any = None, expected_type: Any = None) -> TaskBase[Any]:
-        """Return a task for a call of an activity.
+    def call_activity(
+        self,
+        name: Any,
+        input_: Any = None,
+        expected_type: Any = None,
+        *,
+        timeout: float | timedelta | None = None,
+    ) -> ActivityTask[Any]:
+        """Return a task for a call of an activity. `cancel()` on the task stops the call.
 
         Parameters
         ----------
@@ -94,15 +101,38 @@ class DurableOrchestrationContext:
         expected_type
             What the result is rebuilt as: a class, or an annotation such as ``list[Order]``. Without one,
             what the function itself says that it returns.
+        timeout
+            The longest time that the call may run, in seconds or as a `timedelta`; without one, the limit
+            that the activity is registered with. It counts from when the activity begins to run, and once
+            more after a restart of the hub. A call that takes longer fails with a `TimeoutError`.
 
         Raises
         ------
         NotSerializableError
             If the argument can't be kept in the journal.
+        ValueError, TypeError
+            If `timeout` isn't a duration of more than 0.
+
+        Examples
+        --------
+        >>> import durablenb as df
+        >>> clock = df.VirtualClock()
+        >>> hub = df.TaskHub(":memory:", mode="kernel", clock=clock)
+        >>> hub.add_activity(lambda: clock.advance(seconds=60), name="crawl")
+        >>> @hub.orchestrator
+        ... def impatient(context):
+        ...     try:
+        ...         yield context.call_activity("crawl", timeout=5)
+        ...     except TimeoutError:
+        ...         return "too slow"
+        >>> hub.run(impatient)
+        'too slow'
+        >>> hub.close()
         """
         called = self._execution.name_of(name)
         text = self._execution.codec.encode(input_, "input")
-        return self._schedule(called, text, _wanted(expected_type, name), 1, None)
+        wanted = _wanted(expected_type, name)
+        return self._schedule(called, text, wanted, 1, None, checked_timeout(timeout))
 
     def call_activity_with_retry(
         self,
@@ -110,12 +140,24 @@ class DurableOrchestrationContext:
         retry_options: RetryOptions,
         input_: Any = None,
         expected_type: Any = None,
-    ) -> TaskBase[Any]:
-        """Return a task for a call of an activity that is retried if it fails; see `RetryOptions`."""
+        *,
+        timeout: float | timedelta | None = None,
+    ) -> RetryTask:
+        """Return a task for a call of an activity that is retried if it fails; see `RetryOptions`.
+
+        `timeout` is the longest time of each attempt, as for `call_activity`. `cancel()` on the task stops
+        the attempt that runs, or the wait for the next one.
+        """
         called = self._execution.name_of(name)
         text = self._execution.codec.encode(input_, "input")
-        schedule = partial(self._schedule, called, text, _wanted(expected_type, name))
-        return self._routine(retry_routine(self, schedule, _options(retry_options)))
+        limit = checked_timeout(timeout)
+
+        def schedule(attempt: int, retry_of: int | None) -> ActivityTask[Any]:
+            return self._schedule(called, text, wanted, attempt, retry_of, limit)
+
+        wanted = _wanted(expected_type, name)
+        routine = retry_routine(self, schedule, _options(retry_options))
+        return RetryTask(routine, self._execution.wake, called)
 
     def call_sub_orchestrator(
         self,
@@ -377,10 +419,20 @@ class DurableOrchestrationContext:
         """Return a task for all values, in order; when all tasks have ended, it raises the first failure."""
         return WhenAllTask(_tasks(activities, "task_all"))
 
-    def task_any(self, activities: Iterable[TaskBase[Any]]) -> WhenAnyTask:
-        """Return a task for the first of these tasks that completes, failed or not; None without tasks."""
+    def task_any(self, activities: Iterable[TaskBase[Any]], *, cancel_losers: bool = False) -> WhenAnyTask:
+        """Return a task for the first of these tasks that completes, failed or not; None without tasks.
+
+        Parameters
+        ----------
+        activities
+            The tasks.
+        cancel_losers
+            Cancel the other tasks when the code gets the first one: calls of activities, timers, waits for
+            external events, and those inside of a `task_all` or `task_any`. Sub-orchestrations and calls of
+            entities run on. By default all of them run on, as in Azure.
+        """
         tasks = _tasks(activities, "task_any")
-        return WhenAnyTask(tasks, self._execution.mailbox.decided)
+        return WhenAnyTask(tasks, self._execution.mailbox.decided, cancels_losers=cancel_losers)
 
     def to_be_continued(self) -> ToBeContinued:
         """Return an awaitable for more code, in place of ``yield ...`` in an ``async def``.
@@ -510,12 +562,18 @@ class DurableOrchestrationContext:
     # -- inside ----------------------------------------------------------------------------------
 
     def _schedule(
-        self, name: str, text: str, expected_type: Any, attempt: int, retry_of: int | None
-    ) -> AtomicTask[Any]:
+        self,
+        name: str,
+        text: str,
+        expected_type: Any,
+        attempt: int,
+        retry_of: int | None,
+        timeout: float | None,
+    ) -> ActivityTask[Any]:
         execution = self._execution
         task_id = execution.new_task_id()
-        execution.request(actions.ScheduleTask(task_id, name, text, attempt, retry_of))
-        task: ActivityTask[Any] = ActivityTask(task_id, self._decoder(expected_type))
+        execution.request(actions.ScheduleTask(task_id, name, text, attempt, retry_of, timeout))
+        task: ActivityTask[Any] = ActivityTask(task_id, self._decoder(expected_type), self._cancel_call)
         execution.tasks[task_id] = task
         self._names[task_id] = name
         return task
@@ -564,6 +622,14 @@ class DurableOrchestrationContext:
         task = TimerTask(task_id, self._decoder(None), self._cancel_timer)
         self._execution.tasks[task_id] = task
         return task
+
+    def _cancel_call(self, task: CancelableTask[Any]) -> None:
+        assert task.id is not None
+        if not task.is_completed:
+            self._execution.request(actions.CancelTask(task.id))
+            self._execution.tasks.pop(task.id, None)
+            failure, text = canceled_call(self._names.pop(task.id, "?"))
+            task._fail(failure, text)
 
     def _cancel_timer(self, task: CancelableTask[Any]) -> None:
         assert task.id is not None

@@ -289,10 +289,15 @@ class Past(Plain):
             (
                 position
                 for position, event in enumerate(self.events)
-                if isinstance(event, (Returned, Raised)) and event.task_id == task_id
+                if event.settles is type(request) and getattr(event, "task_id", None) == task_id
             ),
             None,
         )
+        if position is not None and self.events[position].settlement == "canceled":
+            raise ValueError(
+                f"The code cancelled task #{task_id} (event {self.events[position].event_id}), so it has no "
+                "result. Fork before that."
+            )
         return position, request
 
     def _task_of(self, key: int | str) -> int | None:

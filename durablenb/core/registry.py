@@ -51,12 +51,15 @@ class Activity:
         The number of calls that may run at a time; None for no limit of its own.
     executor
         Its executor; None for the hub's.
+    timeout
+        The seconds that a call may run, unless the call has a limit of its own; None for no limit.
     """
 
     name: str
     function: Callable[..., Any]
     max_concurrency: int | None = None
     executor: Any = None
+    timeout: float | None = None
 
     @cached_property
     def is_async(self) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from durablenb.core.execution import Execution
+from durablenb.core.requests import is_same_request
 from durablenb.model.events import (
     CustomStatusSet,
     Event,
@@ -60,4 +61,5 @@ def rewound(execution: Execution, history: Sequence[Event], first_id: int) -> li
 
 
 def _is_same(recorded: Event, requested: Event) -> bool:
-    return replace(requested, event_id=recorded.event_id, timestamp=recorded.timestamp) == recorded
+    moved = replace(requested, event_id=recorded.event_id, timestamp=recorded.timestamp)
+    return is_same_request(recorded, moved)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import Any
 
-from durablenb.core.tasks import Parent, TaskBase, TaskState
+from durablenb.core.tasks import ALREADY_SEEN, Parent, TaskBase, TaskState
+from durablenb.model.errors import TaskCanceledError
 from durablenb.model.failures import FailureDetails, failure_of
 
 Wake = Callable[["RoutineTask"], None]
@@ -30,6 +31,8 @@ class RoutineTask(TaskBase[Any], Parent):
 
     def proceed(self) -> None:
         """Run the generator until it awaits a task that isn't settled."""
+        if self._is_settled:  # cancelled
+            return
         try:
             while True:
                 awaited = self._generator.send(self._awaited)  # type: ignore[arg-type]
@@ -56,7 +59,8 @@ class RoutineTask(TaskBase[Any], Parent):
         self._settle(outcome.state)
 
     def _child_settled(self, child: TaskBase[Any]) -> bool:
-        self._wake(self)
+        if not self._is_settled:
+            self._wake(self)
         return False
 
     def _value(self) -> Any:
@@ -67,3 +71,63 @@ class RoutineTask(TaskBase[Any], Parent):
         if self._adopted is not None and self._state is TaskState.FAILED:
             return self._adopted._exception()
         return super()._exception()
+
+
+class RetryTask(RoutineTask):
+    """A call of an activity with retries. `name` is the activity's."""
+
+    __slots__ = ("_is_canceled", "_is_observed", "name")
+
+    def __init__(
+        self, generator: Generator[TaskBase[Any], TaskBase[Any], Any], wake: Wake, name: str
+    ) -> None:
+        self.name = name
+        self._is_canceled = False
+        self._is_observed = False
+        super().__init__(generator, wake)
+
+    @property
+    def is_cancelled(self) -> bool:
+        """True if `cancel` was called."""
+        return self._is_canceled
+
+    def cancel(self) -> None:
+        """Stop the attempt that runs, or the wait for the next one. Cancelling twice has no effect.
+
+        The call fails at once with a `TaskCanceledError`; one that has completed unseen keeps its result.
+
+        Raises
+        ------
+        ValueError
+            If the orchestrator has seen the call complete.
+        """
+        if self._is_canceled:
+            return
+        if self._is_observed:
+            raise ValueError(ALREADY_SEEN)
+        self._is_canceled = True
+        if not self._is_settled:
+            self._generator.close()
+            self._fail(*canceled_call(self.name))
+            if self._awaited is not None:
+                self._awaited._give_up()
+
+    def _give_up(self) -> None:
+        self.cancel()
+
+    def _observe(self) -> None:
+        self._is_observed = True
+
+    def _value(self) -> Any:
+        self._is_observed = True
+        return super()._value()
+
+    def _exception(self) -> Exception:
+        self._is_observed = True
+        return super()._exception()
+
+
+def canceled_call(name: str) -> tuple[FailureDetails, str]:
+    """Return the failure of a cancelled call of an activity, and its text."""
+    error = TaskCanceledError(f"The orchestrator cancelled this call of {name!r}.")
+    return failure_of(error), str(error)

@@ -10,6 +10,9 @@ from durablenb.model.failures import FailureDetails, exception_of, operation_not
 
 T = TypeVar("T")
 
+ALREADY_SEEN = "Cannot cancel a completed task."
+"""Azure's message for a task that the orchestrator has seen complete."""
+
 
 class TaskState(Enum):
     """The state of a task: running, or how it ended."""
@@ -108,6 +111,12 @@ class TaskBase(Generic[T]):
         assert self._failure is not None
         return exception_of(self._failure, self._failed_as)
 
+    def _give_up(self) -> None:
+        """Cancel the task if it can be cancelled: it has lost a ``task_any``."""
+
+    def _observe(self) -> None:
+        """Note that the code sees the task complete."""
+
     def _watch(self, parent: Parent) -> None:
         """Notify a parent when this task settles."""
         self._parents.append(parent)
@@ -162,12 +171,6 @@ class AtomicTask(TaskBase[T]):
         return value
 
 
-class ActivityTask(AtomicTask[T]):
-    """A call of an activity."""
-
-    __slots__ = ()
-
-
 class SubOrchestrationTask(AtomicTask[T]):
     """A call of a sub-orchestration; `instance_id` is the child's id."""
 
@@ -195,7 +198,7 @@ class EntityTask(AtomicTask[T]):
 
 
 class CancelableTask(AtomicTask[T]):
-    """A wait that the orchestrator can cancel."""
+    """An atomic task that the orchestrator can cancel."""
 
     __slots__ = ("_cancel", "_is_canceled", "_is_observed")
 
@@ -220,25 +223,45 @@ class CancelableTask(AtomicTask[T]):
         return self._is_canceled
 
     def cancel(self) -> None:
-        """Stop waiting. Cancelling twice has no effect.
+        """Stop the task. Cancelling twice has no effect.
 
-        This also works if the task has completed unseen: a timer that has fired is forgotten, and an
-        external event goes to the next wait.
+        A timer and a wait for an external event stay incomplete. The call of an activity is stopped, and
+        fails at once with a `TaskCanceledError`.
+
+        This also works if the task has completed unseen: a timer that has fired is forgotten, an external
+        event goes to the next wait, and a call keeps its result.
 
         Raises
         ------
         ValueError
             If the orchestrator has seen the task complete.
         """
+        if self._is_canceled:
+            return
         if self._is_observed:
-            raise ValueError("Cannot cancel a completed task.")
-        if not self._is_canceled:
-            self._is_canceled = True
-            self._cancel(self)
+            raise ValueError(ALREADY_SEEN)
+        self._is_canceled = True
+        self._cancel(self)
+
+    def _give_up(self) -> None:
+        self.cancel()
+
+    def _observe(self) -> None:
+        self._is_observed = True
 
     def _value(self) -> T:
         self._is_observed = True
         return super()._value()
+
+    def _exception(self) -> Exception:
+        self._is_observed = True
+        return super()._exception()
+
+
+class ActivityTask(CancelableTask[T]):
+    """A call of an activity."""
+
+    __slots__ = ()
 
 
 class TimerTask(CancelableTask[None]):
@@ -326,18 +349,22 @@ class WhenAllTask(CompoundTask[list[T]]):
 class WhenAnyTask(CompoundTask[TaskBase[Any] | None]):
     """A task for the child that settles first; without children, None, as in Azure's library 1.x.
 
-    A child that fails can be first as well; its failure is raised when its result is read.
+    A child that fails can be first as well; its failure is raised when its result is read. With
+    `cancels_losers`, the others are cancelled when the winner is read, which is when the code resumes.
     """
 
-    __slots__ = ("_decided", "_winner")
+    __slots__ = ("_cancels_losers", "_decided", "_winner")
 
     def __init__(
         self,
         children: Sequence[TaskBase[Any]],
         decided: Callable[[WhenAnyTask], None] | None = None,
+        *,
+        cancels_losers: bool = False,
     ) -> None:
         super().__init__(children)
         self._decided = decided
+        self._cancels_losers = cancels_losers
         self._winner: TaskBase[Any] | None = None
         for child in self.children:
             if not child._is_settled:
@@ -360,6 +387,21 @@ class WhenAnyTask(CompoundTask[TaskBase[Any] | None]):
             self._decided(self)
 
     def _value(self) -> TaskBase[Any] | None:
-        if isinstance(self._winner, CancelableTask):
-            self._winner._is_observed = True
+        if self._winner is not None:
+            self._winner._observe()
+        if self._cancels_losers:
+            self._cancels_losers = False
+            for child in self.children:
+                _cancel_open(child)
         return self._winner
+
+
+def _cancel_open(task: TaskBase[Any]) -> None:
+    """Cancel a task that isn't settled, or those of the tasks in it."""
+    inside = [task]  # a stack
+    while inside:
+        member = inside.pop()
+        if isinstance(member, CompoundTask):
+            inside += reversed(member.children)
+        elif not member._is_settled:
+            member._give_up()

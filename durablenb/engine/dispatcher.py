@@ -6,12 +6,13 @@ import logging
 from collections import Counter, deque
 from collections.abc import Collection, Sequence
 
+from durablenb.core.ports.executor import Executor
 from durablenb.core.registry import Activity
 from durablenb.engine.blocked_instances import BlockedInstances
 from durablenb.engine.entity import Entity
 from durablenb.engine.entity_batch import OperationBatch
 from durablenb.engine.instance import Instance
-from durablenb.engine.jobs import NO_TRIES, ActivityJob, BatchJob, Committed, JobScope
+from durablenb.engine.jobs import NO_TRIES, ActivityJob, BatchJob, Committed, JobScope, TaskKey
 from durablenb.engine.services import EngineServices
 from durablenb.engine.write_buffer import WriteBuffer
 from durablenb.model.events import TaskScheduled
@@ -58,7 +59,7 @@ class Dispatcher:
         self._undefined: dict[str, str] = {}
         self._declined: dict[str, list[ActivityJob]] = {}
         self._running_by_name: Counter[str] = Counter()
-        self._running: set[ActivityJob] = set()
+        self._running: dict[TaskKey, tuple[ActivityJob, Executor]] = {}
 
     # -- jobs come -------------------------------------------------------------------------------
 
@@ -84,6 +85,7 @@ class Dispatcher:
             self.scope.codec,
             event.attempt,
             event.call_id,
+            timeout=event.timeout,
         )
         if instance.tries:
             job.earlier = instance.tries.get(job.key, NO_TRIES)
@@ -179,23 +181,28 @@ class Dispatcher:
             self._start(job, activity, key)
 
     def _start(self, job: ActivityJob, activity: Activity, key: str) -> None:
-        self._running.add(job)
+        executor = self._executors.for_activity(activity)
+        self._running[job.task] = job, executor
         self._running_by_name[key] += 1
         try:
-            self._executors.for_activity(activity).submit(job)
+            executor.submit(job)
         except Exception as error:  # no more threads or processes
             job.decline(f"{type(error).__name__}: {error}")
 
-    def finished(self, job: ActivityJob, declined: str | None = None) -> None:
-        """Free the place of a job that has ended; one that was declined waits for another executor."""
-        if job not in self._running:  # it began before a recovery
-            return
-        self._running.discard(job)
+    def finished(self, job: ActivityJob, declined: str | None = None) -> bool:
+        """Free the place of a job that has ended; one that was declined waits for another executor.
+
+        Returns False if the job began before a recovery, or had ended before.
+        """
+        if not self.runs(job):
+            return False
+        del self._running[job.task]
         key = folded(job.name)
         self._running_by_name[key] -= 1
         self._free_place(key)
         if declined is not None and job.is_wanted:
             self._keep_declined(job, declined)
+        return True
 
     def _free_place(self, key: str) -> None:
         """Let a job begin that waits for a place of this activity."""
@@ -210,6 +217,41 @@ class Dispatcher:
             log.warning("%s", _no_executor_warning(job.name, why))
         self._declined[name].append(job)
         self._blocked.add_unavailable(job.instance, job.name, why)
+
+    # -- jobs are stopped -------------------------------------------------------------------------
+
+    def stop(self, instance: Instance, task_id: int) -> None:
+        """Forget a call that has not begun; let the executor cancel one that runs.
+
+        The task must have its outcome, so that the job is cancelled.
+        """
+        running = self._running.get((instance, task_id))
+        if running is None:
+            self._forget(instance, task_id)
+            return
+        job, executor = running
+        try:
+            executor.cancel(job)
+        except Exception:
+            log.warning("The executor can't cancel %r of %s.", job.name, instance.id, exc_info=True)
+
+    def stop_all(self, instance: Instance) -> None:
+        """Stop the calls of an instance that was terminated."""
+        for task_id in list(instance.pending):
+            self.stop(instance, task_id)
+
+    def _forget(self, instance: Instance, task_id: int) -> None:
+        """Forget a call that waits for code or an executor; others find out when they would begin."""
+        for name, jobs in list(self._missing.items()):
+            for job in [job for job in jobs if job.task == (instance, task_id)]:
+                jobs.remove(job)
+                if all(other.instance is not instance for other in jobs):
+                    self._blocked.remove_missing(instance, self._undefined.get(name, job.name))
+        for jobs in self._declined.values():
+            for job in [job for job in jobs if job.task == (instance, task_id)]:
+                jobs.remove(job)
+                if all(other.instance is not instance for other in jobs):
+                    self._blocked.remove_unavailable(instance, job.name)
 
     # -- state -----------------------------------------------------------------------------------
 
@@ -227,6 +269,11 @@ class Dispatcher:
     def is_last(self) -> bool:
         """True if one job runs and no other could begin."""
         return len(self._running) == 1 and not self._ready
+
+    def runs(self, job: ActivityJob) -> bool:
+        """Return True if an executor has this job, and it has not ended."""
+        running = self._running.get(job.task)
+        return running is not None and running[0] is job
 
     @property
     def is_running(self) -> bool:

@@ -39,6 +39,7 @@ from durablenb.model.events import (
     SubOrchestrationInstanceCompleted,
     SubOrchestrationInstanceCreated,
     SubOrchestrationInstanceFailed,
+    TaskCanceled,
     TaskFailed,
     TaskScheduled,
     TimerCanceled,
@@ -102,6 +103,10 @@ class Effects:
                 self._timers.add(event.fire_at, instance, event.task_id)
             elif isinstance(event, TimerCanceled):
                 instance.pending.discard(event.task_id)
+            elif isinstance(event, TaskCanceled):
+                instance.pending.discard(event.task_id)
+                self._dispatcher.stop(instance, event.task_id)
+                refusals = [refusal for refusal in refusals if refusal[1] != event.task_id]
             elif isinstance(event, SubOrchestrationInstanceCreated):
                 self._create_child(instance, event, refusals)
             elif isinstance(event, EntityOperationCalled):
@@ -213,6 +218,8 @@ class Effects:
         if isinstance(event, ContinueAsNew):
             self._continue_as_new(instance, event)
             return
+        if isinstance(event, ExecutionTerminated):
+            self._dispatcher.stop_all(instance)
         self._close(instance)
         self._instances.settle(instance, _outcome(instance.name, event))
         self._notify_parent(instance, event)

@@ -27,7 +27,7 @@ from durablenb.engine.capture.output import OutputOwner, current_owner
 from durablenb.engine.committer import Committer, WriteBatch
 from durablenb.engine.executors import Executors
 from durablenb.engine.inbox import Inbox, Message
-from durablenb.engine.jobs import ActivityFinished, Committed
+from durablenb.engine.jobs import ActivityBegun, ActivityFinished, Committed
 from durablenb.engine.messages import Wake
 from durablenb.engine.options import EngineOptions
 from durablenb.engine.services import EngineServices
@@ -153,7 +153,7 @@ class EngineLoop:
         """Add a message to the inbox; from any thread."""
         self._inbox.put(message)
 
-    def apply_inline(self, message: ActivityFinished | Committed) -> None:
+    def apply_inline(self, message: ActivityBegun | ActivityFinished | Committed) -> None:
         """Apply a message, and carry out what follows, in a thread of the hub; post it if that can't be."""
         if self._is_applying_inline or not self._lock.acquire(blocking=False):
             self.post(message)
@@ -180,13 +180,15 @@ class EngineLoop:
         if is_needed:
             self.post(Wake())
 
-    def _may_apply_inline(self, message: ActivityFinished | Committed) -> bool:
+    def _may_apply_inline(self, message: ActivityBegun | ActivityFinished | Committed) -> bool:
         """Return True if nothing is gained by handing the message to the engine's own thread.
 
         When many activities end, the engine's own thread applies all ends that have gathered: an episode for
         each would be expensive. And the committer is to commit while many jobs begin.
         """
         if self._is_stopping or self._is_damaged or self._defect or self.committer.failure:
+            return False
+        if isinstance(message, ActivityBegun):
             return False
         if isinstance(message, Committed):
             return self._is_threaded and len(message.jobs) == 1

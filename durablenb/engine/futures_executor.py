@@ -56,6 +56,10 @@ class FuturesExecutor:
             self._thread = thread
         self._tasks.put(partial(self._hand_over, job))
 
+    def cancel(self, job: Job) -> None:
+        """Cancel the job's future; whether that stops a call that runs is up to the pool."""
+        self._tasks.put(partial(self._cancel, job))
+
     def drop_unwanted(self) -> None:
         """Cancel the jobs that the pool has not begun and that aren't wanted any more."""
         self._tasks.put(self._cancel_unwanted)
@@ -93,6 +97,11 @@ class FuturesExecutor:
         self._jobs[future] = job
         future.add_done_callback(partial(self._ended, job))
         if not job.is_wanted:  # `_cancel_unwanted` may have run just before
+            future.cancel()
+
+    def _cancel(self, job: Job) -> None:
+        future = next((future for future, other in list(self._jobs.items()) if other is job), None)
+        if future is not None:  # otherwise it has just ended
             future.cancel()
 
     def _cancel_unwanted(self) -> None:

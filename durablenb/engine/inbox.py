@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from queue import Empty
 
 from durablenb.engine import locks
-from durablenb.engine.jobs import ActivityFinished, Committed
+from durablenb.engine.jobs import ActivityBegun, ActivityFinished, Committed
 from durablenb.engine.messages import ClientMessage, Registered, Wake, refuse
 
-Message = ClientMessage | Registered | ActivityFinished | Committed | Wake
+Message = ClientMessage | Registered | ActivityBegun | ActivityFinished | Committed | Wake
 
 
 class Inbox:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from durablenb.core.ports.clock import Clock
@@ -25,6 +25,7 @@ from durablenb.model.activities import (
     Report,
     call_key,
 )
+from durablenb.model.errors import ActivityCancelledError
 from durablenb.model.logs import OutputLine
 from durablenb.model.payloads import Codec, enclosed
 
@@ -33,6 +34,12 @@ NO_TRIES = EarlierTries()
 NOTE_CHARACTERS = 1_000
 """Characters that are kept of a note on a call's progress."""
 
+TaskKey = tuple[Instance | Entity, int]
+"""An instance or entity, and the id of a task."""
+
+LOGGER = "durablenb"
+"""The name of the logger in lines that durablenb adds to the log of an instance."""
+
 
 class JobScope:
     """Services for the jobs of one engine state, and whether these jobs may still begin.
@@ -40,7 +47,7 @@ class JobScope:
     Parameters
     ----------
     apply_inline
-        Takes the message of a job that has ended.
+        Takes the message of a job that has ended, or that has begun and has a limit.
     clock, registry, codec
         The time, the registered functions, and the codec of their values.
     log_writer, attempt_writer
@@ -63,7 +70,7 @@ class JobScope:
 
     def __init__(
         self,
-        apply_inline: Callable[[ActivityFinished], None],
+        apply_inline: Callable[[ActivityBegun | ActivityFinished], None],
         clock: Clock,
         registry: Registry,
         codec: Codec,
@@ -103,6 +110,8 @@ class ActivityJob:
         The number of the try as the retry policy counts, from 1.
     call_id
         The task id of the call's first try.
+    timeout
+        The seconds that the call may run; None for the limit of the activity's registration.
     """
 
     __slots__ = (
@@ -121,6 +130,7 @@ class ActivityJob:
         "started_at",
         "task_id",
         "text",
+        "timeout",
         "worker",
     )
 
@@ -134,6 +144,7 @@ class ActivityJob:
         codec: Codec,
         retry: int = 1,
         call_id: int | None = None,
+        timeout: float | None = None,
     ) -> None:
         self.scope = scope
         self.instance = instance
@@ -146,6 +157,7 @@ class ActivityJob:
         self.call_id = task_id if call_id is None else call_id
         self.earlier = NO_TRIES
         """What the tries before this one leave to it."""
+        self.timeout = timeout
         self.started_at: datetime | None = None
         self.worker: str | None = None
         self.is_muted = False
@@ -154,16 +166,32 @@ class ActivityJob:
         self._reported: _Reported | None = None
 
     @property
+    def task(self) -> TaskKey:
+        """The task that the job belongs to."""
+        return self.instance, self.task_id
+
+    @property
     def is_wanted(self) -> bool:
-        """False once the task has its outcome, the instance was terminated, or the hub closes."""
-        assert isinstance(self.instance, Instance)
-        is_dropped = self.instance.is_dropped or self.scope.is_closing
-        return not is_dropped and self.task_id in self.instance.pending
+        """False once the call is cancelled, or the hub closes."""
+        return not (self.scope.is_closing or self.is_cancelled)
 
     @property
     def activity(self) -> Activity:
         """The activity, as it was registered when the job began, or else as it is registered now."""
         return self._activity or self.scope.registry.activities[self.name]
+
+    @property
+    def limit(self) -> float | None:
+        """The seconds that the call may run, or None."""
+        return self.timeout or self.activity.timeout
+
+    @property
+    def deadline(self) -> datetime | None:
+        """When the call times out; None before it has begun, and if it has no limit."""
+        limit = self.limit
+        if limit is None or self.started_at is None:
+            return None
+        return self.started_at + timedelta(seconds=limit)
 
     @property
     def function(self) -> Callable[..., Any]:
@@ -201,7 +229,7 @@ class ActivityJob:
             self.task_id,
             self.attempt,
             self.key,
-            None,
+            self.deadline,
             self.earlier.checkpoint,
         )
 
@@ -289,6 +317,8 @@ class ActivityJob:
         self.started_at = self.scope.now()
         self.worker = worker
         self._watch()
+        if self.deadline is not None:
+            self.scope.apply_inline(ActivityBegun(self))
         return True
 
     def _watch(self) -> None:
@@ -307,6 +337,16 @@ class ActivityJob:
         self.scope.attempt_writer.ended(self)
         self.started_at = None  # it has not run
         self.scope.apply_inline(ActivityFinished(self, None, None, self.scope.now(), declined=why))
+
+    def note_late(self, outcome: ActivityOutcome) -> None:
+        """Note in the instance's log that an outcome came after the call was cancelled."""
+        stopped = f"{ActivityCancelledError.__module__}.{ActivityCancelledError.__qualname__}"
+        if isinstance(outcome, str):
+            self.output.tell("WARNING", LOGGER, "The call was stopped, but ran on. Its result was dropped.")
+        elif outcome.error_type != stopped:
+            ended = f"The call was stopped, and then ended with {outcome.error_type}: {outcome.message}"
+            self.output.tell("INFO", LOGGER, ended)
+        self._close_output()
 
     def _close_output(self) -> None:
         if self._output is not None:
@@ -349,10 +389,6 @@ class BatchJob(ActivityJob):
         self.is_for_all = is_for_all
 
     @property
-    def is_wanted(self) -> bool:
-        """False once the hub closes."""
-        return not self.scope.is_closing
-
     @property
     def key(self) -> str:
         """Empty: operations have no tries."""
@@ -379,6 +415,13 @@ class BatchJob(ActivityJob):
     @property
     def _log_source(self) -> LogSource:
         return LogSource(self.entity.id, self.execution_id, self.task_id, self.entity.key.name, self.attempt)
+
+
+@dataclass(slots=True, eq=False, repr=False)
+class ActivityBegun:
+    """Message: a job began that may only run for some time."""
+
+    job: ActivityJob
 
 
 @dataclass(slots=True, eq=False, repr=False)

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 
 from durablenb.core.ports.executor import ActivityOutcome, Job
+from durablenb.engine import locks
 from durablenb.engine.pickled_calls import pickle_call, run_pickled
 from durablenb.engine.thread_executors import ThreadExecutor
 from durablenb.model.activities import REPORTS, Report
@@ -52,6 +53,15 @@ class ProcessExecutor(ThreadExecutor):
         self._threads_each = max(_processors() // self._size, 1)
         self._processes = threading.local()
         self._alive: set[Process] = set()
+        self._lock = locks.Lock()
+        self._running: dict[Job, Process] = {}  # under the lock
+
+    def cancel(self, job: Job) -> None:
+        """Kill the process that runs the job; the next job gets another one."""
+        with self._lock:
+            process = self._running.get(job)
+            if process is not None:
+                process.kill()
 
     def close(self, *, wait: bool) -> None:
         """End the processes; without `wait`, in the middle of their jobs."""
@@ -67,18 +77,38 @@ class ProcessExecutor(ThreadExecutor):
             process.end()
             self._alive.discard(process)
 
-    def _outcome(self, job: Job) -> ActivityOutcome:
+    def _outcome(self, job: Job) -> ActivityOutcome | None:
         try:
-            pickled = pickle_call(job)
-            process = getattr(self._processes, "own", None)
-            if process is None or not process.send(pickled):
-                self._alive.discard(process)
-                process = self._processes.own = _start_process(self._threads_each)
-                self._alive.add(process)
-                process.send(pickled)
-            return process.outcome(job.report)
+            outcome = self._run_elsewhere(job, pickle_call(job))
         except BaseException as error:
-            return job.codec.failure(error)
+            outcome = job.codec.failure(error)
+        with self._lock:
+            process = self._running.pop(job, None)
+        if process is None or not job.is_cancelled:
+            return outcome
+        process.kill()  # `cancel` may have done so, and then it must not get another job
+        process.end()
+        self._alive.discard(process)
+        self._processes.own = None
+        return None
+
+    def _run_elsewhere(self, job: Job, pickled: bytes) -> ActivityOutcome | None:
+        process = getattr(self._processes, "own", None)
+        if process is None or not self._send(process, job, pickled):
+            if job.is_cancelled:
+                return None
+            self._alive.discard(process)
+            process = self._processes.own = _start_process(self._threads_each)
+            self._alive.add(process)
+            self._send(process, job, pickled)
+        return process.outcome(job.report)
+
+    def _send(self, process: Process, job: Job, pickled: bytes) -> bool:
+        with self._lock:
+            self._running[job] = process
+            if job.is_cancelled:
+                process.kill()  # `cancel` may have looked for it just before
+        return process.send(pickled)
 
     @property
     def _worker(self) -> str:

@@ -16,7 +16,7 @@ from durablenb.engine.capture.output import MUTED, capturing_for, current_owner
 from durablenb.engine.committer import Committer
 from durablenb.engine.completions import Completions
 from durablenb.engine.executors import Executors
-from durablenb.engine.jobs import ActivityFinished, Committed
+from durablenb.engine.jobs import ActivityBegun, ActivityFinished, Committed
 from durablenb.engine.options import EngineOptions
 from durablenb.model.plain import Plain, plain
 
@@ -94,7 +94,7 @@ class EngineServices(Plain):
     committer: Committer
     log_writer: LogWriter
     attempt_writer: AttemptWriter
-    apply_inline: Callable[[ActivityFinished | Committed], None]
+    apply_inline: Callable[[ActivityBegun | ActivityFinished | Committed], None]
     options: EngineOptions
     completions: Completions = field(default_factory=Completions)
     orchestrator_scope: OrchestratorScope = field(default_factory=OrchestratorScope)

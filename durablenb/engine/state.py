@@ -22,7 +22,7 @@ from durablenb.engine.entity import Entity
 from durablenb.engine.inbox import Message
 from durablenb.engine.instance import Instance
 from durablenb.engine.instances import Instances
-from durablenb.engine.jobs import ActivityFinished, ActivityJob, BatchJob, Committed
+from durablenb.engine.jobs import ActivityBegun, ActivityFinished, ActivityJob, BatchJob, Committed
 from durablenb.engine.messages import Registered, Wake
 from durablenb.engine.orchestration_executor import OrchestrationExecutor
 from durablenb.engine.retention import Retention
@@ -32,6 +32,7 @@ from durablenb.engine.write_buffer import WriteBuffer
 from durablenb.model.activities import EarlierTries
 from durablenb.model.errors import DurableError, InstanceStateError
 from durablenb.model.events import TaskCompleted, TaskFailed, TaskScheduled, TimerCreated, TimerFired
+from durablenb.model.failures import failure_of
 from durablenb.model.names import folded
 
 POISON_LIMIT = 5
@@ -84,6 +85,8 @@ class EngineState:
         """Apply a message."""
         if isinstance(message, ActivityFinished):
             self._finish_job(message)
+        elif isinstance(message, ActivityBegun):
+            self._limit_job(message.job)
         elif isinstance(message, Committed):
             self.dispatcher.add_committed(message.jobs)
         elif isinstance(message, Registered):
@@ -171,6 +174,10 @@ class EngineState:
                 assert deadline.task_id is not None
                 self.entities.due(instance, deadline.task_id)
                 fired = f"signal to {instance.id}"
+            elif (job := deadline.job) is not None:
+                if job.deadline == deadline.due:  # else it has begun again since
+                    self._time_out(instance, job, job.worker)
+                    fired = f"time-out of {job.name} of {instance.id}"
             elif deadline.task_id is None:
                 instance.is_due = True
                 self.instances.enqueue(instance)
@@ -215,12 +222,14 @@ class EngineState:
 
     def _finish_job(self, message: ActivityFinished) -> None:
         job = message.job
-        self.dispatcher.finished(job, message.declined)
+        was_running = self.dispatcher.finished(job, message.declined)
         if message.declined is not None:
             return
         if isinstance(job, BatchJob):
             self.entities.finished(job, message)
             return
+        if job.is_cancelled and was_running and message.outcome is not None:
+            job.note_late(message.outcome)
         instance = self.instances.open.get(job.instance.id)
         if (
             message.outcome is None
@@ -229,6 +238,10 @@ class EngineState:
             or job.task_id not in instance.pending
             or (job.instance is not instance and job.instance.is_closed)  # rewound since
         ):
+            return
+        deadline = job.deadline
+        if deadline is not None and message.ended_at > deadline:
+            self._time_out(instance, job, message.worker)
             return
         instance.pending.discard(job.task_id)
         kind = TaskCompleted if isinstance(message.outcome, str) else TaskFailed
@@ -245,6 +258,18 @@ class EngineState:
             message.worker,
             timestamp=message.ended_at,
         )
+
+    def _limit_job(self, job: ActivityJob) -> None:
+        if job.deadline is not None and self.dispatcher.runs(job):
+            self.timers.limit(job.deadline, job)
+
+    def _time_out(self, instance: Instance, job: ActivityJob, worker: str | None = None) -> None:
+        """Fail a call that took too long, and stop it if it still runs."""
+        assert job.started_at is not None
+        instance.pending.discard(job.task_id)
+        error = TimeoutError(f"{job.name!r} ran for longer than its limit of {job.limit:g} s.")
+        self.instances.receive(instance, TaskFailed, job.task_id, failure_of(error), job.started_at, worker)
+        self.dispatcher.stop(instance, job.task_id)
 
     def _apply_registered(self, message: Registered) -> None:
         if message.kind in ("activity", "entity"):

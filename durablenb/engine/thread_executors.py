@@ -45,6 +45,9 @@ class ThreadExecutor:
             self._grow()
         self._jobs.put(job)
 
+    def cancel(self, job: Job) -> None:
+        """Do nothing: a function that runs in a thread can only look at the job's `is_cancelled`."""
+
     def drop_unwanted(self) -> None:
         """Do nothing: a queued job that isn't wanted any more doesn't begin."""
 
@@ -74,7 +77,7 @@ class ThreadExecutor:
                 job.finish(outcome, self._worker)
             del job  # and its input, while this thread waits for the next job
 
-    def _outcome(self, job: Job) -> ActivityOutcome:
+    def _outcome(self, job: Job) -> ActivityOutcome | None:
         return invoke(job)
 
     @property
@@ -106,6 +109,9 @@ class InlineExecutor:
                 raise
             job.finish(outcome)
         return job
+
+    def cancel(self, job: Job) -> None:
+        """Do nothing: the thread that would stop the job is the one that runs it."""
 
     def drop_unwanted(self) -> None:
         """Remove the next jobs if they aren't wanted any more; later ones don't begin either."""

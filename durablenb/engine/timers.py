@@ -8,16 +8,18 @@ from typing import NamedTuple
 
 from durablenb.engine.entity import Entity
 from durablenb.engine.instance import Instance
+from durablenb.engine.jobs import ActivityJob
 
 
 class Deadline(NamedTuple):
-    """A deadline of a task, or, without a task, of a scheduled start."""
+    """A deadline of a task, or, without a task, of a scheduled start; with a job, a limit of its time."""
 
     due: datetime
     order: int
     instance: Instance | Entity
     execution_id: str
     task_id: int | None
+    job: ActivityJob | None = None
 
     @property
     def is_wanted(self) -> bool:
@@ -42,8 +44,18 @@ class Timers:
 
     def add(self, due: datetime, instance: Instance | Entity, task_id: int | None) -> None:
         """Add a deadline; of several at the same time, the first one added comes first."""
+        self._add(due, instance, task_id, None)
+
+    def limit(self, due: datetime, job: ActivityJob) -> None:
+        """Add the deadline of a job that runs."""
+        self._add(due, job.instance, job.task_id, job)
+
+    def _add(
+        self, due: datetime, instance: Instance | Entity, task_id: int | None, job: ActivityJob | None
+    ) -> None:
         self._added += 1
-        heapq.heappush(self._heap, Deadline(due, self._added, instance, instance.execution_id, task_id))
+        deadline = Deadline(due, self._added, instance, instance.execution_id, task_id, job)
+        heapq.heappush(self._heap, deadline)
         if len(self._heap) > self._sweep_at:
             self._heap = [deadline for deadline in self._heap if deadline.is_wanted]
             heapq.heapify(self._heap)

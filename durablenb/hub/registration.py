@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar, overload
 
@@ -17,6 +18,7 @@ from durablenb.hub.hub import Hub, entity_id_of
 from durablenb.model.entities import EntityId
 from durablenb.model.ids import checked_version
 from durablenb.model.source import source_of
+from durablenb.model.times import checked_timeout
 from durablenb.values.codec import ValueCodec
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -34,20 +36,18 @@ class Registering(Hub):
     def activity(self, function: F) -> F: ...
     @overload
     def activity(
-        self, *, name: str | None = None, max_concurrency: int | None = None, executor: Any = None
-    ) -> Callable[[F], F]: ...
-    def activity(
         self,
-        function: Callable[..., Any] | None = None,
         *,
         name: str | None = None,
         max_concurrency: int | None = None,
         executor: Any = None,
-    ) -> Any:
+        timeout: float | timedelta | None = None,
+    ) -> Callable[[F], F]: ...
+    def activity(self, function: Callable[..., Any] | None = None, **options: Any) -> Any:
         """Register an activity, ``def`` or ``async def``, as a decorator; see `add_activity`."""
 
         def decorate(decorated: F) -> F:
-            self.add_activity(decorated, name, max_concurrency=max_concurrency, executor=executor)
+            self.add_activity(decorated, **options)
             return decorated
 
         return decorate if function is None else decorate(function)
@@ -78,6 +78,7 @@ class Registering(Hub):
         *,
         max_concurrency: int | None = None,
         executor: Any = None,
+        timeout: float | timedelta | None = None,
     ) -> None:
         """Register an activity, and replace one of the same name.
 
@@ -91,6 +92,10 @@ class Registering(Hub):
             The number of its calls that may run at a time.
         executor
             Its executor, as for the hub.
+        timeout
+            The longest time that a call may run, in seconds or as a `timedelta`. A call that takes longer
+            is stopped as far as its executor can, and fails with a `TimeoutError`. A call may have a limit
+            of its own: ``context.call_activity(..., timeout=)``.
 
         Raises
         ------
@@ -99,7 +104,8 @@ class Registering(Hub):
         """
         if executor is not None:
             check_executor(executor)
-        activity = Activity(_chosen_name(function, name), function, max_concurrency, executor)
+        limit = checked_timeout(timeout)
+        activity = Activity(_chosen_name(function, name), function, max_concurrency, executor, limit)
         self._registry.add_activity(activity)
         self._engine.post(Registered("activity", activity.name))
 

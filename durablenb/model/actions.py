@@ -9,13 +9,20 @@ from durablenb.model.failures import FailureDetails
 
 
 class ScheduleTask(NamedTuple):
-    """Run an activity."""
+    """Run an activity, for `timeout` seconds at most."""
 
     task_id: int
     name: str
     input: str
     attempt: int = 1
     retry_of: int | None = None
+    timeout: float | None = None
+
+
+class CancelTask(NamedTuple):
+    """Stop an activity, and don't wait for it."""
+
+    task_id: int
 
 
 class CreateSubOrchestration(NamedTuple):
@@ -123,6 +130,7 @@ class ContinueExecutionAsNew(NamedTuple):
 
 Action = (
     ScheduleTask
+    | CancelTask
     | CreateSubOrchestration
     | CreateTimer
     | CancelTimer

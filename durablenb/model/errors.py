@@ -93,6 +93,10 @@ class WaitTimeoutError(DurableError, TimeoutError):
     """
 
 
+class TaskCanceledError(DurableError, RuntimeError):
+    """The orchestrator canceled the call of an activity, and then awaited it."""
+
+
 class ActivityCancelledError(DurableError, RuntimeError):
     """An activity that asked whether it was canceled has been: nobody needs its result any more."""
 

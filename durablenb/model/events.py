@@ -191,7 +191,10 @@ class OrchestratorStarted(StatusChange):
 
 @_event
 class TaskScheduled(PendingRequest):
-    """An activity was requested. Later attempts of a retry carry the first one's id in `retry_of`."""
+    """An activity was requested. Later attempts of a retry carry the first one's id in `retry_of`.
+
+    `timeout` is the call's own limit in seconds; None for the limit of the activity's registration.
+    """
 
     begins = "activity"
 
@@ -199,6 +202,7 @@ class TaskScheduled(PendingRequest):
     input: str
     attempt: int = 1
     retry_of: int | None = None
+    timeout: float | None = None
 
     @property
     def call_id(self) -> int:
@@ -224,6 +228,16 @@ class TaskFailed(Raised):
 
     started_at: datetime | None = None
     worker: str | None = None
+
+
+@_event
+class TaskCanceled(Request):
+    """The orchestrator canceled a call of an activity, which failed at once."""
+
+    settles = TaskScheduled
+    settlement = "canceled"
+
+    task_id: int
 
 
 @_event

@@ -9,7 +9,8 @@ select
     s.execution_id,
     s.task_id,
     s.name,
-    case e.event_type when 'TaskCompleted' then 'Completed' when 'TaskFailed' then 'Failed' else 'Pending' end as status,
+    case e.event_type when 'TaskCompleted' then 'Completed' when 'TaskFailed' then 'Failed'
+         when 'TaskCanceled' then 'Canceled' else 'Pending' end as status,
     s.timestamp as scheduled,
     coalesce(e.started_at, if(e.seq is null, t.last.started_at, null)) as started,
     e.timestamp as ended,
@@ -27,7 +28,7 @@ select
     s.seq,
     e.seq as ended_seq
 from standing s
-left join (select * from journal where event_type in ('TaskCompleted', 'TaskFailed')) e
+left join (select * from journal where event_type in ('TaskCompleted', 'TaskFailed', 'TaskCanceled')) e
     on e.execution_id = s.execution_id and e.task_id = s.task_id and e.seq > s.seq
 left join (
     select instance_id, execution_id, task_id, arg_max(a, (started_at, attempt)) as last

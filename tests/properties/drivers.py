@@ -88,7 +88,7 @@ class ByHand:
 
     def _look(self) -> None:
         for fact in self.execution.resume(self._now, len(self.history) + 1):
-            if isinstance(fact, (ev.TimerCanceled, ev.EventUnsubscribed)):
+            if isinstance(fact, (ev.TaskCanceled, ev.TimerCanceled, ev.EventUnsubscribed)):
                 self._open = [
                     asked for asked in self._open if getattr(asked, "task_id", None) != fact.task_id
                 ]

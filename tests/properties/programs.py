@@ -10,6 +10,8 @@ A program is a list of steps, awaited one after another. A step is a tree of tas
     ["child", p]     a sub-orchestration that does the program p
     ["all", steps]   all of them
     ["any", steps]   the first of them
+    ["first", steps] the first of them, and the others are cancelled
+    ["stop", n]      an activity that is cancelled at once
 """
 
 from datetime import timedelta
@@ -25,7 +27,7 @@ EVENTS = ("A", "B")
 
 _small = st.integers(0, 3)
 _leaves = st.one_of(
-    st.tuples(st.sampled_from(("call", "fail", "retry")), _small),
+    st.tuples(st.sampled_from(("call", "fail", "retry", "stop")), _small),
     st.tuples(st.just("timer"), st.sampled_from((0, 1, 5, 3_600))),
     st.tuples(st.just("wait"), st.sampled_from(EVENTS)),
 )
@@ -49,7 +51,7 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-programs = _programs(("all", "any"))
+programs = _programs(("all", "any", "first"))
 """Any program."""
 
 tame_programs = _programs(("all",))
@@ -102,14 +104,20 @@ def task_of(context, step):
         return context.wait_for_external_event(given)
     if kind == "child":
         return context.call_sub_orchestrator("program", given)
+    if kind == "stop":
+        task = context.call_activity("call", given, timeout=given + 1)
+        task.cancel()
+        return task
     tasks = [task_of(context, one) for one in given]
-    return context.task_all(tasks) if kind == "all" else context.task_any(tasks)
+    if kind == "all":
+        return context.task_all(tasks)
+    return context.task_any(tasks, cancel_losers=kind == "first")
 
 
 def outcome_of(step, task, result):
     """A result that JSON can hold: the place of the winner, where there was a race."""
     kind, given = step
-    if kind == "any":
+    if kind in ("any", "first"):
         return task.children.index(result)
     if kind == "all":
         return [outcome_of(*parts) for parts in zip(given, task.children, result, strict=True)]
@@ -136,7 +144,7 @@ def expected(steps: list[Any]) -> list[Any]:
 
 def _expected(step: list[Any]) -> Any:
     kind, given = step
-    if kind == "fail" or (kind == "retry" and given % 2):
+    if kind in ("fail", "stop") or (kind == "retry" and given % 2):
         raise Failed
     if kind == "all":
         return [_expected(one) for one in given]
@@ -144,7 +152,7 @@ def _expected(step: list[Any]) -> Any:
         return expected(given)
     if kind == "call":
         return given + 1
-    return {"any": 0, "timer": None}.get(kind, given)
+    return {"any": 0, "first": 0, "timer": None}.get(kind, given)
 
 
 def call(n: int) -> int:

@@ -36,6 +36,7 @@ _COMPLETIONS = (
 _WHAT_COMPLETES: dict[type[ev.Event], type[ev.Event]] = {
     ev.TaskCompleted: ev.TaskScheduled,
     ev.TaskFailed: ev.TaskScheduled,
+    ev.TaskCanceled: ev.TaskScheduled,
     ev.TimerFired: ev.TimerCreated,
     ev.TimerCanceled: ev.TimerCreated,
     ev.SubOrchestrationInstanceCompleted: ev.SubOrchestrationInstanceCreated,
@@ -106,6 +107,7 @@ class Audit:
             ev.ExecutionResumed: self._resumed,
             ev.EventRaised: self._raised,
             ev.CustomStatusSet: self._custom,
+            ev.TaskCanceled: self._completion,
             ev.TimerCanceled: self._completion,
             **dict.fromkeys(_COMPLETIONS, self._completion),
             **dict.fromkeys((kind for kind in ev.ALL_EVENTS if issubclass(kind, ev.Ending)), self._end),

@@ -52,6 +52,7 @@ PIECES: dict[str, Piece] = {
     ),
     "race": Piece(o.race, fits=lambda _, result: result == [2, 4, 6]),
     "deadline": Piece(o.deadline, fits=lambda n, result: result in (n + 1, "late")),
+    "impatient": Piece(o.impatient, fits=lambda _, result: result in (1, 2, 3)),
     "sleeper": Piece(
         o.sleeper,
         lambda random: [random.choice((-5, 0, 1, 1, 60, 3_000)) for _ in range(2)],

@@ -40,6 +40,9 @@ class SeededExecutor:
         assert isinstance(job, ActivityJob)
         self.waiting.append(job)
 
+    def cancel(self, job: Job) -> None:
+        """What runs goes on, as in a thread that nobody can stop."""
+
     def drop_unwanted(self) -> None:
         """What waits finds by itself that it isn't wanted any more."""
 

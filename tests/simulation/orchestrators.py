@@ -113,6 +113,21 @@ def deadline(context):
     return call.result
 
 
+def impatient(context):
+    """Cancels calls: one at once, the losers of a race, and one with retries."""
+    n = context.get_input()
+    gone = context.call_activity("inc", n)
+    slow, limited = context.call_activity("crawl", n), context.call_activity("double", n, timeout=30)
+    gone.cancel()
+    timer = context.create_timer(context.current_utc_datetime + timedelta(seconds=20))
+    yield context.task_any([slow, limited, timer], cancel_losers=True)
+    again = context.call_activity_with_retry("flaky", _RETRY, n, timeout=10)
+    yield context.task_any([again, context.create_timer(context.current_utc_datetime + timedelta(seconds=2))])
+    if not again.is_completed:
+        again.cancel()
+    return [task.is_failed for task in (gone, slow, limited)].count(True)
+
+
 def sleeper(context):
     now = context.current_utc_datetime
     timers = [context.create_timer(now + timedelta(seconds=s)) for s in context.get_input()]

@@ -39,7 +39,7 @@ _THEMES = (
     _FAMILIES,
     _EVENTS,
     tuple(PIECES),
-    ("fan_out", "narrow_fan_out", "race", "deadline", "retrying", "saga", "faulty", "detour"),
+    ("fan_out", "narrow_fan_out", "race", "deadline", "retrying", "saga", "faulty", "detour", "impatient"),
 )
 _WANTED = {
     _REWINDS: {"rewind": 2},

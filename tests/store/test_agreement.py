@@ -19,6 +19,7 @@ from durablenb.model.events import (
     SubOrchestrationInstanceCompleted,
     SubOrchestrationInstanceCreated,
     SubOrchestrationInstanceFailed,
+    TaskCanceled,
     TaskCompleted,
     TaskFailed,
     TaskScheduled,
@@ -34,7 +35,7 @@ from tests.strategies import origins, payloads, texts
 
 IDS = ("a", "ab", "a%", "it's", "雪😀", "b")
 ENDINGS = {
-    TaskScheduled: (TaskCompleted, TaskFailed),
+    TaskScheduled: (TaskCompleted, TaskFailed, TaskCanceled),
     TimerCreated: (TimerFired, TimerCanceled),
     SubOrchestrationInstanceCreated: (SubOrchestrationInstanceCompleted, SubOrchestrationInstanceFailed),
 }

@@ -20,6 +20,7 @@ from durablenb.model.events import (
     SubOrchestrationInstanceCompleted,
     SubOrchestrationInstanceCreated,
     SubOrchestrationInstanceFailed,
+    TaskCanceled,
     TaskCompleted,
     TaskFailed,
     TaskScheduled,
@@ -103,6 +104,7 @@ def test_pending_is_what_was_asked_for_and_has_not_ended(store, scribe):
         [
             (TaskScheduled, TaskCompleted),
             (TaskScheduled, TaskFailed),
+            (TaskScheduled, TaskCanceled),
             (TimerCreated, TimerFired),
             (TimerCreated, TimerCanceled),
             (SubOrchestrationInstanceCreated, SubOrchestrationInstanceCompleted),

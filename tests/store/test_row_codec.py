@@ -35,7 +35,8 @@ FILES = """
     ExecutionStarted name payload=input +version +parent +tags +scheduled_start_time +generation
       +source +forked_from +is_partial +prefix +rules
     OrchestratorStarted
-    TaskScheduled name task_id payload=input +attempt +retry_of
+    TaskScheduled name task_id payload=input +attempt +retry_of +timeout
+    TaskCanceled task_id
     TaskCompleted task_id started_at payload=result +worker
     TaskFailed task_id started_at payload=failure +worker
     SubOrchestrationInstanceCreated name task_id payload=input +instance_id +version +attempt +retry_of

@@ -73,6 +73,8 @@ def answered_sentence(reached: Await, requests: Mapping[int, Event]) -> str:
     ids = sorted(reached.answers.values())
     if reached.awaited == MORE_CODE:
         return "There is more code by now: it goes on here."
+    if not ids and reached.has_failed:
+        return "It fails at once: the code has cancelled what it waits for."
     if not ids:
         return "It is answered at once: nothing is waited for."
     where, all_ = _event_list(ids), len(reached.task_ids)

@@ -69,7 +69,10 @@ class Job(Protocol):
         ...
 
     def finish(self, outcome: ActivityOutcome | None, worker: str | None = None) -> None:
-        """Report the outcome, None if the call did not run, and where it ran; from any thread."""
+        """Report the outcome, None if the call did not run or was stopped, and where it ran.
+
+        From any thread.
+        """
         ...
 
     def decline(self, why: str) -> None:
@@ -85,6 +88,13 @@ class Executor(Protocol):
 
     def submit(self, job: Job) -> None:
         """Accept a job; returns at once."""
+        ...
+
+    def cancel(self, job: Job) -> None:
+        """Stop a job as far as this executor can, whether it has begun or not; returns at once.
+
+        The job ends as others do, with a call of `finish` or `decline`. Its outcome is dropped.
+        """
         ...
 
     def drop_unwanted(self) -> None:

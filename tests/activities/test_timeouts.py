@@ -1,0 +1,335 @@
+"""Calls of activities with a limit of time."""
+
+import asyncio
+import math
+import os
+import pathlib
+import shutil
+import sys
+import threading
+import time
+from datetime import timedelta
+
+import cloudpickle
+import psutil
+import pytest
+
+import durablenb as df
+from tests.traps.lab import kinds
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _by_value():
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    yield
+    cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
+
+
+@pytest.fixture
+def clock():
+    """Moved by hand while an activity runs: `hub.clock.advance` would wait for its end."""
+    return df.VirtualClock()
+
+
+def until(condition):
+    """Waits for what another thread or process does."""
+    ends = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < ends, "it did not come true"
+        time.sleep(0.005)
+
+
+def calling(hub, name, given=None, **options):
+    """An orchestrator that calls an activity once, and returns its result or the type of its failure."""
+
+    def calls(context):
+        try:
+            return (yield context.call_activity(name, given, **options))
+        except TimeoutError as error:
+            return f"timed out: {error}"
+
+    hub.add_orchestrator(calls)
+    return hub.start("calls")
+
+
+# -- in the thread that drives the hub -------------------------------------------------------------
+
+
+@pytest.fixture
+def kernel(clock):
+    with df.TaskHub(":memory:", mode="kernel", clock=clock, verify_replay=True) as hub:
+        hub.add_activity(lambda seconds: clock.advance(seconds=seconds), "take")
+        yield hub
+
+
+def test_a_call_that_takes_too_long_fails_with_a_timeout_error(kernel):
+    assert "'take' ran for longer than its limit of 5 s." in calling(kernel, "take", 6, timeout=5).result()
+    assert calling(kernel, "take", 5, timeout=5).result() is None
+    assert calling(kernel, "take", 6, timeout=timedelta(seconds=6)).result() is None
+
+
+def test_limits_of_registrations_and_of_calls(clock):
+    with df.TaskHub(":memory:", mode="kernel", clock=clock) as hub:
+
+        @hub.activity(timeout=timedelta(seconds=10))
+        def take(seconds):
+            clock.advance(seconds=seconds)
+
+        assert "limit of 10 s" in calling(hub, "take", 11).result()
+        assert calling(hub, "take", 9).result() is None
+        assert calling(hub, "take", 11, timeout=20).result() is None
+        assert "limit of 2.5 s" in calling(hub, "take", 3, timeout=2.5).result()
+
+
+def test_the_time_before_the_call_begins_does_not_count(clock):
+    with df.TaskHub(":memory:", mode="kernel", clock=clock) as hub:
+
+        @hub.activity(max_concurrency=1, timeout=10)
+        def take(seconds):
+            clock.advance(seconds=seconds)
+            return seconds
+
+        @hub.orchestrator
+        def many(context):
+            return (yield context.task_all([context.call_activity(take, 9) for _ in range(5)]))
+
+        assert hub.run(many) == [9] * 5
+
+
+def test_retries_see_the_time_out_of_each_attempt(clock):
+    with df.TaskHub(":memory:", mode="kernel", clock=clock, verify_replay=True) as hub:
+        seconds = [20, 20, 1]
+
+        @hub.activity
+        def take():
+            clock.advance(seconds=seconds.pop(0))
+            return "done"
+
+        @hub.orchestrator
+        def stubborn(context):
+            options = df.RetryOptions(1_000, 3, handle=lambda failure: "TimeoutError" in failure.error_type)
+            return (yield context.call_activity_with_retry(take, options, timeout=10))
+
+        handle = hub.start(stubborn)
+        assert handle.result() == "done"
+        found = kinds(handle.history())
+        assert (found.count("TaskFailed"), found.count("TaskCompleted")) == (2, 1)
+        scheduled = [event for event in handle.history() if type(event).__name__ == "TaskScheduled"]
+        assert [event.timeout for event in scheduled] == [10, 10, 10]
+        assert hub.sql("select status from activities order by task_id").fetchall() == [
+            ("Failed",),
+            ("Failed",),
+            ("Completed",),
+        ]
+
+
+@pytest.mark.parametrize(
+    ("timeout", "error"),
+    [
+        (0, ValueError),
+        (-1, ValueError),
+        (math.nan, ValueError),
+        (math.inf, ValueError),
+        (10**400, ValueError),
+        (timedelta(0), ValueError),
+        (timedelta(days=40_000), ValueError),
+        ("5", TypeError),
+        (True, TypeError),
+    ],
+)
+def test_a_limit_that_is_none_is_refused(clock, timeout, error):
+    with df.TaskHub(":memory:", mode="kernel", clock=clock) as hub:
+        with pytest.raises(error, match="timeout is"):
+            hub.add_activity(len, "a", timeout=timeout)
+
+        @hub.orchestrator
+        def calls(context):
+            with pytest.raises(error, match="timeout is"):
+                context.call_activity("a", timeout=timeout)
+            with pytest.raises(error, match="timeout is"):
+                context.call_activity_with_retry("a", df.RetryOptions(1_000, 3), timeout=timeout)
+
+        hub.run(calls)
+
+
+def test_another_limit_in_the_code_is_no_mismatch(tmp_path, clock):
+    path = tmp_path / "flows.duckdb"
+
+    def limited(timeout):
+        def calls(context):
+            yield context.call_activity("take", 1, timeout=timeout)
+            yield context.wait_for_external_event("go")
+            return (yield context.call_activity("take", 3, timeout=timeout))
+
+        return calls
+
+    with df.TaskHub(path, mode="kernel", clock=clock) as hub:
+        hub.add_activity(lambda seconds: clock.advance(seconds=seconds), "take")
+        hub.add_orchestrator(limited(2))
+        handle = hub.start("calls", instance_id="a")
+        while hub.step() is not None:
+            pass
+    with df.TaskHub(path, mode="kernel", clock=clock) as hub:
+        hub.add_activity(lambda seconds: clock.advance(seconds=seconds), "take")
+        hub.add_orchestrator(limited(4))
+        handle = hub.handle("a")
+        handle.raise_event("go")
+        assert handle.result() is None
+
+
+# -- in threads, processes and event loops ---------------------------------------------------------
+
+
+def test_a_thread_is_asked_and_the_orchestration_goes_on(clock):
+    begun, seen = threading.Event(), []
+
+    def wait():
+        activity = df.current_activity()
+        seen.append(activity.deadline - clock.now())
+        begun.set()
+        until(lambda: activity.is_cancelled)
+        seen.append("asked")
+        activity.raise_if_cancelled()
+
+    with df.TaskHub(":memory:", clock=clock) as hub:
+        hub.add_activity(wait)
+        handle = calling(hub, "wait", timeout=60)
+        assert begun.wait(20)
+        clock.advance(seconds=60)
+        assert "limit of 60 s" in handle.result(20)
+        until(lambda: len(seen) == 2)
+        assert not handle.logs()  # it ended as it was asked to
+    assert seen == [timedelta(seconds=60), "asked"]
+
+
+def test_a_process_is_killed_and_another_one_takes_its_place(clock, tmp_path):
+    def hang(path):
+        pathlib.Path(path + ".new").write_text(str(os.getpid()))
+        pathlib.Path(path + ".new").rename(path)
+        time.sleep(600)
+
+    with df.TaskHub(":memory:", clock=clock) as hub:
+        hub.add_activity(hang, executor="processes", timeout=60)
+        hub.add_activity(lambda n: os.getpid(), "pid", executor="processes")
+        paths = [tmp_path / "a", tmp_path / "b"]
+        handles = [calling(hub, "hang", str(path)) for path in paths]
+        until(lambda: all(path.exists() for path in paths))
+        pids = [int(path.read_text()) for path in paths]
+        clock.advance(seconds=60)
+        assert all("limit of 60 s" in handle.result(20) for handle in handles)
+        until(lambda: not any(psutil.pid_exists(pid) for pid in pids))
+        assert calling(hub, "pid", 1).result(60) not in pids
+
+
+def test_a_coroutine_is_cancelled(clock):
+    begun, seen = threading.Event(), []
+
+    async def hang():
+        begun.set()
+        try:
+            await asyncio.sleep(600)
+        finally:
+            seen.append("finally")
+
+    with df.TaskHub(":memory:", clock=clock) as hub:
+        hub.add_activity(hang, timeout=60)
+        handle = calling(hub, "hang")
+        assert begun.wait(20)
+        clock.advance(seconds=60)
+        assert "limit of 60 s" in handle.result(20)
+        until(lambda: seen)
+
+
+def test_the_machines_clock_works_too(tmp_path):
+    with df.TaskHub(tmp_path / "flows.duckdb") as hub:
+        hub.add_activity(lambda: time.sleep(600), "hang", executor="processes")
+        began = time.monotonic()
+        assert "limit of 0.3 s" in calling(hub, "hang", timeout=0.3).result(30)
+        assert time.monotonic() - began < 20
+
+
+def test_a_call_that_ends_in_time_leaves_nothing_behind(clock):
+    with df.TaskHub(":memory:", clock=clock) as hub:
+        hub.add_activity(lambda: 1, "quick", timeout=60)
+        handle = calling(hub, "quick")
+        assert handle.result(20) == 1
+        assert hub.clock.next_due() is None
+        hub.clock.advance(hours=1)
+        assert "TaskFailed" not in kinds(handle.history())
+
+
+def test_after_a_crash_the_call_has_its_time_again(tmp_path, clock):
+    begun, is_over = threading.Semaphore(0), threading.Event()
+
+    async def hang():
+        begun.release()
+        while not is_over.is_set():
+            await asyncio.sleep(0.01)
+
+    def calls(context):
+        try:
+            return (yield context.call_activity("hang", timeout=60))
+        except TimeoutError:
+            return "timed out"
+
+    (tmp_path / "before").mkdir()
+    with df.TaskHub(tmp_path / "before" / "flows.duckdb", clock=clock) as hub:
+        hub.add_activity(hang)
+        hub.add_orchestrator(calls)
+        hub.start("calls", instance_id="a")
+        assert begun.acquire(timeout=20)
+        clock.advance(seconds=59)
+        shutil.copytree(tmp_path / "before", tmp_path / "after")  # what a crash would leave
+        is_over.set()
+    is_over.clear()
+    with df.TaskHub(tmp_path / "after" / "flows.duckdb", clock=clock, verify_replay=True) as hub:
+        hub.add_activity(hang)
+        hub.add_orchestrator(calls)
+        handle = hub.handle("a")
+        assert begun.acquire(timeout=20)
+        clock.advance(seconds=59)
+        assert handle.status().runtime_status == "Running"
+        clock.advance(seconds=1)
+        assert handle.result(20) == "timed out"
+        is_over.set()
+
+
+def test_two_instances_have_limits_of_their_own(clock):
+    begun = threading.Semaphore(0)
+
+    async def hang():
+        begun.release()
+        await asyncio.sleep(600)
+
+    with df.TaskHub(":memory:", clock=clock) as hub:
+        hub.add_activity(hang)
+        first = calling(hub, "hang", timeout=10)
+        assert begun.acquire(timeout=20)
+        clock.advance(seconds=5)
+        second = calling(hub, "hang", timeout=10)
+        assert begun.acquire(timeout=20)
+        clock.advance(seconds=5)
+        assert "limit" in first.result(20)
+        assert second.status().runtime_status == "Running"
+        clock.advance(seconds=5)
+        assert "limit" in second.result(20)
+
+
+def test_a_late_result_is_dropped_and_noted(clock):
+    begun, go = threading.Event(), threading.Event()
+
+    def wait():
+        begun.set()
+        go.wait(60)
+        return "late"
+
+    with df.TaskHub(":memory:", clock=clock) as hub:
+        hub.add_activity(wait)
+        handle = calling(hub, "wait", timeout=10)
+        assert begun.wait(20)
+        clock.advance(seconds=10)
+        assert "limit" in handle.result(20)
+        go.set()
+        until(handle.logs)
+        assert "Its result was dropped" in handle.logs()[0].message
+        assert "TaskCompleted" not in kinds(handle.history())
