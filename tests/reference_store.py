@@ -39,6 +39,7 @@ from durablenb.model.events import (
 from durablenb.model.imports import Import
 from durablenb.model.logs import LogLine
 from durablenb.model.names import folded
+from durablenb.model.outputs import OutputState
 from durablenb.model.payloads import Blob, Payload, blobs_of, references
 from durablenb.model.source import Source
 from durablenb.model.status import InstanceState
@@ -57,6 +58,7 @@ class MemoryStore:
         self._sources: dict[str, str] = {}
         self._lines: list[LogLine] = []
         self._attempts: list[ActivityAttempt] = []
+        self._outputs: dict[tuple[str, str], OutputState] = {}
         self._imports: dict[str, Import] = {}
         self._replaying: str | None = None
         self._crashes: dict[str, int] = {}
@@ -86,6 +88,15 @@ class MemoryStore:
         found = [one for one in self._attempts if one.instance_id in set(instance_ids)]
         return sorted(found, key=lambda one: (one.started_at, one.attempt))
 
+    def append_outputs(self, states: Sequence[OutputState], carried: Sequence[Blob]) -> None:
+        """Sets all of these states of outputs; a blob that none refers to any more is dropped."""
+        self.blobs.update((blob.hash, blob) for blob in carried)
+        for state in states:
+            self._outputs[state.key] = state
+            if not state.parts:
+                del self._outputs[state.key]
+        self._drop_unused_blobs()
+
     def import_histories(self, bundle: HistoryBundle, imports: Sequence[Import], after: int) -> None:
         """Writes all of a bundle, its events after a place in the journal; twice does it once."""
         if any(one.instance_id in self._imports for one in imports):
@@ -94,6 +105,7 @@ class MemoryStore:
         self._sources.update(bundle.sources)
         self.journal.extend(record._replace(seq=after + record.seq) for record in bundle.records)
         self._lines.extend(bundle.lines)
+        self._outputs.update((state.key, state) for state in bundle.outputs)
         self._imports.update((one.instance_id, one) for one in imports)
 
     def imports(self) -> list[Import]:
@@ -126,15 +138,24 @@ class MemoryStore:
         self._attempts = [
             one for one in self._attempts if one.instance_id not in gone and one.execution_id not in past
         ]
+        self._outputs = {
+            key: one
+            for key, one in self._outputs.items()
+            if one.instance_id not in gone and one.execution_id not in past
+        }
         self.journal = [
             record
             for record in self.journal
             if record.instance_id not in gone and (record.execution_id not in past or record.seq in left)
         ]
+        self._drop_unused_blobs()
+        self._crashes = {i: count for i, count in self._crashes.items() if i not in gone}
+
+    def _drop_unused_blobs(self) -> None:
         if self.blobs:
             used = {one for text in _texts(self.journal) for one in references(text)}
+            used |= {part.hash for state in self._outputs.values() for part in state.parts if part.hash}
             self.blobs = {one: blob for one, blob in self.blobs.items() if one in used}
-        self._crashes = {i: count for i, count in self._crashes.items() if i not in gone}
 
     def past_generations(self, instance_ids: Sequence[str], keep: int, limit: int) -> list[PastGeneration]:
         """The generations before the last ones, and all such parts of entities."""
@@ -217,6 +238,11 @@ class MemoryStore:
         """The lines of the logs of an instance and of its sub-orchestrations, oldest first."""
         family = {instance_id, *self.descendants([instance_id])}
         return [line for line in self._lines if line.instance_id in family]
+
+    def outputs(self, instance_id: str) -> list[OutputState]:
+        """The rich outputs of an instance and of its sub-orchestrations, oldest first."""
+        family = {instance_id, *self.descendants([instance_id])}
+        return [state for state in self._outputs.values() if state.instance_id in family]
 
     def source(self, source_hash: str) -> str | None:
         """The source text of that hash, or None."""

@@ -10,6 +10,7 @@ from operator import is_
 from durablenb.analysis.calls import Call, CallReader, read_calls
 from durablenb.analysis.graph import ExecutionGraph, GraphStep, execution_graph
 from durablenb.analysis.nesting import NestedGraphs
+from durablenb.analysis.outputs import Outputs
 from durablenb.analysis.text import plural
 from durablenb.analysis.waits import Wait, entities_waited_for, find_waits, is_left
 from durablenb.core.generations import GenerationCounter, earlier_purged, is_remnant, without_remnants
@@ -54,6 +55,8 @@ class InstanceSnapshot:
         The sub-orchestrations that are opened in its graph.
     purged
         The number of past generations that were purged.
+    outputs
+        What it displayed; None if that wasn't read.
     """
 
     status: DurableOrchestrationStatus
@@ -67,6 +70,7 @@ class InstanceSnapshot:
     forks: tuple[str, ...] = ()
     nest: NestedGraphs = field(default_factory=dict)
     purged: int = 0
+    outputs: Outputs | None = None
 
     @property
     def counts(self) -> list[str]:

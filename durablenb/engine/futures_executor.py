@@ -18,6 +18,7 @@ from durablenb.engine.invocation import invoke
 from durablenb.engine.pickled_calls import pickle_call, run_pickled
 from durablenb.model.activities import Report
 from durablenb.model.logs import OutputLine
+from durablenb.model.outputs import Shown
 
 Worker = tuple[str, int, str]
 """The name of a machine, the id of a process, and the name of a thread."""
@@ -156,13 +157,13 @@ def call_pickled(_: str, pickled: bytes) -> tuple[ActivityOutcome, list[Report],
     The first argument is unique: some executors run equal calls of a function only once.
     """
     lines: list[Report] = []
-    latest: dict[type, Report] = {}  # progress and checkpoints reach the hub with the outcome
+    latest: dict[type | str, Report] = {}  # of progress, checkpoints and outputs, which come with the outcome
 
     def receive(report: Report) -> None:
         if isinstance(report, OutputLine):
             lines.append(report)
         else:
-            latest[type(report)] = report
+            latest[report.output_id if isinstance(report, Shown) else type(report)] = report
 
     outcome = run_pickled(pickle.loads(pickled), receive)
     return outcome, [*lines, *latest.values()], _current_worker()

@@ -136,4 +136,5 @@ def _selected(bundle: HistoryBundle, instance_ids: set[str]) -> HistoryBundle:
     return bundle._replace(
         records=[record._replace(seq=number) for number, record in enumerate(records, 1)],
         lines=[line for line in bundle.lines if line.instance_id in instance_ids],
+        outputs=[state for state in bundle.outputs if state.instance_id in instance_ids],
     )

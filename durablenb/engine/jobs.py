@@ -27,6 +27,7 @@ from durablenb.model.activities import (
 )
 from durablenb.model.errors import ActivityCancelledError
 from durablenb.model.logs import OutputLine
+from durablenb.model.outputs import Shown
 from durablenb.model.payloads import Codec, enclosed
 
 NO_TRIES = EarlierTries()
@@ -241,7 +242,7 @@ class ActivityJob:
 
     def report(self, report: Report) -> None:
         """Receive what the running call reports; from any thread."""
-        if isinstance(report, OutputLine):
+        if isinstance(report, OutputLine | Shown):
             self.output.take(report)
             return
         reported = self._reported
@@ -326,10 +327,12 @@ class ActivityJob:
 
     def finish(self, outcome: ActivityOutcome | None, worker: str | None = None) -> None:
         """Hand the engine the outcome, None for a call that was not made, and the name of its worker."""
-        self._close_output()
-        self.scope.attempt_writer.ended(self)
-        message = ActivityFinished(self, outcome, self.started_at, self.scope.now(), worker)
-        self.scope.apply_inline(message)
+        try:
+            self._close_output()  # may draw figures, for so long that an interrupt comes
+        finally:
+            self.scope.attempt_writer.ended(self)
+            message = ActivityFinished(self, outcome, self.started_at, self.scope.now(), worker)
+            self.scope.apply_inline(message)
 
     def decline(self, why: str) -> None:
         """Tell the engine that the executor can't run the job, and why."""

@@ -46,6 +46,7 @@ from durablenb.model.ids import (
     checked_version,
 )
 from durablenb.model.logs import LogLine
+from durablenb.model.outputs import OutputState
 from durablenb.model.status import (
     DurableOrchestrationStatus,
     InstanceState,
@@ -551,6 +552,16 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
             If there is no such instance.
         """
         return self._journal.lines(asked_instance_id(instance_id))
+
+    def outputs(self, instance_id: str) -> list[OutputState]:
+        """Return the rich outputs of an instance and of its sub-orchestrations, oldest first.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If there is no such instance.
+        """
+        return self._journal.outputs(asked_instance_id(instance_id))
 
     # -- deleting --------------------------------------------------------------------------------
 

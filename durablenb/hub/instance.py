@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from durablenb.analysis.figures import InstanceFigures
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     import duckdb
 
     from durablenb.analysis.history import History
+    from durablenb.analysis.instance_card import InstanceCard
     from durablenb.analysis.logs import Log
+    from durablenb.analysis.outputs import Outputs
     from durablenb.analysis.replays.replay import Replay
     from durablenb.analysis.snapshot import InstanceSnapshot
     from durablenb.core.ports.store import Record
@@ -139,6 +142,63 @@ class Handle(InstanceFigures):
         from durablenb.analysis.logs import Log
 
         return Log(self.id, self.hub.client.logs(self.id)).only(level=level, task_id=task_id, name=name)
+
+    def outputs(self, *, task_id: int | None = None, name: str | None = None) -> Outputs:
+        """Return the rich outputs of the instance and its sub-orchestrations: figures, tables, HTML.
+
+        An output is there as soon as it was displayed, and has its last state. Outputs of the last moments
+        may be missing if the process died.
+
+        Parameters
+        ----------
+        task_id
+            Only outputs of one call, by its task id in the history.
+        name
+            Only outputs of the activity or the orchestrator of this name.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If it was purged.
+        """
+        return self._outputs().only(task_id=task_id, name=name)
+
+    def card(self) -> InstanceCard:
+        """Return the page of the instance: its graph, its outputs, input and result, timings and log.
+
+        A notebook shows it as the last line of a cell. Its `save` writes it as one HTML file that needs no
+        network.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If it was purged.
+
+        Examples
+        --------
+        >>> import durablenb as df
+        >>> hub = df.TaskHub(":memory:")
+        >>> @hub.orchestrator
+        ... def nothing(context):
+        ...     return 42
+        >>> handle = hub.start(nothing, instance_id="n")
+        >>> handle.result()
+        42
+        >>> card = handle.card()
+        >>> card
+        <card of n: Completed>
+        >>> card.save("card.html")  # doctest: +SKIP
+        >>> hub.close()
+        """
+        from durablenb.analysis.instance_card import InstanceCard
+
+        return InstanceCard(self._shown(), self.logs())
+
+    def _outputs(self) -> Outputs:
+        from durablenb.analysis.outputs import Outputs, RichOutput
+
+        read_blob = self.hub._journal.blob
+        return Outputs(self.id, [RichOutput(state, read_blob) for state in self.hub.client.outputs(self.id)])
 
     def raise_event(self, event_name: str, event_data: Any = None) -> None:
         """Send an external event; it is kept until the orchestration waits for it.
@@ -453,7 +513,7 @@ class Handle(InstanceFigures):
         records = self._records()
         if not records:
             raise journal.unknown(self.id)
-        return instance_snapshot(
+        shown = instance_snapshot(
             self._status(),
             [record.event for record in records],
             journal.runtime_info(self.id).obstacle,
@@ -461,6 +521,7 @@ class Handle(InstanceFigures):
             lambda entity_ids: journal.related(self.id, entity_ids).queues,
             journal.related(self.id).forks,
         )
+        return replace(shown, outputs=self._outputs())
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Handle):

@@ -16,7 +16,7 @@ from durablenb.analysis.sandbox.queries import Queries
 from durablenb.journal.port import Journal
 from durablenb.journal.replica.pages import JournalPage, read_page
 from durablenb.store.blobs import fetch, transaction
-from durablenb.store.json_rows import log_line_to_json
+from durablenb.store.json_rows import log_line_to_json, output_to_json
 
 MARK_SECONDS = 0.05
 """Seconds for which a mark isn't read again."""
@@ -80,6 +80,10 @@ class JournalFeed:
     def log(self, instance_id: str) -> list[dict[str, Any]]:
         """Return the log of an instance and its sub-orchestrations, as JSON values."""
         return [log_line_to_json(line) for line in self.journal.lines(instance_id)]
+
+    def outputs(self, instance_id: str) -> list[dict[str, Any]]:
+        """Return the rich outputs of an instance and its sub-orchestrations, as JSON values."""
+        return [output_to_json(state) for state in self.journal.outputs(instance_id)]
 
     def blob(self, blob_hash: str) -> bytes | None:
         """Return a large part of a value; None if there is none of that hash."""

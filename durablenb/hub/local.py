@@ -33,6 +33,7 @@ from durablenb.model.errors import FunctionNotFoundError, InstanceNotFoundError,
 from durablenb.model.failures import FailureDetails
 from durablenb.model.ids import checked_instance_id
 from durablenb.model.logs import LogLine
+from durablenb.model.outputs import OutputState
 from durablenb.model.payloads import Kind
 from durablenb.model.runtime import Obstacle, RunningCall, RuntimeInfo
 from durablenb.store.duckdb_store import DuckStore
@@ -86,6 +87,12 @@ class LocalJournal(Journal):
         self._engine.settle_log()
         family = (instance_id, *self._store.descendants([instance_id]))
         return [*self._store.lines(instance_id), *self._engine.unfinished_lines(family)]
+
+    def outputs(self, instance_id: str) -> list[OutputState]:
+        """Return the rich outputs of an instance and of its sub-orchestrations, oldest first."""
+        self.existing(instance_id)
+        self._engine.settle_log()
+        return self._store.outputs(instance_id)
 
     def unknown(self, instance_id: object) -> InstanceNotFoundError:
         """Return the error for an instance that the hub hasn't got."""

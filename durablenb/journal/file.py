@@ -17,6 +17,7 @@ from durablenb.journal.related import has_entities
 from durablenb.model.entities import EntityMetadata
 from durablenb.model.errors import InstanceNotFoundError, StoreError
 from durablenb.model.logs import LogLine
+from durablenb.model.outputs import OutputState
 from durablenb.store.connections import UserConnections, close_connections
 from durablenb.store.read_only import open_to_read
 from durablenb.store.reader import JournalReader
@@ -124,6 +125,11 @@ class FileJournal(Journal):
         """Return the log lines of an instance and of its sub-orchestrations, oldest first."""
         self.existing(instance_id)
         return self._reader.lines(instance_id)
+
+    def outputs(self, instance_id: str) -> list[OutputState]:
+        """Return the rich outputs of an instance and of its sub-orchestrations, oldest first."""
+        self.existing(instance_id)
+        return self._reader.outputs(instance_id)
 
     def unknown(self, instance_id: object) -> InstanceNotFoundError:
         """Return the error for an instance that the file hasn't got."""

@@ -17,6 +17,7 @@ from durablenb.model.entities import EntityMetadata
 from durablenb.model.errors import InstanceNotFoundError
 from durablenb.model.events import Event
 from durablenb.model.logs import LogLine
+from durablenb.model.outputs import OutputState
 from durablenb.model.runtime import RunningCall, RuntimeInfo
 from durablenb.model.status import DurableOrchestrationStatus, InstanceState, status_of
 from durablenb.store.reader import JournalReader
@@ -69,6 +70,10 @@ class Journal(ABC):
         """Return the log lines of an instance and of its sub-orchestrations, oldest first."""
 
     @abstractmethod
+    def outputs(self, instance_id: str) -> list[OutputState]:
+        """Return the rich outputs of an instance and of its sub-orchestrations, oldest first."""
+
+    @abstractmethod
     def unknown(self, instance_id: object) -> InstanceNotFoundError:
         """Return the error for an instance that there isn't."""
 
@@ -88,6 +93,10 @@ class Journal(ABC):
     def origins(self, instance_ids: Iterable[str]) -> Mapping[str, str]:
         """Return where those of these instances that were imported came from."""
         return {}
+
+    def blob(self, blob_hash: str) -> bytes:
+        """Return the bytes of a blob."""
+        return self.of().blob(blob_hash)
 
     def source(self, source_hash: str) -> str | None:
         """Return the source text with this hash; None if the journal hasn't got it."""

@@ -8,6 +8,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from durablenb.model.logs import OutputLine
+from durablenb.model.outputs import Shown
 from durablenb.model.plain import Plain, plain
 
 
@@ -75,10 +76,10 @@ class Checkpoint(NamedTuple):
     text: str
 
 
-Report = OutputLine | Progress | Checkpoint
+Report = OutputLine | Shown | Progress | Checkpoint
 """What a running call sends to the hub."""
 
-REPORTS = (OutputLine, Progress, Checkpoint)
+REPORTS = (OutputLine, Shown, Progress, Checkpoint)
 """The classes of reports, for `isinstance`."""
 
 

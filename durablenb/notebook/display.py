@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 from durablenb.analysis.compare import Comparison
 from durablenb.analysis.entities import EntitySnapshot
 from durablenb.analysis.history import History
+from durablenb.analysis.instance_card import InstanceCard
 from durablenb.analysis.instances import InstanceList
 from durablenb.analysis.logs import Log
+from durablenb.analysis.outputs import Outputs, RichOutput
 from durablenb.analysis.progress import ProgressSnapshot
 from durablenb.analysis.replays.fit_report import FitReport, UpgradeReport
 from durablenb.analysis.replays.replay import Replay
@@ -37,6 +39,8 @@ from durablenb.notebook.still.instance import (
     single_picture_text,
     status_card,
 )
+from durablenb.notebook.still.instance_card import instance_card, instance_card_text
+from durablenb.notebook.still.outputs import output_card, output_text, outputs_card, outputs_text
 from durablenb.notebook.still.progress import progress_card, progress_text
 from durablenb.notebook.still.save import save
 from durablenb.notebook.still.sequence import sequence_card, sequence_text
@@ -50,12 +54,18 @@ __all__ = ["SIZE_LIMIT", "account_of", "html_of", "plot", "save", "text_of"]
 SIZE_LIMIT = 500_000
 """Maximum characters of HTML for one object in a notebook."""
 
+_LIMITS: dict[type, int] = {Outputs: 6_000_000, RichOutput: 16_000_000, InstanceCard: 6_000_000}
+"""The same for objects that are mostly pictures of the user's."""
+
 _CARDS: dict[type, Callable[[Any], str]] = {
     InstanceSnapshot: picture_card,
     EntitySnapshot: entity_card,
     HubView: hub_card,
     History: history_card,
     Log: log_card,
+    Outputs: outputs_card,
+    RichOutput: output_card,
+    InstanceCard: instance_card,
     Findings: findings_card,
     Comparison: comparison_card,
     FitReport: fits_card,
@@ -77,6 +87,9 @@ _TEXTS: dict[type, Callable[[Any], str]] = {
     HubView: hub_text,
     History: history_text,
     Log: log_text,
+    Outputs: outputs_text,
+    RichOutput: output_text,
+    InstanceCard: instance_card_text,
     Findings: findings_text,
     Comparison: comparison_text,
     FitReport: fits_text,
@@ -102,4 +115,4 @@ def html_of(shown: object) -> str | None:
     """Return an object as pictures and tables; None if it has none, or they would be too large."""
     draw = _CARDS.get(type(shown))
     html = None if draw is None else draw(shown)
-    return None if html is None or len(html) > SIZE_LIMIT else html
+    return None if html is None or len(html) > _LIMITS.get(type(shown), SIZE_LIMIT) else html

@@ -105,6 +105,12 @@ async def log(request: ApiRequest) -> Response:
     return _compressed(request, JsonResponse(lines))
 
 
+async def outputs(request: ApiRequest) -> Response:
+    """Return the rich outputs of an instance and its sub-orchestrations."""
+    found = await asyncio.to_thread(request.services.feed.outputs, request.instance_id)
+    return _compressed(request, JsonResponse(found))
+
+
 async def blob(request: ApiRequest) -> Response:
     """Return a blob, a large part of a value."""
     content = await asyncio.to_thread(request.services.feed.blob, request.path_parameter("hash"))

@@ -134,6 +134,7 @@ _RESPONSES: dict[tuple[str, int], Schema] = {
     ("journalOfInstance", 200): _ref("JournalPage"),
     ("beside", 200): _object("forks", "queues"),
     ("log", 200): {"type": "array", "items": {"type": "object"}},
+    ("outputs", 200): {"type": "array", "items": {"type": "object"}},
     ("source", 200): _TEXT,
     ("sql", 200): _object("columns", "types", "rows"),
 }

@@ -463,6 +463,17 @@ OPERATIONS = (
     ),
     Operation(
         "GET",
+        "/journal/{instance_id}/outputs",
+        "outputs",
+        journal.outputs,
+        "Return the rich outputs of an instance and its sub-orchestrations: what they displayed.",
+        {
+            200: "The outputs, oldest first; long contents are blobs, given by their hashes.",
+            404: _NO_INSTANCE,
+        },
+    ),
+    Operation(
+        "GET",
         "/blobs/{hash}",
         "blob",
         journal.blob,

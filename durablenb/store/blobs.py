@@ -38,11 +38,16 @@ _COUNT = "select count(*) from query_table(?)"
 _KNOWN = "select hash from blobs where list_contains(?, hash)"
 _LIST = "insert into blobs values (?, ?, ?, '', ?)"
 _INSERT_USES = "insert into blob_uses select unnest(?), unnest(?), unnest(?)"
-_HAS_USES = "select 1 from blob_uses limit 1"
+_HAS_USES = "select 1 from blob_uses union all select 1 from output_parts where hash is not null limit 1"
 _UNUSED = """
-select hash from blob_uses where {uses}
+(
+    select hash from blob_uses where {uses}
+    union select hash from output_parts where hash is not null and {lines}
+)
 except
 select hash from blob_uses where not ({uses})
+except
+select hash from output_parts where hash is not null and not ({lines})
 """
 _FREE = "delete from blobs where list_contains(?, hash)"
 
@@ -140,8 +145,13 @@ def free(connection: duckdb.DuckDBPyConnection, purged: Purged, parameters: dict
     """Delete the blobs that only what is purged refers to."""
     if not connection.execute(_HAS_USES).fetchall():
         return
-    rows = connection.execute(_UNUSED.format(uses=purged.uses), parameters).fetchall()
-    unused = [blob_hash for (blob_hash,) in rows]
+    unused = _UNUSED.format(uses=purged.uses, lines=purged.lines)
+    drop(connection, [blob_hash for (blob_hash,) in connection.execute(unused, parameters).fetchall()])
+    connection.execute(f"delete from blob_uses where {purged.uses}", parameters).fetchall()
+
+
+def drop(connection: duckdb.DuckDBPyConnection, unused: list[str]) -> None:
+    """Delete blobs that nothing refers to."""
     before = _segments(connection)
     for table in before:
         connection.execute(f"delete from {table} where list_contains(?, hash)", [unused]).fetchall()
@@ -150,7 +160,6 @@ def free(connection: duckdb.DuckDBPyConnection, purged: Purged, parameters: dict
     if before != _segments(connection):
         show_contents(connection)
     connection.execute(_FREE, [unused]).fetchall()
-    connection.execute(f"delete from blob_uses where {purged.uses}", parameters).fetchall()
 
 
 @contextmanager

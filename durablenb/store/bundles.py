@@ -10,13 +10,15 @@ import duckdb
 
 from durablenb.core.ports.store import HistoryBundle
 from durablenb.model.imports import Import, KeptBlob
-from durablenb.store import blobs, log_lines, statements
+from durablenb.store import blobs, log_lines, outputs, statements
 from durablenb.store.row_codec import from_row, to_row
 from durablenb.store.states import Ask
 
 _BLOBS = """
 select distinct b.hash, b.kind, b.created
-from blobs b join blob_uses u using (hash)
+from blobs b join (
+    select hash, instance_id from blob_uses union all select hash, instance_id from output_parts
+) u using (hash)
 where list_contains(?, u.instance_id)
 order by b.hash
 """
@@ -50,6 +52,7 @@ def read(ask: Ask, instance_ids: Sequence[str]) -> HistoryBundle:
         ],
         [(source_hash, text) for source_hash, text in ask(_SOURCES, [ids])],
         log_lines.load(ask, ids),
+        outputs.load(ask, ids),
     )
 
 
@@ -89,6 +92,8 @@ def write(
     appender.flush()
     if bundle.lines:
         log_lines.append(connection, bundle.lines, last)
+    if bundle.outputs:
+        outputs.write(connection, bundle.outputs, [])
     imported_rows = connection.appender("imported")
     imported_rows.append_rows(
         [(*imported[:3], imported.imported.replace(tzinfo=None)) for imported in imports]

@@ -23,12 +23,14 @@ from durablenb.model.errors import StoreError
 from durablenb.model.events import ExecutionStarted, LockEnqueued, OperationEnqueued, PendingRequest
 from durablenb.model.imports import Import
 from durablenb.model.logs import LogLine
+from durablenb.model.outputs import OutputState
+from durablenb.model.payloads import Blob
 from durablenb.model.source import Source
 from durablenb.store import blobs, entries, schema, statements
 from durablenb.store.connections import Connections, parsed
 from durablenb.store.crash_marker import CrashMarker
 from durablenb.store.durable_log import DurableLog
-from durablenb.store.entries import Attempts, Bundle, Entry, Events, Lines, Purge, Sources
+from durablenb.store.entries import Attempts, Bundle, Entry, Events, Lines, Outputs, Purge, Sources
 from durablenb.store.file_guard import FileGuard
 from durablenb.store.lockfile import HubLock
 from durablenb.store.log_recovery import check_log, recover
@@ -133,6 +135,10 @@ class DuckStore(JournalReader):
         """Write all of these tries of activities, or none, in place of what is there of the same tries."""
         self._write(Attempts(attempts))
 
+    def append_outputs(self, states: Sequence[OutputState], carried: Sequence[Blob]) -> None:
+        """Set all of these states of outputs, or none; with the blobs that the journal may not have yet."""
+        self._write(Outputs(states, carried))
+
     def import_histories(self, bundle: HistoryBundle, imports: Sequence[Import], after: int) -> None:
         """Write a whole bundle or nothing, its events after a position of the journal; idempotent."""
         self._write(Bundle(bundle, imports, after))
@@ -148,9 +154,9 @@ class DuckStore(JournalReader):
     def purge(
         self, instance_ids: Sequence[str], execution_ids: Sequence[str] = (), needed: Sequence[int] = ()
     ) -> None:
-        """Delete all events, lines and tries of these instances, and the blobs that no others refer to.
+        """Delete all of these instances but their blobs to which others refer.
 
-        Of the executions, delete all events but those at the places `needed`, the lines and the tries.
+        Of the executions, delete all but the events at the places `needed`.
         """
         try:
             self._write(Purge(list(instance_ids), list(execution_ids), list(needed)))

@@ -14,6 +14,7 @@ from durablenb.core.ports.store import HistoryBundle
 from durablenb.model.activities import ActivityAttempt, latest
 from durablenb.model.imports import Import, KeptBlob
 from durablenb.model.logs import LogLine
+from durablenb.model.outputs import OutputPart, OutputState
 from durablenb.model.payloads import Blob, Payload, references
 from durablenb.model.source import Source
 from durablenb.store.row_codec import COLUMNS, Row, from_row, to_row
@@ -55,6 +56,18 @@ class Attempts:
 
 
 @dataclass(slots=True)
+class Outputs:
+    """Sets the states of outputs."""
+
+    states: Sequence[OutputState]
+    carried: Sequence[Blob] = ()
+
+    def blobs(self) -> Sequence[Blob]:
+        """Return the blobs that come with the outputs."""
+        return self.carried
+
+
+@dataclass(slots=True)
 class Sources:
     """Adds the source texts that aren't there yet."""
 
@@ -82,18 +95,20 @@ class Bundle:
     after: int
 
 
-Entry = Events | Lines | Attempts | Sources | Purge | Bundle
+Entry = Events | Lines | Attempts | Outputs | Sources | Purge | Bundle
 
 
 def size(entry: Entry) -> int:
     """Return the number of rows of an entry."""
     match entry:
-        case Events(rows=items) | Lines(lines=items) | Attempts(attempts=items) | Sources(sources=items):
+        case Events(rows=items) | Lines(lines=items) | Attempts(attempts=items) | Outputs(states=items):
+            return len(items)
+        case Sources(sources=items):
             return len(items)
         case Purge(instance_ids=instance_ids, execution_ids=execution_ids):
             return len(instance_ids) + len(execution_ids)
         case Bundle(bundle=bundle):
-            return len(bundle.records) + len(bundle.lines)
+            return len(bundle.records) + len(bundle.lines) + len(bundle.outputs)
 
 
 def merged(entries: Iterable[Entry]) -> Iterator[Entry]:
@@ -131,13 +146,9 @@ def encode(entry: Entry, is_known: Callable[[list[str]], set[str]]) -> list[byte
     """
     match entry:
         case Events(rows):
-            carried = entry.blobs()
-            known = is_known([blob.hash for blob in carried]) if carried else set()
-            new = [blob for blob in carried if blob.hash not in known]
-            fields: dict[str, Any] = {"events": rows}
-            if new:
-                fields["blobs"] = [[blob.hash, blob.kind, len(blob.content)] for blob in new]
-            return _content(fields, [blob.content for blob in new])
+            return _content_with_blobs({"events": rows}, entry.blobs(), is_known)
+        case Outputs(states, carried):
+            return _content_with_blobs({"outputs": states}, carried, is_known)
         case Lines(lines):
             return _content({"lines": lines})
         case Attempts(attempts):
@@ -159,6 +170,7 @@ def encode(entry: Entry, is_known: Callable[[list[str]], set[str]]) -> list[byte
                     ],
                     "sources": bundle.sources,
                     "lines": bundle.lines,
+                    "outputs": bundle.outputs,
                 },
                 [one.content for one in bundle.blobs],
             )
@@ -183,6 +195,7 @@ def decode(content: bytes) -> Entry:
                     ],
                     [(source_hash, text) for source_hash, text in fields["sources"]],
                     [_read_line(line) for line in fields["lines"]],
+                    [_read_output(state) for state in fields.get("outputs", ())],
                 ),
                 [
                     Import(instance_id, origin, made_by, datetime.fromisoformat(imported))
@@ -196,6 +209,8 @@ def decode(content: bytes) -> Entry:
             return Lines([_read_line(line) for line in lines])
         case {"attempts": attempts}:
             return Attempts([_read_attempt(attempt) for attempt in attempts])
+        case {"outputs": states}:
+            return Outputs([_read_output(state) for state in states], list(contents.values()))
         case {"sources": sources}:
             return Sources([Source(source_hash, text, 1) for source_hash, text in sources])
         case {"purge": instance_ids}:
@@ -206,6 +221,16 @@ def decode(content: bytes) -> Entry:
 def _content(fields: dict[str, Any], contents: Sequence[bytes] = ()) -> list[bytes]:
     text = _encode_json(fields).encode()
     return [_LENGTH.pack(len(text)), text, *contents]
+
+
+def _content_with_blobs(
+    fields: dict[str, Any], carried: Sequence[Blob], is_known: Callable[[list[str]], set[str]]
+) -> list[bytes]:
+    known = is_known([blob.hash for blob in carried]) if carried else set()
+    new = [blob for blob in carried if blob.hash not in known]
+    if new:
+        fields["blobs"] = [[blob.hash, blob.kind, len(blob.content)] for blob in new]
+    return _content(fields, [blob.content for blob in new])
 
 
 def _blob_contents(content: memoryview, found: Sequence[Sequence[Any]]) -> dict[str, Blob]:
@@ -240,3 +265,9 @@ def _read_attempt(written: list[Any]) -> ActivityAttempt:
 def _read_line(written: list[Any]) -> LogLine:
     line = LogLine(*written)
     return line._replace(timestamp=datetime.fromisoformat(str(line.timestamp)).astimezone(UTC))
+
+
+def _read_output(written: list[Any]) -> OutputState:
+    state = OutputState(*written)
+    at = datetime.fromisoformat(str(state.timestamp)).astimezone(UTC)
+    return state._replace(timestamp=at, parts=tuple(OutputPart(*part) for part in state.parts))

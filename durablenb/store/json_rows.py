@@ -1,4 +1,4 @@
-"""Events and log lines as rows of JSON, for files and for the network, without any loss.
+"""Events, log lines and outputs as rows of JSON, for files and for the network, without any loss.
 
 A row is an object of the columns that aren't NULL. Payloads stay the texts that the journal has, so that they
 are unchanged to the last digit. Rows that are read aren't trusted: any mistake in them is a `ValueError`.
@@ -17,6 +17,7 @@ from durablenb.core.ports.store import Record
 from durablenb.model.events import Origin, ParentInstance
 from durablenb.model.failures import FailureDetails
 from durablenb.model.logs import LogLine
+from durablenb.model.outputs import OutputPart, OutputState
 from durablenb.model.payloads import SIZE_LIMIT, is_too_deep
 from durablenb.store.row_codec import COLUMNS, EVENT_TYPES, Row, from_row, to_row
 
@@ -59,9 +60,7 @@ def record_from_json(row: Mapping[str, Any]) -> Record:
     ValueError
         If it isn't a row that this durablenb could have written.
     """
-    unknown = row.keys() - set(COLUMNS)
-    if unknown:
-        raise ValueError(f"there is no column {min(unknown)!r}")
+    _check_columns(row, COLUMNS)
     for name in _TEXTS:
         _check_text(name, row.get(name))
     for name in _OPTIONAL_TEXTS:
@@ -91,9 +90,7 @@ def log_line_from_json(row: Mapping[str, Any]) -> LogLine:
     ValueError
         If it isn't a log line.
     """
-    unknown = row.keys() - set(LogLine._fields)
-    if unknown:
-        raise ValueError(f"there is no column {min(unknown)!r}")
+    _check_columns(row, LogLine._fields)
     for name in ("instance_id", "execution_id", "name", "stream", "message"):
         _check_text(name, row.get(name))
     for name in ("level", "logger"):
@@ -104,6 +101,50 @@ def log_line_from_json(row: Mapping[str, Any]) -> LogLine:
         _check_number("task_id", row["task_id"], _LARGEST, 0)
     at = _moment("timestamp", row.get("timestamp")).replace(tzinfo=UTC)
     return LogLine._make({**dict.fromkeys(LogLine._fields), **row, "timestamp": at}.values())
+
+
+def output_to_json(state: OutputState) -> dict[str, Any]:
+    """Return the JSON row of the state of an output."""
+    parts = [_without_nulls(part._asdict().items()) for part in state.parts]
+    return _without_nulls(state._replace(parts=())._asdict().items()) | {"parts": parts}
+
+
+def output_from_json(row: Mapping[str, Any]) -> OutputState:
+    """Return the state of an output of a JSON row.
+
+    Raises
+    ------
+    ValueError
+        If it isn't one.
+    """
+    _check_columns(row, OutputState._fields)
+    for name in ("instance_id", "execution_id", "name", "output_id"):
+        _check_text(name, row.get(name))
+    _check_number("attempt", row.get("attempt"), _LARGEST, 1)
+    if row.get("task_id") is not None:
+        _check_number("task_id", row["task_id"], _LARGEST, 0)
+    at = _moment("timestamp", row.get("timestamp")).replace(tzinfo=UTC)
+    parts = row.get("parts")
+    if not isinstance(parts, (list, tuple)) or not parts:
+        raise ValueError(f"parts is {_shown(parts)}, not a list with something in it")
+    read = {**dict.fromkeys(OutputState._fields), **row, "timestamp": at, "parts": tuple(map(_part, parts))}
+    return OutputState._make(read.values())
+
+
+def _part(row: Any) -> OutputPart:
+    if not isinstance(row, Mapping):
+        raise ValueError(f"a part is {_shown(row)}, not an object")
+    _check_columns(row, OutputPart._fields)
+    _check_text("mime_type", row.get("mime_type"))
+    _check_number("size", row.get("size"), 2**63 - 1, 0)
+    for name in ("text", "hash", "metadata"):
+        if row.get(name) is not None:
+            _check_text(name, row[name])
+    if (row.get("text") is None) is (row.get("hash") is None):
+        raise ValueError("a part has either a text or a hash")
+    if row.get("metadata") is not None:
+        checked_json(row["metadata"])
+    return OutputPart._make({**dict.fromkeys(OutputPart._fields), **row}.values())
 
 
 def checked_json(text: str) -> str:
@@ -166,6 +207,12 @@ def _check_fields(value: Any) -> None:
                 raise ValueError(f"{field.name} has {_shown(inner)} in it")
         if isinstance(found, dict) and not all(type(one) is str for pair in found.items() for one in pair):
             raise ValueError(f"{field.name} is something else than text by text")
+
+
+def _check_columns(row: Mapping[str, Any], names: Iterable[str]) -> None:
+    unknown = row.keys() - set(names)
+    if unknown:
+        raise ValueError(f"there is no column {min(unknown)!r}")
 
 
 def _check_text(name: str, value: object) -> None:

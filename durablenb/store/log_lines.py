@@ -45,24 +45,24 @@ def load_family(ask: Ask, instance_id: str) -> list[LogLine]:
     """Return the lines of an instance and of its sub-orchestrations, oldest first."""
     if not ask(_HAS_LINES, []):
         return []
-    family = _family(ask, instance_id)
-    rows = ask(_OF_MANY, [family]) if len(family) > 1 else ask(_OF_ONE, [instance_id])
+    ids = family(ask, instance_id)
+    rows = ask(_OF_MANY, [ids]) if len(ids) > 1 else ask(_OF_ONE, [instance_id])
     return [_line(row) for row in sorted(rows, key=itemgetter(0))]
 
 
-def _family(ask: Ask, instance_id: str) -> list[str]:
+def family(ask: Ask, instance_id: str) -> list[str]:
     """Return the ids of an instance and its sub-orchestrations; reads few rows, however many the hub has."""
-    family = [instance_id]
-    parents = family[:]
+    found = [instance_id]
+    parents = found[:]
     while parents:
         requested = [child for (child,) in ask(ASKED_CHILDREN, [parents])]
         parents = (
-            [child for (child,) in ask(CHILDREN, [requested, parents]) if child not in family]
+            [child for (child,) in ask(CHILDREN, [requested, parents]) if child not in found]
             if requested
             else []
         )
-        family += parents
-    return family
+        found += parents
+    return found
 
 
 def _line(row: tuple[Any, ...]) -> LogLine:

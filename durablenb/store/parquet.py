@@ -1,4 +1,4 @@
-"""Exports as Parquet, written by DuckDB: one table, whose `part` is event, line, source or blob."""
+"""Exports as Parquet, written by DuckDB: one table, whose `part` is event, line, output, source or blob."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import duckdb
 from durablenb.core.ports.store import HistoryBundle
 from durablenb.model.imports import KeptBlob
 from durablenb.model.logs import LogLine
-from durablenb.store.json_rows import log_line_from_json, record_from_json
+from durablenb.store.json_rows import log_line_from_json, output_from_json, output_to_json, record_from_json
 from durablenb.store.row_codec import COLUMNS, to_row
 
 LIMIT = 1 << 30
@@ -127,6 +127,13 @@ def _rows(bundle: HistoryBundle) -> Iterator[dict[str, Any]]:
         yield {"part": "event", **dict(zip(COLUMNS, to_row(record), strict=True))}
     for line in bundle.lines:
         yield {"part": "line", **line._asdict(), "timestamp": line.timestamp.replace(tzinfo=None)}
+    for state in bundle.outputs:
+        yield {
+            "part": "output",
+            **{name: value for name, value in state._asdict().items() if name in _NAMES},
+            "timestamp": state.timestamp.replace(tzinfo=None),
+            "payload": json.dumps(output_to_json(state)),
+        }
     for one, text in bundle.sources:
         yield {"part": "source", "hash": one, "text": text}
     for blob in bundle.blobs:
@@ -134,13 +141,15 @@ def _rows(bundle: HistoryBundle) -> Iterator[dict[str, Any]]:
 
 
 def _bundle(rows: list[dict[str, Any]]) -> HistoryBundle:
-    records, lines, sources, blobs = [], [], [], []
+    records, lines, outputs, sources, blobs = [], [], [], [], []
     for number, row in enumerate(rows, 1):
         try:
             if row["part"] == "event":
                 records.append(record_from_json({name: _plain(row[name]) for name in COLUMNS}))
             elif row["part"] == "line":
                 lines.append(log_line_from_json({name: _plain(row[name]) for name in LogLine._fields}))
+            elif row["part"] == "output":
+                outputs.append(output_from_json(json.loads(row["payload"])))
             elif row["part"] == "source":
                 sources.append((row["hash"], row["text"]))
             elif row["part"] == "blob":
@@ -150,7 +159,7 @@ def _bundle(rows: list[dict[str, Any]]) -> HistoryBundle:
                 raise ValueError(f"there is no part {row['part']!r}")
         except (ValueError, TypeError, AttributeError) as error:
             raise ValueError(f"row {number}: {error}") from None
-    return HistoryBundle(records, blobs, sources, lines)
+    return HistoryBundle(records, blobs, sources, lines, outputs)
 
 
 def _plain(value: Any) -> Any:

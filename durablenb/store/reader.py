@@ -19,8 +19,9 @@ from durablenb.model.entities import EntityId, EntityMetadata
 from durablenb.model.events import Event, ExecutionStarted
 from durablenb.model.imports import Import
 from durablenb.model.logs import LogLine
+from durablenb.model.outputs import OutputState
 from durablenb.model.status import InstanceState
-from durablenb.store import attempts, blobs, log_lines, statements
+from durablenb.store import attempts, blobs, log_lines, outputs, statements
 from durablenb.store.row_codec import from_row
 from durablenb.store.states import instance_state, states_of
 
@@ -72,6 +73,10 @@ class JournalReader:
     def attempts(self, instance_ids: Sequence[str]) -> list[ActivityAttempt]:
         """Return the tries of activities of these instances that are known, oldest first."""
         return attempts.load(self._ask, instance_ids)
+
+    def outputs(self, instance_id: str) -> list[OutputState]:
+        """Return the rich outputs of an instance and of its sub-orchestrations, oldest first."""
+        return outputs.load_family(self._ask, instance_id)
 
     def source(self, source_hash: str) -> str | None:
         """Return the source text of that hash, or None."""

@@ -62,6 +62,23 @@ create table if not exists activity_attempts (
     reported_at  timestamp            -- UTC
 );
 
+-- What activities and orchestrators display: one row a representation of an output's last state. No fact follows from it.
+create table if not exists output_parts (
+    seq          bigint    not null,  -- place among all outputs of the hub
+    instance_id  varchar   not null,
+    execution_id varchar   not null,
+    task_id      integer,             -- the call that displayed it; NULL: the orchestrator itself
+    name         varchar   not null,  -- of the activity or the orchestrator
+    attempt      integer   not null,  -- of a call that is made again when it fails, from 1
+    timestamp    timestamp not null,  -- UTC: of the last state
+    output_id    varchar   not null,  -- which output of the execution; a later state replaces the former one
+    mime_type    varchar   not null,
+    size         bigint    not null,  -- bytes
+    text         varchar,             -- the content, if it is a text of up to 10,000 characters
+    hash         varchar,             -- otherwise, the hash of the blob that has the content
+    metadata     varchar              -- JSON
+);
+
 -- The large parts of values (data frames, arrays, pictures), each once. Their bytes are in tables blob_segment_1,
 -- blob_segment_2, ... (hash, content), which the view blob_contents shows as one: see blobs.py.
 create table if not exists blobs (

@@ -10,9 +10,19 @@ from uuid import UUID, uuid4
 import duckdb
 
 from durablenb.model.activities import latest
-from durablenb.store import attempts, blobs, bundles, log_lines, statements
+from durablenb.store import attempts, blobs, bundles, log_lines, outputs, statements
 from durablenb.store.connections import Connections
-from durablenb.store.entries import Attempts, Bundle, Entry, Events, Lines, Purge, Sources, merged
+from durablenb.store.entries import (
+    Attempts,
+    Bundle,
+    Entry,
+    Events,
+    Lines,
+    Outputs,
+    Purge,
+    Sources,
+    merged,
+)
 from durablenb.store.log_format import Position
 from durablenb.store.row_codec import Row
 
@@ -115,6 +125,8 @@ class JournalTables:
                 return last + len(lines)
             case Attempts(rows):
                 attempts.put(writer, latest(rows))
+            case Outputs(states, carried):
+                outputs.write(writer, states, carried)
             case Sources(sources):
                 for source in sources:
                     writer.execute(statements.KEEP, [source.hash, source.text]).fetchall()
@@ -165,7 +177,7 @@ class JournalTables:
 def _purge(writer: duckdb.DuckDBPyConnection, purged: blobs.Purged, parameters: dict[str, list[Any]]) -> None:
     blobs.free(writer, purged, parameters)
     writer.execute(f"delete from journal where {purged.events}", parameters).fetchall()
-    for table in ("log_lines", "activity_attempts"):
+    for table in ("log_lines", "activity_attempts", "output_parts"):
         writer.execute(f"delete from {table} where {purged.lines}", {"ids": parameters["ids"]}).fetchall()
 
 

@@ -134,9 +134,19 @@ from (
 -- One row a large part of a value, without its bytes.
 create or replace view payloads with (defer_binding) as
 select b.hash, b.kind, b.size as bytes, coalesce(u.uses, 0) as uses, b.created
-from blobs b left join (select hash, count(*) as uses from blob_uses group by hash) u on b.hash = u.hash;
+from blobs b left join (
+    select hash, count(*) as uses
+    from (select hash from blob_uses union all select hash from output_parts where hash is not null)
+    group by hash
+) u on b.hash = u.hash;
 
 -- One row a line that was printed, or a record of logging.
 create or replace view logs with (defer_binding) as
 select seq, instance_id, execution_id, task_id, name, attempt, timestamp, stream, level, logger, message
 from log_lines;
+
+-- One row a representation of an output that was displayed: in its last state, without its bytes.
+create or replace view outputs with (defer_binding) as
+select seq, instance_id, execution_id, task_id, name, attempt, timestamp, mime_type, size as bytes, text, hash,
+       try_cast(metadata as json) as metadata, output_id
+from output_parts;

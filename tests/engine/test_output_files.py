@@ -119,7 +119,7 @@ def test_lines_that_cannot_be_written_are_dropped_with_one_warning(path, monkeyp
         assert messages(handle.logs()) == ["3"]
     warned = [record for record in caplog.records if record.levelno == logging.WARNING]
     assert [record.getMessage() for record in warned] == [
-        "Lines of the log were dropped, and more may be: No space left on device"
+        "Lines or outputs of the log were dropped, and more may be: No space left on device"
     ]
 
 

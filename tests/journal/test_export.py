@@ -53,6 +53,41 @@ def test_several_are_exported_together(filled, tmp_path, what):
     assert exported(filled, what(filled), tmp_path) == {"open", "again"}
 
 
+@pytest.mark.parametrize("suffix", ["json", "parquet", "duckdb"])
+def test_outputs_go_with_their_instance(tmp_path, suffix):
+    path, copy = tmp_path / "hub.duckdb", tmp_path / f"some.{suffix}"
+    picture = {"image/png": b"\x89PNG" + bytes(20_000), "text/plain": "<Figure>"}
+
+    def main(context):
+        from IPython.display import display
+
+        display(picture, metadata={"image/png": {"width": 7}}, raw=True)
+        yield context.create_timer(context.current_utc_datetime)
+
+    with df.TaskHub(path) as hub:
+        hub.add_orchestrator(main)
+        for one in ("a", "b"):
+            hub.start(main, instance_id=one).result()
+        before = [output.data for output in hub.handle("a").outputs()]
+        if suffix != "duckdb":
+            hub.export("a", copy)
+    with df.TaskHub(tmp_path / "other.duckdb") as other:
+        other.import_history(path if suffix == "duckdb" else copy)
+        other.import_history(path if suffix == "duckdb" else copy, prefix="again-")
+        for one in ("a", "again-a"):
+            (output,) = other.handle(one).outputs()
+            assert [output.data] == before == [picture]
+            assert output.metadata == {"image/png": {"width": 7}}
+        count = "select count(*) from payloads"
+        assert other.sql(count).fetchall() == [(1,)]
+        other.handle("a").purge()
+        assert other.handle("again-a").outputs()[0].data == picture
+        for one in other.instances():
+            other.handle(one.instance_id).purge()
+        assert other.sql(count).fetchall() == [(0,)]
+        assert other.sql("select count(*) from outputs").fetchall() == [(0,)]
+
+
 def test_an_entity_is_exported_by_its_id(filled, tmp_path):
     for what in (COUNTER, "@counter@a", filled.entity("Counter", "a")):
         assert exported(filled, what, tmp_path) == {"@counter@a"}

@@ -232,6 +232,39 @@ def _a_line_without_a_text(document):
     del document["lines"][0]["message"]
 
 
+def _output(document, *, instance_id=None, **part):
+    event = document["events"][0]
+    document["outputs"] = [
+        {
+            **{name: event[name] for name in ("instance_id", "execution_id", "timestamp")},
+            **({} if instance_id is None else {"instance_id": instance_id}),
+            **{"name": "work", "attempt": 1, "output_id": "1"},
+            "parts": [{"mime_type": "text/html", "size": 1, **part}],
+        }
+    ]
+
+
+def _an_output_of_nobody(document):
+    _output(document, instance_id="nobody", text="x")
+
+
+def _an_output_whose_blob_is_missing(document):
+    _output(document, hash="0" * 64)
+
+
+def _an_output_with_nothing_in_it(document):
+    _output(document)
+
+
+def _an_output_with_odd_metadata(document):
+    _output(document, text="x", metadata="{")
+
+
+def _an_output_without_parts(document):
+    _output(document)
+    document["outputs"][0]["parts"] = []
+
+
 def _its_own_parent(document):
     begun = [row for row in document["events"] if row["event_type"] == "ExecutionStarted"]
     for row, other in zip(begun, [*begun[1:], begun[0]], strict=True):
@@ -273,6 +306,11 @@ BROKEN = {
     _a_source_of_another_hash: "has another hash",
     _a_line_of_nobody: "a line of the log is of 'nobody', which isn't there",
     _a_line_without_a_text: "lines, number 1: message is None, not text",
+    _an_output_of_nobody: "an output is of 'nobody', which isn't there",
+    _an_output_whose_blob_is_missing: "refers to the blob 000000000000, which isn't there",
+    _an_output_with_nothing_in_it: "outputs, number 1: a part has either a text or a hash",
+    _an_output_with_odd_metadata: "outputs, number 1: ",
+    _an_output_without_parts: "parts is list, not a list with something in it",
     _its_own_parent: "is its own ancestor",
 }
 

@@ -42,6 +42,8 @@ class Kernel:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.displayed: list[tuple[str, dict[str, Any]]] = []
+        """The kinds and the data of all messages that display something, whichever cell they are for."""
         self._manager = KernelManager(kernel_name="python3")
         self._manager.start_kernel(cwd=str(folder))
         self._client: BlockingKernelClient = self._connected()
@@ -97,9 +99,11 @@ class Kernel:
         ran = Ran()
         while True:
             message = self._client.get_iopub_msg(timeout=SECONDS)
+            kind, content = message["header"]["msg_type"], message["content"]
+            if kind in ("display_data", "update_display_data", "clear_output"):
+                self.displayed.append((kind, content.get("data", {})))
             if not _answers(message, asked):
                 continue
-            kind, content = message["header"]["msg_type"], message["content"]
             if kind == "stream":
                 ran.printed += content["text"]
                 heard(content["text"])

@@ -98,7 +98,8 @@ def test_it_may_run_its_own_module_only_and_talk_to_its_own_server_only(served):
     policy = httpx.get(served.server.url).headers["content-security-policy"]
     rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
     assert rules["default-src"] == rules["frame-ancestors"] == rules["base-uri"] == "'none'"
-    assert rules["script-src"] == rules["connect-src"] == rules["img-src"] == rules["style-src"] == "'self'"
+    assert rules["script-src"] == rules["connect-src"] == rules["style-src"] == "'self'"
+    assert rules["img-src"] == "'self' data:"  # pictures that activities displayed
 
 
 def test_it_asks_nobody_else_and_has_no_script_in_its_markup(served):
@@ -159,7 +160,7 @@ def test_an_instance_is_drawn_as_in_the_notebook(served):
     with looking(served, f"instances/{instance_id}") as view:
         assert view.html["head"] == in_notebook.head.decode()
         assert view.html["graph"] == in_notebook.graph.decode()
-        assert view.state["tabs"] == ["graph", "timeline", "history"]
+        assert view.state["tabs"] == ["graph", "timeline", "history", "outputs"]
         assert view.state["place"] == f"instances/{instance_id}"
     in_notebook.close()
 

@@ -20,6 +20,8 @@ from durablenb.model.errors import StoreError
 from durablenb.model.events import Event, ExecutionStarted
 from durablenb.model.imports import Import
 from durablenb.model.logs import LogLine
+from durablenb.model.outputs import OutputState
+from durablenb.model.payloads import Blob
 from durablenb.model.source import Source
 from durablenb.model.status import InstanceState
 from tests.reference_store import MemoryStore
@@ -148,6 +150,9 @@ class Disk:
     def append_lines(self, said: Sequence[LogLine]) -> None:
         self._alive().append_lines(said)
 
+    def append_outputs(self, states: Sequence[OutputState], carried: Sequence[Blob]) -> None:
+        self._alive().append_outputs(states, carried)
+
     def put_attempts(self, attempts: Sequence[ActivityAttempt]) -> None:
         self._alive().put_attempts(attempts)
 
@@ -197,6 +202,9 @@ class Disk:
 
     def lines(self, instance_id: str) -> list[LogLine]:
         return self._readable().lines(instance_id)
+
+    def outputs(self, instance_id: str) -> list[OutputState]:
+        return self._readable().outputs(instance_id)
 
     def source(self, source_hash: str) -> str | None:
         return self._readable().source(source_hash)

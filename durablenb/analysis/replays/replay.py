@@ -15,6 +15,8 @@ from durablenb.engine.capture.output import CapturedOutput, capturing_for
 from durablenb.model.display import Displayed
 from durablenb.model.errors import DurableError
 from durablenb.model.events import Event
+from durablenb.model.logs import OutputLine
+from durablenb.model.outputs import Shown
 from durablenb.model.payloads import Codec
 from durablenb.model.source import Source, source_of
 
@@ -39,7 +41,7 @@ class FileReplayer:
         self.source: Source | None = source_of(function)
 
     def trace(self, events: Sequence[Event]) -> Trace:
-        """Replay the code against these events, and note what it prints."""
+        """Replay the code against these events, and note what it prints and displays."""
         printed: list[str] = []
 
         def heard() -> list[str]:
@@ -47,7 +49,7 @@ class FileReplayer:
             printed.clear()
             return new
 
-        with capturing_for(CapturedOutput(lambda line: printed.append(line.message))):
+        with capturing_for(CapturedOutput(lambda report: printed.extend(_as_lines(report)))):
             return trace_execution(
                 self._function, *self._ids, events, self.codec, name_of, source=self.source, hear=heard
             )
@@ -59,6 +61,14 @@ class FileReplayer:
             "read nor a hub of another process has any here. Open the file as a hub, "
             "durablenb.TaskHub(path), or import the history into one."
         )
+
+
+def _as_lines(report: OutputLine | Shown) -> list[str]:
+    """Return what was printed; of what was displayed, the first line as plain text."""
+    if isinstance(report, OutputLine):
+        return [report.message]
+    texts = [content for mime_type, content, _ in report.contents if mime_type == "text/plain"]
+    return [f"display: {text.partition(chr(10))[0]}" for text in texts if isinstance(text, str)]
 
 
 class Replayer(Protocol):

@@ -30,6 +30,7 @@ _SMALL = {
     "blob_uses": "seq, instance_id, hash",
     "imported": "instance_id, origin, made_by, imported",
     "activity_attempts": ", ".join(ActivityAttempt._fields),
+    "output_parts": "*",
 }
 """Tables that are copied completely when they have changed, with the copied columns."""
 

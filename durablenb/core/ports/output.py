@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from logging import LogRecord
-from typing import Protocol
+from typing import Any, Protocol
 
 from durablenb.model.logs import OutputLine
+from durablenb.model.outputs import Shown
 
 
 class Output(Protocol):
@@ -28,6 +30,24 @@ class Output(Protocol):
         """Receive a whole message."""
         ...
 
-    def take(self, line: OutputLine) -> None:
-        """Receive a line from another process."""
+    def show(
+        self,
+        data: Mapping[str, Any],
+        metadata: Mapping[str, Any] | None = None,
+        display_id: str | None = None,
+        redraw: Callable[[], Mapping[str, Any] | None] | None = None,
+    ) -> None:
+        """Receive a rich output by MIME type, or a new state of the one with this display id."""
+        ...
+
+    def clear(self) -> None:
+        """Drop the rich outputs so far."""
+        ...
+
+    def at_end(self, callback: Callable[[], None]) -> None:
+        """Have something called when the call has ended, as long as it may still display something."""
+        ...
+
+    def take(self, report: OutputLine | Shown) -> None:
+        """Receive a line or an output from another process."""
         ...

@@ -19,6 +19,8 @@ from durablenb.model.events import (
 )
 from durablenb.model.imports import Import, KeptBlob
 from durablenb.model.logs import LogLine
+from durablenb.model.outputs import OutputState
+from durablenb.model.payloads import Blob
 from durablenb.model.plain import Plain, plain
 from durablenb.model.source import Source
 from durablenb.model.status import InstanceState, OrchestrationRuntimeStatus
@@ -46,12 +48,15 @@ class HistoryBundle(NamedTuple):
         The hash and the text of the code with which they began.
     lines
         The log lines, oldest first.
+    outputs
+        The rich outputs, oldest first.
     """
 
     records: Sequence[Record]
     blobs: Sequence[KeptBlob] = ()
     sources: Sequence[tuple[str, str]] = ()
     lines: Sequence[LogLine] = ()
+    outputs: Sequence[OutputState] = ()
 
 
 @plain
@@ -173,6 +178,10 @@ class Store(Protocol):
         """Write all of these tries of activities, or none, in place of what is there of the same tries."""
         ...
 
+    def append_outputs(self, states: Sequence[OutputState], carried: Sequence[Blob]) -> None:
+        """Set all of these states of outputs, or none; with the blobs that the journal may not have yet."""
+        ...
+
     def import_histories(self, bundle: HistoryBundle, imports: Sequence[Import], after: int) -> None:
         """Write a whole bundle or nothing, its events after a position of the journal; idempotent."""
         ...
@@ -194,9 +203,9 @@ class Store(Protocol):
     def purge(
         self, instance_ids: Sequence[str], execution_ids: Sequence[str] = (), needed: Sequence[int] = ()
     ) -> None:
-        """Delete all events, lines and tries of these instances, and the blobs to which no others refer.
+        """Delete all of these instances but their blobs to which others refer.
 
-        Of the executions, delete all events but those at the positions `needed`, the lines and the tries.
+        Of the executions, delete all but the events at the positions `needed`.
         """
         ...
 
@@ -238,6 +247,10 @@ class Store(Protocol):
 
     def attempts(self, instance_ids: Sequence[str]) -> list[ActivityAttempt]:
         """Return the tries of activities of these instances that are known, oldest first."""
+        ...
+
+    def outputs(self, instance_id: str) -> list[OutputState]:
+        """Return the rich outputs of an instance and of its sub-orchestrations, oldest first."""
         ...
 
     def source(self, source_hash: str) -> str | None:

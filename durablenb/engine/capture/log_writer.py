@@ -17,6 +17,8 @@ from durablenb.engine.capture.streams import enter
 from durablenb.engine.side_writer import SideWriter
 from durablenb.model.display import options
 from durablenb.model.logs import LogLine, OutputLine
+from durablenb.model.outputs import OutputState, Shown, part_of
+from durablenb.model.payloads import Blob
 
 log = logging.getLogger("durablenb")
 
@@ -40,7 +42,7 @@ class LogSource(NamedTuple):
 
 
 class LogWriter(SideWriter):
-    """Gathers the lines of a hub's calls, and writes them when the committer is not busy.
+    """Gathers the lines and outputs of a hub's calls, and writes them when the committer is not busy.
 
     Parameters
     ----------
@@ -70,7 +72,7 @@ class LogWriter(SideWriter):
         self._store = store
         self._now = now
         self._redact = redact
-        self._waiting: deque[LogLine] = deque()
+        self._waiting: deque[LogLine | _Output] = deque()
         self._characters = 0
         self._open: dict[LogSource, CapturedOutput] = {}
         self._lost = 0
@@ -109,23 +111,38 @@ class LogWriter(SideWriter):
         stream, message, level, logger = line
         return LogLine(*source, self._now(), stream, level, logger, encodable(self._redacted(message)))
 
+    def _output(self, source: LogSource, shown: Shown) -> _Output:
+        task = "" if source.task_id is None else f"{source.task_id}.{source.attempt}."
+        parts, blobs = [], []
+        for mime_type, content, metadata in shown.contents:
+            kept = encodable(self._redacted(content)) if isinstance(content, str) else content
+            part, blob = part_of(mime_type, kept, metadata and encodable(metadata))
+            parts.append(part)
+            blobs += [] if blob is None else [blob]
+        state = OutputState(*source, self._now(), encodable(task + shown.output_id), tuple(parts))
+        return _Output(state, tuple(blobs))
+
     def _redacted(self, message: str) -> str:
         try:
             return self._redact(message)
         except Exception as error:
             return f"redact failed on a line of the log: {type(error).__name__}"
 
-    def _keep(self, source: LogSource, output_line: OutputLine) -> None:
+    def _keep(self, source: LogSource, report: OutputLine | Shown) -> None:
+        kept: LogLine | _Output
         with capturing_for(None):  # the user's `redact` and the echo's stream may print
-            line = self._line(source, output_line)
-            _echo(line)
+            if isinstance(report, Shown):
+                kept = self._output(source, report)
+            else:
+                kept = self._line(source, report)
+                _echo(kept)
         if self._is_closed:
             return
         if self._characters > WAITING_CHARACTERS:
             self._lost += 1
             return
-        self._characters += len(line.message)
-        self._waiting.append(line)
+        self._characters += _size(kept)
+        self._waiting.append(kept)
         self._remind()
 
     # -- writing ---------------------------------------------------------------------------------
@@ -138,6 +155,12 @@ class LogWriter(SideWriter):
     def _has_waiting(self) -> bool:
         return bool(self._waiting)
 
+    def flush(self, can_wait: Callable[[], bool]) -> None:
+        """Wait until what was printed and displayed by now is on disk, while `can_wait` allows that."""
+        for output in list(self._open.values()):
+            output.flush_shown()
+        super().flush(can_wait)
+
     def forget(self, instance_ids: Sequence[str], execution_ids: Sequence[str]) -> None:
         """Write the lines of what is about to be purged, and keep no more of them."""
         instances, executions = set(instance_ids), set(execution_ids)
@@ -147,25 +170,51 @@ class LogWriter(SideWriter):
         self._write()
 
     def _write_waiting(self) -> None:
-        left = len(self._waiting)  # lines that come meanwhile are for the next visit
+        left = len(self._waiting)  # what comes meanwhile is for the next visit
         while left > 0:
-            lines = [self._waiting.popleft() for _ in range(min(left, LINES_AT_ONCE))]
-            left -= len(lines)
-            self._characters -= sum(len(line.message) for line in lines)
-            self._write_lines(lines)
+            lines: list[LogLine] = []
+            outputs: dict[tuple[str, str], _Output] = {}  # of several states only the last one
+            for _ in range(min(left, LINES_AT_ONCE)):
+                entry = self._waiting.popleft()
+                left -= 1
+                self._characters -= _size(entry)
+                if isinstance(entry, LogLine):
+                    lines.append(entry)
+                else:
+                    outputs[entry.state.key] = entry
+            self._write_to_store(lines, list(outputs.values()))
         if not self._waiting:
             self._characters = 0  # threads that add to it at the same time may have lost count
 
-    def _write_lines(self, lines: Sequence[LogLine]) -> None:
+    def _write_to_store(self, lines: Sequence[LogLine], outputs: Sequence[_Output]) -> None:
         reason = "they came faster than the disk took them"
         try:
-            self._store.append_lines(lines)
+            if lines:
+                self._store.append_lines(lines)
         except Exception as error:
             self._lost += len(lines)
             reason = str(error)
+        try:
+            if outputs:
+                blobs = [blob for output in outputs for blob in output.blobs]
+                self._store.append_outputs([output.state for output in outputs], blobs)
+        except Exception as error:
+            self._lost += len(outputs)
+            reason = str(error)
         if self._lost and not self._has_warned:
             self._has_warned = True
-            log.warning("Lines of the log were dropped, and more may be: %s", reason)
+            log.warning("Lines or outputs of the log were dropped, and more may be: %s", reason)
+
+
+class _Output(NamedTuple):
+    """The state of an output, and the blobs that it refers to."""
+
+    state: OutputState
+    blobs: tuple[Blob, ...]
+
+
+def _size(kept: LogLine | _Output) -> int:
+    return len(kept.message) if isinstance(kept, LogLine) else sum(part.size for part in kept.state.parts)
 
 
 class OrchestratorLog:

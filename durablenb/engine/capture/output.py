@@ -5,14 +5,17 @@ from __future__ import annotations
 import codecs
 import contextlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from copy import copy
+from functools import partial
 from threading import get_ident
-from typing import Protocol
+from typing import Any, Protocol
 
 from durablenb.core.ports.output import Output
+from durablenb.engine.capture.shown import Redraw, ShownOutputs
 from durablenb.model.logs import OutputLine
+from durablenb.model.outputs import Shown
 
 LINES = 10_000
 """Lines that are kept of one call."""
@@ -68,7 +71,7 @@ class CapturedOutput:
     Parameters
     ----------
     keep
-        Takes each line.
+        Takes each line and each rich output.
     is_shown
         Whether the output also appears where it would without a hub.
 
@@ -78,8 +81,9 @@ class CapturedOutput:
     that an interrupt could leave taken; where several threads print, a few lines more may be kept.
     """
 
-    def __init__(self, keep: Callable[[OutputLine], None], *, is_shown: bool = False) -> None:
+    def __init__(self, keep: Callable[[OutputLine | Shown], None], *, is_shown: bool = False) -> None:
         self._keep = keep
+        self._shown: ShownOutputs | None = None
         self._unfinished: dict[tuple[str, int], _Line] = {}
         self._lines = 0
         self._characters = 0
@@ -112,9 +116,41 @@ class CapturedOutput:
         """Accept a whole message."""
         self._add(OutputLine("logging", _shortened(message), level, logger))
 
-    def take(self, line: OutputLine) -> None:
-        """Accept a line from another process, which has applied the limits."""
-        self._keep(line)
+    def show(
+        self,
+        data: Mapping[str, Any],
+        metadata: Mapping[str, Any] | None = None,
+        display_id: str | None = None,
+        redraw: Redraw | None = None,
+    ) -> None:
+        """Accept a rich output; see `ShownOutputs.show`."""
+        self._rich.show(data, metadata, display_id, redraw)
+
+    def clear(self) -> None:
+        """Drop the rich outputs so far."""
+        if self._shown is not None:
+            self._shown.clear()
+
+    def at_end(self, callback: Callable[[], None]) -> None:
+        """Have something called when the call has ended, as long as it may still display something."""
+        self._rich.at_end(callback)
+
+    @property
+    def _rich(self) -> ShownOutputs:
+        if self._shown is None:
+            self._shown = ShownOutputs(
+                lambda shown: self._keep(shown), partial(self.tell, "WARNING", "durablenb")
+            )
+        return self._shown
+
+    def flush_shown(self) -> None:
+        """Keep the present states of the rich outputs."""
+        if self._shown is not None:
+            self._shown.flush()
+
+    def take(self, report: OutputLine | Shown) -> None:
+        """Accept a line or an output from another process, which has applied the limits."""
+        self._keep(report)
 
     def mute(self) -> None:
         """Keep nothing from here on."""
@@ -130,7 +166,10 @@ class CapturedOutput:
         ]
 
     def close(self) -> None:
-        """Keep the unfinished lines: the call has ended."""
+        """Keep the last outputs and the unfinished lines: the call has ended."""
+        if self._shown is not None:
+            with capturing_for(self):
+                self._shown.close()
         for line in self.unfinished:
             self._keep(line)
         self._unfinished.clear()
@@ -202,8 +241,8 @@ class _Line:
         self._text += text[:room]
 
 
-def _discard(line: OutputLine) -> None:
-    """Accept a line and discard it."""
+def _discard(report: OutputLine | Shown) -> None:
+    """Accept a line or an output and discard it."""
 
 
 def _shortened(text: str) -> str:

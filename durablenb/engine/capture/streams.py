@@ -1,4 +1,4 @@
-"""Patches of `sys.stdout`, `sys.stderr` and `logging` that capture what user code prints.
+"""Patches of `sys.stdout`, `sys.stderr` and `logging` that capture what user code prints, and displays.
 
 The streams stay the objects that they are. Only their methods that write are patched, and these look whose
 code writes: output of other code than activities and orchestrators goes where it always went. So capture also
@@ -19,7 +19,9 @@ from functools import cache
 from types import new_class
 from typing import Any
 
+from durablenb.engine.capture import displays, figures
 from durablenb.engine.capture.output import MUTED, OutputOwner, capturing_for, current_owner
+from durablenb.engine.capture.patches import ModulePatches
 
 Method = Callable[..., Any]
 
@@ -31,6 +33,15 @@ _patches: list[tuple[weakref.ref[Any], str, Any, Any]] = []
 """The patched object, the attribute's name, its value before, and the one put there."""
 _streams: tuple[Any, Any] = (None, None)
 """`sys.stdout` and `sys.stderr` as they were when last patched."""
+_modules = ModulePatches(
+    {
+        "IPython.core.displaypub": displays.patch_publishers,
+        "ipykernel.zmqshell": displays.patch_publishers,
+        "IPython.core.display_functions": displays.patch_functions,
+        "matplotlib._pylab_helpers": figures.patch_list,
+        "matplotlib.pyplot": figures.patch_show,
+    }
+)
 
 
 def install() -> None:
@@ -41,6 +52,7 @@ def install() -> None:
         if _users == 1:
             _patch(logging.Logger, "callHandlers", _capturing_call_handlers(logging.Logger.callHandlers))
             _follow_streams()
+            _modules.install()
 
 
 def remove() -> None:
@@ -49,6 +61,7 @@ def remove() -> None:
     with _lock:
         _users -= 1
         if _users == 0:
+            _modules.remove()
             _undo_patches()
 
 
@@ -56,6 +69,7 @@ def forget() -> None:
     """Undo all patches: those of a forked child are its parent's."""
     global _users, _lock
     _users, _lock = 0, threading.RLock()
+    _modules.remove()
     _undo_patches()
 
 

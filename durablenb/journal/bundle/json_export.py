@@ -11,7 +11,14 @@ from typing import Any, TypeVar
 from durablenb.core.ports.store import HistoryBundle
 from durablenb.journal.bundle.fields import Fields, check_list, check_object, get_text, get_time, preview
 from durablenb.model.imports import KeptBlob
-from durablenb.store.json_rows import log_line_from_json, log_line_to_json, record_from_json, record_to_json
+from durablenb.store.json_rows import (
+    log_line_from_json,
+    log_line_to_json,
+    output_from_json,
+    output_to_json,
+    record_from_json,
+    record_to_json,
+)
 
 FORMAT = 1
 """The version of the format; newer versions are refused."""
@@ -54,6 +61,8 @@ def to_json(bundle: HistoryBundle, version: str) -> Iterator[str]:
     yield f'{{"{MARK}": {json.dumps(header(version))}'
     yield from _list("events", map(record_to_json, bundle.records))
     yield from _list("lines", map(log_line_to_json, bundle.lines))
+    if bundle.outputs:  # durablenb 0.1.0 reads exports without any
+        yield from _list("outputs", map(output_to_json, bundle.outputs))
     yield from _list("sources", ({"hash": hash_, "text": text} for hash_, text in bundle.sources))
     yield from _list("blobs", map(_blob_row, bundle.blobs))
     yield "\n}\n"
@@ -73,7 +82,7 @@ def from_json(export: Fields) -> HistoryBundle:
     ValueError
         If a part of it is invalid.
     """
-    unknown = export.keys() - {MARK, "events", "lines", "sources", "blobs"}
+    unknown = export.keys() - {MARK, "events", "lines", "outputs", "sources", "blobs"}
     if unknown:
         raise ValueError(f"there is nothing called {min(map(str, unknown))!r} in an export")
     return HistoryBundle(
@@ -81,6 +90,7 @@ def from_json(export: Fields) -> HistoryBundle:
         list(_read(export, "blobs", _parse_blob)),
         list(_read(export, "sources", lambda row: (get_text(row, "hash"), get_text(row, "text")))),
         list(_read(export, "lines", log_line_from_json)),
+        list(_read(export, "outputs", output_from_json)) if "outputs" in export else [],
     )
 
 

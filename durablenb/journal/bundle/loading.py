@@ -59,8 +59,15 @@ class LoadedBundle:
             )
             for line in self.bundle.lines
         ]
+        outputs = [
+            state._replace(
+                instance_id=prefixed(state.instance_id, prefix),
+                execution_id=prefixed(state.execution_id, prefix),
+            )
+            for state in self.bundle.outputs
+        ]
         try:
-            bundle = check_bundle(self.bundle._replace(records=records, lines=lines))
+            bundle = check_bundle(self.bundle._replace(records=records, lines=lines, outputs=outputs))
         except ValueError as error:
             raise ValueError(f"The prefix {prefix!r} doesn't do: {error}") from None
         return LoadedBundle(bundle, self.origin, self.made_by)

@@ -9,7 +9,6 @@ from durablenb.core.ports.store import HistoryBundle, Record
 from durablenb.model.entities import EntityId
 from durablenb.model.events import EntityEvent, Event, ExecutionStarted
 from durablenb.model.ids import checked_instance_id
-from durablenb.model.imports import KeptBlob
 from durablenb.model.payloads import references
 from durablenb.model.source import hash_of
 
@@ -28,13 +27,16 @@ def check_bundle(bundle: HistoryBundle) -> HistoryBundle:
     _check_ids({record.instance_id for record in bundle.records})
     owners = _check_order(bundle.records)
     _check_ancestors(bundle.records)
-    _check_blobs(bundle.records, bundle.blobs)
+    _check_blobs(bundle)
     for hash_, text in bundle.sources:
         if hash_of(text) != hash_:
             raise ValueError(f"the source {hash_!r} has another hash")
     for line in bundle.lines:
         if line.instance_id not in owners.values():
             raise ValueError(f"a line of the log is of {line.instance_id!r}, which isn't there")
+    for state in bundle.outputs:
+        if state.instance_id not in owners.values():
+            raise ValueError(f"an output is of {state.instance_id!r}, which isn't there")
     return bundle
 
 
@@ -94,16 +96,23 @@ def _check_ancestors(records: Sequence[Record]) -> None:
         checked.update(path)
 
 
-def _check_blobs(records: Sequence[Record], blobs: Sequence[KeptBlob]) -> None:
-    hashes = {blob.hash for blob in blobs}
-    for blob in blobs:
+def _check_blobs(bundle: HistoryBundle) -> None:
+    hashes = {blob.hash for blob in bundle.blobs}
+    for blob in bundle.blobs:
         if sha256(blob.content).hexdigest() != blob.hash:
             raise ValueError(f"the blob {blob.hash[:12]!r} has another hash")
-    for record in records:
-        for hash_ in _blob_references(record.event):
+    uses = [
+        *((record.instance_id, "a value", _blob_references(record.event)) for record in bundle.records),
+        *(
+            (state.instance_id, "an output", [part.hash for part in state.parts if part.hash is not None])
+            for state in bundle.outputs
+        ),
+    ]
+    for instance_id, what, references_ in uses:
+        for hash_ in references_:
             if hash_ not in hashes:
                 raise ValueError(
-                    f"a value of {record.instance_id!r} refers to the blob {hash_[:12]}, which isn't there"
+                    f"{what} of {instance_id!r} refers to the blob {hash_[:12]}, which isn't there"
                 )
 
 

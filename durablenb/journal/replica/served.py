@@ -24,9 +24,10 @@ from durablenb.model.errors import HubUnreachableError, InstanceNotFoundError
 from durablenb.model.events import Event
 from durablenb.model.ids import asked_instance_id
 from durablenb.model.logs import LogLine
+from durablenb.model.outputs import OutputState
 from durablenb.model.runtime import RunningCall, RuntimeInfo
 from durablenb.model.status import DurableOrchestrationStatus, InstanceState, OrchestrationRuntimeStatus
-from durablenb.store.json_rows import log_line_from_json
+from durablenb.store.json_rows import log_line_from_json, output_from_json
 from durablenb.store.reader import JournalReader
 from durablenb.values.codec import ValueCodec
 
@@ -204,6 +205,15 @@ class ServedJournal(Journal):
         """Return the log lines of an instance and of its sub-orchestrations, oldest first."""
         rows = self.link.get("journal", checked_path_id(instance_id), "log").json()
         return [log_line_from_json(row) for row in rows]
+
+    def outputs(self, instance_id: str) -> list[OutputState]:
+        """Return the rich outputs of an instance and of its sub-orchestrations, oldest first."""
+        rows = self.link.get("journal", checked_path_id(instance_id), "outputs").json()
+        return [output_from_json(row) for row in rows]
+
+    def blob(self, blob_hash: str) -> bytes:
+        """Return the bytes of a blob, which the server sends."""
+        return self._blob(blob_hash)
 
     def source(self, source_hash: str) -> str | None:
         """Return the source text with this hash; None if the hub hasn't got it."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import traitlets
 
 from durablenb.analysis.calls import Call
+from durablenb.analysis.outputs import Outputs
 from durablenb.analysis.snapshot import InstanceSnapshot, SnapshotBuilder, instance_snapshot
 from durablenb.analysis.text import quoted
 from durablenb.core.generations import is_remnant
@@ -27,6 +28,7 @@ from durablenb.notebook.live.details import call_detail, step_detail
 from durablenb.notebook.live.events_table import EventsTable
 from durablenb.notebook.live.instance_controls import head, waits
 from durablenb.notebook.live.interactive import LiveDrawing, figure, typed_value
+from durablenb.notebook.live.outputs_pane import outputs_pane
 from durablenb.notebook.live.static_fallback import still_bundle
 from durablenb.notebook.live.timeline_pane import TimelinePane
 from durablenb.notebook.live.widget import LiveView
@@ -60,14 +62,15 @@ class LiveInstance(LiveView):
         Keyword arguments of `ipywidgets.Widget`.
     """
 
-    REGIONS = ("head", "waits", "graph", "timeline", "history", "detail")
-    TABS = ("graph", "timeline", "history")
+    REGIONS = ("head", "waits", "graph", "timeline", "history", "outputs", "detail")
+    TABS = ("graph", "timeline", "history", "outputs")
 
     head = traitlets.Bytes().tag(sync=True)
     waits = traitlets.Bytes().tag(sync=True)
     graph = traitlets.Bytes().tag(sync=True)
     timeline = traitlets.Bytes().tag(sync=True)
     history = traitlets.Bytes().tag(sync=True)
+    outputs = traitlets.Bytes().tag(sync=True)
     detail = traitlets.Bytes().tag(sync=True)
 
     def __init__(self, handle: Handle, *, freeze: bool = True, **traits: Any) -> None:
@@ -140,6 +143,9 @@ class LiveInstance(LiveView):
             regions["graph"] = figure(graph_on(drawing, shown))
         elif self.tab == "timeline":
             regions["timeline"] = self._timeline.html(shown, find_target(shown, self.selected))
+        elif self.tab == "outputs":
+            with suppress(HubUnreachableError):  # until the server answers, the last ones
+                regions["outputs"] = outputs_pane(self._handle.outputs())
         else:
             self._turn_to_selected(shown)
             generations = any(
@@ -231,8 +237,13 @@ class LiveInstance(LiveView):
                 self._queues,
                 self._journal.related(self._handle.id).forks,
             )
-            shown = replace(shown, nest=self._children.within(shown.flow))
-        return still_bundle(shown)
+            nest = self._children.within(shown.flow)
+        return still_bundle(replace(shown, nest=nest, outputs=self._outputs()))
+
+    def _outputs(self) -> Outputs | None:
+        with suppress(HubUnreachableError):
+            return self._handle.outputs()
+        return None
 
     # -- what is selected ------------------------------------------------------------------------
 

@@ -65,6 +65,7 @@ class DurableMagics(Magics):
             --execution NUMBER     this execution, from 1; without it, the newest one
             --code NAME            with the function in this variable instead of the registered one
         %durable logs ID         what it printed; filters: --level LEVEL, --task NUMBER, --name NAME
+        %durable outputs ID      what it displayed; card ID: its page, with outputs, result, timings and log
         %durable entities        the entities; entities NAME: those of this name
         %durable entity ID       one of them, such as @counter@a
         %durable check NAME      what would break the replay of an orchestrator

@@ -18,7 +18,18 @@ CONTROL_COMMANDS = ("raise", "terminate", "suspend", "resume", "rewind", "restar
 REPLAY_COMMANDS = ("replay", "explore")
 """Commands that step through the replays of an instance."""
 
-SHOW_COMMANDS = ("show", "history", "graph", "timeline", "sequence", "watch", "logs", *REPLAY_COMMANDS)
+SHOW_COMMANDS = (
+    "show",
+    "history",
+    "graph",
+    "timeline",
+    "sequence",
+    "watch",
+    "logs",
+    "outputs",
+    "card",
+    *REPLAY_COMMANDS,
+)
 """Commands that show an instance."""
 
 COMMANDS = ("where", "ls", *SHOW_COMMANDS, *CONTROL_COMMANDS, "entities", "entity", "check", "sql", "crash")

@@ -106,6 +106,8 @@ _VIEWS: dict[str, Callable[[Handle, Namespace], Any]] = {
     "sequence": lambda handle, _: handle.sequence(),
     "watch": lambda handle, _: handle.watch(),
     "logs": _logs,
+    "outputs": lambda handle, _: handle.outputs(),
+    "card": lambda handle, _: handle.card(),
 }
 """The display of an instance for each command."""
 

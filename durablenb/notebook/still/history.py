@@ -182,12 +182,13 @@ def log_card(shown: Log) -> str:
     summary = f"{plural(min(len(before), _FOLDED_LINES), 'line')} before{more}"
     return card(
         title,
-        fold(summary, _log_table(shown, before[-_FOLDED_LINES:])) if before else "",
-        _log_table(shown, last),
+        fold(summary, log_table(shown, before[-_FOLDED_LINES:])) if before else "",
+        log_table(shown, last),
     )
 
 
-def _log_table(shown: Log, lines: Iterable[LogLine]) -> Markup:
+def log_table(shown: Log, lines: Iterable[LogLine]) -> Markup:
+    """Return lines of a log as a table."""
     rows: list[Sequence[object]] = [
         (
             time_text(entry.timestamp),

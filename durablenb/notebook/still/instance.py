@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
+from durablenb.analysis.outputs import Outputs
 from durablenb.analysis.snapshot import InstanceSnapshot
 from durablenb.analysis.text import shortened, table_text
 from durablenb.analysis.timeline import timeline_text
@@ -29,6 +30,7 @@ from durablenb.notebook.palette import LOOKS, status_look
 from durablenb.notebook.still.failure import failure_table, traceback_fold
 from durablenb.notebook.still.graph import graph_svg
 from durablenb.notebook.still.history import history_table
+from durablenb.notebook.still.outputs import outputs_html
 from durablenb.notebook.still.timeline import timeline_svg
 from durablenb.notebook.still.waits import wait_text, waits_table
 from durablenb.notebook.words import lasting, plural, step_text, time_text
@@ -36,6 +38,7 @@ from durablenb.notebook.words import lasting, plural, step_text, time_text
 MOST_FORKS = 3
 """Maximum forks that are named."""
 _STEPS = 40
+_OUTPUTS_ROOM = 200_000
 
 
 def picture_card(shown: InstanceSnapshot) -> str:
@@ -57,8 +60,9 @@ def picture_card(shown: InstanceSnapshot) -> str:
         waits_table(shown.waits, shown.now) if shown.waits else "",
         picture(graph_svg(shown)),
         picture(timeline_svg(shown)),
+        _outputs(shown.outputs),
         _steps(shown),
-        fold("Input and output", table((), _values(status))),
+        fold("Input and output", table((), values_of(status))),
         fold(f"History: {plural(len(shown.events), 'event')}", history_table(shown.events)),
         traceback_fold(status.failure_details),
     )
@@ -77,9 +81,18 @@ def origin_words(shown: InstanceSnapshot) -> list[str]:
     return words
 
 
-def _steps(shown: InstanceSnapshot) -> str:
-    if not shown.flow.steps:
+def _outputs(outputs: Outputs | None) -> str:
+    if not outputs:
         return ""
+    return fold(f"Outputs: {len(outputs):,}", outputs_html(outputs, _OUTPUTS_ROOM), is_open=True)
+
+
+def _steps(shown: InstanceSnapshot) -> str:
+    return fold(f"Steps: {len(shown.flow.steps):,}", steps_table(shown)) if shown.flow.steps else ""
+
+
+def steps_table(shown: InstanceSnapshot) -> Markup:
+    """Return the steps of the last execution as a table."""
     rows: list[Sequence[object]] = [
         (
             step.name,
@@ -94,13 +107,14 @@ def _steps(shown: InstanceSnapshot) -> str:
     if len(shown.flow.steps) > _STEPS:
         rows.append((f"{len(shown.flow.steps) - _STEPS:,} more", "", "", "", "", ""))
     header = ("step", "kind", "calls", "state", "scheduled (UTC)", "within")
-    return fold(f"Steps: {len(shown.flow.steps):,}", table(header, rows))
+    return table(header, rows)
 
 
-def _values(status: DurableOrchestrationStatus) -> list[Sequence[object]]:
+def values_of(status: DurableOrchestrationStatus, output: str = "output") -> list[Sequence[object]]:
+    """Return the input, the output under this name, the custom status and the tags as rows."""
     rows: list[Sequence[object]] = [("input", _value(status.input_))]
     if status.output is not None and status.failure_details is None:
-        rows.append(("output", _value(status.output)))
+        rows.append((output, _value(status.output)))
     if status.custom_status is not None:
         rows.append(("custom status", _value(status.custom_status)))
     if status.tags:
@@ -141,7 +155,7 @@ def status_card(status: DurableOrchestrationStatus) -> str:
     return card(
         heading(badge(status_look(status.runtime_status)), name, code(status.instance_id or "", 256)),
         failure_table(status.failure_details) if status.failure_details else "",
-        table((), [*rows, *_values(status)]),
+        table((), [*rows, *values_of(status)]),
         traceback_fold(status.failure_details),
     )
 

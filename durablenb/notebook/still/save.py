@@ -6,12 +6,14 @@ import os
 from html import escape
 from pathlib import Path
 
+from durablenb.analysis.instance_card import InstanceCard
 from durablenb.analysis.snapshot import InstanceSnapshot
 from durablenb.model.display import HubView
 from durablenb.notebook.palette import PILL, pill, status_look
 from durablenb.notebook.still.graph import graph_svg, instance_sentence
 from durablenb.notebook.still.hub import hub_card
 from durablenb.notebook.still.instance import picture_card
+from durablenb.notebook.still.instance_card import instance_card
 from durablenb.notebook.still.timeline import timeline_svg
 from durablenb.notebook.svg import MUTED, WIDTH, Drawing, clean, number, text_width
 
@@ -25,7 +27,7 @@ _PAGE = """<!DOCTYPE html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="generator" content="durablenb">
+<meta name="generator" content="durablenb">{head}
 <title>{title}</title>
 <style>
 :root {{ color-scheme: light dark; --line: #d5dae1; --band: #f6f7f9; }}
@@ -47,13 +49,18 @@ summary {{ cursor: pointer; padding: .2rem .5rem; background: var(--band); }}
 """
 
 
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+_NOTHING_LOADED = f'\n<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+"""A browser runs and loads nothing, whatever an output has brought along."""
+
+
 def save(shown: object, path: str | os.PathLike[str]) -> None:
     """Save a picture to a file whose suffix selects the format.
 
     Parameters
     ----------
     shown
-        The `InstanceSnapshot` of an instance, or the `HubView` of a hub.
+        The `InstanceSnapshot` or the `InstanceCard` of an instance, or the `HubView` of a hub.
     path
         A path that ends with ``.html``; for an instance also with ``.svg`` or ``.png``.
 
@@ -68,6 +75,9 @@ def save(shown: object, path: str | os.PathLike[str]) -> None:
     suffix = file.suffix.lower()
     if isinstance(shown, HubView) and suffix == ".html":
         file.write_text(_page(shown.text.strip("<>"), hub_card(shown)), "utf-8", "replace")
+    elif isinstance(shown, InstanceCard) and suffix == ".html":
+        page = _page(instance_sentence(shown.snapshot), instance_card(shown), _NOTHING_LOADED)
+        file.write_text(page, "utf-8", "replace")
     elif isinstance(shown, InstanceSnapshot) and suffix == ".html":
         file.write_text(_page(instance_sentence(shown), picture_card(shown)), "utf-8", "replace")
     elif isinstance(shown, InstanceSnapshot) and suffix == ".svg":
@@ -80,12 +90,13 @@ def save(shown: object, path: str | os.PathLike[str]) -> None:
 
         instance_sheet(shown).savefig(file, dpi=_DOTS)
     else:
-        raise ValueError(_refusal(file, is_hub=isinstance(shown, HubView)))
+        raise ValueError(_refusal(file, shown))
 
 
-def _refusal(file: Path, *, is_hub: bool) -> str:
-    if is_hub:
-        return f"{file.name!r} doesn't end with .html, and a hub is saved as a page only."
+def _refusal(file: Path, shown: object) -> str:
+    if isinstance(shown, HubView | InstanceCard):
+        what = "a hub" if isinstance(shown, HubView) else "a card"
+        return f"{file.name!r} doesn't end with .html, and {what} is saved as a page only."
     more = (
         f" For a {file.suffix[1:].upper()} let Matplotlib save a figure: "
         f"handle.plot_timeline().figure.savefig({file.name!r})."
@@ -95,8 +106,8 @@ def _refusal(file: Path, *, is_hub: bool) -> str:
     return f"{file.name!r} ends with none of .svg, .png, .html.{more}"
 
 
-def _page(title: str, body: str) -> str:
-    return _PAGE.format(title=escape(clean(title)[:200]), body=body)
+def _page(title: str, body: str, head: str = "") -> str:
+    return _PAGE.format(title=escape(clean(title)[:200]), body=body, head=head)
 
 
 def still_svg(picture: InstanceSnapshot) -> str:

@@ -1,0 +1,86 @@
+"""The page of an instance: pictures, outputs, input and result, timings, log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from durablenb.analysis.instance_card import InstanceCard
+from durablenb.analysis.outputs import Outputs
+from durablenb.analysis.snapshot import InstanceSnapshot
+from durablenb.notebook.html import (
+    Markup,
+    badge,
+    card,
+    code,
+    fold,
+    heading,
+    line,
+    markup,
+    picture,
+    table,
+)
+from durablenb.notebook.palette import status_look
+from durablenb.notebook.still.failure import failure_table, traceback_fold
+from durablenb.notebook.still.graph import graph_svg
+from durablenb.notebook.still.history import log_table
+from durablenb.notebook.still.instance import origin_words, picture_text, steps_table, values_of
+from durablenb.notebook.still.outputs import outputs_html
+from durablenb.notebook.still.timeline import timeline_svg
+from durablenb.notebook.words import lasting, plural, time_text
+
+_LINES = 200
+
+
+def instance_card(shown: InstanceCard) -> str:
+    """Return the page of an instance."""
+    return card(*_sections(shown))
+
+
+def instance_card_text(shown: InstanceCard) -> str:
+    """Return the page as text."""
+    return picture_text(shown.snapshot)
+
+
+def _sections(shown: InstanceCard) -> list[Markup]:
+    snapshot, status = shown.snapshot, shown.snapshot.status
+    about = [plural(len(snapshot.flow.steps), "step"), plural(len(snapshot.events), "event")]
+    about += snapshot.counts + origin_words(snapshot)
+    name = markup("<b>", line(status.name or ""), "</b>")
+    outputs = snapshot.outputs or Outputs(status.instance_id or "", ())
+    log = shown.log[-_LINES:]
+    return [
+        heading(
+            badge(status_look(snapshot.word)),
+            name,
+            code(status.instance_id or "", 256),
+            "·",
+            ", ".join(about),
+        ),
+        Markup(failure_table(status.failure_details) if status.failure_details else ""),
+        Markup(traceback_fold(status.failure_details)),
+        picture(graph_svg(snapshot)),
+        _section("Outputs", outputs_html(outputs)) if outputs else Markup(""),
+        _section("Input and result", table((), values_of(status, "result"))),
+        _section("Timings", markup(_times(snapshot), picture(timeline_svg(snapshot)), steps_table(snapshot))),
+        fold(f"Log: {plural(len(shown.log), 'line')}", log_table(shown.log, log)) if log else Markup(""),
+    ]
+
+
+def _section(title: str, inside: Markup) -> Markup:
+    return markup(f"<h3>{escape(title)}</h3>", inside)
+
+
+def _times(snapshot: InstanceSnapshot) -> Markup:
+    status = snapshot.status
+    rows: list[Sequence[object]] = [("created (UTC)", time_text(status.created_time))]
+    if status.created_time is not None and status.last_updated_time is not None:
+        is_open = snapshot.now is not None
+        rows.append(
+            ("last heard of (UTC)" if is_open else "ended (UTC)", time_text(status.last_updated_time))
+        )
+        took = (snapshot.now or status.last_updated_time) - status.created_time
+        rows.append(("open for" if is_open else "took", lasting(took)))
+    if status.scheduled_start_time is not None:
+        rows.append(("starts at (UTC)", time_text(status.scheduled_start_time)))
+    return table((), rows)

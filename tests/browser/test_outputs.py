@@ -1,0 +1,96 @@
+"""Outputs in JupyterLab: what an activity displayed is in the views and on the card, in both themes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Lab, expect_run, run_all, use_theme
+
+SETUP = """
+import durablenb as df
+import matplotlib.pyplot as plt
+import pandas as pd
+from IPython.display import HTML, display
+from tqdm.notebook import tqdm
+
+hub = df.TaskHub("outputs.duckdb")
+
+
+@hub.activity
+def report(city):
+    temperatures = pd.DataFrame({"month": ["January", "April", "July"], city: [-4.3, 4.5, 16.4]})
+    for month in tqdm(temperatures["month"], desc=city):
+        pass
+    display(temperatures)
+    display(HTML("<script>document.title = 'broken in'</script><b onclick='x()'>bold</b>"))
+    temperatures.plot("month", city, figsize=(6, 2.5))
+
+
+@hub.orchestrator
+def year(context):
+    for city in context.get_input():
+        yield context.call_activity(report, city)
+    return "two reports"
+
+
+handle = hub.start(year, ["Oslo", "Bergen"], instance_id="2026")
+handle.result()
+"""
+LOOK = ["handle.outputs()", "handle.card()", "view = handle.watch()\nview.tab = 'outputs'\nview"]
+SHOTS = os.environ.get("SHOTS")
+
+
+def keep(page: Page, name: str) -> None:
+    """Keeps a picture of the page for people, if the variable SHOTS names a folder."""
+    if SHOTS:
+        page.screenshot(path=Path(SHOTS) / f"{name}.png", full_page=True)
+
+
+def test_a_figure_and_a_table_are_seen_wherever_an_instance_is_shown(lab: Lab) -> None:
+    lab.write("outputs.ipynb", [SETUP, *LOOK])
+    with lab.opened("outputs.ipynb", is_fresh=True) as (page, trouble):
+        page.set_viewport_size({"width": 1300, "height": 5_200})
+        run_all(page)
+        expect_run(page, 4)
+        cells = page.locator(".jp-CodeCell")
+        assert cells.nth(0).locator("img, table").count() == 0
+        for number in (1, 2, 3):
+            shown = cells.nth(number).locator(".jp-OutputArea-output").last
+            expect(shown.locator("img[src^='data:image/png']")).to_have_count(2)
+            expect(shown).to_contain_text("January")
+            expect(shown).to_contain_text("Bergen: 100%")
+            expect(shown.locator("script, [onclick]")).to_have_count(0)
+        for theme in ("JupyterLab Light", "JupyterLab Dark"):
+            use_theme(page, theme)
+            keep(page, theme.lower().replace(" ", "-"))
+        assert page.title() != "broken in"
+        assert [one for one in trouble if "404" not in one] == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_card_is_a_page_of_its_own(lab: Lab, theme: str) -> None:
+    if not (lab.folder / "card.html").exists():
+        setup = SETUP.replace("outputs.duckdb", "card.duckdb")
+        lab.write("card.ipynb", [setup, "handle.card().save('card.html')"])
+        with lab.opened("card.ipynb", is_fresh=True) as (page, _):
+            run_all(page)
+            expect_run(page, 2)
+    context = lab.browser.new_context(color_scheme=theme, viewport={"width": 1000, "height": 900})
+    try:
+        page, trouble = context.new_page(), list[str]()
+        page.on("console", lambda message: trouble.append(message.text))
+        page.on("request", lambda request: trouble.append(request.url) if "http" in request.url[:5] else None)
+        page.goto((lab.folder / "card.html").as_uri())
+        assert page.locator("img[src^='data:image/png']").count() == 2
+        widths = page.evaluate("[...document.images].map(one => one.naturalWidth)")
+        assert all(width > 0 for width in widths)
+        assert page.title() != "broken in"
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        keep(page, f"card-{theme}")
+        assert trouble == []
+    finally:
+        context.close()
