@@ -107,6 +107,7 @@ __all__ = [
     "import_history",
     "open_history",
     "options",
+    "to_durabletask",
 ]
 
 __version__ = VERSION
@@ -114,11 +115,15 @@ __version__ = VERSION
 if TYPE_CHECKING:
     from tqdm.auto import tqdm as tqdm
 
+    from durablenb.azure.durabletask.registration import to_durabletask
+
     Sealed = RawValue
 else:
 
     def __getattr__(name: str) -> Any:
-        """Return `tqdm`, which is imported when first needed, or `RawValue` under its former name."""
+        """Load a name that few need; return `RawValue` under its former name, with a warning."""
+        if name == "to_durabletask":
+            return _to_durabletask()
         if name == "tqdm":
             from durablenb.engine.capture.progress_bars import tqdm_class
 
@@ -131,6 +136,18 @@ else:
             )
             return RawValue
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _to_durabletask() -> Any:
+    try:
+        from durablenb.azure.durabletask.registration import to_durabletask
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in ("durabletask", "grpc"):
+            raise
+        raise DurableError(
+            "to_durabletask needs the durabletask SDK: pip install 'durablenb[durabletask]'."
+        ) from None
+    return to_durabletask
 
 
 def load_ipython_extension(shell: Any) -> None:

@@ -1,1 +1,1 @@
-"""Function apps, as in Azure: loading, registering, and calls for HTTP requests and timers."""
+"""Function apps, loaded and called as Azure does; and a hub's functions on durabletask workers."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from inspect import Signature
 from typing import Any, Literal, Protocol
 
 Kind = Literal["activity", "orchestrator", "entity"]
@@ -152,14 +153,14 @@ class Function:
     kind, durable_name
         The kind and the name of its registration.
     parameters
-        How many positional arguments it requires, and how many it accepts; None if that is unknown.
+        Its parameters, without those for an activity's context; None if they are unknown.
     """
 
     name: str
     load: Callable[[], Body | None] = field(repr=False)
     kind: Kind | None = None
     durable_name: str | None = None
-    parameters: tuple[int, int] | None = None
+    parameters: Signature | None = None
     is_generator: bool = False
     is_async: bool = False
 

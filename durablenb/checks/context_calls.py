@@ -105,7 +105,7 @@ def check_context_call(
     return TaskValue(name) if name in _TASKS else _RESULTS.get(name)
 
 
-def _bind(reader: Expressions, node: ast.Call, name: str) -> dict[str, ast.expr] | None:
+def _bind(reader: Expressions, node: ast.Call, name: str) -> dict[str, Any] | None:
     """Return the arguments by the names of their parameters, or None if that is unknown."""
     signature = _signature(name)
     has_stars = any(isinstance(argument, ast.Starred) for argument in node.args) or any(
@@ -128,7 +128,7 @@ def _check_target(
     reader: Expressions,
     node: ast.Call,
     kind: Kind,
-    arguments: dict[str, ast.expr],
+    arguments: dict[str, Any],
     value_of_argument: Callable[[ast.expr], Value],
 ) -> None:
     target = value_of_argument(arguments["name"])
@@ -148,17 +148,73 @@ def _check_target(
         if problem is not None:
             reader.report(_CODES[kind], node, problem)
     if kind == "activity" and function is not None and function.parameters is not None:
-        _check_input(reader, node, named, function.parameters, arguments.get("input_"))
+        _check_arguments(reader, node, named, function.parameters, arguments, value_of_argument)
+
+
+def _check_arguments(
+    reader: Expressions,
+    node: ast.Call,
+    name: str,
+    signature: inspect.Signature,
+    arguments: dict[str, Any],
+    value_of_argument: Callable[[ast.expr], Value],
+) -> None:
+    """Report arguments that don't fit an activity's parameters."""
+    named: dict[str, ast.expr] = arguments.get("named", {})
+    positional = _further_positional(node, arguments, value_of_argument)
+    if positional is None:
+        return
+    if not positional and not named:
+        _check_input(reader, node, name, signature, arguments.get("input_"))
+        return
+    count = len(positional) + ("input_" in arguments)
+    try:
+        signature.bind(*[None] * count, **dict.fromkeys(named))
+    except TypeError as error:
+        reader.report("DNB405", node, f"The activity {name!r} gets arguments that don't fit: {error}.")
+
+
+def _further_positional(
+    node: ast.Call, arguments: dict[str, Any], value_of_argument: Callable[[ast.expr], Value]
+) -> list[ast.expr] | None:
+    """Return the arguments after the input, or None if one of them may be the expected type."""
+    more: list[ast.expr] = list(arguments.get("more", ()))
+    expected = arguments.get("expected_type")
+    if expected is None or _is_named(node, "expected_type"):
+        return more
+    if more:
+        return [expected, *more]
+    value = value_of_argument(expected)
+    if value is None or (isinstance(value, PlainData) and value.kind == "input"):
+        return None
+    return [expected] if isinstance(value, PlainData) and value.kind != "None" else []
+
+
+def _is_named(node: ast.Call, name: str) -> bool:
+    return any(keyword.arg == name for keyword in node.keywords)
 
 
 def _check_input(
-    reader: Expressions, node: ast.Call, name: str, parameters: tuple[int, int], argument: ast.expr | None
+    reader: Expressions,
+    node: ast.Call,
+    name: str,
+    signature: inspect.Signature,
+    argument: ast.expr | None,
 ) -> None:
-    required, accepted = parameters
     has_input = argument is not None and not (isinstance(argument, ast.Constant) and argument.value is None)
-    if required > 1:
-        reader.report("DNB405", node, f"The activity {name!r} needs {required} arguments and gets one.")
-    elif accepted == 0 and has_input:
+    parameters = signature.parameters.values()
+    required = [
+        parameter
+        for parameter in parameters
+        if parameter.default is parameter.empty
+        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    ]
+    takes_input = any(
+        parameter.kind not in (parameter.KEYWORD_ONLY, parameter.VAR_KEYWORD) for parameter in parameters
+    )
+    if len(required) > 1:
+        reader.report("DNB405", node, f"The activity {name!r} needs {len(required)} arguments and gets one.")
+    elif not takes_input and has_input:
         reader.report("DNB405", node, f"The activity {name!r} takes no input: the argument is dropped.")
 
 
@@ -175,9 +231,10 @@ def check_entity_name(
 
 
 def _check_expected_type(reader: Expressions, node: ast.Call, name: str, value: Value) -> None:
+    if name in _TAKES_MORE and not _is_named(node, "expected_type"):
+        return  # it is an argument
     if isinstance(value, PlainData) and value.kind not in ("input", "None"):
-        given = with_article(value.kind)
-        text = f"context.{name}: expected_type is {given}, not a type: an activity takes one argument."
+        text = f"context.{name}: expected_type is {with_article(value.kind)}, not a type."
         reader.report("DNB404", node, text)
 
 
@@ -201,6 +258,9 @@ def _check_retry_options(reader: Expressions, node: ast.Call, name: str, value: 
         text = f"context.{name}: retry_options is {with_article(value.kind)}, not RetryOptions."
         reader.report("DNB404", node, text, f"Write context.{name}(name, RetryOptions(...), input_).")
 
+
+_TAKES_MORE = ("call_activity", "call_activity_with_retry")
+"""Methods that take further arguments for the function."""
 
 _Check = Callable[["Expressions", ast.Call, str, Value], None]
 

@@ -182,16 +182,16 @@ def _unwrap(function: Any) -> tuple[Any, Kind | None]:
     return function.__func__ if isinstance(function, MethodType) else function, kind
 
 
-def _parameters(function: FunctionType) -> tuple[int, int] | None:
-    code, context = function.__code__, context_parameter(function)
-    named = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
-    given = {*(function.__kwdefaults__ or {}), *([] if context is None else [context.name])}
-    if not given.issuperset(named):
-        return None
-    required, accepted = code.co_argcount - len(function.__defaults__ or ()), code.co_argcount
-    if context is not None and context.place is not None:
-        required, accepted = required - (context.place < required), accepted - 1
-    return required, 1_000 if code.co_flags & inspect.CO_VARARGS else accepted
+def _parameters(function: FunctionType) -> inspect.Signature:
+    signature = inspect.signature(function, follow_wrapped=False)
+    context = context_parameter(function)
+    return signature.replace(
+        parameters=[
+            parameter
+            for parameter in signature.parameters.values()
+            if context is None or parameter.name != context.name
+        ]
+    )
 
 
 def function_body(function: FunctionType) -> Body | None:

@@ -133,12 +133,12 @@ RULES: dict[str, Rule] = {
     "DNB404": Rule(
         "arguments that don't fit",
         "The call fails with a TypeError.",
-        "An activity takes one argument; pass a list or a dict.",
+        "Give the method the arguments that its reference lists.",
     ),
     "DNB405": Rule(
         "an activity that doesn't fit the call",
-        "An activity is called with one argument, or with none if it takes none.",
-        "Give it one parameter; pass a list or a dict.",
+        "The activity fails with a TypeError, or an argument is dropped.",
+        "Give the call what the function takes: context.call_activity(charge, customer, amount=100).",
     ),
     "DNB406": Rule(
         "a new wait in each iteration",

@@ -17,7 +17,7 @@ from durablenb.checks.abstract_values import (
     Value,
     is_within,
 )
-from durablenb.checks.syntax import arity, is_generator
+from durablenb.checks.syntax import is_generator, signature_of
 
 Evaluate = Callable[[ast.expr, Scope], Value]
 
@@ -148,17 +148,16 @@ def source_function(node: Node, scope: Scope, lines: tuple[str, ...]) -> Functio
     """Return the value of a function in a source text."""
     body = Body(node, scope, lines)
     if isinstance(node, ast.Lambda):
-        return Function("<lambda>", lambda: body, parameters=arity(node))
+        return Function("<lambda>", lambda: body, parameters=signature_of(node))
     kind, name = registration(node)
     is_known = kind is not None or not node.decorator_list  # another decorator may return anything
     is_async = is_known and isinstance(node, ast.AsyncFunctionDef)
-    needs_names = any(default is None for default in node.args.kw_defaults)
     return Function(
         node.name,
         lambda: body,
         kind,
         name,
-        None if needs_names else arity(node),
+        signature_of(node),
         is_known and is_generator(node) and not is_async,
         is_async,
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+from inspect import Parameter, Signature
+from typing import Any
 
 from durablenb.checks.abstract_values import Node
 from durablenb.core.activity_context import ActivityContext
@@ -54,16 +56,35 @@ class Bindings:
                 self.declared.update(node.names)
 
 
-def arity(node: Node) -> tuple[int, int]:
-    """Return how many positional arguments a call has to give, and how many it may.
-
-    A parameter that is annotated with `ActivityContext` gets its value without the call.
-    """
+def signature_of(node: Node) -> Signature:
+    """Return a function's signature, without a parameter for an activity's context."""
     arguments = node.args
-    parameters = [*arguments.posonlyargs, *arguments.args]
-    required = parameters[: len(parameters) - len(arguments.defaults)]
-    needed, accepted = (sum(not _is_context(one) for one in some) for some in (required, parameters))
-    return needed, 1_000 if arguments.vararg else accepted
+    positional = [*arguments.posonlyargs, *arguments.args]
+    by_position = len(arguments.posonlyargs)
+    first_default = len(positional) - len(arguments.defaults)
+    parameters = [
+        _parameter(
+            argument,
+            Parameter.POSITIONAL_ONLY if place < by_position else Parameter.POSITIONAL_OR_KEYWORD,
+            has_default=place >= first_default,
+        )
+        for place, argument in enumerate(positional)
+        if not _is_context(argument)
+    ]
+    if arguments.vararg is not None:
+        parameters.append(_parameter(arguments.vararg, Parameter.VAR_POSITIONAL))
+    parameters += [
+        _parameter(argument, Parameter.KEYWORD_ONLY, has_default=default is not None)
+        for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+        if not _is_context(argument)
+    ]
+    if arguments.kwarg is not None:
+        parameters.append(_parameter(arguments.kwarg, Parameter.VAR_KEYWORD))
+    return Signature(parameters)
+
+
+def _parameter(argument: ast.arg, kind: Any, *, has_default: bool = False) -> Parameter:
+    return Parameter(argument.arg, kind, default=None if has_default else Parameter.empty)
 
 
 def _is_context(parameter: ast.arg) -> bool:

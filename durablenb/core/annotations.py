@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from durablenb.core.activity_context import ActivityContext
+from durablenb.model.arguments import ArgumentTypes
 
 _GENERATORS = (collections.abc.Generator, collections.abc.Coroutine, collections.abc.Awaitable)
 """Annotations whose last argument is the function's result."""
@@ -33,11 +34,17 @@ class _Types(NamedTuple):
     input: Any
     result: Any
     context: ContextParameter | None
+    arguments: ArgumentTypes
 
 
 def input_type(function: object) -> Any:
     """Return the annotation of the parameter for a function's input, or None."""
     return _types(function).input
+
+
+def argument_types(function: object) -> ArgumentTypes:
+    """Return the annotations of a function's parameters, without that of its context."""
+    return _types(function).arguments
 
 
 def result_type(function: object) -> Any:
@@ -101,8 +108,12 @@ def _of(function: Any, hints: dict[str, Any]) -> _Types:
             is_named = parameter.kind is parameter.KEYWORD_ONLY
             context = ContextParameter(parameter.name, None if is_named else place)
         else:
-            others.append(parameter.name)
-    return _Types(hints.get(others[0]) if others else None, wanted, context)
+            others.append(parameter)
+    named = {parameter.name: hints.get(parameter.name) for parameter in others}
+    by_position = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    positional = tuple(named[parameter.name] for parameter in others if parameter.kind in by_position)
+    first = named[others[0].name] if others else None
+    return _Types(first, wanted, context, ArgumentTypes(positional, named))
 
 
 def _is_context(hint: Any) -> bool:

@@ -33,6 +33,7 @@ from durablenb.core.tasks import (
     WhenAnyTask,
 )
 from durablenb.model import actions
+from durablenb.model.arguments import NO_INPUT, input_and_type
 from durablenb.model.azure_objects import is_azure_object
 from durablenb.model.entities import EntityId, checked_entity_id, checked_operation
 from durablenb.model.errors import OrchestrationLimitError
@@ -85,10 +86,11 @@ class DurableOrchestrationContext:
     def call_activity(
         self,
         name: Any,
-        input_: Any = None,
+        input_: Any = NO_INPUT,
         expected_type: Any = None,
-        *,
+        *more: Any,
         timeout: float | timedelta | None = None,
+        **named: Any,
     ) -> ActivityTask[Any]:
         """Return a task for a call of an activity. `cancel()` on the task stops the call.
 
@@ -101,6 +103,10 @@ class DurableOrchestrationContext:
         expected_type
             What the result is rebuilt as: a class, or an annotation such as ``list[Order]``. Without one,
             what the function itself says that it returns.
+        *more, **named
+            Further arguments of the function. By position, they follow `input_`, unless the only one is a
+            type, which is the `expected_type`. An argument whose name is a parameter of this method must be
+            given by position. With one argument, call and journal are as in Azure.
         timeout
             The longest time that the call may run, in seconds or as a `timedelta`; without one, the limit
             that the activity is registered with. It counts from when the activity begins to run, and once
@@ -109,16 +115,28 @@ class DurableOrchestrationContext:
         Raises
         ------
         NotSerializableError
-            If the argument can't be kept in the journal.
+            If an argument can't be kept in the journal.
         ValueError, TypeError
             If `timeout` isn't a duration of more than 0.
+
+        Notes
+        -----
+        If the arguments don't fit the function, the call fails with a `TypeError` that says why. `check`
+        finds such a call before it runs.
 
         Examples
         --------
         >>> import durablenb as df
-        >>> clock = df.VirtualClock()
-        >>> hub = df.TaskHub(":memory:", mode="kernel", clock=clock)
-        >>> hub.add_activity(lambda: clock.advance(seconds=60), name="crawl")
+        >>> hub = df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock())
+        >>> @hub.activity
+        ... def scale(numbers, factor, *, digits=0):
+        ...     return [round(number * factor, digits) for number in numbers]
+        >>> @hub.orchestrator
+        ... def main(context):
+        ...     return (yield context.call_activity(scale, [1, 2], 1.5, digits=1))
+        >>> hub.run(main)
+        [1.5, 3.0]
+        >>> hub.add_activity(lambda: hub.clock.advance(seconds=60), name="crawl")
         >>> @hub.orchestrator
         ... def impatient(context):
         ...     try:
@@ -129,8 +147,9 @@ class DurableOrchestrationContext:
         'too slow'
         >>> hub.close()
         """
+        given, expected_type = input_and_type(input_, expected_type, more, named)
         called = self._execution.name_of(name)
-        text = self._execution.codec.encode(input_, "input")
+        text = self._execution.codec.encode(given, "input")
         wanted = _wanted(expected_type, name)
         return self._schedule(called, text, wanted, 1, None, checked_timeout(timeout))
 
@@ -138,18 +157,20 @@ class DurableOrchestrationContext:
         self,
         name: Any,
         retry_options: RetryOptions,
-        input_: Any = None,
+        input_: Any = NO_INPUT,
         expected_type: Any = None,
-        *,
+        *more: Any,
         timeout: float | timedelta | None = None,
+        **named: Any,
     ) -> RetryTask:
         """Return a task for a call of an activity that is retried if it fails; see `RetryOptions`.
 
-        `timeout` is the longest time of each attempt, as for `call_activity`. `cancel()` on the task stops
-        the attempt that runs, or the wait for the next one.
+        The other arguments are those of `call_activity`; `timeout` is the longest time of each attempt.
+        `cancel()` on the task stops the attempt that runs, or the wait for the next one.
         """
+        given, expected_type = input_and_type(input_, expected_type, more, named)
         called = self._execution.name_of(name)
-        text = self._execution.codec.encode(input_, "input")
+        text = self._execution.codec.encode(given, "input")
         limit = checked_timeout(timeout)
 
         def schedule(attempt: int, retry_of: int | None) -> ActivityTask[Any]:
@@ -415,9 +436,36 @@ class DurableOrchestrationContext:
         mailbox.subscribe(task)
         return task
 
-    def task_all(self, activities: Iterable[TaskBase[Any]]) -> WhenAllTask[Any]:
-        """Return a task for all values, in order; when all tasks have ended, it raises the first failure."""
-        return WhenAllTask(_tasks(activities, "task_all"))
+    def task_all(
+        self, activities: Iterable[TaskBase[Any]], *, return_exceptions: bool = False
+    ) -> WhenAllTask[Any]:
+        """Return a task for the values of all tasks, in order; it waits until all of them have ended.
+
+        Parameters
+        ----------
+        activities
+            The tasks.
+        return_exceptions
+            Return a failed task's exception in its place among the values, as ``asyncio.gather`` does. By
+            default the first failure, in the order of the tasks, is raised, as in Azure.
+
+        Examples
+        --------
+        >>> import durablenb as df
+        >>> hub = df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock())
+        >>> @hub.activity
+        ... def invert(number):
+        ...     return 1 / number
+        >>> @hub.orchestrator
+        ... def main(context):
+        ...     calls = [context.call_activity(invert, number) for number in (2, 0, 4)]
+        ...     results = yield context.task_all(calls, return_exceptions=True)
+        ...     return [result for result in results if not isinstance(result, Exception)]
+        >>> hub.run(main)
+        [0.5, 0.25]
+        >>> hub.close()
+        """
+        return WhenAllTask(_tasks(activities, "task_all"), return_exceptions=return_exceptions)
 
     def task_any(self, activities: Iterable[TaskBase[Any]], *, cancel_losers: bool = False) -> WhenAnyTask:
         """Return a task for the first of these tasks that completes, failed or not; None without tasks.
@@ -510,7 +558,7 @@ class DurableOrchestrationContext:
         if self._logger is None:
             started = self._execution.started
             assert started is not None
-            self._logger = ReplaySafeLogger(started.name, lambda: self._execution.ledger.is_replaying)
+            self._logger = ReplaySafeLogger(started.name, lambda: self._execution.is_replaying)
         return self._logger
 
     @property

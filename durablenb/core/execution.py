@@ -239,6 +239,11 @@ class Execution(Parent):
         self._replay_episode(begun)
 
     @property
+    def is_replaying(self) -> bool:
+        """True while the code runs through recorded history."""
+        return self.ledger.is_replaying
+
+    @property
     def line(self) -> int | None:
         """The line of the orchestrator's source at which it waits, or None."""
         frame = getattr(self._routine, "gi_frame", None) or getattr(self._routine, "cr_frame", None)
@@ -274,7 +279,7 @@ class Execution(Parent):
 
     def says_replaying(self) -> bool:
         """Return the value of `is_replaying` for the code: the real one, or the next pinned one."""
-        answer = bool(next(self._pinned, self.ledger.is_replaying))
+        answer = bool(next(self._pinned, self.is_replaying))
         self.replaying_answers.append(answer)
         return answer
 

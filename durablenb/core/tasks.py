@@ -314,12 +314,21 @@ class CompoundTask(TaskBase[T], Parent):
 
 
 class WhenAllTask(CompoundTask[list[T]]):
-    """A task for the values of all children, in their order; it waits for all of them even if one fails."""
+    """A task for the values of all children, in their order; it waits for all of them even if one fails.
 
-    __slots__ = ("_missing",)
+    Parameters
+    ----------
+    children
+        The tasks.
+    return_exceptions
+        Put a failed child's exception among the values, instead of failing.
+    """
 
-    def __init__(self, children: Sequence[TaskBase[T]]) -> None:
+    __slots__ = ("_missing", "_returns_exceptions")
+
+    def __init__(self, children: Sequence[TaskBase[T]], *, return_exceptions: bool = False) -> None:
         super().__init__(children)
+        self._returns_exceptions = return_exceptions
         self._missing = 0
         for child in self.children:
             if not child._is_settled:
@@ -336,11 +345,16 @@ class WhenAllTask(CompoundTask[list[T]]):
         return True
 
     def _outcome(self) -> TaskState:
-        failed = any(child.is_failed for child in self.children)
+        failed = not self._returns_exceptions and any(child.is_failed for child in self.children)
         return TaskState.FAILED if failed else TaskState.SUCCEEDED
 
     def _value(self) -> list[T]:
-        return [child.get_result() for child in self.children]
+        return [self._value_of(child) for child in self.children]
+
+    def _value_of(self, child: TaskBase[Any]) -> Any:
+        if self._returns_exceptions and child.is_failed:
+            return child._exception()
+        return child.get_result()
 
     def _exception(self) -> Exception:
         return next(child._exception() for child in self.children if child.is_failed)

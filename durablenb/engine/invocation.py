@@ -7,11 +7,13 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from durablenb.core.activity_context import ActivityContext
-from durablenb.core.annotations import context_parameter, input_type
+from durablenb.core.annotations import argument_types, context_parameter, input_type
 from durablenb.core.ports.executor import ActivityOutcome, Job
+from durablenb.core.short_repr import short_repr
 from durablenb.engine.capture.output import current_owner
 from durablenb.engine.capture.streams import enter
 from durablenb.engine.running_activity import RunningActivity
+from durablenb.model.arguments import Arguments, are_arguments
 from durablenb.model.payloads import Codec
 
 
@@ -56,14 +58,44 @@ def call(
     function: Callable[..., Any], text: str, takes_input: bool, codec: Codec, context: ActivityContext
 ) -> Any:
     """Return what the function returns for the decoded input: for an ``async def``, a coroutine."""
-    given = [codec.decode(text, input_type(function))] if takes_input else []
+    named: dict[str, Any] = {}
+    if are_arguments(text):
+        arguments = codec.decode(text, argument_types(function))
+        given, named = list(arguments.positional), dict(arguments.named)
+        _check_fit(function, arguments)
+    else:
+        given = [codec.decode(text, input_type(function))] if takes_input else []
     parameter = context_parameter(function)
-    if parameter is None:
-        return function(*given)
-    if parameter.place is not None and parameter.place <= len(given):
-        given.insert(parameter.place, context)
-        return function(*given)
-    return function(*given, **{parameter.name: context})
+    if parameter is not None:
+        if parameter.place is not None and parameter.place <= len(given):
+            given.insert(parameter.place, context)
+        else:
+            named[parameter.name] = context
+    return function(*given, **named)
+
+
+def _check_fit(function: Callable[..., Any], arguments: Arguments) -> None:
+    """Raise a `TypeError` if the arguments of a call don't fit the function."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # some builtins have none
+        return
+    context = context_parameter(function)
+    others = [
+        parameter
+        for parameter in signature.parameters.values()
+        if context is None or parameter.name != context.name
+    ]
+    signature = signature.replace(parameters=others)
+    try:
+        signature.bind(*arguments.positional, **arguments.named)
+    except TypeError as error:
+        values = [*map(short_repr, arguments.positional)]
+        values += [f"{name}={short_repr(value)}" for name, value in arguments.named.items()]
+        raise TypeError(
+            f"The arguments don't fit: {error}. The activity takes {signature}, and was called with "
+            f"({', '.join(values)})."
+        ) from None
 
 
 def run_coroutine(coroutine: Coroutine[Any, Any, Any]) -> Any:

@@ -85,7 +85,7 @@ class Registering(Hub):
         Parameters
         ----------
         function
-            A function with one argument, or with none.
+            A function, called with the arguments of `call_activity`.
         name
             Its name, compared without case; by default the function's own.
         max_concurrency

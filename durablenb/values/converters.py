@@ -70,6 +70,7 @@ _MODULES = {
     "pandas": "durablenb.values.pandas_frames",
     "polars": "durablenb.values.arrow_tables",
     "pyarrow": "durablenb.values.arrow_tables",
+    "scipy": "durablenb.values.sparse_arrays",
     "matplotlib": "durablenb.values.pictures",
     "PIL": "durablenb.values.pictures",
     "picture": "durablenb.values.pictures",
@@ -87,9 +88,16 @@ LIBRARY_TAGS = frozenset(
     {
         *("numpy.ndarray", "numpy.datetime64", "numpy.timedelta64"),
         *(f"numpy.{name}" for name in NUMPY_SCALARS),
-        *("pandas.DataFrame", "pandas.Series", "pandas.Timestamp", "pandas.Timedelta", "pandas.Period"),
+        *(
+            "pandas.DataFrame",
+            "pandas.Series",
+            "pandas.Index",
+            "pandas.Timestamp",
+            "pandas.Timedelta",
+            "pandas.Period",
+        ),
         *("pandas.Interval", "pandas.NaT", "pandas.NA", "polars.DataFrame", "polars.Series"),
-        *("pyarrow.Table", "pyarrow.RecordBatch", "PIL.Image", "picture", "pickle"),
+        *("pyarrow.Table", "pyarrow.RecordBatch", "scipy.sparse", "PIL.Image", "picture", "pickle"),
     }
 )
 """All tags of libraries; no other tag makes durablenb import anything."""

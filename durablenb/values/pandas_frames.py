@@ -1,4 +1,4 @@
-"""pandas' converters: frames and series become blobs in Arrow's file format, scalars stay in the text."""
+"""pandas' converters: frames, series and indexes become blobs in Arrow's format, scalars stay in the text."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ def find(kind: type[Any]) -> BlobConverter | Encoder | None:
         return FRAME
     if kind is pd.Series:
         return SERIES
+    if issubclass(kind, pd.Index) and kind.__module__.partition(".")[0] == "pandas":
+        return INDEX
     return _SCALARS.get(kind)
 
 
@@ -148,6 +150,22 @@ SERIES = FRAME._replace(
     ),
 )
 
+
+def _write_index(index: Any, cells: CellCodec) -> bytes:
+    file = ColumnWriter(cells)
+    return file.content({"index": file.add_index(index)})
+
+
+INDEX = BlobConverter(
+    "pandas.Index",
+    _write_index,
+    lambda content, cells: ColumnReader(content, cells).index(),
+    describe=lambda index, content: {"shape": list(index.shape)},
+    copy=lambda index: index.copy(deep=True),
+    size=lambda index: int(index.memory_usage()),
+    is_same=_is_same_index,
+)
+
 # -- scalars ---------------------------------------------------------------------------------------
 
 
@@ -192,6 +210,7 @@ _SCALARS: dict[type[Any], Encoder] = {
 READERS: dict[str, BlobConverter | InlineConverter] = {
     FRAME.name: FRAME,
     SERIES.name: SERIES,
+    INDEX.name: INDEX,
     "pandas.Timestamp": InlineConverter("pandas.Timestamp", _read_timestamp),
     "pandas.Timedelta": InlineConverter("pandas.Timedelta", _read_timedelta),
     "pandas.Interval": InlineConverter(

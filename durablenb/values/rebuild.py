@@ -7,6 +7,7 @@ the user's.
 from __future__ import annotations
 
 import collections.abc
+import itertools
 import types
 import typing
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from pathlib import Path, PurePath
 from typing import Any
 from uuid import UUID
 
+from durablenb.model.arguments import Arguments, ArgumentTypes
 from durablenb.values.azure_envelopes import describe_envelope, envelope_data, is_envelope, names_class
 from durablenb.values.user_classes import (
     DATACLASS,
@@ -49,6 +51,8 @@ def rebuild(value: Any, annotation: Any) -> Any:
     """
     if annotation is None or annotation is Any or type(value) is annotation:
         return value
+    if type(value) is Arguments:
+        return _arguments(value, annotation)
     origin = typing.get_origin(annotation)
     if origin is None:
         return _as_class(value, annotation) if isinstance(annotation, type) else _as_alias(value, annotation)
@@ -61,6 +65,16 @@ def rebuild(value: Any, annotation: Any) -> Any:
     if rebuild_container is not None:
         return rebuild_container(value, arguments)
     return _as_class(value, origin) if isinstance(origin, type) else value
+
+
+def _arguments(value: Arguments, hints: Any) -> Any:
+    """Rebuild each argument to the annotation of its parameter."""
+    if not isinstance(hints, ArgumentTypes):
+        return value
+    positional = itertools.zip_longest(value.positional, hints.positional[: len(value.positional)])
+    return Arguments(
+        tuple(rebuild(item, hint) for item, hint in positional), _with_fields(value.named, hints.named)
+    )
 
 
 def _as_alias(value: Any, annotation: Any) -> Any:

@@ -12,6 +12,8 @@ from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from durablenb.model.arguments import TAG, Arguments
+
 _SHORT_OFFSET = re.compile(r"([+-])00:00:00\.(\d{6})$")
 
 
@@ -102,5 +104,6 @@ STANDARD_TYPES: dict[str, StandardType] = {
     "set": StandardType(set, list, set),
     "frozenset": StandardType(frozenset, list, frozenset),
     "dict": StandardType(dict, _same, dict),
+    TAG: StandardType(Arguments, _same, lambda parts: Arguments(tuple(parts[0]), parts[1])),
 }
 """The types by tag. `durablenb.values.writer` encodes containers and numbers that aren't finite itself."""

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from durablenb.model.arguments import TAG, Arguments
 from durablenb.model.payloads import DEPTH_LIMIT, Blob
 from durablenb.values.encode_error import EncodeError, describe_type
 from durablenb.values.standard_types import STANDARD_TYPES
@@ -263,6 +264,10 @@ def _dict(writer: Writer, value: dict[Any, Any], depth: int) -> Any:
     return tagged("dict", pairs)
 
 
+def _arguments(writer: Writer, value: Arguments, depth: int) -> Any:
+    return tagged(TAG, writer.tree([list(value.positional), value.named], depth + 1))
+
+
 def _safe_repr(key: object) -> str:
 
     try:
@@ -290,4 +295,5 @@ _ENCODERS: dict[type, Encoder] = {
     tuple: _tuple,
     set: _set_as("set"),
     frozenset: _set_as("frozenset"),
+    Arguments: _arguments,
 }

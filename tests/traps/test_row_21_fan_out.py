@@ -296,3 +296,54 @@ def test_row_21_wide_fan_outs_of_children_with_random_failures_lose_nobody(plain
             return [task.is_failed for task in tasks]
 
     assert plain.run(fan_out) == [number in fails for number in range(200)]
+
+
+def test_row_21_exceptions_among_the_values_if_they_are_asked_for(lab):
+    """As `asyncio.gather` has it: each result in its place, and a failure as an exception of its type."""
+
+    @lab.activity
+    def some_fail(number):
+        if number % 2:
+            raise ValueError(f"number {number}")
+        return number
+
+    @lab.orchestrator
+    def child(context):
+        return (yield context.call_activity(some_fail, context.get_input()))
+
+    @lab.orchestrator
+    async def fan_out(context):
+        calls = [context.call_activity(some_fail, number) for number in range(3)]
+        calls += [context.call_sub_orchestrator(child, 5), context.wait_for_external_event("Go")]
+        group = context.task_all(calls, return_exceptions=True)
+        results = await context.task_all([group, context.call_activity(some_fail, 4)])
+        assert not group.is_failed
+        assert group.get_exception() is None
+        return [
+            [type(value).__name__, value.details.message] if isinstance(value, Exception) else value
+            for value in (*results[0], results[1])
+        ]
+
+    handle = lab.start(fan_out)
+    handle.raise_event("Go", "went")
+    number_5 = "Activity function 'some_fail' failed: number 5"
+    *given, last, event, four = handle.result(10)
+    assert given == [0, ["ValueError", "number 1"], 2]
+    assert last[0] == "ValueError"
+    assert last[1].startswith(number_5)
+    assert (event, four) == ("went", 4)
+
+
+@pytest.mark.parametrize("numbers", [[], [1], [1, 3]], ids=len)
+def test_row_21_only_failures_or_nothing_at_all(lab, numbers):
+    @lab.activity
+    def fails(number):
+        raise ValueError(f"number {number}")
+
+    @lab.orchestrator
+    def fan_out(context):
+        calls = [context.call_activity(fails, number) for number in numbers]
+        results = yield context.task_all(calls, return_exceptions=True)
+        return [error.details.message for error in results]
+
+    assert lab.run(fan_out) == [f"number {number}" for number in numbers]

@@ -47,7 +47,7 @@ def test_every_type_that_is_kept_is_named():
         name for name in names if re.fullmatch(r"(u?int|float|complex)\d+|bool|str|bytes|timedelta64", name)
     }
     shown = set(re.findall(r"\w+", PAGE))
-    assert names - scalars - {"PurePath", "pickle", "picture", "Image"} <= shown
+    assert names - scalars - {"Arguments", "PurePath", "pickle", "picture", "Image"} <= shown
     assert all(mode in PAGE for mode in _MODES)
 
 

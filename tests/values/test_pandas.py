@@ -164,6 +164,17 @@ def test_a_column_comes_back_equal(round_trip, name):
 
 
 @pytest.mark.parametrize("name", FRAMES)
+def test_an_index_comes_back_equal(round_trip, name):
+    for index in (FRAMES[name].index, FRAMES[name].columns):
+        back, again = round_trip([index, {"same": index}])
+        for came in (back, again["same"]):
+            assert type(came) is type(index)
+            pd.testing.assert_index_equal(came, index, exact=True)
+            assert list(came.names) == list(index.names)
+            assert getattr(came, "freq", None) == getattr(index, "freq", None)
+
+
+@pytest.mark.parametrize("name", FRAMES)
 def test_a_frame_has_the_same_bytes_whoever_writes_it(name):
     codec, frame = ValueCodec(), FRAMES[name]
     text = codec.encode(frame)
@@ -273,6 +284,7 @@ class Thing:
         (attrs(pd.DataFrame(), x=object()), r"value\.attrs\['x'\] is a builtins.object"),
         (category([], [object()]), r"value\['c'\]\.index\[0\] is a builtins.object"),
         (type("MyFrame", (pd.DataFrame,), {})({"a": [1]}), "value is a .*MyFrame"),
+        (pd.Index([object()]), r"value\.index\[0\] is a builtins.object"),
         (pd.DataFrame({"a": [1]}).groupby("a"), "value is a pandas.*DataFrameGroupBy"),
     ],
 )

@@ -688,9 +688,9 @@ def endless_count(context):
 @bp.orchestration_trigger("context")
 def arguments(context):
     yield context.call_activity()  # finds DNB404
-    yield context.call_activity("ship", 1, 2, 3)  # finds DNB404
-    yield context.call_activity("ship", "one", "other")  # finds DNB404
-    yield context.call_activity("ship", input=1)  # finds DNB404
+    yield context.call_activity("ship", "one", expected_type="other")  # finds DNB404
+    yield context.call_sub_orchestrator("child", 1, "id", "1.0", int, 5)  # finds DNB404
+    yield context.call_sub_orchestrator("child", input=1)  # finds DNB404
     yield context.call_activity_with_retry("ship", {"order": 1})  # finds DNB404
 
 
@@ -711,6 +711,10 @@ def parameters(context):
     yield context.call_activity(no_input, 5)  # finds DNB405
     yield context.call_activity(two_inputs, 1)  # finds DNB405
     yield context.call_activity(two_inputs, [1, 2])  # finds DNB405
+    yield context.call_activity(two_inputs, 1, 2, 3)  # finds DNB405
+    yield context.call_activity(two_inputs, 1, another=2)  # finds DNB405
+    yield context.call_activity(two_inputs, 1, 2, one=3)  # finds DNB405
+    yield context.call_activity_with_retry(no_input, df.RetryOptions(1, 2), 1, other=2)  # finds DNB405
     yield context.call_activity(only_a_context, 1)  # finds DNB405
 
 

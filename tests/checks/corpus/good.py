@@ -71,6 +71,14 @@ def no_input():
     return time.time()
 
 
+def several(order, /, times, *more, label: str, **others):
+    return [order, times, more, label, others]
+
+
+def knows_itself(order, activity: df.ActivityContext, times=1):
+    return [order, activity.attempt, times]
+
+
 def with_a_default(order, times=1):
     return [order] * times
 
@@ -659,6 +667,13 @@ def arguments(context):
     yield context.call_activity("ship", 1, dict[str, int])
     yield context.call_activity(name="ship", input_=None, expected_type=Order)
     yield context.call_activity(with_a_default, 1)
+    yield context.call_activity(with_a_default, 1, 2)
+    yield context.call_activity(with_a_default, 1, times=2, expected_type=int)
+    yield context.call_activity(with_a_default, 1, int)
+    yield context.call_activity(several, 1, 2, 3, 4, label="a", other="b")
+    yield context.call_activity_with_retry(several, df.RetryOptions(1, 2), 1, times=2, label="a")
+    yield context.call_activity(knows_itself, 1)
+    yield context.call_activity(knows_itself, 1, times=2)
     yield context.call_activity(with_a_context, 1)
     yield context.call_activity(only_a_context)
     yield context.call_activity(no_input)
