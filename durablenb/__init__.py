@@ -19,6 +19,7 @@ from durablenb.hub.handles import Handles
 from durablenb.hub.histories import import_history, open_history
 from durablenb.hub.instance import Handle
 from durablenb.hub.task_hub import TaskHub
+from durablenb.model.caching import CachePolicy
 from durablenb.model.display import options
 from durablenb.model.entities import CleanEntityStorageResult, EntityId, EntityMetadata, EntityStateResponse
 from durablenb.model.errors import (
@@ -54,6 +55,7 @@ __all__ = [
     "ActivityCancelledError",
     "ActivityContext",
     "Blueprint",
+    "CachePolicy",
     "CleanEntityStorageResult",
     "CriticalSection",
     "DFApp",

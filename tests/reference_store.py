@@ -17,6 +17,7 @@ from durablenb.core.ports.store import (
     blob_is_gone,
 )
 from durablenb.model.activities import ActivityAttempt, latest
+from durablenb.model.caching import CachedCall, CachedResult, CodePart
 from durablenb.model.entities import EntityId, EntityMetadata
 from durablenb.model.events import (
     Arrival,
@@ -35,6 +36,7 @@ from durablenb.model.events import (
     PendingRequest,
     StateChanged,
     SubOrchestrationInstanceCreated,
+    TaskCompleted,
 )
 from durablenb.model.imports import Import
 from durablenb.model.logs import LogLine
@@ -59,17 +61,43 @@ class MemoryStore:
         self._lines: list[LogLine] = []
         self._attempts: list[ActivityAttempt] = []
         self._outputs: dict[tuple[str, str], OutputState] = {}
+        self._calls: list[CachedCall] = []
+        self._results: dict[CachedCall, str] = {}
         self._imports: dict[str, Import] = {}
         self._replaying: str | None = None
         self._crashes: dict[str, int] = {}
 
-    def append(self, records: Sequence[Record]) -> None:
+    def append(
+        self, records: Sequence[Record], calls: Sequence[CachedCall] = (), code_parts: Sequence[CodePart] = ()
+    ) -> None:
         """Writes all of these, with their blobs."""
         self.journal.extend(records)
+        self._calls.extend(calls)
         for text in _texts(records):
             self.blobs.update((blob.hash, blob) for blob in blobs_of(text))
             if isinstance(text, Payload):
                 text.blobs = ()
+
+    def cached_results(self, longest: int) -> list[CachedResult]:
+        """The remembered results, oldest first."""
+        texts = [(call, self._text(call)) for call in self._calls]
+        return [CachedResult.of(call, text, longest) for call, text in texts if text is not None]
+
+    def cached_text(self, key: str) -> str | None:
+        """The last remembered result of a key."""
+        texts = [self._text(call) for call in self._calls if call.key == key]
+        return next((text for text in reversed(texts) if text is not None), None)
+
+    def _text(self, call: CachedCall) -> str | None:
+        if call in self._results:
+            return self._results[call]
+        event = next((record.event for record in self.journal if record.seq == call.seq), None)
+        return event.result if isinstance(event, TaskCompleted) and call.is_completed else None
+
+    def forget_calls(self, name: str | None) -> None:
+        """Forgets the cached calls of an activity, or all."""
+        self._calls = [call for call in self._calls if name is not None and folded(call.name) != name]
+        self._drop_blobs()
 
     def keep(self, sources: Sequence[Source]) -> None:
         """Keeps the source texts that aren't kept already."""
@@ -95,7 +123,7 @@ class MemoryStore:
             self._outputs[state.key] = state
             if not state.parts:
                 del self._outputs[state.key]
-        self._drop_unused_blobs()
+        self._drop_blobs()
 
     def import_histories(self, bundle: HistoryBundle, imports: Sequence[Import], after: int) -> None:
         """Writes all of a bundle, its events after a place in the journal; twice does it once."""
@@ -131,6 +159,8 @@ class MemoryStore:
         Of these executions too, but for the events at the places `needed`.
         """
         gone, past, left = set(instance_ids), set(execution_ids), set(needed)
+        texts = {call: self._text(call) for call in self._calls}
+        self._results = {call: text for call, text in texts.items() if text is not None}
         self._imports = {i: one for i, one in self._imports.items() if i not in gone}
         self._lines = [
             line for line in self._lines if line.instance_id not in gone and line.execution_id not in past
@@ -148,12 +178,15 @@ class MemoryStore:
             for record in self.journal
             if record.instance_id not in gone and (record.execution_id not in past or record.seq in left)
         ]
-        self._drop_unused_blobs()
+        self._drop_blobs()
         self._crashes = {i: count for i, count in self._crashes.items() if i not in gone}
 
-    def _drop_unused_blobs(self) -> None:
+    def _drop_blobs(self) -> None:
+        """Drops the blobs that nothing refers to."""
+        self._results = {call: text for call, text in self._results.items() if call in self._calls}
         if self.blobs:
-            used = {one for text in _texts(self.journal) for one in references(text)}
+            texts = (*_texts(self.journal), *self._results.values())
+            used = {one for text in texts for one in references(text)}
             used |= {part.hash for state in self._outputs.values() for part in state.parts if part.hash}
             self.blobs = {one: blob for one, blob in self.blobs.items() if one in used}
 

@@ -81,6 +81,7 @@ _FIELDS = {
     "generation": st.integers(0, 10_000),
     "source": st.none() | st.text("0123456789abcdef", min_size=16, max_size=16),
     "worker": st.none() | any_text,
+    "cached_from": st.none() | any_text,
     "line": st.none() | _counts,
     "rest": any_text,
     "parent": st.none() | st.builds(ParentInstance, instance_ids, st.just("0" * 16), _task_ids, texts),

@@ -17,6 +17,7 @@ PAGES = [
     "docs/how-to/from-azure-and-back.md",
     "docs/how-to/keep-state-in-entities.md",
     "docs/how-to/lock-several-entities.md",
+    "docs/how-to/remember-results.md",
     "docs/how-to/run-a-notebook-again.md",
     "docs/how-to/test-an-orchestrator.md",
     "docs/reference/events.md",

@@ -47,6 +47,11 @@ class Call:
         return self.attempts[-1].ended
 
     @property
+    def is_cached(self) -> bool:
+        """True if the last attempt got the remembered result of an equal call."""
+        return self.attempts[-1].is_cached
+
+    @property
     def family(self) -> str:
         """The call's name. For an entity's operation or a lock, the key is replaced by ``*``."""
         request = self.attempts[0].request

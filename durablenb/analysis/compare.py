@@ -218,7 +218,7 @@ class Comparison(Displayed, Sequence[Pair]):
     def __str__(self) -> str:
         header = ("step", "", "took", "took", "differs in")
         rows = [
-            (pair.number, pair.name, *map(_duration_text, pair.durations), _difference_text(pair))
+            (pair.number, pair.name, took_text(pair.a), took_text(pair.b), _difference_text(pair))
             for pair in self._pairs[:_MOST_SHOWN]
         ]
         lines = [
@@ -366,8 +366,11 @@ def _end_difference(a: Side, b: Side) -> Difference:
     return Difference("end", None, a.started.name, a.outcome, b.outcome, *events)
 
 
-def _duration_text(duration: timedelta | None) -> str:
-    return "" if duration is None else lasting(duration)
+def took_text(call: Call | None) -> str:
+    """Return how long a call took, as text; of one that got a remembered result, that it did."""
+    if call is None:
+        return ""
+    return "from cache" if call.is_cached else lasting(call.ended - call.scheduled)
 
 
 def _difference_text(pair: Pair) -> str:

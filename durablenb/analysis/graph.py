@@ -43,6 +43,11 @@ class GraphStep:
         """The number of attempts of all calls."""
         return sum([len(call.attempts) for call in self.calls])
 
+    @cached_property
+    def cached(self) -> int:
+        """The number of calls that got the remembered result of an equal call."""
+        return sum([call.is_cached for call in self.calls])
+
 
 @dataclass(frozen=True, slots=True)
 class Join:

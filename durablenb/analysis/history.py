@@ -102,6 +102,8 @@ def event_line(event: Event) -> str:
     moment = f"{event.timestamp:%Y-%m-%d %H:%M:%S}.{event.timestamp.microsecond // 1000:03}"
     attempt = getattr(event, "attempt", 1)
     what = shortened(describe_event(event), 60) + (f" (attempt {attempt})" if attempt > 1 else "")
+    if getattr(event, "cached_from", None) is not None:
+        what += " (from cache)"
     line = f"{event.event_id:>5}  {moment}  {padded(what, 32)}"
     for field in _PAYLOADS:
         value: Any = getattr(event, field, None)

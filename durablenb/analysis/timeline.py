@@ -84,6 +84,11 @@ class Span:
     answer: Event | None = field(default=None, compare=False, repr=False)
     released: datetime | None = field(default=None, compare=False)
 
+    @property
+    def is_cached(self) -> bool:
+        """True for a call of an activity that got the remembered result of an equal call, and didn't run."""
+        return getattr(self.answer, "cached_from", None) is not None
+
 
 def read_spans(events: Iterable[Event]) -> list[Span]:
     """Return the tasks of an instance in the order of their requests.
@@ -265,6 +270,7 @@ _MARKS: dict[TaskKind, str] = {
     "lock": "▒",
 }
 _ENDS: dict[SpanState, str] = {"completed": "", "failed": " ✗", "canceled": " ⊘", "open": " …"}
+_CACHED = "○"
 _LEVELS = "▁▂▃▄▅▆▇█"
 _TIMES = "\N{MULTIPLICATION SIGN}"
 _LABEL = 24
@@ -278,6 +284,7 @@ def timeline_text(
 
     Activities are █ (queued: ·), sub-orchestrations and calls of entities ▓, timers ░,
     waits for external events and locks ▒, signals ▸; ✗ marks failed tasks, ⊘ canceled ones, … open ones.
+    An activity whose result was remembered didn't run: ○, "from cache".
     A dozen or more tasks of one name in a row share a line. Its height shows how many of them were running.
 
     Parameters
@@ -328,6 +335,8 @@ def _line(span: Span, column_at: Callable[[datetime], float], width: int) -> str
     )
     bar = " " * asked + "·" * (started - asked) + _MARKS[span.kind] * (ended - started + 1)
     again = f" (attempt {span.attempt})" if span.attempt > 1 else ""
+    if span.is_cached:
+        return f"{_label(span.name, again)} {(' ' * ended + _CACHED).ljust(width)}    from cache"
     length = _length(span.ended - span.started)
     return f"{_label(span.name, again)} {bar.ljust(width)} {length}{_ENDS[span.state]}"
 
@@ -351,7 +360,9 @@ def _folded(spans: list[Span], column_at: Callable[[datetime], float], width: in
     bar = " " * asked + "".join(cells[asked : last + 1])
     length = _length(max(span.ended for span in spans) - min(span.scheduled for span in spans))
     states = Counter(span.state for span in spans)
+    cached = sum(span.is_cached for span in spans)
     ends = "".join(f"{_ENDS[state]}{states[state]}" for state in _ENDS if _ENDS[state] and states[state])
+    ends += f" {_CACHED}{cached:,} from cache" if cached else ""
     name = spans[0].name if all(span.name == spans[0].name for span in spans) else _family(spans[0])
     return f"{_label(name, f' {_TIMES} {len(spans):,}')} {bar.ljust(width)} {length}{ends}"
 

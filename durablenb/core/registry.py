@@ -13,6 +13,7 @@ from typing import Any
 from durablenb.core.annotations import context_parameter
 from durablenb.core.undefined_names import is_defined, undefined_name
 from durablenb.core.versions import VersionMatch, matching_version, newest_version
+from durablenb.model.caching import CachePolicy
 from durablenb.model.entities import checked_entity_name
 from durablenb.model.errors import FunctionNotFoundError
 from durablenb.model.ids import checked_text
@@ -53,6 +54,8 @@ class Activity:
         Its executor; None for the hub's.
     timeout
         The seconds that a call may run, unless the call has a limit of its own; None for no limit.
+    cache
+        When its results are used again; None for never.
     """
 
     name: str
@@ -60,6 +63,7 @@ class Activity:
     max_concurrency: int | None = None
     executor: Any = None
     timeout: float | None = None
+    cache: CachePolicy | None = None
 
     @cached_property
     def is_async(self) -> bool:

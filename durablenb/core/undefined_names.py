@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import builtins
-import dis
 import inspect
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from types import CodeType, FunctionType
 from typing import Any
+
+from durablenb.core.code_names import global_reads, stored_globals
 
 _NOTEBOOK = "__main__"
 
@@ -54,10 +55,7 @@ def _names_of(function: object, notebook: dict[str, Any]) -> Iterator[str]:
 
 def _globals_of(code: CodeType) -> Iterator[str]:
     """Return the global names that a code reads and doesn't define itself."""
-    own = {step.argval for step in dis.get_instructions(code) if step.opname == "STORE_GLOBAL"}
-    for step in dis.get_instructions(code):
-        if step.opname == "LOAD_GLOBAL" and step.argval not in own:
-            yield step.argval
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _globals_of(constant)
+    own = stored_globals(code)
+    for read in global_reads(code):
+        if read.name not in own:
+            yield read.name

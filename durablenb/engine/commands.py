@@ -17,6 +17,7 @@ from durablenb.engine.imports import Imports
 from durablenb.engine.instance import InstanceOutcome
 from durablenb.engine.instances import Instances
 from durablenb.engine.purging import families
+from durablenb.engine.result_cache import ResultCache
 from durablenb.engine.retention import Retention
 from durablenb.engine.rewinds import Rewinds
 from durablenb.engine.services import EngineServices
@@ -55,6 +56,8 @@ class Commands:
         Ends instances, and carries out what rewound and forked ones request.
     retention
         Deletes past generations.
+    cache
+        Has the remembered results.
     """
 
     def __init__(
@@ -65,8 +68,10 @@ class Commands:
         entities: Entities,
         effects: Effects,
         retention: Retention,
+        cache: ResultCache,
     ) -> None:
         self._store = services.store
+        self._cache = cache
         self._clock = services.clock
         self._registry = services.registry
         self._buffer = buffer
@@ -94,6 +99,7 @@ class Commands:
             messages.Watch: self._watch,
             messages.Signal: self._signal,
             messages.CleanEntities: self._clean_entities,
+            messages.ClearCache: self._clear_cache,
         }
 
     def carry_out(self, message: messages.ClientMessage) -> None:
@@ -257,6 +263,9 @@ class Commands:
             self._entities.forget(empty)
             self._buffer.purge(empty)
         return CleanEntityStorageResult(len(empty), released)
+
+    def _clear_cache(self, message: messages.ClearCache) -> int:
+        return self._cache.forget(message.name)
 
     def _watch(self, message: messages.Watch) -> Future[Any] | None:
         instance = self._instances.open.get(message.instance_id)

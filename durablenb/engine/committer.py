@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from durablenb.core.ports.store import HistoryBundle, Record, Store
 from durablenb.engine import locks
 from durablenb.engine.messages import answer, refuse
+from durablenb.model.caching import CachedCall, CodePart
 from durablenb.model.errors import StoreError
 from durablenb.model.imports import Import
 from durablenb.model.source import Source
@@ -47,12 +48,21 @@ class PendingPurge(NamedTuple):
     needed: Sequence[int] = ()
 
 
+class PendingForget(NamedTuple):
+    """The activity whose cached calls are to be forgotten, in lower case; None for all."""
+
+    name: str | None
+
+
 @dataclass(slots=True)
 class WriteBatch:
     """Records that belong together, and what follows once they are on disk."""
 
     records: list[Record] = field(default_factory=list)
     sources: list[Source] = field(default_factory=list)
+    calls: list[CachedCall] = field(default_factory=list)
+    code_parts: list[CodePart] = field(default_factory=list)
+    pending_forget: PendingForget | None = None
     pending_purge: PendingPurge | None = None
     pending_import: PendingImport | None = None
     replies: list[tuple[Future[Any], Any]] = field(default_factory=list)
@@ -65,7 +75,7 @@ class WriteBatch:
     @property
     def is_apart(self) -> bool:
         """True if it needs a transaction of its own."""
-        return bool(self.pending_purge or self.pending_import)
+        return bool(self.pending_purge or self.pending_import or self.pending_forget)
 
     def refuse(self, error: Exception) -> None:
         """Refuse the clients that wait until it is on disk."""
@@ -306,6 +316,8 @@ class Committer:
         if (pending := group[0].pending_import) is not None:
             self._store.import_histories(*pending)
             self.last_seq = pending.after + len(pending.bundle.records)
+        if (forget := group[0].pending_forget) is not None:
+            self._store.forget_calls(forget.name)
         sources = [source for batch in group for source in batch.sources]
         if sources:
             self._store.keep(sources)
@@ -314,7 +326,11 @@ class Committer:
         else:
             records = [record for batch in group for record in batch.records]
         if records:
-            self._store.append(records)
+            calls = [call for batch in group for call in batch.calls]
+            if calls:
+                self._store.append(records, calls, [part for batch in group for part in batch.code_parts])
+            else:
+                self._store.append(records)
             self.last_seq = records[-1].seq
 
     def _succeed(self, group: list[WriteBatch]) -> None:

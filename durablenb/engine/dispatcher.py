@@ -12,7 +12,16 @@ from durablenb.engine.blocked_instances import BlockedInstances
 from durablenb.engine.entity import Entity
 from durablenb.engine.entity_batch import OperationBatch
 from durablenb.engine.instance import Instance
-from durablenb.engine.jobs import NO_TRIES, ActivityJob, BatchJob, Committed, JobScope, TaskKey
+from durablenb.engine.jobs import (
+    NO_TRIES,
+    ActivityFinished,
+    ActivityJob,
+    BatchJob,
+    Committed,
+    JobScope,
+    TaskKey,
+)
+from durablenb.engine.result_cache import ResultCache
 from durablenb.engine.services import EngineServices
 from durablenb.engine.write_buffer import WriteBuffer
 from durablenb.model.events import TaskScheduled
@@ -32,9 +41,13 @@ class Dispatcher:
         Takes the events that schedule activities.
     blocked
         Records which instances lack an activity, or an executor for one.
+    cache
+        Has the results of calls that needn't be made again.
     """
 
-    def __init__(self, services: EngineServices, buffer: WriteBuffer, blocked: BlockedInstances) -> None:
+    def __init__(
+        self, services: EngineServices, buffer: WriteBuffer, blocked: BlockedInstances, cache: ResultCache
+    ) -> None:
         self.scope = JobScope(
             services.apply_inline,
             services.clock,
@@ -43,7 +56,10 @@ class Dispatcher:
             services.log_writer,
             services.attempt_writer,
             services.store.hub_id,
+            cache.keys,
         )
+        self._cache = cache
+        self._recalled: list[ActivityFinished] = []
         self._apply_inline = services.apply_inline
         self._registry = services.registry
         self._executors = services.executors
@@ -125,7 +141,8 @@ class Dispatcher:
             return
         undefined = self._undefined_name(job)
         if undefined is None:
-            self._ready.append(job)
+            if not self._recall(job):
+                self._ready.append(job)
         else:
             self._missing.setdefault(key, []).append(job)
             self._undefined[key] = undefined
@@ -134,6 +151,21 @@ class Dispatcher:
     def _undefined_name(self, job: ActivityJob) -> str | None:
         """Return a global that the activity needs and whose cell has not run since a restart."""
         return self._registry.undefined_name("activity", job.name) if job.instance.is_recovered else None
+
+    def _recall(self, job: ActivityJob) -> bool:
+        """Return True if the job needn't run, since an equal one has; its end is in `take_recalled`."""
+        activity = self._registry.activities[job.name]
+        if activity.cache is None:
+            return False
+        recalled = self._cache.recall(job, activity)
+        if recalled is not None:
+            self._recalled.append(recalled)
+        return recalled is not None
+
+    def take_recalled(self) -> list[ActivityFinished]:
+        """Return the ends of jobs that need not run, and forget them."""
+        recalled, self._recalled = self._recalled, []
+        return recalled
 
     # -- what jobs wait for comes -----------------------------------------------------------------
 
@@ -175,7 +207,9 @@ class Dispatcher:
             if cap is not None and self._running_by_name[key] >= cap:
                 self._full.setdefault(key, deque()).append(job)
                 continue
-            if not job.is_wanted:
+            if not job.is_wanted or (
+                activity.cache is not None and (self._recall(job) or self._cache.waits(job))
+            ):
                 self._free_place(key)
                 continue
             self._start(job, activity, key)
@@ -203,6 +237,11 @@ class Dispatcher:
         if declined is not None and job.is_wanted:
             self._keep_declined(job, declined)
         return True
+
+    def release_equal(self, job: ActivityJob) -> None:
+        """Let the jobs begin that waited for an equal one, which has ended."""
+        for waiting in self._cache.released(job):
+            self._offer(waiting)
 
     def _free_place(self, key: str) -> None:
         """Let a job begin that waits for a place of this activity."""
@@ -234,6 +273,7 @@ class Dispatcher:
             executor.cancel(job)
         except Exception:
             log.warning("The executor can't cancel %r of %s.", job.name, instance.id, exc_info=True)
+        self.release_equal(job)  # it may run on for long
 
     def stop_all(self, instance: Instance) -> None:
         """Stop the calls of an instance that was terminated."""
@@ -263,7 +303,17 @@ class Dispatcher:
     @property
     def is_idle(self) -> bool:
         """True if nothing runs and nothing could begin."""
-        return not (self._running or self._ready or self._committed)
+        return not (self._running or self._ready or self._committed or self._recalled)
+
+    @property
+    def has_recalled(self) -> bool:
+        """True if jobs need not run, and their ends were not taken yet."""
+        return bool(self._recalled)
+
+    def running(self, instance_id: str, task_id: int) -> ActivityJob | None:
+        """Return the job of a call that an executor has, or None."""
+        jobs = (job for job, _ in self._running.values())
+        return next((job for job in jobs if (job.instance.id, job.task_id) == (instance_id, task_id)), None)
 
     @property
     def is_last(self) -> bool:

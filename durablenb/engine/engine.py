@@ -24,6 +24,7 @@ from durablenb.engine.instance import Instance
 from durablenb.engine.jobs import ActivityJob
 from durablenb.engine.messages import ClientMessage, Registered, Wake, refuse
 from durablenb.engine.options import EngineOptions
+from durablenb.model.caching import CacheKey
 from durablenb.model.errors import DurableError, StoreError
 from durablenb.model.events import Event
 from durablenb.model.imports import Import
@@ -302,6 +303,16 @@ class Engine(EngineLoop):
     def running(self, instance_id: str) -> tuple[RunningCall, ...]:
         """Return the running calls of an instance, and how far they are; without waiting for the turn."""
         return self.attempt_writer.running(instance_id)
+
+    def running_key(self, instance_id: str, task_id: int) -> CacheKey | None:
+        """Return the key of a call that runs now, if its result is to be remembered."""
+        if not self._lock.acquire(timeout=PATIENCE_SECONDS):
+            return None
+        try:
+            job = self._state.dispatcher.running(instance_id, task_id)
+            return None if job is None else job.cache_key
+        finally:
+            self._lock.release()
 
     def imported(self, instance_id: str) -> Import | None:
         """Return where an instance was imported from, None if it wasn't; without waiting for the turn."""

@@ -16,6 +16,7 @@ from durablenb.engine.capture.output import CapturedOutput
 from durablenb.engine.entity import Entity
 from durablenb.engine.entity_batch import BatchCodec, BatchFunction, OperationBatch
 from durablenb.engine.instance import Instance
+from durablenb.engine.keys.call_keys import CallKeys
 from durablenb.model.activities import (
     ActivityAttempt,
     ActivityInfo,
@@ -25,6 +26,7 @@ from durablenb.model.activities import (
     Report,
     call_key,
 )
+from durablenb.model.caching import CacheKey, CallReason
 from durablenb.model.errors import ActivityCancelledError
 from durablenb.model.logs import OutputLine
 from durablenb.model.outputs import Shown
@@ -55,6 +57,8 @@ class JobScope:
         Take what jobs print, and what else they report.
     hub_id
         The id of the hub.
+    keys
+        Computes the keys of calls whose results are remembered.
     """
 
     __slots__ = (
@@ -63,6 +67,7 @@ class JobScope:
         "codec",
         "hub_id",
         "is_closing",
+        "keys",
         "log_writer",
         "now",
         "registry",
@@ -78,8 +83,10 @@ class JobScope:
         log_writer: LogWriter,
         attempt_writer: AttemptWriter,
         hub_id: str,
+        keys: CallKeys,
     ) -> None:
         self.apply_inline = apply_inline
+        self.keys = keys
         self.now = clock.now
         self.stopwatch = clock.stopwatch
         self.registry = registry
@@ -119,6 +126,7 @@ class ActivityJob:
         "_activity",
         "_output",
         "_reported",
+        "cache_key",
         "call_id",
         "codec",
         "earlier",
@@ -126,6 +134,7 @@ class ActivityJob:
         "instance",
         "is_muted",
         "name",
+        "reason",
         "retry",
         "scope",
         "started_at",
@@ -162,6 +171,10 @@ class ActivityJob:
         self.started_at: datetime | None = None
         self.worker: str | None = None
         self.is_muted = False
+        self.cache_key: CacheKey | None = None
+        """The key under which the result is to be remembered, of before the job was submitted; or None."""
+        self.reason: CallReason | None = None
+        """Why the call is made although a result of its key is remembered."""
         self._activity: Activity | None = None
         self._output: CapturedOutput | None = None
         self._reported: _Reported | None = None
@@ -325,13 +338,20 @@ class ActivityJob:
     def _watch(self) -> None:
         self.scope.attempt_writer.begun(self)
 
+    def joined(self) -> None:
+        """Note that another process has submitted the call: its result isn't remembered."""
+        self.cache_key = None
+
     def finish(self, outcome: ActivityOutcome | None, worker: str | None = None) -> None:
         """Hand the engine the outcome, None for a call that was not made, and the name of its worker."""
+        ended_at = self.scope.now()
         try:
             self._close_output()  # may draw figures, for so long that an interrupt comes
         finally:
+            if self.cache_key is not None:
+                self.cache_key = self.scope.keys.unchanged(self.cache_key, self, self.activity)
             self.scope.attempt_writer.ended(self)
-            message = ActivityFinished(self, outcome, self.started_at, self.scope.now(), worker)
+            message = ActivityFinished(self, outcome, self.started_at, ended_at, worker)
             self.scope.apply_inline(message)
 
     def decline(self, why: str) -> None:
@@ -437,6 +457,7 @@ class ActivityFinished:
     ended_at: datetime
     worker: str | None = None
     declined: str | None = None
+    cached_from: str | None = None
 
 
 @dataclass(slots=True, eq=False, repr=False)

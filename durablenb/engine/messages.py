@@ -203,6 +203,14 @@ class CleanEntities:
     reply: Reply = field(default_factory=Promise)
 
 
+@dataclass(slots=True, eq=False, repr=False)
+class ClearCache:
+    """Forget the remembered results of an activity, or of all; answered with the number."""
+
+    name: str | None = None
+    reply: Reply = field(default_factory=Promise)
+
+
 ClientMessage = (
     Start
     | StartMany
@@ -219,4 +227,5 @@ ClientMessage = (
     | Watch
     | Signal
     | CleanEntities
+    | ClearCache
 )

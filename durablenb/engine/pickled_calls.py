@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from durablenb.core.code_names import global_reads
 from durablenb.core.ports.executor import ActivityOutcome, Job
 from durablenb.core.short_repr import short_repr
 from durablenb.engine.capture import streams
@@ -148,16 +149,8 @@ def _used_values(function: Any) -> Iterator[tuple[str, Any]]:
             yield f"the variable {name!r} of the function around it", cell.cell_contents
         except ValueError:  # it has no value yet
             continue
-    for name in _global_names(function.__code__):
+    for name in dict.fromkeys(read.name for read in global_reads(function.__code__)):
         if name in function.__globals__ and not hasattr(builtins, name):
             yield f"the global {name!r}", function.__globals__[name]
     for value in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()):
         yield f"the default {short_repr(value)}", value
-
-
-def _global_names(code: types.CodeType) -> Iterator[str]:
-    """Yield the global names that a function, and the functions inside it, may look up."""
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from _global_names(constant)

@@ -25,6 +25,7 @@ from durablenb.engine.instances import Instances
 from durablenb.engine.jobs import ActivityBegun, ActivityFinished, ActivityJob, BatchJob, Committed
 from durablenb.engine.messages import Registered, Wake
 from durablenb.engine.orchestration_executor import OrchestrationExecutor
+from durablenb.engine.result_cache import ResultCache
 from durablenb.engine.retention import Retention
 from durablenb.engine.services import EngineServices
 from durablenb.engine.timers import Timers
@@ -57,7 +58,8 @@ class EngineState:
         self.timers = Timers()
         self.instances = Instances(services, self.buffer, self.timers)
         self.retention = Retention(services, self.buffer, self.instances)
-        self.dispatcher = Dispatcher(services, self.buffer, self.instances.blocked)
+        self.cache = ResultCache(services, self.buffer)
+        self.dispatcher = Dispatcher(services, self.buffer, self.instances.blocked, self.cache)
         self.entities = Entities(
             services, self.buffer, self.timers, self.instances, self.dispatcher, self.retention
         )
@@ -72,7 +74,7 @@ class EngineState:
         )
         self.orchestrations = OrchestrationExecutor(services, self.buffer, self.instances, self.effects)
         self.commands = Commands(
-            services, self.buffer, self.instances, self.entities, self.effects, self.retention
+            services, self.buffer, self.instances, self.entities, self.effects, self.retention, self.cache
         )
         if services.committer.last_seq:  # an empty journal needs no query
             self._recover()
@@ -137,14 +139,20 @@ class EngineState:
     def start_jobs(self) -> None:
         """Give executors the jobs that may begin."""
         self.dispatcher.offer_committed()
+        self._pump()
+
+    def _pump(self) -> None:
+        """Let jobs begin, and end those that need not run."""
         self.dispatcher.pump()
+        for message in self.dispatcher.take_recalled():
+            self._finish_job(message)
 
     def run_one(self) -> str | None:
         """Run a job in this thread, or an episode; return what it was, None if there is nothing to run."""
         self.release_defined()
         self.entities.offer_batches()
         self.retention.purge_due()
-        self.dispatcher.pump()
+        self._pump()
         job = self._executors.inline.run_next()
         if isinstance(job, BatchJob):
             count = len(job.batch.requests)
@@ -204,7 +212,12 @@ class EngineState:
     @property
     def has_work(self) -> bool:
         """True if this thread can do something at once, without another message."""
-        return bool(self.instances.queue or self.entities.queue or self._executors.inline.jobs)
+        return bool(
+            self.instances.queue
+            or self.entities.queue
+            or self._executors.inline.jobs
+            or self.dispatcher.has_recalled
+        )
 
     @property
     def is_on_disk(self) -> bool:
@@ -221,6 +234,10 @@ class EngineState:
     # -- activities and registrations ------------------------------------------------------------
 
     def _finish_job(self, message: ActivityFinished) -> None:
+        self._settle_job(message)
+        self.dispatcher.release_equal(message.job)
+
+    def _settle_job(self, message: ActivityFinished) -> None:
         job = message.job
         was_running = self.dispatcher.finished(job, message.declined)
         if message.declined is not None:
@@ -244,20 +261,22 @@ class EngineState:
             self._time_out(instance, job, message.worker)
             return
         instance.pending.discard(job.task_id)
-        kind = TaskCompleted if isinstance(message.outcome, str) else TaskFailed
+        is_completed = isinstance(message.outcome, str)
         if job.has_tries:
             instance.tries.pop(job.key, None)
-            if kind is TaskFailed:
+            if not is_completed:
                 instance.tries[job.key] = job.tries
         self.instances.receive(
             instance,
-            kind,
+            TaskCompleted if is_completed else TaskFailed,
             job.task_id,
             message.outcome,
             message.started_at,
             message.worker,
+            *([message.cached_from] if is_completed else []),
             timestamp=message.ended_at,
         )
+        self.cache.remember(job, message)
 
     def _limit_job(self, job: ActivityJob) -> None:
         if job.deadline is not None and self.dispatcher.runs(job):

@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from durablenb.core.ports.store import HistoryBundle, Record
-from durablenb.engine.committer import Committer, PendingImport, PendingPurge, WriteBatch
+from durablenb.engine.committer import (
+    Committer,
+    PendingForget,
+    PendingImport,
+    PendingPurge,
+    WriteBatch,
+)
 from durablenb.engine.entity import Entity
 from durablenb.engine.instance import Instance
 from durablenb.engine.messages import Reply
+from durablenb.model.caching import CachedCall, CodePart
 from durablenb.model.events import Event
 from durablenb.model.imports import Import
 from durablenb.model.source import Source
@@ -38,6 +45,17 @@ class WriteBuffer:
         self.seq += 1
         self._batch.records.append(Record(self.seq, instance.id, instance.execution_id, event))
         instance.next_event_id = event.event_id + 1
+
+    def remember(self, call: CachedCall, parts: Sequence[CodePart]) -> None:
+        """Add a call whose outcome was written last, with its key, and the parts of its code that are new."""
+        self._batch.calls.append(call)
+        self._batch.code_parts.extend(parts)
+
+    def forget(self, name: str | None) -> None:
+        """Forget the calls of an activity, or all calls, after all that was written before."""
+        self.flush()
+        self._batch.pending_forget = PendingForget(name)
+        self.flush()
 
     def keep(self, source: Source) -> None:
         """Add a source text, unless it was added before."""

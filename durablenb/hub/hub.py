@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from durablenb.analysis.replays.fit_report import FitReport
+    from durablenb.hub.cache import HubCache
     from durablenb.notebook.live.hub import LiveHub
 
 
@@ -254,6 +255,15 @@ class Hub(HubFigures):
         from durablenb.hub.upgrade import fit_report  # only needed for replays
 
         return fit_report(self, target, orchestrator, status)
+
+    # -- remembered results ----------------------------------------------------------------------
+
+    @property
+    def cache(self) -> HubCache:
+        """The remembered results of activities that are registered with ``cache=``."""
+        from durablenb.hub.cache import HubCache  # only needed by hubs that remember results
+
+        return HubCache(self)
 
     # -- looking ---------------------------------------------------------------------------------
 

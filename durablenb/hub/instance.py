@@ -16,6 +16,7 @@ from durablenb.model.status import DurableOrchestrationStatus
 if TYPE_CHECKING:
     import duckdb
 
+    from durablenb.analysis.cache import Why
     from durablenb.analysis.history import History
     from durablenb.analysis.instance_card import InstanceCard
     from durablenb.analysis.logs import Log
@@ -113,6 +114,61 @@ class Handle(InstanceFigures):
         from durablenb.analysis.history import History  # only needed for histories
 
         return History(self.id, self.hub.client.history(self.id))
+
+    def why(self, task: int | str) -> Why:
+        """Return why a call of an activity ran, although its activity remembers results; or that it didn't.
+
+        The call is compared with the nearest former call of the activity: the one whose key has the fewest
+        differences.
+
+        Parameters
+        ----------
+        task
+            The call, by its task id in the history: ``3`` or ``"#3"``.
+
+        Raises
+        ------
+        ValueError
+            If there is no such call of an activity.
+        InstanceNotFoundError
+            If the instance was purged.
+        DurableError
+            If the call ran, and another process serves the hub: ask it there.
+
+        Examples
+        --------
+        >>> import durablenb as df
+        >>> hub = df.TaskHub(":memory:", mode="kernel")
+        >>> @hub.activity(cache=df.CachePolicy(version=1))
+        ... def double(number):
+        ...     return 2 * number
+        >>> @hub.orchestrator
+        ... def twice(context):
+        ...     for number in context.get_input():
+        ...         yield context.call_activity(double, number)
+        >>> handle = hub.start(twice, [1, 2, 1], instance_id="a")
+        >>> handle.result()
+        >>> handle.why(0)
+        #0 double ran: the cache knows no former call of double.
+        >>> handle.why("#1").differences
+        (Difference(part='the input', then='1', now='2'),)
+        >>> handle.why("#2").has_run
+        False
+        >>> hub.close()
+        """
+        from durablenb.analysis.cache import task_number, why  # only needed for this
+
+        number, journal = task_number(task), self.hub._journal
+        journal.refresh(self.id)
+        journal.existing(self.id)
+        with journal.connection(self.id) as connection:
+            found = why(connection, self.id, number, journal.running_key(self.id, number))
+        if found.reason == "unknown" and not journal.knows_keys:
+            raise DurableError(
+                "The keys of calls are where the hub is. Ask the process that serves it: "
+                f"hub.handle({self.id!r}).why({number})."
+            )
+        return found
 
     def logs(
         self, *, level: int | str | None = None, task_id: int | None = None, name: str | None = None

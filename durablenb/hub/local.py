@@ -29,6 +29,7 @@ from durablenb.hub.control import (
 )
 from durablenb.journal.instance_counts import InstanceCounter
 from durablenb.journal.port import Journal
+from durablenb.model.caching import CacheKey
 from durablenb.model.errors import FunctionNotFoundError, InstanceNotFoundError, WaitTimeoutError
 from durablenb.model.failures import FailureDetails
 from durablenb.model.ids import checked_instance_id
@@ -109,6 +110,10 @@ class LocalJournal(Journal):
         """Return where imported instances came from."""
         imports = (self._engine.imported(instance_id) for instance_id in instance_ids)
         return {one.instance_id: one.origin for one in imports if one is not None}
+
+    def running_key(self, instance_id: str, task_id: int) -> CacheKey | None:
+        """Return the key of a call that runs now, if its result is to be remembered."""
+        return self._engine.running_key(instance_id, task_id)
 
     def runtime_info(self, instance_id: str) -> RuntimeInfo:
         """Return what the engine knows of an instance or an entity, and the journal doesn't."""

@@ -15,6 +15,7 @@ from durablenb.engine.executors import check_executor
 from durablenb.engine.messages import Registered
 from durablenb.hub.entity import EntityHandle
 from durablenb.hub.hub import Hub, entity_id_of
+from durablenb.model.caching import CachePolicy, policy_of
 from durablenb.model.entities import EntityId
 from durablenb.model.ids import checked_version
 from durablenb.model.source import source_of
@@ -42,6 +43,7 @@ class Registering(Hub):
         max_concurrency: int | None = None,
         executor: Any = None,
         timeout: float | timedelta | None = None,
+        cache: bool | CachePolicy = False,
     ) -> Callable[[F], F]: ...
     def activity(self, function: Callable[..., Any] | None = None, **options: Any) -> Any:
         """Register an activity, ``def`` or ``async def``, as a decorator; see `add_activity`."""
@@ -79,6 +81,7 @@ class Registering(Hub):
         max_concurrency: int | None = None,
         executor: Any = None,
         timeout: float | timedelta | None = None,
+        cache: bool | CachePolicy = False,
     ) -> None:
         """Register an activity, and replace one of the same name.
 
@@ -96,6 +99,9 @@ class Registering(Hub):
             The longest time that a call may run, in seconds or as a `timedelta`. A call that takes longer
             is stopped as far as its executor can, and fails with a `TimeoutError`. A call may have a limit
             of its own: ``context.call_activity(..., timeout=)``.
+        cache
+            True, or a `CachePolicy`: a call whose input and code are those of a former call gets its result
+            and doesn't run. See *Remember results*.
 
         Raises
         ------
@@ -104,8 +110,8 @@ class Registering(Hub):
         """
         if executor is not None:
             check_executor(executor)
-        limit = checked_timeout(timeout)
-        activity = Activity(_chosen_name(function, name), function, max_concurrency, executor, limit)
+        chosen, limit, policy = _chosen_name(function, name), checked_timeout(timeout), policy_of(cache)
+        activity = Activity(chosen, function, max_concurrency, executor, limit, policy)
         self._registry.add_activity(activity)
         self._engine.post(Registered("activity", activity.name))
 

@@ -83,6 +83,14 @@ class RemoteHub(Hub):
         answer = self._link.send("POST", "sql", body=body, seconds=QUERY_SECONDS, kinds=QUERY_KINDS)
         return answer_relation(answer.json())
 
+    @property
+    def cache(self) -> NoReturn:
+        """Raise `DurableError`: results are remembered where the hub is."""
+        raise DurableError(
+            "The cache of a served hub is where the hub is: hub.cache. If the hub is served with sql=True, a "
+            "query reads it from here: remote.sql('from cached_results')."
+        )
+
     def export(self, what: Any, path: str | os.PathLike[str]) -> NoReturn:
         """Raise `DurableError`: histories are exported where the hub is.
 

@@ -13,6 +13,7 @@ import duckdb
 from durablenb.core.ports.store import InstanceQuery
 from durablenb.journal.instance_counts import InstanceCounter
 from durablenb.journal.related import EntityQueue, read_forks, read_queues
+from durablenb.model.caching import CacheKey
 from durablenb.model.entities import EntityMetadata
 from durablenb.model.errors import InstanceNotFoundError
 from durablenb.model.events import Event
@@ -46,6 +47,8 @@ class Journal(ABC):
     """Reads its values."""
     description: str
     """How a message names a journal that can't be read any more, such as "a closed file"."""
+    knows_keys = True
+    """False if it has no keys of calls whose results are remembered: they are where the hub is."""
 
     # -- reading ---------------------------------------------------------------------------------
 
@@ -89,6 +92,10 @@ class Journal(ABC):
     def running(self, instance_id: str) -> tuple[RunningCall, ...]:
         """Return the running calls of an instance, and how far they are; none where no hub is running."""
         return ()
+
+    def running_key(self, instance_id: str, task_id: int) -> CacheKey | None:
+        """Return the key of a call that runs now, if an engine here runs it and remembers its result."""
+        return None
 
     def origins(self, instance_ids: Iterable[str]) -> Mapping[str, str]:
         """Return where those of these instances that were imported came from."""

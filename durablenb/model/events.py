@@ -212,12 +212,17 @@ class TaskScheduled(PendingRequest):
 
 @_event
 class TaskCompleted(Returned):
-    """An activity returned. `worker` is its thread or process; None for the hub's own thread."""
+    """An activity returned. `worker` is its thread or process; None for the hub's own thread.
+
+    `cached_from`: the call didn't run. Its result is that of an equal call, which is given as
+    ``instance:execution:task``.
+    """
 
     settles = TaskScheduled
 
     started_at: datetime | None = None
     worker: str | None = None
+    cached_from: str | None = None
 
 
 @_event

@@ -81,6 +81,8 @@ def step_text(step: GraphStep) -> str:
             states += f", {step.attempts:,} tries"
     elif step.attempts > len(step.calls):
         states += f", {step.attempts:,} tries"
+    if step.cached:
+        states += ", from cache" if step.cached == len(step.calls) else f", {step.cached:,} from cache"
     return states
 
 

@@ -6,7 +6,7 @@ table that lists the blobs, but in many tables, each of which is soon full, and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -141,7 +141,7 @@ _NOT_NEEDED = f"{_OF_EXECUTIONS} and not list_contains($needed::bigint[], seq)"
 OF_EXECUTIONS = Purged(_NOT_NEEDED, f"seq in (select seq from journal where {_NOT_NEEDED})", _OF_EXECUTIONS)
 
 
-def free(connection: duckdb.DuckDBPyConnection, purged: Purged, parameters: dict[str, list[Any]]) -> None:
+def free(connection: duckdb.DuckDBPyConnection, purged: Purged, parameters: Mapping[str, Any]) -> None:
     """Delete the blobs that only what is purged refers to."""
     if not connection.execute(_HAS_USES).fetchall():
         return

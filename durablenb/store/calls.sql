@@ -25,6 +25,7 @@ select
     t.last.done as done,
     t.last.total as total,
     t.last.note as note,
+    try_cast(e.attributes as json) ->> 'cached_from' as cached_from,
     s.seq,
     e.seq as ended_seq
 from standing s

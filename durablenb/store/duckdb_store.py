@@ -19,6 +19,7 @@ from durablenb.core.ports.store import (
     Record,
 )
 from durablenb.model.activities import ActivityAttempt
+from durablenb.model.caching import CachedCall, CachedResult, CodePart
 from durablenb.model.errors import StoreError
 from durablenb.model.events import ExecutionStarted, LockEnqueued, OperationEnqueued, PendingRequest
 from durablenb.model.imports import Import
@@ -26,11 +27,21 @@ from durablenb.model.logs import LogLine
 from durablenb.model.outputs import OutputState
 from durablenb.model.payloads import Blob
 from durablenb.model.source import Source
-from durablenb.store import blobs, entries, schema, statements
+from durablenb.store import blobs, cached_calls, entries, schema, statements
 from durablenb.store.connections import Connections, parsed
 from durablenb.store.crash_marker import CrashMarker
 from durablenb.store.durable_log import DurableLog
-from durablenb.store.entries import Attempts, Bundle, Entry, Events, Lines, Outputs, Purge, Sources
+from durablenb.store.entries import (
+    Attempts,
+    Bundle,
+    Entry,
+    Events,
+    Forget,
+    Lines,
+    Outputs,
+    Purge,
+    Sources,
+)
 from durablenb.store.file_guard import FileGuard
 from durablenb.store.lockfile import HubLock
 from durablenb.store.log_recovery import check_log, recover
@@ -92,8 +103,10 @@ class DuckStore(JournalReader):
         """The id of the hub: the same whenever the file is opened; of one in memory, a new one."""
         return self._hub_id
 
-    def append(self, records: Sequence[Record]) -> None:
-        """Write all of these records or none; they are on disk when this returns.
+    def append(
+        self, records: Sequence[Record], calls: Sequence[CachedCall] = (), code_parts: Sequence[CodePart] = ()
+    ) -> None:
+        """Write all of these records or none, with what is remembered of them; on disk when this returns.
 
         Notes
         -----
@@ -103,8 +116,9 @@ class DuckStore(JournalReader):
         if self._may_be_written:
             last = self.last_seq()
             records = [record for record in records if record.seq > last]
+            calls = [call for call in calls if call.seq > last]
         self._may_be_written = bool(records)
-        self._write(Events([to_row(record) for record in records]))
+        self._write(Events([to_row(record) for record in records], calls, code_parts))
         self._may_be_written = False
 
     def _write(self, entry: Entry) -> None:
@@ -120,6 +134,18 @@ class DuckStore(JournalReader):
             self._log.write(entry)
         if self._guard is not None:
             self._guard.check()
+
+    def cached_results(self, longest: int) -> list[CachedResult]:
+        """Return the remembered results, oldest first; without texts of more than `longest` characters."""
+        return cached_calls.load(self._ask, longest)
+
+    def cached_text(self, key: str) -> str | None:
+        """Return the last remembered result of a key, or None."""
+        return cached_calls.text(self._ask, key)
+
+    def forget_calls(self, name: str | None) -> None:
+        """Forget the cached calls of an activity (in lower case), or all, with the blobs of them alone."""
+        self._write(Forget(name))
 
     def keep(self, sources: Sequence[Source]) -> None:
         """Write the source texts that aren't there yet."""

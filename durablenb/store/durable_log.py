@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 
 from durablenb.model.errors import StoreError
 from durablenb.store import entries
-from durablenb.store.entries import Bundle, Entry, Events, Outputs, Purge
+from durablenb.store.entries import Bundle, Entry, Events, Forget, Outputs, Purge
 from durablenb.store.lockfile import log_files, log_path_of
 from durablenb.store.log_file import LogFile
 from durablenb.store.log_format import Position
@@ -138,7 +138,7 @@ class DurableLog:
                 self._waiting_blobs.update(blob.hash for blob in entry.blobs())
         if was_idle or self._is_behind:
             self._requests.put(_NUDGE)
-        if isinstance(entry, Purge | Bundle | Outputs):
+        if isinstance(entry, Purge | Forget | Bundle | Outputs):
             self.catch_up()  # which blobs are in the journal is known only then
         elif self._is_watched():
             with contextlib.suppress(StoreError):  # the entry itself is on disk

@@ -12,6 +12,7 @@ from typing import Any
 
 from durablenb.core.ports.store import HistoryBundle
 from durablenb.model.activities import ActivityAttempt, latest
+from durablenb.model.caching import CachedCall, CodePart
 from durablenb.model.imports import Import, KeptBlob
 from durablenb.model.logs import LogLine
 from durablenb.model.outputs import OutputPart, OutputState
@@ -28,9 +29,11 @@ _PAYLOAD, _TIMESTAMP, _STARTED = map(COLUMNS.index, ("payload", "timestamp", "st
 
 @dataclass(slots=True)
 class Events:
-    """Appends events to the journal."""
+    """Appends events to the journal, with the calls among them whose results are remembered."""
 
     rows: list[Row]
+    calls: Sequence[CachedCall] = ()
+    code_parts: Sequence[CodePart] = ()
 
     def blobs(self) -> list[Blob]:
         """Return the blobs that come with the events, each once."""
@@ -75,6 +78,13 @@ class Sources:
 
 
 @dataclass(slots=True)
+class Forget:
+    """Forgets the cached calls of an activity, whose name is in lower case, or of all: None."""
+
+    name: str | None
+
+
+@dataclass(slots=True)
 class Purge:
     """Deletes instances, entities and executions, and the blobs that no others refer to.
 
@@ -95,7 +105,7 @@ class Bundle:
     after: int
 
 
-Entry = Events | Lines | Attempts | Outputs | Sources | Purge | Bundle
+Entry = Events | Lines | Attempts | Outputs | Sources | Forget | Purge | Bundle
 
 
 def size(entry: Entry) -> int:
@@ -105,6 +115,8 @@ def size(entry: Entry) -> int:
             return len(items)
         case Sources(sources=items):
             return len(items)
+        case Forget():
+            return 1
         case Purge(instance_ids=instance_ids, execution_ids=execution_ids):
             return len(instance_ids) + len(execution_ids)
         case Bundle(bundle=bundle):
@@ -115,8 +127,8 @@ def merged(entries: Iterable[Entry]) -> Iterator[Entry]:
     """Yield the entries in order, neighbours of the same kind as one where they can be one."""
     for kind, group in groupby(entries, type):
         first, *rest = group
-        if rest and kind is Events:
-            yield Events([row for one in (first, *rest) for row in one.rows])  # type: ignore[union-attr]
+        if rest and isinstance(first, Events):
+            yield _merged_events([one for one in (first, *rest) if isinstance(one, Events)])
         elif rest and kind is Lines:
             yield Lines([line for one in (first, *rest) for line in one.lines])  # type: ignore[union-attr]
         elif rest and kind is Attempts:
@@ -124,6 +136,14 @@ def merged(entries: Iterable[Entry]) -> Iterator[Entry]:
         else:
             yield first
             yield from rest
+
+
+def _merged_events(several: Sequence[Events]) -> Events:
+    return Events(
+        [row for one in several for row in one.rows],
+        [call for one in several for call in one.calls],
+        [part for one in several for part in one.code_parts],
+    )
 
 
 # -- content of a frame ---------------------------------------------------------------------------
@@ -145,8 +165,9 @@ def encode(entry: Entry, is_known: Callable[[list[str]], set[str]]) -> list[byte
         If a text has half of a surrogate pair, which no file can hold.
     """
     match entry:
-        case Events(rows):
-            return _content_with_blobs({"events": rows}, entry.blobs(), is_known)
+        case Events(rows, calls, code_parts):
+            more = {"calls": calls, "code_parts": code_parts} if calls else {}
+            return _content_with_blobs({"events": rows} | more, entry.blobs(), is_known)
         case Outputs(states, carried):
             return _content_with_blobs({"outputs": states}, carried, is_known)
         case Lines(lines):
@@ -155,6 +176,8 @@ def encode(entry: Entry, is_known: Callable[[list[str]], set[str]]) -> list[byte
             return _content({"attempts": attempts})
         case Sources(sources):
             return _content({"sources": [[source.hash, source.text] for source in sources]})
+        case Forget(name):
+            return _content({"forget": name})
         case Purge(instance_ids, execution_ids, needed):
             if not execution_ids:
                 return _content({"purge": instance_ids})
@@ -204,7 +227,11 @@ def decode(content: bytes) -> Entry:
                 after,
             )
         case {"events": rows}:
-            return Events([_read_row(row, contents) for row in rows])
+            return Events(
+                [_read_row(row, contents) for row in rows],
+                [_read_call(call) for call in fields.get("calls", ())],
+                [CodePart(*part) for part in fields.get("code_parts", ())],
+            )
         case {"lines": lines}:
             return Lines([_read_line(line) for line in lines])
         case {"attempts": attempts}:
@@ -213,6 +240,8 @@ def decode(content: bytes) -> Entry:
             return Outputs([_read_output(state) for state in states], list(contents.values()))
         case {"sources": sources}:
             return Sources([Source(source_hash, text, 1) for source_hash, text in sources])
+        case {"forget": name}:
+            return Forget(name)
         case {"purge": instance_ids}:
             return Purge(instance_ids, fields.get("executions", []), fields.get("needed", []))
     raise ValueError(f"an entry of an unknown kind: {', '.join(fields)}")
@@ -260,6 +289,11 @@ def _read_attempt(written: list[Any]) -> ActivityAttempt:
         started_at=datetime.fromisoformat(str(attempt.started_at)),
         reported_at=None if reported is None else datetime.fromisoformat(str(reported)),
     )
+
+
+def _read_call(written: list[Any]) -> CachedCall:
+    call = CachedCall(*written)
+    return call._replace(timestamp=datetime.fromisoformat(str(call.timestamp)).astimezone(UTC))
 
 
 def _read_line(written: list[Any]) -> LogLine:

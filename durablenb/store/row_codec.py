@@ -80,7 +80,9 @@ _EXTRA: dict[type[events.Event], tuple[Callable[[Any], Any], Any]] = {
 }
 """For each kind of event, a getter of its extra fields, and its result if all have their defaults."""
 
-_WITH_WORKER = tuple(kind for kind, of in EVENT_COLUMNS.items() if of.extra == ("worker",))
+_WITH_WORKER = tuple(
+    kind for kind, of in EVENT_COLUMNS.items() if of.extra in (("worker",), ("worker", "cached_from"))
+)
 
 
 def event_types(kinds: Iterable[type[events.Event]]) -> str:
@@ -158,7 +160,7 @@ def _worker_text(worker: str | None) -> str | None:
 
 
 def _attributes_text(event: events.Event, of: Columns) -> str | None:
-    if isinstance(event, _WITH_WORKER):
+    if isinstance(event, _WITH_WORKER) and getattr(event, "cached_from", None) is None:
         return _worker_text(event.worker)  # type: ignore[attr-defined]  # many events, few workers
     get, defaults = _EXTRA[type(event)]
     if get(event) == defaults:

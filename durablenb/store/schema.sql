@@ -103,3 +103,26 @@ create table if not exists imported (
     made_by     varchar   not null,  -- azure, or durablenb and its version
     imported    timestamp not null   -- UTC
 );
+
+-- The calls of activities whose results are remembered, each with its key. They outlive their instances.
+create table if not exists cached_calls (
+    seq          bigint    not null,  -- place of the outcome in the journal
+    key          varchar   not null,  -- digest of all that has to be equal
+    name         varchar   not null,  -- of the activity
+    instance_id  varchar   not null,
+    execution_id varchar   not null,
+    task_id      integer   not null,
+    timestamp    timestamp not null,  -- UTC: when it ended
+    input        varchar   not null,  -- digest of the input; empty if it doesn't count
+    code         varchar   not null,  -- digest of all else: see code_parts
+    is_completed boolean   not null,  -- false: it failed, and has no result
+    reason       varchar,             -- why it ran although there was a result: expired, refreshed
+    result       varchar              -- JSON, once the journal doesn't have the event any more
+);
+
+-- What the code of a key is made of, once for each state of the code.
+create table if not exists code_parts (
+    code   varchar not null,
+    part   varchar not null,  -- such as "code of clean", "global RATE"
+    digest varchar not null   -- of a number the number, after =
+);

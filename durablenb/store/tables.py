@@ -10,13 +10,14 @@ from uuid import UUID, uuid4
 import duckdb
 
 from durablenb.model.activities import latest
-from durablenb.store import attempts, blobs, bundles, log_lines, outputs, statements
+from durablenb.store import attempts, blobs, bundles, cached_calls, log_lines, outputs, statements
 from durablenb.store.connections import Connections
 from durablenb.store.entries import (
     Attempts,
     Bundle,
     Entry,
     Events,
+    Forget,
     Lines,
     Outputs,
     Purge,
@@ -94,6 +95,7 @@ class JournalTables:
                 state is None
                 and len(parts) == 1
                 and isinstance(parts[0], Events)
+                and not parts[0].calls
                 and not blobs.uses_in(parts[0].rows)
             ):
                 self._append(parts[0].rows)  # a transaction by itself
@@ -114,11 +116,13 @@ class JournalTables:
     def _apply_to(self, writer: duckdb.DuckDBPyConnection, entry: Entry, last_line: int | None) -> int | None:
         """Apply an entry; return the number of the last line then, if it is known."""
         match entry:
-            case Events(rows):
+            case Events(rows, calls, code_parts):
                 uses = blobs.uses_in(rows)
                 if uses:
                     blobs.write(writer, rows, uses)
                 self._append(rows)
+                if calls:
+                    cached_calls.append(writer, calls, code_parts)
             case Lines(lines):
                 last = _last_line(writer) if last_line is None else last_line
                 log_lines.append(writer, lines, last)
@@ -130,6 +134,8 @@ class JournalTables:
             case Sources(sources):
                 for source in sources:
                     writer.execute(statements.KEEP, [source.hash, source.text]).fetchall()
+            case Forget(name):
+                cached_calls.forget(writer, name)
             case Purge(instance_ids, execution_ids, needed):
                 if instance_ids:
                     _purge(writer, blobs.OF_INSTANCES, {"ids": instance_ids})
@@ -175,6 +181,7 @@ class JournalTables:
 
 
 def _purge(writer: duckdb.DuckDBPyConnection, purged: blobs.Purged, parameters: dict[str, list[Any]]) -> None:
+    cached_calls.before_purge(writer, purged, parameters)
     blobs.free(writer, purged, parameters)
     writer.execute(f"delete from journal where {purged.events}", parameters).fetchall()
     for table in ("log_lines", "activity_attempts", "output_parts"):

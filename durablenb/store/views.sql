@@ -150,3 +150,28 @@ create or replace view outputs with (defer_binding) as
 select seq, instance_id, execution_id, task_id, name, attempt, timestamp, mime_type, size as bytes, text, hash,
        try_cast(metadata as json) as metadata, output_id
 from output_parts;
+
+-- One row a remembered result: the last one of each key.
+create or replace view cached_results with (defer_binding) as
+select
+    c.name,
+    c.instance_id,
+    c.execution_id,
+    c.task_id,
+    c.timestamp as remembered,
+    coalesce(h.hits, 0) as hits,
+    try_cast(coalesce(c.result, j.payload) as json) as result,
+    c.key,
+    c.input as input_digest,
+    c.code as code_digest,
+    c.seq
+from (
+    select * from cached_calls where is_completed
+    qualify row_number() over (partition by key order by result is null desc, seq desc) = 1
+) c
+left join journal j on c.result is null and j.seq = c.seq and j.execution_id = c.execution_id and j.task_id = c.task_id
+left join (
+    select try_cast(attributes as json) ->> 'cached_from' as origin, count(*) as hits
+    from journal where event_type = 'TaskCompleted' and contains(attributes, '"cached_from"')
+    group by 1
+) h on h.origin = concat_ws(':', c.instance_id, c.execution_id, c.task_id);

@@ -37,7 +37,7 @@ FILES = """
     OrchestratorStarted
     TaskScheduled name task_id payload=input +attempt +retry_of +timeout
     TaskCanceled task_id
-    TaskCompleted task_id started_at payload=result +worker
+    TaskCompleted task_id started_at payload=result +worker +cached_from
     TaskFailed task_id started_at payload=failure +worker
     SubOrchestrationInstanceCreated name task_id payload=input +instance_id +version +attempt +retry_of
     SubOrchestrationInstanceCompleted task_id payload=result

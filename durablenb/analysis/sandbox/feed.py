@@ -31,6 +31,8 @@ _SMALL = {
     "imported": "instance_id, origin, made_by, imported",
     "activity_attempts": ", ".join(ActivityAttempt._fields),
     "output_parts": "*",
+    "cached_calls": "*",
+    "code_parts": "*",
 }
 """Tables that are copied completely when they have changed, with the copied columns."""
 

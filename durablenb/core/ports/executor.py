@@ -68,6 +68,10 @@ class Job(Protocol):
         """Announce the start of the call, and where it runs; returns False if it must not run any more."""
         ...
 
+    def joined(self) -> None:
+        """Note that the call was submitted by another process, whose code may have been another one."""
+        ...
+
     def finish(self, outcome: ActivityOutcome | None, worker: str | None = None) -> None:
         """Report the outcome, None if the call did not run or was stopped, and where it ran.
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from durablenb.model.activities import ActivityAttempt
+from durablenb.model.caching import CachedCall, CachedResult, CodePart
 from durablenb.model.entities import EntityMetadata
 from durablenb.model.errors import StoreError
 from durablenb.model.events import (
@@ -162,8 +163,25 @@ class Store(Protocol):
         """The id of the hub: the same whenever the journal is opened, and another one for each hub."""
         ...
 
-    def append(self, records: Sequence[Record]) -> None:
-        """Write all of these events, with their blobs, or none; they are on disk when it returns."""
+    def append(
+        self, records: Sequence[Record], calls: Sequence[CachedCall] = (), code_parts: Sequence[CodePart] = ()
+    ) -> None:
+        """Write all of these events, with their blobs, or none; they are on disk when it returns.
+
+        With them, the calls among them whose results are remembered, and the new parts of their code.
+        """
+        ...
+
+    def cached_results(self, longest: int) -> list[CachedResult]:
+        """Return the remembered results, oldest first; without texts of more than `longest` characters."""
+        ...
+
+    def cached_text(self, key: str) -> str | None:
+        """Return the last remembered result of a key; None if there is none."""
+        ...
+
+    def forget_calls(self, name: str | None) -> None:
+        """Forget the cached calls of an activity (in lower case), or all, with the blobs of them alone."""
         ...
 
     def keep(self, sources: Sequence[Source]) -> None:
@@ -205,7 +223,7 @@ class Store(Protocol):
     ) -> None:
         """Delete all of these instances but their blobs to which others refer.
 
-        Of the executions, delete all but the events at the positions `needed`.
+        Of the executions, delete all but the events at the positions `needed`. Remembered results stay.
         """
         ...
 

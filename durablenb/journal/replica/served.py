@@ -61,6 +61,8 @@ class ServedJournal(Journal):
         Sends requests to the server.
     """
 
+    knows_keys = False
+
     def __init__(self, link: Link) -> None:
         self.link = link
         self.description = f"{link.url}, which doesn't answer"

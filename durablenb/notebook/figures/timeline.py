@@ -110,6 +110,10 @@ class _CallDrawing:
 
     def _attempt(self, call: Call, span: Span, state: CallState) -> None:
         end = self._band.span_end(call, span)
+        if span.is_cached:
+            colour = call_look(state, call.kind).solid
+            self._marks.point("from cache", colour, "o", self._axis.at(end), self._row.middle, filled=False)
+            return
         began = span.started if span.answer is not None and call.kind != "timer" else span.scheduled
         if began > span.scheduled and self._band.is_queue_shown:
             colour = call_look(state, call.kind).solid

@@ -167,6 +167,8 @@ def write_lengths(ax: Axes, axis: TimeAxis, band: Band, bottom: float, colours: 
 
 
 def _length(call: Call, end: datetime) -> str:
+    if call.is_cached:
+        return "from cache"
     seconds = (end - call.scheduled).total_seconds()
     tries = len(call.attempts)
     return "" if seconds < 0.001 else lasting(seconds) + (f", {tries} tries" if tries > 1 else "")

@@ -111,6 +111,8 @@ def call_detail(call: Call, logs: Iterable[LogLine]) -> Markup:
     result = getattr(answer, "result", getattr(answer, "input", None))
     if result is not None:
         rows.append(("result", _value(result)))
+    if call.is_cached:
+        rows.append(("from cache", code(str(getattr(answer, "cached_from", "")), 300)))
     due = getattr(request, "fire_at", None)
     if due is not None:
         rows.append(("due (UTC)", time_text(due)))
@@ -140,6 +142,8 @@ def _waited_and_ran(span: Span) -> tuple[str, str]:
     """Return how long an attempt waited for its start, and how long it ran; empty while it is open."""
     if span.answer is None:
         return "", ""
+    if span.is_cached:
+        return "", "from cache"
     return lasting(span.started - span.scheduled), lasting(span.ended - span.started)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from durablenb.analysis.calls import Call
-from durablenb.analysis.compare import Comparison, Pair, Side
+from durablenb.analysis.compare import Comparison, Pair, Side, took_text
 from durablenb.analysis.text import shortened, table_text
 from durablenb.notebook.html import Markup, card, code, fold, heading, line, markup, picture, table
 from durablenb.notebook.palette import BLUE, RED, SOLIDS, VIOLET
@@ -98,7 +98,7 @@ def _draw(drawing: Drawing, pair: Pair, shown: Comparison, longest: timedelta, y
     drawing.text(34, y + 17, pair.name, size=11.5, is_bold=differs, width=_NAMES - 40)
     for call, side, colour, top in ((pair.a, shown.a, BLUE, 6), (pair.b, shown.b, VIOLET, 15)):
         _bar(drawing, call, side, colour, y + top, longest)
-    words = " | ".join("-" if duration is None else lasting(duration) for duration in pair.durations)
+    words = " | ".join(took_text(call) or "-" for call in (pair.a, pair.b))
     drawing.text(WIDTH - 20, y + 17, words, size=10.5, fill=RED if differs else MUTED, anchor="end")
 
 
@@ -108,7 +108,7 @@ def _bar(drawing: Drawing, call: Call | None, side: Side, colour: str, y: float,
     room = _RIGHT - _NAMES
     left = _NAMES + room * max((call.scheduled - side.started.timestamp) / longest, 0)
     width = max(3.0, room * ((call.ended - call.scheduled) / longest))
-    title = f"{side.instance_id}: {call.name}, {call.state}, {lasting(call.ended - call.scheduled)}"
+    title = f"{side.instance_id}: {call.name}, {call.state}, {took_text(call)}"
     drawing.box(min(left, _RIGHT - 3), y, width, 7, title, rx=1.5, fill=SOLIDS[colour])
 
 
@@ -155,7 +155,8 @@ def _steps(shown: Comparison) -> Markup:
         (
             f"{pair.number:,}",
             line(pair.name),
-            *("" if duration is None else lasting(duration) for duration in pair.durations),
+            took_text(pair.a),
+            took_text(pair.b),
             _slower(pair),
             _verdict(pair),
         )

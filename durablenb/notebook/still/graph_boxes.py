@@ -171,7 +171,7 @@ def _box(step: GraphStep, *, in_turn: bool) -> Box:
     if len(step.calls) == 1:
         call = step.calls[0]
         seconds = (call.ended - call.scheduled).total_seconds()
-        if call.state in ("completed", "failed") and seconds >= 0.001:
+        if call.state in ("completed", "failed") and seconds >= 0.001 and not call.is_cached:
             details.append(lasting(seconds))
         if step.kind == "sub-orchestration":
             details[0] = f"child {details[0]}"

@@ -119,6 +119,8 @@ def _row(run: Run, before: Event | None) -> Sequence[object]:
     task = getattr(run.first, "task_id", None) if run.count == 1 else None
     attempt = getattr(run.first, "attempt", 1)
     number = "" if task is None else f"#{task}" + (f", attempt {attempt}" if attempt > 1 else "")
+    if run.count == 1 and getattr(run.first, "cached_from", None) is not None:
+        number += ", from cache"
     value = event_value(run.first) if run.count == 1 else ""
     return unbroken(run.ids), unbroken(time), run.text, number, code(value, 100) if value else ""
 

@@ -196,10 +196,24 @@ class _Bars:
         seconds = (end - call.scheduled).total_seconds()
         right = max(self._scale.position(end), self._scale.position(call.scheduled) + _LEAST)
         words = lasting(seconds) + (f", {len(call.attempts)} tries" if len(call.attempts) > 1 else "")
-        if seconds >= 0.001 and text_width(words, 9.5) + 14 < after - right:
+        if call.is_cached:
+            words = "from cache"
+        if (call.is_cached or seconds >= 0.001) and text_width(words, 9.5) + 14 < after - right:
             self._drawing.text(right + 8, middle + 3.4, words, size=9.5, fill=MUTED)
 
+    def _draw_cached(self, call: Call, span: Span, middle: float) -> None:
+        """Draw a ring where a call got a remembered result: it didn't run, and has no length."""
+        x, radius = self._scale.position(span.ended), self._bar / 2
+        arc = f"a{number(radius)} {number(radius)} 0 1 1 0"
+        d = f"M{number(x)} {number(middle - radius)}{arc} {number(self._bar)}{arc} {number(-self._bar)}z"
+        colour = call_look(call.state, call.kind).solid
+        look: dict[str, str | float] = {"fill": PLATE, "stroke": colour, "stroke_width": 1.8}
+        self._drawing.path(d, f"{call.name}: from cache, {getattr(span.answer, 'cached_from', '')}", **look)
+
     def _draw_attempt(self, call: Call, span: Span, middle: float) -> None:
+        if span.is_cached:
+            self._draw_cached(call, span, middle)
+            return
         position, end = self._scale.position, self._lane.span_end(call, span)
         state = call.state if span is call.attempts[-1] and call.state != "retrying" else span.state
         look = call_look(state, call.kind)
