@@ -42,6 +42,7 @@ from durablenb.model.errors import (
     TaskFailedError,
     TypeNotRegisteredError,
     WaitTimeoutError,
+    WorkerLostError,
 )
 from durablenb.model.failures import FailureDetails
 from durablenb.model.retries import RetryOptions
@@ -103,6 +104,7 @@ __all__ = [
     "TypeNotRegisteredError",
     "VirtualClock",
     "WaitTimeoutError",
+    "WorkerLostError",
     "check",
     "compare",
     "current_activity",
@@ -118,18 +120,27 @@ if TYPE_CHECKING:
     from tqdm.auto import tqdm as tqdm
 
     from durablenb.azure.durabletask.registration import to_durabletask
+    from durablenb.cluster.dask_executor import DaskExecutor as DaskExecutor
 
     Sealed = RawValue
 else:
 
     def __getattr__(name: str) -> Any:
-        """Load a name that few need; return `RawValue` under its former name, with a warning."""
+        """Import what few need; return `RawValue` under its former name, with a warning."""
         if name == "to_durabletask":
             return _to_durabletask()
         if name == "tqdm":
             from durablenb.engine.capture.progress_bars import tqdm_class
 
             return tqdm_class()
+        if name == "DaskExecutor":
+            try:
+                from durablenb.cluster.dask_executor import DaskExecutor  # Dask takes its time to import
+            except ModuleNotFoundError as error:
+                raise ImportError(
+                    f"durablenb.DaskExecutor needs Dask ({error}). Install it: pip install 'durablenb[dask]'."
+                ) from error
+            return DaskExecutor
         if name == "Sealed":
             import warnings
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, get_args
@@ -52,6 +52,12 @@ class Call:
         return self.attempts[-1].is_cached
 
     @property
+    def cluster_worker(self) -> str:
+        """The address of the worker that ran the last attempt; empty if that wasn't on a cluster."""
+        worker = getattr(self.attempts[-1].answer, "worker", None) or ""
+        return worker.partition("://")[2]
+
+    @property
     def family(self) -> str:
         """The call's name. For an entity's operation or a lock, the key is replaced by ``*``."""
         request = self.attempts[0].request
@@ -74,6 +80,38 @@ def shared_name(calls: Iterable[Call]) -> Callable[[Call], str]:
         return call.family
 
     return name_of
+
+
+def lane_name(
+    calls: Sequence[Call], most: int, name_of: Callable[[Call], str] | None = None
+) -> Callable[[Call], str]:
+    """Return a function that names the lane of a call in a timeline.
+
+    The calls of an activity that ran on a cluster have a lane for each worker, unless that would be too many.
+    If all workers are on one machine, its address is left out.
+
+    Parameters
+    ----------
+    calls
+        All calls of the timeline.
+    most
+        How many lanes there may be.
+    name_of
+        Names a call; by default, it has its own name.
+    """
+    name = name_of or (lambda call: call.name)
+    lanes = {(name(call), call.cluster_worker) for call in calls}
+    if len(lanes) > most:
+        return name
+    machines = {worker.rpartition(":")[0] for _, worker in lanes if worker}
+
+    def name_of_lane(call: Call) -> str:
+        worker = call.cluster_worker
+        if not worker:
+            return name(call)
+        return f"{name(call)} on {worker if len(machines) > 1 else worker[worker.rfind(':') :]}"
+
+    return name_of_lane
 
 
 CallKey = tuple[int, int]

@@ -101,7 +101,8 @@ class Dispatcher:
             self.scope.codec,
             event.attempt,
             event.call_id,
-            timeout=event.timeout,
+            event.timestamp,
+            event.timeout,
         )
         if instance.tries:
             job.earlier = instance.tries.get(job.key, NO_TRIES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 from typing import Any, cast
 
-from durablenb.core.ports.executor import Executor
+from durablenb.core.ports.executor import Executor, ExecutorSource
 from durablenb.core.registry import Activity
 from durablenb.engine.thread_executors import InlineExecutor, ThreadExecutor
 
@@ -48,7 +48,12 @@ class Executors:
             choice, owner = ("asyncio" if activity.is_async else self._default), ""
         if choice == "inline":
             return self.inline
-        key = choice if isinstance(choice, str) else (owner, choice if type(choice) is int else id(choice))
+        if isinstance(choice, str):
+            key: object = choice
+        elif _is_source(choice):
+            key = id(choice)
+        else:
+            key = owner, choice if type(choice) is int else id(choice)
         executor = self._made.get(key)
         if executor is None:
             executor = self._made[key] = self._make(choice)
@@ -82,7 +87,14 @@ class Executors:
             from durablenb.engine.futures_executor import FuturesExecutor
 
             return FuturesExecutor(choice)
+        if _is_source(choice):
+            return cast(ExecutorSource, choice).open_executor()
         return cast(Executor, choice)
+
+
+def _is_source(executor: object) -> bool:
+    """Tell whether each hub gets an executor of its own from this one."""
+    return not hasattr(executor, "submit") and hasattr(executor, "open_executor")
 
 
 def check_executor(executor: Any) -> None:
@@ -105,6 +117,9 @@ def check_executor(executor: Any) -> None:
         if executor < 1:
             raise ValueError(f"The number of threads is {executor}; expected at least 1.")
     elif hasattr(executor, "get_executor"):
-        raise TypeError(f"{executor!r} is no executor, but has one: give its .get_executor().")
-    elif isinstance(executor, type) or not hasattr(executor, "submit"):
+        raise TypeError(
+            f"{executor!r} is no executor, but has one: give its .get_executor(), or for a Dask client "
+            "durablenb.DaskExecutor(client)."
+        )
+    elif isinstance(executor, type) or not (hasattr(executor, "submit") or _is_source(executor)):
         raise TypeError(f"{executor!r} is no executor; expected a name, a number or an Executor.")

@@ -6,10 +6,13 @@ import concurrent.futures
 import os
 import pickle
 import platform
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Future
 from functools import partial
-from typing import Any
+from queue import Empty
+from time import perf_counter, time
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from durablenb.core.ports.executor import ActivityOutcome, Job
@@ -20,8 +23,23 @@ from durablenb.model.activities import Report
 from durablenb.model.logs import OutputLine
 from durablenb.model.outputs import Shown
 
+LOOK_SECONDS = 0.1
+"""How often to look which calls a pool of other processes has begun."""
+
 Worker = tuple[str, int, str]
 """The name of a machine, the id of a process, and the name of a thread."""
+
+
+class Ran(NamedTuple):
+    """What comes back of a call: its outcome, what it printed and reported, and where and when it ran."""
+
+    outcome: ActivityOutcome
+    reports: list[Report]
+    worker: Worker
+    took: float | None = None
+    """Seconds that it ran; None if the job's own `begin` knows its start."""
+    ended: float = 0.0
+    """Its end, by the clock of the machine that it ran on, in seconds since 1970."""
 
 
 class FuturesExecutor:
@@ -45,6 +63,8 @@ class FuturesExecutor:
         self._pool = pool
         self._is_in_process = isinstance(pool, concurrent.futures.ThreadPoolExecutor)
         self._jobs: dict[Future[Any], Job] = {}
+        self._queued: deque[Future[Any]] = deque()
+        self._lock = locks.Lock()  # no job begins after it has ended
         self._running_at_break: set[Future[Any]] | None = None
         self._tasks: locks.Queue[Callable[[], None] | None] = locks.Queue()
         self._thread: locks.Thread | None = None
@@ -74,18 +94,35 @@ class FuturesExecutor:
     # -- in the thread that calls the pool -------------------------------------------------------
 
     def _run(self) -> None:
-        while (task := self._tasks.get()) is not None:
+        while True:
+            try:
+                task = self._tasks.get(timeout=LOOK_SECONDS if self._queued else None)
+            except Empty:
+                self._begin_running()
+                continue
+            if task is None:
+                return
             task()
             del task  # and a job's input, while this thread waits for the next task
+
+    def _begin_running(self) -> None:
+        """Announce the start of calls that the pool runs by now: it doesn't say so by itself."""
+        while self._queued and (self._queued[0].running() or self._queued[0].done()):
+            future = self._queued.popleft()
+            with self._lock:
+                job = self._jobs.get(future)
+                if job is not None and not job.begin(type(self._pool).__name__):
+                    del self._jobs[future]
 
     def _hand_over(self, job: Job) -> None:
         call: partial[Any]
         if self._is_in_process:
             call = partial(self._pool.submit, _call_here, job)
-        elif not job.begin():
+        elif not job.is_wanted:
+            job.begin()
             return
         else:
-            try:
+            try:  # the call begins where it runs, which says when
                 call = partial(self._pool.submit, call_pickled, uuid4().hex, pickle_call(job))
             except BaseException as error:
                 job.finish(job.codec.failure(error))
@@ -96,6 +133,8 @@ class FuturesExecutor:
             job.decline(self._refusal(error))
             return
         self._jobs[future] = job
+        if not self._is_in_process:
+            self._queued.append(future)
         future.add_done_callback(partial(self._ended, job))
         if not job.is_wanted:  # `_cancel_unwanted` may have run just before
             future.cancel()
@@ -113,7 +152,9 @@ class FuturesExecutor:
     # -- in any thread ---------------------------------------------------------------------------
 
     def _ended(self, job: Job, future: Future[Any]) -> None:
-        self._jobs.pop(future, None)
+        with self._lock:
+            if self._jobs.pop(future, None) is None:  # it was dropped when it began
+                return
         try:
             result = future.result()
         except concurrent.futures.CancelledError as error:
@@ -127,10 +168,9 @@ class FuturesExecutor:
             job.finish(job.codec.failure(error), type(self._pool).__name__)
         else:
             if result is not None:
-                outcome, reports, worker = result
-                for report in reports:
+                for report in result.reports:
                     job.report(report)
-                job.finish(outcome, _worker_name(worker))
+                job.finish(result.outcome, _worker_name(result.worker), took=result.took, ago=_ago(result))
 
     def _may_have_run(self, future: Future[Any]) -> bool:
         """Return True if the pool may have been running this call when it broke.
@@ -151,8 +191,8 @@ class FuturesExecutor:
         return f"{kind} can't run them ({type(error).__name__}: {error})"
 
 
-def call_pickled(_: str, pickled: bytes) -> tuple[ActivityOutcome, list[Report], Worker]:
-    """Return the outcome of a pickled call, what it printed and reported, and the worker that ran it.
+def call_pickled(_: str, pickled: bytes) -> Ran:
+    """Return the outcome of a pickled call, what it printed and reported, and where and when it ran.
 
     The first argument is unique: some executors run equal calls of a function only once.
     """
@@ -165,14 +205,21 @@ def call_pickled(_: str, pickled: bytes) -> tuple[ActivityOutcome, list[Report],
         else:
             latest[report.output_id if isinstance(report, Shown) else type(report)] = report
 
+    started = perf_counter()
     outcome = run_pickled(pickle.loads(pickled), receive)
-    return outcome, [*lines, *latest.values()], _current_worker()
+    took = perf_counter() - started
+    return Ran(outcome, [*lines, *latest.values()], _current_worker(), took, time())
 
 
-def _call_here(job: Job) -> tuple[ActivityOutcome, list[Report], Worker] | None:
+def _call_here(job: Job) -> Ran | None:
     """Return the outcome of a job that runs in this process; None if it isn't wanted any more."""
     worker = _current_worker()
-    return (invoke(job), [], worker) if job.begin(_worker_name(worker)) else None
+    return Ran(invoke(job), [], worker) if job.begin(_worker_name(worker)) else None
+
+
+def _ago(ran: Ran) -> float:
+    """Return how many seconds ago a call ended; the clock of another machine may be wrong and isn't asked."""
+    return max(time() - ran.ended, 0.0) if ran.took is not None and ran.worker[0] == platform.node() else 0.0
 
 
 def _current_worker() -> Worker:

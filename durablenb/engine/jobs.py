@@ -34,14 +34,14 @@ from durablenb.model.payloads import Codec, enclosed
 
 NO_TRIES = EarlierTries()
 
-NOTE_CHARACTERS = 1_000
-"""Characters that are kept of a note on a call's progress."""
-
 TaskKey = tuple[Instance | Entity, int]
 """An instance or entity, and the id of a task."""
 
 LOGGER = "durablenb"
 """The name of the logger in lines that durablenb adds to the log of an instance."""
+
+NOTE_CHARACTERS = 1_000
+"""Characters that are kept of a note on a call's progress."""
 
 
 class JobScope:
@@ -118,6 +118,8 @@ class ActivityJob:
         The number of the try as the retry policy counts, from 1.
     call_id
         The task id of the call's first try.
+    scheduled_at
+        When the call was scheduled; it can't have started earlier.
     timeout
         The seconds that the call may run; None for the limit of the activity's registration.
     """
@@ -136,6 +138,7 @@ class ActivityJob:
         "name",
         "reason",
         "retry",
+        "scheduled_at",
         "scope",
         "started_at",
         "task_id",
@@ -154,6 +157,7 @@ class ActivityJob:
         codec: Codec,
         retry: int = 1,
         call_id: int | None = None,
+        scheduled_at: datetime | None = None,
         timeout: float | None = None,
     ) -> None:
         self.scope = scope
@@ -165,9 +169,10 @@ class ActivityJob:
         self.codec = codec
         self.retry = retry
         self.call_id = task_id if call_id is None else call_id
+        self.scheduled_at = scheduled_at
+        self.timeout = timeout
         self.earlier = NO_TRIES
         """What the tries before this one leave to it."""
-        self.timeout = timeout
         self.started_at: datetime | None = None
         self.worker: str | None = None
         self.is_muted = False
@@ -227,6 +232,11 @@ class ActivityJob:
         """What this try and those before leave to the next one."""
         attempt = self.attempt
         return EarlierTries(attempt, attempt - self.retry, self.checkpoint)
+
+    @property
+    def hub_id(self) -> str:
+        """The id of the hub."""
+        return self.scope.hub_id
 
     @property
     def key(self) -> str:
@@ -319,16 +329,20 @@ class ActivityJob:
     def _log_source(self) -> LogSource:
         return LogSource(self.instance.id, self.execution_id, self.task_id, self.name, self.attempt)
 
-    def begin(self, worker: str | None = None) -> bool:
+    def begin(self, worker: str | None = None, *, ago: float = 0.0, attempt: int | None = None) -> bool:
         """Record the start; return False, and free the job's place, if it isn't wanted any more."""
+        now = self.scope.now()
         if not self.is_wanted:
-            self.scope.apply_inline(ActivityFinished(self, None, None, self.scope.now()))
+            self.scope.apply_inline(ActivityFinished(self, None, None, now))
             return False
         self._activity = self.scope.registry.activities[self.name]  # its cell may have run again since
-        if self.started_at is not None:  # an interrupt ended the last try
-            self.earlier = self.tries
+        if attempt is None and self.started_at is not None:  # an interrupt ended the last try
+            attempt = self.attempt + 1
+        if attempt is not None and attempt != self.attempt:
+            self._close_output()
+            self.earlier = EarlierTries(attempt - 1, attempt - self.retry, self.checkpoint)
             self._reported = None
-        self.started_at = self.scope.now()
+        self.started_at = now if not ago else self._not_before_scheduled(now - timedelta(seconds=ago))
         self.worker = worker
         self._watch()
         if self.deadline is not None:
@@ -342,17 +356,31 @@ class ActivityJob:
         """Note that another process has submitted the call: its result isn't remembered."""
         self.cache_key = None
 
-    def finish(self, outcome: ActivityOutcome | None, worker: str | None = None) -> None:
-        """Hand the engine the outcome, None for a call that was not made, and the name of its worker."""
-        ended_at = self.scope.now()
+    def finish(
+        self,
+        outcome: ActivityOutcome | None,
+        worker: str | None = None,
+        *,
+        took: float | None = None,
+        ago: float = 0.0,
+        on_disk: Callable[[], None] | None = None,
+    ) -> None:
+        """Hand the engine the outcome, None for a call that was not made, and where and when it ran."""
+        started, ended = self.started_at, self.scope.now()
+        if took is not None:
+            ended = self._not_before_scheduled(ended - timedelta(seconds=max(ago, 0.0)))
+            started = self.started_at = self._not_before_scheduled(ended - timedelta(seconds=max(took, 0.0)))
         try:
             self._close_output()  # may draw figures, for so long that an interrupt comes
         finally:
             if self.cache_key is not None:
                 self.cache_key = self.scope.keys.unchanged(self.cache_key, self, self.activity)
             self.scope.attempt_writer.ended(self)
-            message = ActivityFinished(self, outcome, self.started_at, ended_at, worker)
-            self.scope.apply_inline(message)
+            self.scope.apply_inline(ActivityFinished(self, outcome, started, ended, worker, on_disk=on_disk))
+
+    def _not_before_scheduled(self, moment: datetime) -> datetime:
+        """Return a time that another machine has measured, corrected if it can't be."""
+        return moment if self.scheduled_at is None else max(moment, self.scheduled_at)
 
     def decline(self, why: str) -> None:
         """Tell the engine that the executor can't run the job, and why."""
@@ -412,7 +440,6 @@ class BatchJob(ActivityJob):
         self.is_for_all = is_for_all
 
     @property
-    @property
     def key(self) -> str:
         """Empty: operations have no tries."""
         return ""
@@ -449,7 +476,10 @@ class ActivityBegun:
 
 @dataclass(slots=True, eq=False, repr=False)
 class ActivityFinished:
-    """Message: a job ended. Without an outcome, it was not run; `declined` says why if it couldn't be."""
+    """Message: a job ended. Without an outcome, it was not run; `declined` says why if it couldn't be.
+
+    `on_disk` is called once the outcome is in the journal, or at once if nobody wants it.
+    """
 
     job: ActivityJob
     outcome: ActivityOutcome | None
@@ -458,6 +488,7 @@ class ActivityFinished:
     worker: str | None = None
     declined: str | None = None
     cached_from: str | None = None
+    on_disk: Callable[[], None] | None = None
 
 
 @dataclass(slots=True, eq=False, repr=False)

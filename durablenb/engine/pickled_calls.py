@@ -52,18 +52,35 @@ def pickle_call(job: Job) -> bytes:
     TypeError
         If the function uses something that can't be pickled; the message names it.
     """
+    function = pickle_function(job.function)
+    text = job.codec.with_blobs(job.text)
+    return pickle.dumps(PickledCall(function, text, job.takes_input, job.codec, job.info))
+
+
+def pickle_function(function: Callable[..., Any]) -> bytes:
+    """Return a function by value, with its globals as of now.
+
+    Raises
+    ------
+    TypeError
+        If the function uses something that can't be pickled; the message names it.
+    """
     import cloudpickle
 
-    function, codec = job.function, job.codec
     try:
-        pickled = cloudpickle.dumps(function)
+        pickled: bytes = cloudpickle.dumps(function)
     except Exception as error:
         raise _unsendable(function, error) from error
-    call = PickledCall(pickled, codec.with_blobs(job.text), job.takes_input, codec, job.info)
-    return pickle.dumps(call)
+    return pickled
 
 
-def run_pickled(call: PickledCall, report: Callable[[Report], None]) -> ActivityOutcome:
+def _never() -> bool:
+    return False
+
+
+def run_pickled(
+    call: PickledCall, report: Callable[[Report], None], is_cancelled: Callable[[], bool] = _never
+) -> ActivityOutcome:
     """Return the outcome of a call, in whichever process this is.
 
     Parameters
@@ -72,13 +89,15 @@ def run_pickled(call: PickledCall, report: Callable[[Report], None]) -> Activity
         The call.
     report
         Receives each line that it prints, its progress and its checkpoints; from several threads.
+    is_cancelled
+        Tells whether the call is to stop.
     """
     output = CapturedOutput(report)
     streams.install()
     token = streams.enter(output)
     try:
         function = _unpickled(call.function)  # which imports what it uses, such as tqdm
-        with RunningActivity(_RemoteCall(call.info, call.codec, report)) as context:
+        with RunningActivity(_RemoteCall(call.info, call.codec, report, is_cancelled)) as context:
             return outcome(function, call.text, call.takes_input, call.codec, context)
     except BaseException as error:
         return call.codec.failure(error)
@@ -95,7 +114,12 @@ class _RemoteCall:
     info: ActivityInfo
     codec: Codec
     report: Callable[[Report], None]
-    is_cancelled: bool = False
+    asks: Callable[[], bool]
+
+    @property
+    def is_cancelled(self) -> bool:
+        """True if the call is to stop."""
+        return self.asks()
 
 
 @lru_cache(maxsize=256)

@@ -236,6 +236,8 @@ class EngineState:
     def _finish_job(self, message: ActivityFinished) -> None:
         self._settle_job(message)
         self.dispatcher.release_equal(message.job)
+        if message.on_disk is not None:
+            self.buffer.after_commit(message.on_disk)
 
     def _settle_job(self, message: ActivityFinished) -> None:
         job = message.job

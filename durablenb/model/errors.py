@@ -63,6 +63,14 @@ class ExecutorUnavailableError(DurableError, RuntimeError):
     """
 
 
+class WorkerLostError(DurableError, RuntimeError):
+    """The worker of a cluster that ran an activity was lost: it died, or can't be reached any more.
+
+    An activity fails with this error once it has lost more workers than its executor allows. Retries count
+    it like any other failure.
+    """
+
+
 class TypeNotRegisteredError(DurableError, LookupError):
     """A value is of a type that isn't registered in this process; the message names it.
 

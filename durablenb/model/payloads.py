@@ -24,7 +24,9 @@ _ENCLOSING = " "
 
 _MARKS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[{]|[\]}]', re.DOTALL)
 
-_REFERENCES = re.compile(r'"@payload": "([0-9a-f]{64})"')
+_REFERENCES = re.compile(r'"@payload": "([0-9a-f]{64})"(?!, "@at": )')
+
+_FILE_REFERENCES = re.compile(r'"@payload": "([0-9a-f]{64})", "@at": ("(?:[^"\\]|\\.)*")')
 
 Kind = Literal["input", "result", "event", "status", "state", "failure", "value", "log", "checkpoint"]
 """The role of a value in the journal."""
@@ -79,8 +81,16 @@ def disclosed(text: str) -> str:
 
 
 def references(text: str) -> list[str]:
-    """Return the hashes of the blobs that a text refers to, each once."""
+    """Return the hashes of the blobs of the journal that a text refers to, each once."""
     return list(dict.fromkeys(_REFERENCES.findall(text))) if REFERENCE in text else []
+
+
+def file_references(text: str) -> list[str]:
+    """Return the files to which a text refers, as folder, ``#`` and hash, each once."""
+    if REFERENCE not in text:
+        return []
+    found = _FILE_REFERENCES.findall(text)
+    return list(dict.fromkeys(f"{json.loads(folder)}#{blob_hash}" for blob_hash, folder in found))
 
 
 class Codec(Protocol):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import duckdb
@@ -13,6 +13,9 @@ from durablenb.store.states import Ask
 
 _HAS_TABLE = "select 1 from duckdb_tables() where table_name = 'activity_attempts'"
 """A file of an older version, which is only read, has no such table."""
+
+_MARGIN = timedelta(minutes=1)
+"""How much the start of one try may differ: another process that joins it compares the clocks anew."""
 
 _IS_EMPTY = "select 1 from activity_attempts limit 1"
 
@@ -42,7 +45,7 @@ def put(connection: duckdb.DuckDBPyConnection, attempts: Sequence[ActivityAttemp
             "executions": [attempt.execution_id for attempt in attempts],
             "tasks": [attempt.task_id for attempt in attempts],
             "numbers": [attempt.attempt for attempt in attempts],
-            "since": _naive(min(attempt.started_at for attempt in attempts)),
+            "since": _naive(min(attempt.started_at for attempt in attempts)) - _MARGIN,
         },
     ).fetchall()
     appender = connection.appender("activity_attempts")

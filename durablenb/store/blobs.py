@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 import duckdb
 
 from durablenb.model.imports import KeptBlob
-from durablenb.model.payloads import Blob, Payload, blobs_of, references
+from durablenb.model.payloads import Blob, Payload, blobs_of, file_references, references
 from durablenb.store.row_codec import COLUMNS
 
 Use = tuple[int, str, str]
-"""An event's place in the journal, its instance, and the hash of a blob that it refers to."""
+"""An event's place in the journal, its instance, and the hash or file of a blob that it refers to."""
 
 SEGMENT = 16_000_000
 """Bytes after which the next table is begun: about what is written between two checkpoints."""
@@ -61,12 +61,12 @@ def fetch(ask: Callable[[str, list[object]], list[tuple[Any, ...]]], blob_hash: 
 
 
 def uses_in(rows: Iterable[Sequence[Any]]) -> list[Use]:
-    """Return the references to blobs in these rows of the journal."""
+    """Return the references to blobs, and to files that hold blobs, in these rows of the journal."""
     return [
-        (row[0], row[1], blob_hash)
+        (row[0], row[1], reference)
         for row in rows
         if row[_PAYLOAD]
-        for blob_hash in references(row[_PAYLOAD])
+        for reference in (*references(row[_PAYLOAD]), *file_references(row[_PAYLOAD]))
     ]
 
 
@@ -141,13 +141,15 @@ _NOT_NEEDED = f"{_OF_EXECUTIONS} and not list_contains($needed::bigint[], seq)"
 OF_EXECUTIONS = Purged(_NOT_NEEDED, f"seq in (select seq from journal where {_NOT_NEEDED})", _OF_EXECUTIONS)
 
 
-def free(connection: duckdb.DuckDBPyConnection, purged: Purged, parameters: Mapping[str, Any]) -> None:
-    """Delete the blobs that only what is purged refers to."""
+def free(connection: duckdb.DuckDBPyConnection, purged: Purged, parameters: Mapping[str, Any]) -> list[str]:
+    """Delete the blobs that only what is purged refers to; return the files, which are still there."""
     if not connection.execute(_HAS_USES).fetchall():
-        return
-    unused = _UNUSED.format(uses=purged.uses, lines=purged.lines)
-    drop(connection, [blob_hash for (blob_hash,) in connection.execute(unused, parameters).fetchall()])
+        return []
+    rows = connection.execute(_UNUSED.format(uses=purged.uses, lines=purged.lines), parameters).fetchall()
+    unused = [blob_hash for (blob_hash,) in rows]
+    drop(connection, unused)
     connection.execute(f"delete from blob_uses where {purged.uses}", parameters).fetchall()
+    return [reference for reference in unused if "#" in reference]
 
 
 def drop(connection: duckdb.DuckDBPyConnection, unused: list[str]) -> None:

@@ -64,18 +64,22 @@ _OF_CALLS = "($name is null or lower(name) = $name)"
 
 def append(
     connection: duckdb.DuckDBPyConnection, calls: Sequence[CachedCall], code_parts: Sequence[CodePart]
-) -> None:
-    """Write these calls, and those of these parts that aren't there yet; in a transaction of the caller's."""
+) -> list[str]:
+    """Write these calls, and those of these parts that aren't there yet; in a transaction of the caller's.
+
+    Returns the files of replaced results to which nothing refers any more.
+    """
+    unused: list[str] = []
     keys = [call.key for call in calls if call.is_completed]
     if connection.execute(f"{_ORPHANS} and list_contains(?, key)", [keys]).fetchall():
-        _delete(connection, "result is not null and list_contains($keys, key)", {"keys": keys})
+        unused = _delete(connection, "result is not null and list_contains($keys, key)", {"keys": keys})
     appender = connection.appender("cached_calls")
     appender.append_rows(
         [(*call._replace(timestamp=call.timestamp.replace(tzinfo=None)), None) for call in calls]
     )
     appender.flush()
     if not code_parts:
-        return
+        return unused
     codes = list({part.code for part in code_parts})
     known = {code for (code,) in connection.execute(_KNOWN_CODES, [codes]).fetchall()}
     new = [tuple(part) for part in code_parts if part.code not in known]
@@ -83,6 +87,7 @@ def append(
         appender = connection.appender("code_parts")
         appender.append_rows(list(dict.fromkeys(new)))
         appender.flush()
+    return unused
 
 
 def before_purge(
@@ -96,17 +101,19 @@ def before_purge(
     connection.execute(_TAKE_RESULTS.format(events=purged.events), parameters).fetchall()
 
 
-def forget(connection: duckdb.DuckDBPyConnection, name: str | None) -> None:
-    """Delete the calls of an activity, or all, with the blobs that only they refer to."""
-    _delete(connection, _OF_CALLS, {"name": name})
+def forget(connection: duckdb.DuckDBPyConnection, name: str | None) -> list[str]:
+    """Delete the calls of an activity, or all, with the blobs of them alone; return the files of these."""
+    unused = _delete(connection, _OF_CALLS, {"name": name})
     connection.execute(_FORGET_CODES).fetchall()
+    return unused
 
 
-def _delete(connection: duckdb.DuckDBPyConnection, calls: str, parameters: dict[str, Any]) -> None:
-    """Delete the calls that meet a condition, with the blobs that only they refer to."""
+def _delete(connection: duckdb.DuckDBPyConnection, calls: str, parameters: dict[str, Any]) -> list[str]:
+    """Delete the calls that meet a condition, with the blobs of them alone; return the files of these."""
     uses = f"starts_with(instance_id, '#') and substr(instance_id, 2) in ({_ORPHANS} and {calls})"
-    blobs.free(connection, blobs.Purged("false", uses, "false"), parameters)
+    unused = blobs.free(connection, blobs.Purged("false", uses, "false"), parameters)
     connection.execute(f"delete from cached_calls where {calls}", parameters).fetchall()
+    return unused
 
 
 def load(ask: Ask, longest: int) -> list[CachedResult]:

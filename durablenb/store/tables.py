@@ -26,6 +26,7 @@ from durablenb.store.entries import (
 )
 from durablenb.store.log_format import Position
 from durablenb.store.row_codec import Row
+from durablenb.values.payload_files import remove_files
 
 _STATE = "select hub, number, checksum, has_log from durablenb_log order by number desc limit 1"
 _SET_STATE = "insert into durablenb_log values (?, ?, ?, ?)"
@@ -81,6 +82,7 @@ class JournalTables:
         self._translated = translated
         self._last_line: int | None = None
         """The number of the last line of all logs; None if it is unknown."""
+        self._unused_files: list[str] = []
 
     def apply(self, entries: Iterable[Entry], state: LogState | None = None) -> None:
         """Apply all of these entries or none, and record what is true of the log then."""
@@ -109,9 +111,17 @@ class JournalTables:
             self._connections.drop_appender()
             raise
         self._last_line = last_line
+        if self._unused_files:
+            self._remove_unused_files(writer)
         for part in parts:
             if isinstance(part, Events):
                 blobs.release(part.rows)
+
+    def _remove_unused_files(self, writer: duckdb.DuckDBPyConnection) -> None:
+        """Remove the files that were purged; those of a hub that an import came from stay."""
+        unused, self._unused_files = self._unused_files, []
+        hub = log_state(writer).hub
+        remove_files(one for one in unused if hub is None or f"/{hub.hex}#" in one)
 
     def _apply_to(self, writer: duckdb.DuckDBPyConnection, entry: Entry, last_line: int | None) -> int | None:
         """Apply an entry; return the number of the last line then, if it is known."""
@@ -122,7 +132,7 @@ class JournalTables:
                     blobs.write(writer, rows, uses)
                 self._append(rows)
                 if calls:
-                    cached_calls.append(writer, calls, code_parts)
+                    self._unused_files += cached_calls.append(writer, calls, code_parts)
             case Lines(lines):
                 last = _last_line(writer) if last_line is None else last_line
                 log_lines.append(writer, lines, last)
@@ -135,13 +145,14 @@ class JournalTables:
                 for source in sources:
                     writer.execute(statements.KEEP, [source.hash, source.text]).fetchall()
             case Forget(name):
-                cached_calls.forget(writer, name)
+                self._unused_files += cached_calls.forget(writer, name)
             case Purge(instance_ids, execution_ids, needed):
                 if instance_ids:
-                    _purge(writer, blobs.OF_INSTANCES, {"ids": instance_ids})
+                    self._unused_files += _purge(writer, blobs.OF_INSTANCES, {"ids": instance_ids})
                     writer.execute(statements.FORGET_IMPORTS, [instance_ids]).fetchall()
                 if execution_ids:
-                    _purge(writer, blobs.OF_EXECUTIONS, {"ids": execution_ids, "needed": needed})
+                    needs: dict[str, list[Any]] = {"ids": execution_ids, "needed": list(needed)}
+                    self._unused_files += _purge(writer, blobs.OF_EXECUTIONS, needs)
                 return None
             case Bundle(bundle, imports, after):
                 return bundles.write(writer, bundle, imports, after, last_line)
@@ -180,12 +191,16 @@ class JournalTables:
         return {blob_hash for (blob_hash,) in rows}
 
 
-def _purge(writer: duckdb.DuckDBPyConnection, purged: blobs.Purged, parameters: dict[str, list[Any]]) -> None:
+def _purge(
+    writer: duckdb.DuckDBPyConnection, purged: blobs.Purged, parameters: dict[str, list[Any]]
+) -> list[str]:
+    """Delete what is purged; return the files to which nothing refers any more."""
     cached_calls.before_purge(writer, purged, parameters)
-    blobs.free(writer, purged, parameters)
+    unused = blobs.free(writer, purged, parameters)
     writer.execute(f"delete from journal where {purged.events}", parameters).fetchall()
     for table in ("log_lines", "activity_attempts", "output_parts"):
         writer.execute(f"delete from {table} where {purged.lines}", {"ids": parameters["ids"]}).fetchall()
+    return unused
 
 
 def _last_line(writer: duckdb.DuckDBPyConnection) -> int:

@@ -9,6 +9,7 @@ from durablenb.model.errors import DurableError, TypeNotRegisteredError
 from durablenb.model.payloads import blobs_of
 from durablenb.values.azure_envelopes import envelope_data, is_envelope
 from durablenb.values.converters import BlobConverter, InlineConverter, library_converter
+from durablenb.values.payload_files import PayloadFolder
 from durablenb.values.rebuild import UnregisteredValue, build, restore
 from durablenb.values.standard_types import STANDARD_TYPES
 
@@ -33,7 +34,7 @@ class Reader:
         if "@value" not in fields:
             converter = library_converter(name) if isinstance(fields.get("@payload"), str) else None
             if isinstance(converter, BlobConverter):
-                return self._blob_value(converter, fields["@payload"])
+                return self._blob_value(converter, fields["@payload"], fields.get("@at"))
             return fields
         standard_type = STANDARD_TYPES.get(name)
         if standard_type is not None:
@@ -48,11 +49,13 @@ class Reader:
         self.unregistered.append(missing)
         return missing
 
-    def _blob_value(self, converter: BlobConverter, blob_hash: str) -> Any:
+    def _blob_value(self, converter: BlobConverter, blob_hash: str, folder: object) -> Any:
         codec = self._codec
 
         def fetch() -> bytes:
             content = self._contents.get(blob_hash)
+            if content is None and isinstance(folder, str):
+                return PayloadFolder(folder).read(blob_hash)
             return codec.fetch_blob(blob_hash) if content is None else content
 
         return _read(converter.name, lambda: codec.blob_cache.value_for(converter, blob_hash, fetch, codec))

@@ -9,6 +9,7 @@ import threading
 import time
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from datetime import timedelta
 
 import cloudpickle
 import pytest
@@ -231,6 +232,48 @@ def test_a_call_that_is_made_again_runs_again_where_an_executor_merges_equal_one
             handle.result(timeout=20)
         handle.rewind()
         assert handle.result(timeout=20) == "now"
+
+
+# -- when and how long a call ran ---------------------------------------------------------------------
+
+
+def short_nap(n):
+    import time
+
+    begun = time.time()
+    time.sleep(0.2)
+    return begun, time.time()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [concurrent.futures.ThreadPoolExecutor, spawned, Narrow, lambda _: Merging()],
+    ids=["threads", "processes", "submit waits", "other"],
+)
+def test_a_call_starts_when_its_function_starts_however_long_it_was_queued(make):
+    executor = make(1)
+    with hub_with(executor, short_nap) as hub:
+        handle = hub.start("fan", list(range(3)))
+        told = handle.result(timeout=30)
+        ends = [event for event in handle.history() if type(event).__name__ == "TaskCompleted"]
+    if isinstance(executor, concurrent.futures.ThreadPoolExecutor | concurrent.futures.ProcessPoolExecutor):
+        executor.shutdown()
+    for event, (begun, ended) in zip(sorted(ends, key=lambda event: event.task_id), told, strict=True):
+        assert event.started_at.timestamp() == pytest.approx(begun, abs=1)
+        assert event.timestamp.timestamp() == pytest.approx(ended, abs=1)
+    if not isinstance(executor, Merging):  # it runs them all at once
+        assert max(event.started_at for event in ends) - min(event.started_at for event in ends) >= timedelta(
+            seconds=0.35
+        )
+
+
+def test_no_call_starts_before_it_was_scheduled_on_a_clock_that_is_moved_by_hand():
+    clock = df.VirtualClock(autojump=False)
+    with spawned(1) as pool, hub_with(pool, short_nap, clock=clock) as hub:
+        handle = hub.start("fan", [1])
+        handle.result(timeout=30)
+        [end] = [event for event in handle.history() if type(event).__name__ == "TaskCompleted"]
+        assert end.started_at == end.timestamp == clock.now()
 
 
 # -- what nobody wants any more -----------------------------------------------------------------------

@@ -38,6 +38,11 @@ class Job(Protocol):
         ...
 
     @property
+    def hub_id(self) -> str:
+        """The id of the hub."""
+        ...
+
+    @property
     def info(self) -> ActivityInfo:
         """What the call knows of itself."""
         ...
@@ -64,18 +69,45 @@ class Job(Protocol):
         """Tell whether the call is still needed. From any thread; once unneeded, it stays so."""
         ...
 
-    def begin(self, worker: str | None = None) -> bool:
-        """Announce the start of the call, and where it runs; returns False if it must not run any more."""
+    def begin(self, worker: str | None = None, *, ago: float = 0.0, attempt: int | None = None) -> bool:
+        """Announce the start of a try; returns False if the call must not run any more, nor `finish` follow.
+
+        Parameters
+        ----------
+        worker
+            Where it runs.
+        ago
+            How many seconds before now it started.
+        attempt
+            The number of the try; None for the next one.
+        """
         ...
 
     def joined(self) -> None:
         """Note that the call was submitted by another process, whose code may have been another one."""
         ...
 
-    def finish(self, outcome: ActivityOutcome | None, worker: str | None = None) -> None:
-        """Report the outcome, None if the call did not run or was stopped, and where it ran.
+    def finish(
+        self,
+        outcome: ActivityOutcome | None,
+        worker: str | None = None,
+        *,
+        took: float | None = None,
+        ago: float = 0.0,
+        on_disk: Callable[[], None] | None = None,
+    ) -> None:
+        """Report the outcome, None if the call did not run or was stopped, and where it ran; from any thread.
 
-        From any thread.
+        Parameters
+        ----------
+        outcome, worker
+            The outcome, and the name of the thread, process or machine that ran the call.
+        took
+            How many seconds the call ran; None if it ran from `begin` until now.
+        ago
+            How many seconds before now it ended.
+        on_disk
+            Called once the outcome is in the journal or is dropped, on any thread; it must return at once.
         """
         ...
 
@@ -87,7 +119,8 @@ class Job(Protocol):
 class Executor(Protocol):
     """Runs jobs in any order: for each it calls `begin`, the function, then `finish`, once.
 
-    A job that can't run is declined instead of finished, whether it has begun or not.
+    A job that can't run is declined instead of finished, whether it has begun or not. Where the function runs
+    elsewhere, `begin` may come late, or not at all: `finish` then says how long the call `took`.
     """
 
     def submit(self, job: Job) -> None:
@@ -110,4 +143,12 @@ class Executor(Protocol):
 
     def close(self, *, wait: bool) -> None:
         """Accept no more jobs; with `wait`, wait for the running ones."""
+        ...
+
+
+class ExecutorSource(Protocol):
+    """What a user gives as an executor if each hub gets one of its own."""
+
+    def open_executor(self) -> Executor:
+        """Return the executor of one hub, which closes it."""
         ...

@@ -13,7 +13,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.transforms import offset_copy
 
-from durablenb.analysis.calls import Call
+from durablenb.analysis.calls import Call, lane_name
 from durablenb.analysis.text import shortened
 from durablenb.analysis.timeline import Span
 from durablenb.notebook.figures.axes import font_points, size_in_points
@@ -114,7 +114,8 @@ class Band:
 def arrange_bands(calls: Iterable[Call], now: datetime | None, top: float) -> list[Band]:
     """Return a lane for each kind and name, in the order of their first calls; surplus names share one."""
     bands: list[Band] = []
-    for lane in make_lanes(calls, now, MOST_LANES, lambda call: call.name):
+    calls = list(calls)
+    for lane in make_lanes(calls, now, MOST_LANES, lane_name(calls, MOST_LANES)):
         bands.append(Band(lane, bands[-1].bottom if bands else top))
     return bands
 

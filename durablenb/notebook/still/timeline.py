@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Sequence
 from datetime import datetime
 
-from durablenb.analysis.calls import Call, shared_name
+from durablenb.analysis.calls import Call, lane_name, shared_name
 from durablenb.analysis.snapshot import InstanceSnapshot
 from durablenb.analysis.timeline import ENTITY_KINDS
 from durablenb.notebook.palette import AMBER, GREEN, RED, SOLIDS, TINTS
@@ -61,7 +61,7 @@ def timeline_svg(
     if scale is None:
         return None
     calls = picture.calls if within is None else _during(picture, within)
-    lanes = make_lanes(calls, picture.now, _MOST_LANES, shared_name(calls))
+    lanes = make_lanes(calls, picture.now, _MOST_LANES, lane_name(calls, _MOST_LANES, shared_name(calls)))
     arrange(lanes)
     sentence = _sentence(picture, scale, lanes)
     drawing, above = Drawing(WIDTH, sentence), Drawing(WIDTH, "")

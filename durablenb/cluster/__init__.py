@@ -1,0 +1,1 @@
+"""Activities on a cluster: the executors for Dask and Ray, and what runs on their workers."""

@@ -1,0 +1,239 @@
+"""A hub's connection to a Dask cluster: all that is asked of the client, in one place."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from hashlib import sha256
+from time import time
+from typing import Any
+
+import dask
+from distributed import Client
+
+from durablenb.cluster import dask_scheduler, dask_worker
+from durablenb.cluster.calls import Message
+from durablenb.cluster.dask_messages import router_of
+from durablenb.cluster.packing import LARGE, PackedCall
+from durablenb.engine import locks
+
+KEPT_BYTES = 1_000_000_000
+"""How many bytes of inputs that were sent are kept on the cluster for later calls."""
+
+BLOB = "durablenb_blob-"
+"""How the keys of large parts of inputs begin."""
+
+
+class DaskConnection:
+    """The client of one session, and what the session keeps on the cluster.
+
+    Parameters
+    ----------
+    connect
+        Returns the client, and whether it is to be closed with the connection.
+    options
+        Further arguments of ``Client.submit``.
+    seconds
+        How long to wait for a scheduler whose connection broke.
+    listener
+        Takes the messages of the hub's calls, in the client's event loop.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], tuple[Client, bool]],
+        options: Mapping[str, Any],
+        seconds: float,
+        listener: Callable[[Message], None],
+    ) -> None:
+        self._connect = connect
+        self._options = options
+        self._seconds = seconds
+        self._listener = listener
+        self._owns_client = False
+        self._was_away = False
+        self._client: Any = None
+        self._sent: dict[str, tuple[Any, int]] = {}
+        self.hub = ""
+        self.told: set[str] = set()
+        """The calls that have said something to the process that had the hub before."""
+
+    @property
+    def topic(self) -> str:
+        """The topic of the hub's messages."""
+        return dask_scheduler.TOPIC + self.hub
+
+    @property
+    def is_running(self) -> bool:
+        """True if the client is connected."""
+        return self._client is not None and self._client.status == "running"
+
+    @property
+    def is_open(self) -> bool:
+        """True once there is a client, until the connection is closed."""
+        return self._client is not None
+
+    def open(self, hub: str) -> None:
+        """Connect, or wait until a broken connection is repaired.
+
+        Raises
+        ------
+        Exception
+            If there is no connection within the time.
+        """
+        self.hub = hub
+        end = locks.monotonic() + self._seconds
+        while self._client is not None and self._client.status == "connecting" and locks.monotonic() < end:
+            self._was_away = True
+            locks.Event().wait(0.05)
+        status = None if self._client is None else self._client.status
+        if status == "running" and not self._was_away:
+            return
+        if status is not None and status != "running" and not self._owns_client:
+            raise ConnectionError(f"the client is {status}")
+        if status != "running":
+            self._sent.clear()
+            self._client, self._owns_client = self._connect()
+        self._was_away = False
+        self._client.register_plugin(dask_scheduler.CallKeeper())
+        router_of(self._client).add(self._client, self.topic, self._listener)
+        self.told = self._client.run_on_scheduler(dask_scheduler.attach, hub, self._client.id)
+
+    def note_loss(self) -> None:
+        """Note that the scheduler has lost what it knew, or is another one."""
+        self._was_away = True
+        self._sent.clear()
+
+    def close(self) -> None:
+        """Let go of the client, and close it if it isn't the user's."""
+        client, self._client = self._client, None
+        self._sent.clear()
+        if client is not None:
+            router_of(client).remove(client, self.topic, self._listener)
+            if self._owns_client:
+                with contextlib.suppress(Exception):
+                    client.close()
+
+    # -- calls go ----------------------------------------------------------------------------------
+
+    def has_blob(self, blob_hash: str) -> bool:
+        """Tell whether the cluster has a part of an input already."""
+        return f"{BLOB}{blob_hash}" in self._sent
+
+    def send(self, packed: Sequence[PackedCall]) -> Sequence[Any]:
+        """Submit calls, and return their futures. A call that is there already is joined."""
+        with self._marked():
+            futures: Sequence[Any] = self._client.map(
+                dask_worker.run,
+                [call.envelope for call in packed],
+                [call.function for call in packed],
+                key=[call.envelope.key for call in packed],
+                **self._options,
+            )
+        return futures
+
+    def send_large(self, packed: PackedCall) -> Sequence[Any]:
+        """Submit a call whose function or input is large, and return its future, as `send` does."""
+        envelope, function = packed.envelope, packed.function
+        hashes = list(packed.blobs)
+        contents = [self._scattered(f"{BLOB}{one}", content) for one, content in packed.blobs.items()]
+        sent_function: Any = function
+        if len(function) > LARGE:
+            sent_function = self._scattered(f"durablenb_function-{_hash(function)}", function)
+        if len(envelope.call) > LARGE:
+            name = f"durablenb_input-{_hash(envelope.call)}"
+            hashes, contents = ["", *hashes], [self._scattered(name, envelope.call), *contents]
+            envelope = envelope._replace(call=b"")
+        with self._marked():
+            future = self._client.submit(
+                dask_worker.run,
+                envelope,
+                sent_function,
+                hashes,
+                *contents,
+                key=envelope.key,
+                **self._options,
+            )
+        return [future]
+
+    def _marked(self) -> Any:
+        """Return the context in which tasks get the annotation that the scheduler's plugin looks for."""
+        return dask.annotate(**{dask_scheduler.ANNOTATION: self.hub})  # type: ignore[attr-defined]
+
+    def _scattered(self, name: str, content: bytes) -> Any:
+        """Return the future of bytes that are on the cluster, and stay there for later calls."""
+        if name not in self._sent:
+            self._sent[name] = self._client.scatter({name: content})[name], len(content)
+            while len(self._sent) > 1 and sum(size for _, size in self._sent.values()) > KEPT_BYTES:
+                del self._sent[next(iter(self._sent))]
+        future, size = self._sent.pop(name)
+        self._sent[name] = future, size  # the last one used is the last one dropped
+        return future
+
+    # -- answers come ------------------------------------------------------------------------------
+
+    def later(self, seconds: float, function: Callable[[], object]) -> None:
+        """Call a function in the client's event loop, or at once if that doesn't run."""
+        client = self._client
+        try:
+            client.loop.add_callback(client.loop.call_later, seconds, function)
+        except (AttributeError, RuntimeError):  # there is no client, or it is closed
+            function()
+
+    def gather(self, futures: dict[str, Any], then: Callable[[dict[str, Any]], None]) -> None:
+        """Fetch the results of these futures, in the client's event loop; what isn't there is left out."""
+        client = self._client
+
+        async def fetch() -> None:
+            answers: dict[str, Any] = {}
+            with contextlib.suppress(Exception):
+                answers = await client.gather(futures, errors="skip", asynchronous=True)
+            then(answers)
+
+        if client is not None:
+            client.loop.add_callback(fetch)
+
+    def take_told(self, key: str) -> Message | None:
+        """Return what a call has said while the hub was away, once."""
+        if key not in self.told:
+            return None
+        self.told.discard(key)
+        told: Message | None = self._client.run_on_scheduler(dask_scheduler.take_told, self.hub, key)
+        return told
+
+    def clock_of(self, worker: str) -> float:
+        """Return the time of a worker's clock, in seconds since 1970."""
+        return float(self._client.run(time, workers=[worker])[worker])
+
+    # -- calls end ---------------------------------------------------------------------------------
+
+    def release(self, keys: Iterable[str]) -> None:
+        """Let the scheduler forget calls whose outcomes are on disk."""
+        if self._client is not None:
+            self._client.run_on_scheduler(dask_scheduler.release, self.hub, list(keys))
+
+    def forget(self, futures: Mapping[str, Any]) -> None:
+        """Have the cluster forget calls, whatever becomes of them, so that they can be submitted again."""
+        for future in futures.values():
+            if future is not None:
+                future.release()  # in the event loop, before what follows
+        if self._client is not None and futures:
+            self._client.run_on_scheduler(dask_scheduler.forget, self.hub, list(futures))
+
+    def take_back(self, keys: Iterable[str]) -> list[str]:
+        """Have the scheduler forget those calls that have surely not begun, and return them."""
+        taken: list[str] = self._client.run_on_scheduler(dask_scheduler.take_back, self.hub, list(keys))
+        return taken
+
+    def revoke(self, session: str, keys: Iterable[str]) -> None:
+        """Have the workers not begin these calls."""
+        self._client.run(dask_worker.revoke, session, list(keys), wait=False, on_error="ignore")
+
+    def cancel(self, futures: Mapping[str, Any]) -> None:
+        """Have the cluster forget calls, and ask those functions to stop that run."""
+        self.forget(futures)
+        self._client.run(dask_worker.cancel, list(futures), wait=False, on_error="ignore")
+
+
+def _hash(content: bytes) -> str:
+    return sha256(content).hexdigest()

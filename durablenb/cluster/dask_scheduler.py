@@ -1,0 +1,133 @@
+"""What runs in Dask's scheduler: calls are kept there while their hub is away."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Any
+
+from distributed import SchedulerPlugin
+
+from durablenb.cluster.calls import Message
+
+TOPIC = "durablenb-"
+"""The topic of a hub's messages is this and the id of the hub."""
+
+ANNOTATION = "durablenb"
+"""The annotation of calls: the id of the hub."""
+
+PLUGIN = "durablenb-1"
+"""The name of the plugin; another name for each change of what it does."""
+
+KEPT_LINES = 1_000
+"""How many lines of a call are kept while its hub is away."""
+
+
+class CallKeeper(SchedulerPlugin):
+    """Keeps calls that a hub has submitted until the hub says that it has recorded them.
+
+    Dask forgets a task when no client wants its result any more. A hub that was killed is no client any more.
+    So the plugin wants the results, too, in the name of the hub. The next process that opens the hub submits
+    the same keys, which joins what runs, or gets the results.
+    """
+
+    name = PLUGIN
+    idempotent = True
+
+    def __init__(self) -> None:
+        self._clients: dict[str, set[str]] = {}
+        self._told: dict[str, dict[str, Message]] = {}
+
+    def update_graph(self, scheduler: Any, *, annotations: dict[str, dict[Any, Any]], **_: Any) -> None:
+        """Keep new calls, before any of them begins; one that loses its worker is its hub's to run again."""
+        keys: dict[str, list[str]] = {}
+        for key, hub in annotations.get(ANNOTATION, {}).items():
+            keys.setdefault(hub, []).append(key)
+            scheduler.tasks[key].suspicious = scheduler.allowed_failures
+        for hub, several in keys.items():
+            scheduler.client_desires_keys(keys=several, client=_keeper(hub))
+
+    def log_event(self, topic: str, msg: Any) -> None:
+        """Keep what a call says, for a hub that comes back: when it began, its progress, its last lines."""
+        if not topic.startswith(TOPIC):
+            return
+        hub = topic.removeprefix(TOPIC)
+        new: Message = {"next": 0, "lines": deque(maxlen=KEPT_LINES)}
+        told = self._told.setdefault(hub, {}).setdefault(msg["key"], new)
+        told.update((name, msg[name]) for name in msg if name not in ("first", "lines"))
+        lines = msg.get("lines", ())
+        told["next"] = msg.get("first", told["next"]) + len(lines)
+        if not self._clients.get(hub):
+            told["lines"].extend(lines)
+
+    def remove_client(self, scheduler: Any, client: str) -> None:
+        """Note that a hub has gone, or one of its connections."""
+        for clients in self._clients.values():
+            clients.discard(client)
+
+    def restart(self, scheduler: Any) -> None:
+        """Forget all: so does the scheduler."""
+        self._told.clear()
+
+    def attach(self, hub: str, client: str) -> set[str]:
+        """Note that a hub is there; return the calls that have said something."""
+        self._clients.setdefault(hub, set()).add(client)
+        return set(self._told.get(hub, ()))
+
+    def take(self, hub: str, key: str) -> Message | None:
+        """Return what a call has said, with the lines that its hub has not heard."""
+        told = self._told.get(hub, {}).get(key)
+        if told is None:
+            return None
+        lines = list(told["lines"])
+        told["lines"].clear()
+        return told | {"lines": lines, "first": told["next"] - len(lines)}
+
+    def release(self, scheduler: Any, hub: str, keys: Iterable[str]) -> None:
+        """Let go of calls that the hub has recorded."""
+        if _keeper(hub) in scheduler.clients:
+            scheduler.client_releases_keys(keys=list(keys), client=_keeper(hub))
+        told = self._told.get(hub, {})
+        for key in keys:
+            told.pop(key, None)
+
+
+def _keeper(hub: str) -> str:
+    return f"{TOPIC}{hub}"
+
+
+# -- what the hub has the scheduler do -----------------------------------------------------------------
+
+
+def attach(hub: str, client: str, dask_scheduler: Any = None) -> set[str]:
+    """Note that a hub is connected; return which of its calls have said something."""
+    told: set[str] = dask_scheduler.plugins[PLUGIN].attach(hub, client)
+    return told
+
+
+def take_told(hub: str, key: str, dask_scheduler: Any = None) -> Message | None:
+    """Return what a call has said, with the lines that its hub has not heard."""
+    told: Message | None = dask_scheduler.plugins[PLUGIN].take(hub, key)
+    return told
+
+
+def release(hub: str, keys: list[str], dask_scheduler: Any = None) -> None:
+    """Let go of calls that a hub has recorded."""
+    dask_scheduler.plugins[PLUGIN].release(dask_scheduler, hub, keys)
+
+
+def forget(hub: str, keys: list[str], dask_scheduler: Any = None) -> None:
+    """Forget calls, whoever wants them."""
+    for key in keys:
+        for client in list(dask_scheduler.tasks[key].who_wants or ()) if key in dask_scheduler.tasks else ():
+            dask_scheduler.client_releases_keys(keys=[key], client=client.client_key)
+    dask_scheduler.plugins[PLUGIN].release(dask_scheduler, hub, keys)
+
+
+def take_back(hub: str, keys: list[str], dask_scheduler: Any = None) -> list[str]:
+    """Forget those of these calls that the scheduler has not given to a worker yet; return them."""
+    tasks = dask_scheduler.tasks
+    begun = ("processing", "memory", "erred")
+    waiting = [key for key in keys if key not in tasks or tasks[key].state not in begun]
+    forget(hub, waiting, dask_scheduler)
+    return waiting

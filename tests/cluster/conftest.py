@@ -1,0 +1,46 @@
+"""One Dask cluster for the tests of a module: two processes with two threads each."""
+
+import sys
+import time
+
+import cloudpickle
+import pytest
+from distributed import Client, LocalCluster
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _by_value(request):
+    cloudpickle.register_pickle_by_value(request.module)
+    yield
+    cloudpickle.unregister_pickle_by_value(request.module)
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with LocalCluster(
+        n_workers=2, threads_per_worker=2, dashboard_address=":0", silence_logs=50, local_directory=None
+    ) as made:
+        yield made
+
+
+@pytest.fixture
+def client(cluster):
+    with Client(cluster, set_as_default=False) as made:
+        made.wait_for_workers(2, timeout=60)
+        yield made
+
+
+def until(is_so, seconds=30.0):
+    """Wait until something is so."""
+    end = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < end, "it never was so"
+        time.sleep(0.01)
+
+
+def kept_tasks(client):
+    """Return how many tasks the scheduler knows."""
+    return client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks))
+
+
+sys.modules.setdefault("tests.cluster.conftest", sys.modules[__name__])

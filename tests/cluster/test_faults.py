@@ -1,0 +1,205 @@
+"""Hubs, workers and schedulers that die: a result is recorded once, and what still ran isn't run again."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+
+import pytest
+from distributed import Client, LocalCluster
+
+import durablenb as df
+from tests.cluster.conftest import kept_tasks, until
+from tests.cluster.hub_process import open_hub
+
+pytestmark = pytest.mark.usefixtures("alone")
+
+
+@pytest.fixture
+def wide():
+    """A cluster with forty places."""
+    with (
+        LocalCluster(
+            n_workers=2, threads_per_worker=20, dashboard_address=":0", silence_logs=50, memory_limit=0
+        ) as made,
+        Client(made, set_as_default=False) as client,
+    ):
+        client.wait_for_workers(2, timeout=60)
+        yield client
+
+
+def started_hub(path, address, folder, count, seconds):
+    """Return a process with a hub that has started its orchestration, or goes on with it."""
+    program = [sys.executable, "-m", "tests.cluster.hub_process", path, address, folder, count, seconds]
+    process = subprocess.Popen([str(part) for part in program], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "started\n"
+    return process
+
+
+def killed(process):
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+
+
+def runs(folder):
+    """Return how often each call has begun."""
+    return Counter({int(path.name.split("-")[1]): len(path.read_text()) for path in folder.glob("runs-*")})
+
+
+def ends(handle):
+    """Return how many outcomes the journal has of each task."""
+    outcomes = [
+        event for event in handle.history() if type(event).__name__ in ("TaskCompleted", "TaskFailed")
+    ]
+    return Counter(event.task_id for event in outcomes)
+
+
+def test_a_hub_that_was_killed_joins_the_forty_calls_that_still_run(wide, tmp_path):
+    path = tmp_path / "hub.duckdb"
+    address = wide.scheduler.address
+    process = started_hub(path, address, tmp_path, 40, 60)
+    until(lambda: len(runs(tmp_path)) == 40)
+    time.sleep(0.5)
+    killed(process)
+    with open_hub(path, address) as hub:
+        handle = hub.handle("one")
+        until(lambda: handle.status().runtime_status == "Running")
+        (tmp_path / "go on").touch()
+        assert handle.result(timeout=60) == list(range(40))
+        assert set(runs(tmp_path).values()) == {1}
+        assert set(ends(handle).values()) == {1}
+        completed = [event for event in handle.history() if type(event).__name__ == "TaskCompleted"]
+        assert all((event.timestamp - event.started_at).total_seconds() > 0.4 for event in completed)
+        tries = hub.sql("select attempt, task_id from activity_attempts").fetchall()
+        assert {attempt for attempt, _ in tries} == {1}
+        assert len(set(tries)) == len(tries)
+        assert {event.worker for event in completed} == set(wide.scheduler_info()["workers"])
+        lines = Counter(line.message for line in handle.logs() if line.name == "nap")
+        assert set(lines) == {f"{word} {n}" for word in ("begins", "ends") for n in range(40)}
+        until(lambda: kept_tasks(wide) == 0)
+
+
+def test_what_ended_while_the_hub_was_away_is_taken_when_it_comes_back(wide, tmp_path):
+    path = tmp_path / "hub.duckdb"
+    address = wide.scheduler.address
+    process = started_hub(path, address, tmp_path, 10, 60)
+    until(lambda: len(runs(tmp_path)) == 10)
+    killed(process)
+    (tmp_path / "go on").touch()
+    time.sleep(1)
+    with open_hub(path, address) as hub:
+        handle = hub.handle("one")
+        assert handle.result(timeout=60) == list(range(10))
+        assert set(runs(tmp_path).values()) == {1}
+        ended = [event.timestamp for event in handle.history() if type(event).__name__ == "TaskCompleted"]
+        begun = next(event for event in handle.history() if type(event).__name__ == "ExecutionCompleted")
+        assert all((begun.timestamp - moment).total_seconds() > 0.3 for moment in ended)
+        until(lambda: kept_tasks(wide) == 0)
+
+
+def test_an_activity_that_ends_its_worker_fails_with_worker_lost_error(client, tmp_path):
+    def poison(n):
+        import os
+
+        if n == 3:
+            os._exit(1)
+        return n
+
+    with df.TaskHub(":memory:", executor=df.DaskExecutor(client)) as hub:
+        hub.add_activity(poison, "work")
+
+        @hub.orchestrator
+        def main(context):
+            calls = [context.call_activity("work", n) for n in range(6)]
+            found = []
+            for call in calls:
+                try:
+                    found.append((yield call))
+                except df.WorkerLostError as error:
+                    found.append(str(error))
+            return found
+
+        found = hub.run(main)
+        assert "'work'" in found[3]
+        assert "3 workers were lost" in found[3]
+        assert "tcp://" in found[3]
+        assert found[:3] + found[4:] == [0, 1, 2, 4, 5]
+
+
+def test_a_call_that_lost_its_worker_knows_its_attempt_and_its_checkpoint(client):
+    def twice(_):
+        import os
+        import time
+
+        activity = df.current_activity()
+        if activity.attempt == 1:
+            activity.checkpoint("half")
+            time.sleep(1)
+            os._exit(1)
+        return activity.attempt, activity.last_checkpoint
+
+    with df.TaskHub(":memory:", executor=df.DaskExecutor(client)) as hub:
+        hub.add_activity(twice)
+        hub.add_orchestrator(lambda context: (yield context.call_activity("twice", 1)), "main")
+        assert hub.run("main") == (2, "half")
+
+
+def test_hubs_and_workers_are_killed_at_random(tmp_path):
+    chance = random.Random(4)
+    path = tmp_path / "hub.duckdb"
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=4, dashboard_address=":0", silence_logs=50) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        kills = 0
+        process = started_hub(path, cluster.scheduler_address, tmp_path, 40, 0.3)
+        for _ in range(6):
+            time.sleep(chance.uniform(0.3, 1.0))
+            if process.poll() is not None:
+                break
+            if chance.random() < 0.5:
+                killed(process)
+                process = started_hub(path, cluster.scheduler_address, tmp_path, 40, 0.3)
+            else:
+                pids = list(client.run(os.getpid, on_error="ignore").values())
+                if pids:
+                    os.kill(chance.choice(pids), signal.SIGKILL)
+                    kills += 1
+        if process.poll() is None:
+            process.wait(100)
+        assert process.stdout.read().strip() == str(list(range(40)))
+        process.stdout.close()
+    with open_hub(path, cluster.scheduler_address) as hub:
+        handle = hub.handle("one")
+        assert handle.result(timeout=60) == list(range(40))
+        assert set(ends(handle).values()) == {1}
+    # A worker that dies takes with it what ran there, and results that had not been fetched from it.
+    assert sum(runs(tmp_path).values()) - 40 <= 8 * kills
+
+
+def test_a_scheduler_that_is_started_again_gets_the_calls_again(tmp_path):
+    from distributed.utils import open_port
+
+    port = open_port("127.0.0.1")
+    options = {"n_workers": 1, "threads_per_worker": 4, "dashboard_address": ":0", "silence_logs": 50}
+    first = LocalCluster(scheduler_port=port, **options)
+    with open_hub(tmp_path / "hub.duckdb", first.scheduler_address) as hub:
+        handle = hub.start("fan", [[str(tmp_path), n, 60] for n in range(3)], instance_id="one")
+        until(lambda: len(runs(tmp_path)) == 3)
+        first.close()
+        with LocalCluster(scheduler_port=port, **options):
+            (tmp_path / "go on").touch()
+            assert handle.result(timeout=60) == [0, 1, 2]
+            assert set(ends(handle).values()) == {1}
+
+
+def test_a_scheduler_that_is_not_there_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr("durablenb.cluster.dask_executor.CONNECT_SECONDS", 0.5)
+    with open_hub(tmp_path / "hub.duckdb", "tcp://127.0.0.1:9") as hub:
+        handle = hub.start("fan", [[str(tmp_path), 0, 0]])
+        with pytest.raises(df.ExecutorUnavailableError, match=r"Dask cluster can't be reached.*127.0.0.1:9"):
+            handle.result(timeout=30)
