@@ -45,6 +45,7 @@ from durablenb.model.errors import (
     WorkerLostError,
 )
 from durablenb.model.failures import FailureDetails
+from durablenb.model.queues import Queue
 from durablenb.model.retries import RetryOptions
 from durablenb.model.status import DurableOrchestrationStatus, OrchestrationRuntimeStatus, PurgeHistoryResult
 from durablenb.model.version import VERSION
@@ -93,6 +94,7 @@ __all__ = [
     "Pickled",
     "Picture",
     "PurgeHistoryResult",
+    "Queue",
     "RawValue",
     "RetryOptions",
     "StoreError",

@@ -43,6 +43,7 @@ from durablenb.model.logs import LogLine
 from durablenb.model.names import folded
 from durablenb.model.outputs import OutputState
 from durablenb.model.payloads import Blob, Payload, blobs_of, references
+from durablenb.model.queues import QueueMembers, QueueStart
 from durablenb.model.source import Source
 from durablenb.model.status import InstanceState
 
@@ -63,6 +64,8 @@ class MemoryStore:
         self._outputs: dict[tuple[str, str], OutputState] = {}
         self._calls: list[CachedCall] = []
         self._results: dict[CachedCall, str] = {}
+        self.queues: dict[str, QueueMembers] = {}
+        self.queue_log: list[QueueStart] = []
         self._imports: dict[str, Import] = {}
         self._replaying: str | None = None
         self._crashes: dict[str, int] = {}
@@ -124,6 +127,19 @@ class MemoryStore:
             if not state.parts:
                 del self._outputs[state.key]
         self._drop_blobs()
+
+    def write_queues(self, queues: Sequence[QueueMembers], starts: Sequence[QueueStart]) -> None:
+        """Writes these queues and starts. A rate never asks for starts that it doesn't count any more."""
+        self.queues.update((members.queue.name.lower(), members) for members in queues)
+        self.queue_log.extend(starts)
+
+    def queue_starts(self, queue: str) -> list[QueueStart]:
+        """The calls of a queue that have begun, or were about to."""
+        starts: dict[tuple[object, ...], QueueStart] = {}
+        for start in self.queue_log:
+            if start.queue == queue and (start.started_at or start[:-1] not in starts):
+                starts[start[:-1]] = start
+        return list(starts.values())
 
     def import_histories(self, bundle: HistoryBundle, imports: Sequence[Import], after: int) -> None:
         """Writes all of a bundle, its events after a place in the journal; twice does it once."""

@@ -75,6 +75,7 @@ _FIELDS = {
     "retry_of": st.none() | _task_ids,
     "timeout": st.none() | st.floats(0.001, 1e9),
     "attempt": _counts,
+    "priority": st.integers(-3, 3),
     "instance_id": instance_ids,
     "version": st.none() | any_text,
     "tags": st.dictionaries(any_text, any_text, max_size=3),

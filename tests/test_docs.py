@@ -114,7 +114,7 @@ def test_the_table_reference_has_every_column_with_its_type():
         assert sorted(documented) == sorted(names - own)
         assert [name for name in own if f"`{name}`" not in page] == []
         for name in documented:
-            rows = re.findall(r"^\| `(\w+)` \| `(\w+)` \|", section(page, f"`{name}`"), re.MULTILINE)
+            rows = re.findall(r"^\| `(\w+)` \| `([\w\[\]]+)` \|", section(page, f"`{name}`"), re.MULTILINE)
             source = name.replace("(id)", "('')")
             described = hub.sql(f"select column_name, column_type from (describe from {source})").fetchall()
             assert rows == described, name

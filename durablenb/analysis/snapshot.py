@@ -92,7 +92,7 @@ class InstanceSnapshot:
         if "code" in kinds or "child" in kinds:
             return "Not loaded" if "code" in kinds else "Blocked"
         is_running = str(self.status.runtime_status) == "Running"
-        if is_running and kinds <= {"external event", "timer", "lock"}:
+        if is_running and kinds <= {"external event", "timer", "lock", "place"}:
             return "Waiting"
         if is_running and kinds == {"retry"}:
             return "Retrying"

@@ -11,6 +11,7 @@ from typing import Literal
 from durablenb.analysis.calls import Call, shared_name
 from durablenb.analysis.entities import queue_text
 from durablenb.analysis.timeline import entity_ids_in
+from durablenb.core.requests import same_name
 from durablenb.journal.related import EntityQueue
 from durablenb.model.events import (
     CodeAwaited,
@@ -27,7 +28,7 @@ from durablenb.model.events import (
 from durablenb.model.runtime import Obstacle
 
 _OtherKind = Literal[
-    "mending", "code", "executor", "continuation", "child", "resuming", "start", "turn", "retry"
+    "mending", "code", "executor", "continuation", "child", "resuming", "start", "turn", "retry", "place"
 ]
 WaitKind = _OtherKind | TaskKind
 
@@ -39,9 +40,10 @@ class Wait:
     Parameters
     ----------
     kind
-        A kind of task; or fixing, registering or continuing the code, an executor, a resume, the start.
+        A kind of task; or fixing, registering or continuing the code, an executor, a resume, the start, a
+        place in a queue.
     name
-        The name of the activity, the external event, the function, ...
+        The name of the activity, the external event, the function, the queue, ...
     since, due
         The times at which the wait began and will end, as far as they are known.
     count
@@ -50,7 +52,8 @@ class Wait:
         The lowest and the highest number of their attempts.
     detail
         The child's id, the reason of a suspension, the mismatch, the executor's message, the line of
-        ``yield ...``, the owner of an entity's lock, or the length of its queue.
+        ``yield ...``, the owner of an entity's lock, the length of its queue, or the activity whose
+        calls wait for a place.
     is_left
         For external events: whether the code has abandoned the wait because another task won.
     """
@@ -92,6 +95,8 @@ def find_waits(
     waits = _blocking_waits(events, obstacle or Obstacle())
     alike: dict[tuple[str, str, str], list[Call]] = {}  # few groups, even if there are many calls
     left: dict[str, list[Call]] = {}
+    calls, in_queues = _without_queued(calls, obstacle or Obstacle())
+    waits += in_queues
     for call in calls:
         if is_left(call):
             left.setdefault(call.name, []).append(call)
@@ -107,6 +112,30 @@ def find_waits(
     ]
     waits = waits or [Wait("turn", "", events[-1].timestamp)]
     return tuple(waits + [_abandoned_wait(name, alike_calls) for name, alike_calls in left.items()])
+
+
+def _without_queued(calls: Iterable[Call], obstacle: Obstacle) -> tuple[Iterable[Call], list[Wait]]:
+    """Return the calls without those that wait for a place in a queue, and the waits of these.
+
+    The engine knows how many calls of an activity wait: the calls that were requested last.
+    """
+    if not obstacle.in_queues:
+        return calls, []
+    calls = list(calls)
+    waits: list[Wait] = []
+    queued: set[int] = set()
+    for queue, name, count in obstacle.in_queues:
+        waiting = [
+            call
+            for call in calls
+            if call.kind == "activity" and call.state == "open" and same_name(call.name, name)
+        ][-count:]
+        if waiting:
+            queued.update(map(id, waiting))
+            since = min(call.attempts[-1].scheduled for call in waiting)
+            detail = f"for the activity {name!r}"
+            waits.append(Wait("place", queue, since, count=len(waiting), detail=detail))
+    return [call for call in calls if id(call) not in queued], waits
 
 
 def is_left(call: Call) -> bool:

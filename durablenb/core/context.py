@@ -38,7 +38,14 @@ from durablenb.model.azure_objects import is_azure_object
 from durablenb.model.entities import EntityId, checked_entity_id, checked_operation
 from durablenb.model.errors import OrchestrationLimitError
 from durablenb.model.events import Event
-from durablenb.model.ids import checked_event_name, checked_instance_id, checked_version, new_guid, new_uuid
+from durablenb.model.ids import (
+    checked_event_name,
+    checked_instance_id,
+    checked_priority,
+    checked_version,
+    new_guid,
+    new_uuid,
+)
 from durablenb.model.payloads import plain_json
 from durablenb.model.retries import RetryOptions
 from durablenb.model.times import aware, checked_timeout
@@ -90,6 +97,7 @@ class DurableOrchestrationContext:
         expected_type: Any = None,
         *more: Any,
         timeout: float | timedelta | None = None,
+        priority: int | None = None,
         **named: Any,
     ) -> ActivityTask[Any]:
         """Return a task for a call of an activity. `cancel()` on the task stops the call.
@@ -111,13 +119,16 @@ class DurableOrchestrationContext:
             The longest time that the call may run, in seconds or as a `timedelta`; without one, the limit
             that the activity is registered with. It counts from when the activity begins to run, and once
             more after a restart of the hub. A call that takes longer fails with a `TimeoutError`.
+        priority
+            Among calls that wait for a place in a `Queue`, those with a higher priority begin first. Without
+            one, that of the instance.
 
         Raises
         ------
         NotSerializableError
             If an argument can't be kept in the journal.
         ValueError, TypeError
-            If `timeout` isn't a duration of more than 0.
+            If `timeout` isn't a duration of more than 0, or the priority isn't a whole number.
 
         Notes
         -----
@@ -150,8 +161,8 @@ class DurableOrchestrationContext:
         given, expected_type = input_and_type(input_, expected_type, more, named)
         called = self._execution.name_of(name)
         text = self._execution.codec.encode(given, "input")
-        wanted = _wanted(expected_type, name)
-        return self._schedule(called, text, wanted, 1, None, checked_timeout(timeout))
+        wanted, limit = _wanted(expected_type, name), checked_timeout(timeout)
+        return self._schedule(called, text, wanted, limit, self._priority(priority), 1, None)
 
     def call_activity_with_retry(
         self,
@@ -161,6 +172,7 @@ class DurableOrchestrationContext:
         expected_type: Any = None,
         *more: Any,
         timeout: float | timedelta | None = None,
+        priority: int | None = None,
         **named: Any,
     ) -> RetryTask:
         """Return a task for a call of an activity that is retried if it fails; see `RetryOptions`.
@@ -171,12 +183,8 @@ class DurableOrchestrationContext:
         given, expected_type = input_and_type(input_, expected_type, more, named)
         called = self._execution.name_of(name)
         text = self._execution.codec.encode(given, "input")
-        limit = checked_timeout(timeout)
-
-        def schedule(attempt: int, retry_of: int | None) -> ActivityTask[Any]:
-            return self._schedule(called, text, wanted, attempt, retry_of, limit)
-
-        wanted = _wanted(expected_type, name)
+        wanted, limit = _wanted(expected_type, name), checked_timeout(timeout)
+        schedule = partial(self._schedule, called, text, wanted, limit, self._priority(priority))
         routine = retry_routine(self, schedule, _options(retry_options))
         return RetryTask(routine, self._execution.wake, called)
 
@@ -614,17 +622,25 @@ class DurableOrchestrationContext:
         name: str,
         text: str,
         expected_type: Any,
+        timeout: float | None,
+        priority: int,
         attempt: int,
         retry_of: int | None,
-        timeout: float | None,
     ) -> ActivityTask[Any]:
         execution = self._execution
         task_id = execution.new_task_id()
-        execution.request(actions.ScheduleTask(task_id, name, text, attempt, retry_of, timeout))
+        execution.request(actions.ScheduleTask(task_id, name, text, attempt, retry_of, timeout, priority))
         task: ActivityTask[Any] = ActivityTask(task_id, self._decoder(expected_type), self._cancel_call)
         execution.tasks[task_id] = task
         self._names[task_id] = name
         return task
+
+    def _priority(self, priority: int | None) -> int:
+        """Return the priority of a call: the one that it was given, or the instance's."""
+        if priority is not None:
+            return checked_priority(priority)
+        started = self._execution.started
+        return 0 if started is None else started.priority
 
     def _creator(
         self,

@@ -70,6 +70,7 @@ def _started(
         generation=event.generation,
         forked_from=event.forked_from[0].instance_id if event.forked_from else None,
         forked_at=event.forked_from[0].event_id if event.forked_from else None,
+        priority=event.priority,
     )
 
 

@@ -19,6 +19,7 @@ from durablenb.model.errors import FunctionNotFoundError
 from durablenb.model.ids import checked_text
 from durablenb.model.names import ByName, folded
 from durablenb.model.plain import Plain, plain
+from durablenb.model.queues import Queue
 from durablenb.model.source import Source
 
 NAME_ATTRIBUTE = "__durable_name__"
@@ -56,6 +57,8 @@ class Activity:
         The seconds that a call may run, unless the call has a limit of its own; None for no limit.
     cache
         When its results are used again; None for never.
+    queue
+        The name of the queue in which its calls wait; None for none.
     """
 
     name: str
@@ -64,6 +67,12 @@ class Activity:
     executor: Any = None
     timeout: float | None = None
     cache: CachePolicy | None = None
+    queue: str | None = None
+
+    @cached_property
+    def is_limited(self) -> bool:
+        """True if its calls may have to wait for a place."""
+        return self.queue is not None or self.max_concurrency is not None
 
     @cached_property
     def is_async(self) -> bool:
@@ -136,6 +145,8 @@ class Registry:
         """Orchestrators without a version, which run all instances whose version has no code of its own."""
         self.sources: ByName[Source | None] = ByName()
         """The orchestrators' source texts, as far as they are known."""
+        self.queues: ByName[Queue] = ByName()
+        """The queues in which calls of activities wait."""
         self.versions: ByName[dict[str, Code]] = ByName()
         """Orchestrators with a version."""
         self.at_first_run: ByName[Callable[[], object]] = ByName()
@@ -147,10 +158,70 @@ class Registry:
         check_limit(activity.max_concurrency)
         if activity.name.startswith("@"):
             raise ValueError(f"An activity's name must not start with @: {activity.name!r}.")
+        if activity.queue is not None and activity.max_concurrency is not None:
+            raise ValueError(
+                f"The activity {activity.name!r} has both max_concurrency={activity.max_concurrency} and the "
+                f"queue {activity.queue!r}; expected one of them. Give the queue a concurrency instead: "
+                f"Queue({activity.queue!r}, concurrency={activity.max_concurrency})."
+            )
         self.activities[activity.name] = activity
         self._undefined.pop(("activity", folded(activity.name)), None)
         mark(activity.function, activity.name)
         mark(activity.function, "activity", KIND_ATTRIBUTE)
+
+    def add_queue(self, queue: Queue) -> None:
+        """Add a queue, in place of one of the same name.
+
+        Raises
+        ------
+        TypeError
+            If it isn't a queue.
+        """
+        if not isinstance(queue, Queue):
+            raise TypeError(
+                f"Expected a Queue, such as Queue('openai', concurrency=4), not a {type(queue).__name__}."
+            )
+        self.queues[queue.name] = queue
+
+    def queue_for(self, activity: str, queue: object) -> str:
+        """Return the name of the queue that an activity is registered with; add the queue if it is given.
+
+        Raises
+        ------
+        ValueError
+            If no queue has the name, or if other activities use another queue of the name.
+        TypeError
+            If it is neither a queue nor a name.
+        """
+        if isinstance(queue, str):
+            if queue not in self.queues:
+                raise _unknown_queue(queue, self.queues)
+            return self.queues[queue].name
+        if not isinstance(queue, Queue):
+            raise TypeError(
+                f"queue is a {type(queue).__name__}; expected a Queue, such as Queue('openai', "
+                "concurrency=4), or the name of one that the hub has."
+            )
+        known, users = self.queues.get(queue.name), self.activities_of(queue.name)
+        is_shared = bool(users) and folded(activity) not in map(folded, users)
+        if known is not None and is_shared and not known.has_limits_of(queue):
+            raise ValueError(
+                f"There are two different queues {queue.name!r}: that of {', '.join(map(repr, users))} has "
+                f"the limits {known.limits_text}, and that of {activity!r} {queue.limits_text}. Give all of "
+                "them the same Queue, or give one queue another name. hub.add_queue(queue) changes the "
+                "limits for all activities."
+            )
+        self.add_queue(queue)
+        return queue.name
+
+    def activities_of(self, queue: str) -> tuple[str, ...]:
+        """Return the names of the activities that use a queue, sorted."""
+        users = (
+            one.name
+            for one in self.activities.values()
+            if one.queue is not None and folded(one.queue) == folded(queue)
+        )
+        return tuple(sorted(users))
 
     def add_entity(self, function: Callable[..., Any], name: str, executor: Any = None) -> str:
         """Register an entity, in place of one of the same name; return the name of its activity.
@@ -245,6 +316,19 @@ class Registry:
             return known
         missing = self._undefined[key] = undefined_name(function)
         return missing
+
+
+def _unknown_queue(name: str, known: Collection[str]) -> ValueError:
+    import difflib
+
+    spelt = {folded(queue): queue for queue in known}
+    close = difflib.get_close_matches(folded(name), spelt, n=1)
+    meant = f" Did you mean {spelt[close[0]]!r}?" if close else ""
+    listed = ", ".join(map(repr, sorted(known))) or "none"
+    return ValueError(
+        f"The hub has no queue {name!r}.{meant} It has: {listed}. Add the queue first, "
+        f"hub.add_queue(durablenb.Queue({name!r}, concurrency=4)), or give the Queue itself."
+    )
 
 
 def entity_activity(name: str) -> str:

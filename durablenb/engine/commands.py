@@ -176,6 +176,7 @@ class Commands:
             version=message.version,
             tags=message.tags,
             start_at=message.start_at,
+            priority=message.priority,
         )
 
     def _raise(self, message: messages.Raise) -> bool:

@@ -17,6 +17,7 @@ from durablenb.engine.messages import answer, refuse
 from durablenb.model.caching import CachedCall, CodePart
 from durablenb.model.errors import StoreError
 from durablenb.model.imports import Import
+from durablenb.model.queues import QueueMembers, QueueStart
 from durablenb.model.source import Source
 
 log = logging.getLogger("durablenb")
@@ -63,6 +64,8 @@ class WriteBatch:
     calls: list[CachedCall] = field(default_factory=list)
     code_parts: list[CodePart] = field(default_factory=list)
     pending_forget: PendingForget | None = None
+    queues: list[QueueMembers] = field(default_factory=list)
+    queue_starts: list[QueueStart] = field(default_factory=list)
     pending_purge: PendingPurge | None = None
     pending_import: PendingImport | None = None
     replies: list[tuple[Future[Any], Any]] = field(default_factory=list)
@@ -70,7 +73,14 @@ class WriteBatch:
     number: int = 0
 
     def __bool__(self) -> bool:
-        return bool(self.records or self.is_apart or self.replies or self.callbacks)
+        return bool(
+            self.records
+            or self.is_apart
+            or self.replies
+            or self.callbacks
+            or self.queues
+            or self.queue_starts
+        )
 
     @property
     def is_apart(self) -> bool:
@@ -321,6 +331,10 @@ class Committer:
         sources = [source for batch in group for source in batch.sources]
         if sources:
             self._store.keep(sources)
+        queues = [members for batch in group for members in batch.queues]
+        queue_starts = [start for batch in group for start in batch.queue_starts]
+        if queues or queue_starts:
+            self._store.write_queues(queues, queue_starts)
         if len(group) == 1:
             records = group[0].records
         else:

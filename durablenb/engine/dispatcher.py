@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Collection, Sequence
+from math import inf
 
 from durablenb.core.ports.executor import Executor
 from durablenb.core.registry import Activity
 from durablenb.engine.blocked_instances import BlockedInstances
+from durablenb.engine.call_queues import CallQueues
 from durablenb.engine.entity import Entity
 from durablenb.engine.entity_batch import OperationBatch
 from durablenb.engine.instance import Instance
@@ -23,6 +25,7 @@ from durablenb.engine.jobs import (
 )
 from durablenb.engine.result_cache import ResultCache
 from durablenb.engine.services import EngineServices
+from durablenb.engine.timers import Timers
 from durablenb.engine.write_buffer import WriteBuffer
 from durablenb.model.events import TaskScheduled
 from durablenb.model.names import folded
@@ -39,6 +42,8 @@ class Dispatcher:
         The services of the engine.
     buffer
         Takes the events that schedule activities.
+    timers
+        Wakes the dispatcher when a queue's rate lets the next call begin.
     blocked
         Records which instances lack an activity, or an executor for one.
     cache
@@ -46,7 +51,12 @@ class Dispatcher:
     """
 
     def __init__(
-        self, services: EngineServices, buffer: WriteBuffer, blocked: BlockedInstances, cache: ResultCache
+        self,
+        services: EngineServices,
+        buffer: WriteBuffer,
+        timers: Timers,
+        blocked: BlockedInstances,
+        cache: ResultCache,
     ) -> None:
         self.scope = JobScope(
             services.apply_inline,
@@ -66,15 +76,20 @@ class Dispatcher:
         self._is_strict = services.options.is_strict
         self._max_concurrency = services.options.max_concurrency
         self._buffer = buffer
+        self._timers = timers
         self._blocked = blocked
+        self.queues = CallQueues(services)
         self._uncommitted: list[ActivityJob] = []
         self._committed: list[ActivityJob] = []
         self._ready: deque[ActivityJob] = deque()
-        self._full: dict[str, deque[ActivityJob]] = {}
+        """Calls that may begin, and that need no place in a queue."""
+        self._is_queues_turn = False
         self._missing: dict[str, list[ActivityJob]] = {}
         self._undefined: dict[str, str] = {}
         self._declined: dict[str, list[ActivityJob]] = {}
-        self._running_by_name: Counter[str] = Counter()
+        self._granting: list[ActivityJob] = []
+        self._granted: set[ActivityJob] = set()
+        """Calls that have a place in a queue with a rate, and whose start isn't on disk yet."""
         self._running: dict[TaskKey, tuple[ActivityJob, Executor]] = {}
 
     # -- jobs come -------------------------------------------------------------------------------
@@ -103,6 +118,7 @@ class Dispatcher:
             event.call_id,
             event.timestamp,
             event.timeout,
+            event.priority,
         )
         if instance.tries:
             job.earlier = instance.tries.get(job.key, NO_TRIES)
@@ -131,19 +147,23 @@ class Dispatcher:
         """Let the jobs begin whose events are on disk."""
         jobs, self._committed = self._committed, []
         for job in jobs:
-            self._offer(job)
+            if job in self._granted:
+                self._granted.discard(job)
+                self._start(job)
+            else:
+                self._offer(job)
 
     def _offer(self, job: ActivityJob) -> None:
         """Take a job that may begin at the next `pump`, once its code is registered and defined."""
         key = folded(job.name)
-        if job.name not in self._registry.activities:
+        activity = self._registry.activities.get(job.name)
+        if activity is None:
             self._missing.setdefault(key, []).append(job)
             self._blocked.add_missing(job.instance, job.name)
             return
         undefined = self._undefined_name(job)
         if undefined is None:
-            if not self._recall(job):
-                self._ready.append(job)
+            self._admit(job, activity)
         else:
             self._missing.setdefault(key, []).append(job)
             self._undefined[key] = undefined
@@ -153,11 +173,19 @@ class Dispatcher:
         """Return a global that the activity needs and whose cell has not run since a restart."""
         return self._registry.undefined_name("activity", job.name) if job.instance.is_recovered else None
 
-    def _recall(self, job: ActivityJob) -> bool:
+    def _admit(self, job: ActivityJob, activity: Activity) -> None:
+        """Take a job whose code is there, unless an equal one has run, or is about to run."""
+        if activity.cache is not None:
+            self.release_equal(job)  # its code may have changed since others began to wait for it
+            if self._recall(job, activity) or self._cache.waits(job):
+                return
+        if activity.is_limited:
+            self.queues.add(job, activity)
+        else:
+            self._ready.append(job)
+
+    def _recall(self, job: ActivityJob, activity: Activity) -> bool:
         """Return True if the job needn't run, since an equal one has; its end is in `take_recalled`."""
-        activity = self._registry.activities[job.name]
-        if activity.cache is None:
-            return False
         recalled = self._cache.recall(job, activity)
         if recalled is not None:
             self._recalled.append(recalled)
@@ -171,13 +199,19 @@ class Dispatcher:
     # -- what jobs wait for comes -----------------------------------------------------------------
 
     def activity_registered(self, name: str) -> None:
-        """Let the calls begin that waited for this activity."""
-        undefined = self._undefined.pop(folded(name), None)
-        for job in self._missing.pop(folded(name), ()):
+        """Let the calls begin that waited for this activity, within the limits that it has now."""
+        key = folded(name)
+        undefined = self._undefined.pop(key, None)
+        for job in self._missing.pop(key, ()):
             self._blocked.remove_missing(job.instance, undefined or job.name)
             self._offer(job)
-        for job in self._full.pop(folded(name), ()):
-            self._ready.append(job)
+        ready = [job for job in self._ready if folded(job.name) == key]
+        if ready:
+            self._ready = deque(job for job in self._ready if folded(job.name) != key)
+        started = (job for job, _ in self._running.values())
+        begun = [job for job in (*started, *self._granted) if folded(job.name) == key]
+        for job in self.queues.activity_registered(name, begun) + ready:
+            self._offer(job)
         self._offer_declined(name)
 
     def names_defined(self, names: Collection[str]) -> None:
@@ -199,26 +233,62 @@ class Dispatcher:
 
     def pump(self) -> None:
         """Give executors the jobs that may begin."""
-        limit = self._max_concurrency
-        while self._ready and not self.scope.is_closing and (limit is None or len(self._running) < limit):
-            job = self._ready.popleft()
-            key = folded(job.name)
-            activity = self._registry.activities[job.name]
-            cap = activity.max_concurrency
-            if cap is not None and self._running_by_name[key] >= cap:
-                self._full.setdefault(key, deque()).append(job)
+        room = self._room
+        while room:
+            if self.queues.has_waiting:
+                job = self._next_job()
+            else:
+                job = self._ready.popleft() if self._ready else None
+            if job is None:
+                break
+            if not job.is_wanted:  # only calls without a place: queues have dropped theirs
+                self.release_equal(job)
                 continue
-            if not job.is_wanted or (
-                activity.cache is not None and (self._recall(job) or self._cache.waits(job))
-            ):
-                self._free_place(key)
-                continue
-            self._start(job, activity, key)
+            room -= 1
+            if job.place is None or not job.place.is_rated:
+                self._start(job)
+            else:
+                self._grant(job)
+        self._record_starts()
+        self._timers.wake_at(self.queues.next_free() if room and self.queues.has_waiting else None)
 
-    def _start(self, job: ActivityJob, activity: Activity, key: str) -> None:
-        executor = self._executors.for_activity(activity)
+    @property
+    def _room(self) -> float:
+        """The number of jobs that may begin within the hub's limit."""
+        if self.scope.is_closing:
+            return 0
+        limit = self._max_concurrency
+        return inf if limit is None else limit - len(self._running) - len(self._granted)
+
+    def _next_job(self) -> ActivityJob | None:
+        """Return a job that may begin: queues, and calls that need no place, take turns."""
+        self._is_queues_turn = not self._is_queues_turn
+        if self._is_queues_turn or not self._ready:
+            job = self.queues.take()
+            if job is not None:
+                return job
+        return self._ready.popleft() if self._ready else None
+
+    def _grant(self, job: ActivityJob) -> None:
+        """Let a job begin that a rate has let through; with strict durability, once that is on disk."""
+        self._granting.append(job)
+        if self._is_strict:
+            self._granted.add(job)
+        else:
+            self._start(job)
+
+    def _record_starts(self) -> None:
+        """Write the starts that a rate has let through."""
+        if self._granting:
+            jobs, self._granting = self._granting, []
+            message = Committed(jobs)
+            self.queues.record_starts(
+                jobs, (lambda: self._apply_inline(message)) if self._is_strict else None
+            )
+
+    def _start(self, job: ActivityJob) -> None:
+        executor = self._executors.for_activity(self._registry.activities[job.name])
         self._running[job.task] = job, executor
-        self._running_by_name[key] += 1
         try:
             executor.submit(job)
         except Exception as error:  # no more threads or processes
@@ -232,9 +302,8 @@ class Dispatcher:
         if not self.runs(job):
             return False
         del self._running[job.task]
-        key = folded(job.name)
-        self._running_by_name[key] -= 1
-        self._free_place(key)
+        if job.place is not None:
+            self.queues.release(job, job.place)
         if declined is not None and job.is_wanted:
             self._keep_declined(job, declined)
         return True
@@ -243,12 +312,6 @@ class Dispatcher:
         """Let the jobs begin that waited for an equal one, which has ended."""
         for waiting in self._cache.released(job):
             self._offer(waiting)
-
-    def _free_place(self, key: str) -> None:
-        """Let a job begin that waits for a place of this activity."""
-        waiting = self._full.get(key)
-        if waiting:
-            self._ready.appendleft(waiting.popleft())
 
     def _keep_declined(self, job: ActivityJob, why: str) -> None:
         name = folded(job.name)
@@ -265,6 +328,16 @@ class Dispatcher:
 
         The task must have its outcome, so that the job is cancelled.
         """
+        self._stop(instance, task_id)
+        self._drop_unwanted()
+
+    def stop_all(self, instance: Instance) -> None:
+        """Stop the calls of an instance that was terminated."""
+        for task_id in list(instance.pending):
+            self._stop(instance, task_id)
+        self._drop_unwanted()
+
+    def _stop(self, instance: Instance, task_id: int) -> None:
         running = self._running.get((instance, task_id))
         if running is None:
             self._forget(instance, task_id)
@@ -274,12 +347,12 @@ class Dispatcher:
             executor.cancel(job)
         except Exception:
             log.warning("The executor can't cancel %r of %s.", job.name, instance.id, exc_info=True)
-        self.release_equal(job)  # it may run on for long
 
-    def stop_all(self, instance: Instance) -> None:
-        """Stop the calls of an instance that was terminated."""
-        for task_id in list(instance.pending):
-            self.stop(instance, task_id)
+    def _drop_unwanted(self) -> None:
+        """Let no call wait behind those that were stopped, some of which may run on for long."""
+        self.queues.drop_unwanted()
+        for job in self._cache.unwanted():
+            self.release_equal(job)
 
     def _forget(self, instance: Instance, task_id: int) -> None:
         """Forget a call that waits for code or an executor; others find out when they would begin."""
@@ -304,7 +377,7 @@ class Dispatcher:
     @property
     def is_idle(self) -> bool:
         """True if nothing runs and nothing could begin."""
-        return not (self._running or self._ready or self._committed or self._recalled)
+        return not (self._running or self._granted or self._ready or self._committed or self._recalled)
 
     @property
     def has_recalled(self) -> bool:
@@ -319,7 +392,7 @@ class Dispatcher:
     @property
     def is_last(self) -> bool:
         """True if one job runs and no other could begin."""
-        return len(self._running) == 1 and not self._ready
+        return len(self._running) == 1 and not (self._ready or self._granted)
 
     def runs(self, job: ActivityJob) -> bool:
         """Return True if an executor has this job, and it has not ended."""

@@ -202,6 +202,7 @@ class Effects:
             event.input,
             version=event.version,
             parent=_link(instance, event.task_id),
+            priority=instance.started.priority,
         )
         child.is_recovered = instance.is_recovered
 
@@ -238,6 +239,7 @@ class Effects:
             parent=started.parent,
             generation=started.generation + 1,
             forked_from=tuple(replace(origin, tasks=0, again=()) for origin in started.forked_from),
+            priority=started.priority,
         )
         successor.is_recovered = instance.is_recovered
         self._retention.note(instance.id, successor.started.generation)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from copy import copy
+from dataclasses import field
 from functools import partial
 from typing import Any
 
@@ -30,6 +31,7 @@ from durablenb.model.events import Event
 from durablenb.model.imports import Import
 from durablenb.model.logs import LogLine
 from durablenb.model.plain import Plain, plain
+from durablenb.model.queues import QueueState
 from durablenb.model.runtime import RunningCall
 
 STOP_SECONDS = 2.0
@@ -55,6 +57,8 @@ class RuntimeState(Plain):
         True if it is open.
     without_executor
         The activities whose calls no executor runs, each with the reason.
+    in_queues
+        The number of calls that wait for a place, by the names of the queue and the activity.
     """
 
     imported: Import | None = None
@@ -63,6 +67,7 @@ class RuntimeState(Plain):
     missing: tuple[str, ...] = ()
     is_open: bool = False
     without_executor: tuple[tuple[str, str], ...] = ()
+    in_queues: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
 class Engine(EngineLoop):
@@ -90,6 +95,7 @@ class Engine(EngineLoop):
         super().__init__(store, clock, registry, executors, options)
         self._pid = os.getpid()
         self._alarms: Alarms | None = None
+        self._queue_states: list[QueueState] = []
         self._unanswered: dict[Future[Any], float] = {}
 
     # -- start and stop --------------------------------------------------------------------------
@@ -296,6 +302,7 @@ class Engine(EngineLoop):
                 tuple(sorted(instance.missing)),
                 is_open=True,
                 without_executor=tuple(sorted(instances.blocked.unavailable(instance).items())),
+                in_queues=self._state.dispatcher.queues.waiting_of(instance_id),
             )
         finally:
             self._lock.release()
@@ -313,6 +320,15 @@ class Engine(EngineLoop):
             return None if job is None else job.cache_key
         finally:
             self._lock.release()
+
+    def queue_states(self) -> list[QueueState]:
+        """Return the state of each queue; if the engine is busy for long, the last one that is known."""
+        if self.registry.queues and self._lock.acquire(timeout=PATIENCE_SECONDS):
+            try:
+                self._queue_states = self._state.dispatcher.queues.states()
+            finally:
+                self._lock.release()
+        return self._queue_states
 
     def imported(self, instance_id: str) -> Import | None:
         """Return where an instance was imported from, None if it wasn't; without waiting for the turn."""

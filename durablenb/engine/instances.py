@@ -76,6 +76,7 @@ class Instances:
         start_at: datetime | None = None,
         generation: int = 0,
         forked_from: tuple[Origin, ...] = (),
+        priority: int = 0,
     ) -> Instance:
         """Begin a new execution, and return its instance."""
         now = self._clock.now()
@@ -95,6 +96,7 @@ class Instances:
             source and source.hash,
             forked_from,
             rules=RULES,
+            priority=priority,
         )
         instance = Instance(instance_id, execution_id, started)
         self.reopen(instance)

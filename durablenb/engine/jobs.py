@@ -11,6 +11,7 @@ from durablenb.core.ports.clock import Clock
 from durablenb.core.ports.executor import ActivityOutcome
 from durablenb.core.registry import Activity, Registry
 from durablenb.engine.attempt_writer import AttemptWriter
+from durablenb.engine.call_queue import Place
 from durablenb.engine.capture.log_writer import LogSource, LogWriter, encodable
 from durablenb.engine.capture.output import CapturedOutput
 from durablenb.engine.entity import Entity
@@ -122,6 +123,8 @@ class ActivityJob:
         When the call was scheduled; it can't have started earlier.
     timeout
         The seconds that the call may run; None for the limit of the activity's registration.
+    priority
+        Among calls that wait for a place, those with a higher priority begin first.
     """
 
     __slots__ = (
@@ -136,6 +139,8 @@ class ActivityJob:
         "instance",
         "is_muted",
         "name",
+        "place",
+        "priority",
         "reason",
         "retry",
         "scheduled_at",
@@ -159,6 +164,7 @@ class ActivityJob:
         call_id: int | None = None,
         scheduled_at: datetime | None = None,
         timeout: float | None = None,
+        priority: int = 0,
     ) -> None:
         self.scope = scope
         self.instance = instance
@@ -173,6 +179,9 @@ class ActivityJob:
         self.timeout = timeout
         self.earlier = NO_TRIES
         """What the tries before this one leave to it."""
+        self.priority = priority
+        self.place: Place | None = None
+        """The place that the call holds in a queue."""
         self.started_at: datetime | None = None
         self.worker: str | None = None
         self.is_muted = False
@@ -193,6 +202,11 @@ class ActivityJob:
     def is_wanted(self) -> bool:
         """False once the call is cancelled, or the hub closes."""
         return not (self.scope.is_closing or self.is_cancelled)
+
+    @property
+    def instance_id(self) -> str:
+        """The id of the instance that requested the call."""
+        return self.instance.id
 
     @property
     def activity(self) -> Activity:
@@ -347,6 +361,8 @@ class ActivityJob:
         self._watch()
         if self.deadline is not None:
             self.scope.apply_inline(ActivityBegun(self))
+        if self.place is not None:
+            self.place.begin(self.started_at)
         return True
 
     def _watch(self) -> None:

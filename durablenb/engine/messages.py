@@ -43,6 +43,7 @@ class Start:
     start_at: datetime | None = None
     dedupe: tuple[OrchestrationRuntimeStatus, ...] = ()
     if_exists: IfExists = "error"
+    priority: int = 0
     reply: Reply = field(default_factory=Promise)
 
 

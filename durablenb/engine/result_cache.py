@@ -97,6 +97,10 @@ class ResultCache:
         del self._running[digest]
         return self._waiting.pop(digest, [])
 
+    def unwanted(self) -> list[ActivityJob]:
+        """Return the calls that were about to run, or run, and aren't wanted any more."""
+        return [job for job in self._digests if not job.is_wanted]
+
     def _is_refreshed(self, job: ActivityJob, policy: CachePolicy) -> bool:
         refresh = policy.refresh
         if isinstance(refresh, bool):

@@ -59,7 +59,7 @@ class EngineState:
         self.instances = Instances(services, self.buffer, self.timers)
         self.retention = Retention(services, self.buffer, self.instances)
         self.cache = ResultCache(services, self.buffer)
-        self.dispatcher = Dispatcher(services, self.buffer, self.instances.blocked, self.cache)
+        self.dispatcher = Dispatcher(services, self.buffer, self.timers, self.instances.blocked, self.cache)
         self.entities = Entities(
             services, self.buffer, self.timers, self.instances, self.dispatcher, self.retention
         )
@@ -202,6 +202,7 @@ class EngineState:
         self.buffer.flush()
         if self.instances.take_dropped():
             self._executors.drop_unwanted()
+            self.dispatcher.queues.drop_unwanted()
 
     def abandon(self, why: Exception) -> None:
         """Stop: discard what isn't on disk, and refuse the clients that wait for it."""
@@ -295,6 +296,8 @@ class EngineState:
     def _apply_registered(self, message: Registered) -> None:
         if message.kind in ("activity", "entity"):
             self.dispatcher.activity_registered(message.name)
+        elif message.kind == "queue":
+            self.dispatcher.queues.queue_added(message.name)
         elif message.kind == "executor":
             self.dispatcher.executor_changed()
         elif message.kind == "type":

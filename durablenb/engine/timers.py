@@ -35,6 +35,7 @@ class Timers:
 
     def __init__(self) -> None:
         self._heap: list[Deadline] = []
+        self._wake: datetime | None = None
         self._added = 0
         self._sweep_at = 1024
 
@@ -61,8 +62,19 @@ class Timers:
             heapq.heapify(self._heap)
             self._sweep_at = 1024 + 2 * len(self._heap)
 
+    def wake_at(self, moment: datetime | None) -> None:
+        """Wake the engine at this time, too, in place of the time that was set before; None for no such time.
+
+        Then a call may begin that waits in a queue with a rate.
+        """
+        self._wake = moment
+
     def next_due(self) -> datetime | None:
-        """Return the time of the next deadline."""
+        """Return the next time at which the engine has something to do."""
+        due = self._next_deadline()
+        return due if self._wake is None or (due is not None and due < self._wake) else self._wake
+
+    def _next_deadline(self) -> datetime | None:
         while self._heap and not self._heap[0].is_wanted:
             heapq.heappop(self._heap)
         return self._heap[0].due if self._heap else None
@@ -70,6 +82,6 @@ class Timers:
     def take_due(self, now: datetime) -> list[Deadline]:
         """Remove and return the deadlines that have come, earliest first."""
         taken = []
-        while (due := self.next_due()) is not None and due <= now:
+        while (due := self._next_deadline()) is not None and due <= now:
             taken.append(heapq.heappop(self._heap))
         return taken

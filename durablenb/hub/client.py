@@ -43,6 +43,7 @@ from durablenb.model.ids import (
     checked_event_name,
     checked_if_exists,
     checked_instance_id,
+    checked_priority,
     checked_version,
 )
 from durablenb.model.logs import LogLine
@@ -89,6 +90,7 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         tags: Mapping[str, str] | None = None,
         dedupe_statuses: Statuses = None,
         if_exists: IfExists = "error",
+        priority: int = 0,
     ) -> str:
         r"""Start an orchestration and return its id.
 
@@ -116,6 +118,9 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
             is started, and the id is returned, whatever the status of the instance; it must have the same
             orchestrator and the same input. ``"restart"``: the instance is replaced; an open one is
             terminated, with its sub-orchestrations, in the same step.
+        priority
+            The default of its calls, and of those of its sub-orchestrations: among calls that wait for a
+            place in a `Queue`, those with a higher priority begin first.
 
         Raises
         ------
@@ -138,6 +143,7 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
             tags=tags,
             dedupe_statuses=dedupe_statuses,
             if_exists=if_exists,
+            priority=priority,
         )
         return str(self._control.request(message))
 
@@ -151,12 +157,13 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         start_at: datetime | None = None,
         tags: Mapping[str, str] | None = None,
         if_exists: IfExists = "error",
+        priority: int = 0,
     ) -> list[str]:
         """Start an orchestration for each input, all in one commit, and return their ids.
 
         Parameters
         ----------
-        orchestration_function_name, version, start_at, tags, if_exists
+        orchestration_function_name, version, start_at, tags, if_exists, priority
             As for `start_new`.
         inputs
             The inputs.
@@ -180,6 +187,7 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
                     start_at=start_at,
                     tags=tags,
                     if_exists=if_exists,
+                    priority=priority,
                 )
             )
         )
@@ -220,6 +228,7 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         tags: Mapping[str, str] | None = None,
         dedupe_statuses: Statuses = None,
         if_exists: IfExists = "error",
+        priority: int = 0,
     ) -> messages.Start:
         """Return the command that starts an orchestration; see `start_new`."""
         checked = checked_if_exists(if_exists, instance_id)
@@ -241,6 +250,7 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
             aware(start_at),
             dedupe,
             checked,
+            checked_priority(priority),
         )
 
     def raise_event(self, instance_id: str, event_name: str, event_data: Any = None) -> None:

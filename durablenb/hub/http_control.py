@@ -282,6 +282,7 @@ def _start_query(start: messages.Start) -> dict[str, str | None]:
         "ifExists": None if start.if_exists == "error" else start.if_exists,
         "startAt": None if start.start_at is None else start.start_at.isoformat(),
         "tags": json.dumps(start.tags) if start.tags else None,
+        "priority": str(start.priority) if start.priority else None,
     }
 
 

@@ -24,6 +24,7 @@ from durablenb.journal.port import Journal
 from durablenb.model.display import HubView
 from durablenb.model.entities import EntityId, EntityMetadata
 from durablenb.model.ids import IfExists
+from durablenb.model.queues import QueueList
 from durablenb.model.status import Statuses
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class Hub(HubFigures):
         tags: Mapping[str, str] | None = None,
         version: str | None = None,
         if_exists: IfExists = "error",
+        priority: int = 0,
     ) -> Handle:
         """Start an orchestration; the call returns once the start is on disk.
 
@@ -88,6 +90,9 @@ class Hub(HubFigures):
             is started, and the handle of the existing instance is returned, open or ended; the start is
             idempotent, so a cell or a script can be run again without repeating its work. ``"restart"``: the
             instance is replaced; an open one is terminated first, with its sub-orchestrations.
+        priority
+            The default of its calls, and of those of its sub-orchestrations: among calls that wait for a
+            place in a `Queue`, those with a higher priority begin first.
 
         Raises
         ------
@@ -125,6 +130,7 @@ class Hub(HubFigures):
             start_at=start_at,
             tags=tags,
             if_exists=if_exists,
+            priority=priority,
         )
         return Handle(self, instance_id)
 
@@ -153,6 +159,7 @@ class Hub(HubFigures):
         tags: Mapping[str, str] | None = None,
         version: str | None = None,
         if_exists: IfExists = "error",
+        priority: int = 0,
     ) -> Handles:
         """Start an orchestration for each input, all in one commit, and return their handles.
 
@@ -166,7 +173,7 @@ class Hub(HubFigures):
             The inputs, one for each orchestration: a list, a range, the rows of a table.
         instance_ids
             The ids, one for each input; by default 32 hexadecimal digits each.
-        start_at, tags, version, if_exists
+        start_at, tags, version, if_exists, priority
             As for `start`, for all of them. With ids of your own and ``if_exists="attach"``, a cell or a
             script can be run again: only inputs whose instances don't exist are started.
 
@@ -205,6 +212,7 @@ class Hub(HubFigures):
             start_at=start_at,
             tags=tags,
             if_exists=if_exists,
+            priority=priority,
         )
         return Handles(self, ids)
 
@@ -290,6 +298,16 @@ class Hub(HubFigures):
         """
         found = self.client.get_status_by(since, None, status, name=name, top=top)
         return InstanceList(found, partial(Handle, self))
+
+    @property
+    def queues(self) -> QueueList:
+        """The queues of the hub by name, each with the number of calls that wait and that run.
+
+        These are the places that calls hold now. The end of a call that has just freed one may not be on disk
+        yet.
+        """
+        self._journal.refresh()
+        return QueueList(self._journal.queues())
 
     def entities(self, name: str | None = None, *, since: datetime | None = None) -> list[EntityMetadata]:
         """Return the entities that exist, with their states, by their ids.
@@ -462,7 +480,8 @@ class Hub(HubFigures):
         from durablenb.analysis.fleet import read_fleet  # only needed for pictures
 
         with self._journal.connection() as connection:
-            return HubView(repr(self), read_fleet(connection, counter=self._journal.instance_counter))
+            fleet = read_fleet(connection, counter=self._journal.instance_counter)
+        return HubView(repr(self), fleet, tuple(QueueList(self._journal.queues())))
 
 
 def entity_id_of(entity: Any, key: str | None) -> EntityId:

@@ -36,6 +36,7 @@ from durablenb.model.ids import checked_instance_id
 from durablenb.model.logs import LogLine
 from durablenb.model.outputs import OutputState
 from durablenb.model.payloads import Kind
+from durablenb.model.queues import QueueState
 from durablenb.model.runtime import Obstacle, RunningCall, RuntimeInfo
 from durablenb.store.duckdb_store import DuckStore
 from durablenb.store.reader import JournalReader
@@ -115,12 +116,17 @@ class LocalJournal(Journal):
         """Return the key of a call that runs now, if its result is to be remembered."""
         return self._engine.running_key(instance_id, task_id)
 
+    def queues(self) -> list[QueueState]:
+        """Return the state of each queue, as the engine knows it."""
+        return self._engine.queue_states()
+
     def runtime_info(self, instance_id: str) -> RuntimeInfo:
         """Return what the engine knows of an instance or an entity, and the journal doesn't."""
         engine = self._engine
         state = engine.runtime_state(instance_id)
         held, reason = state.held, state.obstacle
-        obstacle = Obstacle()
+        in_queues = tuple((*names, count) for names, count in state.in_queues.items())
+        obstacle = Obstacle(in_queues=in_queues)
         if state.is_open and reason is not None and not isinstance(held, WaitTimeoutError):
             is_own = held is not None or state.missing or state.without_executor
             obstacle = Obstacle(
@@ -128,6 +134,7 @@ class LocalJournal(Journal):
                 None if held is None else str(held),
                 None if is_own else str(reason),
                 state.without_executor,
+                in_queues,
             )
         is_entity = instance_id.startswith("@")
         return RuntimeInfo(
@@ -277,7 +284,14 @@ class EngineControl(Control):
     def _restart(self, command: RestartInstance) -> Start:
         state = self._journal.existing(command.instance_id)
         chosen = self.new_id() if command.has_new_id else command.instance_id
-        return Start(chosen, state.name, state.input or "null", state.version, state.tags)
+        return Start(
+            chosen,
+            state.name,
+            state.input or "null",
+            state.version,
+            state.tags,
+            priority=state.priority,
+        )
 
     def _fork(self, command: ForkInstance) -> Fork:
         """Return the message that begins a fork: the shared past is read in the caller's thread."""

@@ -18,6 +18,7 @@ from durablenb.hub.hub import Hub, entity_id_of
 from durablenb.model.caching import CachePolicy, policy_of
 from durablenb.model.entities import EntityId
 from durablenb.model.ids import checked_version
+from durablenb.model.queues import Queue
 from durablenb.model.source import source_of
 from durablenb.model.times import checked_timeout
 from durablenb.values.codec import ValueCodec
@@ -44,6 +45,7 @@ class Registering(Hub):
         executor: Any = None,
         timeout: float | timedelta | None = None,
         cache: bool | CachePolicy = False,
+        queue: Queue | str | None = None,
     ) -> Callable[[F], F]: ...
     def activity(self, function: Callable[..., Any] | None = None, **options: Any) -> Any:
         """Register an activity, ``def`` or ``async def``, as a decorator; see `add_activity`."""
@@ -82,6 +84,7 @@ class Registering(Hub):
         executor: Any = None,
         timeout: float | timedelta | None = None,
         cache: bool | CachePolicy = False,
+        queue: Queue | str | None = None,
     ) -> None:
         """Register an activity, and replace one of the same name.
 
@@ -102,6 +105,9 @@ class Registering(Hub):
         cache
             True, or a `CachePolicy`: a call whose input and code are those of a former call gets its result
             and doesn't run. See *Remember results*.
+        queue
+            The `Queue` in which its calls wait for a place, or the name of one that the hub has. Several
+            activities may share one. A queue with other limits replaces that of an earlier registration.
 
         Raises
         ------
@@ -111,9 +117,36 @@ class Registering(Hub):
         if executor is not None:
             check_executor(executor)
         chosen, limit, policy = _chosen_name(function, name), checked_timeout(timeout), policy_of(cache)
-        activity = Activity(chosen, function, max_concurrency, executor, limit, policy)
+        queue_name = None if queue is None else self._registry.queue_for(chosen, queue)
+        activity = Activity(chosen, function, max_concurrency, executor, limit, policy, queue_name)
         self._registry.add_activity(activity)
         self._engine.post(Registered("activity", activity.name))
+
+    def add_queue(self, queue: Queue) -> None:
+        """Add a queue, and replace one of the same name, so that activities can be registered with its name.
+
+        Parameters
+        ----------
+        queue
+            The queue. Its limits hold at once, for calls that wait already, too.
+
+        Raises
+        ------
+        TypeError
+            If it isn't a `Queue`.
+
+        Examples
+        --------
+        >>> import durablenb as df
+        >>> hub = df.TaskHub(":memory:")
+        >>> hub.add_queue(df.Queue("gpu", concurrency=1))
+        >>> hub.add_activity(len, "measure", queue="gpu")
+        >>> hub.queues
+        [<queue gpu: 0 waiting, 0 of 1 running>]
+        >>> hub.close()
+        """
+        self._registry.add_queue(queue)
+        self._engine.post(Registered("queue", queue.name))
 
     def add_orchestrator(
         self, function: Callable[..., Any], name: str | None = None, *, version: str | None = None

@@ -49,6 +49,7 @@ class FileJournal(Journal):
     """
 
     description = "a closed file"
+    is_live = False
 
     def __init__(self, path: Path, connect: Callable[[], duckdb.DuckDBPyConnection] | None = None) -> None:
         self.path = path

@@ -12,6 +12,7 @@ import duckdb
 
 from durablenb.core.ports.store import InstanceQuery
 from durablenb.journal.instance_counts import InstanceCounter
+from durablenb.journal.queues import read_queue_states
 from durablenb.journal.related import EntityQueue, read_forks, read_queues
 from durablenb.model.caching import CacheKey
 from durablenb.model.entities import EntityMetadata
@@ -19,6 +20,7 @@ from durablenb.model.errors import InstanceNotFoundError
 from durablenb.model.events import Event
 from durablenb.model.logs import LogLine
 from durablenb.model.outputs import OutputState
+from durablenb.model.queues import QueueState
 from durablenb.model.runtime import RunningCall, RuntimeInfo
 from durablenb.model.status import DurableOrchestrationStatus, InstanceState, status_of
 from durablenb.store.reader import JournalReader
@@ -49,6 +51,9 @@ class Journal(ABC):
     """How a message names a journal that can't be read any more, such as "a closed file"."""
     knows_keys = True
     """False if it has no keys of calls whose results are remembered: they are where the hub is."""
+
+    is_live = True
+    """True if an engine runs the hub, so that calls in queues begin without an event of the journal."""
 
     # -- reading ---------------------------------------------------------------------------------
 
@@ -96,6 +101,11 @@ class Journal(ABC):
     def running_key(self, instance_id: str, task_id: int) -> CacheKey | None:
         """Return the key of a call that runs now, if an engine here runs it and remembers its result."""
         return None
+
+    def queues(self) -> list[QueueState]:
+        """Return the state of each queue."""
+        with self.connection() as connection:
+            return read_queue_states(connection)
 
     def origins(self, instance_ids: Iterable[str]) -> Mapping[str, str]:
         """Return where those of these instances that were imported came from."""

@@ -17,6 +17,7 @@ class ScheduleTask(NamedTuple):
     attempt: int = 1
     retry_of: int | None = None
     timeout: float | None = None
+    priority: int = 0
 
 
 class CancelTask(NamedTuple):

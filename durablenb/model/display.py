@@ -75,10 +75,11 @@ class Card(NamedTuple):
 
 
 class HubView(NamedTuple):
-    """The display data of a hub: its line of text, and an `analysis.fleet.Fleet`."""
+    """The display data of a hub: its line of text, an `analysis.fleet.Fleet`, and its `QueueState`s."""
 
     text: str
     fleet: object
+    queues: tuple[Any, ...] = ()
 
 
 Plot = Literal["graph", "timeline", "state", "throughput"]

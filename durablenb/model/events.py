@@ -167,6 +167,8 @@ class ExecutionStarted(StatusChange):
     In an imported history, `prefix` is the prefix of all ids, and `is_partial` marks a history from Azure's
     endpoint, which omits much that a replay needs.
 
+    `priority` is the default of its calls, and of those of its sub-orchestrations.
+
     `rules` is the number of the `RULES` for the code: those of the durablenb that began the execution.
     """
 
@@ -182,6 +184,7 @@ class ExecutionStarted(StatusChange):
     is_partial: bool = False
     prefix: str = ""
     rules: int = 1
+    priority: int = 0
 
 
 @_event
@@ -194,6 +197,7 @@ class TaskScheduled(PendingRequest):
     """An activity was requested. Later attempts of a retry carry the first one's id in `retry_of`.
 
     `timeout` is the call's own limit in seconds; None for the limit of the activity's registration.
+    Among calls that wait for a place in a queue, those with a higher `priority` begin first.
     """
 
     begins = "activity"
@@ -203,6 +207,7 @@ class TaskScheduled(PendingRequest):
     attempt: int = 1
     retry_of: int | None = None
     timeout: float | None = None
+    priority: int = 0
 
     @property
     def call_id(self) -> int:

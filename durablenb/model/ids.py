@@ -121,6 +121,22 @@ def checked_text(text: str) -> str:
     return text
 
 
+def checked_priority(priority: object) -> int:
+    """Return a priority if it is one.
+
+    Raises
+    ------
+    TypeError
+        If it isn't a whole number.
+    """
+    if type(priority) is not int:
+        raise TypeError(
+            f"priority is {priority!r}; expected a whole number. Calls with a higher one begin first; the "
+            "default is 0."
+        )
+    return priority
+
+
 def execution_id_of(instance_id: str, position: int, now: datetime) -> str:
     """Return the id of an execution that begins at a position of the journal: 16 hexadecimal digits."""
     text = f"{instance_id}\0{position}\0{now.isoformat()}"

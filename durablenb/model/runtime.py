@@ -76,12 +76,16 @@ class Obstacle:
         The reason why one of its sub-orchestrations, or an entity that it waits for, is blocked.
     without_executor
         Activities whose executor has stopped, each with the executor's message.
+    in_queues
+        The calls that wait for a place: the name of the queue, that of the activity, and their number.
+        These end by themselves.
     """
 
     missing: tuple[str, ...] = ()
     held: str | None = None
     below: str | None = None
     without_executor: tuple[tuple[str, str], ...] = ()
+    in_queues: tuple[tuple[str, str, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -118,7 +122,13 @@ class RuntimeInfo:
         obstacle, reason = fields["obstacle"], fields["reason"]
         without_executor = tuple((name, why) for name, why in obstacle.get("without_executor", ()))
         return RuntimeInfo(
-            Obstacle(tuple(obstacle["missing"]), obstacle["held"], obstacle["below"], without_executor),
+            Obstacle(
+                tuple(obstacle["missing"]),
+                obstacle["held"],
+                obstacle["below"],
+                without_executor,
+                tuple((queue, name, count) for queue, name, count in obstacle.get("in_queues", ())),
+            ),
             reason and (reason[0], reason[1]),
             bool(fields["is_missing"]),
             fields.get("imported_from"),

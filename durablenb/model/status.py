@@ -81,6 +81,7 @@ class InstanceState(Plain):
     generation: int = 0
     forked_from: str | None = None
     forked_at: int | None = None
+    priority: int = 0
 
 
 class UndecodedValue:

@@ -56,7 +56,10 @@ async def _page(request: ApiRequest, instance_id: str | None) -> Response:
         await _wait_for_closing(request, min(left, POLL_SECONDS))
     body = {**page.as_json(), "server": feed.token, "now": feed.journal.now().isoformat()}
     body["ticks"] = feed.ticks
-    if instance_id is not None:
+    if instance_id is None:
+        queues = await asyncio.to_thread(feed.journal.queues)
+        body["queues"] = [state.as_json() for state in queues]
+    else:
         body["standing"] = feed.journal.runtime_info(instance_id).as_json()
     return _compressed(request, JsonResponse(body))
 

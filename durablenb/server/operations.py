@@ -158,6 +158,12 @@ _NEW = (
         'Names and values by which instances are found: a JSON object such as `{"team": "a"}`.',
         {"type": "string"},
     ),
+    Parameter(
+        "priority",
+        "The default priority of its calls: among calls that wait for a place in a queue, those with a "
+        "higher priority begin first.",
+        {"type": "integer", "default": 0},
+    ),
 )
 
 

@@ -47,6 +47,7 @@ async def start(request: ApiRequest) -> Response:
             request.text("version"),
             start_at=request.time("startAt"),
             tags=_tags(request),
+            priority=request.integer("priority"),
             dedupe_statuses=request.status_filter("dedupeStatuses"),
             if_exists=(request.text("ifExists") or "error").strip().lower(),
         )
@@ -78,6 +79,7 @@ async def start_many(request: ApiRequest) -> Response:
             request.text("version"),
             start_at=request.time("startAt"),
             tags=_tags(request),
+            priority=request.integer("priority"),
             if_exists=(request.text("ifExists") or "error").strip().lower(),
         )
     except FunctionNotFoundError as error:

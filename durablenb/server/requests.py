@@ -134,6 +134,20 @@ class ApiRequest:
             )
         return int(text)
 
+    def integer(self, name: str) -> int:
+        """Return a whole number of the query, which may be negative; 0 if there is none."""
+        text = self.text(name)
+        if text is None:
+            return 0
+        digits = text.removeprefix("-")
+        if not (digits.isascii() and digits.isdigit() and len(digits) < 20 and int(digits) <= LARGEST):
+            raise http_error(
+                400,
+                "Invalid number",
+                f"{name} is {text[:40]!r}; expected a whole number from -{LARGEST} to {LARGEST}.",
+            )
+        return int(text)
+
     def flag(self, name: str, default: bool) -> bool:
         """Return a boolean parameter; any other value is ignored, as in Azure."""
         return {"true": True, "false": False}.get((self.text(name) or "").strip().lower(), default)

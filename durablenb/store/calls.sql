@@ -38,6 +38,34 @@ left join (
 ) t on t.instance_id = s.instance_id and t.execution_id = s.execution_id and t.task_id = s.task_id
 where s.event_type = 'TaskScheduled';
 
+-- One row a queue. Calls that have begun a moment ago count as waiting. The rate lets a call begin at `next_free`
+-- or later; NULL: as soon as there is a place.
+create or replace view queues with (defer_binding) as
+with calls as (
+    select q.name, count(*) as pending, count(a.started) as running
+    from (select name, lower(unnest(activities)) as activity from queue_limits) q
+    join activities a on a.status = 'Pending' and lower(a.name) = q.activity
+    join instance_states i on i.instance_id = a.instance_id and i.execution_id = a.execution_id
+    where i.ended_seq is null
+    group by q.name
+),
+starts as (
+    select queue, coalesce(max(started_at), max(granted_at)) as started_at
+    from queue_starts group by queue, execution_id, task_id, granted_at
+),
+windows as (
+    select q.name, max(s.started_at) as last_start,
+           case when count(*) >= q.rate_count then
+               (list(s.started_at order by s.started_at desc))[q.rate_count]
+               + to_microseconds(cast(1e6 * q.rate_seconds as bigint)) end as next_free
+    from queue_limits q join starts s on s.queue = lower(q.name)
+    group by q.name, q.rate_count, q.rate_seconds
+)
+select q.name, q.concurrency, q.rate_count, q.rate_seconds, q.activities,
+       coalesce(c.pending - c.running, 0) as waiting, coalesce(c.running, 0) as running,
+       w.last_start, w.next_free
+from queue_limits q left join calls c using (name) left join windows w using (name);
+
 -- One row a call of a sub-orchestration; each attempt of a retried one is a row.
 create or replace view sub_orchestrations with (defer_binding) as
 select

@@ -26,8 +26,9 @@ from durablenb.model.imports import Import
 from durablenb.model.logs import LogLine
 from durablenb.model.outputs import OutputState
 from durablenb.model.payloads import Blob
+from durablenb.model.queues import QueueMembers, QueueStart
 from durablenb.model.source import Source
-from durablenb.store import blobs, cached_calls, entries, schema, statements
+from durablenb.store import blobs, cached_calls, entries, queue_rows, schema, statements
 from durablenb.store.connections import Connections, parsed
 from durablenb.store.crash_marker import CrashMarker
 from durablenb.store.durable_log import DurableLog
@@ -40,6 +41,7 @@ from durablenb.store.entries import (
     Lines,
     Outputs,
     Purge,
+    Queues,
     Sources,
 )
 from durablenb.store.file_guard import FileGuard
@@ -164,6 +166,14 @@ class DuckStore(JournalReader):
     def append_outputs(self, states: Sequence[OutputState], carried: Sequence[Blob]) -> None:
         """Set all of these states of outputs, or none; with the blobs that the journal may not have yet."""
         self._write(Outputs(states, carried))
+
+    def write_queues(self, queues: Sequence[QueueMembers], starts: Sequence[QueueStart]) -> None:
+        """Write these queues, in place of those of the same names, and these starts, or nothing."""
+        self._write(Queues(queues, starts))
+
+    def queue_starts(self, queue: str) -> list[QueueStart]:
+        """Return the starts of a queue, by its folded name, each once."""
+        return queue_rows.read_starts(self._ask, queue)
 
     def import_histories(self, bundle: HistoryBundle, imports: Sequence[Import], after: int) -> None:
         """Write a whole bundle or nothing, its events after a position of the journal; idempotent."""

@@ -17,7 +17,9 @@ from durablenb.model.imports import Import, KeptBlob
 from durablenb.model.logs import LogLine
 from durablenb.model.outputs import OutputPart, OutputState
 from durablenb.model.payloads import Blob, Payload, references
+from durablenb.model.queues import QueueMembers, QueueStart
 from durablenb.model.source import Source
+from durablenb.store.queue_rows import members_as_json, members_from_json
 from durablenb.store.row_codec import COLUMNS, Row, from_row, to_row
 
 _encode_json = json.JSONEncoder(
@@ -105,7 +107,15 @@ class Bundle:
     after: int
 
 
-Entry = Events | Lines | Attempts | Outputs | Sources | Forget | Purge | Bundle
+@dataclass(slots=True)
+class Queues:
+    """Writes queues, in place of those of the same names, and starts of their calls."""
+
+    queues: Sequence[QueueMembers]
+    starts: Sequence[QueueStart]
+
+
+Entry = Events | Lines | Attempts | Outputs | Sources | Forget | Purge | Bundle | Queues
 
 
 def size(entry: Entry) -> int:
@@ -121,6 +131,8 @@ def size(entry: Entry) -> int:
             return len(instance_ids) + len(execution_ids)
         case Bundle(bundle=bundle):
             return len(bundle.records) + len(bundle.lines) + len(bundle.outputs)
+        case Queues(queues, starts):
+            return len(queues) + len(starts)
 
 
 def merged(entries: Iterable[Entry]) -> Iterator[Entry]:
@@ -182,6 +194,8 @@ def encode(entry: Entry, is_known: Callable[[list[str]], set[str]]) -> list[byte
             if not execution_ids:
                 return _content({"purge": instance_ids})
             return _content({"purge": instance_ids, "executions": execution_ids, "needed": needed})
+        case Queues(queues, starts):
+            return _content({"queues": list(map(members_as_json, queues)), "starts": starts})
         case Bundle(bundle, imports, after):
             return _content(
                 {
@@ -244,6 +258,8 @@ def decode(content: bytes) -> Entry:
             return Forget(name)
         case {"purge": instance_ids}:
             return Purge(instance_ids, fields.get("executions", []), fields.get("needed", []))
+        case {"queues": queues, "starts": starts}:
+            return Queues(list(map(members_from_json, queues)), list(map(_read_start, starts)))
     raise ValueError(f"an entry of an unknown kind: {', '.join(fields)}")
 
 
@@ -294,6 +310,12 @@ def _read_attempt(written: list[Any]) -> ActivityAttempt:
 def _read_call(written: list[Any]) -> CachedCall:
     call = CachedCall(*written)
     return call._replace(timestamp=datetime.fromisoformat(str(call.timestamp)).astimezone(UTC))
+
+
+def _read_start(written: list[Any]) -> QueueStart:
+    queue, instance_id, execution_id, task_id, granted_at, started_at = written
+    began = None if started_at is None else datetime.fromisoformat(started_at)
+    return QueueStart(queue, instance_id, execution_id, task_id, datetime.fromisoformat(granted_at), began)
 
 
 def _read_line(written: list[Any]) -> LogLine:

@@ -79,6 +79,26 @@ create table if not exists output_parts (
     metadata     varchar              -- JSON
 );
 
+-- The limits of queues. No fact of a history follows from it, nor from the starts.
+create table if not exists queue_limits (
+    name         varchar   not null,
+    concurrency  integer,             -- how many calls run at a time; NULL: any number
+    rate_count   integer,             -- how many calls begin in any period; NULL: any number
+    rate_seconds double,              -- the length of the period
+    activities   varchar[] not null   -- the names of the activities that share it
+);
+
+-- The calls that began in a queue with a rate, as long as that counts them: a row is written before a call begins,
+-- and one more when it has ended.
+create table if not exists queue_starts (
+    queue        varchar   not null,  -- in lower case
+    instance_id  varchar   not null,
+    execution_id varchar   not null,
+    task_id      integer   not null,
+    granted_at   timestamp not null,  -- UTC: when it got its place
+    started_at   timestamp            -- UTC: when it began; NULL in the first row
+);
+
 -- The large parts of values (data frames, arrays, pictures), each once. Their bytes are in tables blob_segment_1,
 -- blob_segment_2, ... (hash, content), which the view blob_contents shows as one: see blobs.py.
 create table if not exists blobs (

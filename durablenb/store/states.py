@@ -127,4 +127,5 @@ def _state(row: tuple[Any, ...], payloads: dict[int, str]) -> InstanceState:
         generation=attributes.get("generation", 0),
         forked_from=forked_from[0].instance_id if forked_from else None,
         forked_at=forked_from[0].event_id if forked_from else None,
+        priority=attributes.get("priority", 0),
     )

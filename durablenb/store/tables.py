@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import duckdb
 
 from durablenb.model.activities import latest
-from durablenb.store import attempts, blobs, bundles, cached_calls, log_lines, outputs, statements
+from durablenb.store import attempts, blobs, bundles, cached_calls, log_lines, outputs, queue_rows, statements
 from durablenb.store.connections import Connections
 from durablenb.store.entries import (
     Attempts,
@@ -21,6 +21,7 @@ from durablenb.store.entries import (
     Lines,
     Outputs,
     Purge,
+    Queues,
     Sources,
     merged,
 )
@@ -154,6 +155,8 @@ class JournalTables:
                     needs: dict[str, list[Any]] = {"ids": execution_ids, "needed": list(needed)}
                     self._unused_files += _purge(writer, blobs.OF_EXECUTIONS, needs)
                 return None
+            case Queues(queues, starts):
+                queue_rows.write(writer, queues, starts)
             case Bundle(bundle, imports, after):
                 return bundles.write(writer, bundle, imports, after, last_line)
         return last_line

@@ -135,16 +135,16 @@ ENGINE = (
     ),
     Planted(
         "one call too many of an activity with a cap",
-        "durablenb/engine/dispatcher.py",
-        "self._running_by_name[key] >= cap",
-        "self._running_by_name[key] > cap",
+        "durablenb/engine/call_queue.py",
+        "self.running < self.concurrency",
+        "self.running <= self.concurrency",
         "tests/engine/test_caps.py",
     ),
     Planted(
         "one call too many in a hub with a cap",
         "durablenb/engine/dispatcher.py",
-        "len(self._running) < limit",
-        "len(self._running) <= limit",
+        "limit - len(self._running)",
+        "limit + 1 - len(self._running)",
         "tests/engine/test_caps.py",
     ),
     Planted(

@@ -22,6 +22,7 @@ from durablenb.model.imports import Import
 from durablenb.model.logs import LogLine
 from durablenb.model.outputs import OutputState
 from durablenb.model.payloads import Blob
+from durablenb.model.queues import QueueMembers, QueueStart
 from durablenb.model.source import Source
 from durablenb.model.status import InstanceState
 from tests.reference_store import MemoryStore
@@ -158,6 +159,12 @@ class Disk:
 
     def attempts(self, instance_ids: Sequence[str]) -> list[ActivityAttempt]:
         return self._readable().attempts(instance_ids)
+
+    def write_queues(self, queues: Sequence[QueueMembers], starts: Sequence[QueueStart]) -> None:
+        self._alive().write_queues(queues, starts)
+
+    def queue_starts(self, queue: str) -> list[QueueStart]:
+        return self._readable().queue_starts(queue)
 
     def import_histories(self, bundle: HistoryBundle, imports: Sequence[Import], after: int) -> None:
         self._alive().import_histories(bundle, imports, after)

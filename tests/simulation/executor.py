@@ -9,6 +9,7 @@ from durablenb.engine.invocation import invoke
 from durablenb.engine.jobs import ActivityJob, BatchJob
 from durablenb.engine.thread_executors import InlineExecutor
 from tests.simulation.audit import Audit
+from tests.simulation.queues import Rationing
 
 _SLOW = {"crawl": 1.0, "double": 0.6}
 """How likely a call of an activity is to last."""
@@ -25,12 +26,15 @@ class SeededExecutor:
         Knows what is on disk when one begins.
     is_strict
         Whether none may begin before its being asked for is on disk.
+    rationing
+        Knows how many may run and begin.
     """
 
-    def __init__(self, random: Random, audit: Audit, is_strict: bool) -> None:
+    def __init__(self, random: Random, audit: Audit, is_strict: bool, rationing: Rationing) -> None:
         self._random = random
         self._audit = audit
         self._is_strict = is_strict
+        self._rationing = rationing
         self.waiting: list[ActivityJob] = []
         self.running: list[ActivityJob] = []
         self._slow: set[ActivityJob] = set()
@@ -94,6 +98,7 @@ class SeededExecutor:
             return
         if self._is_strict:
             audit.check(key in audit.scheduled, "strict", "an activity runs before it is on disk", key)
+        self._rationing.check(work, self.running)
         is_new = audit.begun.get(key) is not work.scope
         audit.begun[key] = work.scope
         life = audit.lives.get(key[:2])

@@ -11,6 +11,8 @@ from unittest.mock import patch
 from durablenb.core import fold
 from durablenb.core.execution import Execution
 from durablenb.core.mailbox import Mailbox
+from durablenb.engine.call_queue import CallQueue, Place, StartWindow
+from durablenb.engine.call_queues import CallQueues
 from durablenb.engine.commands import Commands
 from durablenb.engine.committer import Committer
 from durablenb.engine.dispatcher import Dispatcher
@@ -222,13 +224,30 @@ def what_is_evicted_before_its_turn_loses_it(_original, orchestrations, limit=No
     return taken
 
 
-@planted(Dispatcher, "_free_place")
-def a_dropped_call_keeps_its_place(original, dispatcher, name):
-    waiting = dispatcher._full.get(name)
-    if waiting and waiting[0].is_wanted:
-        original(dispatcher, name)
-    elif waiting:
-        waiting.popleft()
+@planted(Place, "release")
+def a_dropped_call_keeps_its_place(original, place):
+    if place._has_begun:
+        original(place)
+
+
+@planted(CallQueue, "_has_place")
+def a_queue_has_a_place_too_many(_original, queue):
+    return queue.concurrency is None or queue.running <= queue.concurrency
+
+
+@planted(StartWindow, "reserve")
+def a_call_that_has_not_begun_does_not_count(_original, window):
+    window._reserved = min(window._reserved, 0)  # `begin` and `give_back` take away what was reserved
+
+
+@planted(CallQueues, "_recall")
+def a_restart_forgets_what_a_rate_counts(_original, queues, key):
+    queues._unread.discard(key)
+
+
+@planted(Timers, "wake_at")
+def nobody_wakes_up_for_the_next_free_place(_original, _timers, _moment):
+    pass
 
 
 # -- clients -------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ from tests.simulation.executor import AuditedInline, SeededExecutor
 from tests.simulation.lines import described, record_line
 from tests.simulation.moves import MOVES
 from tests.simulation.orchestrators import Crash, fate
+from tests.simulation.queues import Rationing
 from tests.simulation.replays import check_replays, check_results, check_states
 from tests.simulation.scenario import Scenario
 
@@ -89,7 +90,8 @@ class Simulation:
         self.disk = Disk(open_store, self.audit, self.note)
         self.clock = SimulatedClock(seed=seed)
         self.audit.entities.latest = lambda: self.clock.latest
-        self.executor = SeededExecutor(self.random, self.audit, self.scenario.is_strict)
+        self.rationing = Rationing(seed, self.scenario, self.audit)
+        self.executor = SeededExecutor(self.random, self.audit, self.scenario.is_strict, self.rationing)
         self.clients = Clients(
             self.random,
             self.clock,
@@ -107,6 +109,7 @@ class Simulation:
         fate.seconds = 0.0
         fate.die = self.disk.die
         self.registry = full_registry()
+        self.rationing.add_to(self.registry)
         self._open()
 
     def run(self) -> Report:
@@ -208,6 +211,7 @@ class Simulation:
         self.executor.forget()
         self.disk.reopen()
         self.registry = full_registry()
+        self.rationing.add_to(self.registry)
         self.missing = []
         if self.scenario.loses_code:
             for kind, names in (("activity", ACTIVITIES), ("orchestrator", PIECES)):
@@ -219,7 +223,7 @@ class Simulation:
     def register(self, kind: str, name: str) -> None:
         """The cell that defines it is run, once more or at last."""
         if kind == "activity":
-            self.registry.activities[name] = ACTIVITIES[name]
+            self.registry.activities[name] = self.rationing.queued(ACTIVITIES[name])
         else:
             piece = PIECES[name]
             register(self.registry, name, self.random.choice(piece.versions or (piece.function,)))

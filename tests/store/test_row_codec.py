@@ -33,9 +33,9 @@ def through(journal, *written):
 
 FILES = """
     ExecutionStarted name payload=input +version +parent +tags +scheduled_start_time +generation
-      +source +forked_from +is_partial +prefix +rules
+      +source +forked_from +is_partial +prefix +rules +priority
     OrchestratorStarted
-    TaskScheduled name task_id payload=input +attempt +retry_of +timeout
+    TaskScheduled name task_id payload=input +attempt +retry_of +timeout +priority
     TaskCanceled task_id
     TaskCompleted task_id started_at payload=result +worker +cached_from
     TaskFailed task_id started_at payload=failure +worker

@@ -28,6 +28,8 @@ _SMALL = {
     "sources": "hash, text",
     "blobs": "hash, kind, size, ''::blob as content, created",  # clients fetch the bytes by hash over HTTP
     "blob_uses": "seq, instance_id, hash",
+    "queue_limits": "name, concurrency, rate_count, rate_seconds, activities",
+    "queue_starts": "queue, instance_id, execution_id, task_id, granted_at, started_at",
     "imported": "instance_id, origin, made_by, imported",
     "activity_attempts": ", ".join(ActivityAttempt._fields),
     "output_parts": "*",

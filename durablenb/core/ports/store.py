@@ -23,6 +23,7 @@ from durablenb.model.logs import LogLine
 from durablenb.model.outputs import OutputState
 from durablenb.model.payloads import Blob
 from durablenb.model.plain import Plain, plain
+from durablenb.model.queues import QueueMembers, QueueStart
 from durablenb.model.source import Source
 from durablenb.model.status import InstanceState, OrchestrationRuntimeStatus
 
@@ -198,6 +199,17 @@ class Store(Protocol):
 
     def append_outputs(self, states: Sequence[OutputState], carried: Sequence[Blob]) -> None:
         """Set all of these states of outputs, or none; with the blobs that the journal may not have yet."""
+        ...
+
+    def write_queues(self, queues: Sequence[QueueMembers], starts: Sequence[QueueStart]) -> None:
+        """Write these queues, in place of those of the same names, and these starts of calls, or nothing.
+
+        Starts that the rate of their queue doesn't count any more are deleted.
+        """
+        ...
+
+    def queue_starts(self, queue: str) -> list[QueueStart]:
+        """Return the starts of a queue, by its folded name, each once."""
         ...
 
     def import_histories(self, bundle: HistoryBundle, imports: Sequence[Import], after: int) -> None:

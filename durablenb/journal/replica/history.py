@@ -12,6 +12,7 @@ from durablenb.journal.replica.link import Link
 from durablenb.journal.replica.pages import JournalPage
 from durablenb.journal.replica.replica import JournalReplica
 from durablenb.model.errors import DurableError, HubUnreachableError
+from durablenb.model.queues import QueueState
 from durablenb.model.runtime import RuntimeInfo
 
 WAIT = 20.0
@@ -57,6 +58,8 @@ class ReplicatedHistory:
         self._lost: datetime | None = None
         self.runtime_info = RuntimeInfo()
         """The state of the instance that only the hub's engine knows."""
+        self.queues: list[QueueState] = []
+        """The state of each queue, in the copy of all histories."""
         self.replica = self._incoming = JournalReplica()
         """The copy. After a purge it is replaced, as soon as the new one is complete."""
 
@@ -123,6 +126,7 @@ class ReplicatedHistory:
         self._ticks = bool(page["ticks"])
         if "standing" in page:
             self.runtime_info = RuntimeInfo.from_json(page["standing"])
+        self.queues = list(map(QueueState.from_json, page.get("queues", ())))
         if page["is_whole"]:
             self.replica = self._incoming
         return bool(page["is_whole"])

@@ -25,6 +25,7 @@ from durablenb.model.events import Event
 from durablenb.model.ids import asked_instance_id
 from durablenb.model.logs import LogLine
 from durablenb.model.outputs import OutputState
+from durablenb.model.queues import QueueState
 from durablenb.model.runtime import RunningCall, RuntimeInfo
 from durablenb.model.status import DurableOrchestrationStatus, InstanceState, OrchestrationRuntimeStatus
 from durablenb.store.json_rows import log_line_from_json, output_from_json
@@ -116,6 +117,10 @@ class ServedJournal(Journal):
     def now(self, instance_id: str | None = None) -> datetime:
         """Return the hub's time."""
         return self.history(instance_id).now()
+
+    def queues(self) -> list[QueueState]:
+        """Return the state of each queue, as the server had it when the journal was last read."""
+        return self.history().queues
 
     def runtime_info(self, instance_id: str) -> RuntimeInfo:
         """Return what the hub's engine knew at the last request."""

@@ -14,6 +14,7 @@ from durablenb.analysis.instances import LATEST_FIRST, id_condition, ids_mention
 from durablenb.analysis.text import quoted
 from durablenb.hub.hub import Hub
 from durablenb.model.entities import EntityId
+from durablenb.model.queues import QueueState
 from durablenb.notebook.html import Markup, code, line, markup, unbroken
 from durablenb.notebook.live.entity import TICK, LiveEntity
 from durablenb.notebook.live.instance import LiveInstance
@@ -23,6 +24,7 @@ from durablenb.notebook.live.static_fallback import StaticFallback, still_bundle
 from durablenb.notebook.live.widget import LiveView
 from durablenb.notebook.palette import status_look
 from durablenb.notebook.still.hub import fleet_svg, pace_svg
+from durablenb.notebook.still.queues import queues_svg
 from durablenb.notebook.words import lasting, time_text
 
 if TYPE_CHECKING:
@@ -138,11 +140,12 @@ class HubList(LiveView):
         Keyword arguments of `ipywidgets.Widget`.
     """
 
-    REGIONS = ("head", "fleet", "pace", "instances", "entities")
+    REGIONS = ("head", "fleet", "queues", "pace", "instances", "entities")
     TABS = ("instances", "entities")
 
     head = traitlets.Bytes().tag(sync=True)
     fleet = traitlets.Bytes().tag(sync=True)
+    queues = traitlets.Bytes().tag(sync=True)
     pace = traitlets.Bytes().tag(sync=True)
     instances = traitlets.Bytes().tag(sync=True)
     entities = traitlets.Bytes().tag(sync=True)
@@ -150,7 +153,7 @@ class HubList(LiveView):
     def __init__(self, hub: Hub, **traits: Any) -> None:
         self._hub = hub
         self._journal = hub._journal
-        self._written: tuple[int, int] | None = None
+        self._written: tuple[object, ...] | None = None
         self._drawn_at = 0.0
         self._fleet = Fleet({}, ())
         self.pane = InstancesTable(hub._relation)
@@ -162,7 +165,7 @@ class HubList(LiveView):
     def draw(self, is_stale: bool) -> Mapping[str, str]:
         """Return the HTML of the table and of the figures, if anything was written or requested."""
         self._journal.follow()
-        written = self._journal.version()
+        written = (*self._journal.version(), self._queue_states())
         is_new, self._written = written != self._written, written
         if not (is_new or is_stale):
             return {}
@@ -185,8 +188,13 @@ class HubList(LiveView):
         return {
             "head": row(markup("<b>", line(shown.text.strip("<>")), "</b>")),
             "fleet": figure(drawn),
+            "queues": figure(queues_svg(shown.queues)) if shown.queues else "",
             "pace": figure(pace_svg(self._pace())),
         }
+
+    def _queue_states(self) -> list[QueueState]:
+        """Return the queues if they can change without an event: as an engine or a server knows them."""
+        return self._journal.queues() if self._journal.is_live else []
 
     def _pace(self) -> HubPace:
         with self._journal.connection() as connection:

@@ -23,6 +23,7 @@ from durablenb.notebook.html import (
     table,
 )
 from durablenb.notebook.palette import BLUE, RED, SOLIDS, draw_glyph, status_look
+from durablenb.notebook.still.queues import queues_svg, queues_table, queues_text
 from durablenb.notebook.svg import HAIR, MUTED, RIM, WIDTH, Drawing, number, text_width
 from durablenb.notebook.words import plural, time_text
 
@@ -60,6 +61,7 @@ def hub_card(shown: HubView) -> str:
         heading(markup("<b>", line(shown.text.strip("<>")), "</b>"), "·", about),
         picture(fleet_svg(fleet)),
         fold("Counts", table(("orchestrator", "instances", "by status"), counts)) if counts else "",
+        markup(picture(queues_svg(shown.queues)), queues_table(shown.queues)) if shown.queues else "",
         _entities_table(fleet) if fleet.entities else "",
         fold(latest, table(header, rows), is_open=True) if rows else "",
         "" if rows or fleet.entities else table((), [_EMPTY]),
@@ -125,6 +127,8 @@ def hub_text(shown: HubView) -> str:
         parts.append(table_text(("orchestrator", "status", "instances"), rows[:_TEXT_ROWS]))
     if len(rows) > _TEXT_ROWS:
         parts.append(f"… {len(rows) - _TEXT_ROWS:,} rows more")
+    if shown.queues:
+        parts.append(queues_text(shown.queues))
     entities = shown.fleet.entities
     if entities:
         header = ("entity", "existing", "operations", "failed", "in queues")

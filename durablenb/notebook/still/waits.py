@@ -47,6 +47,7 @@ def wait_text(wait: Wait) -> str:
         "timer": f"a timer{many}",
         "retry": f"{_attempts(wait)} of {name}{many}",
         "external event": f"the external event {name}{many}" + (", left" if wait.is_left else ""),
+        "place": f"a place in {wait.name}{many}",
         "activity": f"the activity {name}{many}" + (f", {_attempts(wait)}" if wait.attempts[1] > 1 else ""),
         "sub-orchestration": f"the sub-orchestration {name}{many}",
         "entity call": f"the entity's operation {name}{many}",

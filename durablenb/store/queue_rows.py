@@ -1,0 +1,88 @@
+"""Queues in DuckDB: their limits, and the starts that a rate still counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import duckdb
+
+from durablenb.model.names import folded
+from durablenb.model.queues import Queue, QueueMembers, QueueStart
+from durablenb.store.states import Ask
+
+_FORGET = "delete from queue_limits where lower(name) = ?"
+_INSERT = "insert into queue_limits values (?, ?, ?, ?, ?)"
+_FORGET_STARTS = """
+delete from queue_starts using (
+    select s.execution_id, s.task_id, s.granted_at
+    from queue_starts s join queue_limits q on s.queue = lower(q.name)
+    group by s.execution_id, s.task_id, s.granted_at
+    having max(s.started_at) < ? - max(to_microseconds(cast(1e6 * q.rate_seconds as bigint)))
+) old
+where queue_starts.execution_id = old.execution_id and queue_starts.task_id = old.task_id
+  and queue_starts.granted_at = old.granted_at
+"""
+_HAS_STARTS = "select 1 from duckdb_tables() where table_name = 'queue_starts'"
+"""A file that was last written before there were queues has no such table."""
+
+_STARTS = """
+select queue, instance_id, execution_id, task_id, granted_at, max(started_at)
+from queue_starts where queue = ? group by all
+"""
+
+
+def write(
+    connection: duckdb.DuckDBPyConnection, queues: Sequence[QueueMembers], starts: Sequence[QueueStart]
+) -> None:
+    """Write queues, in place of those of the same names, and starts; delete starts that no rate counts.
+
+    The caller has a transaction.
+    """
+    for members in queues:
+        connection.execute(_FORGET, [folded(members.queue.name)]).fetchall()
+        connection.execute(_INSERT, members_as_json(members)).fetchall()
+    if starts:
+        rows = [(*start[:-2], _plain(start.granted_at), _plain(start.started_at)) for start in starts]
+        appender = connection.appender("queue_starts")
+        try:
+            appender.append_rows(rows)
+            appender.flush()
+        except BaseException:
+            appender.clear()  # otherwise it would write them later
+            raise
+        latest = max(start.granted_at for start in starts)
+        connection.execute(_FORGET_STARTS, [_plain(latest)]).fetchall()
+
+
+def read_starts(ask: Ask, queue: str) -> list[QueueStart]:
+    """Return the starts of a queue, by its folded name, each once."""
+    if not ask(_HAS_STARTS, []):
+        return []
+    starts = map(QueueStart._make, ask(_STARTS, [queue]))
+    return [
+        start._replace(
+            granted_at=start.granted_at.replace(tzinfo=UTC),
+            started_at=start.started_at and start.started_at.replace(tzinfo=UTC),
+        )
+        for start in starts
+    ]
+
+
+def _plain(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.replace(tzinfo=None)
+
+
+def members_as_json(members: QueueMembers) -> list[Any]:
+    """Return the row of a queue, which has JSON values only."""
+    queue = members.queue
+    count, seconds = (queue.rate[0], queue.rate[1].total_seconds()) if queue.rate else (None, None)
+    return [queue.name, queue.concurrency, count, seconds, list(members.activities)]
+
+
+def members_from_json(row: Sequence[Any]) -> QueueMembers:
+    """Return the queue of a row."""
+    name, concurrency, count, seconds, activities = row
+    rate = None if count is None else (count, timedelta(seconds=seconds))
+    return QueueMembers(Queue(name, concurrency, rate), tuple(activities))
