@@ -30,7 +30,9 @@ class ContextParameter(NamedTuple):
     place: int | None
 
 
-class _Types(NamedTuple):
+class FunctionTypes(NamedTuple):
+    """The annotations of a function's input, result and arguments, and the parameter for the context."""
+
     input: Any
     result: Any
     context: ContextParameter | None
@@ -39,25 +41,21 @@ class _Types(NamedTuple):
 
 def input_type(function: object) -> Any:
     """Return the annotation of the parameter for a function's input, or None."""
-    return _types(function).input
-
-
-def argument_types(function: object) -> ArgumentTypes:
-    """Return the annotations of a function's parameters, without that of its context."""
-    return _types(function).arguments
+    return types_of(function).input
 
 
 def result_type(function: object) -> Any:
     """Return the annotation of a function's result, for a generator its return value; or None."""
-    return _types(function).result
+    return types_of(function).result
 
 
 def context_parameter(function: object) -> ContextParameter | None:
     """Return the parameter that is annotated with `ActivityContext`, or None."""
-    return _types(function).context
+    return types_of(function).context
 
 
-def _types(function: object) -> _Types:
+def types_of(function: object) -> FunctionTypes:
+    """Return the types of a function; None for those that it doesn't say."""
     try:
         return _known(function)
     except Exception:  # a name in an annotation isn't defined yet
@@ -87,14 +85,14 @@ def _annotations_of(function: Any) -> dict[str, Any]:
 
 
 @functools.lru_cache(maxsize=1024)
-def _resolved(function: Any) -> _Types:
+def _resolved(function: Any) -> FunctionTypes:
     return _of(function, typing.get_type_hints(_plain(function)))
 
 
-_known = typing.cast(Callable[[object], _Types], _resolved)
+_known = typing.cast(Callable[[object], FunctionTypes], _resolved)
 
 
-def _of(function: Any, hints: dict[str, Any]) -> _Types:
+def _of(function: Any, hints: dict[str, Any]) -> FunctionTypes:
     wanted = hints.get("return")
     origin = typing.get_origin(wanted) or wanted
     if origin in _GENERATORS:
@@ -113,7 +111,7 @@ def _of(function: Any, hints: dict[str, Any]) -> _Types:
     by_position = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     positional = tuple(named[parameter.name] for parameter in others if parameter.kind in by_position)
     first = named[others[0].name] if others else None
-    return _Types(first, wanted, context, ArgumentTypes(positional, named))
+    return FunctionTypes(first, wanted, context, ArgumentTypes(positional, named))
 
 
 def _is_context(hint: Any) -> bool:

@@ -30,8 +30,15 @@ class Try(Protocol):
 
     name: str
     """The activity's name."""
+    execution_id: str
+    """The execution of the instance."""
     is_muted: bool
     """True if nothing more of it is written: its instance is purged."""
+
+    @property
+    def instance_id(self) -> str:
+        """The instance."""
+        ...
 
     def row(self) -> ActivityAttempt:
         """Return the try as it is now."""
@@ -102,7 +109,8 @@ class AttemptWriter(SideWriter):
                 row.note,
             )
             for attempt in tries
-            if (row := attempt.row()).instance_id == instance_id and self._is_running(attempt)
+            if attempt.instance_id == instance_id and self._is_running(attempt)
+            for row in [attempt.row()]
         ]
         return tuple(sorted(calls, key=lambda call: (call.started_at, call.task_id))[:MOST_SHOWN])
 
@@ -113,8 +121,7 @@ class AttemptWriter(SideWriter):
         """Write nothing more of the tries of what is about to be purged."""
         instances, executions = set(instance_ids), set(execution_ids)
         for attempt in [*list(self._begun), *list(self._lasting), *list(self._changed)]:
-            row = attempt.row()
-            if row.instance_id in instances or row.execution_id in executions:
+            if attempt.instance_id in instances or attempt.execution_id in executions:
                 attempt.is_muted = True
 
     @property
@@ -130,8 +137,11 @@ class AttemptWriter(SideWriter):
         for attempt, begun_at in list(self._begun.items()):
             if begun_at > until:
                 break
-            if self._begun.pop(attempt, None) is not None:  # else it has just ended
-                self._lasting[attempt] = self._changed[attempt] = None
+            self._lasting[attempt] = None
+            if self._begun.pop(attempt, None) is None:  # it has just ended
+                self._lasting.pop(attempt, None)
+            else:
+                self._changed[attempt] = None
         rows = []
         while self._changed:
             attempt, _ = self._changed.popitem()

@@ -92,7 +92,9 @@ class CallQueues:
 
         Its calls that have begun hold places in the queue that it has now.
         """
-        activity = self._registry.activities[name]
+        activity = self._registry.activities.get(name)
+        if activity is None:
+            return []
         waiting = self._remove(name)
         queue = self._queue(_key(activity), activity) if activity.is_limited else None
         if queue is not None:

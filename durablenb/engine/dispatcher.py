@@ -116,9 +116,9 @@ class Dispatcher:
             self.scope.codec,
             event.attempt,
             event.call_id,
-            event.timestamp,
-            event.timeout,
-            event.priority,
+            scheduled_at=event.timestamp,
+            timeout=event.timeout,
+            priority=event.priority,
         )
         if instance.tries:
             job.earlier = instance.tries.get(job.key, NO_TRIES)
@@ -287,9 +287,10 @@ class Dispatcher:
             )
 
     def _start(self, job: ActivityJob) -> None:
-        executor = self._executors.for_activity(self._registry.activities[job.name])
-        self._running[job.task] = job, executor
+        self._running[job.task] = job, self._executors.inline  # until there is its own
         try:
+            executor = self._executors.for_activity(self._registry.activities[job.name])
+            self._running[job.task] = job, executor
             executor.submit(job)
         except Exception as error:  # no more threads or processes
             job.decline(f"{type(error).__name__}: {error}")

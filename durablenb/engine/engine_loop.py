@@ -140,8 +140,10 @@ class EngineLoop:
 
     def _write_beside(self) -> float | None:
         """Write what no fact follows from; return the seconds until the next time, None if none comes."""
-        pauses = [pause for writer in self._side_writers if (pause := writer.visit()) is not None]
-        return min(pauses, default=None)
+        first, second = self.log_writer.visit(), self.attempt_writer.visit()
+        if first is None or second is None:
+            return second if first is None else first
+        return min(first, second)
 
     def _forget_beside(self, instance_ids: Sequence[str], execution_ids: Sequence[str]) -> None:
         for writer in self._side_writers:

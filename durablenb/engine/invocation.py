@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from durablenb.core.activity_context import ActivityContext
-from durablenb.core.annotations import argument_types, context_parameter, input_type
+from durablenb.core.annotations import context_parameter, types_of
 from durablenb.core.ports.executor import ActivityOutcome, Job
 from durablenb.core.short_repr import short_repr
 from durablenb.engine.capture.output import current_owner
@@ -58,14 +58,15 @@ def call(
     function: Callable[..., Any], text: str, takes_input: bool, codec: Codec, context: ActivityContext
 ) -> Any:
     """Return what the function returns for the decoded input: for an ``async def``, a coroutine."""
+    types = types_of(function)
     named: dict[str, Any] = {}
     if are_arguments(text):
-        arguments = codec.decode(text, argument_types(function))
+        arguments = codec.decode(text, types.arguments)
         given, named = list(arguments.positional), dict(arguments.named)
         _check_fit(function, arguments)
     else:
-        given = [codec.decode(text, input_type(function))] if takes_input else []
-    parameter = context_parameter(function)
+        given = [codec.decode(text, types.input)] if takes_input else []
+    parameter = types.context
     if parameter is not None:
         if parameter.place is not None and parameter.place <= len(given):
             given.insert(parameter.place, context)

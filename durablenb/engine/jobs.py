@@ -129,6 +129,7 @@ class ActivityJob:
 
     __slots__ = (
         "_activity",
+        "_key",
         "_output",
         "_reported",
         "cache_key",
@@ -192,6 +193,7 @@ class ActivityJob:
         self._activity: Activity | None = None
         self._output: CapturedOutput | None = None
         self._reported: _Reported | None = None
+        self._key = ""
 
     @property
     def task(self) -> TaskKey:
@@ -255,7 +257,10 @@ class ActivityJob:
     @property
     def key(self) -> str:
         """The key of the call, which all its tries have."""
-        return call_key(self.scope.hub_id, self.execution_id, self.call_id, self.name, self.text)
+        if not self._key:
+            ids = self.scope.hub_id, self.execution_id, self.call_id
+            self._key = call_key(*ids, self.name, self.text)
+        return self._key
 
     @property
     def info(self) -> ActivityInfo:
@@ -407,6 +412,8 @@ class ActivityJob:
 
     def note_late(self, outcome: ActivityOutcome) -> None:
         """Note in the instance's log that an outcome came after the call was cancelled."""
+        if self.is_muted:  # the instance was purged
+            return
         stopped = f"{ActivityCancelledError.__module__}.{ActivityCancelledError.__qualname__}"
         if isinstance(outcome, str):
             self.output.tell("WARNING", LOGGER, "The call was stopped, but ran on. Its result was dropped.")

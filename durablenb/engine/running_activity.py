@@ -60,17 +60,18 @@ class RunningActivity(ActivityContext):
     it, so that the activity never waits. What is left at the end is sent there, before the outcome.
     """
 
+    # Defaults, so that a call that reports nothing costs next to nothing.
     _token: Token[ActivityContext | None]
+    _latest: _Latest | None = None
+    _sent: _Latest | None = None
+    _text: str | None = None
+    _sent_text: str | None = None
+    _lock: threading.Lock | None = None
+    _is_due = False
+    _is_over = False
 
     def __init__(self, call: ReportingCall) -> None:
         self._call = call
-        self._latest: _Latest | None = None
-        self._sent: _Latest | None = None
-        self._text: str | None = None
-        self._sent_text: str | None = None
-        self._is_due = False
-        self._is_over = False
-        self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
         follow_bars()
@@ -79,10 +80,11 @@ class RunningActivity(ActivityContext):
 
     def __exit__(self, *_: object) -> None:
         current_context.reset(self._token)
-        with self._lock:
-            if self._is_due:
-                self._send()
-            self._is_over = True
+        self._is_over = True
+        if self._lock is not None:
+            with self._lock:
+                if self._is_due:
+                    self._send()
 
     @property
     def _info(self) -> ActivityInfo:  # type: ignore[override]  # an attribute of one without a call
@@ -114,13 +116,21 @@ class RunningActivity(ActivityContext):
 
     def send(self) -> None:
         """Send what was reported since the last time, unless the call has ended."""
+        assert self._lock is not None
         with self._lock:
             if not self._is_over:
                 self._send()
 
     def _be_due(self) -> None:
+        if self._is_over:  # a thread that the activity has left behind
+            return
         self._is_due = True
         _sender.add(self)
+
+    def make_lock(self) -> None:
+        """Create the lock of its reports before the first one; one thread at a time."""
+        if self._lock is None:
+            self._lock = threading.Lock()
 
     def _send(self) -> None:
         self._is_due = False  # before the values are read: a later one is due again
@@ -146,6 +156,7 @@ class _Sender:
     def add(self, context: RunningActivity) -> None:
         """Have a context's reports sent soon."""
         with self._lock:
+            context.make_lock()
             self._due.append(context)
             if self._thread is None:
                 thread = threading.Thread(target=self._run, name="durablenb-reports", daemon=True)

@@ -29,6 +29,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "str | None": (str, type(None)),
     "int": (int,),
     "int | None": (int, type(None)),
+    "float | None": (float, int, type(None)),
     "bool": (bool,),
     "datetime": (datetime,),
     "datetime | None": (datetime, type(None)),
@@ -199,7 +200,9 @@ def _check_fields(value: Any) -> None:
         if type(found) not in kinds:
             raise ValueError(f"{field.name} is {_shown(found)}")
         if type(found) is int:
-            _check_number(field.name, found, _LARGEST, 0)
+            _check_number(field.name, found, _LARGEST, -_LARGEST if field.name == "priority" else 0)
+        elif type(found) is float and not found > 0:
+            raise ValueError(f"{field.name} is {_shown(found)}")
         for inner in found if isinstance(found, tuple) else [found]:
             if isinstance(inner, (ParentInstance, Origin, FailureDetails)):
                 _check_fields(inner)

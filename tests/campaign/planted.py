@@ -334,8 +334,8 @@ STORE = (
     Planted(
         "blobs that others refer to are deleted, or none is",
         "durablenb/store/tables.py",
-        "    blobs.free(writer, purged, parameters)\n",
-        "",
+        "    unused = blobs.free(writer, purged, parameters)\n",
+        "    unused: list[str] = []\n",
         "tests/store/test_blobs.py",
     ),
     Planted(

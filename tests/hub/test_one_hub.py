@@ -118,6 +118,9 @@ ENDED_LOOKS: dict[str, Callable[[df.Handle], Any]] = {
     "wait": lambda handle: handle.wait(20),
 }
 HANDLE_WITH_CODE = {"replay", "explore"}
+HANDLE_WITH_ENGINE = {"why"}
+"""Needs the index of remembered results: `tests/caching/test_why.py` asks all three kinds."""
+
 HANDLE_VIEWS = {"watch", "save"}
 HANDLE_CHANGES = {
     "raise_event",
@@ -133,7 +136,8 @@ HANDLE_CHANGES = {
 
 
 def test_each_method_of_a_handle_is_tried_here() -> None:
-    tried = {*HANDLE_LOOKS, *ENDED_LOOKS} | HANDLE_WITH_CODE | HANDLE_VIEWS | HANDLE_CHANGES
+    tried = {*HANDLE_LOOKS, *ENDED_LOOKS} | HANDLE_WITH_CODE | HANDLE_WITH_ENGINE | HANDLE_VIEWS
+    tried |= HANDLE_CHANGES
     assert public(df.Handle) == tried
 
 

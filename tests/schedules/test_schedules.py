@@ -17,6 +17,7 @@ ELSEWHERE = {
     "interrupts",
     "locks",
     "process_executor",
+    "progress_bars",
     "running_activity",
     "streams",
 }

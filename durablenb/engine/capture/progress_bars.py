@@ -10,15 +10,16 @@ from __future__ import annotations
 import contextlib
 import functools
 import sys
+import threading
 from contextvars import ContextVar
 from typing import Any
 
 from durablenb.core.activity_context import ActivityContext, current_context
 
-_CLASSES = (("tqdm.std", "tqdm"), ("tqdm.notebook", "tqdm_notebook"))
+_pending = [("tqdm.std", "tqdm"), ("tqdm.notebook", "tqdm_notebook")]
+"""The modules of tqdm, with the name of the class, that weren't imported yet when last seen."""
 
-_seen: set[str] = set()
-"""The modules of tqdm whose class reports."""
+_lock = threading.Lock()
 
 _outermost: ContextVar[tuple[ActivityContext, Any] | None] = ContextVar("outermost_bar", default=None)
 """The bar that reports, and the call to which it belongs."""
@@ -26,14 +27,17 @@ _outermost: ContextVar[tuple[ActivityContext, Any] | None] = ContextVar("outermo
 
 def follow_bars() -> None:
     """Have the bars of tqdm's imported modules report from now on."""
-    if len(_seen) == len(_CLASSES):
-        return
-    for module, name in _CLASSES:
-        if module in sys.modules and module not in _seen:
-            kind = getattr(sys.modules[module], name, None)  # None while it is being imported
-            if kind is not None:
-                _seen.add(module)
-                kind.display = _reporting(kind.display)
+    for module, name in _pending:
+        if module in sys.modules:
+            _follow(module, name)
+
+
+def _follow(module: str, name: str) -> None:
+    with _lock:
+        kind = getattr(sys.modules[module], name, None)  # None while it is being imported
+        if kind is not None and (module, name) in _pending:
+            kind.display = _reporting(kind.display)
+            _pending[:] = [one for one in _pending if one[0] != module]
 
 
 def _reporting(display: Any) -> Any:
