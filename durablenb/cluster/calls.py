@@ -17,6 +17,7 @@ from durablenb.core.ports.executor import ActivityOutcome
 from durablenb.engine.pickled_calls import PickledCall, run_pickled
 from durablenb.model.activities import Checkpoint, Progress, Report
 from durablenb.model.logs import OutputLine
+from durablenb.model.outputs import Shown
 from durablenb.model.payloads import Blob, Payload, blobs_of, disclosed, enclosed
 from durablenb.model.version import VERSION
 from durablenb.values.payload_files import PayloadFolder, allow, moved_to_files
@@ -86,7 +87,7 @@ class Answer(NamedTuple):
     sent
         How many lines were sent in messages before.
     latest
-        Its last progress and checkpoint, if they weren't sent before.
+        Its last progress and checkpoint, if they weren't sent before, and all that it displayed.
     session
         The session of the hub that sent the call.
     """
@@ -219,6 +220,7 @@ class RunningCall:
         self._recent: deque[tuple[float, OutputLine]] = deque()
         self._sent = 0
         self._latest: dict[type, Report] = {}
+        self._shown: dict[str, Shown] = {}  # for the answer: messages are small
         self._has_announced = False
         self._must_stop = False
 
@@ -235,6 +237,8 @@ class RunningCall:
         with self._lock:
             if isinstance(report, OutputLine):
                 self._lines.append(report)
+            elif isinstance(report, Shown):
+                self._shown[report.output_id] = report
             else:
                 self._latest[type(report)] = report
 
@@ -263,7 +267,8 @@ class RunningCall:
         with self._lock:
             self._forget_old()
             recent = [line for _, line in self._recent]
-            return self._sent - len(recent), [*recent, *self._lines], self._sent, [*self._latest.values()]
+            others = [*self._latest.values(), *self._shown.values()]
+            return self._sent - len(recent), [*recent, *self._lines], self._sent, others
 
     def _next_lines(self) -> list[OutputLine]:
         lines: list[OutputLine] = []

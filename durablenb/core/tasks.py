@@ -349,12 +349,9 @@ class WhenAllTask(CompoundTask[list[T]]):
         return TaskState.FAILED if failed else TaskState.SUCCEEDED
 
     def _value(self) -> list[T]:
-        return [self._value_of(child) for child in self.children]
-
-    def _value_of(self, child: TaskBase[Any]) -> Any:
-        if self._returns_exceptions and child.is_failed:
-            return child._exception()
-        return child.get_result()
+        if self._returns_exceptions:
+            return [child._exception() if child.is_failed else child.get_result() for child in self.children]  # type: ignore[misc]
+        return [child.get_result() for child in self.children]
 
     def _exception(self) -> Exception:
         return next(child._exception() for child in self.children if child.is_failed)

@@ -64,8 +64,8 @@ class WriteBatch:
     calls: list[CachedCall] = field(default_factory=list)
     code_parts: list[CodePart] = field(default_factory=list)
     pending_forget: PendingForget | None = None
-    queues: list[QueueMembers] = field(default_factory=list)
-    queue_starts: list[QueueStart] = field(default_factory=list)
+    queues: Sequence[QueueMembers] = ()
+    queue_starts: Sequence[QueueStart] = ()
     pending_purge: PendingPurge | None = None
     pending_import: PendingImport | None = None
     replies: list[tuple[Future[Any], Any]] = field(default_factory=list)

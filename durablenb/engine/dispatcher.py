@@ -233,6 +233,9 @@ class Dispatcher:
 
     def pump(self) -> None:
         """Give executors the jobs that may begin."""
+        if not (self._ready or self.queues.has_waiting):
+            self._timers.wake_at(None)
+            return
         room = self._room
         while room:
             if self.queues.has_waiting:
@@ -249,7 +252,8 @@ class Dispatcher:
                 self._start(job)
             else:
                 self._grant(job)
-        self._record_starts()
+        if self._granting:
+            self._record_starts()
         self._timers.wake_at(self.queues.next_free() if room and self.queues.has_waiting else None)
 
     @property
@@ -279,18 +283,16 @@ class Dispatcher:
 
     def _record_starts(self) -> None:
         """Write the starts that a rate has let through."""
-        if self._granting:
-            jobs, self._granting = self._granting, []
-            message = Committed(jobs)
-            self.queues.record_starts(
-                jobs, (lambda: self._apply_inline(message)) if self._is_strict else None
-            )
+        jobs, self._granting = self._granting, []
+        message = Committed(jobs)
+        self.queues.record_starts(jobs, (lambda: self._apply_inline(message)) if self._is_strict else None)
 
     def _start(self, job: ActivityJob) -> None:
-        self._running[job.task] = job, self._executors.inline  # until there is its own
+        task = job.task
+        self._running[task] = job, self._executors.inline  # until there is its own
         try:
             executor = self._executors.for_activity(self._registry.activities[job.name])
-            self._running[job.task] = job, executor
+            self._running[task] = job, executor
             executor.submit(job)
         except Exception as error:  # no more threads or processes
             job.decline(f"{type(error).__name__}: {error}")
@@ -300,9 +302,11 @@ class Dispatcher:
 
         Returns False if the job began before a recovery, or had ended before.
         """
-        if not self.runs(job):
+        task = job.task
+        running = self._running.get(task)
+        if running is None or running[0] is not job:
             return False
-        del self._running[job.task]
+        del self._running[task]
         if job.place is not None:
             self.queues.release(job, job.place)
         if declined is not None and job.is_wanted:
@@ -310,9 +314,10 @@ class Dispatcher:
         return True
 
     def release_equal(self, job: ActivityJob) -> None:
-        """Let the jobs begin that waited for an equal one, which has ended."""
+        """Let the jobs begin that waited for an equal one, which has ended; drop those that nobody wants."""
         for waiting in self._cache.released(job):
-            self._offer(waiting)
+            if waiting.is_wanted:
+                self._offer(waiting)
 
     def _keep_declined(self, job: ActivityJob, why: str) -> None:
         name = folded(job.name)
@@ -330,13 +335,13 @@ class Dispatcher:
         The task must have its outcome, so that the job is cancelled.
         """
         self._stop(instance, task_id)
-        self._drop_unwanted()
+        self.drop_unwanted()
 
     def stop_all(self, instance: Instance) -> None:
         """Stop the calls of an instance that was terminated."""
         for task_id in list(instance.pending):
             self._stop(instance, task_id)
-        self._drop_unwanted()
+        self.drop_unwanted()
 
     def _stop(self, instance: Instance, task_id: int) -> None:
         running = self._running.get((instance, task_id))
@@ -349,7 +354,7 @@ class Dispatcher:
         except Exception:
             log.warning("The executor can't cancel %r of %s.", job.name, instance.id, exc_info=True)
 
-    def _drop_unwanted(self) -> None:
+    def drop_unwanted(self) -> None:
         """Let no call wait behind those that were stopped, some of which may run on for long."""
         self.queues.drop_unwanted()
         for job in self._cache.unwanted():

@@ -139,6 +139,7 @@ class ActivityJob:
         "execution_id",
         "instance",
         "is_muted",
+        "limit",
         "name",
         "place",
         "priority",
@@ -178,6 +179,8 @@ class ActivityJob:
         self.call_id = task_id if call_id is None else call_id
         self.scheduled_at = scheduled_at
         self.timeout = timeout
+        self.limit = timeout
+        """The seconds that the call may run, or None; from its start on, with the registration's limit."""
         self.earlier = NO_TRIES
         """What the tries before this one leave to it."""
         self.priority = priority
@@ -216,17 +219,11 @@ class ActivityJob:
         return self._activity or self.scope.registry.activities[self.name]
 
     @property
-    def limit(self) -> float | None:
-        """The seconds that the call may run, or None."""
-        return self.timeout or self.activity.timeout
-
-    @property
     def deadline(self) -> datetime | None:
         """When the call times out; None before it has begun, and if it has no limit."""
-        limit = self.limit
-        if limit is None or self.started_at is None:
+        if self.limit is None or self.started_at is None:
             return None
-        return self.started_at + timedelta(seconds=limit)
+        return self.started_at + timedelta(seconds=self.limit)
 
     @property
     def function(self) -> Callable[..., Any]:
@@ -279,8 +276,8 @@ class ActivityJob:
     @property
     def is_cancelled(self) -> bool:
         """True once the task has its outcome, or the instance was terminated."""
-        assert isinstance(self.instance, Instance)
-        return self.instance.is_dropped or self.task_id not in self.instance.pending
+        instance: Instance = self.instance  # type: ignore[assignment]  # a `BatchJob` has an entity
+        return instance.is_dropped or self.task_id not in instance.pending
 
     def report(self, report: Report) -> None:
         """Receive what the running call reports; from any thread."""
@@ -354,7 +351,7 @@ class ActivityJob:
         if not self.is_wanted:
             self.scope.apply_inline(ActivityFinished(self, None, None, now))
             return False
-        self._activity = self.scope.registry.activities[self.name]  # its cell may have run again since
+        self._choose_activity()
         if attempt is None and self.started_at is not None:  # an interrupt ended the last try
             attempt = self.attempt + 1
         if attempt is not None and attempt != self.attempt:
@@ -364,11 +361,16 @@ class ActivityJob:
         self.started_at = now if not ago else self._not_before_scheduled(now - timedelta(seconds=ago))
         self.worker = worker
         self._watch()
-        if self.deadline is not None:
+        if self.limit is not None:
             self.scope.apply_inline(ActivityBegun(self))
         if self.place is not None:
             self.place.begin(self.started_at)
         return True
+
+    def _choose_activity(self) -> None:
+        """Use the activity as it is registered now: its cell may have run again since the call was made."""
+        activity = self._activity = self.scope.registry.activities[self.name]
+        self.limit = self.timeout or activity.timeout
 
     def _watch(self) -> None:
         self.scope.attempt_writer.begun(self)
@@ -389,6 +391,8 @@ class ActivityJob:
         """Hand the engine the outcome, None for a call that was not made, and where and when it ran."""
         started, ended = self.started_at, self.scope.now()
         if took is not None:
+            if self._activity is None:  # the executor didn't say that the job began
+                self._choose_activity()
             ended = self._not_before_scheduled(ended - timedelta(seconds=max(ago, 0.0)))
             started = self.started_at = self._not_before_scheduled(ended - timedelta(seconds=max(took, 0.0)))
         try:

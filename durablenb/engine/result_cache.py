@@ -10,6 +10,7 @@ from durablenb.engine.jobs import ActivityFinished, ActivityJob
 from durablenb.engine.keys.call_keys import CallKeys
 from durablenb.engine.services import EngineServices
 from durablenb.engine.write_buffer import WriteBuffer
+from durablenb.model.arguments import Arguments
 from durablenb.model.caching import CachedCall, CachedResult, CacheKey, CachePolicy, CodePart
 from durablenb.model.errors import StoreError
 from durablenb.model.names import folded
@@ -106,8 +107,12 @@ class ResultCache:
         if isinstance(refresh, bool):
             return refresh
         try:
-            takes_input = bool(inspect.signature(refresh).parameters)
-            return bool(refresh(self._codec.decode(job.text)) if takes_input else refresh())
+            if not inspect.signature(refresh).parameters:
+                return bool(refresh())
+            given = self._codec.decode(job.text)
+            if isinstance(given, Arguments):
+                return bool(refresh(*given.positional, **given.named))
+            return bool(refresh(given))
         except Exception as error:
             log.warning(
                 "The call of %r runs: refresh of its CachePolicy raised %s: %s.",

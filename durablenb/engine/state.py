@@ -202,7 +202,7 @@ class EngineState:
         self.buffer.flush()
         if self.instances.take_dropped():
             self._executors.drop_unwanted()
-            self.dispatcher.queues.drop_unwanted()
+            self.dispatcher.drop_unwanted()
 
     def abandon(self, why: Exception) -> None:
         """Stop: discard what isn't on disk, and refuse the clients that wait for it."""
@@ -248,38 +248,35 @@ class EngineState:
         if isinstance(job, BatchJob):
             self.entities.finished(job, message)
             return
-        if job.is_cancelled and was_running and message.outcome is not None:
-            job.note_late(message.outcome)
+        outcome = message.outcome
         instance = self.instances.open.get(job.instance.id)
         if (
-            message.outcome is None
+            outcome is None
             or instance is None
             or instance.execution_id != job.execution_id
             or job.task_id not in instance.pending
             or (job.instance is not instance and job.instance.is_closed)  # rewound since
         ):
+            if was_running and outcome is not None and job.is_cancelled:
+                job.note_late(outcome)
             return
         deadline = job.deadline
         if deadline is not None and message.ended_at > deadline:
             self._time_out(instance, job, message.worker)
             return
         instance.pending.discard(job.task_id)
-        is_completed = isinstance(message.outcome, str)
-        if job.has_tries:
-            instance.tries.pop(job.key, None)
-            if not is_completed:
-                instance.tries[job.key] = job.tries
-        self.instances.receive(
-            instance,
-            TaskCompleted if is_completed else TaskFailed,
-            job.task_id,
-            message.outcome,
-            message.started_at,
-            message.worker,
-            *([message.cached_from] if is_completed else []),
-            timestamp=message.ended_at,
-        )
-        self.cache.remember(job, message)
+        fields = job.task_id, outcome, message.started_at, message.worker
+        if isinstance(outcome, str):
+            if job.has_tries:
+                instance.tries.pop(job.key, None)
+            self.instances.receive(
+                instance, TaskCompleted, *fields, message.cached_from, timestamp=message.ended_at
+            )
+        else:
+            _keep_tries(instance, job)
+            self.instances.receive(instance, TaskFailed, *fields, timestamp=message.ended_at)
+        if job.cache_key is not None:
+            self.cache.remember(job, message)
 
     def _limit_job(self, job: ActivityJob) -> None:
         if job.deadline is not None and self.dispatcher.runs(job):
@@ -289,6 +286,7 @@ class EngineState:
         """Fail a call that took too long, and stop it if it still runs."""
         assert job.started_at is not None
         instance.pending.discard(job.task_id)
+        _keep_tries(instance, job)
         error = TimeoutError(f"{job.name!r} ran for longer than its limit of {job.limit:g} s.")
         self.instances.receive(instance, TaskFailed, job.task_id, failure_of(error), job.started_at, worker)
         self.dispatcher.stop(instance, job.task_id)
@@ -379,6 +377,12 @@ class EngineState:
             or self._has_changed(started.name, started.version, started.source)
         ):
             self.instances.enqueue(instance)
+
+
+def _keep_tries(instance: Instance, job: ActivityJob) -> None:
+    """Keep what a failed try leaves to the next one."""
+    if job.has_tries:
+        instance.tries[job.key] = job.tries
 
 
 def _not_begun() -> DurableError:

@@ -63,7 +63,7 @@ def input_and_type(
     The argument after the input is the expected type if it is a type, an annotation or None, and if no other
     argument follows by position.
     """
-    if more or not is_annotation(expected_type):
+    if more or (expected_type is not None and not is_annotation(expected_type)):
         more, expected_type = (expected_type, *more), None
     if not more and not named:
         return None if input_ is NO_INPUT else input_, expected_type

@@ -30,11 +30,12 @@ class CachePolicy(Plain):
     expires
         The age at which a result is no longer used, by the hub's clock; None for never.
     ignore
-        Names that don't count, whatever they stand for: keys of an input that is a dict, and globals, closure
-        variables, parameters with defaults and attributes of modules that the code reads.
+        Names that don't count, whatever they stand for: keys of an input that is a dict, arguments by name,
+        globals, closure variables, parameters with defaults, and attributes of modules that the code reads.
     refresh
         True to run each call and remember its result. Or a function that returns True or False; it is called
-        for each call, with the input if it has a parameter, in the hub's own thread. It should be quick.
+        for each call, with the input or the arguments if it has a parameter, in the hub's own thread. It
+        should be quick.
     version
         Text or a number, or several as a tuple. Results of another version aren't used. Installed libraries
         aren't part of the code: name their versions here if they matter.

@@ -13,6 +13,9 @@ IfExists = Literal["error", "attach", "restart"]
 INSTANCE_ID_LIMIT = 256
 """The maximal length of an instance's id, as in Azure's host."""
 
+LARGEST_PRIORITY = 2**31 - 1
+"""The largest priority, and with a minus the smallest one: the largest number of an integer column."""
+
 _FORBIDDEN = frozenset("/\\#?")
 _UUID_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_OID, "9e952958-5e33-4daf-827f-2fa12937b875")
 
@@ -128,11 +131,17 @@ def checked_priority(priority: object) -> int:
     ------
     TypeError
         If it isn't a whole number.
+    ValueError
+        If it is larger than `LARGEST_PRIORITY`, or smaller than its negative.
     """
     if type(priority) is not int:
         raise TypeError(
             f"priority is {priority!r}; expected a whole number. Calls with a higher one begin first; the "
             "default is 0."
+        )
+    if abs(priority) > LARGEST_PRIORITY:
+        raise ValueError(
+            f"priority is {priority}; expected a number from {-LARGEST_PRIORITY:,} to {LARGEST_PRIORITY:,}."
         )
     return priority
 

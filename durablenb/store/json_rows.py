@@ -19,6 +19,7 @@ from durablenb.model.failures import FailureDetails
 from durablenb.model.logs import LogLine
 from durablenb.model.outputs import OutputPart, OutputState
 from durablenb.model.payloads import SIZE_LIMIT, is_too_deep
+from durablenb.model.times import LONGEST_TIMEOUT
 from durablenb.store.row_codec import COLUMNS, EVENT_TYPES, Row, from_row, to_row
 
 _LARGEST = 2**31 - 1
@@ -201,7 +202,7 @@ def _check_fields(value: Any) -> None:
             raise ValueError(f"{field.name} is {_shown(found)}")
         if type(found) is int:
             _check_number(field.name, found, _LARGEST, -_LARGEST if field.name == "priority" else 0)
-        elif type(found) is float and not found > 0:
+        elif type(found) is float and not 0 < found <= LONGEST_TIMEOUT.total_seconds():  # nor NaN
             raise ValueError(f"{field.name} is {_shown(found)}")
         for inner in found if isinstance(found, tuple) else [found]:
             if isinstance(inner, (ParentInstance, Origin, FailureDetails)):

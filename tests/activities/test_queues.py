@@ -490,6 +490,11 @@ def test_a_limit_of_the_activity_and_a_queue_exclude_each_other():
         hub.add_activity(len, "a", max_concurrency=2, queue=df.Queue("gpu", concurrency=1))
 
 
+def test_a_priority_has_31_bits():
+    with df.TaskHub(":memory:") as hub, pytest.raises(ValueError, match="from -2,147,483,647 to 2,147"):
+        hub.start("any", priority=2**31)
+
+
 @pytest.mark.parametrize("priority", ["high", 1.5, True])
 def test_a_priority_is_a_whole_number(priority):
     with df.TaskHub(":memory:", mode="kernel") as hub:

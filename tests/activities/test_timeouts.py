@@ -123,6 +123,23 @@ def test_retries_see_the_time_out_of_each_attempt(clock):
         ]
 
 
+def test_a_retry_after_a_time_out_gets_the_checkpoint(clock):
+    with df.TaskHub(":memory:", mode="kernel", clock=clock) as hub:
+
+        @hub.activity(timeout=10)
+        def crawl(activity: df.ActivityContext):
+            first = activity.last_checkpoint or 0
+            activity.checkpoint(first + 7)
+            clock.advance(seconds=20 - first)
+            return first, activity.attempt
+
+        @hub.orchestrator
+        def stubborn(context):
+            return (yield context.call_activity_with_retry(crawl, df.RetryOptions(1_000, 3)))
+
+        assert hub.run(stubborn) == (14, 3)
+
+
 @pytest.mark.parametrize(
     ("timeout", "error"),
     [

@@ -8,6 +8,7 @@ import pytest
 
 import durablenb as df
 from durablenb.engine.keys.code_parts import UnknownPartError
+from durablenb.model.arguments import Arguments
 from durablenb.values.codec import ValueCodec
 from tests.caching.keys import defined, digest, key, parts_that_differ
 
@@ -223,3 +224,18 @@ def test_classes_of_the_users_modules_in_a_pickled_input_count(module):
     assert key(predict, df.Pickled(module.Model()), codec).digest == before.digest
     module.RATE = 2
     assert key(predict, df.Pickled(module.Model()), codec).digest != before.digest
+
+
+def test_the_type_of_each_argument_is_part_of_the_key():
+    source = """
+        from dataclasses import dataclass
+        @dataclass
+        class Order:
+            number: int
+            rate: int = {rate}
+        def work(count, order: Order): return count, order
+    """
+    one, other = (defined(source.format(rate=rate)) for rate in (1, 2))
+    given = Arguments((3, {"number": 1}), {})
+    assert key(one, given).digest != key(other, given).digest
+    assert "type of the argument order" in key(one, given).parts

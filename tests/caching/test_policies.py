@@ -55,6 +55,28 @@ def test_a_refresh_runs_and_replaces_the_result(hub):
     assert [hub.run(flow, 1), hub.run(flow, 2), hub.run(flow, 2)] == [2, 3, 4]
 
 
+def test_several_arguments_are_ignored_by_name_and_given_to_refresh(hub):
+    ran = []
+
+    @hub.orchestrator
+    def flow(context):
+        numbers, verbose = context.get_input()
+        return (yield context.call_activity("add", *numbers, verbose=verbose))
+
+    def add(one, other, *, verbose=False):
+        ran.append((one, other))
+        return one + other
+
+    policy = {"ignore": ("ran", "verbose")}
+    hub.add_activity(add, cache=df.CachePolicy(**policy))
+    assert [hub.run(flow, [[1, 2], verbose]) for verbose in (True, False)] == [3, 3]
+    assert hub.run(flow, [[1, 3], False]) == 4
+    assert ran == [(1, 2), (1, 3)]
+    hub.add_activity(add, cache=df.CachePolicy(**policy, refresh=lambda one, other, verbose: other > 2))
+    assert [hub.run(flow, [[1, 2], False]), hub.run(flow, [[1, 3], False])] == [3, 4]
+    assert ran == [(1, 2), (1, 3), (1, 3)]
+
+
 def test_a_refresh_that_fails_is_reported_and_the_call_runs(hub, runs, caplog):
     squares = register(hub, runs, cache=df.CachePolicy(refresh=lambda: 1 / 0))
     with caplog.at_level(logging.WARNING, "durablenb"):

@@ -331,3 +331,22 @@ def test_a_call_that_takes_too_long_fails_and_its_function_is_asked_to_stop(clie
             hub.run("fan", [[str(tmp_path), 1]])
         until(lambda: (tmp_path / "stopped-1").exists())
         until(lambda: kept_tasks(client) == 0)
+
+
+def test_all_that_a_long_call_displays_is_kept(client):
+    def work(n):
+        import time
+
+        from IPython.display import display
+
+        activity = df.current_activity()
+        display({"text/plain": f"first {n}"}, raw=True)
+        activity.progress(1, 2)
+        time.sleep(0.5)  # longer than the pause between two messages
+        display({"text/plain": f"second {n}"}, raw=True)
+        return n
+
+    with hub_with(client, work) as hub:
+        handle = hub.start("fan", [1])
+        assert handle.result(timeout=30) == [1]
+        assert [output.data["text/plain"] for output in handle.outputs()] == ["first 1", "second 1"]

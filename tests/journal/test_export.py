@@ -88,6 +88,23 @@ def test_outputs_go_with_their_instance(tmp_path, suffix):
         assert other.sql("select count(*) from outputs").fetchall() == [(0,)]
 
 
+@pytest.mark.parametrize("suffix", ["json", "parquet"])
+def test_time_outs_priorities_and_cancellations_go_with_a_history(tmp_path, suffix):
+    def main(context):
+        slow = context.call_activity("work", 1, timeout=7.5, priority=-3)
+        slow.cancel()
+        yield context.call_activity("work", 2, timeout=60, priority=5)
+
+    with df.TaskHub(":memory:") as hub, df.TaskHub(":memory:") as other:
+        hub.add_activity(lambda number: number, "work")
+        hub.add_orchestrator(main)
+        handle = hub.start(main, instance_id="a", priority=-1)
+        handle.result()
+        hub.export("a", tmp_path / f"some.{suffix}")
+        other.import_history(tmp_path / f"some.{suffix}")
+        assert other.handle("a").history() == handle.history()
+
+
 def test_an_entity_is_exported_by_its_id(filled, tmp_path):
     for what in (COUNTER, "@counter@a", filled.entity("Counter", "a")):
         assert exported(filled, what, tmp_path) == {"@counter@a"}

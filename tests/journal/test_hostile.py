@@ -228,6 +228,16 @@ def _a_line_of_nobody(document):
     document["lines"][0]["instance_id"] = "nobody"
 
 
+def _a_time_out_that_is_no_number(document):
+    row = next(row for row in document["events"] if row["event_type"] == "TaskScheduled")
+    row["attributes"] = '{"timeout": "soon"}'
+
+
+def _an_endless_time_out(document):
+    row = next(row for row in document["events"] if row["event_type"] == "TaskScheduled")
+    row["attributes"] = '{"timeout": Infinity}'
+
+
 def _a_line_without_a_text(document):
     del document["lines"][0]["message"]
 
@@ -305,6 +315,8 @@ BROKEN = {
     _a_blob_that_is_no_base64: "content isn't in base64",
     _a_source_of_another_hash: "has another hash",
     _a_line_of_nobody: "a line of the log is of 'nobody', which isn't there",
+    _a_time_out_that_is_no_number: "timeout is 'soon'",
+    _an_endless_time_out: "timeout is inf",
     _a_line_without_a_text: "lines, number 1: message is None, not text",
     _an_output_of_nobody: "an output is of 'nobody', which isn't there",
     _an_output_whose_blob_is_missing: "refers to the blob 000000000000, which isn't there",

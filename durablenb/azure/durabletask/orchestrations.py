@@ -228,7 +228,7 @@ class OrchestrationRun:
             case events.TaskScheduled(name=name):
                 own = self._spell("activity", name)
                 self._await(event, context.call_activity(own or name, input=self._input(event, own)))
-                self._limit(event.task_id, getattr(event, "timeout", None))
+                self._limit(event.task_id, event.timeout)
             case events.SubOrchestrationInstanceCreated(name=name, input=text):
                 child: task.Task[Any] = context.call_sub_orchestrator(
                     self._spell("orchestrator", name) or name,
@@ -302,10 +302,8 @@ class OrchestrationRun:
         """Return an activity's input, for the hub's own activities with what the call knows of itself."""
         if own is None:
             return self._pack(event.input)
-        first = event.task_id if event.retry_of is None else event.retry_of
-        return self._pack(
-            event.input, call=[self._execution.execution_id, event.task_id, event.attempt, first]
-        )
+        call = [self._execution.execution_id, event.task_id, event.attempt, event.call_id]
+        return self._pack(event.input, call=call)
 
     def _fail(self, event: events.ExecutionFailed) -> None:
         error = self._execution.error

@@ -8,11 +8,12 @@ import re
 import sys
 from typing import Any
 
-from durablenb.core.annotations import input_type
+from durablenb.core.annotations import types_of
 from durablenb.core.ports.executor import Job
 from durablenb.core.registry import Activity
 from durablenb.engine.keys.code_parts import CodeParts, UnknownPartError
 from durablenb.engine.keys.user_code import is_users_module
+from durablenb.model.arguments import are_arguments
 from durablenb.model.caching import CacheKey, CachePolicy, digest
 from durablenb.model.payloads import REFERENCE, Codec, blobs_of, references
 from durablenb.values.codec import ValueCodec
@@ -83,7 +84,9 @@ def _input_digest(text: str, policy: CachePolicy) -> str:
         return digest(text)
     tree = json.loads(text)
     fields = tree
-    if isinstance(tree, dict) and isinstance(tree.get("@value"), dict):  # an object of a registered class
+    if are_arguments(text):
+        fields = tree["@value"][1]
+    elif isinstance(tree, dict) and isinstance(tree.get("@value"), dict):  # an object of a registered class
         fields = tree["@value"]
     if isinstance(fields, dict):
         for name in policy.ignore:
@@ -94,14 +97,22 @@ def _input_digest(text: str, policy: CachePolicy) -> str:
 def _code_parts(job: Job, activity: Activity, policy: CachePolicy) -> dict[str, str]:
     found = CodeParts(policy.ignore, [job.text])
     found.add("function", activity.function)
-    expected = input_type(activity.function) if activity.takes_input else None
-    if expected is not None:
-        found.add("type of the input", expected)
+    for name, expected in _types_of_input(job.text, activity):
+        if expected is not None:
+            found.add(f"type of {name}", expected)
     for name, class_ in _classes_in(job.text, job.codec).items():
         found.add(f"class {name} of the input", class_)
     for module in _pickled_modules(job.text, job.codec):
         found.add(f"module {module} of the input", sys.modules[module])
     return found.parts
+
+
+def _types_of_input(text: str, activity: Activity) -> list[tuple[str, Any]]:
+    """Return the annotations to which an input is rebuilt, by what they are of."""
+    types = types_of(activity.function)
+    if are_arguments(text):
+        return [(f"the argument {name}", expected) for name, expected in types.arguments.named.items()]
+    return [("the input", types.input)] if activity.takes_input else []
 
 
 def _classes_in(text: str, codec: Codec) -> dict[str, type[Any]]:
