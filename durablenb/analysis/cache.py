@@ -13,7 +13,15 @@ from durablenb.analysis.text import shortened
 from durablenb.model.caching import CachedCall, CachedFrom, CacheKey, cached_from
 
 WhyReason = Literal[
-    "from cache", "first", "differs", "expired", "refreshed", "failed before", "same time", "unknown"
+    "from cache",
+    "first",
+    "differs",
+    "expired",
+    "refreshed",
+    "failed before",
+    "same time",
+    "canceled",
+    "unknown",
 ]
 """The reasons for which a call ran, or didn't."""
 
@@ -27,7 +35,7 @@ _CALL = """
 select s.execution_id, s.name, e.event_type, try_cast(e.attributes as json) ->> 'cached_from'
 from journal s left join journal e
     on e.execution_id = s.execution_id and e.task_id = s.task_id and e.seq > s.seq
-    and e.event_type in ('TaskCompleted', 'TaskFailed')
+    and e.event_type in ('TaskCompleted', 'TaskFailed', 'TaskCanceled')
 where s.instance_id = ? and s.task_id = ? and s.event_type = 'TaskScheduled'
 order by s.seq desc, e.seq desc limit 1
 """
@@ -183,6 +191,8 @@ class _Question(NamedTuple):
             origin = cached_from(self.cached_from)
             text = f"didn't run: its result is that of #{origin.task_id} of {origin.instance_id}."
             return self._why("from cache", text, origin)
+        if self.outcome == "TaskCanceled":
+            return self._why("canceled", "was cancelled by the orchestrator, so it has no result.")
         own, parts = self._own(running)
         if own is None and self.outcome is None:
             return self._why(

@@ -29,13 +29,16 @@ IDLE_SECONDS = 2.0
 """Seconds without a call after which the thread that sends messages ends."""
 
 RECENT_SECONDS = 2.0
-"""Lines sent in the last seconds are in the answer as well: it may overtake the messages."""
+"""Lines and outputs sent in the last seconds are in the answer as well: it may overtake the messages."""
 
 LINES_AT_ONCE = 500
 """How many lines a message has at most; the answer has the rest."""
 
 CHARACTERS_AT_ONCE = 200_000
 """How many characters a message has at most, if it has more than one line."""
+
+OUTPUT_BYTES_AT_ONCE = 200_000
+"""How many bytes of outputs a message has at most; the answer has the larger ones."""
 
 KEPT_REVOKED = 100_000
 
@@ -87,7 +90,7 @@ class Answer(NamedTuple):
     sent
         How many lines were sent in messages before.
     latest
-        Its last progress and checkpoint, if they weren't sent before, and all that it displayed.
+        Its last progress, checkpoint and outputs, if they weren't sent before.
     session
         The session of the hub that sent the call.
     """
@@ -220,7 +223,8 @@ class RunningCall:
         self._recent: deque[tuple[float, OutputLine]] = deque()
         self._sent = 0
         self._latest: dict[type, Report] = {}
-        self._shown: dict[str, Shown] = {}  # for the answer: messages are small
+        self._shown: dict[str, Shown] = {}
+        self._shown_recently: dict[str, tuple[float, Shown]] = {}
         self._has_announced = False
         self._must_stop = False
 
@@ -238,6 +242,7 @@ class RunningCall:
             if isinstance(report, OutputLine):
                 self._lines.append(report)
             elif isinstance(report, Shown):
+                self._shown.pop(report.output_id, None)
                 self._shown[report.output_id] = report
             else:
                 self._latest[type(report)] = report
@@ -247,18 +252,27 @@ class RunningCall:
         with self._lock:
             if time.monotonic() - self._began < PAUSE_SECONDS:
                 return
-            if self._has_announced and not self._lines and not self._latest:
+            outputs = self._next_outputs()
+            if self._has_announced and not (self._lines or self._latest or outputs):
                 return
             self._has_announced = True
             message = dict(self._about)
             lines = self._next_lines()
             if lines:
-                message["first"], message["lines"] = self._sent - len(lines), [list(line) for line in lines]
+                message["first"], message["lines"] = (
+                    self._sent - len(lines),
+                    [[_encodable(part) for part in line] for line in lines],
+                )
+            if outputs:
+                message["outputs"] = [
+                    [_encodable(output_id), [[_encodable(part) for part in content] for content in contents]]
+                    for output_id, contents in outputs
+                ]
             for report in self._latest.values():
                 if isinstance(report, Checkpoint):
                     message["checkpoint"] = enclosed(report.text)
                 else:
-                    message["progress"] = list(report)
+                    message["progress"] = [_encodable(part) for part in report]
             self._latest.clear()
             self._send(message)  # under the lock, so that messages don't overtake each other
 
@@ -267,8 +281,9 @@ class RunningCall:
         with self._lock:
             self._forget_old()
             recent = [line for _, line in self._recent]
-            others = [*self._latest.values(), *self._shown.values()]
-            return self._sent - len(recent), [*recent, *self._lines], self._sent, others
+            shown = [one for _, one in self._shown_recently.values()]
+            latest = [*self._latest.values(), *shown, *self._shown.values()]
+            return self._sent - len(recent), [*recent, *self._lines], self._sent, latest
 
     def _next_lines(self) -> list[OutputLine]:
         lines: list[OutputLine] = []
@@ -283,9 +298,33 @@ class RunningCall:
         self._sent += len(lines)
         return lines
 
+    def _next_outputs(self) -> list[Shown]:
+        """Return the outputs that the next message has: small ones, in their last states."""
+        self._forget_old()
+        outputs: list[Shown] = []
+        room = OUTPUT_BYTES_AT_ONCE
+        for shown in list(self._shown.values()):
+            if shown.size <= room:
+                room -= shown.size
+                outputs.append(self._shown.pop(shown.output_id))
+                self._shown_recently.pop(shown.output_id, None)
+                self._shown_recently[shown.output_id] = time.monotonic(), shown
+        return outputs
+
     def _forget_old(self) -> None:
-        while self._recent and self._recent[0][0] < time.monotonic() - RECENT_SECONDS:
+        limit = time.monotonic() - RECENT_SECONDS
+        while self._recent and self._recent[0][0] < limit:
             self._recent.popleft()
+        while self._shown_recently:
+            output_id, (sent_at, _) = next(iter(self._shown_recently.items()))
+            if sent_at >= limit:
+                break
+            del self._shown_recently[output_id]
+
+
+def _encodable(part: Any) -> Any:
+    """Return a text without lone surrogates, which messages can't carry; anything else as it is."""
+    return part.encode(errors="backslashreplace").decode() if isinstance(part, str) else part
 
 
 class _Calls:
@@ -357,8 +396,11 @@ def cancel(keys: Sequence[str]) -> None:
 
 
 def reports_in(message: Message) -> list[Report]:
-    """Return the progress and the checkpoint in a message."""
-    reports: list[Report] = []
+    """Return the outputs, the progress and the checkpoint in a message."""
+    reports: list[Report] = [
+        Shown(output_id, tuple((mime_type, content, metadata) for mime_type, content, metadata in contents))
+        for output_id, contents in message.get("outputs", ())
+    ]
     if "progress" in message:
         reports.append(Progress(*message["progress"]))
     if "checkpoint" in message:

@@ -75,7 +75,7 @@ class DaskExecutor:
         if resources is not None:
             self._options["resources"] = _checked_resources(resources)
         if workers is not None:
-            self._options["workers"] = [workers] if isinstance(workers, str) else list(workers)
+            self._options["workers"] = _checked_workers(workers)
         self._payloads = None if payloads is None else _checked_folder(payloads)
         if isinstance(allowed_losses, bool) or not isinstance(allowed_losses, int):
             raise TypeError(f"allowed_losses is {allowed_losses!r}; expected a whole number of workers.")
@@ -146,6 +146,17 @@ def _checked_folder(folder: str | os.PathLike[str]) -> str:
         return str(Path(text).expanduser().absolute())
     allow(text)
     return text
+
+
+def _checked_workers(workers: str | Iterable[str]) -> list[str]:
+    names = (
+        [workers] if isinstance(workers, str) else list(workers) if isinstance(workers, Iterable) else None
+    )
+    if names is None or not all(isinstance(name, str) for name in names):
+        raise TypeError(
+            f"workers is {workers!r}; expected the names or addresses of workers, such as ['node7']."
+        )
+    return names
 
 
 def _checked_resources(resources: Mapping[str, float]) -> dict[str, float]:

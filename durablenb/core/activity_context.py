@@ -33,15 +33,15 @@ class ActivityContext:
     task_id
         The id of the task in the execution's history; -1 outside an activity.
     attempt
-        The number of this try of the call, from 1. It counts the tries of a retry policy and tries that were
-        interrupted, for example because the kernel was killed.
+        The number of this attempt of the call, from 1. It counts the attempts of a retry policy, and
+        those that were interrupted, for example because the kernel was killed.
     key
-        The idempotency key: the same text for all tries of this call, and for no other call. Pass it to a
+        The idempotency key: the same text for all attempts of this call, and for no other call. Pass it to a
         service that must not act twice, such as a bank.
     deadline
         When the call times out, aware, UTC; None for no limit.
     last_checkpoint
-        The last value that an earlier try of this call passed to `checkpoint`; None if there is none.
+        The last value that an earlier attempt of this call passed to `checkpoint`; None if there is none.
     is_cancelled
         Whether the call is to stop, since nobody needs its result any more.
 
@@ -52,16 +52,16 @@ class ActivityContext:
     ...     first = activity.last_checkpoint or 0
     ...     for page in range(first, pages):
     ...         activity.progress(page, pages)
-    ...     return f"{pages - first} pages, try {activity.attempt}"
+    ...     return f"{pages - first} pages, attempt {activity.attempt}"
     >>> load(10, df.ActivityContext(attempt=2, last_checkpoint=7))
-    '3 pages, try 2'
+    '3 pages, attempt 2'
     >>> hub = df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock())
     >>> load = hub.activity(load)
     >>> @hub.orchestrator
     ... def main(context):
     ...     return (yield context.call_activity(load, 10))
     >>> hub.run(main)
-    '10 pages, try 1'
+    '10 pages, attempt 1'
     >>> hub.close()
     """
 
@@ -104,12 +104,12 @@ class ActivityContext:
 
     @property
     def attempt(self) -> int:
-        """The number of this try of the call, from 1; retries and interrupted tries count."""
+        """The number of this attempt of the call, from 1; retries and interrupted attempts count."""
         return self._info.attempt
 
     @property
     def key(self) -> str:
-        """The idempotency key: the same for all tries of this call, and for no other call."""
+        """The idempotency key: the same for all attempts of this call, and for no other call."""
         return self._info.key
 
     @property
@@ -119,7 +119,7 @@ class ActivityContext:
 
     @property
     def last_checkpoint(self) -> Any:
-        """The last value that an earlier try passed to `checkpoint`; None if there is none."""
+        """The last value that an earlier attempt passed to `checkpoint`; None if there is none."""
         return self._last_checkpoint
 
     @property
@@ -137,7 +137,7 @@ class ActivityContext:
         """
         if self.is_cancelled:
             raise ActivityCancelledError(
-                f"The call of {self.name!r} was canceled: nobody needs its result any more."
+                f"The call of {self.name!r} was cancelled: nobody needs its result any more."
             )
 
     @property
@@ -168,10 +168,10 @@ class ActivityContext:
         checked_progress(done, total, note)
 
     def checkpoint(self, value: Any) -> None:
-        """Keep a value for the next try of this call, in case that this one fails or is interrupted.
+        """Keep a value for the next attempt of this call, in case this one fails or is interrupted.
 
-        The next try gets it as `last_checkpoint`. The last value counts. It is on disk within half a second,
-        and before a failure of this call.
+        The next attempt gets it as `last_checkpoint`. The last value counts. It is on disk within half a
+        second, and before a failure of this call.
 
         Parameters
         ----------

@@ -137,11 +137,11 @@ class AttemptWriter(SideWriter):
         for attempt, begun_at in list(self._begun.items()):
             if begun_at > until:
                 break
-            self._lasting[attempt] = None
-            if self._begun.pop(attempt, None) is None:  # it has just ended
-                self._lasting.pop(attempt, None)
-            else:
+            if self._has_lasted(attempt):
                 self._changed[attempt] = None
+        for attempt in list(self._changed):  # seen as running once it has reported something, without a gap
+            if attempt in self._begun:
+                self._has_lasted(attempt)
         rows = []
         while self._changed:
             attempt, _ = self._changed.popitem()
@@ -149,6 +149,14 @@ class AttemptWriter(SideWriter):
                 rows.append(attempt.row())
         if rows:
             self._put(rows)
+
+    def _has_lasted(self, attempt: Try) -> bool:
+        """Take a try among those that last; return False if it has just ended."""
+        self._lasting[attempt] = None
+        if self._begun.pop(attempt, None) is None:
+            self._lasting.pop(attempt, None)
+            return False
+        return True
 
     def _put(self, rows: Sequence[ActivityAttempt]) -> None:
         try:

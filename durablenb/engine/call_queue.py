@@ -150,6 +150,11 @@ class Place:
         """True if the start of the call counts for a rate."""
         return self._is_counted and self.queue.rate is not None
 
+    @property
+    def has_begun(self) -> bool:
+        """True once the call has begun."""
+        return self._has_begun
+
     def begin(self, now: datetime) -> None:
         """Record that the call begins; from any thread. A call that begins again counts again."""
         self._window.begin(now, is_reserved=not self._has_begun)

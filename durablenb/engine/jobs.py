@@ -395,6 +395,9 @@ class ActivityJob:
                 self._choose_activity()
             ended = self._not_before_scheduled(ended - timedelta(seconds=max(ago, 0.0)))
             started = self.started_at = self._not_before_scheduled(ended - timedelta(seconds=max(took, 0.0)))
+            place = self.place
+            if place is not None and not place.has_begun and outcome is not None:  # nobody has called `begin`
+                place.begin(started)
         try:
             self._close_output()  # may draw figures, for so long that an interrupt comes
         finally:

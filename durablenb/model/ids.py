@@ -13,8 +13,8 @@ IfExists = Literal["error", "attach", "restart"]
 INSTANCE_ID_LIMIT = 256
 """The maximal length of an instance's id, as in Azure's host."""
 
-LARGEST_PRIORITY = 2**31 - 1
-"""The largest priority, and with a minus the smallest one: the largest number of an integer column."""
+LARGEST_PRIORITY = 2**63 - 1
+"""The largest priority, and with a minus the smallest one: the largest number of a bigint column."""
 
 _FORBIDDEN = frozenset("/\\#?")
 _UUID_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_OID, "9e952958-5e33-4daf-827f-2fa12937b875")

@@ -16,6 +16,7 @@ from typing import Any, Never
 from durablenb.core.ports.store import Record
 from durablenb.model.events import Origin, ParentInstance
 from durablenb.model.failures import FailureDetails
+from durablenb.model.ids import LARGEST_PRIORITY
 from durablenb.model.logs import LogLine
 from durablenb.model.outputs import OutputPart, OutputState
 from durablenb.model.payloads import SIZE_LIMIT, is_too_deep
@@ -200,10 +201,8 @@ def _check_fields(value: Any) -> None:
         kinds = _KINDS[str(field.type)]
         if type(found) not in kinds:
             raise ValueError(f"{field.name} is {_shown(found)}")
-        if type(found) is int:
-            _check_number(field.name, found, _LARGEST, -_LARGEST if field.name == "priority" else 0)
-        elif type(found) is float and not 0 < found <= LONGEST_TIMEOUT.total_seconds():  # nor NaN
-            raise ValueError(f"{field.name} is {_shown(found)}")
+        if type(found) in (int, float):
+            _check_count(field.name, found)
         for inner in found if isinstance(found, tuple) else [found]:
             if isinstance(inner, (ParentInstance, Origin, FailureDetails)):
                 _check_fields(inner)
@@ -211,6 +210,16 @@ def _check_fields(value: Any) -> None:
                 raise ValueError(f"{field.name} has {_shown(inner)} in it")
         if isinstance(found, dict) and not all(type(one) is str for pair in found.items() for one in pair):
             raise ValueError(f"{field.name} is something else than text by text")
+
+
+def _check_count(name: str, value: int | float) -> None:
+    if name == "timeout":
+        if not 0 < value <= LONGEST_TIMEOUT.total_seconds():  # nor NaN
+            raise ValueError(f"timeout is {value}, not a number of seconds above 0")
+    elif name == "priority":
+        _check_number(name, value, LARGEST_PRIORITY, -LARGEST_PRIORITY)
+    else:
+        _check_number(name, value, _LARGEST, 0)
 
 
 def _check_columns(row: Mapping[str, Any], names: Iterable[str]) -> None:

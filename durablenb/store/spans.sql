@@ -17,7 +17,9 @@ select
     span_id
 from (
     select s.seq, e.generation, s.kind, s.name, s.attempt, s.status, s.scheduled,
-           coalesce(s.started, s.scheduled) as started, coalesce(s.ended, e.ended) as ended, s.span_id, e.started as begun
+           coalesce(s.started, s.scheduled) as started,
+           greatest(coalesce(s.ended, e.ended), coalesce(s.started, s.scheduled)) as ended,  -- it may start after the last event
+           s.span_id, e.started as begun
     from spans s join (
         select execution_id, generation, started,
                coalesce(ended, (select max(timestamp) from journal where instance_id = id)) as ended

@@ -154,7 +154,7 @@ def test_neither_orchestrators_nor_entities_are_activities():
 def test_a_context_of_your_own_is_enough_for_a_test():
     made = df.ActivityContext(attempt=2, key="k", last_checkpoint={"row": 7}, name="load", is_cancelled=True)
     assert (made.attempt, made.key, made.last_checkpoint["row"]) == (2, "k", 7)
-    with pytest.raises(df.ActivityCancelledError, match="'load' was canceled"):
+    with pytest.raises(df.ActivityCancelledError, match="'load' was cancelled"):
         made.raise_if_cancelled()
 
 
@@ -195,4 +195,4 @@ def test_the_instance_that_is_terminated_cancels_its_activities():
         assert begun.wait(30)
         handle.terminate("enough")
         assert done.wait(30)
-    assert seen == ["The call of 'work' was canceled: nobody needs its result any more."]
+    assert seen == ["The call of 'work' was cancelled: nobody needs its result any more."]

@@ -77,6 +77,23 @@ def rows(hub):
     return hub.sql(SQL).fetchall()
 
 
+def test_the_bar_of_a_running_call_ends_no_earlier_than_it_begins(running):
+    query = "select name, status, started <= ended from timeline('one') order by span_id"
+    assert until(lambda: running.hub.sql(SQL + " limit 1").fetchall()[0][-1])
+    assert running.hub.sql(query).fetchall() == [
+        ("load", "Pending", True),
+        ("silent", "Pending", True),
+    ]
+
+
+def test_a_short_call_is_still_seen_when_its_report_was_written(monkeypatch, running):
+    monkeypatch.setattr("durablenb.engine.attempt_writer.SHORT_SECONDS", 600.0)
+    writer = running.hub._engine.attempt_writer
+    until(lambda: writer.running("one"))
+    writer.flush(lambda: True)
+    assert "load" in [call.name for call in writer.running("one")]
+
+
 def test_a_running_call_is_in_the_table_with_its_start_its_worker_and_its_progress(running, steps):
     hub = running.hub
     first = until(lambda: [row for row in rows(hub) if row[2] is not None])

@@ -490,9 +490,9 @@ def test_a_limit_of_the_activity_and_a_queue_exclude_each_other():
         hub.add_activity(len, "a", max_concurrency=2, queue=df.Queue("gpu", concurrency=1))
 
 
-def test_a_priority_has_31_bits():
-    with df.TaskHub(":memory:") as hub, pytest.raises(ValueError, match="from -2,147,483,647 to 2,147"):
-        hub.start("any", priority=2**31)
+def test_a_priority_has_63_bits():
+    with df.TaskHub(":memory:") as hub, pytest.raises(ValueError, match="from -9,223,372,036,854,775,807 to 9,223"):
+        hub.start("any", priority=2**63)
 
 
 @pytest.mark.parametrize("priority", ["high", 1.5, True])
@@ -507,3 +507,11 @@ def test_a_priority_is_a_whole_number(priority):
             hub.start(wrong, priority=priority)
         with pytest.raises(df.TaskFailedError, match="expected a whole number"):
             hub.run(wrong)
+
+
+def test_a_priority_has_a_largest_number():
+    with df.TaskHub(":memory:", mode="kernel") as hub:
+        hub.add_orchestrator(lambda context: 1, "one")
+        assert hub.start("one", priority=-(2**63 - 1)).result() == 1
+        with pytest.raises(ValueError, match="priority is 9223372036854775808; expected a number from -"):
+            hub.start("one", priority=2**63)

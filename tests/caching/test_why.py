@@ -107,6 +107,23 @@ def test_why_of_a_call_that_runs(tmp_path):
         handle.result(10)
 
 
+def test_a_call_that_was_cancelled_says_so(tmp_path):
+    hub, cell, _ = why_hub(tmp_path)
+    cell(TRAIN)
+
+    @hub.orchestrator
+    def gives_up(context):
+        call = context.call_activity("train", 1)
+        call.cancel()
+        return (yield context.task_all([call], return_exceptions=True)) and None
+
+    handle = hub.start(gives_up)
+    handle.result()
+    assert handle.why(0).reason == "canceled"
+    assert str(handle.why(0)) == "#0 train was cancelled by the orchestrator, so it has no result."
+    hub.close()
+
+
 def test_a_file_that_is_only_read_tells_why_and_keeps_its_results(tmp_path, runs):
     path = tmp_path / "flows.duckdb"
     with df.TaskHub(path, mode="kernel") as hub:

@@ -167,6 +167,50 @@ def test_a_line_is_in_the_log_while_its_call_runs(client, tmp_path):
         assert [line.message for line in handle.logs()] == ["I wait"]
 
 
+def test_what_a_call_displays_is_kept_in_its_last_state(client, tmp_path):
+    def work(n):
+        import time
+
+        from IPython.display import HTML, display
+
+        bar = display({"text/plain": "0 %"}, raw=True, display_id=True)
+        display(HTML(f"<b>{n}</b>"))
+        display({"image/png": b"x" * 1_000_000}, raw=True)
+        (tmp_path / f"{n}").touch()
+        while not (tmp_path / "go").exists():
+            time.sleep(0.01)
+        print("a lone surrogate: \udc80")
+        df.current_activity().progress(1, 2, "half")
+        bar.update({"text/plain": "100 % \udc80"}, raw=True)
+
+    with hub_with(client, work) as hub:
+        handle = hub.start("fan", [1, 2])
+        until(lambda: len(handle.outputs()) >= 4)  # the small ones, while the calls run
+        assert "100 %" not in str([output.data for output in handle.outputs()])
+        (tmp_path / "go").touch()
+        handle.result()
+        for task_id in (0, 1):
+            data = [output.data for output in handle.outputs(task_id=task_id)]
+            assert data[0]["text/plain"] == "100 % \\udc80"
+            assert data[1]["text/html"] == f"<b>{task_id + 1}</b>"
+            assert data[2]["image/png"] == b"x" * 1_000_000
+            assert len(data) == 3
+        assert [line.message for line in handle.logs()] == ["a lone surrogate: \\udc80"] * 2
+        query = "select done, total, note from activities"
+        until(lambda: hub.sql(query).fetchall() == [(1, 2, "half")] * 2)
+
+
+def test_short_calls_count_for_the_rate_of_their_queue(client):
+    with df.TaskHub(":memory:", executor=df.DaskExecutor(client)) as hub:
+        queue = df.Queue("slow", rate=(2, timedelta(seconds=1)))
+        hub.add_activity(lambda n: n, "work", queue=queue)
+        hub.add_orchestrator(fan)
+        assert hub.run("fan", [1, 2, 3, 4, 5]) == [1, 2, 3, 4, 5]
+        starts = [row[0] for row in hub.sql("select started from activities order by 1").fetchall()]
+        for first, third in zip(starts, starts[2:], strict=False):
+            assert third - first >= timedelta(seconds=0.95)  # clocks of two processes are compared
+
+
 def test_two_hubs_and_two_executors_share_a_client(client):
     with hub_with(client, lambda n: n + 1) as one, hub_with(client, lambda n: n + 2) as two:
         one.add_activity(lambda n: n + 3, "other", executor=df.DaskExecutor(client))
@@ -266,6 +310,8 @@ def test_closing_waits_for_what_runs_and_leaves_the_rest_for_the_next_opening(cl
         (("tcp://nowhere:1",), {"resources": {"GPU": 0}}, ValueError, "'GPU' is 0; expected more than 0"),
         (("tcp://nowhere:1",), {"resources": {"GPU": "1"}}, TypeError, "expected a number"),
         (("tcp://nowhere:1",), {"resources": "GPU"}, TypeError, "expected names and amounts"),
+        (("tcp://nowhere:1",), {"workers": 3}, TypeError, "expected the names or addresses of workers"),
+        (("tcp://nowhere:1",), {"workers": [3]}, TypeError, "expected the names or addresses of workers"),
         (("tcp://nowhere:1",), {"allowed_losses": -1}, ValueError, "expected at least 0"),
         (("tcp://nowhere:1",), {"allowed_losses": 1.5}, TypeError, "expected a whole number"),
     ],

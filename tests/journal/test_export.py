@@ -6,6 +6,7 @@ import duckdb
 import pytest
 
 import durablenb as df
+from durablenb.model.events import TaskScheduled
 from tests.journal.orders import COUNTER, fill, waiting
 
 
@@ -89,20 +90,30 @@ def test_outputs_go_with_their_instance(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("suffix", ["json", "parquet"])
-def test_time_outs_priorities_and_cancellations_go_with_a_history(tmp_path, suffix):
+def test_limits_and_priorities_of_calls_go_with_them(tmp_path, suffix):
     def main(context):
-        slow = context.call_activity("work", 1, timeout=7.5, priority=-3)
-        slow.cancel()
-        yield context.call_activity("work", 2, timeout=60, priority=5)
+        for timeout, priority in ((None, 0), (30, -3), (0.5, 2**63 - 1)):
+            yield context.call_activity("act", 1, timeout=timeout, priority=priority)
+        context.call_activity("act", 1).cancel()
 
+    def kept(hub):
+        return [
+            (event.timeout, event.priority)
+            for event in hub.handle("one").history()
+            if isinstance(event, TaskScheduled)
+        ]
+
+    copy = tmp_path / f"some.{suffix}"
     with df.TaskHub(":memory:") as hub, df.TaskHub(":memory:") as other:
-        hub.add_activity(lambda number: number, "work")
+        hub.add_activity(lambda n: n, "act", cache=True)
         hub.add_orchestrator(main)
-        handle = hub.start(main, instance_id="a", priority=-1)
-        handle.result()
-        hub.export("a", tmp_path / f"some.{suffix}")
-        other.import_history(tmp_path / f"some.{suffix}")
-        assert other.handle("a").history() == handle.history()
+        hub.start(main, instance_id="one", priority=-7).result()
+        hub.export("one", copy)
+        other.import_history(copy)
+        assert kept(other) == kept(hub) == [(None, 0), (30.0, -3), (0.5, 2**63 - 1), (None, -7)]
+        assert [str(event) for event in other.handle("one").history()] == [
+            str(event) for event in hub.handle("one").history()
+        ]
 
 
 def test_an_entity_is_exported_by_its_id(filled, tmp_path):

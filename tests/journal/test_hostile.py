@@ -173,6 +173,22 @@ def _an_odd_origin(document):
     first(document, "ExecutionStarted")["attributes"] = '{"forked_from": [{"instance_id": "x"}]}'
 
 
+def _a_limit_of_no_time(document):
+    first(document, "TaskScheduled")["attributes"] = '{"timeout": 0}'
+
+
+def _a_limit_that_is_text(document):
+    first(document, "TaskScheduled")["attributes"] = '{"timeout": "soon"}'
+
+
+def _an_endless_limit(document):
+    first(document, "TaskScheduled")["attributes"] = '{"timeout": 1e999}'
+
+
+def _a_huge_priority(document):
+    first(document, "TaskScheduled")["attributes"] = f'{{"priority": {2**63}}}'
+
+
 def _attributes_that_are_no_object(document):
     first(document, "ExecutionStarted")["attributes"] = "[1]"
 
@@ -303,6 +319,10 @@ BROKEN = {
     _a_generation_that_is_text: "generation is 'second'",
     _an_odd_origin: "ExecutionStarted can't be read",
     _attributes_that_are_no_object: "ExecutionStarted can't be read",
+    _a_limit_of_no_time: "timeout is 0, not a number of seconds above 0",
+    _a_limit_that_is_text: "timeout is 'soon'",
+    _an_endless_limit: "TaskScheduled can't be read: timeout is inf",
+    _a_huge_priority: "priority is 9223372036854775808; expected a number from -9223372036854775807",
     _an_event_twice: "is there twice, or comes after a later one",
     _no_beginning: "has no beginning",
     _a_late_beginning: "begins with execution 3, not with 0",

@@ -76,9 +76,7 @@ def _times(snapshot: InstanceSnapshot) -> Markup:
     rows: list[Sequence[object]] = [("created (UTC)", time_text(status.created_time))]
     if status.created_time is not None and status.last_updated_time is not None:
         is_open = snapshot.now is not None
-        rows.append(
-            ("last heard of (UTC)" if is_open else "ended (UTC)", time_text(status.last_updated_time))
-        )
+        rows.append(("last event (UTC)" if is_open else "ended (UTC)", time_text(status.last_updated_time)))
         took = (snapshot.now or status.last_updated_time) - status.created_time
         rows.append(("open for" if is_open else "took", lasting(took)))
     if status.scheduled_start_time is not None:

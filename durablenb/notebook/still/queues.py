@@ -9,7 +9,7 @@ from durablenb.model.queues import QueueState
 from durablenb.notebook.html import Markup, fold, table
 from durablenb.notebook.palette import LOOKS, draw_glyph
 from durablenb.notebook.svg import HAIR, MUTED, RIM, WIDTH, Drawing, number, text_width
-from durablenb.notebook.words import plural, time_text
+from durablenb.notebook.words import time_text
 
 _MOST = 12
 _TEXT_ROWS = 30
@@ -92,7 +92,7 @@ def queues_table(states: Sequence[QueueState]) -> Markup:
     """Return queues as a table."""
     header = ("queue", "activities", "waiting", "running", "rate", "next start (UTC)")
     rows = [(*row[:1], ", ".join(state.activities), *row[1:]) for state, row in _rows(states)]
-    return fold(f"Queues: {plural(len(states), 'name')}", table(header, rows), is_open=True)
+    return fold(f"Queues: {len(states):,}", table(header, rows), is_open=True)
 
 
 def queues_text(states: Sequence[QueueState]) -> str:
@@ -100,7 +100,7 @@ def queues_text(states: Sequence[QueueState]) -> str:
     header = ("queue", "waiting", "running", "rate", "next start (UTC)")
     text = table_text(header, [row for _, row in _rows(states[:_TEXT_ROWS])])
     more = len(states) - _TEXT_ROWS
-    return f"{text}\n… {more:,} queues more" if more > 0 else text
+    return f"{text}\n… {more:,} more queues" if more > 0 else text
 
 
 def _rows(states: Sequence[QueueState]) -> list[tuple[QueueState, tuple[str, ...]]]:
