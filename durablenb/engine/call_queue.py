@@ -52,6 +52,7 @@ class CallQueue(Generic[C]):
         """The number of places that are held."""
         self._waiting: FairOrder[C] = FairOrder()
         self._window = StartWindow()
+        self._last_granted: datetime | None = None
         self.change(concurrency, rate)
 
     def change(self, concurrency: int | None, rate: tuple[int, timedelta] | None) -> None:
@@ -60,10 +61,12 @@ class CallQueue(Generic[C]):
         self.rate = rate
         self._window.rate = rate
 
-    def recall(self, starts: Iterable[datetime]) -> None:
-        """Count starts that were recorded before."""
-        for start in starts:
-            self._window.begin(start, is_reserved=False)
+    def recall(self, starts: Iterable[tuple[datetime, datetime]]) -> None:
+        """Count starts that were recorded before: when each call got its place, and when it began."""
+        for granted_at, started_at in starts:
+            self._window.begin(started_at, is_reserved=False)
+            if self._last_granted is None or granted_at > self._last_granted:
+                self._last_granted = granted_at
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -89,7 +92,17 @@ class CallQueue(Generic[C]):
         self.running += 1
         if not has_begun:
             self._window.reserve()
-        return Place(self, self._window, now, has_begun=has_begun)
+        return Place(self, self._window, self._granted_at(now), has_begun=has_begun)
+
+    def _granted_at(self, now: datetime) -> datetime:
+        """Return the time at which a place is given: another one for each, since it tells starts apart.
+
+        A virtual clock stands still while a call is made again after a mistake.
+        """
+        last = self._last_granted
+        is_taken = last is not None and timedelta(0) <= last - now < timedelta(seconds=1)
+        self._last_granted = now if last is None or not is_taken else last + timedelta(microseconds=1)
+        return self._last_granted
 
     def leave(self) -> None:
         """Let another call have a place."""

@@ -162,7 +162,7 @@ class CallQueues:
         if key in self._unread and self._queues[key].rate is not None:
             now, starts = self._now(), self._store.queue_starts(key[1])
             unknown = [start._replace(started_at=now) for start in starts if start.started_at is None]
-            self._queues[key].recall(start.started_at or now for start in starts)
+            self._queues[key].recall((start.granted_at, start.started_at or now) for start in starts)
             self._unread.discard(key)
             if unknown:
                 self._committer.submit(WriteBatch(queue_starts=unknown))

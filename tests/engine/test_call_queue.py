@@ -134,9 +134,17 @@ def test_other_limits_hold_at_once():
 
 def test_starts_from_before_count():
     queue = queue_of(*numbered(3), rate=(2, 10 * SECOND))
-    queue.recall([at(-20), at(-3)])
+    queue.recall([(at(-20), at(-20)), (at(-3), at(-3))])
     assert len(taken(queue)) == 1
     assert queue.next_free(at(0)) == at(7)
+
+
+def test_places_that_are_given_at_one_moment_have_times_of_their_own():
+    queue = queue_of(rate=(9, 10 * SECOND))
+    queue.recall([(at(5), at(6))])
+    granted = [queue.admit(at(5)).granted_at for _ in range(3)]
+    assert len({at(5), *granted}) == 4
+    assert max(granted) < at(5.001)
 
 
 def test_a_clock_that_was_set_back_stops_nothing_for_longer_than_a_period():
