@@ -138,7 +138,8 @@ class DurableOrchestrationContext:
         Examples
         --------
         >>> import durablenb as df
-        >>> hub = df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock())
+        >>> clock = df.VirtualClock()
+        >>> hub = df.TaskHub(":memory:", mode="kernel", clock=clock)
         >>> @hub.activity
         ... def scale(numbers, factor, *, digits=0):
         ...     return [round(number * factor, digits) for number in numbers]
@@ -147,7 +148,7 @@ class DurableOrchestrationContext:
         ...     return (yield context.call_activity(scale, [1, 2], 1.5, digits=1))
         >>> hub.run(main)
         [1.5, 3.0]
-        >>> hub.add_activity(lambda: hub.clock.advance(seconds=60), name="crawl")
+        >>> hub.add_activity(lambda: clock.advance(seconds=60), name="crawl")
         >>> @hub.orchestrator
         ... def impatient(context):
         ...     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from durablenb.core.activity_context import current_activity
 from durablenb.engine import locks
 from durablenb.engine.clocks import VirtualClock, duration_from
 from durablenb.engine.engine import Engine
@@ -79,7 +80,8 @@ class HubClock(Displayed):
         Raises
         ------
         DurableError
-            If it isn't a virtual clock: the machine's clock can't be moved.
+            If it isn't a virtual clock: the machine's clock can't be moved. In an activity of the hub: the
+            call would wait for the activity's own end.
         ValueError
             If it would move back.
         TypeError
@@ -139,6 +141,12 @@ class HubClock(Displayed):
         refusal = self._engine.refusal()
         if refusal is not None:
             raise refusal
+        activity = current_activity()
+        if activity.key.partition(":")[0] == self._engine.store.hub_id:
+            raise DurableError(
+                f"The activity {activity.name!r} moves the clock of its own hub, which would wait until the "
+                "activity has ended. Move the clock that the hub was opened with: clock.advance(seconds=60)."
+            )
         clock = self._engine.clock
         if not isinstance(clock, VirtualClock):
             raise DurableError(

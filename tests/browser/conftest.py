@@ -38,6 +38,9 @@ _KERNEL_IS_READY = """() => {
 expect.set_options(timeout=20_000)  # a machine may be busy
 
 
+UNANSWERED = "Canceled future"
+"""What JupyterLab says of its own requests to a kernel that was killed, such as for the debugger's state."""
+
 _OPEN = "name => void window.jupyterapp.commands.execute('docmanager:open', {path: name})"
 _CLOSE_ALL = """async () => {
     for (const one of [...window.jupyterapp.shell.widgets('main')]) {

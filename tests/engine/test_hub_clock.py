@@ -180,3 +180,18 @@ def test_a_span_of_time_is_given_as_a_whole_or_in_its_parts(hub, reminder):
         with pytest.raises(TypeError, match="a timedelta and its parts"):
             move(timedelta(days=1), hours=1)
     assert clock.now() == day(4)
+
+
+@pytest.mark.parametrize("mode", ["kernel", "threads"])
+@pytest.mark.parametrize("move", ["advance", "jump", "run_until_idle"])
+def test_an_activity_is_told_not_to_move_the_clock_of_its_hub(mode, move):
+    with df.TaskHub(":memory:", mode=mode, clock=df.VirtualClock()) as hub:
+
+        def works():
+            getattr(hub.clock, move)(*[timedelta(1)] * (move == "advance"))
+
+        hub.add_activity(works)
+        hub.add_orchestrator(lambda context: (yield context.call_activity("works")), "main")
+        with pytest.raises(df.TaskFailedError, match="'works' moves the clock of its own hub"):
+            hub.run("main")
+        hub.clock.advance(hours=1)  # outside of it, it can be moved
