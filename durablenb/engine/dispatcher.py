@@ -402,8 +402,12 @@ class Dispatcher:
 
     def runs(self, job: ActivityJob) -> bool:
         """Return True if an executor has this job, and it has not ended."""
-        running = self._running.get(job.task)
-        return running is not None and running[0] is job
+        return self.job_of(job.task) is job
+
+    def job_of(self, task: TaskKey) -> ActivityJob | None:
+        """Return the job of a task that an executor has, or None."""
+        running = self._running.get(task)
+        return None if running is None else running[0]
 
     @property
     def is_running(self) -> bool:

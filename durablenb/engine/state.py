@@ -273,7 +273,7 @@ class EngineState:
                 instance, TaskCompleted, *fields, message.cached_from, timestamp=message.ended_at
             )
         else:
-            _keep_tries(instance, job)
+            self._keep_tries(instance, job)
             self.instances.receive(instance, TaskFailed, *fields, timestamp=message.ended_at)
         if job.cache_key is not None:
             self.cache.remember(job, message)
@@ -286,10 +286,21 @@ class EngineState:
         """Fail a call that took too long, and stop it if it still runs."""
         assert job.started_at is not None
         instance.pending.discard(job.task_id)
-        _keep_tries(instance, job)
+        self._keep_tries(instance, job)
         error = TimeoutError(f"{job.name!r} ran for longer than its limit of {job.limit:g} s.")
         self.instances.receive(instance, TaskFailed, job.task_id, failure_of(error), job.started_at, worker)
         self.dispatcher.stop(instance, job.task_id)
+
+    def _keep_tries(self, instance: Instance, job: ActivityJob) -> None:
+        """Keep what a failed try leaves to the next one.
+
+        After a mistake, a call may have been made again while its former try still ran. If that ends first,
+        the next try comes after both.
+        """
+        later = self.dispatcher.job_of((instance, job.task_id))
+        last = job if later is None or later.attempt < job.attempt else later
+        if last.has_tries:
+            instance.tries[job.key] = last.tries
 
     def _apply_registered(self, message: Registered) -> None:
         if message.kind in ("activity", "entity"):
@@ -377,12 +388,6 @@ class EngineState:
             or self._has_changed(started.name, started.version, started.source)
         ):
             self.instances.enqueue(instance)
-
-
-def _keep_tries(instance: Instance, job: ActivityJob) -> None:
-    """Keep what a failed try leaves to the next one."""
-    if job.has_tries:
-        instance.tries[job.key] = job.tries
 
 
 def _not_begun() -> DurableError:
