@@ -83,6 +83,9 @@ class Connections:
         self._connect = connect
         self._lock = threading.RLock()
         self._readers: dict[threading.Thread, duckdb.DuckDBPyConnection] = {}
+        self._ended: list[threading.Thread] = []
+        """Threads that had a connection. The main thread doesn't let go of them: Python code would run then,
+        and lose an interrupt that comes at that moment."""
         self._users = UserConnections()
         self._live = UserConnections()
         self._writer: duckdb.DuckDBPyConnection | None = None
@@ -107,7 +110,12 @@ class Connections:
                 raise duckdb.ConnectionException("It was closed.")
             if self._writer is None:
                 self._writer = self._connect()
+            self._forget_ended()
             return self._writer
+
+    def _forget_ended(self) -> None:
+        if self._ended and threading.current_thread() is not threading.main_thread():
+            self._ended.clear()
 
     def appender(self) -> duckdb.Appender:
         """Return the appender of the journal."""
@@ -130,6 +138,7 @@ class Connections:
         with self._lock:
             if thread not in self._readers:
                 for ended in [reader for reader in self._readers if not reader.is_alive()]:
+                    self._ended.append(ended)
                     self._readers.pop(ended).close()
                 self._readers[thread] = self.writer().cursor()
             return self._readers[thread]
@@ -159,7 +168,9 @@ class Connections:
                 return
             self.drop_appender()
             close_connections((*self._users.in_use(), *self._readers.values(), self._writer))
+            self._ended += self._readers
             self._readers.clear()
+            self._forget_ended()
             self._writer = None
 
     def end(self) -> None:

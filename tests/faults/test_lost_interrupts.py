@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import _thread
 import operator
+import threading
+import weakref
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -72,3 +74,21 @@ def test_an_interrupt_while_an_object_is_let_go_of_arrives(
         with pytest.raises(KeyboardInterrupt):
             interrupt_and_call(held.clear)
         assert not held
+
+
+def test_the_main_thread_lets_go_of_no_thread_whose_connection_it_closes(hub: df.TaskHub) -> None:
+    """Otherwise a callback of `threading` would run in it, and lose an interrupt."""
+    connections = hub._store._connections
+    with hub:
+        thread = threading.Thread(target=hub._store.last_seq)
+        thread.start()
+        thread.join()
+        ended = weakref.ref(thread)
+        del thread
+        connections._readers.pop(threading.current_thread(), None)
+        connections.reader()
+        assert ended() not in connections._readers
+        assert ended() is not None
+        hub.run("made", "array")  # the thread that writes lets go of it
+        hub.connection().close()  # once the tables have what it wrote
+        assert ended() is None
