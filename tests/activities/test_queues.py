@@ -54,7 +54,9 @@ def test_no_more_calls_begin_in_a_minute_than_the_rate_allows(mode, durability):
         fan_out(hub)
         words = [str(number) for number in range(10)]
         assert hub.run("fan_out", words) == words
-        assert ask.words == words
+        # Three threads begin at once.
+        minutes = [sorted(ask.words[first : first + 3]) for first in range(0, 10, 3)]
+        assert minutes == [words[first : first + 3] for first in range(0, 10, 3)]
         assert ask.minutes == [3, 3, 3, 1]
         assert clock.now() == NEW_YEAR + 3 * MINUTE, "the clock jumps to the next free place"
 
