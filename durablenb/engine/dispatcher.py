@@ -84,6 +84,7 @@ class Dispatcher:
         self._ready: deque[ActivityJob] = deque()
         """Calls that may begin, and that need no place in a queue."""
         self._is_queues_turn = False
+        self._has_stopped = False
         self._missing: dict[str, list[ActivityJob]] = {}
         self._undefined: dict[str, str] = {}
         self._declined: dict[str, list[ActivityJob]] = {}
@@ -332,18 +333,9 @@ class Dispatcher:
     def stop(self, instance: Instance, task_id: int) -> None:
         """Forget a call that has not begun; let the executor cancel one that runs.
 
-        The task must have its outcome, so that the job is cancelled.
+        The task must have its outcome, so that the job is cancelled. `drop_stopped` drops calls in queues.
         """
-        self._stop(instance, task_id)
-        self.drop_unwanted()
-
-    def stop_all(self, instance: Instance) -> None:
-        """Stop the calls of an instance that was terminated."""
-        for task_id in list(instance.pending):
-            self._stop(instance, task_id)
-        self.drop_unwanted()
-
-    def _stop(self, instance: Instance, task_id: int) -> None:
+        self._has_stopped = True
         running = self._running.get((instance, task_id))
         if running is None:
             self._forget(instance, task_id)
@@ -354,8 +346,19 @@ class Dispatcher:
         except Exception:
             log.warning("The executor can't cancel %r of %s.", job.name, instance.id, exc_info=True)
 
+    def stop_all(self, instance: Instance) -> None:
+        """Stop the calls of an instance that was terminated."""
+        for task_id in list(instance.pending):
+            self.stop(instance, task_id)
+
+    def drop_stopped(self) -> None:
+        """Drop the calls that were stopped, all of them in one pass over those that wait."""
+        if self._has_stopped:
+            self.drop_unwanted()
+
     def drop_unwanted(self) -> None:
         """Let no call wait behind those that were stopped, some of which may run on for long."""
+        self._has_stopped = False
         self.queues.drop_unwanted()
         for job in self._cache.unwanted():
             self.release_equal(job)

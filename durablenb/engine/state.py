@@ -203,6 +203,7 @@ class EngineState:
         if self.instances.take_dropped():
             self._executors.drop_unwanted()
             self.dispatcher.drop_unwanted()
+        self.dispatcher.drop_stopped()
 
     def abandon(self, why: Exception) -> None:
         """Stop: discard what isn't on disk, and refuse the clients that wait for it."""
