@@ -9,6 +9,7 @@ from math import inf
 
 from durablenb.core.ports.executor import Executor
 from durablenb.core.registry import Activity
+from durablenb.engine.batch_jobs import BatchJob
 from durablenb.engine.blocked_instances import BlockedInstances
 from durablenb.engine.call_queues import CallQueues
 from durablenb.engine.entity import Entity
@@ -18,7 +19,6 @@ from durablenb.engine.jobs import (
     NO_TRIES,
     ActivityFinished,
     ActivityJob,
-    BatchJob,
     Committed,
     JobScope,
     TaskKey,

@@ -17,13 +17,14 @@ from typing import Any
 
 from durablenb.core.entity import NOTHING, Signal, Start
 from durablenb.core.ports.store import OpenEntity
+from durablenb.engine.batch_jobs import BatchJob
 from durablenb.engine.capture.output import capturing_for
 from durablenb.engine.dispatcher import Dispatcher
 from durablenb.engine.entity import Entity, LockRequest, Operation, Owner, owner_key
 from durablenb.engine.entity_batch import OperationBatch, OperationOutcome
 from durablenb.engine.instance import Instance
 from durablenb.engine.instances import Instances
-from durablenb.engine.jobs import ActivityFinished, BatchJob
+from durablenb.engine.jobs import ActivityFinished
 from durablenb.engine.retention import Retention
 from durablenb.engine.services import EngineServices
 from durablenb.engine.timers import Timers

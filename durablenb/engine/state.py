@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from functools import cache
 
 from durablenb.core.ports.store import OpenInstance
+from durablenb.engine.batch_jobs import BatchJob
 from durablenb.engine.commands import Commands
 from durablenb.engine.dispatcher import Dispatcher
 from durablenb.engine.earlier_tries import earlier_tries
@@ -22,7 +23,7 @@ from durablenb.engine.entity import Entity
 from durablenb.engine.inbox import Message
 from durablenb.engine.instance import Instance
 from durablenb.engine.instances import Instances
-from durablenb.engine.jobs import ActivityBegun, ActivityFinished, ActivityJob, BatchJob, Committed
+from durablenb.engine.jobs import ActivityBegun, ActivityFinished, ActivityJob, Committed
 from durablenb.engine.messages import Registered, Wake
 from durablenb.engine.orchestration_executor import OrchestrationExecutor
 from durablenb.engine.result_cache import ResultCache

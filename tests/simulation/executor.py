@@ -5,8 +5,9 @@ from random import Random
 from typing import Any
 
 from durablenb.core.ports.executor import ActivityOutcome, Job
+from durablenb.engine.batch_jobs import BatchJob
 from durablenb.engine.invocation import invoke
-from durablenb.engine.jobs import ActivityJob, BatchJob
+from durablenb.engine.jobs import ActivityJob
 from durablenb.engine.thread_executors import InlineExecutor
 from tests.simulation.audit import Audit
 from tests.simulation.queues import Rationing

@@ -11,6 +11,7 @@ from unittest.mock import patch
 from durablenb.core import fold
 from durablenb.core.execution import Execution
 from durablenb.core.mailbox import Mailbox
+from durablenb.engine.batch_jobs import BatchJob
 from durablenb.engine.call_queue import CallQueue, Place, StartWindow
 from durablenb.engine.call_queues import CallQueues
 from durablenb.engine.commands import Commands
@@ -20,7 +21,7 @@ from durablenb.engine.effects import Effects
 from durablenb.engine.engine_loop import EngineLoop
 from durablenb.engine.entity import Entity
 from durablenb.engine.instances import Instances
-from durablenb.engine.jobs import BatchJob, JobScope
+from durablenb.engine.jobs import JobScope
 from durablenb.engine.messages import answer
 from durablenb.engine.orchestration_executor import OrchestrationExecutor
 from durablenb.engine.retention import Retention
