@@ -88,17 +88,19 @@ class DuckStore(JournalReader):
         self._lacks_views = path is None
         self._making_views = threading.Lock()
         self._connections = Connections(self._connect)
-        self._tables = JournalTables(self._connections, self._changing)
+        hub = uuid4()
+        self._tables = JournalTables(self._connections, self._changing, hub)
         self._log: DurableLog | None = None
         try:
             self._connections.writer()
             if self.path is not None:
                 recover(self.path, self._tables)
                 self._log = DurableLog(self.path, self._tables, self._connections.has_live)
-            self._hub_id = (uuid4() if self._log is None else self._log.hub).hex
+                hub = self._log.hub
         except BaseException:
             self.close()
             raise
+        self._hub_id = hub.hex
 
     @property
     def hub_id(self) -> str:

@@ -74,13 +74,19 @@ class JournalTables:
         The database.
     translated
         Gives a context that turns DuckDB's errors into a `StoreError`.
+    hub
+        The id of the hub, unless the database has one.
     """
 
     def __init__(
-        self, connections: Connections, translated: Callable[[str], AbstractContextManager[None]]
+        self,
+        connections: Connections,
+        translated: Callable[[str], AbstractContextManager[None]],
+        hub: UUID | None = None,
     ) -> None:
         self._connections = connections
         self._translated = translated
+        self._hub = hub
         self._last_line: int | None = None
         """The number of the last line of all logs; None if it is unknown."""
         self._unused_files: list[str] = []
@@ -110,6 +116,7 @@ class JournalTables:
                         writer.execute(_SET_STATE, _as_row(state)).fetchall()
         except BaseException:
             self._connections.drop_appender()
+            self._unused_files.clear()
             raise
         self._last_line = last_line
         if self._unused_files:
@@ -121,8 +128,8 @@ class JournalTables:
     def _remove_unused_files(self, writer: duckdb.DuckDBPyConnection) -> None:
         """Remove the files that were purged; those of a hub that an import came from stay."""
         unused, self._unused_files = self._unused_files, []
-        hub = log_state(writer).hub
-        remove_files(one for one in unused if hub is None or f"/{hub.hex}#" in one)
+        hub = log_state(writer).hub or self._hub
+        remove_files(one for one in unused if hub is not None and f"/{hub.hex}#" in one)
 
     def _apply_to(self, writer: duckdb.DuckDBPyConnection, entry: Entry, last_line: int | None) -> int | None:
         """Apply an entry; return the number of the last line then, if it is known."""

@@ -276,3 +276,41 @@ def test_blobs_of_an_older_file_are_kept_beside_new_ones_and_purged(old, scribe)
     store.purge(["a"])
     assert not is_kept(store, b"one")
     store.close()
+
+
+# -- files -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def removed(monkeypatch):
+    found = []
+    monkeypatch.setattr("durablenb.store.tables.remove_files", lambda files: found.extend(files))
+    return found
+
+
+def in_file(hub_id, content=b"one"):
+    return f'{{"@type": "x", "@payload": "{hash_of(content)}", "@at": "/payloads/{hub_id}"}}'
+
+
+@pytest.mark.parametrize("name", ["hub.duckdb", None])
+def test_a_purge_removes_the_files_of_its_own_hub_only(name, tmp_path, scribe, removed):
+    store = DuckStore(name and tmp_path / name)
+    scribe.start("a", input=in_file(store.hub_id))
+    scribe.start("b", input=in_file("f" * 32))  # imported from another hub
+    store.append(scribe.take())
+    store.purge(["a", "b"])
+    assert removed == [f"/payloads/{store.hub_id}#{hash_of(b'one')}"]
+    store.close()
+
+
+def test_a_purge_that_failed_removes_no_files(scribe, removed, monkeypatch):
+    store = DuckStore(None)
+    scribe.start("a", input=in_file(store.hub_id))
+    store.append(scribe.take())
+    monkeypatch.setattr("durablenb.store.statements.FORGET_IMPORTS", "select error('no')")
+    with pytest.raises(StoreError):
+        store.purge(["a"])
+    scribe.start("b", input=text_of(b"two"))
+    store.append(scribe.take())
+    assert removed == []
+    store.close()
