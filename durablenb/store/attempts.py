@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 
 from durablenb.model.activities import ActivityAttempt
+from durablenb.store.connections import append_rows
 from durablenb.store.states import Ask
 
 _HAS_TABLE = "select 1 from duckdb_tables() where table_name = 'activity_attempts'"
@@ -48,13 +49,7 @@ def put(connection: duckdb.DuckDBPyConnection, attempts: Sequence[ActivityAttemp
             "since": _naive(min(attempt.started_at for attempt in attempts)) - _MARGIN,
         },
     ).fetchall()
-    appender = connection.appender("activity_attempts")
-    try:
-        appender.append_rows([_row(attempt) for attempt in attempts])
-        appender.flush()
-    except BaseException:
-        appender.clear()  # otherwise it would write them later
-        raise
+    append_rows(connection, "activity_attempts", [_row(attempt) for attempt in attempts])
 
 
 def load(ask: Ask, instance_ids: Sequence[str]) -> list[ActivityAttempt]:

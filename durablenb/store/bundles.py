@@ -11,6 +11,7 @@ import duckdb
 from durablenb.core.ports.store import HistoryBundle
 from durablenb.model.imports import Import, KeptBlob
 from durablenb.store import blobs, log_lines, outputs, statements
+from durablenb.store.connections import append_rows
 from durablenb.store.row_codec import from_row, to_row
 from durablenb.store.states import Ask
 
@@ -87,16 +88,11 @@ def write(
     uses = blobs.uses_in(rows)
     if uses:
         blobs.write(connection, rows, uses)
-    appender = connection.appender("journal")
-    appender.append_rows(rows)
-    appender.flush()
+    append_rows(connection, "journal", rows)
     if bundle.lines:
         log_lines.append(connection, bundle.lines, last)
     if bundle.outputs:
         outputs.write(connection, bundle.outputs, [])
-    imported_rows = connection.appender("imported")
-    imported_rows.append_rows(
-        [(*imported[:3], imported.imported.replace(tzinfo=None)) for imported in imports]
-    )
-    imported_rows.flush()
+    origins = [(*imported[:3], imported.imported.replace(tzinfo=None)) for imported in imports]
+    append_rows(connection, "imported", origins)
     return int(last) + len(bundle.lines)

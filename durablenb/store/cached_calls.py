@@ -10,6 +10,7 @@ import duckdb
 
 from durablenb.model.caching import CachedCall, CachedResult, CodePart
 from durablenb.store import blobs
+from durablenb.store.connections import append_rows
 from durablenb.store.states import Ask
 
 # The result is in the journal as long as the event is there.
@@ -73,20 +74,15 @@ def append(
     keys = [call.key for call in calls if call.is_completed]
     if connection.execute(f"{_ORPHANS} and list_contains(?, key)", [keys]).fetchall():
         unused = _delete(connection, "result is not null and list_contains($keys, key)", {"keys": keys})
-    appender = connection.appender("cached_calls")
-    appender.append_rows(
-        [(*call._replace(timestamp=call.timestamp.replace(tzinfo=None)), None) for call in calls]
-    )
-    appender.flush()
+    rows = [(*call._replace(timestamp=call.timestamp.replace(tzinfo=None)), None) for call in calls]
+    append_rows(connection, "cached_calls", rows)
     if not code_parts:
         return unused
     codes = list({part.code for part in code_parts})
     known = {code for (code,) in connection.execute(_KNOWN_CODES, [codes]).fetchall()}
     new = [tuple(part) for part in code_parts if part.code not in known]
     if new:
-        appender = connection.appender("code_parts")
-        appender.append_rows(list(dict.fromkeys(new)))
-        appender.flush()
+        append_rows(connection, "code_parts", list(dict.fromkeys(new)))
     return unused
 
 

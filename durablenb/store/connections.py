@@ -6,7 +6,8 @@ import contextlib
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import duckdb
 
@@ -178,6 +179,17 @@ class Connections:
         with self._lock:
             self._is_ended = True
             self.close()
+
+
+def append_rows(connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Any]) -> None:
+    """Append all of these rows to a table, or none."""
+    appender = connection.appender(table)
+    try:
+        appender.append_rows(rows)
+        appender.flush()
+    except BaseException:
+        appender.clear()  # otherwise it would write them later
+        raise
 
 
 def close_connections(connections: Iterable[duckdb.DuckDBPyConnection]) -> None:

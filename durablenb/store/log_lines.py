@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 
 from durablenb.model.logs import LogLine
+from durablenb.store.connections import append_rows
 from durablenb.store.statements import ASKED_CHILDREN, CHILDREN
 from durablenb.store.states import Ask
 
@@ -25,13 +26,7 @@ _OF_MANY = f"select seq, {_COLUMNS} from log_lines where list_contains(?, instan
 
 def append(connection: duckdb.DuckDBPyConnection, lines: Sequence[LogLine], last: int) -> None:
     """Write all of these lines or none, after the line with the number `last`."""
-    appender = connection.appender("log_lines")
-    try:
-        appender.append_rows([_row(seq, line) for seq, line in enumerate(lines, last + 1)])
-        appender.flush()
-    except BaseException:
-        appender.clear()  # otherwise it would write them later
-        raise
+    append_rows(connection, "log_lines", [_row(seq, line) for seq, line in enumerate(lines, last + 1)])
 
 
 def load(ask: Ask, instance_ids: list[str]) -> list[LogLine]:

@@ -14,6 +14,7 @@ from durablenb.model.imports import KeptBlob
 from durablenb.model.outputs import OutputPart, OutputState
 from durablenb.model.payloads import Blob
 from durablenb.store import blobs
+from durablenb.store.connections import append_rows
 from durablenb.store.log_lines import family
 from durablenb.store.states import Ask
 
@@ -66,9 +67,7 @@ def write(
             last += 1
         rows += _rows(places.get(key, last), state)
     if rows:
-        appender = connection.appender("output_parts")
-        appender.append_rows(rows)
-        appender.flush()
+        append_rows(connection, "output_parts", rows)
     hashes = {blob_hash for _, _, blob_hash in former if blob_hash is not None}
     if hashes:
         used = connection.execute(_STILL_USED, {"hashes": [*hashes]}).fetchall()

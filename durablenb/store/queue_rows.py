@@ -10,6 +10,7 @@ import duckdb
 
 from durablenb.model.names import folded
 from durablenb.model.queues import Queue, QueueMembers, QueueStart
+from durablenb.store.connections import append_rows
 from durablenb.store.states import Ask
 
 _FORGET = "delete from queue_limits where lower(name) = ?"
@@ -45,13 +46,7 @@ def write(
         connection.execute(_INSERT, members_as_json(members)).fetchall()
     if starts:
         rows = [(*start[:-2], _plain(start.granted_at), _plain(start.started_at)) for start in starts]
-        appender = connection.appender("queue_starts")
-        try:
-            appender.append_rows(rows)
-            appender.flush()
-        except BaseException:
-            appender.clear()  # otherwise it would write them later
-            raise
+        append_rows(connection, "queue_starts", rows)
         latest = max(start.granted_at for start in starts)
         connection.execute(_FORGET_STARTS, [_plain(latest)]).fetchall()
 
