@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, timedelta
+from datetime import timedelta
 
 import duckdb
 
 from durablenb.model.queues import QueueState
+from durablenb.model.times import aware
 
 _HAS_QUEUES = "select 1 from duckdb_views() where view_name = 'queues' and not internal"
 """Files that were last written before there were queues have no such view."""
@@ -39,7 +40,7 @@ def read_queue_states(connection: duckdb.DuckDBPyConnection) -> list[QueueState]
             tuple(activities),
             waiting,
             running,
-            None if next_free is None else next_free.replace(tzinfo=UTC),
+            aware(next_free),
         )
         for name, concurrency, count, seconds, activities, waiting, running, next_free in connection.execute(
             _QUEUES

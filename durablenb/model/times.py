@@ -1,13 +1,20 @@
-"""Times that users pass."""
+"""Times that users pass, and times in UTC with and without their zone."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import overload
 
 LONGEST_TIMEOUT = timedelta(days=36_525)
 """The longest time-out: a hundred years."""
 
 
+@overload
+def aware(moment: datetime) -> datetime: ...
+@overload
+def aware(moment: None) -> None: ...
+@overload
+def aware(moment: datetime | None) -> datetime | None: ...
 def aware(moment: datetime | None) -> datetime | None:
     """Return a datetime in UTC; a naive one counts as UTC."""
     if moment is None:
@@ -15,6 +22,11 @@ def aware(moment: datetime | None) -> datetime | None:
     if not isinstance(moment, datetime):
         raise TypeError(f"Expected a datetime, not {moment!r}.")
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def naive(moment: datetime) -> datetime:
+    """Return an aware datetime in UTC without its zone, as tables and durabletask have it."""
+    return moment.astimezone(UTC).replace(tzinfo=None)
 
 
 def checked_timeout(timeout: object, name: str = "timeout") -> float | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import duckdb
 
 from durablenb.model.activities import ActivityAttempt
+from durablenb.model.times import aware, naive
 from durablenb.store.connections import append_rows
 from durablenb.store.states import Ask
 
@@ -46,7 +47,7 @@ def put(connection: duckdb.DuckDBPyConnection, attempts: Sequence[ActivityAttemp
             "executions": [attempt.execution_id for attempt in attempts],
             "tasks": [attempt.task_id for attempt in attempts],
             "numbers": [attempt.attempt for attempt in attempts],
-            "since": _naive(min(attempt.started_at for attempt in attempts)) - _MARGIN,
+            "since": naive(min(attempt.started_at for attempt in attempts)) - _MARGIN,
         },
     ).fetchall()
     append_rows(connection, "activity_attempts", [_row(attempt) for attempt in attempts])
@@ -61,19 +62,9 @@ def load(ask: Ask, instance_ids: Sequence[str]) -> list[ActivityAttempt]:
 
 def _row(attempt: ActivityAttempt) -> tuple[Any, ...]:
     reported = attempt.reported_at
-    return attempt._replace(
-        started_at=_naive(attempt.started_at), reported_at=None if reported is None else _naive(reported)
-    )
+    return attempt._replace(started_at=naive(attempt.started_at), reported_at=reported and naive(reported))
 
 
 def _attempt(row: tuple[Any, ...]) -> ActivityAttempt:
     attempt = ActivityAttempt(*row)
-    reported = attempt.reported_at
-    return attempt._replace(
-        started_at=attempt.started_at.replace(tzinfo=UTC),
-        reported_at=None if reported is None else reported.replace(tzinfo=UTC),
-    )
-
-
-def _naive(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(tzinfo=None)
+    return attempt._replace(started_at=aware(attempt.started_at), reported_at=aware(attempt.reported_at))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import duckdb
 
 from durablenb.model.names import folded
 from durablenb.model.queues import Queue, QueueMembers, QueueStart
+from durablenb.model.times import aware, naive
 from durablenb.store.connections import append_rows
 from durablenb.store.states import Ask
 
@@ -45,10 +46,13 @@ def write(
         connection.execute(_FORGET, [folded(members.queue.name)]).fetchall()
         connection.execute(_INSERT, members_as_json(members)).fetchall()
     if starts:
-        rows = [(*start[:-2], _plain(start.granted_at), _plain(start.started_at)) for start in starts]
+        rows = [
+            (*start[:-2], naive(start.granted_at), start.started_at and naive(start.started_at))
+            for start in starts
+        ]
         append_rows(connection, "queue_starts", rows)
         latest = max(start.granted_at for start in starts)
-        connection.execute(_FORGET_STARTS, [_plain(latest)]).fetchall()
+        connection.execute(_FORGET_STARTS, [naive(latest)]).fetchall()
 
 
 def read_starts(ask: Ask, queue: str) -> list[QueueStart]:
@@ -57,16 +61,9 @@ def read_starts(ask: Ask, queue: str) -> list[QueueStart]:
         return []
     starts = map(QueueStart._make, ask(_STARTS, [queue]))
     return [
-        start._replace(
-            granted_at=start.granted_at.replace(tzinfo=UTC),
-            started_at=start.started_at and start.started_at.replace(tzinfo=UTC),
-        )
+        start._replace(granted_at=aware(start.granted_at), started_at=aware(start.started_at))
         for start in starts
     ]
-
-
-def _plain(moment: datetime | None) -> datetime | None:
-    return None if moment is None else moment.replace(tzinfo=None)
 
 
 def members_as_json(members: QueueMembers) -> list[Any]:

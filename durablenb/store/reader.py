@@ -21,6 +21,7 @@ from durablenb.model.imports import Import
 from durablenb.model.logs import LogLine
 from durablenb.model.outputs import OutputState
 from durablenb.model.status import InstanceState
+from durablenb.model.times import naive
 from durablenb.store import attempts, blobs, log_lines, outputs, statements
 from durablenb.store.row_codec import from_row
 from durablenb.store.states import instance_state, states_of
@@ -100,8 +101,7 @@ class JournalReader:
 
     def entity_state_as_of(self, instance_id: str, moment: datetime) -> str:
         """Return the state that the entity had then, as text; ``null`` if it didn't exist."""
-        then = moment.astimezone(UTC).replace(tzinfo=None)
-        seq = self._ask(statements.ENTITY_STATE_AS_OF, [instance_id, then])[0][0]
+        seq = self._ask(statements.ENTITY_STATE_AS_OF, [instance_id, naive(moment)])[0][0]
         return "null" if seq is None else str(self._ask(statements.PAYLOADS, [[seq]])[0][1])
 
     def entities(self, name: str | None, since: datetime | None) -> list[EntityMetadata]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from durablenb.core.ports.store import InstanceQuery
 from durablenb.model import events
 from durablenb.model.names import folded
 from durablenb.model.status import OrchestrationRuntimeStatus as Status
+from durablenb.model.times import naive
 from durablenb.store.row_codec import COLUMNS, event_types
 
 _ALL = ", ".join(f"j.{column}" for column in COLUMNS)
@@ -325,8 +326,8 @@ def first_starts(query: InstanceQuery, count: int, *, narrows: bool) -> tuple[st
     for condition, value in (
         ("starts_with(instance_id, ?)", query.prefix),
         ("lower(name) = ?", None if query.name is None else folded(query.name)),
-        ("timestamp >= ?", None if query.created_from is None else _utc(query.created_from)),
-        ("timestamp <= ?", None if query.created_to is None else _utc(query.created_to)),
+        ("timestamp >= ?", None if query.created_from is None else naive(query.created_from)),
+        ("timestamp <= ?", None if query.created_to is None else naive(query.created_to)),
     ):
         if value is not None:
             conditions.append(condition)
@@ -390,10 +391,10 @@ def _that_meet(query: InstanceQuery, name: str, created: str) -> tuple[list[str]
         parameters.append([status.value for status in query.statuses])
     if query.created_from is not None:
         conditions.append(f"{created} >= ?")
-        parameters.append(_utc(query.created_from))
+        parameters.append(naive(query.created_from))
     if query.created_to is not None:
         conditions.append(f"{created} <= ?")
-        parameters.append(_utc(query.created_to))
+        parameters.append(naive(query.created_to))
     return conditions, parameters
 
 
@@ -419,10 +420,6 @@ def entities(name: str | None, since: datetime | None) -> tuple[str, list[object
         parameters.append(name)
     if since is not None:
         conditions.append("last_modified >= ?")
-        parameters.append(_utc(since))
+        parameters.append(naive(since))
     found = "select instance_id, last_modified, queue_length, locked_by from entities"
     return f"{found} where {' and '.join(conditions)} order by instance_id", parameters
-
-
-def _utc(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(tzinfo=None)

@@ -15,7 +15,7 @@ from durabletask import task
 from durabletask.entities import EntityContext, EntityInstanceId
 
 from durablenb.azure.durabletask.failures import exception_from
-from durablenb.azure.durabletask.orchestrations import OrchestrationRun, naive
+from durablenb.azure.durabletask.orchestrations import OrchestrationRun
 from durablenb.azure.durabletask.payloads import MARK, Packer, codec_for_wire, is_envelope, unpack
 from durablenb.core.activity_context import ActivityContext, current_activity, current_context
 from durablenb.core.entity import NONE, NOTHING, OperationRequest, Start
@@ -25,6 +25,7 @@ from durablenb.engine.invocation import call, run_coroutine
 from durablenb.model.entities import EntityId
 from durablenb.model.failures import FailureDetails
 from durablenb.model.names import folded
+from durablenb.model.times import naive
 from durablenb.values.codec import ValueCodec
 
 
@@ -155,7 +156,9 @@ def _operate(
     for message in outcome.sent:
         if not isinstance(message, Start):
             target = EntityInstanceId.parse(message.entity_id)
-            context.signal_entity(target, message.name, pack(message.input), naive(message.deliver_at))
+            context.signal_entity(
+                target, message.name, pack(message.input), message.deliver_at and naive(message.deliver_at)
+            )
         elif message.version is None:
             context.schedule_new_orchestration(message.name, pack(message.input), message.instance_id)
         else:

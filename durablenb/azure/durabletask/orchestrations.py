@@ -23,6 +23,7 @@ from durablenb.core.registry import Code, name_of
 from durablenb.core.requests import describe_event
 from durablenb.model import events
 from durablenb.model.failures import FailureDetails
+from durablenb.model.times import naive
 from durablenb.values.codec import ValueCodec
 
 OUTCOMES: dict[tuple[type[events.Event] | None, str | None], Callable[..., events.Event]] = {
@@ -249,7 +250,9 @@ class OrchestrationRun:
                 self._await(event, context.call_entity(entity_id, name, self._pack(text)))
             case events.EntityOperationSignaled(name=name, input=text):
                 entity_id = EntityInstanceId.parse(event.entity_id)
-                context.signal_entity(entity_id, name, self._pack(text), naive(event.deliver_at))
+                context.signal_entity(
+                    entity_id, name, self._pack(text), event.deliver_at and naive(event.deliver_at)
+                )
             case events.EntityLockRequested():
                 entities = [EntityInstanceId.parse(entity_id) for entity_id in event.entity_ids]
                 self._await(event, context.lock_entities(entities))
@@ -330,11 +333,6 @@ class OrchestrationRun:
     def _new_id(self) -> int:
         self._last_id += 1
         return self._last_id
-
-
-def naive(moment: datetime | None) -> datetime | None:
-    """Return a time as durabletask takes it: in UTC, without a zone."""
-    return None if moment is None else moment.astimezone(UTC).replace(tzinfo=None)
 
 
 def _execution_id(context: task.OrchestrationContext) -> str:
