@@ -11,15 +11,13 @@ import duckdb
 from durablenb.model.activities import ActivityAttempt
 from durablenb.model.times import aware, naive
 from durablenb.store.connections import append_rows
-from durablenb.store.states import Ask
-
-_HAS_TABLE = "select 1 from duckdb_tables() where table_name = 'activity_attempts'"
-"""A file of an older version, which is only read, has no such table."""
+from durablenb.store.states import Ask, has_table
 
 _MARGIN = timedelta(minutes=1)
 """How much the start of one try may differ: another process that joins it compares the clocks anew."""
 
-_IS_EMPTY = "select 1 from activity_attempts limit 1"
+_HAS_ROWS = "select 1 from activity_attempts limit 1"
+"""Most hubs have none, and this is quicker than looking for those of some instances."""
 
 _OF = f"""
 select {", ".join(ActivityAttempt._fields)} from activity_attempts
@@ -55,7 +53,7 @@ def put(connection: duckdb.DuckDBPyConnection, attempts: Sequence[ActivityAttemp
 
 def load(ask: Ask, instance_ids: Sequence[str]) -> list[ActivityAttempt]:
     """Return the tries of these instances, oldest first."""
-    if not ask(_HAS_TABLE, []) or not ask(_IS_EMPTY, []):
+    if not has_table(ask, "activity_attempts") or not ask(_HAS_ROWS, []):
         return []
     return [_attempt(row) for row in ask(_OF, [list(instance_ids)])]
 

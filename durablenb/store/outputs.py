@@ -16,10 +16,9 @@ from durablenb.model.payloads import Blob
 from durablenb.store import blobs
 from durablenb.store.connections import append_rows
 from durablenb.store.log_lines import family
-from durablenb.store.states import Ask
+from durablenb.store.states import Ask, has_table
 
-_HAS_OUTPUTS = "select 1 from duckdb_tables() where table_name = 'output_parts'"
-"""A file that was last written before there were outputs has no such table."""
+_TABLE = "output_parts"
 
 _COLUMNS = (
     "seq, instance_id, execution_id, task_id, name, attempt, timestamp, output_id, "
@@ -67,7 +66,7 @@ def write(
             last += 1
         rows += _rows(places.get(key, last), state)
     if rows:
-        append_rows(connection, "output_parts", rows)
+        append_rows(connection, _TABLE, rows)
     hashes = {blob_hash for _, _, blob_hash in former if blob_hash is not None}
     if hashes:
         used = connection.execute(_STILL_USED, {"hashes": [*hashes]}).fetchall()
@@ -76,15 +75,17 @@ def write(
 
 def load(ask: Ask, instance_ids: Sequence[str]) -> list[OutputState]:
     """Return the outputs of these instances, oldest first."""
-    if not ask(_HAS_OUTPUTS, []):
-        return []
-    rows = sorted(ask(_LOAD, [list(instance_ids)]), key=itemgetter(0, 8))
-    return [_state(list(group)) for _, group in groupby(rows, itemgetter(0))]
+    return _load(ask, instance_ids) if has_table(ask, _TABLE) else []
 
 
 def load_family(ask: Ask, instance_id: str) -> list[OutputState]:
     """Return the outputs of an instance and of its sub-orchestrations, oldest first."""
-    return load(ask, family(ask, instance_id)) if ask(_HAS_OUTPUTS, []) else []
+    return _load(ask, family(ask, instance_id)) if has_table(ask, _TABLE) else []
+
+
+def _load(ask: Ask, instance_ids: Sequence[str]) -> list[OutputState]:
+    rows = sorted(ask(_LOAD, [list(instance_ids)]), key=itemgetter(0, 8))
+    return [_state(list(group)) for _, group in groupby(rows, itemgetter(0))]
 
 
 def _rows(seq: int, state: OutputState) -> list[tuple[Any, ...]]:

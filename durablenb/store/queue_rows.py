@@ -12,7 +12,7 @@ from durablenb.model.names import folded
 from durablenb.model.queues import Queue, QueueMembers, QueueStart
 from durablenb.model.times import aware, naive
 from durablenb.store.connections import append_rows
-from durablenb.store.states import Ask
+from durablenb.store.states import Ask, has_table
 
 _FORGET = "delete from queue_limits where lower(name) = ?"
 _INSERT = "insert into queue_limits values (?, ?, ?, ?, ?)"
@@ -26,9 +26,6 @@ delete from queue_starts using (
 where queue_starts.execution_id = old.execution_id and queue_starts.task_id = old.task_id
   and queue_starts.granted_at = old.granted_at
 """
-_HAS_STARTS = "select 1 from duckdb_tables() where table_name = 'queue_starts'"
-"""A file that was last written before there were queues has no such table."""
-
 _STARTS = """
 select queue, instance_id, execution_id, task_id, granted_at, max(started_at)
 from queue_starts where queue = ? group by all
@@ -57,7 +54,7 @@ def write(
 
 def read_starts(ask: Ask, queue: str) -> list[QueueStart]:
     """Return the starts of a queue, by its folded name, each once."""
-    if not ask(_HAS_STARTS, []):
+    if not has_table(ask, "queue_starts"):
         return []
     starts = map(QueueStart._make, ask(_STARTS, [queue]))
     return [
