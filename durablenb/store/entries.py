@@ -6,12 +6,13 @@ import json
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from dataclasses import fields as fields_of
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
 
 from durablenb.core.ports.store import HistoryBundle
-from durablenb.model.activities import ActivityAttempt, latest
+from durablenb.model.activities import ActivityAttempt
 from durablenb.model.caching import CachedCall, CodePart
 from durablenb.model.imports import Import, KeptBlob
 from durablenb.model.logs import LogLine
@@ -117,6 +118,9 @@ class Queues:
 
 Entry = Events | Lines | Attempts | Outputs | Sources | Forget | Purge | Bundle | Queues
 
+_OF_LISTS = (Events, Lines, Attempts)
+"""The kinds of entries of which several can be one: all their fields are lists."""
+
 
 def size(entry: Entry) -> int:
     """Return the number of rows of an entry."""
@@ -138,24 +142,16 @@ def size(entry: Entry) -> int:
 def merged(entries: Iterable[Entry]) -> Iterator[Entry]:
     """Yield the entries in order, neighbours of the same kind as one where they can be one."""
     for kind, group in groupby(entries, type):
-        first, *rest = group
-        if rest and isinstance(first, Events):
-            yield _merged_events([one for one in (first, *rest) if isinstance(one, Events)])
-        elif rest and kind is Lines:
-            yield Lines([line for one in (first, *rest) for line in one.lines])  # type: ignore[union-attr]
-        elif rest and kind is Attempts:
-            yield Attempts(latest(row for one in (first, *rest) for row in one.attempts))  # type: ignore[union-attr]
+        several = list(group)
+        if len(several) > 1 and kind in _OF_LISTS:
+            make: Any = kind
+            yield make(*(_joined(several, field.name) for field in fields_of(kind)))
         else:
-            yield first
-            yield from rest
+            yield from several
 
 
-def _merged_events(several: Sequence[Events]) -> Events:
-    return Events(
-        [row for one in several for row in one.rows],
-        [call for one in several for call in one.calls],
-        [part for one in several for part in one.code_parts],
-    )
+def _joined(several: Sequence[Entry], field: str) -> list[Any]:
+    return [item for one in several for item in getattr(one, field)]
 
 
 # -- content of a frame ---------------------------------------------------------------------------
@@ -221,25 +217,11 @@ def decode(content: bytes) -> Entry:
     contents = _blob_contents(memoryview(content)[start:], fields.get("blobs", ()))
     match fields:
         case {"imports": imports, "after": after}:
-            return Bundle(
-                HistoryBundle(
-                    [from_row(_read_row(row, {})) for row in fields["events"]],
-                    [
-                        KeptBlob(
-                            blob_hash, kind, contents[blob_hash].content, datetime.fromisoformat(created)
-                        )
-                        for blob_hash, kind, _, created in fields["blobs"]
-                    ],
-                    [(source_hash, text) for source_hash, text in fields["sources"]],
-                    [_read_line(line) for line in fields["lines"]],
-                    [_read_output(state) for state in fields.get("outputs", ())],
-                ),
-                [
-                    Import(instance_id, origin, made_by, datetime.fromisoformat(imported))
-                    for instance_id, origin, made_by, imported in imports
-                ],
-                after,
-            )
+            origins = [
+                Import(instance_id, origin, made_by, datetime.fromisoformat(imported))
+                for instance_id, origin, made_by, imported in imports
+            ]
+            return Bundle(_read_bundle(fields, contents), origins, after)
         case {"events": rows}:
             return Events(
                 [_read_row(row, contents) for row in rows],
@@ -298,32 +280,46 @@ def _read_row(written: list[Any], contents: dict[str, Blob]) -> Row:
     return tuple(row)
 
 
+def _read_bundle(fields: dict[str, Any], contents: dict[str, Blob]) -> HistoryBundle:
+    return HistoryBundle(
+        [from_row(_read_row(row, {})) for row in fields["events"]],
+        [
+            KeptBlob(blob_hash, kind, contents[blob_hash].content, datetime.fromisoformat(created))
+            for blob_hash, kind, _, created in fields["blobs"]
+        ],
+        [(source_hash, text) for source_hash, text in fields["sources"]],
+        [_read_line(line) for line in fields["lines"]],
+        [_read_output(state) for state in fields.get("outputs", ())],
+    )
+
+
 def _read_attempt(written: list[Any]) -> ActivityAttempt:
     attempt = ActivityAttempt(*written)
     reported = attempt.reported_at
-    return attempt._replace(
-        started_at=datetime.fromisoformat(str(attempt.started_at)),
-        reported_at=None if reported is None else datetime.fromisoformat(str(reported)),
-    )
+    return attempt._replace(started_at=_time(attempt.started_at), reported_at=reported and _time(reported))
 
 
 def _read_call(written: list[Any]) -> CachedCall:
     call = CachedCall(*written)
-    return call._replace(timestamp=datetime.fromisoformat(str(call.timestamp)).astimezone(UTC))
+    return call._replace(timestamp=_time(call.timestamp))
 
 
 def _read_start(written: list[Any]) -> QueueStart:
-    queue, instance_id, execution_id, task_id, granted_at, started_at = written
-    began = None if started_at is None else datetime.fromisoformat(started_at)
-    return QueueStart(queue, instance_id, execution_id, task_id, datetime.fromisoformat(granted_at), began)
+    start = QueueStart(*written)
+    began = start.started_at
+    return start._replace(granted_at=_time(start.granted_at), started_at=began and _time(began))
 
 
 def _read_line(written: list[Any]) -> LogLine:
     line = LogLine(*written)
-    return line._replace(timestamp=datetime.fromisoformat(str(line.timestamp)).astimezone(UTC))
+    return line._replace(timestamp=_time(line.timestamp))
 
 
 def _read_output(written: list[Any]) -> OutputState:
     state = OutputState(*written)
-    at = datetime.fromisoformat(str(state.timestamp)).astimezone(UTC)
-    return state._replace(timestamp=at, parts=tuple(OutputPart(*part) for part in state.parts))
+    parts = tuple(OutputPart(*part) for part in state.parts)
+    return state._replace(timestamp=_time(state.timestamp), parts=parts)
+
+
+def _time(written: Any) -> datetime:
+    return datetime.fromisoformat(written).astimezone(UTC)
