@@ -17,6 +17,7 @@ from durablenb.model.errors import (
     InstanceStateError,
 )
 from durablenb.model.failures import FailureDetails
+from durablenb.model.ids import LARGEST_PRIORITY
 from durablenb.model.status import OrchestrationRuntimeStatus as Status
 from durablenb.server.requests import NOTHING, ApiRequest, json_only
 from durablenb.server.responses import (
@@ -47,7 +48,7 @@ async def start(request: ApiRequest) -> Response:
             request.text("version"),
             start_at=request.time("startAt"),
             tags=_tags(request),
-            priority=request.integer("priority"),
+            priority=request.number("priority", -LARGEST_PRIORITY) or 0,
             dedupe_statuses=request.status_filter("dedupeStatuses"),
             if_exists=(request.text("ifExists") or "error").strip().lower(),
         )
@@ -79,7 +80,7 @@ async def start_many(request: ApiRequest) -> Response:
             request.text("version"),
             start_at=request.time("startAt"),
             tags=_tags(request),
-            priority=request.integer("priority"),
+            priority=request.number("priority", -LARGEST_PRIORITY) or 0,
             if_exists=(request.text("ifExists") or "error").strip().lower(),
         )
     except FunctionNotFoundError as error:

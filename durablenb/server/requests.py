@@ -121,30 +121,18 @@ class ApiRequest:
         text: str | None = self.http.query_params.get(name)
         return text
 
-    def number(self, name: str) -> int | None:
-        """Return a whole number of the query, at least 0; None if there is none."""
+    def number(self, name: str, lowest: int = 0) -> int | None:
+        """Return a whole number of the query, at least `lowest`; None if there is none."""
         text = self.text(name)
         if text is None:
             return None
-        if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= LARGEST):
+        digits = text.removeprefix("-") if lowest < 0 else text
+        is_number = digits.isascii() and digits.isdigit() and len(digits) < 20
+        if not is_number or not lowest <= int(text) <= LARGEST:
             raise http_error(
                 400,
                 "Invalid number",
-                f"{name} is {text[:40]!r}; expected a whole number from 0 to {LARGEST}.",
-            )
-        return int(text)
-
-    def integer(self, name: str) -> int:
-        """Return a whole number of the query, which may be negative; 0 if there is none."""
-        text = self.text(name)
-        if text is None:
-            return 0
-        digits = text.removeprefix("-")
-        if not (digits.isascii() and digits.isdigit() and len(digits) < 20 and int(digits) <= LARGEST):
-            raise http_error(
-                400,
-                "Invalid number",
-                f"{name} is {text[:40]!r}; expected a whole number from -{LARGEST} to {LARGEST}.",
+                f"{name} is {text[:40]!r}; expected a whole number from {lowest} to {LARGEST}.",
             )
         return int(text)
 
