@@ -33,6 +33,15 @@ OUTCOMES: dict[tuple[type[events.Event] | None, str | None], Callable[..., event
 }
 """The events that settle a request, by its type and by the way in which it ends."""
 
+_OfEntities = (
+    events.EntityOperationCalled
+    | events.EntityOperationSignaled
+    | events.EntityLockRequested
+    | events.EntityUnlockSent
+)
+
+_Outcome = events.ExecutionCompleted | events.ContinueAsNew | events.ExecutionFailed
+
 Spell = Callable[[str, str], str | None]
 """Takes ``"activity"`` or ``"orchestrator"`` and a name; returns the hub's spelling of it, or None."""
 
@@ -230,14 +239,8 @@ class OrchestrationRun:
                 own = self._spell("activity", name)
                 self._await(event, context.call_activity(own or name, input=self._input(event, own)))
                 self._limit(event.task_id, event.timeout)
-            case events.SubOrchestrationInstanceCreated(name=name, input=text):
-                child: task.Task[Any] = context.call_sub_orchestrator(
-                    self._spell("orchestrator", name) or name,
-                    input=self._pack(text),
-                    instance_id=event.instance_id,
-                    version=event.version,
-                )
-                self._await(event, child)
+            case events.SubOrchestrationInstanceCreated():
+                self._await(event, self._child_of(event))
             case events.TimerCreated():
                 self._timers[event.task_id] = context.create_timer(event.fire_at)
                 self._await(event, self._timers[event.task_id])
@@ -245,6 +248,43 @@ class OrchestrationRun:
                 if name.casefold() not in self._names:
                     self._names.add(name.casefold())
                     self._listen(name)
+            case (
+                events.EntityOperationCalled()
+                | events.EntityOperationSignaled()
+                | events.EntityLockRequested()
+                | events.EntityUnlockSent()
+            ):
+                self._turn_to_entities(event)
+            case events.CustomStatusSet(status=text):
+                context.set_custom_status(self._pack(text))
+            case events.ExecutionCompleted() | events.ContinueAsNew() | events.ExecutionFailed():
+                self._end_with(event)
+            case events.Request(settlement="canceled"):  # its outcome is dropped; timers are taken back
+                task_id = getattr(event, "task_id", -1)
+                self._requests.pop(task_id, None)
+                self._cancel_timer(task_id)
+            case events.CodeAwaited(line=line):
+                raise NotImplementedError(
+                    f"{self._name!r} waits for more code in line {line}, which no notebook brings to a "
+                    "durabletask worker. Finish the orchestrator, and register it again."
+                )
+            case _:
+                raise NotImplementedError(
+                    f"{self._name!r} requests {describe_event(event)}, which durabletask doesn't have."
+                )
+
+    def _child_of(self, event: events.SubOrchestrationInstanceCreated) -> task.Task[Any]:
+        child: task.Task[Any] = self._context.call_sub_orchestrator(
+            self._spell("orchestrator", event.name) or event.name,
+            input=self._pack(event.input),
+            instance_id=event.instance_id,
+            version=event.version,
+        )
+        return child
+
+    def _turn_to_entities(self, event: _OfEntities) -> None:
+        context = self._context
+        match event:
             case events.EntityOperationCalled(name=name, input=text):
                 entity_id = EntityInstanceId.parse(event.entity_id)
                 self._await(event, context.call_entity(entity_id, name, self._pack(text)))
@@ -260,27 +300,15 @@ class OrchestrationRun:
                 lock = self._locks.pop(task_id, None)
                 if lock is not None:
                     lock.__exit__(None, None, None)
-            case events.CustomStatusSet(status=text):
-                context.set_custom_status(self._pack(text))
+
+    def _end_with(self, event: _Outcome) -> None:
+        match event:
             case events.ExecutionCompleted(result=text):
                 self._outcome = partial(self._pack, text)
             case events.ContinueAsNew(input=text):
                 self._outcome = partial(self._continue_as_new, text)
             case events.ExecutionFailed():
                 self._outcome = partial(self._fail, event)
-            case events.Request(settlement="canceled"):  # its outcome is dropped; timers are taken back
-                task_id = getattr(event, "task_id", -1)
-                self._requests.pop(task_id, None)
-                self._cancel_timer(task_id)
-            case events.CodeAwaited(line=line):
-                raise NotImplementedError(
-                    f"{self._name!r} waits for more code in line {line}, which no notebook brings to a "
-                    "durabletask worker. Finish the orchestrator, and register it again."
-                )
-            case _:
-                raise NotImplementedError(
-                    f"{self._name!r} requests {describe_event(event)}, which durabletask doesn't have."
-                )
 
     def _limit(self, task_id: int, seconds: float | None) -> None:
         """Let a call fail after so many seconds; the activity itself runs on."""
