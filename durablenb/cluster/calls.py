@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 from durablenb.core.ports.executor import ActivityOutcome
@@ -43,7 +43,7 @@ OUTPUT_BYTES_AT_ONCE = 200_000
 KEPT_REVOKED = 100_000
 
 Message = dict[str, Any]
-"""What a running call tells the hub: plain data, for any transport."""
+"""News of a running call for the hub: plain data, for any transport."""
 
 
 class Envelope(NamedTuple):
@@ -75,7 +75,7 @@ class Envelope(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What a worker returns.
+    """The answer of a worker to a call.
 
     Parameters
     ----------
@@ -107,6 +107,7 @@ class Answer(NamedTuple):
     session: str = ""
 
 
+@cache
 def own_versions() -> tuple[str, ...]:
     """Return the versions on which pickled functions depend: of Python, durablenb and cloudpickle."""
     import cloudpickle
@@ -259,10 +260,8 @@ class RunningCall:
             message = dict(self._about)
             lines = self._next_lines()
             if lines:
-                message["first"], message["lines"] = (
-                    self._sent - len(lines),
-                    [[_encodable(part) for part in line] for line in lines],
-                )
+                message["first"] = self._sent - len(lines)
+                message["lines"] = [[_encodable(part) for part in line] for line in lines]
             if outputs:
                 message["outputs"] = [
                     [_encodable(output_id), [[_encodable(part) for part in content] for content in contents]]

@@ -1,4 +1,4 @@
-"""What runs in Dask's scheduler: calls are kept there while their hub is away."""
+"""The plugin of Dask's scheduler that keeps calls while their hub is away."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ KEPT_LINES = 1_000
 class CallKeeper(SchedulerPlugin):
     """Keeps calls that a hub has submitted until the hub says that it has recorded them.
 
-    Dask forgets a task when no client wants its result any more. A hub that was killed is no client any more.
-    So the plugin wants the results, too, in the name of the hub. The next process that opens the hub submits
-    the same keys, which joins what runs, or gets the results.
+    Dask forgets a task once no client wants its result, and a hub that was killed is no longer a client.
+    So the plugin also wants the results, in the name of the hub. The next process that opens the hub submits
+    the same keys: it joins the calls that still run, and gets the results of the others.
     """
 
     name = PLUGIN
@@ -66,7 +66,7 @@ class CallKeeper(SchedulerPlugin):
             clients.discard(client)
 
     def restart(self, scheduler: Any) -> None:
-        """Forget all: so does the scheduler."""
+        """Forget all messages, as the scheduler forgets its tasks."""
         self._told.clear()
 
     def attach(self, hub: str, client: str) -> set[str]:

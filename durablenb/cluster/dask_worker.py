@@ -1,4 +1,4 @@
-"""What runs on Dask's workers."""
+"""Functions that Dask's workers run for a hub."""
 
 from __future__ import annotations
 

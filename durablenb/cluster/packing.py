@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from durablenb.cluster.calls import Envelope, own_versions
 from durablenb.core.ports.executor import Job
 from durablenb.engine.pickled_calls import PickledCall, pickle_function
-from durablenb.model.payloads import Payload, blobs_of, references
+from durablenb.model.payloads import Blob, Payload, blobs_of, references
 
 LARGE = 1_000_000
 """Bytes from which a part of an input is apart."""
@@ -104,8 +104,7 @@ class Packer:
         carried = {blob.hash: blob for blob in blobs_of(text) if blob.hash not in large}
         for blob_hash in references(text):
             if blob_hash not in large and blob_hash not in carried:
-                fetched = blobs_of(job.codec.with_blobs(f'"@payload": "{blob_hash}"'))
-                carried.update((blob.hash, blob) for blob in fetched)
+                carried[blob_hash] = Blob(blob_hash, "", job.codec.fetch_blob(blob_hash))
         large |= {blob.hash: blob.content for blob in carried.values() if len(blob.content) > LARGE}
         small = tuple(blob for blob in carried.values() if blob.hash not in large)
         return (Payload(str(text), small) if small else str(text)), large

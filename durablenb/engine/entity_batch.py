@@ -182,6 +182,10 @@ class BatchCodec(Plain):
         )
         return text._replace(state=self.codec.with_blobs(text.state), requests=requests)
 
+    def fetch_blob(self, blob_hash: str) -> bytes:
+        """Return the bytes of a blob."""
+        return self.codec.fetch_blob(blob_hash)
+
 
 def is_async(function: Callable[..., Any]) -> bool:
     """Return True if all operations of the entity's function are ``async def``."""

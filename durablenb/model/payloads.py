@@ -120,6 +120,10 @@ class Codec(Protocol):
         """Return a text together with all blobs that it refers to, for another process."""
         ...
 
+    def fetch_blob(self, blob_hash: str) -> bytes:
+        """Return the bytes of a blob; raises `StoreError`."""
+        ...
+
 
 def is_too_deep(text: str, levels: int = DEPTH_LIMIT) -> bool:
     """Tell whether JSON text exceeds a depth, without parsing it."""
