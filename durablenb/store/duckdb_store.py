@@ -194,7 +194,7 @@ class DuckStore(JournalReader):
     ) -> None:
         """Delete all of these instances but their blobs to which others refer.
 
-        Of the executions, delete all but the events at the places `needed`.
+        Of the executions, keep only the events at the places `needed`.
         """
         try:
             self._write(Purge(list(instance_ids), list(execution_ids), list(needed)))

@@ -12,7 +12,7 @@ from copy import copy
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import NamedTuple
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from durablenb.model.errors import StoreError
 from durablenb.store import entries
@@ -86,9 +86,9 @@ class DurableLog:
         self._tables = tables
         self._is_watched = is_watched
         state = tables.log_state()
-        self._state = state._replace(
-            hub=state.hub or uuid4()
-        )  # of a new hub it is on disk with the first entry
+        self.hub = state.hub or uuid4()
+        """The hub's id; that of a new hub is on disk with the first entry."""
+        self._state = state._replace(hub=self.hub)
         self._file: LogFile | None = None
         self._writing = threading.RLock()
         """Held while the log is written, and while what waits is changed."""
@@ -106,12 +106,6 @@ class DurableLog:
         """Why nothing is done any more."""
 
     # -- for the writing thread, and for readers ---------------------------------------------------
-
-    @property
-    def hub(self) -> UUID:
-        """The hub's id."""
-        assert self._state.hub is not None
-        return self._state.hub
 
     def write(self, entry: Entry) -> None:
         """Write an entry; it is on disk when this returns.
