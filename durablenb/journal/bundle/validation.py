@@ -101,19 +101,17 @@ def _check_blobs(bundle: HistoryBundle) -> None:
     for blob in bundle.blobs:
         if sha256(blob.content).hexdigest() != blob.hash:
             raise ValueError(f"the blob {blob.hash[:12]!r} has another hash")
-    uses = [
-        *((record.instance_id, "a value", _blob_references(record.event)) for record in bundle.records),
-        *(
-            (state.instance_id, "an output", [part.hash for part in state.parts if part.hash is not None])
-            for state in bundle.outputs
-        ),
-    ]
-    for instance_id, what, references_ in uses:
-        for hash_ in references_:
-            if hash_ not in hashes:
-                raise ValueError(
-                    f"{what} of {instance_id!r} refers to the blob {hash_[:12]}, which isn't there"
-                )
+    for record in bundle.records:
+        _check_present(_blob_references(record.event), hashes, f"a value of {record.instance_id!r}")
+    for state in bundle.outputs:
+        used = [part.hash for part in state.parts if part.hash is not None]
+        _check_present(used, hashes, f"an output of {state.instance_id!r}")
+
+
+def _check_present(used: Iterable[str], hashes: set[str], user: str) -> None:
+    for hash_ in used:
+        if hash_ not in hashes:
+            raise ValueError(f"{user} refers to the blob {hash_[:12]}, which isn't there")
 
 
 def _blob_references(event: Event) -> Iterable[str]:
