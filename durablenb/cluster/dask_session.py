@@ -230,9 +230,7 @@ class DaskSession:
     def _is_wanted(self, job: Job) -> bool:
         if job.is_wanted:
             return True
-        call = self._known(job)
-        if call is not None:
-            self._end(call)
+        self._end_of(job)
         job.begin()
         return False
 
@@ -449,6 +447,11 @@ class DaskSession:
         self._keys.pop(call.job, None)
         self._quarantine.remove(call)
 
+    def _end_of(self, job: Job) -> None:
+        call = self._known(job)
+        if call is not None:
+            self._end(call)
+
     # -- calls without an answer -----------------------------------------------------------------
 
     def _failed(self, call: _Call, future: Any) -> None:
@@ -504,9 +507,7 @@ class DaskSession:
         call.job.decline(why)
 
     def _decline(self, job: Job, why: str) -> None:
-        call = self._known(job)
-        if call is not None:
-            self._end(call)
+        self._end_of(job)
         job.decline(why)
 
     def _leave(self, call: _Call) -> None:
