@@ -44,7 +44,7 @@ def files(folder):
 
 @pytest.fixture
 def reads(monkeypatch):
-    """What this process reads."""
+    """The hashes that this process reads."""
     seen = []
     read = PayloadFolder.read
     monkeypatch.setattr(PayloadFolder, "read", lambda self, hash: seen.append(hash) or read(self, hash))

@@ -9,6 +9,7 @@ import durablenb as df
 from durablenb.core.ports.store import Record
 from durablenb.model.caching import CachedCall, CodePart
 from durablenb.model.events import ExecutionStarted, TaskCompleted, TaskFailed
+from durablenb.model.failures import FailureDetails
 from durablenb.store import entries
 from durablenb.store.duckdb_store import DuckStore
 from durablenb.store.entries import Events, Forget
@@ -19,8 +20,6 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 def outcome(seq, result="1", instance="a"):
     kind = TaskFailed if result is None else TaskCompleted
-    from durablenb.model.failures import FailureDetails
-
     value = FailureDetails("ValueError", "no") if result is None else result
     return Record(seq, instance, f"e-{instance}", kind(seq, NOW, seq, value))
 

@@ -1,4 +1,4 @@
-"""What every store answers about outputs: the last state of each, in order, with its blobs, until a purge."""
+"""Outputs in every store: the last state of each, in order, with its blobs, until a purge."""
 
 from datetime import UTC, datetime
 

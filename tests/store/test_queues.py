@@ -1,4 +1,4 @@
-"""What every store keeps of queues: their limits, and the starts that a rate still counts."""
+"""Queues in every store: their limits, and the starts that a rate still counts."""
 
 from datetime import UTC, datetime, timedelta
 

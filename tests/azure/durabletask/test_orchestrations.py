@@ -1,4 +1,4 @@
-"""What an orchestrator's code may rely on: on a durabletask worker, the same as in a hub."""
+"""An orchestrator's code may rely on the same things on a durabletask worker as in a hub."""
 
 import http.server
 import threading
