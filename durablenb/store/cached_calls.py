@@ -14,19 +14,20 @@ from durablenb.store.connections import append_rows
 from durablenb.store.states import Ask
 
 # The result is in the journal as long as the event is there.
-_RESULTS = """
-select c.seq, c.key, c.name, c.instance_id, c.execution_id, c.task_id, c.timestamp,
-       case when length(coalesce(c.result, j.payload)) <= ? then coalesce(c.result, j.payload) end
+_COMPLETED = """
 from cached_calls c left join journal j
     on c.result is null and j.seq = c.seq and j.execution_id = c.execution_id and j.task_id = c.task_id
 where c.is_completed
+"""
+_RESULTS = f"""
+select c.seq, c.key, c.name, c.instance_id, c.execution_id, c.task_id, c.timestamp,
+       case when length(coalesce(c.result, j.payload)) <= ? then coalesce(c.result, j.payload) end
+{_COMPLETED}
 order by c.result is null, c.seq
 """
-_TEXT = """
+_TEXT = f"""
 select coalesce(c.result, j.payload)
-from cached_calls c left join journal j
-    on c.result is null and j.seq = c.seq and j.execution_id = c.execution_id and j.task_id = c.task_id
-where c.is_completed and c.key = ?
+{_COMPLETED} and c.key = ?
 order by c.result is null desc, c.seq desc limit 1
 """
 _HAS_CALLS = "select 1 from cached_calls limit 1"

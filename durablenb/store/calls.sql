@@ -12,9 +12,9 @@ select
     case e.event_type when 'TaskCompleted' then 'Completed' when 'TaskFailed' then 'Failed'
          when 'TaskCanceled' then 'Canceled' else 'Pending' end as status,
     s.timestamp as scheduled,
-    coalesce(e.started_at, if(e.seq is null, t.last.started_at, null)) as started,
+    if(e.seq is null, t.last.started_at, e.started_at) as started,
     e.timestamp as ended,
-    coalesce(e.started_at, if(e.seq is null, t.last.started_at, null)) - s.timestamp as queue_time,
+    started - s.timestamp as queue_time,
     e.timestamp - e.started_at as run_time,
     coalesce(t.last.attempt, cast(coalesce(try_cast(s.attributes as json) ->> 'attempt', '1') as integer)) as attempt,
     cast(try_cast(s.attributes as json) ->> 'retry_of' as integer) as retry_of,
