@@ -100,9 +100,10 @@ class Packer:
         text: Any = job.text
         if not isinstance(text, str):  # a batch of an entity's operations
             return job.codec.with_blobs(text), {}
-        large = {blob_hash: b"" for blob_hash in references(text) if self._has_blob(blob_hash)}
+        hashes = references(text)
+        large = {blob_hash: b"" for blob_hash in hashes if self._has_blob(blob_hash)}
         carried = {blob.hash: blob for blob in blobs_of(text) if blob.hash not in large}
-        for blob_hash in references(text):
+        for blob_hash in hashes:
             if blob_hash not in large and blob_hash not in carried:
                 carried[blob_hash] = Blob(blob_hash, "", job.codec.fetch_blob(blob_hash))
         large |= {blob.hash: blob.content for blob in carried.values() if len(blob.content) > LARGE}
