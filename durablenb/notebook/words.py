@@ -86,6 +86,15 @@ def step_text(step: GraphStep) -> str:
     return states
 
 
+def length_text(call: Call, end: datetime) -> str:
+    """Return how long a call took until its end, in a few words; empty if it took no time."""
+    if call.is_cached:
+        return "from cache"
+    seconds = (end - call.scheduled).total_seconds()
+    tries = len(call.attempts)
+    return "" if seconds < 0.001 else lasting(seconds) + (f", {tries} tries" if tries > 1 else "")
+
+
 def operation_and_entity(name: str, call: Call) -> tuple[str, str]:
     """Return the name of a call as an operation and its entity; without an entity if it has none."""
     if call.kind == "lock":

@@ -21,7 +21,7 @@ from durablenb.notebook.figures.colours import Colours
 from durablenb.notebook.figures.time_axis import TimeAxis
 from durablenb.notebook.still.timeline_lanes import Lane, assign_rows, make_lanes
 from durablenb.notebook.svg import HAIR, MUTED, text_width
-from durablenb.notebook.words import lasting
+from durablenb.notebook.words import length_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -162,17 +162,9 @@ def write_lengths(ax: Axes, axis: TimeAxis, band: Band, bottom: float, colours: 
     for row in band.rows():
         end = band.lane.end(row.call)
         after = nexts.get((row.call.execution, row.call.number), axis.end)
-        words = _length(row.call, end)
+        words = length_text(row.call, end)
         if words and text_width(words, size) + 1.4 * size < axis.fraction(end, after) * width:
             ax.text(axis.at(end), row.middle, words, va="center_baseline", **look)
-
-
-def _length(call: Call, end: datetime) -> str:
-    if call.is_cached:
-        return "from cache"
-    seconds = (end - call.scheduled).total_seconds()
-    tries = len(call.attempts)
-    return "" if seconds < 0.001 else lasting(seconds) + (f", {tries} tries" if tries > 1 else "")
 
 
 def _next_scheduled(rows: Iterable[Row]) -> dict[tuple[int, int], datetime]:

@@ -14,7 +14,7 @@ from durablenb.notebook.keys import call_key, mark_attributes
 from durablenb.notebook.palette import AMBER, RED, SOLIDS, VIOLET, call_look
 from durablenb.notebook.still.time_scale import Scale
 from durablenb.notebook.svg import INK, MUTED, PLATE, Drawing, number, text_width
-from durablenb.notebook.words import lasting, states_text
+from durablenb.notebook.words import lasting, length_text, states_text
 
 ROW = 16.0
 _NARROW = 9.0
@@ -166,10 +166,7 @@ class _Bars:
     def draw(self, call: Call, middle: float, after: float) -> None:
         """Draw a call; the next one in the row begins at `after`."""
         for pause in call.pauses:
-            left, right = (
-                self._scale.position(pause.scheduled),
-                self._scale.position(self._lane.span_end(call, pause)),
-            )
+            left, right = _reach(self._lane, self._scale, call, pause)
             words = f"{lasting(pause.ended - pause.scheduled)} until the next attempt"
             d = f"M{number(left)} {number(middle)}H{number(right)}"
             self._line(d, words, SOLIDS[AMBER], 1.6, "2 2")
@@ -182,10 +179,8 @@ class _Bars:
 
     def highlight(self, call: Call, span: Span, middle: float) -> None:
         """Highlight an attempt of a call, or the wait before one, with a frame."""
-        top = middle - self.row / 2 + 1
-        _frame(
-            self._drawing, self._scale, (span.scheduled, self._lane.span_end(call, span)), top, self.row - 2
-        )
+        reach = _reach(self._lane, self._scale, call, span)
+        _frame(self._drawing, reach, middle - self.row / 2 + 1, self.row - 2)
 
     def _line(self, d: str, title: str, colour: str, width: float, dashes: str = "") -> None:
         more = {"stroke_dasharray": dashes} if dashes else {}
@@ -193,12 +188,9 @@ class _Bars:
 
     def _write(self, call: Call, middle: float, after: float) -> None:
         end = self._lane.end(call)
-        seconds = (end - call.scheduled).total_seconds()
         right = max(self._scale.position(end), self._scale.position(call.scheduled) + _LEAST)
-        words = lasting(seconds) + (f", {len(call.attempts)} tries" if len(call.attempts) > 1 else "")
-        if call.is_cached:
-            words = "from cache"
-        if (call.is_cached or seconds >= 0.001) and text_width(words, 9.5) + 14 < after - right:
+        words = length_text(call, end)
+        if words and text_width(words, 9.5) + 14 < after - right:
             self._drawing.text(right + 8, middle + 3.4, words, size=9.5, fill=MUTED)
 
     def _draw_cached(self, call: Call, span: Span, middle: float) -> None:
@@ -237,13 +229,12 @@ class _Bars:
             self._line(f"M{number(started + width - 3)} {number(middle - 6)}l6 12m0 -12l-6 12", "", RED, 1.8)
 
     def _draw_timer(self, call: Call, span: Span, middle: float) -> None:
-        end = self._lane.span_end(call, span)
-        left, right = self._scale.position(span.scheduled), self._scale.position(end)
+        left, right = _reach(self._lane, self._scale, call, span)
         look = call_look(call.state, call.kind)
         width = max(right - left, _LEAST)
         what = states_text({call.state: 1}, "timer").removeprefix("1 ")
         top = middle - self._bar / 2 + 1
-        title = f"timer: {what}, {lasting(end - span.scheduled)}"
+        title = f"timer: {what}, {lasting(self._lane.span_end(call, span) - span.scheduled)}"
         ground = {"fill": look.tint, "stroke": look.solid}
         self._drawing.box(left, top, width, self._bar - 2, title, rx=2.0, **ground)
         hatch = "".join(
@@ -254,10 +245,7 @@ class _Bars:
             self._line(hatch, "", look.solid, 1)
 
     def _draw_event(self, call: Call, span: Span, middle: float) -> None:
-        left, right = (
-            self._scale.position(span.scheduled),
-            self._scale.position(self._lane.span_end(call, span)),
-        )
+        left, right = _reach(self._lane, self._scale, call, span)
         look = call_look(call.state, call.kind)
         what = states_text({call.state: 1}, call.kind).removeprefix("1 ")
         self._line(f"M{number(left)} {number(middle)}H{number(right)}", "", look.solid, 1.6, "1.5 3")
@@ -272,10 +260,7 @@ class _Bars:
 
     def _draw_lock(self, call: Call, span: Span, middle: float) -> None:
         """Draw the wait for a lock, and the time it was held."""
-        left, right = (
-            self._scale.position(span.scheduled),
-            self._scale.position(self._lane.span_end(call, span)),
-        )
+        left, right = _reach(self._lane, self._scale, call, span)
         look = call_look(call.state, call.kind)
         words = f"waited for {lasting(self._lane.span_end(call, span) - span.scheduled)}"
         self._line(f"M{number(left)} {number(middle)}H{number(right)}", words, look.solid, 1.6, "1.5 3")
@@ -328,7 +313,7 @@ def draw_density(
     drawing.path(_area(running.counts(), left, base, top), "running", fill=look.solid)
     for call in lane.calls if path else ():
         for span in spans_on(path, call):
-            _frame(drawing, scale, (span.scheduled, lane.span_end(call, span)), base - _STRIP + 4, _STRIP - 5)
+            _frame(drawing, _reach(lane, scale, call, span), base - _STRIP + 4, _STRIP - 5)
     _highlight(drawing, lane, scale, base)
     for bucket in sorted(failures):
         x = left + bucket * _BUCKET
@@ -342,11 +327,14 @@ def draw_density(
     return base + 1
 
 
-def _frame(
-    drawing: Drawing, scale: Scale, period: tuple[datetime, datetime], top: float, height: float
-) -> None:
-    """Draw a frame around what is on the critical path."""
-    left, right = map(scale.position, period)
+def _reach(lane: Lane, scale: Scale, call: Call, span: Span) -> tuple[float, float]:
+    """Return where an attempt of a call, or a wait before one, begins and ends."""
+    return scale.position(span.scheduled), scale.position(lane.span_end(call, span))
+
+
+def _frame(drawing: Drawing, reach: tuple[float, float], top: float, height: float) -> None:
+    """Draw a frame around a task on the critical path."""
+    left, right = reach
     box = (left - 2, top, max(right - left, _LEAST) + 4, height)
     drawing.box(*box, "on the critical path", rx=3, fill="none", stroke=VIOLET, stroke_width=1.6)
 
