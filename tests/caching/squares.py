@@ -1,8 +1,10 @@
-"""An activity that counts its calls, and an orchestrator that calls it."""
+"""Activities that count or hold up their calls, and orchestrators that call them."""
 
+import threading
 from pathlib import Path
 
-from durablenb.model.events import TaskCompleted
+import durablenb as df
+from durablenb.model.events import TaskCompleted, TaskScheduled
 
 
 class Counted:
@@ -38,6 +40,41 @@ def register(hub, runs, cache=True, name="square", **options):
         return (yield context.task_all([context.call_activity(name, n) for n in context.get_input()]))
 
     return squares
+
+
+class Held:
+    """An activity whose calls end when the test lets them."""
+
+    def __init__(self):
+        self.began, self.may_end = threading.Event(), threading.Event()
+        self.ran = []
+        self.failure = None
+        """What the first call raises, if it is to fail."""
+
+    def __call__(self, number):
+        self.ran.append(number)
+        self.began.set()
+        assert self.may_end.wait(10)
+        if self.failure is not None and len(self.ran) == 1:
+            raise self.failure
+        return number
+
+
+def register_held(hub, **options):
+    """Register an activity that is held up, and an orchestrator that calls it with its own input."""
+    held = Held()
+    hub.add_activity(held, "slow", cache=df.CachePolicy(by="input"), **options)
+
+    @hub.orchestrator
+    def flow(context):
+        return (yield context.call_activity("slow", context.get_input()))
+
+    return held, flow
+
+
+def wait_until_scheduled(handle):
+    while not [event for event in handle.history() if isinstance(event, TaskScheduled)]:
+        pass
 
 
 def cached_from(handle):

@@ -1,11 +1,9 @@
 """Histories with hits: replays, forks, rewinds, exports."""
 
-import threading
-
 import pytest
 
 import durablenb as df
-from tests.caching.squares import cached_from, register
+from tests.caching.squares import cached_from, register, register_held
 
 
 def test_a_history_with_hits_replays(tmp_path, runs):
@@ -105,22 +103,11 @@ def test_exports_have_hits_and_imports_arent_used(tmp_path, runs, suffix):
 
 def test_terminated_and_purged_callers_leave_the_others_alone(tmp_path):
     with df.TaskHub(tmp_path / "flows.duckdb") as hub:
-        began, may_end = threading.Event(), threading.Event()
-
-        @hub.activity(cache=df.CachePolicy(by="input"))
-        def slow(number):
-            began.set()
-            assert may_end.wait(10)
-            return number
-
-        @hub.orchestrator
-        def flow(context):
-            return (yield context.call_activity(slow, 1))
-
-        first = hub.start(flow)
-        assert began.wait(10)
-        waiting, last = hub.start(flow), hub.start(flow)
+        held, flow = register_held(hub)
+        first = hub.start(flow, 1)
+        assert held.began.wait(10)
+        waiting, last = hub.start(flow, 1), hub.start(flow, 1)
         waiting.terminate()
         first.terminate()
-        may_end.set()
+        held.may_end.set()
         assert last.result(10) == 1

@@ -5,14 +5,12 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 import durablenb as df
-from durablenb.model.events import TaskScheduled
-from tests.caching.squares import cached_from, register
+from tests.caching.squares import cached_from, register, register_held, wait_until_scheduled
 
 
 def test_an_equal_call_gets_the_result_and_doesnt_run(hub, runs):
@@ -43,26 +41,13 @@ def test_equal_calls_at_once_run_once(hub, runs):
 
 def test_equal_calls_of_two_instances_at_once_run_once(tmp_path, runs):
     with df.TaskHub(tmp_path / "flows.duckdb") as hub:
-        began, may_end = threading.Event(), threading.Event()
-        ran = []
-
-        @hub.activity(cache=df.CachePolicy(by="input"))
-        def slow(number):
-            ran.append(number)
-            began.set()
-            assert may_end.wait(10)
-            return number
-
-        @hub.orchestrator
-        def flow(context):
-            return (yield context.call_activity(slow, 1))
-
-        one = hub.start(flow)
-        assert began.wait(10)
-        other = hub.start(flow)
-        may_end.set()
+        held, flow = register_held(hub)
+        one = hub.start(flow, 1)
+        assert held.began.wait(10)
+        other = hub.start(flow, 1)
+        held.may_end.set()
         assert (one.result(10), other.result(10)) == (1, 1)
-        assert ran == [1]
+        assert held.ran == [1]
 
 
 def test_if_the_first_of_equal_calls_fails_the_next_one_runs(hub, tmp_path):
@@ -91,30 +76,16 @@ def test_if_the_first_of_equal_calls_fails_the_next_one_runs(hub, tmp_path):
 
 def test_a_cancelled_call_that_waits_for_an_equal_one_keeps_no_other_waiting():
     with df.TaskHub(":memory:") as hub:
-        began, may_end = threading.Event(), threading.Event()
-        ran = []
-
-        @hub.activity(cache=df.CachePolicy(by="input"), max_concurrency=1)
-        def slow(number):
-            ran.append(number)
-            began.set()
-            assert may_end.wait(10)
-            if len(ran) == 1:
-                raise ValueError("the first one fails")
-            return number
-
-        @hub.orchestrator
-        def flow(context):
-            return (yield context.call_activity(slow, 1))
-
-        first = hub.start(flow)
-        assert began.wait(10)
-        second, third = hub.start(flow), hub.start(flow)
-        _until_scheduled(third)
+        held, flow = register_held(hub, max_concurrency=1)
+        held.failure = ValueError("the first one fails")
+        first = hub.start(flow, 1)
+        assert held.began.wait(10)
+        second, third = hub.start(flow, 1), hub.start(flow, 1)
+        wait_until_scheduled(third)
         second.terminate("nobody needs it")
         with pytest.raises(df.OrchestrationTerminatedError):
             second.result(10)
-        may_end.set()
+        held.may_end.set()
         with pytest.raises(ValueError, match="the first one fails"):
             first.result(10)
         assert third.result(10) == 1
@@ -122,37 +93,22 @@ def test_a_cancelled_call_that_waits_for_an_equal_one_keeps_no_other_waiting():
 
 def test_a_purged_call_in_a_queue_keeps_no_equal_one_waiting():
     with df.TaskHub(":memory:") as hub:
-        began, may_end = threading.Event(), threading.Event()
-
-        @hub.activity(cache=df.CachePolicy(by="input"), max_concurrency=1)
-        def slow(number):
-            began.set()
-            assert may_end.wait(10)
-            return number
-
-        @hub.orchestrator
-        def flow(context):
-            return (yield context.call_activity(slow, context.get_input()))
+        held, flow = register_held(hub, max_concurrency=1)
 
         @hub.orchestrator
         def careless(context):
-            context.call_activity(slow, 2)
+            context.call_activity("slow", 2)
             yield context.create_timer(context.current_utc_datetime)
 
         first = hub.start(flow, 1)
-        assert began.wait(10)
+        assert held.began.wait(10)
         ended = hub.start(careless)
         ended.result(10)
         waiting = hub.start(flow, 2)
-        _until_scheduled(waiting)
+        wait_until_scheduled(waiting)
         ended.purge()
-        may_end.set()
+        held.may_end.set()
         assert (first.result(10), waiting.result(10)) == (1, 2)
-
-
-def _until_scheduled(handle):
-    while not [event for event in handle.history() if isinstance(event, TaskScheduled)]:
-        pass
 
 
 def test_names_of_activities_are_part_of_the_key(hub, runs):

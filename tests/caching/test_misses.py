@@ -6,8 +6,7 @@ import threading
 
 import durablenb as df
 from durablenb.engine.thread_executors import ThreadExecutor
-from durablenb.model.events import TaskScheduled
-from tests.caching.squares import register
+from tests.caching.squares import Held, register, wait_until_scheduled
 
 
 def test_a_part_that_cant_be_computed_is_reported_once_and_nothing_is_remembered(hub, caplog):
@@ -122,8 +121,7 @@ def test_code_that_is_edited_while_a_call_waits_for_a_thread_gives_no_wrong_hit(
         hub.start(block)
         assert began.wait(10)
         handle = hub.start(flow)
-        while not [event for event in handle.history() if isinstance(event, TaskScheduled)]:
-            pass
+        wait_until_scheduled(handle)
         namespace["RATE"] = 2
         may_end.set()
         assert handle.result(10) == 2
@@ -150,21 +148,16 @@ def test_a_call_that_another_process_submitted_isnt_remembered(tmp_path, runs):
 
 
 def test_an_activity_that_loses_its_cache_while_it_runs_ends_as_usual(tmp_path):
-    began, may_end = threading.Event(), threading.Event()
+    held = Held()
     with df.TaskHub(tmp_path / "flows.duckdb") as hub:
-
-        def slow(number):
-            began.set()
-            assert may_end.wait(10)
-            return number
 
         @hub.orchestrator
         def flow(context):
             return (yield context.task_all([context.call_activity("slow", 1) for _ in range(2)]))
 
-        hub.add_activity(slow, cache=df.CachePolicy(by="input"))
+        hub.add_activity(held, "slow", cache=df.CachePolicy(by="input"))
         handle = hub.start(flow)
-        assert began.wait(10)
-        hub.add_activity(slow)
-        may_end.set()
+        assert held.began.wait(10)
+        hub.add_activity(held, "slow")
+        held.may_end.set()
         assert handle.result(10) == [1, 1]
