@@ -85,10 +85,12 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("app", metavar="APP", type=Path, help="a Python file, or the folder of a function app")
     serve.add_argument("--port", metavar="PORT", type=int, default=7071, help="0 for one that is free")
     serve.add_argument("--host", metavar="HOST", default="127.0.0.1", help="an address of this machine")
-    serve.add_argument("--public-url", metavar="URL", help="how it is reached from outside")
-    serve.add_argument("--no-key", action="store_true", help="let in everybody on this machine")
-    serve.add_argument("--sql", action="store_true", help="answer queries of those who have the key")
-    serve.add_argument("--body-limit", metavar="BYTES", type=int, help="what a request's body may have")
+    serve.add_argument("--public-url", metavar="URL", help="the address under which others reach it")
+    serve.add_argument(
+        "--no-key", action="store_true", help="accept requests without a key (this machine only)"
+    )
+    serve.add_argument("--sql", action="store_true", help="allow SQL queries (key required)")
+    serve.add_argument("--body-limit", metavar="BYTES", type=int, help="maximum size of a request's body")
     serve.add_argument(
         "--keep-generations",
         metavar="N",
@@ -241,7 +243,7 @@ def _sql(options: argparse.Namespace) -> int:
 
 
 def _repair(options: argparse.Namespace) -> int:
-    """Mend a hub that can't be opened; nothing is ever deleted."""
+    """Repair a hub that can't be opened; nothing is ever deleted."""
     report = repair(options.file)
     if options.json:
         found = asdict(report)
