@@ -23,7 +23,7 @@ WhyReason = Literal[
     "canceled",
     "unknown",
 ]
-"""The reasons for which a call ran, or didn't."""
+"""The reasons why a call ran or didn't run."""
 
 _RESULTS = """
 select name, instance_id, execution_id, task_id, remembered, hits from cached_results order by seq
@@ -68,9 +68,9 @@ class CacheEntry(NamedTuple):
     instance_id, execution_id, task_id
         The call that the result is of. The result outlives it.
     remembered
-        The time since when it is remembered.
+        The time at which it was stored.
     hits
-        The number of calls that got it and that the journal still has.
+        The number of calls that got it, without those that were purged.
     """
 
     name: str
@@ -82,7 +82,7 @@ class CacheEntry(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """A part in which the keys of two calls differ, and what it was then and now, if that can be shown."""
+    """A part in which the keys of two calls differ, with its two values if they can be shown."""
 
     part: str
     then: str = ""
@@ -94,7 +94,7 @@ class Difference(NamedTuple):
 
 @dataclass(frozen=True)
 class Why:
-    """Why a call of an activity ran, or didn't; `Handle.why` gives it.
+    """The reason why a call of an activity ran or didn't run; `Handle.why` returns it.
 
     Parameters
     ----------
@@ -103,8 +103,8 @@ class Why:
     reason
         A word for it: ``"from cache"`` if it didn't run.
     nearest
-        The former call that is compared: the one with the fewest differences. For a call from the cache, the
-        call whose result it got. None if there is none.
+        The former call with the fewest differences, which is compared. For a call from the cache, the call
+        whose result it got. None if there is none.
     differences
         The parts of the keys that differ.
     text
@@ -177,7 +177,7 @@ def task_number(task: int | str) -> int:
 
 
 class _Question(NamedTuple):
-    """A call about which is asked."""
+    """A call whose reason to run is asked for."""
 
     connection: duckdb.DuckDBPyConnection
     task_id: int

@@ -1,4 +1,4 @@
-"""The page of an instance: all that one wants to see of it, at one moment."""
+"""The page of an instance, with all that is known about it at one moment."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class HubCache:
-    """The results of activities that a hub remembers, oldest first; `hub.cache` is it.
+    """The results of activities that a hub remembers, oldest first; `hub.cache` returns them.
 
     Parameters
     ----------

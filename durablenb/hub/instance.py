@@ -116,7 +116,7 @@ class Handle(InstanceFigures):
         return History(self.id, self.hub.client.history(self.id))
 
     def why(self, task: int | str) -> Why:
-        """Return why a call of an activity ran, although its activity remembers results; or that it didn't.
+        """Return why a call of an activity with a cache ran, or that it got a remembered result.
 
         The call is compared with the nearest former call of the activity: the one whose key has the fewest
         differences.
@@ -133,7 +133,7 @@ class Handle(InstanceFigures):
         InstanceNotFoundError
             If the instance was purged.
         DurableError
-            If the call ran, and another process serves the hub: ask it there.
+            If the call ran and another process serves the hub. Ask that process.
 
         Examples
         --------

@@ -175,7 +175,7 @@ class EngineControl(Control):
             ),
             PurgePastGenerations: self._purge_past,
         }
-        """For commands that read the journal first, in the caller's thread: what carries them out."""
+        """Carries out the commands for which the journal is read first, in the caller's thread."""
 
     @property
     def does_work_in_caller(self) -> bool:  # type: ignore[override]  # a constant elsewhere

@@ -128,7 +128,7 @@ class Registering(Hub):
         Parameters
         ----------
         queue
-            The queue. Its limits hold at once, for calls that wait already, too.
+            The queue. Its limits apply at once, also to calls that already wait.
 
         Raises
         ------

@@ -1,8 +1,8 @@
-"""HTML of others, reduced to what can't do anything: tables, text, and pictures that are in it.
+"""Untrusted HTML, reduced to what can't do anything: tables, text, and embedded pictures.
 
-An output may come from anybody's history. Tags, attributes and styles that aren't listed here are left out,
-what is between unknown tags stays, and everything is written again with its own escapes, so that nothing
-depends on how a browser reads what was there.
+An output may come from anybody's history. Tags, attributes and styles that aren't listed here are left out;
+text between unknown tags stays. Everything is escaped and written anew, so that nothing depends on how a
+browser reads the original.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def safe_html(text: str) -> SafeHtml:
 
 
 class _Reader(HTMLParser):
-    """Writes again what is allowed."""
+    """Writes anew what is allowed."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)

@@ -1,4 +1,4 @@
-"""The tab of an instance's live view with what it displayed."""
+"""The tab with the outputs in the live view of an instance."""
 
 from __future__ import annotations
 

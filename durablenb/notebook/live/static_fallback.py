@@ -75,7 +75,7 @@ class StaticFallback:
         self._refreshed_at = time.monotonic()
         self._still_display = display(self._hidden(), raw=True, display_id=True)
         widget = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
-        # No text here: it would stay as it is now, and a saved notebook would show it below the last picture.
+        # No text here: it would never change, and a saved notebook would show it below the last picture.
         bundle: dict[str, Any] = {"text/plain": "", _WIDGET: widget}
         self._display = display(bundle, raw=True, display_id=True)
 

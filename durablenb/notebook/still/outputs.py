@@ -1,4 +1,4 @@
-"""Rich outputs as pictures, tables and texts that nothing can run in."""
+"""Rich outputs as pictures, tables and texts in which nothing can run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from durablenb.notebook.untrusted_html import safe_html
 from durablenb.notebook.words import plural, time_text
 
 ROOM = 4_000_000
-"""Characters of HTML for all outputs that are shown at once; the rest is named."""
+"""Maximum characters of HTML for all outputs that are shown at once; the others are only named."""
 
 _PICTURES = ("image/png", "image/jpeg", "image/webp", "image/gif", "image/svg+xml")
 _TEXTS = ("text/markdown", "text/latex", "text/plain", "application/json")
@@ -56,7 +56,7 @@ def outputs_card(shown: Outputs) -> str:
 
 
 def outputs_html(shown: Outputs, room: int = ROOM) -> Markup:
-    """Return outputs under their authors, those for which there is no room as a line each."""
+    """Return outputs under their authors; those without room get a line each."""
     parts: list[Markup] = []
     before = ""
     for number, output in enumerate(shown):

@@ -51,7 +51,7 @@ summary {{ cursor: pointer; padding: .2rem .5rem; background: var(--band); }}
 
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 _NOTHING_LOADED = f'\n<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-"""A browser runs and loads nothing, whatever an output has brought along."""
+"""Keeps a browser from running or loading anything that an output contains."""
 
 
 def save(shown: object, path: str | os.PathLike[str]) -> None:

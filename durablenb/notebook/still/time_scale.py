@@ -13,7 +13,7 @@ _FOLD = 120.0
 _MOST_FOLDS = 16
 _APART = 84.0
 _ALIKE = 0.5
-"""The least ratio of the lengths of two gaps, next to each other by length, of which both are folded."""
+"""If a gap is folded, so is the next shorter one, unless the ratio of their lengths is below this."""
 
 NICE = (
     *(number * 10**power for power in range(-6, 0) for number in (1, 2, 5)),
