@@ -16,7 +16,7 @@ from durablenb.analysis.text import shortened, table_text
 from durablenb.model.display import options
 from durablenb.notebook.html import Markup, badge, card, code, heading, line, markup, table
 from durablenb.notebook.palette import GREEN, RED, status_look
-from durablenb.notebook.still.running import bar, counted, inline, running_rows, running_words
+from durablenb.notebook.still.running import bar, counted, inline, reporting, running_rows, running_words
 from durablenb.notebook.words import lasting, plural
 
 _MOST = 12
@@ -27,7 +27,7 @@ def progress_line(shown: ProgressSnapshot, width: int) -> str:
     steps = shown.steps if shown.is_over else [step for step in shown.steps if not step.is_over]
     done = "" if shown.is_over else _finished(len(shown.steps) - len(steps))
     parts = [part for part in (done, *map(_words, steps)) if part]
-    parts += [running_words(call) for call in shown.running if call.done is not None]
+    parts += map(running_words, reporting(shown.running))
     end = f"{shown.status} in {lasting(shown.took)}" if shown.is_over else shown.status
     return shortened(f"{shown.name} {shown.instance_id}: {'; '.join([*parts, end])}", width)
 
@@ -67,8 +67,7 @@ def progress_text(shown: ProgressSnapshot) -> str:
     rows = [(step.name, f"{step.over:,}/{step.total:,}", ", ".join(_troubles(step))) for step in steps]
     rows += [
         (f"{call.name} #{call.task_id}", counted(call), call.note or "")
-        for call in shown.running[:_MOST]
-        if call.done is not None
+        for call in reporting(shown.running)[:_MOST]
     ]
     if not rows:
         return head

@@ -26,6 +26,11 @@ def themed(drawing: Drawing) -> Markup:
     return Markup(apply_theme(drawing.finished(_HIGH, has_plate=False)))
 
 
+def reporting(calls: Sequence[RunningCall]) -> list[RunningCall]:
+    """Return the calls that have reported progress."""
+    return [call for call in calls if call.done is not None]
+
+
 def running_rows(
     calls: Sequence[RunningCall], now: datetime, show: Callable[[Drawing], Markup] = inline
 ) -> list[Sequence[object]]:
@@ -38,20 +43,20 @@ def running_rows(
     show
         Turns a drawn bar into HTML.
     """
-    reporting = [call for call in calls if call.done is not None]
+    shown = reporting(calls)
     rows: list[Sequence[object]] = [
         (
             markup(line(f"{call.name} #{call.task_id}", 60), _again(call)),
             "" if call.share is None else show(bar({BLUE: call.share}, counted(call))),
             unbroken(counted(call)),
             line(call.note or "", 80),
-            left(call, now),
+            _left(call, now),
             f"for {lasting(max((now - call.started_at).total_seconds(), 0.0))}",
         )
-        for call in reporting[:_MOST]
+        for call in shown[:_MOST]
     ]
-    if len(reporting) > _MOST:
-        rows.append((f"{len(reporting) - _MOST:,} more", "", "", "", "", ""))
+    if len(shown) > _MOST:
+        rows.append((f"{len(shown) - _MOST:,} more", "", "", "", "", ""))
     return rows
 
 
@@ -78,8 +83,8 @@ def counted(call: RunningCall) -> str:
     return f"{done} of {call.total:,.10g}{share}"
 
 
-def left(call: RunningCall, now: datetime) -> str:
-    """Return how long a call will take, in words; empty if that isn't known."""
+def _left(call: RunningCall, now: datetime) -> str:
+    """Return the time left of a call, in words; empty if it isn't known."""
     seconds = call.seconds_left(now)
     return "" if seconds is None or call.share == 1 else f"{lasting(round(seconds, 1))} left"
 
