@@ -55,7 +55,7 @@ def _draw_row(drawing: Drawing, state: QueueState, y: float) -> None:
 
 
 def _draw_places(drawing: Drawing, state: QueueState, y: float) -> None:
-    """Draw a box for each place, filled if a call holds it; those above the limit of boxes as a bar."""
+    """Draw a box for each place, filled if a call holds it; too many places are drawn as one bar."""
     places = state.concurrency
     if places is None:
         drawing.text(_NAMES, y + 9, "as many as the rate allows", size=10.5, fill=MUTED)
@@ -91,29 +91,17 @@ def _rate_words(state: QueueState) -> str:
 def queues_table(states: Sequence[QueueState]) -> Markup:
     """Return queues as a table."""
     header = ("queue", "activities", "waiting", "running", "rate", "next start (UTC)")
-    rows = [(*row[:1], ", ".join(state.activities), *row[1:]) for state, row in _rows(states)]
+    rows = [(state.name, ", ".join(state.activities), *_cells(state)) for state in states]
     return fold(f"Queues: {len(states):,}", table(header, rows), is_open=True)
 
 
 def queues_text(states: Sequence[QueueState]) -> str:
     """Return queues as text."""
     header = ("queue", "waiting", "running", "rate", "next start (UTC)")
-    text = table_text(header, [row for _, row in _rows(states[:_TEXT_ROWS])])
+    text = table_text(header, [(state.name, *_cells(state)) for state in states[:_TEXT_ROWS]])
     more = len(states) - _TEXT_ROWS
     return f"{text}\n… {more:,} more queues" if more > 0 else text
 
 
-def _rows(states: Sequence[QueueState]) -> list[tuple[QueueState, tuple[str, ...]]]:
-    return [
-        (
-            state,
-            (
-                state.name,
-                f"{state.waiting:,}",
-                state.running_text,
-                state.rate_text,
-                time_text(state.next_free) if state.next_free else "",
-            ),
-        )
-        for state in states
-    ]
+def _cells(state: QueueState) -> tuple[str, ...]:
+    return f"{state.waiting:,}", state.running_text, state.rate_text, time_text(state.next_free)
