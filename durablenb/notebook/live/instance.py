@@ -148,10 +148,8 @@ class LiveInstance(LiveView):
                 regions["outputs"] = outputs_pane(self._handle.outputs())
         else:
             self._turn_to_selected(shown)
-            generations = any(
-                isinstance(event, ExecutionStarted) and event.generation for event in self._following.events
-            )
-            regions["history"] = self._history.events(self._call_key, has_generations=generations)
+            has_generations = shown.flow.generation > 0
+            regions["history"] = self._history.events(self._call_key, has_generations=has_generations)
         return regions
 
     def _waits(self, shown: InstanceSnapshot) -> str:
