@@ -169,6 +169,23 @@ def test_a_live_view_has_a_tab_of_outputs(hub: df.TaskHub) -> None:
     view.close()
 
 
+def test_a_live_view_draws_outputs_again_only_if_they_have_changed(
+    hub: df.TaskHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[str] = []
+    monkeypatch.setattr(
+        "durablenb.notebook.live.instance.outputs_pane", lambda outputs: drawn.append(repr(outputs)) or ""
+    )
+    first, second = shown(hub, {"text/plain": "seen"}), hub.start("main", [], instance_id="b")
+    second.result()
+    view = first.watch()
+    view.tab = "outputs"
+    for name, arguments in (("look", {}), ("open", {"id": "b"}), ("look", {}), ("back", {}), ("look", {})):
+        view._on_message(None, {"do": name, **arguments}, None)
+    assert drawn == ["<Outputs of a: 1 output>", "<Outputs of b: 0 outputs>", "<Outputs of a: 1 output>"]
+    view.close()
+
+
 def test_a_card_has_all_of_an_instance_and_is_saved_as_one_page(hub: df.TaskHub, tmp_path: Path) -> None:
     handle = shown(hub, {"image/png": 20}, {"text/html": "<script>alert(1)</script><i>seen</i>"})
     card = handle.card()

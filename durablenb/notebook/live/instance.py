@@ -90,6 +90,7 @@ class LiveInstance(LiveView):
         self._picture: InstanceSnapshot | None = None
         self._children = OpenedChildren(handle)
         self._running: tuple[RunningCall, ...] = ()
+        self._drawn_outputs: Outputs | None = None
         self._forks: tuple[str, ...] = ()
         self._forks_at = 0.0
         self._turned_to = ""
@@ -145,7 +146,9 @@ class LiveInstance(LiveView):
             regions["timeline"] = self._timeline.html(shown, find_target(shown, self.selected))
         elif self.tab == "outputs":
             with suppress(HubUnreachableError):  # until the server answers, the last ones
-                regions["outputs"] = outputs_pane(self._handle.outputs())
+                outputs = self._handle.outputs()
+                if outputs != self._drawn_outputs:
+                    regions["outputs"], self._drawn_outputs = outputs_pane(outputs), outputs
         else:
             self._turn_to_selected(shown)
             has_generations = shown.flow.generation > 0
