@@ -37,6 +37,16 @@ def _the_turn_is_kept():
     assert not guard.violations, "\n".join(guard.violations)
 
 
+@pytest.fixture(scope="module")
+def by_value(request):
+    """Functions of the test's module reach another process as those of a notebook do."""
+    import cloudpickle
+
+    cloudpickle.register_pickle_by_value(request.module)
+    yield
+    cloudpickle.unregister_pickle_by_value(request.module)
+
+
 @pytest.fixture
 def alone():
     """No hub is open but the test's own: those that other tests left are closed."""

@@ -11,19 +11,13 @@ import time
 from collections import Counter
 from pathlib import Path
 
-import cloudpickle
 import psutil
 import pytest
 
 import durablenb as df
 from durablenb.engine.process_executor import THREAD_LIMITS
 
-
-@pytest.fixture(autouse=True, scope="module")
-def _by_value():
-    cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    yield
-    cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
+pytestmark = pytest.mark.usefixtures("by_value")
 
 
 def fan_of(name, inputs):

@@ -9,31 +9,18 @@ import subprocess
 import sys
 import threading
 
-import cloudpickle
 import pytest
 
 import durablenb as df
+from tests.engine.fanned import fan, fanned, opened
 
-pytestmark = pytest.mark.usefixtures("alone")  # the streams are given back when the last hub is closed
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _by_value():
-    cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    yield
-    cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
+# The streams are given back when the last hub is closed.
+pytestmark = pytest.mark.usefixtures("alone", "by_value")
 
 
-def fan(context):
-    return (yield context.task_all([context.call_activity("work", one) for one in context.get_input()]))
-
-
-def log_of(function, inputs=("a",), *, mode="threads", **options):
+def log_of(function, inputs=("a",), **options):
     """What calls of an activity with these inputs have printed, once they have ended."""
-    with df.TaskHub(":memory:", mode=mode) as hub:
-        hub.add_activity(function, "work", **options)
-        hub.add_orchestrator(fan)
-        handle = hub.start(fan, list(inputs))
+    with fanned(function, inputs, **options) as handle:
         handle.wait()
         return list(handle.logs())
 
@@ -67,16 +54,8 @@ class Here(concurrent.futures.Executor):
 
 @pytest.fixture(params=["threads", "inline", "asyncio", "processes", "pool", "process pool", "own", "number"])
 def executor(request):
-    if request.param == "pool":
-        with concurrent.futures.ThreadPoolExecutor(2) as pool:
-            yield pool
-    elif request.param == "process pool":
-        import multiprocessing
-
-        with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-            yield pool
-    else:
-        yield {"own": Here(), "number": 1}.get(request.param, request.param)
+    with opened({"own": Here(), "number": 1}.get(request.param, request.param)) as executor:
+        yield executor
 
 
 def test_what_is_printed_goes_to_the_log_and_not_to_the_screen(executor, capfd):

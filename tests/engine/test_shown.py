@@ -1,24 +1,17 @@
 """What activities display is kept with their instance, wherever they run, and appears nowhere else."""
 
 import asyncio
-import concurrent.futures
 import sys
 import threading
 
-import cloudpickle
 import pytest
 
 import durablenb as df
 from durablenb.engine.capture import shown
+from tests.engine.fanned import fan, fanned, opened
 
-pytestmark = pytest.mark.usefixtures("alone")  # the patches are undone when the last hub is closed
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _by_value():
-    cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    yield
-    cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
+# The patches are undone when the last hub is closed.
+pytestmark = pytest.mark.usefixtures("alone", "by_value")
 
 
 @pytest.fixture(autouse=True)
@@ -30,16 +23,9 @@ def _agg():
         yield
 
 
-def fan(context):
-    return (yield context.task_all([context.call_activity("work", one) for one in context.get_input()]))
-
-
-def outputs_of(function, inputs=("a",), *, mode="threads", **options):
+def outputs_of(function, inputs=("a",), **options):
     """What calls of an activity with these inputs have displayed, once they have ended, and the log."""
-    with df.TaskHub(":memory:", mode=mode) as hub:
-        hub.add_activity(function, "work", **options)
-        hub.add_orchestrator(fan)
-        handle = hub.start(fan, list(inputs))
+    with fanned(function, inputs, **options) as handle:
         handle.result()
         return [(output.task_id, output.data) for output in handle.outputs()], list(handle.logs())
 
@@ -73,16 +59,8 @@ async def show_slowly(word):
 
 @pytest.fixture(params=["threads", "inline", "asyncio", "processes", "pool", "process pool"])
 def executor(request):
-    if request.param == "pool":
-        with concurrent.futures.ThreadPoolExecutor(2) as pool:
-            yield pool
-    elif request.param == "process pool":
-        import multiprocessing
-
-        with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-            yield pool
-    else:
-        yield request.param
+    with opened(request.param) as executor:
+        yield executor
 
 
 def test_what_is_displayed_is_kept_and_not_shown(executor, capfd):
