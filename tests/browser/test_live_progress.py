@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,11 +60,10 @@ def test_a_running_activity_has_a_bar_that_grows(opened: tuple[Page, list[str]],
     execute(page, "go_on.set()")
     expect(waits).to_contain_text("80 of 120 (67%)")
     expect(waits.locator('svg[aria-label="80 of 120 (67%)"]')).to_be_visible()
-    folder = Path(os.environ.get("DURABLENB_SCREENSHOTS", tmp_path))
     for theme in ("Light", "Dark"):
         use_theme(page, f"JupyterLab {theme}")
         view(page, 1).scroll_into_view_if_needed()
-        page.screenshot(path=folder / f"running-{theme}.png")
+        page.screenshot(path=tmp_path / f"running-{theme}.png")
     execute(page, "end.set()")
     expect(waits).not_to_contain_text("train #0")
     assert trouble == []

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from tests.browser.conftest import Lab, expect_run, run_all, use_theme
 
@@ -41,16 +40,9 @@ handle = hub.start(year, ["Oslo", "Bergen"], instance_id="2026")
 handle.result()
 """
 LOOK = ["handle.outputs()", "handle.card()", "view = handle.watch()\nview.tab = 'outputs'\nview"]
-SHOTS = os.environ.get("SHOTS")
 
 
-def keep(page: Page, name: str) -> None:
-    """Keeps a picture of the page for people, if the variable SHOTS names a folder."""
-    if SHOTS:
-        page.screenshot(path=Path(SHOTS) / f"{name}.png", full_page=True)
-
-
-def test_a_figure_and_a_table_are_seen_wherever_an_instance_is_shown(lab: Lab) -> None:
+def test_a_figure_and_a_table_are_seen_wherever_an_instance_is_shown(lab: Lab, tmp_path: Path) -> None:
     lab.write("outputs.ipynb", [SETUP, *LOOK])
     with lab.opened("outputs.ipynb", is_fresh=True) as (page, trouble):
         page.set_viewport_size({"width": 1300, "height": 5_200})
@@ -66,13 +58,13 @@ def test_a_figure_and_a_table_are_seen_wherever_an_instance_is_shown(lab: Lab) -
             expect(shown.locator("script, [onclick]")).to_have_count(0)
         for theme in ("JupyterLab Light", "JupyterLab Dark"):
             use_theme(page, theme)
-            keep(page, theme.lower().replace(" ", "-"))
+            page.screenshot(path=tmp_path / f"outputs-{theme}.png", full_page=True)
         assert page.title() != "broken in"
         assert [one for one in trouble if "404" not in one] == []
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_a_card_is_a_page_of_its_own(lab: Lab, theme: str) -> None:
+def test_a_card_is_a_page_of_its_own(lab: Lab, theme: str, tmp_path: Path) -> None:
     if not (lab.folder / "card.html").exists():
         setup = SETUP.replace("outputs.duckdb", "card.duckdb")
         lab.write("card.ipynb", [setup, "handle.card().save('card.html')"])
@@ -90,7 +82,7 @@ def test_a_card_is_a_page_of_its_own(lab: Lab, theme: str) -> None:
         assert all(width > 0 for width in widths)
         assert page.title() != "broken in"
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        keep(page, f"card-{theme}")
+        page.screenshot(path=tmp_path / f"card-{theme}.png", full_page=True)
         assert trouble == []
     finally:
         context.close()
