@@ -13,6 +13,7 @@ from durablenb.analysis.calls import read_calls
 from durablenb.analysis.timeline import timeline_text
 from tests.histories.replaying import replay
 from tests.traps.lab import kinds
+from tests.waiting import until
 
 RETRY = df.RetryOptions(60_000, 3)
 
@@ -44,14 +45,6 @@ def slow(hub):
     hub.add_activity(lambda n: n, "quick")
     yield begun
     is_over.set()
-
-
-def until(condition):
-    """Waits for what another thread does."""
-    ends = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < ends, "it did not come true"
-        time.sleep(0.005)
 
 
 def kept(handle):

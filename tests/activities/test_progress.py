@@ -2,24 +2,14 @@
 
 import threading
 import time
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 import durablenb as df
 from durablenb.engine import running_activity
+from tests.waiting import until
 
 SQL = "select name, attempt, done, total, note, worker, started is not null from activities order by task_id"
-
-
-def until(found: Callable[[], Any]) -> Any:
-    """Asks again until there is an answer."""
-    last = time.monotonic() + 60
-    while not (answer := found()):
-        assert time.monotonic() < last, "it did not come"
-        time.sleep(0.01)
-    return answer
 
 
 class Steps:

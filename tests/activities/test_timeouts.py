@@ -5,38 +5,24 @@ import math
 import os
 import pathlib
 import shutil
-import sys
 import threading
 import time
 from datetime import timedelta
 
-import cloudpickle
 import psutil
 import pytest
 
 import durablenb as df
 from tests.traps.lab import kinds
+from tests.waiting import until
 
-
-@pytest.fixture(autouse=True, scope="module")
-def _by_value():
-    cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    yield
-    cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
+pytestmark = pytest.mark.usefixtures("by_value")
 
 
 @pytest.fixture
 def clock():
     """Moved by hand while an activity runs: `hub.clock.advance` would wait for its end."""
     return df.VirtualClock()
-
-
-def until(condition):
-    """Waits for what another thread or process does."""
-    ends = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < ends, "it did not come true"
-        time.sleep(0.005)
 
 
 def calling(hub, name, given=None, **options):

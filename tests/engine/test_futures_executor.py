@@ -4,44 +4,24 @@ import concurrent.futures
 import logging
 import multiprocessing
 import pickle
-import sys
 import threading
-import time
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from datetime import timedelta
 
-import cloudpickle
 import pytest
 
 import durablenb as df
 from durablenb.hub.open_hubs import all_open
+from tests.engine.fanned import fan
 from tests.notebook.reading import text_of
+from tests.waiting import until
 
-pytestmark = pytest.mark.usefixtures("alone")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _by_value():
-    cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    yield
-    cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
-
-
-def fan(context):
-    return (yield context.task_all([context.call_activity("work", n) for n in context.get_input()]))
+pytestmark = pytest.mark.usefixtures("alone", "by_value")
 
 
 def spawned(size):
     return concurrent.futures.ProcessPoolExecutor(size, multiprocessing.get_context("spawn"))
-
-
-def until(is_so, seconds=20.0):
-    """Wait until something is so."""
-    end = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < end, "it never was so"
-        time.sleep(0.002)
 
 
 @contextmanager

@@ -4,30 +4,16 @@ import asyncio
 import concurrent.futures
 import os
 import pathlib
-import sys
 import threading
 import time
 
-import cloudpickle
 import psutil
 import pytest
 
 import durablenb as df
+from tests.waiting import until
 
-
-@pytest.fixture(autouse=True, scope="module")
-def _by_value():
-    cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    yield
-    cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
-
-
-def until(condition, seconds=20):
-    """Waits for what another thread or process does."""
-    ends = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < ends, "it did not come true"
-        time.sleep(0.005)
+pytestmark = pytest.mark.usefixtures("by_value")
 
 
 def caller(hub, name, *inputs):
