@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -38,6 +39,13 @@ class Diary:
         return [word for _, word in self.begun]
 
 
+def add_diary(hub: df.TaskHub, clock: df.VirtualClock, **limits: Any) -> Diary:
+    """Register a diary as the activity ``ask``, in a queue with these limits."""
+    diary = Diary(clock)
+    hub.add_activity(diary, "ask", queue=df.Queue("openai", **limits))
+    return diary
+
+
 def fan_out(hub: df.TaskHub) -> None:
     @hub.orchestrator
     def fan_out(context):
@@ -49,8 +57,7 @@ def fan_out(hub: df.TaskHub) -> None:
 def test_no_more_calls_begin_in_a_minute_than_the_rate_allows(mode, durability):
     clock = df.VirtualClock()
     with df.TaskHub(":memory:", clock=clock, mode=mode, durability=durability) as hub:
-        ask = Diary(clock)
-        hub.add_activity(ask, "ask", queue=df.Queue("openai", rate=(3, MINUTE)))
+        ask = add_diary(hub, clock, rate=(3, MINUTE))
         fan_out(hub)
         words = [str(number) for number in range(10)]
         assert hub.run("fan_out", words) == words
@@ -137,8 +144,7 @@ def test_several_activities_share_a_queue_and_two_hubs_do_not():
 def test_an_instance_with_many_calls_does_not_starve_another_one(mode):
     clock = df.VirtualClock()
     with df.TaskHub(":memory:", clock=clock, mode=mode) as hub:
-        ask = Diary(clock)
-        hub.add_activity(ask, "ask", queue=df.Queue("openai", rate=(2, MINUTE)))
+        ask = add_diary(hub, clock, rate=(2, MINUTE))
         fan_out(hub)
         start_at = NEW_YEAR + timedelta(seconds=1)
         handles = [
@@ -156,8 +162,7 @@ def test_an_instance_with_many_calls_does_not_starve_another_one(mode):
 def test_priorities_of_calls_and_of_instances_are_respected(mode):
     clock = df.VirtualClock()
     with df.TaskHub(":memory:", clock=clock, mode=mode) as hub:
-        ask = Diary(clock)
-        hub.add_activity(ask, "ask", queue=df.Queue("openai", rate=(1, MINUTE)))
+        ask = add_diary(hub, clock, rate=(1, MINUTE))
 
         @hub.orchestrator
         def parent(context):
@@ -239,8 +244,7 @@ def test_another_priority_in_the_code_fits_a_history():
 def test_the_places_of_terminated_instances_are_free_again(mode):
     clock = df.VirtualClock()
     with df.TaskHub(":memory:", clock=clock, mode=mode) as hub:
-        ask = Diary(clock)
-        hub.add_activity(ask, "ask", queue=df.Queue("openai", concurrency=1, rate=(1, MINUTE)))
+        add_diary(hub, clock, concurrency=1, rate=(1, MINUTE))
         fan_out(hub)
         first = hub.start("fan_out", ["first"] * 1_000, start_at=NEW_YEAR + MINUTE)
         second = hub.start("fan_out", ["second"] * 2, start_at=NEW_YEAR + MINUTE)
@@ -277,8 +281,7 @@ def test_a_call_that_runs_when_its_instance_is_terminated_frees_its_place():
 def test_other_limits_hold_at_once_for_calls_that_wait():
     clock = df.VirtualClock(autojump=False)
     with df.TaskHub(":memory:", clock=clock) as hub:
-        ask = Diary(clock)
-        hub.add_activity(ask, "ask", queue=df.Queue("openai", rate=(1, MINUTE)))
+        ask = add_diary(hub, clock, rate=(1, MINUTE))
         fan_out(hub)
         handle = hub.start("fan_out", ["a", "b", "c", "d"])
         _until(lambda: len(ask.begun) == 1, hub)
@@ -366,8 +369,7 @@ def test_entities_are_not_queued():
 def test_queues_are_seen_in_the_hub_in_sql_and_in_the_instance(tmp_path):
     clock = df.VirtualClock(autojump=False)
     with df.TaskHub(tmp_path / "h.duckdb", clock=clock) as hub:
-        ask = Diary(clock)
-        hub.add_activity(ask, "ask", queue=df.Queue("openai", concurrency=4, rate=(2, MINUTE)))
+        ask = add_diary(hub, clock, concurrency=4, rate=(2, MINUTE))
         fan_out(hub)
         assert repr(hub.queues) == "[<queue openai: 0 waiting, 0 of 4 running, 2 per minute>]"
         handle = hub.start("fan_out", ["a", "b", "c", "d", "e"], instance_id="x")
@@ -396,8 +398,7 @@ def test_the_live_view_of_a_hub_shows_its_queues_as_they_change():
     with df.TaskHub(":memory:", clock=clock) as hub:
         view = hub.watch().list
         assert view.queues == b""
-        ask = Diary(clock)
-        hub.add_activity(ask, "ask", queue=df.Queue("openai", rate=(1, MINUTE)))
+        ask = add_diary(hub, clock, rate=(1, MINUTE))
         fan_out(hub)
         handle = hub.start("fan_out", ["a", "b"])
         _until(lambda: len(ask.begun) == 1 and hub.queues[0].waiting == 1, hub)
@@ -415,8 +416,7 @@ def test_the_live_view_of_a_hub_shows_its_queues_as_they_change():
 def test_a_served_hub_shows_its_queues():
     clock = df.VirtualClock(autojump=False)
     with df.TaskHub(":memory:", clock=clock) as hub:
-        ask = Diary(clock)
-        hub.add_activity(ask, "ask", queue=df.Queue("openai", rate=(1, MINUTE)))
+        ask = add_diary(hub, clock, rate=(1, MINUTE))
         fan_out(hub)
         server = hub.serve(port=0, sql=True)
         with df.TaskHub.connect(server.url, key=server.key) as remote:
