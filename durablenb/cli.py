@@ -80,7 +80,30 @@ def _parser() -> argparse.ArgumentParser:
 
     demo = command("demo", _demo)
     demo.add_argument("--keep", metavar="FOLDER", type=Path, help="work in this folder and leave it there")
-    serve = command("serve", _serve)
+    _add_serve_options(command("serve", _serve))
+    listing, show = command("ls", _ls), command("show", _show)
+    logs, sql, mend = command("logs", _logs), command("sql", _sql), command("repair", _repair)
+    for with_file in (listing, show, logs, sql, mend):
+        with_file.add_argument("file", metavar="FILE", type=Path, help="the hub's file")
+        with_file.add_argument("--json", action="store_true", help="print JSON")
+    for with_instance in (show, logs):
+        with_instance.add_argument("instance", metavar="INSTANCE", help="the instance's id")
+    listing.add_argument(
+        "--top",
+        metavar="N",
+        type=_count,
+        help=f"how many instances to list, those with the latest events (default: {_TOP}; with --json, all)",
+    )
+    sql.add_argument("query", metavar="QUERY", help="DuckDB's SQL")
+    _add_export_options(command("export", _export))
+    _add_import_options(command("import", _import))
+    check = command("check", _check)
+    check.add_argument("paths", metavar="PATH", nargs="+", type=Path, help="a file, a notebook or a folder")
+    check.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
+def _add_serve_options(serve: argparse.ArgumentParser) -> None:
     serve.add_argument("file", metavar="FILE", type=Path, help="the hub's file; made if there is none")
     serve.add_argument("app", metavar="APP", type=Path, help="a Python file, or the folder of a function app")
     serve.add_argument("--port", metavar="PORT", type=int, default=7071, help="0 for one that is free")
@@ -97,21 +120,9 @@ def _parser() -> argparse.ArgumentParser:
         type=_count,
         help="how many past generations of each instance to keep (default: all)",
     )
-    listing, show = command("ls", _ls), command("show", _show)
-    logs, sql, mend = command("logs", _logs), command("sql", _sql), command("repair", _repair)
-    for with_file in (listing, show, logs, sql, mend):
-        with_file.add_argument("file", metavar="FILE", type=Path, help="the hub's file")
-        with_file.add_argument("--json", action="store_true", help="print JSON")
-    for with_instance in (show, logs):
-        with_instance.add_argument("instance", metavar="INSTANCE", help="the instance's id")
-    listing.add_argument(
-        "--top",
-        metavar="N",
-        type=_count,
-        help=f"how many instances to list, those with the latest events (default: {_TOP}; with --json, all)",
-    )
-    sql.add_argument("query", metavar="QUERY", help="DuckDB's SQL")
-    export, imports = command("export", _export), command("import", _import)
+
+
+def _add_export_options(export: argparse.ArgumentParser) -> None:
     export.add_argument("file", metavar="FILE", type=Path, help="the hub's file")
     export.add_argument(
         "instances", metavar="INSTANCE", nargs="*", help="an id; without one, all are exported"
@@ -120,13 +131,12 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument(
         "-o", "--output", metavar="PATH", type=Path, required=True, help="a .json or .parquet file"
     )
+
+
+def _add_import_options(imports: argparse.ArgumentParser) -> None:
     imports.add_argument("file", metavar="FILE", type=Path, help="the hub's file; made if there is none")
     imports.add_argument("source", metavar="SOURCE", help="an export, a hub's file, Azure's answer, or a URL")
     imports.add_argument("--prefix", metavar="PREFIX", default="", help="put before all ids")
-    check = command("check", _check)
-    check.add_argument("paths", metavar="PATH", nargs="+", type=Path, help="a file, a notebook or a folder")
-    check.add_argument("--json", action="store_true", help="print JSON")
-    return parser
 
 
 def _count(text: str) -> int:

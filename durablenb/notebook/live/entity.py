@@ -203,28 +203,12 @@ def _head(shown: EntitySnapshot, *, is_read_only: bool) -> Markup:
 
 def operation_detail(values: Row) -> Markup:
     """Return the details of an operation, with the changes that it made to the state."""
-    (
-        _,
-        name,
-        status,
-        sent_by,
-        is_signal,
-        queued,
-        due,
-        started,
-        ended,
-        given,
-        result,
-        failure,
-        before,
-        after,
-        place,
-    ) = values
+    _, name, status, sent_by, is_signal, queued, *times, given, result, failure, before, after, place = values
     rows: list[Sequence[object]] = [
         ("caller", "a client" if sent_by is None else code(sent_by, 256)),
         ("queued (UTC)", time_text(queued)),
     ]
-    for label, when in (("not before (UTC)", due), ("begun (UTC)", started), ("done (UTC)", ended)):
+    for label, when in zip(("not before (UTC)", "begun (UTC)", "done (UTC)"), times, strict=True):
         if when is not None:
             rows.append((label, time_text(when)))
     for label, value in (("input", given), ("result", result)):
@@ -234,7 +218,7 @@ def operation_detail(values: Row) -> Markup:
     changes = list(_changes(before, after))
     if changes:
         rows.append(("state", block("\n".join(changes))))
-    elif ended is not None:
+    elif place is not None:  # it has ended
         rows.append(("state", "as before"))
     kind = "signal" if is_signal else "call"
     heading = row(
