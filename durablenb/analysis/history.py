@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import Any, overload
+from typing import Any
 
+from durablenb.analysis.of_instance import OfInstance
 from durablenb.analysis.text import padded, shortened
 from durablenb.analysis.timeline import timeline_text
 from durablenb.core.generations import GenerationCounter, purged_text
 from durablenb.core.requests import describe_event
-from durablenb.model.display import Displayed
 from durablenb.model.events import Event
 from durablenb.model.failures import FailureDetails
 
 _PAYLOADS = ("input", "result", "failure", "reason", "status", "state", "fire_at")
 
 
-class History(Displayed, Sequence[Event]):
+class History(OfInstance[Event]):
     """The events of an instance, oldest first. Printing the history prints a line for each.
 
     Parameters
@@ -45,31 +45,7 @@ class History(Displayed, Sequence[Event]):
     """
 
     def __init__(self, instance_id: str, events: Sequence[Event]) -> None:
-        self.instance_id = instance_id
-        self._events = tuple(events)
-
-    @overload
-    def __getitem__(self, index: int) -> Event: ...
-    @overload
-    def __getitem__(self, index: slice) -> History: ...
-    def __getitem__(self, index: int | slice) -> Event | History:
-        if isinstance(index, slice):
-            return History(self.instance_id, self._events[index])
-        return self._events[index]
-
-    def __len__(self) -> int:
-        return len(self._events)
-
-    def __iter__(self) -> Iterator[Event]:
-        return iter(self._events)
-
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, History):
-            return (self.instance_id, self._events) == (other.instance_id, other._events)
-        return NotImplemented
-
-    def __hash__(self) -> int:
-        return hash(self.instance_id)
+        super().__init__(instance_id, events)
 
     def timeline(self, width: int = 58) -> str:
         """Return the timeline as text: a bar for each task.
@@ -79,21 +55,21 @@ class History(Displayed, Sequence[Event]):
         width
             The width of the whole timeline in characters.
         """
-        return timeline_text(self._events, width)
+        return timeline_text(self._items, width)
 
     def __str__(self) -> str:
         return "\n".join(self._lines())
 
     def _lines(self) -> Iterator[str]:
         counter = GenerationCounter()
-        for event in self._events:
+        for event in self._items:
             if gone := counter.read(event):
                 yield f"       {purged_text(gone)}"
             yield event_line(event)
 
     def __repr__(self) -> str:
         count = f"{len(self):,} event" + ("" if len(self) == 1 else "s")
-        last = f", the last one {describe_event(self._events[-1])}" if self._events else ""
+        last = f", the last one {describe_event(self._items[-1])}" if self._items else ""
         return f"<History of {self.instance_id}: {count}{last}>"
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import overload
+from collections.abc import Iterable
 
+from durablenb.analysis.of_instance import OfInstance
 from durablenb.analysis.text import display_width, padded, plural
-from durablenb.model.display import Displayed
 from durablenb.model.logs import LogLine, level_number
 
 
-class Log(Displayed, Sequence[LogLine]):
+class Log(OfInstance[LogLine]):
     """The log lines of an instance, oldest first. Printing the log prints them.
 
     Parameters
@@ -46,31 +45,7 @@ class Log(Displayed, Sequence[LogLine]):
     """
 
     def __init__(self, instance_id: str, lines: Iterable[LogLine]) -> None:
-        self.instance_id = instance_id
-        self._lines = tuple(lines)
-
-    @overload
-    def __getitem__(self, index: int) -> LogLine: ...
-    @overload
-    def __getitem__(self, index: slice) -> Log: ...
-    def __getitem__(self, index: int | slice) -> LogLine | Log:
-        if isinstance(index, slice):
-            return Log(self.instance_id, self._lines[index])
-        return self._lines[index]
-
-    def __len__(self) -> int:
-        return len(self._lines)
-
-    def __iter__(self) -> Iterator[LogLine]:
-        return iter(self._lines)
-
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, Log):
-            return (self.instance_id, self._lines) == (other.instance_id, other._lines)
-        return NotImplemented
-
-    def __hash__(self) -> int:
-        return hash(self.instance_id)
+        super().__init__(instance_id, lines)
 
     def only(
         self, *, level: int | str | None = None, task_id: int | None = None, name: str | None = None
@@ -87,7 +62,7 @@ class Log(Displayed, Sequence[LogLine]):
             self.instance_id,
             (
                 line
-                for line in self._lines
+                for line in self._items
                 if (least is None or line.reaches(least))
                 and (task_id is None or (line.instance_id, line.task_id) == (self.instance_id, task_id))
                 and (name is None or line.name == name)
@@ -99,12 +74,12 @@ class Log(Displayed, Sequence[LogLine]):
         return line.author if line.instance_id == self.instance_id else f"{line.instance_id} {line.author}"
 
     def __str__(self) -> str:
-        authors = [self.author_of(line) for line in self._lines]
+        authors = [self.author_of(line) for line in self._items]
         width = max(map(display_width, authors), default=0)
         indent = "\n" + " " * (width + 2)
         return "\n".join(
             f"{padded(author, width)}  {_plain(line_text(line)).replace(chr(10), indent)}".rstrip()
-            for author, line in zip(authors, self._lines, strict=True)
+            for author, line in zip(authors, self._items, strict=True)
         )
 
     def __repr__(self) -> str:

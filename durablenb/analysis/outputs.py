@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
+from durablenb.analysis.of_instance import OfInstance
 from durablenb.analysis.text import plural
 from durablenb.model.display import Displayed
 from durablenb.model.outputs import Content, OutputPart, OutputState, decoded, value_of
@@ -123,7 +124,7 @@ class RichOutput(Displayed):
         return f"<output of {self.author}: {', '.join(self.mime_types)}>"
 
 
-class Outputs(Displayed, Sequence[RichOutput]):
+class Outputs(OfInstance[RichOutput]):
     """The rich outputs of an instance, in the order in which they were first displayed.
 
     Parameters
@@ -156,31 +157,7 @@ class Outputs(Displayed, Sequence[RichOutput]):
     """
 
     def __init__(self, instance_id: str, outputs: Iterable[RichOutput]) -> None:
-        self.instance_id = instance_id
-        self._outputs = tuple(outputs)
-
-    @overload
-    def __getitem__(self, index: int) -> RichOutput: ...
-    @overload
-    def __getitem__(self, index: slice) -> Outputs: ...
-    def __getitem__(self, index: int | slice) -> RichOutput | Outputs:
-        if isinstance(index, slice):
-            return Outputs(self.instance_id, self._outputs[index])
-        return self._outputs[index]
-
-    def __len__(self) -> int:
-        return len(self._outputs)
-
-    def __iter__(self) -> Iterator[RichOutput]:
-        return iter(self._outputs)
-
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, Outputs):
-            return (self.instance_id, self._outputs) == (other.instance_id, other._outputs)
-        return NotImplemented
-
-    def __hash__(self) -> int:
-        return hash(self.instance_id)
+        super().__init__(instance_id, outputs)
 
     def only(self, *, task_id: int | None = None, name: str | None = None) -> Outputs:
         """Return the outputs that meet every condition given; see `Handle.outputs`."""
@@ -188,7 +165,7 @@ class Outputs(Displayed, Sequence[RichOutput]):
             self.instance_id,
             (
                 output
-                for output in self._outputs
+                for output in self._items
                 if (task_id is None or (output.instance_id, output.task_id) == (self.instance_id, task_id))
                 and (name is None or output.name == name)
             ),
@@ -209,7 +186,7 @@ class Outputs(Displayed, Sequence[RichOutput]):
                 *(output.instance_id, output.task_id, output.name, output.attempt, output.timestamp),
                 *(list(output.mime_types), output.size, output.content("text/plain")),
             )
-            for output in self._outputs
+            for output in self._items
         ]
         return pandas.DataFrame(rows, columns=list(names))
 
