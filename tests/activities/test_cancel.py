@@ -431,6 +431,18 @@ def test_tables_pictures_and_texts_show_a_cancelled_call(hub, clock, slow):
     assert "TaskCanceled #0" in str(handle.history())
 
 
+def test_azures_history_has_a_cancelled_call_as_one_without_an_end(hub, clock, slow):
+    hub.add_orchestrator(cancelling)
+    handle = hub.start(cancelling)
+    assert slow.acquire(timeout=20)
+    clock.advance(hours=1)
+    handle.result(20)
+    events = handle.status(show_history=True).history
+    assert "TaskCanceled" not in [event["EventType"] for event in events]
+    assert [event["Name"] for event in events if event["EventType"] == "TaskScheduled"] == ["slow"]
+    assert [event["FunctionName"] for event in events if event["EventType"] == "TaskCompleted"] == ["quick"]
+
+
 def test_a_cancellation_that_races_with_the_result_leaves_one_outcome_and_one_replay(tmp_path):
     with df.TaskHub(tmp_path / "flows.duckdb", durability="pipelined", verify_replay=True) as hub:
         hub.add_activity(lambda n: time.sleep(n % 5 / 1_000), "nap")

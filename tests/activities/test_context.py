@@ -126,6 +126,21 @@ def test_two_instances_at_once_each_have_their_own():
         assert hub.map(main, [None, None], instance_ids=["a", "b"]).results() == ["a", "b"]
 
 
+def test_its_logger_writes_into_the_log_of_its_call(hub):
+    @hub.activity
+    def work(n, activity: df.ActivityContext):
+        activity.logger.warning("n is %d", n)
+
+    @hub.orchestrator
+    def main(context):
+        yield context.task_all([context.call_activity(work, n) for n in range(2)])
+
+    handle = hub.start(main)
+    handle.result()
+    lines = {(line.name, line.task_id, line.level, line.message) for line in handle.logs()}
+    assert lines == {("work", n, "WARNING", f"n is {n}") for n in range(2)}
+
+
 def test_outside_an_activity_it_does_nothing():
     activity = df.current_activity()
     activity.progress(1, 2, "half")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -223,6 +224,24 @@ def test_an_instance_that_continues_as_new_or_is_restarted_keeps_its_priority():
         assert hub.sql(query).fetchall() == [("4",)]
 
 
+def test_every_way_to_start_takes_a_priority():
+    async def with_await(client: df.DurableOrchestrationClient) -> None:
+        await client.start_new("echo", "awaited", priority=5)
+
+    with df.TaskHub(":memory:") as hub:
+        hub.add_orchestrator(lambda context: context.get_input(), "echo")
+        hub.map("echo", [1], instance_ids=["map"], priority=5).wait()
+        hub.client.start_new("echo", "client", priority=5)
+        hub.client.start_many("echo", [1], ["many"], priority=5)
+        server = hub.serve(port=0)
+        asyncio.run(with_await(df.DurableOrchestrationClient(hub)))
+        with df.TaskHub.connect(server.url, key=server.key) as remote:
+            remote.map("echo", [1], instance_ids=["remote"], priority=5).wait()
+        query = "select instance_id from history where attributes ->> 'priority' = '5' order by all"
+        started = [("awaited",), ("client",), ("many",), ("map",), ("remote",)]
+        _until(lambda: hub.sql(query).fetchall() == started, hub)
+
+
 def test_another_priority_in_the_code_fits_a_history():
     with df.TaskHub(":memory:", mode="kernel") as hub:
         hub.add_activity(lambda: None, "work")
@@ -238,6 +257,34 @@ def test_another_priority_in_the_code_fits_a_history():
             yield context.call_activity("work", priority=2)
 
         assert hub.replay("wait", changed, status="Completed").fits
+
+
+def test_each_attempt_of_a_retried_call_counts_for_the_rate():
+    clock = df.VirtualClock()
+    with df.TaskHub(":memory:", clock=clock, mode="kernel") as hub:
+
+        @hub.activity(queue=df.Queue("openai", rate=(1, MINUTE)))
+        def flaky(activity: df.ActivityContext):
+            if activity.attempt < 3:
+                raise ValueError
+
+        @hub.orchestrator
+        def main(context):
+            yield context.call_activity_with_retry(flaky, df.RetryOptions(1_000, 3))
+
+        hub.run(main)
+        assert clock.now() == NEW_YEAR + 2 * MINUTE
+
+
+def test_a_remembered_result_takes_no_place():
+    clock = df.VirtualClock()
+    with df.TaskHub(":memory:", clock=clock, mode="kernel") as hub:
+        queue = df.Queue("openai", rate=(1, MINUTE))
+        hub.add_activity(lambda word: word, "ask", queue=queue, cache=True)
+        fan_out(hub)
+        hub.run("fan_out", ["a"])
+        assert hub.run("fan_out", ["a", "b", "a"]) == ["a", "b", "a"]
+        assert clock.now() == NEW_YEAR + MINUTE, "only b waited for a place"
 
 
 @pytest.mark.parametrize("mode", ["threads", "kernel"])

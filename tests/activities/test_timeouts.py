@@ -82,6 +82,32 @@ def test_the_time_before_the_call_begins_does_not_count(clock):
         assert hub.run(many) == [9] * 5
 
 
+def test_the_time_in_a_queue_does_not_count(clock):
+    with df.TaskHub(":memory:", mode="kernel", clock=clock) as hub:
+
+        @hub.activity(queue=df.Queue("slow", rate=(1, timedelta(hours=1))), timeout=10)
+        def take(seconds):
+            clock.advance(seconds=seconds)
+            return seconds
+
+        @hub.orchestrator
+        def many(context):
+            return (yield context.task_all([context.call_activity(take, 9) for _ in range(3)]))
+
+        assert hub.run(many) == [9] * 3
+
+
+def test_a_call_knows_when_it_times_out(clock):
+    with df.TaskHub(":memory:", mode="kernel", clock=clock) as hub:
+
+        @hub.activity
+        def left(seconds, activity: df.ActivityContext):
+            clock.advance(seconds=seconds)
+            return (activity.deadline - clock.now()).total_seconds()
+
+        assert calling(hub, "left", 4, timeout=10).result() == 6
+
+
 def test_retries_see_the_time_out_of_each_attempt(clock):
     with df.TaskHub(":memory:", mode="kernel", clock=clock, verify_replay=True) as hub:
         seconds = [20, 20, 1]
