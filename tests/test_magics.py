@@ -18,6 +18,7 @@ import pytest
 from IPython.core.completer import provisionalcompleter
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
+from IPython.display import display
 from nbclient import NotebookClient
 from traitlets.config import Config
 
@@ -204,6 +205,19 @@ def test_each_part_of_an_instance_is_shown(shell, hub) -> None:
     assert timeline["text/plain"].startswith("<timeline of waiting-1>\nGo  ")
     with pytest.raises(df.InstanceNotFoundError, match="nobody"):
         shown("graph nobody")
+
+
+def test_outputs_and_the_card_of_an_instance_are_shown(shell, hub) -> None:
+    def draws(context: Any) -> None:
+        context.set_custom_status("drawn")
+        display({"text/plain": "a figure"}, raw=True)
+
+    hub.add_orchestrator(draws)
+    hub.run(draws, instance_id="draws-1")
+    (output,) = shell.run_line_magic("durable", "outputs draws-1")
+    assert output.data == {"text/plain": "a figure"}
+    card = shell.run_line_magic("durable", "card draws-1")
+    assert "a figure" in card._repr_mimebundle_()["text/html"]
 
 
 def test_watch_gives_the_live_view(shell, hub, monkeypatch) -> None:

@@ -142,6 +142,17 @@ def test_a_step_shows_line_command_events_variables_prints_and_ledger(page: Page
     expect(view.locator(".dnb-said")).to_contain_text("charge is not run again")  # spoken, too
 
 
+def test_code_breaks_between_words_and_only_the_keyboard_has_a_ring(page: Page) -> None:
+    view = explorer(page)
+    page.keyboard.press("Home")
+    expect(line_of(view).locator("pre, code").first).to_have_css("word-break", "normal")
+    button = view.locator(".dnb-events").get_by_role("button").first
+    button.click()
+    expect(view.locator(":focus")).to_have_css("outline-style", "none")
+    page.keyboard.press("Tab")
+    expect(view.locator(":focus")).to_have_css("outline-style", "solid")
+
+
 def test_a_line_is_run_to_and_an_event_leads_to_its_step(page: Page) -> None:
     view = explorer(page)
     page.keyboard.press("End")

@@ -201,6 +201,25 @@ def test_waits_of_calls_in_several_attempts_say_so_and_have_a_blank_before_their
     assert any(re.search(r" s until 2026-", text) for text in seen)
 
 
+def test_tables_of_calls_say_how_long_a_call_waited_and_how_long_it_ran() -> None:
+    made = stage()
+    made.hub.add_queue(df.Queue("slow", rate=(1, timedelta(seconds=60))))
+    made.hub.add_activity(lambda n: made.clock.advance(seconds=2), "work", queue="slow")
+
+    def both(context: Any) -> Any:
+        yield context.task_all([context.call_activity("work", n) for n in range(2)])
+
+    made.orchestrator(both)
+    view = made.done("both").watch(freeze=False)
+    tell(view, "select", key="step 1")
+    assert re.search(r"waited\s+ran\s+in all", text_of(view, "detail"))
+    assert re.search(r"#1\s+completed\s+.*?\s60 s\s+2 s\s+62 s", text_of(view, "detail"))
+    tell(view, "select", key="call 1 1")
+    assert re.search(r"waited\s+ran\s+result", text_of(view, "detail"))
+    assert re.search(r"\s60 s\s+2 s\s", text_of(view, "detail"))
+    assert re.search(r'<div class="dnb-wide"><table', view.detail.decode()), "it scrolls within the card"
+
+
 def test_the_numbers_in_a_history_are_those_that_fork_takes() -> None:
     made = stage()
     made.done("chain")

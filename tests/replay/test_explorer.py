@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -230,6 +231,29 @@ def test_the_ledger_counts_up_to_the_step() -> None:
     assert re.search(
         r"activities scheduled:\s+3\s*, once each\s*awaits reached:\s+9\s+in 4 replays", text_of(view, "body")
     )
+
+
+def test_a_cancelled_call_fails_at_the_await_and_its_event_is_named() -> None:
+    def impatient(context):
+        call = context.call_activity("reserve", 1)
+        yield context.create_timer(context.current_utc_datetime)
+        call.cancel()
+        try:
+            yield call
+        except df.TaskCanceledError:
+            return "cancelled"
+
+    made = stage()
+    made.hub.add_queue(df.Queue("shut", rate=(1, timedelta(days=1))))
+    made.hub.add_activity(lambda n: n, "reserve", queue="shut")
+    made.orchestrator(lambda context: (yield context.call_activity("reserve", 0)), "first")
+    made.done("first")
+    made.orchestrator(impatient)
+    view = made.done("impatient").explore()
+    tell(view, "go", id="last")
+    tell(view, "go", id="previous")
+    assert "It fails at once: the code has cancelled what it waits for." in text_of(view, "says")
+    assert re.search(r"TaskCanceled\s+#0", text_of(view, "body"))
 
 
 # -- playing, stopping, guessing -----------------------------------------------------------------
