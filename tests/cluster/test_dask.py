@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from distributed import Client
+from distributed import Client, Nanny
 
 import durablenb as df
 from tests.cluster.conftest import kept_tasks, until
@@ -343,6 +343,51 @@ def test_a_call_that_takes_a_resource_runs_on_a_worker_that_has_it(client):
         handle.terminate("no worker has one")
         handle.wait(timeout=10)
         until(lambda: kept_tasks(client) == 0)
+
+
+def test_tasks_have_the_names_of_their_activities(client):
+    with df.TaskHub(":memory:", executor=df.DaskExecutor(client)) as hub:
+        hub.add_activity(lambda n: n, "load-all")
+        hub.add_orchestrator(lambda context: (yield context.call_activity("load-all", 1)), "main")
+        hub.run("main")
+        assert "load_all" in client.run_on_scheduler(lambda dask_scheduler: set(dask_scheduler.task_prefixes))
+
+
+def test_calls_run_on_the_workers_that_may_run_them(client):
+    address = sorted(client.scheduler_info()["workers"])[0]
+    with hub_with(None, lambda n: n, executor=df.DaskExecutor(client, workers=[address])) as hub:
+        hub.run("fan", list(range(20)))
+        assert hub.sql("select distinct worker from activities").fetchall() == [(address,)]
+
+
+def test_a_worker_that_joins_the_cluster_is_used_at_once(cluster, client):
+    executor = df.DaskExecutor(client, resources={"GPU": 1})
+    with hub_with(None, lambda n: n, executor=executor) as hub:
+        handle = hub.start("fan", [1, 2])
+        until(lambda: kept_tasks(client) == 2)
+
+        async def join():
+            return await Nanny(cluster.scheduler_address, nthreads=1, resources={"GPU": 1})
+
+        late = client.sync(join)
+        try:
+            assert handle.result(timeout=60) == [1, 2]
+            workers = hub.sql("select distinct worker from activities").fetchall()
+            assert workers == [(late.worker_address,)]
+        finally:
+            client.sync(late.close)
+
+
+def test_an_async_activity_runs_on_the_cluster_if_it_is_given_the_executor(client):
+    async def where(n):
+        import os
+
+        return os.getpid()
+
+    with df.TaskHub(":memory:") as hub:
+        hub.add_activity(where, "work", executor=df.DaskExecutor(client))
+        hub.add_orchestrator(fan)
+        assert hub.run("fan", [1])[0] in client.run(os.getpid).values()
 
 
 def test_calls_on_a_client_that_was_closed_wait_for_another_executor(cluster, tmp_path):

@@ -80,6 +80,16 @@ def test_a_purge_removes_the_files_to_which_nothing_refers(client, tmp_path):
         until(lambda: not files(tmp_path / "payloads"))
 
 
+def test_an_export_has_references_to_the_files_and_not_their_bytes(client, tmp_path):
+    with hub_with(client, tmp_path / "payloads", tmp_path / "hub.duckdb") as hub:
+        handle = hub.start("chain", 1)
+        handle.wait(timeout=60)
+        hub.export([handle.id], tmp_path / "one.json")
+    exported = (tmp_path / "one.json").read_text()
+    assert len(exported) < 100_000
+    assert all(file.name in exported for file in files(tmp_path / "payloads"))
+
+
 def test_a_small_result_is_in_the_journal(client, tmp_path):
     with hub_with(client, tmp_path / "payloads") as hub:
         hub.add_activity(lambda n: np.zeros(10), "make")
