@@ -113,6 +113,20 @@ def test_what_an_orchestrator_displays_is_kept_once_however_often_it_is_replayed
 # -- many at once -------------------------------------------------------------------------------------
 
 
+def test_threads_that_carry_the_context_display_into_the_outputs_of_their_call(capsys):
+    from IPython.display import display
+
+    async def splits(word):
+        await asyncio.gather(*(asyncio.to_thread(display, f"{word} {n}") for n in range(5)))
+        stranger = threading.Thread(target=display, args=("without the context",))
+        stranger.start()
+        stranger.join()
+
+    outputs, _ = outputs_of(splits)
+    assert sorted(texts(outputs)) == [f"'a {n}'" for n in range(5)]
+    assert capsys.readouterr().out == "without the context\n"
+
+
 def test_the_figures_of_calls_at_the_same_time_do_not_mix():
     begun = threading.Barrier(4)
 
