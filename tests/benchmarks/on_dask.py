@@ -1,7 +1,7 @@
 """A hub on Dask beside plain Dask, in one run: `python -m tests.benchmarks.on_dask`.
 
 Each round does the same with both, one after the other, on the same cluster of two worker processes: calls
-that do nothing, calls of 10 ms on one thread for each worker, and arrays that pass through three steps.
+that do nothing, and calls of 10 ms on one thread for each worker.
 Prints a JSON line for each workload: n, the seconds of both, and how fast the hub is in units of plain Dask.
 """
 
