@@ -101,6 +101,12 @@ def test_every_mark_that_means_something_has_a_title(name: str) -> None:
             assert len(picture.titles) > 0
 
 
+def test_a_picture_has_its_sentence_as_a_label_and_not_as_a_title_over_all_marks() -> None:
+    for picture in page_of(scene("failed")).pictures:
+        assert picture.root.get("aria-label")
+        assert not [child for child in picture.root if child.tag.endswith("title")]
+
+
 def test_text_that_does_not_fit_ends_in_an_ellipsis_and_is_whole_in_its_title() -> None:
     made = stage()
     name = "an activity with a name that is far too long for any box of a picture"
