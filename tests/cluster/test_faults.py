@@ -181,6 +181,18 @@ def test_hubs_and_workers_are_killed_at_random(tmp_path):
     assert sum(runs(tmp_path).values()) - 40 <= 8 * kills
 
 
+def test_calls_run_on_while_the_connection_is_broken(wide, tmp_path):
+    with open_hub(tmp_path / "hub.duckdb", wide) as hub:
+        handle = hub.start("fan", [[str(tmp_path), n, 60] for n in range(3)])
+        until(lambda: len(runs(tmp_path)) == 3)
+        broken = wide.scheduler_comm.comm
+        wide.loop.add_callback(broken.abort)
+        until(lambda: broken.closed() and wide.status == "running")
+        (tmp_path / "go on").touch()
+        assert handle.result(timeout=60) == [0, 1, 2]
+    assert set(runs(tmp_path).values()) == {1}
+
+
 def test_a_scheduler_that_is_started_again_gets_the_calls_again(tmp_path):
     from distributed.utils import open_port
 
