@@ -142,7 +142,7 @@ class ActivityContext:
 
     @property
     def logger(self) -> logging.Logger:
-        """The logger of the activity's name, whose records are in the instance's log."""
+        """The logger of the activity's name; records that your configuration lets through are in the log."""
         return logging.getLogger(self.name or "durablenb.activity")
 
     def progress(self, done: float, total: float | None = None, note: str | None = None) -> None:

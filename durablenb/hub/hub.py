@@ -409,7 +409,7 @@ class Hub(HubFigures):
         """Write instances and entities to a JSON or Parquet file; return their number.
 
         The file has all that the journal has of them: events, large values such as data frames, the code that
-        they began with, and their logs.
+        they began with, their logs and their outputs. Values in a payload folder are references in it.
 
         Parameters
         ----------
