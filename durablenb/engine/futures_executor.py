@@ -62,8 +62,8 @@ class FuturesExecutor:
     def __init__(self, pool: concurrent.futures.Executor) -> None:
         self._pool = pool
         self._is_in_process = isinstance(pool, concurrent.futures.ThreadPoolExecutor)
-        self._jobs: dict[Future[Any], Job] = {}
-        self._queued: deque[Future[Any]] = deque()
+        self._futures: dict[Job, Future[Any]] = {}
+        self._queued: deque[tuple[Job, Future[Any]]] = deque()
         self._lock = locks.Lock()  # no job begins after it has ended
         self._running_at_break: set[Future[Any]] | None = None
         self._tasks: locks.Queue[Callable[[], None] | None] = locks.Queue()
@@ -107,12 +107,11 @@ class FuturesExecutor:
 
     def _begin_running(self) -> None:
         """Announce the start of calls that the pool runs by now: it doesn't say so by itself."""
-        while self._queued and (self._queued[0].running() or self._queued[0].done()):
-            future = self._queued.popleft()
+        while self._queued and (self._queued[0][1].running() or self._queued[0][1].done()):
+            job, future = self._queued.popleft()
             with self._lock:
-                job = self._jobs.get(future)
-                if job is not None and not job.begin(type(self._pool).__name__):
-                    del self._jobs[future]
+                if self._futures.get(job) is future and not job.begin(type(self._pool).__name__):
+                    del self._futures[job]
 
     def _hand_over(self, job: Job) -> None:
         call: partial[Any]
@@ -132,20 +131,20 @@ class FuturesExecutor:
         except BaseException as error:
             job.decline(self._refusal(error))
             return
-        self._jobs[future] = job
+        self._futures[job] = future
         if not self._is_in_process:
-            self._queued.append(future)
+            self._queued.append((job, future))
         future.add_done_callback(partial(self._ended, job))
         if not job.is_wanted:  # `_cancel_unwanted` may have run just before
             future.cancel()
 
     def _cancel(self, job: Job) -> None:
-        future = next((future for future, other in list(self._jobs.items()) if other is job), None)
+        future = self._futures.get(job)
         if future is not None:  # otherwise it has just ended
             future.cancel()
 
     def _cancel_unwanted(self) -> None:
-        for future, job in list(self._jobs.items()):
+        for job, future in list(self._futures.items()):
             if not job.is_wanted:
                 future.cancel()
 
@@ -153,8 +152,9 @@ class FuturesExecutor:
 
     def _ended(self, job: Job, future: Future[Any]) -> None:
         with self._lock:
-            if self._jobs.pop(future, None) is None:  # it was dropped when it began
+            if self._futures.get(job) is not future:  # it was dropped when it began
                 return
+            del self._futures[job]
         try:
             result = future.result()
         except concurrent.futures.CancelledError as error:
@@ -181,7 +181,7 @@ class FuturesExecutor:
         if self._is_in_process:
             return False  # its threads end by themselves
         if self._running_at_break is None:
-            self._running_at_break = {future, *(other for other in list(self._jobs) if other.running())}
+            self._running_at_break = {future, *(other for other in list(self._futures.values()) if other.running())}
         return future in self._running_at_break
 
     def _refusal(self, error: BaseException) -> str:

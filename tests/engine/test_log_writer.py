@@ -125,4 +125,5 @@ def test_what_a_long_activity_prints_reaches_the_disk_while_it_runs():
         finally:
             enough.set()
             go_on.set()
-        assert len(handle.logs()) == handle.result()
+        printed = handle.result()
+        assert len(handle.logs()) == printed
