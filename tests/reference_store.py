@@ -23,6 +23,7 @@ from durablenb.model.events import (
     Arrival,
     CodeAwaited,
     Event,
+    ExecutionCanceled,
     ExecutionCompleted,
     ExecutionFailed,
     ExecutionResumed,
@@ -47,7 +48,7 @@ from durablenb.model.queues import QueueMembers, QueueStart
 from durablenb.model.source import Source
 from durablenb.model.status import InstanceState
 
-_ENDS = (ExecutionCompleted, ExecutionFailed, ExecutionTerminated)
+_ENDS = (ExecutionCompleted, ExecutionFailed, ExecutionCanceled, ExecutionTerminated)
 
 
 class MemoryStore:

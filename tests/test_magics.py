@@ -152,7 +152,7 @@ def completed(shell: InteractiveShell, line: str) -> list[str]:
 def test_commands_and_ids_are_completed(shell, hub) -> None:
     assert set(COMMANDS) <= set(completed(shell, "%durable "))
     assert completed(shell, "%durable sus") == ["suspend"]
-    for command in ("show", "history", "sequence", "watch", "logs", "raise", "terminate", "purge"):
+    for command in ("show", "history", "sequence", "watch", "logs", "raise", "cancel", "terminate", "purge"):
         assert completed(shell, f"%durable {command} wai") == ["waiting-1"]
     assert {"good-1", "bad-1", "waiting-1"} <= set(completed(shell, "%durable show "))
     hub.close()
@@ -346,6 +346,7 @@ def test_an_event_is_raised_with_json_a_variable_or_text(shell, hub, capsys, val
         ("suspend good-1", "good-1 is Completed and can't be suspended any more"),
         ("resume bad-1", "bad-1 is Failed and can't be resumed any more"),
         ("rewind good-1", "good-1"),
+        ("cancel good-1", "good-1 is Completed and can't be canceled any more"),
         ("purge waiting-1", "waiting-1"),
         ("restart waiting-1 --same-id", "waiting-1 is Running: it has to end first, see %durable terminate"),
         ("entity counter", "'counter' is no entity's id. Expected @name@key"),
@@ -378,6 +379,10 @@ def test_what_was_done_is_said(shell, hub, capsys) -> None:
         "waiting-1 was started again, with its input, as waiting-1."
     )
     assert status("waiting-1") == "Pending"
+    assert said("cancel waiting-1 isn't wanted") == (
+        "waiting-1 is to cancel itself where it waits: isn't wanted."
+    )
+    assert (status("waiting-1"), hub.handle("waiting-1").status().output) == ("Canceled", "isn't wanted")
     assert said("rewind bad-1") == "bad-1 was rewound: what failed is retried, what succeeded is kept."
     assert hub.sql("select count(*) from history where event_type = 'ExecutionRewound'").fetchall() == [(1,)]
     assert said("purge good-1") == "good-1 was deleted with its history."
@@ -471,7 +476,17 @@ def test_a_file_that_is_read_is_not_changed(shell, tmp_path) -> None:
         hub.run("one", instance_id="a")
     with df.open_history(tmp_path / "flows.duckdb") as file:
         shell.user_ns["file"] = file
-        for command in ("raise", "terminate", "suspend", "resume", "rewind", "restart", "fork", "purge"):
+        for command in (
+            "raise",
+            "cancel",
+            "terminate",
+            "suspend",
+            "resume",
+            "rewind",
+            "restart",
+            "fork",
+            "purge",
+        ):
             event = "Go" if command == "raise" else ""
             told = refused(shell, "durable", f"--hub file {command} a {event}")
             assert told.endswith(

@@ -13,6 +13,7 @@ from durablenb.core.generations import GenerationCounter
 from durablenb.model.events import (
     ContinueAsNew,
     Event,
+    ExecutionCanceled,
     ExecutionCompleted,
     ExecutionFailed,
     ExecutionStarted,
@@ -191,6 +192,7 @@ def _closed(stretch: list[Fold], kinds: set[Hashable]) -> list[Fold]:
 END_STATUSES: dict[type[Event], str] = {
     ExecutionCompleted: "Completed",
     ExecutionFailed: "Failed",
+    ExecutionCanceled: "Canceled",
     ExecutionTerminated: "Terminated",
     ContinueAsNew: "ContinuedAsNew",
 }

@@ -19,6 +19,8 @@ from durablenb.model.events import (
     EntityUnlockSent,
     Event,
     EventRaised,
+    ExecutionCanceled,
+    ExecutionCancelRequested,
     ExecutionCompleted,
     ExecutionFailed,
     ExecutionResumed,
@@ -27,6 +29,8 @@ from durablenb.model.events import (
     ExecutionSuspended,
     ExecutionTerminated,
     OrchestratorStarted,
+    SubOrchestrationCancelRequested,
+    SubOrchestrationInstanceCreated,
     TaskKind,
     TimerCreated,
 )
@@ -38,6 +42,7 @@ CLIENT_REQUESTS: dict[type[Event], str] = {
     ExecutionSuspended: "suspend",
     ExecutionResumed: "resume",
     ExecutionRewound: "rewind",
+    ExecutionCancelRequested: "cancel",
     ExecutionTerminated: "terminate",
 }
 """The requests of clients other than raising events."""
@@ -264,6 +269,11 @@ class _MessageReader:
         self._unlocks = {
             (event.task_id, event.timestamp): event for event in events if isinstance(event, EntityUnlockSent)
         }
+        self._children = {
+            span.request.instance_id: span
+            for span in spans
+            if isinstance(span.request, SubOrchestrationInstanceCreated)
+        }
         self._clock: dict[int, datetime] = {}  # the orchestrator's time at each event, by `id(event)`
         now = events[0].timestamp if events else datetime.min
         for event in events:
@@ -299,6 +309,11 @@ class _MessageReader:
             yield self._line(event, me, me, "wait for more code", "wait")
         elif isinstance(event, ExecutionCompleted):
             yield self._line(event, me, 0, "Completed", "answer")
+        elif isinstance(event, ExecutionCanceled):
+            yield self._line(event, me, 0, "Canceled", "failure")
+        elif isinstance(event, SubOrchestrationCancelRequested):
+            partner = self._cast.partners_of(self._children[event.instance_id])[-1]
+            yield self._line(event, me, partner, "cancel", "signal")
         elif isinstance(event, ExecutionFailed):
             yield self._line(event, me, 0, _failure_text("Failed", event.failure), "failure")
 

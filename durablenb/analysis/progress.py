@@ -15,6 +15,7 @@ import duckdb
 
 from durablenb.model.events import (
     ALL_EVENTS,
+    ExecutionCanceled,
     ExecutionCompleted,
     ExecutionFailed,
     ExecutionTerminated,
@@ -34,10 +35,11 @@ _BEGINNINGS: dict[str, TaskKind | None] = {event.__name__: event.begins for even
 _ENDS: dict[str, Settlement | None] = {
     event.__name__: event.settlement for event in ALL_EVENTS if event.settles in _REQUESTS
 }
-_FINAL = ("Completed", "Failed", "Terminated")
+_FINAL = ("Completed", "Failed", "Canceled", "Terminated")
 _STATUSES = {
     "ExecutionCompleted": "Completed",
     "ExecutionFailed": "Failed",
+    "ExecutionCanceled": "Canceled",
     "ExecutionTerminated": "Terminated",
     "ExecutionSuspended": "Suspended",
     "ExecutionResumed": "Running",
@@ -311,12 +313,15 @@ _STARTS = """
 select any_value(name), min(timestamp) from journal
 where event_type = 'ExecutionStarted' and list_contains(?, instance_id)
 """
+_ENDS_OF_INSTANCES = event_types(
+    [ExecutionCompleted, ExecutionFailed, ExecutionCanceled, ExecutionTerminated]
+)
 _ENDED = f"""
 select seq, instance_id, event_type, timestamp from journal
-where seq > ? and event_type in ({event_types([ExecutionCompleted, ExecutionFailed, ExecutionTerminated])})
+where seq > ? and event_type in ({_ENDS_OF_INSTANCES})
 order by seq
 """
-_OUTCOMES = {"ExecutionFailed": "failed", "ExecutionTerminated": "canceled"}
+_OUTCOMES = {"ExecutionFailed": "failed", "ExecutionCanceled": "canceled", "ExecutionTerminated": "canceled"}
 
 
 class EndedCounter:

@@ -232,7 +232,9 @@ class DurableOrchestrationContext:
     ) -> TaskBase[Any]:
         """Return a task for a sub-orchestration that is retried if it fails, under a given id each time."""
         create = self._creator(name, input_, instance_id, version, expected_type)
-        return self._routine(retry_routine(self, create, _options(retry_options)))
+        return self._routine(
+            retry_routine(self, create, _options(retry_options)), self._execution.name_of(name)
+        )
 
     def call_http(
         self,
@@ -287,7 +289,8 @@ class DurableOrchestrationContext:
         request = {"method": method.upper(), "uri": uri, "headers": headers or {}, "content": body}
         options = None if retry_options is None else _options(retry_options)
         return self._routine(
-            poll_routine(self, request, timeout, options, is_polling=asynchronous_pattern_enabled)
+            poll_routine(self, request, timeout, options, is_polling=asynchronous_pattern_enabled),
+            HTTP_ACTIVITY,
         )
 
     # -- entities --------------------------------------------------------------------------------
@@ -397,7 +400,7 @@ class DurableOrchestrationContext:
         execution = self._execution
         task_id = execution.new_task_id()
         execution.request(actions.RequestLock(task_id, tuple(str(entity) for entity in chosen)))
-        task = LockTask(task_id, CriticalSection(chosen, lambda: self._unlock(task)))
+        task = LockTask(task_id, CriticalSection(chosen, lambda: self._unlock(task)), self._cancel_lock)
         execution.tasks[task_id] = task
         self._locking.begin(task)
         return task
@@ -708,13 +711,19 @@ class DurableOrchestrationContext:
         self._execution.request(actions.UnsubscribeEvent(task.id))
         self._execution.mailbox.unsubscribe(task)
 
+    def _cancel_lock(self, task: LockTask) -> None:
+        assert task.id is not None
+        if self._locking.end(task):
+            self._execution.request(actions.CancelLock(task.id))
+            self._execution.tasks.pop(task.id, None)
+
     def _unlock(self, task: LockTask) -> None:
         assert task.id is not None
         if self._locking.end(task):
             self._execution.request(actions.SendUnlock(task.id))
 
-    def _routine(self, generator: Any) -> RoutineTask:
-        return RoutineTask(generator, self._execution.wake)
+    def _routine(self, generator: Any, name: str) -> RoutineTask:
+        return RoutineTask(generator, self._execution.wake, name)
 
     def _decoder(self, expected_type: Any) -> Any:
         decode = self._execution.decode

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from types import CodeType
 from typing import Any
 
+from durablenb.core.cancellation import Cancellation
 from durablenb.core.context import DurableOrchestrationContext, ToBeContinued
 from durablenb.core.history_cursor import HistoryCursor
 from durablenb.core.mailbox import Mailbox
@@ -25,7 +26,7 @@ from durablenb.core.replay_checker import MAX_ORCHESTRATION_ACTIONS, Orchestrato
 from durablenb.core.routine import RoutineTask
 from durablenb.core.tasks import AtomicTask, EntityTask, Parent, SubOrchestrationTask, TaskBase
 from durablenb.model import actions
-from durablenb.model.errors import TypeNotRegisteredError
+from durablenb.model.errors import OrchestrationCanceledError, TypeNotRegisteredError
 from durablenb.model.events import (
     LEAVES_LOSERS,
     PLAIN_FAILURES,
@@ -34,6 +35,7 @@ from durablenb.model.events import (
     EntityLockGranted,
     Event,
     EventRaised,
+    ExecutionCancelRequested,
     ExecutionStarted,
     OrchestratorStarted,
     Raised,
@@ -72,6 +74,7 @@ class Execution(Parent):
     __slots__ = (
         "_awaited",
         "_can_go_on",
+        "_cancellation",
         "_context",
         "_episode",
         "_interrupts",
@@ -136,6 +139,7 @@ class Execution(Parent):
         self._routine: Any = None
         self._awaited: TaskBase[Any] | None = None
         self._can_go_on = False
+        self._cancellation: Cancellation | None = None
         self._woken: deque[RoutineTask] = deque()
         self._is_unloaded = False
         self._unregistered: TypeNotRegisteredError | None = None
@@ -171,6 +175,11 @@ class Execution(Parent):
                 task._fail(event.failure, self._failed_as(task, event.failure))
         elif kind is EventRaised:
             self.mailbox.deliver(event)  # type: ignore[arg-type]
+        elif isinstance(event, ExecutionCancelRequested):
+            if self._cancellation is None:
+                self._cancellation = Cancellation(self.request, self)
+            self._cancellation.deliver(event.reason)
+            self._can_go_on = True
         elif isinstance(event, CustomStatusSet):  # carried over from the previous execution
             self.custom_status = event.status
         elif isinstance(event, ExecutionStarted):
@@ -242,6 +251,12 @@ class Execution(Parent):
     def is_replaying(self) -> bool:
         """True while the code runs through recorded history."""
         return self.ledger.is_replaying
+
+    @property
+    def pending_cancellation(self) -> str | None:
+        """The reason of a cancellation that has interrupted no await yet, or None."""
+        cancellation = self._cancellation
+        return None if cancellation is None or not cancellation.is_pending else cancellation.reason
 
     @property
     def line(self) -> int | None:
@@ -412,6 +427,11 @@ class Execution(Parent):
         if self._routine is None and not self._begin():
             return
         task = self._awaited
+        if self._cancellation is not None and task is not None:
+            if self.ledger.is_replaying:
+                self.ledger.follow(self.line)
+            if self._cancellation.waits(task):  # for sub-orchestrations, which are canceled first
+                return
         while True:
             if self.ledger.is_replaying:
                 self.ledger.follow(self.line)
@@ -436,7 +456,8 @@ class Execution(Parent):
             self.mailbox.awaits(task)
             if self.ledger.is_at_pause and not task._is_settled:
                 self._pass()
-            if not task._is_settled:
+            canceling = self._cancellation
+            if not task._is_settled if canceling is None else canceling.waits(task):
                 self.mailbox.leave()
                 self._awaited = task
                 task._watch(self)
@@ -455,11 +476,21 @@ class Execution(Parent):
     def _step(self, task: TaskBase[Any] | None) -> object:
         if task is None:
             return self._routine.send(None)
+        if self._cancellation is not None and self._cancellation.interrupts(task):
+            return self._routine.throw(self._interrupted(task, self._cancellation))
         try:
             value = task.get_result()
         except Exception as error:
             return self._routine.throw(error)
         return self._routine.send(value)
+
+    def _interrupted(self, task: TaskBase[Any], cancellation: Cancellation) -> OrchestrationCanceledError:
+        """Stop waiting for a task, and return the error for its await."""
+        self._awaited = None
+        if self in task._parents:
+            task._parents.remove(self)
+        self.mailbox.abandon(task)
+        return cancellation.interrupt(task)
 
     def _checked(self, made: object) -> object:
         if inspect.isasyncgen(made):
@@ -490,8 +521,14 @@ class Execution(Parent):
             error = self.ledger.breach
         self.ledger.follow_to(error)
         with contextlib.suppress(OrchestratorUnwind):  # a mismatch, which the ledger has noted
-            self._request(actions.FailExecution(self.codec.failure(error)), is_outcome=True)
+            self._request(self._end_with(error), is_outcome=True)
             self._end()
+
+    def _end_with(self, error: BaseException) -> actions.Action:
+        """Return how the execution ends with an error: failed, or canceled if that was requested."""
+        if isinstance(error, OrchestrationCanceledError) and self._cancellation is not None:
+            return actions.CancelExecution(self._cancellation.reason)
+        return actions.FailExecution(self.codec.failure(error))
 
     def _end(self) -> None:
         self.is_finished = True

@@ -9,6 +9,7 @@ from datetime import datetime
 from durablenb.model.events import (
     CustomStatusSet,
     Event,
+    ExecutionCanceled,
     ExecutionCompleted,
     ExecutionFailed,
     ExecutionResumed,
@@ -91,6 +92,8 @@ def _after(state: InstanceState, event: Event, is_started: bool) -> InstanceStat
         status, output = Status.Completed, event.result
     elif isinstance(event, ExecutionFailed):
         status, output = Status.Failed, event.failure.as_text()
+    elif isinstance(event, ExecutionCanceled):
+        status, output = Status.Canceled, event.reason
     elif isinstance(event, ExecutionTerminated):
         status, output = Status.Terminated, event.reason
     return replace(state, status=status, output=output, custom_status=custom, last_updated_time=updated)

@@ -16,6 +16,7 @@ from durablenb.core.requests import describe_event
 from durablenb.model.events import (
     ALL_EVENTS,
     Ending,
+    EntityLockCanceled,
     EntityLockRequested,
     EntityUnlockSent,
     Event,
@@ -27,6 +28,7 @@ from durablenb.model.events import (
     Raised,
     Request,
     Returned,
+    SubOrchestrationCancelRequested,
     SubOrchestrationInstanceCreated,
 )
 from durablenb.model.failures import FailureDetails
@@ -35,6 +37,8 @@ from durablenb.model.plain import Plain, plain
 # The events that settle each request that has a result.
 _RETURNED = {kind.settles: kind for kind in ALL_EVENTS if issubclass(kind, Returned)}
 _RAISED = {kind.settles: kind for kind in ALL_EVENTS if issubclass(kind, Raised)}
+
+_OF_CHILDREN = (SubOrchestrationInstanceCreated, SubOrchestrationCancelRequested)
 
 Value = str | FailureDetails
 """The replaced outcome of a request: a result as text, or a failure."""
@@ -93,7 +97,7 @@ def _end_of(history: Sequence[Event]) -> int:
 
 def _checked_locks(past: Sequence[Event]) -> list[Event]:
     locks = [event for event in past if isinstance(event, EntityLockRequested)]
-    left = {event.task_id for event in past if isinstance(event, EntityUnlockSent)}
+    left = {event.task_id for event in past if isinstance(event, (EntityLockCanceled, EntityUnlockSent))}
     held = next((event for event in locks if event.task_id not in left), None)
     if held is not None:
         before = max(
@@ -201,7 +205,8 @@ class Past(Plain):
         self, execution_id: str, source: str | None, now: datetime
     ) -> tuple[list[Event], list[Event]]:
         """Return the events of a fork with this execution id, and those of them that are open requests."""
-        open_ = [event for event in self.events if self._is_open(event)]
+        settled = self._settled
+        open_ = [event for event in self.events if self._is_open(event, settled)]
         children = [event for event in open_ if isinstance(event, SubOrchestrationInstanceCreated)]
         again = tuple(event.task_id for event in children)
         shift = self.events[0].event_id - 1
@@ -221,7 +226,7 @@ class Past(Plain):
         copies: dict[int, Event] = {}
         for event in (started, *self.events[1:]):
             copy = replace(event, event_id=event.event_id - shift)
-            if isinstance(copy, SubOrchestrationInstanceCreated) and copy.task_id in again:
+            if isinstance(copy, _OF_CHILDREN) and copy.task_id in again:
                 copy = replace(copy, instance_id=f"{execution_id}:{copy.task_id}")
             copies[event.event_id] = copy
         written = list(copies.values())
@@ -231,7 +236,7 @@ class Past(Plain):
 
     # -- inside ----------------------------------------------------------------------------------
 
-    def _is_open(self, event: Event) -> bool:
+    def _is_open(self, event: Event, settled: set[int]) -> bool:
         """Tell whether an event is a request that isn't settled.
 
         Raises
@@ -239,7 +244,9 @@ class Past(Plain):
         ValueError
             If the request is a child with a given id, which the origin's child has.
         """
-        if not isinstance(event, PendingRequest) or event.task_id in self._settled:
+        if not isinstance(event, (PendingRequest, SubOrchestrationCancelRequested)):
+            return False
+        if event.task_id in settled:
             return False
         if isinstance(event, SubOrchestrationInstanceCreated):
             own = child_id(self.execution_id, self.started, event.task_id)

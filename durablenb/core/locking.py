@@ -13,14 +13,19 @@ from durablenb.model.errors import LockingRulesViolationError
 class LockTask(AtomicTask["CriticalSection"]):
     """A task that waits until entities are locked; its value is the `CriticalSection`, for ``with``."""
 
-    __slots__ = ("_section",)
+    __slots__ = ("_section", "_withdraw")
 
-    def __init__(self, task_id: int, section: CriticalSection) -> None:
+    def __init__(self, task_id: int, section: CriticalSection, withdraw: Callable[[LockTask], None]) -> None:
         super().__init__(task_id, _no_text)
         self._section = section
+        self._withdraw = withdraw
 
     def _value(self) -> CriticalSection:
         return self._section
+
+    def _give_up(self) -> None:
+        """Withdraw the request."""
+        self._withdraw(self)
 
     async def __aenter__(self) -> CriticalSection:
         return await self

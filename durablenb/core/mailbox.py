@@ -103,6 +103,14 @@ class Mailbox:
                     self._request(UnsubscribeEvent(_number(wait), is_left=True))
                     self._move(wait, self._waiters, self._left)
 
+    def abandon(self, task: TaskBase[Any]) -> None:
+        """Mark the waits in a task as left, since its await was interrupted."""
+        self._awaited = None
+        for wait in _waits_in(task) if self.leaves_losers else ():
+            if _is_open(wait):
+                self._request(UnsubscribeEvent(_number(wait), is_left=True))
+                self._move(wait, self._waiters, self._left)
+
     def unprocessed(self) -> list[EventRaised]:
         """Return the events that the orchestrator has not seen, in the order in which they were raised."""
         unseen = [task._event for task in self._taken if not task._is_observed]

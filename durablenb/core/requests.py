@@ -21,6 +21,7 @@ _FACT_OF: dict[type, Callable[..., events.Event]] = {
     actions.ScheduleTask: events.TaskScheduled,
     actions.CancelTask: events.TaskCanceled,
     actions.CreateSubOrchestration: events.SubOrchestrationInstanceCreated,
+    actions.CancelSubOrchestration: events.SubOrchestrationCancelRequested,
     actions.CreateTimer: events.TimerCreated,
     actions.CancelTimer: events.TimerCanceled,
     actions.SubscribeEvent: events.EventSubscribed,
@@ -29,10 +30,12 @@ _FACT_OF: dict[type, Callable[..., events.Event]] = {
     actions.CallEntity: events.EntityOperationCalled,
     actions.SignalEntity: events.EntityOperationSignaled,
     actions.RequestLock: events.EntityLockRequested,
+    actions.CancelLock: events.EntityLockCanceled,
     actions.SendUnlock: events.EntityUnlockSent,
     actions.SetCustomStatus: events.CustomStatusSet,
     actions.CompleteExecution: events.ExecutionCompleted,
     actions.FailExecution: events.ExecutionFailed,
+    actions.CancelExecution: events.ExecutionCanceled,
     actions.ContinueExecutionAsNew: events.ContinueAsNew,
 }
 

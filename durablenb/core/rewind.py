@@ -11,6 +11,7 @@ from durablenb.model.events import (
     CustomStatusSet,
     Event,
     EventRaised,
+    ExecutionCancelRequested,
     ExecutionStarted,
     OrchestratorStarted,
     Request,
@@ -52,7 +53,7 @@ def rewound(execution: Execution, history: Sequence[Event], first_id: int) -> li
                     if was is not None and _is_same(was, fact):
                         same_tasks.add(getattr(fact, "task_id", -1))
         elif (
-            isinstance(event, (ExecutionStarted, EventRaised))
+            isinstance(event, (ExecutionStarted, EventRaised, ExecutionCancelRequested))
             or (isinstance(event, CustomStatusSet) and event.event_id < first_episode)
             or (event.settlement == "completed" and getattr(event, "task_id", -1) in same_tasks)
         ):

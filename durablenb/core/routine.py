@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import Any
 
-from durablenb.core.tasks import ALREADY_SEEN, Parent, TaskBase, TaskState
+from durablenb.core.tasks import ALREADY_SEEN, Parent, TaskBase, TaskState, cancel_open
 from durablenb.model.errors import TaskCanceledError
 from durablenb.model.failures import FailureDetails, failure_of
 
@@ -16,13 +16,17 @@ class RoutineTask(TaskBase[Any], Parent):
     """A task whose outcome a generator computes from other tasks, one after another.
 
     The generator yields the tasks that it awaits, gets each one back once it is settled, and returns the
-    task whose outcome is its own. `wake` is called when it can continue; `proceed` continues it.
+    task whose outcome is its own. `wake` is called when it can continue; `proceed` continues it. `name` is
+    that of the function that is called.
     """
 
-    __slots__ = ("_adopted", "_awaited", "_generator", "_wake")
+    __slots__ = ("_adopted", "_awaited", "_generator", "_wake", "name")
 
-    def __init__(self, generator: Generator[TaskBase[Any], TaskBase[Any], Any], wake: Wake) -> None:
+    def __init__(
+        self, generator: Generator[TaskBase[Any], TaskBase[Any], Any], wake: Wake, name: str
+    ) -> None:
         super().__init__()
+        self.name = name
         self._generator = generator
         self._wake = wake
         self._awaited: TaskBase[Any] | None = None
@@ -50,6 +54,14 @@ class RoutineTask(TaskBase[Any], Parent):
         """The awaited task, or the one with the outcome."""
         return self._adopted or self._awaited
 
+    def _stop(self) -> None:
+        """Fail at once, and cancel what is awaited if that can be cancelled."""
+        if not self._is_settled:
+            self._generator.close()
+            self._fail(*canceled_call(self.name))
+            if self._awaited is not None:
+                cancel_open(self._awaited)
+
     def _adopt(self, outcome: TaskBase[Any] | tuple[FailureDetails, str]) -> None:
         if isinstance(outcome, tuple):
             self._fail(*outcome)
@@ -74,17 +86,16 @@ class RoutineTask(TaskBase[Any], Parent):
 
 
 class RetryTask(RoutineTask):
-    """A call of an activity with retries. `name` is the activity's."""
+    """A call of an activity with retries."""
 
-    __slots__ = ("_is_canceled", "_is_observed", "name")
+    __slots__ = ("_is_canceled", "_is_observed")
 
     def __init__(
         self, generator: Generator[TaskBase[Any], TaskBase[Any], Any], wake: Wake, name: str
     ) -> None:
-        self.name = name
         self._is_canceled = False
         self._is_observed = False
-        super().__init__(generator, wake)
+        super().__init__(generator, wake, name)
 
     @property
     def is_cancelled(self) -> bool:
@@ -106,11 +117,7 @@ class RetryTask(RoutineTask):
         if self._is_observed:
             raise ValueError(ALREADY_SEEN)
         self._is_canceled = True
-        if not self._is_settled:
-            self._generator.close()
-            self._fail(*canceled_call(self.name))
-            if self._awaited is not None:
-                self._awaited._give_up()
+        self._stop()
 
     def _give_up(self) -> None:
         self.cancel()

@@ -17,6 +17,7 @@ from durablenb.model.events import (
     EntityOperationSignaled,
     Event,
     EventRaised,
+    ExecutionCanceled,
     ExecutionCompleted,
     ExecutionFailed,
     ExecutionResumed,
@@ -40,6 +41,7 @@ AzureEvent = dict[str, Any]
 _ASKED = (TaskScheduled, SubOrchestrationInstanceCreated)
 _ENDED = (TaskCompleted, TaskFailed, SubOrchestrationInstanceCompleted, SubOrchestrationInstanceFailed)
 _KINDS: dict[type[Event], str] = {
+    ExecutionCanceled: "ExecutionCompleted",
     EntityOperationCalled: "EventSent",
     EntityOperationSignaled: "EventSent",
     EntityLockRequested: "EventSent",
@@ -150,6 +152,8 @@ def _lifecycle_fields(event: Event) -> AzureEvent | None:
         return {"OrchestrationStatus": "Completed", "Result": _value(event.result)}
     if isinstance(event, ExecutionFailed):
         return {"OrchestrationStatus": "Failed", **_failed(event.failure)}
+    if isinstance(event, ExecutionCanceled):
+        return {"OrchestrationStatus": "Canceled", "Result": event.reason}
     if isinstance(event, ExecutionTerminated):
         return {"Input": event.reason}
     if isinstance(event, _REASONED):

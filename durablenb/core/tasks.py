@@ -403,11 +403,11 @@ class WhenAnyTask(CompoundTask[TaskBase[Any] | None]):
         if self._cancels_losers:
             self._cancels_losers = False
             for child in self.children:
-                _cancel_open(child)
+                cancel_open(child)
         return self._winner
 
 
-def _cancel_open(task: TaskBase[Any]) -> None:
+def cancel_open(task: TaskBase[Any]) -> None:
     """Cancel a task that isn't settled, or those of the tasks in it."""
     inside = [task]  # a stack
     while inside:

@@ -14,6 +14,7 @@ from functools import partial
 from types import FrameType
 from typing import Any
 
+from durablenb.core.cancellation import Cancellation
 from durablenb.core.context import DurableOrchestrationContext, ToBeContinued
 from durablenb.core.execution import Execution, NameOf, Orchestrator
 from durablenb.core.id_prefixes import without_prefix
@@ -21,7 +22,7 @@ from durablenb.core.reconstruct import is_partial, reconstruct_history
 from durablenb.core.routine import RoutineTask
 from durablenb.core.short_repr import short_repr
 from durablenb.core.tasks import AtomicTask, CompoundTask, ExternalEventTask, TaskBase
-from durablenb.model.errors import NonDeterminismError
+from durablenb.model.errors import NonDeterminismError, OrchestrationCanceledError
 from durablenb.model.events import CustomStatusSet, Ending, Event, OrchestratorStarted
 from durablenb.model.payloads import Codec
 from durablenb.model.source import Source
@@ -65,6 +66,8 @@ class Await:
         The events that had settled its tasks by then, by task.
     has_failed
         True if the await raised.
+    is_canceled
+        True if it raised because the orchestration was canceled.
     """
 
     number: int
@@ -80,6 +83,7 @@ class Await:
     answered_in: int | None = None
     answers: dict[int, int] = field(default_factory=dict)
     has_failed: bool = False
+    is_canceled: bool = False
 
 
 @dataclass(frozen=True)
@@ -234,6 +238,10 @@ class TracedExecution(Execution):
         if isinstance(yielded, TaskBase) or yielded is ... or isinstance(yielded, ToBeContinued):
             self._note(yielded)
         return yielded
+
+    def _interrupted(self, task: TaskBase[Any], cancellation: Cancellation) -> OrchestrationCanceledError:
+        self._awaits[-1].has_failed = self._awaits[-1].is_canceled = True
+        return super()._interrupted(task, cancellation)
 
     def _pass(self) -> None:
         if self._awaits:

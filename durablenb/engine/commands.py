@@ -87,6 +87,7 @@ class Commands:
             messages.Start: self._start,
             messages.StartMany: self._start_many,
             messages.Raise: self._raise,
+            messages.Cancel: self._cancel,
             messages.Terminate: self._terminate,
             messages.Suspend: self._suspend,
             messages.Resume: self._resume,
@@ -187,6 +188,13 @@ class Commands:
         self._instances.receive(instance, EventRaised, message.name, message.input, is_requested=True)
         return True
 
+    def _cancel(self, message: messages.Cancel) -> bool:
+        self._imports.check(message.instance_id)
+        instance = self._instances.open.get(message.instance_id)
+        if instance is not None:
+            self._effects.cancel(instance, message.reason)
+        return instance is not None
+
     def _terminate(self, message: messages.Terminate) -> bool:
         self._imports.check(message.instance_id)
         instance_id = message.instance_id
@@ -198,7 +206,6 @@ class Commands:
         for instance_id in instance_ids:
             instance = self._instances.open.get(instance_id)
             if instance is not None:
-                self._instances.drop_calls(instance)
                 event = ExecutionTerminated(instance.next_event_id, self._clock.now(), reason)
                 self._buffer.write(instance, event)
                 self._effects.end(instance, event)

@@ -18,12 +18,14 @@ from durablenb.model.entities import EntityId
 from durablenb.model.errors import (
     InstanceExistsError,
     InstanceStateError,
+    OrchestrationCanceledError,
     OrchestrationTerminatedError,
 )
 from durablenb.model.events import (
     ContinueAsNew,
     CustomStatusSet,
     Ending,
+    EntityLockCanceled,
     EntityLockRequested,
     EntityOperationCalled,
     EntityOperationFailed,
@@ -31,11 +33,14 @@ from durablenb.model.events import (
     EntityUnlockSent,
     Event,
     EventRaised,
+    ExecutionCanceled,
+    ExecutionCancelRequested,
     ExecutionCompleted,
     ExecutionFailed,
     ExecutionTerminated,
     OrchestratorStarted,
     ParentInstance,
+    SubOrchestrationCancelRequested,
     SubOrchestrationInstanceCompleted,
     SubOrchestrationInstanceCreated,
     SubOrchestrationInstanceFailed,
@@ -109,6 +114,8 @@ class Effects:
                 refusals = [refusal for refusal in refusals if refusal[1] != event.task_id]
             elif isinstance(event, SubOrchestrationInstanceCreated):
                 self._create_child(instance, event, refusals)
+            elif isinstance(event, SubOrchestrationCancelRequested):
+                self._cancel_child(instance, event)
             elif isinstance(event, EntityOperationCalled):
                 self._call_entity(instance, event, refusals)
             elif isinstance(event, EntityOperationSignaled):
@@ -121,7 +128,8 @@ class Effects:
                     return
                 instance.pending.add(event.task_id)
                 self._entities.lock(_link(instance, event.task_id), event.entity_ids)
-            elif isinstance(event, EntityUnlockSent):
+            elif isinstance(event, (EntityLockCanceled, EntityUnlockSent)):
+                instance.pending.discard(event.task_id)
                 self._entities.unlock((instance.id, instance.execution_id))
             elif isinstance(event, Ending):
                 self.end(instance, event)
@@ -206,7 +214,20 @@ class Effects:
         )
         child.is_recovered = instance.is_recovered
 
+    def _cancel_child(self, instance: Instance, event: SubOrchestrationCancelRequested) -> None:
+        child = self._instances.open.get(event.instance_id)
+        if child is not None and child.started.parent == _link(instance, event.task_id):
+            self.cancel(child, event.reason)
+
     # -- ends ------------------------------------------------------------------------------------
+
+    def cancel(self, instance: Instance, reason: str) -> None:
+        """Write that the instance is to be canceled. One whose code has never run ends at once."""
+        self._instances.receive(instance, ExecutionCancelRequested, reason, is_requested=True)
+        if not instance.has_begun and not instance.started.generation:
+            event = ExecutionCanceled(instance.next_event_id, self._clock.now(), reason)
+            self._buffer.write(instance, event)
+            self.end(instance, event)
 
     def fail(self, instance: Instance, error: Exception) -> None:
         """Write that the instance failed with this error, and end it."""
@@ -219,7 +240,8 @@ class Effects:
         if isinstance(event, ContinueAsNew):
             self._continue_as_new(instance, event)
             return
-        if isinstance(event, ExecutionTerminated):
+        if isinstance(event, (ExecutionCanceled, ExecutionTerminated)):
+            self._instances.drop_calls(instance)
             self._dispatcher.stop_all(instance)
         self._close(instance)
         self._instances.settle(instance, _outcome(instance.name, event))
@@ -228,6 +250,7 @@ class Effects:
     def _continue_as_new(self, instance: Instance, event: ContinueAsNew) -> None:
         ended = instance.execution
         carried = ended.mailbox.unprocessed() if ended else []
+        cancellation = ended.pending_cancellation if ended else None
         self._close(instance)
         started = instance.started
         successor = self._instances.begin(
@@ -249,6 +272,8 @@ class Effects:
             self._instances.receive(
                 successor, EventRaised, raised.name, raised.input, timestamp=raised.timestamp
             )
+        if cancellation is not None:
+            self._instances.receive(successor, ExecutionCancelRequested, cancellation)
 
     def _close(self, instance: Instance) -> None:
         self._entities.unlock((instance.id, instance.execution_id))
@@ -280,6 +305,8 @@ def _outcome(name: str, event: Event) -> InstanceOutcome:
         return InstanceOutcome(name, Status.Completed, event.result)
     if isinstance(event, ExecutionFailed):
         return InstanceOutcome(name, Status.Failed, event.failure.as_text())
+    if isinstance(event, ExecutionCanceled):
+        return InstanceOutcome(name, Status.Canceled, event.reason)
     assert isinstance(event, ExecutionTerminated)
     return InstanceOutcome(name, Status.Terminated, event.reason)
 
@@ -287,6 +314,9 @@ def _outcome(name: str, event: Event) -> InstanceOutcome:
 def _failure(instance: Instance, event: Event) -> FailureDetails:
     if isinstance(event, ExecutionFailed):
         return event.failure
+    if isinstance(event, ExecutionCanceled):
+        canceled = OrchestrationCanceledError(f"{instance.id} was canceled: {event.reason or 'no reason'}")
+        return failure_of(canceled, is_non_retriable=True)
     assert isinstance(event, ExecutionTerminated)
     return failure_of(
         OrchestrationTerminatedError(f"{instance.id} was terminated: {event.reason or 'no reason'}")

@@ -181,7 +181,8 @@ class FuturesExecutor:
         if self._is_in_process:
             return False  # its threads end by themselves
         if self._running_at_break is None:
-            self._running_at_break = {future, *(other for other in list(self._futures.values()) if other.running())}
+            running = (other for other in list(self._futures.values()) if other.running())
+            self._running_at_break = {future, *running}
         return future in self._running_at_break
 
     def _refusal(self, error: BaseException) -> str:

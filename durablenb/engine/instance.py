@@ -15,7 +15,7 @@ CodeKey = tuple[str, str | None]
 
 
 class InstanceOutcome(NamedTuple):
-    """How an instance ended: the result, the failure, or the reason of the termination, as text."""
+    """How an instance ended: the result, the failure, or the reason why it was ended, as text."""
 
     name: str
     status: OrchestrationRuntimeStatus

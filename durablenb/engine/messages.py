@@ -66,6 +66,15 @@ class Raise:
 
 
 @dataclass(slots=True, eq=False, repr=False)
+class Cancel:
+    """Request the cancellation of an orchestration; answered with True if it was open."""
+
+    instance_id: str
+    reason: str
+    reply: Reply = field(default_factory=Promise)
+
+
+@dataclass(slots=True, eq=False, repr=False)
 class Terminate:
     """Terminate an orchestration; answered with True."""
 
@@ -216,6 +225,7 @@ ClientMessage = (
     Start
     | StartMany
     | Raise
+    | Cancel
     | Terminate
     | Suspend
     | Resume

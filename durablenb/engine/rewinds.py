@@ -22,6 +22,7 @@ from durablenb.model.events import (
     EntityUnlockSent,
     Event,
     EventRaised,
+    ExecutionCanceled,
     ExecutionCompleted,
     ExecutionFailed,
     ExecutionRewound,
@@ -213,7 +214,8 @@ class Rewinds:
         link = ParentInstance(parent.id, parent.execution_id, request.task_id, parent.name)
         if not history or getattr(history[0], "parent", None) != link:
             return None
-        return None if isinstance(history[-1], ExecutionTerminated) else history[-1]
+        is_stopped = isinstance(history[-1], (ExecutionCanceled, ExecutionTerminated))
+        return None if is_stopped else history[-1]
 
     def _last_event_of_operation(self, caller: Instance, request: EntityOperationCalled) -> Event | None:
         """Look in the entity's history: the entity does an operation although its caller has failed."""

@@ -196,6 +196,10 @@ class DurableOrchestrationClient:
             self._client.clean_entity_storage, remove_empty_entities, release_orphaned_locks
         )
 
+    async def cancel(self, instance_id: str, reason: str | None = None) -> bool:
+        """Request that an orchestration cancels itself; return False if it has ended, and nothing happens."""
+        return await _in_thread(self._client.cancel, instance_id, reason)
+
     async def terminate(self, instance_id: str, reason: str = "", *, recursive: bool = True) -> None:
         """End an orchestration; with `recursive` its sub-orchestrations too, and theirs."""
         await _in_thread(self._client.terminate, instance_id, reason, recursive=recursive)

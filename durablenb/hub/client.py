@@ -33,6 +33,7 @@ from durablenb.model.errors import (
     DurableError,
     InstanceNotFoundError,
     InstanceStateError,
+    OrchestrationCanceledError,
     OrchestrationTerminatedError,
 )
 from durablenb.model.events import Event
@@ -49,6 +50,7 @@ from durablenb.model.ids import (
 from durablenb.model.logs import LogLine
 from durablenb.model.outputs import OutputState
 from durablenb.model.status import (
+    REASONED,
     DurableOrchestrationStatus,
     InstanceState,
     OrchestrationRuntimeStatus,
@@ -271,6 +273,51 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
             raise InstanceStateError(
                 f"The instance {instance_id!r} is {state.status} and takes no events any more."
             )
+
+    def cancel(self, instance_id: str, reason: str | None = None) -> bool:
+        """Request that an orchestration cancels itself; return False if it has ended, and nothing happens.
+
+        `OrchestrationCanceledError` is raised in the orchestrator where it waits, so that its ``except`` and
+        ``finally`` blocks run and may call further activities. Running calls of activities that it awaits are
+        stopped, as by ``cancel()`` of their tasks. Sub-orchestrations that it awaits are canceled first; the
+        error is raised once they have ended. If the code lets the error pass, the status is ``Canceled``.
+
+        An orchestration whose code has not run yet ends at once. One that is suspended or held is canceled
+        when it resumes. While one request is pending, another one has no effect.
+
+        Parameters
+        ----------
+        instance_id
+            The orchestration's id.
+        reason
+            The reason: it is in the error's message, and is the output of the canceled orchestration.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If there is no such instance.
+
+        Examples
+        --------
+        >>> import durablenb as df
+        >>> hub = df.TaskHub(":memory:")
+        >>> @hub.orchestrator
+        ... def order(context):
+        ...     yield context.wait_for_external_event("paid")
+        >>> handle = hub.start(order)
+        >>> hub.client.cancel(handle.id, "the customer changed their mind")
+        True
+        >>> str(handle.wait().runtime_status)
+        'Canceled'
+        >>> hub.client.cancel(handle.id)
+        False
+        >>> hub.close()
+        """
+        asked = asked_instance_id(instance_id)
+        if self._control.request(messages.Cancel(asked, "" if reason is None else str(reason))):
+            return True
+        self.existing(asked)
+        return False
 
     def terminate(self, instance_id: str, reason: str = "", *, recursive: bool = True) -> None:
         """End an orchestration; with `recursive` its sub-orchestrations too, and theirs.
@@ -501,6 +548,8 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         ------
         TaskFailedError
             If it failed; also of the original exception's type, if that is known.
+        OrchestrationCanceledError
+            If it was canceled.
         OrchestrationTerminatedError
             If it was terminated.
         """
@@ -517,6 +566,10 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         if status is OrchestrationRuntimeStatus.Failed:
             failure = FailureDetails.from_json(json.loads(text))
             raise exception_of(failure, failed_text(name, failure))
+        if status is OrchestrationRuntimeStatus.Canceled:
+            raise OrchestrationCanceledError(
+                f"{instance_id} ({name}) was canceled: {text or 'no reason was given'}."
+            )
         raise OrchestrationTerminatedError(
             f"{instance_id} ({name}) was terminated: {text or 'no reason was given'}."
         )
@@ -618,7 +671,8 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         if created_time_from is None and created_time_to is None and runtime_status is None:
             raise ValueError(
                 "purge_instance_history_by needs a condition: without one it would delete every instance "
-                "that has ended. If that is meant, give runtime_status=['Completed', 'Failed', 'Terminated']."
+                "that has ended. If that is meant, give runtime_status=['Completed', 'Failed', 'Canceled', "
+                "'Terminated']."
             )
         asked = statuses_of(runtime_status)
         wanted = tuple(OrchestrationRuntimeStatus) if asked is None else asked
@@ -691,8 +745,9 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
 
 
 def _outcome(state: InstanceState) -> InstanceOutcome:
-    is_terminated = state.status is OrchestrationRuntimeStatus.Terminated
-    return InstanceOutcome(state.name, state.status, state.output or ("" if is_terminated else "null"))
+    return InstanceOutcome(
+        state.name, state.status, state.output or ("" if state.status in REASONED else "null")
+    )
 
 
 def _listed_ids(instance_ids: Iterable[str]) -> list[str | None]:

@@ -47,13 +47,13 @@ class Handles(Displayed, Sequence[Handle]):
         timeout
             Seconds for all of them; None for no limit. Interrupting the wait harms nothing: wait again.
         return_exceptions
-            Whether the errors of those that failed or were terminated are in the list, as with
+            Whether the errors of those that failed, were canceled or terminated are in the list, as with
             ``asyncio.gather``. Otherwise the first one is raised, after all have ended.
 
         Raises
         ------
-        TaskFailedError, OrchestrationTerminatedError
-            If one failed or was terminated; see `Handle.result`.
+        TaskFailedError, OrchestrationCanceledError, OrchestrationTerminatedError
+            If one failed, was canceled or terminated; see `Handle.result`.
         WaitTimeoutError
             If they don't end in time, or if nothing is left that could end them.
         DurableError

@@ -29,6 +29,7 @@ from durablenb.model.errors import (
     DurableError,
     FunctionNotFoundError,
     InstanceNotFoundError,
+    InstanceStateError,
     NotSerializableError,
     WaitTimeoutError,
 )
@@ -85,6 +86,14 @@ class HttpControl(Control):
     @_send.register
     def _(self, command: messages.Raise) -> bool:
         self._post(command.instance_id, "raiseEvent", command.name, body=json.loads(command.input))
+        return True
+
+    @_send.register
+    def _(self, command: messages.Cancel) -> bool:
+        try:
+            self._post(command.instance_id, "cancel", query={"reason": command.reason})
+        except InstanceStateError:  # it has ended
+            return False
         return True
 
     @_send.register

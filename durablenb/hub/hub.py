@@ -226,6 +226,18 @@ class Hub(HubFigures):
         """
         return Handle(self, self.client.existing(instance_id).instance_id)
 
+    def cancel(self, instance_id: str, reason: str | None = None) -> bool:
+        """Request that an orchestration cancels itself; return False if it has ended, and nothing happens.
+
+        What happens then is described at `SyncDurableOrchestrationClient.cancel`.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If there is no such instance.
+        """
+        return self.client.cancel(instance_id, reason)
+
     # -- code that changes -----------------------------------------------------------------------
 
     def replay(

@@ -68,6 +68,8 @@ class Handle(InstanceFigures):
         ------
         TaskFailedError
             If it failed; also of the original exception's type, if that is known.
+        OrchestrationCanceledError
+            If it was canceled.
         OrchestrationTerminatedError
             If it was terminated.
         WaitTimeoutError
@@ -265,6 +267,13 @@ class Handle(InstanceFigures):
             If the orchestration has ended.
         """
         self.hub.client.raise_event(self.id, event_name, event_data)
+
+    def cancel(self, reason: str | None = None) -> bool:
+        """Request that the orchestration cancels itself; return False if it has ended, and nothing happens.
+
+        What happens then is described at `SyncDurableOrchestrationClient.cancel`.
+        """
+        return self.hub.client.cancel(self.id, reason)
 
     def terminate(self, reason: str = "", *, recursive: bool = True) -> None:
         """End the orchestration; with `recursive` its sub-orchestrations too, and theirs."""

@@ -25,6 +25,7 @@ from durablenb.model.errors import StoreError
 from durablenb.model.events import (
     Arrival,
     Ending,
+    EntityLockCanceled,
     EntityLockRequested,
     EntityOperationCalled,
     EntityUnlockSent,
@@ -161,7 +162,7 @@ def _close(engine: Engine) -> None:
 
 def _check_locks(events: Sequence[Event]) -> None:
     asked = sum(isinstance(event, EntityLockRequested) for event in events)
-    left = sum(isinstance(event, EntityUnlockSent) for event in events)
+    left = sum(isinstance(event, (EntityLockCanceled, EntityUnlockSent)) for event in events)
     if asked > left and not isinstance(events[-1], Ending):
         raise ValueError(
             "This history ends in a critical section, and a hub of its own has not the entities that are "

@@ -38,6 +38,14 @@ class CreateSubOrchestration(NamedTuple):
     retry_of: int | None = None
 
 
+class CancelSubOrchestration(NamedTuple):
+    """Request the cancellation of a child."""
+
+    task_id: int
+    instance_id: str
+    reason: str
+
+
 class CreateTimer(NamedTuple):
     """Wake the orchestrator at `fire_at` or soon after."""
 
@@ -99,6 +107,12 @@ class RequestLock(NamedTuple):
     entity_ids: tuple[str, ...]
 
 
+class CancelLock(NamedTuple):
+    """Withdraw the request of a critical section."""
+
+    task_id: int
+
+
 class SendUnlock(NamedTuple):
     """Leave the critical section."""
 
@@ -123,6 +137,12 @@ class FailExecution(NamedTuple):
     failure: FailureDetails
 
 
+class CancelExecution(NamedTuple):
+    """End the execution with the cancellation that was requested."""
+
+    reason: str
+
+
 class ContinueExecutionAsNew(NamedTuple):
     """Start a new execution with this input."""
 
@@ -133,6 +153,7 @@ Action = (
     ScheduleTask
     | CancelTask
     | CreateSubOrchestration
+    | CancelSubOrchestration
     | CreateTimer
     | CancelTimer
     | SubscribeEvent
@@ -141,9 +162,11 @@ Action = (
     | CallEntity
     | SignalEntity
     | RequestLock
+    | CancelLock
     | SendUnlock
     | SetCustomStatus
     | CompleteExecution
     | FailExecution
+    | CancelExecution
     | ContinueExecutionAsNew
 )

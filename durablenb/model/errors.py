@@ -109,6 +109,14 @@ class ActivityCancelledError(DurableError, RuntimeError):
     """An activity that asked whether it was canceled has been: nobody needs its result any more."""
 
 
+class OrchestrationCanceledError(DurableError, RuntimeError):
+    """The orchestration was canceled; the message has the reason.
+
+    It is raised in the orchestrator, where it waits. It is also raised if the result of an orchestration that
+    ended with it is requested.
+    """
+
+
 class OrchestrationTerminatedError(DurableError, RuntimeError):
     """The result of a terminated orchestration was requested; the message has the reason."""
 

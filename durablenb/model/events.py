@@ -273,9 +273,18 @@ class SubOrchestrationInstanceCompleted(Returned):
 
 @_event
 class SubOrchestrationInstanceFailed(Raised):
-    """A child failed, was terminated, or could not be created."""
+    """A child failed, was canceled or terminated, or could not be created."""
 
     settles = SubOrchestrationInstanceCreated
+
+
+@_event
+class SubOrchestrationCancelRequested(Request):
+    """The orchestrator, which is being canceled, requested the cancellation of a child that it awaits."""
+
+    task_id: int
+    instance_id: str
+    reason: str
 
 
 @_event
@@ -413,6 +422,16 @@ class EntityLockGranted(Arrival):
 
 
 @_event
+class EntityLockCanceled(Request):
+    """The orchestrator withdrew the request of a critical section, since its wait for it was interrupted."""
+
+    settles = EntityLockRequested
+    settlement = "canceled"
+
+    task_id: int
+
+
+@_event
 class EntityUnlockSent(Request):
     """A critical section ended."""
 
@@ -538,6 +557,13 @@ class ExecutionResumed(StatusChange):
 
 
 @_event
+class ExecutionCancelRequested(Arrival):
+    """A client or the parent requested the cancellation, which is raised where the orchestrator waits."""
+
+    reason: str
+
+
+@_event
 class ExecutionRewound(StatusChange):
     """A client rewound a failed execution; the kept part of its history follows again."""
 
@@ -556,6 +582,13 @@ class ExecutionFailed(Request, StatusChange, Ending):
     """The orchestrator raised."""
 
     failure: FailureDetails
+
+
+@_event
+class ExecutionCanceled(Request, StatusChange, Ending):
+    """The orchestrator ended with the cancellation that was requested, or its code had not run by then."""
+
+    reason: str
 
 
 @_event

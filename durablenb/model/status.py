@@ -61,6 +61,10 @@ _TERMINAL = frozenset(
 )
 
 
+REASONED = (OrchestrationRuntimeStatus.Canceled, OrchestrationRuntimeStatus.Terminated)
+"""The statuses of instances that ended on request. Their output is the reason, as plain text."""
+
+
 @plain
 class InstanceState(Plain):
     """An instance's row of the journal, in which payloads are text."""
@@ -212,7 +216,7 @@ def status_of(
     if state.status is OrchestrationRuntimeStatus.Failed:
         failure = FailureDetails.from_json(json.loads(state.output or "{}"))
         output = failed_text(state.name, failure)
-    elif state.status is OrchestrationRuntimeStatus.Terminated:
+    elif state.status in REASONED:
         output = state.output
     elif state.output is not None:
         output = shown(state.output)

@@ -321,6 +321,11 @@ OPERATIONS = (
         body="json",
     ),
     _command(
+        "cancel",
+        orchestrations.cancel,
+        "Request that an orchestration cancels itself; it may first undo what it has done.",
+    ),
+    _command(
         "terminate",
         orchestrations.terminate,
         "Terminate an orchestration and its sub-orchestrations.",

@@ -209,6 +209,11 @@ async def raise_event(request: ApiRequest) -> Response:
     return Response(status_code=ACCEPTED)
 
 
+async def cancel(request: ApiRequest) -> Response:
+    """Request that an orchestration cancels itself."""
+    return await _send(request, request.client.cancel)
+
+
 async def terminate(request: ApiRequest) -> Response:
     """Terminate an orchestration, and its sub-orchestrations unless ``recursive`` is false."""
     recursive = request.flag("recursive", True)
@@ -234,7 +239,7 @@ async def rewind(request: ApiRequest) -> Response:
     return Response(status_code=ACCEPTED)
 
 
-async def _send(request: ApiRequest, command: Callable[[str, str], Awaitable[None]]) -> Response:
+async def _send(request: ApiRequest, command: Callable[[str, str], Awaitable[object]]) -> Response:
     """Send a command to an instance that is open."""
     instance_id = request.instance_id
     status = await request.services.statuses.get(instance_id)

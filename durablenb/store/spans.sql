@@ -112,7 +112,7 @@ from (
     from members m join journal s on s.instance_id = m.instance_id and s.execution_id = m.execution_id
     where s.event_type in (
         'ExecutionStarted', 'OrchestratorStarted', 'ExecutionSuspended', 'ExecutionResumed',
-        'ExecutionCompleted', 'ExecutionFailed', 'ExecutionTerminated')
+        'ExecutionCompleted', 'ExecutionFailed', 'ExecutionCanceled', 'ExecutionTerminated')
     group by all
 )
 order by path;
@@ -147,9 +147,10 @@ from (
     union all
     select s.instance_id, s.execution_id, s.task_id, 'lock',
            array_to_string(cast(try_cast(s.attributes as json) -> 'entity_ids' as varchar[]), ', '), null,
-           if(e.seq is null, 'Pending', 'Completed'), 1, s.timestamp, s.timestamp, e.timestamp, s.seq, e.seq
+           case e.event_type when 'EntityLockGranted' then 'Completed' when 'EntityLockCanceled' then 'Canceled'
+                else 'Pending' end, 1, s.timestamp, s.timestamp, e.timestamp, s.seq, e.seq
     from standing s
-    left join (select * from journal where event_type = 'EntityLockGranted') e
+    left join (select * from journal where event_type in ('EntityLockGranted', 'EntityLockCanceled')) e
         on e.instance_id = s.instance_id and e.execution_id = s.execution_id and e.task_id = s.task_id and e.seq > s.seq
     where s.event_type = 'EntityLockRequested'
 ) c

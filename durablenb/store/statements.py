@@ -310,6 +310,7 @@ _ARE_OPEN = f"""instance_id in (
 EVENT_OF = {
     Status.Completed: "ExecutionCompleted",
     Status.Failed: "ExecutionFailed",
+    Status.Canceled: "ExecutionCanceled",
     Status.Terminated: "ExecutionTerminated",
     Status.Suspended: "ExecutionSuspended",
 }

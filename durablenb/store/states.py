@@ -22,6 +22,7 @@ _STATUSES = {
     events.OrchestratorStarted: "Running",
     events.ExecutionCompleted: "Completed",
     events.ExecutionFailed: "Failed",
+    events.ExecutionCanceled: "Canceled",
     events.ExecutionTerminated: "Terminated",
 }
 """The status of an instance after the last of these events, unless it is suspended."""
@@ -125,7 +126,7 @@ def _state(row: tuple[Any, ...], payloads: dict[int, str]) -> InstanceState:
         created_time=created.replace(tzinfo=UTC),
         last_updated_time=updated.replace(tzinfo=UTC),
         input=input_,
-        output=json.loads(output or "null") if status == "Terminated" else output,
+        output=json.loads(output or "null") if status in ("Canceled", "Terminated") else output,
         custom_status=custom,
         version=attributes.get("version"),
         parent_instance_id=None if parent is None else parent.instance_id,

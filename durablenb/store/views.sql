@@ -20,7 +20,7 @@ where r.seq is null;
 create or replace macro states_until(place) as table
 with kinds(event_type, kind) as (
     values ('ExecutionStarted', 0), ('OrchestratorStarted', 1),
-           ('ExecutionCompleted', 2), ('ExecutionFailed', 3), ('ExecutionTerminated', 4),
+           ('ExecutionCompleted', 2), ('ExecutionFailed', 3), ('ExecutionTerminated', 4), ('ExecutionCanceled', 5),
            ('CustomStatusSet', 8), ('ExecutionRewound', 9), ('ExecutionResumed', 10), ('ExecutionSuspended', 11)
 ),
 events as (
@@ -35,7 +35,7 @@ marks as (
         max(mark) filter (kind >= 10) as halt,
         max(seq) filter (kind = 0) as started_seq,
         max(seq) filter (kind = 8) as custom_seq,
-        arg_max(payload, mark) filter (kind between 2 and 4) as end_payload,
+        arg_max(payload, mark) filter (kind between 2 and 5) as end_payload,
         arg_max(payload, mark) filter (kind = 8) as custom_payload,
         arg_max(execution_id, mark) filter (kind = 0) as execution_id,
         arg_max(name, mark) filter (kind = 0) as name,
@@ -52,7 +52,7 @@ select
     instance_id,
     name,
     case when halt > latest and halt & 15 = 11 then 'Suspended'
-         else ['Pending', 'Running', 'Completed', 'Failed', 'Terminated'][(latest & 15) + 1]
+         else ['Pending', 'Running', 'Completed', 'Failed', 'Terminated', 'Canceled'][(latest & 15) + 1]
     end as status,
     created_time,
     last_updated_time,
@@ -124,7 +124,7 @@ from (
         max(seq) filter (is_end) as ended_seq
     from (
         select *, event_type = 'ExecutionStarted' as is_start, event_type in
-            ('ExecutionCompleted', 'ExecutionFailed', 'ExecutionTerminated', 'ContinueAsNew') as is_end
+            ('ExecutionCompleted', 'ExecutionFailed', 'ExecutionCanceled', 'ExecutionTerminated', 'ContinueAsNew') as is_end
         from standing where not starts_with(instance_id, '@')
     )
     group by instance_id, execution_id

@@ -10,8 +10,8 @@ from durablenb.engine.async_waiting import _wakers
 from tests.client.corpus import waits
 from tests.traps.lab import PATIENCE
 
-SAME = ["start_new", "get_status", "get_status_all", "get_status_by", "raise_event", "terminate", "suspend"]
-SAME += ["resume", "rewind", "restart", "purge_instance_history", "purge_instance_history_by"]
+SAME = ["start_new", "get_status", "get_status_all", "get_status_by", "raise_event", "cancel", "suspend"]
+SAME += ["terminate", "resume", "rewind", "restart", "purge_instance_history", "purge_instance_history_by"]
 SAME += ["wait_for_completion"]
 
 
@@ -131,6 +131,11 @@ def test_the_awaitable_client_does_all_of_it(lab):
         assert (await client.wait_for_completion("f", 10)).output == "well"
         again = await client.restart("f")
         assert (await client.wait_for_completion(again, 10)).output == "well"
+        await client.start_new("waits", "c")
+        assert await client.cancel("c", "why") is True
+        assert (await client.wait_for_completion("c", 10)).runtime_status == "Canceled"
+        assert await client.cancel("c") is False
+        assert (await client.purge_instance_history("c")).instances_deleted == 1
         await client.start_new("waits", "t")
         await client.terminate("t", "why", recursive=False)
         found = await client.get_status_by(now, None, ["Completed", "Terminated"], "t")

@@ -184,7 +184,7 @@ def check_locks(hub):
         for event in events:
             if (
                 type(event).__name__ == "EntityLockRequested"
-                and event.task_id not in by_kind["EntityUnlockSent"]
+                and event.task_id not in by_kind["EntityUnlockSent"] | by_kind["EntityLockCanceled"]
             ):
                 is_granted = event.task_id in by_kind["EntityLockGranted"]
                 (inside if is_granted else outside)[*key, event.task_id] = set(event.entity_ids)

@@ -23,7 +23,7 @@ from tests.notebook.scenes import SCENES, STUCK, Stage, stage
 from tests.notebook.test_hostile import MARKS, PAYLOADS, STYLES, TAGS, hostile, hostile_entity
 
 ACTIONS = (
-    *("raise", "terminate", "suspend", "resume", "rewind", "restart", "purge", "signal"),
+    *("raise", "cancel", "terminate", "suspend", "resume", "rewind", "restart", "purge", "signal"),
     *("jump", "advance"),
 )
 LOOKS = ("select", "page", "set", "turn", "zoom", "path", "open", "back", "look", "nothing of the kind", "")
@@ -603,6 +603,7 @@ def test_odd_actions_break_no_view(action: str) -> None:
         ("waiting", {"do": "raise", "name": "Approval", "fields": {"data": "[1, 2]"}}, "EventRaised"),
         ("waiting", {"do": "suspend"}, "ExecutionSuspended"),
         ("suspended", {"do": "resume"}, "ExecutionResumed"),
+        ("waiting", {"do": "cancel"}, "ExecutionCancelRequested"),
         ("waiting", {"do": "terminate"}, "ExecutionTerminated"),
         ("failed", {"do": "rewind"}, "ExecutionRewound"),
     ],

@@ -16,8 +16,8 @@ from durablenb.engine.engine import Engine
 from durablenb.engine.executors import Executors
 from durablenb.engine.options import EngineOptions, EpisodeOptions
 from durablenb.model import events as ev
-from durablenb.model.errors import WaitTimeoutError
-from durablenb.model.failures import FailureDetails
+from durablenb.model.errors import OrchestrationCanceledError, WaitTimeoutError
+from durablenb.model.failures import FailureDetails, failure_of
 from tests.properties.programs import EVENTS, expected, program, registry
 from tests.reference_store import MemoryStore
 
@@ -43,6 +43,8 @@ class ByHand:
         How many of a hundred arrivals come a second time.
     function
         The orchestrator.
+    cancels
+        Before how many of a hundred arrivals the execution is canceled.
     rules
         Those by which the execution begins.
     """
@@ -55,12 +57,15 @@ class ByHand:
         repeats: int = 0,
         function: Callable[..., Any] = program,
         rules: int = ev.RULES,
+        cancels: int = 0,
     ) -> None:
         self.execution = fresh(function)
+        self._cancels = cancels
         self._random = random
         self._repeats = repeats
         self._now = START
         self._open: list[Any] = []
+        self._canceled: set[int] = set()
         self._deliver(partial(ev.ExecutionStarted, rules=rules), "program", codec.encode(steps))
 
     @property
@@ -82,6 +87,8 @@ class ByHand:
                 self._look()
             else:
                 assert self._open, "it waits for nothing"
+                while self._random.randrange(100) < self._cancels:
+                    self._deliver(ev.ExecutionCancelRequested, f"reason {len(self.history)}")
                 for _ in range(self._random.randint(1, len(self._open))):
                     self._answer(self._open.pop(self._random.randrange(len(self._open))))
         return self
@@ -92,6 +99,8 @@ class ByHand:
                 self._open = [
                     asked for asked in self._open if getattr(asked, "task_id", None) != fact.task_id
                 ]
+            elif isinstance(fact, ev.SubOrchestrationCancelRequested):
+                self._canceled.add(fact.task_id)
             elif getattr(fact, "task_id", None) is not None:
                 self._open.append(fact)
 
@@ -109,6 +118,9 @@ class ByHand:
         if isinstance(asked, ev.TimerCreated):
             self._now = max(self._now, asked.fire_at)
             return ev.TimerFired, (task_id,)
+        if task_id in self._canceled and self._random.random() < 0.5:
+            canceled = OrchestrationCanceledError(f"{asked.instance_id} was canceled")
+            return ev.SubOrchestrationInstanceFailed, (task_id, failure_of(canceled, is_non_retriable=True))
         if isinstance(asked, ev.SubOrchestrationInstanceCreated):
             result = codec.encode(expected(codec.decode(asked.input)))
             return ev.SubOrchestrationInstanceCompleted, (task_id, result)

@@ -239,6 +239,20 @@ def test_refusals_are_those_of_the_hub(served: Served) -> None:
     remote.handle("taken").terminate()
 
 
+def test_an_instance_is_canceled_once(served: Served) -> None:
+    handle, other = served.remote.start("approval"), served.remote.start("approval")
+    until(lambda: other.status().custom_status and handle.status().custom_status)
+    assert handle.cancel("no more") is True
+    with pytest.raises(df.OrchestrationCanceledError, match="no more"):
+        handle.result(PATIENCE)
+    assert served.remote.cancel(handle.id) is False
+    assert str(handle.status().runtime_status) == "Canceled"
+    with pytest.raises(df.InstanceNotFoundError):
+        served.remote.cancel("nobody")
+    assert str(other.status().runtime_status) == "Running"
+    other.terminate()
+
+
 @pytest.mark.parametrize(
     "odd", ["nobody", "", "a/b", "..", "../instances", "a?b", "a#b", "%2e%2e", "\n", "é" * 300]
 )

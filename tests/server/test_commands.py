@@ -4,7 +4,7 @@ import pytest
 
 from tests.server.conftest import PATIENCE
 
-COMMANDS = ["terminate", "suspend", "resume"]
+COMMANDS = ["cancel", "terminate", "suspend", "resume"]
 
 
 @pytest.mark.parametrize("word", ["raiseEvent", "raiseevent", "RAISEEVENT"])
@@ -83,6 +83,16 @@ def test_terminating_keeps_the_reason(served):
     shown = served.status(instance_id)
     assert shown.status_code == 200
     assert (shown.json()["runtimeStatus"], shown.json()["output"]) == ("Terminated", "no more, äöü")
+
+
+def test_canceling_lets_the_code_end_it_and_keeps_the_reason(served):
+    instance_id = served.start("approval")
+    answer = served.http.post(f"/instances/{instance_id}/cancel", params={"reason": "no more, äöü"})
+    assert (answer.status_code, answer.content) == (202, b"")
+    assert served.hub.handle(instance_id).wait(PATIENCE).runtime_status == "Canceled"
+    shown = served.status(instance_id)
+    assert shown.status_code == 200
+    assert (shown.json()["runtimeStatus"], shown.json()["output"]) == ("Canceled", "no more, äöü")
 
 
 def test_suspending_and_resuming_twice_does_no_harm(served):

@@ -7,6 +7,7 @@ I3  a task that was asked for completes at most once, and no other does
 I4  an execution ends once, and nothing follows but a rewind
 I6  what belongs together is in one transaction: an episode, a child and its parent, two generations
 I8  no timer fires before it is due, by the stored clock
+I9  nothing is canceled unless that was requested
 
 Those of entities are in `entity_audit`.
 """
@@ -44,6 +45,7 @@ _WHAT_COMPLETES: dict[type[ev.Event], type[ev.Event]] = {
     ev.EntityOperationCompleted: ev.EntityOperationCalled,
     ev.EntityOperationFailed: ev.EntityOperationCalled,
     ev.EntityLockGranted: ev.EntityLockRequested,
+    ev.EntityLockCanceled: ev.EntityLockRequested,
 }
 _SUCCESSES = (ev.TaskCompleted, ev.SubOrchestrationInstanceCompleted, ev.EntityOperationCompleted)
 _NEVER = datetime.min.replace(tzinfo=UTC)
@@ -68,6 +70,7 @@ class Life:
     seen_until: datetime = _NEVER
     pending: dict[int, ev.Event] = field(default_factory=dict)
     raised: set[str] = field(default_factory=set)
+    is_canceled: bool = False
     succeeded: dict[int, ev.Event] = field(default_factory=dict)
     before: dict[int, ev.Event] = field(default_factory=dict)
     locks: dict[int, tuple[str, ...]] = field(default_factory=dict)
@@ -106,9 +109,11 @@ class Audit:
             ev.ExecutionSuspended: self._suspended,
             ev.ExecutionResumed: self._resumed,
             ev.EventRaised: self._raised,
+            ev.ExecutionCancelRequested: self._cancel_requested,
             ev.CustomStatusSet: self._custom,
             ev.TaskCanceled: self._completion,
             ev.TimerCanceled: self._completion,
+            ev.EntityLockCanceled: self._lock_canceled,
             **dict.fromkeys(_COMPLETIONS, self._completion),
             **dict.fromkeys((kind for kind in ev.ALL_EVENTS if issubclass(kind, ev.Ending)), self._end),
             ev.EntityUnlockSent: self._left,
@@ -187,6 +192,7 @@ class Audit:
             )  # fmt: skip
         if isinstance(event, ev.Request):
             is_parted = isinstance(event, ev.ExecutionFailed) and "NonDeterminism" in event.failure.error_type
+            is_parted |= isinstance(event, ev.ExecutionCanceled) and not life.is_begun
             self.check(
                 life.episode_in == self.transactions or is_parted, "I6", "an episode is torn apart", record
             )
@@ -253,6 +259,9 @@ class Audit:
         self.check(event.input not in life.raised, "I6", "an event arrived twice", life.key, event)
         life.raised.add(event.input)
 
+    def _cancel_requested(self, life: Life, event: ev.ExecutionCancelRequested) -> None:
+        life.is_canceled = True
+
     def _custom(self, life: Life, event: ev.CustomStatusSet) -> None:
         life.custom_status = event.status
 
@@ -267,6 +276,10 @@ class Audit:
             self.scheduled.add(key)
             self.completed.discard(key)
             self.begun.pop(key, None)
+
+    def _lock_canceled(self, life: Life, event: ev.EntityLockCanceled) -> None:
+        self._completion(life, event)
+        life.left.add(event.task_id)
 
     def _left(self, life: Life, event: ev.EntityUnlockSent) -> None:
         self.check(event.task_id in life.locks, "E5", "an unlock of no lock", life.key, event)
@@ -285,6 +298,8 @@ class Audit:
             self.completed.add((*life.key, task_id))
 
     def _end(self, life: Life, event: ev.Event) -> None:
+        is_requested = life.is_canceled or not isinstance(event, ev.ExecutionCanceled)
+        self.check(is_requested, "I9", "canceled, and nobody requested it", life.key, event)
         life.output = event
         if type(event) is not ev.ContinueAsNew:
             life.status = type(event).__name__.removeprefix("Execution")

@@ -30,6 +30,7 @@ _encode = codec.encode
 _ALL = (
     "start",
     "raise",
+    "cancel",
     "terminate",
     "suspend",
     "resume",
@@ -127,7 +128,7 @@ class Clients:
         start_at = None
         if self._random.random() < 0.15:
             start_at = self._clock.now() + timedelta(seconds=self._random.choice((-5, 5, 3_600)))
-        dedupe = (Status.Failed, Status.Terminated) if self._random.random() < 0.1 else ()
+        dedupe = (Status.Failed, Status.Canceled, Status.Terminated) if self._random.random() < 0.1 else ()
         tags = {"n": str(self._next())}
         text = _encode(PIECES[name].inputs(self._random))
         if_exists = "error" if dedupe else IF_EXISTS[self._count % len(IF_EXISTS)]
@@ -146,6 +147,9 @@ class Clients:
 
     def _raise(self) -> messages.ClientMessage:
         return messages.Raise(self._known_id(), self._random.choice(EVENT_NAMES), _encode(self._next()))
+
+    def _cancel(self) -> messages.ClientMessage:
+        return messages.Cancel(self._known_id(), str(self._next()))
 
     def _terminate(self) -> messages.ClientMessage:
         elders = [one for one in self.ids if self._has_grandchildren(one)]
@@ -251,7 +255,7 @@ class Clients:
         elif isinstance(message, messages.Start) and message.if_exists == "attach":
             names = [one.name for one in self._disk.store.starts(message.instance_id)]
             self._audit.check(message.name in names, "I1", "attached to nothing", message, names)
-        elif isinstance(message, (messages.Start, messages.Raise, messages.Rewind)):
+        elif isinstance(message, (messages.Start, messages.Raise, messages.Cancel, messages.Rewind)):
             self._audit.fail("I1", f"answered, and not on disk: {message}")
         else:  # it need not change anything: it was that way, or has ended since
             self._check_needless(message)
@@ -293,6 +297,7 @@ class Clients:
 _FACT_OF: dict[type, Callable[[Any], tuple[type[ev.Event], str, object]]] = {
     messages.Start: lambda message: (ev.ExecutionStarted, "tags", message.tags),
     messages.Raise: lambda message: (ev.EventRaised, "input", message.input),
+    messages.Cancel: lambda message: (ev.ExecutionCancelRequested, "reason", message.reason),
     messages.Terminate: lambda message: (ev.ExecutionTerminated, "reason", message.reason),
     messages.Suspend: lambda message: (ev.ExecutionSuspended, "reason", message.reason),
     messages.Resume: lambda message: (ev.ExecutionResumed, "reason", message.reason),

@@ -25,7 +25,17 @@ class Piece:
     versions: tuple[Callable[..., Any], ...] = ()
 
 
-_CHILDREN = ("chain", "failing", "approval", "counter", "faulty", "deadline", "sleeper", "one_flaky")
+_CHILDREN = (
+    "chain",
+    "failing",
+    "approval",
+    "counter",
+    "faulty",
+    "deadline",
+    "sleeper",
+    "one_flaky",
+    "undoing",
+)
 
 
 def _children(random: Random) -> list[list[Any]]:
@@ -72,6 +82,10 @@ PIECES: dict[str, Piece] = {
     "one_flaky": Piece(o.one_flaky, fits=lambda n, result: result == n),
     "reporting": Piece(o.reporting, fits=lambda _, result: result == "reported"),
     "saga": Piece(o.saga, fits=lambda _, result: result in ("done", "undone")),
+    "undoing": Piece(o.undoing, fits=lambda _, result: result in ([1, 2, 3], "undone")),
+    "stubborn": Piece(
+        o.stubborn, fits=lambda _, result: result == "gave up" or result[1] in ([1, 2, 3], "undone")
+    ),
     "faulty": Piece(
         o.faulty, lambda random: random.random() < 0.5, lambda _, result: result == [1, [1, 1, 4, 3]]
     ),

@@ -5,6 +5,7 @@ from random import Random
 from typing import Any
 
 from durablenb.model.entities import EntityId
+from durablenb.model.errors import OrchestrationCanceledError
 from tests.simulation.orchestrators import fate
 
 KEYS = ("x", "y", "z")
@@ -139,7 +140,22 @@ def hasty(context):
         return (yield call)
 
 
+def unlocking(context):
+    """Is canceled while it waits for a critical section, or in one, and enters another one."""
+    chosen = [entity_of(key) for key in context.get_input()]
+    entered = 0
+    for _ in range(2):
+        try:
+            with (yield context.lock(chosen)):
+                entered += 1
+                yield context.wait_for_external_event("Go")
+        except OrchestrationCanceledError:
+            yield context.call_entity(chosen[0], "add", 1)
+    return entered
+
+
 ORCHESTRATORS = {
+    "unlocking": (unlocking, lambda given, result: result in (0, 1, 2)),
     "counting": (counting, lambda given, result: result == 3),
     "reminding": (reminding, lambda given, result: result == "reminded"),
     "alone": (alone, lambda given, result: result == "alone"),

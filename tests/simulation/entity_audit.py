@@ -243,7 +243,8 @@ class EntityAudit:
             if thing.lock is not None and task_of(thing.lock.caller) == task
         ]
         life: Life | None = self._audit.lives.get(task[:2])
-        asked = None if life is None or not life.is_open else life.locks.get(task[2])
+        is_over = life is None or not life.is_open or task[2] in life.left  # in this transaction
+        asked = None if is_over or life is None else life.locks.get(task[2])
         self._check(asked is None or sorted(held) == sorted(asked), "E5", "granted without locks", task, held)
 
 

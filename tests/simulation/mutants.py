@@ -29,7 +29,9 @@ from durablenb.engine.rewinds import Rewinds
 from durablenb.engine.state import EngineState
 from durablenb.engine.timers import Deadline, Timers
 from durablenb.engine.write_buffer import WriteBuffer
+from durablenb.model import actions
 from durablenb.model import events as ev
+from durablenb.model.errors import OrchestrationCanceledError
 from tests.simulation import entity_mutants  # noqa: F401 - it plants those of entities
 from tests.simulation.planting import MUTANTS, planted
 
@@ -264,6 +266,18 @@ def a_suspended_orchestration_runs(original, orchestrations, instance):
 @planted(fold, "_after")
 def the_status_ignores_a_suspension(original, state, event, is_started):
     return state if isinstance(event, ev.ExecutionSuspended) else original(state, event, is_started)
+
+
+@planted(fold, "_after")
+def the_status_ignores_a_cancellation(original, state, event, is_started):
+    return state if isinstance(event, ev.ExecutionCanceled) else original(state, event, is_started)
+
+
+@planted(Execution, "_end_with")
+def a_parent_is_canceled_where_only_its_child_was(original, execution, error):
+    if isinstance(error, OrchestrationCanceledError):
+        return actions.CancelExecution("")
+    return original(execution, error)
 
 
 @planted(Commands, "_purge")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from random import Random
 
-from durablenb.model.errors import TaskFailedError
+from durablenb.model.errors import OrchestrationCanceledError, TaskFailedError
 from durablenb.model.retries import RetryOptions
 
 
@@ -246,6 +246,37 @@ def saga(context):
         return "undone"
     finally:
         context.call_activity("inc", -1)
+
+
+def undoing(context):
+    """Undoes what it has done when it is canceled."""
+    n = context.get_input()
+    done = []
+    try:
+        for step in range(3):
+            done.append((yield context.call_activity("inc", step)))
+            waits = [context.create_timer(context.current_utc_datetime + timedelta(seconds=5 * step))]
+            waits.append(context.wait_for_external_event("go"))
+            yield context.task_any([*waits, context.call_activity("double", n)])
+        return done
+    except OrchestrationCanceledError:
+        for value in reversed(done):
+            yield context.call_activity("inc", -value)
+        if n % 2:
+            raise
+        return "undone"
+
+
+async def stubborn(context):
+    """Awaits the same event again each time it is canceled."""
+    wait = context.wait_for_external_event("go")
+    child = context.call_sub_orchestrator("undoing", context.get_input())
+    for _ in range(3):
+        try:
+            return [await wait, await child]
+        except (OrchestrationCanceledError, TaskFailedError):
+            await context.call_activity("inc", 1)
+    return "gave up"
 
 
 def faulty(context):

@@ -14,6 +14,7 @@ from durablenb.core.requests import same
 from durablenb.model.errors import NonDeterminismError
 from durablenb.model.events import (
     Event,
+    ExecutionCanceled,
     ExecutionCompleted,
     ExecutionFailed,
     ExecutionStarted,
@@ -61,11 +62,16 @@ def go_over(execution: Execution, history: list[Event], begin: int) -> str:
         execution.unload()
 
 
+def _has_begun(history: list[Event]) -> bool:
+    return any(isinstance(event, OrchestratorStarted) for event in history)
+
+
 def _go_on(execution: Execution, history: list[Event], position: int) -> str:
     while position < len(history):
         event = history[position]
         if isinstance(event, Request):
             is_parted = isinstance(event, ExecutionFailed) and "NonDeterminism" in event.failure.error_type
+            is_parted |= isinstance(event, ExecutionCanceled) and not _has_begun(history)
             return "" if is_parted else f"nobody asked for {event}"
         if type(event) is not OrchestratorStarted:
             execution.deliver(event)
@@ -129,7 +135,7 @@ def _shown(output: str | None) -> object:
 def _output(life: Life) -> object:
     if isinstance(life.output, ExecutionCompleted):
         return life.output.result
-    if isinstance(life.output, ExecutionTerminated):
+    if isinstance(life.output, (ExecutionCanceled, ExecutionTerminated)):
         return life.output.reason
     if isinstance(life.output, ExecutionFailed):
         return life.output.failure.as_text()

@@ -32,8 +32,10 @@ _LIMITS = ("narrow_fan_out",)
 _FAMILIES = ("parent", "strict_parent", "launcher", "retrying_child", "faulty")
 _EVENTS = ("approval", "waiters", "counter", "ticker")
 _ENTITIES = ("counting", "reminding", "alone", "moving", "losing", "hasty")
+_CANCELLATIONS = ("undoing", "undoing", "unlocking", "stubborn", "parent", "retrying_child", "counter")
 _THEMES = (
     _ENTITIES,
+    _CANCELLATIONS,
     _REWINDS,
     _LIMITS,
     _FAMILIES,
@@ -42,6 +44,7 @@ _THEMES = (
     ("fan_out", "narrow_fan_out", "race", "deadline", "retrying", "saga", "faulty", "detour", "impatient"),
 )
 _WANTED = {
+    _CANCELLATIONS: {"cancel": 8, "raise": 4},
     _REWINDS: {"rewind": 2},
     _LIMITS: {"terminate": 3},
     _FAMILIES: {"terminate": 2, "rewind": 4},
@@ -49,7 +52,18 @@ _WANTED = {
     _ENTITIES: {"signal": 6, "raise": 8, "start": 8, "terminate": 2},
 }
 """How often some requests are made in a theme, where a usual one weighs 1."""
-_REQUESTS = ("terminate", "suspend", "resume", "rewind", "purge", "restart", "watch", "signal", "clean")
+_REQUESTS = (
+    "cancel",
+    "terminate",
+    "suspend",
+    "resume",
+    "rewind",
+    "purge",
+    "restart",
+    "watch",
+    "signal",
+    "clean",
+)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from durablenb.core.ports.store import Record, Store
 from durablenb.model.events import (
     ContinueAsNew,
     Event,
+    ExecutionCanceled,
     ExecutionCompleted,
     ExecutionFailed,
     ExecutionRewound,
@@ -28,7 +29,7 @@ from durablenb.model.failures import FailureDetails
 
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 OWNER = ParentInstance("transfer", "e" * 16, 3, "transfer")
-ENDS = (ExecutionCompleted, ExecutionFailed, ExecutionTerminated)
+ENDS = (ExecutionCompleted, ExecutionFailed, ExecutionCanceled, ExecutionTerminated)
 
 USUAL = {
     "name": "Work",

@@ -11,6 +11,7 @@ from durablenb.core.ports.store import InstanceQuery
 from durablenb.model.events import (
     CustomStatusSet,
     EventRaised,
+    ExecutionCanceled,
     ExecutionFailed,
     ExecutionResumed,
     ExecutionSuspended,
@@ -150,7 +151,7 @@ class Agreement(RuleBasedStateMachine):
     @precondition(any_awake)
     @rule(data=st.data(), kind=st.sampled_from(ENDS), text=texts)
     def end(self, data, kind, text):
-        values = {"reason": text} if kind is ExecutionTerminated else {}
+        values = {"reason": text} if kind in (ExecutionCanceled, ExecutionTerminated) else {}
         self.scribe.add(self.pick(data, self.is_awake), kind, **values)
         self.tell()
 

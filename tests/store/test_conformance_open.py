@@ -11,11 +11,9 @@ from durablenb.model.events import (
     EntityOperationCompleted,
     EntityOperationFailed,
     EventRaised,
-    ExecutionCompleted,
     ExecutionFailed,
     ExecutionResumed,
     ExecutionSuspended,
-    ExecutionTerminated,
     OrchestratorStarted,
     SubOrchestrationInstanceCompleted,
     SubOrchestrationInstanceCreated,
@@ -28,7 +26,7 @@ from durablenb.model.events import (
     TimerCreated,
     TimerFired,
 )
-from tests.store.scribe import BEGINNING
+from tests.store.scribe import BEGINNING, ENDS
 
 
 def opened(store, scribe):
@@ -51,7 +49,7 @@ def test_a_new_instance_is_open_and_has_not_begun(store, scribe):
     )
 
 
-@pytest.mark.parametrize("end", [ExecutionCompleted, ExecutionFailed, ExecutionTerminated])
+@pytest.mark.parametrize("end", ENDS)
 def test_ended_instances_are_not_open_unless_they_are_started_again(store, scribe, end):
     scribe.start("a")
     scribe.start("b")

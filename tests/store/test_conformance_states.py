@@ -8,6 +8,8 @@ import pytest
 from durablenb.core.ports.store import InstanceQuery
 from durablenb.model.events import (
     CustomStatusSet,
+    ExecutionCanceled,
+    ExecutionCancelRequested,
     ExecutionCompleted,
     ExecutionFailed,
     ExecutionResumed,
@@ -64,6 +66,8 @@ def test_a_new_instance_is_pending_and_tells_how_it_was_started(store, scribe):
         ([ExecutionSuspended], Status.Suspended, None),
         ([ExecutionSuspended, ExecutionResumed], Status.Pending, None),
         ([OrchestratorStarted, ExecutionCompleted], Status.Completed, "2"),
+        ([ExecutionCancelRequested, ExecutionCanceled], Status.Canceled, "why not"),
+        ([ExecutionSuspended, ExecutionCanceled], Status.Canceled, "why not"),
         ([ExecutionTerminated], Status.Terminated, "why not"),
         ([ExecutionSuspended, ExecutionTerminated], Status.Terminated, "why not"),
         ([OrchestratorStarted, ExecutionFailed], Status.Failed, json.dumps(USUAL["failure"].as_json())),

@@ -42,6 +42,7 @@ FILES = """
     SubOrchestrationInstanceCreated name task_id payload=input +instance_id +version +attempt +retry_of
     SubOrchestrationInstanceCompleted task_id payload=result
     SubOrchestrationInstanceFailed task_id payload=failure
+    SubOrchestrationCancelRequested task_id payload=reason +instance_id
     TimerCreated task_id +fire_at +retry_of
     TimerFired task_id
     TimerCanceled task_id
@@ -55,6 +56,7 @@ FILES = """
     EntityOperationFailed task_id payload=failure
     EntityLockRequested task_id +entity_ids
     EntityLockGranted task_id
+    EntityLockCanceled task_id
     EntityUnlockSent task_id
     OperationEnqueued name payload=input +caller +is_signal +deliver_at
     OperationCompleted task_id started_at payload=result +worker
@@ -68,9 +70,11 @@ FILES = """
     CustomStatusSet payload=status
     ExecutionSuspended payload=reason
     ExecutionResumed payload=reason
+    ExecutionCancelRequested payload=reason
     ExecutionRewound payload=reason
     ExecutionCompleted payload=result
     ExecutionFailed payload=failure
+    ExecutionCanceled payload=reason
     ExecutionTerminated payload=reason
     ContinueAsNew payload=input
 """

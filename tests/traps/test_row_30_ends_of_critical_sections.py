@@ -24,6 +24,7 @@ def kept(disk):
 ENDS = {
     "leaves the block": lambda handle: handle.raise_event("go"),
     "fails": lambda handle: handle.raise_event("go", "fail"),
+    "is canceled": lambda handle: handle.cancel(),
     "is terminated": lambda handle: handle.terminate(),
     "goes on as new": lambda handle: handle.raise_event("go", "again"),
     "is terminated while it is suspended": lambda handle: (handle.suspend(), handle.terminate()),
@@ -55,7 +56,13 @@ def test_row_30_its_end_is_in_the_transaction_with_the_releases(kept, way):
     )
     ENDS[way](owner)
     kept.settle()
-    ends = ("EntityUnlockSent", "ExecutionFailed", "ExecutionTerminated", "ContinueAsNew")
+    ends = (
+        "EntityUnlockSent",
+        "ExecutionFailed",
+        "ExecutionCanceled",
+        "ExecutionTerminated",
+        "ContinueAsNew",
+    )
     (ending,) = [batch for batch in batches if set(ends) & set(batch)]
     assert ending.count("LockReleased") == 2
     kept.restart()

@@ -10,7 +10,7 @@ from typing import Literal
 from durablenb.analysis.replays.replay import Replay
 from durablenb.analysis.replays.steps import Step
 
-LineMark = Literal["answered", "written", "waits", "returned", "raised", "terminated", "mismatch"]
+LineMark = Literal["answered", "written", "waits", "returned", "raised", "canceled", "terminated", "mismatch"]
 """The mark of a line: answered from the history, new events written there, or the verdict of the step."""
 
 

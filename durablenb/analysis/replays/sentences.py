@@ -15,6 +15,7 @@ from durablenb.model.events import (
     EntityOperationCalled,
     Event,
     EventSubscribed,
+    ExecutionCanceled,
     ExecutionCompleted,
     ExecutionFailed,
     ExecutionTerminated,
@@ -73,6 +74,8 @@ def answered_sentence(reached: Await, requests: Mapping[int, Event]) -> str:
     ids = sorted(reached.answers.values())
     if reached.awaited == MORE_CODE:
         return "There is more code by now: it goes on here."
+    if reached.is_canceled:
+        return "The cancellation of the orchestration is raised here: nothing is waited for any more."
     if not ids and reached.has_failed:
         return "It fails at once: the code has cancelled what it waits for."
     if not ids:
@@ -133,6 +136,8 @@ def end_sentence(trace: Trace) -> str:
         return "It continues as new: a fresh execution begins, with a history of its own."
     if isinstance(end, ExecutionCompleted):
         return f"It returned {shortened(end.result, 60)}: the orchestration is completed{where}."
+    if isinstance(end, ExecutionCanceled):
+        return f"The cancellation passed: the orchestration is canceled{where}."
     if isinstance(end, ExecutionTerminated):
         return f"It was terminated here{where}; the code never heard of it."
     return "It was ended."

@@ -14,6 +14,7 @@ from durablenb.core.trace import Await, Trace
 from durablenb.model.events import (
     ContinueAsNew,
     Event,
+    ExecutionCanceled,
     ExecutionCompleted,
     ExecutionFailed,
     ExecutionTerminated,
@@ -22,7 +23,7 @@ from durablenb.model.events import (
 )
 from durablenb.model.source import Source
 
-Verdict = Literal["answered", "waits", "returned", "raised", "terminated", "mismatch"]
+Verdict = Literal["answered", "waits", "returned", "raised", "canceled", "terminated", "mismatch"]
 """The outcome of an await in one replay, or of the code after the last await."""
 
 
@@ -327,6 +328,7 @@ class ReplaySteps:
 
 _VERDICTS: dict[type[Any], Verdict] = {
     ExecutionFailed: "raised",
+    ExecutionCanceled: "canceled",
     ExecutionTerminated: "terminated",
     ExecutionCompleted: "returned",
     ContinueAsNew: "returned",

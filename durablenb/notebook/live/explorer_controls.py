@@ -9,6 +9,7 @@ from durablenb.core.generations import earlier_purged
 from durablenb.model.events import (
     ContinueAsNew,
     Event,
+    ExecutionCanceled,
     ExecutionCompleted,
     ExecutionFailed,
     ExecutionTerminated,
@@ -29,6 +30,7 @@ _ENDS: dict[type[Event], str] = {
     ContinueAsNew: "ContinuedAsNew",
     ExecutionCompleted: "Completed",
     ExecutionFailed: "Failed",
+    ExecutionCanceled: "Canceled",
     ExecutionTerminated: "Terminated",
 }
 
@@ -212,6 +214,9 @@ def _dot(*, is_at: bool) -> str:
 
 
 def _end_words(verdict: str) -> str:
-    return {"answered": "goes on", "mismatch": "does not fit", "terminated": "is terminated"}.get(
-        verdict, verdict
-    )
+    return {
+        "answered": "goes on",
+        "mismatch": "does not fit",
+        "canceled": "is canceled",
+        "terminated": "is terminated",
+    }.get(verdict, verdict)

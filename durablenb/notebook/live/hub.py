@@ -30,8 +30,8 @@ from durablenb.notebook.words import lasting, time_text
 if TYPE_CHECKING:
     import pandas
 
-_STATUSES = ("Running", "Pending", "Suspended", "Failed", "Completed", "Terminated")
-_ENDED = ("Failed", "Completed", "Terminated")
+_STATUSES = ("Running", "Pending", "Suspended", "Failed", "Completed", "Canceled", "Terminated")
+_ENDED = ("Failed", "Completed", "Canceled", "Terminated")
 _COLUMNS = "instance_id, name, status, created_time, last_updated_time, duration"
 _SEARCHED = ("instance_id", "name", "custom_status")
 _ENTITIES = """

@@ -331,6 +331,11 @@ class LiveInstance(LiveView):
         self._handle.raise_event(name, data)
         self._journal.refresh(self._handle.id)
 
+    def do_cancel(self, **_: Any) -> None:
+        """Request that the orchestration cancels itself."""
+        self._handle.cancel("from the live view")
+        self._journal.refresh(self._handle.id)
+
     def do_terminate(self, **_: Any) -> None:
         """Terminate the orchestration."""
         self._handle.terminate("from the live view")

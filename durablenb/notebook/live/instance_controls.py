@@ -73,6 +73,7 @@ def clock_row(clock: MovableClock) -> Markup:
     )
 
 
+_CANCEL = button("Cancel", "cancel", sure="Really cancel")
 _PURGE = button("Purge", "purge", sure="Really purge")
 
 
@@ -80,11 +81,13 @@ def _actions(word: str) -> list[Markup]:
     if word in ("Running", "Pending"):
         return [
             button("Suspend", "suspend", sure="Really suspend"),
+            _CANCEL,
             button("Terminate", "terminate", sure="Really terminate"),
         ]
     if word == "Suspended":
         return [
             button("Resume", "resume", sure="Really resume"),
+            _CANCEL,
             button("Terminate", "terminate", sure="Really terminate"),
         ]
     actions = [

@@ -33,7 +33,7 @@ def _names(step: Step) -> Markup:
     where = markup(" in ", code(calls[-1][0]), f" (line {calls[-1][1]})") if calls else ""
     head = markup("<h4>Variables", where, "</h4>")
     if not step.names:
-        is_gone = step.verdict in ("returned", "terminated")
+        is_gone = step.verdict in ("returned", "canceled", "terminated")
         gone = "The code has ended: they are gone." if is_gone else "None."
         return markup(head, f'<p class="dnb-muted">{gone}</p>')
     changed = set(step.changed)

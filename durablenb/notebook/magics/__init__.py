@@ -72,6 +72,7 @@ class DurableMagics(Magics):
         %durable sql QUERY       the answer to a query, as %durable_sql
 
         %durable raise ID EVENT VALUE    sends an external event: JSON, $name for a variable, or plain text
+        %durable cancel ID REASON        requests that it cancels itself
         %durable terminate ID REASON     terminates it
         %durable suspend ID REASON       suspends it; resume ID: resumes it
         %durable rewind ID REASON        retries what failed

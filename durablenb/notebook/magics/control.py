@@ -78,6 +78,13 @@ def _event_id(event: str | None) -> int | str | None:
     return int(event)
 
 
+def _cancel(handle: Handle, options: Namespace) -> None:
+    _check_open(handle, "canceled")
+    reason = unquoted(options.rest)
+    handle.cancel(reason)
+    print(f"{handle.id} is to cancel itself where it waits{_because(reason)}.")
+
+
 def _terminate(handle: Handle, options: Namespace) -> None:
     before = handle.status().runtime_status
     reason = unquoted(options.rest)
@@ -124,6 +131,7 @@ def _purge(handle: Handle, _: Namespace) -> None:
 
 
 _COMMANDS: dict[str, Callable[[Handle, Namespace], Handle | None]] = {
+    "cancel": _cancel,
     "terminate": _terminate,
     "suspend": _suspend,
     "resume": _resume,

@@ -12,7 +12,7 @@ from typing import Any
 from IPython.core.error import UsageError
 from IPython.core.magic_arguments import MagicArgumentParser
 
-CONTROL_COMMANDS = ("raise", "terminate", "suspend", "resume", "rewind", "restart", "fork", "purge")
+CONTROL_COMMANDS = ("raise", "cancel", "terminate", "suspend", "resume", "rewind", "restart", "fork", "purge")
 """Commands that change an instance."""
 
 REPLAY_COMMANDS = ("replay", "explore")
@@ -34,7 +34,16 @@ SHOW_COMMANDS = (
 
 COMMANDS = ("where", "ls", *SHOW_COMMANDS, *CONTROL_COMMANDS, "entities", "entity", "check", "sql", "crash")
 
-_WITH_REST = {"raise": 3, "terminate": 2, "suspend": 2, "resume": 2, "rewind": 2, "fork": 3, "sql": 1}
+_WITH_REST = {
+    "raise": 3,
+    "cancel": 2,
+    "terminate": 2,
+    "suspend": 2,
+    "resume": 2,
+    "rewind": 2,
+    "fork": 3,
+    "sql": 1,
+}
 """Commands that take the rest of the line verbatim, after this number of words."""
 
 _WITH_VALUE = ("--hub", "--id", "--input")

@@ -190,6 +190,7 @@ _LOOKS: dict[LineMark, Look] = {
     "waits": Look("waits", LOOKS["Waiting"].colour, LOOKS["Waiting"].shape),
     "returned": Look("returned", LOOKS["Completed"].colour, LOOKS["Completed"].shape),
     "raised": Look("raised", LOOKS["Failed"].colour, LOOKS["Failed"].shape),
+    "canceled": Look("canceled", LOOKS["Canceled"].colour, LOOKS["Canceled"].shape),
     "terminated": Look("terminated", LOOKS["Terminated"].colour, LOOKS["Terminated"].shape),
     "mismatch": Look("does not fit", LOOKS["Held"].colour, LOOKS["Held"].shape),
 }
