@@ -125,6 +125,7 @@ if TYPE_CHECKING:
 
     from durablenb.azure.durabletask.registration import to_durabletask
     from durablenb.cluster.dask_executor import DaskExecutor as DaskExecutor
+    from durablenb.cluster.ray_executor import RayExecutor as RayExecutor
 
     Sealed = RawValue
 else:
@@ -145,6 +146,14 @@ else:
                     f"durablenb.DaskExecutor needs Dask ({error}). Install it: pip install 'durablenb[dask]'."
                 ) from error
             return DaskExecutor
+        if name == "RayExecutor":
+            try:
+                from durablenb.cluster.ray_executor import RayExecutor  # and so does Ray
+            except ModuleNotFoundError as error:
+                raise ImportError(
+                    f"durablenb.RayExecutor needs Ray ({error}). Install it: pip install 'durablenb[ray]'."
+                ) from error
+            return RayExecutor
         if name == "Sealed":
             import warnings
 

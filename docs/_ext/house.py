@@ -20,7 +20,7 @@ ABOUT = {
     "hub": "hubs, instances, entities, clients; the control port",
     "analysis": "graphs, timelines, comparisons, SQL",
     "journal": "the journal port; files, copies, bundles",
-    "cluster": "activities on Dask, and what runs there",
+    "cluster": "activities on Dask and Ray, and what runs there",
     "store": "the journal in DuckDB",
     "engine": "apply, commit, dispatch",
     "checks": "source code, before it runs",

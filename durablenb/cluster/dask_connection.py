@@ -10,22 +10,22 @@ from typing import Any
 
 import dask
 from distributed import Client
+from distributed.scheduler import KilledWorker
 
 from durablenb.cluster import dask_scheduler, dask_worker
 from durablenb.cluster.calls import Message
+from durablenb.cluster.connection import Listener, SentCall
 from durablenb.cluster.dask_messages import router_of
 from durablenb.cluster.packing import LARGE, PackedCall
+from durablenb.cluster.sent_parts import SentParts
 from durablenb.engine import locks
-
-KEPT_BYTES = 1_000_000_000
-"""How many bytes of inputs that were sent are kept on the cluster for later calls."""
 
 BLOB = "durablenb_blob-"
 """How the keys of large parts of inputs begin."""
 
 
 class DaskConnection:
-    """The client of one session, and what the session keeps on the cluster.
+    """The client of one session, and what the session keeps on the cluster: a `Connection`.
 
     Parameters
     ----------
@@ -39,12 +39,14 @@ class DaskConnection:
         Takes the messages of the hub's calls, in the client's event loop.
     """
 
+    system = "Dask"
+
     def __init__(
         self,
         connect: Callable[[], tuple[Client, bool]],
         options: Mapping[str, Any],
         seconds: float,
-        listener: Callable[[Message], None],
+        listener: Listener,
     ) -> None:
         self._connect = connect
         self._options = options
@@ -53,7 +55,7 @@ class DaskConnection:
         self._owns_client = False
         self._was_away = False
         self._client: Any = None
-        self._sent: dict[str, tuple[Any, int]] = {}
+        self._sent: SentParts[Any] = SentParts(self._scatter)
         self.hub = ""
         self.told: set[str] = set()
         """The calls that have said something to the process that had the hub before."""
@@ -120,10 +122,10 @@ class DaskConnection:
         """Tell whether the cluster has a part of an input already."""
         return f"{BLOB}{blob_hash}" in self._sent
 
-    def send(self, packed: Sequence[PackedCall]) -> Sequence[Any]:
+    def send(self, packed: Sequence[PackedCall]) -> Sequence[SentCall]:
         """Submit calls, and return their futures. A call that is there already is joined."""
         with self._marked():
-            futures: Sequence[Any] = self._client.map(
+            futures: Sequence[SentCall] = self._client.map(
                 dask_worker.run,
                 [call.envelope for call in packed],
                 [call.function for call in packed],
@@ -132,18 +134,19 @@ class DaskConnection:
             )
         return futures
 
-    def send_large(self, packed: PackedCall) -> Sequence[Any]:
+    def send_large(self, packed: PackedCall) -> Sequence[SentCall]:
         """Submit a call whose function or input is large, and return its future, as `send` does."""
         envelope, function = packed.envelope, packed.function
         hashes = list(packed.blobs)
-        contents = [self._scattered(f"{BLOB}{one}", content) for one, content in packed.blobs.items()]
+        contents = [self._sent.sent(f"{BLOB}{one}", content) for one, content in packed.blobs.items()]
         sent_function: Any = function
         if len(function) > LARGE:
-            sent_function = self._scattered(f"durablenb_function-{_hash(function)}", function)
+            sent_function = self._sent.sent(f"durablenb_function-{_hash(function)}", function)
         if len(envelope.call) > LARGE:
             name = f"durablenb_input-{_hash(envelope.call)}"
-            hashes, contents = ["", *hashes], [self._scattered(name, envelope.call), *contents]
+            hashes, contents = ["", *hashes], [self._sent.sent(name, envelope.call), *contents]
             envelope = envelope._replace(call=b"")
+        self._sent.trim()
         with self._marked():
             future = self._client.submit(
                 dask_worker.run,
@@ -160,15 +163,9 @@ class DaskConnection:
         """Return the context in which tasks get the annotation that the scheduler's plugin looks for."""
         return dask.annotate(**{dask_scheduler.ANNOTATION: self.hub})  # type: ignore[attr-defined]
 
-    def _scattered(self, name: str, content: bytes) -> Any:
+    def _scatter(self, name: str, content: bytes) -> Any:
         """Return the future of bytes that are on the cluster, and stay there for later calls."""
-        if name not in self._sent:
-            self._sent[name] = self._client.scatter({name: content})[name], len(content)
-            while len(self._sent) > 1 and sum(size for _, size in self._sent.values()) > KEPT_BYTES:
-                del self._sent[next(iter(self._sent))]
-        future, size = self._sent.pop(name)
-        self._sent[name] = future, size  # the last one used is the last one dropped
-        return future
+        return self._client.scatter({name: content})[name]
 
     # -- answers come ------------------------------------------------------------------------------
 
@@ -204,6 +201,10 @@ class DaskConnection:
     def clock_of(self, worker: str) -> float:
         """Return the time of a worker's clock, in seconds since 1970."""
         return float(self._client.run(time, workers=[worker])[worker])
+
+    def lost_worker(self, error: BaseException) -> str | None:
+        """Return the worker whose loss is the error, empty if unknown; None for another error."""
+        return getattr(error.last_worker, "address", "") if isinstance(error, KilledWorker) else None
 
     # -- calls end ---------------------------------------------------------------------------------
 

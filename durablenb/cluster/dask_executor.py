@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import distributed
 
-from durablenb.cluster.dask_session import DaskSession
+from durablenb.cluster.arguments import checked_folder, checked_losses, checked_resources
+from durablenb.cluster.cluster_session import ClusterSession
+from durablenb.cluster.dask_connection import DaskConnection
 from durablenb.core.ports.executor import Executor
-from durablenb.values.payload_files import allow
 
 CONNECT_SECONDS = 30.0
 """How long to wait for a scheduler, at the beginning and after a connection broke."""
@@ -73,24 +74,18 @@ class DaskExecutor:
         self._where = _checked_where(client_or_address)
         self._options: dict[str, Any] = {}
         if resources is not None:
-            self._options["resources"] = _checked_resources(resources)
+            self._options["resources"] = checked_resources(resources)
         if workers is not None:
             self._options["workers"] = _checked_workers(workers)
-        self._payloads = None if payloads is None else _checked_folder(payloads)
-        if isinstance(allowed_losses, bool) or not isinstance(allowed_losses, int):
-            raise TypeError(f"allowed_losses is {allowed_losses!r}; expected a whole number of workers.")
-        if allowed_losses < 0:
-            raise ValueError(f"allowed_losses is {allowed_losses}; expected at least 0.")
-        self._allowed_losses = allowed_losses
+        self._payloads = checked_folder(payloads)
+        self._allowed_losses = checked_losses(allowed_losses)
 
     def open_executor(self) -> Executor:
         """Return the executor of one hub; durablenb calls this when the hub first needs it."""
-        return DaskSession(
-            self._connect,
-            self._options,
+        return ClusterSession(
+            partial(DaskConnection, self._connect, self._options, CONNECT_SECONDS),
             payloads=self._payloads,
             allowed_losses=self._allowed_losses,
-            seconds=CONNECT_SECONDS,
         )
 
     def _connect(self) -> tuple[distributed.Client, bool]:
@@ -137,17 +132,6 @@ def _checked_where(where: object) -> Any:
     raise TypeError(f"{where!r} is no Dask cluster; expected a Client, a cluster or a scheduler's address.")
 
 
-def _checked_folder(folder: str | os.PathLike[str]) -> str:
-    """Return the absolute path of a folder, or a URL, which this process may then read."""
-    if not isinstance(folder, (str, os.PathLike)):
-        raise TypeError(f"payloads is {folder!r}; expected the path of a folder, or a URL.")
-    text = os.fspath(folder)
-    if "://" not in text:
-        return str(Path(text).expanduser().absolute())
-    allow(text)
-    return text
-
-
 def _checked_workers(workers: str | Iterable[str]) -> list[str]:
     names = (
         [workers] if isinstance(workers, str) else list(workers) if isinstance(workers, Iterable) else None
@@ -157,14 +141,3 @@ def _checked_workers(workers: str | Iterable[str]) -> list[str]:
             f"workers is {workers!r}; expected the names or addresses of workers, such as ['node7']."
         )
     return names
-
-
-def _checked_resources(resources: Mapping[str, float]) -> dict[str, float]:
-    if not isinstance(resources, Mapping) or not all(isinstance(name, str) for name in resources):
-        raise TypeError(f"resources is {resources!r}; expected names and amounts, such as {{'GPU': 1}}.")
-    for name, amount in resources.items():
-        if isinstance(amount, bool) or not isinstance(amount, (int, float)):
-            raise TypeError(f"The resource {name!r} is {amount!r}; expected a number.")
-        if amount <= 0:
-            raise ValueError(f"The resource {name!r} is {amount}; expected more than 0.")
-    return dict(resources)

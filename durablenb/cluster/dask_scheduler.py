@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable
 from typing import Any
 
 from distributed import SchedulerPlugin
 
 from durablenb.cluster.calls import Message
+from durablenb.cluster.kept_messages import KeptMessages
 
 TOPIC = "durablenb-"
 """The topic of a hub's messages is this and the id of the hub."""
@@ -18,9 +17,6 @@ ANNOTATION = "durablenb"
 
 PLUGIN = "durablenb-1"
 """The name of the plugin; another name for each change of what it does."""
-
-KEPT_LINES = 1_000
-"""How many lines of a call are kept while its hub is away."""
 
 
 class CallKeeper(SchedulerPlugin):
@@ -36,7 +32,7 @@ class CallKeeper(SchedulerPlugin):
 
     def __init__(self) -> None:
         self._clients: dict[str, set[str]] = {}
-        self._told: dict[str, dict[str, Message]] = {}
+        self._told: dict[str, KeptMessages] = {}
 
     def update_graph(self, scheduler: Any, *, annotations: dict[str, dict[Any, Any]], **_: Any) -> None:
         """Keep new calls, before any of them begins; one that loses its worker is its hub's to run again."""
@@ -52,13 +48,7 @@ class CallKeeper(SchedulerPlugin):
         if not topic.startswith(TOPIC):
             return
         hub = topic.removeprefix(TOPIC)
-        new: Message = {"next": 0, "lines": deque(maxlen=KEPT_LINES)}
-        told = self._told.setdefault(hub, {}).setdefault(msg["key"], new)
-        told.update((name, msg[name]) for name in msg if name not in ("first", "lines"))
-        lines = msg.get("lines", ())
-        told["next"] = msg.get("first", told["next"]) + len(lines)
-        if not self._clients.get(hub):
-            told["lines"].extend(lines)
+        self._told_of(hub).keep(msg, with_lines=not self._clients.get(hub))
 
     def remove_client(self, scheduler: Any, client: str) -> None:
         """Note that a hub has gone, or one of its connections."""
@@ -72,24 +62,20 @@ class CallKeeper(SchedulerPlugin):
     def attach(self, hub: str, client: str) -> set[str]:
         """Note that a hub is there; return the calls that have said something."""
         self._clients.setdefault(hub, set()).add(client)
-        return set(self._told.get(hub, ()))
+        return self._told_of(hub).keys()
 
     def take(self, hub: str, key: str) -> Message | None:
         """Return what a call has said, with the lines that its hub has not heard."""
-        told = self._told.get(hub, {}).get(key)
-        if told is None:
-            return None
-        lines = list(told["lines"])
-        told["lines"].clear()
-        return told | {"lines": lines, "first": told["next"] - len(lines)}
+        return self._told_of(hub).take(key)
 
-    def release(self, scheduler: Any, hub: str, keys: Iterable[str]) -> None:
+    def release(self, scheduler: Any, hub: str, keys: list[str]) -> None:
         """Let go of calls that the hub has recorded."""
         if _keeper(hub) in scheduler.clients:
             scheduler.client_releases_keys(keys=list(keys), client=_keeper(hub))
-        told = self._told.get(hub, {})
-        for key in keys:
-            told.pop(key, None)
+        self._told_of(hub).release(keys)
+
+    def _told_of(self, hub: str) -> KeptMessages:
+        return self._told.setdefault(hub, KeptMessages())
 
 
 def _keeper(hub: str) -> str:

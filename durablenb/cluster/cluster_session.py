@@ -1,21 +1,18 @@
-"""The executor that a hub has on a Dask cluster: it sends calls, follows them, and takes their answers."""
+"""The executor that a hub has on a cluster: it sends calls, follows them, and takes their answers."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from uuid import uuid4
 
-from distributed import Client
-from distributed.scheduler import KilledWorker
-
 from durablenb.cluster.calls import Answer, Message, reports_in
-from durablenb.cluster.dask_connection import DaskConnection
+from durablenb.cluster.connection import Connection, Listener
 from durablenb.cluster.machine_clocks import MachineClocks
 from durablenb.cluster.packing import PackedCall, Packer
 from durablenb.cluster.quarantine import PROBATION_SECONDS, Quarantine
@@ -72,38 +69,32 @@ class _Call:
     is_over: bool = False
 
 
-class DaskSession:
-    """An `Executor` on a Dask cluster, for one hub.
+class ClusterSession:
+    """An `Executor` on a cluster, for one hub.
 
     Parameters
     ----------
     connect
-        Returns the client, and whether it is to be closed with the session.
-    options
-        Further arguments of ``Client.submit``.
+        Returns the connection, which gives messages to the session; called once.
     payloads
         The folder for large results; None if they come to the hub.
     allowed_losses
         How many workers a call may lose before it fails.
-    seconds
-        How long calls wait for a scheduler whose connection broke.
 
     Notes
     -----
-    One thread does all but two things. The messages of running calls are taken in the client's event loop.
-    Answers are fetched there as well: that may take long if a worker that had an answer was lost.
+    One thread does all but two things. The messages of running calls are taken in the connection's event
+    loop. Answers are fetched there as well: that may take long if a worker that had an answer was lost.
     """
 
     def __init__(
         self,
-        connect: Callable[[], tuple[Client, bool]],
-        options: Mapping[str, Any],
+        connect: Callable[[Listener], Connection],
         *,
         payloads: str | None,
         allowed_losses: int,
-        seconds: float,
     ) -> None:
-        self._cluster = DaskConnection(connect, options, seconds, self._hear)
+        self._cluster = connect(self._hear)
         self._payloads = payloads
         self._folder = ""
         self._allowed_losses = allowed_losses
@@ -128,12 +119,12 @@ class DaskSession:
     def submit(self, job: Job) -> None:
         """Accept a job."""
         if self._thread is None:
-            self._thread = locks.Thread(target=self._run, name="durablenb-dask", daemon=True)
+            self._thread = locks.Thread(target=self._run, name="durablenb-cluster", daemon=True)
             self._thread.start()
         self._tasks.put(job)
 
     def cancel(self, job: Job) -> None:
-        """Ask the function to stop, and drop what it returns; Dask can't stop a thread."""
+        """Stop the function as far as the cluster can, and drop what it returns."""
         self._cancelled.append(job)
         if not self._is_cancel_due:
             self._is_cancel_due = True
@@ -184,7 +175,7 @@ class DaskSession:
         try:
             task()
         except Exception as error:  # the scheduler has gone: all futures end, and that is dealt with
-            log.debug("The Dask cluster can't be reached: %s", error)
+            log.debug("The %s cluster can't be reached: %s", self._cluster.system, error)
 
     # -- calls go --------------------------------------------------------------------------------
 
@@ -198,7 +189,7 @@ class DaskSession:
             self._open_folder(hub)
         except Exception as error:
             for job in wanted:
-                self._decline(job, _no_cluster(error))
+                self._decline(job, self._no_cluster(error))
             return
         packer = Packer(self._cluster.topic, self._id, self._cluster.has_blob, self._folder)
         batch: list[tuple[_Call, PackedCall]] = []
@@ -274,7 +265,7 @@ class DaskSession:
         except Exception as error:
             for call in several:
                 self._end(call)
-                call.job.decline(_no_cluster(error))
+                call.job.decline(self._no_cluster(error))
             return
         for call, future in zip(several, futures, strict=True):
             if not call.is_over:
@@ -313,7 +304,7 @@ class DaskSession:
     # -- messages of calls that run --------------------------------------------------------------
 
     def _hear(self, message: Message) -> None:
-        """Take a message; in the client's event loop, or in the thread before the call is sent."""
+        """Take a message; in the connection's event loop, or in the thread before the call is sent."""
         call = self._calls.get(message["key"])
         if call is None or call.is_over or "worker" not in message:
             return
@@ -349,7 +340,7 @@ class DaskSession:
     # -- answers come ----------------------------------------------------------------------------
 
     def _done(self, call: _Call, future: Any) -> None:
-        """Note that a future has ended; in a thread of the client."""
+        """Note that a future has ended; in a thread of the connection."""
         if call.is_over or call.future is not future:
             return
         if future.status == "finished":
@@ -365,7 +356,7 @@ class DaskSession:
         return min(GATHER_PAUSE_SECONDS, SECONDS_FOR_EACH * max(len(self._calls) - len(self._ended), 1))
 
     def _gather(self) -> None:
-        """Fetch the answers that are there, unless others are being fetched; in the client's event loop."""
+        """Fetch the answers that are there, unless others are being fetched; in its event loop."""
         now = locks.monotonic()
         if not self._cluster.is_running:
             self._gathering_since = None
@@ -463,16 +454,18 @@ class DaskSession:
             self._try_again(call)
             return
         error = future.exception()
-        if isinstance(error, KilledWorker):
-            self._lost_worker(call, getattr(error.last_worker, "address", None))
+        worker = self._cluster.lost_worker(error)
+        if worker is None:
+            why = f"{type(error).__name__}: {_line(error)}"
+            self._refuse(call, f"{self._cluster.system} can't run them ({why})")
         else:
-            self._refuse(call, f"Dask can't run them ({type(error).__name__}: {_line(error)})")
+            self._lost_worker(call, worker or call.worker)
 
     def _lost_worker(self, call: _Call, worker: str | None) -> None:
         """Run a call again that has lost its worker: the last time alone, among those that have."""
         call.losses += 1
         if call.losses > self._allowed_losses:
-            lost = WorkerLostError(_lost(call.job.info.name, worker, call.losses))
+            lost = WorkerLostError(self._lost(call, worker))
             self._record(call, call.job.codec.failure(lost), worker)
             return
         self._leave(call)
@@ -496,7 +489,7 @@ class DaskSession:
         """Submit a call again, which joins it if it still runs; give up if that doesn't help."""
         call.tries += 1
         if call.tries > TRIES:
-            self._refuse(call, "the Dask cluster has lost them again and again")
+            self._refuse(call, f"the {self._cluster.system} cluster has lost them again and again")
             return
         call.future = call.worker = None
         self._submit_again(call)
@@ -516,23 +509,25 @@ class DaskSession:
         with contextlib.suppress(Exception):
             self._cluster.forget({call.key: future})
 
+    # -- what people are told ----------------------------------------------------------------------
+
+    def _no_cluster(self, error: BaseException) -> str:
+        if isinstance(error, StoreError):
+            return str(error)
+        why = f"{type(error).__name__}: {_line(error)}"
+        return f"the {self._cluster.system} cluster can't be reached ({why})"
+
+    def _lost(self, call: _Call, worker: str | None) -> str:
+        many = f"{call.losses} workers were lost while they ran it"
+        return (
+            f"The call of {call.job.info.name!r} has no result: "
+            f"{many if call.losses > 1 else 'its worker was lost'}, the last one was {worker or 'unknown'}. "
+            "Either it ends its process (a library crashes, or the memory doesn't suffice), or the workers "
+            "were killed for another reason; their logs say more. Retry the call with RetryOptions, or let "
+            f"it lose more workers: {self._cluster.system}Executor(allowed_losses=...)."
+        )
+
 
 def _line(error: object) -> str:
     """Return an error's message in one line."""
     return " ".join(str(error).split())
-
-
-def _no_cluster(error: BaseException) -> str:
-    if isinstance(error, StoreError):
-        return str(error)
-    return f"the Dask cluster can't be reached ({type(error).__name__}: {_line(error)})"
-
-
-def _lost(name: str, worker: str | None, losses: int) -> str:
-    times = f"{losses} workers were lost while they ran it" if losses > 1 else "its worker was lost"
-    return (
-        f"The call of {name!r} has no result: {times}, the last one was {worker or 'unknown'}. Either it "
-        "ends its process (a library crashes, or the memory doesn't suffice), or the workers were killed for "
-        "another reason; their logs say more. Retry the call with RetryOptions, or let it lose more workers: "
-        "DaskExecutor(allowed_losses=...)."
-    )
