@@ -1,5 +1,6 @@
 """Durable Functions in your notebook: orchestrations in plain Python, journaled in one DuckDB file."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from durablenb.checks.findings import Finding, Findings
@@ -132,6 +133,8 @@ else:
 
     def __getattr__(name: str) -> Any:
         """Import what few need; return `RawValue` under its former name, with a warning."""
+        if name == "lab":
+            return import_module("durablenb.lab")  # few need it
         if name == "to_durabletask":
             return _to_durabletask()
         if name == "tqdm":

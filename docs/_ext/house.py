@@ -17,6 +17,7 @@ ABOUT = {
     "azure": "function apps, loaded and called as Azure does",
     "notebook": "pictures, live views, magics",
     "server": "the management API, its page",
+    "lab": "a crash before every commit, grades",
     "hub": "hubs, instances, entities, clients; the control port",
     "analysis": "graphs, timelines, comparisons, SQL",
     "journal": "the journal port; files, copies, bundles",

@@ -139,6 +139,13 @@ class Engine(EngineLoop):
             finally:
                 self._close_files()
 
+    def abandon(self) -> None:
+        """Stop as if the process had died: nothing else is written, and no `finally` block has an effect."""
+        self._is_stopping = self._is_stopped = True
+        with self._lock:
+            self._state.abandon(closed_error())
+        self.executors.close(wait=False)
+
     def _close_files(self) -> None:
         try:
             self.committer.close()

@@ -319,7 +319,7 @@ STORE = (
     ),
     Planted(
         "in memory a granted lock is still asked for",
-        "tests/reference_store.py",
+        "durablenb/lab/memory_store.py",
         "elif event.settles is not None:",
         'elif event.settles is not None and type(event).__name__ != "EntityLockGranted":',
         "tests/store/test_conformance_open.py",

@@ -10,9 +10,9 @@ import pytest
 
 from durablenb.core.ports.store import Record
 from durablenb.engine.committer import Committer, PendingPurge, WriteBatch
+from durablenb.lab.memory_store import MemoryStore
 from durablenb.model.errors import StoreError
 from durablenb.model.events import OrchestratorStarted
-from tests.reference_store import MemoryStore
 
 
 class SlowStore(MemoryStore):

@@ -13,7 +13,7 @@ from durablenb.engine.executors import Executors
 from durablenb.engine.messages import Start
 from durablenb.engine.options import EngineOptions, EpisodeOptions
 from durablenb.engine.waiting import wait_for_outcome
-from tests.reference_store import MemoryStore
+from durablenb.lab.memory_store import MemoryStore
 
 
 def _chain(context):

@@ -13,7 +13,7 @@ from durablenb.engine.engine import Engine
 from durablenb.engine.executors import Executors
 from durablenb.engine.messages import Start, Terminate
 from durablenb.engine.options import EngineOptions, EpisodeOptions
-from tests.reference_store import MemoryStore
+from durablenb.lab.memory_store import MemoryStore
 
 
 def messages(lines):

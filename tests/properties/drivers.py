@@ -15,11 +15,11 @@ from durablenb.engine.clocks import VirtualClock
 from durablenb.engine.engine import Engine
 from durablenb.engine.executors import Executors
 from durablenb.engine.options import EngineOptions, EpisodeOptions
+from durablenb.lab.memory_store import MemoryStore
 from durablenb.model import events as ev
 from durablenb.model.errors import OrchestrationCanceledError, WaitTimeoutError
 from durablenb.model.failures import FailureDetails, failure_of
 from tests.properties.programs import EVENTS, expected, program, registry
-from tests.reference_store import MemoryStore
 
 codec = EngineOptions().codec
 START = datetime(2026, 1, 1, tzinfo=UTC)

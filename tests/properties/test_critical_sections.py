@@ -11,11 +11,11 @@ from durablenb.engine.clocks import VirtualClock
 from durablenb.engine.engine import Engine
 from durablenb.engine.executors import Executors
 from durablenb.engine.options import EngineOptions
+from durablenb.lab.memory_store import MemoryStore
 from durablenb.model import events as ev
 from durablenb.model.entities import EntityId
 from durablenb.store.duckdb_store import DuckStore
 from tests.properties.drivers import codec
-from tests.reference_store import MemoryStore
 
 KEYS = "abcde"
 BALANCE = 100

@@ -17,12 +17,12 @@ from durablenb.engine.clocks import VirtualClock
 from durablenb.engine.engine import Engine
 from durablenb.engine.executors import Executors
 from durablenb.engine.options import EngineOptions, EpisodeOptions
+from durablenb.lab.memory_store import MemoryStore
 from durablenb.model.entities import EntityId
 from durablenb.model.status import OrchestrationRuntimeStatus as Status
 from durablenb.store.duckdb_store import DuckStore
 from tests.properties.drivers import codec
 from tests.properties.models import KEYS, Asker, Operation, Section, World
-from tests.reference_store import MemoryStore
 
 
 def entity_of(key):

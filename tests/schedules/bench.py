@@ -16,7 +16,7 @@ from durablenb.engine.executors import Executors
 from durablenb.engine.instance import InstanceOutcome
 from durablenb.engine.options import EngineOptions
 from durablenb.engine.waiting import wait_for_outcome
-from tests.reference_store import MemoryStore
+from durablenb.lab.memory_store import MemoryStore
 from tests.schedules.primitives import controlled
 from tests.schedules.scheduler import Plan, Profile, Scheduler
 

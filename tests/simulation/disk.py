@@ -14,6 +14,7 @@ from durablenb.core.ports.store import (
     Record,
     Store,
 )
+from durablenb.lab.memory_store import MemoryStore
 from durablenb.model.activities import ActivityAttempt
 from durablenb.model.entities import EntityMetadata
 from durablenb.model.errors import StoreError
@@ -25,7 +26,6 @@ from durablenb.model.payloads import Blob
 from durablenb.model.queues import QueueMembers, QueueStart
 from durablenb.model.source import Source
 from durablenb.model.status import InstanceState
-from tests.reference_store import MemoryStore
 from tests.simulation.audit import Audit
 from tests.simulation.orchestrators import Crash
 

@@ -1,7 +1,7 @@
 import pytest
 
+from durablenb.lab.memory_store import MemoryStore
 from durablenb.store.duckdb_store import DuckStore
-from tests.reference_store import MemoryStore
 from tests.store.scribe import Scribe
 
 

@@ -8,6 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from durablenb.core.fold import state_of
 from durablenb.core.ports.store import InstanceQuery
+from durablenb.lab.memory_store import MemoryStore
 from durablenb.model.events import (
     CustomStatusSet,
     EventRaised,
@@ -30,7 +31,6 @@ from durablenb.model.events import (
 )
 from durablenb.model.status import OrchestrationRuntimeStatus as Status
 from durablenb.store.duckdb_store import DuckStore
-from tests.reference_store import MemoryStore
 from tests.store.scribe import BEGINNING, ENDS, Scribe
 from tests.strategies import origins, payloads, texts
 

@@ -9,8 +9,8 @@ from durablenb.engine.engine import Engine
 from durablenb.engine.executors import Executors
 from durablenb.engine.options import EngineOptions, EpisodeOptions
 from durablenb.engine.waiting import wait_for_outcome
+from durablenb.lab.memory_store import MemoryStore
 from durablenb.store.duckdb_store import DuckStore
-from tests.reference_store import MemoryStore
 from tests.traps.corpus import chain, prepare
 from tests.traps.lab import counted
 

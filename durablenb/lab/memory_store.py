@@ -1,4 +1,7 @@
-"""The reference store: a list in memory that answers by folding it, slowly and plainly."""
+"""A journal in memory: a list of records, and answers that fold it, slowly and plainly.
+
+The lab's runs write it. It is also the reference against which the store in DuckDB is tested.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +77,7 @@ class MemoryStore:
     def append(
         self, records: Sequence[Record], calls: Sequence[CachedCall] = (), code_parts: Sequence[CodePart] = ()
     ) -> None:
-        """Writes all of these, with their blobs."""
+        """Write all of these, with their blobs."""
         self.journal.extend(records)
         self._calls.extend(calls)
         for text in _texts(records):
@@ -83,12 +86,12 @@ class MemoryStore:
                 text.blobs = ()
 
     def cached_results(self, longest: int) -> list[CachedResult]:
-        """The remembered results, oldest first."""
+        """Return the remembered results, oldest first."""
         texts = [(call, self._text(call)) for call in self._calls]
         return [CachedResult.of(call, text, longest) for call, text in texts if text is not None]
 
     def cached_text(self, key: str) -> str | None:
-        """The last remembered result of a key."""
+        """Return the last remembered result of a key."""
         texts = [self._text(call) for call in self._calls if call.key == key]
         return next((text for text in reversed(texts) if text is not None), None)
 
@@ -99,29 +102,29 @@ class MemoryStore:
         return event.result if isinstance(event, TaskCompleted) and call.is_completed else None
 
     def forget_calls(self, name: str | None) -> None:
-        """Forgets the cached calls of an activity, or all."""
+        """Forget the cached calls of an activity, or all."""
         self._calls = [call for call in self._calls if name is not None and folded(call.name) != name]
         self._drop_blobs()
 
     def keep(self, sources: Sequence[Source]) -> None:
-        """Keeps the source texts that aren't kept already."""
+        """Keep the source texts that aren't kept already."""
         self._sources.update((source.hash, source.text) for source in sources)
 
     def append_lines(self, said: Sequence[LogLine]) -> None:
-        """Writes all of these lines of logs."""
+        """Write all of these lines of logs."""
         self._lines.extend(said)
 
     def put_attempts(self, attempts: Sequence[ActivityAttempt]) -> None:
-        """Writes all of these tries of activities in place of the same ones."""
+        """Write all of these tries of activities in place of the same ones."""
         self._attempts = latest([*self._attempts, *attempts])
 
     def attempts(self, instance_ids: Sequence[str]) -> list[ActivityAttempt]:
-        """The tries of activities of these instances, oldest first."""
+        """Return the tries of activities of these instances, oldest first."""
         found = [one for one in self._attempts if one.instance_id in set(instance_ids)]
         return sorted(found, key=lambda one: (one.started_at, one.attempt))
 
     def append_outputs(self, states: Sequence[OutputState], carried: Sequence[Blob]) -> None:
-        """Sets all of these states of outputs; a blob that none refers to any more is dropped."""
+        """Set all of these states of outputs; a blob that none refers to any more is dropped."""
         self.blobs.update((blob.hash, blob) for blob in carried)
         for state in states:
             self._outputs[state.key] = state
@@ -130,12 +133,12 @@ class MemoryStore:
         self._drop_blobs()
 
     def write_queues(self, queues: Sequence[QueueMembers], starts: Sequence[QueueStart]) -> None:
-        """Writes these queues and starts. A rate never asks for starts that it doesn't count any more."""
+        """Write these queues and starts. A rate never asks for starts that it doesn't count any more."""
         self.queues.update((members.queue.name.lower(), members) for members in queues)
         self.queue_log.extend(starts)
 
     def queue_starts(self, queue: str) -> list[QueueStart]:
-        """The calls of a queue that have begun, or were about to."""
+        """Return the calls of a queue that have begun, or were about to."""
         starts: dict[tuple[object, ...], QueueStart] = {}
         for start in self.queue_log:
             if start.queue == queue and (start.started_at or start[:-1] not in starts):
@@ -143,7 +146,7 @@ class MemoryStore:
         return list(starts.values())
 
     def import_histories(self, bundle: HistoryBundle, imports: Sequence[Import], after: int) -> None:
-        """Writes all of a bundle, its events after a place in the journal; twice does it once."""
+        """Write all of a bundle, its events after a place in the journal; twice does it once."""
         if any(one.instance_id in self._imports for one in imports):
             return
         self.blobs.update((one.hash, Blob(one.hash, one.kind, one.content)) for one in bundle.blobs)
@@ -154,24 +157,24 @@ class MemoryStore:
         self._imports.update((one.instance_id, one) for one in imports)
 
     def imports(self) -> list[Import]:
-        """What was taken in and not purged since, by id."""
+        """Return the imports that were not purged since, by id."""
         return [self._imports[one] for one in sorted(self._imports)]
 
     def existing_ids(
         self, instance_ids: Iterable[str], execution_ids: Iterable[str]
     ) -> tuple[set[str], set[str]]:
-        """Those of these ids of instances and entities that there are, and those of these of executions."""
+        """Return those of these ids of instances and entities that exist, and those of executions."""
         known = {one.instance_id for one in self.journal}, {one.execution_id for one in self.journal}
         return known[0].intersection(instance_ids), known[1].intersection(execution_ids)
 
     def has_event(self, execution_id: str, event_id: int) -> bool:
-        """Whether the journal has an event of an execution."""
+        """Return True if the journal has an event of an execution."""
         return any((one.execution_id, one.event.event_id) == (execution_id, event_id) for one in self.journal)
 
     def purge(
         self, instance_ids: Sequence[str], execution_ids: Sequence[str] = (), needed: Sequence[int] = ()
     ) -> None:
-        """Deletes all events and lines of these instances, and the blobs that no other one refers to.
+        """Delete all events and lines of these instances, and the blobs that no other one refers to.
 
         Of these executions too, but for the events at the places `needed`.
         """
@@ -199,7 +202,7 @@ class MemoryStore:
         self._crashes = {i: count for i, count in self._crashes.items() if i not in gone}
 
     def _drop_blobs(self) -> None:
-        """Drops the blobs that nothing refers to."""
+        """Drop the blobs that nothing refers to."""
         self._results = {call: text for call, text in self._results.items() if call in self._calls}
         if self.blobs:
             texts = (*_texts(self.journal), *self._results.values())
@@ -208,7 +211,7 @@ class MemoryStore:
             self.blobs = {one: blob for one, blob in self.blobs.items() if one in used}
 
     def past_generations(self, instance_ids: Sequence[str], keep: int, limit: int) -> list[PastGeneration]:
-        """The generations before the last ones, and all such parts of entities."""
+        """Return the generations before the last ones, and all such parts of entities."""
         forked = self._forked()
         found: list[tuple[int, PastGeneration]] = []
         parts: list[PastGeneration] = []
@@ -235,7 +238,7 @@ class MemoryStore:
         return [one for _, one in sorted(found, key=lambda pair: pair[0])][:limit] + parts
 
     def begun_by(self, execution_ids: Sequence[str]) -> list[BegunExecution]:
-        """The executions of all sub-orchestrations below these executions."""
+        """Return the executions of all sub-orchestrations below these executions."""
         forked = self._forked()
         starts = {r.execution_id: r for r in self.journal if isinstance(r.event, ExecutionStarted)}
         last = {record.instance_id: record.execution_id for record in starts.values()}
@@ -261,45 +264,45 @@ class MemoryStore:
         return {origin.execution_id for event in started for origin in event.forked_from}
 
     def last_seq(self) -> int:
-        """The last place taken in the journal, 0 if it is empty."""
+        """Return the last place taken in the journal, 0 if it is empty."""
         return max((record.seq for record in self.journal), default=0)
 
     def load(self, instance_ids: Sequence[str]) -> dict[str, list[Event]]:
-        """The current execution's history of each instance, since its last rewind."""
+        """Return the current execution's history of each instance, since its last rewind."""
         histories = {i: _current([record.event for record in self.records(i)]) for i in instance_ids}
         return {instance_id: history for instance_id, history in histories.items() if history}
 
     def starts(self, instance_id: str) -> list[ExecutionStarted]:
-        """The first events of all executions of an instance, oldest first."""
+        """Return the first events of all executions of an instance, oldest first."""
         events = [record.event for record in self.records(instance_id)]
         return [event for event in events if isinstance(event, ExecutionStarted)]
 
     def records(self, instance_id: str, after: int = 0) -> list[Record]:
-        """The events of an instance after a place in the journal, of all its executions, oldest first."""
+        """Return an instance's events after a position of the journal, in all executions, oldest first."""
         return [one for one in self.journal if one.instance_id == instance_id and one.seq > after]
 
     def blob(self, blob_hash: str) -> bytes:
-        """The bytes of a blob."""
+        """Return the bytes of a blob."""
         if blob_hash not in self.blobs:
             raise blob_is_gone(blob_hash)
         return self.blobs[blob_hash].content
 
     def lines(self, instance_id: str) -> list[LogLine]:
-        """The lines of the logs of an instance and of its sub-orchestrations, oldest first."""
+        """Return the lines of the logs of an instance and of its sub-orchestrations, oldest first."""
         family = {instance_id, *self.descendants([instance_id])}
         return [line for line in self._lines if line.instance_id in family]
 
     def outputs(self, instance_id: str) -> list[OutputState]:
-        """The rich outputs of an instance and of its sub-orchestrations, oldest first."""
+        """Return the rich outputs of an instance and of its sub-orchestrations, oldest first."""
         family = {instance_id, *self.descendants([instance_id])}
         return [state for state in self._outputs.values() if state.instance_id in family]
 
     def source(self, source_hash: str) -> str | None:
-        """The source text of that hash, or None."""
+        """Return the source text of that hash, or None."""
         return self._sources.get(source_hash)
 
     def open_instances(self) -> list[OpenInstance]:
-        """The instances that aren't ended, oldest first, without those that were taken in."""
+        """Return the instances that aren't ended, oldest first, without those that were taken in."""
         found = []
         for instance_id in self._ids():
             if instance_id in self._imports:
@@ -312,7 +315,7 @@ class MemoryStore:
         return [open_ for _, open_ in sorted(found, key=lambda pair: pair[0])]
 
     def open_entities(self) -> list[OpenEntity]:
-        """The entities that have something to do, by their ids, without those that were taken in."""
+        """Return the entities that have something to do, by their ids, without those that were taken in."""
         return [one for one in self._busy_entities() if one.instance_id not in self._imports]
 
     def _busy_entities(self) -> list[OpenEntity]:
@@ -336,7 +339,7 @@ class MemoryStore:
         return sorted(found, key=lambda entity: entity.instance_id)
 
     def entity_states(self, instance_ids: Sequence[str] | None) -> dict[str, str]:
-        """The states as text of these entities, or of all; ``null`` for one that was deleted."""
+        """Return the states as text of these entities, or of all; ``null`` for one that was deleted."""
         states: dict[str, str] = {}
         for record in self.journal:
             if record.instance_id[0] == "@" and (instance_ids is None or record.instance_id in instance_ids):
@@ -347,12 +350,12 @@ class MemoryStore:
         return states
 
     def entity_state_as_of(self, instance_id: str, moment: datetime) -> str:
-        """The state as text that the entity had then; ``null`` if it didn't exist."""
+        """Return the state as text that the entity had then; ``null`` if it didn't exist."""
         changes = [r.event for r in self.records(instance_id) if isinstance(r.event, StateChanged)]
         return next((one.state for one in reversed(changes) if one.timestamp <= moment), "null")
 
     def entities(self, name: str | None, since: datetime | None) -> list[EntityMetadata]:
-        """The entities that exist, without their states, by their ids."""
+        """Return the entities that exist, without their states, by their ids."""
         states = self.entity_states(None)
         backlog = {one.instance_id: one for one in self._busy_entities()}
         found = []
@@ -371,7 +374,7 @@ class MemoryStore:
         return found
 
     def states(self, query: InstanceQuery) -> list[InstanceState]:
-        """The states of the instances that the query is about."""
+        """Return the states of a query's instances."""
         states = []
         for instance_id in self._ids():
             state = state_of(instance_id, [(r.execution_id, r.event) for r in self.records(instance_id)])
@@ -382,16 +385,16 @@ class MemoryStore:
         return states[query.offset : end]
 
     def ids(self, query: InstanceQuery) -> list[str]:
-        """The ids of the instances that the query is about."""
+        """Return the ids of a query's instances."""
         return [state.instance_id for state in self.states(query)]
 
     def restarted(self, after: int) -> set[str]:
-        """The instances of which an execution began after a place in the journal."""
+        """Return the instances of which an execution began after a place in the journal."""
         begun = (one for one in self.journal if one.seq > after and isinstance(one.event, ExecutionStarted))
         return {one.instance_id for one in begun}
 
     def links(self, instance_ids: Iterable[str]) -> list[tuple[str, str]]:
-        """All sub-orchestrations of these instances, their own ones too, each with its parent."""
+        """Return all sub-orchestrations of these instances, their own ones too, each with its parent."""
         parents: dict[str, str | None] = {}
         for record in self.journal:
             if isinstance(record.event, ExecutionStarted):
@@ -406,7 +409,7 @@ class MemoryStore:
         return sorted(found.items())
 
     def descendants(self, instance_ids: Iterable[str]) -> list[str]:
-        """All sub-orchestrations of these instances, their own ones too, parents first."""
+        """Return all sub-orchestrations of these instances, their own ones too, parents first."""
         found: list[str] = []
         parents = set(instance_ids)
         while parents:
@@ -426,27 +429,27 @@ class MemoryStore:
         return found
 
     def mark_replay(self, instance_id: str | None) -> None:
-        """Notes which instance is about to be replayed."""
+        """Note which instance is about to be replayed."""
         if instance_id is None and self._replaying is not None:
             self._crashes.pop(self._replaying, None)
         self._replaying = instance_id
 
     def crashes(self) -> dict[str, int]:
-        """How often in a row the process died while it replayed an instance."""
+        """Return how often in a row the process died while it replayed an instance."""
         if self._replaying is not None:
             self._crashes[self._replaying] = self._crashes.get(self._replaying, 0) + 1
             self._replaying = None
         return dict(self._crashes)
 
     def close(self) -> None:
-        """Does nothing: what is in memory stays as long as the object."""
+        """Do nothing: what is in memory stays as long as the object."""
 
     def _ids(self) -> list[str]:
         return list(dict.fromkeys(record.instance_id for record in self.journal))
 
 
 def _texts(records: Iterable[Record]) -> Iterator[str]:
-    """The values among these records, as text."""
+    """Return the values among these records, as text."""
     for record in records:
         for name in ("input", "result", "status", "state"):
             text = getattr(record.event, name, None)
@@ -455,7 +458,7 @@ def _texts(records: Iterable[Record]) -> Iterator[str]:
 
 
 def _past_parts(parts: list[list[Record]], keep: int) -> list[PastGeneration]:
-    """The parts of an entity's history before the last ones, unless nothing of them is left to delete."""
+    """Return the parts of an entity's history before the last ones, if something of them is left."""
     past = parts[: max(len(parts) - 1 - keep, 0)]
     changes = [one for part in past for one in part if isinstance(one.event, StateChanged)]
     first, last = ({_operation(one) for one in some} for some in ([p[0] for p in past[:1]], changes[-1:]))
@@ -476,12 +479,12 @@ def _past_parts(parts: list[list[Record]], keep: int) -> list[PastGeneration]:
 
 
 def _operation(record: Record) -> tuple[str, int]:
-    """The operation or lock of an entity that the event is about."""
+    """Return the operation or lock of an entity that the event is about."""
     return record.execution_id, getattr(record.event, "task_id", record.event.event_id)
 
 
 def _current(events: list[Event]) -> list[Event]:
-    """The events from the last `ExecutionStarted` on."""
+    """Return the events from the last `ExecutionStarted` on."""
     for index in range(len(events) - 1, -1, -1):
         if isinstance(events[index], ExecutionStarted):
             return events[index:]

@@ -1,0 +1,40 @@
+"""A grade finds the fault of each broken orchestrator, and passes each sound one."""
+
+import pytest
+
+import durablenb as df
+from tests.lab import broken, sound
+from tests.lab.shop import ledger
+
+
+@pytest.fixture(autouse=True)
+def empty_ledger():
+    ledger.clear()
+
+
+def test_the_corpora_are_large_enough():
+    assert len(broken.BROKEN) == len(sound.SOUND) == 40
+
+
+@pytest.mark.parametrize("name", sorted(broken.BROKEN))
+def test_the_fault_is_found(name):
+    part = broken.BROKEN[name]
+    events = [("Approval", "yes")] if "approval" in name else []
+    expected = "done" if part == "result" else ...
+    grade = df.lab.grade(name, hub=broken.hub, world=ledger, events=events, expected=expected)
+    failed = {one.name: one for one in grade.parts if not one.is_passed}
+    assert part in failed, str(grade)
+    assert failed[part].hints, str(grade)
+    assert ledger == []
+    with pytest.raises(AssertionError, match=f"FAIL  {part}"):
+        grade.check()
+
+
+@pytest.mark.parametrize("name", sorted(sound.SOUND))
+def test_what_is_sound_passes(name):
+    input_, events, expected = sound.SOUND[name]
+    grade = df.lab.grade(name, input_, hub=sound.hub, world=ledger, events=events, expected=expected)
+    assert grade, str(grade)
+    assert [part.name for part in grade.parts] == ["source", "result", "replay", "crashes"]
+    grade.check()
+    assert ledger == []
