@@ -24,12 +24,21 @@ class Scope(Protocol):
         ...
 
 
+class OwnNames(Protocol):
+    """The names of a module."""
+
+    def own(self, name: str) -> Value:
+        """Return the value of a name of the module, or None if it has none or it is unknown."""
+        ...
+
+
 @dataclass(frozen=True)
 class NamedObject:
-    """A module, a class or a function, by its full name."""
+    """A module, a class or a function, by its full name; `scope` has the names of a project's own module."""
 
     path: str
     object: Any = field(default=None, compare=False, repr=False)
+    scope: OwnNames | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

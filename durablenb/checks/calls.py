@@ -99,6 +99,13 @@ _RESULTS: dict[str, Value] = {
     "numpy.random.default_rng": InstanceValue("numpy.random.default_rng"),
 }
 
+_IN_MEMORY = (
+    InstanceValue("io.StringIO"),
+    InstanceValue("io.BytesIO"),
+    InstanceValue("pandas.ExcelWriter"),  # its own file is judged where it is opened
+)
+"""What a function writes to or reads from that is no file."""
+
 _SAME_SET = ("union", "intersection", "difference", "symmetric_difference", "copy")
 
 _PATHS = {
@@ -182,6 +189,8 @@ def _check_path(
 ) -> None:
     constant = node.args[0].value if node.args and isinstance(node.args[0], ast.Constant) else None
     code = rule_for_call(path, len(node.args) + len(node.keywords), constant)
+    if code == "DNB201" and first in _IN_MEMORY:
+        return
     if code is None and _is_shared_generator(reader, node, path):
         code = "DNB102"
     if code is not None:
@@ -234,6 +243,8 @@ def special_advice(code: str, path: str, *, has_coroutines: bool = False) -> str
         return "Wait for the first one: context.task_any([...])."
     if path in ("asyncio.wait_for", "asyncio.timeout"):
         return "Wait for the task or a timer: context.task_any([task, context.create_timer(...)])."
+    if path.startswith(("subprocess.", "os.")) and code == "DNB204":
+        return RULES["DNB201"].instead
     if path == "asyncio.Lock":
         return "Lock entities: async with context.lock([...])."
     return None
@@ -313,6 +324,9 @@ def is_id(node: ast.expr) -> bool:
 
 # -- helpers: functions of the user that an orchestrator calls ------------------------------------
 
+MOST_DEPTH = 3
+"""The most calls between an orchestrator and a helper that is read."""
+
 _HELPER_RULES = "123"
 """The hundreds of the rules for a helper that doesn't await."""
 
@@ -320,7 +334,7 @@ _HELPER_RULES = "123"
 def _check_helper(
     reader: Expressions, node: ast.Call, function: Function, arguments: Sequence[Value], *, is_awaited: bool
 ) -> None:
-    """Report the findings in a helper at its call, one level deep.
+    """Report the findings in a helper, and in those that it calls, at its call.
 
     Parameters
     ----------
@@ -329,7 +343,7 @@ def _check_helper(
     is_awaited
         True if the orchestrator awaits the call, so that each ``yield`` inside is the orchestrator's.
     """
-    if reader.depth or reader.muted or (function.is_async and not is_awaited):
+    if reader.depth >= MOST_DEPTH or reader.muted or (function.is_async and not is_awaited):
         return
     body = function.load()
     if body is None:

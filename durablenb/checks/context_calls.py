@@ -49,6 +49,9 @@ _TASKS = {
     OPERATION,
 }
 
+_RECORDED = (_TASKS - {"task_all", "task_any"}) | {"new_guid", "new_uuid", "signal_entity"}
+"""Methods whose calls a replay has to repeat."""
+
 _RESULTS: dict[str, Value] = {
     "entity": EntityProxyValue(),
     "get_input": PlainData("input"),
@@ -94,6 +97,8 @@ def check_context_call(
 ) -> Value:
     """Check a call of a context's method; return its result's value."""
     arguments = _bind(reader, node, name)
+    if reader.first_runs and name in _RECORDED:
+        reader.report("DNB408", node, f"{name}() is only called if the code isn't replayed.")
     if arguments is not None:
         if name in _CALLED:
             _check_target(reader, node, _CALLED[name], arguments, value_of_argument)

@@ -46,10 +46,13 @@ class ControlFlow(Expressions):
         if isinstance(node.test, ast.Constant):
             return self.block(node.body if node.test.value else node.orelse)
         before = dict(self.known)
-        is_guard = is_first_run(self, node)
+        is_first_run = _is_first_run(self, node.test)
+        is_guard = is_first_run and _leaves_no_trace(self, node)
+        self.first_runs += is_first_run
         self.guarded += is_guard
         ends = self.block(node.body)
         self.guarded -= is_guard
+        self.first_runs -= is_first_run
         after, self.known = self.known, before
         other_ends = self.block(node.orelse)
         if other_ends:
@@ -141,9 +144,8 @@ class ControlFlow(Expressions):
         self.known = after
 
 
-def is_first_run(reader: ControlFlow, node: ast.If) -> bool:
-    """Tell whether this is ``if not context.is_replaying:`` around calls without effect inside."""
-    test = node.test
+def _is_first_run(reader: ControlFlow, test: ast.expr) -> bool:
+    """Tell whether a condition is ``not context.is_replaying``."""
     return (
         isinstance(test, ast.UnaryOp)
         and isinstance(test.op, ast.Not)
@@ -151,11 +153,13 @@ def is_first_run(reader: ControlFlow, node: ast.If) -> bool:
         and test.operand.attr == "is_replaying"
         and isinstance(test.operand.value, ast.Name)
         and reader.known.get(test.operand.value.id) == ContextValue()
-        and all(
-            isinstance(statement, ast.Expr) and _acts_outside(reader, statement.value)
-            for statement in node.body
-        )
-        and not node.orelse
+    )
+
+
+def _leaves_no_trace(reader: ControlFlow, node: ast.If) -> bool:
+    """Tell whether all that a condition guards are calls without effect inside."""
+    return not node.orelse and all(
+        isinstance(statement, ast.Expr) and _acts_outside(reader, statement.value) for statement in node.body
     )
 
 

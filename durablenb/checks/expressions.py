@@ -66,6 +66,8 @@ class Expressions:
         self.harmless = 0
         """Greater than 0 inside calls that only print."""
         self.guarded = 0
+        """Greater than 0 inside ``if not context.is_replaying:`` around calls without effect inside."""
+        self.first_runs = 0
         """Greater than 0 inside ``if not context.is_replaying:``."""
         self.spared: set[tuple[int, int]] = set()
         """Ends of expressions whose values do no harm, since they are printed or guarded."""
@@ -132,6 +134,8 @@ class Expressions:
         match owner:
             case ContextValue():
                 return context_calls.member(self, node)
+            case NamedObject(scope=scope) if scope is not None:
+                return scope.own(node.attr)
             case NamedObject():
                 return self._check_data(node, attribute_value(owner, node.attr))
             case InstanceValue("pathlib.Path") if node.attr in ("parent", "name", "stem", "suffix"):
@@ -149,8 +153,13 @@ class Expressions:
     def _Subscript(self, node: ast.Subscript) -> Value:
         if isinstance(self.value(node.value), EventData):
             context_calls.check_event_data_as_value(self, node)
-        self.value(node.slice)
+        self._key(node.slice)
         return None
+
+    def _key(self, node: ast.expr) -> None:
+        """Check a key of a dictionary; ``id()`` is a sound one, since a dictionary keeps its own order."""
+        for part in node.args if calls.is_id(node) and isinstance(node, ast.Call) else [node]:
+            self.value(part)
 
     def _Constant(self, node: ast.Constant) -> Value:
         value = node.value
@@ -178,7 +187,10 @@ class Expressions:
     _Tuple = _List
 
     def _Dict(self, node: ast.Dict) -> Value:
-        self._other(node)
+        for key, value in zip(node.keys, node.values, strict=True):
+            if key is not None:
+                self._key(key)
+            self.value(value)
         return PlainData("dict")
 
     def _Starred(self, node: ast.Starred) -> Value:
@@ -200,7 +212,8 @@ class Expressions:
 
     def _DictComp(self, node: ast.DictComp) -> Value:
         self.is_orderless = True  # until the dict is iterated over, which isn't followed
-        self._comprehension(node.generators, [node.key, node.value])
+        keys = node.key.args if isinstance(node.key, ast.Call) and calls.is_id(node.key) else [node.key]
+        self._comprehension(node.generators, [*keys, node.value])
         return PlainData("dict")
 
     def _comprehension(self, generators: list[ast.comprehension], elements: list[ast.expr]) -> Value:

@@ -11,7 +11,8 @@ from typing import Any
 
 from durablenb.checks.checker import check_body
 from durablenb.checks.findings import Finding
-from durablenb.checks.orchestrator_finder import OrchestratorFinder
+from durablenb.checks.orchestrator_finder import OrchestratorFinder, evaluate
+from durablenb.checks.project_modules import ProjectModules
 from durablenb.checks.registered_names import RegisteredNames
 
 _IGNORED = {"__pycache__", "node_modules", "site-packages", "build", "dist", "venv"}
@@ -49,18 +50,20 @@ class Report:
 def check_files(paths: Iterable[Path]) -> Report:
     """Check the orchestrators in files, in notebooks, and in folders of both.
 
-    Names are compared with all names that the files register. Since there may be other files, only a name
-    that is very similar to one of those counts as unknown.
+    Functions that orchestrators call are read as well, three calls deep, also in modules that a file imports
+    from its project. Names are compared with all names that the files register. Since there may be other
+    files, only a name that is very similar to one of those counts as unknown.
     """
     report, names, finders = Report(), RegisteredNames(), []
     for path in paths:
         if not path.exists():
             report.problems.append(f"{path}: there is no such file or folder.")
             continue
+        modules = ProjectModules(path if path.is_dir() else path.parent, evaluate)
         for file in _files_in(path):
             report.files += 1
             try:
-                finders.append(OrchestratorFinder(source_texts(file), names))
+                finders.append(OrchestratorFinder(source_texts(file), names, modules.importer(file)))
             except (SyntaxError, ValueError, OSError) as error:
                 report.problems.append(_problem(file, error))
     for finder in finders:

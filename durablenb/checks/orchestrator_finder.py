@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from durablenb.checks.abstract_values import Body, Kind, Node, Scope, Value
 from durablenb.checks.function_reader import FunctionReader
@@ -28,6 +28,8 @@ class OrchestratorFinder:
         Texts that share their names, each with its path.
     names
         Receives the names that the texts register.
+    imported
+        Returns the value of a name that the texts import from another file of the project, or None.
 
     Raises
     ------
@@ -35,12 +37,17 @@ class OrchestratorFinder:
         If a text isn't Python.
     """
 
-    def __init__(self, texts: Iterable[tuple[str, str]], names: RegisteredNames) -> None:
+    def __init__(
+        self,
+        texts: Iterable[tuple[str, str]],
+        names: RegisteredNames,
+        imported: Callable[[str], Value] | None = None,
+    ) -> None:
         self.orchestrators: list[tuple[str, Body]] = []
         self._names = names
         self._seen: set[int] = set()
         self._entities: set[int] = set()
-        scope = SourceScope((), None, evaluate)
+        scope = SourceScope((), None, evaluate, imported)
         trees = []
         for path, text in texts:
             tree = ast.parse(text, filename=path)
@@ -105,7 +112,7 @@ class OrchestratorFinder:
 
     def _add(self, node: Node, scope: SourceScope) -> None:
         has_context = node.args.args or node.args.posonlyargs
-        if has_context and id(node) not in self._seen:
+        if has_context and not _is_foreign(node, scope) and id(node) not in self._seen:
             self._seen.add(id(node))
             self.orchestrators.append((self._path, Body(node, scope, self._lines)))
 
@@ -113,7 +120,7 @@ class OrchestratorFinder:
         if kind == "activity":
             function = None if node is None else source_function(node, scope, self._lines)
             if node is not None:
-                self._names.add_function(node, self._path)
+                self._names.add_function(node, self._lines, self._path)
             known = self._names.activities.setdefault(name, function)
             if known is not None and (function is None or function.parameters != known.parameters):
                 self._names.activities[name] = None  # two of one name
@@ -134,6 +141,16 @@ def _function(node: ast.expr, scope: SourceScope) -> Node | None:
     if isinstance(node, ast.Lambda):
         return node
     return scope.function(node.id) if isinstance(node, ast.Name) else None
+
+
+def _is_foreign(node: Node, scope: SourceScope) -> bool:
+    """Tell whether a function is an orchestrator of ``durabletask``, whose context has other methods."""
+    if not scope.imports("durabletask"):
+        return False
+    first = (*node.args.posonlyargs, *node.args.args)[0]
+    if first.annotation is None:
+        return not (scope.imports_azure or scope.imports("durablenb"))
+    return "DurableOrchestrationContext" not in ast.dump(first.annotation)
 
 
 def _takes_context(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:

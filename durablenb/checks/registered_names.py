@@ -36,14 +36,14 @@ class RegisteredNames:
     orchestrators: set[str] = field(default_factory=set)
     entities: set[str] = field(default_factory=set)
     is_complete: bool = False
-    functions: dict[int, Node] = field(default_factory=dict)
-    """The activities' definitions, by identity."""
+    functions: set[tuple[tuple[str, ...], int, str]] = field(default_factory=set)
+    """The activities' definitions: the lines of their text, the number of the first one, their own names."""
     imported: set[tuple[str, str]] = field(default_factory=set)
     """The activities as other modules import them: the module's last name, and the function's own name."""
 
-    def add_function(self, node: Node, path: str) -> None:
-        """Add the definition of an activity, in a file."""
-        self.functions[id(node)] = node
+    def add_function(self, node: Node, lines: tuple[str, ...], path: str) -> None:
+        """Add the definition of an activity, in the text of a file."""
+        self.functions.add(_definition(node, lines))
         file = Path(path)
         module = file.parent.name if file.stem == "__init__" else file.stem
         if not isinstance(node, ast.Lambda):
@@ -57,7 +57,7 @@ class RegisteredNames:
         if not isinstance(value, Function):
             return False
         body = value.load() if self.functions else None
-        return body is not None and id(body.node) in self.functions
+        return body is not None and _definition(body.node, body.lines) in self.functions
 
     def problem(self, kind: Kind, name: str) -> str | None:
         """Return a sentence on why a name can't be called as this kind, or None if it can."""
@@ -78,6 +78,10 @@ class RegisteredNames:
         if kind == "activity":
             return self.activities
         return self.orchestrators if kind == "orchestrator" else self.entities
+
+
+def _definition(node: Node, lines: tuple[str, ...]) -> tuple[tuple[str, ...], int, str]:
+    return lines, node.lineno, "" if isinstance(node, ast.Lambda) else node.name
 
 
 def _is_in(name: str, known: Iterable[str]) -> bool:

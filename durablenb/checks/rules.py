@@ -152,6 +152,12 @@ RULES: dict[str, Rule] = {
         "Azure's Python client (1.x) sends an event's data as JSON text; all others send the value.",
         "Accept both: json.loads(data) if isinstance(data, str) else data.",
     ),
+    "DNB408": Rule(
+        "a request that depends on is_replaying",
+        "A replay skips it, and no longer fits the history.",
+        "Make the request in any case; guard with is_replaying only what leaves no trace, such as a line "
+        "of a log.",
+    ),
     "DNB501": Rule(
         "an unknown activity",
         "The orchestration fails with a FunctionNotFoundError.",

@@ -46,12 +46,21 @@ class SourceScope:
         Resolves names that aren't bound here.
     evaluate
         Returns the value of an expression.
+    imported
+        Returns the value of a name that is imported from another file of the project, or None.
     """
 
-    def __init__(self, lines: tuple[str, ...], parent: Scope | None, evaluate: Evaluate) -> None:
+    def __init__(
+        self,
+        lines: tuple[str, ...],
+        parent: Scope | None,
+        evaluate: Evaluate,
+        imported: Callable[[str], Value] | None = None,
+    ) -> None:
         self.lines = lines
         self._parent = parent
         self._evaluate = evaluate
+        self._imported = imported
         self._bound: dict[str, list[tuple[Binding, tuple[str, ...]]]] = {}
         self._known: dict[str, Value] = {}
 
@@ -82,16 +91,26 @@ class SourceScope:
             value = self._evaluate(binding, self)
         else:
             value = binding
+            if binding is not None and self._imported is not None:
+                value = self._imported(binding.path) or binding
         self._known[name] = value
         return value
+
+    def own(self, name: str) -> Value:
+        """Return the value of a name that is bound here, or None."""
+        return self.lookup(name) if name in self._bound else None
 
     @property
     def imports_azure(self) -> bool:
         """True if the text imports ``azure.durable_functions``."""
+        return self.imports(AZURES)
+
+    def imports(self, package: str) -> bool:
+        """Tell whether the text imports a package, or something of it."""
         bindings = (binding for bound in self._bound.values() for binding, _ in bound)
         return any(
-            isinstance(binding, NamedObject) and is_within(AZURES, binding.path) for binding in bindings
-        ) or (self._parent is not None and self._parent.imports_azure)
+            isinstance(binding, NamedObject) and is_within(package, binding.path) for binding in bindings
+        ) or (isinstance(self._parent, SourceScope) and self._parent.imports(package))
 
     def function(self, name: str) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
         """Return the function to which a name was bound last, here or in an enclosing scope."""

@@ -16,7 +16,7 @@ def check(function: Any, hub: TaskHub | None = None) -> Findings:
     """Return the findings in an orchestrator: code that its first run, or a replay, will fail at.
 
     No code is run. The source is read, with the current values of its names, and so are the functions that it
-    calls, one level deep.
+    calls, three calls deep.
 
     Parameters
     ----------

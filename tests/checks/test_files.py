@@ -252,3 +252,108 @@ def order(context):
     )
     assert code == 1
     assert [one.split(" ")[1:3] for one in lines[:-1]] == [["DNB208", "refund()"]]
+
+
+HELPERS = """
+import random
+from deep import token
+
+def new_id():
+    return token()
+
+def pick(items):
+    return random.choice(items)
+
+def harmless(items):
+    return sorted(items)
+"""
+
+DEEP = """
+import uuid
+
+def token():
+    return str(uuid.uuid4())
+"""
+
+
+@pytest.mark.parametrize(
+    ("files", "imports", "call"),
+    [
+        ({"helpers.py": HELPERS, "deep.py": DEEP}, "from helpers import new_id", "new_id()"),
+        ({"helpers.py": HELPERS, "deep.py": DEEP}, "import helpers", "helpers.new_id()"),
+        ({"lib/helpers.py": HELPERS, "deep.py": DEEP}, "from lib import helpers as h", "h.new_id()"),
+        ({"lib/__init__.py": HELPERS, "deep.py": DEEP}, "import lib", "lib.new_id()"),
+        ({"lib/helpers.py": HELPERS, "deep.py": DEEP}, "from lib.helpers import new_id as n", "n()"),
+        ({"helpers.py": HELPERS, "deep.py": DEEP}, "from .helpers import new_id", "new_id()"),
+    ],
+)
+def test_what_is_imported_from_the_project_is_read_too(check, files, imports, call):
+    flow = f"""
+{imports}
+
+@hub.orchestrator
+def late(context):
+    yield context.call_activity("ship", {call})
+"""
+    code, lines, complaints = check({**files, "function_app.py": flow})
+    assert code == 1
+    assert len(lines) == 2
+    assert "DNB103 In new_id(), line 6: In token(), line 5: uuid.uuid4() is called." in lines[0]
+    assert complaints == []
+    code, single, _ = check({}, "function_app.py")
+    assert code == 1
+    assert single[0] == lines[0]
+
+
+def test_what_is_sound_in_another_module_is_no_finding(check):
+    flow = """
+import helpers
+import nowhere
+from deep import missing
+
+@hub.orchestrator
+def sound(context):
+    names = helpers.harmless(context.get_input())
+    yield context.call_activity("ship", [names, nowhere.anything(), missing(), helpers.unknown()])
+"""
+    code, lines, _ = check(
+        {"helpers.py": HELPERS, "deep.py": DEEP, "broken.py": "def (", "flow.py": flow}, "flow.py"
+    )
+    assert (code, lines) == (0, ["Nothing found in 1 orchestrator of 1 file."])
+
+
+def test_modules_that_import_each_other_end(check):
+    one = "import two\n\ndef f(n):\n    return two.g(n)\n"
+    two = "import one\nimport time\n\ndef g(n):\n    time.time()\n    return one.f(n)\n"
+    flow = """
+from one import f
+
+@hub.orchestrator
+def late(context):
+    yield context.call_activity("ship", f(1))
+"""
+    code, lines, _ = check({"one.py": one, "two.py": two, "flow.py": flow}, "flow.py")
+    assert code == 1
+    assert [line.split(" ")[1] for line in lines[:-1]] == ["DNB101"]
+
+
+def test_orchestrators_of_durabletask_are_not_judged_by_the_methods_of_this_context(check):
+    theirs = """
+import durablenb as df
+from durabletask import task, worker
+
+def order(ctx: task.OrchestrationContext, amount: int):
+    yield ctx.call_activity("ship", input=amount)
+    yield ctx.create_timer_with_anything(5)
+
+worker.add_orchestrator(order)
+hub = df.TaskHub(":memory:")
+
+@hub.orchestrator
+def ours(context: df.DurableOrchestrationContext):
+    yield context.create_timer_with_anything(5)
+"""
+    code, lines, _ = check({"flows.py": theirs})
+    assert code == 1
+    assert [line.split(" ")[1] for line in lines[:-1]] == ["DNB504"]
+    assert lines[-1] == "1 finding in 1 orchestrator of 1 file."

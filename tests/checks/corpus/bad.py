@@ -780,7 +780,7 @@ def hidden_in_map(context):
 
 @bp.orchestration_trigger("context")
 def hidden_two_calls_deep(context):
-    yield context.call_activity("ship", stamped_again())  # misses DNB101
+    yield context.call_activity("ship", stamped_again())  # finds DNB101
 
 
 def stamped_again():
@@ -820,3 +820,42 @@ def event_that_is_taken_for_text(context):
     yield second
     one = json.loads(first)  # finds DNB407
     return [one, json.loads(second.result), json.loads(second.get_result())]  # finds DNB407
+
+
+@bp.orchestration_trigger("context")
+def asks_only_the_first_time(context):
+    if not context.is_replaying:
+        yield context.call_activity("ship", 1)  # finds DNB408
+        context.signal_entity(df.EntityId("Stock", "a"), "take", 1)  # finds DNB408
+    yield context.call_activity("ship", 2)
+
+
+def reads_the_clock():
+    return in_between()
+
+
+def in_between():
+    return time.time()
+
+
+@bp.orchestration_trigger("context")
+def clock_two_calls_away(context):
+    yield context.call_activity("ship", reads_the_clock())  # finds DNB101
+
+
+def one_more():
+    return reads_the_clock()
+
+
+@bp.orchestration_trigger("context")
+def clock_three_calls_away(context):
+    yield context.call_activity("ship", one_more())  # finds DNB101
+
+
+def too_far():
+    return one_more()
+
+
+@bp.orchestration_trigger("context")
+def clock_four_calls_away(context):
+    yield context.call_activity("ship", too_far())  # misses DNB101

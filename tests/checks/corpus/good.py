@@ -5,6 +5,7 @@ import contextlib
 import datetime as dt
 import functools
 import hashlib
+import io
 import itertools
 import json
 import logging
@@ -812,3 +813,21 @@ def a_wait_that_is_given_up(context):
         timer = context.create_timer(context.current_utc_datetime + timedelta(hours=1))
         if (yield context.task_any([event, timer])) is timer:
             event.cancel()
+
+
+@bp.orchestration_trigger("context")
+def files_that_are_none(context):
+    text = yield context.call_activity("fetch", 1)
+    frame = pd.read_csv(io.StringIO(text))
+    buffer = io.BytesIO()
+    with pd.ExcelWriter(buffer) as writer:
+        frame.to_excel(writer)
+    yield context.call_activity("ship", len(frame))
+
+
+@bp.orchestration_trigger("context")
+def tasks_by_their_ids(context):
+    tasks = [context.call_activity("ship", n) for n in range(3)]
+    numbers = {id(task): n for n, task in enumerate(tasks)}
+    winner = yield context.task_any(tasks)
+    return numbers[id(winner)]
