@@ -449,11 +449,11 @@ class ClusterSession:
         """Deal with a call whose worker, connection or scheduler was lost."""
         if call.is_over or call.future is not future:
             return
-        if future.status != "error":
+        error = future.exception() if future.status == "error" else None
+        if error is None or not self._cluster.has_failed(call.key, future):
             self._cluster.note_loss()
             self._try_again(call)
             return
-        error = future.exception()
         worker = self._cluster.lost_worker(error)
         if worker is None:
             why = f"{type(error).__name__}: {_line(error)}"

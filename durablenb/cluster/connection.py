@@ -100,6 +100,10 @@ class Connection(Protocol):
         """Return the time of a worker's clock, in seconds since 1970."""
         ...
 
+    def has_failed(self, key: str, future: Any) -> bool:
+        """Tell whether a call has failed, and let go of its future: the error may be an earlier run's."""
+        ...
+
     def lost_worker(self, error: BaseException) -> str | None:
         """Return the worker whose loss is the error, empty if unknown; None for another error."""
         ...

@@ -202,6 +202,18 @@ class DaskConnection:
         """Return the time of a worker's clock, in seconds since 1970."""
         return float(self._client.run(time, workers=[worker])[worker])
 
+    def has_failed(self, key: str, future: Any) -> bool:
+        """Tell whether a call has failed, and let go of its future: the error may be an earlier run's.
+
+        Dask's scheduler may report an error twice. The second report can come when the call was submitted
+        again, under the same key, and runs.
+        """
+        future.release()  # in the event loop, before what follows; else the next future has the same error
+        try:
+            return bool(self._client.run_on_scheduler(dask_scheduler.has_failed, key))
+        except Exception:  # the scheduler can't be asked, so the error counts
+            return True
+
     def lost_worker(self, error: BaseException) -> str | None:
         """Return the worker whose loss is the error, empty if unknown; None for another error."""
         return getattr(error.last_worker, "address", "") if isinstance(error, KilledWorker) else None

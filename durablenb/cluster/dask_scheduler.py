@@ -97,6 +97,11 @@ def take_told(hub: str, key: str, dask_scheduler: Any = None) -> Message | None:
     return told
 
 
+def has_failed(key: str, dask_scheduler: Any = None) -> bool:
+    """Tell whether a call has failed, and was not submitted again since."""
+    return key in dask_scheduler.tasks and dask_scheduler.tasks[key].state == "erred"
+
+
 def release(hub: str, keys: list[str], dask_scheduler: Any = None) -> None:
     """Let go of calls that a hub has recorded."""
     dask_scheduler.plugins[PLUGIN].release(dask_scheduler, hub, keys)

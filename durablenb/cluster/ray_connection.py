@@ -290,6 +290,10 @@ class RayConnection:
         """Return the time of the cluster's clock, by which all of its workers tell times."""
         return float(ray.get(self._keeper.now.remote(), timeout=self._seconds))
 
+    def has_failed(self, key: str, future: Any) -> bool:
+        """Tell whether a call has failed: each run has a future of its own here."""
+        return True
+
     def lost_worker(self, error: BaseException) -> str | None:
         """Return the worker whose loss is the error, empty if unknown; None for another error."""
         return str(error) if isinstance(error, _WorkerLost) else None

@@ -9,12 +9,13 @@ import durablenb as df
 
 
 def nap(given):
+    import os
     import time
     from pathlib import Path
 
     folder, n, seconds = given
     with (Path(folder) / f"runs-{n}").open("a") as file:
-        file.write("x")
+        file.write(f"{os.getpid()}\n")
     print("begins", n)
     end = time.monotonic() + seconds
     while time.monotonic() < end and not (Path(folder) / "go on").exists():
