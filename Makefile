@@ -46,7 +46,7 @@ test: $(VENV)/.dev chromium
 	$(MAKE) --jobs 2 BROWSERS=1 suite beside
 
 suite: $(VENV)/.dev
-	$(PY) -m pytest -n $(WORKERS) --dist loadfile --ignore tests/browser --doctest-modules durablenb tests
+	$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --ignore tests/browser --doctest-modules durablenb tests
 
 beside: lessons
 	$(MAKE) browser

@@ -3,6 +3,7 @@
 import gc
 import signal
 import sys
+from collections import Counter
 
 import pytest
 from hypothesis import settings
@@ -21,6 +22,17 @@ sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in what a shell's script runs in the background
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+LONG = ("kernels", "faults", "cluster", "properties")
+"""The folders whose tests take long, each for itself."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Puts long tests first, then files with many: no worker is left alone with one of them at the end."""
+    if hasattr(config, "workerinput"):  # the process is one of several
+        count = Counter(item.path for item in items)
+        items.sort(key=lambda item: (item.path.parent.name not in LONG, -count[item.path]))
 
 
 def pytest_collection_finish() -> None:
