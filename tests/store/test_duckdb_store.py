@@ -103,10 +103,10 @@ class Beginning:
 
 
 def test_closing_interrupts_a_query_that_begins_just_then():
-    beginning, idle, threads = Beginning(), duckdb.connect(), threading.enumerate()
+    beginning, idle, threads = Beginning(), duckdb.connect(), set(threading.enumerate())
     close_connections([beginning, idle])
     assert beginning.was_interrupted
-    assert threading.enumerate() == threads  # one that is inside DuckDB when the process ends aborts it
+    assert set(threading.enumerate()) <= threads  # one that is inside DuckDB when the process ends aborts it
     with pytest.raises(duckdb.ConnectionException, match="closed"):
         idle.execute("select 1")
 
