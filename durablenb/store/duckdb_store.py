@@ -50,7 +50,7 @@ from durablenb.store.log_recovery import check_log, recover
 from durablenb.store.opening import open_database
 from durablenb.store.reader import JournalReader
 from durablenb.store.row_codec import from_row, to_row
-from durablenb.store.tables import JournalTables, log_state
+from durablenb.store.tables import JournalTables, LogState, log_state
 
 
 class DuckStore(JournalReader):
@@ -374,7 +374,7 @@ class DuckStore(JournalReader):
                 self._guard.check_known()  # refuse another file in its place
             connection = open_database(self.path)
             if self._log is None:
-                self._check_log(connection, self.path)
+                self._check_log(connection, self.path, is_new=is_new)
         self.removals += 1  # if it was open before, what was on disk is uncertain
         try:
             if self.path is not None and self._lock is not None:
@@ -397,10 +397,10 @@ class DuckStore(JournalReader):
                 self._lacks_views = False
 
     @staticmethod
-    def _check_log(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    def _check_log(connection: duckdb.DuckDBPyConnection, path: Path, *, is_new: bool) -> None:
         """Refuse a log that doesn't fit the database, and leave both as they are."""
         try:
-            check_log(path, log_state(connection))
+            check_log(path, LogState() if is_new else log_state(connection))
         except BaseException:
             connection.execute("pragma disable_checkpoint_on_shutdown")
             connection.close()

@@ -83,6 +83,8 @@ def open_database(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConn
     if is_new:
         _create(path)
     connection = _connect(path, connect, is_salvaged=not read_only)
+    if is_new:
+        return connection
     try:
         _check_format(path, connection)
     except duckdb.Error as error:  # After a fatal one, while a thread still lets go of its connection.
