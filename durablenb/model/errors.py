@@ -71,6 +71,31 @@ class WorkerLostError(DurableError, RuntimeError):
     """
 
 
+class NonRetriableError(DurableError, RuntimeError):
+    """An activity or an orchestrator raises it to say that another attempt would fail as well.
+
+    A retry policy makes no further attempt. Subclasses count, too. An orchestration that such an error ends
+    isn't retried by its parent.
+
+    Examples
+    --------
+    >>> import durablenb as df
+    >>> hub = df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock())
+    >>> @hub.activity
+    ... def charge(card):
+    ...     raise df.NonRetriableError(f"{card} has expired")
+    >>> @hub.orchestrator
+    ... def pay(context):
+    ...     try:
+    ...         yield context.call_activity_with_retry(charge, df.RetryOptions(1_000, 5), "card 7")
+    ...     except df.NonRetriableError as error:
+    ...         return error.details.message
+    >>> hub.run(pay)
+    'card 7 has expired'
+    >>> hub.close()
+    """
+
+
 class TypeNotRegisteredError(DurableError, LookupError):
     """A value is of a type that isn't registered in this process; the message names it.
 

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from durablenb.model.display import Displayed
-from durablenb.model.errors import TaskFailedError
+from durablenb.model.errors import NonRetriableError, TaskFailedError
 
 MESSAGE_LIMIT = 64_000
 """The characters of a message or a traceback that are kept; the middle of a longer one is cut out."""
@@ -36,7 +36,8 @@ class FailureDetails(Displayed):
     inner
         The failure that caused this one (``raise ... from``, a failed child's own, the first of a group).
     is_non_retriable
-        True if retrying is pointless, since the function isn't registered.
+        True if no retry policy makes another attempt: the function raised a `NonRetriableError`, isn't
+        registered, or was canceled.
     """
 
     error_type: str
@@ -44,6 +45,26 @@ class FailureDetails(Displayed):
     stack_trace: str = ""
     inner: FailureDetails | None = None
     is_non_retriable: bool = False
+
+    def is_caused_by(self, kind: type[BaseException]) -> bool:
+        """Return True if the error that was raised is of a class, or of a class derived from it.
+
+        Of a failed sub-orchestration, it is the error that its code let pass. False if this process hasn't
+        imported the error's class.
+
+        Parameters
+        ----------
+        kind
+            A class of exceptions.
+
+        Examples
+        --------
+        >>> import durablenb as df
+        >>> df.FailureDetails("builtins.KeyError", "'Oslo'").is_caused_by(LookupError)
+        True
+        >>> options = df.RetryOptions(1_000, 5, handle=lambda failure: not failure.is_caused_by(LookupError))
+        """
+        return issubclass(_known_type(_origin(self).error_type), kind)
 
     def as_text(self) -> str:
         """Return the failure as text for the journal."""
@@ -95,7 +116,7 @@ def _failure_of(exception: BaseException, is_non_retriable: bool, depth: int) ->
         _cut(_text_of(exception)),
         _cut(_traceback_of(exception) + _notes_of(exception)),
         inner,
-        is_non_retriable,
+        is_non_retriable or isinstance(exception, NonRetriableError),
     )
 
 

@@ -31,7 +31,8 @@ class RetryOptions(Displayed):
         The time after the first attempt in which others may begin, by the orchestration's clock.
     handle
         Called with the failure of an attempt; a false result ends the retries. It runs again in a replay, as
-        orchestrator code does, so it must be deterministic.
+        orchestrator code does, so it must be deterministic. It isn't called for a `NonRetriableError`, which
+        ends the retries.
 
     Raises
     ------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -145,6 +146,12 @@ def test_a_failure_is_told_from_its_origin() -> None:
     lines = text_of(failure).splitlines()
     assert lines[-1] == "because of builtins.ValueError: broken can't do 1"
     assert not any("line" in line for line in lines)
+
+
+def test_a_failure_says_that_it_is_not_retriable() -> None:
+    failure = df.FailureDetails("shop.CardExpired", "card 7", is_non_retriable=True)
+    assert ", not retriable" in page_of(failure).texts
+    assert ", not retriable" not in page_of(replace(failure, is_non_retriable=False)).texts
 
 
 def test_retry_options_show_the_waits() -> None:

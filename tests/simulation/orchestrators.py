@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from random import Random
 
-from durablenb.model.errors import OrchestrationCanceledError, TaskFailedError
+from durablenb.model.errors import NonRetriableError, OrchestrationCanceledError, TaskFailedError
 from durablenb.model.retries import RetryOptions
 
 
@@ -56,9 +56,14 @@ def narrow(n: int) -> int:
     return n
 
 
+class RefusedError(NonRetriableError, ConnectionError):
+    """A server that will refuse each attempt."""
+
+
 def flaky(n: int) -> int:
-    if fate.random.random() < 0.5:
-        raise ConnectionError(f"no answer for {n}")
+    chance = fate.random.random()
+    if chance < 0.5:
+        raise (RefusedError if chance < 0.05 else ConnectionError)(f"no answer for {n}")
     return n
 
 

@@ -1,5 +1,6 @@
 """Row 13: retries, to the count and to the second."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -114,6 +115,49 @@ def test_row_13_the_time_limit_goes_by_the_orchestrations_clock_in_a_late_replay
     handle = disk.hub.handle("late")
     handle.raise_event("go")
     assert handle.result() == "value"
+
+
+class CardExpired(df.NonRetriableError):
+    """Fails whichever attempt it is."""
+
+
+@pytest.mark.parametrize("error", [df.NonRetriableError, CardExpired])
+def test_row_13_a_failure_that_is_not_retriable_is_the_last(disk, error):
+    asked = []
+    options = df.RetryOptions(1_000, 9, handle=lambda failure: not asked.append(failure))
+    flaky, handle = run_flaky(disk, 99, options, error)
+    with pytest.raises(error, match="call 1"):
+        handle.result()
+    assert (len(flaky.calls), asked) == (1, [])
+    disk.restart()
+    ((failure,),) = disk.hub.sql("SELECT failure FROM activities").fetchall()
+    assert json.loads(failure)["IsNonRetriable"] is True
+    with pytest.raises(error, match="call 1"):
+        disk.hub.handle(handle.id).result()
+
+
+def test_row_13_a_child_that_lets_it_pass_is_not_retried_either(lab):
+    flaky = Flaky(lab, 99, CardExpired)
+    lab.activity(flaky, "flaky")
+    lab.orchestrator(retrying(df.RetryOptions(1_000, 3)), "child")
+
+    @lab.orchestrator
+    def parent(context):
+        try:
+            yield context.call_sub_orchestrator_with_retry("child", df.RetryOptions(1_000, 3))
+        except CardExpired as error:
+            return error.details.is_non_retriable, error.details.is_caused_by(df.NonRetriableError)
+
+    assert lab.run(parent) == (True, True)
+    assert len(flaky.calls) == 1
+
+
+def test_row_13_a_handler_may_decide_by_the_class_of_the_error(lab):
+    options = df.RetryOptions(1_000, 9, handle=lambda failure: not failure.is_caused_by(LookupError))
+    flaky, handle = run_flaky(lab, 99, options, KeyError)
+    with pytest.raises(KeyError):
+        handle.result()
+    assert len(flaky.calls) == 1
 
 
 def test_row_13_a_handler_is_asked_once_for_each_failure_and_its_no_ends_it():

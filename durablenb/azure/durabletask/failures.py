@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import lru_cache
 from types import TracebackType
 from typing import Any
 
 from durabletask import task
 
+from durablenb.model.errors import NonRetriableError
 from durablenb.model.failures import FailureDetails
 
 OPERATION_FAILED = "EntityOperationFailedException"
@@ -29,13 +31,14 @@ def failure_from(details: task.FailureDetails) -> FailureDetails:
     inner = details.inner_failure
     if inner is not None and details.error_type.endswith(OPERATION_FAILED):
         return failure_from(inner)
-    return FailureDetails(
+    failure = FailureDetails(
         details.error_type,
         details.message,
         _frames_of_users(details.stack_trace or ""),
         None if inner is None else failure_from(inner),
-        details.error_type.endswith(NOT_REGISTERED),
     )
+    is_final = details.error_type.endswith(NOT_REGISTERED) or failure.is_caused_by(NonRetriableError)
+    return replace(failure, is_non_retriable=True) if is_final else failure
 
 
 def exception_from(failure: FailureDetails, trace: TracebackType | None = None) -> Exception:

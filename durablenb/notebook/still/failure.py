@@ -40,7 +40,8 @@ def failure_table(failure: FailureDetails) -> str:
         else:
             message = short_message(link.message)
             text = block(message, 1_000) if "\n" in message.strip() else line(message, 1_000)
-            kind = markup("then " if number else "", "<b>", line(short_type(link)), "</b>")
+            final = ", not retriable" if link.is_non_retriable else ""
+            kind = markup("then " if number else "", "<b>", line(short_type(link)), "</b>", final)
             rows.append((kind, text, where))
     return table(("failed with", "message", "at"), rows[:12])
 

@@ -73,6 +73,25 @@ def test_retries_end_with_a_success(bridge):
     assert bridge.run("persist") == 3
 
 
+def test_a_failure_that_is_not_retriable_ends_the_retries(bridge):
+    @bridge.hub.activity
+    def expired(_):
+        tries.append(1)
+        raise df.NonRetriableError("expired")
+
+    @bridge.hub.orchestrator
+    def pay(context):
+        try:
+            yield context.call_activity_with_retry(expired, df.RetryOptions(1_000, 3))
+        except df.NonRetriableError as error:
+            return error.details.message
+
+    tries = []
+    bridge.serve()
+    assert bridge.run("pay") == "expired"
+    assert len(tries) == 1
+
+
 def test_retries_ask_the_handler_and_end_with_the_last_failure(bridge):
     @bridge.hub.activity
     def broken(_):
