@@ -74,6 +74,7 @@ _FIELDS = {
     "task_id": _task_ids,
     "retry_of": st.none() | _task_ids,
     "timeout": st.none() | st.floats(0.001, 1e9),
+    "heartbeat_timeout": st.none() | st.floats(0.001, 1e9),
     "attempt": _counts,
     "priority": st.integers(-3, 3),
     "instance_id": instance_ids,

@@ -184,6 +184,13 @@ class ActivityContext:
             If the value can't be kept.
         """
 
+    def heartbeat(self) -> None:
+        """Report that the call is alive, where there is neither progress nor a checkpoint to report.
+
+        A call of an activity with a ``heartbeat_timeout=`` that reports nothing for that long counts as lost.
+        `progress` and `checkpoint` are signs of life, too. A call costs less than a microsecond.
+        """
+
     def __repr__(self) -> str:
         if not self.name:
             return "<no activity>"

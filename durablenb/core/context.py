@@ -97,6 +97,7 @@ class DurableOrchestrationContext:
         expected_type: Any = None,
         *more: Any,
         timeout: float | timedelta | None = None,
+        heartbeat_timeout: float | timedelta | None = None,
         priority: int | None = None,
         **named: Any,
     ) -> ActivityTask[Any]:
@@ -119,6 +120,10 @@ class DurableOrchestrationContext:
             The longest time that the call may run, in seconds or as a `timedelta`; without one, the limit
             that the activity is registered with. It counts from when the activity begins to run, and once
             more after a restart of the hub. A call that takes longer fails with a `TimeoutError`.
+        heartbeat_timeout
+            The longest time that the running call may report nothing; without one, the limit that the
+            activity is registered with. A call that is silent for longer counts as lost, and fails with a
+            `TimeoutError`. See `ActivityContext.heartbeat`.
         priority
             Among calls that wait for a place in a `Queue`, those with a higher priority begin first. Without
             one, that of the instance.
@@ -128,7 +133,7 @@ class DurableOrchestrationContext:
         NotSerializableError
             If an argument can't be kept in the journal.
         ValueError, TypeError
-            If `timeout` isn't a duration of more than 0, or the priority isn't a whole number.
+            If a time-out isn't a duration of more than 0, or the priority isn't a whole number.
 
         Notes
         -----
@@ -162,8 +167,8 @@ class DurableOrchestrationContext:
         given, expected_type = input_and_type(input_, expected_type, more, named)
         called = self._execution.name_of(name)
         text = self._execution.codec.encode(given, "input")
-        wanted, limit = _wanted(expected_type, name), checked_timeout(timeout)
-        return self._schedule(called, text, wanted, limit, self._priority(priority), 1, None)
+        limits = self._limits(timeout, heartbeat_timeout, priority)
+        return self._schedule(called, text, _wanted(expected_type, name), limits, 1, None)
 
     def call_activity_with_retry(
         self,
@@ -173,19 +178,20 @@ class DurableOrchestrationContext:
         expected_type: Any = None,
         *more: Any,
         timeout: float | timedelta | None = None,
+        heartbeat_timeout: float | timedelta | None = None,
         priority: int | None = None,
         **named: Any,
     ) -> RetryTask:
         """Return a task for a call of an activity that is retried if it fails; see `RetryOptions`.
 
-        The other arguments are those of `call_activity`; `timeout` is the longest time of each attempt.
+        The other arguments are those of `call_activity`; the time-outs are those of each attempt.
         `cancel()` on the task stops the attempt that runs, or the wait for the next one.
         """
         given, expected_type = input_and_type(input_, expected_type, more, named)
         called = self._execution.name_of(name)
         text = self._execution.codec.encode(given, "input")
-        wanted, limit = _wanted(expected_type, name), checked_timeout(timeout)
-        schedule = partial(self._schedule, called, text, wanted, limit, self._priority(priority))
+        limits = self._limits(timeout, heartbeat_timeout, priority)
+        schedule = partial(self._schedule, called, text, _wanted(expected_type, name), limits)
         routine = retry_routine(self, schedule, _options(retry_options))
         return RetryTask(routine, self._execution.wake, called)
 
@@ -626,25 +632,28 @@ class DurableOrchestrationContext:
         name: str,
         text: str,
         expected_type: Any,
-        timeout: float | None,
-        priority: int,
+        limits: tuple[float | None, int, float | None],
         attempt: int,
         retry_of: int | None,
     ) -> ActivityTask[Any]:
         execution = self._execution
         task_id = execution.new_task_id()
-        execution.request(actions.ScheduleTask(task_id, name, text, attempt, retry_of, timeout, priority))
+        execution.request(actions.ScheduleTask(task_id, name, text, attempt, retry_of, *limits))
         task: ActivityTask[Any] = ActivityTask(task_id, self._decoder(expected_type), self._cancel_call)
         execution.tasks[task_id] = task
         self._names[task_id] = name
         return task
 
-    def _priority(self, priority: int | None) -> int:
-        """Return the priority of a call: the one that it was given, or the instance's."""
+    def _limits(
+        self, timeout: object, heartbeat_timeout: object, priority: int | None
+    ) -> tuple[float | None, int, float | None]:
+        """Return the last fields of `ScheduleTask`; a call without a priority has that of the instance."""
         if priority is not None:
-            return checked_priority(priority)
-        started = self._execution.started
-        return 0 if started is None else started.priority
+            chosen = checked_priority(priority)
+        else:
+            started = self._execution.started
+            chosen = 0 if started is None else started.priority
+        return checked_timeout(timeout), chosen, checked_timeout(heartbeat_timeout, "heartbeat_timeout")
 
     def _creator(
         self,

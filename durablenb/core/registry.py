@@ -59,6 +59,8 @@ class Activity:
         When its results are used again; None for never.
     queue
         The name of the queue in which its calls wait; None for none.
+    heartbeat_timeout
+        The seconds that a call may be silent, unless the call has a limit of its own; None for no limit.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Activity:
     timeout: float | None = None
     cache: CachePolicy | None = None
     queue: str | None = None
+    heartbeat_timeout: float | None = None
 
     @cached_property
     def is_limited(self) -> bool:

@@ -14,7 +14,7 @@ from durablenb.model.names import folded
 CALLS = (events.TaskScheduled, events.SubOrchestrationInstanceCreated, events.EventSubscribed)
 """Facts whose names are compared without case."""
 
-LIMITS = ("timeout", "priority")
+LIMITS = ("timeout", "heartbeat_timeout", "priority")
 """Fields that say how to run a call. Code may change them; calls that were made keep those they had."""
 
 _FACT_OF: dict[type, Callable[..., events.Event]] = {

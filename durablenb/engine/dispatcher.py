@@ -120,6 +120,7 @@ class Dispatcher:
             scheduled_at=event.timestamp,
             timeout=event.timeout,
             priority=event.priority,
+            heartbeat_timeout=event.heartbeat_timeout,
         )
         if instance.tries:
             job.earlier = instance.tries.get(job.key, NO_TRIES)

@@ -120,6 +120,10 @@ class FuturesExecutor:
         elif not job.is_wanted:
             job.begin()
             return
+        elif job.must_report:
+            kind = type(self._pool).__name__
+            job.decline(f"they have a heartbeat_timeout, and {kind} passes on no reports while a call runs")
+            return
         else:
             try:  # the call begins where it runs, which says when
                 call = partial(self._pool.submit, call_pickled, uuid4().hex, pickle_call(job))

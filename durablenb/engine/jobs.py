@@ -17,6 +17,7 @@ from durablenb.engine.capture.output import CapturedOutput
 from durablenb.engine.entity import Entity
 from durablenb.engine.instance import Instance
 from durablenb.engine.keys.call_keys import CallKeys
+from durablenb.engine.time_limits import TimeLimits
 from durablenb.model.activities import (
     ActivityAttempt,
     ActivityInfo,
@@ -120,8 +121,9 @@ class ActivityJob:
         The task id of the call's first try.
     scheduled_at
         When the call was scheduled; it can't have started earlier.
-    timeout
-        The seconds that the call may run; None for the limit of the activity's registration.
+    timeout, heartbeat_timeout
+        The seconds that the call may run, and those that it may be silent; None for the limits of the
+        activity's registration.
     priority
         Among calls that wait for a place, those with a higher priority begin first.
     """
@@ -136,9 +138,10 @@ class ActivityJob:
         "codec",
         "earlier",
         "execution_id",
+        "heartbeat_timeout",
         "instance",
         "is_muted",
-        "limit",
+        "limits",
         "name",
         "place",
         "priority",
@@ -166,6 +169,7 @@ class ActivityJob:
         scheduled_at: datetime | None = None,
         timeout: float | None = None,
         priority: int = 0,
+        heartbeat_timeout: float | None = None,
     ) -> None:
         self.scope = scope
         self.instance = instance
@@ -178,8 +182,9 @@ class ActivityJob:
         self.call_id = task_id if call_id is None else call_id
         self.scheduled_at = scheduled_at
         self.timeout = timeout
-        self.limit = timeout
-        """The seconds that the call may run, or None; from its start on, with the registration's limit."""
+        self.heartbeat_timeout = heartbeat_timeout
+        self.limits: TimeLimits | None = None
+        """The limits of the running call and of the activity's registration; None if there are none."""
         self.earlier = NO_TRIES
         """What the tries before this one leave to it."""
         self.priority = priority
@@ -220,9 +225,14 @@ class ActivityJob:
     @property
     def deadline(self) -> datetime | None:
         """When the call times out; None before it has begun, and if it has no limit."""
-        if self.limit is None or self.started_at is None:
+        if self.limits is None or self.started_at is None:
             return None
-        return self.started_at + timedelta(seconds=self.limit)
+        return self.limits.deadline(self.started_at)
+
+    @property
+    def must_report(self) -> bool:
+        """True if the call counts as lost unless its reports come while it runs."""
+        return (self.heartbeat_timeout or self.activity.heartbeat_timeout) is not None
 
     @property
     def function(self) -> Callable[..., Any]:
@@ -291,6 +301,8 @@ class ActivityJob:
         else:
             reported.progress = report._replace(note=self._kept_note(report.note))
         reported.at = self.scope.now()
+        if self.limits is not None:
+            self.limits.heard()
         self.scope.attempt_writer.reported(self)
 
     def _kept_note(self, note: str | None) -> str | None:
@@ -360,7 +372,7 @@ class ActivityJob:
         self.started_at = now if not ago else self._not_before_scheduled(now - timedelta(seconds=ago))
         self.worker = worker
         self._watch()
-        if self.limit is not None:
+        if self.limits is not None:
             self.scope.apply_inline(ActivityBegun(self))
         if self.place is not None:
             self.place.begin(self.started_at)
@@ -369,7 +381,8 @@ class ActivityJob:
     def _choose_activity(self) -> None:
         """Use the activity as it is registered now: its cell may have run again since the call was made."""
         activity = self._activity = self.scope.registry.activities[self.name]
-        self.limit = self.timeout or activity.timeout
+        limits = self.timeout or activity.timeout, self.heartbeat_timeout or activity.heartbeat_timeout
+        self.limits = None if limits == (None, None) else TimeLimits(*limits, self.scope.stopwatch)
 
     def _watch(self) -> None:
         self.scope.attempt_writer.begun(self)

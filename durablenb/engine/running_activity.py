@@ -67,6 +67,7 @@ class RunningActivity(ActivityContext):
     _text: str | None = None
     _sent_text: str | None = None
     _lock: threading.Lock | None = None
+    _is_beating = False
     _is_due = False
     _is_over = False
 
@@ -114,6 +115,12 @@ class RunningActivity(ActivityContext):
         if not self._is_due:
             self._be_due()
 
+    def heartbeat(self) -> None:
+        """Report that the call is alive; see `ActivityContext.heartbeat`."""
+        self._is_beating = True
+        if not self._is_due:
+            self._be_due()
+
     def send(self) -> None:
         """Send what was reported since the last time, unless the call has ended."""
         assert self._lock is not None
@@ -134,11 +141,14 @@ class RunningActivity(ActivityContext):
 
     def _send(self) -> None:
         self._is_due = False  # before the values are read: a later one is due again
+        is_beating, self._is_beating = self._is_beating, False
         latest, text = self._latest, self._text
-        if latest is not self._sent and latest is not None:
+        if latest is not None and (is_beating or latest is not self._sent):
             self._sent = latest
             with contextlib.suppress(TypeError):  # the next report that is checked raises it
                 self._call.report(Progress(*checked_progress(*latest)))
+        elif is_beating:
+            self._call.report(Progress(None))
         if text is not self._sent_text and text is not None:
             self._sent_text = text
             self._call.report(Checkpoint(text))

@@ -184,8 +184,7 @@ class EngineState:
                 self.entities.due(instance, deadline.task_id)
                 fired = f"signal to {instance.id}"
             elif (job := deadline.job) is not None:
-                if job.deadline == deadline.due:  # else it has begun again since
-                    self._time_out(instance, job, job.worker)
+                if self._exceeds_limits(instance, job):
                     fired = f"time-out of {job.name} of {instance.id}"
             elif deadline.task_id is None:
                 instance.is_due = True
@@ -264,7 +263,8 @@ class EngineState:
             return
         deadline = job.deadline
         if deadline is not None and message.ended_at > deadline:
-            self._time_out(instance, job, message.worker)
+            assert job.limits is not None
+            self._time_out(instance, job, job.limits.too_long, message.worker)
             return
         instance.pending.discard(job.task_id)
         fields = job.task_id, outcome, message.started_at, message.worker
@@ -281,15 +281,26 @@ class EngineState:
             self.cache.remember(job, message)
 
     def _limit_job(self, job: ActivityJob) -> None:
-        if job.deadline is not None and self.dispatcher.runs(job):
-            self.timers.limit(job.deadline, job)
+        if job.limits is not None and job.started_at is not None and self.dispatcher.runs(job):
+            self.timers.limit(job.limits.next_check(job.started_at, self._clock.now()), job)
 
-    def _time_out(self, instance: Instance, job: ActivityJob, worker: str | None = None) -> None:
-        """Fail a call that took too long, and stop it if it still runs."""
+    def _exceeds_limits(self, instance: Instance, job: ActivityJob) -> bool:
+        """Fail a running call if it exceeds a limit of its time; otherwise look again later."""
+        assert job.limits is not None
+        assert job.started_at is not None
+        excess = job.limits.excess(job.started_at, self._clock.now())
+        if excess is None:
+            self._limit_job(job)
+        else:
+            self._time_out(instance, job, excess, job.worker)
+        return excess is not None
+
+    def _time_out(self, instance: Instance, job: ActivityJob, excess: str, worker: str | None) -> None:
+        """Fail a call that took too long or was silent for too long, and stop it if it still runs."""
         assert job.started_at is not None
         instance.pending.discard(job.task_id)
         self._keep_tries(instance, job)
-        error = TimeoutError(f"{job.name!r} ran for longer than its limit of {job.limit:g} s.")
+        error = TimeoutError(f"{job.name!r} {excess}")
         self.instances.receive(instance, TaskFailed, job.task_id, failure_of(error), job.started_at, worker)
         self.dispatcher.stop(instance, job.task_id)
 

@@ -9,10 +9,11 @@ from typing import NamedTuple
 from durablenb.engine.entity import Entity
 from durablenb.engine.instance import Instance
 from durablenb.engine.jobs import ActivityJob
+from durablenb.engine.time_limits import TimeLimits
 
 
 class Deadline(NamedTuple):
-    """A deadline of a task, or, without a task, of a scheduled start; with a job, a limit of its time."""
+    """A deadline of a task, or, without a task, of a scheduled start; with a job, a check of its limits."""
 
     due: datetime
     order: int
@@ -20,12 +21,15 @@ class Deadline(NamedTuple):
     execution_id: str
     task_id: int | None
     job: ActivityJob | None = None
+    limits: TimeLimits | None = None
 
     @property
     def is_wanted(self) -> bool:
         """False once nothing waits for it any more."""
         instance = self.instance
         if instance.is_closed or instance.execution_id != self.execution_id:
+            return False
+        if self.job is not None and self.job.limits is not self.limits:  # it has begun again
             return False
         return self.task_id is None or self.task_id in instance.pending
 
@@ -48,14 +52,15 @@ class Timers:
         self._add(due, instance, task_id, None)
 
     def limit(self, due: datetime, job: ActivityJob) -> None:
-        """Add the deadline of a job that runs."""
+        """Add a time at which a job that runs may exceed a limit."""
         self._add(due, job.instance, job.task_id, job)
 
     def _add(
         self, due: datetime, instance: Instance | Entity, task_id: int | None, job: ActivityJob | None
     ) -> None:
         self._added += 1
-        deadline = Deadline(due, self._added, instance, instance.execution_id, task_id, job)
+        limits = None if job is None else job.limits
+        deadline = Deadline(due, self._added, instance, instance.execution_id, task_id, job, limits)
         heapq.heappush(self._heap, deadline)
         if len(self._heap) > self._sweep_at:
             self._heap = [deadline for deadline in self._heap if deadline.is_wanted]

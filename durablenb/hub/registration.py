@@ -44,6 +44,7 @@ class Registering(Hub):
         max_concurrency: int | None = None,
         executor: Any = None,
         timeout: float | timedelta | None = None,
+        heartbeat_timeout: float | timedelta | None = None,
         cache: bool | CachePolicy = False,
         queue: Queue | str | None = None,
     ) -> Callable[[F], F]: ...
@@ -83,6 +84,7 @@ class Registering(Hub):
         max_concurrency: int | None = None,
         executor: Any = None,
         timeout: float | timedelta | None = None,
+        heartbeat_timeout: float | timedelta | None = None,
         cache: bool | CachePolicy = False,
         queue: Queue | str | None = None,
     ) -> None:
@@ -102,6 +104,11 @@ class Registering(Hub):
             The longest time that a call may run, in seconds or as a `timedelta`. A call that takes longer
             is stopped as far as its executor can, and fails with a `TimeoutError`. A call may have a limit
             of its own: ``context.call_activity(..., timeout=)``.
+        heartbeat_timeout
+            The longest time that a running call may report nothing: no progress, no checkpoint, no
+            `heartbeat`. A call that is silent for longer counts as lost, is stopped as far as its executor
+            can, and fails with a `TimeoutError`. A call may have a limit of its own. Reports are sent a few
+            times a second, so some seconds are a sensible minimum.
         cache
             True, or a `CachePolicy`: a call whose input and code are those of a former call gets its result
             and doesn't run. See *Remember results*.
@@ -116,9 +123,10 @@ class Registering(Hub):
         """
         if executor is not None:
             check_executor(executor)
-        chosen, limit, policy = _chosen_name(function, name), checked_timeout(timeout), policy_of(cache)
+        chosen, policy = _chosen_name(function, name), policy_of(cache)
+        limit, silence = checked_timeout(timeout), checked_timeout(heartbeat_timeout, "heartbeat_timeout")
         queue_name = None if queue is None else self._registry.queue_for(chosen, queue)
-        activity = Activity(chosen, function, max_concurrency, executor, limit, policy, queue_name)
+        activity = Activity(chosen, function, max_concurrency, executor, limit, policy, queue_name, silence)
         self._registry.add_activity(activity)
         self._engine.post(Registered("activity", activity.name))
 

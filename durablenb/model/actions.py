@@ -9,7 +9,7 @@ from durablenb.model.failures import FailureDetails
 
 
 class ScheduleTask(NamedTuple):
-    """Run an activity, for `timeout` seconds at most."""
+    """Run an activity, for `timeout` seconds at most, `heartbeat_timeout` of them without a sign of life."""
 
     task_id: int
     name: str
@@ -18,6 +18,7 @@ class ScheduleTask(NamedTuple):
     retry_of: int | None = None
     timeout: float | None = None
     priority: int = 0
+    heartbeat_timeout: float | None = None
 
 
 class CancelTask(NamedTuple):

@@ -63,9 +63,12 @@ class ActivityInfo(Plain):
 
 
 class Progress(NamedTuple):
-    """How far a call is: `done` of `total`, in units of the activity's own, and a note."""
+    """How far a call is: `done` of `total`, in units of the activity's own, and a note.
 
-    done: float
+    `done` is None if that isn't known: the call only says that it is alive.
+    """
+
+    done: float | None
     total: float | None = None
     note: str | None = None
 

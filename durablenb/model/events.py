@@ -196,8 +196,8 @@ class OrchestratorStarted(StatusChange):
 class TaskScheduled(PendingRequest):
     """An activity was requested. Later attempts of a retry carry the first one's id in `retry_of`.
 
-    `timeout` is the call's own limit in seconds; None for the limit of the activity's registration.
-    Among calls that wait for a place in a queue, those with a higher `priority` begin first.
+    `timeout` and `heartbeat_timeout` are the call's own limits in seconds; None for those of the activity's
+    registration. Among calls that wait for a place in a queue, those with a higher `priority` begin first.
     """
 
     begins = "activity"
@@ -208,6 +208,7 @@ class TaskScheduled(PendingRequest):
     retry_of: int | None = None
     timeout: float | None = None
     priority: int = 0
+    heartbeat_timeout: float | None = None
 
     @property
     def call_id(self) -> int:

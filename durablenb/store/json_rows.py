@@ -213,9 +213,9 @@ def _check_fields(value: Any) -> None:
 
 
 def _check_count(name: str, value: int | float) -> None:
-    if name == "timeout":
+    if name in ("timeout", "heartbeat_timeout"):
         if not 0 < value <= LONGEST_TIMEOUT.total_seconds():  # nor NaN
-            raise ValueError(f"timeout is {value}, not a number of seconds above 0")
+            raise ValueError(f"{name} is {value}, not a number of seconds above 0")
     elif name == "priority":
         _check_number(name, value, LARGEST_PRIORITY, -LARGEST_PRIORITY)
     else:

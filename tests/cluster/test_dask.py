@@ -415,11 +415,12 @@ def test_another_version_is_refused_at_the_first_call(client, monkeypatch):
             handle.result(timeout=30)
 
 
-def test_a_call_that_takes_too_long_fails_and_its_function_is_asked_to_stop(client, tmp_path):
+@pytest.mark.parametrize("limit", ["timeout", "heartbeat_timeout"])
+def test_a_call_that_takes_too_long_fails_and_its_function_is_asked_to_stop(client, tmp_path, limit):
     with df.TaskHub(":memory:", executor=df.DaskExecutor(client)) as hub:
-        hub.add_activity(wait_for_file, "work", timeout=0.5)
+        hub.add_activity(wait_for_file, "work", **{limit: 0.5})
         hub.add_orchestrator(fan)
-        with pytest.raises(TimeoutError):
+        with pytest.raises(TimeoutError, match=f"{limit}|limit of"):
             hub.run("fan", [[str(tmp_path), 1]])
         until(lambda: (tmp_path / "stopped-1").exists())
         until(lambda: kept_tasks(client) == 0)

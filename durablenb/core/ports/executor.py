@@ -48,6 +48,11 @@ class Job(Protocol):
         ...
 
     @property
+    def must_report(self) -> bool:
+        """True if the call counts as lost unless its reports come while it runs."""
+        ...
+
+    @property
     def output(self) -> Output:
         """The receiver of the call's output."""
         ...
