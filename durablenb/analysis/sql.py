@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 from typing import Any
 
 import duckdb
 
 from durablenb.core.ports.store import Store
+from durablenb.model.errors import InstanceNotFoundError
 from durablenb.store.duckdb_store import DuckStore
 
 Parameters = Sequence[object] | dict[str, object] | None
@@ -35,11 +36,16 @@ def reader_of(store: Store) -> duckdb.DuckDBPyConnection:
     return store.cursor()
 
 
+def _nothing_stored(name: str) -> object:
+    raise InstanceNotFoundError(name)
+
+
 def query(
     connection: duckdb.DuckDBPyConnection,
     sql: str,
     parameters: Parameters,
     variables: Mapping[str, object],
+    stored: Callable[[str], object] = _nothing_stored,
 ) -> duckdb.DuckDBPyRelation:
     """Return the result of a query.
 
@@ -53,6 +59,8 @@ def query(
         The values of its parameters.
     variables
         Data frames and the like, by name. Names that are neither tables nor views are looked up here.
+    stored
+        Returns the data frame in the journal of a name that is none of these either.
 
     Raises
     ------
@@ -74,10 +82,14 @@ def query(
             except duckdb.CatalogException as error:
                 # A database without access to files doesn't look up variables. They can be registered.
                 match = _NO_TABLE.match(str(error))
-                if match is None or match[1] not in variables or match[1] in registered:
+                if match is None or match[1] in registered:
                     raise
-                connection.register(match[1], variables[match[1]])
-                registered.add(match[1])
+                name = match[1]
+                try:
+                    connection.register(name, variables[name] if name in variables else stored(name))
+                except InstanceNotFoundError:
+                    raise error from None
+                registered.add(name)
     except (duckdb.CatalogException, duckdb.InvalidInputException) as error:
         message = _unknown_name_text(str(error), connection, variables)
         if message is None:

@@ -23,12 +23,13 @@ from durablenb.hub.instance import Handle
 from durablenb.journal.port import Journal
 from durablenb.model.display import HubView
 from durablenb.model.entities import EntityId, EntityMetadata
-from durablenb.model.ids import IfExists
+from durablenb.model.ids import IfExists, asked_instance_id
 from durablenb.model.queues import QueueList
 from durablenb.model.status import Statuses
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow
 
     from durablenb.analysis.replays.fit_report import FitReport
     from durablenb.hub.cache import HubCache
@@ -365,6 +366,56 @@ class Hub(HubFigures):
         """
         return self.client.entity_state(entity_id, expected_type, as_of=as_of)
 
+    def table(self, instance: Handle | str, task: int | str | None = None) -> pyarrow.Table:
+        """Return a data frame that an orchestration or an activity returned, as a table of Arrow's.
+
+        It is read from the file without pandas or Polars. In `sql`, the table is known by the id of the
+        instance, and that of a call by id and task: ``from "monthly"``, ``from "monthly#0"``.
+
+        Parameters
+        ----------
+        instance
+            The handle or the id of the instance; the id may have the task at its end, ``"monthly#0"``.
+        task
+            The call whose result it is, by its task id in the history: ``0`` or ``"#0"``. Without one, it is
+            the result of the orchestration.
+
+        Returns
+        -------
+        pyarrow.Table
+            The levels of an index of pandas come first, as columns, except for an unnamed range. NaN of
+            pandas is null, categories are their values, and cells with Python objects are their JSON.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If there is no such instance.
+        ValueError
+            If there is no such result, or if it hasn't got exactly one data frame.
+
+        Examples
+        --------
+        >>> import durablenb as df
+        >>> import pandas as pd
+        >>> hub = df.TaskHub(":memory:", mode="kernel")
+        >>> hub.add_activity(lambda: pd.DataFrame({"shop": ["a", "b", "a"], "sold": [1, 2, 3]}), name="load")
+        >>> @hub.orchestrator
+        ... def monthly(context):
+        ...     sales = yield context.call_activity("load")
+        ...     return len(sales)
+        >>> hub.run(monthly, instance_id="monthly")
+        3
+        >>> hub.sql('select shop, sum(sold)::int from "monthly#0" group by all order by all').fetchall()
+        [('a', 4), ('b', 2)]
+        >>> hub.table("monthly", 0).num_rows
+        3
+        >>> hub.close()
+        """
+        from durablenb.hub.stored_tables import table_of  # few need it
+
+        instance_id = instance.id if isinstance(instance, Handle) else instance
+        return table_of(self._journal, asked_instance_id(instance_id), task)
+
     def sql(self, query_text: str, params: Parameters = None) -> duckdb.DuckDBPyRelation:
         """Return the answer to a query over the hub's tables and views, and your data frames.
 
@@ -372,7 +423,9 @@ class Hub(HubFigures):
         ----------
         query_text
             A query in DuckDB's SQL. A name that is no table or view of the hub is a variable of the caller: a
-            data frame of pandas or Polars, an Arrow table, NumPy arrays, or the answer to another query.
+            data frame of pandas or Polars, an Arrow table, NumPy arrays, or the answer to another query. If
+            there is no such variable either, it is the id of an instance that returned a data frame; see
+            `table`.
         params
             The values of its ``?`` or ``$name``.
 
@@ -410,7 +463,8 @@ class Hub(HubFigures):
 
     def _query(self, query_text: str, params: Parameters, frame: FrameType) -> duckdb.DuckDBPyRelation:
         self._journal.refresh()
-        return query(self._journal.open_connection(), query_text, params, frame_variables(frame))
+        variables = frame_variables(frame)
+        return query(self._journal.open_connection(), query_text, params, variables, self.table)
 
     def connection(self) -> duckdb.DuckDBPyConnection:
         """Return a new connection for reading, for tools such as Polars and jupysql; close it after use."""

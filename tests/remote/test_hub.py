@@ -45,7 +45,8 @@ def test_a_data_frame_is_fetched_when_it_is_looked_at(fresh: Served) -> None:
     def table(context):
         return frame
 
-    pd.testing.assert_frame_equal(fresh.remote.run("table"), frame)
+    pd.testing.assert_frame_equal(fresh.remote.run("table", instance_id="t"), frame)
+    assert fresh.remote.table("t").to_pydict() == frame.to_dict("list")
 
 
 def test_a_registered_type_comes_back_as_such(fresh: Served) -> None:

@@ -198,6 +198,6 @@ def _answer(hub: TaskHub | HubFile, text: str, variables: dict[str, Any]) -> obj
         if missing:
             raise UsageError(f"The query has ${missing[0]}, and there is no variable {missing[0]!r}.")
         values = {name: variables[name] for name in names}
-        return query(connection, text, values or None, variables)
+        return query(connection, text, values or None, variables, hub.table)
     except QUERY_ERRORS as error:
         raise UsageError(str(error)) from error
