@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from durablenb.model.activities import ActivityInfo
+from durablenb.model.address import served_at
 from durablenb.model.errors import ActivityCancelledError
 
 _LARGEST = sys.float_info.max
@@ -126,6 +127,19 @@ class ActivityContext:
     def is_cancelled(self) -> bool:
         """True if the call is to stop, since nobody needs its result any more."""
         return self._is_cancelled
+
+    def management_urls(self) -> dict[str, str]:
+        """Return the URLs by which the instance is managed over HTTP, by Azure's names, for a mail or a chat.
+
+        They are those of ``client.create_http_management_payload(instance_id)``. Each of them contains the
+        server's key: whoever has one can raise events and terminate instances.
+
+        Raises
+        ------
+        DurableError
+            If the hub wasn't served when the call began, or if this is no call.
+        """
+        return served_at(self._info.address).management_urls(self._info.instance_id)
 
     def raise_if_cancelled(self) -> None:
         """Raise if the call is to stop; call it between two steps of a long activity.

@@ -67,6 +67,7 @@ class Dispatcher:
             services.attempt_writer,
             services.store.hub_id,
             cache.keys,
+            services.address,
         )
         self._cache = cache
         self._recalled: list[ActivityFinished] = []

@@ -33,6 +33,7 @@ from durablenb.engine.options import EngineOptions
 from durablenb.engine.services import EngineServices
 from durablenb.engine.state import EngineState
 from durablenb.engine.thread_executors import UNHARMED, is_worker
+from durablenb.model.address import Address
 from durablenb.model.errors import DurableError, StoreError
 
 log = logging.getLogger("durablenb")
@@ -97,6 +98,8 @@ class EngineLoop:
             when_written=self._write_beside,
             before_purge=self._forget_beside,
         )
+        self.address: Address | None = None
+        """The address at which the hub is served; None if it isn't."""
         self.waiters: set[object] = set()
         """A token for each thread that waits for an instance, so that a virtual clock may jump."""
         self._inbox = Inbox()
@@ -126,6 +129,7 @@ class EngineLoop:
             self.attempt_writer,
             self.apply_inline,
             options,
+            address=lambda: self.address,
         )
         self.completions = services.completions
         self.orchestrator_scope = services.orchestrator_scope

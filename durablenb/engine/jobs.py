@@ -27,6 +27,7 @@ from durablenb.model.activities import (
     Report,
     call_key,
 )
+from durablenb.model.address import Address
 from durablenb.model.caching import CacheKey, CallReason
 from durablenb.model.errors import ActivityCancelledError
 from durablenb.model.logs import OutputLine
@@ -60,9 +61,12 @@ class JobScope:
         The id of the hub.
     keys
         Computes the keys of calls whose results are remembered.
+    address
+        Returns the address at which the hub is served, or None.
     """
 
     __slots__ = (
+        "address",
         "apply_inline",
         "attempt_writer",
         "codec",
@@ -85,7 +89,9 @@ class JobScope:
         attempt_writer: AttemptWriter,
         hub_id: str,
         keys: CallKeys,
+        address: Callable[[], Address | None],
     ) -> None:
+        self.address = address
         self.apply_inline = apply_inline
         self.keys = keys
         self.now = clock.now
@@ -280,6 +286,7 @@ class ActivityJob:
             self.key,
             self.deadline,
             self.earlier.checkpoint,
+            self.scope.address(),
         )
 
     @property

@@ -18,6 +18,7 @@ from durablenb.engine.completions import Completions
 from durablenb.engine.executors import Executors
 from durablenb.engine.jobs import ActivityBegun, ActivityFinished, Committed
 from durablenb.engine.options import EngineOptions
+from durablenb.model.address import Address
 from durablenb.model.plain import Plain, plain
 
 
@@ -85,6 +86,8 @@ class EngineServices(Plain):
         Entered while orchestrator code runs.
     seen_orchestrators
         Folded names of the orchestrators registered so far.
+    address
+        Returns the address at which the hub is served, or None.
     """
 
     store: Store
@@ -99,3 +102,4 @@ class EngineServices(Plain):
     completions: Completions = field(default_factory=Completions)
     orchestrator_scope: OrchestratorScope = field(default_factory=OrchestratorScope)
     seen_orchestrators: set[str] = field(default_factory=set)
+    address: Callable[[], Address | None] = lambda: None

@@ -18,7 +18,6 @@ from durablenb.engine import messages
 from durablenb.engine.instance import InstanceOutcome
 from durablenb.engine.options import checked_keep
 from durablenb.hub.control import (
-    Control,
     ForkInstance,
     PurgeInstance,
     PurgeInstances,
@@ -26,11 +25,9 @@ from durablenb.hub.control import (
     RestartInstance,
 )
 from durablenb.hub.entity_client import SyncDurableEntityClient
-from durablenb.journal.port import Journal
-from durablenb.model.address import Address
+from durablenb.model.address import Address, served_at
 from durablenb.model.entities import EntityId
 from durablenb.model.errors import (
-    DurableError,
     InstanceNotFoundError,
     InstanceStateError,
     OrchestrationCanceledError,
@@ -74,10 +71,14 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
     arguments are durablenb's. An interrupted call may have succeeded: check before you repeat it.
     """
 
-    def __init__(self, journal: Journal, control: Control) -> None:
-        super().__init__(journal, control)
-        self.address: Address | None = None
+    @property
+    def address(self) -> Address | None:
         """The address at which the hub is served; None if it isn't."""
+        return self._control.address
+
+    @address.setter
+    def address(self, address: Address | None) -> None:
+        self._control.address = address
 
     # -- starting and steering -------------------------------------------------------------------
 
@@ -731,9 +732,7 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
 
     def served_at(self) -> Address:
         """Return the address at which the hub is served; raise `DurableError` if it isn't."""
-        if self.address is None:
-            raise DurableError("The hub has no URLs, since it isn't served. Serve it first: hub.serve().")
-        return self.address
+        return served_at(self.address)
 
     # -- inside ----------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from durablenb.core.ports.store import InstanceQuery
 from durablenb.core.registry import Code
 from durablenb.engine.instance import InstanceOutcome
 from durablenb.journal.port import Journal
+from durablenb.model.address import Address
 from durablenb.model.errors import DurableError, FunctionNotFoundError
 from durablenb.model.failures import FailureDetails
 from durablenb.model.payloads import Kind
@@ -104,6 +105,8 @@ class Control(ABC):
     """
 
     clock: MovableClock
+    address: Address | None = None
+    """The address at which the hub is served; None if it isn't."""
     is_read_only = False
     """True if every command is refused."""
     does_work_in_caller = False

@@ -29,6 +29,7 @@ from durablenb.hub.control import (
 )
 from durablenb.journal.instance_counts import InstanceCounter
 from durablenb.journal.port import Journal
+from durablenb.model.address import Address
 from durablenb.model.caching import CacheKey
 from durablenb.model.errors import FunctionNotFoundError, InstanceNotFoundError, WaitTimeoutError
 from durablenb.model.failures import FailureDetails
@@ -176,6 +177,15 @@ class EngineControl(Control):
             PurgePastGenerations: self._purge_past,
         }
         """Carries out the commands for which the journal is read first, in the caller's thread."""
+
+    @property
+    def address(self) -> Address | None:
+        """The address at which the hub is served; None if it isn't."""
+        return self.engine.address
+
+    @address.setter
+    def address(self, address: Address | None) -> None:
+        self.engine.address = address
 
     @property
     def does_work_in_caller(self) -> bool:  # type: ignore[override]  # a constant elsewhere

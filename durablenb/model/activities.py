@@ -7,6 +7,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import NamedTuple
 
+from durablenb.model.address import Address
 from durablenb.model.logs import OutputLine
 from durablenb.model.outputs import Shown
 from durablenb.model.plain import Plain, plain
@@ -50,6 +51,8 @@ class ActivityInfo(Plain):
         When the call times out, aware, UTC; None for no limit.
     last_checkpoint
         The last checkpoint of an earlier try, as text of the codec; None if there is none.
+    address
+        Where the hub was served when the try began; None if it wasn't.
     """
 
     instance_id: str
@@ -60,6 +63,7 @@ class ActivityInfo(Plain):
     key: str = ""
     deadline: datetime | None = None
     last_checkpoint: str | None = None
+    address: Address | None = None
 
 
 class Progress(NamedTuple):

@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode
 
+from durablenb.model.errors import DurableError
+
 MANAGEMENT = "/runtime/webhooks/durabletask"
 """The common prefix of the management API's paths."""
 
@@ -81,3 +83,16 @@ class Address:
                 "rpcBaseUrl": f"{self.origin}{LOOPBACK}/{key}",
             }
         )
+
+
+def served_at(address: Address | None) -> Address:
+    """Return the address of a hub.
+
+    Raises
+    ------
+    DurableError
+        If it has none.
+    """
+    if address is None:
+        raise DurableError("The hub has no URLs, since it isn't served. Serve it first: hub.serve().")
+    return address

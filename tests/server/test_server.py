@@ -203,6 +203,9 @@ def test_the_urls_of_an_instance_are_given_without_asking_the_server(hub):
     server = hub.serve(port=0)
     urls = hub.client.create_http_management_payload("a b")
     assert urls == server.management_urls("a b")
+    hub.add_activity(lambda: df.current_activity().management_urls(), "urls")
+    hub.add_orchestrator(lambda context: (yield context.call_activity("urls")), "ask")
+    assert hub.run("ask", instance_id="a b") == urls
     assert urls["statusQueryGetUri"].startswith(f"{server.url}{MANAGEMENT}/instances/a%20b?")
     assert urls["statusQueryGetUri"].endswith(f"code={server.key}")
     server.close()
