@@ -144,6 +144,11 @@ def test_a_closed_hub_says_so_whatever_one_asks():
         handle.history,
         handle.terminate,
         lambda: handle.raise_event("go"),
+        lambda: hub.add_orchestrator(lambda context: 2, "one"),
+        lambda: hub.add_activity(len),
+        lambda: hub.add_entity(lambda context: 1, "counter"),
+        lambda: hub.add_queue(df.Queue("q", concurrency=1)),
+        lambda: hub.queues,
     ):
         with pytest.raises(df.StoreError, match="closed"):
             call()

@@ -162,20 +162,6 @@ def why(
     return _Question(connection, task_id, *rows[0]).answer(running)
 
 
-def task_number(task: int | str) -> int:
-    """Return the number of a task that is given as ``3`` or ``"#3"``.
-
-    Raises
-    ------
-    ValueError
-        If it is neither.
-    """
-    text = str(task).removeprefix("#")
-    if isinstance(task, bool) or not (text.isascii() and text.isdecimal()):
-        raise ValueError(f"Expected a task, such as 3 or '#3', not {task!r}.")
-    return int(text)
-
-
 class _Question(NamedTuple):
     """A call whose reason to run is asked for."""
 

@@ -313,7 +313,7 @@ class Dispatcher:
         if job.place is not None:
             self.queues.release(job, job.place)
         if declined is not None and job.is_wanted:
-            self._keep_declined(job, declined)
+            self._keep_declined(job, declined.removesuffix("."))
         return True
 
     def release_equal(self, job: ActivityJob) -> None:

@@ -328,8 +328,20 @@ class Engine(EngineLoop):
         finally:
             self._lock.release()
 
+    def check_open(self) -> None:
+        """Raise a `StoreError` if the hub is closed."""
+        if self._is_stopping:
+            raise closed_error()
+
     def queue_states(self) -> list[QueueState]:
-        """Return the state of each queue; if the engine is busy for long, the last one that is known."""
+        """Return the state of each queue; if the engine is busy for long, the last one that is known.
+
+        Raises
+        ------
+        StoreError
+            If the hub is closed.
+        """
+        self.check_open()
         if self.registry.queues and self._lock.acquire(timeout=PATIENCE_SECONDS):
             try:
                 self._queue_states = self._state.dispatcher.queues.states()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from durablenb.analysis.figures import InstanceFigures
 from durablenb.hub.client import NOTHING_GIVEN
 from durablenb.model.errors import DurableError
-from durablenb.model.ids import asked_instance_id
+from durablenb.model.ids import asked_instance_id, task_number
 from durablenb.model.status import DurableOrchestrationStatus
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from durablenb.model.events import Event
     from durablenb.notebook.live.explorer import LiveExplorer
     from durablenb.notebook.live.instance import LiveInstance
+
+_HAS_TASK = "select 1 from journal where instance_id = ? and task_id = ? limit 1"
 
 
 class Handle(InstanceFigures):
@@ -158,7 +160,7 @@ class Handle(InstanceFigures):
         False
         >>> hub.close()
         """
-        from durablenb.analysis.cache import task_number, why  # only needed for this
+        from durablenb.analysis.cache import why  # only needed for this
 
         number, journal = task_number(task), self.hub._journal
         journal.refresh(self.id)
@@ -173,7 +175,7 @@ class Handle(InstanceFigures):
         return found
 
     def logs(
-        self, *, level: int | str | None = None, task_id: int | None = None, name: str | None = None
+        self, *, level: int | str | None = None, task_id: int | str | None = None, name: str | None = None
     ) -> Log:
         """Return the lines that the instance and its sub-orchestrations printed and logged, oldest first.
 
@@ -186,7 +188,7 @@ class Handle(InstanceFigures):
             Only records of `logging` with this level or a higher one, such as ``"WARNING"``. Printed lines
             have no level.
         task_id
-            Only lines of one call, by its task id in the history.
+            Only lines of one call, by its task id in the history: ``3`` or ``"#3"``.
         name
             Only lines of the activity or the orchestrator of this name.
 
@@ -195,13 +197,14 @@ class Handle(InstanceFigures):
         InstanceNotFoundError
             If it was purged.
         ValueError
-            If there is no such level.
+            If there is no such level, or no such task.
         """
         from durablenb.analysis.logs import Log
 
-        return Log(self.id, self.hub.client.logs(self.id)).only(level=level, task_id=task_id, name=name)
+        lines = Log(self.id, self.hub.client.logs(self.id))
+        return lines.only(level=level, task_id=self._existing_task(task_id), name=name)
 
-    def outputs(self, *, task_id: int | None = None, name: str | None = None) -> Outputs:
+    def outputs(self, *, task_id: int | str | None = None, name: str | None = None) -> Outputs:
         """Return the rich outputs of the instance and its sub-orchestrations: figures, tables, HTML.
 
         An output is there as soon as it was displayed, and has its last state. Outputs of the last moments
@@ -210,7 +213,7 @@ class Handle(InstanceFigures):
         Parameters
         ----------
         task_id
-            Only outputs of one call, by its task id in the history.
+            Only outputs of one call, by its task id in the history: ``3`` or ``"#3"``.
         name
             Only outputs of the activity or the orchestrator of this name.
 
@@ -218,8 +221,10 @@ class Handle(InstanceFigures):
         ------
         InstanceNotFoundError
             If it was purged.
+        ValueError
+            If there is no such task.
         """
-        return self._outputs().only(task_id=task_id, name=name)
+        return self._outputs().only(task_id=self._existing_task(task_id), name=name)
 
     def card(self) -> InstanceCard:
         """Return the page of the instance: its graph, its outputs, input and result, timings and log.
@@ -251,6 +256,16 @@ class Handle(InstanceFigures):
         from durablenb.analysis.instance_card import InstanceCard
 
         return InstanceCard(self._shown(), self.logs())
+
+    def _existing_task(self, task: int | str | None) -> int | None:
+        """Return the number of a task of the instance, if one is given."""
+        if task is None:
+            return None
+        number = task_number(task)
+        with self.hub._journal.connection(self.id) as connection:
+            if not connection.execute(_HAS_TASK, [self.id, number]).fetchall():
+                raise ValueError(f"{self.id} has no task #{number}. handle.history() shows which there are.")
+        return number
 
     def _outputs(self) -> Outputs:
         from durablenb.analysis.outputs import Outputs, RichOutput

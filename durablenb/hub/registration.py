@@ -121,6 +121,7 @@ class Registering(Hub):
         ValueError, TypeError
             If one of these is wrong.
         """
+        self._engine.check_open()
         if executor is not None:
             check_executor(executor)
         chosen, policy = _chosen_name(function, name), policy_of(cache)
@@ -153,6 +154,7 @@ class Registering(Hub):
         [<queue gpu: 0 waiting, 0 of 1 running>]
         >>> hub.close()
         """
+        self._engine.check_open()
         self._registry.add_queue(queue)
         self._engine.post(Registered("queue", queue.name))
 
@@ -180,6 +182,7 @@ class Registering(Hub):
         """
         from durablenb.checks.checker import check_registered  # slow to import
 
+        self._engine.check_open()
         chosen = _chosen_name(function, name)
         source = source_of(function)
         before = self._registry.registered(chosen, checked_version(version))
@@ -243,6 +246,7 @@ class Registering(Hub):
         ValueError, TypeError
             If one of these is wrong.
         """
+        self._engine.check_open()
         if executor is not None:
             check_executor(executor)
         chosen = _chosen_name(function, name)
@@ -294,6 +298,7 @@ class Registering(Hub):
         """
 
         def decorate(decorated: C) -> C:
+            self._engine.check_open()
             self._engine.post(Registered("type", self._codec.register(decorated, name)))
             return decorated
 

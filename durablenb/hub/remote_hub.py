@@ -12,6 +12,7 @@ from durablenb.hub.hub import Hub
 from durablenb.journal.replica.link import ANSWER_LIMIT, Link
 from durablenb.journal.replica.served import ServedJournal
 from durablenb.model.errors import DurableError, InstanceNotFoundError
+from durablenb.model.queues import Queue
 
 QUERY_SECONDS = 60.0
 """The time limit for a query, which may wait for other queries and for the copy that is queried."""
@@ -89,6 +90,13 @@ class RemoteHub(Hub):
         raise DurableError(
             "The cache of a served hub is where the hub is: hub.cache. If the hub is served with sql=True, a "
             "query reads it from here: remote.sql('from cached_results')."
+        )
+
+    def add_queue(self, queue: Queue) -> NoReturn:
+        """Raise `DurableError`: queues and functions are registered where the hub is."""
+        raise DurableError(
+            "Queues are registered where the hub is. Call hub.add_queue(queue) in the process that serves "
+            "it; remote.queues lists those that it has."
         )
 
     def export(self, what: Any, path: str | os.PathLike[str]) -> NoReturn:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from durablenb.analysis.cache import task_number
 from durablenb.journal.port import Journal
 from durablenb.model.events import Returned
+from durablenb.model.ids import task_number
 from durablenb.model.status import OrchestrationRuntimeStatus
 from durablenb.values.stored_tables import stored_table
 

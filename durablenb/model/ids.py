@@ -174,3 +174,17 @@ def new_guid(instance_id: str, now: datetime, count: int) -> uuid.UUID:
     'd03928ab-c85a-51e9-93a6-2233afee6601'
     """
     return uuid.uuid5(uuid.NAMESPACE_URL, f"{instance_id}_{now}_{count}")
+
+
+def task_number(task: int | str) -> int:
+    """Return the number of a task that is given as ``3`` or ``"#3"``.
+
+    Raises
+    ------
+    ValueError
+        If it is neither.
+    """
+    text = str(task).removeprefix("#")
+    if isinstance(task, bool) or not (text.isascii() and text.isdecimal()):
+        raise ValueError(f"Expected a task, such as 3 or '#3', not {task!r}.")
+    return int(text)

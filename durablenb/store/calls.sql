@@ -1,8 +1,8 @@
 -- What orchestrations ask for, and what came of it, as it stands since the last rewind.
 -- A filter on instance_id reaches the journal; `seq` and `ended_seq` are places in it.
 
--- One row a call of an activity; each attempt of a retried one is a row. Of a running call `activity_attempts` says when
--- it began, where it runs and how far it is.
+-- One row a call of an activity; each attempt of a retried one is a row. Of a call that runs, or was canceled while it
+-- ran, `activity_attempts` says when it began, where it runs and how far it is.
 create or replace view activities with (defer_binding) as
 select
     s.instance_id,
@@ -12,16 +12,17 @@ select
     case e.event_type when 'TaskCompleted' then 'Completed' when 'TaskFailed' then 'Failed'
          when 'TaskCanceled' then 'Canceled' else 'Pending' end as status,
     s.timestamp as scheduled,
-    if(e.seq is null, t.last.started_at, e.started_at) as started,
+    if(e.seq is null or e.event_type = 'TaskCanceled', t.last.started_at, e.started_at) as started,
     e.timestamp as ended,
     started - s.timestamp as queue_time,
-    e.timestamp - e.started_at as run_time,
+    e.timestamp - started as run_time,
     coalesce(t.last.attempt, cast(coalesce(try_cast(s.attributes as json) ->> 'attempt', '1') as integer)) as attempt,
     cast(try_cast(s.attributes as json) ->> 'retry_of' as integer) as retry_of,
     try_cast(s.payload as json) as input,
     case e.event_type when 'TaskCompleted' then try_cast(e.payload as json) end as result,
     case e.event_type when 'TaskFailed' then try_cast(e.payload as json) end as failure,
-    if(e.seq is null, t.last.worker, try_cast(e.attributes as json) ->> 'worker') as worker,
+    if(e.seq is null or e.event_type = 'TaskCanceled', t.last.worker, try_cast(e.attributes as json) ->> 'worker')
+        as worker,
     t.last.done as done,
     t.last.total as total,
     t.last.note as note,

@@ -419,10 +419,14 @@ def test_tables_pictures_and_texts_show_a_cancelled_call(hub, clock, slow):
     hub.add_orchestrator(cancelling)
     handle = hub.start(cancelling)
     assert slow.acquire(timeout=20)
+    until(lambda: hub.sql("select started from activities").fetchall()[0][0])
     clock.advance(hours=1)
     handle.result(20)
-    rows = hub.sql("select name, status, ended is not null from activities order by task_id").fetchall()
-    assert rows == [("slow", "Canceled", True), ("quick", "Completed", True)]
+    rows = hub.sql("select name, status, run_time, worker from activities order by task_id").fetchall()
+    assert rows == [
+        ("slow", "Canceled", timedelta(hours=1), "asyncio"),
+        ("quick", "Completed", timedelta(0), "thread-0"),
+    ]
     spans = hub.sql("select name, status from spans where kind = 'activity' order by seq").fetchall()
     assert spans == [("slow", "Canceled"), ("quick", "Completed")]
     assert [step.canceled for step in handle.progress()._shown().steps if step.name == "slow"] == [1]

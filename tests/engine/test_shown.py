@@ -169,6 +169,11 @@ def test_two_instances_and_two_hubs_do_not_mix():
             texts = [output.data["text/plain"] for output in handle.outputs()]
             assert sorted(texts) == [f"{word} a", f"{word} b"]
             assert [output.data["text/plain"] for output in handle.outputs(task_id=1)] == [f"{word} b"]
+            assert [output.task_id for output in handle.outputs(task_id="#1")] == [1]
+        for task, message in [("first", "Expected a task"), (2, "has no task #2")]:
+            for read in (handle.outputs, handle.logs):
+                with pytest.raises(ValueError, match=message):
+                    read(task_id=task)
 
 
 def test_the_figures_of_the_notebook_stay_its_own():

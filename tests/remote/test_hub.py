@@ -224,6 +224,11 @@ def size(context: df.DurableOrchestrationContext) -> int:
     return len(context.get_input())
 
 
+def test_queues_are_registered_where_the_hub_is(served: Served) -> None:
+    with pytest.raises(df.DurableError, match=r"Call hub\.add_queue\(queue\) in the process"):
+        served.remote.add_queue(df.Queue("q", concurrency=1))
+
+
 def test_refusals_are_those_of_the_hub(served: Served) -> None:
     remote = served.remote
     with pytest.raises(df.FunctionNotFoundError, match="Registered are"):
