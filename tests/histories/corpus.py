@@ -95,6 +95,29 @@ def family(context):
     )
 
 
+def trip(context):
+    try:
+        flight = yield context.call_activity("add_one", 7)
+        yield context.task_all(
+            [
+                context.call_sub_orchestrator("hotel", flight, instance_id="hotel"),
+                context.wait_for_external_event("Paid"),
+            ]
+        )
+    except df.OrchestrationCanceledError:
+        yield context.call_activity("refund", flight)
+        raise
+
+
+def hotel(context):
+    try:
+        with (yield context.lock([df.EntityId("Room", "1")])):
+            yield context.wait_for_external_event("Slept")
+    except df.OrchestrationCanceledError:
+        yield context.call_activity("refund", "hotel")
+        raise
+
+
 def careful_parent(context):
     try:
         yield context.call_sub_orchestrator("unpaid", 7, instance_id="unpaid child")
@@ -167,6 +190,8 @@ ORCHESTRATORS = (
     deadline,
     in_order,
     family,
+    trip,
+    hotel,
     careful_parent,
     unpaid,
     retrying,
@@ -236,6 +261,19 @@ def suspended_and_terminated(hub, clock):
     hub.handle("deadline").wait()
 
 
+def canceled(hub, clock):
+    guest = hub.start("hotel", instance_id="guest")
+    hub.step()
+    handle = hub.start("trip", instance_id="trip")
+    while "SubOrchestrationInstanceCreated" not in str(handle.history()):
+        hub.step()
+    clock.advance(minutes=1)
+    handle.cancel("the customer changed their mind")
+    handle.wait()
+    guest.cancel("the hotel closes")
+    guest.wait()
+
+
 def rewound(hub, clock):
     handle = hub.start("saga", 4, instance_id="saga")
     handle.wait()
@@ -264,5 +302,6 @@ SCENES: dict[str, Play] = {
     "coroutine": plain("coroutine"),
     "ids_and_times": plain("identities"),
     "suspend_terminate_start_later": suspended_and_terminated,
+    "canceled": canceled,
     "rewind": rewound,
 }
