@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from durablenb.core.locking import LockTask
+from durablenb.core.loop_tasks import LoopCanceledError, LoopWait
 from durablenb.core.routine import RetryTask, RoutineTask
 from durablenb.core.tasks import ActivityTask, CompoundTask, Parent, SubOrchestrationTask, TaskBase
 from durablenb.model.actions import Action, CancelSubOrchestration
@@ -50,16 +51,27 @@ class Cancellation:
         """
         if not self.is_pending:
             return not task._is_settled
+        if isinstance(task, LoopWait):
+            return task.stop()
         if self._children or not task._is_settled:
-            for child in _children_in(task):
-                if child not in self._children:
-                    self._children.append(child)
-                    self._request(CancelSubOrchestration(child.id or 0, child.instance_id, self.reason))
-                    child._watch(self._waiter)
+            for child in self.cancel_children(task):
+                self._children.append(child)
+                child._watch(self._waiter)
         return any(not child._is_settled for child in self._children)
+
+    def cancel_children(self, task: TaskBase[Any]) -> list[SubOrchestrationTask[Any]]:
+        """Cancel the open sub-orchestrations in a task, if a request is pending; return the new ones."""
+        if not self.is_pending:
+            return []
+        children = [child for child in _children_in(task) if child not in self._children]
+        for child in children:
+            self._request(CancelSubOrchestration(child.id or 0, child.instance_id, self.reason))
+        return children
 
     def interrupts(self, task: TaskBase[Any]) -> bool:
         """Tell whether the request interrupts an await of this task, at which the code doesn't wait."""
+        if isinstance(task, LoopWait):
+            return self.is_pending and task.is_stopped
         return self.is_pending and (bool(self._children) or not task._is_settled)
 
     def interrupt(self, task: TaskBase[Any]) -> OrchestrationCanceledError:
@@ -73,9 +85,17 @@ class Cancellation:
                 member._stop()
             elif isinstance(member, (ActivityTask, LockTask)):
                 member._give_up()
-        return OrchestrationCanceledError(
-            f"The orchestration was canceled: {self.reason or 'no reason was given'}."
-        )
+        kind = LoopCanceledError if isinstance(task, LoopWait) else OrchestrationCanceledError
+        return kind(f"The orchestration was canceled: {self.reason or 'no reason was given'}.")
+
+
+def stop_open(task: TaskBase[Any]) -> None:
+    """Cancel the tasks of a composite that aren't settled, or the task itself, as far as they can be."""
+    for member in list(_members_of(task)):
+        if isinstance(member, RoutineTask) and not isinstance(member, RetryTask):
+            member._stop()
+        else:
+            member._give_up()
 
 
 def _members_of(task: TaskBase[Any]) -> Iterator[TaskBase[Any]]:

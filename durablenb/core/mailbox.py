@@ -40,6 +40,11 @@ class Mailbox:
         self.leaves_losers = False
         """True if waits can be left; executions from before this rule serve the oldest wait."""
 
+    @property
+    def is_waiting(self) -> bool:
+        """True if a wait is open, or was left."""
+        return any(self._waiters.values()) or any(self._left.values())
+
     def deliver(self, event: EventRaised) -> None:
         """Give an event to the first wait, or keep it."""
         key = event.name.casefold()

@@ -13,11 +13,12 @@ from functools import partial
 from typing import Any
 
 from durablenb.core.ports.clock import Alarms, Clock
+from durablenb.core.ports.output import current_owner
 from durablenb.core.ports.store import Store
 from durablenb.core.registry import Registry
 from durablenb.core.requests import same_name
 from durablenb.engine import locks
-from durablenb.engine.capture.output import CapturedOutput, current_owner
+from durablenb.engine.capture.output import CapturedOutput
 from durablenb.engine.engine_loop import EngineLoop, closed_error
 from durablenb.engine.executors import Executors
 from durablenb.engine.health import Health, ThreadState, problems

@@ -18,12 +18,12 @@ from datetime import datetime
 from functools import partial
 
 from durablenb.core.ports.clock import Clock
+from durablenb.core.ports.output import OutputOwner, current_owner
 from durablenb.core.ports.store import Store
 from durablenb.core.registry import Registry
 from durablenb.engine import locks
 from durablenb.engine.attempt_writer import AttemptWriter
 from durablenb.engine.capture.log_writer import LogWriter
-from durablenb.engine.capture.output import OutputOwner, current_owner
 from durablenb.engine.committer import Committer, WriteBatch
 from durablenb.engine.executors import Executors
 from durablenb.engine.inbox import Inbox, Message

@@ -9,8 +9,8 @@ from typing import Any
 from durablenb.core.activity_context import ActivityContext
 from durablenb.core.annotations import context_parameter, types_of
 from durablenb.core.ports.executor import ActivityOutcome, Job
+from durablenb.core.ports.output import current_owner
 from durablenb.core.short_repr import short_repr
-from durablenb.engine.capture.output import current_owner
 from durablenb.engine.capture.streams import enter
 from durablenb.engine.running_activity import RunningActivity
 from durablenb.model.arguments import Arguments, are_arguments

@@ -12,9 +12,10 @@ from typing import Any
 
 from durablenb.core.code_names import global_reads
 from durablenb.core.ports.executor import ActivityOutcome, Job
+from durablenb.core.ports.output import current_owner
 from durablenb.core.short_repr import short_repr
 from durablenb.engine.capture import streams
-from durablenb.engine.capture.output import CapturedOutput, current_owner
+from durablenb.engine.capture.output import CapturedOutput
 from durablenb.engine.invocation import outcome
 from durablenb.engine.running_activity import RunningActivity
 from durablenb.model.activities import ActivityInfo, Report

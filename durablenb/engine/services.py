@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import field
 
 from durablenb.core.ports.clock import Clock
+from durablenb.core.ports.output import current_owner
 from durablenb.core.ports.store import Store
 from durablenb.core.registry import Registry
 from durablenb.engine.attempt_writer import AttemptWriter
 from durablenb.engine.capture.log_writer import LogWriter
-from durablenb.engine.capture.output import MUTED, capturing_for, current_owner
+from durablenb.engine.capture.output import MUTED, capturing_for
 from durablenb.engine.committer import Committer
 from durablenb.engine.completions import Completions
 from durablenb.engine.executors import Executors

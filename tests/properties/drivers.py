@@ -154,12 +154,19 @@ class ByEngine:
         self.clock = VirtualClock()
         self._code = code or registry()
         self._options = EngineOptions(is_strict, None, EpisodeOptions(**options))
-        self.reopen()
+        self.engine = self._begin()
 
     def reopen(self) -> None:
         """Begins again with what is in the journal, as a new process does."""
+        with self.engine._lock:
+            for instance in self.engine._state.instances.open.values():
+                if instance.execution is not None:
+                    instance.execution.unload()  # its coroutines end as with their process
+        self.engine = self._begin()
+
+    def _begin(self) -> Engine:
         self.clock._listeners.clear()
-        self.engine = Engine(self.store, self.clock, self._code, Executors("inline"), self._options)
+        return Engine(self.store, self.clock, self._code, Executors("inline"), self._options)
 
     def start(self, programs: Sequence[list[Any]]) -> None:
         """Starts an instance for each, ``0``, ``1``, ..."""

@@ -6,8 +6,8 @@ import contextlib
 from datetime import timedelta
 from typing import Any
 
+from durablenb.core.ports.output import current_owner
 from durablenb.engine import messages
-from durablenb.engine.capture.output import current_owner
 from durablenb.model.entities import EntityId
 from durablenb.model.errors import DurableError, InstanceExistsError
 from tests.schedules.bench import Bench, opened

@@ -162,18 +162,16 @@ def test_row_36_async_def_orchestrators_work_like_generators(lab):
 
 
 def test_row_36_awaiting_something_else_than_a_task_fails_with_a_message(lab):
+    class Five:
+        def __await__(self):
+            yield 5
+
     @lab.orchestrator
     async def mistaken(context):
-        await asyncio.sleep(0)
+        await Five()
 
-    @lab.orchestrator
-    async def more_mistaken(context):
-        await asyncio.sleep(1)
-
-    with pytest.raises(TypeError, match="waits for a NoneType, which is no task"):
+    with pytest.raises(TypeError, match="waits for a int, which is no task"):
         lab.run(mistaken)
-    with pytest.raises(RuntimeError, match="no running event loop"):
-        lab.run(more_mistaken)
 
 
 def test_row_36_yield_in_an_async_def_is_explained(lab):

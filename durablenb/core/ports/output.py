@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from logging import LogRecord
 from typing import Any, Protocol
 
@@ -51,3 +52,20 @@ class Output(Protocol):
     def take(self, report: OutputLine | Shown) -> None:
         """Receive a line or an output from another process."""
         ...
+
+
+class OutputOwner(Protocol):
+    """A call whose code runs, and that owns what this code prints."""
+
+    @property
+    def output(self) -> Output | None:
+        """Takes what the code prints; None discards it."""
+        ...
+
+
+current_owner: ContextVar[OutputOwner | None] = ContextVar("current_owner", default=None)
+"""The call of an activity or the orchestrator whose code runs here; None for all other code.
+
+An interrupt can come between the statement that sets it and the block that resets it. Therefore the methods
+with which a caller's thread enters the engine reset it as well: otherwise later output would be lost.
+"""

@@ -13,8 +13,8 @@ from types import ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from durablenb.core.ports.output import Output
-from durablenb.engine.capture.output import OutputOwner, capturing_for, current_owner
+from durablenb.core.ports.output import Output, OutputOwner, current_owner
+from durablenb.engine.capture.output import capturing_for
 from durablenb.engine.capture.patches import Undo, replace_attribute, replace_code
 from durablenb.model.outputs import WIDGET
 

@@ -15,8 +15,7 @@ from types import ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from durablenb.core.ports.output import Output
-from durablenb.engine.capture.output import current_owner
+from durablenb.core.ports.output import Output, current_owner
 from durablenb.engine.capture.patches import Undo, replace_attribute, replace_code
 
 _WITHOUT_WINDOWS = ("agg", "cairo", "pdf", "pgf", "ps", "svg", "template")

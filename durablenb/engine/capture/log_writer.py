@@ -11,8 +11,9 @@ from datetime import datetime
 from functools import partial
 from typing import NamedTuple, Self
 
+from durablenb.core.ports.output import OutputOwner, current_owner
 from durablenb.core.ports.store import Store
-from durablenb.engine.capture.output import CapturedOutput, OutputOwner, capturing_for, current_owner
+from durablenb.engine.capture.output import CapturedOutput, capturing_for
 from durablenb.engine.capture.streams import enter
 from durablenb.engine.side_writer import SideWriter
 from durablenb.model.display import options

@@ -6,13 +6,12 @@ import codecs
 import contextlib
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextvars import ContextVar
 from copy import copy
 from functools import partial
 from threading import get_ident
-from typing import Any, Protocol
+from typing import Any
 
-from durablenb.core.ports.output import Output
+from durablenb.core.ports.output import Output, OutputOwner, current_owner
 from durablenb.engine.capture.shown import Redraw, ShownOutputs
 from durablenb.model.logs import OutputLine
 from durablenb.model.outputs import Shown
@@ -27,23 +26,6 @@ LINE_CHARACTERS = 10_000
 """Characters that are kept of one line, or of one record."""
 
 _FORMAT = logging.Formatter()
-
-
-class OutputOwner(Protocol):
-    """A call whose code runs, and that owns what this code prints."""
-
-    @property
-    def output(self) -> Output | None:
-        """Takes what the code prints; None discards it."""
-        ...
-
-
-current_owner: ContextVar[OutputOwner | None] = ContextVar("current_owner", default=None)
-"""The call of an activity or the orchestrator whose code runs here; None for all other code.
-
-An interrupt can come between the statement that sets it and the block that resets it. Therefore the methods
-with which a caller's thread enters the engine reset it as well: otherwise later output would be lost.
-"""
 
 
 class _Muted:

@@ -19,8 +19,9 @@ from functools import cache
 from types import new_class
 from typing import Any
 
+from durablenb.core.ports.output import OutputOwner, current_owner
 from durablenb.engine.capture import displays, figures
-from durablenb.engine.capture.output import MUTED, OutputOwner, capturing_for, current_owner
+from durablenb.engine.capture.output import MUTED, capturing_for
 from durablenb.engine.capture.patches import ModulePatches
 
 Method = Callable[..., Any]
