@@ -60,14 +60,14 @@ def monitor_calls(function: Callable[..., object], warn: Warn) -> AbstractContex
 
 def _check(function: FunctionType, warn: Warn, call: Call) -> None:
     try:
-        problem = _problem(call)
+        problem = _problem(call, has_loop=bool(function.__code__.co_flags & CO_COROUTINE))
         if problem is not None:
             _report(function, warn, [_call_site(*place) for place in call.places], *problem)
     except Exception:  # an error here must not stop the orchestrator
         log.debug("A call of %s could not be checked", function.__name__, exc_info=True)
 
 
-def _problem(call: Call) -> tuple[str, str, str | None] | None:
+def _problem(call: Call, *, has_loop: bool) -> tuple[str, str, str | None] | None:
     """Return the rule that a call breaks, the message, and advice if it isn't the rule's own; or None."""
     called = call.called
     if is_activity(called):
@@ -75,7 +75,8 @@ def _problem(call: Call) -> tuple[str, str, str | None] | None:
     if os.environ is call.first or os.environ is getattr(called, "__self__", None):
         return DATA["os.environ"], "os.environ is read.", None
     path = full_name(called) if isinstance(called, _NAMED) else None
-    code = None if path is None else rule_for_call(path, _SOME if call.has_arguments else 0, call.first)
+    count = _SOME if call.has_arguments else 0
+    code = None if path is None else rule_for_call(path, count, call.first, has_loop=has_loop)
     if path is None or code is None:
         return None
     return (

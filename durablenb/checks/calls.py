@@ -6,7 +6,7 @@ import ast
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from durablenb.checks import context_calls, outside_state
+from durablenb.checks import context_calls, outside_state, tasks
 from durablenb.checks.abstract_values import (
     ActivityResult,
     ContextMember,
@@ -188,7 +188,7 @@ def _check_path(
     reader: Expressions, node: ast.Call, path: str, first: Value, arguments: Sequence[Value]
 ) -> None:
     constant = node.args[0].value if node.args and isinstance(node.args[0], ast.Constant) else None
-    code = rule_for_call(path, len(node.args) + len(node.keywords), constant)
+    code = rule_for_call(path, len(node.args) + len(node.keywords), constant, has_loop=reader.has_loop)
     if code == "DNB201" and first in _IN_MEMORY:
         return
     if code is None and _is_shared_generator(reader, node, path):
@@ -199,6 +199,9 @@ def _check_path(
         )
         advice = special_advice(code, path, has_coroutines=has_coroutines)
         reader.report(code, node, f"{call_text(path)} is called.", advice)
+    elif path in ("asyncio.wait", "asyncio.as_completed") and tasks.holds_tasks(first):
+        text = f"{path}() takes asyncio's tasks, not the context's."
+        reader.report("DNB205", node, text, "Pass asyncio.ensure_future(task) for each of them.")
     elif path == "builtins.id":
         reader.report("DNB105", node, "id() differs in every process.")
     elif path == "builtins.hash" and not (
@@ -232,13 +235,13 @@ def special_advice(code: str, path: str, *, has_coroutines: bool = False) -> str
     """
     if code == "DNB205" and has_coroutines:
         return (
-            "The context can only wait for its own tasks, not for coroutines. Turn each coroutine into a "
-            "sub-orchestration: await context.task_all([context.call_sub_orchestrator(...), ...])."
+            "Only an async def orchestrator runs coroutines. Write it as one, or turn each coroutine into a "
+            "sub-orchestration: yield context.task_all([context.call_sub_orchestrator(...), ...])."
         )
     if path in ("uuid.uuid1", "uuid.uuid4"):
         return "Use context.new_uuid(), or context.new_guid() for a uuid.UUID."
     if path == "asyncio.gather":
-        return "Wait for all of them: await context.task_all([...])."
+        return "Wait for all of them: yield context.task_all([...])."
     if path in ("asyncio.wait", "asyncio.as_completed"):
         return "Wait for the first one: context.task_any([...])."
     if path in ("asyncio.wait_for", "asyncio.timeout"):
@@ -246,7 +249,9 @@ def special_advice(code: str, path: str, *, has_coroutines: bool = False) -> str
     if path.startswith(("subprocess.", "os.")) and code == "DNB204":
         return RULES["DNB201"].instead
     if path == "asyncio.Lock":
-        return "Lock entities: async with context.lock([...])."
+        return "Lock entities: with (yield context.lock([...])):"
+    if path in ("asyncio.run", "asyncio.Runner"):
+        return "Write the orchestrator as an async def, and await the coroutine."
     return None
 
 
@@ -343,6 +348,7 @@ def _check_helper(
     is_awaited
         True if the orchestrator awaits the call, so that each ``yield`` inside is the orchestrator's.
     """
+    is_awaited = is_awaited or (function.is_async and reader.has_loop)  # as a task of the loop
     if reader.depth >= MOST_DEPTH or reader.muted or (function.is_async and not is_awaited):
         return
     body = function.load()

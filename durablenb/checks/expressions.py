@@ -55,6 +55,8 @@ class Expressions:
 
     def __init__(self, body: Body, sink: Sink, names: RegisteredNames | None, depth: int = 0) -> None:
         self.body = body
+        self.has_loop = isinstance(body.node, ast.AsyncFunctionDef)
+        """True if the orchestrator is an ``async def``, which has an event loop."""
         self.names = names
         self.depth = depth
         self.known: dict[str, Value] = {}

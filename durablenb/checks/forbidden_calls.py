@@ -7,6 +7,15 @@ from __future__ import annotations
 
 import re
 
+_LOOP = """
+    asyncio.create_task asyncio.ensure_future asyncio.gather asyncio.wait asyncio.wait_for
+    asyncio.as_completed asyncio.get_event_loop asyncio.get_running_loop asyncio.shield asyncio.timeout
+    asyncio.timeout_at asyncio.TaskGroup asyncio.Event asyncio.Lock asyncio.Queue asyncio.PriorityQueue
+    asyncio.LifoQueue asyncio.Semaphore asyncio.BoundedSemaphore asyncio.Condition asyncio.Barrier
+    asyncio.Future asyncio.Task asyncio.current_task asyncio.all_tasks
+    """
+"""What needs a running event loop."""
+
 _LISTS: dict[str, str] = {
     "DNB101": """
         time.time time.time_ns time.monotonic time.monotonic_ns time.perf_counter time.perf_counter_ns
@@ -94,14 +103,9 @@ _LISTS: dict[str, str] = {
         asyncio.create_subprocess_shell
         asgiref.sync.sync_to_async dask.compute dask.distributed.Client ray.get ray.remote
         """,
-    "DNB205": """
-        asyncio.create_task asyncio.ensure_future asyncio.gather asyncio.wait asyncio.wait_for
-        asyncio.as_completed asyncio.run asyncio.Runner asyncio.get_event_loop asyncio.new_event_loop
-        asyncio.get_running_loop asyncio.set_event_loop asyncio.shield asyncio.timeout asyncio.timeout_at
-        asyncio.TaskGroup asyncio.Event asyncio.Lock asyncio.Queue asyncio.PriorityQueue asyncio.LifoQueue
-        asyncio.Semaphore asyncio.BoundedSemaphore asyncio.Condition asyncio.Barrier asyncio.Future
-        asyncio.Task asyncio.run_coroutine_threadsafe asyncio.current_task asyncio.all_tasks
-        trio. anyio. nest_asyncio.apply
+    "DNB205": f"""
+        {_LOOP} asyncio.run asyncio.Runner asyncio.new_event_loop asyncio.set_event_loop
+        asyncio.run_coroutine_threadsafe trio. anyio. nest_asyncio.apply
         """,
     "DNB206": """
         durablenb.TaskHub(). durablenb.Handle(). durablenb.SyncDurableOrchestrationClient().
@@ -112,6 +116,9 @@ _LISTS: dict[str, str] = {
         """,
     "DNB207": "builtins.input getpass.getpass builtins.breakpoint pdb.set_trace",
 }
+
+_NEEDS_LOOP = {"asyncio.sleep", *_LOOP.split()}
+"""What an ``async def`` orchestrator may use, on the event loop of the orchestration."""
 
 _ALL = {path: code for code, paths in _LISTS.items() for path in paths.split()}
 
@@ -160,7 +167,7 @@ _CLOCK_IF_SHORT = {
 _CLOCK_WORDS = {"pandas.Timestamp", "pandas.to_datetime", "numpy.datetime64", "dateutil.parser.parse"}
 
 
-def rule_for_call(path: str, arguments: int, first: object = None) -> str | None:
+def rule_for_call(path: str, arguments: int, first: object = None, *, has_loop: bool = False) -> str | None:
     """Return the code of the rule that a call breaks, or None.
 
     Parameters
@@ -171,7 +178,11 @@ def rule_for_call(path: str, arguments: int, first: object = None) -> str | None
         The number of arguments.
     first
         The first argument, if it is a constant.
+    has_loop
+        True in an ``async def`` orchestrator, which has an event loop.
     """
+    if has_loop and path in _NEEDS_LOOP:
+        return None
     if path in _CLOCK_IF_SHORT:
         return "DNB101" if arguments < _CLOCK_IF_SHORT[path] else None
     if path in _CLOCK_WORDS:

@@ -30,6 +30,8 @@ class FunctionReader(ControlFlow):
         True if its yields and awaits are the orchestration's.
     outer
         The reader of the enclosing function, if there is one.
+    has_loop
+        Whether the orchestrator has an event loop; None if the function is the orchestrator.
     """
 
     def __init__(
@@ -42,8 +44,11 @@ class FunctionReader(ControlFlow):
         arguments: Sequence[Value] = (),
         waits: bool = True,
         outer: FunctionReader | None = None,
+        has_loop: bool | None = None,
     ) -> None:
         super().__init__(body, sink, names, depth)
+        if has_loop is not None:
+            self.has_loop = has_loop
         self.waits = waits
         self.outer = outer
         self.nested: list[Body] = []
@@ -78,13 +83,29 @@ class FunctionReader(ControlFlow):
         self.block(node.body)
         self.unread.report(self)
         for inner in self.nested:
-            reader = FunctionReader(inner, self._sink, self.names, depth=self.depth, waits=False, outer=self)
+            reader = FunctionReader(
+                inner,
+                self._sink,
+                self.names,
+                depth=self.depth,
+                waits=False,
+                outer=self,
+                has_loop=self.has_loop,
+            )
             reader.spared = self.spared
             reader.read()
 
     def read_helper(self, body: Body, sink: Sink, arguments: Sequence[Value], *, waits: bool) -> None:
         """Read a function that is called here."""
-        FunctionReader(body, sink, self.names, depth=self.depth + 1, arguments=arguments, waits=waits).read()
+        FunctionReader(
+            body,
+            sink,
+            self.names,
+            depth=self.depth + 1,
+            arguments=arguments,
+            waits=waits,
+            has_loop=self.has_loop,
+        ).read()
 
     def check_awaited(self, node: ast.Yield | ast.Await, value: Value) -> None:
         """Check the value of a ``yield`` or an ``await``, if it is the orchestration's."""

@@ -85,9 +85,9 @@ RULES: dict[str, Rule] = {
         "Call several activities, and wait for context.task_all([...]).",
     ),
     "DNB205": Rule(
-        "asyncio's own tasks",
-        "An orchestrator has no event loop; it can only wait for the context's tasks.",
-        "Wait for the context's tasks: context.task_all([...]), context.task_any([...]).",
+        "asyncio without the orchestration's event loop",
+        "A generator has no event loop, and an async def has that of its orchestration only.",
+        "Use it in an async def; or wait for context.task_all([...]) or context.task_any([...]).",
     ),
     "DNB206": Rule(
         "the hub, from inside",

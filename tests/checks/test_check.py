@@ -339,20 +339,20 @@ def test_an_activity_that_is_called_directly_is_found_with_the_way_to_call_it(hu
         assert "yield context.call_activity(say_hello, ...)" in finding.instead
 
 
-async def gathers_tasks(context):
-    return await asyncio.gather(context.call_activity("say_hello", "Tokyo"))
+def gathers_tasks(context):
+    return (yield asyncio.gather(context.call_activity("say_hello", "Tokyo")))
 
 
-async def gathers_coroutines(context):
+def gathers_coroutines(context):
     async def both(city):
         return await context.call_activity("say_hello", await context.call_activity("say_hello", city))
 
-    return await asyncio.gather(both("Tokyo"), both("Oslo"))
+    return (yield asyncio.gather(both("Tokyo"), both("Oslo")))
 
 
-def test_for_gathering_coroutines_it_advises_what_works():
+def test_for_gathering_in_a_generator_it_advises_what_works():
     (tasks,) = df.check(gathers_tasks)
-    assert tasks.instead == "Wait for all of them: await context.task_all([...])."
+    assert tasks.instead == "Wait for all of them: yield context.task_all([...])."
     (coroutines,) = df.check(gathers_coroutines)
     assert coroutines.code == "DNB205"
-    assert "await context.task_all([context.call_sub_orchestrator(...), ...])" in coroutines.instead
+    assert "yield context.task_all([context.call_sub_orchestrator(...), ...])" in coroutines.instead

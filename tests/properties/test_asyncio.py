@@ -1,6 +1,7 @@
 """What holds for orchestrators that use asyncio, whatever they do and whatever arrives in which order."""
 
 import asyncio
+import itertools
 from random import Random
 
 from hypothesis import given, settings
@@ -99,11 +100,24 @@ async def _outcomes(steps):
     return result
 
 
+class NumberedTask(asyncio.Task):
+    """A task whose hash is its number, as in an orchestrator: asyncio keeps tasks in sets."""
+
+    def __init__(self, coroutine, *, loop, **given):
+        self._number = next(loop.numbers)
+        super().__init__(coroutine, loop=loop, **given)
+
+    def __hash__(self):
+        return self._number
+
+
 class VirtualLoop(asyncio.SelectorEventLoop):
     """Real asyncio, on a clock that jumps to the next timer."""
 
     def __init__(self):
         super().__init__()
+        self.numbers = itertools.count()
+        self.set_task_factory(lambda loop, coroutine, **given: NumberedTask(coroutine, loop=loop, **given))
         self._now = START.timestamp()
         self.set_exception_handler(lambda loop, context: None)
         self._clock_resolution = 1e-5  # of sums of floats

@@ -422,9 +422,9 @@ def sleeping(context):
 
 
 @bp.orchestration_trigger("context")
-async def sleeping_awaited(context):
-    await asyncio.sleep(5)  # finds DNB203
-    await context.call_activity("ship")
+def sleeping_awaited(context):
+    yield asyncio.sleep(5)  # finds DNB203
+    yield context.call_activity("ship")
 
 
 @bp.orchestration_trigger("context")
@@ -446,10 +446,24 @@ def processes(context):
 
 
 @bp.orchestration_trigger("context")
-async def own_tasks(context):
+def own_tasks(context):
     tasks = [asyncio.create_task(work()) for _ in range(3)]  # finds DNB205
-    await asyncio.gather(*tasks)  # finds DNB205
-    await asyncio.wait_for(context.call_activity("ship"), 5)  # finds DNB205
+    asyncio.gather(*tasks)  # finds DNB205
+    yield asyncio.wait_for(context.call_activity("ship"), 5)  # finds DNB205
+
+
+@bp.orchestration_trigger("context")
+async def beyond_its_loop(context):
+    await asyncio.to_thread(time.time)  # finds DNB204
+    await asyncio.open_connection("localhost", 80)  # finds DNB202
+    asyncio.run_coroutine_threadsafe(work(), asyncio.new_event_loop())  # finds DNB205
+    calls = [context.call_activity("ship", number) for number in range(3)]
+    await asyncio.wait(calls)  # finds DNB205
+    await asyncio.gather(clocked(context))  # finds DNB101
+
+
+async def clocked(context):
+    return time.time()
 
 
 async def work():

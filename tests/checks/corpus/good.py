@@ -376,6 +376,22 @@ def frames(context):
 
 
 @bp.orchestration_trigger("context")
+async def tasks_of_asyncio(context):
+    async def later(seconds):
+        await asyncio.sleep(seconds)
+        return await context.call_activity("ship", seconds)
+
+    gathered = await asyncio.gather(context.call_activity("ship"), later(1))
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+        first, second = group.create_task(later(2)), group.create_task(later(3))
+    queue, lock, loop = asyncio.Queue(), asyncio.Lock(), asyncio.get_running_loop()
+    async with lock:
+        await queue.put(loop.time())
+    done, _ = await asyncio.wait([asyncio.create_task(later(4))])
+    return [gathered, first.result(), second.result(), await queue.get(), [task.result() for task in done]]
+
+
+@bp.orchestration_trigger("context")
 async def errors_of_asyncio(context):
     try:
         return await context.call_activity("ship")
