@@ -22,7 +22,7 @@ from durablenb.core.ports.output import current_owner
 from durablenb.core.replay_checker import OrchestratorUnwind
 
 if TYPE_CHECKING:
-    from durablenb.core.execution import Execution
+    from durablenb.core.orchestrator_code import OrchestratorCode
 
 _LAST = datetime.max.replace(tzinfo=UTC)
 """The time of timers that are later than a `datetime` can be."""
@@ -31,7 +31,7 @@ _SWEEP_AT = 64
 """Tasks of a loop after which those that have ended are dropped."""
 
 _FINALLY_BLOCKS = 100
-"""Awaits in ``finally`` blocks at which a coroutine is closed."""
+"""Awaits in ``finally`` blocks at which a coroutine is ended."""
 
 
 class MainTurn:
@@ -58,7 +58,7 @@ class OrchestrationLoop(_AbstractLoop):  # type: ignore[misc]
         The orchestrator's coroutine.
     """
 
-    def __init__(self, execution: Execution, coroutine: Coroutine[Any, Any, Any]) -> None:
+    def __init__(self, execution: OrchestratorCode, coroutine: Coroutine[Any, Any, Any]) -> None:
         self.execution = execution
         self.context = Context()
         """The context variables of the orchestrator's own code."""
@@ -79,23 +79,6 @@ class OrchestrationLoop(_AbstractLoop):  # type: ignore[misc]
     def is_ready(self) -> bool:
         """True if there is a callback to run."""
         return bool(self.ready or self._due)
-
-    def can_await(self, awaited: object) -> bool:
-        """Tell whether the orchestrator's code may await an object of asyncio.
-
-        Raises
-        ------
-        RuntimeError
-            If it is a future of another event loop.
-        """
-        if not asyncio.isfuture(awaited):
-            return awaited is None
-        if awaited.get_loop() is not self:
-            raise RuntimeError(
-                f"The orchestrator awaits {awaited!r}, which belongs to another event loop. Only an activity "
-                "can use that loop: await context.call_activity(...)."
-            )
-        return True
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
@@ -275,11 +258,15 @@ class OrchestrationLoop(_AbstractLoop):  # type: ignore[misc]
         self.execution.log_error(f"{message}{of_task}", given)
 
 
+class _Unloaded(BaseException):
+    """Ends a coroutine; a `GeneratorExit` would leave those open that it awaits and that await again."""
+
+
 def _close(coroutine: Any) -> None:
-    """Close a coroutine, whatever its ``finally`` blocks do; each one that awaits is closed there."""
+    """End a coroutine, whatever its ``finally`` blocks do; each one that awaits is ended there."""
     for _ in range(_FINALLY_BLOCKS):
         with contextlib.suppress(BaseException):
-            coroutine.close()
+            coroutine.throw(_Unloaded())
         if getattr(coroutine, "cr_frame", None) is None and getattr(coroutine, "gi_frame", None) is None:
             return
 

@@ -12,22 +12,18 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from types import CodeType
-from typing import Any, cast
+from typing import Any
 
-from durablenb.core.cancellation import Cancellation, stop_open
-from durablenb.core.context import DurableOrchestrationContext, ToBeContinued
-from durablenb.core.event_loop import OrchestrationLoop
+from durablenb.core.cancellation import Cancellation
+from durablenb.core.context import DurableOrchestrationContext
 from durablenb.core.history_cursor import HistoryCursor
-from durablenb.core.loop_tasks import LoopWait, is_withdrawn, withdrawn
 from durablenb.core.mailbox import Mailbox
+from durablenb.core.orchestrator_code import Orchestrator, OrchestratorCode
 from durablenb.core.replay_checker import MAX_ORCHESTRATION_ACTIONS, OrchestratorUnwind, ReplayChecker
-from durablenb.core.routine import RoutineTask
-from durablenb.core.tasks import AtomicTask, EntityTask, Parent, SubOrchestrationTask, TaskBase, TimerTask
+from durablenb.core.tasks import AtomicTask, EntityTask, SubOrchestrationTask
 from durablenb.model import actions
 from durablenb.model.errors import OrchestrationCanceledError, TypeNotRegisteredError
 from durablenb.model.events import (
@@ -49,11 +45,10 @@ from durablenb.model.failures import FailureDetails
 from durablenb.model.payloads import Codec
 from durablenb.model.source import Source, hash_of
 
-Orchestrator = Callable[[DurableOrchestrationContext], Any]
 NameOf = Callable[[object], str]
 
 
-class Execution(Parent):
+class Execution(OrchestratorCode):
     """One execution of an orchestrator.
 
     Parameters
@@ -75,30 +70,20 @@ class Execution(Parent):
 
     # With more than 30 attributes, Python would create a dict for each execution, which slows all of them.
     __slots__ = (
-        "_awaited",
-        "_can_go_on",
-        "_cancellation",
         "_context",
         "_episode",
         "_interrupts",
         "_is_unloaded",
-        "_loop",
         "_passing",
         "_paused",
         "_pinned",
         "_recording",
-        "_routine",
-        "_send",
         "_source",
-        "_throw",
-        "_thrown",
         "_unregistered",
-        "_woken",
         "codec",
         "continue_with",
         "custom_status",
         "execution_id",
-        "function",
         "history",
         "instance_id",
         "is_finished",
@@ -125,6 +110,7 @@ class Execution(Parent):
         interrupts: tuple[type[BaseException], ...] = (),
         max_actions: int = MAX_ORCHESTRATION_ACTIONS,
     ) -> None:
+        super().__init__(function)
         self.instance_id = instance_id
         self.execution_id = execution_id
         self.codec = codec
@@ -139,19 +125,9 @@ class Execution(Parent):
         self.custom_status: str | None = None
         self.continue_with: str | None = None
         self.is_finished = False
-        self.function = function
         self._source = source
         self._interrupts = interrupts
         self._context = DurableOrchestrationContext(self)
-        self._routine: Any = None
-        self._send: Callable[[Any], Any]
-        self._throw: Callable[[BaseException], Any]
-        self._loop: OrchestrationLoop | None = None
-        self._thrown: BaseException | None = None
-        self._awaited: TaskBase[Any] | None = None
-        self._can_go_on = False
-        self._cancellation: Cancellation | None = None
-        self._woken: deque[RoutineTask] = deque()
         self._is_unloaded = False
         self._unregistered: TypeNotRegisteredError | None = None
         self._recording = HistoryCursor()
@@ -272,12 +248,6 @@ class Execution(Parent):
         return None if cancellation is None or not cancellation.is_pending else cancellation.reason
 
     @property
-    def line(self) -> int | None:
-        """The line of the orchestrator's source at which it waits, or None."""
-        frame = getattr(self._routine, "gi_frame", None) or getattr(self._routine, "cr_frame", None)
-        return None if frame is None else int(frame.f_lineno)
-
-    @property
     def is_locked(self) -> bool:
         """True in a critical section."""
         return self._context.is_locked
@@ -329,51 +299,6 @@ class Execution(Parent):
         task_id = self.next_task_id
         self.next_task_id += 1
         return task_id
-
-    def wake(self, routine: RoutineTask) -> None:
-        """Schedule a routine to continue in the next episode."""
-        self._woken.append(routine)
-
-    # -- what the event loop calls -----------------------------------------------------------------
-
-    def create_timer(self, fire_at: datetime) -> TimerTask:
-        """Return a new timer."""
-        return self._context._timer(fire_at, None)
-
-    def leave(self, task: TaskBase[Any], parent: Parent) -> None:
-        """Stop notifying a parent of a task; cancel the task unless others await it."""
-        task._parents.remove(parent)
-        if any(not isinstance(other, TaskBase) or not other._is_settled for other in task._parents):
-            return
-        if self._cancellation is not None:
-            self._cancellation.cancel_children(task)
-        stop_open(task)
-
-    def take_turn(self) -> None:
-        """Continue the orchestrator's own code, if it can."""
-        if self._can_go_on:
-            self._can_go_on = False
-            self._advance()
-
-    def future_done(self, future: object) -> None:
-        """Continue the orchestrator's own code if it awaits this future."""
-        if isinstance(self._awaited, LoopWait) and self._awaited.future is future:
-            self.wake_up()
-
-    def cancel_wait(self) -> None:
-        """Stop the await at which the orchestrator's own code waits, to which a `CancelledError` comes."""
-        assert self._loop is not None
-        task = self._awaited
-        if isinstance(task, LoopWait):
-            if task.future is not None and task.future.cancel():
-                self._loop.main.must_cancel = False  # the future raises it
-        elif task is not None and not task._is_settled:
-            self.leave(task, self)
-            self.wake_up()
-
-    def log_error(self, message: str, error: BaseException | None) -> None:
-        """Log an error that nobody handles."""
-        self._context.logger.error(message, exc_info=error)
 
     # -- inside ----------------------------------------------------------------------------------
 
@@ -450,32 +375,13 @@ class Execution(Parent):
         trace = f"{failure.stack_trace}{failure.error_type}: {failure.message}"
         return f"{what} failed: {failure.message} \n {trace}"
 
-    def _child_settled(self, child: TaskBase[Any]) -> bool:
-        self.wake_up()
-        return False
-
-    def wake_up(self) -> None:
-        """Note that the orchestrator's own code can continue."""
-        if not self._can_go_on:
-            self._can_go_on = True
-            if self._loop is not None:
-                self._loop.ready.append(self._loop.main_turn)
-
     def _run(self) -> None:
         """Run an episode: woken routines, then the orchestrator; its exception becomes its outcome."""
         if self.is_finished:
             self.ledger.end(self.line)
             return
         try:
-            if self._loop is None:
-                self._run_routines()
-                if self._can_go_on and (self._routine is not None or self._begin()) and self._loop is None:
-                    self.take_turn()
-            if self._loop is not None:
-                with self._loop.running():
-                    self._run_routines()
-                    self._loop.run()
-                    self._check_rest()
+            self._run_code()
         except self._interrupts:
             raise
         except BaseException as error:
@@ -486,129 +392,6 @@ class Execution(Parent):
         if self.ledger.breach is not None and not self.is_finished:
             self._finish_with(self.ledger.breach)
         self.ledger.end(self.line)
-
-    def _run_routines(self) -> None:
-        if self._woken and self.ledger.is_replaying:
-            self.ledger.follow(self.line)  # at which it waits for the routines
-        while self._woken:
-            self._woken.popleft().proceed()
-
-    def _check_rest(self) -> None:
-        """End the execution if its tasks have ended it, or if nothing can ever continue it."""
-        if self.is_finished or self.is_paused:
-            return
-        if self.continue_with is not None:
-            self._finish(None)
-        elif isinstance(self._awaited, LoopWait) and not (
-            self.tasks or self._woken or self._can_go_on or self.mailbox.is_waiting
-        ):
-            raise RuntimeError(
-                f"Line {self.line}: the orchestrator would wait forever. It awaits something of asyncio, and "
-                "no activity, timer, external event or other task of the context is open to change that."
-            )
-
-    def _advance(self) -> None:
-        """Run the orchestrator until it awaits a task that isn't settled."""
-        task, self._awaited = self._awaited, None
-        if isinstance(task, LoopWait):
-            task.settle()
-        if task is not None and self._loop is not None and self._loop.main.must_cancel:
-            self._thrown = self._loop.main.cancellation()
-        elif task is not None and self._cancellation is not None:
-            if self.ledger.is_replaying:
-                self.ledger.follow(self.line)
-            if self._cancellation.waits(task):  # for what is canceled first
-                self._awaited = task
-                return
-        while True:
-            if self.ledger.is_replaying:
-                self.ledger.follow(self.line)
-            try:
-                yielded = self._step(task)
-            except StopIteration as stop:
-                self._finish(stop.value)
-                return
-            if self.ledger.is_halted:  # the code swallowed the unwinding
-                raise OrchestratorUnwind
-            if self.continue_with is not None:
-                self._finish(None)
-                return
-            if yielded is ... or isinstance(yielded, ToBeContinued):
-                if not self._goes_on():
-                    return
-                task = None
-                continue
-            task = self._checked_task(yielded)
-            if self.ledger.is_replaying:
-                self.ledger.follow(self.line)
-            self.mailbox.awaits(task)
-            if self.ledger.is_at_pause and not task._is_settled:
-                self._pass()
-            canceling = self._cancellation
-            if self._loop is not None and is_withdrawn(task):
-                self._thrown = withdrawn(task)
-            elif not task._is_settled if canceling is None else canceling.waits(task):
-                self.mailbox.leave()
-                self._awaited = task
-                task._watch(self)
-                if self._loop is not None and self._loop.main.must_cancel:
-                    self.cancel_wait()
-                return
-            self.ledger.count_round()
-
-    def _begin(self) -> bool:
-        """Call the function; return False if it is a plain function, which has then ended."""
-        made = self.function(self._context)
-        if inspect.isgenerator(made):
-            self._routine, self._send, self._throw = made, made.send, made.throw
-            return True
-        if inspect.iscoroutine(made):
-            self._loop = OrchestrationLoop(self, made)
-            self._loop.ready.append(self._loop.main_turn)
-            self._routine = made
-            run: Callable[..., Any] = self._loop.context.run
-            self._send, self._throw = partial(run, made.send), partial(run, made.throw)
-            return True
-        self._finish(self._checked(made))
-        return False
-
-    def _step(self, task: TaskBase[Any] | None) -> object:
-        if task is None:
-            return self._send(None)
-        if self._thrown is not None:
-            error, self._thrown = self._thrown, None
-            return self._throw(error)
-        if self._cancellation is not None and self._cancellation.interrupts(task):
-            return self._throw(self._interrupted(task, self._cancellation))
-        try:
-            value = task.get_result()
-        except Exception as error:
-            return self._throw(error)
-        return self._send(value)
-
-    def _interrupted(self, task: TaskBase[Any], cancellation: Cancellation) -> OrchestrationCanceledError:
-        """Stop waiting for a task, and return the error for its await."""
-        self._awaited = None
-        if self in task._parents:
-            task._parents.remove(self)
-        self.mailbox.abandon(task)
-        return cancellation.interrupt(task)
-
-    def _checked(self, made: object) -> object:
-        if inspect.isasyncgen(made):
-            raise TypeError("The orchestrator is an async generator: in an 'async def' use await, not yield.")
-        return made
-
-    def _checked_task(self, yielded: object) -> TaskBase[Any]:
-        if isinstance(yielded, TaskBase):
-            return yielded
-        if self._loop is not None and self._loop.can_await(yielded):
-            return LoopWait(cast("Any", yielded), self._loop)
-        hint = "context.task_all(...)" if isinstance(yielded, (list, tuple)) else "context.call_activity(...)"
-        raise TypeError(
-            f"Line {self.line}: the orchestrator waits for a {type(yielded).__name__}, which is no task. "
-            f"Expected what the context gives, such as {hint}."
-        )
 
     def _finish(self, value: object) -> None:
         if self.continue_with is not None:

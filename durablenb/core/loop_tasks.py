@@ -18,10 +18,15 @@ class LoopWait(TaskBase[None]):
 
     __slots__ = ("_loop", "future", "is_stopped")
 
-    def __init__(self, future: asyncio.Future[Any] | None, loop: OrchestrationLoop) -> None:
+    def __init__(self, future: Any, loop: OrchestrationLoop) -> None:
         super().__init__()
+        if future is not None and future.get_loop() is not loop:
+            raise RuntimeError(
+                f"The orchestrator awaits {future!r}, which belongs to another event loop. Only an activity "
+                "can use that loop: await context.call_activity(...)."
+            )
         self._loop = loop
-        self.future = future
+        self.future: asyncio.Future[Any] | None = future
         self.is_stopped = False
         """True if the future was cancelled because the orchestration is canceled."""
 
@@ -89,6 +94,10 @@ class LoopTask(asyncio.Task[Any]):
 
     def __hash__(self) -> int:
         return self.number
+
+    def __repr__(self) -> str:
+        state = "pending" if not self.done() else "cancelled" if self.cancelled() else "done"
+        return f"<Task {self.get_name()!r} {state}>"
 
     def get_coro(self) -> Any:
         """Return the coroutine that the task was created with."""
@@ -188,6 +197,11 @@ class TaskCoroutine(Coroutine[Any, Any, Any]):
         if awaited is ...:
             raise TypeError("Only the orchestrator itself can await more code, not a task of asyncio.")
         return awaited
+
+
+def can_be_awaited(awaited: object) -> bool:
+    """Tell whether an object that a coroutine yields is a future of asyncio, or the wait for a next turn."""
+    return awaited is None or asyncio.isfuture(awaited)
 
 
 def is_withdrawn(task: TaskBase[Any]) -> bool:

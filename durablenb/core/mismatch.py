@@ -6,8 +6,9 @@ import contextlib
 from collections.abc import Sequence
 from functools import partial
 
-from durablenb.core.execution import Execution, NameOf, Orchestrator
+from durablenb.core.execution import Execution, NameOf
 from durablenb.core.id_prefixes import without_prefix
+from durablenb.core.orchestrator_code import Orchestrator
 from durablenb.core.reconstruct import is_partial, reconstruct_history
 from durablenb.model.errors import FunctionNotFoundError, NonDeterminismError, TypeNotRegisteredError
 from durablenb.model.events import Event

@@ -200,9 +200,13 @@ class ReplayChecker:
         )
 
     def _line(self) -> int | None:
+        """Return the line of the orchestrator's code, or of a function inside it, that makes the request."""
+        codes = [] if self._code is None else [self._code]
+        for code in codes:  # grows while it is read
+            codes += [inner for inner in code.co_consts if isinstance(inner, CodeType)]
         frame: FrameType | None = sys._getframe(1)
         while frame is not None:
-            if frame.f_code is self._code:
+            if frame.f_code in codes:
                 return frame.f_lineno
             frame = frame.f_back
         return None

@@ -7,7 +7,7 @@ beginnings. Each await has the episode in which it was first reached, and the on
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -16,12 +16,22 @@ from typing import Any
 
 from durablenb.core.cancellation import Cancellation
 from durablenb.core.context import DurableOrchestrationContext, ToBeContinued
-from durablenb.core.execution import Execution, NameOf, Orchestrator
+from durablenb.core.execution import Execution, NameOf
 from durablenb.core.id_prefixes import without_prefix
+from durablenb.core.loop_tasks import LoopWait, can_be_awaited
+from durablenb.core.orchestrator_code import Orchestrator
 from durablenb.core.reconstruct import is_partial, reconstruct_history
-from durablenb.core.routine import RoutineTask
 from durablenb.core.short_repr import short_repr
-from durablenb.core.tasks import AtomicTask, CompoundTask, ExternalEventTask, TaskBase
+from durablenb.core.task_places import (
+    TaskPlace,
+    all_task_ids,
+    atomic_tasks,
+    future_text,
+    group_text,
+    task_places,
+    user_frames,
+)
+from durablenb.core.tasks import ExternalEventTask, TaskBase
 from durablenb.model.errors import NonDeterminismError, OrchestrationCanceledError
 from durablenb.model.events import CustomStatusSet, Ending, Event, OrchestratorStarted
 from durablenb.model.payloads import Codec
@@ -68,6 +78,9 @@ class Await:
         True if the await raised.
     is_canceled
         True if it raised because the orchestration was canceled.
+    places
+        Where the tasks of the event loop waited at the end of an episode, by the episodes in which the code
+        waited here.
     """
 
     number: int
@@ -84,6 +97,7 @@ class Await:
     answers: dict[int, int] = field(default_factory=dict)
     has_failed: bool = False
     is_canceled: bool = False
+    places: dict[int, tuple[TaskPlace, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -225,6 +239,7 @@ class TracedExecution(Execution):
         facts = super()._replay_episode(begun)
         if self._awaits and not self.is_finished:
             self._awaits[-1].requests += self._requests(is_over=True)  # such as requests of a routine
+            self._note_places(self._awaits[-1])
         return facts
 
     def _step(self, task: TaskBase[Any] | None) -> object:
@@ -237,6 +252,8 @@ class TracedExecution(Execution):
             raise
         if isinstance(yielded, TaskBase) or yielded is ... or isinstance(yielded, ToBeContinued):
             self._note(yielded)
+        elif self._loop is not None and can_be_awaited(yielded):
+            self._note(LoopWait(yielded, self._loop))
         return yielded
 
     def _interrupted(self, task: TaskBase[Any], cancellation: Cancellation) -> OrchestrationCanceledError:
@@ -253,7 +270,7 @@ class TracedExecution(Execution):
         self._asked_before = self._checked_before = 0
 
     def _note(self, task: object) -> None:
-        frames = list(orchestrator_frames(self._routine))
+        frames = list(user_frames(self._routine))
         inner = frames[-1] if frames else None
         self._awaits.append(
             Await(
@@ -262,13 +279,23 @@ class TracedExecution(Execution):
                 line=frames[0].f_lineno if frames else None,
                 calls=tuple((frame.f_code.co_name, frame.f_lineno) for frame in frames[1:]),
                 names=local_variables(inner),
-                awaited=group_text(task) if isinstance(task, TaskBase) else MORE_CODE,
+                awaited=_awaited_text(task),
                 task_ids=all_task_ids(task) if isinstance(task, TaskBase) else (),
                 requests=self._requests(),
                 printed=tuple(self._hear()),
                 now=self.now,
             )
         )
+
+    def _note_places(self, reached: Await) -> None:
+        """Note where the tasks of the event loop wait, and what the code awaits through them."""
+        places = () if self._loop is None else task_places(self._loop)
+        if places:
+            reached.places[len(self._episodes)] = places
+        if isinstance(self._awaited, LoopWait):
+            known = dict.fromkeys(reached.task_ids)
+            known.update(dict.fromkeys(number for place in places for number in place.task_ids))
+            reached.task_ids = tuple(known)
 
     def _note_answer(self, task: TaskBase[Any] | None) -> None:
         if not self._awaits:
@@ -277,6 +304,9 @@ class TracedExecution(Execution):
         last.answered_in = len(self._episodes)
         if task is None:
             return
+        if isinstance(task, LoopWait):
+            settled = {number: self._settled_by.get(number) for number in last.task_ids}
+            last.answers.update((number, event) for number, event in settled.items() if event is not None)
         last.has_failed = task.is_failed
         for atom in atomic_tasks(task):
             if atom._is_settled and atom.id is not None:
@@ -310,19 +340,7 @@ class TracedExecution(Execution):
         return tuple(requests)
 
 
-# -- frames and tasks ------------------------------------------------------------------------------
-
-
-def orchestrator_frames(routine: Any) -> Iterator[FrameType]:
-    """Yield the orchestrator's frame, and those of the functions through which it waits."""
-    while routine is not None:
-        frame = getattr(routine, "gi_frame", None) or getattr(routine, "cr_frame", None)
-        if frame is None:
-            return
-        yield frame
-        routine = getattr(routine, "gi_yieldfrom", None) or getattr(routine, "cr_await", None)
-        if getattr(getattr(routine, "gi_code", None), "co_name", "") == "__await__":
-            return  # the frame of the task itself
+# -- variables ------------------------------------------------------------------------------------
 
 
 def local_variables(frame: FrameType | None) -> dict[str, str]:
@@ -335,29 +353,7 @@ def local_variables(frame: FrameType | None) -> dict[str, str]:
     }
 
 
-def atomic_tasks(task: TaskBase[Any]) -> Iterator[AtomicTask[Any]]:
-    """Yield the atomic tasks of a task, in order."""
-    waiting = [task]  # a stack
-    while waiting:
-        member = waiting.pop()
-        if isinstance(member, AtomicTask):
-            yield member
-        elif isinstance(member, CompoundTask):
-            waiting += reversed(member.children)
-        elif isinstance(member, RoutineTask) and member.current is not None:
-            waiting.append(member.current)
-
-
-def all_task_ids(task: TaskBase[Any]) -> tuple[int, ...]:
-    """Return the ids of all atomic tasks in a task."""
-    if isinstance(task, AtomicTask):
-        return () if task.id is None else (task.id,)
-    return tuple(member.id for member in atomic_tasks(task) if member.id is not None)
-
-
-def group_text(task: TaskBase[Any]) -> str:
-    """Return the description of a composite task; empty for a single one."""
-    if isinstance(task, CompoundTask):
-        kind = {"WhenAllTask": "task_all", "WhenAnyTask": "task_any"}.get(type(task).__name__, "a group")
-        return f"{kind} of {len(task.children):,}"
-    return ""
+def _awaited_text(task: object) -> str:
+    if isinstance(task, LoopWait):
+        return future_text(task.future)
+    return group_text(task) if isinstance(task, TaskBase) else MORE_CODE

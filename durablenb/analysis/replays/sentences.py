@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from durablenb.analysis.text import short_message, shortened
 from durablenb.core.requests import describe_event, subject_name
+from durablenb.core.task_places import TaskPlace
 from durablenb.core.trace import MORE_CODE, Await, Trace
 from durablenb.model.events import (
     ContinueAsNew,
@@ -55,6 +56,18 @@ def awaited_text(reached: Await, requests: Mapping[int, Event]) -> str:
     return f"{reached.awaited}: {listed}" if reached.awaited else listed
 
 
+def place_texts(places: Sequence[TaskPlace], requests: Mapping[int, Event]) -> tuple[str, ...]:
+    """Return where tasks of asyncio wait, each as a text: its name, function, line, and what it awaits."""
+    return tuple(_place_text(place, requests) for place in places)
+
+
+def _place_text(place: TaskPlace, requests: Mapping[int, Event]) -> str:
+    where = f" in {place.function}(), line {place.line}," if place.function else ""
+    listed = ", ".join(_task_words(requests.get(task), task) for task in place.task_ids[:_MOST])
+    awaited = ": ".join(text for text in (place.awaited, listed) if text)
+    return f"{place.name}{where} awaits {awaited}"
+
+
 def _task_words(request: Event | None, task: int) -> str:
     kind = "task" if request is None else _KINDS.get(type(request), "task")
     name = "" if request is None else subject_name(request)
@@ -99,7 +112,7 @@ def answered_sentence(reached: Await, requests: Mapping[int, Event]) -> str:
     return f"The history already holds the {what} ({where}); {again}."
 
 
-def waiting_sentence(reached: Await, new: Sequence[Event], arrived: Collection[int]) -> str:
+def waiting_sentence(reached: Await, new: Sequence[Event], arrived: Collection[int], places: int = 0) -> str:
     """Return the sentence about an await at which a replay ended.
 
     Parameters
@@ -110,11 +123,16 @@ def waiting_sentence(reached: Await, new: Sequence[Event], arrived: Collection[i
         Its new requests, which are written to the history.
     arrived
         The ids of its tasks whose answers had arrived.
+    places
+        The number of asyncio's tasks that wait.
     """
     if reached.awaited == MORE_CODE:
         return "The code ends here for now: it waits to be registered with more."
     written = _written_text(new) if new else ""
     all_ = len(reached.task_ids)
+    if places:
+        tasks = "task of asyncio waits" if places == 1 else "tasks of asyncio wait"
+        return f"{written}{places:,} {tasks}: the orchestrator is unloaded until something arrives."
     missing = (
         "The answer is missing" if all_ < 2 else f"{all_ - len(arrived):,} of {all_:,} answers are missing"
     )
@@ -192,7 +210,7 @@ def _step_lines(step: Step, source: dict[int, str]) -> list[str]:
     lines = [shortened(f"{where}{code}", _WIDTH) + is_first]
     lines += [f"{name} = {step.names[name]}" for name in step.changed]
     lines += [f"{'muted' if step.is_replaying else 'printed'}: {line}" for line in step.printed]
-    lines.append(step.sentence)
+    lines += [step.sentence, *step.places]
     return [f"{step.number:>4}  {lines[0]}", *(f"      {line}" for line in lines[1:])]
 
 

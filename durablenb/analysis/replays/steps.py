@@ -58,6 +58,8 @@ class Step:
         The lines that the code printed since the step before.
     now
         ``current_utc_datetime`` there.
+    places
+        Where asyncio's tasks wait at the end of the replay, as text, if the code waits here.
     """
 
     replay: int
@@ -74,6 +76,7 @@ class Step:
     is_replaying: bool
     printed: tuple[str, ...]
     now: datetime
+    places: tuple[str, ...] = ()
 
 
 class ReplaySteps:
@@ -131,10 +134,13 @@ class ReplaySteps:
         is_answered = current.answered_in is not None and current.answered_in <= replay
         begun = self.trace.episodes[replay - 1].event_id
         written = tuple(event for event in requests if event.event_id > begun)
+        places = sentences.place_texts(current.places.get(replay, ()), self.requests)
         if is_answered:
             sentence = sentences.answered_sentence(current, self.requests)
         else:
-            sentence = sentences.waiting_sentence(current, written, self._arrived(current, replay))
+            sentence = sentences.waiting_sentence(
+                current, written, self._arrived(current, replay), len(places)
+            )
         return Step(
             replay=replay,
             number=number,
@@ -150,6 +156,7 @@ class ReplaySteps:
             is_replaying=current.episode < replay,
             printed=current.printed,
             now=current.now,
+            places=() if is_answered else places,
         )
 
     def end(self, replay: int) -> Verdict | None:

@@ -13,6 +13,9 @@ from durablenb.notebook.html import Markup, code, line, markup, table
 from durablenb.notebook.live.interactive import button, row
 from durablenb.notebook.still.storyboard import step_glyph, step_look
 
+_PLACES = 12
+"""The tasks of asyncio that are listed."""
+
 _COPY = "This copy diverges here. To see what follows, crash it earlier and resume it."
 
 
@@ -33,6 +36,7 @@ def verdict(replay: Replay, step: Step | None, quiz: Quiz) -> Markup:
         ".</b> ",
         _sentence(step),
         "</span></div>",
+        _places(step),
         _mismatch(replay) if step.verdict == "mismatch" else "",
         quiz.html(replay, step),
         "</div>",
@@ -52,6 +56,14 @@ def _command(replay: Replay, step: Step) -> Markup:
         return Markup("")
     words = sentences.awaited_text(step.reached, replay.requests)
     return markup("<p>waits for ", code(words, 300), "</p>")
+
+
+def _places(step: Step) -> Markup:
+    """Return where asyncio's tasks wait."""
+    shown = step.places[:_PLACES]
+    more = f"and {len(step.places) - _PLACES:,} tasks more" if len(step.places) > _PLACES else ""
+    items = [markup("<li>", line(text, 200), "</li>") for text in (*shown, more) if text]
+    return markup("<ul>", *items, "</ul>") if items else Markup("")
 
 
 def _mismatch(replay: Replay) -> Markup:
