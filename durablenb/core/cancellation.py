@@ -54,19 +54,12 @@ class Cancellation:
         if isinstance(task, LoopWait):
             return task.stop()
         if self._children or not task._is_settled:
-            for child in self.cancel_children(task):
-                self._children.append(child)
-                child._watch(self._waiter)
+            for child in _children_in(task):
+                if child not in self._children:
+                    self._children.append(child)
+                    self._request(CancelSubOrchestration(child.id or 0, child.instance_id, self.reason))
+                    child._watch(self._waiter)
         return any(not child._is_settled for child in self._children)
-
-    def cancel_children(self, task: TaskBase[Any]) -> list[SubOrchestrationTask[Any]]:
-        """Cancel the open sub-orchestrations in a task, if a request is pending; return the new ones."""
-        if not self.is_pending:
-            return []
-        children = [child for child in _children_in(task) if child not in self._children]
-        for child in children:
-            self._request(CancelSubOrchestration(child.id or 0, child.instance_id, self.reason))
-        return children
 
     def interrupts(self, task: TaskBase[Any]) -> bool:
         """Tell whether the request interrupts an await of this task, at which the code doesn't wait."""
@@ -89,8 +82,20 @@ class Cancellation:
         return kind(f"The orchestration was canceled: {self.reason or 'no reason was given'}.")
 
 
-def stop_open(task: TaskBase[Any]) -> None:
-    """Cancel the tasks of a composite that aren't settled, or the task itself, as far as they can be."""
+def stop_open(task: TaskBase[Any], request: Callable[[Action], None], reason: str) -> None:
+    """Cancel what is open in a task, except calls of entities, which can't be cancelled.
+
+    Parameters
+    ----------
+    task
+        A composite task, or a single one.
+    request
+        Records a request of the execution.
+    reason
+        The reason that sub-orchestrations get.
+    """
+    for child in list(_children_in(task)):
+        request(CancelSubOrchestration(child.id or 0, child.instance_id, reason))
     for member in list(_members_of(task)):
         if isinstance(member, RoutineTask) and not isinstance(member, RetryTask):
             member._stop()

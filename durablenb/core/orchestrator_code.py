@@ -20,6 +20,7 @@ from durablenb.core.mailbox import Mailbox
 from durablenb.core.replay_checker import OrchestratorUnwind, ReplayChecker
 from durablenb.core.routine import RoutineTask
 from durablenb.core.tasks import AtomicTask, Parent, TaskBase, TimerTask
+from durablenb.model.actions import Action
 from durablenb.model.errors import OrchestrationCanceledError
 
 Orchestrator = Callable[[DurableOrchestrationContext], Any]
@@ -100,9 +101,8 @@ class OrchestratorCode(Parent):
         task._parents.remove(parent)
         if any(not isinstance(other, TaskBase) or not other._is_settled for other in task._parents):
             return
-        if self._cancellation is not None:
-            self._cancellation.cancel_children(task)
-        stop_open(task)
+        canceled = None if self._cancellation is None else self._cancellation.reason
+        stop_open(task, self.request, canceled or "the task of asyncio that awaits it was cancelled")
 
     def take_turn(self) -> None:
         """Continue the orchestrator's own code, if it can."""
@@ -268,6 +268,10 @@ class OrchestratorCode(Parent):
         )
 
     # -- what the execution does -------------------------------------------------------------------
+
+    def request(self, action: Action) -> None:
+        """Record or check a request."""
+        raise NotImplementedError  # pragma: no cover
 
     def _goes_on(self) -> bool:
         raise NotImplementedError  # pragma: no cover
