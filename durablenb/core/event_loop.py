@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
+from asyncio import _enter_task, _get_running_loop, _leave_task, _set_running_loop
 from asyncio import tasks as asyncio_tasks
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from contextvars import Context
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -80,23 +81,30 @@ class OrchestrationLoop(_AbstractLoop):  # type: ignore[misc]
         """True if there is a callback to run."""
         return bool(self.ready or self._due)
 
-    @contextlib.contextmanager
-    def running(self) -> Iterator[None]:
-        """Be the running loop of this thread, in place of one that may be running in it."""
-        outer: Any = asyncio._get_running_loop()
-        outer_task: Any = None if outer is None else asyncio.current_task(outer)
+    def enter(self) -> Any:
+        """Become the running loop of this thread; return what `leave` needs to restore the one before."""
+        outer: Any = _get_running_loop()
+        if outer is None:
+            _set_running_loop(self)
+            return None
+        task: Any = asyncio.current_task(outer)
+        if task is not None:
+            _leave_task(outer, task)
+        _set_running_loop(self)
         hooks = sys.get_asyncgen_hooks()
-        if outer_task is not None:
-            asyncio._leave_task(outer, outer_task)
-        asyncio._set_running_loop(self)
         sys.set_asyncgen_hooks(None, None)
-        try:
-            yield
-        finally:
-            sys.set_asyncgen_hooks(*hooks)
-            asyncio._set_running_loop(outer)
-            if outer_task is not None:
-                asyncio._enter_task(outer, outer_task)
+        return outer, task, hooks
+
+    def leave(self, before: Any) -> None:
+        """Let the loop run again that ran before `enter`."""
+        if before is None:
+            _set_running_loop(None)
+            return
+        outer, task, hooks = before
+        sys.set_asyncgen_hooks(*hooks)
+        _set_running_loop(outer)
+        if task is not None:
+            _enter_task(outer, task)
 
     def run(self) -> None:
         """Run callbacks until none is left, or the execution stops.
@@ -109,8 +117,9 @@ class OrchestrationLoop(_AbstractLoop):  # type: ignore[misc]
         execution, ledger, ready = self.execution, self.execution.ledger, self.ready
         owner = current_owner.get()
         while ready or self._due:
-            ready.extend(self._due)
-            self._due.clear()
+            if self._due:
+                ready.extend(self._due)
+                self._due.clear()
             for _ in range(len(ready)):
                 if execution.is_paused or not ready:  # it waits for more code, or has ended
                     return
@@ -135,7 +144,8 @@ class OrchestrationLoop(_AbstractLoop):  # type: ignore[misc]
         self._is_closed = True
         self.ready.clear()
         self._due.clear()
-        with contextlib.nullcontext() if self.is_running() else self.running():
+        before = self.enter()
+        try:
             _close(self.main.coroutine)
             for task in self._tasks:  # which grows if a `finally` block creates tasks
                 if not task.done():
@@ -144,6 +154,8 @@ class OrchestrationLoop(_AbstractLoop):  # type: ignore[misc]
                     task._log_traceback = False
                     if self.execution.is_finished and not task.cancelled():
                         self._log("A task has failed, and nothing awaited it", task.exception(), task)
+        finally:
+            self.leave(before)
         self._tasks = []
 
     # -- what asyncio calls ----------------------------------------------------------------------
@@ -239,18 +251,18 @@ class OrchestrationLoop(_AbstractLoop):  # type: ignore[misc]
 
     def is_running(self) -> bool:
         """Return True while the orchestrator's code runs."""
-        return asyncio._get_running_loop() is self
+        return _get_running_loop() is self
 
     def is_closed(self) -> bool:
         """Return True if the orchestration has ended."""
         return self._is_closed
 
     def _take_turn(self) -> None:
-        asyncio._enter_task(self, self.main)
+        _enter_task(self, self.main)
         try:
             self.execution.take_turn()
         finally:
-            asyncio._leave_task(self, self.main)
+            _leave_task(self, self.main)
 
     def _log(self, message: str, error: object, task: object = None) -> None:
         of_task = f" ({task.get_name()})" if isinstance(task, asyncio.Task) else ""

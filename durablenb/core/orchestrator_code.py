@@ -139,10 +139,13 @@ class OrchestratorCode(Parent):
             if self._can_go_on and (self._routine is not None or self._begin()) and self._loop is None:
                 self.take_turn()
         if self._loop is not None:
-            with self._loop.running():
+            before = self._loop.enter()
+            try:
                 self._run_routines()
                 self._loop.run()
                 self._check_rest()
+            finally:
+                self._loop.leave(before)
 
     def _run_routines(self) -> None:
         if self._woken and self.ledger.is_replaying:

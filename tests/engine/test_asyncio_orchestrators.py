@@ -108,8 +108,8 @@ def test_all_that_its_tasks_wait_for_are_its_waits(hub):
         hub.step()
     waits = find_waits(handle.history(), read_calls(handle.history()))
     assert {(wait.kind, wait.name) for wait in waits} == {
-        ("event", "go"),
-        ("event", "stop"),
+        ("external event", "go"),
+        ("external event", "stop"),
         ("timer", "timer"),
     }
 
@@ -199,8 +199,7 @@ def test_a_task_can_continue_as_new(hub):
 
         if context.get_input() == 2:
             return "done"
-        asyncio.create_task(restarts())
-        await context.wait_for_external_event("never")
+        await asyncio.gather(restarts(), context.wait_for_external_event("never"))
 
     assert settled(hub, main, 0).result() == "done"
 
