@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from durablenb.analysis.of_instance import OfInstance
 from durablenb.analysis.text import padded, shortened
 from durablenb.analysis.timeline import timeline_text
+from durablenb.analysis.value_text import failure_line, value_text
 from durablenb.core.generations import GenerationCounter, purged_text
 from durablenb.core.requests import describe_event
 from durablenb.model.events import Event
@@ -84,17 +84,7 @@ def event_line(event: Event) -> str:
     for field in _PAYLOADS:
         value: Any = getattr(event, field, None)
         if isinstance(value, FailureDetails):
-            value = f"{value.error_type}: {value.message}"
+            value = failure_line(value)
         if value not in (None, "null", ""):
-            line += f"  {shortened(_readable(str(value)), 60)}"
+            line += f"  {shortened(value_text(value), 60)}"
     return line.rstrip()
-
-
-def _readable(text: str) -> str:
-    """Return JSON without escapes of letters; other text is returned unchanged."""
-    if "\\u" not in text:
-        return text
-    try:
-        return json.dumps(json.loads(text), ensure_ascii=False)
-    except ValueError:
-        return text

@@ -107,6 +107,8 @@ def _bared(value: Any) -> Any:
     if isinstance(value, dict):
         if "@type" in value and "@value" in value:
             return _bared(_untagged(value))
+        if "@payload" in value:
+            return value["@payload"]  # the hash; what is said beside it may vary between versions
         if value.keys() == {"__class__", "__module__", "__data__"}:
             return _bared(value["__data__"])
         return {key: _bared(item) for key, item in value.items()}

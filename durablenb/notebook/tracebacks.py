@@ -48,11 +48,6 @@ def failed_operation(failure: FailureDetails) -> str | None:
     return None if match is None else f"{match['entity']}.{match['name']}"
 
 
-def short_type(failure: FailureDetails) -> str:
-    """Return the name of an error's type, without the module if it is well known."""
-    return failure.error_type.removeprefix("builtins.").removeprefix("durablenb.model.errors.")
-
-
 @dataclass(frozen=True, slots=True)
 class Location:
     """A frame of a traceback."""

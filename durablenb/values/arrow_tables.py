@@ -6,7 +6,7 @@ import io
 import sys
 from typing import Any
 
-from durablenb.values.converters import BlobConverter, CellCodec, InlineConverter
+from durablenb.values.converters import BlobConverter, CellCodec, InlineConverter, named_columns
 from durablenb.values.encode_error import EncodeError
 from durablenb.values.writer import Encoder
 
@@ -104,11 +104,11 @@ def _itself(table: Any) -> Any:
 
 
 def _shape(table: Any, content: bytes) -> dict[str, Any]:
-    return {"shape": list(table.shape)}
+    return {"shape": list(table.shape), **named_columns(table.columns)}
 
 
 def _arrow_shape(table: Any, content: bytes) -> dict[str, Any]:
-    return {"shape": [table.num_rows, table.num_columns]}
+    return {"shape": [table.num_rows, table.num_columns], **named_columns(table.schema.names)}
 
 
 _POLARS = BlobConverter(
@@ -135,6 +135,7 @@ READERS: dict[str, BlobConverter | InlineConverter] = {
     _POLARS.name: _POLARS,
     "polars.Series": _POLARS._replace(
         name="polars.Series",
+        describe=lambda series, content: {"shape": list(series.shape)},
         write=lambda series, cells: _write_polars(series.to_frame(), cells),
         read=lambda content, cells: _read_polars(content, cells).to_series(0),
         is_same=lambda series, cached: _is_same_polars(series.to_frame(), cached.to_frame()),

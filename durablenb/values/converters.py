@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib import import_module
+from itertools import islice
 from typing import Any, NamedTuple, Protocol
 
 from durablenb.values.encode_error import EncodeError, describe_type
@@ -56,6 +57,16 @@ class BlobConverter(NamedTuple):
     copy: Callable[[Any], Any]
     size: Callable[[Any], int]
     is_same: Callable[[Any, Any], bool] | None = None
+
+
+_MOST_COLUMNS = 12
+_LONGEST_COLUMN = 40
+
+
+def named_columns(labels: Iterable[Any]) -> dict[str, list[str]]:
+    """Return the entry of a table's text with the names of its first columns, for display."""
+    names = [str(label)[:_LONGEST_COLUMN] for label in islice(labels, _MOST_COLUMNS)]
+    return {"columns": names} if names else {}
 
 
 class InlineConverter(NamedTuple):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from durablenb.values.converters import BlobConverter, CellCodec, InlineConverter
+from durablenb.values.converters import BlobConverter, CellCodec, InlineConverter, named_columns
 from durablenb.values.encode_error import EncodeError
 from durablenb.values.numpy_arrays import bits
 from durablenb.values.pandas_columns import ColumnReader, ColumnWriter, is_numpy
@@ -117,7 +117,7 @@ FRAME = BlobConverter(
     "pandas.DataFrame",
     _write_frame,
     _read_frame,
-    describe=lambda frame, content: {"shape": list(frame.shape)},
+    describe=lambda frame, content: {"shape": list(frame.shape), **named_columns(frame.columns)},
     copy=lambda frame: frame.copy(),
     size=_size,
     is_same=_is_same,
@@ -139,6 +139,7 @@ def _as_series(frame: Any) -> Any:
 
 SERIES = FRAME._replace(
     name="pandas.Series",
+    describe=lambda series, content: {"shape": list(series.shape)},
     write=lambda series, cells: _write_frame(_as_frame(series), cells),
     read=lambda content, cells: _as_series(_read_frame(content, cells)),
     copy=lambda series: series.copy(),

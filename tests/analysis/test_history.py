@@ -42,15 +42,15 @@ def test_a_history_is_printed_a_line_for_each_event(hub):
         line(4, 0, "CustomStatusSet", '"charging"'),
         line(5, 0, "EventSubscribed 'Approval' #0"),
         line(6, 0, "TaskScheduled 'charge' #1", "7"),
-        line(7, 0, "TaskFailed #1", "builtins.ValueError: 7 is too much"),
+        line(7, 0, "TaskFailed #1", "ValueError: 7 is too much"),
         line(8, 0, "OrchestratorStarted"),
         line(9, 0, "TimerCreated #2", "2026-01-01 00:00:01+00:00"),
         line(10, 1, "TimerFired #2"),
         line(11, 1, "OrchestratorStarted"),
         line(12, 1, "TaskScheduled 'charge' #3 (attempt 2)", "7"),
-        line(13, 1, "TaskFailed #3", "builtins.ValueError: 7 is too much"),
+        line(13, 1, "TaskFailed #3", "ValueError: 7 is too much"),
         line(14, 1, "OrchestratorStarted"),
-        line(15, 1, "ExecutionFailed", "durablenb.model.errors.TaskFailedError: Activity function '…"),
+        line(15, 1, "ExecutionFailed", "ValueError: 7 is too much"),
     ]
 
 

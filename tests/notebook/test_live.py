@@ -126,7 +126,7 @@ def test_what_is_stuck_says_what_it_waits_for(name: str, tmp_path: Path) -> None
 def test_a_step_leads_to_its_calls_and_a_call_to_what_was_given_and_came_back() -> None:
     _, view = watched("fanned")
     tell(view, "select", key="step 1")
-    assert re.search(r"result\s+#17\s+failed", text_of(view, "detail"))  # the failed one first
+    assert re.search(r"#17\s+17\s+failed\s+ValueError: ", text_of(view, "detail"))  # the failed one first
     tell(view, "select", key="cell 1 17")
     assert view.marked == ["call 1 17", "step 1"]
     assert "crunch can't do 17" in text_of(view, "detail")
@@ -213,7 +213,7 @@ def test_tables_of_calls_say_how_long_a_call_waited_and_how_long_it_ran() -> Non
     view = made.done("both").watch(freeze=False)
     tell(view, "select", key="step 1")
     assert re.search(r"waited\s+ran\s+in all", text_of(view, "detail"))
-    assert re.search(r"#1\s+completed\s+.*?\s60 s\s+2 s\s+62 s", text_of(view, "detail"))
+    assert re.search(r"#1\s+1\s+completed\s+.*?\s60 s\s+2 s\s+62 s", text_of(view, "detail"))
     tell(view, "select", key="call 1 1")
     assert re.search(r"waited\s+ran\s+result", text_of(view, "detail"))
     assert re.search(r"\s60 s\s+2 s\s", text_of(view, "detail"))

@@ -229,7 +229,7 @@ def test_a_frame_stands_beside_the_text_which_says_what_it_is(codec):
     (blob,) = blobs_of(text)
     assert text == (
         f'{{"frame": {{"@type": "pandas.DataFrame", "@payload": "{blob.hash}", "shape": [2, 2], '
-        f'"bytes": {len(blob.content)}}}}}'
+        f'"columns": ["a", "b"], "bytes": {len(blob.content)}}}}}'
     )
     assert blob.kind == "pandas.DataFrame"
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from durablenb.analysis.calls import CALL_STATES, Call
 from durablenb.analysis.graph import GraphStep
 from durablenb.analysis.nesting import child_id
 from durablenb.analysis.timeline import Span
+from durablenb.analysis.value_text import blob_tree, failure_line, value_text
 from durablenb.model.failures import FailureDetails
 from durablenb.model.logs import LogLine
 from durablenb.notebook.html import Markup, block, code, dense_table, line, markup, table, unbroken
@@ -17,8 +19,7 @@ from durablenb.notebook.keys import call_key
 from durablenb.notebook.live.interactive import button, mark, pager, row
 from durablenb.notebook.palette import call_look
 from durablenb.notebook.still.failure import failure_table
-from durablenb.notebook.still.history import readable
-from durablenb.notebook.words import lasting, short_message, step_text, time_text
+from durablenb.notebook.words import lasting, step_text, time_text
 
 PAGE = 100
 """Calls per page."""
@@ -46,11 +47,11 @@ def step_detail(step: GraphStep, first: int, of: str = "") -> Markup:
     """
     calls = by_urgency(step)
     rows = [_call_row(call, of) for call in calls[first : first + PAGE]]
-    header = ("task", "state", "scheduled (UTC)", "waited", "ran", "in all", "tries", "result")
+    header = ("task", "input", "state", "result", "scheduled (UTC)", "waited", "ran", "in all", "tries")
     return markup(
         '<div class="dnb-detail">',
         row(markup("<b>", line(step.name), "</b>"), step.kind, step_text(step)),
-        markup('<div class="dnb-scroll" data-scroll>', table(header, rows), "</div>"),
+        markup('<div class="dnb-scroll" data-scroll>', dense_table(header, rows), "</div>"),
         pager("page", first, len(rows), len(calls), PAGE),
         "</div>",
     )
@@ -58,15 +59,27 @@ def step_detail(step: GraphStep, first: int, of: str = "") -> Markup:
 
 def _call_row(call: Call, of: str) -> Sequence[object]:
     last = call.attempts[-1]
+    outcome = attempt_outcome(last)
     return (
-        mark(f"#{call.number}", call_key(call, of)),
+        mark(f"#{call.number}", call_key(call, of), name=f"{call.name} #{call.number}"),
+        _short(call_input(call)),
         call.state,
+        "" if call.state == "completed" and outcome == "null" else _short(outcome),
         time_text(call.scheduled),
         *_waited_and_ran(last),
         lasting(call.ended - call.scheduled) if call.state in ("completed", "failed") else "",
-        f"{len(call.attempts):,}",
-        code(attempt_outcome(last), 80),
+        f"{len(call.attempts):,}" if len(call.attempts) > 1 else "",
     )
+
+
+def _short(text: str) -> Markup:
+    return code(text, 80) if text else Markup("")
+
+
+def call_input(call: Call) -> str:
+    """Return the input of a call in a line; empty if it has none."""
+    given = getattr(call.attempts[0].request, "input", None)
+    return "" if given in (None, "null") else value_text(given)
 
 
 def attempt_outcome(span: Span) -> str:
@@ -74,13 +87,15 @@ def attempt_outcome(span: Span) -> str:
     for name in _FIELDS:
         value: Any = getattr(span.answer, name, None)
         if isinstance(value, FailureDetails):
-            return f"{value.error_type}: {short_message(value.message)}"
+            return failure_line(value)
         if value is not None:
-            return readable(str(value))
+            return value_text(value)
     return ""
 
 
-def call_detail(call: Call, logs: Iterable[LogLine]) -> Markup:
+def call_detail(
+    call: Call, logs: Iterable[LogLine], heads: Mapping[str, Markup] = MappingProxyType({})
+) -> Markup:
     """Return the details of a call: values, failure, attempts, log.
 
     Parameters
@@ -89,6 +104,8 @@ def call_detail(call: Call, logs: Iterable[LogLine]) -> Markup:
         The step or call to show.
     logs
         The lines that the call printed or logged.
+    heads
+        The first rows of its input and of its result, as far as they were requested.
     """
     look = call_look(call.state, call.kind)
     request, answer = call.attempts[0].request, call.attempts[-1].answer
@@ -106,11 +123,11 @@ def call_detail(call: Call, logs: Iterable[LogLine]) -> Markup:
     failure = getattr(answer, "failure", None)
     if isinstance(failure, FailureDetails):
         parts.append(failure_table(failure))  # type: ignore[arg-type]
-    given = getattr(request, "input", None)
-    rows: list[Sequence[object]] = [] if given is None else [("input", _value(given))]
-    result = getattr(answer, "result", getattr(answer, "input", None))
+    given = stored_value(call, "input")
+    rows: list[Sequence[object]] = [] if given is None else [("input", _value(given, "input", heads))]
+    result = stored_value(call, "result")
     if result is not None:
-        rows.append(("result", _value(result)))
+        rows.append(("result", _value(result, "result", heads)))
     if call.is_cached:
         rows.append(("from cache", code(str(getattr(answer, "cached_from", "")), 300)))
     due = getattr(request, "fire_at", None)
@@ -126,12 +143,27 @@ def call_detail(call: Call, logs: Iterable[LogLine]) -> Markup:
     return markup('<div class="dnb-detail">', *parts, "</div>")
 
 
-def _value(text: str) -> Markup:
-    """Return JSON, indented."""
+def _value(text: str, part: str, heads: Mapping[str, Markup]) -> Markup:
+    """Return a value: JSON, indented; in words if JSON lacks its type; a table has a button for its head."""
+    tree = blob_tree(text)
+    if tree is not None:
+        is_table = len(tree.get("shape", ())) in (1, 2)
+        show = button("hide head" if part in heads else "show head", "peek", is_link=True, name=part)
+        return markup(code(value_text(text)), " ", show if is_table else "", heads.get(part, ""))
+    if '"@type"' in text:
+        return block(value_text(text))
     try:
         return block(json.dumps(json.loads(text), ensure_ascii=False, indent=1))
     except ValueError:
         return block(text)
+
+
+def stored_value(call: Call, part: str) -> str | None:
+    """Return the text of a call's input or of its result, as the journal keeps it; None if it has none."""
+    if part == "input":
+        return getattr(call.attempts[0].request, "input", None)
+    answer = call.attempts[-1].answer
+    return getattr(answer, "result", getattr(answer, "input", None))
 
 
 def _unbroken(text: str) -> str:

@@ -12,6 +12,7 @@ import traitlets
 
 from durablenb.analysis.entities import EntitySnapshot
 from durablenb.analysis.text import quoted
+from durablenb.analysis.value_text import failure_line, value_text
 from durablenb.hub.entity import EntityHandle
 from durablenb.model.failures import FailureDetails
 from durablenb.notebook.html import Markup, block, code, line, markup, table, unbroken
@@ -23,9 +24,7 @@ from durablenb.notebook.palette import status_look
 from durablenb.notebook.still.entity import queue_fold
 from durablenb.notebook.still.entity_picture import entity_svg
 from durablenb.notebook.still.failure import failure_table
-from durablenb.notebook.still.history import readable
-from durablenb.notebook.tracebacks import failure_chain, short_type
-from durablenb.notebook.words import lasting, plural, short_message, time_text
+from durablenb.notebook.words import lasting, plural, time_text
 
 if TYPE_CHECKING:
     import pandas
@@ -46,7 +45,17 @@ from (  -- places are by the end, as in the picture; what is pending has none
 where true
 """.strip()
 _SEARCHED = ("operation", "status", "sent_by", "input", "result", "failure")
-_HEADER = ("no.", "operation", "caller", "queued (UTC)", "status", "took", "result", "state after it")
+_HEADER = (
+    "no.",
+    "operation",
+    "input",
+    "caller",
+    "queued (UTC)",
+    "status",
+    "took",
+    "result",
+    "state after it",
+)
 
 
 class OperationsTable(QueryTable):
@@ -67,10 +76,11 @@ class OperationsTable(QueryTable):
 
 
 def _row(values: Row) -> Sequence[object]:
-    seq, name, status, sent_by, _, queued, _, started, ended, _, result, failure, _, after, place = values
+    seq, name, status, sent_by, _, queued, _, started, ended, given, result, failure, _, after, place = values
     return (
         "" if place is None else f"{place:,}",
         mark(name, f"operation {seq}"),
+        _value(given),
         unbroken("a client") if sent_by is None else line(sent_by, 60),
         unbroken(time_text(queued)),
         status,
@@ -81,13 +91,12 @@ def _row(values: Row) -> Sequence[object]:
 
 
 def _value(text: str | None) -> Markup:
-    return Markup("") if text in (None, "null") else code(text, 60)
+    return Markup("") if text in (None, "null") else code(value_text(text), 60)
 
 
 def _failure(text: str) -> str:
     """Return the root cause of an operation's failure, in a line."""
-    first = list(failure_chain(FailureDetails.from_json(json.loads(text))))[-1]
-    return f"{short_type(first)}: {short_message(first.message)}"
+    return failure_line(FailureDetails.from_json(json.loads(text)))
 
 
 class LiveEntity(LiveView):
@@ -241,4 +250,4 @@ def _indented(text: str) -> str:
     try:
         return json.dumps(json.loads(text), ensure_ascii=False, indent=1)
     except ValueError:
-        return readable(text)
+        return text

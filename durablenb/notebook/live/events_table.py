@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from durablenb.analysis.text import quoted
+from durablenb.analysis.value_text import payload_text
 from durablenb.notebook.html import Markup, code, line, markup, unbroken
 from durablenb.notebook.live.interactive import attributes, mark
 from durablenb.notebook.live.query_table import PAGE, Ask, QueryTable, Row
-from durablenb.notebook.still.history import readable
 from durablenb.notebook.words import time_text
 
 _HEADER = ("generation", "event", "time (UTC)", "what", "about", "task", "value")
@@ -73,7 +73,7 @@ class EventsTable(QueryTable):
 
 def _row(row: Row, key: str | None, here: int | None) -> Sequence[object]:
     number, when, kind, name, task, payload, generation, _, seq = row
-    value = "" if payload in (None, "null") else readable(str(payload))
+    value = "" if payload in (None, "null") else payload_text(payload)
     return (
         f"{generation:,}",
         markup(

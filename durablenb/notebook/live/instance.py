@@ -21,16 +21,17 @@ from durablenb.model.errors import HubUnreachableError, InstanceNotFoundError
 from durablenb.model.events import ContinueAsNew, Ending, ExecutionStarted
 from durablenb.model.runtime import Obstacle, RunningCall
 from durablenb.model.status import DurableOrchestrationStatus
-from durablenb.notebook.html import markup
+from durablenb.notebook.html import Markup, markup
 from durablenb.notebook.keys import Target, cell_call_key, find_target
 from durablenb.notebook.live.children import OpenedChildren, followed
-from durablenb.notebook.live.details import call_detail, step_detail
+from durablenb.notebook.live.details import call_detail, step_detail, stored_value
 from durablenb.notebook.live.events_table import EventsTable
 from durablenb.notebook.live.instance_controls import head, waits
 from durablenb.notebook.live.interactive import LiveDrawing, figure, typed_value
 from durablenb.notebook.live.outputs_pane import outputs_pane
 from durablenb.notebook.live.static_fallback import still_bundle
 from durablenb.notebook.live.timeline_pane import TimelinePane
+from durablenb.notebook.live.value_head import value_head
 from durablenb.notebook.live.widget import LiveView
 from durablenb.notebook.still.graph import graph_on, instance_sentence
 from durablenb.notebook.still.graph_layout import DEEPEST
@@ -95,6 +96,7 @@ class LiveInstance(LiveView):
         self._forks_at = 0.0
         self._turned_to = ""
         self._log: tuple[str, Sequence[Any]] = ("", ())
+        self._heads: tuple[str, dict[str, Markup]] = ("", {})
         self._executions: list[str] = []
         self._history = EventsTable(handle.id, self._ask)
         self._timeline = TimelinePane()
@@ -268,7 +270,9 @@ class LiveInstance(LiveView):
             return ""
         call = target.only_call
         if call is not None:
-            return call_detail(call, self._lines(call, target.of))
+            key, heads = self._heads
+            lines = self._lines(call, target.of)
+            return call_detail(call, lines, heads if key == self.selected else {})
         return "" if target.step is None else step_detail(target.step, self._first, target.of)
 
     def _lines(self, call: Call, of: str) -> Sequence[Any]:
@@ -288,6 +292,18 @@ class LiveInstance(LiveView):
         if target is not None and target.step is not None and target.call is not None:
             self._children.follow(target.step, target.call)
             self._is_stale = True
+
+    def do_peek(self, name: str = "", **_: Any) -> None:
+        """Show or hide the first rows of the selected call's input or result."""
+        target = find_target(self._picture, self.selected)
+        call = None if target is None else target.only_call
+        text = None if call is None else stored_value(call, str(name))
+        if text is None:
+            return
+        heads = dict(self._heads[1]) if self._heads[0] == self.selected else {}
+        if heads.pop(name, None) is None:
+            heads[name] = value_head(self._journal.codec, text)
+        self._heads = self.selected, heads
 
     def do_fold(self, id: str = "", **_: Any) -> None:
         """Open or fold a sub-orchestration in the graph."""

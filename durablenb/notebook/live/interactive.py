@@ -41,9 +41,9 @@ def button(words: str, do: str, *, sure: str = "", is_link: bool = False, **data
     return markup(f'<button type="button"{look}{named}>', line(words), "</button>")
 
 
-def mark(words: object, key: str, limit: int = 80) -> Markup:
-    """Return text that selects a step or a call when clicked."""
-    named = attributes(data_key=key)
+def mark(words: object, key: str, limit: int = 80, *, name: str = "") -> Markup:
+    """Return text that selects a step or a call when clicked; `name` says more to screen readers."""
+    named = attributes(data_key=key, **({"aria_label": name} if name else {}))
     return markup(f'<button type="button" class="dnb-link"{named}>', line(words, limit), "</button>")
 
 

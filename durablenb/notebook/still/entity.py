@@ -9,6 +9,7 @@ from typing import Any
 
 from durablenb.analysis.entities import EntityOperation, EntitySnapshot
 from durablenb.analysis.text import shortened, table_text
+from durablenb.analysis.value_text import failure_line, value_text
 from durablenb.model.failures import FailureDetails
 from durablenb.notebook.html import (
     Markup,
@@ -26,8 +27,8 @@ from durablenb.notebook.html import (
 )
 from durablenb.notebook.palette import status_look
 from durablenb.notebook.still.entity_picture import entity_svg
-from durablenb.notebook.tracebacks import failure_chain, failure_location, short_type
-from durablenb.notebook.words import plural, short_message, time_text
+from durablenb.notebook.tracebacks import failure_location
+from durablenb.notebook.words import plural, time_text
 
 _BLOCK = 20_000
 
@@ -105,7 +106,7 @@ def _operations(operations: Sequence[EntityOperation]) -> Markup:
 
 
 def _json(text: str | None) -> Markup:
-    return line("") if text in (None, "null") else code(text, 60)
+    return line("") if text in (None, "null") else code(value_text(text), 60)
 
 
 def _time(when: datetime | None) -> Markup:
@@ -119,14 +120,8 @@ def _by(operation: EntityOperation) -> Markup:
 def _failed(failure: FailureDetails | None, limit: int) -> Markup:
     if failure is None:
         return line("")
-    kind, message = _reason(failure)
+    kind, _, message = failure_line(failure).partition(": ")
     return markup("<b>", line(kind), "</b>: ", line(message, limit))
-
-
-def _reason(failure: FailureDetails) -> tuple[str, str]:
-    """Return the type and the message of a failure's root cause."""
-    first = list(failure_chain(failure))[-1]
-    return short_type(first), short_message(first.message)
 
 
 def _text(value: Any, indent: int | None = 1) -> str:
@@ -161,8 +156,8 @@ def entity_text(shown: EntitySnapshot) -> str:
 def _outcome(operation: EntityOperation) -> str:
     if operation.failure is None:
         return _plain(operation.result)
-    return "failed: {}: {}".format(*_reason(operation.failure))
+    return f"failed: {failure_line(operation.failure)}"
 
 
 def _plain(text: str | None) -> str:
-    return "" if text in (None, "null") else str(text)
+    return "" if text in (None, "null") else value_text(text)

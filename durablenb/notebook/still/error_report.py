@@ -10,6 +10,7 @@ import traceback
 from typing import Any
 
 from durablenb.analysis.text import shortened, table_text
+from durablenb.analysis.value_text import short_type
 from durablenb.model.errors import NonDeterminismError, TaskFailedError
 from durablenb.model.failures import FailureDetails
 from durablenb.notebook.tracebacks import (
@@ -18,7 +19,6 @@ from durablenb.notebook.tracebacks import (
     failure_chain,
     failure_location,
     is_wrapper,
-    short_type,
     source_excerpt,
 )
 from durablenb.notebook.words import short_message
@@ -113,7 +113,7 @@ def _failure_lines(failure: FailureDetails, paint: _Paint) -> list[str]:
         if number == 0:
             words = f"{kind} was raised at"
         elif is_wrapper(link):
-            words = f"{shortened(failed_operation(link) or 'it', 80)} was waited for at"
+            words = f"{shortened(failed_operation(link) or 'it', 80)} was awaited at"
         else:
             words = f"then {kind} ({shortened(short_message(link.message), 80)}) was raised at"
         if location is not None:

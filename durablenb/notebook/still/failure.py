@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from durablenb.analysis.text import shortened
+from durablenb.analysis.value_text import short_type
 from durablenb.model.failures import FailureDetails
 from durablenb.notebook.html import (
     badge,
@@ -23,7 +24,6 @@ from durablenb.notebook.tracebacks import (
     failure_chain,
     failure_location,
     is_wrapper,
-    short_type,
 )
 from durablenb.notebook.words import short_message
 

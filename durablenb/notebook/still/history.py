@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from durablenb.analysis.logs import Log, line_text
 from durablenb.analysis.snapshot import instance_snapshot
 from durablenb.analysis.text import table_text
 from durablenb.analysis.timeline import family_name
+from durablenb.analysis.value_text import failure_line, value_text
 from durablenb.core.requests import subject_name
 from durablenb.model.events import Event, ExecutionStarted
 from durablenb.model.failures import FailureDetails
@@ -30,8 +30,7 @@ from durablenb.notebook.html import (
     unbroken,
 )
 from durablenb.notebook.still.timeline import timeline_svg
-from durablenb.notebook.tracebacks import short_type
-from durablenb.notebook.words import plural, short_message, time_text
+from durablenb.notebook.words import plural, time_text
 
 _FEWEST = 4
 _ENDS = 20
@@ -130,20 +129,10 @@ def event_value(event: Event) -> str:
     for field in _PAYLOADS:
         value = getattr(event, field, None)
         if isinstance(value, FailureDetails):
-            return f"{short_type(value)}: {short_message(value.message)}"
+            return failure_line(value)
         if value not in (None, "null", ""):
-            return readable(str(value))
+            return value_text(value)
     return ""
-
-
-def readable(text: str) -> str:
-    """Return JSON without escapes of letters; other text unchanged."""
-    if "\\u" not in text:
-        return text
-    try:
-        return json.dumps(json.loads(text), ensure_ascii=False)
-    except ValueError:
-        return text
 
 
 def history_card(shown: History) -> str:

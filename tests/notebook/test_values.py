@@ -1,0 +1,97 @@
+"""Values and failures as people know them, wherever a view shows one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import durablenb as df
+from durablenb.analysis.value_text import value_text
+from durablenb.core.matching import is_same
+from durablenb.model.events import TaskScheduled
+from durablenb.values.codec import ValueCodec
+from tests.notebook.reading import page_of
+from tests.notebook.scenes import stage
+from tests.notebook.test_live import tell, text_of
+
+
+def frames(context: Any) -> Any:
+    loaded = yield context.task_all([context.call_activity("load", n) for n in ("a.csv", "b.csv")])
+    return (yield context.call_activity("scale", loaded[0]))
+
+
+def load(name: str) -> pd.DataFrame:
+    return pd.DataFrame({"t": range(20), "value": 2.5 * np.arange(20)})
+
+
+def scale(frame: pd.DataFrame) -> np.ndarray[Any, Any]:
+    raise ValueError("window 7 is empty")
+
+
+@pytest.fixture
+def handle() -> Any:
+    made = stage()
+    made.hub.add_activity(load, "load")
+    made.hub.add_activity(scale, "scale")
+    made.orchestrator(frames)
+    yield made.done("frames")
+    made.hub.close()
+
+
+def test_a_history_has_frames_by_their_shape_and_failures_by_their_message(handle: df.Handle) -> None:
+    for text in (page_of(handle.history()).text, str(handle.history())):
+        assert "DataFrame 20 \N{MULTIPLICATION SIGN} 2: t, value" in text
+        assert "ValueError: window 7 is empty" in text
+        assert "@payload" not in text
+
+
+def test_a_live_view_has_them_in_its_history_and_its_tables_of_calls(handle: df.Handle) -> None:
+    view = handle.watch(freeze=False)
+    tell(view, "select", key="step 1")
+    assert '#0 "a.csv" completed DataFrame 20 \N{MULTIPLICATION SIGN} 2: t, value' in text_of(view, "detail")
+    view.tab = "history"
+    for text in (text_of(view, "history"), text_of(view, "detail")):
+        assert "@payload" not in text
+        assert "StackTrace" not in text
+    assert "ValueError: window 7 is empty" in text_of(view, "history")
+
+
+def test_the_first_rows_of_a_frame_are_shown_when_somebody_asks(handle: df.Handle) -> None:
+    view = handle.watch(freeze=False)
+    tell(view, "select", key="call 1 1")
+    assert "47.5" not in text_of(view, "detail")
+    assert "show head" in text_of(view, "detail")
+    tell(view, "peek", name="result")
+    assert "t value 0 0 0.0 1 1 2.5" in text_of(view, "detail")
+    tell(view, "select", key="call 1 0")  # another frame, closed
+    assert "0 0 0.0" not in text_of(view, "detail")
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (np.zeros((100, 3)), "array 100 \N{MULTIPLICATION SIGN} 3 float64"),
+        (pd.Series([1, 2]), "Series 2"),
+        ((1, "a"), '(1, "a")'),
+        ({1: {2}}, "{1: {2}}"),
+        (b"abcd", "4 bytes"),
+        (float("nan"), "nan"),
+        (pd.Timestamp("2026-01-02"), "2026-01-02T00:00:00"),
+        ({"é": [None, 1.5]}, '{"é": [null, 1.5]}'),
+    ],
+)
+def test_a_value_is_told_in_a_line_without_its_bytes(value: object, words: str) -> None:
+    assert value_text(ValueCodec().encode(value)) == words
+
+
+def test_a_frame_that_was_written_without_its_columns_is_still_the_same_input() -> None:
+    text = str(ValueCodec().encode([pd.DataFrame({"a": [1]})]))
+    before = text.replace('"columns": ["a"], ', "")
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    recorded, requested = (TaskScheduled(2, now, task_id=0, name="f", input=one) for one in (before, text))
+    assert before != text
+    assert is_same(recorded, requested)
