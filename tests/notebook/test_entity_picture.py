@@ -178,7 +178,7 @@ def test_fan_outs_are_one_box_with_their_failures_first() -> None:
 
 def test_loops_are_folded_and_say_how_often() -> None:
     graph = page_of(scene("looped")).picture(0)
-    assert "14 rounds" in graph.texts
+    assert "\N{CLOCKWISE OPEN CIRCLE ARROW} 14 rounds" in graph.texts
     assert graph.texts.count("poll") == 1
 
 

@@ -10,7 +10,7 @@ import pytest
 import durablenb as df
 from durablenb.analysis.graph import execution_graph
 from durablenb.analysis.networkx_graphs import networkx_graph
-from tests.notebook.reading import scene
+from tests.notebook.reading import page_of, scene
 from tests.notebook.scenes import SCENES, Stage, stage
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -198,3 +198,39 @@ def test_who_was_purged_is_still_named() -> None:
 def test_an_empty_hub_is_an_empty_graph() -> None:
     with df.TaskHub(":memory:", mode="kernel") as hub:
         assert len(hub.graph()) == 0
+
+
+# -- the picture ---------------------------------------------------------------------------------
+
+
+def test_a_loop_of_one_step_has_a_frame_and_is_no_stack_as_a_fan_out_is() -> None:
+    def train(context):
+        for n in range(6):
+            yield context.call_activity("work", n)
+        yield context.task_all([context.call_activity("merge", n) for n in range(3)])
+
+    made = stage()
+    made.activity("work")
+    made.activity("merge")
+    made.orchestrator(train)
+    picture = page_of(made.done("train")).pictures[1]
+    assert "\N{CLOCKWISE OPEN CIRCLE ARROW} 6 rounds" in picture.texts
+    assert "6 completed" in picture.texts
+    assert [text for text in picture.texts if text.startswith("\N{MULTIPLICATION SIGN}")] == [
+        "\N{MULTIPLICATION SIGN} 3"
+    ]
+
+
+def test_generations_before_the_shown_one_have_a_bar_each() -> None:
+    def again(context):
+        number = context.get_input()
+        yield context.create_timer(context.current_utc_datetime + timedelta(seconds=number + 1))
+        if number < 3:
+            context.continue_as_new(number + 1)
+
+    made = stage()
+    made.orchestrator(again)
+    picture = page_of(made.done("again", 0)).pictures[1]
+    assert "3 generations before this one" in picture.texts
+    bars = [title for title in picture.titles if title.startswith("generation ")]
+    assert bars == [f"generation {n}: {n} s, 1 call" for n in (1, 2, 3)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -174,7 +175,7 @@ def _painted(
 def graph_axes(picture: InstanceSnapshot, ax: Axes | None) -> Axes:
     """Return axes with the graph of the last execution; by default those of a new figure of its size."""
     drawing = AxesDrawing(WIDTH)
-    height = draw_graph(drawing, picture.flow)
+    height = draw_graph(drawing, replace(picture, nest={}))
     width = min(WIDTH, drawing.right + MARGIN)
     if ax is None:
         ax = new_axes(width / PER_INCH, height / PER_INCH, is_full=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import cast
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -17,7 +18,7 @@ from durablenb.notebook.svg import WIDTH
 
 def instance_sheet(picture: InstanceSnapshot) -> Figure:
     """Return the figure, which pyplot doesn't manage."""
-    above = draw_graph(AxesDrawing(WIDTH), picture.flow) / PER_INCH
+    above = draw_graph(AxesDrawing(WIDTH), replace(picture, nest={})) / PER_INCH
     below = figure_height(picture)
     scale = text_scale()
     figure = Figure(figsize=(WIDTH / PER_INCH * scale, (above + below) * scale), layout="constrained")

@@ -7,8 +7,7 @@ from string import ascii_lowercase
 from typing import cast
 
 from durablenb.analysis.calls import CallState
-from durablenb.analysis.graph import ExecutionGraph, Join, NodeKey
-from durablenb.analysis.nesting import NOTHING_OPENED, NestedGraphs
+from durablenb.analysis.graph import Join, NodeKey
 from durablenb.analysis.networkx_graphs import GraphLink
 from durablenb.analysis.snapshot import InstanceSnapshot
 from durablenb.model.events import TaskKind
@@ -16,6 +15,7 @@ from durablenb.notebook.keys import mark_attributes
 from durablenb.notebook.palette import GREY, STATE_LOOKS, TINTS, Look, call_look, draw_glyph, status_look
 from durablenb.notebook.still.graph_boxes import INSET, MARGIN, NAME, SMALL, Box, Layout
 from durablenb.notebook.still.graph_cells import draw_cells
+from durablenb.notebook.still.graph_generations import HEIGHT, draw_generations, earlier_generations
 from durablenb.notebook.still.graph_layout import lay_out_graph
 from durablenb.notebook.svg import MUTED, PLATE, WIDTH, Drawing, number, text_width
 from durablenb.notebook.words import compact, plural, states_text
@@ -28,14 +28,19 @@ def graph_svg(picture: InstanceSnapshot) -> tuple[str, str]:
 
 def graph_on(drawing: Drawing, picture: InstanceSnapshot) -> tuple[str, str]:
     """Return the graph drawn on the given drawing, and its description."""
-    return drawing.finished(draw_graph(drawing, picture.flow, picture.nest)), drawing.sentence
+    return drawing.finished(draw_graph(drawing, picture)), drawing.sentence
 
 
-def draw_graph(drawing: Drawing, flow: ExecutionGraph, nest: NestedGraphs = NOTHING_OPENED) -> float:
-    """Draw an execution with its opened sub-orchestrations, and return the height."""
-    layout = lay_out_graph(flow, nest)
+def draw_graph(drawing: Drawing, picture: InstanceSnapshot) -> float:
+    """Draw the last execution with its opened sub-orchestrations, and return the height."""
+    layout = lay_out_graph(picture.flow, picture.nest)
+    above = 0
+    if picture.flow.generation:
+        draw_generations(drawing, picture.flow.generation, earlier_generations(picture))
+        above = HEIGHT
+        layout.shift(0, above)
     _draw_layout(drawing, layout)
-    return layout.bottom
+    return layout.bottom + above
 
 
 def _draw_layout(drawing: Drawing, layout: Layout) -> None:
@@ -77,7 +82,9 @@ def _draw_loops(drawing: Drawing, layout: Layout) -> None:
             right = columns[-1].x + columns[-1].width + 13
             top = min(box.y for column in columns for box in column.boxes) - 12
             bottom = max(box.y + box.height for column in columns for box in column.boxes) + 11
-            words = f"{loop.times:,} rounds" + (", in any order" if loop.is_mixed else "")
+            words = f"\N{CLOCKWISE OPEN CIRCLE ARROW} {loop.times:,} rounds" + (
+                ", in any order" if loop.is_mixed else ""
+            )
             dashes = {"stroke_dasharray": "4 3", "fill_opacity": "0.55"}
             fill = TINTS[GREY]
             drawing.box(left, top, right - left, bottom - top, words, rx=10, fill=fill, stroke=LINE, **dashes)
@@ -129,7 +136,7 @@ def _draw_end(drawing: Drawing, box: Box) -> None:
 def _draw_step(drawing: Drawing, box: Box) -> None:
     state = next(iter(box.states))
     look = STATE_LOOKS[state] if box.kind == "folded" else call_look(state, cast(TaskKind, box.kind))
-    if box.count > 1:
+    if box.is_stack or box.kind == "folded":
         for shift in (2 * _STACK, _STACK):
             _draw_outline(drawing, box, shift, "", look, "#ffffff")
     is_plain = state in _CALM or box.inside is not None
@@ -194,7 +201,7 @@ def _write(drawing: Drawing, box: Box, look: Look) -> None:
     left, right = box.x + inset + 20, box.x + box.width - inset
     draw_glyph(drawing, look, box.x + inset, box.y + 8)
     room = right - left
-    if box.count > 1 and box.kind != "folded":
+    if box.is_stack:
         count = f"\N{MULTIPLICATION SIGN} {box.count:,}"
         drawing.text(right, box.y + 19, count, size=NAME - 0.5, is_bold=True, anchor="end")
         room -= text_width(count, NAME - 0.5, is_bold=True) + 6
@@ -217,7 +224,7 @@ def _write_line(drawing: Drawing, box: Box, look: Look, inset: float) -> None:
     left, right = box.x + inset + 18, box.x + box.width - inset + 2
     draw_glyph(drawing, look, box.x + inset, box.y + 8, 12)
     room = right - left
-    if box.count > 1:
+    if box.is_stack:
         count = f"\N{MULTIPLICATION SIGN} {box.count:,}"
         drawing.text(right, box.y + 18, count, size=SMALL, is_bold=True, anchor="end")
         room -= text_width(count, SMALL, is_bold=True) + 6

@@ -42,6 +42,11 @@ class Box:
     states: dict[CallState, int]
     title: str
     is_fan: bool = False
+    """True if its calls were requested at once, not in the rounds of a loop."""
+
+    is_stack: bool = False
+    """True if calls of it were under way at the same time."""
+
     width: float = 0
     x: float = 0
     y: float = 0
@@ -129,17 +134,17 @@ class Layout:
 
 
 def stage_boxes(
-    steps: Sequence[GraphStep], home: dict[NodeKey, NodeKey], most: int, *, in_turn: bool
+    steps: Sequence[GraphStep], home: dict[NodeKey, NodeKey], most: int, rounds: int
 ) -> list[Box]:
     """Return at most `most` boxes for one stage, and add the box of each step to `home`.
 
-    `in_turn`: the calls are the rounds of a loop.
+    `rounds` is the number of rounds of the loop that the stage is in; 0 outside of loops.
     """
     shown = list(steps)
     if len(steps) > most:
         by_worry = sorted(steps, key=lambda step: CALL_STATES.index(next(iter(step.states))))
         shown = sorted(by_worry[: most - 1], key=lambda step: step.number)
-    boxes = [_box(step, in_turn=in_turn) for step in shown]
+    boxes = [_box(step, rounds) for step in shown]
     home.update({step.number: step.number for step in shown})
     rest = [step for step in steps if step.number not in home]
     if rest:
@@ -161,7 +166,7 @@ def folded_box(steps: Sequence[GraphStep], home: dict[NodeKey, NodeKey]) -> Box:
     )
 
 
-def _box(step: GraphStep, *, in_turn: bool) -> Box:
+def _box(step: GraphStep, rounds: int) -> Box:
     name, entity = operation_and_entity(step.name, step.calls[0])
     details = [step_text(step)]
     if step.kind == "entity call":
@@ -178,13 +183,14 @@ def _box(step: GraphStep, *, in_turn: bool) -> Box:
     title = f"{step.kind} {step.name}: {states_text(step.states, step.kind)}"
     if step.kind == "signal":
         name, details = f"{name} \N{RIGHTWARDS ARROW} {entity}", []
-    is_fan = len(step.calls) > 1 and not in_turn
     count = len(step.calls)
-    return _sized(Box(step.number, name, step.kind, tuple(details), count, step.states, title, is_fan))
+    is_fan, is_stack = count > 1 and not rounds, count > max(rounds, 1)
+    text = (name, step.kind, tuple(details), count, step.states, title)
+    return _sized(Box(step.number, *text, is_fan=is_fan, is_stack=is_stack))
 
 
 def _sized(box: Box) -> Box:
-    count = f"\N{MULTIPLICATION SIGN} {box.count:,}" if box.count > 1 and box.kind != "folded" else ""
+    count = f"\N{MULTIPLICATION SIGN} {box.count:,}" if box.is_stack else ""
     name = text_width(clean(box.name), NAME, is_bold=True)
     name += text_width(count, NAME, is_bold=True) + 8 if count else 0
     padding = 49 if box.kind in INSET else 39 + (_CONTROL if box.kind == "sub-orchestration" else 0)

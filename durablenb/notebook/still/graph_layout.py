@@ -119,10 +119,10 @@ def _folded(flow: ExecutionGraph, hidden: range) -> tuple[list[list[Box]], dict[
     home: dict[NodeKey, NodeKey] = {"start": "start", "end": "end"}
     columns: list[list[Box]] = []
     most = min(_MOST_IN_A_STAGE, _MOST_BOXES // max(1, flow.stages - len(hidden)))
-    rounds = {stage for loop in flow.loops for stage in range(loop.first, loop.last + 1)}
+    rounds = {stage: loop.times for loop in flow.loops for stage in range(loop.first, loop.last + 1)}
     for stage, steps in enumerate(stages):
         if stage not in hidden:
-            columns.append(stage_boxes(steps, home, most, in_turn=stage in rounds))
+            columns.append(stage_boxes(steps, home, most, rounds.get(stage, 0)))
         elif stage == hidden.start:
             columns.append([folded_box([step for stage in hidden for step in stages[stage]], home)])
     return columns, home
@@ -166,7 +166,8 @@ class _Placement:
         self.loops = [
             replace(loop, first=stage_column[loop.first], last=stage_column[loop.last])
             for loop in flow.loops
-            if stage_column[loop.first] < stage_column[loop.last] or loop.is_mixed
+            if stage_column[loop.first] < stage_column[loop.last]
+            or columns[stage_column[loop.first]].boxes[0].kind != "folded"
         ]
         self.bottoms: list[float] = []
         self.gutters: list[float] = []
