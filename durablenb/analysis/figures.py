@@ -62,7 +62,8 @@ class InstanceFigures(Displayed):
         Parameters
         ----------
         depth
-            The number of levels of sub-orchestrations that are shown with their own steps.
+            The number of levels of sub-orchestrations that are shown, as nodes and with their own steps. By
+            default, there are none; ``graph(depth=100)`` has all.
 
         Raises
         ------
@@ -73,8 +74,11 @@ class InstanceFigures(Displayed):
         -----
         Nodes are named for the called function (``"charge"``, or ``"charge #4"`` if there are several steps).
         Other nodes are ``"start"``, ``"end"`` and ``"join #2"``, at which several calls were awaited
-        together. The instances of sub-orchestrations, and entities, are nodes too. They are named for their
-        ids.
+        together. Entities are nodes too, and so are the instances of sub-orchestrations down to `depth`. They
+        are named for their ids.
+
+        A notebook shows the graph as a picture. All nodes have their place in it, ``pos``:
+        ``networkx.draw(graph, networkx.get_node_attributes(graph, "pos"))`` draws the same with Matplotlib.
 
         All nodes have ``kind``, ``name``, ``status``, ``count`` (of calls) and ``instance_id``. Steps have
         ``stage``, ``attempts`` (of all calls), ``asked`` and ``started`` (of the first call), ``ended`` (of
@@ -126,7 +130,7 @@ class InstanceFigures(Displayed):
         from durablenb.analysis.networkx_graphs import networkx_graph
 
         flow = execution_graph(self.history())
-        return networkx_graph(flow, self.id, read_nested_graphs(self._load, flow, depth))
+        return networkx_graph(flow, self.id, read_nested_graphs(self._load, flow, depth), depth)
 
     def timeline(self) -> pandas.DataFrame:
         """Return the calls of all executions as a data frame of pandas: a row for each attempt.
@@ -283,6 +287,9 @@ class HubFigures(Displayed):
         (of an entity ``"exists"`` or ``"deleted"``), ``created`` and ``last_updated``, aware datetimes. An
         edge has the numbers of its ``starts``, ``calls``, ``signals`` and ``locks``, as far as there are any,
         and ``count``, their sum. Purged instances that others refer to are nodes of the kind ``"purged"``.
+
+        A notebook shows the graph as a picture, in which each node is at its ``pos``: instances are right of
+        those that started them, entities right of all. Up to 300 nodes are drawn.
 
         There is a node for each instance. If your hub has millions of instances, use `sql` instead.
 

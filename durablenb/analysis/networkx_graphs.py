@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import duckdb
 
 from durablenb.analysis.calls import Call
 from durablenb.analysis.graph import ExecutionGraph, GraphStep, Join, NodeKey
+from durablenb.analysis.graph_positions import ACROSS, DOWN, family_positions, grid
 from durablenb.analysis.nesting import NOTHING_OPENED, NestedGraphs
 from durablenb.analysis.timeline import entity_ids_in
 from durablenb.journal.related import has_entities
+from durablenb.model.display import views
 from durablenb.model.events import SubOrchestrationInstanceCreated
 
 if TYPE_CHECKING:
@@ -33,6 +36,14 @@ class GraphLink:
     relation: LinkRelation
     count: int
     is_back: bool
+
+
+class GraphView(NamedTuple):
+    """The display data of a graph: its line of text, its nodes and its edges, with their attributes."""
+
+    text: str
+    nodes: Mapping[str, Mapping[str, Any]]
+    edges: Sequence[tuple[str, str, Mapping[str, Any]]]
 
 
 def graph_links(flow: ExecutionGraph) -> list[GraphLink]:
@@ -61,7 +72,7 @@ def graph_links(flow: ExecutionGraph) -> list[GraphLink]:
 
 
 def networkx_graph(
-    flow: ExecutionGraph, instance_id: str = "", nest: NestedGraphs = NOTHING_OPENED
+    flow: ExecutionGraph, instance_id: str = "", nest: NestedGraphs = NOTHING_OPENED, depth: int = 0
 ) -> networkx.DiGraph[Any]:
     """Return an execution as a `networkx.DiGraph`; see `InstanceFigures.graph` for its nodes and edges.
 
@@ -73,27 +84,44 @@ def networkx_graph(
         The instance's id.
     nest
         The sub-orchestrations that are shown with their own steps.
+    depth
+        The number of levels of sub-orchestrations that are nodes.
     """
-    import networkx  # slow to import
+    from durablenb.analysis.shown_graph import ShownGraph  # imports networkx, which is slow
 
-    graph: networkx.DiGraph[Any] = networkx.DiGraph(
+    graph: networkx.DiGraph[Any] = ShownGraph(
         name=flow.name, generation=flow.generation, instance_id=instance_id
     )
     graph.add_node(
         "start", kind="start", name=flow.name, status="Completed", count=1, instance_id=instance_id
     )
     begun = {instance_id}
-    level = [("start", "", flow)]
-    for start, prefix, graph_of_steps in level:
-        for child, node in _add_flow(graph, start, prefix, graph_of_steps).items():
+    waiting = deque([("start", "", flow, 0)])
+    top = 0.0
+    while waiting:
+        start, prefix, graph_of_steps, level = waiting.popleft()
+        children, high = _add_flow(graph, start, prefix, graph_of_steps, top, has_children=level < depth)
+        top -= high
+        for child, node in children.items():
             if child in nest and child not in begun:
                 begun.add(child)
-                level.append((node, f"{child}: ", nest[child]))
+                waiting.append((node, f"{child}: ", nest[child], level + 1))
+    rest = (node for node in graph if "pos" not in graph.nodes[node])
+    for node, position in grid(rest, ACROSS / 2, top - DOWN / 2).items():
+        graph.nodes[node]["pos"] = position
     return graph
 
 
-def _add_flow(graph: networkx.DiGraph[Any], start: str, prefix: str, flow: ExecutionGraph) -> dict[str, str]:
-    """Add the steps of an execution that begins at a node; return the nodes of its children, by id."""
+def _add_flow(
+    graph: networkx.DiGraph[Any],
+    start: str,
+    prefix: str,
+    flow: ExecutionGraph,
+    top: float,
+    *,
+    has_children: bool,
+) -> tuple[dict[str, str], float]:
+    """Add the steps of an execution that begins at a node; return its children's nodes, and its height."""
     own = {"instance_id": graph.nodes[start]["instance_id"]}
     keys: dict[NodeKey | Join, str] = {"start": start, "end": f"{prefix}end"}
     keys |= _step_keys(flow.steps, prefix, {*graph, *keys.values()})
@@ -114,8 +142,14 @@ def _add_flow(graph: networkx.DiGraph[Any], start: str, prefix: str, flow: Execu
         )
     started: dict[str, str] = {}
     for step in flow.steps:
-        started |= _add_partners(graph, keys[step.number], step)
-    return started
+        if has_children or step.kind in _TO_ENTITIES:
+            started |= _add_partners(graph, keys[step.number], step)
+    positions, high = views().positions(flow)
+    for key, node in keys.items():
+        if node in graph and key in positions:
+            x, y = positions[key]
+            graph.nodes[node]["pos"] = (x, top - y)
+    return started, high
 
 
 def _step_keys(steps: Iterable[GraphStep], prefix: str, taken: set[str]) -> dict[NodeKey | Join, str]:
@@ -229,9 +263,9 @@ def relations_graph(connection: duckdb.DuckDBPyConnection) -> networkx.DiGraph[A
     connection
         A connection that reads the journal.
     """
-    import networkx  # slow to import
+    from durablenb.analysis.shown_graph import ShownGraph  # imports networkx, which is slow
 
-    graph: networkx.DiGraph[Any] = networkx.DiGraph()
+    graph: networkx.DiGraph[Any] = ShownGraph()
     rows = connection.execute(_INSTANCES).fetchall()
     if has_entities(connection):
         rows += connection.execute(_ENTITIES).fetchall()
@@ -243,4 +277,8 @@ def relations_graph(connection: duckdb.DuckDBPyConnection) -> networkx.DiGraph[A
             graph.add_node(target, kind="purged", name="", status="purged", created=None, last_updated=None)
         edge = graph.edges[source, target] if graph.has_edge(source, target) else {}
         graph.add_edge(source, target, **{relation: count, "count": edge.get("count", 0) + count})
+    starts = [(source, target) for source, target, edge in graph.edges(data=True) if "starts" in edge]
+    kinds = dict(graph.nodes(data="kind"))
+    for node, position in family_positions(kinds, starts, graph.edges).items():
+        graph.nodes[node]["pos"] = position
     return graph

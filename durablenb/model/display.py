@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TextIO
 
 log = logging.getLogger("durablenb")
@@ -107,6 +107,10 @@ if TYPE_CHECKING:
 
         def plot(self, what: Plot, drawn: object, ax: Axes | None) -> Axes:
             """Draw a figure of an object, in these axes or in new ones."""
+            ...
+
+        def positions(self, flow: Any) -> tuple[Mapping[Any, tuple[float, float]], float]:
+            """Return where the picture of a graph has its steps, to the right and down, and its height."""
             ...
 
         def save(self, shown: object, path: str | os.PathLike[str]) -> None:

@@ -11,6 +11,7 @@ from durablenb.analysis.history import History
 from durablenb.analysis.instance_card import InstanceCard
 from durablenb.analysis.instances import InstanceList
 from durablenb.analysis.logs import Log
+from durablenb.analysis.networkx_graphs import GraphView
 from durablenb.analysis.outputs import Outputs, RichOutput
 from durablenb.analysis.progress import ProgressSnapshot
 from durablenb.analysis.replays.fit_report import FitReport, UpgradeReport
@@ -29,6 +30,7 @@ from durablenb.notebook.still.comparison import comparison_card, comparison_text
 from durablenb.notebook.still.entity import entity_card, entity_text
 from durablenb.notebook.still.error_report import error_report as account_of
 from durablenb.notebook.still.failure import failure_card, failure_text
+from durablenb.notebook.still.graph_layout import positions
 from durablenb.notebook.still.history import history_card, history_text, log_card, log_text
 from durablenb.notebook.still.hub import hub_card, hub_text, instances_card, instances_text
 from durablenb.notebook.still.instance import (
@@ -40,6 +42,7 @@ from durablenb.notebook.still.instance import (
     status_card,
 )
 from durablenb.notebook.still.instance_card import instance_card, instance_card_text
+from durablenb.notebook.still.networkx_graph import graph_card
 from durablenb.notebook.still.outputs import output_card, output_text, outputs_card, outputs_text
 from durablenb.notebook.still.progress import progress_card, progress_text
 from durablenb.notebook.still.save import save
@@ -49,7 +52,7 @@ from durablenb.notebook.still.storyboard import storyboard_card, storyboard_text
 if TYPE_CHECKING:
     pass
 
-__all__ = ["SIZE_LIMIT", "account_of", "html_of", "plot", "save", "text_of"]
+__all__ = ["SIZE_LIMIT", "account_of", "html_of", "plot", "positions", "save", "text_of"]
 
 SIZE_LIMIT = 500_000
 """Maximum characters of HTML for one object in a notebook."""
@@ -78,6 +81,7 @@ _CARDS: dict[type, Callable[[Any], str]] = {
     InstanceList: instances_card,
     FailureDetails: failure_card,
     RetryOptions: retries_card,
+    GraphView: graph_card,
     Card: plain_card,
 }
 
@@ -101,6 +105,7 @@ _TEXTS: dict[type, Callable[[Any], str]] = {
     InstanceList: instances_text,
     FailureDetails: failure_text,
     RetryOptions: retries_text,
+    GraphView: lambda view: view.text,
     Card: card_text,
 }
 

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import networkx
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 import durablenb as df
 from durablenb.analysis.graph import execution_graph
@@ -110,7 +112,8 @@ def test_the_seconds_of_a_fan_out_count_once_what_goes_on_at_the_same_time() -> 
 def test_sub_orchestrations_start_instances() -> None:
     made = stage()
     handle = SCENES["failed"](made)
-    graph = handle.graph()
+    assert not partners(handle.graph(), "starts")
+    graph = handle.graph(depth=1)
     query = "select child_instance_id, status from sub_orchestrations where instance_id = $id"
     started = made.hub.sql(query, {"id": handle.id})
     status_of = {child: status.lower() for child, status in started.fetchall()}
@@ -118,7 +121,7 @@ def test_sub_orchestrations_start_instances() -> None:
     for child, status in status_of.items():
         node = graph.nodes[child]
         assert (node["kind"], node["instance_id"], node["status"]) == ("orchestration", child, status)
-    assert networkx.descendants(graph, "doomed") - set(status_of) == {"end"}
+    assert networkx.descendants(graph, "doomed") - set(status_of) >= {"end"}
 
 
 def test_an_instance_that_is_named_as_a_step_is_another_node() -> None:
@@ -127,7 +130,7 @@ def test_an_instance_that_is_named_as_a_step_is_another_node() -> None:
 
     made = stage()
     made.orchestrator(parent)
-    graph = made.done("parent").graph()
+    graph = made.done("parent").graph(depth=1)
     assert partners(graph, "starts") == {("chain", "chain (instance)")}
     assert graph.nodes["chain (instance)"]["instance_id"] == "chain"
 
@@ -190,7 +193,7 @@ def test_a_family_is_what_an_instance_leads_to(full: Stage) -> None:
 def test_who_was_purged_is_still_named() -> None:
     made = stage()
     SCENES["failed"](made)
-    child = next(child for _, child in partners(made.hub.handle("family").graph(), "starts"))
+    child = next(child for _, child in partners(made.hub.handle("family").graph(depth=1), "starts"))
     made.hub.handle(child).purge()
     assert made.hub.graph().nodes[child]["kind"] == "purged"
 
@@ -198,6 +201,51 @@ def test_who_was_purged_is_still_named() -> None:
 def test_an_empty_hub_is_an_empty_graph() -> None:
     with df.TaskHub(":memory:", mode="kernel") as hub:
         assert len(hub.graph()) == 0
+
+
+# -- positions, and graphs as pictures ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_every_node_has_a_place_of_its_own(name: str) -> None:
+    for graph in (scene(name).graph(), scene(name).graph(depth=3)):
+        places = networkx.get_node_attributes(graph, "pos")
+        assert places.keys() == set(graph)
+        assert len(set(places.values())) == len(places)
+        for source, target, edge in onward(graph).edges(data=True):
+            if edge["relation"] in ("awaits", "scheduled-by") and len(graph) < 8:
+                assert places[source][0] < places[target][0]
+
+
+def test_networkx_draws_our_picture() -> None:
+    graph = scene("crossing").graph()
+    figure = Figure()
+    FigureCanvasAgg(figure)
+    networkx.draw(graph, networkx.get_node_attributes(graph, "pos"), ax=figure.add_subplot())
+    figure.canvas.draw()
+
+
+def test_a_notebook_shows_a_graph_and_what_was_made_of_it(full: Stage) -> None:
+    whole = scene("fanned").graph()
+    page = page_of(whole)
+    assert repr(whole) in (f"<{page.text.strip()}>", "<graph of fan_out: 5 nodes, 4 edges>")
+    assert {"crunch \N{MULTIPLICATION SIGN} 20", "merge"} <= set(page.picture().texts)
+    assert "merge" not in page_of(whole.subgraph(["start", "crunch"]).copy()).picture().texts
+    assert "transfer" in page_of(full.hub.graph()).picture().texts
+
+
+def test_a_graph_shows_nodes_that_were_added_to_it_as_far_as_they_have_a_place() -> None:
+    graph = scene("fanned").graph()
+    graph.add_node("mine")
+    assert "1 node without a position" in page_of(graph).text
+
+
+def test_a_family_is_a_tree_from_left_to_right(full: Stage) -> None:
+    graph = full.hub.graph()
+    places = networkx.get_node_attributes(graph, "pos")
+    assert len(set(places.values())) == len(graph)
+    for source, target, edge in graph.edges(data=True):
+        assert "starts" not in edge or places[source][0] < places[target][0]
 
 
 # -- the picture ---------------------------------------------------------------------------------

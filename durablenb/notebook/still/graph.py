@@ -13,7 +13,7 @@ from durablenb.analysis.snapshot import InstanceSnapshot
 from durablenb.model.events import TaskKind
 from durablenb.notebook.keys import mark_attributes
 from durablenb.notebook.palette import GREY, STATE_LOOKS, TINTS, Look, call_look, draw_glyph, status_look
-from durablenb.notebook.still.graph_boxes import INSET, MARGIN, NAME, SMALL, Box, Layout
+from durablenb.notebook.still.graph_boxes import BEFORE, INSET, MARGIN, NAME, SMALL, Box, Layout
 from durablenb.notebook.still.graph_cells import draw_cells
 from durablenb.notebook.still.graph_generations import HEIGHT, draw_generations, earlier_generations
 from durablenb.notebook.still.graph_layout import lay_out_graph
@@ -82,9 +82,8 @@ def _draw_loops(drawing: Drawing, layout: Layout) -> None:
             right = columns[-1].x + columns[-1].width + 13
             top = min(box.y for column in columns for box in column.boxes) - 12
             bottom = max(box.y + box.height for column in columns for box in column.boxes) + 11
-            words = f"\N{CLOCKWISE OPEN CIRCLE ARROW} {loop.times:,} rounds" + (
-                ", in any order" if loop.is_mixed else ""
-            )
+            words = f"\N{CLOCKWISE OPEN CIRCLE ARROW} {loop.times:,} rounds"
+            words += ", in any order" if loop.is_mixed else ""
             dashes = {"stroke_dasharray": "4 3", "fill_opacity": "0.55"}
             fill = TINTS[GREY]
             drawing.box(left, top, right - left, bottom - top, words, rx=10, fill=fill, stroke=LINE, **dashes)
@@ -242,9 +241,6 @@ def _draw_shares(drawing: Drawing, box: Box, x: float, width: float) -> None:
 
 
 LINE = "#86909b"
-_BEFORE = 23
-"""Distance of a join before its target."""
-
 _HEAD = 6
 
 
@@ -290,7 +286,7 @@ class _Links:
         here, there = self._layout.columns[first], self._layout.columns[last]
         is_next = last == first + 1 and here.row == there.row
         if isinstance(target, Join):
-            x, y = there.x - _BEFORE, source.middle if is_next else _middle(targets)
+            x, y = there.x - BEFORE, source.middle if is_next else _middle(targets)
             is_wide, head = source.is_fan, 0
         else:
             x, y = targets[0].x - 1, targets[0].middle
@@ -372,7 +368,7 @@ class _Links:
         """Draw the bar at which several calls join, and the lines from there."""
         targets, sources = self._targets[join], self._sources.get(join, [])
         column = self._layout.columns[self._place(targets[0])]
-        x = column.x - _BEFORE
+        x = column.x - BEFORE
         near = [box for box in sources if self._place(box) == self._place(targets[0]) - 1]
         same_row = [box for box in near if self._layout.columns[self._place(box)].row == column.row]
         middles = [box.middle for box in [*targets, *same_row]]

@@ -76,6 +76,9 @@ class Box:
 
 MARGIN = 20
 
+BEFORE = 23
+"""Distance of a join before its target."""
+
 
 @dataclass
 class Column:
@@ -102,6 +105,9 @@ class Layout:
     width: float
     panels: list[GraphStep]
     """The steps drawn cell by cell below the boxes."""
+
+    home: dict[NodeKey, NodeKey]
+    """The key of each step's box; several steps may share one."""
 
     left: float = 0
     top: float = 0

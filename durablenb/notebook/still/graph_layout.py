@@ -9,6 +9,7 @@ from durablenb.analysis.graph import MOST_STAGES, ExecutionGraph, GraphStep, Joi
 from durablenb.analysis.nesting import NOTHING_OPENED, NestedGraphs, opened_call
 from durablenb.analysis.networkx_graphs import GraphLink, graph_links
 from durablenb.notebook.still.graph_boxes import (
+    BEFORE,
     DOT,
     MARGIN,
     Box,
@@ -83,7 +84,38 @@ def lay_out_graph(
     for box in boxes.values():
         if box.inside is not None:
             box.inside.shift(box.x, box.y + box.head)
-    return Layout(columns, boxes, links, column_of, *rows, taken, panels, of=of)
+    return Layout(columns, boxes, links, column_of, *rows, taken, panels, home, of=of)
+
+
+def positions(flow: ExecutionGraph) -> tuple[dict[NodeKey | Join, tuple[float, float]], float]:
+    """Return the centre of each box and join of an execution, and the height of the picture.
+
+    Steps that share a box are below each other, so that each has a place of its own.
+    """
+    layout = lay_out_graph(flow)
+    found: dict[NodeKey | Join, tuple[float, float]] = {
+        key: (box.x + box.width / 2, box.middle) for key, box in layout.boxes.items()
+    }
+    high = layout.height
+    shared: dict[NodeKey, int] = {}
+    for step in flow.steps:
+        home = layout.home[step.number]
+        if step.number not in layout.boxes or home != step.number:
+            x, y = found[home]
+            shared[home] = shared.get(home, 0) + 1
+            found[step.number] = (x, y + shared[home] * _APART * 2)
+            high = max(high, found[step.number][1] + MARGIN)
+    for link in layout.links:
+        if isinstance(link.source, Join) and not isinstance(link.target, Join):
+            x, y = found[link.target]
+            left = layout.boxes[link.target].width / 2
+            found.setdefault(link.source, (x - left - BEFORE, y))
+    hidden = (join for join in flow.joins if join not in found)
+    for join in hidden:
+        stage: NodeKey = next((step.number for step in flow.steps if step.stage == join.stage), "end")
+        x, y = found[stage]
+        found[join] = (x - BEFORE, y)
+    return found, high
 
 
 def _open(
