@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from difflib import SequenceMatcher
@@ -13,7 +13,8 @@ from durablenb.analysis.calls import Call, read_calls
 from durablenb.analysis.figures import InstanceFigures
 from durablenb.analysis.history import History
 from durablenb.analysis.replays.fit_checker import last_execution
-from durablenb.analysis.text import lasting, plural, short_message, shortened, table_text
+from durablenb.analysis.text import lasting, plural, shortened, table_text
+from durablenb.analysis.value_text import failure_line, value_text
 from durablenb.model.display import Displayed
 from durablenb.model.events import (
     Ending,
@@ -61,7 +62,8 @@ class Difference(NamedTuple):
 
     def __str__(self) -> str:
         where = "" if self.step is None else f"step {self.step:,}, {self.name}: "
-        return f"{where}{self.what}: {shortened(self.a, 80)} | {shortened(self.b, 80)}"
+        a, b = (shortened(value_text(side), 80) for side in (self.a, self.b))
+        return f"{where}{self.what}: {a} | {b}"
 
 
 @dataclass(frozen=True)
@@ -132,13 +134,21 @@ class Side:
     @property
     def outcome(self) -> str:
         """The outcome as text."""
+        return self._outcome(str)
+
+    @property
+    def outcome_text(self) -> str:
+        """The outcome as text, with its value in words."""
+        return self._outcome(value_text)
+
+    def _outcome(self, write: Callable[[Any], str]) -> str:
         if self.end is None:
             return "open"
         word = type(self.end).__name__.removeprefix("Execution")
         if isinstance(self.end, ExecutionFailed):
-            return f"{word}: {_failure_text(self.end.failure)}"
+            return f"{word}: {failure_line(self.end.failure)}"
         value = getattr(self.end, "result", getattr(self.end, "input", getattr(self.end, "reason", "")))
-        return f"{word}: {value}"
+        return f"{word}: {write(value)}"
 
     @cached_property
     def origins(self) -> dict[str, int]:
@@ -222,8 +232,8 @@ class Comparison(Displayed, Sequence[Pair]):
             for pair in self._pairs[:_MOST_SHOWN]
         ]
         lines = [
-            f"a: {self.a.instance_id}, {lasting(self.a.duration)}, {shortened(self.a.outcome, 80)}",
-            f"b: {self.b.instance_id}, {lasting(self.b.duration)}, {shortened(self.b.outcome, 80)}",
+            f"a: {self.a.instance_id}, {lasting(self.a.duration)}, {shortened(self.a.outcome_text, 80)}",
+            f"b: {self.b.instance_id}, {lasting(self.b.duration)}, {shortened(self.b.outcome_text, 80)}",
             f"{self.summary}.",
         ]
         if rows:
@@ -329,14 +339,9 @@ def _result(call: Call) -> str:
     answer: Any = call.attempts[-1].answer
     failure = getattr(answer, "failure", None)
     if isinstance(failure, FailureDetails):
-        return _failure_text(failure)
+        return failure_line(failure)
     value = getattr(answer, "result", getattr(answer, "input", None))
     return call.state if value is None else str(value)
-
-
-def _failure_text(failure: FailureDetails) -> str:
-    """Return a failure as text."""
-    return f"{failure.error_type}: {short_message(failure.message)}"
 
 
 def _request_id(call: Call | None) -> int | None:

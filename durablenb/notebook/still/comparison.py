@@ -1,24 +1,33 @@
-"""Two instances side by side: bars for each step, and a table of differences."""
+"""Two instances side by side: bars for each step or fan-out on one time axis, and tables of differences."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from durablenb.analysis.calls import Call
-from durablenb.analysis.compare import Comparison, Pair, Side, took_text
-from durablenb.analysis.text import shortened, table_text
+from durablenb.analysis.compare import Comparison, Side, took_text
+from durablenb.analysis.compare_groups import PairGroup, group_differences, group_pairs, side_text
+from durablenb.analysis.text import table_text
+from durablenb.analysis.value_text import value_text
 from durablenb.notebook.html import Markup, card, code, fold, heading, line, markup, picture, table
 from durablenb.notebook.palette import BLUE, RED, SOLIDS, VIOLET
+from durablenb.notebook.still.time_scale import Scale
 from durablenb.notebook.svg import HAIR, MUTED, RIM, WIDTH, Drawing, number
 from durablenb.notebook.words import lasting, plural
 
 _DRAWN = 40
 _MOST = 200
+_FEW = 6
+"""Differences up to which their table is open."""
+
+_OPEN = 12
+"""Rows up to which the table of steps is open, if it has groups."""
+
 _ROW = 26
-_NAMES = 210
-_RIGHT = WIDTH - 150
-_SHARED = "#eef1f4"
+_NAMES = 230
+_RIGHT = WIDTH - 130
+_SHARED = "#f0f2f5"
 
 
 def comparison_card(shown: Comparison) -> str:
@@ -32,39 +41,96 @@ def comparison_card(shown: Comparison) -> str:
         "(b) ·",
         line(shown.summary, 300),
     )
-    return card(title, picture(_drawing(shown)), _sides(shown), _differences(shown), _steps(shown))
+    groups = group_pairs(shown)
+    return card(
+        title, picture(_drawing(shown, groups)), _sides(shown), _differences(shown), _steps(shown, groups)
+    )
 
 
 def comparison_text(shown: Comparison) -> str:
     """Return a comparison as text, without times."""
-    rows = [(pair.number, pair.name, _verdict(pair)) for pair in shown[:_MOST]]
-    more = f"\n… {len(shown) - _MOST:,} steps more" if len(shown) > _MOST else ""
+    groups = group_pairs(shown)
+    rows = [(group.numbers, group.name, group.verdict) for group in groups[:_MOST]]
+    more = f"\n… {_steps_in(groups[_MOST:]):,} steps more" if len(groups) > _MOST else ""
     return f"{shown!r}\n{table_text(('step', '', ''), rows, 80)}{more}" if rows else repr(shown)
 
 
-def _drawing(shown: Comparison) -> tuple[str, str] | None:
-    """Draw two bars for each step, one for each instance, relative to its own start."""
-    if not len(shown):
+def _steps_in(groups: Sequence[PairGroup]) -> int:
+    return sum(len(group.pairs) for group in groups)
+
+
+# -- the picture ---------------------------------------------------------------------------------
+
+
+def _drawing(shown: Comparison, groups: Sequence[PairGroup]) -> tuple[str, str] | None:
+    """Draw two bars for each group of steps, one for each instance, relative to its own start."""
+    if not groups:
         return None
     sentence = f"{shown.a.instance_id} and {shown.b.instance_id}: {shown.summary}"
     drawing = Drawing(WIDTH, sentence)
-    longest = max(shown.a.duration, shown.b.duration, timedelta(microseconds=1))
-    y = _legend(drawing, shown)
-    pairs = _drawn(shown)
-    before = 0
-    for pair in pairs:
-        if pair.number != before + 1:
-            left_out = pair.number - before - 1
-            drawing.text(42, y + 14, f"… {plural(left_out, 'step')} alike", size=10.5, fill=MUTED)
-            y += _ROW - 6
-        before = pair.number
-        _draw(drawing, pair, shown, longest, y)
-        y += _ROW
-    rest = len(shown) - before
-    if rest:
-        drawing.text(42, y + 14, f"… {plural(rest, 'more step')}", size=10.5, fill=MUTED)
-        y += _ROW - 6
+    drawn = _drawn(groups)
+    axis = _Axis(shown, drawn)
+    top = y = _legend(drawing, shown) + 18
+    rows = Drawing(WIDTH, "")
+    before = -1
+    for index in drawn:
+        y = _draw_left_out(rows, groups[before + 1 : index], y)
+        _draw(rows, groups[index], axis, y)
+        before, y = index, y + _ROW
+    y = _draw_left_out(rows, groups[before + 1 :], y)
+    axis.draw(drawing, top, y)
+    drawing.add(rows)
     return drawing.finished(y + 8), sentence
+
+
+def _draw_left_out(drawing: Drawing, groups: Sequence[PairGroup], y: float) -> float:
+    if not groups:
+        return y
+    drawing.text(42, y + 14, f"… {plural(_steps_in(groups), 'more step')}", size=10.5, fill=MUTED)
+    return y + _ROW - 6
+
+
+class _Axis:
+    """The time axis of both instances: seconds since the start of each."""
+
+    def __init__(self, shown: Comparison, drawn: dict[int, PairGroup]) -> None:
+        self._zero = shown.a.started.timestamp
+        self._sides = shown.a, shown.b
+        longest = max(shown.a.duration, shown.b.duration)
+        busy = [
+            (self._moment(side, call.scheduled), self._moment(side, call.ended))
+            for group in drawn.values()
+            for side, calls in zip(self._sides, group.sides, strict=True)
+            for call in calls
+            if call.kind not in ("timer", "external event")
+        ]
+        self._scale = Scale(self._zero, self._zero + longest, busy, _NAMES, _RIGHT - _NAMES)
+
+    def _moment(self, side: Side, when: datetime) -> datetime:
+        """Return a time of one instance, as if it had begun with the first."""
+        return self._zero + max(when - side.started.timestamp, timedelta())
+
+    def stretch(self, is_b: bool, calls: Sequence[Call]) -> tuple[float, float]:
+        """Return the left edge and the width of the bar of calls."""
+        side = self._sides[is_b]
+        left = self._scale.position(self._moment(side, min(call.scheduled for call in calls)))
+        right = self._scale.position(self._moment(side, max(call.ended for call in calls)))
+        return min(left, _RIGHT - 3), max(3.0, right - left)
+
+    def draw(self, drawing: Drawing, top: float, bottom: float) -> None:
+        """Draw the ticks, and bands for folded time, between two heights."""
+        for piece in self._scale.pieces:
+            if piece.is_fold:
+                wide = piece.right - piece.left
+                words = f"{lasting(piece.end - piece.begin)} without work"
+                drawing.box(piece.left, top, wide, bottom - top, words, fill=_SHARED, stroke=RIM)
+                drawing.text((piece.left + piece.right) / 2, top - 5, "…", fill=MUTED, anchor="middle")
+        end = -100.0
+        for x, words in self._scale.ticks():
+            if x - end > 50 and x <= _RIGHT + 1:
+                drawing.text(x, top - 5, words, size=10, fill=MUTED, anchor="middle")
+                drawing.path(f"M{number(x)} {number(top)}v4", fill="none", stroke=MUTED)
+                end = x
 
 
 def _legend(drawing: Drawing, shown: Comparison) -> float:
@@ -79,37 +145,42 @@ def _legend(drawing: Drawing, shown: Comparison) -> float:
     return 50.0
 
 
-def _drawn(shown: Comparison) -> list[Pair]:
-    """Return the steps to draw: all, or else the differing ones and the first ones."""
-    if len(shown) <= _DRAWN:
-        return list(shown)
-    telling = [pair for pair in shown if pair.differences][: _DRAWN // 2]
-    others = [pair for pair in shown if not pair.differences][: _DRAWN - len(telling)]
-    return sorted([*telling, *others], key=lambda pair: pair.number)
+def _drawn(groups: Sequence[PairGroup]) -> dict[int, PairGroup]:
+    """Return the groups to draw by their places: all, or else the differing ones and the first ones."""
+    if len(groups) <= _DRAWN:
+        return dict(enumerate(groups))
+    telling = [index for index, group in enumerate(groups) if group.differing][: _DRAWN // 2]
+    others = [index for index, group in enumerate(groups) if not group.differing][: _DRAWN - len(telling)]
+    return {index: groups[index] for index in sorted([*telling, *others])}
 
 
-def _draw(drawing: Drawing, pair: Pair, shown: Comparison, longest: timedelta, y: float) -> None:
-    if pair.is_shared:
+def _draw(drawing: Drawing, group: PairGroup, axis: _Axis, y: float) -> None:
+    if group.first.is_shared:
         drawing.box(20, y, WIDTH - 40, _ROW, "shared past", fill=_SHARED)
     drawing.path(f"M20 {number(y)}H{WIDTH - 20}", fill="none", stroke=HAIR)
-    differs = bool(pair.differences)
-    if differs:
-        drawing.path(f"M20 {number(y + 8)}l5 5l-5 5z", _verdict(pair), fill=RED)
-    drawing.text(34, y + 17, pair.name, size=11.5, is_bold=differs, width=_NAMES - 40)
-    for call, side, colour, top in ((pair.a, shown.a, BLUE, 6), (pair.b, shown.b, VIOLET, 15)):
-        _bar(drawing, call, side, colour, y + top, longest)
-    words = " | ".join(took_text(call) or "-" for call in (pair.a, pair.b))
-    drawing.text(WIDTH - 20, y + 17, words, size=10.5, fill=RED if differs else MUTED, anchor="end")
+    if group.differing:
+        drawing.path(f"M20 {number(y + 8)}l5 5l-5 5z", group.verdict, fill=RED)
+    drawing.text(34, y + 17, group.name, size=11.5, is_bold=group.differing > 0, width=_NAMES - 44)
+    for is_b, (calls, colour) in enumerate(zip(group.sides, (BLUE, VIOLET), strict=True)):
+        if calls:
+            left, width = axis.stretch(bool(is_b), calls)
+            states = ", ".join(dict.fromkeys(call.state for call in calls))
+            title = f"{'ab'[is_b]}: {group.name}, {states}, {_took(calls)}"
+            look = {"fill": SOLIDS[colour]}
+            drawing.box(left, y + (15 if is_b else 6), width, 7, title, rx=1.5, **look)
+    took = [_took(calls) for calls in group.sides]
+    words = " | ".join(text or "-" for text in took) if set(took) - {"0 s", ""} else ""
+    drawing.text(WIDTH - 20, y + 17, words, size=10.5, fill=MUTED, anchor="end")
 
 
-def _bar(drawing: Drawing, call: Call | None, side: Side, colour: str, y: float, longest: timedelta) -> None:
-    if call is None:
-        return
-    room = _RIGHT - _NAMES
-    left = _NAMES + room * max((call.scheduled - side.started.timestamp) / longest, 0)
-    width = max(3.0, room * ((call.ended - call.scheduled) / longest))
-    title = f"{side.instance_id}: {call.name}, {call.state}, {took_text(call)}"
-    drawing.box(min(left, _RIGHT - 3), y, width, 7, title, rx=1.5, fill=SOLIDS[colour])
+def _took(calls: Sequence[Call]) -> str:
+    """Return how long calls took, from the first request to the last end."""
+    if len(calls) < 2 or all(call.is_cached for call in calls):
+        return took_text(calls[0]) if calls else ""
+    return lasting(max(call.ended for call in calls) - min(call.scheduled for call in calls))
+
+
+# -- the tables ----------------------------------------------------------------------------------
 
 
 def _sides(shown: Comparison) -> Markup:
@@ -118,67 +189,57 @@ def _sides(shown: Comparison) -> Markup:
             label,
             code(side.instance_id, 256),
             line(side.started.name),
-            code(side.started.input, 100),
+            code(value_text(side.started.input), 100),
             lasting(side.duration),
             plural(side.episodes, "episode"),
-            line(side.outcome, 160),
+            line(side.outcome_text, 160),
+            code(f"%durable explore {side.instance_id}", 300),
         )
         for label, side in (("a", shown.a), ("b", shown.b))
     ]
-    return table(("", "instance", "orchestrator", "input", "took", "", "end"), rows)
+    return table(("", "instance", "orchestrator", "input", "took", "", "end", "step through it"), rows)
 
 
 def _differences(shown: Comparison) -> Markup:
-    differences = shown.differences
-    rows: list[Sequence[object]] = [
-        (
-            "" if difference.step is None else f"{difference.step:,}",
-            line(difference.name),
-            difference.what,
-            code(difference.a, 120),
-            code(difference.b, 120),
-            " | ".join(
-                "" if event is None else f"{event:,}" for event in (difference.a_event, difference.b_event)
-            ),
-        )
-        for difference in differences[:_MOST]
-    ]
-    if len(differences) > _MOST:
-        rows.append((f"{len(differences) - _MOST:,} more", "", "", "", "", ""))
+    groups = group_differences(shown.differences)
+    rows: list[Sequence[object]] = []
+    for group in groups[:_MOST]:
+        first, last = group[0], group[-1]
+        steps = "" if first.step is None else f"{first.step:,}"
+        steps += f"\N{EN DASH}{last.step:,}" if len(group) > 1 else ""
+        times = f"{len(group):,} \N{MULTIPLICATION SIGN} " if len(group) > 1 else ""
+        example = "e.g. " if len(group) > 1 else ""
+        events = " | ".join("" if event is None else f"{event:,}" for event in (first.a_event, first.b_event))
+        sides = (code(side_text(side, 120), 120) for side in (first.a, first.b))
+        rows.append((steps, line(first.name), f"{times}{first.what}", *sides, example + events))
+    if len(groups) > _MOST:
+        rows.append((f"{len(groups) - _MOST:,} more", "", "", "", "", ""))
     header = ("step", "name", "differs in", "a", "b", "events")
-    title = f"What differs: {plural(len(differences), 'difference')}"
-    return fold(title, table(header, rows), is_open=True) if rows else Markup("")
+    title = f"What differs: {plural(len(shown.differences), 'difference')}"
+    return fold(title, table(header, rows), is_open=len(groups) <= _FEW) if rows else Markup("")
 
 
-def _steps(shown: Comparison) -> Markup:
+def _steps(shown: Comparison, groups: Sequence[PairGroup]) -> Markup:
     rows: list[Sequence[object]] = [
         (
-            f"{pair.number:,}",
-            line(pair.name),
-            took_text(pair.a),
-            took_text(pair.b),
-            _slower(pair),
-            _verdict(pair),
+            group.numbers,
+            line(group.name),
+            *(_took(calls) for calls in group.sides),
+            _slower(group),
+            line(group.verdict),
         )
-        for pair in shown[:_MOST]
+        for group in groups[:_MOST]
     ]
-    if len(shown) > _MOST:
-        rows.append((f"{len(shown) - _MOST:,} more", "", "", "", "", ""))
-    return fold(plural(len(shown), "step"), table(("step", "name", "a took", "b took", "b - a", ""), rows))
+    if len(groups) > _MOST:
+        rows.append((f"{_steps_in(groups[_MOST:]):,} more", "", "", "", "", ""))
+    listed = table(("step", "name", "a took", "b took", "b - a", ""), rows)
+    return fold(plural(len(shown), "step"), listed, is_open=len(groups) < len(shown) and len(groups) <= _OPEN)
 
 
-def _slower(pair: Pair) -> str:
-    one, other = pair.durations
-    if one is None or other is None:
+def _slower(group: PairGroup) -> str:
+    a, b = group.sides
+    if not a or not b:
         return ""
-    more = other - one
-    return f"{'-' if more < timedelta() else '+'}{lasting(abs(more))}"
-
-
-def _verdict(pair: Pair) -> str:
-    if pair.a is None or pair.b is None:
-        return "only in b" if pair.a is None else "only in a"
-    words = ", ".join(
-        f"{one.what}: {shortened(one.a, 40)} | {shortened(one.b, 40)}" for one in pair.differences
-    )
-    return words or ("shared past" if pair.is_shared else "the same")
+    took = [max(call.ended for call in calls) - min(call.scheduled for call in calls) for calls in (a, b)]
+    more = took[1] - took[0]
+    return "" if not more else f"{'-' if more < timedelta() else '+'}{lasting(abs(more))}"
