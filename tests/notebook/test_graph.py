@@ -281,4 +281,4 @@ def test_generations_before_the_shown_one_have_a_bar_each() -> None:
     picture = page_of(made.done("again", 0)).pictures[1]
     assert "3 generations before this one" in picture.texts
     bars = [title for title in picture.titles if title.startswith("generation ")]
-    assert bars == [f"generation {n}: {n} s, 1 call" for n in (1, 2, 3)]
+    assert bars == [f"generation {n}: {n + 1} s, 1 call" for n in range(3)]

@@ -24,7 +24,7 @@ _LEAST, _HIGH = 3, 20
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """A generation that ended with continue-as-new, numbered from 1."""
+    """A generation that ended with continue-as-new, numbered from 0."""
 
     number: int
     duration: timedelta
@@ -45,7 +45,7 @@ def earlier_generations(picture: InstanceSnapshot) -> Sequence[Generation]:
     first = {event.generation: event.timestamp for event in reversed(started)}  # a rewind starts one again
     shown = range(max(0, picture.flow.generation - _MOST), picture.flow.generation)
     return [
-        Generation(number + 1, first[number + 1] - first[number], calls[number])
+        Generation(number, first[number + 1] - first[number], calls[number])
         for number in shown
         if number in first and number + 1 in first
     ]

@@ -1,17 +1,14 @@
-"""Histories and logs as rows: the first and the last ones, with runs of similar events as one row."""
+"""Histories and logs as tables: the first and the last rows, with the events of a step as one row."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from durablenb.analysis.history import History
 from durablenb.analysis.logs import Log, line_text
 from durablenb.analysis.snapshot import instance_snapshot
 from durablenb.analysis.text import table_text
-from durablenb.analysis.timeline import family_name
 from durablenb.analysis.value_text import failure_line, value_text
-from durablenb.core.requests import subject_name
 from durablenb.model.events import Event, ExecutionStarted
 from durablenb.model.failures import FailureDetails
 from durablenb.model.logs import LogLine
@@ -29,78 +26,49 @@ from durablenb.notebook.html import (
     table,
     unbroken,
 )
+from durablenb.notebook.still.history_runs import Run, event_runs, executions_of
 from durablenb.notebook.still.timeline import timeline_svg
 from durablenb.notebook.words import plural, time_text
 
-_FEWEST = 4
 _ENDS = 20
+_EXECUTIONS = 12
+"""Executions that are shown; earlier ones are counted."""
+
+_FAILED = 6
 _PAYLOADS = ("input", "result", "failure", "reason", "status", "state", "fire_at")
+_HEADER = ("event", "time (UTC)", "what", "task", "value")
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A run of consecutive events of one type and name, or a single event."""
-
-    first: Event
-    last: Event
-    count: int
-
-    @property
-    def kind(self) -> str:
-        """The type of the events."""
-        return type(self.first).__name__
-
-    @property
-    def name(self) -> str:
-        """The name of the calls."""
-        first, last = subject_name(self.first), subject_name(self.last)
-        return first if first == last else family_name(self.first)
-
-    @property
-    def ids(self) -> str:
-        """The ids of the events."""
-        first, last = self.first.event_id, self.last.event_id
-        return f"{first:,}" if self.count == 1 else f"{first:,}\N{EN DASH}{last:,}"
-
-    @property
-    def text(self) -> str:
-        """The type, the name and the count."""
-        times = f" \N{MULTIPLICATION SIGN} {self.count:,}" if self.count > 1 else ""
-        return self.kind + (f" {self.name}" if self.name else "") + times
-
-
-def event_runs(events: Sequence[Event]) -> list[Run]:
-    """Return events as runs; short runs stay single events."""
-    runs: list[Run] = []
-    index = 0
-    while index < len(events):
-        end = index + 1
-        while end < len(events) and _is_similar(events[index], events[end]):
-            end += 1
-        if end - index >= _FEWEST:
-            runs.append(Run(events[index], events[end - 1], end - index))
-        else:
-            runs += [Run(event, event, 1) for event in events[index:end]]
-        index = end
-    return runs
-
-
-def _is_similar(event: Event, other: Event) -> bool:
-    return type(event) is type(other) and family_name(event) == family_name(other)
-
-
-def shown_runs(events: Sequence[Event]) -> tuple[list[Run], int, list[Run]]:
-    """Return the first runs, the number of omitted events, and the last runs."""
+def shown_runs(events: Sequence[Event], ends: int = _ENDS) -> tuple[list[Run], int, list[Run]]:
+    """Return the first runs of an execution, the number of omitted events, and the last runs."""
     runs = event_runs(events)
-    if len(runs) <= 2 * _ENDS:
+    if len(runs) <= 2 * ends:
         return runs, 0, []
-    hidden = sum(run.count for run in runs[_ENDS:-_ENDS])
-    return runs[:_ENDS], hidden, runs[-_ENDS:]
+    hidden = sum(len(run.events) for run in runs[ends:-ends])
+    return runs[:ends], hidden, runs[-ends:]
 
 
 def history_table(events: Sequence[Event]) -> Markup:
-    """Return a history as a table."""
-    first, hidden, last = shown_runs(events)
+    """Return a history as a table for each execution; those before the last one are folded."""
+    executions = executions_of(events)
+    if len(executions) < 2:
+        return _execution_table(events, _ENDS)
+    shown = executions[-_EXECUTIONS:]
+    parts: list[Markup] = []
+    if len(executions) > len(shown):
+        hidden = plural(len(executions) - len(shown), "earlier execution")
+        parts.append(heading(f"{hidden}; print(handle.history()) shows all"))
+    for execution in shown:
+        is_last = execution is shown[-1]
+        parts += [heading(execution.gone)] * bool(execution.gone)
+        title = f"{execution.title}: {plural(len(execution.events), 'event')}"
+        listed = _execution_table(execution.events, _ENDS if is_last else _ENDS // 2)
+        parts.append(fold(title, listed, is_open=is_last))
+    return markup(*parts)
+
+
+def _execution_table(events: Sequence[Event], ends: int) -> Markup:
+    first, hidden, last = shown_runs(events, ends)
     rows: list[Sequence[object]] = []
     before: Event | None = None
     for run in [*first, None, *last] if hidden else first:
@@ -109,19 +77,30 @@ def history_table(events: Sequence[Event]) -> Markup:
         else:
             rows.append(_row(run, before))
             before = run.first
-    return table(("event", "time (UTC)", "what", "task", "value"), rows)
+    return table(_HEADER, rows)
 
 
 def _row(run: Run, before: Event | None) -> Sequence[object]:
     is_new_day = before is None or before.timestamp.date() != run.first.timestamp.date()
     time = time_text(run.first.timestamp, with_date=is_new_day)
-    task = getattr(run.first, "task_id", None) if run.count == 1 else None
-    attempt = getattr(run.first, "attempt", 1)
+    value = event_value(run.first) if run.count == 1 else "".join(map(event_value, run.failed[:1]))
+    task = _task(run.first) if run.count == 1 else _failed_tasks(run)
+    return unbroken(run.ids), unbroken(time), run.text, task, code(value, 100) if value else ""
+
+
+def _task(event: Event) -> str:
+    task, attempt = getattr(event, "task_id", None), getattr(event, "attempt", 1)
     number = "" if task is None else f"#{task}" + (f", attempt {attempt}" if attempt > 1 else "")
-    if run.count == 1 and getattr(run.first, "cached_from", None) is not None:
-        number += ", from cache"
-    value = event_value(run.first) if run.count == 1 else ""
-    return unbroken(run.ids), unbroken(time), run.text, number, code(value, 100) if value else ""
+    return number + (", from cache" if getattr(event, "cached_from", None) is not None else "")
+
+
+def _failed_tasks(run: Run) -> str:
+    """Return the failed tasks of a run, the first ones by number."""
+    if not run.failed:
+        return ""
+    named = ", ".join(f"#{getattr(event, 'task_id', 0)}" for event in run.failed[:_FAILED])
+    more = f" and {len(run.failed) - _FAILED:,} more" if len(run.failed) > _FAILED else ""
+    return f"failed: {named}{more}"
 
 
 def event_value(event: Event) -> str:
@@ -149,11 +128,15 @@ def history_card(shown: History) -> str:
 
 
 def history_text(shown: History) -> str:
-    """Return a history as text, without times: the first and the last events, as runs."""
-    first, hidden, last = shown_runs(list(shown))
-    rows = [(run.ids, run.text) for run in first]
-    if hidden:
-        rows.append(("…", f"{hidden:,} events more"))
+    """Return a history as text, without times: the first and the last events of each execution, as runs."""
+    executions = executions_of(list(shown))
+    rows: list[tuple[str, str]] = []
+    for execution in executions[-_EXECUTIONS:]:
+        if len(executions) > 1:
+            rows.append(("", f"{execution.title}:"))
+        first, hidden, last = shown_runs(execution.events)
+        rows += [(run.ids, run.text) for run in first]
+        rows += [("…", f"{hidden:,} events more")] if hidden else []
         rows += [(run.ids, run.text) for run in last]
     return f"{shown!r}\n{table_text(('event', 'what'), rows, 80)}" if rows else repr(shown)
 
