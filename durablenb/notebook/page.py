@@ -16,7 +16,7 @@ _STATIC = Path(__file__).parent / "static"
 _FILES = {
     "/": ("text/html", ("page.html",)),
     "/page/page.js": ("text/javascript", ("page.js",)),
-    "/page/live.js": ("text/javascript", ("live.js",)),
+    "/page/live.js": ("text/javascript", ("tooltip.js", "live.js")),
     "/page/page.css": ("text/css", ("live.css", "page.css")),
     "/page/icon.svg": ("image/svg+xml", ("icon.svg",)),
 }

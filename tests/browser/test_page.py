@@ -109,6 +109,21 @@ def go_to(page: Page, place: str) -> None:
     page.evaluate("place => { location.hash = `#/${place}` }", place)
 
 
+def test_the_pointer_on_a_cell_and_the_focus_on_a_box_tell_what_they_are(page: Page) -> None:
+    go_to(page, "instances/season")
+    tip = page.locator(".dnb-tip")
+    page.locator("[data-cells]").hover(position={"x": 17 * 11 + 4, "y": 4})
+    expect(tip).to_contain_text("crunch #17: failed")
+    expect(tip).to_contain_text("ValueError: part 17 is empty")
+    page.locator("svg [data-key='step 1']").hover()
+    expect(tip).to_contain_text("crunch, activity: ")
+    page.mouse.move(2, 2)
+    expect(tip).to_be_hidden()
+    page.get_by_role("tab", name="Graph").focus()
+    page.keyboard.press("Tab")
+    expect(tip).to_contain_text("crunch")
+
+
 # -- the key -------------------------------------------------------------------------------------
 
 

@@ -8,7 +8,6 @@ from typing import Any
 from tests.notebook.reading import page_of, text_of
 from tests.notebook.scenes import stage
 
-
 X = "\N{MULTIPLICATION SIGN}"
 
 

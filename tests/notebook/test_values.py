@@ -71,6 +71,22 @@ def test_the_first_rows_of_a_frame_are_shown_when_somebody_asks(handle: df.Handl
     assert "0 0 0.0" not in text_of(view, "detail")
 
 
+def test_a_tooltip_tells_what_is_under_the_pointer(handle: df.Handle) -> None:
+    view = handle.watch(freeze=False)
+    told: list[Any] = []
+    view.send = lambda message, *_: told.append(message)  # type: ignore[method-assign]
+    for key in ("step 1", "cell 1 1", "step 2", "cell 1 99", "nobody"):
+        view._on_message(None, {"do": "tip", "key": key}, None)
+    told = [message for message in told if "tip" in message]
+    assert [message["tip"] for message in told] == ["step 1", "cell 1 1", "step 2", "cell 1 99", "nobody"]
+    step, cell, failed, *none = (message["words"] for message in told)
+    assert step.splitlines()[0] == "load, activity: 2 completed"
+    assert cell.splitlines()[0] == "load #1: completed"
+    assert cell.splitlines()[2:] == ['input "b.csv"', "DataFrame 20 \N{MULTIPLICATION SIGN} 2: t, value"]
+    assert failed.splitlines()[-1] == "ValueError: window 7 is empty"
+    assert none == ["", ""]
+
+
 @pytest.mark.parametrize(
     ("value", "words"),
     [

@@ -31,6 +31,7 @@ from durablenb.notebook.live.interactive import LiveDrawing, figure, typed_value
 from durablenb.notebook.live.outputs_pane import outputs_pane
 from durablenb.notebook.live.static_fallback import still_bundle
 from durablenb.notebook.live.timeline_pane import TimelinePane
+from durablenb.notebook.live.tooltips import tooltip
 from durablenb.notebook.live.value_head import value_head
 from durablenb.notebook.live.widget import LiveView
 from durablenb.notebook.still.graph import graph_on, instance_sentence
@@ -292,6 +293,10 @@ class LiveInstance(LiveView):
         if target is not None and target.step is not None and target.call is not None:
             self._children.follow(target.step, target.call)
             self._is_stale = True
+
+    def tooltip(self, key: str) -> str:
+        """Return what a tooltip says of a step, a call or a cell."""
+        return tooltip(self._picture, key, self._journal.now(self._handle.id))
 
     def do_peek(self, name: str = "", **_: Any) -> None:
         """Show or hide the first rows of the selected call's input or result."""

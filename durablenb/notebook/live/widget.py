@@ -45,7 +45,7 @@ class LiveView(StaticFallback, anywidget.AnyWidget):
     Messages arrive on any thread, and drawing happens on another one: both hold the view's lock.
     """
 
-    _esm = _static("live.js")
+    _esm = _static("tooltip.js") + _static("live.js")
     _css = theme_css() + _static("live.css")
 
     REGIONS: ClassVar[tuple[str, ...]] = ()
@@ -97,6 +97,10 @@ class LiveView(StaticFallback, anywidget.AnyWidget):
 
     def trouble(self) -> str:
         """Return what keeps the view from being up to date, in a line; empty if nothing does."""
+        return ""
+
+    def tooltip(self, key: str) -> str:
+        """Return what a tooltip says of a mark, beyond what the picture says; empty if that is nothing."""
         return ""
 
     def _selection_for(self, instance: Any) -> Selection:
@@ -191,6 +195,9 @@ class LiveView(StaticFallback, anywidget.AnyWidget):
     def _on_message(self, _: Any, message: Any, __: Any) -> None:
         self.send({"heard": True})  # otherwise the page reports that the kernel doesn't answer
         arguments = dict(message) if isinstance(message, dict) else {}
+        if arguments.get("do") == "tip":
+            self._send_tip(str(arguments.get("key", "")))
+            return
         action: Callable[..., Any] | None = getattr(self, f"do_{arguments.pop('do', '')}", None)
         if action is None:
             return
@@ -204,6 +211,12 @@ class LiveView(StaticFallback, anywidget.AnyWidget):
             except Exception as error:
                 self.note = _sentence(error)
             self.refresh()
+
+    def _send_tip(self, key: str) -> None:
+        """Answer what the page asks when the pointer rests on a mark; nothing is drawn for it."""
+        with self._lock:
+            words = "" if self.is_frozen else self.tooltip(key)
+        self.send({"tip": key, "words": words})
 
     def do_here(self, page: Any = "", **_: Any) -> None:
         """Start drawing: the view is on a page."""

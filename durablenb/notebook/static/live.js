@@ -34,6 +34,7 @@ class View {
     this.heardAt = new Date();
     this.decoder = new TextDecoder();
     this.build();
+    this.tip = new Tooltip(this);
     el.append(this.root);
     requestAnimationFrame(() => this.regions.forEach(showHere)); // there is no layout before
     this.listen();
@@ -128,6 +129,7 @@ class View {
 
   remove() {
     this.tellPlace("gone");
+    this.tip.remove();
     for (const [name, act] of this.watched) this.model.off(name, act);
     for (const name of ENDS) window.removeEventListener(name, this.up);
     window.removeEventListener("pagehide", this.left);
@@ -152,6 +154,7 @@ class View {
     const before = stateOf(region);
     region.innerHTML = this.decoder.decode(this.model.get(name));
     region.hidden = !region.childNodes.length || this.isOtherTab(name);
+    this.tip?.forget();
     const isFound = restore(region, before);
     if (!isFound) this.root.focus({ preventScroll: true }); // else keys would go to the notebook
     showHere(region);

@@ -298,7 +298,8 @@ class _Links:
         else:
             self._note_tags(source, targets[0])
             return
-        self._stroke(path, is_wide=is_wide)
+        words = f"{source.name} ended before {targets[0].name} was scheduled"
+        self._stroke(path, "" if source_key == "start" else words, is_wide=is_wide)
         if head:
             self._draw_head(x, y)
 
@@ -354,10 +355,10 @@ class _Links:
         self._drawing.mark("circle", cx=x, cy=y, r=7, fill=PLATE, stroke=LINE)
         self._drawing.text(x, y + 3.5, letter, size=10, fill=MUTED, anchor="middle")
 
-    def _stroke(self, d: str, *, is_wide: bool) -> None:
-        self._drawing.path(d, fill="none", stroke=LINE, stroke_width=4.4 if is_wide else 1.5)
+    def _stroke(self, d: str, title: str = "", *, is_wide: bool) -> None:
+        self._drawing.path(d, title, fill="none", stroke=LINE, stroke_width=4.4 if is_wide else 1.5)
         if is_wide:
-            self._drawing.path(d, fill="none", stroke=PLATE, stroke_width=1.8)
+            self._drawing.path(d, title, fill="none", stroke=PLATE, stroke_width=1.8)
 
     def _draw_head(self, x: float, y: float) -> None:
         self._drawing.path(f"M{number(x)} {number(y)}l-8 -4.5v9z", fill=LINE)
