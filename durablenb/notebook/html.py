@@ -66,10 +66,15 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Markup:
 
 
 def dense_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> Markup:
-    """Return rows as a table without its empty columns."""
+    """Return rows as a table without its empty columns; each cell has its column's name, for narrow pages."""
     columns = [column for column in range(len(header)) if any(row[column] for row in rows)]
-    kept = ([row[column] for column in columns] for row in rows)
-    return table([header[column] for column in columns], kept)
+    labels = {column: f'{_LEFT} data-label="{escape(header[column])}"' for column in columns}
+    head = "".join(f"<th{label}>{escape(header[column])}</th>" for column, label in labels.items())
+    body = (
+        "".join(f"<td{label}>{_cell(row[column])}</td>" for column, label in labels.items()) for row in rows
+    )
+    lines = "".join(f"<tr>{cells}</tr>" for cells in body)
+    return markup(f"<table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>")
 
 
 def _cell(value: object) -> str:

@@ -282,3 +282,13 @@ def test_generations_before_the_shown_one_have_a_bar_each() -> None:
     assert "3 generations before this one" in picture.texts
     bars = [title for title in picture.titles if title.startswith("generation ")]
     assert bars == [f"generation {n}: {n + 1} s, 1 call" for n in range(3)]
+
+
+def test_a_name_is_not_cut_if_there_is_room_beside_its_box() -> None:
+    def one(context):
+        yield context.call_activity("estimate_the_seasonal_components", 1)
+
+    made = stage()
+    made.activity("estimate_the_seasonal_components")
+    made.orchestrator(one)
+    assert "estimate_the_seasonal_components" in page_of(made.done("one")).pictures[1].texts

@@ -217,7 +217,9 @@ def test_tables_of_calls_say_how_long_a_call_waited_and_how_long_it_ran() -> Non
     tell(view, "select", key="call 1 1")
     assert re.search(r"waited\s+ran\s+result", text_of(view, "detail"))
     assert re.search(r"\s60 s\s+2 s\s", text_of(view, "detail"))
-    assert re.search(r'<div class="dnb-wide"><table', view.detail.decode()), "it scrolls within the card"
+    assert re.search(r'<div class="dnb-wide dnb-stacked"><table', view.detail.decode()), (
+        "it scrolls within the card"
+    )
 
 
 def test_the_numbers_in_a_history_are_those_that_fork_takes() -> None:

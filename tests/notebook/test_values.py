@@ -60,6 +60,13 @@ def test_a_live_view_has_them_in_its_history_and_its_tables_of_calls(handle: df.
     assert "ValueError: window 7 is empty" in text_of(view, "history")
 
 
+def test_a_graph_is_laid_out_for_the_width_at_which_the_page_shows_it(handle: df.Handle) -> None:
+    view = handle.watch(freeze=False)
+    for pixels, width in ((640, 640), (1_240, 1_240), (10**6, 1_300), (1, 320)):
+        tell(view, "width", pixels=pixels)
+        assert f'width="{width}"' in view.graph.decode()
+
+
 def test_the_first_rows_of_a_frame_are_shown_when_somebody_asks(handle: df.Handle) -> None:
     view = handle.watch(freeze=False)
     tell(view, "select", key="call 1 1")

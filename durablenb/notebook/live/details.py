@@ -51,7 +51,7 @@ def step_detail(step: GraphStep, first: int, of: str = "") -> Markup:
     return markup(
         '<div class="dnb-detail">',
         row(markup("<b>", line(step.name), "</b>"), step.kind, step_text(step)),
-        markup('<div class="dnb-scroll" data-scroll>', dense_table(header, rows), "</div>"),
+        markup('<div class="dnb-scroll dnb-calls" data-scroll>', dense_table(header, rows), "</div>"),
         pager("page", first, len(rows), len(calls), PAGE),
         "</div>",
     )
@@ -198,4 +198,4 @@ def _attempts(call: Call) -> Markup:
         for span in call.attempts[-PAGE:]
     ]
     header = ("try", "state", "scheduled (UTC)", "started", "ended", "waited", "ran", "worker", "result")
-    return markup('<div class="dnb-wide">', dense_table(header, rows), "</div>")
+    return markup('<div class="dnb-wide dnb-stacked">', dense_table(header, rows), "</div>")

@@ -84,7 +84,12 @@ def _row(row: Row, key: str | None, here: int | None) -> Sequence[object]:
             line(f"{number:,}"),
             "</span>",
         ),
-        unbroken(time_text(when)),
+        markup(
+            '<span class="dnb-date">',
+            unbroken(f"{when:%Y-%m-%d} "),
+            "</span>",
+            unbroken(time_text(when, with_date=False)),
+        ),
         unbroken(kind) if key is None else mark(kind, key),
         line(name or "", 60),
         "" if task is None else f"#{task}",

@@ -44,6 +44,9 @@ if TYPE_CHECKING:
 
     from durablenb.analysis.sql import Relation
 
+_NARROWEST, _WIDEST = 320, 1_300
+"""Widths of the graph in pixels."""
+
 TICK = 1.0
 """Seconds after which an open instance is redrawn even if nothing happened, since time passes."""
 
@@ -77,6 +80,7 @@ class LiveInstance(LiveView):
 
     def __init__(self, handle: Handle, *, freeze: bool = True, **traits: Any) -> None:
         self._previous: list[Handle] = []
+        self._width = WIDTH
         self._go_to(handle)
         super().__init__(freeze=freeze, **traits)
 
@@ -143,7 +147,7 @@ class LiveInstance(LiveView):
         }
         if self.tab == "graph":
             chosen = find_target(shown, self.selected)
-            drawing = LiveDrawing(WIDTH, self.label, None if chosen is None else chosen.only_call)
+            drawing = LiveDrawing(self._width, self.label, None if chosen is None else chosen.only_call)
             regions["graph"] = figure(graph_on(drawing, shown))
         elif self.tab == "timeline":
             regions["timeline"] = self._timeline.html(shown, find_target(shown, self.selected))
@@ -293,6 +297,10 @@ class LiveInstance(LiveView):
         if target is not None and target.step is not None and target.call is not None:
             self._children.follow(target.step, target.call)
             self._is_stale = True
+
+    def do_width(self, pixels: Any = WIDTH, **_: Any) -> None:
+        """Lay the graph out for this width, at which the page shows it."""
+        self._width = min(max(int(pixels), _NARROWEST), _WIDEST)
 
     def tooltip(self, key: str) -> str:
         """Return what a tooltip says of a step, a call or a cell."""

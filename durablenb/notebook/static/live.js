@@ -5,6 +5,8 @@ const ARMED_MS = 5000;
 const TYPING_MS = 250;
 const SLIDING_MS = 40;
 const ANSWER_MS = 3000;
+const SIZED_MS = 150;
+const LEAST_PIXELS = 16; // of a new width that is worth another drawing
 const FOCUSABLE = "a, button, input, select, textarea, summary, [tabindex], pre, .dnb-scroll, .dnb-wide"; // what scrolls, too
 const PRESSABLE = "[data-key][tabindex], [data-do][tabindex], button[data-key]";
 const ENDED = ["restarting", "autorestarting", "dead", "terminating"];
@@ -41,6 +43,11 @@ class View {
     this.tellTheme();
     this.page = crypto.randomUUID?.() ?? `${Math.random()}`; // not everywhere is there a secure context
     this.tellPlace("here");
+    this.sizes = new ResizeObserver(() => {
+      clearTimeout(this.sizing);
+      this.sizing = setTimeout(() => this.tellWidth(), SIZED_MS);
+    });
+    this.sizes.observe(this.root);
   }
 
   // -- structure ------------------------------------------------------------------------------
@@ -128,6 +135,8 @@ class View {
   }
 
   remove() {
+    this.sizes.disconnect();
+    clearTimeout(this.sizing);
     this.tellPlace("gone");
     this.tip.remove();
     for (const [name, act] of this.watched) this.model.off(name, act);
@@ -234,6 +243,18 @@ class View {
     if (this.isGone) return;
     try {
       this.model.send({ do: what, page: this.page });
+    } catch {
+      // there is no kernel to be told
+    }
+  }
+
+  tellWidth() {
+    const region = this.regions.get("graph");
+    const pixels = Math.floor(this.root.clientWidth - 26); // without the padding and the rim of the view
+    if (!region || this.isGone || pixels < 100 || Math.abs(pixels - (this.width ?? 860)) < LEAST_PIXELS) return;
+    this.width = pixels;
+    try {
+      this.model.send({ do: "width", pixels });
     } catch {
       // there is no kernel to be told
     }

@@ -33,7 +33,7 @@ def graph_on(drawing: Drawing, picture: InstanceSnapshot) -> tuple[str, str]:
 
 def draw_graph(drawing: Drawing, picture: InstanceSnapshot) -> float:
     """Draw the last execution with its opened sub-orchestrations, and return the height."""
-    layout = lay_out_graph(picture.flow, picture.nest)
+    layout = lay_out_graph(picture.flow, picture.nest, drawing.width)
     above = 0
     if picture.flow.generation:
         draw_generations(drawing, picture.flow.generation, earlier_generations(picture))

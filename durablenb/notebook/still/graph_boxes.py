@@ -26,7 +26,7 @@ INSET = ("timer", "external event", "signal")
 _CONTROL = 24
 """Room for the control that opens a sub-orchestration."""
 
-_LEAST, _MOST = 96, 196
+_LEAST, _MOST, _WIDEST = 96, 196, 420
 _HIGH, _HIGHER, _LOW = 42, 52, 28
 
 
@@ -48,6 +48,9 @@ class Box:
     """True if calls of it were under way at the same time."""
 
     width: float = 0
+    wanted: float = 0
+    """The width that it gets if there is room: nothing is cut then, unless it is very long."""
+
     x: float = 0
     y: float = 0
     can_open: bool = False
@@ -201,7 +204,8 @@ def _sized(box: Box) -> Box:
     name += text_width(count, NAME, is_bold=True) + 8 if count else 0
     padding = 49 if box.kind in INSET else 39 + (_CONTROL if box.kind == "sub-orchestration" else 0)
     wanted = max(name, text_width(", ".join(box.details), SMALL)) + padding
-    box.width = min(_MOST, max(_LEAST, wanted))
+    box.wanted = min(_WIDEST, max(_LEAST, wanted))
+    box.width = min(_MOST, box.wanted)
     return box
 
 

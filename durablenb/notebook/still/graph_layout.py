@@ -211,7 +211,10 @@ class _Placement:
             column.width = max(box.width for box in column.boxes)
             for box in column.boxes:
                 box.width = column.width
-        fits = self._place_in_line(GAP) or self._place_in_line(TIGHT)
+        fits = self._place_in_line(GAP)
+        if fits:
+            self._widen()
+        fits = fits or self._place_in_line(TIGHT)
         if not fits:
             self._shrink()
             fits = self._place_in_line(TIGHT)
@@ -221,6 +224,19 @@ class _Placement:
             columns = [column for column in self._columns if column.row == number]
             y = self._place_row(columns, y, number) + (_BELOW if number < row else 0)
         self.height = y + MARGIN - 4
+
+    def _widen(self) -> None:
+        """Give the room beside a row of boxes to those whose words would be cut."""
+        wanted = [max(column.width, *(box.wanted for box in column.boxes)) for column in self._columns]
+        last = self._columns[-1]
+        room = self._width - MARGIN - last.x - last.width
+        missing = sum(wanted) - sum(column.width for column in self._columns)
+        share = min(1.0, room / missing) if missing > 0 else 0.0
+        for column, wide in zip(self._columns, wanted, strict=True):
+            column.width += share * (wide - column.width)
+            for box in column.boxes:
+                box.width = column.width
+        self._place_in_line(GAP)
 
     def _shrink(self) -> None:
         """Make wide boxes narrower."""
