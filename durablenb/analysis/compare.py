@@ -26,8 +26,8 @@ from durablenb.model.events import (
 )
 from durablenb.model.failures import FailureDetails
 
-DifferenceKind = Literal["orchestrator", "version", "input", "asked for", "attempts", "result", "end"]
-"""The kinds of differences. "asked for": the two requested different tasks."""
+DifferenceKind = Literal["orchestrator", "version", "input", "request", "attempts", "result", "end"]
+"""The kinds of differences. "request": the two requested different tasks."""
 
 _MOST_ALIGNED = 4_000_000
 """The largest product of the two numbers of steps for which steps after a difference are aligned."""
@@ -177,7 +177,7 @@ class Comparison(Displayed, Sequence[Pair]):
     >>> comparison
     <r | what-if: 2 steps, the first difference at step 1, judge: result: 5 | 9>
     >>> print(comparison.first_decision)
-    step 2, publish: asked for: nothing | activity publish
+    step 2, publish: request: nothing | activity publish
     >>> hub.close()
     """
 
@@ -204,7 +204,7 @@ class Comparison(Displayed, Sequence[Pair]):
     @property
     def first_decision(self) -> Difference | None:
         """The first step at which the two requested different tasks; None if all requests are the same."""
-        return next((difference for difference in self.differences if difference.what == "asked for"), None)
+        return next((difference for difference in self.differences if difference.what == "request"), None)
 
     def __getitem__(self, index: Any) -> Any:
         return self._pairs[index]
@@ -311,7 +311,7 @@ def _differences(number: int, a: Call | None, b: Call | None) -> Iterator[Differ
     if a is None or b is None:
         name = (a or b).name  # type: ignore[union-attr]
         yield Difference(
-            "asked for", number, name, _request_text(a), _request_text(b), _request_id(a), _request_id(b)
+            "request", number, name, _request_text(a), _request_text(b), _request_id(a), _request_id(b)
         )
         return
     if _input(a) != _input(b):

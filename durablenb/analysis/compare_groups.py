@@ -66,7 +66,7 @@ class PairGroup:
     @property
     def _differences(self) -> str:
         if not self.differing:
-            return "shared past" if self.first.is_shared else "the same"
+            return "shared history" if self.first.is_shared else "the same"
         kinds = Counter(_kind(pair) for pair in self.pairs if pair.differences)
         words = [f"{count:,} {kind}" for kind, count in kinds.most_common()]
         equal = len(self.pairs) - self.differing
@@ -89,7 +89,7 @@ def _verdict(pair: Pair) -> str:
     words = ", ".join(
         f"{one.what}: {side_text(one.a, 40)} | {side_text(one.b, 40)}" for one in pair.differences
     )
-    return words or ("shared past" if pair.is_shared else "the same")
+    return words or ("shared history" if pair.is_shared else "the same")
 
 
 def side_text(value: str, width: int) -> str:

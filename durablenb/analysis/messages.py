@@ -11,6 +11,7 @@ from typing import Literal
 from durablenb.analysis.calls import MOST_ENTITIES
 from durablenb.analysis.text import lasting
 from durablenb.analysis.timeline import Span, any_key, entity_ids_in, read_spans
+from durablenb.analysis.value_text import original_failure
 from durablenb.core.generations import GenerationCounter, purged_text
 from durablenb.model.events import (
     CodeAwaited,
@@ -195,8 +196,6 @@ class Message:
         """The text, with the number of messages."""
         if self.count == 1:
             return self.text
-        if self.is_par:
-            return f"par {self.count:,}: {self.text}"
         return f"{self.count:,} \N{MULTIPLICATION SIGN} {self.text}"
 
 
@@ -373,4 +372,4 @@ class _MessageReader:
 
 
 def _failure_text(word: str, failure: FailureDetails) -> str:
-    return f"{word} ({failure.error_type.rpartition('.')[2]})"
+    return f"{word} ({original_failure(failure).error_type.rpartition('.')[2]})"

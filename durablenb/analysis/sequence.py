@@ -163,8 +163,8 @@ def _escaped(text: str) -> str:
 class SequenceDiagram(Displayed):
     """The messages between an orchestration and its partners; `handle.sequence()` gives it.
 
-    Calls of one name that were made together are one message, "par N". The rounds of a loop are one frame. At
-    most 60 messages are shown, the first and the last ones.
+    Calls of one name that were made together are one message with their count. The rounds of a loop are one
+    frame. At most 60 messages are shown, the first and the last ones.
 
     Parameters
     ----------
@@ -187,7 +187,7 @@ class SequenceDiagram(Displayed):
     >>> handle.result()
     >>> print(handle.sequence())
     client → doubles: start
-    doubles → double: par 20: call
+    doubles → double: 20 \N{MULTIPLICATION SIGN} call
     doubles ⇠ double: 20 \N{MULTIPLICATION SIGN} result
     client ⇠ doubles: Completed
     >>> print(handle.sequence().to_mermaid())

@@ -62,6 +62,13 @@ def short_type(failure: FailureDetails) -> str:
     return failure.error_type.removeprefix("builtins.").removeprefix("durablenb.model.errors.")
 
 
+def original_failure(failure: FailureDetails) -> FailureDetails:
+    """Return the failure with which a chain of failed tasks began."""
+    while failure.error_type == _WRAPPER and failure.inner is not None:
+        failure = failure.inner
+    return failure
+
+
 def failure_line(failure: FailureDetails) -> str:
     """Return the error with which it began as a line: its type and message.
 
@@ -70,8 +77,7 @@ def failure_line(failure: FailureDetails) -> str:
     >>> failure_line(FailureDetails("builtins.ValueError", "window 7 is empty"))
     'ValueError: window 7 is empty'
     """
-    while failure.error_type == _WRAPPER and failure.inner is not None:
-        failure = failure.inner
+    failure = original_failure(failure)
     return f"{short_type(failure)}: {short_message(failure.message)}"
 
 

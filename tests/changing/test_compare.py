@@ -83,7 +83,7 @@ def test_decisions_results_and_ends_that_differ_are_told_with_their_events(hub):
     judged, *_ = [event for event in origin.history() if isinstance(event, TaskCompleted)]
     assert comparison.first_difference == ("result", 1, "judge", "5", "9", judged.event_id, judged.event_id)
     decision = comparison.first_decision
-    assert decision[:5] == ("asked for", 2, "improve", "activity improve", "nothing")
+    assert decision[:5] == ("request", 2, "improve", "activity improve", "nothing")
     assert decision.a_event == judged.event_id + 2
     assert decision.b_event is None
     assert comparison.differences[-1][:5] == (
@@ -102,13 +102,13 @@ def test_steps_after_a_detour_stand_side_by_side_again(hub):
         ("improve", "improve", ["input", "result"]),
         ("timer", "timer", ["input"]),
         ("judge", "judge", ["input", "result"]),
-        ("improve", None, ["asked for"]),
-        ("timer", None, ["asked for"]),
-        ("judge", None, ["asked for"]),
+        ("improve", None, ["request"]),
+        ("timer", None, ["request"]),
+        ("judge", None, ["request"]),
         ("publish", "publish", []),
     ]
     swapped = df.compare(hub.handle("b"), hub.handle("a"))
-    assert names(swapped)[4] == (None, "improve", ["asked for"])
+    assert names(swapped)[4] == (None, "improve", ["request"])
 
 
 def test_durations_are_side_by_side(hub, clock):
@@ -234,7 +234,7 @@ def test_histories_and_recorded_instances_are_compared_too(tmp_path, hub):
         kept.start("review", "draft", instance_id="c").result()
     with df.open_history(path) as file:
         comparison = df.compare(history, file.handle("c"))
-        assert comparison.first_decision[:4] == ("asked for", 1, "judge", "activity judge")
+        assert comparison.first_decision[:4] == ("request", 1, "judge", "activity judge")
     with pytest.raises(TypeError, match="not a str"):
         df.compare("a", history)
     with pytest.raises(ValueError, match="has no beginning"):

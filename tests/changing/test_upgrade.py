@@ -28,7 +28,7 @@ def test_a_changed_cell_says_which_open_instances_the_new_code_does_not_fit_and_
         "fulfil has changed. 4 open instances go on with the code from before, which is in memory.",
         "The new code does not fit 1 of 4:",
         f"  line {line_in(with_limit, 'min(order, 2)')}: recorded TaskScheduled 'charge', requested the "
-        "same, otherwise: order-3",
+        "same call with another input: order-3",
         "hub.replay('fulfil') shows more; hub.upgrade('fulfil') moves those that it fits.",
     ]
 
@@ -264,7 +264,7 @@ def test_the_report_tells_of_each_what_became_of_it(hub):
     filled(hub)
     hub.add_orchestrator(with_limit, "fulfil")
     report = hub.upgrade("fulfil")
-    words = "3 go on with the new code, 1 go on with the code that they have in memory"
+    words = "3 continuing with the new code, 1 continuing with the code in memory"
     assert report.summary == words
     assert str(report).startswith(f"{words}.\n\nline {line_in(with_limit, 'min(order, 2)')}: ")
     assert [one.instance_id for one in report.misfits] == ["order-3"]

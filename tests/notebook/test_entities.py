@@ -292,7 +292,7 @@ def test_a_locked_entity_says_by_whom_and_who_waits() -> None:
     page = page_of(entity)
     assert page.pictures[0].alt == "Locked"
     assert {"locked by keeper", "lock for transfer"} <= set(page.picture().texts)
-    assert text_of(entity).splitlines()[1:] == ["locked by keeper", "lock waited for by transfer"]
+    assert text_of(entity).splitlines()[1:] == ["locked by keeper", "lock requested by transfer"]
 
 
 def test_a_busy_entity_shows_its_queue_with_what_comes_next_first() -> None:

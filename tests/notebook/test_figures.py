@@ -418,6 +418,7 @@ def test_a_state_that_is_a_number_is_the_line() -> None:
     ax = handle.plot_state()
     assert numbers(ax.lines[0]) == [2, 4, 6]
     assert ax.get_ylabel() == "state of @shop@s"
+    assert all(tick == int(tick) for tick in ax.get_yticks())
 
 
 def test_a_state_without_numbers_is_refused() -> None:

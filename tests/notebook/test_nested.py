@@ -88,7 +88,7 @@ def test_a_sub_orchestration_is_opened_inside_the_graph_and_folded_again() -> No
     _, view = watched("deep", 1)
     assert "deep-0" not in graph_text(view)
     tell(view, "fold", id="step 2")
-    assert "child completed, 2.5 s, deep-0" in graph_text(view)
+    assert "deep-0, child completed, 2.5 s" in graph_text(view)
     assert 'data-key="step 1 of deep-0"' in view.graph.decode()
     tell(view, "fold", id="step 2")
     assert "deep-0" not in graph_text(view)

@@ -61,7 +61,7 @@ def test_each_attempt_is_a_call_with_the_wait_before_it() -> None:
 def test_calls_made_together_are_one_message_and_failures_stand_apart() -> None:
     assert lines("fanned_wide") == [
         "client → fan_out: start",
-        "fan_out → crunch: par 1,000: call",
+        "fan_out → crunch: 1,000 \N{MULTIPLICATION SIGN} call",
         f"fan_out ⇠ crunch: 996 {TIMES} result",
         f"fan_out ⇠ crunch: 4 {TIMES} failed (ValueError)",
         "fan_out → merge: call",
@@ -79,8 +79,8 @@ def test_children_answer_like_activities() -> None:
         ("doomed", "child"),
     ]
     assert lines("failed")[-2:] == [
-        "family ⇠ doomed: failed (TaskFailedError)",
-        "client ⇠ family: Failed (TaskFailedError)",
+        "family ⇠ doomed: failed (ValueError)",
+        "client ⇠ family: Failed (ValueError)",
     ]
 
 
@@ -91,7 +91,7 @@ def test_a_child_is_started_by_its_parent_and_answers_it() -> None:
     diagram = made.hub.handle(child.instance_id).sequence()
     assert [line.role for line in diagram.lifelines] == ["parent", "orchestrator", "activity"]
     assert str(diagram).splitlines()[0] == "family → doomed: start"
-    assert str(diagram).splitlines()[-1] == "family ⇠ doomed: Failed (TaskFailedError)"
+    assert str(diagram).splitlines()[-1] == "family ⇠ doomed: Failed (ValueError)"
 
 
 def test_an_approval_is_an_event_and_its_deadline_a_timer() -> None:
@@ -132,8 +132,8 @@ def test_entities_are_called_signaled_locked_and_unlocked() -> None:
 
 def test_many_entities_of_a_name_are_one_lifeline() -> None:
     assert lines("tallied")[1:4] == [
-        "tally → @shop@*: par 40: open",
-        "tally → @shop@*: par 40: count",
+        "tally → @shop@*: 40 \N{MULTIPLICATION SIGN} open",
+        "tally → @shop@*: 40 \N{MULTIPLICATION SIGN} count",
         f"tally ⇠ @shop@*: 40 {TIMES} result",
     ]
 
@@ -143,7 +143,7 @@ def test_what_a_rewind_wrote_once_more_was_said_once() -> None:
         "client → doomed: start",
         "doomed → broken: call",
         "doomed ⇠ broken: failed (ValueError)",
-        "client ⇠ doomed: Failed (TaskFailedError)",
+        "client ⇠ doomed: Failed (ValueError)",
         "client → doomed: rewind",
         "doomed → broken: call",
         "doomed ⇠ broken: result",

@@ -110,7 +110,7 @@ class Parting(NamedTuple):
         """The line and the mismatch as text."""
         if self.line is None and not self.recorded:
             return self.requested
-        requested = "the same, otherwise" if self.recorded == self.requested else self.requested
+        requested = "the same call with another input" if self.recorded == self.requested else self.requested
         return f"{self.where}: recorded {self.recorded}, requested {requested}"
 
     @property
@@ -240,10 +240,10 @@ def _mismatch_key(fit: Fit) -> tuple[int | None, str, str]:
 UpgradeOutcome = Literal["moved", "current", "kept", "held"]
 
 OUTCOME_TEXTS: dict[UpgradeOutcome, str] = {
-    "moved": "go on with the new code",
-    "current": "did so already",
-    "kept": "go on with the code that they have in memory",
-    "held": "are held",
+    "moved": "continuing with the new code",
+    "current": "with the new code already",
+    "kept": "continuing with the code in memory",
+    "held": "held",
 }
 
 

@@ -47,6 +47,8 @@ def state_axes(courses: StateNumbers, ax: Axes | None) -> Axes:
             markersize=4 * text_scale(),
             label=shortened(name or "state", 32),
         )
+    if all(value is None or value == int(value) for values in courses.fields.values() for value in values):
+        ax.yaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
     _show_failures(ax, courses, xs, colours)
     ax.spines[["right", "top"]].set_visible(False)
     ax.margins(x=0.03)

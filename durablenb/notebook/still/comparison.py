@@ -156,7 +156,7 @@ def _drawn(groups: Sequence[PairGroup]) -> dict[int, PairGroup]:
 
 def _draw(drawing: Drawing, group: PairGroup, axis: _Axis, y: float) -> None:
     if group.first.is_shared:
-        drawing.box(20, y, WIDTH - 40, _ROW, "shared past", fill=_SHARED)
+        drawing.box(20, y, WIDTH - 40, _ROW, "shared history", fill=_SHARED)
     drawing.path(f"M20 {number(y)}H{WIDTH - 20}", fill="none", stroke=HAIR)
     if group.differing:
         drawing.path(f"M20 {number(y + 8)}l5 5l-5 5z", group.verdict, fill=RED)

@@ -137,7 +137,7 @@ def entity_text(shown: EntitySnapshot) -> str:
     if shown.exists:
         lines.append(f"state {shortened(_text(shown.state, None), 200)}")
     lines += [
-        f"{'locked by' if lock.is_held else 'lock waited for by'} {shortened(lock.owner, 100)}"
+        f"{'locked by' if lock.is_held else 'lock requested by'} {shortened(lock.owner, 100)}"
         for lock in shown.locks
     ]
     if shown.waiting:

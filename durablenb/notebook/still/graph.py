@@ -298,7 +298,8 @@ class _Links:
         else:
             self._note_tags(source, targets[0])
             return
-        words = f"{source.name} ended before {targets[0].name} was scheduled"
+        after = "the orchestration" if target == "end" else f"{targets[0].name} was scheduled"
+        words = f"{source.name} ended, then {after}"
         self._stroke(path, "" if source_key == "start" else words, is_wide=is_wide)
         if head:
             self._draw_head(x, y)

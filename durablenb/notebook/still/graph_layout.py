@@ -133,8 +133,8 @@ def _open(
         index, child = opened
         box.inside = lay_out_graph(nest[child], nest, width, child, depth)
         box.width = max(box.width, box.inside.width)
-        which = f"#{step.calls[index].number}: {child}" if box.count > 1 else child
-        box.details = (*box.details, which)
+        which = f"{index + 1:,} of {box.count:,}, #{step.calls[index].number}: " if box.count > 1 else ""
+        box.details = (which + child, *box.details)
 
 
 def _hidden(stages: int) -> range:
@@ -259,18 +259,27 @@ class _Placement:
     def _place_in_slots(self) -> int:
         """Place the columns in a grid; return the number of the last row."""
         self._columns[0].x = MARGIN
+        slot = self._slot()
         row, x = 0, float(FIRST)
         for column in self._columns[1:]:
             is_open = any(box.inside is not None for box in column.boxes)
             for box in column.boxes:
                 if not is_open:
-                    box.width = min(box.width, _SLOT) if box.kind == "end" else _SLOT
+                    box.width = min(box.width, slot) if box.kind == "end" else slot
             column.width = max(box.width for box in column.boxes)
-            if x > FIRST and x + max(column.width, _SLOT) > self._width - MARGIN:
+            if x > FIRST and x + max(column.width, slot) > self._width - MARGIN:
                 row, x = row + 1, float(FIRST)
             column.row, column.x = row, x
-            x += max(column.width, _SLOT) + GAP
+            x += max(column.width, slot) + GAP
         return row
+
+    def _slot(self) -> float:
+        """Return the width of a slot; if many names would be cut, there is one slot less in a row."""
+        room = self._width - MARGIN - FIRST + GAP
+        in_row = int(room // (_SLOT + GAP))
+        boxes = [box for column in self._columns for box in column.boxes]
+        is_cut = sum(box.wanted > _SLOT for box in boxes) * 3 >= len(boxes)
+        return room / (in_row - 1) - GAP if is_cut and in_row > 2 else _SLOT
 
     def _place_row(self, columns: list[Column], top: float, row: int) -> float:
         heights = [

@@ -12,7 +12,7 @@ from durablenb.notebook.palette import AMBER, BLUE, GREEN, GREY, LOOKS, RED, SOL
 from durablenb.notebook.svg import HAIR, INK, MUTED, PLATE, RIM, WIDTH, Drawing, number, text_width
 from durablenb.notebook.words import lasting, plural
 
-_LEFT, _RIGHT = 70, 20
+_LEFT, _RIGHT = 82, 20
 _HEAD, _TOP = 40, 14
 _WIDEST = 184
 _ROW, _FRAME, _GAP = 26, 24, 30
@@ -119,12 +119,13 @@ class _Page:
         drawing.path(d, fill="none", stroke=RIM, stroke_width=1.4, stroke_dasharray="3 3")
         title = f"{line.role} {line.name}"
         drawing.box(x - wide / 2, _TOP, wide, _HEAD, title, rx=6, fill=TINTS[colour], stroke=SOLIDS[colour])
-        has_role = not line.is_shared and line.name != line.role
+        name, role = _name_and_role(line)
+        has_role = not line.is_shared and name != role
         y = _TOP + (17 if has_role else 24)
-        size = 11.5 if text_width(line.name, 11.5, is_bold=True) <= wide - 8 else 10
-        drawing.text(x, y, line.name, width=wide - 8, size=size, is_bold=True, anchor="middle")
+        size = 11.5 if text_width(name, 11.5, is_bold=True) <= wide - 8 else 10
+        drawing.text(x, y, name, width=wide - 8, size=size, is_bold=True, anchor="middle")
         if has_role:
-            drawing.text(x, y + 14, line.role, size=10, fill=MUTED, anchor="middle")
+            drawing.text(x, y + 14, role, width=wide - 8, size=10, fill=MUTED, anchor="middle")
 
     def _draw_frame(self, drawing: Drawing, top: float, bottom: float, part: Round) -> None:
         drawing.box(_LEFT - 2, top, WIDTH - _LEFT - 10, bottom - top, fill="none", stroke=RIM, rx=4)
@@ -199,6 +200,14 @@ def _locked(rows: Sequence[tuple[float, Message]], lifeline: int, bottom: float)
             ranges.append((since, y))
             since = None
     return ranges if since is None else [*ranges, (since, bottom)]
+
+
+def _name_and_role(line: Lifeline) -> tuple[str, str]:
+    """Return the two lines of a participant's head: of an entity, its key above its name."""
+    if line.role == "entity" and line.name.startswith("@") and not line.is_shared:
+        name, _, key = line.name[1:].partition("@")
+        return key, f"entity {name}"
+    return line.name, line.role
 
 
 _TEXT_SIZE = 10.5
