@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import reprlib
+from itertools import islice
 from typing import Any
 
 LENGTH = 80
@@ -20,9 +21,21 @@ class _ShortRepr(reprlib.Repr):
     def repr1(self, value: Any, level: int) -> str:
         shape = getattr(value, "shape", None) if not isinstance(value, _PLAIN) else None
         if isinstance(shape, tuple):
-            size = " \N{MULTIPLICATION SIGN} ".join(map(str, shape)) or "0-dimensional"
-            return f"<{type(value).__name__} {size}>"
+            return _table_text(value, shape)
         return super().repr1(value, level)
+
+
+def _table_text(value: Any, shape: tuple[Any, ...]) -> str:
+    """Return an array by its shape and type, a table by its shape and first columns."""
+    kind = type(value).__name__
+    size = " \N{MULTIPLICATION SIGN} ".join(map(str, shape)) or "0-dimensional"
+    words = f"{'array' if kind == 'ndarray' else kind} {size}"
+    columns = getattr(value, "columns", None)
+    if columns is None or len(shape) != 2:
+        dtype = getattr(value, "dtype", None)
+        return f"<{words}>" if dtype is None else f"<{words} {dtype}>"
+    named = ", ".join(str(label) for label in islice(columns, _MEMBERS))
+    return f"<{words}: {named}{', ...' if shape[1] > _MEMBERS else ''}>"
 
 
 _repr = _ShortRepr()

@@ -12,6 +12,7 @@ import pytest
 import durablenb as df
 from durablenb.analysis.value_text import value_text
 from durablenb.core.matching import is_same
+from durablenb.core.short_repr import short_repr
 from durablenb.model.events import TaskScheduled
 from durablenb.values.codec import ValueCodec
 from tests.notebook.reading import page_of
@@ -109,6 +110,12 @@ def test_a_tooltip_tells_what_is_under_the_pointer(handle: df.Handle) -> None:
 )
 def test_a_value_is_told_in_a_line_without_its_bytes(value: object, words: str) -> None:
     assert value_text(ValueCodec().encode(value)) == words
+
+
+def test_variables_of_a_replay_have_frames_by_their_columns_and_arrays_by_their_type() -> None:
+    frame = pd.DataFrame({"t": range(20), "value": 0.5})
+    assert short_repr(frame) == "<DataFrame 20 \N{MULTIPLICATION SIGN} 2: t, value>"
+    assert short_repr([np.zeros(3)]) == "[<array 3 float64>]"
 
 
 def test_a_frame_that_was_written_without_its_columns_is_still_the_same_input() -> None:
