@@ -11,8 +11,17 @@ from durablenb.analysis.timeline import ENTITY_KINDS, Span, SpanReader, family_n
 from durablenb.core.generations import GenerationCounter
 from durablenb.model.events import Ending, Event, ExecutionStarted, TaskKind
 
-CallState = Literal["failed", "not loaded", "retrying", "open", "canceled", "left open", "completed"]
-"""The state of a call. "left open": the orchestrator ended without waiting for it."""
+CallState = Literal[
+    "failed", "not loaded", "retrying", "running", "open", "queued", "canceled", "left open", "completed"
+]
+"""The state of a call.
+
+An open call of an activity is "running" or "queued" if an engine says so, else "open". "left open": the
+orchestrator ended without waiting for it.
+"""
+
+IN_FLIGHT: tuple[CallState, ...] = ("running", "open", "queued")
+"""The states of a call that was scheduled and has no outcome yet."""
 
 CALL_STATES: tuple[CallState, ...] = get_args(CallState)
 """All states of a call, the most urgent first."""

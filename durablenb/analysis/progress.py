@@ -74,6 +74,9 @@ class StepCount:
         The recent number of ended calls per second; None if it would mean nothing.
     seconds_left
         The time that the open calls will take at this rate; None if it can't be known.
+    running
+        The number of calls of an activity that run now; None if that isn't known. The other open calls are
+        queued.
     """
 
     name: str
@@ -85,6 +88,12 @@ class StepCount:
     took: timedelta
     rate: float | None = None
     seconds_left: float | None = None
+    running: int | None = None
+
+    @property
+    def queued(self) -> int | None:
+        """The number of open calls of an activity that have not begun; None if that isn't known."""
+        return None if self.running is None else max(self.total - self.over - self.running, 0)
 
     @property
     def is_over(self) -> bool:
@@ -152,7 +161,12 @@ class ProgressCounter:
         self._last: datetime | None = None
         self._begin()
 
-    def look(self, now: datetime, running: tuple[RunningCall, ...] = ()) -> ProgressSnapshot:
+    def look(
+        self,
+        now: datetime,
+        running: tuple[RunningCall, ...] = (),
+        running_ids: Collection[int] | None = None,
+    ) -> ProgressSnapshot:
         """Return the progress by now. Only events after those of the last call are read.
 
         Parameters
@@ -160,23 +174,32 @@ class ProgressCounter:
         now
             The hub's time.
         running
-            The calls that run.
+            The calls that have run for a moment, with their progress.
+        running_ids
+            The task ids of all calls that run, read before; None if they aren't known.
         """
         with self._lock:
             with self._connect() as connection:
                 rows = connection.execute(_NEWS, [self._id, self._seen]).fetchall()
             for row in rows:
                 self._read(*row)
-            return self._snapshot(now, running)
+            return self._snapshot(now, running, running_ids)
 
-    def _snapshot(self, now: datetime, running: tuple[RunningCall, ...]) -> ProgressSnapshot:
+    def _snapshot(
+        self, now: datetime, running: tuple[RunningCall, ...], running_ids: Collection[int] | None
+    ) -> ProgressSnapshot:
         is_over = self._status in _FINAL
         until = self._last if is_over and self._last is not None else now
         took = timedelta() if self._began is None else until - self._began
-        steps = tuple(_count(tally, until) for tally in self._tallies.values())
+        begun = None if running_ids is None else self._open_among(running_ids)
+        steps = tuple(_count(tally, until, begun) for tally in self._tallies.values())
         return ProgressSnapshot(
             self._name, self._id, self._status, steps, took, now, () if is_over else running
         )
+
+    def _open_among(self, task_ids: Collection[int]) -> Counter[int]:
+        """Return how many of these calls are open, by the identity of their tallies."""
+        return Counter(id(self._calls[task_id]) for task_id in task_ids if task_id in self._calls)
 
     def _begin(self) -> None:
         self._tallies: dict[tuple[TaskKind, str], _StepTally] = {}
@@ -282,7 +305,7 @@ def _step_name(name: str | None, attributes: dict[str, Any]) -> str:
     return name or "" if entity is None else f"{entity[1:].partition('@')[0]}.{name}"
 
 
-def _count(tally: _StepTally, now: datetime) -> StepCount:
+def _count(tally: _StepTally, now: datetime, begun: Counter[int] | None = None) -> StepCount:
     is_over = tally.over >= tally.total
     until = tally.last if is_over else max(now, tally.last)
     since = tally.first if is_over else max(tally.first, until - timedelta(seconds=WINDOW))
@@ -302,6 +325,9 @@ def _count(tally: _StepTally, now: datetime) -> StepCount:
         until - tally.first,
         rate,
         seconds_left,
+        None
+        if begun is None or tally.kind != "activity"
+        else min(begun[id(tally)], tally.total - tally.over),
     )
 
 

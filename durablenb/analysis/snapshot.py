@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from operator import is_
 
-from durablenb.analysis.calls import Call, CallReader, read_calls
+from durablenb.analysis.calls import IN_FLIGHT, Call, CallReader, CallState, read_calls
 from durablenb.analysis.graph import ExecutionGraph, GraphStep, execution_graph
 from durablenb.analysis.nesting import NestedGraphs
 from durablenb.analysis.outputs import Outputs
@@ -23,7 +23,7 @@ from durablenb.model.events import (
     OrchestratorStarted,
     StatusChange,
 )
-from durablenb.model.runtime import Obstacle
+from durablenb.model.runtime import RuntimeInfo
 from durablenb.model.status import DurableOrchestrationStatus
 
 
@@ -102,7 +102,7 @@ class InstanceSnapshot:
 def instance_snapshot(
     status: DurableOrchestrationStatus,
     events: Sequence[Event],
-    obstacle: Obstacle | None = None,
+    info: RuntimeInfo | None = None,
     now: datetime | None = None,
     ask_queues: Callable[[Sequence[str]], Mapping[str, EntityQueue]] | None = None,
     forks: tuple[str, ...] = (),
@@ -115,8 +115,8 @@ def instance_snapshot(
         Its status.
     events
         Its history, of all executions.
-    obstacle
-        The reasons why it is blocked, if the engine knows any.
+    info
+        What a running engine knows of it: the reasons why it is blocked, and which calls run.
     now
         The time. Open tasks last until then.
     ask_queues
@@ -126,13 +126,13 @@ def instance_snapshot(
     """
     counter = GenerationCounter(events)
     events = list(without_remnants(events))
-    missing = obstacle.missing if obstacle else ()
-    calls = [with_missing_code(call, missing) for call in read_calls(events)]
+    info = info or RuntimeInfo()
+    calls = [with_runtime(call, info) for call in read_calls(events)]
     flow = execution_graph(events, calls)
     current = [call for step in flow.steps for call in step.calls]
     entity_ids = entities_waited_for(current)
     queues = ask_queues(entity_ids) if ask_queues is not None and entity_ids else {}
-    waits = find_waits(events, current, obstacle, queues, status.instance_id or "")
+    waits = find_waits(events, current, info.obstacle, queues, status.instance_id or "")
     episodes = tuple(event.timestamp for event in events if type(event) is OrchestratorStarted)
     moment = open_until(status, events, now) if waits else None
     return InstanceSnapshot(
@@ -156,13 +156,23 @@ def open_until(
     return now if status.imported_from is None else events[-1].timestamp
 
 
-def with_missing_code(call: Call, missing: tuple[str, ...]) -> Call:
-    """Return the call. An open call whose code is missing is "not loaded"."""
-    is_missing = bool(missing) and call.state == "open" and call.kind == "activity" and call.name in missing
-    return replace(call, state="not loaded") if is_missing else call
+def with_runtime(call: Call, info: RuntimeInfo) -> Call:
+    """Return the call; an open one of an activity is "not loaded", "running" or "queued" if that is known."""
+    state = _runtime_state(call, info)
+    return call if state == call.state else replace(call, state=state)
 
 
-_OPEN = ("open", "retrying")
+def _runtime_state(call: Call, info: RuntimeInfo) -> CallState:
+    if call.state != "open" or call.kind != "activity":
+        return call.state
+    if call.name in info.obstacle.missing:
+        return "not loaded"
+    if info.running_ids is None:
+        return "open"
+    return "running" if getattr(call.attempts[-1].request, "task_id", None) in info.running_ids else "queued"
+
+
+_OPEN = (*IN_FLIGHT, "retrying")
 _LANDMARKS = (StatusChange, CodeAwaited)
 
 ReadQueues = Callable[[Sequence[str]], Mapping[str, EntityQueue]]
@@ -184,6 +194,7 @@ class SnapshotBuilder:
         self._flow: ExecutionGraph | None = None
         self._homes: list[list[int]] = []  # the positions of each step's calls
         self._has_left = False  # an abandoned wait exists; most instances have none
+        self._stated: dict[int, tuple[Call, Call]] = {}  # open calls, and the same with their runtime states
 
     def read(self, events: Iterable[Event]) -> bool:
         """Read new events; return whether they may have changed the instance's status."""
@@ -207,20 +218,21 @@ class SnapshotBuilder:
                     has_news = True
         return has_news
 
-    def flow(self, obstacle: Obstacle | None) -> ExecutionGraph:
-        """Return the last execution as a graph of steps; see `instance_snapshot` for the obstacle."""
-        return self._now(obstacle)[1]
+    def flow(self, info: RuntimeInfo | None) -> ExecutionGraph:
+        """Return the last execution as a graph of steps; see `instance_snapshot` for `info`."""
+        return self._now(info or RuntimeInfo())[1]
 
     def snapshot(
         self,
         status: DurableOrchestrationStatus,
-        obstacle: Obstacle | None,
+        info: RuntimeInfo | None,
         now: datetime,
         ask_queues: ReadQueues,
         forks: tuple[str, ...] = (),
     ) -> InstanceSnapshot:
         """Return the snapshot of the events read so far; see `instance_snapshot`."""
-        calls, flow = self._now(obstacle)
+        info = info or RuntimeInfo()
+        calls, flow = self._now(info)
         current = [
             call for step in flow.steps if _is_open(step) for call in step.calls if call.state in _OPEN
         ]
@@ -229,7 +241,7 @@ class SnapshotBuilder:
         if self._has_left:
             current += filter(is_left, calls)
         recent = [*self._landmarks, *self.events[-1:]]
-        waits = find_waits(recent, current, obstacle, queues, status.instance_id or "")
+        waits = find_waits(recent, current, info.obstacle, queues, status.instance_id or "")
         episodes, moment = tuple(self._episodes), open_until(status, self.events, now) if waits else None
         events = tuple(self.events)
         return InstanceSnapshot(
@@ -245,14 +257,23 @@ class SnapshotBuilder:
             purged=self._counter.purged,
         )
 
-    def _now(self, obstacle: Obstacle | None) -> tuple[list[Call], ExecutionGraph]:
-        missing = obstacle.missing if obstacle else ()
-        calls = self._reader.calls()
-        if missing:
-            calls = [with_missing_code(call, missing) for call in calls]
-            self._flow = None
+    def _now(self, info: RuntimeInfo) -> tuple[list[Call], ExecutionGraph]:
+        calls = self._with_runtime(self._reader.calls(), info)
         self._flow = self._drawn(calls)
         return calls, self._flow
+
+    def _with_runtime(self, calls: list[Call], info: RuntimeInfo) -> list[Call]:
+        """Return the calls with their runtime states; the same objects as before, unless they changed."""
+        before, self._stated = self._stated, {}
+        for position, call in enumerate(calls):
+            if call.state == "open" and call.kind == "activity":
+                state = _runtime_state(call, info)
+                source, stated = before.get(position, (None, call))
+                if source is not call or stated.state != state:
+                    stated = replace(call, state=state)
+                self._stated[position] = call, stated
+                calls[position] = stated
+        return calls
 
     def _drawn(self, calls: Sequence[Call]) -> ExecutionGraph:
         if self._flow is not None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from durablenb.analysis.calls import Call, shared_name
+from durablenb.analysis.calls import IN_FLIGHT, Call, shared_name
 from durablenb.analysis.entities import queue_text
 from durablenb.analysis.timeline import entity_ids_in
 from durablenb.core.requests import same_name
@@ -28,7 +28,17 @@ from durablenb.model.events import (
 from durablenb.model.runtime import Obstacle
 
 _OtherKind = Literal[
-    "mending", "code", "executor", "continuation", "child", "resuming", "start", "turn", "retry", "place"
+    "mending",
+    "code",
+    "executor",
+    "continuation",
+    "child",
+    "resuming",
+    "start",
+    "turn",
+    "retry",
+    "place",
+    "queued",
 ]
 WaitKind = _OtherKind | TaskKind
 
@@ -41,7 +51,7 @@ class Wait:
     ----------
     kind
         A kind of task; or fixing, registering or continuing the code, an executor, a resume, the start, a
-        place in a queue.
+        place in a queue. "queued" is an activity whose calls have not begun.
     name
         The name of the activity, the external event, the function, the queue, ...
     since, due
@@ -100,12 +110,12 @@ def find_waits(
     for call in calls:
         if is_left(call):
             left.setdefault(call.name, []).append(call)
-        elif call.state in ("open", "retrying"):
+        elif call.state in (*IN_FLIGHT, "retrying"):
             alike.setdefault((call.state, call.kind, call.name), []).append(call)
     name_of = shared_name(alike_calls[0] for alike_calls in alike.values())
     groups: dict[tuple[str, str], list[Call]] = {}
     for (state, kind, _), alike_calls in alike.items():
-        key = "retry" if state == "retrying" else kind, name_of(alike_calls[0])
+        key = state if state in ("retrying", "queued") else kind, name_of(alike_calls[0])
         groups.setdefault(key, []).extend(alike_calls)
     waits += [
         _wait(name, alike_calls, queues or {}, instance_id) for (_, name), alike_calls in groups.items()
@@ -128,7 +138,7 @@ def _without_queued(calls: Iterable[Call], obstacle: Obstacle) -> tuple[Iterable
         waiting = [
             call
             for call in calls
-            if call.kind == "activity" and call.state == "open" and same_name(call.name, name)
+            if call.kind == "activity" and call.state in ("queued", "open") and same_name(call.name, name)
         ][-count:]
         if waiting:
             queued.update(map(id, waiting))
@@ -200,7 +210,7 @@ def _wait(name: str, calls: Sequence[Call], queues: Mapping[str, EntityQueue], i
         attempts = [len(call.attempts) + 1 for call in calls]
     else:
         lasts = [call.attempts[-1] for call in calls]
-        kind = first.kind
+        kind = "queued" if first.state == "queued" else first.kind
         attempts = [span.attempt for span in lasts]
     requests = (span.request for span in lasts) if kind in ("timer", "retry") else ()
     dues = [request.fire_at for request in requests if isinstance(request, TimerCreated)]

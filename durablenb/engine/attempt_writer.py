@@ -32,12 +32,19 @@ class Try(Protocol):
     """The activity's name."""
     execution_id: str
     """The execution of the instance."""
+    task_id: int
+    """The task."""
     is_muted: bool
     """True if nothing more of it is written: its instance is purged."""
 
     @property
     def instance_id(self) -> str:
         """The instance."""
+        ...
+
+    @property
+    def is_cancelled(self) -> bool:
+        """True if nobody needs the result any more."""
         ...
 
     def row(self) -> ActivityAttempt:
@@ -113,6 +120,15 @@ class AttemptWriter(SideWriter):
             for row in [attempt.row()]
         ]
         return tuple(sorted(calls, key=lambda call: (call.started_at, call.task_id))[:MOST_SHOWN])
+
+    def running_ids(self, instance_id: str) -> frozenset[int]:
+        """Return the task ids of all calls of an instance that run, even if they have only just begun."""
+        tries = [*list(self._begun), *list(self._lasting)]
+        return frozenset(
+            attempt.task_id
+            for attempt in tries
+            if attempt.instance_id == instance_id and not attempt.is_cancelled
+        )
 
     def _is_running(self, attempt: Try) -> bool:
         return attempt in self._begun or attempt in self._lasting

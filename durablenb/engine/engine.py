@@ -319,6 +319,10 @@ class Engine(EngineLoop):
         """Return the running calls of an instance, and how far they are; without waiting for the turn."""
         return self.attempt_writer.running(instance_id)
 
+    def running_ids(self, instance_id: str) -> frozenset[int]:
+        """Return the task ids of the calls of an instance that run; without waiting for the turn."""
+        return self.attempt_writer.running_ids(instance_id)
+
     def running_key(self, instance_id: str, task_id: int) -> CacheKey | None:
         """Return the key of a call that runs now, if its result is to be remembered."""
         if not self._lock.acquire(timeout=PATIENCE_SECONDS):

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Future
 from functools import partial
+from math import inf
 from queue import Empty
 from time import perf_counter, time
 from typing import Any, NamedTuple
@@ -106,8 +107,14 @@ class FuturesExecutor:
             del task  # and a job's input, while this thread waits for the next task
 
     def _begin_running(self) -> None:
-        """Announce the start of calls that the pool runs by now: it doesn't say so by itself."""
+        """Announce the start of calls that the pool runs by now: it doesn't say so by itself.
+
+        A pool of processes takes one call more than it has processes, and says that it runs too.
+        """
+        workers = getattr(self._pool, "_max_workers", None) or inf
         while self._queued and (self._queued[0][1].running() or self._queued[0][1].done()):
+            if len(self._futures) - len(self._queued) >= workers and not self._queued[0][1].done():
+                return
             job, future = self._queued.popleft()
             with self._lock:
                 if self._futures.get(job) is future and not job.begin(type(self._pool).__name__):

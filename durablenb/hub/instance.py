@@ -590,13 +590,14 @@ class Handle(InstanceFigures):
 
         journal = self.hub._journal
         journal.refresh(self.id)
+        info = journal.runtime_info(self.id)  # first: what ends meanwhile has its event
         records = self._records()
         if not records:
             raise journal.unknown(self.id)
         shown = instance_snapshot(
             self._status(),
             [record.event for record in records],
-            journal.runtime_info(self.id).obstacle,
+            info,
             journal.now(self.id),
             lambda entity_ids: journal.related(self.id, entity_ids).queues,
             journal.related(self.id).forks,

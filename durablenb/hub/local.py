@@ -144,11 +144,16 @@ class LocalJournal(Journal):
             is_entity and not engine.registry.has_entity(instance_id.split("@")[1]),
             None if state.imported is None else state.imported.origin,
             self.running(instance_id),
+            self.running_ids(instance_id) if state.imported is None else None,
         )
 
     def running(self, instance_id: str) -> tuple[RunningCall, ...]:
         """Return the running calls of an instance, and how far they are."""
         return self._engine.running(instance_id)
+
+    def running_ids(self, instance_id: str) -> frozenset[int] | None:
+        """Return the task ids of the running calls of an instance."""
+        return self._engine.running_ids(instance_id)
 
 
 class EngineControl(Control):

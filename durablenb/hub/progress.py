@@ -77,7 +77,8 @@ class Progress(Displayed):
     def _shown(self) -> ProgressSnapshot:
         journal = self._hub._journal
         journal.follow(self.id)
-        return self._counts.look(journal.now(self.id), journal.running(self.id))
+        running_ids = journal.running_ids(self.id)  # first: what ends meanwhile has its event
+        return self._counts.look(journal.now(self.id), journal.running(self.id), running_ids)
 
     @property
     def _about(self) -> str:

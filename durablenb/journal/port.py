@@ -98,6 +98,10 @@ class Journal(ABC):
         """Return the running calls of an instance, and how far they are; none where no hub is running."""
         return ()
 
+    def running_ids(self, instance_id: str) -> frozenset[int] | None:
+        """Return the task ids of all running calls of an instance; None where no hub is running."""
+        return None
+
     def running_key(self, instance_id: str, task_id: int) -> CacheKey | None:
         """Return the key of a call that runs now, if an engine here runs it and remembers its result."""
         return None

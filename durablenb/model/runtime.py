@@ -103,7 +103,10 @@ class RuntimeInfo:
     imported_from
         The source of an imported one.
     running
-        The calls of activities that run, oldest first; at most a hundred.
+        The calls of activities that have run for a moment, oldest first; at most a hundred.
+    running_ids
+        The task ids of all calls of activities that run; None if that isn't known. Its other open calls are
+        queued.
     """
 
     obstacle: Obstacle = field(default_factory=Obstacle)
@@ -111,15 +114,18 @@ class RuntimeInfo:
     is_missing: bool = False
     imported_from: str | None = None
     running: tuple[RunningCall, ...] = ()
+    running_ids: frozenset[int] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
-        return {**asdict(self), "running": [call.as_json() for call in self.running]}
+        ids = None if self.running_ids is None else sorted(self.running_ids)
+        running = [call.as_json() for call in self.running]
+        return {**asdict(self), "running": running, "running_ids": ids}
 
     @staticmethod
     def from_json(fields: dict[str, Any]) -> RuntimeInfo:
         """Return the information for JSON from `as_json`."""
-        obstacle, reason = fields["obstacle"], fields["reason"]
+        obstacle, reason, ids = fields["obstacle"], fields["reason"], fields.get("running_ids")
         without_executor = tuple((name, why) for name, why in obstacle.get("without_executor", ()))
         return RuntimeInfo(
             Obstacle(
@@ -133,4 +139,5 @@ class RuntimeInfo:
             bool(fields["is_missing"]),
             fields.get("imported_from"),
             tuple(map(RunningCall.from_json, fields.get("running", ()))),
+            None if ids is None else frozenset(ids),
         )

@@ -86,6 +86,7 @@ _LOOKS = (
     Look("Busy", BLUE, (("s", _DRUM), ("f", "M2.5 8A5.5 2.2 0 0 0 13.5 8V12A5.5 2.2 0 0 1 2.5 12Z"))),
     Look("No state", GREY, (("s", "M2.5 4H13.5M2.5 12H13.5"),)),
     Look("Locked", VIOLET, (("f", "M3 7.4H13V14H3Z"), ("s", "M5 7.4V5A3 3 0 0 1 11 5V7.4"))),
+    Look("Queued", GREY, (("s", "M2.5 4H13.5M2.5 8H10M2.5 12H6.5"),)),
     Look("Scheduled", GREY, (("s", _RING), ("s", "M8 4.6V8L10.2 9.4"))),
 )
 LOOKS = {look.word: look for look in _LOOKS}
@@ -95,7 +96,9 @@ STATE_LOOKS: dict[CallState, Look] = {
     "failed": LOOKS["Failed"],
     "not loaded": LOOKS["Not loaded"],
     "retrying": LOOKS["Retrying"],
+    "running": LOOKS["Running"],
     "open": LOOKS["Running"],
+    "queued": LOOKS["Queued"],
     "canceled": LOOKS["Canceled"],
     "left open": LOOKS["Left open"],
     "completed": LOOKS["Completed"],

@@ -19,7 +19,9 @@ _WORDS: dict[CallState, str] = {
     "failed": "failed",
     "not loaded": "not loaded",
     "retrying": "retrying",
-    "open": "running",
+    "running": "running",
+    "open": "open",
+    "queued": "queued",
     "canceled": "canceled",
     "left open": "left open",
     "completed": "completed",
@@ -29,6 +31,8 @@ _KINDS: dict[TaskKind, dict[CallState, str]] = {
     "timer": {"open": "waiting", "completed": "fired"},
     "external event": {"open": "waiting", "completed": "arrived"},
     "lock": {"open": "waiting", "completed": "granted"},
+    "sub-orchestration": {"open": "running"},
+    "entity call": {"open": "running"},
     "signal": {"completed": "sent"},
 }
 """Words that differ for some kinds of tasks."""

@@ -14,6 +14,7 @@ from distributed import Client, Nanny
 
 import durablenb as df
 from tests.cluster.conftest import kept_tasks, until
+from tests.notebook.reading import text_of
 
 pytestmark = pytest.mark.usefixtures("alone")
 
@@ -105,6 +106,22 @@ def nap(seconds):
     began = time.time()
     time.sleep(seconds)
     return began, time.time()
+
+
+def test_calls_that_the_cluster_has_not_begun_are_queued(client, tmp_path):
+    gate = tmp_path / "gate"
+
+    def wait(path):
+        while not Path(path).exists():
+            time.sleep(0.01)
+
+    with hub_with(client, wait) as hub:
+        handle = hub.start("fan", [str(gate)] * 12)
+        try:
+            until(lambda: "4 running, 8 queued" in text_of(handle))
+        finally:
+            gate.touch()
+        handle.wait(30)
 
 
 def test_times_and_workers_are_those_of_the_cluster(client):

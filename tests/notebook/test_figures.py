@@ -48,6 +48,7 @@ STATUS_OF = {
     "failed": "Failed",
     "canceled": "Canceled",
     "open": "Pending",
+    "queued": "Pending",
     "left-open": "Pending",
     "retrying": "Failed",
 }

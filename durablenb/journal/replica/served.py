@@ -130,6 +130,10 @@ class ServedJournal(Journal):
         """Return the running calls of an instance, and how far they were at the last request."""
         return self.runtime_info(instance_id).running
 
+    def running_ids(self, instance_id: str) -> frozenset[int] | None:
+        """Return the task ids of its running calls at the last request."""
+        return self.runtime_info(instance_id).running_ids
+
     def origins(self, instance_ids: Iterable[str]) -> Mapping[str, str]:
         """Return where imported instances came from."""
         origins = ((one, self.runtime_info(one).imported_from) for one in instance_ids)

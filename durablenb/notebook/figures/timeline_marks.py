@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.collections import LineCollection, PolyCollection
 
-from durablenb.analysis.calls import CallState
+from durablenb.analysis.calls import IN_FLIGHT, CallState
 from durablenb.model.events import TaskKind
 from durablenb.notebook.figures.colours import RGB, Colours
 from durablenb.notebook.figures.time_axis import Numbers, TimeAxis
@@ -26,7 +26,7 @@ _HATCHES: dict[TaskKind, str] = {
     "lock": "\\\\\\\\",
 }
 _PALE: tuple[TaskKind, ...] = ("timer", "lock")
-_UNDER_WAY: tuple[CallState, ...] = ("open", "not loaded", "left open", "retrying")
+_UNDER_WAY: tuple[CallState, ...] = (*IN_FLIGHT, "not loaded", "left open", "retrying")
 _LEAST, _LEAST_OF_MANY = 3.0, 0.5
 """Minimum width of a bar, in nominal pixels of the time axis."""
 

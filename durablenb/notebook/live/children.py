@@ -116,7 +116,7 @@ class _Child:
 
     def flow(self) -> ExecutionGraph:
         """Return the current flow of its last execution."""
-        return self._following.flow(self.handle.hub._journal.runtime_info(self.handle.id).obstacle)
+        return self._following.flow(self.handle.hub._journal.runtime_info(self.handle.id))
 
 
 def followed(hub: Hub, instance_id: str) -> Handle:

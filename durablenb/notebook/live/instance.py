@@ -19,7 +19,7 @@ from durablenb.hub.instance import Handle
 from durablenb.journal.related import EntityQueue
 from durablenb.model.errors import HubUnreachableError, InstanceNotFoundError
 from durablenb.model.events import ContinueAsNew, Ending, ExecutionStarted
-from durablenb.model.runtime import Obstacle, RunningCall
+from durablenb.model.runtime import RunningCall, RuntimeInfo
 from durablenb.model.status import DurableOrchestrationStatus
 from durablenb.notebook.html import Markup, markup
 from durablenb.notebook.keys import Target, cell_call_key, find_target
@@ -96,6 +96,7 @@ class LiveInstance(LiveView):
         self._picture: InstanceSnapshot | None = None
         self._children = OpenedChildren(handle)
         self._running: tuple[RunningCall, ...] = ()
+        self._running_ids: frozenset[int] | None = None
         self._drawn_outputs: Outputs | None = None
         self._forks: tuple[str, ...] = ()
         self._forks_at = 0.0
@@ -128,13 +129,14 @@ class LiveInstance(LiveView):
         """Return the HTML of the regions that have changed."""
         if self._link is None:
             self._link = traitlets.link((self._selection, "selected"), (self, "selected"))
+        is_changed = self._read_running()  # first: what ends meanwhile has its event
         is_new = self._read() | self._children.read() | self._ask_forks()
         self.has_news |= is_new
         if is_stale:
             self._status = None  # the instance may have been purged
         is_due = time.monotonic() - self._drawn_at >= TICK and not self.is_over()
-        has_progress = self._read_running()
-        if not (is_new or is_stale or is_due or self._picture is None):
+        has_progress = self._read_progress()
+        if not (is_new or is_changed or is_stale or is_due or self._picture is None):
             return {"waits": self._waits(self._picture)} if has_progress and self._picture else {}
         self._drawn_at = time.monotonic()
         shown = self._picture = self._look()
@@ -169,6 +171,11 @@ class LiveInstance(LiveView):
         return markup(listed, running_table(self._running, now, themed))
 
     def _read_running(self) -> bool:
+        """Read which calls run; return whether that has changed."""
+        before, self._running_ids = self._running_ids, self._journal.running_ids(self._handle.id)
+        return self._running_ids != before
+
+    def _read_progress(self) -> bool:
         """Read how far the running calls are; return whether that has changed."""
         before = self._running
         self._running = () if self.is_over() else self._journal.running(self._handle.id)
@@ -213,11 +220,11 @@ class LiveInstance(LiveView):
         if not self._status:
             raise InstanceNotFoundError(f"{instance_id} was purged.")
         now = self._journal.now(instance_id)
-        shown = self._following.snapshot(self._status, self._obstacle(), now, self._queues, self._forks)
+        shown = self._following.snapshot(self._status, self._info(), now, self._queues, self._forks)
         return replace(shown, nest=self._children.within(shown.flow))
 
-    def _obstacle(self) -> Obstacle:
-        return self._journal.runtime_info(self._handle.id).obstacle
+    def _info(self) -> RuntimeInfo:
+        return replace(self._journal.runtime_info(self._handle.id), running_ids=self._running_ids)
 
     def _queues(self, entity_ids: Sequence[str]) -> Mapping[str, EntityQueue]:
         return self._journal.related(self._handle.id, entity_ids).queues
@@ -236,11 +243,11 @@ class LiveInstance(LiveView):
     def still(self) -> dict[str, str]:
         """Return the current still picture, by MIME type."""
         with self._lock:
-            self._is_stale |= self._read()
+            self._is_stale |= self._read_running() | self._read()
             shown = instance_snapshot(
                 self._handle._status(),
                 self._following.events,
-                self._obstacle(),
+                self._info(),
                 self._journal.now(self._handle.id),
                 self._queues,
                 self._journal.related(self._handle.id).forks,

@@ -26,6 +26,9 @@ _NAMED = 12
 _SIZE, _PITCH = 8, 11
 
 _CALM = {"completed": "#8ccaa0"}
+_FLAT = {"queued": 0.16}
+"""How high the mark of a call is, as a share of its cell, if it isn't the usual one."""
+_USUAL = 0.4
 
 
 def steps_with_cells(flow: ExecutionGraph) -> list[GraphStep]:
@@ -151,7 +154,8 @@ def _square(x: float, y: float, size: float, state: CallState) -> str:
         return f"M{number(x - 1)} {number(y - 1)}h{number(size + 2)}v{number(size + 2)}h{number(-size - 2)}z"
     if state == "completed":
         return f"M{number(x)} {number(y)}h{number(size)}v{number(size)}h{number(-size)}z"
-    return f"M{number(x)} {number(y + size / 2 - 1.5)}h{number(size)}v3h{number(-size)}z"  # flat
+    high = round(size * _FLAT.get(state, _USUAL))
+    return f"M{number(x)} {number(y + (size - high) / 2)}h{number(size)}v{high}h{number(-size)}z"
 
 
 def _draw_strip(drawing: Drawing, states: list[CallState], x: float, y: float, grid: _Grid) -> None:
@@ -182,5 +186,5 @@ def _draw_runs(drawing: Drawing, state: CallState, runs: list[str], count: int, 
     if state == "failed":
         drawing.path("".join(runs), title, fill=colour)
     else:
-        high = pitch + 0.2 if state == "completed" else 0.4 * pitch
+        high = pitch + 0.2 if state == "completed" else _FLAT.get(state, _USUAL) * pitch
         drawing.path("".join(runs), title, fill="none", stroke=colour, stroke_width=high)

@@ -37,14 +37,17 @@ def _finished(count: int) -> str:
 
 
 def _words(step: StepCount) -> str:
-    parts = [f"{step.name} {step.over:,}/{step.total:,}", *_troubles(step)]
+    parts = [f"{step.name} {step.over:,}/{step.total:,}", *_counts(step)]
     if not step.is_over:
         parts += [part for part in (_rate(step), _left(step)) if part]
     return ", ".join(parts)
 
 
-def _troubles(step: StepCount) -> list[str]:
-    counts = ((step.failed, "failed"), (step.canceled, "canceled"))
+def _counts(step: StepCount) -> list[str]:
+    """Return how many calls run, are queued, failed and were canceled, in words."""
+    counts = [(step.failed, "failed"), (step.canceled, "canceled")]
+    if not step.is_over and step.running is not None:
+        counts = [(step.running, "running"), (step.queued or 0, "queued"), *counts]
     return [f"{count:,} {word}" for count, word in counts if count]
 
 
@@ -64,7 +67,7 @@ def progress_text(shown: ProgressSnapshot) -> str:
     """Return the progress as a table of text, without times."""
     head = shortened(f"<{shown.name} {shown.instance_id}: {shown.status}>", 200)
     _, steps = _shown_steps(shown)
-    rows = [(step.name, f"{step.over:,}/{step.total:,}", ", ".join(_troubles(step))) for step in steps]
+    rows = [(step.name, f"{step.over:,}/{step.total:,}", ", ".join(_counts(step))) for step in steps]
     rows += [
         (f"{call.name} #{call.task_id}", counted(call), call.note or "")
         for call in reporting(shown.running)[:_MOST]
@@ -82,7 +85,7 @@ def progress_card(shown: ProgressSnapshot) -> str:
             markup("<b>", line(step.name, 60), "</b>"),
             _bar(step),
             f"{step.over:,} of {step.total:,}",
-            ", ".join(_troubles(step)),
+            ", ".join(_counts(step)),
             _rate(step),
             f"in {lasting(step.took)}" if step.is_over else _left(step),
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from heapq import heappop, heappush
 
-from durablenb.analysis.calls import Call
+from durablenb.analysis.calls import IN_FLIGHT, Call
 from durablenb.analysis.timeline import Span
 from durablenb.model.events import TaskKind
 from durablenb.notebook.keys import call_key, mark_attributes
@@ -78,7 +78,7 @@ def make_lanes(
 
 def span_end(call: Call, span: Span, now: datetime | None) -> datetime:
     """Return the end of a span of a call, or the current time if it is open."""
-    is_open = call.state in ("open", "retrying", "not loaded") and span.state == "open"
+    is_open = call.state in (*IN_FLIGHT, "retrying", "not loaded") and span.state == "open"
     return span.ended if now is None or not is_open else max(now, span.ended)
 
 
@@ -218,7 +218,7 @@ class _Bars:
         width -= 1 if width > 2 * _LEAST else 0  # a gap before the next bar
         title = f"{call.name}, attempt {span.attempt}: {state}, {lasting(end - span.scheduled)}"
         top = middle - self._bar / 2
-        if state in ("open", "not loaded", "left open"):
+        if state in (*IN_FLIGHT, "not loaded", "left open"):
             dashes = {"stroke": look.solid, "stroke_dasharray": "3 2"}
             self._drawing.box(started, top, width, self._bar, title, rx=1.5, fill=look.tint, **dashes)
             return
@@ -306,7 +306,7 @@ def draw_density(
     drawing.text(20, base - 2, words, size=10, fill=MUTED)
     look = (
         call_look("open", "activity")
-        if any(call.state == "open" for call in lane.calls)
+        if any(call.state in IN_FLIGHT for call in lane.calls)
         else call_look("completed", "activity")
     )
     drawing.path(_area(scheduled.counts(), left, base, top), "scheduled", fill=ASKED)

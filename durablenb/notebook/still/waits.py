@@ -20,6 +20,7 @@ _LOOKS = {
     "resuming": LOOKS["Suspended"],
     "retry": LOOKS["Retrying"],
     "activity": LOOKS["Running"],
+    "queued": LOOKS["Queued"],
     "sub-orchestration": LOOKS["Running"],
     "entity call": LOOKS["Running"],
     "start": LOOKS["Pending"],
@@ -35,6 +36,7 @@ def wait_look(wait: Wait) -> Look:
 def wait_text(wait: Wait) -> str:
     """Return the object of a wait in words, without times and details."""
     name, many = repr(wait.name), f" \N{MULTIPLICATION SIGN} {wait.count:,}" if wait.count > 1 else ""
+    again = f", {_attempts(wait)}" if wait.attempts[1] > 1 else ""
     texts = {
         "mending": "a fix of its code",
         "code": f"the cell that defines {name}",
@@ -48,7 +50,8 @@ def wait_text(wait: Wait) -> str:
         "retry": f"{_attempts(wait)} of {name}{many}",
         "external event": f"the external event {name}{many}" + (", left" if wait.is_left else ""),
         "place": f"a place in {wait.name}{many}",
-        "activity": f"the activity {name}{many}" + (f", {_attempts(wait)}" if wait.attempts[1] > 1 else ""),
+        "activity": f"the activity {name}{many}{again}",
+        "queued": f"a worker for the activity {name}{many}{again}",
         "sub-orchestration": f"the sub-orchestration {name}{many}",
         "entity call": f"the entity's operation {name}{many}",
         "lock": f"the lock of {wait.name}{many}",
