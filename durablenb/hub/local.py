@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -65,6 +66,7 @@ class LocalJournal(Journal):
         self._store = store = engine.store
         self._instance_counter = InstanceCounter(lambda: store.removals)
         self.codec = engine.options.codec
+        self.after_kernel = _after_kernel(store.path)
 
     def of(self, instance_id: str | None = None) -> JournalReader:
         """Return what reads a history."""
@@ -154,6 +156,17 @@ class LocalJournal(Journal):
     def running_ids(self, instance_id: str) -> frozenset[int] | None:
         """Return the task ids of the running calls of an instance."""
         return self._engine.running_ids(instance_id)
+
+
+def _after_kernel(path: Path | None) -> str:
+    if path is None:
+        return (
+            "The hub was in memory, so its histories are lost. Start the kernel and run the notebook again."
+        )
+    return (
+        f"Start the kernel, open the hub on the same file ({path.name}), and run the cells that define its "
+        "functions: what is unfinished resumes by itself. Then run this cell again."
+    )
 
 
 class EngineControl(Control):

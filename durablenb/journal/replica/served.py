@@ -62,6 +62,7 @@ class ServedJournal(Journal):
         Sends requests to the server.
     """
 
+    after_kernel = "The hub runs elsewhere, and goes on. Start the kernel, connect, and run this cell again."
     knows_keys = False
 
     def __init__(self, link: Link) -> None:

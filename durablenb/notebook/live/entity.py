@@ -126,7 +126,7 @@ class LiveEntity(LiveView):
         self._shown: EntitySnapshot
         self._drawn_at = 0.0
         self._pane = OperationsTable(self._id, self._ask)
-        super().__init__(**traits)
+        super().__init__(afterwards=self._journal.after_kernel, **traits)
 
     @property
     def sql(self) -> str:

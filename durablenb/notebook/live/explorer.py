@@ -82,7 +82,7 @@ class LiveExplorer(LiveView):
         self._history = HistoryPane(self._call_key)
         self._followed = ""
         self._link: traitlets.link | None = None
-        super().__init__(freeze=False, **traits)
+        super().__init__(freeze=False, afterwards=handle.hub._journal.after_kernel, **traits)
 
     # -- what users may ask of it ----------------------------------------------------------------
 

@@ -160,7 +160,7 @@ class HubList(LiveView):
         self._entities = EntitiesTable(hub._relation)
         self.whole: StaticFallback | None = None
         """The displayed widget, which contains this one."""
-        super().__init__(**traits)
+        super().__init__(afterwards=self._journal.after_kernel, **traits)
 
     def draw(self, is_stale: bool) -> Mapping[str, str]:
         """Return the HTML of the table and of the figures, if anything was written or requested."""

@@ -82,7 +82,7 @@ class LiveInstance(LiveView):
         self._previous: list[Handle] = []
         self._width = WIDTH
         self._go_to(handle)
-        super().__init__(freeze=freeze, **traits)
+        super().__init__(freeze=freeze, afterwards=self._journal.after_kernel, **traits)
 
     def _go_to(self, handle: Handle) -> None:
         self._handle = handle

@@ -12,6 +12,12 @@ REFRESH_SECONDS = 15.0
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 
+_WITHOUT_ERROR = (
+    '.jp-OutputArea-child:has([title="still"]) + .jp-OutputArea-child > .lm-Panel:not(:has(*)) '
+    "{display: none}"
+)
+"""Hides what JupyterLab says in place of a widget whose kernel is gone: "model not found"."""
+
 
 class StaticFallback:
     """A widget displayed together with its still picture, which the page hides while the view is live.
@@ -63,7 +69,10 @@ class StaticFallback:
     def _hidden(self) -> dict[str, str]:
         still = self.still()
         html = still.get("text/html", "")
-        return {"text/html": f'<div title="still">{html}</div>', "text/plain": still["text/plain"]}
+        return {
+            "text/html": f'<div title="still">{html}</div><style>{_WITHOUT_ERROR}</style>',
+            "text/plain": still["text/plain"],
+        }
 
     def _ipython_display_(self) -> None:
         import IPython.display

@@ -59,6 +59,9 @@ class LiveView(StaticFallback, anywidget.AnyWidget):
     tab = traitlets.Unicode().tag(sync=True)
     label = traitlets.Unicode().tag(sync=True)
     note = traitlets.Unicode().tag(sync=True)
+    afterwards = traitlets.Unicode().tag(sync=True)
+    """What to do once the kernel is gone."""
+
     marked = traitlets.List(traitlets.Unicode()).tag(sync=True)
     place = traitlets.Unicode().tag(sync=True)
     """Address on the web page; see `durablenb.notebook.page.HubPage.view`."""

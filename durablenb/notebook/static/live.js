@@ -10,6 +10,7 @@ const LEAST_PIXELS = 16; // of a new width that is worth another drawing
 const FOCUSABLE = "a, button, input, select, textarea, summary, [tabindex], pre, .dnb-scroll, .dnb-wide"; // what scrolls, too
 const PRESSABLE = "[data-key][tabindex], [data-do][tabindex], button[data-key]";
 const ENDED = ["restarting", "autorestarting", "dead", "terminating"];
+const LIVELY = ["Running", "Pending", "Waiting", "Retrying", "Queued", "Suspended", "Busy", "Locked", "Scheduled"];
 const ENDS = ["pointerup", "pointercancel"];
 const MOVES = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
 const HELP =
@@ -35,6 +36,7 @@ class View {
     this.typing = new Map();
     this.heardAt = new Date();
     this.decoder = new TextDecoder();
+    this.afterwards = model.get("afterwards"); // a kernel that is gone has none
     this.build();
     this.tip = new Tooltip(this);
     el.append(this.root);
@@ -99,7 +101,7 @@ class View {
     onNews("change:marked", () => this.mark());
     onNews("msg:custom", () => this.answered());
     this.kernels = this.model.widget_manager?.kernel?.statusChanged; // JupyterLab's signal
-    this.restarted = (_, status) => ENDED.includes(status) && this.lost("The kernel is gone.");
+    this.restarted = (_, status) => ENDED.includes(status) && this.gone();
     this.kernels?.connect(this.restarted);
     on("change:tab", () => this.showTab());
     onNews("change:note", () => this.showNote());
@@ -261,15 +263,32 @@ class View {
   }
 
   answered() {
+    if (this.isGone) return;
     clearTimeout(this.waiting);
     this.waiting = undefined;
     this.loss = "";
     this.showNote();
   }
 
+  gone() {
+    if (this.isGone) return;
+    this.lost("The kernel is gone.");
+    this.isGone = true;
+    this.loss += ` ${this.afterwards}`;
+    this.root.classList.add("dnb-gone");
+    this.root.prepend(this.note); // above what isn't so any more
+    this.showNote();
+    for (const one of this.root.querySelectorAll("button, input, select, textarea")) one.disabled = true;
+    for (const pill of this.root.querySelectorAll("svg[aria-label]")) {
+      const word = pill.getAttribute("aria-label");
+      if (!LIVELY.includes(word)) continue;
+      pill.setAttribute("aria-label", `was ${word}`);
+      pill.before("was ");
+    }
+  }
+
   lost(why) {
     if (this.isGone) return;
-    this.isGone = why.endsWith("is gone.");
     this.loss = `${why} Its last news came at ${this.heardAt.toTimeString().slice(0, 8)}; this is how it stood then.`;
     this.showNote();
   }
