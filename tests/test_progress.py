@@ -22,7 +22,7 @@ from durablenb.analysis.sql import reader_of
 from durablenb.hub import open_hubs
 from durablenb.notebook.still import progress
 from durablenb.notebook.still.progress import Pipe, ProgressDisplay, Terminal, progress_line, screen
-from tests.notebook.reading import bundle_of, page_of, text_of
+from tests.notebook.reading import Page, bundle_of, page_of, text_of
 from tests.notebook.scenes import SCENES, Stage, stage
 from tests.notebook.test_hostile import harmless, hostile
 
@@ -75,6 +75,34 @@ def test_entities_are_counted_by_their_operations() -> None:
     assert [step.name for step in standing(SCENES["transferred"](stage())).steps] == [
         *("lock", "account.withdraw", "charge", "account.deposit", "account.get")
     ]
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_the_head_of_a_live_view_counts_what_progress_counts(name: str) -> None:
+    handle = SCENES[name](stage())
+    view = handle.watch(freeze=False)
+    view.refresh()
+    assert view._progress() == standing(handle)
+
+
+def test_a_live_view_says_in_its_head_how_far_it_is_and_how_long_yet() -> None:
+    made = stage()
+    made.activity("slow", 0.5, fails=lambda part, _: part == 3)
+
+    def slowly(context):
+        context.set_custom_status({"stage": "slow"})
+        yield context.task_all([context.call_activity("slow", part) for part in range(10)])
+
+    made.orchestrator(slowly)
+    view = made.begin("slowly", steps=7).watch(freeze=False)
+    head = Page(view.head.decode()).text
+    assert re.search(r"slow .* 5 of 10 · 50% · 1\.67/s · about 3 s left · 5 queued · 1 failed", head)
+    assert "5 ended in the last 120 s, peak 2/s" in view.head.decode()
+    assert '{"stage": "slow"}' in head
+    view._handle.terminate("not needed")
+    view.refresh()
+    assert "reason: not needed" in Page(view.head.decode()).text
+    assert "reason: not needed" in page_of(view._handle).text
 
 
 def test_a_rate_and_the_time_that_is_left_are_told_where_they_can_be_known() -> None:
@@ -140,9 +168,9 @@ def test_a_line_tells_what_is_open_and_how_much_is_done() -> None:
     made.orchestrator(slowly)
     handle = made.begin("slowly", steps=8)
     line = progress_line(standing(handle), 200)
-    assert line == "slowly slowly: 1 step done; slow 4/10, 1.6/s, 3.8 s left; Running"
+    assert line == "slowly slowly: 1 step done; slow 4/10, 6 queued, 1.6/s, 3.8 s left; Running"
     made.clock.advance(seconds=30)
-    assert "slow 4/10, 8.12 s each, 48.8 s left" in progress_line(standing(handle), 200)
+    assert "slow 4/10, 6 queued, 8.12 s each, 48.8 s left" in progress_line(standing(handle), 200)
     assert progress_line(standing(handle), 20) == line[:19] + "…"
     handle.wait()
     assert progress_line(standing(handle), 200) == "slowly slowly: ship 1/1; slow 10/10; Completed in 37.1 s"
@@ -153,10 +181,10 @@ def test_as_the_last_line_of_a_cell_it_shows_how_far_it_is() -> None:
     progress = made.begin("fan_out", 20, steps=20).progress()
     assert repr(progress) == "<fan_out fan_out: Running, crunch 18/20>"
     page = page_of(progress)
-    assert {"crunch", "18 of 20", "1 failed"} <= set(page.texts)
+    assert {"crunch", "18 of 20", "2 queued, 1 failed"} <= set(page.texts)
     assert [picture.alt for picture in page.pictures] == ["Running", "18 of 20"]
     assert text_of(progress) == (
-        "<fan_out fan_out: Running>\nstep    done\n──────  ─────  ────────\ncrunch  18/20  1 failed"
+        "<fan_out fan_out: Running>\nstep    done\n──────  ─────  ──────────────────\ncrunch  18/20  2 queued, 1 failed"
     )
     made.hub.close()
     assert repr(progress) == "<progress of fan_out of a closed hub>"

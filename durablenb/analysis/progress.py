@@ -15,6 +15,7 @@ import duckdb
 
 from durablenb.model.events import (
     ALL_EVENTS,
+    Event,
     ExecutionCanceled,
     ExecutionCompleted,
     ExecutionFailed,
@@ -27,6 +28,9 @@ from durablenb.store.row_codec import event_types
 
 WINDOW = 60
 """The number of seconds over which the rate of an open step is measured."""
+
+RECENT = 120
+"""The number of seconds whose ends are counted one by one."""
 
 _REQUESTS = [event for event in ALL_EVENTS if event.begins not in (None, "signal")]
 """The events that begin a call. Nothing settles a signal, so it is no step."""
@@ -77,6 +81,8 @@ class StepCount:
     running
         The number of calls of an activity that run now; None if that isn't known. The other open calls are
         queued.
+    recent
+        For an open step, the number of calls that ended in each of the last 120 seconds, the latest last.
     """
 
     name: str
@@ -89,6 +95,7 @@ class StepCount:
     rate: float | None = None
     seconds_left: float | None = None
     running: int | None = None
+    recent: tuple[int, ...] = ()
 
     @property
     def queued(self) -> int | None:
@@ -137,37 +144,41 @@ class _StepTally:
     ends: Counter[int] = field(default_factory=Counter)
 
 
-class ProgressCounter:
-    """Counts the calls of an instance, requested and ended ones.
+class StepCounter:
+    """Counts the calls of an instance, requested and ended ones, event by event.
 
     Parameters
     ----------
-    connect
-        Gives the calling thread a connection that reads the journal.
     instance_id
         The instance's id.
     """
 
-    def __init__(
-        self, connect: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]], instance_id: str
-    ) -> None:
-        self._connect = connect
+    def __init__(self, instance_id: str) -> None:
         self._id = instance_id
-        self._lock = threading.Lock()
-        self._seen = 0
         self._name = ""
         self._status = "Pending"
         self._began: datetime | None = None
         self._last: datetime | None = None
         self._begin()
 
-    def look(
+    def read(self, event: Event) -> None:
+        """Read the next event of the history."""
+        retry_of, entity_id = getattr(event, "retry_of", None), getattr(event, "entity_id", None)
+        self.read_row(
+            type(event).__name__,
+            event.timestamp,
+            getattr(event, "name", None),
+            getattr(event, "task_id", None),
+            {"retry_of": retry_of} if entity_id is None else {"retry_of": retry_of, "entity_id": entity_id},
+        )
+
+    def snapshot(
         self,
         now: datetime,
         running: tuple[RunningCall, ...] = (),
         running_ids: Collection[int] | None = None,
     ) -> ProgressSnapshot:
-        """Return the progress by now. Only events after those of the last call are read.
+        """Return the progress by now.
 
         Parameters
         ----------
@@ -178,16 +189,6 @@ class ProgressCounter:
         running_ids
             The task ids of all calls that run, read before; None if they aren't known.
         """
-        with self._lock:
-            with self._connect() as connection:
-                rows = connection.execute(_NEWS, [self._id, self._seen]).fetchall()
-            for row in rows:
-                self._read(*row)
-            return self._snapshot(now, running, running_ids)
-
-    def _snapshot(
-        self, now: datetime, running: tuple[RunningCall, ...], running_ids: Collection[int] | None
-    ) -> ProgressSnapshot:
         is_over = self._status in _FINAL
         until = self._last if is_over and self._last is not None else now
         took = timedelta() if self._began is None else until - self._began
@@ -209,16 +210,15 @@ class ProgressCounter:
         self._early: Counter[str] = Counter()
         self._settled_by: dict[int, str] = {}  # the names of events that settled a wait, by task id
 
-    def _read(
+    def read_row(
         self,
-        seq: int,
         kind: str,
         timestamp: datetime,
         name: str | None,
         task_id: int | None,
-        attributes: str | None,
+        attributes: dict[str, Any],
     ) -> None:
-        self._seen = seq
+        """Read the next event as a row of the journal."""
         at = self._last = timestamp.replace(tzinfo=UTC)
         if kind == "ExecutionStarted":  # also after a rewind, which writes the kept events again
             self._begin()
@@ -227,7 +227,7 @@ class ProgressCounter:
         elif kind in _STATUSES:
             self._status = _STATUSES[kind]
         elif (begun := _BEGINNINGS.get(kind)) is not None and task_id is not None:
-            self._request(begun, name, task_id, json.loads(attributes) if attributes else {}, at)
+            self._request(begun, name, task_id, attributes, at)
         elif kind == "EventRaised":
             self._arrive((name or "").casefold(), at)
         elif task_id is not None and kind in _ENDS:
@@ -293,11 +293,48 @@ class ProgressCounter:
         tally.last = max(tally.last, at)
         second = int(at.timestamp())
         tally.ends[second] += 1
-        if len(tally.ends) > 2 * WINDOW:
-            tally.ends = Counter({key: n for key, n in tally.ends.items() if key >= second - WINDOW})
+        if len(tally.ends) > 2 * RECENT:
+            tally.ends = Counter({key: n for key, n in tally.ends.items() if key >= second - RECENT})
         if kind == "EventUnsubscribed":
             for waits in self._waits.values():
                 waits[:] = [wait for wait in waits if wait != task_id]
+
+
+class ProgressCounter:
+    """Counts the calls of an instance as a `StepCounter` does, from the journal.
+
+    Parameters
+    ----------
+    connect
+        Gives the calling thread a connection that reads the journal.
+    instance_id
+        The instance's id.
+    """
+
+    def __init__(
+        self, connect: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]], instance_id: str
+    ) -> None:
+        self._connect = connect
+        self._id = instance_id
+        self._lock = threading.Lock()
+        self._seen = 0
+        self._steps = StepCounter(instance_id)
+
+    def look(
+        self,
+        now: datetime,
+        running: tuple[RunningCall, ...] = (),
+        running_ids: Collection[int] | None = None,
+    ) -> ProgressSnapshot:
+        """Return the progress by now; see `StepCounter.snapshot`. Only new events are read."""
+        with self._lock:
+            with self._connect() as connection:
+                rows = connection.execute(_NEWS, [self._id, self._seen]).fetchall()
+            for seq, kind, timestamp, name, task_id, attributes in rows:
+                self._seen = seq
+                about = json.loads(attributes) if attributes else {}
+                self._steps.read_row(kind, timestamp, name, task_id, about)
+            return self._steps.snapshot(now, running, running_ids)
 
 
 def _step_name(name: str | None, attributes: dict[str, Any]) -> str:
@@ -325,10 +362,14 @@ def _count(tally: _StepTally, now: datetime, begun: Counter[int] | None = None) 
         until - tally.first,
         rate,
         seconds_left,
-        None
-        if begun is None or tally.kind != "activity"
-        else min(begun[id(tally)], tally.total - tally.over),
+        min(begun[id(tally)], left) if begun is not None and tally.kind == "activity" else None,
+        () if is_over else _recent(tally.ends, until),
     )
+
+
+def _recent(ends: Counter[int], until: datetime) -> tuple[int, ...]:
+    last = int(until.timestamp())
+    return tuple(ends[second] for second in range(last - RECENT + 1, last + 1))
 
 
 def _ended_since(ends: Counter[int], since: datetime) -> int:

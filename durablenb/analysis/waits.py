@@ -117,9 +117,10 @@ def find_waits(
     for (state, kind, _), alike_calls in alike.items():
         key = state if state in ("retrying", "queued") else kind, name_of(alike_calls[0])
         groups.setdefault(key, []).extend(alike_calls)
-    waits += [
+    several = [
         _wait(name, alike_calls, queues or {}, instance_id) for (_, name), alike_calls in groups.items()
     ]
+    waits += sorted(several, key=lambda wait: wait.kind == "queued")  # below what runs
     waits = waits or [Wait("turn", "", events[-1].timestamp)]
     return tuple(waits + [_abandoned_wait(name, alike_calls) for name, alike_calls in left.items()])
 

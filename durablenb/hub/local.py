@@ -160,9 +160,7 @@ class LocalJournal(Journal):
 
 def _after_kernel(path: Path | None) -> str:
     if path is None:
-        return (
-            "The hub was in memory, so its histories are lost. Start the kernel and run the notebook again."
-        )
+        return "The hub was in memory: its histories are lost. Start the kernel, and run the notebook again."
     return (
         f"Start the kernel, open the hub on the same file ({path.name}), and run the cells that define its "
         "functions: what is unfinished resumes by itself. Then run this cell again."

@@ -12,6 +12,7 @@ import traitlets
 
 from durablenb.analysis.calls import Call
 from durablenb.analysis.outputs import Outputs
+from durablenb.analysis.progress import ProgressSnapshot, StepCounter
 from durablenb.analysis.snapshot import InstanceSnapshot, SnapshotBuilder, instance_snapshot
 from durablenb.analysis.text import quoted
 from durablenb.core.generations import is_remnant
@@ -89,6 +90,7 @@ class LiveInstance(LiveView):
         self._journal = handle.hub._journal
         self._control = handle.hub._control
         self._following = SnapshotBuilder()
+        self._counter = StepCounter(handle.id)
         self._status: DurableOrchestrationStatus | None = None
         self._seq = 0
         self._first = 0
@@ -143,7 +145,7 @@ class LiveInstance(LiveView):
         self.label = instance_sentence(shown)
         self.place = f"instances/{self._handle.id}"
         regions = {
-            "head": head(shown, self._control, can_go_back=bool(self._previous)),
+            "head": head(shown, self._progress(), self._control, can_go_back=bool(self._previous)),
             "waits": self._waits(shown),
             "detail": self._detail(shown),
         }
@@ -163,6 +165,10 @@ class LiveInstance(LiveView):
             has_generations = shown.flow.generation > 0
             regions["history"] = self._history.events(self._call_key, has_generations=has_generations)
         return regions
+
+    def _progress(self) -> ProgressSnapshot:
+        now = self._journal.now(self._handle.id)
+        return self._counter.snapshot(now, self._running, self._running_ids)
 
     def _waits(self, shown: InstanceSnapshot) -> str:
         """Return what the instance waits for, and how far its running activities are."""
@@ -204,6 +210,7 @@ class LiveInstance(LiveView):
         last = self._following.events[-1] if self._following.events else None
         for record in records:
             self._seq = record.seq
+            self._counter.read(record.event)
             if isinstance(record.event, ExecutionStarted):
                 if is_remnant(last, record.event):
                     self._executions.pop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
+from durablenb.analysis.progress import ProgressSnapshot
 from durablenb.analysis.snapshot import InstanceSnapshot
 from durablenb.analysis.waits import Wait
 from durablenb.hub.control import Control, MovableClock
@@ -12,15 +13,19 @@ from durablenb.notebook.html import Markup, code, line, markup, table, unbroken
 from durablenb.notebook.live.interactive import badge, button, field, row
 from durablenb.notebook.palette import status_look
 from durablenb.notebook.still.failure import failure_table
-from durablenb.notebook.still.instance import MOST_FORKS
+from durablenb.notebook.still.instance import MOST_FORKS, state_rows
+from durablenb.notebook.still.progress import sparkline, step_line
+from durablenb.notebook.still.running import themed
 from durablenb.notebook.still.waits import wait_look, wait_remedy, wait_text
 from durablenb.notebook.words import lasting, plural, time_text
 
 _MOST = 20
 
 
-def head(shown: InstanceSnapshot, control: Control, *, can_go_back: bool) -> Markup:
-    """Return the status, relatives and commands of an instance, and the controls of a virtual clock."""
+def head(
+    shown: InstanceSnapshot, progress: ProgressSnapshot, control: Control, *, can_go_back: bool
+) -> Markup:
+    """Return the status, progress, relatives and commands of an instance, and a virtual clock's controls."""
     status = shown.status
     word = str(status.runtime_status)
     also = () if shown.word == word else (badge(status_look(shown.word)),)
@@ -48,10 +53,33 @@ def head(shown: InstanceSnapshot, control: Control, *, can_go_back: bool) -> Mar
     actions = _actions(word) if status.imported_from is None else [_PURGE]
     return markup(
         row(*(part for part in parts if part)),
+        *(row(f"{label}:", words) for label, words in state_rows(shown)),
+        _progress(progress),
         row(*actions) if not control.is_read_only else row("from a file that is only read"),
         clock_row(clock) if shown.waits and clock.can_be_moved and status.imported_from is None else "",
         failure_table(failure) if failure is not None else "",
     )
+
+
+_MOST_STEPS = 4
+
+
+def _progress(shown: ProgressSnapshot) -> Markup:
+    """Return a line for each open step of several calls: its progress, and how many ended of late."""
+    if shown.is_over:
+        return Markup("")
+    steps = [step for step in shown.steps if step.total > 1 and not step.is_over]
+    rows = [
+        (
+            markup("<b>", line(step.name, 60), "</b>"),
+            themed(sparkline(step.recent)),
+            line(step_line(step)),
+        )
+        for step in steps[:_MOST_STEPS]
+    ]
+    if len(steps) > _MOST_STEPS:
+        rows.append((line(f"{len(steps) - _MOST_STEPS:,} more"), Markup(""), Markup("")))
+    return markup('<div class="dnb-wide">', table((), rows), "</div>") if rows else Markup("")
 
 
 def _forks(forks: Sequence[str]) -> Markup:
@@ -131,5 +159,5 @@ def _remedy(wait: Wait) -> Markup:
     if wait.kind == "sub-orchestration" and wait.detail:
         return button(f"open {wait.detail}", "open", is_link=True, id=wait.detail)
     if wait.kind == "resuming":
-        return line(wait.detail)
+        return Markup("")  # the reason is in the head
     return markup(wait_remedy(wait), " ", line(wait.detail.partition("\n")[0], 300))

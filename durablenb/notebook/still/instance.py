@@ -56,6 +56,7 @@ def picture_card(shown: InstanceSnapshot) -> str:
         heading(
             badge(status_look(word)), *also, name, code(status.instance_id or "", 256), "·", ", ".join(about)
         ),
+        *(heading(f"{label}:", words) for label, words in state_rows(shown)),
         failure_table(status.failure_details) if status.failure_details else "",
         waits_table(shown.waits, shown.now) if shown.waits else "",
         picture(graph_svg(shown)),
@@ -66,6 +67,24 @@ def picture_card(shown: InstanceSnapshot) -> str:
         fold(f"History: {plural(len(shown.events), 'event')}", history_table(shown.events)),
         traceback_fold(status.failure_details),
     )
+
+
+def state_rows(shown: InstanceSnapshot) -> list[tuple[str, Markup]]:
+    """Return the custom status, and why it was ended or suspended, each with its label."""
+    status, rows = shown.status, []
+    if status.custom_status is not None:
+        rows.append(("custom status", line(_one_line(status.custom_status))))
+    if str(status.runtime_status) in ("Terminated", "Canceled") and status.output:
+        rows.append(("reason", line(status.output)))
+    rows += [("reason", line(wait.detail)) for wait in shown.waits if wait.kind == "resuming" and wait.detail]
+    return rows
+
+
+def _one_line(value: Any) -> str:
+    try:
+        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError):
+        return repr(value)
 
 
 def origin_words(shown: InstanceSnapshot) -> list[str]:
@@ -170,6 +189,8 @@ def picture_text(shown: InstanceSnapshot) -> str:
     also = "" if shown.word == word else f", {shown.word.lower()}"
     lines = [shortened(f"<{status.name} {status.instance_id}: {word}{also}>", 200)]
     lines += [shortened(words, 200) for words in origin_words(shown)]
+    if status.custom_status is not None:
+        lines.append(shortened(f"custom status: {_one_line(status.custom_status)}", 200))
     lines += [f"waits for {shortened(wait_text(wait), 100)}" for wait in shown.waits[:_TEXT_ROWS]]
     steps = shown.flow.steps
     if steps:

@@ -15,11 +15,13 @@ from durablenb.analysis.progress import ProgressSnapshot, StepCount
 from durablenb.analysis.text import shortened, table_text
 from durablenb.model.display import options
 from durablenb.notebook.html import Markup, badge, card, code, heading, line, markup, table
-from durablenb.notebook.palette import GREEN, RED, status_look
+from durablenb.notebook.palette import BLUE, GREEN, RED, SOLIDS, status_look
 from durablenb.notebook.still.running import bar, counted, inline, reporting, running_rows, running_words
+from durablenb.notebook.svg import HAIR, Drawing, number
 from durablenb.notebook.words import lasting, plural
 
 _MOST = 12
+_SPARK_WIDE, _SPARK_HIGH = 180.0, 12.0
 
 
 def progress_line(shown: ProgressSnapshot, width: int) -> str:
@@ -30,6 +32,33 @@ def progress_line(shown: ProgressSnapshot, width: int) -> str:
     parts += map(running_words, reporting(shown.running))
     end = f"{shown.status} in {lasting(shown.took)}" if shown.is_over else shown.status
     return shortened(f"{shown.name} {shown.instance_id}: {'; '.join([*parts, end])}", width)
+
+
+def step_line(step: StepCount) -> str:
+    """Return a step's progress in one line: how many calls have ended, which share, how fast, until when."""
+    parts = [f"{step.over:,} of {step.total:,}"]
+    if step.total > 1:
+        parts.append(f"{int(100 * step.over / step.total)}%")  # 100% is said at the end only
+    left = _left(step)
+    parts += [part for part in (_rate(step), f"about {left}" if left else "", *_counts(step)) if part]
+    return " · ".join(parts)
+
+
+def sparkline(counts: Sequence[int]) -> Drawing:
+    """Draw the number of calls that ended in each of the last seconds, the latest at the right."""
+    total, most = sum(counts), max(counts)
+    drawing = Drawing(_SPARK_WIDE, f"{total:,} ended in the last {len(counts)} s, peak {most:,}/s")
+    pitch = _SPARK_WIDE / len(counts)
+    bars = "".join(
+        f"M{number(at * pitch)} {number(_SPARK_HIGH)}h{number(pitch)}"
+        f"v{number(-max((_SPARK_HIGH - 1) * count / most, 1.5))}h{number(-pitch)}z"
+        for at, count in enumerate(counts)
+        if count
+    )
+    drawing.path(f"M0 {number(_SPARK_HIGH - 0.5)}H{number(_SPARK_WIDE)}", fill="none", stroke=HAIR)
+    if bars:
+        drawing.path(bars, drawing.sentence, fill=SOLIDS[BLUE])
+    return drawing
 
 
 def _finished(count: int) -> str:
@@ -46,7 +75,7 @@ def _words(step: StepCount) -> str:
 def _counts(step: StepCount) -> list[str]:
     """Return how many calls run, are queued, failed and were canceled, in words."""
     counts = [(step.failed, "failed"), (step.canceled, "canceled")]
-    if not step.is_over and step.running is not None:
+    if step.total > 1 and not step.is_over and step.running is not None:
         counts = [(step.running, "running"), (step.queued or 0, "queued"), *counts]
     return [f"{count:,} {word}" for count, word in counts if count]
 
