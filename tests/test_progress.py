@@ -184,7 +184,8 @@ def test_as_the_last_line_of_a_cell_it_shows_how_far_it_is() -> None:
     assert {"crunch", "18 of 20", "2 queued, 1 failed"} <= set(page.texts)
     assert [picture.alt for picture in page.pictures] == ["Running", "18 of 20"]
     assert text_of(progress) == (
-        "<fan_out fan_out: Running>\nstep    done\n──────  ─────  ──────────────────\ncrunch  18/20  2 queued, 1 failed"
+        "<fan_out fan_out: Running>\nstep    done\n──────  ─────  ──────────────────\n"
+        "crunch  18/20  2 queued, 1 failed"
     )
     made.hub.close()
     assert repr(progress) == "<progress of fan_out of a closed hub>"
