@@ -81,10 +81,18 @@ def shoot_reopened(
     return words
 
 
-def test_at_the_end_a_view_becomes_a_small_still_picture(lab: Lab, tmp_path: Path) -> None:
+def keep(page: Page, index: int) -> None:
+    """Clicks what makes a view that has stayed live at the end a picture."""
+    head = region(view(page, index), "head")
+    expect(head.get_by_role("img", name="Completed")).to_be_visible(timeout=30_000)
+    head.get_by_role("button", name="Keep as picture").click()
+
+
+def test_a_view_that_is_kept_is_a_small_still_picture(lab: Lab, tmp_path: Path) -> None:
     with shown(lab, "frozen", WIDE, "big.watch()") as (page, trouble):
         expect(region(view(page, 1), "waits")).to_contain_text("the external event 'Go'")
         execute(page, "big.raise_event('Go'); big.wait()")
+        keep(page, 1)
         expect(cell(page, 1).locator(STILL).first).to_be_visible(timeout=30_000)
         expect(page.locator(".dnb-live")).to_have_count(0)
         size, outputs = saved(lab, page, "frozen")
@@ -160,6 +168,7 @@ def test_a_page_that_is_loaded_anew_has_its_views_again(lab: Lab) -> None:
         )
         assert not cell(page, 0).locator(STILL).first.is_visible()
         execute(page, "order.raise_event('Approval', 'yes')")
+        keep(page, 0)
         expect(cell(page, 0).locator(STILL).first).to_be_visible()
         expect(page.locator(".dnb-live")).to_have_count(0)
         assert trouble == []

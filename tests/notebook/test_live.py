@@ -17,7 +17,7 @@ import durablenb as df
 from durablenb.model.events import EventRaised
 from durablenb.notebook.live.instance import LiveInstance
 from durablenb.notebook.live.refresh_loop import RefreshLoop, refresh_loop
-from durablenb.notebook.live.widget import STATIC, LiveView
+from durablenb.notebook.live.widget import QUIET_SECONDS, STATIC, LiveView
 from tests.notebook.reading import Page
 from tests.notebook.scenes import SCENES, STUCK, Stage, stage
 from tests.notebook.test_hostile import MARKS, PAYLOADS, STYLES, TAGS, hostile, hostile_entity
@@ -58,6 +58,22 @@ NAMES = ("key", "first", "left", "right", "name", "value", "id", "fields", "sure
 def _nothing_goes_wrong_unseen(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     yield
     assert [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING] == []
+
+
+class Output:
+    """An output of a cell."""
+
+    def update(self, shown: dict[str, str], **_: Any) -> None:
+        self.shown = shown
+
+
+class Ticks:
+    """A clock that a test moves."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
 
 
 def tell(view: LiveView, do: Any, **more: Any) -> None:
@@ -371,23 +387,53 @@ def test_a_child_is_opened_and_left_again() -> None:
 def test_a_view_becomes_the_still_picture_when_the_orchestration_has_ended() -> None:
     made = stage()
     handle = SCENES["waiting"](made)
-    view = handle.watch()
+    ticks = Ticks()
+    view = LiveInstance(handle, ticks=ticks)
     assert view.refresh()
+    ticks.now += 100
     handle.raise_event("Approval", 1)
     handle.wait()
+    assert view.refresh()
+    ticks.now += QUIET_SECONDS - 1
+    assert view.refresh()
+    tell(view, "look")
+    ticks.now += QUIET_SECONDS - 1
+    assert view.refresh()
+    ticks.now += 1
     assert not view.refresh()
     assert view.is_frozen
+
+
+def test_a_view_is_kept_as_a_picture_when_that_is_clicked(monkeypatch: pytest.MonkeyPatch) -> None:
+    outputs: list[Output] = []
+    monkeypatch.setattr("IPython.display.display", lambda *_, **__: outputs.append(Output()) or outputs[-1])
+    made = stage()
+    views = [SCENES["waiting"](made).watch(), made.hub.watch()]
+    assert b"Keep as picture" not in views[0].head + views[1].list.head
+    for view, drawn in ((views[0], views[0]), (views[1], views[1].list)):
+        view._ipython_display_()
+        drawn.refresh()
+        assert b"Keep as picture" in drawn.head
+        tell(drawn, "keep")
+        assert view.is_frozen
+        assert 'title="still"' not in outputs[-1].shown["text/html"]
+        assert "race" in outputs[-1].shown["text/html"]
 
 
 def test_a_view_in_which_something_is_selected_stays_live() -> None:
     made = stage()
     handle = SCENES["waiting"](made)
-    view = handle.watch()
+    ticks = Ticks()
+    view = LiveInstance(handle, ticks=ticks)
     tell(view, "select", key="step 1")
     handle.raise_event("Approval", 1)
     handle.wait()
     assert view.refresh()
+    ticks.now += QUIET_SECONDS
+    assert view.refresh()
     tell(view, "select", key="")
+    ticks.now += QUIET_SECONDS
+    assert not view.refresh()
     assert view.is_frozen
 
 
@@ -440,12 +486,15 @@ def test_a_view_that_is_on_no_page_any_more_is_drawn_no_more_until_it_is_on_one(
 def test_a_view_that_comes_back_when_all_is_over_becomes_the_still_picture() -> None:
     made = stage()
     handle = SCENES["waiting"](made)
-    view = handle.watch()
+    ticks = Ticks()
+    view = LiveInstance(handle, ticks=ticks)
     tell(view, "here", page="a")
     tell(view, "gone", page="a")
     handle.raise_event("Approval", 1)
     handle.wait()
     tell(view, "here", page="b")
+    ticks.now += QUIET_SECONDS
+    view.refresh()
     assert view.is_frozen
     assert view not in refresh_loop
 

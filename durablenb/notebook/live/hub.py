@@ -18,7 +18,7 @@ from durablenb.model.queues import QueueState
 from durablenb.notebook.html import Markup, code, line, markup, unbroken
 from durablenb.notebook.live.entity import TICK, LiveEntity
 from durablenb.notebook.live.instance import LiveInstance
-from durablenb.notebook.live.interactive import badge, choice, figure, mark, row
+from durablenb.notebook.live.interactive import badge, choice, figure, keep_button, mark, row
 from durablenb.notebook.live.query_table import PAGE, Ask, QueryTable, Row
 from durablenb.notebook.live.static_fallback import StaticFallback, still_bundle
 from durablenb.notebook.live.widget import LiveView
@@ -165,7 +165,8 @@ class HubList(LiveView):
     def draw(self, is_stale: bool) -> Mapping[str, str]:
         """Return the HTML of the table and of the figures, if anything was written or requested."""
         self._journal.follow()
-        written = (*self._journal.version(), self._queue_states())
+        is_displayed = self.whole is not None and self.whole.is_displayed
+        written = (*self._journal.version(), self._queue_states(), is_displayed)
         is_new, self._written = written != self._written, written
         if not (is_new or is_stale):
             return {}
@@ -186,7 +187,10 @@ class HubList(LiveView):
         drawn = fleet_svg(self._fleet)
         self.label = drawn[1]
         return {
-            "head": row(markup("<b>", line(shown.text.strip("<>")), "</b>")),
+            "head": row(
+                markup("<b>", line(shown.text.strip("<>")), "</b>"),
+                keep_button(is_displayed=self.whole is not None and self.whole.is_displayed),
+            ),
             "fleet": figure(drawn),
             "queues": figure(queues_svg(shown.queues)) if shown.queues else "",
             "pace": figure(pace_svg(self._pace())),
@@ -213,6 +217,11 @@ class HubList(LiveView):
         """Refresh it now."""
         if self.whole is not None:
             self.whole.refresh_still_now()
+
+    def do_keep(self, **_: Any) -> None:
+        """Replace the displayed widget by its still picture."""
+        if self.whole is not None:
+            self.whole.freeze()
 
     def trouble(self) -> str:
         """Return what keeps the view from being up to date, in a line; empty if nothing does."""

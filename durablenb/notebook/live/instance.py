@@ -55,15 +55,15 @@ TICK = 1.0
 class LiveInstance(LiveView):
     """The live view of one instance, which `handle.watch()` returns.
 
-    It is a widget, so `ipywidgets` can combine it with others. When the orchestration has ended, it becomes
-    its still picture, unless something is selected in it.
+    It is a widget, so `ipywidgets` can combine it with others. It stays live when the orchestration has
+    ended, and becomes its still picture after a minute without a click, unless something is selected in it.
 
     Parameters
     ----------
     handle
         The instance, of an open hub, a file or a remote hub.
     freeze
-        Whether it becomes its still picture at the end.
+        Whether it becomes its still picture by itself.
     traits
         Keyword arguments of `ipywidgets.Widget`.
     """
@@ -145,7 +145,13 @@ class LiveInstance(LiveView):
         self.label = instance_sentence(shown)
         self.place = f"instances/{self._handle.id}"
         regions = {
-            "head": head(shown, self._progress(), self._control, can_go_back=bool(self._previous)),
+            "head": head(
+                shown,
+                self._progress(),
+                self._control,
+                can_go_back=bool(self._previous),
+                is_displayed=self.is_displayed,
+            ),
             "waits": self._waits(shown),
             "detail": self._detail(shown),
         }

@@ -10,7 +10,7 @@ from durablenb.analysis.snapshot import InstanceSnapshot
 from durablenb.analysis.waits import Wait
 from durablenb.hub.control import Control, MovableClock
 from durablenb.notebook.html import Markup, code, line, markup, table, unbroken
-from durablenb.notebook.live.interactive import badge, button, field, row
+from durablenb.notebook.live.interactive import badge, button, field, keep_button, row
 from durablenb.notebook.palette import status_look
 from durablenb.notebook.still.failure import failure_table
 from durablenb.notebook.still.instance import MOST_FORKS, state_rows
@@ -23,7 +23,12 @@ _MOST = 20
 
 
 def head(
-    shown: InstanceSnapshot, progress: ProgressSnapshot, control: Control, *, can_go_back: bool
+    shown: InstanceSnapshot,
+    progress: ProgressSnapshot,
+    control: Control,
+    *,
+    can_go_back: bool,
+    is_displayed: bool = False,
 ) -> Markup:
     """Return the status, progress, relatives and commands of an instance, and a virtual clock's controls."""
     status = shown.status
@@ -50,12 +55,13 @@ def head(
     if shown.forks:
         parts.append(_forks(shown.forks))
     failure, clock = status.failure_details, control.clock
+    keep = keep_button(is_displayed=is_displayed)
     actions = _actions(word) if status.imported_from is None else [_PURGE]
     return markup(
         row(*(part for part in parts if part)),
         *(row(f"{label}:", words) for label, words in state_rows(shown)),
         _progress(progress),
-        row(*actions) if not control.is_read_only else row("from a file that is only read"),
+        row(*(actions if not control.is_read_only else ["from a file that is only read"]), keep),
         clock_row(clock) if shown.waits and clock.can_be_moved and status.imported_from is None else "",
         failure_table(failure) if failure is not None else "",
     )

@@ -41,6 +41,11 @@ def button(words: str, do: str, *, sure: str = "", is_link: bool = False, **data
     return markup(f'<button type="button"{look}{named}>', line(words), "</button>")
 
 
+def keep_button(*, is_displayed: bool) -> Markup:
+    """Return the button that replaces a view by its still picture; nothing if the view is part of another."""
+    return button("Keep as picture", "keep", is_link=True) if is_displayed else Markup("")
+
+
 def mark(words: object, key: str, limit: int = 80, *, name: str = "") -> Markup:
     """Return text that selects a step or a call when clicked; `name` says more to screen readers."""
     named = attributes(data_key=key, **({"aria_label": name} if name else {}))

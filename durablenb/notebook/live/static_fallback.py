@@ -33,6 +33,7 @@ class StaticFallback:
     """True if it has become a still picture, or is no longer updated."""
 
     has_news = False
+    _is_stale = False
     model_id: str
 
     def still(self) -> dict[str, str]:
@@ -74,6 +75,11 @@ class StaticFallback:
             "text/plain": still["text/plain"],
         }
 
+    @property
+    def is_displayed(self) -> bool:
+        """True if it is an output of a cell, and no part of another widget or page."""
+        return self._display is not None and not self.is_frozen
+
     def _ipython_display_(self) -> None:
         import IPython.display
 
@@ -87,6 +93,7 @@ class StaticFallback:
         # No text here: it would never change, and a saved notebook would show it below the last picture.
         bundle: dict[str, Any] = {"text/plain": "", _WIDGET: widget}
         self._display = display(bundle, raw=True, display_id=True)
+        self._is_stale = True  # it can be kept now
 
 
 def _empty() -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache
@@ -20,6 +21,9 @@ from durablenb.notebook.live.static_fallback import StaticFallback
 from durablenb.notebook.themes import theme_css
 
 log = logging.getLogger("durablenb")
+
+QUIET_SECONDS = 60.0
+"""Seconds without a click after which a view of an instance that has ended becomes its still picture."""
 
 STATIC = Path(__file__).parent.parent / "static"
 
@@ -69,8 +73,12 @@ class LiveView(StaticFallback, anywidget.AnyWidget):
     selected = traitlets.Unicode()
     """The key of the selection, such as a step or a call; empty if there is none."""
 
-    def __init__(self, *, freeze: bool = True, **traits: Any) -> None:
+    def __init__(
+        self, *, freeze: bool = True, ticks: Callable[[], float] = time.monotonic, **traits: Any
+    ) -> None:
         self._lock = threading.RLock()
+        self._ticks = ticks
+        self._active_at = ticks()
         self._freezes = False
         self._is_stale = True
         self._was_over = False
@@ -144,11 +152,16 @@ class LiveView(StaticFallback, anywidget.AnyWidget):
                 self.refresh_still()
             is_over, was_over = self.is_over(), self._was_over
             self._was_over = is_over
-            if is_over and self._freezes and not self.selected:  # a selection means that somebody is reading
-                self.freeze()
-            elif is_over and not was_over:
+            if is_over and not was_over:
+                self._active_at = self._ticks()
                 self.refresh_still_now()
+            elif is_over and self._freezes and not self.selected and self._is_quiet():
+                self.freeze()
             return not self.is_frozen
+
+    def _is_quiet(self) -> bool:
+        """Return whether nobody has used the view for a while; a selection means that somebody is reading."""
+        return self._ticks() - self._active_at >= QUIET_SECONDS
 
     def refresh_if_free(self) -> bool:
         """Draw what is new, as the refresh loop does up to ten times a second, unless the view is at work.
@@ -196,6 +209,7 @@ class LiveView(StaticFallback, anywidget.AnyWidget):
     # -- messages --------------------------------------------------------------------------------
 
     def _on_message(self, _: Any, message: Any, __: Any) -> None:
+        self._active_at = self._ticks()
         self.send({"heard": True})  # otherwise the page reports that the kernel doesn't answer
         arguments = dict(message) if isinstance(message, dict) else {}
         if arguments.get("do") == "tip":
@@ -220,6 +234,10 @@ class LiveView(StaticFallback, anywidget.AnyWidget):
         with self._lock:
             words = "" if self.is_frozen else self.tooltip(key)
         self.send({"tip": key, "words": words})
+
+    def do_keep(self, **_: Any) -> None:
+        """Replace the displayed view by its still picture."""
+        self.freeze()
 
     def do_here(self, page: Any = "", **_: Any) -> None:
         """Start drawing: the view is on a page."""
