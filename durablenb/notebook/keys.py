@@ -1,10 +1,11 @@
-"""Keys of steps and calls in pictures: the same in all views of an instance, and what each stands for."""
+"""Keys of steps, calls and generations in pictures: the same in all views of an instance."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from durablenb.analysis.calls import Call
+from durablenb.analysis.generations import Generation, read_generations
 from durablenb.analysis.graph import ExecutionGraph, GraphStep
 from durablenb.analysis.snapshot import InstanceSnapshot
 from durablenb.notebook.svg import clean
@@ -22,6 +23,18 @@ def step_key(step: GraphStep, of: str = "") -> str:
 
 def _of(instance_id: str) -> str:
     return f" of {instance_id}" if instance_id else ""
+
+
+def generation_key(execution: int) -> str:
+    """Return the key of a generation, by the number of its execution, from 1."""
+    return f"generation {execution}"
+
+
+def find_generation(shown: InstanceSnapshot | None, key: str) -> Generation | None:
+    """Return the generation that a key names in a picture; None if there is no such."""
+    if shown is None or not key.startswith("generation "):
+        return None
+    return next((one for one in read_generations(shown.events) if generation_key(one.execution) == key), None)
 
 
 def mark_attributes(key: str, label: str) -> dict[str, str]:

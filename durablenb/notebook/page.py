@@ -12,14 +12,32 @@ if TYPE_CHECKING:
     from durablenb.hub.hub import Hub
     from durablenb.notebook.live.page_view import PageView
 
-_STATIC = Path(__file__).parent / "static"
+STATIC = Path(__file__).parent / "static"
+"""The folder of the files for browsers."""
+
+LIVE_SCRIPTS = (
+    "tooltip.js",
+    "timeline_data.js",
+    "timeline_paint.js",
+    "timeline_lanes.js",
+    "timeline_workers.js",
+    "timeline.js",
+    "live.js",
+)
+"""The parts of the module of all live views; a notebook takes a single text."""
+
 _FILES = {
     "/": ("text/html", ("page.html",)),
     "/page/page.js": ("text/javascript", ("page.js",)),
-    "/page/live.js": ("text/javascript", ("tooltip.js", "live.js")),
+    "/page/live.js": ("text/javascript", LIVE_SCRIPTS),
     "/page/page.css": ("text/css", ("live.css", "page.css")),
     "/page/icon.svg": ("image/svg+xml", ("icon.svg",)),
 }
+
+
+def static_text(*names: str) -> str:
+    """Return the texts of files for browsers as one."""
+    return "".join((STATIC / name).read_text("utf-8") for name in names)
 
 
 class HubPage:
@@ -44,7 +62,7 @@ class HubPage:
     def file(self, path: str) -> tuple[str, str]:
         """Return the media type and the text of a file."""
         media, names = _FILES[path]
-        text = "".join((_STATIC / name).read_text("utf-8") for name in names)
+        text = static_text(*names)
         return media, theme_css() + text if media == "text/css" else text
 
     def view(self, address: str, tell: Callable[[], None]) -> PageView:

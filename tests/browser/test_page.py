@@ -434,3 +434,55 @@ def test_on_a_narrow_screen_only_pictures_and_tables_are_wider(browser: Browser,
             go_to(page, place)
             expect(view(page)).to_be_visible()
             assert page.evaluate("document.documentElement.scrollWidth") <= 390, place
+
+
+# -- the timeline --------------------------------------------------------------------------------
+
+
+def test_a_timeline_is_zoomed_and_walked_through_by_mouse_and_keys(page: Page) -> None:
+    go_to(page, "instances/season")
+    timeline = open_tab(view(page), "Timeline")
+    canvas, tip = timeline.locator(".dnb-canvas"), timeline.get_by_role("status")
+
+    def shows(words: str) -> None:
+        expect(canvas).to_have_attribute("aria-label", re.compile(words))
+
+    shows("timeline of 61 calls, .* in all")
+    canvas.focus()
+    for zoom_in, zoom_out in (("w", "s"), ("+", "-")):
+        page.keyboard.press(zoom_in)
+        shows(" of .* s$| of .* ms$")
+        page.keyboard.press(zoom_out)
+        shows("in all")
+    for _ in range(3):
+        page.keyboard.press("w")
+    before = canvas.get_attribute("aria-label")
+    legend = timeline.locator(".dnb-legend")
+    began = legend.inner_text()
+    page.keyboard.press("d")
+    expect(legend).not_to_have_text(began)
+    assert canvas.get_attribute("aria-label") == before  # it moved, and is as wide as before
+    page.keyboard.press("b")
+    shows("in all")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    expect(tip).to_contain_text("crunch #1: activity, completed")
+    expect(tip).to_contain_text(re.compile(r"waited .*, ran .* on thread-\d"))
+    page.keyboard.press("Enter")
+    shows("; selected: crunch #1$")
+    expect(region(view(page), "detail")).to_contain_text("crunch")
+    page.keyboard.press("f")
+    page.keyboard.press("?")
+    expect(view(page).locator(".dnb-note")).to_contain_text("Ctrl and the wheel")
+    page.keyboard.press("0")
+    box = canvas.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 20)
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, -240)
+    page.keyboard.up("Control")
+    shows(" of ")
+    timeline.get_by_label("view", exact=True).select_option("workers")
+    expect(legend).to_contain_text("crunch")
+    timeline.get_by_role("button", name="Back to the zoom before").click()
+    page.keyboard.press("Escape")

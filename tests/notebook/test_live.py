@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import durablenb as df
+from durablenb.analysis.calls import Call
+from durablenb.analysis.timeline import Span
 from durablenb.model.events import EventRaised
 from durablenb.notebook.live.instance import LiveInstance
 from durablenb.notebook.live.refresh_loop import RefreshLoop, refresh_loop
-from durablenb.notebook.live.widget import QUIET_SECONDS, STATIC, LiveView
+from durablenb.notebook.live.timeline_feed import TimelineFeed
+from durablenb.notebook.live.widget import QUIET_SECONDS, LiveView
 from tests.notebook.reading import Page
 from tests.notebook.scenes import SCENES, STUCK, Stage, stage
 from tests.notebook.test_hostile import MARKS, PAYLOADS, STYLES, TAGS, hostile, hostile_entity
@@ -26,7 +31,20 @@ ACTIONS = (
     *("raise", "cancel", "terminate", "suspend", "resume", "rewind", "restart", "purge", "signal"),
     *("jump", "advance"),
 )
-LOOKS = ("select", "page", "set", "turn", "zoom", "path", "open", "back", "look", "nothing of the kind", "")
+LOOKS = (
+    "select",
+    "page",
+    "set",
+    "turn",
+    "rows",
+    "generation",
+    "path",
+    "open",
+    "back",
+    "look",
+    "nothing of the kind",
+    "",
+)
 ODD: list[Any] = [
     *(None, True, -1, 1, 10**30, float("inf"), float("nan"), [1], {"data": 1}, {"a": {"b": []}}),
     *(
@@ -161,10 +179,23 @@ def test_what_is_selected_in_one_view_of_an_instance_is_selected_in_all() -> Non
     assert stranger.selected == ""
 
 
-def outlined(view: LiveInstance) -> list[tuple[float, float]]:
-    """The left edges and widths of what is outlined as the critical path, from left to right."""
-    box = r'<rect x="([\d.]+)" y="[\d.]+" width="([\d.]+)"[^>]*><title>on the critical path<'
-    return sorted((float(x), float(width)) for x, width in re.findall(box, view.timeline.decode()))
+def rows_sent(view: LiveInstance) -> dict[str, Any]:
+    """Shows the timeline, and gives what a page that has none of it is sent."""
+    sent: list[dict[str, Any]] = []
+    view.send = lambda message, *_: sent.append(message)  # type: ignore[method-assign]
+    turn_to(view, "timeline")
+    feed = re.search(r'data-timeline="(\w+)"', view.timeline.decode())
+    assert feed is not None
+    tell(view, "rows", id=feed[1])
+    return next(message["timeline"] for message in reversed(sent) if "timeline" in message)
+
+
+def on_path(view: LiveInstance) -> list[Any]:
+    """The attempts and pauses that the page is told are on the critical path, in the order of time."""
+    assert view._picture is not None
+    calls = view._picture.calls
+    spans = [(*calls[call].attempts, *calls[call].pauses)[place] for call, place in rows_sent(view)["path"]]
+    return sorted(spans, key=lambda span: (span.scheduled, span.ended))
 
 
 @pytest.mark.parametrize("count", [3, 300])
@@ -181,20 +212,14 @@ def test_the_critical_path_goes_through_the_attempts_that_the_end_waited_for(cou
     made.orchestrator(fetch_all)
     made.done("chain")
     view = made.done("fetch_all").watch(freeze=False)
-    turn_to(view, "timeline")
-    assert outlined(view) == []
+    assert on_path(view) == []
     tell(view, "path")
-    view.refresh()
     steps = made.hub.sql("select kind, status from critical_path('fetch_all') order by step").fetchall()
     attempt, wait = ("activity", "Failed"), ("timer", "Completed")
     assert steps == [attempt, wait, attempt, wait, attempt]
-    boxes = outlined(view)
-    assert len(boxes) == len(steps)
-    attempts, waits = boxes[::2], boxes[1::2]
-    assert max(width for _, width in attempts[1:]) < min(width for _, width in waits)
+    assert [(span.kind, span.state.title()) for span in on_path(view)] == steps
     tell(view, "path")
-    view.refresh()
-    assert outlined(view) == []
+    assert on_path(view) == []
 
 
 def test_waits_of_calls_in_several_attempts_say_so_and_have_a_blank_before_their_end() -> None:
@@ -289,12 +314,72 @@ def test_the_table_of_the_timeline_has_the_calls_of_its_picture() -> None:
         for tag, attributes in page.tags
         if tag == "button" and "data-key" in attributes
     ]
-    drawn = {
-        str(attributes["data-key"])
-        for tag, attributes in page.tags
-        if tag == "g" and "data-key" in attributes
-    }
-    assert sorted(keys) == sorted(drawn) == sorted(f"call 1 {call.number}" for call in view._picture.calls)  # type: ignore[union-attr]
+    (first, *rows), number, sent = *rows_sent(view)["runs"], 0, []
+    for row in rows:
+        number += row[3]
+        sent.append(f"call {row[2]} {number}")
+    assert first == 0
+    assert sorted(keys) == sorted(sent) == sorted(f"call 1 {call.number}" for call in view._picture.calls)  # type: ignore[union-attr]
+
+
+def test_a_page_is_sent_only_the_calls_that_have_changed() -> None:
+    made = stage()
+    made.activity("slow", 10)
+
+    def steps(context: Any) -> Any:
+        yield context.task_all([context.call_activity("slow", part) for part in range(200)])
+
+    made.orchestrator(steps)
+    view = made.begin("steps", steps=1).watch(freeze=False)
+    whole = rows_sent(view)
+    assert (whole["base"], [len(run) - 1 for run in whole["runs"]]) == (0, [200])
+    seen: list[dict[str, Any]] = []
+    view.send = lambda message, *_: seen.append(message)  # type: ignore[method-assign]
+    ended = made.hub.sql("select count(*) from activities where status = 'Completed'")
+    while ended.fetchall()[0][0] < 3:
+        made.hub.step()
+        view.refresh()
+    news = [message["timeline"] for message in seen if "timeline" in message]
+    assert [one["base"] for one in news] == list(range(1, len(news) + 1))
+    assert sum(len(run) - 1 for one in news for run in one["runs"]) == 3
+    assert len(str(news)) < 2_000
+    tell(view, "rows", id="another")  # what is asked of a view that this one isn't any more
+    assert "timeline" not in seen[-1]
+
+
+def test_ten_thousand_calls_are_a_few_bytes_each() -> None:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    spans = [
+        Span("crunch", "activity", "completed", start, start + timedelta(milliseconds=3 * part),
+             start + timedelta(milliseconds=3 * part + 50))
+        for part in range(10_000)
+    ]  # fmt: skip
+    _, view = watched("completed")
+    shown = view._look()
+    calls = tuple(
+        Call(1, part, "crunch", "activity", "completed", (span,)) for part, span in enumerate(spans)
+    )
+    news = TimelineFeed().news(replace(shown, calls=calls))
+    assert len(json.dumps(news, separators=(",", ":"))) < 30 * len(calls)
+
+
+def test_the_generations_of_a_continued_instance_are_opened_one_by_one() -> None:
+    _, view = watched("continued")
+    generations = rows_sent(view)["generations"]
+    assert len(generations) == view._picture.executions > 2  # type: ignore[union-attr]
+    assert [row[:2] for row in generations] == [(n + 1, n) for n in range(len(generations))]
+    assert {row[-1] for row in generations[:-1]} == {"ContinuedAsNew"}
+    tell(view, "select", key="generation 2")
+    assert view.marked == ["generation 2"]
+    text = text_of(view, "detail")
+    assert "generation 1" in text
+    assert "continued with" in text
+    tell(view, "generation")
+    assert view.tab == "history"
+    here = [attributes for _, attributes in Page(view.history.decode()).tags if "data-here" in attributes]
+    assert len(here) == 1
+    tell(view, "select", key="generation 99")
+    assert (view.marked, view.detail) == ([], b"")
 
 
 def test_all_failures_of_a_wide_fan_out_are_drawn_and_counted_as_sql_counts_them() -> None:
@@ -354,14 +439,12 @@ def test_the_cell_of_the_call_that_is_selected_has_a_ring() -> None:
         assert (left + 2.5, top + 2.5, wide) == (x + 17 * pitch, y, width)
 
 
-def test_a_call_that_is_selected_in_the_graph_is_marked_in_timeline_and_history() -> None:
+def test_a_call_that_is_selected_in_the_graph_is_marked_in_the_history() -> None:
     _, view = watched("fanned_wide")
     tell(view, "select", key="cell 1 900")
-    for tab in ("timeline", "history"):
-        turn_to(view, tab)
-        tags = Page(getattr(view, tab).decode()).tags
-        keys = [attributes["data-key"] for _, attributes in tags if "data-key" in attributes]
-        assert "call 1 900" in keys, tab
+    turn_to(view, "history")
+    tags = Page(view.history.decode()).tags
+    assert "call 1 900" in [attributes["data-key"] for _, attributes in tags if "data-key" in attributes]
     assert [tag for tag, attributes in tags if "data-here" in attributes] == ["span"]
     view.refresh()
     tell(view, "look")
@@ -813,9 +896,8 @@ def test_hostile_data_is_shown_and_obeyed_by_nobody(start: int) -> None:
 
 
 def test_the_module_and_the_style_sheet_are_small() -> None:
-    assert (STATIC / "live.js").stat().st_size < 60_000
-    assert (STATIC / "live.css").stat().st_size < 60_000
-    assert len(LiveView._esm) + len(LiveView._css) < 60_000
+    assert len(LiveView._css) < 30_000
+    assert len(LiveView._esm) < 120_000
 
 
 def test_a_virtual_clock_is_moved_from_the_view() -> None:

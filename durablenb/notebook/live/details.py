@@ -8,16 +8,18 @@ from types import MappingProxyType
 from typing import Any
 
 from durablenb.analysis.calls import CALL_STATES, Call
+from durablenb.analysis.generations import Generation
 from durablenb.analysis.graph import GraphStep
 from durablenb.analysis.nesting import child_id
 from durablenb.analysis.timeline import Span
 from durablenb.analysis.value_text import blob_tree, failure_line, value_text
+from durablenb.model.events import ContinueAsNew, ExecutionFailed
 from durablenb.model.failures import FailureDetails
 from durablenb.model.logs import LogLine
 from durablenb.notebook.html import Markup, block, code, dense_table, line, markup, table, unbroken
 from durablenb.notebook.keys import call_key
-from durablenb.notebook.live.interactive import button, mark, pager, row
-from durablenb.notebook.palette import call_look
+from durablenb.notebook.live.interactive import badge, button, mark, pager, row
+from durablenb.notebook.palette import call_look, status_look
 from durablenb.notebook.still.failure import failure_table
 from durablenb.notebook.words import lasting, step_text, time_text
 
@@ -53,6 +55,32 @@ def step_detail(step: GraphStep, first: int, of: str = "") -> Markup:
         row(markup("<b>", line(step.name), "</b>"), step.kind, step_text(step)),
         markup('<div class="dnb-scroll dnb-calls" data-scroll>', dense_table(header, rows), "</div>"),
         pager("page", first, len(rows), len(calls), PAGE),
+        "</div>",
+    )
+
+
+def generation_detail(generation: Generation) -> Markup:
+    """Return the begin, the length, the input and the result of a generation."""
+    ending = generation.ending
+    rows: list[Sequence[object]] = [
+        ("began (UTC)", time_text(generation.began)),
+        ("took", lasting(generation.ended - generation.began) + ("" if ending else " so far")),
+        ("events", f"{generation.events:,}"),
+        ("input", block(value_text(generation.first.input))),
+    ]
+    if isinstance(ending, ContinueAsNew):
+        rows.append(("continued with", block(value_text(ending.input))))
+    elif ending is not None and hasattr(ending, "result"):
+        rows.append(("result", block(value_text(ending.result))))
+    return markup(
+        '<div class="dnb-detail">',
+        row(
+            markup("<b>", line(f"generation {generation.number:,}"), "</b>"),
+            badge(status_look(generation.word)),
+            button("Show its history", "generation"),
+        ),
+        table((), rows),
+        failure_table(ending.failure) if isinstance(ending, ExecutionFailed) else "",
         "</div>",
     )
 

@@ -42,9 +42,11 @@ class EventsTable(QueryTable):
 
         self._here: int | None = None
 
-    def show(self, execution_id: str, task_id: int) -> None:
-        """Turn to the page with the event that scheduled a task, if it passes the filter."""
-        mine = f"execution_id = {quoted(execution_id)} and task_id = {task_id}"
+    def show(self, execution_id: str, task_id: int | None = None) -> None:
+        """Turn to the page with the first event of an execution, or of a task, that passes the filter."""
+        mine = f"execution_id = {quoted(execution_id)}"
+        if task_id is not None:
+            mine += f" and task_id = {task_id}"
         self._here = self._ask(f"select min(seq) from ({self.sql}) where {mine}").fetchall()[0][0]
         if self._here is not None:
             before = self._ask(f"select count(*) from ({self.sql}) where seq < {self._here}").fetchall()[0][0]

@@ -23,9 +23,9 @@ from durablenb.model.events import ContinueAsNew, Ending, ExecutionStarted
 from durablenb.model.runtime import RunningCall, RuntimeInfo
 from durablenb.model.status import DurableOrchestrationStatus
 from durablenb.notebook.html import Markup, markup
-from durablenb.notebook.keys import Target, cell_call_key, find_target
+from durablenb.notebook.keys import Target, cell_call_key, find_generation, find_target
 from durablenb.notebook.live.children import OpenedChildren, followed
-from durablenb.notebook.live.details import call_detail, step_detail, stored_value
+from durablenb.notebook.live.details import call_detail, generation_detail, step_detail, stored_value
 from durablenb.notebook.live.events_table import EventsTable
 from durablenb.notebook.live.instance_controls import head, waits
 from durablenb.notebook.live.interactive import LiveDrawing, figure, typed_value
@@ -160,7 +160,8 @@ class LiveInstance(LiveView):
             drawing = LiveDrawing(self._width, self.label, None if chosen is None else chosen.only_call)
             regions["graph"] = figure(graph_on(drawing, shown))
         elif self.tab == "timeline":
-            regions["timeline"] = self._timeline.html(shown, find_target(shown, self.selected))
+            regions["timeline"] = self._timeline.html(shown)
+            self._send_rows(shown)
         elif self.tab == "outputs":
             with suppress(HubUnreachableError):  # until the server answers, the last ones
                 outputs = self._handle.outputs()
@@ -192,6 +193,13 @@ class LiveInstance(LiveView):
         before = self._running
         self._running = () if self.is_over() else self._journal.running(self._handle.id)
         return self._running != before
+
+    def _send_rows(self, shown: InstanceSnapshot) -> None:
+        """Send what is new in the timeline to the page, which draws it."""
+        running = [(self._execution_number(call.execution_id), call) for call in self._running]
+        news = self._timeline.news(shown, running)
+        if news:
+            self.send({"timeline": news})
 
     def _turn_to_selected(self, shown: InstanceSnapshot) -> None:
         """Turn to the events of a new selection."""
@@ -285,14 +293,17 @@ class LiveInstance(LiveView):
         )
 
     def chosen(self) -> list[str]:
-        """Return the keys of the selected call and of its step."""
+        """Return the keys of the selected call and of its step, or that of a generation."""
         target = find_target(self._picture, self.selected)
-        return [] if target is None else target.keys
+        if target is None:
+            return [self.selected] if find_generation(self._picture, self.selected) else []
+        return target.keys
 
     def _detail(self, shown: InstanceSnapshot) -> str:
         target = find_target(shown, self.selected)
         if target is None:
-            return ""
+            generation = find_generation(shown, self.selected)
+            return "" if generation is None else generation_detail(generation)
         call = target.only_call
         if call is not None:
             key, heads = self._heads
@@ -367,6 +378,13 @@ class LiveInstance(LiveView):
         target = find_target(self._picture, str(key))
         is_one = target is not None and target.step is not None and target.step.kind == "sub-orchestration"
         return target if is_one else None
+
+    def do_generation(self, **_: Any) -> None:
+        """Show the events of the selected generation in the history."""
+        generation = find_generation(self._picture, self.selected)
+        if generation is not None:
+            self._history.show(self._executions[generation.execution - 1])
+            self.tab = "history"
 
     def do_page(self, first: Any = 0, **_: Any) -> None:
         """Show another page of a step's calls."""
@@ -444,10 +462,9 @@ class LiveInstance(LiveView):
         """Show another page of events."""
         self._history.turn(first)
 
-    def do_zoom(self, left: Any = None, right: Any = None, **_: Any) -> None:
-        """Zoom the timeline to the time between two positions, or show all of it."""
-        if self._picture is not None:
-            self._timeline.zoom(self._picture, left, right)
+    def do_rows(self, id: str = "", **_: Any) -> None:
+        """Send all rows of the timeline to a page that has none, or has missed some."""
+        self._timeline.want(id)
 
     def do_path(self, **_: Any) -> None:
         """Show or hide the critical path."""

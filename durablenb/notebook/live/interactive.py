@@ -18,13 +18,12 @@ def badge(look: Look) -> Markup:
     return Markup(apply_theme(pill(look).finished(24, has_plate=False)))
 
 
-def figure(drawn: tuple[str, str] | None, brush: tuple[float, float] | None = None) -> Markup:
-    """Return a picture in the page's colours; `brush` is the range in which a period can be selected."""
+def figure(drawn: tuple[str, str] | None) -> Markup:
+    """Return a picture in the page's colours."""
     if drawn is None:
         return Markup("")
-    where = "" if brush is None else f' data-brush="{brush[0]:g} {brush[1]:g}"'
     svg = apply_theme(drawn[0]).replace('role="img"', 'role="group"', 1)  # it contains buttons
-    return markup(f'<div class="dnb-wide"{where}>', svg, "</div>")
+    return markup('<div class="dnb-wide">', svg, "</div>")
 
 
 def attributes(**named: object) -> str:

@@ -1,31 +1,32 @@
-"""The timeline of an instance in a live view, with zoom and filters."""
+"""The timeline of an instance in a live view: filters, a place for the browser's drawing, and a table."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import datetime
+from collections.abc import Iterable
 from typing import Any
 
 from durablenb.analysis.calls import CALL_STATES, Call
 from durablenb.analysis.snapshot import InstanceSnapshot
-from durablenb.notebook.html import Markup, line, markup, table
-from durablenb.notebook.keys import Target, call_key
-from durablenb.notebook.live.interactive import button, choice, field, figure, mark, row
-from durablenb.notebook.still.timeline import AREA, timeline_scale, timeline_svg
+from durablenb.model.runtime import RunningCall
+from durablenb.notebook.html import Markup, markup, table
+from durablenb.notebook.keys import call_key
+from durablenb.notebook.live.interactive import attributes, button, choice, field, mark, row
+from durablenb.notebook.live.timeline_feed import TimelineFeed
 from durablenb.notebook.words import lasting, time_text
 
 _MOST = 100
 
 
 class TimelinePane:
-    """The timeline with the selected period and the filters of its calls."""
+    """The timeline with the filters of its calls. The browser zooms and draws it, from the rows of a feed."""
 
     def __init__(self) -> None:
-        self.within: tuple[datetime, datetime] | None = None
         self.name = ""
         self.state = ""
         self.shows_path = False
         self.path: frozenset[tuple[int, int]] = frozenset()
+        self._feed = TimelineFeed()
+        self._is_wanted = False
 
     def set(self, name: str, value: str) -> None:
         """Filter calls by name or by state."""
@@ -34,47 +35,34 @@ class TimelinePane:
         elif name == "state":
             self.state = value
 
-    def zoom(self, shown: InstanceSnapshot, left: Any, right: Any) -> None:
-        """Zoom to the time between two positions in the current picture; without them show all."""
-        scale = timeline_scale(self._chosen(shown), self.within)
-        if left is None or right is None or scale is None:
-            self.within = None
-            return
-        begin, end = scale.moment(float(left)), scale.moment(float(right))
-        self.within = (begin, end) if end > begin else None
+    def want(self, feed: object) -> None:
+        """Send all rows with the next news: a page has none, or has missed some."""
+        if feed == self._feed.id:
+            self._feed.restart()
+            self._is_wanted = True
 
-    def html(self, shown: InstanceSnapshot, selected: Target | None) -> Markup:
-        """Return the controls, the picture, and the same as a table."""
-        chosen = self._chosen(shown)
-        stretch = Markup("")
-        if self.within is not None:
-            length = lasting(self.within[1] - self.within[0])
-            stretch = markup(
-                line(f"{length} from {time_text(self.within[0])}"), " ", button("Show all", "zoom")
-            )
+    def news(self, shown: InstanceSnapshot, running: Iterable[tuple[int, RunningCall]]) -> dict[str, Any]:
+        """Return the rows that a page hasn't got yet; empty if there are none, or no page has asked."""
+        return self._feed.news(shown, running, self.path) if self._is_wanted else {}
+
+    def html(self, shown: InstanceSnapshot) -> Markup:
+        """Return the controls, the place of the drawing, and the same as a table."""
+        chosen = [call for call in shown.calls if self._passes(call)]
         states = [("", "all states"), *((state, state) for state in CALL_STATES)]
         controls = row(
             field("name", "filter: part of a name", self.name, sets=True, is_filter=True),
             choice("state", "state", states, self.state),
             button("Hide critical path" if self.shows_path else "Critical path", "path"),
-            stretch or "drag in the picture to see a part of it",
         )
-        call = None if selected is None else selected.only_call
-        drawn = timeline_svg(chosen, self.within, self.path, call)
-        if drawn is None:
-            words = "No time passed: there is nothing to draw." if chosen.calls else "No calls to show."
-            return markup(controls, "<p>", words, "</p>", self._table(chosen) if chosen.calls else "")
-        return markup(controls, figure(drawn, AREA), self._table(chosen))
-
-    def _chosen(self, shown: InstanceSnapshot) -> InstanceSnapshot:
-        if not (self.name or self.state):
-            return shown
-        return replace(shown, calls=tuple(call for call in shown.calls if self._passes(call)))
+        if not shown.calls:
+            return markup(controls, "<p>No calls yet.</p>")
+        place = attributes(data_timeline=self._feed.id, data_name=self.name, data_state=self.state)
+        return markup(controls, f"<div{place}></div>", self._table(chosen))
 
     def _passes(self, call: Call) -> bool:
         return self.name in call.name.lower() and self.state in ("", call.state)
 
-    def _table(self, shown: InstanceSnapshot) -> Markup:
+    def _table(self, calls: list[Call]) -> Markup:
         rows = [
             (
                 mark(call.name, call_key(call)),
@@ -84,9 +72,9 @@ class TimelinePane:
                 lasting(call.ended - call.scheduled),
                 f"{len(call.attempts):,}",
             )
-            for call in shown.calls[:_MOST]
+            for call in calls[:_MOST]
         ]
-        more = f", the first {_MOST} of {len(shown.calls):,}" if len(shown.calls) > _MOST else ""
+        more = f", the first {_MOST} of {len(calls):,}" if len(calls) > _MOST else ""
         header = ("what", "kind", "state", "scheduled (UTC)", "in all", "tries")
         return markup(
             f"<details><summary>View as table{more}</summary>",

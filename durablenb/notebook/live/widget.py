@@ -7,8 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import cache
-from pathlib import Path
 from typing import Any, ClassVar
 from weakref import WeakValueDictionary
 
@@ -18,14 +16,13 @@ import traitlets
 from durablenb.model.errors import DurableError
 from durablenb.notebook.live.refresh_loop import refresh_loop
 from durablenb.notebook.live.static_fallback import StaticFallback
+from durablenb.notebook.page import LIVE_SCRIPTS, static_text
 from durablenb.notebook.themes import theme_css
 
 log = logging.getLogger("durablenb")
 
 QUIET_SECONDS = 60.0
 """Seconds without a click after which a view of an instance that has ended becomes its still picture."""
-
-STATIC = Path(__file__).parent.parent / "static"
 
 
 def _sentence(error: Exception) -> str:
@@ -37,11 +34,6 @@ def _sentence(error: Exception) -> str:
     return f"{type(error).__name__}: {message}."
 
 
-@cache
-def _static(name: str) -> str:
-    return (STATIC / name).read_text("utf-8")
-
-
 class LiveView(StaticFallback, anywidget.AnyWidget):
     """A widget of regions drawn as HTML, which handles messages from the page.
 
@@ -49,8 +41,8 @@ class LiveView(StaticFallback, anywidget.AnyWidget):
     Messages arrive on any thread, and drawing happens on another one: both hold the view's lock.
     """
 
-    _esm = _static("tooltip.js") + _static("live.js")
-    _css = theme_css() + _static("live.css")
+    _esm = static_text(*LIVE_SCRIPTS)
+    _css = theme_css() + static_text("live.css")
 
     REGIONS: ClassVar[tuple[str, ...]] = ()
     """The regions from top to bottom; each is a trait of bytes with its HTML."""

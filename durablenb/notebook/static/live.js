@@ -93,13 +93,16 @@ class View {
       this.watched.push([name, act]);
     };
     const onNews = (name, act) =>
-      on(name, () => {
+      on(name, (...told) => {
         this.heardAt = new Date();
-        act();
+        act(...told);
       });
     for (const name of this.regions.keys()) onNews(`change:${name}`, () => this.fill(name));
     onNews("change:marked", () => this.mark());
-    onNews("msg:custom", () => this.answered());
+    onNews("msg:custom", (message) => {
+      this.answered();
+      if (message?.timeline) this.timeline?.take(message.timeline);
+    });
     this.kernels = this.model.widget_manager?.kernel?.statusChanged; // JupyterLab's signal
     this.restarted = (_, status) => ENDED.includes(status) && this.gone();
     this.kernels?.connect(this.restarted);
@@ -146,6 +149,7 @@ class View {
     window.removeEventListener("pagehide", this.left);
     window.removeEventListener("pageshow", this.back);
     for (const timer of [this.waiting, this.saying, this.arming, ...this.typing.values()]) clearTimeout(timer);
+    this.timeline?.remove();
     this.themes.disconnect();
     this.kernels?.disconnect(this.restarted);
   }
@@ -155,7 +159,8 @@ class View {
   fill(name) {
     const region = this.regions.get(name);
     const active = document.activeElement;
-    const isForm = region.contains(active) && isTyping(active) && !active.dataset.set;
+    const isInTimeline = region.contains(active) && active.closest("[data-stage]");
+    const isForm = region.contains(active) && isTyping(active) && !active.dataset.set && !isInTimeline;
     const busy = this.isPressed || this.sliding === region || isForm || (this.isChoosing && region.contains(active));
     if (busy && region.childNodes.length) {
       this.late.add(name);
@@ -166,7 +171,11 @@ class View {
     region.innerHTML = this.decoder.decode(this.model.get(name));
     region.hidden = !region.childNodes.length || this.isOtherTab(name);
     this.tip?.forget();
+    const place = region.querySelector("[data-timeline]");
+    if (place) (this.timeline ??= new Timeline(this)).moveTo(place);
+    if (isInTimeline && place) before.active = null;
     const isFound = restore(region, before);
+    if (isInTimeline && place) active.focus({ preventScroll: true });
     if (!isFound) this.root.focus({ preventScroll: true }); // else keys would go to the notebook
     showHere(region);
     for (const one of region.querySelectorAll(FOCUSABLE)) quiet(one);
@@ -216,6 +225,7 @@ class View {
       one.classList.toggle("dnb-marked", is);
       if (one.matches(PRESSABLE)) one.setAttribute("aria-pressed", is);
     }
+    this.timeline?.mark([...marked]);
   }
 
   hover(key) {
@@ -230,6 +240,7 @@ class View {
     if (key)
       for (const one of this.root.querySelectorAll(`[data-key="${CSS.escape(key)}"]`))
         one.classList.add("dnb-hovered");
+    this.timeline?.hover(key);
   }
 
   // -- what the user does ---------------------------------------------------------------------
@@ -377,7 +388,8 @@ class View {
         filter.focus();
       }
     } else if (event.key === "?") {
-      this.note.textContent = this.note.textContent === HELP ? this.model.get("note") : HELP;
+      const help = target.closest("[data-stage]") ? TIMELINE_HELP : HELP;
+      this.note.textContent = this.note.textContent === help ? this.model.get("note") : help;
       this.note.hidden = !this.note.textContent;
     } else if (event.key === "Enter" || event.key === " ") {
       if (target.matches("[data-cells]")) return;
@@ -436,38 +448,15 @@ class View {
     this.sliding = isSlider ? event.target.closest("[data-region]") : null; // it alone is left as it is meanwhile
     this.isPressed = !isTyping(event.target) && !isSlider;
     this.isChoosing = !this.isChoosing && event.target.tagName === "SELECT"; // its list is open
-    const svg = event.target.closest("[data-brush] svg");
-    if (!svg || event.target.closest("[data-key]") || event.button) return;
-    const [left, right] = svg.closest("[data-brush]").dataset.brush.split(" ").map(Number);
-    const box = svg.getBoundingClientRect();
-    const wide = svg.viewBox.baseVal.width;
-    const place = (one) => Math.min(right, Math.max(left, ((one.clientX - box.left) / box.width) * wide));
-    const from = place(event);
-    const brush = document.createElementNS(svg.namespaceURI, "rect");
-    for (const [name, value] of Object.entries({ class: "dnb-brush", y: 0, height: svg.viewBox.baseVal.height }))
-      brush.setAttribute(name, value);
-    svg.append(brush);
-    let to = from;
-    const move = (one) => {
-      to = place(one);
-      brush.setAttribute("x", Math.min(from, to));
-      brush.setAttribute("width", Math.abs(to - from));
-    };
-    const end = (one) => {
-      window.removeEventListener("pointermove", move);
-      for (const name of ENDS) window.removeEventListener(name, end);
-      brush.remove();
-      if (one.type === "pointerup" && Math.abs(to - from) > 4)
-        this.send({ do: "zoom", left: Math.min(from, to), right: Math.max(from, to) });
-    };
-    window.addEventListener("pointermove", move);
-    for (const name of ENDS) window.addEventListener(name, end);
   }
 
   // -- the page around ------------------------------------------------------------------------
 
   tellTheme() {
-    requestAnimationFrame(() => this.root.classList.toggle("dnb-dark", isDark(this.root)));
+    requestAnimationFrame(() => {
+      this.root.classList.toggle("dnb-dark", isDark(this.root));
+      this.timeline?.recolour();
+    });
   }
 }
 

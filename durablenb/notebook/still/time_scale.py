@@ -64,8 +64,8 @@ class Scale:
         self.begin = begin
         self.total = max((end - begin).total_seconds(), 0.0)
         second = timedelta(seconds=1)
-        gaps = _gaps((((a - begin) / second, (b - begin) / second) for a, b in busy), self.total)
-        self.pieces = _pieces(self.total or 1e-6, _folded(gaps, self.total), left, width)
+        seconds = (((a - begin) / second, (b - begin) / second) for a, b in busy)
+        self.pieces = folded_pieces(self.total, seconds, left, width)
         self._begins = [piece.begin for piece in self.pieces]
 
     def position(self, moment: datetime) -> float:
@@ -100,6 +100,23 @@ class Scale:
             for count in range(1, int(length / step + 1e-9) + 1):
                 ticks.append((piece.position(base + count * step), sign + lasting(count * step)))
         return ticks
+
+
+def folded_pieces(
+    total: float, busy: Iterable[tuple[float, float]], left: float, width: float
+) -> list[Piece]:
+    """Return the periods of a scale from left to right, with idle ones folded.
+
+    Parameters
+    ----------
+    total
+        The length of the scale in seconds.
+    busy
+        Periods in which something ran, in seconds from the beginning.
+    left, width
+        Left edge and width of the scale, in pixels.
+    """
+    return _pieces(total or 1e-6, _folded(_gaps(busy, total), total), left, width)
 
 
 def _gaps(busy: Iterable[tuple[float, float]], total: float) -> list[tuple[float, float]]:

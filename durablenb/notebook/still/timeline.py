@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Sequence
-from datetime import datetime
+from collections.abc import Callable, Sequence
 
-from durablenb.analysis.calls import Call, lane_name, shared_name
+from durablenb.analysis.calls import lane_name, shared_name
 from durablenb.analysis.snapshot import InstanceSnapshot
 from durablenb.analysis.timeline import ENTITY_KINDS
 from durablenb.notebook.palette import AMBER, GREEN, RED, SOLIDS, TINTS
@@ -13,6 +12,7 @@ from durablenb.notebook.still.graph import LINE
 from durablenb.notebook.still.time_scale import Piece, Scale
 from durablenb.notebook.still.timeline_lanes import (
     ASKED,
+    BAND,
     Lane,
     arrange,
     draw_bars,
@@ -26,81 +26,52 @@ from durablenb.notebook.words import lasting, operation_and_entity, plural, time
 _LABELS = 164
 _RIGHT = 26
 _AXIS = 34
-_MOST_LANES = 24
-_BUSY = ("activity", "sub-orchestration", "entity call")
+MOST_LANES = 24
+"""Maximum lanes; surplus names share the last one."""
+
+BUSY = ("activity", "sub-orchestration", "entity call")
+"""The kinds of calls during which time isn't idle."""
+
 _TICKS = 150
-_BAND = "#f0f2f5"
 
 AREA = (float(_LABELS), float(WIDTH - _RIGHT))
 """Left and right edge of the time axis."""
 
-Stretch = tuple[datetime, datetime]
-"""A period: its begin and its end."""
 
-
-def timeline_svg(
-    picture: InstanceSnapshot,
-    within: Stretch | None = None,
-    path: Container[tuple[int, int]] = (),
-    chosen: Call | None = None,
-) -> tuple[str, str] | None:
-    """Return the timeline of all executions, and its description; None if no time passed.
-
-    Parameters
-    ----------
-    picture
-        The instance.
-    within
-        The period to show; None for all of it.
-    path
-        Tasks to highlight, each by its execution and its id.
-    chosen
-        The selected call.
-    """
-    scale = timeline_scale(picture, within)
+def timeline_svg(picture: InstanceSnapshot) -> tuple[str, str] | None:
+    """Return the timeline of all executions, and its description; None if no time passed."""
+    scale = timeline_scale(picture)
     if scale is None:
         return None
-    calls = picture.calls if within is None else _during(picture, within)
-    lanes = make_lanes(calls, picture.now, _MOST_LANES, lane_name(calls, _MOST_LANES, shared_name(calls)))
+    calls = picture.calls
+    lanes = make_lanes(calls, picture.now, MOST_LANES, lane_name(calls, MOST_LANES, shared_name(calls)))
     arrange(lanes)
     sentence = _sentence(picture, scale, lanes)
     drawing, above = Drawing(WIDTH, sentence), Drawing(WIDTH, "")
-    above.chosen = chosen
     y = _draw_orchestrator(above, picture, scale)
     for lane in lanes:
-        y = _draw_lane(above, lane, scale, y, path)
+        y = _draw_lane(above, lane, scale, y)
     _draw_axis(drawing, scale, y)
     drawing.add(above)
     return drawing.finished(draw_legend(drawing, picture, scale, lanes, y)), sentence
 
 
-def timeline_scale(picture: InstanceSnapshot, within: Stretch | None = None) -> Scale | None:
+def timeline_scale(picture: InstanceSnapshot) -> Scale | None:
     """Return the time scale of a picture; None if no time passed."""
     if not picture.calls:
         return None
     begin = min(event.timestamp for event in picture.events)
     end = max(event.timestamp for event in picture.events)
     end = end if picture.now is None else max(end, picture.now)
-    if within is not None:
-        begin, end = max(begin, within[0]), min(end, within[1])
     if end <= begin:
         return None
     busy = [
-        (max(span.scheduled, begin), min(ended, end))
+        (max(span.scheduled, begin), min(span_end(call, span, picture.now), end))
         for call in picture.calls
-        if call.kind in _BUSY
+        if call.kind in BUSY
         for span in call.attempts
-        if span.scheduled < end and (ended := span_end(call, span, picture.now)) > begin
     ]
     return Scale(begin, end, busy, _LABELS, WIDTH - _LABELS - _RIGHT)
-
-
-def _during(picture: InstanceSnapshot, within: Stretch) -> list[Call]:
-    return [
-        call
-        for call in picture.calls
-        if call.scheduled <= within[1] and span_end(call, call.attempts[-1], picture.now) >= within[0]
-    ]
 
 
 def _sentence(picture: InstanceSnapshot, scale: Scale, lanes: Sequence[Lane]) -> str:
@@ -133,9 +104,7 @@ def _times(count: int) -> str:
     return f"\N{MULTIPLICATION SIGN} {count:,}"
 
 
-def _draw_lane(
-    drawing: Drawing, lane: Lane, scale: Scale, y: float, path: Container[tuple[int, int]]
-) -> float:
+def _draw_lane(drawing: Drawing, lane: Lane, scale: Scale, y: float) -> float:
     drawing.path(f"M20 {number(y)}H{WIDTH - 20}", fill="none", stroke=HAIR)
     count = _times(len(lane.calls)) if len(lane.calls) > 1 else ""
     room = _LABELS - 34 - text_width(count, 10.5)
@@ -149,8 +118,8 @@ def _draw_lane(
     if count:
         drawing.text(_LABELS - 12, y + 17, count, size=10.5, fill=MUTED, anchor="end")
     if lane.is_strip:
-        return draw_density(drawing, lane, scale, y + 4, path) + 5
-    return draw_bars(drawing, lane, scale, y + 5, path) + 5
+        return draw_density(drawing, lane, scale, y + 4) + 5
+    return draw_bars(drawing, lane, scale, y + 5) + 5
 
 
 def _draw_axis(drawing: Drawing, scale: Scale, bottom: float) -> None:
@@ -173,7 +142,7 @@ def _draw_fold(drawing: Drawing, piece: Piece, bottom: float) -> None:
     """Draw a band for folded idle time, with its duration."""
     words, width = lasting(piece.end - piece.begin), piece.right - piece.left
     title = f"idle for {words}"
-    drawing.box(piece.left + 1, _AXIS, width - 2, bottom - _AXIS, title, fill=_BAND)
+    drawing.box(piece.left + 1, _AXIS, width - 2, bottom - _AXIS, title, fill=BAND)
     middle = (piece.left + piece.right) / 2
     label = f"idle {words}" if text_width(f"idle {words}", 9.5) < width - 4 else words
     if text_width(label, 9.5) < width - 2:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from heapq import heappop, heappush
@@ -10,10 +10,9 @@ from heapq import heappop, heappush
 from durablenb.analysis.calls import IN_FLIGHT, Call
 from durablenb.analysis.timeline import Span
 from durablenb.model.events import TaskKind
-from durablenb.notebook.keys import call_key, mark_attributes
-from durablenb.notebook.palette import AMBER, RED, SOLIDS, VIOLET, call_look
+from durablenb.notebook.palette import AMBER, RED, SOLIDS, call_look
 from durablenb.notebook.still.time_scale import Scale
-from durablenb.notebook.svg import INK, MUTED, PLATE, Drawing, number, text_width
+from durablenb.notebook.svg import MUTED, PLATE, Drawing, number, text_width
 from durablenb.notebook.words import lasting, length_text, states_text
 
 ROW = 16.0
@@ -125,30 +124,17 @@ def assign_rows(
     return rows, count
 
 
-def spans_on(path: Container[tuple[int, int]], call: Call) -> Iterator[Span]:
-    """Yield the attempts of a call, and the waits between them, whose tasks are on a path."""
-    for span in (*call.attempts, *call.pauses):
-        if (call.execution, getattr(span.request, "task_id", -1)) in path:
-            yield span
-
-
 # -- bars ----------------------------------------------------------------------------------------
 
 
-def draw_bars(
-    drawing: Drawing, lane: Lane, scale: Scale, y: float, path: Container[tuple[int, int]] = ()
-) -> float:
-    """Draw each call, highlight the tasks of a path, and return the top of the next lane."""
+def draw_bars(drawing: Drawing, lane: Lane, scale: Scale, y: float) -> float:
+    """Draw each call, and return the top of the next lane."""
     rows = lane.rows
     bars = _Bars(drawing, lane, scale, ROW if len(rows) <= _WIDE_ROWS else _NARROW)
     for row in rows:
         for index, call in enumerate(row):
             after = scale.position(row[index + 1].scheduled) if index + 1 < len(row) else _RIGHT_EDGE
-            drawing.begin(**mark_attributes(call_key(call), call.name))
             bars.draw(call, y + bars.row / 2, after)
-            for span in spans_on(path, call):
-                bars.highlight(call, span, y + bars.row / 2)
-            drawing.end()
         y += bars.row
     return max(y, y - len(rows) * bars.row + ROW)
 
@@ -176,11 +162,6 @@ class _Bars:
             draw(call, span, middle)
         if self.row == ROW:
             self._write(call, middle, after)
-
-    def highlight(self, call: Call, span: Span, middle: float) -> None:
-        """Highlight an attempt of a call, or the wait before one, with a frame."""
-        reach = _reach(self._lane, self._scale, call, span)
-        _frame(self._drawing, reach, middle - self.row / 2 + 1, self.row - 2)
 
     def _line(self, d: str, title: str, colour: str, width: float, dashes: str = "") -> None:
         more = {"stroke_dasharray": dashes} if dashes else {}
@@ -279,15 +260,16 @@ class _Bars:
 _STRIP = 34
 _BUCKET = 4
 ASKED = "#ccd4dd"
+"""The colour of an area of scheduled calls."""
+
+BAND = "#f0f2f5"
+"""The colour of folded idle time."""
 
 
-def draw_density(
-    drawing: Drawing, lane: Lane, scale: Scale, y: float, path: Container[tuple[int, int]] = ()
-) -> float:
+def draw_density(drawing: Drawing, lane: Lane, scale: Scale, y: float) -> float:
     """Draw the number of open calls over time with failures above; return the top of the next lane.
 
-    The pale area counts scheduled calls, the solid one running calls. The peak is scaled to the strip. The
-    tasks of a path are highlighted.
+    The pale area counts scheduled calls, the solid one running calls. The peak is scaled to the strip.
     """
     left = scale.pieces[0].left
     buckets = int((scale.pieces[-1].right - left) // _BUCKET) + 1
@@ -311,10 +293,6 @@ def draw_density(
     )
     drawing.path(_area(scheduled.counts(), left, base, top), "scheduled", fill=ASKED)
     drawing.path(_area(running.counts(), left, base, top), "running", fill=look.solid)
-    for call in lane.calls if path else ():
-        for span in spans_on(path, call):
-            _frame(drawing, _reach(lane, scale, call, span), base - _STRIP + 4, _STRIP - 5)
-    _highlight(drawing, lane, scale, base)
     for bucket in sorted(failures):
         x = left + bucket * _BUCKET
         drawing.path(
@@ -330,27 +308,6 @@ def draw_density(
 def _reach(lane: Lane, scale: Scale, call: Call, span: Span) -> tuple[float, float]:
     """Return where an attempt of a call, or a wait before one, begins and ends."""
     return scale.position(span.scheduled), scale.position(lane.span_end(call, span))
-
-
-def _frame(drawing: Drawing, reach: tuple[float, float], top: float, height: float) -> None:
-    """Draw a frame around a task on the critical path."""
-    left, right = reach
-    box = (left - 2, top, max(right - left, _LEAST) + 4, height)
-    drawing.box(*box, "on the critical path", rx=3, fill="none", stroke=VIOLET, stroke_width=1.6)
-
-
-def _highlight(drawing: Drawing, lane: Lane, scale: Scale, base: float) -> None:
-    """Highlight the selected call, from its scheduling to its end."""
-    call = next((call for call in lane.calls if call is drawing.chosen), None)
-    if call is None:
-        return
-    left, right = scale.position(call.scheduled), scale.position(lane.end(call))
-    box = (left - 1, base - _STRIP + 4, max(right - left, 3) + 2, _STRIP - 4)
-    drawing.begin(**mark_attributes(call_key(call), call.name))
-    drawing.box(*box, rx=2, fill="none", stroke=PLATE, stroke_width=4)
-    ground = {"fill": PLATE, "fill_opacity": "0.35"}
-    drawing.box(*box, f"{call.name}: selected", rx=2, stroke=INK, stroke_width=2, **ground)
-    drawing.end()
 
 
 def _most_open(lane: Lane) -> int:

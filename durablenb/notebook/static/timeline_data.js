@@ -1,0 +1,212 @@
+// The calls of a timeline, as Python has sent them: rows with what is new, which are unpacked here. Times are
+// microseconds since the first event. The axis maps them to shares of the width, from 0 to 1, with idle time folded.
+
+class TimelineData {
+  constructor(feed) {
+    this.feed = feed;
+    this.version = 0;
+    this.calls = [];
+    this.episodes = [];
+    this.path = new Set();
+    this.running = new Map();
+  }
+
+  // Takes a message; false if one before it is missing.
+  take(news) {
+    if (news.base !== 0 && news.base !== this.version) return false;
+    if (news.base === 0) [this.calls, this.episodes] = [[], []];
+    this.version = news.version;
+    for (const name of ["style", "begin", "whats", "workers", "generations", "end", "open", "pieces"])
+      if (name in news) this[name] = news[name];
+    if (news.style) this.stateOf = Object.fromEntries(this.style.states.map((state, index) => [state, index]));
+    this.axis = new TimelineAxis(this.pieces, this.end, this.begin);
+    this.episodes.push(...news.episodes);
+    for (const [first, ...rows] of news.runs) this.unpack(first, rows);
+    if (news.path) this.path = new Set(news.path.map(([call, span]) => `${call} ${span}`));
+    if (news.running) {
+      const workerAt = new Map(this.workers.map((name, index) => [name, index]));
+      this.running = new Map(news.running.map(([call, start, name]) => [call, [start, workerAt.get(name) ?? name]]));
+    }
+    for (const call of this.calls) if (call.isOpen) this.lengthen(call);
+    return true;
+  }
+
+  unpack(first, rows) {
+    const { states } = this.style;
+    let [number, from, waited] = [0, 0, 0];
+    rows.forEach((row, index) => {
+      const [what, state, execution, moreNumber, moreFrom, moreWaited, ran, worker, more = {}] = row;
+      number += moreNumber;
+      from += moreFrom;
+      waited += moreWaited;
+      const position = first + index;
+      const tries = more.tries ?? [[0, waited, ran, worker, state]];
+      const spans = tries.map(([at, wait, run, where, of]) => ({
+        call: position,
+        from: from + at,
+        start: from + at + wait,
+        to: run < 0 ? null : from + at + wait + run,
+        worker: where,
+        state: states[of],
+      }));
+      const last = spans.at(-1);
+      if (states[state] !== "retrying") last.state = states[state];
+      else if (last.state === "retrying") last.state = "failed";
+      const pauses = (more.pauses ?? []).map(([at, to]) => ({ from: from + at, to: to < 0 ? null : from + to }));
+      this.calls[position] = {
+        position,
+        what,
+        state: states[state],
+        key: `call ${execution} ${number}`,
+        number,
+        execution,
+        from,
+        spans,
+        pauses,
+        left: more.left, // the end of a critical section
+        isCached: Boolean(more.cached),
+        isOpen: more.left === -1 || [...spans, ...pauses].some((span) => span.to === null),
+      };
+    });
+  }
+
+  // What is open lasts until now; when it began to run, the engine says.
+  lengthen(call) {
+    const running = this.running.get(call.position);
+    const open = call.spans.at(-1);
+    if (open.to !== null) return;
+    open.isRunning = Boolean(running);
+    if (running) [open.start, open.worker] = running;
+  }
+
+  nameOf(call) {
+    return this.whats[call.what][0];
+  }
+
+  kindOf(call) {
+    return this.whats[call.what][1];
+  }
+
+  endOf(span) {
+    return span.to ?? this.end;
+  }
+
+  // The end of a call, with the waits after its last attempt and its critical section.
+  lastOf(call) {
+    let last = this.endOf(call.spans.at(-1));
+    if (call.pauses.length) last = Math.max(last, this.endOf(call.pauses.at(-1)));
+    return call.left === undefined ? last : Math.max(last, call.left < 0 ? this.end : call.left);
+  }
+
+  // Whether it is known which of the open calls run: at most a hundred of them are listed.
+  get knowsRunning() {
+    return this.running.size > 0 && this.running.size < 100;
+  }
+
+  isQueued(call, span) {
+    return span.to === null && !span.isRunning && this.knowsRunning && this.kindOf(call) === "activity";
+  }
+
+  lookOf(state, kind) {
+    const isWaiting = state === "open" && ["timer", "external event", "lock"].includes(kind);
+    return isWaiting ? this.style.waiting : this.style.looks[this.stateOf[state]];
+  }
+
+  wordFor(state, kind) {
+    const words = this.style.words;
+    return (words[kind] ?? words.activity)[state];
+  }
+}
+
+class TimelineAxis {
+  constructor(pieces, end, begin) {
+    this.pieces = pieces.map(([from, to, left, right, isFold]) => ({ from, to, left, right, isFold }));
+    this.end = Math.max(end, 1);
+    this.begin = begin;
+  }
+
+  share(time) {
+    const { pieces } = this;
+    let at = 0;
+    while (at < pieces.length - 1 && time > pieces[at].to) at += 1;
+    const { from, to, left, right } = pieces[at];
+    return to > from ? left + ((time - from) / (to - from)) * (right - left) : left;
+  }
+
+  time(share) {
+    const { from, to, left, right } = this.pieces.find((one) => share <= one.right) ?? this.pieces.at(-1);
+    return right > left ? from + ((share - left) / (right - left)) * (to - from) : from;
+  }
+
+  // Round times in the window, each with its words: since the beginning, or of the clock (UTC).
+  ticks(window, width, isAbsolute) {
+    const found = [];
+    const perShare = width / (window.right - window.left);
+    for (const [index, piece] of this.pieces.entries()) {
+      if (piece.isFold || piece.right < window.left || piece.left > window.right) continue;
+      const perTime = ((piece.right - piece.left) / (piece.to - piece.from)) * perShare;
+      const step = NICE.find((one) => one * 1e6 * perTime >= APART);
+      const base = isAbsolute ? -((this.begin * 1e6) % (step * 1e6)) : index ? piece.from : 0;
+      if (index && !isAbsolute) found.push([piece.from, lasting(piece.from, step ?? 1)]);
+      if (!step) continue;
+      const from = Math.max(piece.from, this.time(Math.max(window.left, 0)));
+      const to = Math.min(piece.to, this.time(Math.min(window.right, 1)));
+      const sign = index && !isAbsolute ? "+" : "";
+      for (let count = Math.max(Math.ceil((from - base) / step / 1e6 - 1e-9), index && !isAbsolute ? 1 : -Infinity); ; count += 1) {
+        const time = base + count * step * 1e6;
+        if (time > to + 1) break;
+        if (time >= piece.from - 1) found.push([time, isAbsolute ? this.clock(time, step) : sign + lasting(time - base, step)]);
+      }
+    }
+    return found;
+  }
+
+  clock(time, step = 1e-3) {
+    const seconds = this.begin + time / 1e6;
+    const text = new Date(Math.floor(seconds) * 1000).toISOString();
+    const digits = step >= 1 ? 0 : Math.min(6, Math.ceil(-Math.log10(step) - 1e-9));
+    const part = digits ? `.${String(Math.floor((seconds % 1) * 10 ** digits + 1e-3)).padStart(digits, "0")}` : "";
+    return (step >= 86_400 ? text.slice(5, 10) : text.slice(11, 19)) + part;
+  }
+}
+
+const APART = 84;
+const NICE = [
+  ...[-6, -5, -4, -3, -2, -1].flatMap((power) => [1, 2, 5].map((number) => number * 10 ** power)),
+  ...[1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200],
+  ...[1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000].map((days) => 86_400 * days),
+];
+const UNITS = [
+  [86_400, "d", 345_600],
+  [3600, "h", 6840],
+  [60, "min", 114],
+  [1, "s", 1],
+  [1e-3, "ms", 0],
+];
+
+// A duration in one unit, as Python writes it; with a step, as exact as that.
+function lasting(time, step) {
+  const seconds = time / 1e6;
+  if (seconds < 1e-6) return step ? "0" : "0 s";
+  const [size, unit] = UNITS.find((one) => seconds >= one[2]);
+  const value = seconds / size;
+  const digits = step && Math.max(0, Math.ceil(-Math.log10(step / size) - 1e-9));
+  const text = step ? String(Number(value.toFixed(digits))) : String(Number(value.toPrecision(3)));
+  return `${value < 1000 ? text : Math.round(value).toLocaleString("en")} ${unit}`;
+}
+
+// The row of each of these [from, to], always the topmost free one; null if there are more rows than that.
+function packed(spans, most) {
+  const order = spans.map((_, index) => index).sort((a, b) => spans[a][0] - spans[b][0] || a - b);
+  const rows = new Array(spans.length);
+  const last = []; // of each row
+  for (const index of order) {
+    const [from, to] = spans[index];
+    let row = last.findIndex(([begin, end]) => end <= from && begin < from);
+    if (row < 0) row = last.length;
+    if (row >= most) return null;
+    last[row] = [from, to];
+    rows[index] = row;
+  }
+  return { rows, count: last.length };
+}
