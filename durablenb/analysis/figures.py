@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from durablenb.model.display import Displayed, views
 from durablenb.model.entities import EntityId
@@ -176,8 +176,8 @@ class InstanceFigures(Displayed):
         """
         return views().plot("graph", self._shown(), ax)
 
-    def plot_timeline(self, ax: Axes | None = None) -> Axes:
-        """Return Matplotlib axes with a bar for each attempt of each call, in a lane for each name.
+    def plot_timeline(self, ax: Axes | None = None, *, by: Literal["name", "worker"] = "name") -> Axes:
+        """Return Matplotlib axes with a bar for each attempt of each call, in a lane for each name or worker.
 
         The time axis is in seconds from the beginning. If more than four fifths of the time are idle, the
         idle time is folded, and a band marks it. Very short bars are drawn wide enough to be seen.
@@ -189,15 +189,39 @@ class InstanceFigures(Displayed):
         ----------
         ax
             The axes to draw on; without them, a new figure is made.
+        by
+            ``"worker"``: a lane for each thread, process or cluster worker, with the attempts of activities
+            that have ended, and the share of the time in which it was busy. The colour is the activity's
+            name; failed attempts are red. A new figure has two axes more, which show the attempts that ended
+            per second, and the distribution of their durations with the median and the 95th percentile.
 
         Raises
         ------
+        ValueError
+            If `by` is something else.
         InstanceNotFoundError
             If it was purged.
         DurableError
             If Matplotlib isn't installed.
+
+        Examples
+        --------
+        >>> import durablenb as df
+        >>> hub = df.TaskHub(":memory:")
+        >>> hub.add_activity(lambda part: part * part, name="square")
+        >>> @hub.orchestrator
+        ... def squares(context):
+        ...     yield context.task_all([context.call_activity("square", part) for part in range(20)])
+        >>> handle = hub.start(squares)
+        >>> handle.result()
+        >>> axes = handle.plot_timeline(by="worker")
+        >>> [axes.get_ylabel() for axes in axes.figure.axes]
+        ['', 'finished/s', 'attempts']
+        >>> hub.close()
         """
-        return views().plot("timeline", self._shown(), ax)
+        if by not in ("name", "worker"):
+            raise ValueError(f"A timeline is drawn by 'name' or by 'worker', not by {by!r}.")
+        return views().plot("timeline" if by == "name" else "workers", self._shown(), ax)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the instance's picture to a file, and replace the file if it exists.

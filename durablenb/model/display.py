@@ -82,7 +82,7 @@ class HubView(NamedTuple):
     queues: tuple[Any, ...] = ()
 
 
-Plot = Literal["graph", "timeline", "state", "throughput"]
+Plot = Literal["graph", "timeline", "workers", "state", "throughput"]
 """The names of figures."""
 
 if TYPE_CHECKING:

@@ -148,6 +148,43 @@ def test_signals_locks_and_external_events_have_marks_of_their_own() -> None:
     assert count(scene("approved").plot_timeline(), "external-event") == 1
 
 
+def test_a_timeline_by_worker_has_each_attempt_that_ended_in_the_lane_of_its_worker() -> None:
+    with df.TaskHub(":memory:") as hub:
+        hub.add_activity(lambda part: 1 / part, name="divide")
+
+        def halves(context: Any) -> Any:
+            calls = [context.call_activity("divide", part) for part in range(30)]
+            yield context.task_any([context.task_all(calls)])
+            yield context.call_activity("divide", 2)
+
+        hub.add_orchestrator(halves)
+        hub.start("halves", instance_id="other").wait(20)
+        handle = hub.start("halves", instance_id="one")
+        handle.wait(20)
+        ran = "from activities where instance_id = 'one' and started is not null"
+        workers = [name for (name,) in hub.sql(f"select distinct worker {ran}").fetchall()]
+        ax = handle.plot_timeline(by="worker")
+        labels = [label.get_text().partition("  ")[0] for label in ax.get_yticklabels()]
+        assert labels == sorted(workers, key=lambda name: int(name.partition("-")[2]))
+        assert (count(ax, "runs-of-divide"), count(ax, "failed")) == (30, 1)
+        _, rates, lengths = ax.figure.axes
+        assert sum(patch.get_height() * patch.get_width() for patch in rates.patches) == pytest.approx(31)
+        assert sum(patch.get_height() for patch in lengths.patches[-48:]) <= 31
+        assert [text.get_text().split()[0] for text in lengths.texts] == ["p50", "p95"]
+        alone = plt.figure().subplots()
+        assert handle.plot_timeline(alone, by="worker") is alone
+        assert len(alone.figure.axes) == 1
+        with pytest.raises(ValueError, match="'name' or by 'worker', not by 'thread'"):
+            handle.plot_timeline(by="thread")  # type: ignore[arg-type]
+
+
+def test_without_a_run_of_an_activity_the_timeline_by_worker_says_so() -> None:
+    made = stage()
+    made.orchestrator(lambda context: 1, "nothing")
+    ax = made.done("nothing").plot_timeline(by="worker")
+    assert [text.get_text() for text in ax.texts] == ["no activity has run yet"]
+
+
 def test_ten_thousand_calls_are_ten_thousand_bars_in_a_handful_of_artists() -> None:
     made = stage()
     handle = made.done("fan_out", 10_000)

@@ -47,6 +47,14 @@ class TimeAxis:
         self._seconds = np.array([pieces[0].begin, *(piece.end for piece in pieces)])
         self._pixels = np.array([pieces[0].left, *(piece.right for piece in pieces)])
 
+    width = _WIDTH
+    """Nominal width in pixels."""
+
+    @property
+    def begin(self) -> datetime:
+        """The first moment."""
+        return self._scale.begin
+
     @property
     def end(self) -> datetime:
         """The last moment."""
