@@ -11,14 +11,14 @@ from durablenb.model.events import ContinueAsNew, Ending, Event, ExecutionStarte
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One execution of an instance.
+    """One generation of an instance.
 
     Parameters
     ----------
     execution
-        Its number among the executions of the instance, from 1.
+        The number of its execution in the instance, from 1; after a rewind, that of the last one.
     number
-        Its generation, from 0. A rewind begins another execution of the same generation.
+        Its number, from 0.
     events
         The number of its events.
     began, ended
@@ -48,25 +48,33 @@ class Generation:
 
 
 def read_generations(events: Iterable[Event]) -> list[Generation]:
-    """Return the executions of an instance, oldest first.
+    """Return the generations of an instance, oldest first.
 
     Parameters
     ----------
     events
         Its history, without what is left of purged generations.
     """
-    parts: list[list[Event]] = []
+    parts: dict[int, list[Event]] = {}
+    executions: dict[int, int] = {}
+    part: list[Event] = []
+    count = 0
     for event in events:
         if isinstance(event, ExecutionStarted):
-            parts.append([])
-        if parts:
-            parts[-1].append(event)
-    return [_generation(number, part) for number, part in enumerate(parts, 1)]
+            count += 1
+            part = parts.setdefault(event.generation, [])  # a rewind begins one again
+            executions[event.generation] = count
+        part.append(event)
+    return [_generation(executions[number], part) for number, part in parts.items()]
 
 
 def _generation(execution: int, part: list[Event]) -> Generation:
     first = part[0]
     assert isinstance(first, ExecutionStarted)
-    ending = next((event for event in reversed(part) if isinstance(event, Ending)), None)
+    ending: Event | None = None
+    for event in reversed(part):
+        if isinstance(event, Ending | ExecutionStarted):  # what was before a rewind is over
+            ending = event if isinstance(event, Ending) else None
+            break
     last = part[-1] if ending is None else ending
     return Generation(execution, first.generation, len(part), first.timestamp, last.timestamp, first, ending)

@@ -218,7 +218,11 @@ def test_all_executions_are_in_the_timeline_and_the_last_one_in_the_graph() -> N
     page = page_of(scene("continued"))
     assert "5 executions" in page.text
     assert page.picture(0).alt.endswith("2 steps, 2 calls: 2 completed")
-    assert page.picture(1).alt.startswith("eternal eternal: 10 calls within ")
+    timeline = page.picture(1)
+    assert timeline.alt.startswith("eternal eternal: 10 calls within ")
+    bars = [title.partition(": ") for title in timeline.titles if title.startswith("generation ")]
+    assert [name for name, _, _ in bars] == [f"generation {number}" for number in range(5)]
+    assert [words.partition(",")[0] for _, _, words in bars] == ["ContinuedAsNew"] * 4 + ["Completed"]
 
 
 def test_what_was_done_before_a_rewind_is_in_the_timeline_alone() -> None:

@@ -262,7 +262,7 @@ class TimelineFeed:
 
     def _generations(self, shown: InstanceSnapshot) -> list[tuple[int, int, int, int, str]]:
         """Return the execution of each generation, its number, its begin, its end, and how it ended."""
-        if shown.executions < 2:
+        if not shown.flow.generation:
             return []
         return [
             (one.execution, one.number, self._at(one.began), self._at(one.ended) if one.ending else -1,

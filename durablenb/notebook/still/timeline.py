@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from durablenb.analysis.calls import lane_name, shared_name
+from durablenb.analysis.generations import read_generations
 from durablenb.analysis.snapshot import InstanceSnapshot
 from durablenb.analysis.timeline import ENTITY_KINDS
-from durablenb.notebook.palette import AMBER, GREEN, RED, SOLIDS, TINTS
+from durablenb.notebook.palette import AMBER, GREEN, RED, SOLIDS, TINTS, status_look
 from durablenb.notebook.still.graph import LINE
 from durablenb.notebook.still.time_scale import Piece, Scale
 from durablenb.notebook.still.timeline_lanes import (
@@ -49,6 +50,8 @@ def timeline_svg(picture: InstanceSnapshot) -> tuple[str, str] | None:
     sentence = _sentence(picture, scale, lanes)
     drawing, above = Drawing(WIDTH, sentence), Drawing(WIDTH, "")
     y = _draw_orchestrator(above, picture, scale)
+    if picture.flow.generation:
+        y = _draw_generations(above, picture, scale, y)
     for lane in lanes:
         y = _draw_lane(above, lane, scale, y)
     _draw_axis(drawing, scale, y)
@@ -97,6 +100,24 @@ def _draw_orchestrator(drawing: Drawing, picture: InstanceSnapshot, scale: Scale
     colour = INK if len(xs) <= _TICKS else LINE
     width = 1.4 if len(xs) <= _TICKS else 0.5
     drawing.path(d, plural(len(episodes), "episode"), fill="none", stroke=colour, stroke_width=width)
+    return y + 24
+
+
+def _draw_generations(drawing: Drawing, picture: InstanceSnapshot, scale: Scale, y: float) -> float:
+    """Draw the lane of the generations: a bar for each execution."""
+    generations = read_generations(picture.events)
+    drawing.path(f"M20 {number(y)}H{WIDTH - 20}", fill="none", stroke=HAIR)
+    drawing.text(20, y + 16, "generations", size=11.5, fill=MUTED, width=_LABELS - 70)
+    drawing.text(_LABELS - 12, y + 16, _times(len(generations)), size=10.5, fill=MUTED, anchor="end")
+    for one in generations:
+        end = one.ended if one.ending is not None or picture.now is None else picture.now
+        left, right = scale.position(one.began), scale.position(end)
+        look, width = status_look(one.word), max(right - left - 1, 2)
+        title = f"generation {one.number:,}: {look.word}, {lasting(end - one.began)}"
+        drawing.box(left, y + 5.5, width, 13, title, fill=look.tint, stroke=look.solid)
+        label = f"{one.number:,}"
+        if text_width(label, 10) < width - 5:
+            drawing.text(left + 3, y + 16, label, size=10)
     return y + 24
 
 
