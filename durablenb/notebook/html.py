@@ -93,6 +93,13 @@ def picture(drawn: tuple[str, str] | None) -> Markup:
     return Markup("") if drawn is None else markup("<p>", image(*drawn), "</p>")
 
 
+def wide_picture(drawn: tuple[str, str] | None) -> Markup:
+    """Return a picture as an image that keeps its size, so that it stays readable: a narrow place scrolls."""
+    if drawn is None:
+        return Markup("")
+    return markup("<p>", image(*drawn).replace("<img ", '<img style="max-width:none" ', 1), "</p>")
+
+
 def badge(look: Look) -> Markup:
     """Return a status as a small image."""
     drawing = pill(look)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import statistics
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Lab
-from tests.browser.live_views import execute, region, shown, view
+from tests.browser.live_views import execute, open_tab, region, shown, view
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
@@ -77,6 +78,25 @@ MEASURE = """([view, seconds]) => new Promise(done => {
 })"""
 
 
+ZOOM = """canvas => new Promise(done => {
+    const box = canvas.getBoundingClientRect(), gaps = [];
+    let last = performance.now();
+    canvas.focus();
+    const frame = now => {
+        gaps.push(now - last);
+        last = now;
+        if (gaps.length > 60) return done(gaps.slice(1));
+        const deltaY = gaps.length % 30 < 15 ? -30 : 30;
+        const [clientX, clientY] = [box.left + box.width * 0.6, box.top + 90];
+        canvas.dispatchEvent(new WheelEvent('wheel', {deltaY, clientX, clientY, cancelable: true}));
+        requestAnimationFrame(frame);
+    };
+    requestAnimationFrame(frame);
+})"""
+MOST_FRAME = 1 / 30
+"""Seconds that the page works for a frame of a zoom: at 30 frames a second, all there is."""
+
+
 def test_ten_thousand_calls_are_followed_while_they_run(lab: Lab) -> None:
     with shown(lab, "wide", WIDE, "seen") as (page, trouble):
         big = view(page, 1)
@@ -101,6 +121,22 @@ def test_ten_thousand_calls_are_followed_while_they_run(lab: Lab) -> None:
         )
         assert shape is not None
         assert shape.count("M") == failed == 10
+        canvas = open_tab(big, "Timeline").locator(".dnb-canvas")
+        expect(canvas).to_have_attribute("aria-label", re.compile("timeline of 10,00. calls"))
+        session = page.context.new_cdp_session(page)
+        session.send("Performance.enable", {"timeDomain": "threadTicks"})  # its own time, not that of others
+
+        def worked() -> float:
+            metrics = session.send("Performance.getMetrics")["metrics"]
+            return float(next(one["value"] for one in metrics if one["name"] == "TaskDuration"))
+
+        before = worked()
+        zooms = canvas.evaluate(ZOOM)
+        cost = (worked() - before) / len(zooms)
+        print(
+            f"zoom: {1_000 * cost:.1f} ms of work a frame, {statistics.median(zooms):.1f} ms between frames"
+        )
+        assert cost < MOST_FRAME
         assert found["drawn"] >= LEAST_FRAMES
         assert statistics.median(costs) < MOST_PYTHON
         assert found["gap"] < MOST_GAP

@@ -7,6 +7,7 @@ const TIMELINE_HELP =
 const LEAST_TIME = 20; // microseconds
 const STEP = 1.25;
 const ONE_ZOOM_MS = 600; // wheel turns and keys that follow each other are one zoom, to go back from
+const SAYING_MS = 80;
 const MANY = 400; // calls, from which on the workers are shown first
 const CHOICES = { view: ["rows", "density", "workers"], axis: ["relative", "absolute"] };
 
@@ -79,6 +80,7 @@ class Timeline {
   remove() {
     this.sizes.disconnect();
     cancelAnimationFrame(this.frame);
+    clearTimeout(this.saying);
   }
 
   // -- what Python says ---------------------------------------------------------------------------
@@ -117,7 +119,9 @@ class Timeline {
     this.shows.value = this.show;
     const kind = this.show === "workers" ? WorkerBands : LaneBands;
     this.of = new kind(data, this.passes);
-    this.spans = data.calls.filter(this.passes).map((call) => [call.spans[0].start, data.lastOf(call)]);
+    this.spans = data.calls
+      .filter((call) => this.passes(call))
+      .map((call) => (data.isQueued(call, call.spans.at(-1)) ? [data.end, data.end] : [call.spans[0].start, data.lastOf(call)]));
     this.soon();
   }
 
@@ -183,11 +187,14 @@ class Timeline {
       paint.frame(left, AXIS, right - left, last - AXIS, "focus", 1);
     }
     this.mapPaint.map(data, shares, this.map.clientWidth, this.spans);
-    this.say(shares, times);
+    this.saying ??= setTimeout(() => this.say(), SAYING_MS);
   }
 
-  say(shares, times) {
+  // What is written around the picture; less often than that is painted, since it costs a layout of the page.
+  say() {
+    this.saying = undefined;
     const { data } = this;
+    const times = this.paint.window;
     this.back.setAttribute("aria-disabled", this.past.length === 0);
     this.all.setAttribute("aria-disabled", this.window === null);
     const count = this.spans.length;

@@ -121,7 +121,7 @@ class TimelineData {
 class TimelineAxis {
   constructor(pieces, end, begin) {
     this.pieces = pieces.map(([from, to, left, right, isFold]) => ({ from, to, left, right, isFold }));
-    this.end = Math.max(end, 1);
+    this.isInstant = end === 0; // on a virtual clock, nothing may take time
     this.begin = begin;
   }
 
@@ -140,6 +140,7 @@ class TimelineAxis {
 
   // Round times in the window, each with its words: since the beginning, or of the clock (UTC).
   ticks(window, width, isAbsolute) {
+    if (this.isInstant) return [[0, isAbsolute ? this.clock(0) : "0"]];
     const found = [];
     const perShare = width / (window.right - window.left);
     for (const [index, piece] of this.pieces.entries()) {

@@ -22,9 +22,9 @@ from durablenb.notebook.html import (
     heading,
     line,
     markup,
-    picture,
     table,
     unbroken,
+    wide_picture,
 )
 from durablenb.notebook.still.history_runs import Run, event_runs, executions_of
 from durablenb.notebook.still.timeline import timeline_svg
@@ -122,7 +122,7 @@ def history_card(shown: History) -> str:
         heading(
             markup("<b>History</b>"), "of", code(shown.instance_id, 256), "·", plural(len(shown), "event")
         ),
-        picture(timeline_svg(instance_snapshot(status, list(shown)))),
+        wide_picture(timeline_svg(instance_snapshot(status, list(shown)))),
         history_table(list(shown)),
     )
 

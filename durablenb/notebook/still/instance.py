@@ -25,6 +25,7 @@ from durablenb.notebook.html import (
     markup,
     picture,
     table,
+    wide_picture,
 )
 from durablenb.notebook.palette import LOOKS, status_look
 from durablenb.notebook.still.failure import failure_table, traceback_fold
@@ -60,7 +61,7 @@ def picture_card(shown: InstanceSnapshot) -> str:
         failure_table(status.failure_details) if status.failure_details else "",
         waits_table(shown.waits, shown.now) if shown.waits else "",
         picture(graph_svg(shown)),
-        picture(timeline_svg(shown)),
+        wide_picture(timeline_svg(shown)),
         _outputs(shown.outputs),
         _steps(shown),
         fold("Input and output", table((), values_of(status))),
@@ -226,10 +227,11 @@ class SinglePicture(Displayed):
 def single_picture_card(single: SinglePicture) -> str:
     """Return the picture under the name of the instance."""
     shown = single.shown
-    drawn = graph_svg(shown) if single.which == "graph" else timeline_svg(shown)
+    is_graph = single.which == "graph"
+    drawn = picture(graph_svg(shown)) if is_graph else wide_picture(timeline_svg(shown))
     name = markup("<b>", line(shown.status.name or ""), "</b>")
     head = heading(badge(status_look(shown.word)), name, code(shown.status.instance_id or "", 256))
-    return card(head, picture(drawn) if drawn is not None else heading("No time has passed yet."))
+    return card(head, drawn or heading("No time has passed yet."))
 
 
 def single_picture_text(single: SinglePicture) -> str:

@@ -19,6 +19,7 @@ from durablenb.notebook.html import (
     markup,
     picture,
     table,
+    wide_picture,
 )
 from durablenb.notebook.palette import status_look
 from durablenb.notebook.still.failure import failure_table, traceback_fold
@@ -62,7 +63,9 @@ def _sections(shown: InstanceCard) -> list[Markup]:
         picture(graph_svg(snapshot)),
         _section("Outputs", outputs_html(outputs)) if outputs else Markup(""),
         _section("Input and result", table((), values_of(status, "result"))),
-        _section("Timings", markup(_times(snapshot), picture(timeline_svg(snapshot)), steps_table(snapshot))),
+        _section(
+            "Timings", markup(_times(snapshot), wide_picture(timeline_svg(snapshot)), steps_table(snapshot))
+        ),
         fold(f"Log: {plural(len(shown.log), 'line')}", log_table(shown.log, log)) if log else Markup(""),
     ]
 

@@ -33,6 +33,7 @@ _PAGE = """<!DOCTYPE html>
 :root {{ color-scheme: light dark; --line: #d5dae1; --band: #f6f7f9; }}
 @media (prefers-color-scheme: dark) {{ :root {{ --line: #3a4048; --band: #20242a; }} }}
 body {{ font: 14px/1.5 system-ui, sans-serif; max-width: 900px; margin: 2rem auto; padding: 0 1rem; }}
+p {{ overflow-x: auto; }}
 img {{ max-width: 100%; vertical-align: middle; }}
 table {{ border-collapse: collapse; margin: .5rem 0; }}
 td, th {{ padding: .2rem .7rem; border-bottom: 1px solid var(--line); vertical-align: top; }}

@@ -165,9 +165,9 @@ def _draw_fold(drawing: Drawing, piece: Piece, bottom: float) -> None:
     title = f"idle for {words}"
     drawing.box(piece.left + 1, _AXIS, width - 2, bottom - _AXIS, title, fill=BAND)
     middle = (piece.left + piece.right) / 2
-    label = f"idle {words}" if text_width(f"idle {words}", 9.5) < width - 4 else words
-    if text_width(label, 9.5) < width - 2:
-        drawing.text(middle, _AXIS + 9.5, label, size=9.5, fill=MUTED, anchor="middle")
+    label = f"idle {words}" if text_width(f"idle {words}", 10) < width - 4 else words
+    if text_width(label, 10) < width - 2:
+        drawing.text(middle, _AXIS + 9.5, label, size=10, fill=MUTED, anchor="middle")
 
 
 _SAMPLE_WIDTH = 20

@@ -171,8 +171,8 @@ class _Bars:
         end = self._lane.end(call)
         right = max(self._scale.position(end), self._scale.position(call.scheduled) + _LEAST)
         words = length_text(call, end)
-        if words and text_width(words, 9.5) + 14 < after - right:
-            self._drawing.text(right + 8, middle + 3.4, words, size=9.5, fill=MUTED)
+        if words and text_width(words, 10) + 14 < after - right:
+            self._drawing.text(right + 8, middle + 3.4, words, size=10, fill=MUTED)
 
     def _draw_cached(self, call: Call, span: Span, middle: float) -> None:
         """Draw a ring where a call got a remembered result: it didn't run, and has no length."""
