@@ -8,7 +8,13 @@ from datetime import datetime
 from types import CodeType, FrameType
 from typing import NoReturn
 
-from durablenb.core.requests import describe_event, differences, event_for, is_same_request
+from durablenb.core.requests import (
+    describe_event,
+    difference_text,
+    differences,
+    event_for,
+    is_same_request,
+)
 from durablenb.model.actions import Action, SetCustomStatus
 from durablenb.model.errors import NonDeterminismError, OrchestrationLimitError
 from durablenb.model.events import CodeAwaited, CustomStatusSet, Event
@@ -183,12 +189,12 @@ class ReplayChecker:
         was = describe_event(recorded) if recorded else "nothing more"
         now = describe_event(requested) if requested else "nothing more"
         fields = differences(recorded, requested) if recorded and requested else ()
-        detail = "".join(f"\n  {name}: recorded {a!r}, requested {b!r}" for name, a, b in fields)
+        detail = "".join(f"; {difference_text(*each)}" for each in fields if each[0] != "event_type")
         where = f"at line {line}" if line else "in the orchestrator"
         event = f" (event {recorded.event_id})" if recorded else ""
         self.mismatch = NonDeterminismError(
             f"The code {where} no longer fits its history: recorded is {was}{event}, "
-            f"requested is {now}.{detail}\nNothing was written. Change the code back so that it asks "
+            f"requested is {now}{detail}.\nNothing was written. Change the code back so that it asks "
             "for what is recorded, in the same order, or start a new instance.",
             line=line,
             file=self._code and self._code.co_filename,

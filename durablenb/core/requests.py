@@ -17,6 +17,9 @@ CALLS = (events.TaskScheduled, events.SubOrchestrationInstanceCreated, events.Ev
 LIMITS = ("timeout", "heartbeat_timeout", "priority")
 """Fields that say how to run a call. Code may change them; calls that were made keep those they had."""
 
+_WIDTH, _BEFORE = 60, 20
+"""The length of a value that differs in a message, and how much of what is equal is shown before it."""
+
 _FACT_OF: dict[type, Callable[..., events.Event]] = {
     actions.ScheduleTask: events.TaskScheduled,
     actions.CancelTask: events.TaskCanceled,
@@ -77,6 +80,23 @@ def differences(recorded: events.Event, requested: events.Event) -> tuple[tuple[
         for name, was, now in values
         if not (same_name(was, now) if is_call and name == "name" else same(was, now))
     )
+
+
+def difference_text(name: str, was: object, now: object) -> str:
+    """Return a field that differs as text; of long values, the parts where they differ.
+
+    Examples
+    --------
+    >>> difference_text("input", "1", "2")
+    "input: recorded '1', requested '2'"
+    """
+    texts = [value if isinstance(value, str) else str(value) for value in (was, now)]
+    pairs = zip(*texts, strict=False)
+    same = next((place for place, (a, b) in enumerate(pairs) if a != b), min(map(len, texts)))
+    start = max(same - _BEFORE, 0) if max(map(len, texts)) > _WIDTH else 0
+    shown = [("…" if start else "") + text[start : start + _WIDTH] for text in texts]
+    cut = [part + "…" * (start + _WIDTH < len(text)) for part, text in zip(shown, texts, strict=True)]
+    return f"{name}: recorded {cut[0]!r}, requested {cut[1]!r}"
 
 
 def is_same_request(recorded: events.Event, requested: events.Event) -> bool:

@@ -31,7 +31,7 @@ from durablenb.core.task_places import (
     task_places,
     user_frames,
 )
-from durablenb.core.tasks import ExternalEventTask, TaskBase
+from durablenb.core.tasks import AtomicTask, CompoundTask, ExternalEventTask, TaskBase, WhenAnyTask
 from durablenb.model.errors import NonDeterminismError, OrchestrationCanceledError
 from durablenb.model.events import CustomStatusSet, Ending, Event, OrchestratorStarted
 from durablenb.model.payloads import Codec
@@ -74,6 +74,12 @@ class Await:
         The episode in which the code continued; None if it still waits.
     answers
         The events that had settled its tasks by then, by task.
+    arrivals
+        For each of `task_ids`, the event that has settled it; None if none has.
+    outcome
+        The value that came out of it, as a short text; empty if it is open, raised, or waited for a group.
+    winner
+        The place of the child that settled first, of a ``task_any``.
     has_failed
         True if the await raised.
     is_canceled
@@ -95,6 +101,9 @@ class Await:
     now: datetime
     answered_in: int | None = None
     answers: dict[int, int] = field(default_factory=dict)
+    arrivals: tuple[int | None, ...] = ()
+    outcome: str = ""
+    winner: int | None = None
     has_failed: bool = False
     is_canceled: bool = False
     places: dict[int, tuple[TaskPlace, ...]] = field(default_factory=dict)
@@ -204,6 +213,7 @@ class TracedExecution(Execution):
         self._episodes: list[OrchestratorStarted] = []
         self._settled_by: dict[int, int] = {}
         self._asked_before = self._checked_before = 0
+        self._awaiting: TaskBase[Any] | None = None
         self._end_line: int | None = None
         self._end_names: dict[str, str] = {}
 
@@ -216,6 +226,8 @@ class TracedExecution(Execution):
 
     def trace(self, history: tuple[Event, ...], mismatch: NonDeterminismError | None) -> Trace:
         """Return the trace."""
+        if self._awaiting is not None:
+            self._note_arrivals(self._awaiting)
         end = next((event for event in reversed(self.history) if isinstance(event, Ending)), None)
         return Trace(
             history,
@@ -244,9 +256,13 @@ class TracedExecution(Execution):
 
     def _step(self, task: TaskBase[Any] | None) -> object:
         self._note_answer(task)
-        self._end_line, self._end_names = None, {}
+        self._end_line, self._end_names, self._awaiting = None, {}, None
+        frame = next(user_frames(self._routine), None)
         try:
             yielded = super()._step(task)
+        except StopIteration:
+            self._end_line = None if frame is None else frame.f_lineno  # the frame outlives its routine
+            raise
         except BaseException as error:
             self._note_end(error)
             raise
@@ -286,6 +302,7 @@ class TracedExecution(Execution):
                 now=self.now,
             )
         )
+        self._awaiting = task if isinstance(task, TaskBase) else None
 
     def _note_places(self, reached: Await) -> None:
         """Note where the tasks of the event loop wait, and what the code awaits through them."""
@@ -308,12 +325,37 @@ class TracedExecution(Execution):
             settled = {number: self._settled_by.get(number) for number in last.task_ids}
             last.answers.update((number, event) for number, event in settled.items() if event is not None)
         last.has_failed = task.is_failed
-        for atom in atomic_tasks(task):
-            if atom._is_settled and atom.id is not None:
-                event = atom._event if isinstance(atom, ExternalEventTask) else None
-                number = self._settled_by.get(atom.id) if event is None else event.event_id
-                if number is not None:
-                    last.answers[atom.id] = number
+        self._note_arrivals(task)
+        if isinstance(task, LoopWait):
+            return
+        last.answers = {
+            atom.id: event
+            for atom in atomic_tasks(task)
+            if atom.id is not None and (event := self._settling_event(atom)) is not None
+        }
+        if self._cancellation is not None and self._cancellation.interrupts(task):
+            return
+        if isinstance(task, WhenAnyTask) and task._winner is not None:
+            last.winner = task.children.index(task._winner)
+        elif not task.is_failed and not isinstance(task, CompoundTask):
+            with contextlib.suppress(Exception):  # a value that can't be decoded, which the step reports
+                last.outcome = short_repr(task.get_result())
+
+    def _note_arrivals(self, task: TaskBase[Any]) -> None:
+        """Note which tasks of the last await are settled, in the order of its `task_ids`."""
+        last = self._awaits[-1]
+        if isinstance(task, LoopWait):
+            last.arrivals = tuple(self._settled_by.get(number) for number in last.task_ids)
+            return
+        last.arrivals = tuple(
+            self._settling_event(atom) for atom in atomic_tasks(task) if atom.id is not None
+        )
+
+    def _settling_event(self, atom: AtomicTask[Any]) -> int | None:
+        if not atom._is_settled or atom.id is None:
+            return None
+        event = atom._event if isinstance(atom, ExternalEventTask) else None
+        return self._settled_by.get(atom.id) if event is None else event.event_id
 
     def _note_end(self, error: BaseException) -> None:
         trace = error.__traceback__

@@ -34,8 +34,8 @@ class Source(NamedTuple):
         return dict(enumerate(self.text.splitlines(), self.first_line))
 
     @property
-    def returns(self) -> list[tuple[int, int, bool]]:
-        """The first and the last line of each ``return`` of the function, and whether it has an await."""
+    def returns(self) -> list[int]:
+        """The line of each ``return`` of the function."""
         try:
             waiting: list[ast.AST] = list(ast.iter_child_nodes(ast.parse(dedent(self.text)).body[0]))
         except (SyntaxError, IndexError):  # a lambda inside of an expression
@@ -44,11 +44,7 @@ class Source(NamedTuple):
         while waiting:
             node = waiting.pop()
             if isinstance(node, ast.Return):
-                before = self.first_line - 1
-                awaits = any(
-                    isinstance(child, ast.Yield | ast.YieldFrom | ast.Await) for child in ast.walk(node)
-                )
-                returns.append((node.lineno + before, (node.end_lineno or node.lineno) + before, awaits))
+                returns.append(node.lineno + self.first_line - 1)
             elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
                 waiting += ast.iter_child_nodes(node)
         return sorted(returns)

@@ -6,6 +6,9 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from durablenb.analysis.replays.questions import NOT_NEW, WAITS, questions_about
+from durablenb.core.requests import describe_event
+from durablenb.core.short_repr import short_repr
 from durablenb.model.events import Arrival, EventRaised, ExecutionStarted, OrchestratorStarted, TaskScheduled
 from tests.properties.drivers import ByHand
 from tests.properties.programs import program, program_as_coroutine, programs
@@ -63,3 +66,46 @@ def test_copies_leave_the_history_alone_and_a_crash_is_always_a_beginning_that_f
                 gone.events_at(step)
     assert replay.trace.events == tuple(before)
     assert history == before
+
+
+@given(programs, seeds)
+@settings(max_examples=120)
+def test_the_right_answers_are_what_a_run_did(steps, seed):
+    passed = []
+
+    def noted(context):
+        routine, given = program(context), None
+        step = routine.send
+        while True:
+            try:
+                awaited = step(given)
+            except StopIteration as stop:
+                return stop.value
+            try:
+                given = yield awaited
+                step = routine.send
+                winner = awaited.children.index(given) if given in getattr(awaited, "children", ()) else None
+                passed.append((winner, short_repr(given)))
+            except GeneratorExit:
+                routine.close()
+                raise
+            except BaseException as error:
+                step, given = routine.throw, error
+                passed.append((None, "an error is raised"))
+
+    history = ByHand(steps, Random(seed), function=noted).run().history
+    replay = replay_of(program, KEY, history)
+    for number in range(1, len(replay) + 1):
+        for step in replay.steps(number):
+            told = {asked.words: asked.options[asked.right] for asked in questions_about(replay, step)}
+            is_past = step.verdict == "answered"
+            winner, value = passed[step.number - 1] if is_past else (None, WAITS)
+            assert told.get("What comes out of it here?", value) == value
+            if "Which task wins the task_any?" in told:
+                won = WAITS if winner is None else f" #{step.reached.task_ids[winner]}"
+                assert told["Which task wins the task_any?"].endswith(won)
+            begun = replay.trace.episodes[number - 1].event_id
+            new = [event for event in history if event.event_id in step.written]
+            assert all(event.event_id > begun for event in new)
+            told_new = told.get("Which event does the code write next?")
+            assert told_new in (None, describe_event(new[0]) if new else NOT_NEW)

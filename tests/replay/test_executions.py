@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import durablenb as df
 from durablenb.notebook.live.explorer import LiveExplorer
+from tests.notebook.reading import bundle_of
 from tests.notebook.scenes import SCENES, STUCK, chain, stage
 from tests.replay.test_experiments import fingerprint
 from tests.replay.test_explorer import at, explored, rows, tell, text_of
+
+
+def drain(hub: df.TaskHub) -> None:
+    """Takes steps as long as there are any."""
+    while hub.step():
+        pass
 
 
 def executions_in(view: LiveExplorer) -> list[tuple[str, bool]]:
@@ -249,8 +257,33 @@ def test_the_head_of_a_held_one_says_so_and_where_and_why(tmp_path: Path) -> Non
     assert f"The code at line {view.step.line} no longer fits its history" in head
     assert "recorded is TaskScheduled 'reserve' #0 (event 3), requested is TaskScheduled 'ship' #0" in head
     assert "It resumes when code that fits is registered." in head
-    assert "1 replay of its code" in head
+    assert "1 episode" in head
     assert fingerprint(made.hub) == before
+
+
+def test_a_held_one_whose_input_differs_says_how_in_every_view(tmp_path: Path) -> None:
+    path = tmp_path / "input.duckdb"
+
+    def ask(context, what: str = "sum"):
+        yield context.call_activity("compute", f"{what} for leo")
+        yield context.wait_for_external_event("Go")
+
+    def opened(code: Any) -> df.TaskHub:
+        hub = df.TaskHub(path, mode="kernel", clock=df.VirtualClock())
+        hub.add_activity(lambda text: text, "compute")
+        hub.add_orchestrator(code, "ask")
+        return hub
+
+    with opened(ask) as hub:
+        hub.start("ask", instance_id="one")
+        drain(hub)
+    with opened(lambda context: ask(context, "product")) as hub:
+        drain(hub)
+        handle = hub.handle("one")
+        shown = [bundle_of(handle)["text/html"], handle.watch().waits.decode(), str(handle.replay())]
+        for text in shown:
+            assert "sum for leo" in text
+            assert "product for leo" in text
 
 
 def test_one_that_is_held_while_it_is_looked_at_says_so_and_that_it_is_mended(tmp_path: Path) -> None:

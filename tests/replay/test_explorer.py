@@ -12,12 +12,11 @@ from typing import Any
 import pytest
 
 import durablenb as df
-from durablenb.model.events import TaskScheduled
+from durablenb.analysis.replays.questions import question_about
 from durablenb.notebook.live.explorer import LiveExplorer
 from durablenb.notebook.live.position import SPEEDS
-from durablenb.notebook.live.verdict_pane import quiz_question
 from tests.notebook.reading import Page
-from tests.notebook.scenes import SCENES, STUCK, Stage, furnish, stage
+from tests.notebook.scenes import SCENES, STUCK, Stage, chain, furnish, stage
 from tests.notebook.test_hostile import PAYLOADS, hostile
 from tests.notebook.test_live import ODD
 from tests.replay.test_experiments import fingerprint, shop
@@ -327,42 +326,48 @@ def test_it_stops_at_breakpoints_on_lines_and_on_events(stop: str, where: tuple[
 def test_in_predict_mode_nothing_is_told_before_it_was_guessed() -> None:
     _, view = explored("approved")
     tell(view, "predict")
+    tell(view, "replay", id="3")
     tell(view, "set", name="step", value="2")
-    assert "Will charge be run again now?" in text_of(view, "says")
-    assert "not run again" not in text_of(view, "says") + view.label
-    assert rows(view, "dnb-hit") == []
+    replay, step = view.replay, view.step
+    assert replay is not None
+    assert step is not None
+    question = question_about(replay, step)
+    assert question is not None
+    assert question.words in text_of(view, "says")
+    for tell_tale in ("not run again", "in the history", "No answer yet"):
+        assert tell_tale not in text_of(view, "says") + view.label
+    assert rows(view, "dnb-hit") == rows(view, "dnb-later") == []
     assert view.marked == []
-    assert (
-        "answered from the history"
-        not in view.body.decode().partition("aria-current")[2].partition("</tr>")[0]
+    assert "is_replaying = ?" in text_of(view, "body")
+    assert "Up to here" not in text_of(view, "body")
+    assert not re.search(r"then it|dnb-front|dnb-dot|of \d|disabled", view.controls.decode())
+    assert "dnb-past" not in view.body.decode().partition("dnb-here")[2].partition("</tr>")[0]
+    tell(view, "guess", id=str(question.right))
+    assert re.search(
+        rf"Right: {re.escape(question.options[question.right])}\..*1 right", text_of(view, "says")
     )
-    tell(view, "guess", id="no")
-    assert re.search(r"charge is not run again.*Right\. 1 right, 0 wrong", text_of(view, "says"), re.DOTALL)
-    tell(view, "guess", id="yes")  # only the first guess counts
+    assert "is_replaying = True" in text_of(view, "body")
+    tell(view, "guess", id=str(1 - question.right))  # only the first guess counts
     assert "1 right, 0 wrong" in text_of(view, "says")
     tell(view, "replay", id="2")
-    assert "Will charge be run now?" in text_of(view, "says")
-    tell(view, "guess", id="no")
-    assert re.search(r"Not quite\. 1 right, 1 wrong", text_of(view, "says"))
+    assert view.step is not None
+    question = question_about(replay, view.step)
+    assert question is not None
+    tell(view, "guess", id=str((question.right + 1) % len(question.options)))
+    assert re.search(r"Not quite: .*1 right, 1 wrong", text_of(view, "says"), re.DOTALL)
     tell(view, "predict")
     tell(view, "go", id="previous")
     assert "right" not in text_of(view, "says")
 
 
-@pytest.mark.parametrize("name", ["approved", "retried", "completed", "looped", "failed", "between_attempts"])
-def test_every_question_has_the_answer_that_the_engine_recorded(name: str) -> None:
-    _, view = explored(name)
-    replay = view.replay
-    assert replay is not None
-    run = 0
-    for number in range(1, len(replay) + 1):
-        for step in replay.steps(number):
-            asked = quiz_question(replay, step)
-            if asked is not None and "be run" in asked.words:
-                run += asked.is_yes * sum(
-                    isinstance(replay.event(one), TaskScheduled) for one in step.written
-                )
-    assert run == replay.executed
+def test_the_history_ends_where_the_code_looks_while_a_guess_is_open() -> None:
+    _, view = explored("completed")
+    tell(view, "predict")
+    for number in (1, 2, 3):
+        tell(view, "replay", id=str(number))
+        listed = re.findall(r"event ([\d,]+), (\w+)", view.body.decode())
+        assert listed[-1][1] == "OrchestratorStarted"
+        assert sum(kind == "OrchestratorStarted" for _, kind in listed) == number
 
 
 # -- what happens meanwhile ----------------------------------------------------------------------
@@ -385,6 +390,19 @@ def test_it_follows_a_running_one_and_says_what_is_newer_to_who_stepped_back() -
     tell(view, "go", id="last")
     assert at(view) == (4, 4)
     assert "newer" not in text_of(view, "controls")
+
+
+def test_a_held_one_whose_code_is_fixed_is_said_to_fit_and_nothing_else(tmp_path: Path) -> None:
+    made, handle = STUCK["held"](tmp_path / "held.duckdb")
+    view = handle.explore()
+    assert "no longer fits" in text_of(view, "head")
+    made.orchestrator(chain)
+    view.refresh()
+    assert "now fits the history: the instance resumes when the hub next runs" in text_of(view, "head")
+    assert "no longer fits" not in text_of(view, "head")
+    made.settle()
+    view.refresh()
+    assert "Held" not in text_of(view, "head")
 
 
 def test_it_notices_that_the_code_was_changed() -> None:

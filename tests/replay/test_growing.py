@@ -66,6 +66,6 @@ def test_what_grown_code_would_ask_for_is_said_before_it_is_registered() -> None
     replay = handle.replay(longer)
     last = replay.steps()[-1]
     assert replay.fits
-    assert last.sentence.startswith("Not in the history: TaskScheduled 'count' #1 is written (event ")
+    assert last.sentence.startswith("New in the history: TaskScheduled 'count' #1 (event ")
     assert last.written == (before + 2,)
     assert len(handle.history()) == before

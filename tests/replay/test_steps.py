@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+import durablenb as df
 from durablenb.model.events import (
     Ending,
     ExecutionCompleted,
@@ -66,12 +67,12 @@ def test_what_is_said_of_a_step_is_what_the_history_holds(scene):
                 goes_on = after is not None and after.verdict != "terminated"
                 assert (step.verdict == "answered") is goes_on
                 if step.verdict == "answered":
-                    named = {int(one) for one in re.findall(r"\d+", step.sentence.partition("(event")[2])}
+                    named = {int(one) for one in re.findall(r"\d+", _places(step.sentence))}
                     assert named <= set(step.answers) or not step.answers
-                    assert not re.search(r"is written|is missing", step.sentence)
+                    assert not re.search(r"New in|No answer", step.sentence)
                 elif step.verdict == "waits":
-                    assert step.sentence.endswith("the orchestrator is unloaded until something arrives.")
-                    assert ("written" in step.sentence) is bool(step.written)
+                    assert step.sentence.endswith("the orchestrator waits here.")
+                    assert ("New in the history" in step.sentence) is bool(step.written)
 
 
 @pytest.mark.parametrize("scene", SCENES)
@@ -137,3 +138,71 @@ def test_a_step_that_is_not_there_is_named():
         replay.steps(5)
     with pytest.raises(IndexError, match="There is no step 3 in replay 2; the last one is 2"):
         replay.step(2, 3)
+
+
+@pytest.mark.parametrize("answer", [1, 2, 3])
+def test_the_end_is_on_the_return_that_was_executed(answer):
+    def several(context):
+        answer = yield context.wait_for_external_event("Go")
+        if answer == 1:
+            return "one"
+        if answer == 2:
+            return "two"
+        return "three"
+
+    hub = df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock())
+    hub.add_orchestrator(several)
+    handle = hub.start(several, instance_id="one")
+    handle.raise_event("Go", answer)
+    words = handle.result()
+    replay = handle.replay()
+    last = replay.steps()[-1]
+    assert last.verdict == "returned"
+    assert words in replay.source.lines[last.line]
+    hub.close()
+
+
+def test_an_open_await_names_the_answers_that_are_missing():
+    def wide(context):
+        yield context.task_all(
+            [
+                context.call_activity("quick"),
+                context.call_activity_with_retry("flaky", df.RetryOptions(1_000, 3)),
+                context.wait_for_external_event("Go"),
+            ]
+        )
+
+    tries = []
+
+    def flaky(_):
+        tries.append(1)
+        if len(tries) < 3:
+            raise ConnectionError("again")
+
+    hub = df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock())
+    hub.add_orchestrator(wide)
+    hub.add_activity(lambda _: 1, "quick")
+    hub.add_activity(flaky)
+    handle = hub.start(wide, instance_id="one")
+    while hub.step():
+        pass
+    hub.clock.advance(hours=1)
+    while hub.step():
+        pass
+    waiting = [
+        step.sentence
+        for number in range(1, len(handle.replay()) + 1)
+        for step in handle.replay().steps(number)
+    ]
+    assert "activity quick #0, activity flaky #1 and external event Go #2 (0 of 3 have arrived)" in waiting[0]
+    assert "No answer yet from external event Go #2 (2 of 3 have arrived)" in waiting[-1]
+    handle.raise_event("Go")
+    handle.result()
+    later = handle.replay()
+    assert [later.step(number, 1).sentence for number in range(1, len(waiting) + 1)] == waiting
+    hub.close()
+
+
+def _places(sentence):
+    """The part of a sentence in which the events are named."""
+    return sentence.partition("(event")[2].partition(")")[0]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from durablenb.analysis.text import short_message, shortened
+from durablenb.analysis.text import plural, short_message, shortened
 from durablenb.core.requests import describe_event, subject_name
 from durablenb.core.task_places import TaskPlace
 from durablenb.core.trace import MORE_CODE, Await, Trace
@@ -44,6 +44,7 @@ _KINDS: dict[type[Event], str] = {
     EntityLockRequested: "lock of",
 }
 _MOST = 6
+_NAMED = 3
 
 
 def awaited_text(reached: Await, requests: Mapping[int, Event]) -> str:
@@ -86,7 +87,7 @@ def answered_sentence(reached: Await, requests: Mapping[int, Event]) -> str:
     """
     ids = sorted(reached.answers.values())
     if reached.awaited == MORE_CODE:
-        return "There is more code by now: it goes on here."
+        return "There is more code by now: the orchestrator resumes here."
     if reached.is_canceled:
         return "The cancellation of the orchestration is raised here: nothing is waited for any more."
     if not ids and reached.has_failed:
@@ -112,7 +113,13 @@ def answered_sentence(reached: Await, requests: Mapping[int, Event]) -> str:
     return f"The history already holds the {what} ({where}); {again}."
 
 
-def waiting_sentence(reached: Await, new: Sequence[Event], arrived: Collection[int], places: int = 0) -> str:
+def waiting_sentence(
+    reached: Await,
+    new: Sequence[Event],
+    missing: Sequence[int],
+    requests: Mapping[int, Event],
+    places: int = 0,
+) -> str:
     """Return the sentence about an await at which a replay ended.
 
     Parameters
@@ -121,8 +128,10 @@ def waiting_sentence(reached: Await, new: Sequence[Event], arrived: Collection[i
         The await.
     new
         Its new requests, which are written to the history.
-    arrived
-        The ids of its tasks whose answers had arrived.
+    missing
+        The ids of its tasks whose answers have not arrived.
+    requests
+        The requests by task id.
     places
         The number of asyncio's tasks that wait.
     """
@@ -132,11 +141,12 @@ def waiting_sentence(reached: Await, new: Sequence[Event], arrived: Collection[i
     all_ = len(reached.task_ids)
     if places:
         tasks = "task of asyncio waits" if places == 1 else "tasks of asyncio wait"
-        return f"{written}{places:,} {tasks}: the orchestrator is unloaded until something arrives."
-    missing = (
-        "The answer is missing" if all_ < 2 else f"{all_ - len(arrived):,} of {all_:,} answers are missing"
-    )
-    return f"{written}{missing}: the orchestrator is unloaded until something arrives."
+        return f"{written}{places:,} {tasks} here until something arrives."
+    named = [_task_words(requests.get(task), task) for task in missing[:_NAMED]]
+    listed = [*named, f"{len(missing) - _NAMED:,} more"] if len(missing) > _NAMED else named
+    of = f" from {' and '.join(filter(None, (', '.join(listed[:-1]), listed[-1])))}" if listed else ""
+    count = f" ({all_ - len(missing):,} of {all_:,} have arrived)" if all_ > 1 else ""
+    return f"{written}No answer yet{of}{count}: the orchestrator waits here."
 
 
 def end_sentence(trace: Trace) -> str:
@@ -165,10 +175,10 @@ def _written_text(asked: Sequence[Event]) -> str:
     kinds = Counter(f"{type(event).__name__} {subject_name(event)}".strip() for event in asked)
     first, count = next(iter(kinds.items()))
     if len(asked) == 1:
-        return f"Not in the history: {describe_event(asked[0])} is written (event {asked[0].event_id:,}). "
+        return f"New in the history: {describe_event(asked[0])} (event {asked[0].event_id:,}). "
     times = f" \N{MULTIPLICATION SIGN} {count:,}" if count > 1 else ""
     more = f" and {len(asked) - count:,} more" if len(asked) > count else ""
-    return f"Not in the history: {first}{times}{more} are written (from event {asked[0].event_id:,} on). "
+    return f"New in the history: {first}{times}{more} (from event {asked[0].event_id:,} on). "
 
 
 def _event_list(ids: Sequence[int]) -> str:
@@ -183,13 +193,12 @@ _WIDTH = 110
 def walkthrough(replay: Replay) -> str:
     """Return the last replay as text: for each await the line, the changed variables and the answer."""
     count = len(replay)
-    head = f"{replay.name} {replay.instance_id}: its code"
+    head = f"{replay.name} {replay.instance_id}:"
     if not count:
-        return f"{head} has not run yet."
-    if count == 1:
-        lines = [f"{head} ran once."]
-    else:
-        lines = [f"{head} ran {count:,} times. What follows is the last time."]
+        return f"{head} its code has not run yet."
+    lines = [f"{head} {plural(count, 'episode')}."]
+    if count > 1:
+        lines[0] += " What follows replays them from the first line, as after a restart."
     lines += [f"This is a copy: {change} The journal is as it was." for change in _sentences(replay.changes)]
     total = replay.count(count)
     source = {} if replay.source is None else replay.source.lines

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from durablenb.analysis.replays import sentences
 from durablenb.core.trace import Await, Trace
 from durablenb.model.events import (
+    Arrival,
     ContinueAsNew,
     Event,
     ExecutionCanceled,
@@ -34,7 +35,8 @@ class Step:
     Parameters
     ----------
     replay
-        The replay's number, from 1. Each time the orchestrator's code ran is a replay.
+        The replay's number, from 1. There is one for each episode: it runs the code from its start up to
+        where that episode ended.
     number
         The step's number in that replay, from 1.
     reached
@@ -101,7 +103,7 @@ class ReplaySteps:
         return self.trace.mismatch is None
 
     def __len__(self) -> int:
-        """Return the number of replays: how often the orchestrator's code ran."""
+        """Return the number of replays, one for each episode."""
         return len(self.trace.episodes)
 
     def count(self, replay: int) -> int:
@@ -139,7 +141,7 @@ class ReplaySteps:
             sentence = sentences.answered_sentence(current, self.requests)
         else:
             sentence = sentences.waiting_sentence(
-                current, written, self._arrived(current, replay), len(places)
+                current, written, self._missing(current, replay), self.requests, len(places)
             )
         return Step(
             replay=replay,
@@ -234,22 +236,21 @@ class ReplaySteps:
         )
 
     def _line_of_end(self, before: Await | None) -> int | None:
-        """Return the line of the ``return`` if only one can have been reached; else of the last await."""
-        last = None if before is None else before.line
-        if self.source is None or self.trace.mismatch is not None:
-            return last
-        if not isinstance(self.trace.end, ExecutionCompleted):
-            return last
-        returns = self.source.returns
-        if last is not None and any(awaits and first <= last <= end for first, end, awaits in returns):
-            return last
-        lines = [first for first, _, awaits in returns if not awaits and (last is None or first > last)]
-        return lines[0] if len(lines) == 1 else last
+        """Return the line of the last await; without awaits, that of the ``return`` if there is only one."""
+        if before is not None:
+            return None if isinstance(self.trace.end, ExecutionCompleted) else before.line
+        returns = [] if self.source is None else self.source.returns
+        return returns[0] if len(returns) == 1 else None
 
-    def _arrived(self, reached: Await, replay: int) -> set[int]:
-        """Return the tasks of an await whose answers had arrived before a replay began."""
+    def _missing(self, reached: Await, replay: int) -> list[int]:
+        """Return the tasks of an await whose answers had not arrived before a replay began."""
         begun = self.trace.episodes[replay - 1].event_id
-        return {task for task, event in reached.answers.items() if event < begun}
+        arrivals = reached.arrivals or (None,) * len(reached.task_ids)
+        return [
+            task
+            for task, event in zip(reached.task_ids, arrivals, strict=True)
+            if event is None or event > begun
+        ]
 
     # -- counts ----------------------------------------------------------------------------------
 
@@ -282,9 +283,18 @@ class ReplaySteps:
         awaits = self._reached_by[step.replay - 1] + step.number - (step.reached is None)
         return bisect_right(self._calls, self._last_known(step)), awaits
 
+    def count_ended(self, name: str, replay: int) -> int:
+        """Return how many attempts of an activity had ended before a replay began."""
+        return bisect_right(self._ended.get(name, []), self.trace.episodes[replay - 1].event_id)
+
     def events_at(self, step: Step) -> int:
         """Return the number of events up to a step, including those that it has written."""
         return self._last_known(step) - self.trace.events[0].event_id + 1
+
+    def events_before(self, step: Step) -> int:
+        """Return the number of events when the code reaches a step, without those that it writes there."""
+        begun = self.trace.episodes[step.replay - 1].event_id
+        return max(begun, self._written_before(step)) - self.trace.events[0].event_id + 1
 
     def output_until(self, step: Step, most: int) -> list[tuple[str, bool]]:
         """Return the lines that the code printed in this replay up to a step, and whether each was muted.
@@ -308,13 +318,13 @@ class ReplaySteps:
     def _last_known(self, step: Step) -> int:
         """Return the id of the last event when the code reached a step."""
         begun = self.trace.episodes[step.replay - 1].event_id
-        if step.requests:
-            return max(begun, step.requests[-1])
+        return max(begun, step.requests[-1] if step.requests else self._written_before(step))
+
+    def _written_before(self, step: Step) -> int:
+        """Return the last event that the code wrote in the same replay before a step; 0 if there is none."""
         first = bisect_left(self._reached_in, step.replay)
-        for reached in reversed(self.trace.awaits[first : step.number - 1]):
-            if reached.requests:
-                return max(begun, reached.requests[-1].event_id)
-        return begun
+        before = reversed(self.trace.awaits[first : step.number - 1])
+        return next((reached.requests[-1].event_id for reached in before if reached.requests), 0)
 
     @cached_property
     def _speaking(self) -> list[int]:
@@ -323,6 +333,17 @@ class ReplaySteps:
     @cached_property
     def _calls(self) -> list[int]:
         return [event.event_id for event in self.trace.events if isinstance(event, TaskScheduled)]
+
+    @cached_property
+    def _ended(self) -> dict[str, list[int]]:
+        """The events that ended attempts of activities, by the activity's name."""
+        open_, ended = {}, dict[str, list[int]]()
+        for event in self.trace.events:
+            if isinstance(event, TaskScheduled):
+                open_[event.task_id] = event.name
+            elif isinstance(event, Arrival) and (name := open_.pop(getattr(event, "task_id", -1), None)):
+                ended.setdefault(name, []).append(event.event_id)
+        return ended
 
     @cached_property
     def _reached_by(self) -> list[int]:

@@ -124,6 +124,7 @@ class LiveExplorer(LiveView):
                 self._stops,
                 self._player,
                 is_predicting=self._quiz.is_on,
+                is_hidden=is_hidden,
             ),
             "says": verdict(replay, step, self._quiz),
             "body": self._body(replay, step, is_hidden),
@@ -135,7 +136,9 @@ class LiveExplorer(LiveView):
         values = (
             Markup("")
             if step is None
-            else values_pane(replay, step, self._handle.hub._journal.now(self._handle.id))
+            else values_pane(
+                replay, step, self._handle.hub._journal.now(self._handle.id), is_hidden=is_hidden
+            )
         )
         events = self._history.html(replay, step, self._stops, is_hidden=is_hidden)
         return markup(
@@ -308,11 +311,11 @@ class LiveExplorer(LiveView):
         """Turn predict mode on or off."""
         self._quiz = Quiz(not self._quiz.is_on)
 
-    def do_guess(self, id: str = "", **_: Any) -> None:
-        """Accept a prediction."""
+    def do_guess(self, id: Any = -1, **_: Any) -> None:
+        """Accept a prediction: the place of an option."""
         step = self.step
-        if self._position is not None and step is not None and id in ("yes", "no"):
-            self._quiz.guess(self._position.replay, step, id == "yes")
+        if self._position is not None and step is not None:
+            self._quiz.guess(self._position.replay, step, int(id))
 
     # -- trying ----------------------------------------------------------------------------------
 

@@ -39,8 +39,8 @@ def head(model: ExplorerModel, replay: Replay) -> Markup:
     """Return the instance's name, why it is held, and whether its code has changed."""
     held = model.obstacle.held if model.is_newest else None
     return markup(
-        row(*_named(model), f"{plural(len(replay), 'replay')} of its code"),
-        "" if held is None else _held(held),
+        row(*_named(model), plural(len(replay), "episode")),
+        "" if held is None else _held(held, is_mended=model.is_mended),
         "" if replay.began_with is None else _changed(replay, replay.began_with),
     )
 
@@ -52,16 +52,20 @@ def missing(model: ExplorerModel, why: str) -> Markup:
     return markup(row(*_named(model)), "<p>", line(why, 600), "</p>", text)
 
 
-def _held(why: str) -> Markup:
+def _held(why: str, *, is_mended: bool) -> Markup:
     """Return where code and history diverge, and what resumes the instance."""
+    if is_mended:
+        return _notice(
+            "Held, but the code as it is now fits the history: the instance resumes when the hub next runs. "
+            "With mode='kernel', that is when you wait for a result, or call hub.step()."
+        )
     return _notice(f"Held. {why.partition(chr(10))[0]} It resumes when code that fits is registered.")
 
 
 def _changed(replay: Replay, was: str) -> Markup:
     fits = "fits" if replay.fits else "does not fit"
     return _notice(
-        "The code has changed since this execution began. What runs here is the code as it is now: "
-        f"it {fits}.",
+        f"The code has changed since this execution began. The code as it is now {fits} the history.",
         "" if replay.source is None else code_changes(was, replay.source.text),
     )
 
@@ -116,10 +120,19 @@ _DOTS = 10
 
 
 def controls(
-    position: Position, newer: int, stops: Collection[str], player: Player, *, is_predicting: bool
+    position: Position,
+    newer: int,
+    stops: Collection[str],
+    player: Player,
+    *,
+    is_predicting: bool,
+    is_hidden: bool,
 ) -> Markup:
-    """Return the buttons, the slider and the replays as tabs."""
-    buttons = [_way(position, way, player.is_on) for way in _WAYS]
+    """Return the buttons, the slider and the replays as tabs.
+
+    With `is_hidden`, nothing in them tells what follows in this replay: the user is asked to predict it.
+    """
+    buttons = [_way(position, way, player.is_on, is_hidden=is_hidden) for way in _WAYS]
     chip = button(f"{newer:,} newer", "go", id="last") if newer > 0 else Markup("")
     predict = _toggle("Predict", "predict", is_predicting, "ask me before telling")
     at_line = _toggle("Breakpoint", "stop", _is_stop(position, stops), "breakpoint at this line")
@@ -128,18 +141,21 @@ def controls(
         row(
             *buttons,
             choice("speed", "speed", [(speed, speed) for speed in SPEEDS], player.speed),
-            _slider(position),
+            _slider(position, is_hidden=is_hidden),
             chip,
         ),
         row(
-            *_tabs(position), markup('<span class="dnb-right">', at_line, " ", clear, " ", predict, "</span>")
+            *_tabs(position, is_hidden=is_hidden),
+            markup('<span class="dnb-right">', at_line, " ", clear, " ", predict, "</span>"),
         ),
     )
 
 
-def _way(position: Position, way: tuple[str, str, str, str], is_playing: bool) -> Markup:
+def _way(position: Position, way: tuple[str, str, str, str], is_playing: bool, *, is_hidden: bool) -> Markup:
     to, words, label, key = way
-    is_off = position.is_first if to in ("first", "back", "previous") else position.is_last if to else False
+    is_off = bool(to) and (
+        position.is_first if to in ("first", "back", "previous") else position.is_last and not is_hidden
+    )
     do = (
         {"data_do": "go", "data_id": to}
         if to
@@ -151,19 +167,21 @@ def _way(position: Position, way: tuple[str, str, str, str], is_playing: bool) -
     return markup(f'<button type="button" class="dnb-way"{named}{off}>', line(text), "</button>")
 
 
-def _slider(position: Position) -> Markup:
+def _slider(position: Position, *, is_hidden: bool) -> Markup:
     step = position.step
+    last = position.number if is_hidden else position.count
+    of = "" if is_hidden else f" of {last:,}"
     where = "" if step is None or step.line is None else f", line {step.line}"
     named = attributes(
         type="range",
         min=1,
-        max=max(position.count, 1),
+        max=max(last, 1),
         value=position.number,
         data_set="step",
         aria_label="await",
-        aria_valuetext=f"await {position.number:,} of {position.count:,}{where}",
+        aria_valuetext=f"await {position.number:,}{of}{where}",
     )
-    words = f"step {position.number:,} of {position.count:,}"
+    words = f"step {position.number:,}{of}"
     return markup(f'<input class="dnb-slider"{named}>', "<span>", words, "</span>")
 
 
@@ -177,7 +195,7 @@ def _is_stop(position: Position, stops: Collection[str]) -> bool:
     return step is not None and f"line {step.line}" in stops
 
 
-def _tabs(position: Position) -> list[object]:
+def _tabs(position: Position, *, is_hidden: bool) -> list[object]:
     """Return tabs for the first replay, the last, and those around the current one."""
     last, chosen = len(position.replay), position.chosen
     kept = sorted({1, last, *range(max(chosen - _TABS, 1), min(chosen + _TABS, last) + 1)})
@@ -186,14 +204,17 @@ def _tabs(position: Position) -> list[object]:
     for number in kept:
         if number > before + 1:
             tabs.append("…")
-        tabs.append(_tab(position, number))
+        tabs.append(_tab(position, number, is_hidden=is_hidden))
         before = number
     return tabs
 
 
-def _tab(position: Position, number: int) -> Markup:
-    count = position.replay.count(number)
+def _tab(position: Position, number: int, *, is_hidden: bool) -> Markup:
     is_chosen = number == position.chosen
+    label = f"replay {number:,}"
+    if is_hidden:
+        return _tab_button(number, label, is_chosen=is_chosen)
+    count = position.replay.count(number)
     frontier = position.replay.end(number) or "waits"
     at = position.number if is_chosen else 0
     if count <= _DOTS:
@@ -201,12 +222,14 @@ def _tab(position: Position, number: int) -> Markup:
     else:
         dots = f"<small>{count - 1:,}</small>{_dot(is_at=0 < at < count)}"
     front = f"<span class='dnb-front{' dnb-at' if at == count else ''}'>{step_glyph(frontier)}</span>"
-    label = f"replay {number:,}: {plural(count, 'step')}, then it {_end_words(frontier)}"
+    label += f": {plural(count, 'step')}, then it {_end_words(frontier)}"
+    return _tab_button(number, label, dots, front, is_chosen=is_chosen)
+
+
+def _tab_button(number: int, label: str, *marks: str, is_chosen: bool) -> Markup:
     named = attributes(data_do="replay", data_id=number, aria_label=label, title=label)
     current = ' aria-current="true"' if is_chosen else ""
-    return markup(
-        f'<button type="button" class="dnb-tab"{named}{current}>#{number:,} ', dots, front, "</button>"
-    )
+    return markup(f'<button type="button" class="dnb-tab"{named}{current}>#{number:,} ', *marks, "</button>")
 
 
 def _dot(*, is_at: bool) -> str:

@@ -69,6 +69,13 @@ class ExplorerModel:
         """True if the newest execution is shown."""
         return self.number == len(self.executions)
 
+    @property
+    def is_mended(self) -> bool:
+        """True if the instance is held, and the code that is registered by now fits its history."""
+        if self.obstacle.held is None or self._orchestrator is not None or self.what_if is None:
+            return False
+        return self.what_if.original.fits
+
     def count_newer(self) -> int:
         """Return how many replays were added since the position was last at the end."""
         if self.what_if is None or self.position is None or self.what_if.is_copy:

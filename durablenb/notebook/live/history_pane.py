@@ -60,6 +60,9 @@ class HistoryPane:
             return markup("<h4>History</h4><p>No events.</p>")
         base, hits = events[0].event_id, () if step is None or is_hidden else (*step.requests, *step.answers)
         known = len(events) if step is None else replay.events_at(step)
+        if step is not None and is_hidden:  # what the code finds there, and nothing that it will write
+            known = replay.events_before(step)
+            events = events[:known]
         around = (step.answers or step.requests)[:1] if step is not None and not is_hidden else ()
         centre = around[0] - base if around else known - 1
         last_first = max(len(events) - WINDOW, 0)

@@ -13,7 +13,7 @@ _MOST = 40
 _PRINTED = 12
 
 
-def values_pane(replay: Replay, step: Step, wall: datetime) -> Markup:
+def values_pane(replay: Replay, step: Step, wall: datetime, *, is_hidden: bool) -> Markup:
     """Return the variables at a step, its clocks, its output, and the counts so far.
 
     Parameters
@@ -24,8 +24,17 @@ def values_pane(replay: Replay, step: Step, wall: datetime) -> Markup:
         The current step.
     wall
         The actual time.
+    is_hidden
+        Whether the outcome of the step is hidden, because the user is asked to predict it.
     """
-    return markup(_names(step), _clocks(step, wall), _printed(replay, step), _counts(replay, step))
+    if is_hidden:
+        return markup(_names(step), _clocks("?", step.now, wall))
+    return markup(
+        _names(step),
+        _clocks(str(step.is_replaying), step.now, wall),
+        _printed(replay, step),
+        _counts(replay, step),
+    )
 
 
 def _names(step: Step) -> Markup:
@@ -55,15 +64,15 @@ def _names(step: Step) -> Markup:
     )
 
 
-def _clocks(step: Step, wall: datetime) -> Markup:
-    been = "it has been here before" if step.is_replaying else "first time at this line"
+def _clocks(is_replaying: str, now: datetime, wall: datetime) -> Markup:
+    been = {"True": "this line was passed before", "False": "first time at this line"}.get(is_replaying, "")
     return markup(
         "<h4>Context</h4><p>",
-        code(f"is_replaying = {step.is_replaying}"),
+        code(f"is_replaying = {is_replaying}"),
         f"<br>{been}</p><p>",
         code("current_utc_datetime"),
         "<br>",
-        unbroken(time_text(step.now)),
+        unbroken(time_text(now)),
         ", from the history</p><p>wall clock<br>",
         unbroken(time_text(wall)),
         "</p>",

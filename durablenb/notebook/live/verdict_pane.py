@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from durablenb.analysis.replays import sentences
+from durablenb.analysis.replays.questions import question_about
 from durablenb.analysis.replays.replay import Replay
 from durablenb.analysis.replays.steps import Step
-from durablenb.core.requests import subject_name
-from durablenb.model.events import TaskScheduled
 from durablenb.notebook.html import Markup, code, line, markup, table
 from durablenb.notebook.live.interactive import button, row
 from durablenb.notebook.still.storyboard import step_glyph, step_look
@@ -80,28 +79,6 @@ def _mismatch(replay: Replay) -> Markup:
     )
 
 
-@dataclass(frozen=True)
-class Question:
-    """A question about a step, and whether "yes" is right."""
-
-    words: str
-    is_yes: bool
-
-
-def quiz_question(replay: Replay, step: Step) -> Question | None:
-    """Return the question about a step; None if there is nothing to predict."""
-    if step.reached is None:
-        return None
-    calls = {task: replay.requests.get(task) for task in step.reached.task_ids}
-    scheduled = [request for request in calls.values() if isinstance(request, TaskScheduled)]
-    names = list(dict.fromkeys(map(subject_name, scheduled)))
-    if names:
-        is_run = any(isinstance(replay.event(event_id), TaskScheduled) for event_id in step.written)
-        again = " again" if step.is_replaying else ""
-        return Question(f"Will {' and '.join(names[:3])} be run{again} now?", is_run)
-    return Question("Will the code go on from here at once?", step.verdict == "answered")
-
-
 @dataclass
 class Quiz:
     """Predict mode: the questions, the answers so far, and the score.
@@ -123,14 +100,14 @@ class Quiz:
         """Return whether the outcome of a step is hidden until the user has answered."""
         if not self.is_on or step is None or (step.replay, step.number) in self._guessed:
             return False
-        return quiz_question(replay, step) is not None
+        return question_about(replay, step) is not None
 
-    def guess(self, replay: Replay, step: Step, is_yes: bool) -> None:
-        """Accept an answer; only the first one of a step counts."""
-        question = quiz_question(replay, step)
-        if question is None or not self.hides(replay, step):
+    def guess(self, replay: Replay, step: Step, option: int) -> None:
+        """Accept the option at a place; only the first answer of a step counts."""
+        question = question_about(replay, step)
+        if question is None or not self.hides(replay, step) or not 0 <= option < len(question.options):
             return
-        is_right = question.is_yes is is_yes
+        is_right = option == question.right
         self._guessed[step.replay, step.number] = is_right
         self.right += is_right
         self.wrong += not is_right
@@ -140,10 +117,13 @@ class Quiz:
         if not self.is_on:
             return Markup("")
         count = f"{self.right:,} right, {self.wrong:,} wrong"
-        question = quiz_question(replay, step)
-        if question is not None and self.hides(replay, step):
-            words = markup("<b>", line(question.words), "</b>")
-            return row(words, button("Yes", "guess", id="yes"), button("No", "guess", id="no"), count)
-        was = self._guessed.get((step.replay, step.number))
-        reply = "" if was is None else "Right. " if was else "Not quite. "
-        return row(f"{reply}{count}")
+        question = question_about(replay, step)
+        if question is None:
+            return row(count)
+        words = markup("<b>", line(question.words), "</b>")
+        if self.hides(replay, step):
+            options = [button(option, "guess", id=place) for place, option in enumerate(question.options)]
+            return row(words, *options, count)
+        right = question.options[question.right]
+        is_right = self._guessed[step.replay, step.number]
+        return row(words, f"Right: {right}." if is_right else f"Not quite: {right}.", count)
