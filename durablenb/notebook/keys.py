@@ -10,6 +10,9 @@ from durablenb.analysis.graph import ExecutionGraph, GraphStep
 from durablenb.analysis.snapshot import InstanceSnapshot
 from durablenb.notebook.svg import clean
 
+_MOST_CALLS = 200
+"""How many calls of a selected step are marked in the other pictures."""
+
 
 def call_key(call: Call, of: str = "") -> str:
     """Return the key of a call; `of` is the id of the opened sub-orchestration that it belongs to."""
@@ -55,9 +58,11 @@ class Target:
 
     @property
     def keys(self) -> list[str]:
-        """The keys of all marks of the target."""
-        keys = [] if self.call is None else [call_key(self.call, self.of)]
-        return keys if self.step is None else [*keys, step_key(self.step, self.of)]
+        """The keys of all marks of the target; for a step without a chosen call, those of its first calls."""
+        if self.step is None:
+            return [] if self.call is None else [call_key(self.call, self.of)]
+        calls = self.step.calls[:_MOST_CALLS] if self.call is None else [self.call]
+        return [*(call_key(call, self.of) for call in calls), step_key(self.step, self.of)]
 
     @property
     def only_call(self) -> Call | None:

@@ -52,6 +52,14 @@ running.explore()""",
     "handle.replay()",
 ]
 DONE, RUNNING = 3, 4
+END = 6
+"""The number of the last step, the end of the code."""
+PLACES = """view => {
+  const found = [view, view.querySelector(".dnb-code"), view.querySelector("[aria-current=step] pre")];
+  const [top, code, line] = found.map((one) => one.getBoundingClientRect());
+  return [code.top - top.top, code.height, line.left - code.left].map(Math.round);
+}"""
+"""Where the code is in the view, how high it is, and where its current line begins."""
 THEMES = pytest.mark.parametrize("theme", ["Light", "Dark"])
 
 
@@ -88,7 +96,8 @@ def explorer(page: Page, place: int = DONE) -> Locator:
 
 def expect_at(view: Locator, replay: int, step: int, of: int) -> None:
     """Waits until the explorer stands there."""
-    expect(region(view, "controls")).to_contain_text(f"step {step} of {of}")
+    place = "the end" if step == END else f"await {step} of {min(of, END - 1)}"
+    expect(region(view, "controls")).to_contain_text(place)
     expect(view.locator(".dnb-tab[aria-current=true]")).to_contain_text(f"#{replay}")
 
 
@@ -125,10 +134,10 @@ def test_a_step_shows_line_command_events_variables_prints_and_ledger(page: Page
     page.keyboard.press("End")
     view.get_by_role("button", name="replay 5:").click()
     expect_at(view, 5, 5, 6)
-    view.locator("input[type=range]").evaluate(
-        "one => { one.value = 2; one.dispatchEvent(new Event('input', {bubbles: true})); }"
-    )
-    expect_at(view, 5, 2, 6)
+    explorer(page)
+    for number in (4, 3, 2):
+        page.keyboard.press("ArrowLeft")
+        expect_at(view, 5, number, 6)
     expect(line_of(view)).to_contain_text("call_activity(charge")
     expect(region(view, "says")).to_contain_text("waits for activity charge #1")
     expect(region(view, "says")).to_contain_text("charge is not run again")
@@ -149,6 +158,7 @@ def test_code_breaks_between_words_and_only_the_keyboard_has_a_ring(page: Page) 
     button = view.locator(".dnb-events").get_by_role("button").first
     button.click()
     expect(view.locator(":focus")).to_have_css("outline-style", "none")
+    expect(view.locator(".dnb-trial")).to_be_visible()
     page.keyboard.press("Tab")
     expect(view.locator(":focus")).to_have_css("outline-style", "solid")
 
@@ -182,6 +192,24 @@ def test_it_plays_to_a_breakpoint_and_then_to_the_end(page: Page) -> None:
     expect_at(view, 5, 6, 6)
 
 
+def test_nothing_moves_from_step_to_step_and_the_keys_are_listed_in_sight(page: Page) -> None:
+    view = explorer(page)
+    page.keyboard.press("Home")
+    expect_at(view, 1, 1, 1)
+    places = set()
+    for replay, step in ((1, 1), (2, 1), (2, 2), (3, 1), (3, 2)):
+        expect_at(view, replay, step, replay)
+        places.add(tuple(view.evaluate(PLACES)))
+        page.keyboard.press("ArrowRight")
+    assert len(places) == 1
+    page.keyboard.press("?")
+    keys = view.locator(".dnb-keys")
+    expect(keys).to_be_in_viewport()
+    expect(keys).to_contain_text("previous and next await")
+    view.get_by_role("button", name="Keys").click()
+    expect(keys).to_be_hidden()
+
+
 def test_the_slider_can_be_dragged(page: Page) -> None:
     view = explorer(page)
     page.keyboard.press("End")
@@ -192,11 +220,11 @@ def test_the_slider_can_be_dragged(page: Page) -> None:
     assert box is not None
     page.mouse.move(box["x"] + box["width"] - 8, box["y"] + box["height"] / 2)
     page.mouse.down()
-    for part in (0.8, 0.5, 0.3, 0.02):
+    for part in (0.8, 0.5, 0.3, 0.05):
         page.mouse.move(box["x"] + box["width"] * part, box["y"] + box["height"] / 2)
     expect(line_of(view)).to_contain_text("call_activity(find")  # while the button is held down
     page.mouse.up()
-    expect_at(view, 5, 1, 6)
+    expect_at(view, 1, 1, 1)
 
 
 def test_what_happens_is_guessed_before_it_is_told(page: Page) -> None:
@@ -205,15 +233,19 @@ def test_what_happens_is_guessed_before_it_is_told(page: Page) -> None:
     view.get_by_role("button", name="Predict").click()
     says = region(view, "says")
     expect(says).to_contain_text("Will find be run now?")
+    expect(region(view, "controls")).not_to_contain_text("await 1 of")
     says.get_by_role("button", name="No", exact=True).click()
-    expect(says).to_contain_text("Not quite. 0 right, 1 wrong")
+    expect(says).to_contain_text("Not quite: Yes.")
+    expect(says).to_contain_text("0 right, 1 wrong")
     explorer(page)
     page.keyboard.press("ArrowRight")
-    expect(says).to_contain_text("Will find be run again now?")
+    expect(says).to_contain_text("Which event does the code write next?")
     expect(says).not_to_contain_text("is not run again")
-    says.get_by_role("button", name="No", exact=True).click()
+    expect(view.locator(".dnb-events tr").last).to_contain_text("OrchestratorStarted")
+    places = says.get_by_role("button").all_text_contents()
+    page.keyboard.press(str(places.index("none: all of it is in the history") + 1))
     expect(says).to_contain_text("find is not run again")
-    expect(says).to_contain_text("Right. 1 right, 1 wrong")
+    expect(says).to_contain_text("1 right, 1 wrong")
     view.get_by_role("button", name="Predict").click()
 
 
@@ -223,10 +255,8 @@ def test_a_change_is_tried_on_a_copy_and_taken_back(page: Page, theme: str, tmp_
     view = explorer(page)
     page.keyboard.press("End")
     view.get_by_role("button", name=re.compile(r"^event \d+, TaskCompleted #1")).click()
-    trials, banner = region(view, "trials"), region(view, "banner")
+    trials, banner = view.locator(".dnb-trial"), region(view, "banner")
     expect(trials).to_contain_text("TaskCompleted #1")
-    if trials.locator("details[open]").count() == 0:
-        trials.get_by_text("What if").click()
     trials.get_by_label("another result").fill('"unpaid"')
     page.keyboard.press("Enter")
     expect(banner).to_contain_text("This is a copy with 1 change; the journal is as it was.")
@@ -238,9 +268,8 @@ def test_a_change_is_tried_on_a_copy_and_taken_back(page: Page, theme: str, tmp_
     view.get_by_role("button", name=re.compile(r"^event \d+, TaskCompleted #1")).click()
     trials.get_by_role("button", name="Crash here").click()
     expect(banner).to_contain_text("it ends with event")
-    run = trials.get_by_role("button", name="Resume the copy")
-    run.click()
-    trials.get_by_role("button", name="Really run what is missing").click()
+    banner.get_by_role("button", name="Resume the copy").click()
+    banner.get_by_role("button", name="Really run what is missing").click()
     expect(view.locator(".dnb-note")).to_contain_text("The copy was resumed", timeout=20_000)
     banner.get_by_role("button", name="Reset").click()
     expect(banner).to_be_hidden()

@@ -139,7 +139,8 @@ def test_a_step_inside_leads_to_its_call_and_to_what_it_printed() -> None:
     tell(view, "fold", id="step 2")
     tell(view, "fold", id="step 2 of deep-1")
     tell(view, "select", key="step 1 of deep-0")
-    assert view.marked == ["step 1 of deep-0"]
+    assert view.marked[-1] == "step 1 of deep-0"
+    assert all(key.startswith("call ") and key.endswith(" of deep-0") for key in view.marked[:-1])
     assert "reserve" in text_of(view, "detail")
     tell(view, "select", key="call 1 1 of deep-1")
     assert view.marked == ["call 1 1 of deep-1", "step 2 of deep-1"]

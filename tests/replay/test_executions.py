@@ -168,7 +168,7 @@ def test_an_instance_of_a_file_is_explored_with_code_that_is_given(path: Path) -
         assert at(view) == (4, 4)
         assert "Completed" in text_of(view, "head")
         assert "changed" not in text_of(view, "head")
-        assert "for name in" in text_of(view, "body")
+        assert '( "reserve" , "charge" , "ship" )' in " ".join(text_of(view, "body").split())
         tell(view, "set", name="step", value="2")
         assert [row.split()[1] for row in rows(view, "dnb-hit")] == ["TaskScheduled", "TaskCompleted"]
         tell(view, "event", id="4")

@@ -255,6 +255,24 @@ def test_a_cancelled_call_fails_at_the_await_and_its_event_is_named() -> None:
     assert re.search(r"TaskCanceled\s+#0", text_of(view, "body"))
 
 
+@pytest.mark.parametrize("name", ["approved", "looped", "retried", "immediate"])
+def test_every_event_can_be_slid_to_and_shows_the_history_up_to_it(name: str) -> None:
+    _, view = explored(name)
+    replay = view.replay
+    assert replay is not None
+    there = []
+    for event in replay.trace.events:
+        tell(view, "set", name="event", value=str(event.event_id))
+        step = view.step
+        assert step is not None
+        known = replay.events_at(step)
+        assert known >= event.event_id or step.number == replay.count(step.replay)
+        assert f'value="{known}"' in view.controls.decode()
+        there.append(at(view))
+    assert there == sorted(there)
+    assert there[-1] == (len(replay), replay.count(len(replay)))
+
+
 # -- playing, stopping, guessing -----------------------------------------------------------------
 
 
@@ -463,7 +481,7 @@ def test_a_change_is_tried_on_a_copy_and_taken_back() -> None:
     tell(view, "try", id="without")
     assert view.banner == b""  # no event was chosen
     tell(view, "event", id="4")
-    assert re.search(r"Event\s+4\s+TaskCompleted #0", text_of(view, "trials"))
+    assert re.search(r"What if, in a copy:\s+event 4\s+TaskCompleted #0", text_of(view, "body"))
     tell(view, "try", id="edited", fields={"value": '{"paid": 1}'})
     assert re.search(r"This is a copy with\s+1 change\s*; the journal is as it was", text_of(view, "banner"))
     assert view.step is not None

@@ -335,13 +335,14 @@ REPLAY = "instances/order-7/replay"
 def is_at(view, replay, step):
     """Whether the explorer is at a step of a replay, each of which has one step more than the one before."""
     controls = view.html["controls"]
-    return f"step {step} of {replay}<" in controls and f'aria-current="true">#{replay} ' in controls
+    place = "the end" if step == 3 else f"await {step} of {min(replay, 2)}"
+    return f"<b>{place}<" in controls and f'aria-current="true">#{replay} ' in controls
 
 
 def test_a_replay_is_drawn_as_in_the_notebook(walked):
     in_notebook = walked.hub.handle("order-7").explore()
     with looking(walked, REPLAY) as view:
-        for name in ("head", "controls", "says", "trials"):
+        for name in ("head", "controls", "says"):
             assert view.html[name] == getattr(in_notebook, name).decode()
         assert "call_activity" in view.html["body"]
         assert view.state["label"] == in_notebook.label
@@ -438,7 +439,7 @@ def test_a_copy_is_changed_and_resumed_and_the_journal_stays_as_it_was(walked):
     before = walked.hub._store.last_seq()
     with looking(walked, REPLAY) as view:
         view.say("event", id=4)
-        view.until(lambda view: "<b>Event 4</b> TaskCompleted" in view.html["trials"])
+        view.until(lambda view: "<b>event 4</b> TaskCompleted" in view.html["body"])
         place = view.state["place"]
         view.say("try", id="edited", fields={"value": "50"})
         view.until(lambda view: "This is a copy with 1 change" in view.html["banner"])
@@ -479,7 +480,7 @@ def test_what_is_selected_in_an_explorer_is_selected_nowhere_else(walked):
     in_notebook = walked.hub.handle("order-7").explore()
     with looking(walked, REPLAY) as view, looking(walked, "instances/order-7") as other:
         view.say("event", id=3)
-        view.until(lambda view: "<b>Event 3</b>" in view.html["trials"])
+        view.until(lambda view: "<b>event 3</b>" in view.html["body"])
         other.say("look")
         other.until(lambda other: other.messages)
         assert other.state["marked"] == []

@@ -8,6 +8,7 @@ from textwrap import dedent
 
 from durablenb.analysis.replays.explorer import LineHits
 from durablenb.analysis.replays.steps import Step
+from durablenb.notebook.code_colours import coloured_lines
 from durablenb.notebook.html import Markup, block, fold, line, markup
 from durablenb.notebook.live.interactive import attributes
 from durablenb.notebook.live.position import Position
@@ -52,7 +53,9 @@ def code_pane(position: Position, step: Step | None, stops: Collection[str], *, 
             is_stop=f"line {number}" in stops,
             is_await=number in awaits,
         )
-        for number, text in _around(source.lines, here)
+        for number, text in _around(
+            dict(enumerate(coloured_lines(dedent(source.text)), source.first_line)), here
+        )
     ]
     return markup(
         "<h4>Code</h4>",
@@ -63,7 +66,7 @@ def code_pane(position: Position, step: Step | None, stops: Collection[str], *, 
 
 
 def _row(
-    number: int, text: str, hit: LineHits | None, *, is_here: bool, is_stop: bool, is_await: bool
+    number: int, text: Markup, hit: LineHits | None, *, is_here: bool, is_stop: bool, is_await: bool
 ) -> Markup:
     """Return a line with the outcome of its await; a line with an await can be clicked."""
     times = 0 if hit is None else hit.times
@@ -83,15 +86,9 @@ def _row(
         "" if hit is None else step_glyph(hit.mark),
         f"<span class='dnb-times'>\N{MULTIPLICATION SIGN}{times:,}</span>" if times > 1 else "",
         "</td><td><pre>",
-        code_line(text),
+        text,
         "</pre></td></tr>",
     )
-
-
-def code_line(text: str) -> Markup:
-    """Return a line with its indentation, which `line` would strip."""
-    stripped = text.lstrip()
-    return markup("\N{NO-BREAK SPACE}" * (len(text) - len(stripped)), line(stripped.rstrip() or " ", 300))
 
 
 def code_changes(was: str, now: str) -> Markup:
@@ -108,7 +105,7 @@ def _number(number: int, label: str, *, is_button: bool) -> Markup:
     return markup(f'<button type="button" class="dnb-link"{named}>{number}</button>')
 
 
-def _around(lines: dict[int, str], here: int | None) -> list[tuple[int, str]]:
+def _around(lines: dict[int, Markup], here: int | None) -> list[tuple[int, Markup]]:
     numbers = sorted(lines)
     if len(numbers) <= _MOST:
         return [(number, lines[number]) for number in numbers]

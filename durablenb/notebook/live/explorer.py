@@ -17,7 +17,7 @@ from durablenb.hub.instance import Handle
 from durablenb.model.events import Event
 from durablenb.notebook.html import Markup, card, heading, markup
 from durablenb.notebook.live.code_pane import code_pane
-from durablenb.notebook.live.explorer_controls import controls, head, missing
+from durablenb.notebook.live.explorer_controls import KEYS, controls, head, missing
 from durablenb.notebook.live.explorer_model import ExplorerModel
 from durablenb.notebook.live.history_pane import HistoryPane
 from durablenb.notebook.live.position import SPEEDS, Player, Position
@@ -56,14 +56,14 @@ class LiveExplorer(LiveView):
         If there is no such execution.
     """
 
-    REGIONS = ("head", "banner", "controls", "says", "body", "trials")
+    REGIONS = ("head", "banner", "controls", "says", "body")
+    KEYS = KEYS
 
     head = traitlets.Bytes().tag(sync=True)
     banner = traitlets.Bytes().tag(sync=True)
     controls = traitlets.Bytes().tag(sync=True)
     says = traitlets.Bytes().tag(sync=True)
     body = traitlets.Bytes().tag(sync=True)
-    trials = traitlets.Bytes().tag(sync=True)
 
     def __init__(
         self,
@@ -128,7 +128,6 @@ class LiveExplorer(LiveView):
             ),
             "says": verdict(replay, step, self._quiz),
             "body": self._body(replay, step, is_hidden),
-            "trials": self._what_if.html(self._history.chosen),
         }
 
     def _body(self, replay: Replay, step: Step | None, is_hidden: bool) -> Markup:
@@ -140,7 +139,8 @@ class LiveExplorer(LiveView):
                 replay, step, self._handle.hub._journal.now(self._handle.id), is_hidden=is_hidden
             )
         )
-        events = self._history.html(replay, step, self._stops, is_hidden=is_hidden)
+        trial = Markup("") if self._what_if is None else self._what_if.html(self._history.chosen)
+        events = self._history.html(replay, step, self._stops, trial, is_hidden=is_hidden)
         return markup(
             '<div class="dnb-columns"><div>',
             code_pane(self._position, step, self._stops, is_hidden=is_hidden),
@@ -265,13 +265,19 @@ class LiveExplorer(LiveView):
             self._moved()
 
     def do_event(self, id: Any = 0, **_: Any) -> None:
-        """Go to the step that scheduled an event or consumed it, and select its call in all views."""
+        """Go to the step that scheduled an event or consumed it, and select its call in all views.
+
+        What can be changed in a copy appears below the event. A second click closes that.
+        """
         if self._position is None:
             return
         number = int(id)
         event = self._position.replay.event(number)
         if event is None:
             raise ValueError(f"There is no event {number}.")
+        if self._history.chosen == number:
+            self._history.chosen = None
+            return
         self._history.chosen = number
         self._position.go_to_event(number)
         self._moved()
@@ -283,7 +289,10 @@ class LiveExplorer(LiveView):
 
     def do_set(self, name: str = "", value: Any = "", **_: Any) -> None:
         """Apply the slider, the speed or the choice of an execution."""
-        if name == "step" and self._position is not None:
+        if name == "event" and self._position is not None:
+            self._position.look_from(int(value))
+            self._moved()
+        elif name == "step" and self._position is not None:
             self._position.go_to(self._position.chosen, int(value))
             self._moved()
         elif name == "speed" and value in SPEEDS:
@@ -355,4 +364,5 @@ class LiveExplorer(LiveView):
 def _sentence(replay: Replay, step: Step | None) -> str:
     if step is None:
         return f"{replay.name} {replay.instance_id}: the code has not reached an await yet."
-    return f"Replay {step.replay:,}, step {step.number:,}: {step.sentence}"
+    place = "the end" if step.reached is None else f"await {step.number:,}"
+    return f"Replay {step.replay:,}, {place}: {step.sentence}"

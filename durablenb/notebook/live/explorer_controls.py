@@ -17,6 +17,7 @@ from durablenb.model.events import (
 from durablenb.notebook.html import Markup, block, code, fold, line, markup
 from durablenb.notebook.live.code_pane import code_changes
 from durablenb.notebook.live.explorer_model import ExplorerModel
+from durablenb.notebook.live.history_slider import history_slider
 from durablenb.notebook.live.interactive import attributes, badge, button, choice, row
 from durablenb.notebook.live.position import SPEEDS, Player, Position
 from durablenb.notebook.palette import LOOKS, Look, status_look
@@ -106,17 +107,29 @@ def _look(model: ExplorerModel) -> Look:
     return status_look(model.status.runtime_status or "Pending")
 
 
+_BAR, _LEFT, _RIGHT = "M2 3h2v10h-2z", "M{0} 3v10l-7 -5z", "M{0} 3v10l7 -5z"
 _WAYS = (
-    ("first", "|\N{LESS-THAN SIGN}", "first step of all", "Home"),
-    ("back", "\N{LESS-THAN SIGN}\N{LESS-THAN SIGN}", "replay before", "PageUp"),
-    ("previous", "\N{LESS-THAN SIGN}", "step before", "ArrowLeft"),
-    ("", "Play", "play, or stop", "Space"),
-    ("next", "\N{GREATER-THAN SIGN}", "next step", "ArrowRight"),
-    ("on", "\N{GREATER-THAN SIGN}\N{GREATER-THAN SIGN}", "replay after", "PageDown"),
-    ("last", "\N{GREATER-THAN SIGN}|", "last step of all", "End"),
+    ("first", "First", "First await", "Home", _BAR + _LEFT.format(13)),
+    ("back", "Replay", "Previous replay", "PageUp", _LEFT.format(8) + _LEFT.format(15)),
+    ("previous", "Await", "Previous await", "ArrowLeft", _LEFT.format(11)),
+    ("", "Play", "Play", "Space", _RIGHT.format(5)),
+    ("next", "Await", "Next await", "ArrowRight", _RIGHT.format(5)),
+    ("on", "Replay", "Next replay", "PageDown", _RIGHT.format(1) + _RIGHT.format(8)),
+    ("last", "Last", "Last await", "End", _RIGHT.format(3) + "M12 3h2v10h-2z"),
 )
+_STOP = "M4 3h3v10h-3zM9 3h3v10h-3z"
 _TABS = 3
 _DOTS = 10
+
+KEYS = (
+    "Left, Right: previous and next await. PageUp, PageDown: previous and next replay. "
+    "Home, End: first and last await. Space: play, or stop. "
+    "B: breakpoint at this line; Shift-click on a line or an event does the same. "
+    "P: predict; 1 to 6: choose an answer. "
+    "Click on a line: run to it. Click on an event: go to its await, and change it in a copy. "
+    "Escape: select nothing. ?: show or hide these keys."
+)
+"""The keys of the explorer, as its help lists them."""
 
 
 def controls(
@@ -128,34 +141,40 @@ def controls(
     is_predicting: bool,
     is_hidden: bool,
 ) -> Markup:
-    """Return the buttons, the slider and the replays as tabs.
+    """Return the buttons, the replays as tabs, and the history as a slider.
 
     With `is_hidden`, nothing in them tells what follows in this replay: the user is asked to predict it.
     """
     buttons = [_way(position, way, player.is_on, is_hidden=is_hidden) for way in _WAYS]
     chip = button(f"{newer:,} newer", "go", id="last") if newer > 0 else Markup("")
-    predict = _toggle("Predict", "predict", is_predicting, "ask me before telling")
-    at_line = _toggle("Breakpoint", "stop", _is_stop(position, stops), "breakpoint at this line")
+    predict = _toggle("Predict", "predict", is_predicting, "ask me before telling", "p")
+    at_line = _toggle("Breakpoint", "stop", _is_stop(position, stops), "breakpoint at this line", "b")
     clear = button(f"Clear {plural(len(stops), 'stop')}", "clear") if stops else Markup("")
+    keys = Markup('<button type="button" data-help title="list the keys (?)">Keys</button>')
     return markup(
         row(
             *buttons,
             choice("speed", "speed", [(speed, speed) for speed in SPEEDS], player.speed),
-            _slider(position, is_hidden=is_hidden),
             chip,
+            markup('<span class="dnb-right">', clear, " ", at_line, " ", predict, " ", keys, "</span>"),
         ),
-        row(
-            *_tabs(position, is_hidden=is_hidden),
-            markup('<span class="dnb-right">', at_line, " ", clear, " ", predict, "</span>"),
-        ),
+        '<div class="dnb-replays">',
+        markup("<b>", _place(position, is_hidden=is_hidden), "</b>"),
+        *_tabs(position, is_hidden=is_hidden),
+        "</div>",
+        history_slider(position, is_hidden=is_hidden),
     )
 
 
-def _way(position: Position, way: tuple[str, str, str, str], is_playing: bool, *, is_hidden: bool) -> Markup:
-    to, words, label, key = way
+def _way(
+    position: Position, way: tuple[str, str, str, str, str], is_playing: bool, *, is_hidden: bool
+) -> Markup:
+    to, words, label, key, path = way
     is_off = bool(to) and (
         position.is_first if to in ("first", "back", "previous") else position.is_last and not is_hidden
     )
+    if not to and is_playing:
+        words, label, path = "Stop", "Stop", _STOP
     do = (
         {"data_do": "go", "data_id": to}
         if to
@@ -163,30 +182,24 @@ def _way(position: Position, way: tuple[str, str, str, str], is_playing: bool, *
     )
     named = attributes(**do, aria_label=label, title=f"{label} ({key})", aria_keyshortcuts=key)
     off = ' aria-disabled="true"' if is_off else ""
-    text = ("Stop" if is_playing else words) if not to else words
-    return markup(f'<button type="button" class="dnb-way"{named}{off}>', line(text), "</button>")
+    icon = f'<svg width="14" height="14" viewBox="0 0 16 16" aria-hidden="true"><path d="{path}"/></svg>'
+    return markup(f'<button type="button" class="dnb-way"{named}{off}>{icon}', line(words), "</button>")
 
 
-def _slider(position: Position, *, is_hidden: bool) -> Markup:
-    step = position.step
-    last = position.number if is_hidden else position.count
-    of = "" if is_hidden else f" of {last:,}"
-    where = "" if step is None or step.line is None else f", line {step.line}"
+def _place(position: Position, *, is_hidden: bool) -> str:
+    if position.number > position.awaits:
+        return "the end"
+    of = "" if is_hidden else f" of {position.awaits:,}"
+    return f"await {position.number:,}{of}"
+
+
+def _toggle(words: str, do: str, is_on: bool, title: str, key: str) -> Markup:
     named = attributes(
-        type="range",
-        min=1,
-        max=max(last, 1),
-        value=position.number,
-        data_set="step",
-        aria_label="await",
-        aria_valuetext=f"await {position.number:,}{of}{where}",
+        data_do=do,
+        aria_pressed=str(is_on).lower(),
+        title=f"{title} ({key.upper()})",
+        aria_keyshortcuts=key,
     )
-    words = f"step {position.number:,}{of}"
-    return markup(f'<input class="dnb-slider"{named}>', "<span>", words, "</span>")
-
-
-def _toggle(words: str, do: str, is_on: bool, title: str) -> Markup:
-    named = attributes(data_do=do, aria_pressed=str(is_on).lower(), title=title)
     return markup(f'<button type="button" class="dnb-toggle"{named}>', line(words), "</button>")
 
 
@@ -195,11 +208,11 @@ def _is_stop(position: Position, stops: Collection[str]) -> bool:
     return step is not None and f"line {step.line}" in stops
 
 
-def _tabs(position: Position, *, is_hidden: bool) -> list[object]:
+def _tabs(position: Position, *, is_hidden: bool) -> list[str]:
     """Return tabs for the first replay, the last, and those around the current one."""
     last, chosen = len(position.replay), position.chosen
     kept = sorted({1, last, *range(max(chosen - _TABS, 1), min(chosen + _TABS, last) + 1)})
-    tabs: list[object] = []
+    tabs: list[str] = []
     before = 0
     for number in kept:
         if number > before + 1:
@@ -222,7 +235,8 @@ def _tab(position: Position, number: int, *, is_hidden: bool) -> Markup:
     else:
         dots = f"<small>{count - 1:,}</small>{_dot(is_at=0 < at < count)}"
     front = f"<span class='dnb-front{' dnb-at' if at == count else ''}'>{step_glyph(frontier)}</span>"
-    label += f": {plural(count, 'step')}, then it {_end_words(frontier)}"
+    awaits = count - (number == len(position.replay) and count > len(position.replay.trace.awaits))
+    label += f": {plural(awaits, 'await')}, then it {_end_words(frontier)}"
     return _tab_button(number, label, dots, front, is_chosen=is_chosen)
 
 

@@ -41,7 +41,15 @@ class HistoryPane:
         """Show the events of the current step."""
         self._first = None
 
-    def html(self, replay: Replay, step: Step | None, stops: Collection[str], *, is_hidden: bool) -> Markup:
+    def html(
+        self,
+        replay: Replay,
+        step: Step | None,
+        stops: Collection[str],
+        trial: Markup,
+        *,
+        is_hidden: bool,
+    ) -> Markup:
         """Return the window as HTML.
 
         Parameters
@@ -52,6 +60,8 @@ class HistoryPane:
             The current step.
         stops
             The breakpoints.
+        trial
+            What can be changed of the clicked event, shown below it.
         is_hidden
             Whether the outcome of the step is hidden, because the user is asked to predict it.
         """
@@ -75,6 +85,7 @@ class HistoryPane:
                 f"event {event.event_id}" in stops,
                 index == centre,
             )
+            + (_below(trial) if event.event_id == self.chosen else "")
             for index, event in enumerate(events[first : first + WINDOW], first)
         ]
         return markup(
@@ -108,6 +119,10 @@ class HistoryPane:
             code(value, 40) if value else "",
             "</td></tr>",
         )
+
+
+def _below(trial: Markup) -> str:
+    return markup('<tr class="dnb-trial"><td colspan="3">', trial, "</td></tr>") if trial else ""
 
 
 def _about(event: Event) -> str:

@@ -25,6 +25,7 @@ from durablenb.model.status import DurableOrchestrationStatus
 from durablenb.notebook.html import Markup, markup
 from durablenb.notebook.keys import Target, cell_call_key, find_generation, find_target
 from durablenb.notebook.live.children import OpenedChildren, followed
+from durablenb.notebook.live.code_tab import CodeTab
 from durablenb.notebook.live.details import call_detail, generation_detail, step_detail, stored_value
 from durablenb.notebook.live.events_table import EventsTable
 from durablenb.notebook.live.instance_controls import head, waits
@@ -68,14 +69,15 @@ class LiveInstance(LiveView):
         Keyword arguments of `ipywidgets.Widget`.
     """
 
-    REGIONS = ("head", "waits", "graph", "timeline", "history", "outputs", "detail")
-    TABS = ("graph", "timeline", "history", "outputs")
+    REGIONS = ("head", "waits", "graph", "timeline", "history", "code", "outputs", "detail")
+    TABS = ("graph", "timeline", "history", "code", "outputs")
 
     head = traitlets.Bytes().tag(sync=True)
     waits = traitlets.Bytes().tag(sync=True)
     graph = traitlets.Bytes().tag(sync=True)
     timeline = traitlets.Bytes().tag(sync=True)
     history = traitlets.Bytes().tag(sync=True)
+    code = traitlets.Bytes().tag(sync=True)
     outputs = traitlets.Bytes().tag(sync=True)
     detail = traitlets.Bytes().tag(sync=True)
 
@@ -108,6 +110,7 @@ class LiveInstance(LiveView):
         self._executions: list[str] = []
         self._history = EventsTable(handle.id, self._ask)
         self._timeline = TimelinePane()
+        self._code = CodeTab(handle)
         self._selection = self._selection_for(handle)
         self._link: traitlets.link | None = None
 
@@ -162,6 +165,8 @@ class LiveInstance(LiveView):
         elif self.tab == "timeline":
             regions["timeline"] = self._timeline.html(shown)
             self._send_rows(shown)
+        elif self.tab == "code":
+            regions["code"] = self._code.html(shown)
         elif self.tab == "outputs":
             with suppress(HubUnreachableError):  # until the server answers, the last ones
                 outputs = self._handle.outputs()
@@ -293,11 +298,14 @@ class LiveInstance(LiveView):
         )
 
     def chosen(self) -> list[str]:
-        """Return the keys of the selected call and of its step, or that of a generation."""
+        """Return the keys of the selected call, of its step or of the step's calls, and of their lines.
+
+        Or that of the selected generation.
+        """
         target = find_target(self._picture, self.selected)
         if target is None:
             return [self.selected] if find_generation(self._picture, self.selected) else []
-        return target.keys
+        return [*target.keys, *self._code.marks(target)]
 
     def _detail(self, shown: InstanceSnapshot) -> str:
         target = find_target(shown, self.selected)
@@ -321,8 +329,11 @@ class LiveInstance(LiveView):
         return self._log[1]
 
     def do_select(self, key: str = "", **more: Any) -> None:
-        """Select a mark; a cell of a fan-out selects its call."""
+        """Select a mark; a cell of a fan-out selects its call, a line of the code what it awaited."""
         self._first, key = 0, str(key)
+        kind, _, number = key.partition(" ")
+        if kind == "line" and number.isdecimal() and self._picture is not None:
+            key = self._code.key_at(int(number), self._picture)
         super().do_select(cell_call_key(self._picture, key) if key.startswith("cell ") else key)
         target = find_target(self._picture, self.selected)
         if target is not None and target.step is not None and target.call is not None:

@@ -31,9 +31,16 @@ def attributes(**named: object) -> str:
     return "".join(f' {name.replace("_", "-")}="{escape(str(value))}"' for name, value in named.items())
 
 
-def button(words: str, do: str, *, sure: str = "", is_link: bool = False, **data: object) -> Markup:
-    """Return a button that sends a message; `sure` is its label while it waits for a second click."""
+def button(
+    words: str, do: str, *, sure: str = "", key: object = "", is_link: bool = False, **data: object
+) -> Markup:
+    """Return a button that sends a message.
+
+    `sure` is its label while it waits for a second click, `key` the key that presses it.
+    """
     named = attributes(data_do=do, **{f"data_{name}": value for name, value in data.items()})
+    if key:
+        named += attributes(aria_keyshortcuts=key, title=f"key {key}")
     if sure:
         named += attributes(data_sure=sure)
     look = ' class="dnb-link"' if is_link else ""

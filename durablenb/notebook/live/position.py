@@ -50,6 +50,11 @@ class Position:
         """True if this is the last step of all."""
         return self.chosen == len(self.replay) and self.number >= self.count
 
+    @property
+    def awaits(self) -> int:
+        """Number of awaits that the current replay reaches: its steps without the end of the code."""
+        return min(self.count, len(self.replay.trace.awaits))
+
     def go_to(self, chosen: int, number: int) -> None:
         """Go to a step, or to the nearest one that exists."""
         self.chosen = min(max(chosen, 1), len(self.replay))
@@ -85,6 +90,18 @@ class Position:
             return False
         self.number = numbers[index] if index < within else numbers[0]
         return True
+
+    def look_from(self, event_id: int) -> None:
+        """Go to the first step at which the history has an event, or to the last step before it."""
+        episodes = [await_.event_id for await_ in self.replay.trace.episodes]
+        chosen = max(bisect_right(episodes, event_id), 1)
+        count = self.replay.count(chosen)
+        known = event_id - self.replay.trace.events[0].event_id + 1
+        steps = range(self.replay.first_new(chosen), count)
+        self.go_to(
+            chosen,
+            next((n for n in steps if self.replay.events_at(self.replay.step(chosen, n)) >= known), count),
+        )
 
     def go_to_event(self, event_id: int) -> bool:
         """Go to the step that scheduled or consumed an event, or to the replay that it began.

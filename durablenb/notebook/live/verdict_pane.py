@@ -23,10 +23,11 @@ def verdict(replay: Replay, step: Step | None, quiz: Quiz) -> Markup:
     if step is None:
         return markup('<div class="dnb-says"><p>In this replay the code reached no await.</p></div>')
     if quiz.hides(replay, step):
-        return markup('<div class="dnb-says">', _command(replay, step), quiz.html(replay, step), "</div>")
+        question = quiz.html(replay, step)
+        return markup('<div class="dnb-says dnb-quiz">', _command(replay, step), question, "</div>")
     look = step_look(step.verdict)
     return markup(
-        f'<div class="dnb-says dnb-{step.verdict}">',
+        f'<div class="dnb-says dnb-{step.verdict}{" dnb-quiz" if quiz.is_on else ""}">',
         _command(replay, step),
         '<div class="dnb-line">',
         step_glyph(step.verdict),
@@ -122,7 +123,10 @@ class Quiz:
             return row(count)
         words = markup("<b>", line(question.words), "</b>")
         if self.hides(replay, step):
-            options = [button(option, "guess", id=place) for place, option in enumerate(question.options)]
+            options = [
+                button(option, "guess", key=place + 1, id=place)
+                for place, option in enumerate(question.options)
+            ]
             return row(words, *options, count)
         right = question.options[question.right]
         is_right = self._guessed[step.replay, step.number]

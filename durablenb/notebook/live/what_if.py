@@ -8,7 +8,7 @@ from typing import Any
 from durablenb.analysis.replays.replay import Replay
 from durablenb.core.requests import describe_event
 from durablenb.model.events import Arrival, Event
-from durablenb.notebook.html import Markup, fold, line, markup
+from durablenb.notebook.html import Markup, line, markup
 from durablenb.notebook.live.interactive import button, field, row
 from durablenb.notebook.words import plural
 
@@ -64,14 +64,33 @@ class WhatIf:
         self._copies.clear()
 
     def html(self, chosen: int | None) -> Markup:
-        """Return the controls for changes.
+        """Return the changes that can be made of an event; empty if none is chosen.
 
         Parameters
         ----------
         chosen
             The id of the clicked event.
         """
-        return fold("What if …", self._controls(chosen), is_open=self.is_copy)
+        event = None if chosen is None else self.shown.event(chosen)
+        if event is None:
+            return Markup("")
+        actions = [
+            button("Drop", "try", id="without"),
+            button("Duplicate", "try", id="twice"),
+            button("Swap with next", "try", id="later"),
+            button("Crash here", "try", id="until"),
+            button("Breakpoint", "stop", place=f"event {event.event_id}"),
+        ]
+        what = _edited_field(event)
+        value = field("value", f"another {what}, JSON or text")
+        edit = markup("<form>", value, button(f"Another {what}", "try", id="edited"), "</form>")
+        named = markup(
+            "What if, in a copy: <b>event ",
+            line(f"{event.event_id:,}"),
+            "</b> ",
+            line(describe_event(event), 80),
+        )
+        return markup(row(named), row(*actions), row(edit) if _has_value(event) else "")
 
     def bar(self) -> Markup:
         """Return the changes of the copy, with undo and reset; empty if the original is shown."""
@@ -88,29 +107,12 @@ class WhatIf:
                 ),
                 button("Undo", "undo"),
                 button("Reset", "reset"),
+                button("Resume the copy", "run", sure="Really run what is missing"),
             ),
             "<p>",
             line("; ".join(changes), 600),
             ".</p></div>",
         )
-
-    def _controls(self, chosen: int | None) -> Markup:
-        event = None if chosen is None else self.shown.event(chosen)
-        run = button("Resume the copy", "run", sure="Really run what is missing")
-        if event is None:
-            return row("Click an event in the history, then choose a change to a copy of it.", run)
-        actions = [
-            button("Drop", "try", id="without"),
-            button("Duplicate it", "try", id="twice"),
-            button("Swap with the next", "try", id="later"),
-            button("Crash here", "try", id="until"),
-            button("Stop at it", "stop", place=f"event {event.event_id}"),
-        ]
-        what = _edited_field(event)
-        value = field("value", f"another {what}, JSON or text")
-        edit = markup("<form>", value, button(f"Another {what}", "try", id="edited"), "</form>")
-        named = markup("<b>Event ", line(f"{event.event_id:,}"), "</b> ", line(describe_event(event), 80))
-        return markup(row(named), row(*actions), row(edit if _has_value(event) else "", run))
 
 
 def _has_value(event: Event) -> bool:

@@ -50,9 +50,16 @@ class LiveView(StaticFallback, anywidget.AnyWidget):
     TABS: ClassVar[tuple[str, ...]] = ()
     """The regions that are tabs, of which one is shown at a time."""
 
+    KEYS: ClassVar[str] = (
+        "Tab: into the view. Arrows: from mark to mark. Enter: select. Escape: select nothing. "
+        "+ and -: open and fold a sub-orchestration. /: filter. ?: show or hide these keys."
+    )
+    """The keys of the view, as its help lists them."""
+
     regions = traitlets.List(traitlets.Unicode()).tag(sync=True)
     tabs = traitlets.List(traitlets.Unicode()).tag(sync=True)
     tab = traitlets.Unicode().tag(sync=True)
+    help = traitlets.Unicode().tag(sync=True)
     label = traitlets.Unicode().tag(sync=True)
     note = traitlets.Unicode().tag(sync=True)
     afterwards = traitlets.Unicode().tag(sync=True)
@@ -78,7 +85,7 @@ class LiveView(StaticFallback, anywidget.AnyWidget):
         self.has_news = False
         """True if something was written since the still picture was refreshed; passing time doesn't count."""
         self._pages: set[str] = set()
-        super().__init__(regions=list(self.REGIONS), tabs=list(self.TABS), **traits)
+        super().__init__(regions=list(self.REGIONS), tabs=list(self.TABS), help=self.KEYS, **traits)
         if self.TABS and not self.tab:
             self.tab = self.TABS[0]
         self.on_msg(self._on_message)

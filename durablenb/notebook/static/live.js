@@ -13,9 +13,6 @@ const ENDED = ["restarting", "autorestarting", "dead", "terminating"];
 const LIVELY = ["Running", "Pending", "Waiting", "Retrying", "Queued", "Suspended", "Busy", "Locked", "Scheduled"];
 const ENDS = ["pointerup", "pointercancel"];
 const MOVES = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
-const HELP =
-  "Tab: into the view. Arrows: from mark to mark. Enter: select. Escape: select nothing. " +
-  "+ and -: open and fold a sub-orchestration. /: filter. ?: these keys.";
 
 function render({ model, el }) {
   const view = new View(model, el);
@@ -56,6 +53,9 @@ class View {
 
   build() {
     const tabs = this.model.get("tabs");
+    this.keys = make("p", "dnb-keys", { role: "status" });
+    this.keys.hidden = true;
+    this.root.append(this.keys);
     for (const name of this.model.get("regions")) {
       const region = make("section", "dnb-region", { "data-region": name });
       this.regions.set(name, region);
@@ -312,6 +312,7 @@ class View {
     const target = event.target;
     const tab = target.closest("[data-tab]");
     if (tab) return this.choose(tab.dataset.tab);
+    if (target.closest("[data-help]")) return this.help();
     const stop = event.shiftKey && target.closest("[data-stop]");
     if (stop) return this.send({ do: "stop", place: stop.dataset.stop });
     const action = target.closest("[data-do]");
@@ -320,6 +321,12 @@ class View {
     if (cells) return this.select(cellAt(cells, event));
     const key = target.closest("[data-key]")?.dataset.key;
     if (key) this.select(key);
+  }
+
+  help(text = this.model.get("help")) {
+    this.keys.hidden = this.keys.textContent === text;
+    this.keys.textContent = this.keys.hidden ? "" : text;
+    if (!this.keys.hidden) this.keys.scrollIntoView({ block: "nearest" });
   }
 
   choose(name) {
@@ -388,9 +395,7 @@ class View {
         filter.focus();
       }
     } else if (event.key === "?") {
-      const help = target.closest("[data-stage]") ? TIMELINE_HELP : HELP;
-      this.note.textContent = this.note.textContent === help ? this.model.get("note") : help;
-      this.note.hidden = !this.note.textContent;
+      this.help(target.closest("[data-stage]") ? TIMELINE_HELP : undefined);
     } else if (event.key === "Enter" || event.key === " ") {
       if (target.matches("[data-cells]")) return;
       if (target.matches("[data-key], [data-do]") && !target.matches("button")) {
