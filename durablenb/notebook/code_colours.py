@@ -35,7 +35,7 @@ def coloured_lines(text: str) -> tuple[Markup, ...]:
     Examples
     --------
     >>> coloured_lines("x = 1  # one")
-    ('x = <i class="dnb-number">1</i>  <i class="dnb-comment"># one</i>',)
+    ('x = <span class="dnb-number">1</span>  <span class="dnb-comment"># one</span>',)
     """
     found: dict[int, list[tuple[int, int, str]]] = defaultdict(list)
     for row, start, end, kind in _tokens(text):
@@ -69,7 +69,7 @@ def _coloured(words: str, parts: list[tuple[int, int, str]]) -> Markup:
         if max(start, place) >= min(end, len(words)):
             continue
         start, end = max(start, place), min(end, len(words))
-        made += [_text(words[place:start]), f'<i class="dnb-{kind}">', _text(words[start:end]), "</i>"]
+        made += [_text(words[place:start]), f'<span class="dnb-{kind}">', _text(words[start:end]), "</span>"]
         place = end
     return markup(*made, _text(words[place:]))
 

@@ -135,9 +135,8 @@ def test_those_that_part_at_one_place_in_one_way_are_one_group_most_first(hub):
     assert many.line == line_in(fussy, '"charge"')
     assert (many.recorded, many.requested) == ("TaskScheduled 'charge'", "TaskScheduled 'charge'")
     assert many.named == "order-3, order-4, order-5 and 2 more"
-    assert many.told == (
-        f"line {many.line}: recorded TaskScheduled 'charge', requested the same call with another input"
-    )
+    told = "recorded TaskScheduled 'charge', requested the same call with another input"
+    assert many.told == f"line {many.line}: {told}"
     assert [one.instance_id for one in single.fits] == ["order-0"]
 
 

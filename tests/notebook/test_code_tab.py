@@ -119,4 +119,4 @@ def test_colours_leave_the_text_as_it_is(module: Any) -> None:
 
 
 def test_what_is_no_python_has_no_colours_behind_the_error() -> None:
-    assert coloured_lines("x = (1\n<b>") == ('x = (<i class="dnb-number">1</i>', "&lt;b&gt;")
+    assert coloured_lines("x = (1\n<b>") == ('x = (<span class="dnb-number">1</span>', "&lt;b&gt;")

@@ -21,8 +21,9 @@ def test_every_state_has_a_still_form(name: str) -> None:
         picture = page.picture()
         last = replay.steps()[-1]
         assert last.sentence[:60] in picture.alt
-        assert f"replay {last.replay:,}, step {last.number} of {last.number}" in picture.texts
-        assert f"The {last.number} step" in page.text
+        place = "the end" if last.reached is None else f"await {last.number}"
+        assert f"replay {last.replay:,}, {place}" in picture.texts
+        assert f"The {len(replay.trace.awaits)} await" in page.text
         assert str(replay.reached) in page.text.partition("in all replays:")[2]
     else:
         assert "The code has not run yet." in page.text

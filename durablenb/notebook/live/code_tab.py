@@ -127,7 +127,7 @@ def _row(number: int, text: Markup, hits: CodeLine | None) -> Markup:
         f'<tr class="dnb-past"><td><button type="button" class="dnb-link"{named}>{number}</button></td><td>',
         step_glyph(mark),
         f"</td><td>\N{MULTIPLICATION SIGN}{hits.times:,}",
-        f" <small>{hits.failed:,} failed</small>" if hits.failed else "",
+        f" <span>{hits.failed:,} failed</span>" if hits.failed else "",
         "</td><td>",
         line(lasting(hits.seconds)),
         "</td><td><pre>",

@@ -288,7 +288,7 @@ class LiveExplorer(LiveView):
         self._history.turn(int(first))
 
     def do_set(self, name: str = "", value: Any = "", **_: Any) -> None:
-        """Apply the slider, the speed or the choice of an execution."""
+        """Apply the slider, the step of an address, the speed or the choice of an execution."""
         if name == "event" and self._position is not None:
             self._position.look_from(int(value))
             self._moved()

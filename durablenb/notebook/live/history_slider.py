@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from weakref import WeakKeyDictionary
 
+from durablenb.analysis.replays.replay import Replay
 from durablenb.core.requests import describe_event
 from durablenb.model.events import Arrival, Ending, Event, EventRaised, Raised, Request, TimerFired
 from durablenb.notebook.html import Markup, line, markup
@@ -61,7 +63,7 @@ def history_slider(position: Position, *, is_hidden: bool) -> Markup:
     return markup(
         '<div class="dnb-track">',
         _brackets(position, known if is_hidden else count),
-        _ticks(events, known if is_hidden else count),
+        _ticks(events, known) if is_hidden else _all_ticks(replay),
         f'<input class="dnb-slider"{named}></div><p class="dnb-legend">',
         *_legend(),
         "</p>",
@@ -79,6 +81,17 @@ def kind_of(event: Event) -> str:
     if isinstance(event, Arrival):
         return "result"
     return "request" if isinstance(event, Request) else "start of an episode"
+
+
+_drawn: WeakKeyDictionary[Replay, Markup] = WeakKeyDictionary()
+"""The ticks of whole histories."""
+
+
+def _all_ticks(replay: Replay) -> Markup:
+    drawn = _drawn.get(replay)
+    if drawn is None:
+        drawn = _drawn[replay] = _ticks(replay.trace.events, len(replay.trace.events))
+    return drawn
 
 
 def _ticks(events: Sequence[Event], known: int) -> Markup:
@@ -110,7 +123,7 @@ def _brackets(position: Position, known: int) -> Markup:
         words = f"#{episode:,}" if is_here or len(begun) <= _LABELS else ""
         look = "dnb-bracket dnb-here" if is_here else "dnb-bracket"
         style = f"left:{number(100 * start / count)}%;width:{number(100 * width)}%"
-        parts.append(f'<i class="{look}" style="{style}">{words}</i>')
+        parts.append(f'<span class="{look}" style="{style}">{words}</span>')
     return markup('<div class="dnb-brackets" aria-hidden="true">', *parts, "</div>")
 
 

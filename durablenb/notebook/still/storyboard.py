@@ -37,7 +37,7 @@ Frame = Step | int
 def storyboard_card(replay: Replay) -> str:
     """Return the storyboard, and the steps of the last replay as a table."""
     name = markup("<b>", line(replay.name), "</b>")
-    words = [plural(len(replay), "replay"), plural(len(replay.trace.awaits), "await")]
+    words = [plural(len(replay), "episode"), plural(len(replay.trace.awaits), "await")]
     head = [name, code(replay.instance_id, 256), "·", ", ".join(words)]
     if not replay.fits:
         head.insert(0, badge(step_look("mismatch")))
@@ -93,7 +93,7 @@ def storyboard_svg(replay: Replay) -> tuple[str, str] | None:
 def _sentence(replay: Replay, frames: Sequence[Frame]) -> str:
     last = frames[-1]
     end = last.sentence if isinstance(last, Step) else ""
-    return f"{plural(len(replay), 'replay')}, at the end of each where the code stood. {end}"
+    return f"{plural(len(replay), 'replay')}, each with the line at which the code stopped. {end}"
 
 
 def _draw_frame(
@@ -101,7 +101,8 @@ def _draw_frame(
 ) -> None:
     look = step_look(step.verdict)
     drawing.box(x, y, _WIDE, height, rx=6, fill="#ffffff", stroke=RIM)
-    title = f"replay {step.replay:,}, step {step.number:,} of {replay.count(step.replay):,}"
+    place = "the end" if step.reached is None else f"await {step.number:,}"
+    title = f"replay {step.replay:,}, {place}"
     drawing.text(x + 12, y + 17, title, size=11, is_bold=True)
     draw_glyph(drawing, look, x + _WIDE - 26, y + 6)
     drawing.text(x + _WIDE - 32, y + 17, look.word, size=10.5, fill=look.colour, is_bold=True, anchor="end")
@@ -170,14 +171,15 @@ def _steps(replay: Replay) -> Markup:
         step = replay.step(last, number)
         waits = "" if step.reached is None else sentences.awaited_text(step.reached, replay.requests)
         where = "" if step.line is None else code(f"{step.line}: {source.get(step.line, '').strip()}", 90)
-        rows.append((f"{number:,}", where, line(waits, 120), line(step.sentence, 240)))
+        place = "end" if step.reached is None else f"{number:,}"
+        rows.append((place, where, line(waits, 120), line(step.sentence, 240)))
         if number == _ROWS and count > 2 * _ROWS:
             rows.append(
-                ("…", f"{count - 2 * _ROWS:,} steps more; print(handle.replay()) walks through them", "", "")
+                ("…", f"{count - 2 * _ROWS:,} awaits more; print(handle.replay()) walks through them", "", "")
             )
     return fold(
-        f"The {plural(count, 'step')} of the last replay",
-        table(("step", "line", "waits for", "what came of it"), rows),
+        f"The {plural(len(replay.trace.awaits), 'await')} of the last replay",
+        table(("await", "line", "waits for", "outcome"), rows),
     )
 
 
