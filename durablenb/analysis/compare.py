@@ -15,7 +15,7 @@ from durablenb.analysis.history import History
 from durablenb.analysis.replays.fit_checker import last_execution
 from durablenb.analysis.text import lasting, plural, shortened, table_text
 from durablenb.analysis.value_text import failure_line, value_text
-from durablenb.model.display import Displayed
+from durablenb.model.display import Saved
 from durablenb.model.events import (
     Ending,
     Event,
@@ -156,7 +156,7 @@ class Side:
         return {origin.execution_id: origin.tasks for origin in self.started.forked_from}
 
 
-class Comparison(Displayed, Sequence[Pair]):
+class Comparison(Saved, Sequence[Pair]):
     """Two instances, step by step; `durablenb.compare` gives it.
 
     Examples

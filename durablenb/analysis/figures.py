@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from durablenb.model.display import Displayed, views
+from durablenb.model.display import Saved, views
 from durablenb.model.entities import EntityId
 from durablenb.model.errors import DurableError
 
@@ -21,11 +21,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from durablenb.analysis.history import History
+    from durablenb.analysis.instance_card import InstanceCard
     from durablenb.analysis.sequence import SequenceDiagram
     from durablenb.model.events import Event
 
 
-class InstanceFigures(Displayed):
+class InstanceFigures(Saved):
     """The graph, the timeline and the figures of one instance."""
 
     id: str
@@ -223,24 +224,39 @@ class InstanceFigures(Displayed):
             raise ValueError(f"A timeline is drawn by 'name' or by 'worker', not by {by!r}.")
         return views().plot("timeline" if by == "name" else "workers", self._shown(), ax)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the instance's picture to a file, and replace the file if it exists.
+    def card(self, *, values: bool = True) -> InstanceCard:
+        """Return everything about the instance."""
+        raise NotImplementedError
+
+    def save(self, path: str | os.PathLike[str], *, values: bool = True) -> None:
+        """Write the instance to a file, to look at it or to send it, and replace the file if it exists.
 
         Parameters
         ----------
         path
-            The suffix chooses the format. ``.svg``: graph and timeline, as a notebook shows them. ``.png``:
-            the same, drawn by Matplotlib. ``.html``: all that a notebook shows, as a page that needs no
-            other file, no script and no network.
+            The suffix chooses the format. ``.html``: a page that needs no other file and no network, with the
+            graph, the timeline, the outputs, the history, the log, and the replays of the code step by step;
+            `durablenb.open_history` reads the history in it. ``.svg``: graph and timeline, as a notebook
+            shows them. ``.png``: the same, drawn by Matplotlib.
+        values
+            False leaves inputs, results, variables, messages of errors, the log and outputs out. Names,
+            times and the code stay.
 
         Raises
         ------
         ValueError
-            If it has another suffix.
+            If it has another suffix, or if large values for a page have more than 48 MB.
         InstanceNotFoundError
             If the instance was purged.
         DurableError
             If Matplotlib isn't installed, which a PNG needs.
+
+        Notes
+        -----
+        Values are those of the journal, which a hub's `redact` has seen. It also sees the variables and the
+        printed lines of replays, each as a text of the kind ``"log"``. A page has at most 20,000 awaits and
+        100 executions to step through. There are no replays in the page of an instance of a file or a remote
+        hub, where the code isn't registered.
 
         Examples
         --------
@@ -253,15 +269,17 @@ class InstanceFigures(Displayed):
         >>> handle.result()
         42
         >>> with TemporaryDirectory() as folder:
-        ...     handle.save(Path(folder, "double.svg"))
-        ...     Path(folder, "double.svg").read_text(encoding="utf-8")[:38]
-        '<svg xmlns="http://www.w3.org/2000/svg'
+        ...     page = Path(folder, "double.html")
+        ...     handle.save(page)
+        ...     with df.open_history(page) as file:
+        ...         file.handle("a").result()
+        42
         >>> hub.close()
         """
-        views().save(self._shown(), path)
+        self.card(values=values).save(path)
 
 
-class EntityFigures(Displayed):
+class EntityFigures(Saved):
     """The figures of one entity."""
 
     __slots__ = ()
@@ -296,7 +314,7 @@ class EntityFigures(Displayed):
         return views().plot("state", numbers, ax)
 
 
-class HubFigures(Displayed):
+class HubFigures(Saved):
     """The graph and the figures of a hub."""
 
     def _reader(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
@@ -369,18 +387,3 @@ class HubFigures(Displayed):
         with self._reader() as connection:
             throughput = read_throughput(connection)
         return views().plot("throughput", throughput, ax)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the notebook's view of the hub to a file, as a page that needs nothing else.
-
-        Parameters
-        ----------
-        path
-            The file's path, with the suffix ``.html``.
-
-        Raises
-        ------
-        ValueError
-            If it has another suffix.
-        """
-        views().save(self._shown(), path)

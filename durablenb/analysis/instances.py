@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from durablenb.analysis.figures import InstanceFigures
 from durablenb.analysis.text import plural, quoted
-from durablenb.model.display import Displayed
+from durablenb.model.display import Saved
 from durablenb.model.events import ALL_EVENTS, StatusChange
 from durablenb.model.status import DurableOrchestrationStatus, OrchestrationRuntimeStatus
 from durablenb.store.row_codec import event_types
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     pass
 
 
-class InstanceList(Displayed, Sequence[DurableOrchestrationStatus]):
+class InstanceList(Saved, Sequence[DurableOrchestrationStatus]):
     """The statuses of several instances. It equals a list of the same statuses.
 
     Parameters

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Self, TypeVar, overload
 
-from durablenb.model.display import Displayed
+from durablenb.model.display import Saved
 
 T = TypeVar("T")
 
 
-class OfInstance(Displayed, Sequence[T]):
+class OfInstance(Saved, Sequence[T]):
     """A sequence that belongs to an instance, and so do its slices.
 
     Parameters

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from durablenb.analysis.of_instance import OfInstance
 from durablenb.analysis.text import plural
-from durablenb.model.display import Displayed
+from durablenb.model.display import Saved
 from durablenb.model.outputs import Content, OutputPart, OutputState, decoded, value_of
 
 if TYPE_CHECKING:
     import pandas
 
 
-class RichOutput(Displayed):
+class RichOutput(Saved):
     """One output that was displayed: a figure, a table, a text, in each of its representations.
 
     A notebook shows it as a picture, a table or text. Scripts in it don't run and its style sheets don't

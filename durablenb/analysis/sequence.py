@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from durablenb.analysis.graph import fold_loops
 from durablenb.analysis.messages import Dialogue, Form, Lifeline, Message, read_dialogue
 from durablenb.analysis.text import plural, shortened
-from durablenb.model.display import Displayed
+from durablenb.model.display import Saved
 from durablenb.model.events import Event
 
 MOST_MESSAGES = 60
@@ -160,7 +160,7 @@ def _escaped(text: str) -> str:
     )
 
 
-class SequenceDiagram(Displayed):
+class SequenceDiagram(Saved):
     """The messages between an orchestration and its partners; `handle.sequence()` gives it.
 
     Calls of one name that were made together are one message with their count. The rounds of a loop are one

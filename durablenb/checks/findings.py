@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, overload
 
 from durablenb.checks.rules import PAGE, RULES
-from durablenb.model.display import Displayed
+from durablenb.model.display import Saved
 
 
 class Finding(NamedTuple):
@@ -55,7 +55,7 @@ class Finding(NamedTuple):
         return f"{self.path}:{self.line}:{self.column}: {self.code} {self.text} {self.instead}"
 
 
-class Findings(Displayed, Sequence[Finding]):
+class Findings(Saved, Sequence[Finding]):
     """The findings of a check, in the order of the lines; true if there are any.
 
     Examples

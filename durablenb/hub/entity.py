@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from durablenb.analysis.figures import EntityFigures
 from durablenb.core.proxies import EntityProxy
+from durablenb.model.display import SavedEntity, views
 from durablenb.model.entities import EntityId
 from durablenb.model.errors import DurableError
 
@@ -88,6 +90,27 @@ class EntityHandle(EntityProxy, EntityFigures):
     def _shown(self) -> EntitySnapshot:
         self._hub._journal.refresh(self._instance_id)
         return self._view()
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the entity to a file, and replace the file if it exists.
+
+        Parameters
+        ----------
+        path
+            The suffix chooses the format. ``.html``: a page that needs no other file and no network, with the
+            state, the operations and the history; `durablenb.open_history` reads the history in it.
+            ``.svg``: the picture. ``.png``: the same, drawn by Matplotlib.
+
+        Raises
+        ------
+        ValueError
+            If it has another suffix.
+        InstanceNotFoundError
+            If no operation of the entity was ever requested.
+        DurableError
+            If Matplotlib isn't installed, which a PNG needs.
+        """
+        views().save(SavedEntity(self._shown(), self._hub._journal.bundle(self._instance_id)), path)
 
     def _view(self) -> EntitySnapshot:
         """Return what there was to draw when the journal was last read."""

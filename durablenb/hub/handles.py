@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from durablenb.analysis.instances import InstanceList
 from durablenb.hub.instance import Handle
-from durablenb.model.display import Displayed
+from durablenb.model.display import Saved
 from durablenb.model.errors import DurableError
 from durablenb.model.ids import asked_instance_id
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from durablenb.hub.progress import Progress
 
 
-class Handles(Displayed, Sequence[Handle]):
+class Handles(Saved, Sequence[Handle]):
     """The handles of several instances, in order; `hub.map` returns it.
 
     A notebook shows how many have which status, and the first and last ones.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,10 @@ from durablenb.engine.messages import ImportHistory
 from durablenb.hub import open_hubs
 from durablenb.hub.task_hub import TaskHub
 from durablenb.model.errors import DurableError
+from durablenb.store import bundles
+from durablenb.store.blobs import transaction
 from durablenb.store.lockfile import real_path
+from durablenb.store.schema import in_memory
 
 if TYPE_CHECKING:
     from durablenb.hub.hub_file import HubFile
@@ -24,13 +27,14 @@ if TYPE_CHECKING:
 
 
 def open_history(path: str | os.PathLike[str]) -> HubFile:
-    """Open a hub's file to read its histories, and return it. Nothing runs, and nothing is written.
+    """Open a hub's file, or a page that was saved, to read its histories. Nothing runs, nothing is written.
 
     Parameters
     ----------
     path
-        The file, which must exist. If a hub of this process has it open, it is read through that hub. Several
-        processes may read one file at the same time, but not while another one has a hub open on it.
+        The file, which must exist: a hub's, or a page that `Handle.save` or `EntityHandle.save` wrote. If a
+        hub of this process has it open, it is read through that hub. Several processes may read one file at
+        the same time, but not while another one has a hub open on it.
 
     Raises
     ------
@@ -38,6 +42,12 @@ def open_history(path: str | os.PathLike[str]) -> HubFile:
         If another process has it open; the message names the process.
     StoreError
         If it can't be opened, or isn't a hub's; the message says what to do.
+    ValueError
+        If it is a page without a history, or one that was truncated or changed.
+
+    Notes
+    -----
+    A page that was saved with ``values=False`` has no values: to read one raises a `DurableError`.
 
     Examples
     --------
@@ -62,8 +72,30 @@ def open_history(path: str | os.PathLike[str]) -> HubFile:
     from durablenb.hub.hub_file import HubFile  # only needed for reading
 
     file = real_path(Path(path).expanduser())
+    if _is_page(file):
+        return HubFile(file, _page_database(file))
     hub = open_hubs.find(file)
     return HubFile(file, None if hub is None else hub.connection)
+
+
+def _is_page(file: Path) -> bool:
+    if not file.is_file() or file.suffix.lower() not in (".html", ".htm"):
+        return False
+    from durablenb.journal.bundle.html_page import is_page
+
+    with file.open("rb") as opened:
+        return is_page(opened.read(100))
+
+
+def _page_database(file: Path) -> Callable[[], duckdb.DuckDBPyConnection]:
+    """Return what connects to a database in memory with the histories of a saved page."""
+    from durablenb.journal.bundle.loading import load_page
+
+    bundle = load_page(file).bundle
+    database = in_memory({"enable_external_access": False})
+    with transaction(database):
+        bundles.write(database, bundle, (), 0, 0)
+    return database.cursor
 
 
 def import_history(

@@ -226,11 +226,16 @@ class Handle(InstanceFigures):
         """
         return self._outputs().only(task_id=self._existing_task(task_id), name=name)
 
-    def card(self) -> InstanceCard:
-        """Return the page of the instance: its graph, its outputs, input and result, timings and log.
+    def card(self, *, values: bool = True) -> InstanceCard:
+        """Return everything about the instance: graph, outputs, input and result, timings and log.
 
-        A notebook shows it as the last line of a cell. Its `save` writes it as one HTML file that needs no
-        network.
+        A notebook shows it as the last line of a cell. Its `save` writes it as one HTML file, with history
+        and replays; see `save`.
+
+        Parameters
+        ----------
+        values
+            False leaves out inputs, results, variables, messages of errors, the log and outputs.
 
         Raises
         ------
@@ -253,9 +258,9 @@ class Handle(InstanceFigures):
         >>> card.save("card.html")  # doctest: +SKIP
         >>> hub.close()
         """
-        from durablenb.analysis.instance_card import InstanceCard
+        from durablenb.hub.card import instance_card  # only needed for cards
 
-        return InstanceCard(self._shown(), self.logs())
+        return instance_card(self, values=values)
 
     def _existing_task(self, task: int | str | None) -> int | None:
         """Return the number of a task of the instance, if one is given."""

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from durablenb.analysis.progress import EndedCounter, ProgressCounter, ProgressSnapshot
-from durablenb.model.display import Displayed
+from durablenb.model.display import Saved
 from durablenb.model.errors import DurableError
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from durablenb.notebook.still.progress import ProgressDisplay
 
 
-class Progress(Displayed):
+class Progress(Saved):
     """The progress of an orchestration, and the wait for its end; `handle.progress()` returns it.
 
     ``await handle.progress()`` in a notebook, ``handle.progress().result()`` in a script: both wait, return

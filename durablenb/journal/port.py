@@ -10,7 +10,8 @@ from datetime import datetime
 
 import duckdb
 
-from durablenb.core.ports.store import InstanceQuery
+from durablenb.core.ports.store import HistoryBundle, InstanceQuery
+from durablenb.journal.bundle.export import snapshot
 from durablenb.journal.instance_counts import InstanceCounter
 from durablenb.journal.queues import read_queue_states
 from durablenb.journal.related import EntityQueue, read_forks, read_queues
@@ -23,7 +24,9 @@ from durablenb.model.outputs import OutputState
 from durablenb.model.queues import QueueState
 from durablenb.model.runtime import RunningCall, RuntimeInfo
 from durablenb.model.status import DurableOrchestrationStatus, InstanceState, status_of
+from durablenb.store import bundles
 from durablenb.store.reader import JournalReader
+from durablenb.store.statements import DESCENDANTS
 from durablenb.values.codec import ValueCodec
 
 _VERSION = "select coalesce(max(seq), 0), count(*) from journal where ? in (instance_id, '')"
@@ -129,6 +132,20 @@ class Journal(ABC):
         """Return what other histories say of an instance."""
         with self.connection() as connection:
             return RelatedHistories(read_forks(connection, instance_id), read_queues(connection, entity_ids))
+
+    def bundle(self, instance_id: str) -> HistoryBundle:
+        """Return all that the journal has of an instance or an entity, and of its sub-orchestrations.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If it doesn't exist.
+        """
+        with self.open_connection() as connection, snapshot(connection) as ask:
+            found = bundles.read(ask, [instance_id, *(row[0] for row in ask(DESCENDANTS, [[instance_id]]))])
+        if not found.records:
+            raise self.unknown(instance_id)
+        return found
 
     def close(self) -> None:  # noqa: B027  # the engine closes its own
         """Close the journal, with all connections to it; closing it twice does nothing."""

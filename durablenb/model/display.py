@@ -82,6 +82,13 @@ class HubView(NamedTuple):
     queues: tuple[Any, ...] = ()
 
 
+class SavedEntity(NamedTuple):
+    """The data of an entity's page: an `analysis.entities.EntitySnapshot`, and its history as a bundle."""
+
+    snapshot: object
+    history: Any
+
+
 Plot = Literal["graph", "timeline", "workers", "state", "throughput"]
 """The names of figures."""
 
@@ -154,6 +161,32 @@ class Displayed:
         except Exception:
             log.debug("%r could not be drawn", self, exc_info=True)
             return bundle
+
+
+class Saved(Displayed):
+    """A displayed object that can be saved as a file."""
+
+    __slots__ = ()
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write what a notebook shows to a file, and replace the file if it exists.
+
+        Parameters
+        ----------
+        path
+            The suffix chooses the format. ``.html``: a page that needs no other file, no script and no
+            network. ``.svg``: the picture alone. ``.png``: the same, drawn by Matplotlib.
+
+        Raises
+        ------
+        ValueError
+            If it has another suffix, or if the object is shown without a picture.
+        DurableError
+            If Matplotlib isn't installed, which a PNG needs.
+        OSError
+            If the file can't be written.
+        """
+        views().save(self._shown(), path)
 
 
 class ShortTraceback:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
-from durablenb.model.display import Displayed
+from durablenb.model.display import Saved
 from durablenb.model.errors import NonRetriableError, TaskFailedError
 
 MESSAGE_LIMIT = 64_000
@@ -22,7 +22,7 @@ CHAIN_LIMIT = 20
 
 
 @dataclass(frozen=True, slots=True)
-class FailureDetails(Displayed):
+class FailureDetails(Saved):
     """The details of an exception, as the journal keeps them.
 
     Parameters

@@ -67,12 +67,20 @@ def follow_theme(svg: str) -> str:
 
 def theme_css() -> str:
     """Return the style sheet that defines every colour for both themes."""
+    light, dark = _declarations()
+    return f".dnb-live{{{light}}}\n.dnb-live.dnb-dark,.dnb-dark .dnb-live{{{dark}}}\n"
+
+
+def system_theme_css() -> str:
+    """Return the same for a page in the theme of its reader's system; it is printed in light colours."""
+    light, dark = _declarations()
+    return f".dnb-live{{{light}}}\n@media screen and (prefers-color-scheme:dark){{.dnb-live{{{dark}}}}}\n"
+
+
+def _declarations() -> tuple[str, str]:
     light = "".join(f"{_token(colour)}:{colour};" for colour in DARK)
     dark = "".join(f"{_token(colour)}:{there};" for colour, there in DARK.items())
-    return (
-        f".dnb-live{{color-scheme:light;{light}}}\n"
-        f".dnb-live.dnb-dark,.dnb-dark .dnb-live{{color-scheme:dark;{dark}}}\n"
-    )
+    return f"color-scheme:light;{light}", f"color-scheme:dark;{dark}"
 
 
 def _token(colour: str) -> str:

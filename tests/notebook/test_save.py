@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pytest
@@ -11,7 +13,7 @@ from PIL import Image
 
 import durablenb as df
 from durablenb.analysis.snapshot import InstanceSnapshot as InstancePicture
-from tests.notebook.reading import SVG, Page, Picture, anew, page_of, scene
+from tests.notebook.reading import SVG, Page, Picture, anew, bundle_of, page_of, scene
 from tests.notebook.scenes import SCENES, stage
 
 
@@ -31,15 +33,17 @@ def test_an_svg_has_the_graph_and_the_timeline(name: str, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("name", SCENES)
-def test_a_page_has_what_a_notebook_shows_and_asks_nothing_of_anybody(name: str, tmp_path: Path) -> None:
+def test_a_page_has_what_a_card_shows_and_loads_nothing(name: str, tmp_path: Path) -> None:
     handle = scene(name)
     handle.save(tmp_path / "page.html")
-    text = (tmp_path / "page.html").read_text("utf-8")
-    assert handle._repr_mimebundle_()["text/html"] in text
+    text = (tmp_path / "page.html").read_text("utf-8").replace("http://www.w3.org/2000/svg", "")
+    assert handle.card()._repr_html_().removesuffix("</div>").partition("<details><summary>Log")[0] in text
     assert text.startswith("<!DOCTYPE html>")
     assert "color-scheme: light dark" in text
-    for outside in ("<script", "<link", "http://", "https://", "url(", "@import"):
+    for outside in ("<script src", "<link", "http://", "https://", "url(", "@import"):
         assert outside not in text
+    with df.open_history(tmp_path / "page.html") as file:
+        assert list(file.history(handle.id)) == list(handle.history())
 
 
 def test_what_comes_from_data_is_escaped_in_a_page(tmp_path: Path) -> None:
@@ -95,9 +99,38 @@ def test_for_a_pdf_matplotlib_is_named(tmp_path: Path) -> None:
         scene("completed").save(tmp_path / "chain.pdf")
 
 
-def test_a_hub_is_no_picture(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"'hub\.png' doesn't end with \.html"):
-        stage().hub.save(tmp_path / "hub.png")
+@pytest.mark.parametrize(
+    ("name", "show"),
+    [
+        ("sequence", lambda handle: handle.sequence()),
+        ("history", lambda handle: handle.history()),
+        ("replay", lambda handle: handle.replay()),
+        ("compare", lambda handle: df.compare(handle, scene("retried"))),
+        ("hub", lambda handle: handle.hub),
+    ],
+)
+def test_what_is_shown_with_a_picture_is_saved_in_three_formats(
+    name: str, show: Callable[[df.Handle], Any], tmp_path: Path
+) -> None:
+    shown = show(scene("failed"))
+    for suffix in ("svg", "png", "html"):
+        shown.save(tmp_path / f"{name}.{suffix}")
+    saved = Picture("", (tmp_path / f"{name}.svg").read_text("utf-8"))
+    assert saved.width > 400
+    assert not saved.svg.count("<style>")
+    with Image.open(tmp_path / f"{name}.png") as image:
+        assert image.format == "PNG"
+        assert len(image.convert("RGB").getcolors(1_000_000) or ()) > 10
+    assert bundle_of(shown)["text/html"] in (tmp_path / f"{name}.html").read_text("utf-8")
+    with pytest.raises(ValueError, match=rf"'{name}\.gif' ends with none of"):
+        shown.save(tmp_path / f"{name}.gif")
+
+
+def test_what_is_shown_without_a_picture_is_a_page_only(tmp_path: Path) -> None:
+    log = scene("failed").logs()
+    log.save(tmp_path / "log.html")
+    with pytest.raises(ValueError, match=r"no picture of Log of family: 0 lines: give 'log'"):
+        log.save(tmp_path / "log.svg")
 
 
 def test_a_png_without_matplotlib_says_what_to_install(

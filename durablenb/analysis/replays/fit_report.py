@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple, overload
 from durablenb.analysis.replays.replay import Replay
 from durablenb.analysis.text import shortened, table_text
 from durablenb.core.mismatch import Mismatch
-from durablenb.model.display import Displayed
+from durablenb.model.display import Saved
 from durablenb.model.errors import FunctionNotFoundError, NonDeterminismError
 from durablenb.model.source import Source
 
@@ -121,7 +121,7 @@ class Parting(NamedTuple):
         return f"{names} and {more:,} more" if more > 0 else names
 
 
-class FitReport(Displayed, Sequence[Fit]):
+class FitReport(Saved, Sequence[Fit]):
     """The results of replaying an orchestrator's code against instances; `TaskHub.replay` gives it.
 
     Parameters

@@ -12,7 +12,7 @@ from durablenb.analysis.text import plural
 from durablenb.core.registry import name_of
 from durablenb.core.trace import Trace, trace_execution
 from durablenb.engine.capture.output import CapturedOutput, capturing_for
-from durablenb.model.display import Displayed
+from durablenb.model.display import Saved
 from durablenb.model.errors import DurableError
 from durablenb.model.events import Event
 from durablenb.model.logs import OutputLine
@@ -86,7 +86,7 @@ class Replayer(Protocol):
         ...
 
 
-class Replay(Displayed, ReplaySteps):
+class Replay(Saved, ReplaySteps):
     """All replays of an execution; `handle.replay()` gives it. Printing it walks through the last one.
 
     Parameters

@@ -11,7 +11,7 @@ from typing import Any
 
 from durablenb.core.id_prefixes import prefixed, with_prefix
 from durablenb.core.ports.store import HistoryBundle, Record
-from durablenb.journal.bundle import azure_history, azure_status, json_export
+from durablenb.journal.bundle import azure_history, azure_status, html_page, json_export
 from durablenb.journal.bundle.management_api import ManagementApi
 from durablenb.journal.bundle.validation import check_bundle
 from durablenb.model.errors import DurableError
@@ -128,13 +128,28 @@ def _load_file(
         return LoadedBundle(read_hub(path), origin, json_export.MARK)
     if start.startswith(_PARQUET_MAGIC):
         return _load_parquet(path, origin)
+    if html_page.is_page(start):
+        return load_page(path)
     try:
         value = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
         raise ValueError(
-            f"{path} can't be imported: it is no hub, no Parquet file, and no JSON ({error})."
+            f"{path} can't be imported: it is no hub, no Parquet file, no page, and no JSON ({error})."
         ) from None
     return _load_value(value, origin, encode)
+
+
+def load_page(path: Path) -> LoadedBundle:
+    """Return the histories in a saved page.
+
+    Raises
+    ------
+    ValueError
+        If it has none, was truncated or changed, or is inconsistent.
+    """
+    value = html_page.read_history(path)
+    made_by = _read(str(path), lambda: json_export.check_header(value[json_export.MARK]))
+    return _load(str(path), lambda: json_export.from_json(value), made_by)
 
 
 def _load_parquet(path: Path, origin: str) -> LoadedBundle:

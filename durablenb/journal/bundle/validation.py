@@ -40,6 +40,13 @@ def check_bundle(bundle: HistoryBundle) -> HistoryBundle:
     return bundle
 
 
+def blob_hashes(bundle: HistoryBundle) -> list[str]:
+    """Return the hashes of the blobs to which values and outputs refer."""
+    values = {hash_ for record in bundle.records for hash_ in _blob_references(record.event)}
+    parts = {part.hash for state in bundle.outputs for part in state.parts if part.hash is not None}
+    return sorted(values | parts)
+
+
 def _check_ids(ids: Iterable[str]) -> None:
     for instance_id in ids:
         if not instance_id.startswith("@"):

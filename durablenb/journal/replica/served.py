@@ -13,7 +13,8 @@ from typing import Any
 
 import duckdb
 
-from durablenb.core.ports.store import InstanceQuery
+from durablenb.core.ports.store import HistoryBundle, InstanceQuery, Record
+from durablenb.journal.bundle.validation import blob_hashes
 from durablenb.journal.instance_counts import InstanceCounter
 from durablenb.journal.port import Journal, RelatedHistories
 from durablenb.journal.related import EntityQueue
@@ -21,8 +22,9 @@ from durablenb.journal.replica.history import ReplicatedHistory
 from durablenb.journal.replica.link import Link
 from durablenb.model.entities import EntityId, EntityMetadata
 from durablenb.model.errors import HubUnreachableError, InstanceNotFoundError
-from durablenb.model.events import Event
+from durablenb.model.events import Event, ExecutionStarted, SubOrchestrationInstanceCreated
 from durablenb.model.ids import asked_instance_id
+from durablenb.model.imports import KeptBlob
 from durablenb.model.logs import LogLine
 from durablenb.model.outputs import OutputState
 from durablenb.model.queues import QueueState
@@ -233,6 +235,38 @@ class ServedJournal(Journal):
             return str(self.link.get("sources", source_hash).json())
         except InstanceNotFoundError:
             return None
+
+    def bundle(self, instance_id: str) -> HistoryBundle:
+        """Return all that the hub has of an instance and of its sub-orchestrations."""
+        records: dict[str, list[Record]] = {}
+        wanted = [instance_id]
+        while wanted:
+            chosen = wanted.pop()
+            self.refresh(chosen)
+            records[chosen] = own = self.of(chosen).records(chosen)
+            wanted += [
+                record.event.instance_id
+                for record in own
+                if isinstance(record.event, SubOrchestrationInstanceCreated)
+                and record.event.instance_id not in records
+            ]
+        if not records[instance_id]:
+            raise self.unknown(instance_id)
+        every = sorted((record for own in records.values() for record in own), key=lambda record: record.seq)
+        lines = [line for line in self.lines(instance_id) if records.get(line.instance_id)]
+        outputs = [state for state in self.outputs(instance_id) if records.get(state.instance_id)]
+        events = [record.event for record in every]
+        hashes = {event.source for event in events if isinstance(event, ExecutionStarted) and event.source}
+        sources = [(hash_, text) for hash_ in sorted(hashes) if (text := self.source(hash_)) is not None]
+        bundle = HistoryBundle(
+            [record._replace(seq=seq) for seq, record in enumerate(every, 1)], (), sources, lines, outputs
+        )
+        return bundle._replace(
+            blobs=[
+                KeptBlob(hash_, "", self.blob(hash_), every[0].event.timestamp)
+                for hash_ in blob_hashes(bundle)
+            ]
+        )
 
     def related(self, instance_id: str, entity_ids: Sequence[str] = ()) -> RelatedHistories:
         """Return what other histories say of an instance.

@@ -89,6 +89,8 @@ class AxesDrawing(Drawing):
         line = line if width is None else truncate(line, width, size, is_bold=is_bold)
         side = {"start": "left", "middle": "center", "end": "right"}[anchor]
         weight = "bold" if is_bold else "normal"
+        if len(self._groups) > 1:
+            x, y = map(float, self._groups[-1].transform((x, y)))
         self._texts.append(
             {"x": x, "y": y, "text": line, "size": size, "fill": fill, "ha": side, "weight": weight}
         )

@@ -1,4 +1,4 @@
-"""The page of an instance: pictures, outputs, input and result, timings, log."""
+"""The card of an instance: pictures, outputs, input and result, timings, log."""
 
 from __future__ import annotations
 
@@ -28,28 +28,31 @@ from durablenb.notebook.still.history import log_table
 from durablenb.notebook.still.instance import origin_words, picture_text, steps_table, values_of
 from durablenb.notebook.still.outputs import outputs_html
 from durablenb.notebook.still.timeline import timeline_svg
+from durablenb.notebook.still.waits import waits_table
 from durablenb.notebook.words import lasting, plural, time_text
 
 _LINES = 200
 
 
 def instance_card(shown: InstanceCard) -> str:
-    """Return the page of an instance."""
-    return card(*_sections(shown))
+    """Return the card of an instance."""
+    log = shown.log[-_LINES:]
+    title = f"Log: {plural(len(shown.log), 'line')}"
+    return card(*instance_sections(shown), fold(title, log_table(shown.log, log)) if log else "")
 
 
 def instance_card_text(shown: InstanceCard) -> str:
-    """Return the page as text."""
+    """Return the card as text."""
     return picture_text(shown.snapshot)
 
 
-def _sections(shown: InstanceCard) -> list[Markup]:
+def instance_sections(shown: InstanceCard) -> list[Markup]:
+    """Return the parts of the card without the log."""
     snapshot, status = shown.snapshot, shown.snapshot.status
     about = [plural(len(snapshot.flow.steps), "step"), plural(len(snapshot.events), "event")]
     about += snapshot.counts + origin_words(snapshot)
     name = markup("<b>", line(status.name or ""), "</b>")
     outputs = snapshot.outputs or Outputs(status.instance_id or "", ())
-    log = shown.log[-_LINES:]
     return [
         heading(
             badge(status_look(snapshot.word)),
@@ -60,13 +63,13 @@ def _sections(shown: InstanceCard) -> list[Markup]:
         ),
         Markup(failure_table(status.failure_details) if status.failure_details else ""),
         Markup(traceback_fold(status.failure_details)),
+        waits_table(snapshot.waits, snapshot.now) if snapshot.waits else Markup(""),
         picture(graph_svg(snapshot)),
         _section("Outputs", outputs_html(outputs)) if outputs else Markup(""),
         _section("Input and result", table((), values_of(status, "result"))),
         _section(
             "Timings", markup(_times(snapshot), wide_picture(timeline_svg(snapshot)), steps_table(snapshot))
         ),
-        fold(f"Log: {plural(len(shown.log), 'line')}", log_table(shown.log, log)) if log else Markup(""),
     ]
 
 

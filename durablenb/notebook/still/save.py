@@ -1,19 +1,20 @@
-"""Pictures saved as files: SVG, PNG, or a self-contained HTML page."""
+"""Objects saved as files: SVG and PNG pictures, and HTML pages that need nothing else."""
 
 from __future__ import annotations
 
+import base64
 import os
-from html import escape
+import re
 from pathlib import Path
 
+from durablenb.analysis.entities import EntitySnapshot
 from durablenb.analysis.instance_card import InstanceCard
 from durablenb.analysis.snapshot import InstanceSnapshot
-from durablenb.model.display import HubView
+from durablenb.model.display import SavedEntity
 from durablenb.notebook.palette import PILL, pill, status_look
+from durablenb.notebook.still.entity import entity_card
 from durablenb.notebook.still.graph import graph_svg, instance_sentence
-from durablenb.notebook.still.hub import hub_card
-from durablenb.notebook.still.instance import picture_card
-from durablenb.notebook.still.instance_card import instance_card
+from durablenb.notebook.still.saved_page import Data, instance_page, live_page, still_page
 from durablenb.notebook.still.timeline import timeline_svg
 from durablenb.notebook.svg import MUTED, WIDTH, Drawing, clean, number, text_width
 
@@ -21,83 +22,105 @@ _DOTS = 200
 """Dots per inch."""
 
 _MARGIN = 20.0
-
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="generator" content="durablenb">{head}
-<title>{title}</title>
-<style>
-:root {{ color-scheme: light dark; --line: #d5dae1; --band: #f6f7f9; }}
-@media (prefers-color-scheme: dark) {{ :root {{ --line: #3a4048; --band: #20242a; }} }}
-body {{ font: 14px/1.5 system-ui, sans-serif; max-width: 900px; margin: 2rem auto; padding: 0 1rem; }}
-p {{ overflow-x: auto; }}
-img {{ max-width: 100%; vertical-align: middle; }}
-table {{ border-collapse: collapse; margin: .5rem 0; }}
-td, th {{ padding: .2rem .7rem; border-bottom: 1px solid var(--line); vertical-align: top; }}
-pre, code {{ font-family: ui-monospace, monospace; font-size: 13px; }}
-pre {{ margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; }}
-details {{ margin: .6rem 0; overflow-x: auto; }}
-summary {{ cursor: pointer; padding: .2rem .5rem; background: var(--band); }}
-</style>
-</head>
-<body>
-{body}
-</body>
-</html>
-"""
-
-
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-_NOTHING_LOADED = f'\n<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-"""Keeps a browser from running or loading anything that an output contains."""
+_PICTURE = re.compile(
+    r'<img (?:style="[^"]*" )?alt="[^"]*" src="data:image/svg\+xml;base64,([A-Za-z0-9+/=]+)">'
+)
+_THEME = re.compile(r"<style>.*?</style>")
+_SIZE = re.compile(r' (width|height)="([0-9.]+)"')
 
 
 def save(shown: object, path: str | os.PathLike[str]) -> None:
-    """Save a picture to a file whose suffix selects the format.
+    """Save an object to a file whose suffix selects the format.
 
     Parameters
     ----------
     shown
-        The `InstanceSnapshot` or the `InstanceCard` of an instance, or the `HubView` of a hub.
+        An `InstanceCard`, an `InstanceSnapshot`, or any other object that a notebook shows.
     path
-        A path that ends with ``.html``; for an instance also with ``.svg`` or ``.png``.
+        A path that ends with ``.html``; with ``.svg`` or ``.png`` for objects that are shown with a picture.
 
     Raises
     ------
     ValueError
-        If the path has another suffix.
+        If the path has another suffix, or if there is no picture of the object.
     DurableError
         If a PNG is requested and Matplotlib isn't installed.
     """
     file = Path(path)
     suffix = file.suffix.lower()
-    if isinstance(shown, HubView) and suffix == ".html":
-        file.write_text(_page(shown.text.strip("<>"), hub_card(shown)), "utf-8", "replace")
-    elif isinstance(shown, InstanceCard) and suffix == ".html":
-        page = _page(instance_sentence(shown.snapshot), instance_card(shown), _NOTHING_LOADED)
-        file.write_text(page, "utf-8", "replace")
-    elif isinstance(shown, InstanceSnapshot) and suffix == ".html":
-        file.write_text(_page(instance_sentence(shown), picture_card(shown)), "utf-8", "replace")
-    elif isinstance(shown, InstanceSnapshot) and suffix == ".svg":
-        file.write_text(still_svg(shown), "utf-8", "replace")
-    elif isinstance(shown, InstanceSnapshot) and suffix == ".png":
-        from durablenb.notebook.figures import need_matplotlib
-
-        need_matplotlib()
-        from durablenb.notebook.figures.sheet import instance_sheet
-
-        instance_sheet(shown).savefig(file, dpi=_DOTS)
+    if suffix == ".html":
+        file.write_text(page_of(shown), "utf-8", "replace")
+    elif suffix == ".svg":
+        file.write_text(svg_of(shown, file), "utf-8", "replace")
+    elif suffix == ".png":
+        _save_png(shown, file)
     else:
-        raise ValueError(_refusal(file, shown))
+        raise ValueError(_refusal(file))
 
 
-def _refusal(file: Path, shown: object) -> str:
-    if isinstance(shown, HubView | InstanceCard):
-        what = "a hub" if isinstance(shown, HubView) else "a card"
-        return f"{file.name!r} doesn't end with .html, and {what} is saved as a page only."
+def page_of(shown: object) -> str:
+    """Return the page of an object."""
+    if isinstance(shown, InstanceCard):
+        return instance_page(shown)
+    if isinstance(shown, SavedEntity):
+        assert isinstance(shown.snapshot, EntitySnapshot)
+        title = str(shown.snapshot.entity_id)
+        return live_page(title, entity_card(shown.snapshot), Data(title, shown.history), "")
+    return still_page(_title(shown), _card(shown))
+
+
+def svg_of(shown: object, file: Path) -> str:
+    """Return the picture of an object as an SVG document in light colours.
+
+    Raises
+    ------
+    ValueError
+        If there is no picture of it.
+    """
+    if isinstance(shown, InstanceCard):
+        return still_svg(shown.snapshot)
+    if isinstance(shown, InstanceSnapshot):
+        return still_svg(shown)
+    pictures = [svg for svg in pictures_in(_card(shown)) if _size(svg)[0] > WIDTH / 2]
+    if not pictures:
+        raise ValueError(f"There is no picture of {_title(shown)}: give {file.stem!r} the suffix .html.")
+    return pictures[0] if len(pictures) == 1 else _stacked(pictures, _title(shown))
+
+
+def pictures_in(html: str) -> list[str]:
+    """Return the SVG documents that are embedded in HTML, without the rules that adapt them to dark pages."""
+    return [_THEME.sub("", base64.b64decode(data).decode()) for data in _PICTURE.findall(html)]
+
+
+def _card(shown: object) -> str:
+    from durablenb.notebook.display import html_of  # which has the table of all cards, and of this function
+
+    if isinstance(shown, SavedEntity):
+        shown = shown.snapshot
+    return html_of(shown) or ""
+
+
+def _title(shown: object) -> str:
+    text = getattr(shown, "text", None)
+    if isinstance(shown, SavedEntity):
+        text = str(getattr(shown.snapshot, "entity_id", ""))
+    return clean(text if isinstance(text, str) else repr(shown)).strip("<>")
+
+
+def _save_png(shown: object, file: Path) -> None:
+    from durablenb.notebook.figures import need_matplotlib
+
+    need_matplotlib()
+    from durablenb.notebook.figures.sheet import instance_sheet, svg_sheet
+
+    snapshot = shown.snapshot if isinstance(shown, InstanceCard) else shown
+    figure = (
+        instance_sheet(snapshot) if isinstance(snapshot, InstanceSnapshot) else svg_sheet(svg_of(shown, file))
+    )
+    figure.savefig(file, dpi=_DOTS)
+
+
+def _refusal(file: Path) -> str:
     more = (
         f" For a {file.suffix[1:].upper()} let Matplotlib save a figure: "
         f"handle.plot_timeline().figure.savefig({file.name!r})."
@@ -105,10 +128,6 @@ def _refusal(file: Path, shown: object) -> str:
         else ""
     )
     return f"{file.name!r} ends with none of .svg, .png, .html.{more}"
-
-
-def _page(title: str, body: str, head: str = "") -> str:
-    return _PAGE.format(title=escape(clean(title)[:200]), body=body, head=head)
 
 
 def still_svg(picture: InstanceSnapshot) -> str:
@@ -126,8 +145,24 @@ def still_svg(picture: InstanceSnapshot) -> str:
     for drawn in (graph_svg(picture), timeline_svg(picture)):
         if drawn is not None:
             parts.append(_placed(drawn[0], 0, height))
-            height += float(drawn[0].partition('height="')[2].partition('"')[0])
+            height += _size(drawn[0])[1]
     return drawing.finished(height).removesuffix("</svg>") + "".join(parts) + "</svg>"
+
+
+def _stacked(pictures: list[str], sentence: str) -> str:
+    """Return pictures below each other as one."""
+    height, parts = 0.0, []
+    for svg in pictures:
+        parts.append(_placed(svg, 0, height))
+        height += _size(svg)[1]
+    whole = Drawing(max(_size(svg)[0] for svg in pictures), sentence).finished(height, has_plate=False)
+    return whole.removesuffix("</svg>") + "".join(parts) + "</svg>"
+
+
+def _size(svg: str) -> tuple[float, float]:
+    """Return the width and the height of an SVG document."""
+    sizes = dict(_SIZE.findall(svg.partition(">")[0]))
+    return float(sizes["width"]), float(sizes["height"])
 
 
 def _placed(svg: str, x: float, y: float) -> str:

@@ -1,0 +1,84 @@
+"""The card of an instance: everything about it, for a cell and for a page to send."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from durablenb.analysis.instance_card import InstanceCard
+from durablenb.analysis.logs import Log
+from durablenb.analysis.replays.executions import Executions
+from durablenb.analysis.replays.frames import Frames, collect_frames
+from durablenb.analysis.replays.replay import Replay
+from durablenb.analysis.snapshot import InstanceSnapshot, instance_snapshot
+from durablenb.journal.bundle.left_out import event_without_values, failure_without_values, without_values
+from durablenb.model.errors import FunctionNotFoundError, TypeNotRegisteredError
+
+if TYPE_CHECKING:
+    from durablenb.hub.instance import Handle
+
+
+def instance_card(handle: Handle, *, values: bool) -> InstanceCard:
+    """Return the card of an instance, as it is now.
+
+    Parameters
+    ----------
+    handle
+        The instance.
+    values
+        Whether inputs, results, variables, messages, the log and outputs are included.
+
+    Raises
+    ------
+    InstanceNotFoundError
+        If it was purged.
+    """
+    snapshot, log = handle._shown(), handle.logs()
+    history = handle.hub._journal.bundle(handle.id)
+    executions = Executions(record for record in history.records if record.instance_id == handle.id)
+    if not values:
+        snapshot, log, history = (
+            _without_values(handle, snapshot),
+            Log(handle.id, ()),
+            without_values(history),
+        )
+    return InstanceCard(
+        snapshot, log, history, lambda: _frames(handle, executions, values=values), has_values=values
+    )
+
+
+def _without_values(handle: Handle, snapshot: InstanceSnapshot) -> InstanceSnapshot:
+    status, journal = snapshot.status, handle.hub._journal
+    failure = status.failure_details
+    obstacle = journal.runtime_info(handle.id).obstacle
+    if obstacle.held is not None:
+        obstacle = replace(obstacle, held="The code does not fit the history.")
+    return instance_snapshot(
+        replace(
+            status,
+            input_=None,
+            output=None,
+            custom_status=None,
+            failure_details=None if failure is None else failure_without_values(failure),
+        ),
+        [event_without_values(event) for event in snapshot.events],
+        obstacle,
+        snapshot.now,
+        lambda entity_ids: journal.related(handle.id, entity_ids).queues,
+        snapshot.forks,
+    )
+
+
+def _frames(handle: Handle, executions: Executions, *, values: bool) -> Frames:
+    """Return the frames of the executions, or the reason why there are none."""
+
+    def replays() -> Iterator[tuple[int, str, Replay]]:
+        for number in range(len(executions), 0, -1):
+            execution_id, events = executions[number]
+            yield number, execution_id, handle._replay(execution_id, events, None)
+
+    try:
+        return collect_frames(replays(), handle.hub._journal.codec.redact_log, values=values)
+    except (FunctionNotFoundError, TypeNotRegisteredError) as error:
+        return Frames([], len(executions), str(error))
