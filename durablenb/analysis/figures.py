@@ -6,7 +6,7 @@ The module is long because most of it is the reference of these methods.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -224,11 +224,17 @@ class InstanceFigures(Saved):
             raise ValueError(f"A timeline is drawn by 'name' or by 'worker', not by {by!r}.")
         return views().plot("timeline" if by == "name" else "workers", self._shown(), ax)
 
-    def card(self, *, values: bool = True) -> InstanceCard:
+    def card(self, orchestrator: Callable[..., Any] | None = None, *, values: bool = True) -> InstanceCard:
         """Return everything about the instance."""
         raise NotImplementedError
 
-    def save(self, path: str | os.PathLike[str], *, values: bool = True) -> None:
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        orchestrator: Callable[..., Any] | None = None,
+        *,
+        values: bool = True,
+    ) -> None:
         """Write the instance to a file, to look at it or to send it, and replace the file if it exists.
 
         Parameters
@@ -238,6 +244,9 @@ class InstanceFigures(Saved):
             graph, the timeline, the outputs, the history, the log, and the replays of the code step by step;
             `durablenb.open_history` reads the history in it. ``.svg``: graph and timeline, as a notebook
             shows them. ``.png``: the same, drawn by Matplotlib.
+        orchestrator
+            The code that is replayed in a page; by default the registered code. A file and a remote hub have
+            none; without code the page has no replays, and says so.
         values
             False leaves inputs, results, variables, messages of errors, the log and outputs out. Names,
             times and the code stay.
@@ -255,8 +264,7 @@ class InstanceFigures(Saved):
         -----
         Values are those of the journal, which a hub's `redact` has seen. It also sees the variables and the
         printed lines of replays, each as a text of the kind ``"log"``. A page has at most 20,000 awaits and
-        100 executions to step through. There are no replays in the page of an instance of a file or a remote
-        hub, where the code isn't registered.
+        100 executions to step through.
 
         Examples
         --------
@@ -276,7 +284,7 @@ class InstanceFigures(Saved):
         42
         >>> hub.close()
         """
-        self.card(values=values).save(path)
+        self.card(orchestrator, values=values).save(path)
 
 
 class EntityFigures(Saved):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from durablenb.analysis.instance_card import InstanceCard
 from durablenb.analysis.logs import Log
@@ -19,13 +19,15 @@ if TYPE_CHECKING:
     from durablenb.hub.instance import Handle
 
 
-def instance_card(handle: Handle, *, values: bool) -> InstanceCard:
+def instance_card(handle: Handle, orchestrator: Callable[..., Any] | None, *, values: bool) -> InstanceCard:
     """Return the card of an instance, as it is now.
 
     Parameters
     ----------
     handle
         The instance.
+    orchestrator
+        The code that is replayed; None for the registered code.
     values
         Whether inputs, results, variables, messages, the log and outputs are included.
 
@@ -44,7 +46,11 @@ def instance_card(handle: Handle, *, values: bool) -> InstanceCard:
             without_values(history),
         )
     return InstanceCard(
-        snapshot, log, history, lambda: _frames(handle, executions, values=values), has_values=values
+        snapshot,
+        log,
+        history,
+        lambda: _frames(handle, executions, orchestrator, values=values),
+        has_values=values,
     )
 
 
@@ -70,13 +76,15 @@ def _without_values(handle: Handle, snapshot: InstanceSnapshot) -> InstanceSnaps
     )
 
 
-def _frames(handle: Handle, executions: Executions, *, values: bool) -> Frames:
+def _frames(
+    handle: Handle, executions: Executions, orchestrator: Callable[..., Any] | None, *, values: bool
+) -> Frames:
     """Return the frames of the executions, or the reason why there are none."""
 
     def replays() -> Iterator[tuple[int, str, Replay]]:
         for number in range(len(executions), 0, -1):
             execution_id, events = executions[number]
-            yield number, execution_id, handle._replay(execution_id, events, None)
+            yield number, execution_id, handle._replay(execution_id, events, orchestrator)
 
     try:
         return collect_frames(replays(), handle.hub._journal.codec.redact_log, values=values)

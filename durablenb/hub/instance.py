@@ -226,7 +226,7 @@ class Handle(InstanceFigures):
         """
         return self._outputs().only(task_id=self._existing_task(task_id), name=name)
 
-    def card(self, *, values: bool = True) -> InstanceCard:
+    def card(self, orchestrator: Callable[..., Any] | None = None, *, values: bool = True) -> InstanceCard:
         """Return everything about the instance: graph, outputs, input and result, timings and log.
 
         A notebook shows it as the last line of a cell. Its `save` writes it as one HTML file, with history
@@ -234,6 +234,8 @@ class Handle(InstanceFigures):
 
         Parameters
         ----------
+        orchestrator
+            The code that is replayed; by default the registered code. A file and a remote hub have none.
         values
             False leaves out inputs, results, variables, messages of errors, the log and outputs.
 
@@ -260,7 +262,7 @@ class Handle(InstanceFigures):
         """
         from durablenb.hub.card import instance_card  # only needed for cards
 
-        return instance_card(self, values=values)
+        return instance_card(self, orchestrator, values=values)
 
     def _existing_task(self, task: int | str | None) -> int | None:
         """Return the number of a task of the instance, if one is given."""

@@ -11,7 +11,7 @@ import pytest
 import durablenb as df
 from durablenb.analysis.replays import frames
 from tests.notebook.reading import anew, scene
-from tests.notebook.scenes import stage
+from tests.notebook.scenes import family, stage
 
 SECRET = "swordfish"
 
@@ -95,7 +95,9 @@ def test_sub_orchestrations_travel_with_their_parent(tmp_path: Path) -> None:
         assert len(file.instances()) == 5
         assert repr(file) == "<HubFile page.html: 5 instances, read-only>"
         file.handle(handle.id).save(tmp_path / "again.html")  # no code, so no replays
+        file.handle(handle.id).save(tmp_path / "whole.html", family)
     assert "There are no replays in this page." in (tmp_path / "again.html").read_text("utf-8")
+    assert "There are no replays in this page." not in (tmp_path / "whole.html").read_text("utf-8")
 
 
 def test_a_page_can_be_imported_and_replayed(tmp_path: Path) -> None:

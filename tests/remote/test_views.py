@@ -50,6 +50,14 @@ def test_an_instance_is_drawn_as_where_it_is(name: str) -> None:
         assert str(here.sequence()) == str(there.sequence())
 
 
+def test_the_page_of_a_remote_instance_has_the_same_history(tmp_path: Path) -> None:
+    with scene("failed") as (hub, remote, instance_id):
+        assert remote._journal.bundle(instance_id) == hub._journal.bundle(instance_id)
+        remote.handle(instance_id).save(tmp_path / "page.html")
+        with df.open_history(tmp_path / "page.html") as file:
+            assert list(file.history(instance_id)) == list(hub.handle(instance_id).history())
+
+
 @pytest.mark.parametrize("name", ["running", "failed", "fanned", "queued"])
 def test_a_live_view_is_drawn_as_where_it_is(name: str) -> None:
     with scene(name) as (hub, remote, instance_id):

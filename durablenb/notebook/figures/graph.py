@@ -58,9 +58,11 @@ class AxesDrawing(Drawing):
             path = Path.circle((shape["cx"], shape["cy"]), shape["r"])
         else:
             path = rounded_box(shape["x"], shape["y"], shape["width"], shape["height"], shape.get("rx", 0))
-        self._shapes.append(
-            (path if len(self._groups) == 1 else self._groups[-1].transform_path(path), shape)
-        )
+        if len(self._groups) > 1:
+            path = self._groups[-1].transform_path(path)
+            size = self._groups[-1].transform([(0, 0), (1, 0)])
+            shape = {**shape, "stroke_width": float(shape.get("stroke_width", 1)) * (size[1][0] - size[0][0])}
+        self._shapes.append((path, shape))
 
     def begin(self, **attributes: str | float) -> None:
         """Begin a group, whose shapes may be translated and scaled."""

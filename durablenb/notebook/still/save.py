@@ -93,18 +93,16 @@ def pictures_in(html: str) -> list[str]:
 
 
 def _card(shown: object) -> str:
-    from durablenb.notebook.display import html_of  # which has the table of all cards, and of this function
+    from durablenb.notebook.display import html_of  # which has the table of all cards, and `save`
 
-    if isinstance(shown, SavedEntity):
-        shown = shown.snapshot
-    return html_of(shown) or ""
+    return html_of(shown.snapshot if isinstance(shown, SavedEntity) else shown) or ""
 
 
 def _title(shown: object) -> str:
-    text = getattr(shown, "text", None)
-    if isinstance(shown, SavedEntity):
-        text = str(getattr(shown.snapshot, "entity_id", ""))
-    return clean(text if isinstance(text, str) else repr(shown)).strip("<>")
+    from durablenb.notebook.display import text_of
+
+    text = text_of(shown.snapshot if isinstance(shown, SavedEntity) else shown)
+    return clean(text.partition("\n")[0]).strip("<>")
 
 
 def _save_png(shown: object, file: Path) -> None:
