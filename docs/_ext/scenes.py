@@ -51,6 +51,30 @@ def define(hub: df.TaskHub) -> None:
         if parcel == "parcel 2":
             raise ValueError(f"{parcel} has no address")
 
+    @hub.activity(cache=df.CachePolicy(by="input"))
+    def count_rides(city: str) -> int:
+        clock.advance(minutes=4)
+        return 1000 * len(city) + 17
+
+    @hub.activity(queue=df.Queue("translator", concurrency=2, rate=(5, timedelta(minutes=1))))
+    def translate(page: int) -> int:
+        clock.advance(seconds=6)
+        return page
+
+    @hub.activity
+    def report(rides: dict[str, int]) -> None:
+        from IPython.display import HTML, SVG, display
+
+        rows = "".join(f"<tr><td>{city}</td><td>{count:,}</td></tr>" for city, count in rides.items())
+        display(HTML(f"<table><tr><th>city</th><th>rides</th></tr>{rows}</table>"))
+        bars = "".join(
+            f'<rect x="70" y="{22 * place + 4}" width="{count / 25}" height="16" fill="#4a8fd6"/>'
+            f'<text x="64" y="{22 * place + 16}" text-anchor="end" font-size="12">{city}</text>'
+            for place, (city, count) in enumerate(rides.items())
+        )
+        size = f'width="420" height="{22 * len(rides) + 4}"'
+        display(SVG(f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif">{bars}</svg>'))
+
     @hub.entity
     class Account:
         def __init__(self) -> None:
@@ -122,6 +146,19 @@ def orchestrate(hub: df.TaskHub) -> None:
         yield context.call_activity("load")
 
     @hub.orchestrator
+    def season(context: df.DurableOrchestrationContext) -> Any:
+        rides = {}
+        for city in context.get_input():
+            rides[city] = yield context.call_activity("count_rides", city)
+        yield context.call_activity("report", rides)
+        return max(rides, key=rides.get)
+
+    @hub.orchestrator
+    def book(context: df.DurableOrchestrationContext) -> Any:
+        pages = range(context.get_input())
+        yield context.task_all([context.call_activity("translate", page) for page in pages])
+
+    @hub.orchestrator
     def transfer(context: df.DurableOrchestrationContext) -> Any:
         payer, payee = df.EntityId("Account", "ada"), df.EntityId("Account", "grace")
         with (yield context.lock([payer, payee])):
@@ -150,6 +187,8 @@ def made() -> df.TaskHub:
         ("monitor", None, "monitor-cellar"),
         ("delivery", None, "delivery-12"),
         ("transfer", None, "transfer-1"),
+        ("season", ["Tokyo", "Seattle", "London"], "season-2026"),
+        ("season", ["Tokyo", "Seattle", "Oslo"], "season-again"),
     ):
         hub.start(name, input_, instance_id=instance_id).wait()
         clock.advance(seconds=30)
@@ -158,6 +197,9 @@ def made() -> df.TaskHub:
     for _ in range(3):
         hub.step()
     clock.advance(hours=5)
+    hub.start("book", 40, instance_id="book-1")
+    for _ in range(6):
+        hub.step()
     hub.start("thumbnails", 400, instance_id="thumbnails-june")
     for _ in range(260):
         hub.step()

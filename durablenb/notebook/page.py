@@ -17,6 +17,7 @@ STATIC = Path(__file__).parent / "static"
 
 LIVE_SCRIPTS = (
     "tooltip.js",
+    "share.js",
     "timeline_data.js",
     "timeline_paint.js",
     "timeline_lanes.js",
@@ -30,7 +31,7 @@ _FILES = {
     "/": ("text/html", ("page.html",)),
     "/page/page.js": ("text/javascript", ("page.js",)),
     "/page/live.js": ("text/javascript", LIVE_SCRIPTS),
-    "/page/page.css": ("text/css", ("live.css", "page.css")),
+    "/page/page.css": ("text/css", ("live.css", "share.css", "page.css")),
     "/page/icon.svg": ("image/svg+xml", ("icon.svg",)),
 }
 

@@ -290,6 +290,27 @@ def test_keys_do_what_they_do_in_a_notebook(page: Page) -> None:
     expect(region(view(page), "detail")).to_be_hidden()
 
 
+def test_a_view_is_saved_and_copied_by_its_menu(page: Page, tmp_path: Path) -> None:
+    go_to(page, "instances/season")
+    opener = page.get_by_label("save or copy").first
+    opener.focus()
+    page.keyboard.press("Enter")
+    for _ in range(3):
+        page.keyboard.press("ArrowDown")
+    page.screenshot(path=tmp_path / "menu.png")
+    with page.expect_download() as download:
+        page.keyboard.press("Enter")
+    assert download.value.suggested_filename == "season.html"
+    download.value.save_as(tmp_path / "season.html")
+    with df.open_history(tmp_path / "season.html") as file:
+        assert file.status("season").name == "season"
+    expect(opener).to_be_focused()
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Copy as Mermaid").click()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Copy as Mermaid")).to_be_hidden()
+
+
 def test_a_server_that_comes_back_is_found_again(browser: Browser) -> None:
     with df.TaskHub(":memory:") as hub:
         register(hub)

@@ -111,6 +111,7 @@ class LiveEntity(LiveView):
     """
 
     REGIONS = ("head", "picture", "queue", "operations", "detail")
+    SHARES = ("svg", "png", "html", "markdown", "query")
 
     head = traitlets.Bytes().tag(sync=True)
     picture = traitlets.Bytes().tag(sync=True)
@@ -136,6 +137,14 @@ class LiveEntity(LiveView):
     def df(self) -> pandas.DataFrame:
         """Return those operations as a data frame."""
         return self._ask(self.sql).df()
+
+    def shared(self, form: str) -> EntityHandle:
+        """Return the entity, which is saved or copied."""
+        return self._entity
+
+    def shared_name(self) -> str:
+        """Return the entity's name and key, for the name of a file."""
+        return self._id
 
     def _ask(self, sql: str) -> Relation:
         return self._entity._hub._relation(sql, self._id)

@@ -59,6 +59,8 @@ class LiveExplorer(LiveView):
     REGIONS = ("head", "banner", "controls", "says", "body")
     KEYS = KEYS
 
+    SHARES = ("html", "svg", "png", "markdown")
+
     head = traitlets.Bytes().tag(sync=True)
     banner = traitlets.Bytes().tag(sync=True)
     controls = traitlets.Bytes().tag(sync=True)
@@ -75,6 +77,7 @@ class LiveExplorer(LiveView):
         **traits: Any,
     ) -> None:
         self._handle = handle
+        self._orchestrator = orchestrator
         self._model = ExplorerModel(handle, orchestrator, execution)
         self._player = Player(ticks)
         self._stops: set[str] = set()
@@ -95,6 +98,16 @@ class LiveExplorer(LiveView):
     def step(self) -> Step | None:
         """The current step."""
         return None if self._position is None else self._position.step
+
+    def shared(self, form: str) -> Any:
+        """Return the page of the instance, or its replays."""
+        if self.replay is None or form == "html":
+            return self._handle.card(self._orchestrator)
+        return self.replay
+
+    def shared_name(self) -> str:
+        """Return the name of a file."""
+        return f"replay-{self._handle.id}"
 
     # -- drawing ---------------------------------------------------------------------------------
 

@@ -142,6 +142,7 @@ class HubList(LiveView):
 
     REGIONS = ("head", "fleet", "queues", "pace", "instances", "entities")
     TABS = ("instances", "entities")
+    SHARES = ("svg", "png", "html", "markdown", "query")
 
     head = traitlets.Bytes().tag(sync=True)
     fleet = traitlets.Bytes().tag(sync=True)
@@ -161,6 +162,18 @@ class HubList(LiveView):
         self.whole: StaticFallback | None = None
         """The displayed widget, which contains this one."""
         super().__init__(afterwards=self._journal.after_kernel, **traits)
+
+    def shared(self, form: str) -> Hub:
+        """Return the hub, which is saved or copied."""
+        return self._hub
+
+    def shared_name(self) -> str:
+        """Return the name of a file."""
+        return "hub"
+
+    def shared_query(self) -> str:
+        """Return the query for the instances that are shown, or for the entities."""
+        return self._entities.sql if self.tab == "entities" else self.pane.sql
 
     def draw(self, is_stale: bool) -> Mapping[str, str]:
         """Return the HTML of the table and of the figures, if anything was written or requested."""

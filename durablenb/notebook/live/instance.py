@@ -71,6 +71,7 @@ class LiveInstance(LiveView):
 
     REGIONS = ("head", "waits", "graph", "timeline", "history", "code", "outputs", "detail")
     TABS = ("graph", "timeline", "history", "code", "outputs")
+    SHARES = ("svg", "png", "html", "markdown", "mermaid", "query")
 
     head = traitlets.Bytes().tag(sync=True)
     waits = traitlets.Bytes().tag(sync=True)
@@ -127,6 +128,14 @@ class LiveInstance(LiveView):
     def df(self) -> pandas.DataFrame:
         """Return those events as a data frame."""
         return self._ask(self.sql).df()
+
+    def shared(self, form: str) -> Handle:
+        """Return the instance, which is saved or copied."""
+        return self._handle
+
+    def shared_name(self) -> str:
+        """Return the instance's id, for the name of a file."""
+        return self._handle.id
 
     # -- drawing ---------------------------------------------------------------------------------
 

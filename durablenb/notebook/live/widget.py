@@ -15,6 +15,7 @@ import traitlets
 
 from durablenb.model.errors import DurableError
 from durablenb.notebook.live.refresh_loop import refresh_loop
+from durablenb.notebook.live.share_menu import ShareMenu
 from durablenb.notebook.live.static_fallback import StaticFallback
 from durablenb.notebook.page import LIVE_SCRIPTS, static_text
 from durablenb.notebook.themes import theme_css
@@ -34,7 +35,7 @@ def _sentence(error: Exception) -> str:
     return f"{type(error).__name__}: {message}."
 
 
-class LiveView(StaticFallback, anywidget.AnyWidget):
+class LiveView(ShareMenu, StaticFallback, anywidget.AnyWidget):
     """A widget of regions drawn as HTML, which handles messages from the page.
 
     A subclass draws its regions and has a method ``do_...`` for each action of the user.
@@ -42,7 +43,7 @@ class LiveView(StaticFallback, anywidget.AnyWidget):
     """
 
     _esm = static_text(*LIVE_SCRIPTS)
-    _css = theme_css() + static_text("live.css")
+    _css = theme_css() + static_text("live.css", "share.css")
 
     REGIONS: ClassVar[tuple[str, ...]] = ()
     """The regions from top to bottom; each is a trait of bytes with its HTML."""

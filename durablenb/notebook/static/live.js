@@ -103,6 +103,7 @@ class View {
       this.answered();
       if (message?.timeline) this.timeline?.take(message.timeline);
     });
+    on("msg:custom", shareMenu(this));
     this.kernels = this.model.widget_manager?.kernel?.statusChanged; // JupyterLab's signal
     this.restarted = (_, status) => ENDED.includes(status) && this.gone();
     this.kernels?.connect(this.restarted);
