@@ -11,6 +11,7 @@ from datetime import datetime
 import duckdb
 
 from durablenb.core.ports.store import HistoryBundle, InstanceQuery
+from durablenb.journal.bundle.blobs import Blobs, blob_hashes
 from durablenb.journal.bundle.export import snapshot
 from durablenb.journal.instance_counts import InstanceCounter
 from durablenb.journal.queues import read_queue_states
@@ -19,6 +20,7 @@ from durablenb.model.caching import CacheKey
 from durablenb.model.entities import EntityMetadata
 from durablenb.model.errors import InstanceNotFoundError
 from durablenb.model.events import Event
+from durablenb.model.imports import KeptBlob
 from durablenb.model.logs import LogLine
 from durablenb.model.outputs import OutputState
 from durablenb.model.queues import QueueState
@@ -136,16 +138,23 @@ class Journal(ABC):
     def bundle(self, instance_id: str) -> HistoryBundle:
         """Return all that the journal has of an instance or an entity, and of its sub-orchestrations.
 
+        The blobs are read when they are used.
+
         Raises
         ------
         InstanceNotFoundError
             If it doesn't exist.
         """
         with self.open_connection() as connection, snapshot(connection) as ask:
-            found = bundles.read(ask, [instance_id, *(row[0] for row in ask(DESCENDANTS, [[instance_id]]))])
+            ids = [instance_id, *(row[0] for row in ask(DESCENDANTS, [[instance_id]]))]
+            found = bundles.read_without_blobs(ask, ids)
         if not found.records:
             raise self.unknown(instance_id)
-        return found
+        return found._replace(blobs=Blobs(blob_hashes(found), self._kept_blob))
+
+    def _kept_blob(self, blob_hash: str) -> KeptBlob:
+        with self.open_connection() as connection, snapshot(connection) as ask:
+            return bundles.read_blob(ask, blob_hash)
 
     def close(self) -> None:  # noqa: B027  # the engine closes its own
         """Close the journal, with all connections to it; closing it twice does nothing."""

@@ -8,7 +8,7 @@ from operator import itemgetter
 
 import duckdb
 
-from durablenb.core.ports.store import HistoryBundle
+from durablenb.core.ports.store import HistoryBundle, blob_is_gone
 from durablenb.model.imports import Import, KeptBlob
 from durablenb.store import blobs, log_lines, outputs, statements
 from durablenb.store.connections import append_rows
@@ -16,13 +16,14 @@ from durablenb.store.row_codec import from_row, to_row
 from durablenb.store.states import Ask
 
 _BLOBS = """
-select distinct b.hash, b.kind, b.created
+select distinct b.hash
 from blobs b join (
     select hash, instance_id from blob_uses union all select hash, instance_id from output_parts
 ) u using (hash)
 where list_contains(?, u.instance_id)
 order by b.hash
 """
+_BLOB = "select kind, created from blobs where hash = ?"
 _SOURCES = """
 select distinct s.hash, s.text
 from sources s join (
@@ -44,17 +45,36 @@ def read(ask: Ask, instance_ids: Sequence[str]) -> HistoryBundle:
         Their ids; ids that don't exist are left out.
     """
     ids = list(instance_ids)
+    hashes = [blob_hash for (blob_hash,) in ask(_BLOBS, [ids])]
+    return read_without_blobs(ask, ids)._replace(blobs=[read_blob(ask, blob_hash) for blob_hash in hashes])
+
+
+def read_without_blobs(ask: Ask, instance_ids: Sequence[str]) -> HistoryBundle:
+    """Return the same without the blobs to which values and outputs refer."""
+    ids = list(instance_ids)
     rows = sorted(ask(statements.LOAD_MANY, [ids]), key=itemgetter(0))
     return HistoryBundle(
         [from_row((number, *row[1:])) for number, row in enumerate(rows, 1)],
-        [
-            KeptBlob(blob_hash, kind, blobs.fetch(ask, blob_hash) or b"", created.replace(tzinfo=UTC))
-            for blob_hash, kind, created in ask(_BLOBS, [ids])
-        ],
+        (),
         [(source_hash, text) for source_hash, text in ask(_SOURCES, [ids])],
         log_lines.load(ask, ids),
         outputs.load(ask, ids),
     )
+
+
+def read_blob(ask: Ask, blob_hash: str) -> KeptBlob:
+    """Return a blob with its kind.
+
+    Raises
+    ------
+    StoreError
+        If the journal hasn't got it.
+    """
+    found = ask(_BLOB, [blob_hash])
+    if not found:
+        raise blob_is_gone(blob_hash)
+    kind, created = found[0]
+    return KeptBlob(blob_hash, kind, blobs.fetch(ask, blob_hash) or b"", created.replace(tzinfo=UTC))
 
 
 def write(

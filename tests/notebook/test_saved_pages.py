@@ -56,7 +56,7 @@ def test_a_page_has_values_unless_they_are_left_out(tmp_path: Path) -> None:
     assert SECRET in unpacked(tmp_path / "whole.html")
     bare = unpacked(tmp_path / "bare.html")
     assert SECRET not in bare
-    assert "Values, messages, the log and outputs were left out" in bare
+    assert "Left out, as are variables, messages, the log and outputs." in bare
     with df.open_history(tmp_path / "bare.html") as file:
         assert [type(event) for event in file.history("door")] == [type(event) for event in handle.history()]
         assert file.status("door").failure_details.message == "(left out)"
@@ -166,9 +166,7 @@ def test_large_values_have_no_room_in_a_page(tmp_path: Path, monkeypatch: pytest
     handle = made.done("echo", np.arange(10_000))
     handle.save(tmp_path / "page.html")
     monkeypatch.setattr("durablenb.journal.bundle.html_page.BLOBS", 10_000)
-    with pytest.raises(
-        ValueError, match=r"Leave them out, save\(path, values=False\), or export the history"
-    ):
+    with pytest.raises(ValueError, match=r"Leave the values out, save\(path, values=False\)"):
         handle.save(tmp_path / "other.html")
     handle.save(tmp_path / "other.html", values=False)
     assert (tmp_path / "other.html").stat().st_size < (tmp_path / "page.html").stat().st_size

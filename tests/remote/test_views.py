@@ -52,7 +52,8 @@ def test_an_instance_is_drawn_as_where_it_is(name: str) -> None:
 
 def test_the_page_of_a_remote_instance_has_the_same_history(tmp_path: Path) -> None:
     with scene("failed") as (hub, remote, instance_id):
-        assert remote._journal.bundle(instance_id) == hub._journal.bundle(instance_id)
+        here, there = (one._journal.bundle(instance_id)._replace(blobs=()) for one in (remote, hub))
+        assert here == there
         remote.handle(instance_id).save(tmp_path / "page.html")
         with df.open_history(tmp_path / "page.html") as file:
             assert list(file.history(instance_id)) == list(hub.handle(instance_id).history())

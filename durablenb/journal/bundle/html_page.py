@@ -8,12 +8,13 @@ import gzip
 import json
 import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from durablenb.core.ports.store import HistoryBundle
 from durablenb.journal.bundle import json_export
+from durablenb.model.imports import KeptBlob
 from durablenb.model.version import VERSION
 
 GENERATOR = '<meta name="generator" content="durablenb">'
@@ -42,14 +43,21 @@ def history_block(bundle: HistoryBundle) -> str:
     ValueError
         If its large values have no room in a page.
     """
-    size = sum(len(blob.content) for blob in bundle.blobs)
-    if size > BLOBS:
-        raise ValueError(
-            f"The large values of the history have {size / 1e6:,.0f} MB; a page holds up to "
-            f"{BLOBS / 1e6:,.0f} MB. Leave them out, save(path, values=False), or export the history: "
-            "hub.export(handle, 'run.parquet')."
-        )
-    return data_block(_ID, json_export.to_json(bundle, VERSION))
+    return data_block(_ID, json_export.to_json(bundle._replace(blobs=list(_limited(bundle.blobs))), VERSION))
+
+
+def _limited(blobs: Iterable[KeptBlob]) -> Iterator[KeptBlob]:
+    """Yield blobs; raise an error at the first one for which there is no room."""
+    size = 0
+    for blob in blobs:
+        size += len(blob.content)
+        if size > BLOBS:
+            raise ValueError(
+                f"The large values of the history have more than {BLOBS / 1e6:,.0f} MB, which is all that a "
+                "page holds. Leave the values out, save(path, values=False), or export the history: "
+                "hub.export(handle, 'run.parquet')."
+            )
+        yield blob
 
 
 def data_block(name: str, pieces: Iterable[str]) -> str:

@@ -6,13 +6,11 @@ from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
 from durablenb.core.ports.store import HistoryBundle, Record
+from durablenb.journal.bundle.blobs import blob_references
 from durablenb.model.entities import EntityId
-from durablenb.model.events import EntityEvent, Event, ExecutionStarted
+from durablenb.model.events import EntityEvent, ExecutionStarted
 from durablenb.model.ids import checked_instance_id
-from durablenb.model.payloads import references
 from durablenb.model.source import hash_of
-
-_VALUES = ("input", "result", "status", "state")
 
 
 def check_bundle(bundle: HistoryBundle) -> HistoryBundle:
@@ -38,13 +36,6 @@ def check_bundle(bundle: HistoryBundle) -> HistoryBundle:
         if state.instance_id not in owners.values():
             raise ValueError(f"an output is of {state.instance_id!r}, which isn't there")
     return bundle
-
-
-def blob_hashes(bundle: HistoryBundle) -> list[str]:
-    """Return the hashes of the blobs to which values and outputs refer."""
-    values = {hash_ for record in bundle.records for hash_ in _blob_references(record.event)}
-    parts = {part.hash for state in bundle.outputs for part in state.parts if part.hash is not None}
-    return sorted(values | parts)
 
 
 def _check_ids(ids: Iterable[str]) -> None:
@@ -109,7 +100,7 @@ def _check_blobs(bundle: HistoryBundle) -> None:
         if sha256(blob.content).hexdigest() != blob.hash:
             raise ValueError(f"the blob {blob.hash[:12]!r} has another hash")
     for record in bundle.records:
-        _check_present(_blob_references(record.event), hashes, f"a value of {record.instance_id!r}")
+        _check_present(blob_references(record.event), hashes, f"a value of {record.instance_id!r}")
     for state in bundle.outputs:
         used = [part.hash for part in state.parts if part.hash is not None]
         _check_present(used, hashes, f"an output of {state.instance_id!r}")
@@ -119,10 +110,3 @@ def _check_present(used: Iterable[str], hashes: set[str], user: str) -> None:
     for hash_ in used:
         if hash_ not in hashes:
             raise ValueError(f"{user} refers to the blob {hash_[:12]}, which isn't there")
-
-
-def _blob_references(event: Event) -> Iterable[str]:
-    for name in _VALUES:
-        text = getattr(event, name, None)
-        if isinstance(text, str):
-            yield from references(text)

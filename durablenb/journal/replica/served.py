@@ -14,7 +14,7 @@ from typing import Any
 import duckdb
 
 from durablenb.core.ports.store import HistoryBundle, InstanceQuery, Record
-from durablenb.journal.bundle.validation import blob_hashes
+from durablenb.journal.bundle.blobs import Blobs, blob_hashes
 from durablenb.journal.instance_counts import InstanceCounter
 from durablenb.journal.port import Journal, RelatedHistories
 from durablenb.journal.related import EntityQueue
@@ -237,7 +237,10 @@ class ServedJournal(Journal):
             return None
 
     def bundle(self, instance_id: str) -> HistoryBundle:
-        """Return all that the hub has of an instance and of its sub-orchestrations."""
+        """Return all that the hub has of an instance and of its sub-orchestrations.
+
+        The blobs are requested when they are used; they come without their kinds.
+        """
         records: dict[str, list[Record]] = {}
         wanted = [instance_id]
         while wanted:
@@ -261,11 +264,9 @@ class ServedJournal(Journal):
         bundle = HistoryBundle(
             [record._replace(seq=seq) for seq, record in enumerate(every, 1)], (), sources, lines, outputs
         )
+        created = every[0].event.timestamp
         return bundle._replace(
-            blobs=[
-                KeptBlob(hash_, "", self.blob(hash_), every[0].event.timestamp)
-                for hash_ in blob_hashes(bundle)
-            ]
+            blobs=Blobs(blob_hashes(bundle), lambda hash_: KeptBlob(hash_, "", self.blob(hash_), created))
         )
 
     def related(self, instance_id: str, entity_ids: Sequence[str] = ()) -> RelatedHistories:

@@ -66,7 +66,7 @@ def instance_sections(shown: InstanceCard) -> list[Markup]:
         waits_table(snapshot.waits, snapshot.now) if snapshot.waits else Markup(""),
         picture(graph_svg(snapshot)),
         _section("Outputs", outputs_html(outputs)) if outputs else Markup(""),
-        _section("Input and result", table((), values_of(status, "result"))),
+        _section("Input and result", _values(shown)),
         _section(
             "Timings", markup(_times(snapshot), wide_picture(timeline_svg(snapshot)), steps_table(snapshot))
         ),
@@ -75,6 +75,12 @@ def instance_sections(shown: InstanceCard) -> list[Markup]:
 
 def _section(title: str, inside: Markup) -> Markup:
     return markup(f"<h3>{escape(title)}</h3>", inside)
+
+
+def _values(shown: InstanceCard) -> Markup:
+    if not shown.has_values:
+        return heading("Left out, as are variables, messages, the log and outputs.")
+    return table((), values_of(shown.snapshot.status, "result"))
 
 
 def _times(snapshot: InstanceSnapshot) -> Markup:

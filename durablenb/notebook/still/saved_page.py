@@ -135,12 +135,7 @@ def instance_page(shown: InstanceCard) -> str:
     snapshot = shown.snapshot
     data = Data(snapshot.status.instance_id or "", shown.history, shown.frames, shown.has_values)
     tables = markup(history_table(snapshot.events), log_table(shown.log, shown.log) if shown.log else "")
-    note = (
-        ""
-        if shown.has_values
-        else heading("Values, messages, the log and outputs were left out of this page.")
-    )
-    body = card(*instance_sections(shown), note)
+    body = card(*instance_sections(shown))
     return live_page(instance_sentence(snapshot), body, data, tables)
 
 
