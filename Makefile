@@ -6,11 +6,12 @@
 #   make pythons      the fast part of the tests on the other Pythons that are here, 3.11 to 3.14
 #   make campaign     kills, power cuts, full disks, seeds, planted faults, soak (hours; SCALE=0.1 for less)
 #   make docs         the documentation, in docs/_build/html
+#   make pictures     the pictures of the README and of the front page, after a change of the views
 #   make benchmarks   one JSON line for each workload
 #   make clean        removes what the others made
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test suite beside browser lessons lint check simulator pythons campaign docs benchmarks chromium clean
+.PHONY: help demo test suite beside browser lessons lint check simulator pythons campaign docs pictures benchmarks chromium clean
 
 # Where it is set, each of hundreds of processes would compile all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
@@ -77,6 +78,9 @@ campaign: $(VENV)/.dev
 
 docs: $(VENV)/.dev
 	$(PY) -m sphinx -W --keep-going -b html docs docs/_build/html
+
+pictures: $(VENV)/.dev chromium
+	$(PY) scripts/pictures.py
 
 benchmarks: $(VENV)/.dev
 	$(PY) -m tests.benchmarks
