@@ -13,6 +13,7 @@ from durablenb.model.events import (
     ExecutionStarted,
     OrchestratorStarted,
     Request,
+    TaskCompleted,
     TimerCanceled,
     TimerCreated,
     TimerFired,
@@ -25,7 +26,9 @@ from tests.properties.asyncio_programs import (
     pure_programs,
 )
 from tests.properties.drivers import START, ByEngine, ByHand, codec, fresh
+from tests.replay.counting import replay_of
 
+_ANSWERS = (TaskCompleted, TimerFired)
 seeds = st.integers(0, 2**32)
 cancels = st.sampled_from((0, 0, 0, 20))
 several = st.lists(asyncio_programs, min_size=1, max_size=2)
@@ -76,6 +79,26 @@ def test_the_engine_runs_them_through_any_deaths_and_verifies_every_episode(all_
         engine.reopen()
     engine.run()
     assert engine.results().keys() == {str(number) for number in range(len(all_steps))}
+
+
+@settings(max_examples=25)
+@given(asyncio_programs, seeds, cancels)
+def test_a_replay_can_be_walked_through_and_its_places_are_open_tasks(steps, seed, cancels):
+    history = lived(steps, seed, cancels).history
+    replay = replay_of(asyncio_program, ("instance", "execution"), history)
+    assert replay.fits
+    assert len(replay) == sum(isinstance(event, OrchestratorStarted) for event in history)
+    settled = {event.task_id: event.event_id for event in history if isinstance(event, _ANSWERS)}
+    for reached in replay.trace.awaits:
+        for number, places in reached.places.items():
+            end = replay.trace.episodes[number - 1].event_id
+            for task_id in [task_id for place in places for task_id in place.task_ids]:
+                assert task_id in replay.requests
+                assert settled.get(task_id, end) >= end
+    for number in range(1, len(replay) + 1):
+        for step in replay.steps(number):
+            replay.counts_at(step)
+            replay.events_at(step)
 
 
 @settings(max_examples=60)

@@ -1,5 +1,6 @@
 """The orchestrators and activities that the simulator runs, and what the seed decides inside them."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 from random import Random
@@ -334,6 +335,25 @@ async def coroutine(context):
     calls = [context.call_activity("double", n), context.call_activity("double", n + 1)]
     await context.task_any([timer, calls[0]])
     return await context.task_all(calls)
+
+
+async def in_tasks(context):
+    """Three tasks of asyncio, and a wait that may be too long."""
+    n = context.get_input()
+
+    async def visit(number):
+        await asyncio.sleep(number)
+        return await context.call_activity("double", number)
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(visit(n + number)) for number in range(3)]
+        try:
+            await asyncio.wait_for(context.wait_for_external_event("Go"), 4)
+        except TimeoutError:
+            group.create_task(visit(0))
+    flaky = [context.call_activity("flaky", number) for number in range(2)]
+    await asyncio.gather(*flaky, return_exceptions=True)
+    return [task.result() for task in tasks]
 
 
 def poison(context):
