@@ -13,6 +13,7 @@ from durablenb.analysis.replays.explorer import LineMark
 from durablenb.analysis.replays.replay import Replay
 from durablenb.analysis.snapshot import InstanceSnapshot
 from durablenb.hub.instance import Handle
+from durablenb.model.errors import DurableError
 from durablenb.model.source import Source
 from durablenb.notebook.code_colours import coloured_lines
 from durablenb.notebook.html import Markup, block, code, line, markup
@@ -43,7 +44,10 @@ class CodeTab:
 
     def html(self, shown: InstanceSnapshot) -> Markup:
         """Return the code with its counts; if it isn't registered, the text that the execution began with."""
-        model = self._read()
+        try:
+            model = self._read()
+        except DurableError as error:  # the other tabs may still be drawn
+            return markup("<p>", line(str(error).partition("\n")[0], 600), "</p>")
         replay = None if model.what_if is None else model.what_if.original
         if replay is None:
             why = str(model.missing or "The code has not run yet.")
