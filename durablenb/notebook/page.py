@@ -22,6 +22,9 @@ LIVE_SCRIPTS = (
     "timeline_paint.js",
     "timeline_lanes.js",
     "timeline_workers.js",
+    "timeline_viewport.js",
+    "timeline_tip.js",
+    "timeline_cursor.js",
     "timeline.js",
     "live.js",
 )

@@ -4,9 +4,7 @@
 const TIMELINE_HELP =
   "w and s, or + and -: zoom in and out. a and d: move. Arrows: from call to call. Enter: select it. f: zoom to it. " +
   "b: back. 0: all. With the mouse: drag to move, Shift-drag to zoom to a range, Ctrl and the wheel to zoom.";
-const LEAST_TIME = 20; // microseconds
 const STEP = 1.25;
-const ONE_ZOOM_MS = 600; // wheel turns and keys that follow each other are one zoom, to go back from
 const SAYING_MS = 80;
 const MANY = 400; // calls, from which on the workers are shown first
 const CHOICES = { view: ["rows", "density", "workers"], axis: ["relative", "absolute"] };
@@ -14,8 +12,11 @@ const CHOICES = { view: ["rows", "density", "workers"], axis: ["relative", "abso
 class Timeline {
   constructor(view) {
     this.view = view;
-    this.window = null; // all
-    this.past = [];
+    this.viewport = new TimelineViewport(() => {
+      this.tip.hide();
+      this.soon();
+    });
+    this.cursor = new TimelineCursor();
     this.marked = [];
     this.show = null;
     this.isAbsolute = false;
@@ -54,14 +55,13 @@ class Timeline {
     this.range = button("Range", "Drag to zoom to a range", () => this.choosesRange(!this.isSelecting));
     this.range.setAttribute("aria-pressed", "false");
     this.range.className = "dnb-toggle";
-    this.back = button("Back", "Back to the zoom before", () => this.goBack());
-    this.all = button("Show all", "Show all of the time", () => this.go(null));
+    this.back = button("Back", "Back to the zoom before", () => this.viewport.goBack());
+    this.all = button("Show all", "Show all of the time", () => this.viewport.go(null));
     this.map = make("canvas", "dnb-map", { "aria-hidden": "true" });
     this.canvas = make("canvas", "dnb-canvas", { tabindex: "0", role: "application", "aria-label": "timeline" });
     this.legend = make("p", "dnb-legend dnb-muted");
-    this.tip = make("div", "dnb-tip", { role: "status", "aria-live": "polite" });
-    this.tip.hidden = true;
-    this.stage.append(bar, this.map, this.canvas, this.legend, this.tip);
+    this.stage.append(bar, this.map, this.canvas, this.legend);
+    this.tip = new TimelineTip(this.stage, this.canvas);
     this.listen();
   }
 
@@ -91,7 +91,8 @@ class Timeline {
     place.append(this.stage);
     if (this.data?.feed !== feed) {
       this.data = new TimelineData(feed);
-      [this.window, this.past, this.cursor] = [null, [], null];
+      this.viewport.reset(this.data);
+      this.cursor.reset();
       this.ask();
     }
     const passes = (call) => (!name || this.data.nameOf(call).toLowerCase().includes(name)) && (!state || call.state === state);
@@ -152,22 +153,16 @@ class Timeline {
     });
   }
 
-  shares() {
-    const { axis } = this.data;
-    if (!this.window) return { left: 0, right: 1 };
-    return { left: axis.share(this.window.from), right: axis.share(this.window.to) };
-  }
-
   draw() {
     const { paint, data } = this;
-    const [width, shares] = [this.canvas.clientWidth, this.shares()];
+    const [width, shares] = [this.canvas.clientWidth, this.viewport.shares()];
     paint.marked = new Set(this.marked);
     const times = { from: data.axis.time(shares.left), to: data.axis.time(shares.right) };
     const isWorkers = this.show === "workers";
     const above = AXIS + EPISODES;
     const first = above + (data.generations.length ? GENERATIONS : 0);
     const calls = this.of.bands(first, times, this.show === "density");
-    const ownBands = data.generations.length ? [{ kind: "generations", top: above, bottom: first, calls: [] }] : [];
+    const ownBands = data.generations.length ? [{ id: "generations", kind: "generations", top: above, bottom: first, calls: [] }] : [];
     this.bands = [...ownBands, ...calls];
     const last = calls.at(-1)?.bottom ?? first;
     paint.begin(data, shares, width, isWorkers ? last + 6 + RATE + 12 + LENGTHS + 26 : last + 4);
@@ -195,10 +190,10 @@ class Timeline {
     this.saying = undefined;
     const { data } = this;
     const times = this.paint.window;
-    this.back.setAttribute("aria-disabled", this.past.length === 0);
-    this.all.setAttribute("aria-disabled", this.window === null);
+    this.back.setAttribute("aria-disabled", this.viewport.past.length === 0);
+    this.all.setAttribute("aria-disabled", this.viewport.isAll);
     const count = this.spans.length;
-    const part = this.window ? `${lasting(times.to - times.from)} of ${lasting(data.end)}` : `${lasting(data.end)} in all`;
+    const part = !this.viewport.isAll ? `${lasting(times.to - times.from)} of ${lasting(data.end)}` : `${lasting(data.end)} in all`;
     const from = new Date((data.begin + times.from / 1e6) * 1000).toISOString().replace("T", " ").slice(0, 23);
     const chosen = data.calls.find((call) => this.marked.includes(call.key));
     const selected = chosen ? `; selected: ${data.nameOf(chosen)} #${chosen.number}` : "";
@@ -243,59 +238,18 @@ class Timeline {
     this.arrange();
   }
 
-  // -- the window ---------------------------------------------------------------------------------
-
-  // Shows a window of time; null is all. Zooms that follow each other at once are one.
-  go(window, isMore = false) {
-    const now = Date.now();
-    if (!(isMore && now - this.wentAt < ONE_ZOOM_MS)) this.past.push(this.window);
-    if (this.past.length > 100) this.past.shift();
-    this.wentAt = isMore ? now : 0;
-    this.window = window;
-    this.hide();
-    this.soon();
-  }
-
-  goBack() {
-    if (!this.past.length) return;
-    this.window = this.past.pop();
-    this.wentAt = 0;
-    this.hide();
-    this.soon();
-  }
-
-  goShares(left, right, isMore) {
-    const { axis } = this.data;
-    const width = right - left;
-    if (width >= 1) return this.go(null, isMore);
-    const from = Math.min(Math.max(left, 0), 1 - width);
-    const window = { from: axis.time(from), to: axis.time(from + width) };
-    if (window.to - window.from < LEAST_TIME) return;
-    this.go(window, isMore);
-  }
-
   // Zooms around a place, a share of the whole; without one around the call of the cursor, or the middle.
   zoom(factor, at) {
     if (!this.data?.version) return;
-    const { left, right } = this.shares();
-    const call = this.data.calls[this.cursor];
+    const { left, right } = this.viewport.shares();
+    const { call } = this.atCursor();
     const own = call && this.data.axis.share(call.from);
-    const around = at ?? (own >= left && own <= right ? own : (left + right) / 2);
-    this.goShares(around - (around - left) * factor, around + (right - around) * factor, true);
+    this.viewport.zoom(factor, at ?? (own >= left && own <= right ? own : (left + right) / 2));
   }
 
   pan(part) {
-    const { left, right } = this.shares();
-    if (!this.window) return;
-    const by = Math.min(Math.max(part * (right - left), -left), 1 - right);
-    this.goShares(left + by, right + by, true);
-  }
-
-  zoomTo(from, to) {
-    const { axis } = this.data;
-    const [left, right] = [axis.share(from), axis.share(to)];
-    const margin = Math.max((right - left) * 0.15, 1e-9);
-    this.goShares(left - margin, right + margin);
+    const shares = this.viewport.shares();
+    this.viewport.move(shares, part * (shares.right - shares.left));
   }
 
   // -- the mouse ----------------------------------------------------------------------------------
@@ -316,7 +270,7 @@ class Timeline {
   }
 
   hint(event) {
-    this.showTip(["Ctrl and the wheel zoom; so does the wheel alone after a click."], ...this.place(event));
+    this.tip.show(["Ctrl and the wheel zoom; so does the wheel alone after a click."], ...this.place(event));
   }
 
   bounded(x) {
@@ -335,7 +289,7 @@ class Timeline {
     this.canvas.focus({ preventScroll: true });
     this.canvas.setPointerCapture(event.pointerId);
     const isRange = event.shiftKey || this.isSelecting;
-    const { left, right } = this.shares();
+    const before = this.viewport.shares();
     let isMoved = false;
     const move = (one) => {
       const [to] = this.place(one);
@@ -344,24 +298,23 @@ class Timeline {
       if (isRange) {
         this.brush = [this.bounded(x), this.bounded(to)];
         const times = this.brush.map((at) => this.data.axis.time(this.paint.shareAt(at)));
-        this.showTip([lasting(Math.abs(times[1] - times[0]))], to, y);
+        this.tip.show([lasting(Math.abs(times[1] - times[0]))], to, y);
         return this.soon();
       }
-      const by = Math.min(Math.max((x - to) / this.paint.perShare, -left), 1 - right);
-      if (this.window) this.goShares(left + by, right + by, true);
-      this.wentAt = Date.now(); // a drag is one step, however long it takes
+      this.viewport.move(before, (x - to) / this.paint.perShare);
+      this.viewport.keepOn();
     };
     const end = (one) => {
       this.canvas.removeEventListener("pointermove", move);
       for (const name of ENDS) this.canvas.removeEventListener(name, end);
       const brush = this.brush;
       this.brush = null;
-      this.wentAt = 0;
+      this.viewport.end();
       if (one.type === "pointerup" && !isMoved) this.clicked(x, y);
       else if (one.type === "pointerup" && brush) {
         const [from, to] = brush.map((at) => this.paint.shareAt(at)).sort((a, b) => a - b);
-        this.hide();
-        this.goShares(from, to);
+        this.tip.hide();
+        this.viewport.goShares(from, to);
         this.choosesRange(false);
       }
       this.soon();
@@ -372,18 +325,18 @@ class Timeline {
 
   clicked(x, y) {
     const band = this.bandAt(y);
-    const generation = band?.kind === "generations" && this.generationAt(x);
+    const generation = band?.kind === "generations" && generationAt(this.data, this.paint, x);
     if (generation) return this.open(generation);
     const call = band && band.kind !== "generations" && x >= this.paint.left - 6 && this.painter.find(band, x, y);
     if (!call) return;
-    this.cursor = call.position;
+    this.cursor.put(call.position, null, band);
     this.view.select(call.key);
   }
 
   // Opens a generation: zooms to it, and selects it, so that its values are shown below.
   open([execution, , from, to]) {
     const key = `generation ${execution}`;
-    if (!this.marked.includes(key)) this.zoomTo(from, to < 0 ? this.data.end : to);
+    if (!this.marked.includes(key)) this.viewport.zoomTo(from, to < 0 ? this.data.end : to);
     this.view.select(key);
   }
 
@@ -392,22 +345,19 @@ class Timeline {
     event.preventDefault();
     this.map.setPointerCapture(event.pointerId);
     const box = this.map.getBoundingClientRect();
-    const { left, right } = this.shares();
+    const before = this.viewport.shares();
     const share = (one) => (one.clientX - box.left - this.mapPaint.left) / this.mapPaint.perShare;
     const grabbed = share(event);
-    const middle = (left + right) / 2;
-    const off = grabbed >= left && grabbed <= right ? grabbed - middle : 0;
+    const middle = (before.left + before.right) / 2;
+    const off = grabbed >= before.left && grabbed <= before.right ? grabbed : middle; // else it jumps to the pointer
     const move = (one) => {
-      if (!this.window) return;
-      const half = (right - left) / 2;
-      const at = Math.min(Math.max(share(one) - off, half), 1 - half);
-      this.goShares(at - half, at + half, true);
-      this.wentAt = Date.now();
+      this.viewport.move(before, share(one) - off);
+      this.viewport.keepOn();
     };
     const end = () => {
       this.map.removeEventListener("pointermove", move);
       for (const name of ENDS) this.map.removeEventListener(name, end);
-      this.wentAt = 0;
+      this.viewport.end();
     };
     move(event);
     this.map.addEventListener("pointermove", move);
@@ -420,20 +370,15 @@ class Timeline {
     return this.bands?.find((band) => y >= band.top && y < band.bottom);
   }
 
-  generationAt(x) {
-    const time = this.data.axis.time(this.paint.shareAt(x));
-    return this.data.generations.find(([, , from, to]) => from <= time && (to < 0 || time <= to));
-  }
-
   pointed(event) {
     if (!this.data?.version || event.buttons || !this.bands) return;
     const [x, y] = this.place(event);
     const band = this.bandAt(y);
     const call = band && band.kind !== "generations" && x >= this.paint.left - 6 ? this.painter.find(band, x, y) : null;
     this.point(call);
-    const lines = call ? this.about(call) : band ? this.aboutBand(band, x) : null;
-    if (lines) this.showTip(lines, x, y);
-    else this.hide();
+    const lines = call ? aboutCall(this.data, call) : band ? aboutBand(this.data, band, this.painter, x) : null;
+    if (lines) this.tip.show(lines, x, y);
+    else this.tip.hide();
     if (!this.isSelecting) this.canvas.style.cursor = call || band?.kind === "generations" ? "pointer" : "";
   }
 
@@ -450,64 +395,9 @@ class Timeline {
 
   leave() {
     this.point(null);
-    this.hide();
+    this.tip.hide();
     this.paint.cursor = null;
     this.soon();
-  }
-
-  about(call) {
-    const { data } = this;
-    const [span, kind] = [call.spans.at(-1), data.kindOf(call)];
-    const isQueued = data.isQueued(call, span);
-    const state = isQueued ? "queued" : data.wordFor(call.state, kind);
-    const lines = [`${data.nameOf(call)} #${call.number}: ${kind}, ${state}`];
-    const open = span.to === null ? " so far" : "";
-    if (kind === "signal") return lines;
-    if (call.isCached) lines.push("its result was remembered: it didn't run");
-    else if (["timer", "external event"].includes(kind)) lines.push(`took ${lasting(data.endOf(span) - span.from)}${open}`);
-    else if (kind === "lock") {
-      lines.push(`waited ${lasting(data.endOf(span) - span.from)}${open}`);
-      if (call.left !== undefined) lines.push(`locked for ${lasting((call.left < 0 ? data.end : call.left) - span.to)}`);
-    } else if (isQueued) lines.push(`waits since ${lasting(data.end - span.from)}`);
-    else if (span.to === null && !span.isRunning) lines.push(`open since ${lasting(data.end - span.from)}`);
-    else lines.push(`waited ${lasting(span.start - span.from)}, ran ${lasting(data.endOf(span) - span.start)}${open}`);
-    const worker = data.workers[span.worker] ?? (typeof span.worker === "string" ? span.worker : "");
-    if (worker) lines[lines.length - 1] += ` on ${worker}`;
-    if (call.spans.length > 1) lines.push(`attempt ${call.spans.length}; ${lasting(data.lastOf(call) - call.from)} in all`);
-    lines.push(`scheduled at ${data.axis.clock(call.from)} UTC, +${lasting(call.from)}`);
-    return lines;
-  }
-
-  aboutBand(band, x) {
-    if (band.kind === "generations") {
-      const found = this.generationAt(x);
-      if (!found || x < this.paint.left) return null;
-      const [, number, from, to, word] = found;
-      return [`generation ${number}: ${lasting((to < 0 ? this.data.end : to) - from)}`, word === "ContinuedAsNew" ? "continued as new" : word.toLowerCase(), "click to open it"];
-    }
-    if (band.kind === "worker") return this.painter.about(band);
-    if (!band.isStrip || x < this.paint.left || x > this.paint.right) return null;
-    const { time, running, waiting } = this.painter.count(band, x);
-    return [`${band.lane.label}, +${lasting(time)}`, `${running.toLocaleString("en")} running, ${waiting.toLocaleString("en")} queued`];
-  }
-
-  showTip(lines, x, y) {
-    const { tip } = this;
-    const words = lines.join("\n");
-    if (tip.dataset.words !== words) {
-      tip.dataset.words = words;
-      tip.replaceChildren(...lines.map((one, index) => Object.assign(make(index ? "div" : "b"), { textContent: one })));
-    }
-    tip.hidden = false;
-    const [wide, high] = [tip.offsetWidth, tip.offsetHeight];
-    const left = Math.min(Math.max(0, x + 12), Math.max(0, this.stage.clientWidth - wide));
-    const top = this.canvas.offsetTop + y;
-    tip.style.left = `${left}px`;
-    tip.style.top = `${top - high - 10 > this.map.offsetTop ? top - high - 10 : top + 18}px`;
-  }
-
-  hide() {
-    this.tip.hidden = true;
   }
 
   // -- keys ---------------------------------------------------------------------------------------
@@ -522,14 +412,14 @@ class Timeline {
       "-": () => this.zoom(STEP),
       a: () => this.pan(-0.15),
       d: () => this.pan(0.15),
-      0: () => this.go(null),
-      b: () => this.goBack(),
-      Backspace: () => this.goBack(),
+      0: () => this.viewport.go(null),
+      b: () => this.viewport.goBack(),
+      Backspace: () => this.viewport.goBack(),
       f: () => this.fit(),
-      ArrowRight: () => this.step(1),
-      ArrowLeft: () => this.step(-1),
-      ArrowDown: () => this.leap(1),
-      ArrowUp: () => this.leap(-1),
+      ArrowRight: () => this.follow(this.cursor.step(1, this.bands, this.data)),
+      ArrowLeft: () => this.follow(this.cursor.step(-1, this.bands, this.data)),
+      ArrowDown: () => this.follow(this.cursor.leap(1, this.bands, this.data)),
+      ArrowUp: () => this.follow(this.cursor.leap(-1, this.bands, this.data)),
       Enter: () => this.enter(),
       " ": () => this.enter(),
     }[event.key];
@@ -539,72 +429,41 @@ class Timeline {
     act();
   }
 
-  // The bands that the cursor visits, each with its stops in the order of time.
-  stops() {
-    return this.bands
-      .map((band) =>
-        band.kind === "generations"
-          ? this.data.generations.map((one) => ({ band, generation: one, from: one[2] }))
-          : [...band.calls].sort((a, b) => a.from - b.from || a.position - b.position).map((call) => ({ band, call, from: call.from })),
-      )
-      .filter((stops) => stops.length);
-  }
-
-  at(all) {
-    for (const [row, stops] of all.entries()) {
-      const column = stops.findIndex((one) => (one.call ? one.call.position === this.cursor && one.band.lane === this.lane : one.generation[0] === this.generation));
-      if (column >= 0) return [row, column];
-    }
-    return [-1, -1];
-  }
-
-  step(by) {
-    const all = this.stops();
-    if (!all.length) return;
-    const [row, column] = this.at(all);
-    if (row < 0) return this.stopAt(all.find((stops) => stops[0].call)?.[0] ?? all[0][0]);
-    this.stopAt(all[row][Math.min(Math.max(column + by, 0), all[row].length - 1)]);
-  }
-
-  leap(by) {
-    const all = this.stops();
-    const [row, column] = this.at(all);
-    if (row < 0) return this.step(0);
-    const next = all[Math.min(Math.max(row + by, 0), all.length - 1)];
-    const { from } = all[row][column];
-    this.stopAt(next.reduce((best, one) => (Math.abs(one.from - from) < Math.abs(best.from - from) ? one : best)));
-  }
-
-  stopAt(stop) {
-    [this.cursor, this.lane, this.generation] = [stop.call?.position ?? null, stop.band.lane, stop.generation?.[0] ?? null];
-    const { left, right } = this.shares();
-    const share = this.data.axis.share(stop.from);
-    if (share < left || share > right) this.goShares(share - (right - left) / 2, share + (right - left) / 2, true);
+  // Goes to what the cursor is at now, which begins then, and tells of it.
+  follow(from) {
+    if (from === null) return;
+    const { left, right } = this.viewport.shares();
+    const share = this.data.axis.share(from);
+    if (share < left || share > right) this.viewport.move({ left, right }, share - (left + right) / 2);
     this.draw();
     this.tell();
   }
 
-  // Says what the cursor is at.
+  atCursor() {
+    const { data, cursor } = this;
+    return {
+      call: data?.calls[cursor.call],
+      generation: data?.generations?.find(([execution]) => execution === cursor.generation),
+    };
+  }
+
   tell() {
-    const call = this.data?.calls?.[this.cursor];
-    const generation = this.data?.generations?.find(([execution]) => execution === this.generation);
-    if (!this.canvas.matches(":focus-visible") || (!call && !generation)) return;
+    const { call, generation } = this.atCursor();
+    const band = this.bands?.find((one) => one.id === this.cursor.band);
+    if (!this.canvas.matches(":focus-visible") || !band || (!call && !generation)) return;
     this.paint.cursor = call ? call.position : null;
-    const band = this.bands.find((one) => (call ? one.lane === this.lane : one.kind === "generations"));
     const x = this.bounded(this.paint.x(call ? call.from : generation[2]));
-    const lines = call ? this.about(call) : this.aboutBand(band, x + 1);
-    if (lines && band) this.showTip(lines, x, band.top + 10);
+    this.tip.show(call ? aboutCall(this.data, call) : aboutBand(this.data, band, this.painter, x + 1), x, band.top + 10);
     this.soon();
   }
 
   fit() {
-    const call = this.data.calls[this.cursor];
-    if (call) this.zoomTo(call.from, this.data.lastOf(call));
+    const { call } = this.atCursor();
+    if (call) this.viewport.zoomTo(call.from, this.data.lastOf(call));
   }
 
   enter() {
-    const call = this.data.calls[this.cursor];
-    const generation = this.data.generations.find(([execution]) => execution === this.generation);
+    const { call, generation } = this.atCursor();
     if (call) this.view.select(call.key);
     else if (generation) this.open(generation);
   }

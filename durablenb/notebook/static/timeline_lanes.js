@@ -41,7 +41,7 @@ class LaneBands {
   bands(top, window, isDense) {
     const bands = [];
     for (const lane of this.lanes) {
-      const band = { kind: "lane", lane, top, calls: lane.calls, ...this.shape(lane, window, isDense) };
+      const band = { id: `lane ${lane.number}`, kind: "lane", lane, top, calls: lane.calls, ...this.shape(lane, window, isDense) };
       band.bottom = top + band.height;
       bands.push(band);
       top = band.bottom;

@@ -5,7 +5,8 @@ const AXIS = 34;
 const EDGE = 26;
 const EPISODES = 30; // height of the lane of the orchestrator
 const GENERATIONS = 24;
-const ALL = 20; // pixels of the map's bars
+const MAP = 24; // height of the map of the whole
+const ALL = MAP - 4; // of its bars
 
 class Paint {
   constructor(canvas, root) {
@@ -232,7 +233,7 @@ class Paint {
 
   // The whole of the time with the window in it.
   map(data, window, width, spans) {
-    this.begin(data, { left: 0, right: 1 }, width, ALL + 4);
+    this.begin(data, { left: 0, right: 1 }, width, MAP);
     const count = Math.ceil((this.right - this.left) / 2) + 1;
     const cover = new Cover(count);
     for (const [from, to] of spans) cover.add((this.x(from) - this.left) / 2, (this.x(to) - this.left) / 2);

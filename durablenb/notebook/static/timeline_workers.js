@@ -32,6 +32,7 @@ class WorkerBands {
   bands(top) {
     const { data } = this;
     return this.lanes.map((lane, index) => ({
+      id: `worker ${lane.title}`,
       kind: "worker",
       lane,
       top: top + 6 + index * this.high,
