@@ -104,4 +104,4 @@ def lasting(duration: timedelta | float) -> str:
     if seconds < 1e-6:
         return "0 s"
     size, unit = next((entry for entry in _UNITS if seconds >= entry[2]), _UNITS[-1])[:2]
-    return f"{seconds / size:.3g} {unit}" if seconds / size < 1_000 else f"{seconds / size:,.0f} {unit}"
+    return f"{seconds / size:.3g} {unit}" if seconds / size < 999.5 else f"{seconds / size:,.0f} {unit}"

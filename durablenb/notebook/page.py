@@ -30,11 +30,14 @@ LIVE_SCRIPTS = (
 )
 """The parts of the module of all live views; a notebook takes a single text."""
 
+LIVE_STYLES = ("live.css", "share.css")
+"""The parts of their style sheet."""
+
 _FILES = {
     "/": ("text/html", ("page.html",)),
     "/page/page.js": ("text/javascript", ("page.js",)),
     "/page/live.js": ("text/javascript", LIVE_SCRIPTS),
-    "/page/page.css": ("text/css", ("live.css", "share.css", "page.css")),
+    "/page/page.css": ("text/css", (*LIVE_STYLES, "page.css")),
     "/page/icon.svg": ("image/svg+xml", ("icon.svg",)),
 }
 

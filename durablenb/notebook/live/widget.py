@@ -17,7 +17,7 @@ from durablenb.model.errors import DurableError
 from durablenb.notebook.live.refresh_loop import refresh_loop
 from durablenb.notebook.live.share_menu import ShareMenu
 from durablenb.notebook.live.static_fallback import StaticFallback
-from durablenb.notebook.page import LIVE_SCRIPTS, static_text
+from durablenb.notebook.page import LIVE_SCRIPTS, LIVE_STYLES, static_text
 from durablenb.notebook.themes import theme_css
 
 log = logging.getLogger("durablenb")
@@ -43,7 +43,7 @@ class LiveView(ShareMenu, StaticFallback, anywidget.AnyWidget):
     """
 
     _esm = static_text(*LIVE_SCRIPTS)
-    _css = theme_css() + static_text("live.css", "share.css")
+    _css = theme_css() + static_text(*LIVE_STYLES)
 
     REGIONS: ClassVar[tuple[str, ...]] = ()
     """The regions from top to bottom; each is a trait of bytes with its HTML."""

@@ -200,15 +200,15 @@ class Timeline {
     const label = `timeline of ${count.toLocaleString("en")} ${count === 1 ? "call" : "calls"}, ${part}${selected}`;
     if (this.canvas.getAttribute("aria-label") !== label) this.canvas.setAttribute("aria-label", label);
     const items = this.show === "workers" ? this.of.names.map((name) => [name, this.of.colours.get(name)]) : this.states();
-    if (items.length > 6) items.splice(6, Infinity, [`${items.length - 6} more`, data.style.series.at(-1)]);
+    if (items.length > 8) items.splice(8, Infinity, [`${items.length - 8} more`, data.style.series.at(-1)]);
     if (this.show === "workers") items.push(["failed", data.style.colours.bad]);
     const words = JSON.stringify([items, from, part]);
     if (words === this.legendWords) return;
     this.legendWords = words;
     this.legend.replaceChildren(
-      ...items.map(([name, colour]) => {
+      ...items.map(([name, colour, look = ""]) => {
         const item = make("span", "dnb-item");
-        const swatch = make("span", "dnb-swatch");
+        const swatch = make("span", `dnb-swatch ${look}`);
         swatch.style.background = `var(--${colour.slice(1)})`;
         item.append(swatch, name);
         return item;
@@ -229,7 +229,11 @@ class Timeline {
         if (call.pauses.length) found.set("wait before a retry", data.style.colours.retry);
       }
     if (this.bands.some((band) => band.isStrip)) found.set("scheduled", data.style.colours.asked);
-    return [...found];
+    const items = [...found];
+    const hasQueue = (band) => band.shown && !band.isZoomed && band.shown.some((call) => call.spans.some((span) => span.start > span.from));
+    if (this.bands.some(hasQueue)) items.push(["queued", data.style.colours.muted, "dnb-thin"]);
+    if (data.axis.pieces.some((piece) => piece.isFold)) items.push(["idle time, folded", data.style.colours.band]);
+    return items;
   }
 
   choose(show) {

@@ -193,7 +193,7 @@ function lasting(time, step) {
   const value = seconds / size;
   const digits = step && Math.max(0, Math.ceil(-Math.log10(step / size) - 1e-9));
   const text = step ? String(Number(value.toFixed(digits))) : String(Number(value.toPrecision(3)));
-  return `${value < 1000 ? text : Math.round(value).toLocaleString("en")} ${unit}`;
+  return `${value < 999.5 ? text : Math.round(value).toLocaleString("en")} ${unit}`;
 }
 
 // The row of each of these [from, to], always the topmost free one; null if there are more rows than that.
