@@ -101,12 +101,11 @@ _FAILED = [kind for kind in _ENDED if kind.settlement == "failed"]
 _PACE = f"""
 select cast(epoch(now.at) - floor(epoch(timestamp)) as integer) as age, count(*),
        count(*) filter (event_type in ({event_types(_FAILED)}))
-from journal, (select date_trunc('second', max(timestamp)) as at from journal) now
+from journal, (select date_trunc('second', cast($now as timestamp)) as at) now
 where event_type in ({event_types(_ENDED)})
   and timestamp >= now.at - interval {PACE_SECONDS - 1} second
 group by age
 """
-_LAST = "select max(timestamp) from journal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,30 +115,32 @@ class HubPace:
     Parameters
     ----------
     until
-        The second of the journal's last event; None if there is no event.
+        The last second.
     ended, failed
         The numbers of calls that ended, and that failed.
     """
 
-    until: datetime | None
+    until: datetime
     ended: tuple[int, ...]
     failed: tuple[int, ...]
 
 
-def read_pace(connection: duckdb.DuckDBPyConnection) -> HubPace:
+def read_pace(connection: duckdb.DuckDBPyConnection, now: datetime) -> HubPace:
     """Return the number of calls that ended in each of the last seconds.
 
     Parameters
     ----------
     connection
         A connection that reads the journal.
+    now
+        The hub's time, UTC.
     """
-    last = connection.execute(_LAST).fetchall()[0][0]
     ended, failed = [0] * PACE_SECONDS, [0] * PACE_SECONDS
-    for age, count, failures in connection.execute(_PACE).fetchall() if last else ():
+    rows = connection.execute(_PACE, {"now": now.astimezone(UTC).replace(tzinfo=None)}).fetchall()
+    for age, count, failures in rows:
         if 0 <= age < PACE_SECONDS:
             ended[PACE_SECONDS - 1 - age], failed[PACE_SECONDS - 1 - age] = count, failures
-    return HubPace(None if last is None else last.replace(tzinfo=UTC), tuple(ended), tuple(failed))
+    return HubPace(now, tuple(ended), tuple(failed))
 
 
 _BUCKETS = 120

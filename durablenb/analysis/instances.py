@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, overload
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from durablenb.analysis.figures import InstanceFigures
 from durablenb.analysis.text import plural, quoted
@@ -153,6 +154,33 @@ def latest_page(
     of_all = f"select instance_id from instances where {condition} order by {LATEST_FIRST}"
     ids = _ids(run_query, f"{of_all} limit {count} offset {offset}")
     return _page(run_query, columns, ids, condition, count)
+
+
+class LastEvent(NamedTuple):
+    """The last event of an instance: its place in the journal, and its time."""
+
+    seq: int
+    at: datetime
+
+
+_LAST_EVENTS = """
+select instance_id, max(seq), max(timestamp) from journal where {} group by instance_id
+"""
+
+
+def last_events(run_query: RunQuery, instance_ids: Iterable[str]) -> dict[str, LastEvent]:
+    """Return the last event of each of these instances, of any kind: also the end of a call.
+
+    Parameters
+    ----------
+    run_query
+        Runs a query over a journal.
+    instance_ids
+        The instances.
+    """
+    ids = list(instance_ids)
+    rows = run_query(_LAST_EVENTS.format(id_condition(ids))) if ids else []
+    return {instance_id: LastEvent(seq, at.replace(tzinfo=UTC)) for instance_id, seq, at in rows}
 
 
 def ids_mentioning(run_query: RunQuery, word: str) -> list[str] | None:

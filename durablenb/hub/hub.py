@@ -547,7 +547,8 @@ class Hub(HubFigures):
 
         with self._journal.connection() as connection:
             fleet = read_fleet(connection, counter=self._journal.instance_counter)
-        return HubView(repr(self), fleet, tuple(QueueList(self._journal.queues())))
+        missing = tuple(sorted(self._journal.without_code().items()))
+        return HubView(repr(self), fleet, tuple(QueueList(self._journal.queues())), missing)
 
 
 def entity_id_of(entity: Any, key: str | None) -> EntityId:

@@ -149,6 +149,10 @@ class LocalJournal(Journal):
             self.running_ids(instance_id) if state.imported is None else None,
         )
 
+    def without_code(self) -> Mapping[str, int]:
+        """Return how many open instances wait for code, by the name of a function that isn't registered."""
+        return self._engine.without_code
+
     def running(self, instance_id: str) -> tuple[RunningCall, ...]:
         """Return the running calls of an instance, and how far they are."""
         return self._engine.running(instance_id)

@@ -101,6 +101,14 @@ class Journal(ABC):
         """Return what only a running engine knows of an instance or an entity."""
         return RuntimeInfo(imported_from=self.origins([instance_id]).get(instance_id))
 
+    def noted_info(self, instance_id: str) -> RuntimeInfo:
+        """Return the same as far as it is known without a request."""
+        return self.runtime_info(instance_id)
+
+    def without_code(self) -> Mapping[str, int]:
+        """Return how many open instances wait for code, by the name of a function that isn't registered."""
+        return {}
+
     def running(self, instance_id: str) -> tuple[RunningCall, ...]:
         """Return the running calls of an instance, and how far they are; none where no hub is running."""
         return ()

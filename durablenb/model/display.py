@@ -75,11 +75,15 @@ class Card(NamedTuple):
 
 
 class HubView(NamedTuple):
-    """The display data of a hub: its line of text, an `analysis.fleet.Fleet`, and its `QueueState`s."""
+    """The display data of a hub: its line of text, an `analysis.fleet.Fleet`, its `QueueState`s.
+
+    `missing` has the number of open instances that wait for a function, by its name.
+    """
 
     text: str
     fleet: object
     queues: tuple[Any, ...] = ()
+    missing: tuple[tuple[str, int], ...] = ()
 
 
 class SavedEntity(NamedTuple):

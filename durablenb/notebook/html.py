@@ -58,7 +58,7 @@ def block(value: object, limit: int = TEXT_LIMIT) -> Markup:
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Markup:
     """Return rows as a table; cells that aren't `Markup` are escaped."""
-    head = "".join(f"<th{_LEFT}>{escape(name)}</th>" for name in header)
+    head = "".join(f"<th{_LEFT}>{name if isinstance(name, Markup) else escape(name)}</th>" for name in header)
     body = "".join(f"<tr>{''.join(f'<td{_LEFT}>{_cell(value)}</td>' for value in row)}</tr>" for row in rows)
     return markup(
         "<table>", f"<thead><tr>{head}</tr></thead>" if header else "", f"<tbody>{body}</tbody></table>"

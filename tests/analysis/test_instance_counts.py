@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 
@@ -22,7 +24,8 @@ from durablenb.model.events import (
     OrchestratorStarted,
     TaskScheduled,
 )
-from durablenb.notebook.live.hub import InstancesTable
+from durablenb.model.runtime import RuntimeInfo
+from durablenb.notebook.live.instances_table import InstancesTable
 from durablenb.store.duckdb_store import DuckStore
 from tests.store.scribe import ENDS, Scribe
 
@@ -211,7 +214,10 @@ def fifteen():
 @pytest.mark.parametrize("words", ["half", "1 WORK", "i-1", "'", "nothing of it"])
 def test_a_filtered_page_is_a_part_of_what_its_query_finds(fifteen, monkeypatch, most, status, words):
     monkeypatch.setattr(instances, "MANY_EVENTS", most)
-    pane = InstancesTable(fifteen.cursor().sql)
+    journal = SimpleNamespace(
+        now=lambda: datetime(2026, 1, 1, tzinfo=UTC), of=lambda: fifteen, noted_info=lambda _: RuntimeInfo()
+    )
+    pane = InstancesTable(fifteen.cursor().sql, journal)
     pane.choose(status)
     pane.set_filter(words)
     fleet = read_fleet(fifteen.cursor())

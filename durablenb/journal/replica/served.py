@@ -129,6 +129,10 @@ class ServedJournal(Journal):
         """Return what the hub's engine knew at the last request."""
         return self.history(instance_id).runtime_info
 
+    def noted_info(self, instance_id: str) -> RuntimeInfo:
+        """Return nothing: the engine is elsewhere."""
+        return RuntimeInfo()
+
     def running(self, instance_id: str) -> tuple[RunningCall, ...]:
         """Return the running calls of an instance, and how far they were at the last request."""
         return self.runtime_info(instance_id).running

@@ -10,30 +10,27 @@ import ipywidgets
 import traitlets
 
 from durablenb.analysis.fleet import Fleet, HubPace, read_pace
-from durablenb.analysis.instances import LATEST_FIRST, id_condition, ids_mentioning, latest_page
-from durablenb.analysis.text import quoted
 from durablenb.hub.hub import Hub
 from durablenb.model.entities import EntityId
 from durablenb.model.queues import QueueState
 from durablenb.notebook.html import Markup, code, line, markup, unbroken
 from durablenb.notebook.live.entity import TICK, LiveEntity
 from durablenb.notebook.live.instance import LiveInstance
-from durablenb.notebook.live.interactive import badge, choice, figure, keep_button, mark, row
-from durablenb.notebook.live.query_table import PAGE, Ask, QueryTable, Row
+from durablenb.notebook.live.instances_table import InstancesTable
+from durablenb.notebook.live.interactive import figure, keep_button, mark, row
+from durablenb.notebook.live.query_table import Ask, QueryTable, Row
 from durablenb.notebook.live.static_fallback import StaticFallback, still_bundle
 from durablenb.notebook.live.widget import LiveView
-from durablenb.notebook.palette import status_look
-from durablenb.notebook.still.hub import fleet_svg, pace_svg
+from durablenb.notebook.still.hub import fleet_svg, missing_words, pace_svg
 from durablenb.notebook.still.queues import queues_svg
-from durablenb.notebook.words import lasting, time_text
+from durablenb.notebook.words import time_text
 
 if TYPE_CHECKING:
     import pandas
 
-_STATUSES = ("Running", "Pending", "Suspended", "Failed", "Completed", "Canceled", "Terminated")
-_ENDED = ("Failed", "Completed", "Canceled", "Terminated")
-_COLUMNS = "instance_id, name, status, created_time, last_updated_time, duration"
-_SEARCHED = ("instance_id", "name", "custom_status")
+_LIST_TICK = 5.0
+"""Seconds after which the list is drawn again though nothing happened, since times are relative."""
+
 _ENTITIES = """
 select instance_id, entity_exists, state, operations, failures, queue_length, locked_by, last_modified
 from entities
@@ -41,67 +38,6 @@ where true
 """.strip()
 _ENTITIES_SEARCHED = ("instance_id", "state", "locked_by")
 _ENTITIES_HEADER = ("entity", "state", "operations", "failed", "waiting", "locked by", "last event (UTC)")
-_HEADER = ("instance", "orchestrator", "status", "created (UTC)", "last event (UTC)", "took")
-
-
-class InstancesTable(QueryTable):
-    """The instances of a hub as a table, the most recently updated first."""
-
-    def __init__(self, ask: Ask) -> None:
-        super().__init__(ask, "", LATEST_FIRST, _SEARCHED, "instance")
-        self._fleet = Fleet({}, ())
-        self._among: list[str] | None = None
-        self.choose("")
-
-    def choose(self, status: str) -> None:
-        """Show the instances of one status, or of all."""
-        self.status, self.first = status if status in _STATUSES else "", 0
-        where = f"status = {quoted(self.status)}" if self.status else "true"
-        self._query = f"select {_COLUMNS}\nfrom instances\nwhere {where}"
-
-    def instances(self, fleet: Fleet) -> Markup:
-        """Return a page of instances; `fleet` has the counts."""
-        self._fleet = fleet
-        statuses = [("", "all statuses"), *((status, status) for status in _STATUSES)]
-        return self.html(_HEADER, _row, choice("status", "status", statuses, self.status))
-
-    def _total(self) -> int:
-        words = self.filter.lower().split()
-        if not words:
-            if not self.status:
-                return self._fleet.total
-            return sum(by_status.get(self.status, 0) for by_status in self._fleet.counts.values())
-        self._among = ids_mentioning(self._found, max(words, key=len))
-        if self._among is None:
-            return super()._total()
-        sql = f"{self._query}\n  and {id_condition(self._among)}{self._filter_conditions}"
-        return int(self._found(f"select count(*) from ({sql})")[0][0])
-
-    def _rows(self) -> list[Row]:
-        return latest_page(
-            self._found,
-            _COLUMNS,
-            self.status,
-            f"true{self._filter_conditions}",
-            among=self._among if self.filter.split() else None,
-            count=PAGE,
-            offset=self.first,
-        )
-
-    def _found(self, sql: str) -> list[Row]:
-        return self._ask(sql).fetchall()
-
-
-def _row(values: Row) -> Sequence[object]:
-    instance_id, name, status, created, updated, duration = values
-    return (
-        mark(instance_id, f"instance {instance_id}"),
-        line(name or "", 60),
-        badge(status_look(status)),
-        unbroken(time_text(created)),
-        unbroken(time_text(updated)),
-        lasting(duration) if status in _ENDED else "",
-    )
 
 
 class EntitiesTable(QueryTable):
@@ -155,9 +91,10 @@ class HubList(LiveView):
         self._hub = hub
         self._journal = hub._journal
         self._written: tuple[object, ...] | None = None
-        self._drawn_at = 0.0
+        self._drawn_at = self._listed_at = 0.0
+        self._has_pace = False
         self._fleet = Fleet({}, ())
-        self.pane = InstancesTable(hub._relation)
+        self.pane = InstancesTable(hub._relation, self._journal)
         self._entities = EntitiesTable(hub._relation)
         self.whole: StaticFallback | None = None
         """The displayed widget, which contains this one."""
@@ -181,16 +118,30 @@ class HubList(LiveView):
         is_displayed = self.whole is not None and self.whole.is_displayed
         written = (*self._journal.version(), self._queue_states(), is_displayed)
         is_new, self._written = written != self._written, written
-        if not (is_new or is_stale):
-            return {}
-        self.has_news |= is_new
         is_due = time.monotonic() - self._drawn_at >= TICK
+        if not (is_new or is_stale):
+            return self._by_time() if is_due else {}
+        self.has_news |= is_new
         regions = self._figures() if is_new or is_due else {}  # the user's actions don't change the figures
         if self.tab == "entities":
             regions["entities"] = self._entities.entities()
         else:
-            regions["instances"] = self.pane.instances(self._fleet)
+            regions["instances"] = self._instances()
         return regions
+
+    def _by_time(self) -> dict[str, str]:
+        """Return what changes though nothing was written: the pace, and how long ago something was."""
+        self._drawn_at = time.monotonic()
+        regions: dict[str, str] = {}
+        if self._has_pace:
+            regions["pace"] = figure(pace_svg(self._pace()))
+        if self.tab == "instances" and self._drawn_at - self._listed_at >= _LIST_TICK:
+            regions["instances"] = self._instances()
+        return regions
+
+    def _instances(self) -> Markup:
+        self._listed_at = time.monotonic()
+        return self.pane.instances(self._fleet)
 
     def _figures(self) -> dict[str, str]:
         self._drawn_at = time.monotonic()
@@ -198,11 +149,14 @@ class HubList(LiveView):
         assert isinstance(shown.fleet, Fleet)
         self._fleet = shown.fleet
         drawn = fleet_svg(self._fleet)
-        self.label = drawn[1]
+        self.label, words = drawn[1], missing_words(shown.missing)
         return {
-            "head": row(
-                markup("<b>", line(shown.text.strip("<>")), "</b>"),
-                keep_button(is_displayed=self.whole is not None and self.whole.is_displayed),
+            "head": markup(
+                row(
+                    markup("<b>", line(shown.text.strip("<>")), "</b>"),
+                    keep_button(is_displayed=self.whole is not None and self.whole.is_displayed),
+                ),
+                markup('<p class="dnb-note">', line(words, 400), "</p>") if words else "",
             ),
             "fleet": figure(drawn),
             "queues": figure(queues_svg(shown.queues)) if shown.queues else "",
@@ -215,7 +169,9 @@ class HubList(LiveView):
 
     def _pace(self) -> HubPace:
         with self._journal.connection() as connection:
-            return read_pace(connection)
+            pace = read_pace(connection, self._journal.now())
+        self._has_pace = any(pace.ended)
+        return pace
 
     @property
     def _shown_pane(self) -> QueryTable:
@@ -250,6 +206,14 @@ class HubList(LiveView):
             self._shown_pane.set_filter(str(value))
         elif name == "status":
             self.pane.choose(str(value))
+
+    def do_sort(self, name: str = "", **_: Any) -> None:
+        """Order the instances by another column; once more for the opposite order."""
+        self.pane.sort(str(name))
+
+    def do_unfold(self, id: str = "", **_: Any) -> None:
+        """Show the sub-orchestrations of an instance below it, or fold them."""
+        self.pane.unfold(str(id))
 
     def do_turn(self, first: Any = 0, **_: Any) -> None:
         """Show another page."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from durablenb.analysis.text import quoted
@@ -90,6 +90,12 @@ class QueryTable:
         """Show the page that begins after this many rows."""
         self.first = max(int(first), 0)
 
+    def _with_more(
+        self, rows: Sequence[Row], cells_of: Callable[[Row], Sequence[object]]
+    ) -> Iterable[Sequence[object]]:
+        """Return the cells of the page's rows; a subclass may add rows that belong to them."""
+        return map(cells_of, rows)
+
     def html(
         self, header: Sequence[str], cells_of: Callable[[Row], Sequence[object]], *more: object
     ) -> Markup:
@@ -110,7 +116,11 @@ class QueryTable:
         words = field("filter", f"filter {self._nouns} by words", self.filter, sets=True, is_filter=True)
         return markup(
             row(words, plural(total, self._noun, self._nouns), *more),
-            markup('<div class="dnb-scroll" data-scroll>', table(header, map(cells_of, rows)), "</div>")
+            markup(
+                '<div class="dnb-scroll" data-scroll>',
+                table(header, self._with_more(rows, cells_of)),
+                "</div>",
+            )
             if rows
             else markup(
                 '<p class="dnb-muted">', "None passes the filter." if self.filter else "None yet.", "</p>"

@@ -59,6 +59,7 @@ def hub_card(shown: HubView) -> str:
         about += f", {plural(sum(entity.existing for entity in fleet.entities), 'entity', 'entities')}"
     return card(
         heading(markup("<b>", line(shown.text.strip("<>")), "</b>"), "·", about),
+        heading(markup("<b>", line(missing_words(shown.missing), 400), "</b>")) if shown.missing else "",
         picture(fleet_svg(fleet)),
         fold("Counts", table(("orchestrator", "instances", "by status"), counts)) if counts else "",
         markup(picture(queues_svg(shown.queues)), queues_table(shown.queues)) if shown.queues else "",
@@ -66,6 +67,18 @@ def hub_card(shown: HubView) -> str:
         fold(latest, table(header, rows), is_open=True) if rows else "",
         "" if rows or fleet.entities else table((), [_EMPTY]),
     )
+
+
+_NAMED = 12
+
+
+def missing_words(missing: Sequence[tuple[str, int]]) -> str:
+    """Return which cells are to be run so that unfinished instances resume; empty if none waits for code."""
+    if not missing:
+        return ""
+    names = ", ".join(name for name, _ in missing[:_NAMED]) + (", ..." if len(missing) > _NAMED else "")
+    count = sum(count for _, count in missing)
+    return f"{plural(count, 'unfinished instance')} will resume: run the cells that define {names}."
 
 
 def _entities_table(fleet: Fleet) -> Markup:
@@ -284,9 +297,9 @@ _PACE_TOP, _PACE_HEIGHT = 10.0, 34.0
 def pace_svg(pace: HubPace) -> tuple[str, str]:
     """Return the picture of the calls that ended in each of the last seconds, and its description."""
     most, total, failed = max(pace.ended), sum(pace.ended), sum(pace.failed)
-    until = "" if pace.until is None else f", until {time_text(pace.until, with_date=False)[:8]}"
+    when = time_text(pace.until, with_date=False)[:8]
     sentence = (
-        f"{plural(total, 'call')} ended in the last {PACE_SECONDS} seconds{until}, at most {most:,} a second"
+        f"{plural(total, 'call')} ended in the {PACE_SECONDS} s before {when}, at most {most:,} a second"
     )
     if failed:
         sentence += f", {failed:,} failed"
@@ -310,7 +323,6 @@ def pace_svg(pace: HubPace) -> tuple[str, str]:
         stroke=HAIR,
         fill="none",
     )
-    when = time_text(pace.until, with_date=False)[:8] if pace.until else "nothing yet"
     drawing.text(
         _PACE_LEFT, _PACE_TOP + _PACE_HEIGHT + 13, f"\N{MINUS SIGN}{PACE_SECONDS} s", size=9.5, fill=MUTED
     )

@@ -89,12 +89,12 @@ def _left(call: RunningCall, now: datetime) -> str:
     return "" if seconds is None or call.share == 1 else f"{lasting(round(seconds, 1))} left"
 
 
-def bar(shares: Mapping[str, float], sentence: str) -> Drawing:
+def bar(shares: Mapping[str, float], sentence: str, width: float = _WIDE) -> Drawing:
     """Draw a bar with a part for each colour; shares are of the whole, from 0 to 1."""
-    drawing = Drawing(_WIDE, sentence)
-    drawing.box(0.5, 0.5, _WIDE - 1, _HIGH - 1, rx=3, fill=HAIR, stroke=RIM)
+    drawing = Drawing(width, sentence)
+    drawing.box(0.5, 0.5, width - 1, _HIGH - 1, rx=3, fill=HAIR, stroke=RIM)
     parts = {colour: share for colour, share in shares.items() if share > 0}
-    room = _WIDE - 2 - _LEAST * len(parts)
+    room = width - 2 - _LEAST * len(parts)
     x = 1.0
     for colour, share in parts.items():  # small shares stay visible
         wide = _LEAST + room * share
