@@ -57,9 +57,10 @@ def instance_card(handle: Handle, orchestrator: Callable[..., Any] | None, *, va
 def _without_values(handle: Handle, snapshot: InstanceSnapshot) -> InstanceSnapshot:
     status, journal = snapshot.status, handle.hub._journal
     failure = status.failure_details
-    obstacle = journal.runtime_info(handle.id).obstacle
-    if obstacle.held is not None:
-        obstacle = replace(obstacle, held="The code does not fit the history.")
+    info = journal.runtime_info(handle.id)
+    if info.obstacle.held is not None:
+        held = replace(info.obstacle, held="The code does not fit the history.")
+        info = replace(info, obstacle=held)
     return instance_snapshot(
         replace(
             status,
@@ -69,7 +70,7 @@ def _without_values(handle: Handle, snapshot: InstanceSnapshot) -> InstanceSnaps
             failure_details=None if failure is None else failure_without_values(failure),
         ),
         [event_without_values(event) for event in snapshot.events],
-        obstacle,
+        info,
         snapshot.now,
         lambda entity_ids: journal.related(handle.id, entity_ids).queues,
         snapshot.forks,

@@ -15,6 +15,7 @@ from typing import Any, TypedDict
 
 from durablenb.analysis.replays import sentences
 from durablenb.analysis.replays.replay import Replay
+from durablenb.analysis.replays.steps import MissingAnswers
 from durablenb.core.trace import Await
 
 AWAITS = 20_000
@@ -142,19 +143,23 @@ def _await(reached: Await, replay: Replay, hide: Hide, names: _Names | None) -> 
 
 def _replays(replay: Replay) -> Iterator[dict[str, Any]]:
     """Yield when each replay began, and the sentence about the await at which it ended, if it waits."""
-    trace, waits, arrivals = replay.trace, None, list[int]()
+    trace, waits, missing = replay.trace, None, None
     ends = [*map(_id, trace.episodes[1:]), inf]
     for chosen, begun in enumerate(trace.episodes, 1):
         frame: dict[str, Any] = {"event": begun.event_id}
         count = replay.count(chosen)
         last = trace.awaits[count - 1] if 0 < count <= len(trace.awaits) else None
         if last is not None and (last.answered_in is None or last.answered_in > chosen):
-            if last is not waits:
-                waits, arrivals = last, sorted(last.answers.values())
+            if last is not waits or missing is None:
+                waits, missing = last, MissingAnswers(last)
             first = bisect_right(last.requests, begun.event_id, key=_id)
             new = last.requests[first : bisect_left(last.requests, ends[chosen - 1], key=_id)]
             frame["says"] = sentences.waiting_sentence(
-                last, new, range(bisect_left(arrivals, begun.event_id))
+                last,
+                new,
+                missing.at(begun.event_id),
+                replay.requests,
+                len(last.places.get(chosen, ())),
             )
         yield frame
 

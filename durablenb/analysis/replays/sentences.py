@@ -44,7 +44,7 @@ _KINDS: dict[type[Event], str] = {
     EntityLockRequested: "lock of",
 }
 _MOST = 6
-_NAMED = 3
+NAMED = 3
 
 
 def awaited_text(reached: Await, requests: Mapping[int, Event]) -> str:
@@ -116,7 +116,7 @@ def answered_sentence(reached: Await, requests: Mapping[int, Event]) -> str:
 def waiting_sentence(
     reached: Await,
     new: Sequence[Event],
-    missing: Sequence[int],
+    missing: tuple[Sequence[int], int],
     requests: Mapping[int, Event],
     places: int = 0,
 ) -> str:
@@ -129,7 +129,7 @@ def waiting_sentence(
     new
         Its new requests, which are written to the history.
     missing
-        The ids of its tasks whose answers have not arrived.
+        The ids of the first of its tasks whose answers have not arrived, and the number of all of these.
     requests
         The requests by task id.
     places
@@ -142,11 +142,12 @@ def waiting_sentence(
     if places:
         tasks = "task of asyncio waits" if places == 1 else "tasks of asyncio wait"
         return f"{written}{places:,} {tasks} here until something arrives."
-    named = [_task_words(requests.get(task), task) for task in missing[:_NAMED]]
-    listed = [*named, f"{len(missing) - _NAMED:,} more"] if len(missing) > _NAMED else named
+    first, count = missing
+    named = [_task_words(requests.get(task), task) for task in first[:NAMED]]
+    listed = [*named, f"{count - NAMED:,} more"] if count > NAMED else named
     of = f" from {' and '.join(filter(None, (', '.join(listed[:-1]), listed[-1])))}" if listed else ""
-    count = f" ({all_ - len(missing):,} of {all_:,} have arrived)" if all_ > 1 else ""
-    return f"{written}No answer yet{of}{count}: the orchestrator waits here."
+    arrived = f" ({all_ - count:,} of {all_:,} have arrived)" if all_ > 1 else ""
+    return f"{written}No answer yet{of}{arrived}: the orchestrator waits here."
 
 
 def end_sentence(trace: Trace) -> str:

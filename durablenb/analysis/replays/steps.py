@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from itertools import islice
 from typing import Any, Literal
 
 from durablenb.analysis.replays import sentences
@@ -81,6 +82,38 @@ class Step:
     places: tuple[str, ...] = ()
 
 
+class MissingAnswers:
+    """The answers for which an await waits, as replays begin one after another.
+
+    Parameters
+    ----------
+    reached
+        The await.
+    """
+
+    def __init__(self, reached: Await) -> None:
+        arrivals = reached.arrivals or (None,) * len(reached.task_ids)
+        self._tasks = list(zip(reached.task_ids, arrivals, strict=True))
+        self._arrived = sorted(event for event in arrivals if event is not None)
+        self._first = 0
+
+    def at(self, begun: int) -> tuple[list[int], int]:
+        """Return the first tasks without an answer before a replay began, and the number of all of these.
+
+        Parameters
+        ----------
+        begun
+            The event with which the replay began; not before that of an earlier call.
+        """
+        count = len(self._tasks) - bisect_left(self._arrived, begun)
+        while self._first < len(self._tasks) and (self._tasks[self._first][1] or begun) < begun:
+            self._first += 1
+        missing = (
+            task for task, event in islice(self._tasks, self._first, None) if event is None or event > begun
+        )
+        return list(islice(missing, sentences.NAMED)), count
+
+
 class ReplaySteps:
     """The steps of all replays of an execution, with counts of calls, awaits, events and prints.
 
@@ -141,7 +174,7 @@ class ReplaySteps:
             sentence = sentences.answered_sentence(current, self.requests)
         else:
             sentence = sentences.waiting_sentence(
-                current, written, self._missing(current, replay), self.requests, len(places)
+                current, written, MissingAnswers(current).at(begun), self.requests, len(places)
             )
         return Step(
             replay=replay,
@@ -241,16 +274,6 @@ class ReplaySteps:
             return None if isinstance(self.trace.end, ExecutionCompleted) else before.line
         returns = [] if self.source is None else self.source.returns
         return returns[0] if len(returns) == 1 else None
-
-    def _missing(self, reached: Await, replay: int) -> list[int]:
-        """Return the tasks of an await whose answers had not arrived before a replay began."""
-        begun = self.trace.episodes[replay - 1].event_id
-        arrivals = reached.arrivals or (None,) * len(reached.task_ids)
-        return [
-            task
-            for task, event in zip(reached.task_ids, arrivals, strict=True)
-            if event is None or event > begun
-        ]
 
     # -- counts ----------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
@@ -20,8 +20,8 @@ from durablenb.analysis.replays.explorer import LineMark
 from durablenb.analysis.replays.frames import Frames
 from durablenb.core.ports.store import HistoryBundle
 from durablenb.journal.bundle.html_page import GENERATOR, data_block, history_block
+from durablenb.notebook.code_colours import coloured_lines
 from durablenb.notebook.html import Markup, card, heading, markup
-from durablenb.notebook.live.code_pane import code_line
 from durablenb.notebook.still.graph import instance_sentence
 from durablenb.notebook.still.history import history_table, log_table
 from durablenb.notebook.still.instance_card import instance_sections
@@ -201,17 +201,18 @@ def _templates(frames: Frames | None) -> Markup:
     if frames is None or not frames.executions:
         return Markup("")
     codes = [
-        markup(f'<template id="dnb-code-{index}"><table>', *map(_code_row, code), "</table></template>")
+        markup(f'<template id="dnb-code-{index}"><table>', *_code_rows(code), "</table></template>")
         for index, code in enumerate(_codes(frames))
     ]
     return markup(*codes, _glyphs())
 
 
-def _code_row(numbered: tuple[int, str]) -> Markup:
-    number, text = numbered
-    return markup(
-        f'<tr data-line="{number}"><td>{number}</td><td></td><td><pre>', code_line(text), "</pre></td></tr>"
-    )
+def _code_rows(code: Sequence[tuple[int, str]]) -> Iterator[Markup]:
+    coloured = coloured_lines("\n".join(text for _, text in code))
+    for (number, _), text in zip(code, coloured, strict=True):
+        yield markup(
+            f'<tr data-line="{number}"><td>{number}</td><td></td><td><pre>', text, "</pre></td></tr>"
+        )
 
 
 @cache
