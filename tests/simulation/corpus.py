@@ -95,7 +95,6 @@ PIECES: dict[str, Piece] = {
     "unknown": Piece(o.unknown, fits=lambda _, result: result == "not found"),
     "misuse": Piece(o.misuse, fits=lambda _, result: False),
     "coroutine": Piece(o.coroutine, fits=lambda n, result: result == [2 * n, 2 * n + 2]),
-    "in_tasks": Piece(o.in_tasks, fits=lambda n, result: result == [2 * n, 2 * n + 2, 2 * n + 4]),
     "poison": Piece(o.poison, fits=lambda _, result: result == 3),
     **{
         name: Piece(function, entities.some_keys, fits)

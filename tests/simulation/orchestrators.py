@@ -331,29 +331,28 @@ def misuse(context):
 
 async def coroutine(context):
     n = context.get_input()
+    if n % 2:
+        return await _in_tasks(context, n)
     timer = context.create_timer(context.current_utc_datetime + timedelta(seconds=5))
     calls = [context.call_activity("double", n), context.call_activity("double", n + 1)]
     await context.task_any([timer, calls[0]])
     return await context.task_all(calls)
 
 
-async def in_tasks(context):
-    """Three tasks of asyncio, and a wait that may be too long."""
-    n = context.get_input()
+async def _in_tasks(context, n):
+    """The same in tasks of asyncio, and a wait that may be too long."""
 
     async def visit(number):
         await asyncio.sleep(number)
         return await context.call_activity("double", number)
 
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(visit(n + number)) for number in range(3)]
+        tasks = [group.create_task(visit(n + number)) for number in range(2)]
         try:
             await asyncio.wait_for(context.wait_for_external_event("Go"), 4)
         except TimeoutError:
             group.create_task(visit(0))
-    flaky = [context.call_activity("flaky", number) for number in range(2)]
-    await asyncio.gather(*flaky, return_exceptions=True)
-    return [task.result() for task in tasks]
+    return await asyncio.gather(*tasks)
 
 
 def poison(context):
