@@ -297,7 +297,7 @@ class _GraphBuilder:
         self._stage_of: list[int] = []
         self._loops: list[Loop] = []
         self._stages = 0
-        for fold in fold_loops([frozenset(map(self._key, episode.calls)) for episode in episodes]):
+        for fold in fold_loops([self._requests(episode) for episode in episodes]):
             period = fold.stages
             self._stage_of += [self._stages + position % period for position in range(fold.length)]
             if fold.length > period:
@@ -327,6 +327,11 @@ class _GraphBuilder:
         edges = tuple(Edge(source, target, count) for (source, target), count in self._edges.items())
         joins = tuple(joined for stage in self._joins if (joined := self._join(stage)) is not None)
         return ExecutionGraph(name, generation, steps, edges, joins, tuple(self._loops), self._stages, end)
+
+    def _requests(self, episode: _Episode) -> frozenset[Hashable]:
+        """Return the names of an episode's calls, and whether there were several: a fan-out is no round."""
+        counts = Counter(map(self._key, episode.calls))
+        return frozenset((key, count > 1) for key, count in counts.items())
 
     def _key(self, call: Call) -> tuple[str, str]:
         name = self._name_of(call)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from durablenb.notebook.palette import Look, pill
-from durablenb.notebook.svg import clean, image
+from durablenb.notebook.svg import clean, image, image_data
 
 TEXT_LIMIT = 2_000
 """Maximum characters shown of a value."""
@@ -66,15 +66,16 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Markup:
 
 
 def dense_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> Markup:
-    """Return rows as a table without its empty columns; each cell has its column's name, for narrow pages."""
+    """Return rows as a table without its empty columns."""
+    return table(*without_empty_columns(header, rows))
+
+
+def without_empty_columns(
+    header: Sequence[str], rows: Sequence[Sequence[object]]
+) -> tuple[list[str], list[list[object]]]:
+    """Return the header and the rows of a table without its empty columns."""
     columns = [column for column in range(len(header)) if any(row[column] for row in rows)]
-    labels = {column: f'{_LEFT} data-label="{escape(header[column])}"' for column in columns}
-    head = "".join(f"<th{label}>{escape(header[column])}</th>" for column, label in labels.items())
-    body = (
-        "".join(f"<td{label}>{_cell(row[column])}</td>" for column, label in labels.items()) for row in rows
-    )
-    lines = "".join(f"<tr>{cells}</tr>" for cells in body)
-    return markup(f"<table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>")
+    return [header[column] for column in columns], [[row[column] for column in columns] for row in rows]
 
 
 def _cell(value: object) -> str:
@@ -88,9 +89,24 @@ def fold(summary: str, inside: str, *, is_open: bool = False) -> Markup:
     )
 
 
-def picture(drawn: tuple[str, str] | None) -> Markup:
-    """Return an SVG document and its sentence as an image."""
-    return Markup("") if drawn is None else markup("<p>", image(*drawn), "</p>")
+_LARGE = 30_000
+"""Characters of a picture's variant from which it is left out."""
+
+NARROW = 560
+"""Width in pixels of a picture's variant for narrow pages."""
+
+
+def picture(drawn: tuple[str, str] | None, narrow: tuple[str, str] | None = None) -> Markup:
+    """Return an SVG document and its sentence as an image; `narrow` is its variant for narrow pages.
+
+    A large picture has no variant, since notebooks are saved with both.
+    """
+    if drawn is None:
+        return Markup("")
+    if narrow is None or len(narrow[0]) > _LARGE:
+        return markup("<p>", image(*drawn), "</p>")
+    source = f'<source media="(max-width: 800px)" srcset="{image_data(narrow[0])}">'
+    return markup("<p><picture>", source, image(*drawn), "</picture></p>")
 
 
 def wide_picture(drawn: tuple[str, str] | None) -> Markup:

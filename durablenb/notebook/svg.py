@@ -175,10 +175,15 @@ def image(svg: str, sentence: str, *, width: float | None = None) -> str:
 
     With a `width`, it is inline in a line of text.
     """
-    data = base64.b64encode(follow_theme(svg).encode("utf-8", "replace")).decode("ascii")
     size = (
         ""
         if width is None
         else f' width="{number(width)}" align="middle" style="vertical-align:middle;max-width:none"'
     )
-    return f'<img alt="{escape(clean(sentence))}"{size} src="data:image/svg+xml;base64,{data}">'
+    return f'<img alt="{escape(clean(sentence))}"{size} src="{image_data(svg)}">'
+
+
+def image_data(svg: str) -> str:
+    """Return an SVG document as a data URL, in the page's theme."""
+    data = base64.b64encode(follow_theme(svg).encode("utf-8", "replace")).decode("ascii")
+    return f"data:image/svg+xml;base64,{data}"

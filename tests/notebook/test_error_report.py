@@ -53,7 +53,7 @@ def test_a_failed_activity_is_told_from_the_line_that_raised() -> None:
         "  ValueError was raised at refuse, line N of test_error_report.py\n"
         "      N  if amount > N:\n"
         '  →   N      raise ValueError("card declined")\n\n'
-        "  it was waited for at order, line N of test_error_report.py\n"
+        "  it was awaited at order, line N of test_error_report.py\n"
         "      N  def order(context):\n"
         "  →   N      yield context.call_activity(refuse, N)\n\n"
         "  you asked for it at line N of test_error_report.py\n"
@@ -76,7 +76,7 @@ def test_an_error_that_another_one_led_to_has_its_own_message_in_front() -> None
     lines = raised(lambda: made.hub.run(order))
     assert lines[0] == "RuntimeError (also a TaskFailedError): the order is lost"
     text = "\n".join(lines)
-    assert text.index("ValueError was raised at run") < text.index("it was waited for at order")
+    assert text.index("ValueError was raised at run") < text.index("it was awaited at order")
     assert "then RuntimeError (the order is lost) was raised at order" in text
 
 
@@ -147,7 +147,7 @@ def test_a_failed_call_of_an_entity_is_told_with_the_entity_and_both_lines() -> 
     assert lines[0] == "ValueError (also a TaskFailedError): 300 is more than 100"
     text = "\n".join(lines)
     assert text.index("ValueError was raised at withdraw, line") < text.index(
-        "@account@a.withdraw was waited for at asking, line"
+        "@account@a.withdraw was awaited at asking, line"
     )
     assert 'raise ValueError(f"{amount} is more than {self.balance}")' in text
     assert 'yield context.call_entity(A, "withdraw", context.get_input())' in text

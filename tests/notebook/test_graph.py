@@ -292,3 +292,19 @@ def test_a_name_is_not_cut_if_there_is_room_beside_its_box() -> None:
     made.activity("estimate_the_seasonal_components")
     made.orchestrator(one)
     assert "estimate_the_seasonal_components" in page_of(made.done("one")).pictures[1].texts
+
+
+def test_a_fan_out_of_the_same_name_is_no_round_of_the_loop_before_it() -> None:
+    def work(context):
+        for n in range(5):
+            yield context.call_activity("work", n)
+        yield context.task_all([context.call_activity("work", n) for n in range(20)])
+
+    made = stage()
+    made.activity("work")
+    made.orchestrator(work)
+    graph = made.done("work").graph()
+    assert [(node, step["count"]) for node, step in graph.nodes(data=True) if step["kind"] == "activity"] == [
+        ("work", 5),
+        ("work #2", 20),
+    ]

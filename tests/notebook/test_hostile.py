@@ -13,16 +13,16 @@ from tests.notebook.scenes import Stage
 
 TAGS = {
     *("div", "p", "b", "br", "code", "pre", "span", "img", "table", "thead", "tbody", "tr", "th", "td"),
-    *("details", "summary"),
+    *("details", "summary", "picture", "source"),
 }
-ATTRIBUTES = {"class", "style", "alt", "src", "width", "align", "open"}
+ATTRIBUTES = {"class", "style", "alt", "src", "width", "align", "open", "media", "srcset"}
 MARKS = {"svg", "title", "g", "rect", "path", "text", "circle"}
 STYLE = re.compile(
     r"@media screen and \(prefers-color-scheme:dark\)"
     r'\{(\[(fill|stroke)="#[0-9a-f]{3,6}"\]\{(fill|stroke):#[0-9a-f]{6}\})*\}'
 )
 """The style of a still picture: nothing but colours."""
-STYLES = re.compile(r"(text-align|vertical-align|white-space|max-width):[a-z]+(;|$)")
+STYLES = re.compile(r"(text-align|vertical-align|white-space|max-width|overflow-wrap):[a-z]+(;|$)")
 
 _SCRIPTS = ("alert(1)", "alert`1`", "fetch('//evil.example')", "document.title=1")
 _SHAPES = (

@@ -16,9 +16,9 @@ from durablenb.analysis.value_text import blob_tree, failure_line, value_text
 from durablenb.model.events import ContinueAsNew, ExecutionFailed
 from durablenb.model.failures import FailureDetails
 from durablenb.model.logs import LogLine
-from durablenb.notebook.html import Markup, block, code, dense_table, line, markup, table, unbroken
+from durablenb.notebook.html import Markup, block, code, line, markup, table, unbroken
 from durablenb.notebook.keys import call_key
-from durablenb.notebook.live.interactive import badge, button, mark, pager, row
+from durablenb.notebook.live.interactive import badge, button, labelled_table, mark, pager, row
 from durablenb.notebook.palette import call_look, status_look
 from durablenb.notebook.still.failure import failure_table
 from durablenb.notebook.words import lasting, step_text, time_text
@@ -53,7 +53,7 @@ def step_detail(step: GraphStep, first: int, of: str = "") -> Markup:
     return markup(
         '<div class="dnb-detail">',
         row(markup("<b>", line(step.name), "</b>"), step.kind, step_text(step)),
-        markup('<div class="dnb-scroll dnb-calls" data-scroll>', dense_table(header, rows), "</div>"),
+        markup('<div class="dnb-scroll dnb-calls" data-scroll>', labelled_table(header, rows), "</div>"),
         pager("page", first, len(rows), len(calls), PAGE),
         "</div>",
     )
@@ -226,4 +226,4 @@ def _attempts(call: Call) -> Markup:
         for span in call.attempts[-PAGE:]
     ]
     header = ("try", "state", "scheduled (UTC)", "started", "ended", "waited", "ran", "worker", "result")
-    return markup('<div class="dnb-wide dnb-stacked">', dense_table(header, rows), "</div>")
+    return markup('<div class="dnb-wide dnb-stacked">', labelled_table(header, rows), "</div>")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
-from durablenb.notebook.html import Markup, line, markup
+from durablenb.notebook.html import Markup, line, markup, without_empty_columns
 from durablenb.notebook.palette import BLUE, SOLIDS, Look, pill
 from durablenb.notebook.svg import Drawing, number
 from durablenb.notebook.themes import apply_theme
@@ -79,6 +79,27 @@ def row(*parts: object) -> Markup:
     """Return parts in a line; those that aren't `Markup` are escaped."""
     inside = "".join(part if isinstance(part, Markup) else f"<span>{line(part)}</span>" for part in parts)
     return markup('<div class="dnb-line">', inside, "</div>")
+
+
+def labelled_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> Markup:
+    """Return rows as a table without its empty columns; each cell has its column's name, for narrow pages."""
+    names, kept = without_empty_columns(header, rows)
+    head = "".join(markup("<th", attributes(data_label=name), ">", line(name), "</th>") for name in names)
+    body = (
+        "".join(
+            markup(
+                "<td",
+                attributes(data_label=name),
+                ">",
+                cell if isinstance(cell, Markup) else line(cell),
+                "</td>",
+            )
+            for name, cell in zip(names, row, strict=True)
+        )
+        for row in kept
+    )
+    lines = "".join(f"<tr>{cells}</tr>" for cells in body)
+    return markup(f"<table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>")
 
 
 def pager(do: str, first: int, shown: int, total: int, page: int) -> Markup:

@@ -8,6 +8,7 @@ from durablenb.analysis.text import shortened
 from durablenb.analysis.value_text import short_type
 from durablenb.model.failures import FailureDetails
 from durablenb.notebook.html import (
+    Markup,
     badge,
     block,
     card,
@@ -36,14 +37,20 @@ def failure_table(failure: FailureDetails) -> str:
         where = "" if location is None else markup(line(location.where), "<br>", code(location.source, 160))
         if number and is_wrapper(link):
             operation = failed_operation(link)
-            rows.append(("awaited at", "" if operation is None else code(operation), where))
+            rows.append(("awaited at", _stacked("" if operation is None else code(operation), where)))
         else:
             message = short_message(link.message)
             text = block(message, 1_000) if "\n" in message.strip() else line(message, 1_000)
             final = ", not retriable" if link.is_non_retriable else ""
             kind = markup("then " if number else "", "<b>", line(short_type(link)), "</b>", final)
-            rows.append((kind, text, where))
-    return table(("failed with", "message", "at"), rows[:12])
+            rows.append((kind, _stacked(text, where)))
+    return table(("failed with", "message, at"), rows[:12])
+
+
+def _stacked(text: str, where: str) -> Markup:
+    """Return a message above the place where it was raised; both wrap anywhere, for narrow pages."""
+    between = "<br>" if text and where and not text.startswith("<pre>") else ""
+    return markup('<div style="overflow-wrap:anywhere">', text, between, where, "</div>")
 
 
 def traceback_fold(failure: FailureDetails | None) -> str:

@@ -21,9 +21,9 @@ from durablenb.notebook.svg import MUTED, PLATE, WIDTH, Drawing, number, text_wi
 from durablenb.notebook.words import compact, plural, states_text
 
 
-def graph_svg(picture: InstanceSnapshot) -> tuple[str, str]:
-    """Return the graph of the last execution, and its description."""
-    return graph_on(Drawing(WIDTH, instance_sentence(picture)), picture)
+def graph_svg(picture: InstanceSnapshot, width: float = WIDTH) -> tuple[str, str]:
+    """Return the graph of the last execution, laid out for this width, and its description."""
+    return graph_on(Drawing(width, instance_sentence(picture)), picture)
 
 
 def graph_on(drawing: Drawing, picture: InstanceSnapshot) -> tuple[str, str]:

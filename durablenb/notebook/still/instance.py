@@ -14,6 +14,7 @@ from durablenb.analysis.timeline import timeline_text
 from durablenb.model.display import Displayed
 from durablenb.model.status import DurableOrchestrationStatus
 from durablenb.notebook.html import (
+    NARROW,
     Markup,
     badge,
     block,
@@ -60,7 +61,7 @@ def picture_card(shown: InstanceSnapshot) -> str:
         *(heading(f"{label}:", words) for label, words in state_rows(shown)),
         failure_table(status.failure_details) if status.failure_details else "",
         waits_table(shown.waits, shown.now) if shown.waits else "",
-        picture(graph_svg(shown)),
+        picture(graph_svg(shown), graph_svg(shown, NARROW)),
         wide_picture(timeline_svg(shown)),
         _outputs(shown.outputs),
         _steps(shown),
@@ -228,10 +229,11 @@ def single_picture_card(single: SinglePicture) -> str:
     """Return the picture under the name of the instance."""
     shown = single.shown
     is_graph = single.which == "graph"
-    drawn = picture(graph_svg(shown)) if is_graph else wide_picture(timeline_svg(shown))
     name = markup("<b>", line(shown.status.name or ""), "</b>")
     head = heading(badge(status_look(shown.word)), name, code(shown.status.instance_id or "", 256))
-    return card(head, drawn or heading("No time has passed yet."))
+    if is_graph:
+        return card(head, picture(graph_svg(shown), graph_svg(shown, NARROW)))
+    return card(head, wide_picture(timeline_svg(shown)) or heading("No time has passed yet."))
 
 
 def single_picture_text(single: SinglePicture) -> str:
