@@ -6,6 +6,7 @@ const TIMELINE_HELP =
   "b: back. 0: all. With the mouse: drag to move, Shift-drag to zoom to a range, Ctrl and the wheel to zoom.";
 const STEP = 1.25;
 const SAYING_MS = 80;
+const HINT_MS = 1500;
 const MANY = 400; // calls, from which on the workers are shown first
 const CHOICES = { view: ["rows", "density", "workers"], axis: ["relative", "absolute"] };
 
@@ -81,6 +82,7 @@ class Timeline {
     this.sizes.disconnect();
     cancelAnimationFrame(this.frame);
     clearTimeout(this.saying);
+    clearTimeout(this.hinting);
   }
 
   // -- what Python says ---------------------------------------------------------------------------
@@ -275,6 +277,8 @@ class Timeline {
 
   hint(event) {
     this.tip.show(["Ctrl and the wheel zoom; so does the wheel alone after a click."], ...this.place(event));
+    clearTimeout(this.hinting);
+    this.hinting = setTimeout(() => this.tip.hide(), HINT_MS);
   }
 
   bounded(x) {
