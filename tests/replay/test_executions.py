@@ -265,7 +265,7 @@ def test_a_held_one_whose_input_differs_says_how_in_every_view(tmp_path: Path) -
     path = tmp_path / "input.duckdb"
 
     def ask(context, what: str = "sum"):
-        yield context.call_activity("compute", f"{what} for leo")
+        yield context.call_activity("compute", f"{'a long way to say: ' * 20}{what} for leo{'.' * 200}")
         yield context.wait_for_external_event("Go")
 
     def opened(code: Any) -> df.TaskHub:

@@ -166,4 +166,4 @@ def _remedy(wait: Wait) -> Markup:
         return button(f"open {wait.detail}", "open", is_link=True, id=wait.detail)
     if wait.kind == "resuming":
         return Markup("")  # the reason is in the head
-    return markup(wait_remedy(wait), " ", line(wait.detail.partition("\n")[0], 300))
+    return markup(wait_remedy(wait), " ", line(wait.detail.partition("\n")[0], 600))
