@@ -87,7 +87,13 @@ def _frames(
             execution_id, events = executions[number]
             yield number, execution_id, handle._replay(execution_id, events, orchestrator)
 
+    def hide(text: str) -> str:
+        try:
+            return handle.hub._journal.codec.redact_log(text)
+        except Exception as error:
+            return f"redact failed: {type(error).__name__}"
+
     try:
-        return collect_frames(replays(), handle.hub._journal.codec.redact_log, values=values)
+        return collect_frames(replays(), hide, values=values)
     except (FunctionNotFoundError, TypeNotRegisteredError) as error:
         return Frames([], len(executions), str(error))

@@ -24,7 +24,8 @@ _ENCLOSING = " "
 
 _MARKS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[{]|[\]}]', re.DOTALL)
 
-LEFT_OUT = '{"@type": "left out", "@value": null}'
+LEFT_OUT_TAG = "left out"
+LEFT_OUT = f'{{"@type": "{LEFT_OUT_TAG}", "@value": null}}'
 """The text in place of a value that a saved page doesn't have; decoding it raises an error that says so."""
 
 _REFERENCES = re.compile(r'"@payload": "([0-9a-f]{64})"(?!, "@at": )')

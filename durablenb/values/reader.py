@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from durablenb.model.errors import DurableError, TypeNotRegisteredError
-from durablenb.model.payloads import blobs_of
+from durablenb.model.payloads import LEFT_OUT_TAG, blobs_of
 from durablenb.values.azure_envelopes import envelope_data, is_envelope
 from durablenb.values.converters import BlobConverter, InlineConverter, library_converter
 from durablenb.values.payload_files import PayloadFolder
@@ -36,6 +36,11 @@ class Reader:
             if isinstance(converter, BlobConverter):
                 return self._blob_value(converter, fields["@payload"], fields.get("@at"))
             return fields
+        if name == LEFT_OUT_TAG:
+            raise DurableError(
+                "This value was left out when the history was saved, with values=False. Save it again with "
+                "its values: handle.save('run.html')."
+            )
         standard_type = STANDARD_TYPES.get(name)
         if standard_type is not None:
             return _read(name, lambda: standard_type.read(fields["@value"]))

@@ -13,13 +13,8 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from durablenb.model.arguments import TAG, Arguments
-from durablenb.model.errors import DurableError
 
 _SHORT_OFFSET = re.compile(r"([+-])00:00:00\.(\d{6})$")
-
-
-class _LeftOut:
-    """The type of a value that was left out of a saved page; there are no such values."""
 
 
 class StandardType(NamedTuple):
@@ -93,13 +88,6 @@ def _same(value: Any) -> Any:
     return value
 
 
-def _left_out(_: Any) -> Any:
-    raise DurableError(
-        "This value was left out when the history was saved, with values=False. Save it again with its "
-        "values: handle.save('run.html')."
-    )
-
-
 STANDARD_TYPES: dict[str, StandardType] = {
     "datetime": StandardType(datetime, _moment_text, _moment),
     "date": StandardType(date, date.isoformat, date.fromisoformat),
@@ -116,7 +104,6 @@ STANDARD_TYPES: dict[str, StandardType] = {
     "set": StandardType(set, list, set),
     "frozenset": StandardType(frozenset, list, frozenset),
     "dict": StandardType(dict, _same, dict),
-    "left out": StandardType(_LeftOut, _same, _left_out),
     TAG: StandardType(Arguments, _same, lambda parts: Arguments(tuple(parts[0]), parts[1])),
 }
 """The types by tag. `durablenb.values.writer` encodes containers and numbers that aren't finite itself."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from durablenb.model.payloads import LEFT_OUT_TAG
 from durablenb.values.azure_envelopes import named_class
 from durablenb.values.converters import is_library_tag, library_encoder
 from durablenb.values.encode_error import EncodeError, describe_type
@@ -50,7 +51,7 @@ class TypeRegistry:
         chosen = kind.__name__ if name is None else name
         if not isinstance(chosen, str) or not chosen:
             raise ValueError(f"A type's name is text, not {chosen!r}.")
-        if chosen in STANDARD_TYPES or is_library_tag(chosen):
+        if chosen in STANDARD_TYPES or chosen == LEFT_OUT_TAG or is_library_tag(chosen):
             raise ValueError(f"The name {chosen!r} is taken; give another one: name='...'.")
         self._types[chosen] = kind
         self._names[kind] = chosen

@@ -242,7 +242,7 @@ def test_code_is_replayed_everywhere(hubs: dict[str, Hub], kind: str) -> None:
 
 # -- entities and hubs -------------------------------------------------------------------------------
 
-ENTITY_LOOKS = {"state", "watch", "plot_state"}
+ENTITY_LOOKS = {"state", "watch", "plot_state", "save"}
 
 
 def test_each_method_of_an_entity_is_tried_here() -> None:

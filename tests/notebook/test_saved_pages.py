@@ -77,6 +77,18 @@ def test_a_page_is_redacted_as_its_hub(tmp_path: Path) -> None:
     handle.hub.close()
 
 
+def test_a_redact_that_fails_hides_the_variables(tmp_path: Path) -> None:
+    def redact(kind: str, value: Any) -> Any:
+        if kind == "log":
+            raise KeyError(value)
+        return value
+
+    handle = refused(redact)
+    handle.save(tmp_path / "page.html")
+    assert "redact failed: KeyError" in unpacked(tmp_path / "page.html")
+    handle.hub.close()
+
+
 def test_an_entity_is_a_page_with_its_history(tmp_path: Path) -> None:
     handle = scene("tallied")
     (entity,) = handle.hub.entities()[:1]
