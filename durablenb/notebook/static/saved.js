@@ -404,7 +404,7 @@ class Explorer {
 
 // -- the page --------------------------------------------------------------------------------------
 
-addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((fold) => (fold.open = true)));
+addEventListener("beforeprint", () => document.querySelectorAll("body > div details").forEach((fold) => (fold.open = true)));
 
 (async () => {
   const section = (name) => document.querySelector(`[data-shows="${name}"]`);

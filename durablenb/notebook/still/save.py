@@ -49,9 +49,9 @@ def save(shown: object, path: str | os.PathLike[str]) -> None:
     file = Path(path)
     suffix = file.suffix.lower()
     if suffix == ".html":
-        file.write_text(page_of(shown), "utf-8", "replace")
+        file.write_text(page_of(shown), "utf-8", "replace", "\n")
     elif suffix == ".svg":
-        file.write_text(svg_of(shown, file), "utf-8", "replace")
+        file.write_text(svg_of(shown, file), "utf-8", "replace", "\n")
     elif suffix == ".png":
         _save_png(shown, file)
     else:
