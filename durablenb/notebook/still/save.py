@@ -22,9 +22,7 @@ _DOTS = 200
 """Dots per inch."""
 
 _MARGIN = 20.0
-_PICTURE = re.compile(
-    r'<img (?:style="[^"]*" )?alt="[^"]*" src="data:image/svg\+xml;base64,([A-Za-z0-9+/=]+)">'
-)
+_PICTURE = re.compile(r'<img(?: [a-z]+="[^"]*")*? src="data:image/svg\+xml;base64,([A-Za-z0-9+/=]+)"')
 _THEME = re.compile(r"<style>.*?</style>")
 _SIZE = re.compile(r' (width|height)="([0-9.]+)"')
 
