@@ -53,7 +53,7 @@ class PairGroup:
 
     @property
     def verdict(self) -> str:
-        """What differs, in words."""
+        """The differences, in words."""
         if len(self.pairs) == 1:
             return _verdict(self.first)
         return ", ".join([self._differences, *self._cached])

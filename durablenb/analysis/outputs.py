@@ -86,7 +86,7 @@ class RichOutput(Saved):
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """What was displayed with it, by MIME type, such as the width of a picture."""
+        """Its metadata by MIME type, such as the width of a picture."""
         parts = [part for part in self._state.parts if part.metadata is not None]
         return {part.mime_type: json.loads(part.metadata or "null") for part in parts}
 

@@ -104,7 +104,7 @@ _IN_MEMORY = (
     InstanceValue("io.BytesIO"),
     InstanceValue("pandas.ExcelWriter"),  # its own file is judged where it is opened
 )
-"""What a function writes to or reads from that is no file."""
+"""Targets of reads and writes that aren't files."""
 
 _SAME_SET = ("union", "intersection", "difference", "symmetric_difference", "copy")
 

@@ -14,7 +14,7 @@ _LOOP = """
     asyncio.LifoQueue asyncio.Semaphore asyncio.BoundedSemaphore asyncio.Condition asyncio.Barrier
     asyncio.Future asyncio.Task asyncio.current_task asyncio.all_tasks
     """
-"""What needs a running event loop."""
+"""Functions that need a running event loop."""
 
 _LISTS: dict[str, str] = {
     "DNB101": """
@@ -118,7 +118,7 @@ _LISTS: dict[str, str] = {
 }
 
 _NEEDS_LOOP = {"asyncio.sleep", *_LOOP.split()}
-"""What an ``async def`` orchestrator may use, on the event loop of the orchestration."""
+"""Functions that an ``async def`` orchestrator may use, on the event loop of the orchestration."""
 
 _ALL = {path: code for code, paths in _LISTS.items() for path in paths.split()}
 

@@ -1,4 +1,4 @@
-"""What a session needs of a cluster: Dask and Ray each have a connection that offers it."""
+"""The protocol between a session and a cluster, which the connections to Dask and Ray implement."""
 
 from __future__ import annotations
 

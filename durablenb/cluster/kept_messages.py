@@ -12,7 +12,7 @@ KEPT_LINES = 1_000
 
 
 class KeptMessages:
-    """What the calls of one hub have said: when they began, their progress, their last lines.
+    """The messages of the calls of one hub: their starts, their progress, their last lines.
 
     Examples
     --------

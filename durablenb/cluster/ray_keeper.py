@@ -1,4 +1,4 @@
-"""What runs on a Ray cluster: the calls, and an actor that keeps them while their hub is away."""
+"""The code that runs on a Ray cluster: the calls, and an actor that keeps them while their hub is away."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Ended(NamedTuple):
 
 
 News = list[Message | Ended]
-"""What a session hears of its calls, in order."""
+"""The messages of a session's calls, in order."""
 
 
 @dataclass(eq=False)

@@ -318,7 +318,7 @@ _REFUSED = {
         "set_task_factory set_exception_handler set_debug"
     ),
 }
-"""What an orchestrator can't do, why, and what to do instead; and the methods of the loop for it."""
+"""Things that an orchestrator can't do, why, and what to do instead; and the methods of the loop for it."""
 
 
 def _refusal(name: str, reason: str) -> Callable[..., NoReturn]:

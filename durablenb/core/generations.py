@@ -1,4 +1,4 @@
-"""What is left of generations that were purged, and which ones are gone.
+"""The remains of purged generations, and which ones are gone.
 
 The first event of generation 0 stays in the journal; so the beginning of another generation follows on it at
 once, which a history that is whole never has.

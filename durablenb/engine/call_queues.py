@@ -36,7 +36,7 @@ class CallQueues:
         self._turns: deque[Key] = deque()
         """The queues in which calls wait; the one whose turn it is comes first."""
         self._members: dict[str, QueueMembers] = {}
-        """What was written of each queue, by its folded name."""
+        """The last written state of each queue, by its folded name."""
         self._unread: set[Key] = set()
         """The queues with a rate whose starts on disk have not been read yet."""
 

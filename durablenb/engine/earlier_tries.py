@@ -1,4 +1,4 @@
-"""What is known of earlier tries of calls when calls are made again: after a crash, or a rewind."""
+"""The earlier attempts of calls that are made again after a crash or a rewind."""
 
 from __future__ import annotations
 

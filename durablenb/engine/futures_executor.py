@@ -32,7 +32,7 @@ Worker = tuple[str, int, str]
 
 
 class Ran(NamedTuple):
-    """What comes back of a call: its outcome, what it printed and reported, and where and when it ran."""
+    """The answer to a call: its outcome, its prints and reports, and where and when it ran."""
 
     outcome: ActivityOutcome
     reports: list[Report]

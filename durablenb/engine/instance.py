@@ -65,7 +65,7 @@ class Instance:
         self.pending: set[int] = set()
         """The ids of tasks that have no outcome yet."""
         self.tries: dict[str, EarlierTries] = {}
-        """What earlier tries of calls leave to the next one, by the call's key."""
+        """The state that earlier attempts of calls leave to the next one, by the call's key."""
         self.missing: set[str] = set()
         """Names of functions, types and globals that the instance waits for."""
         self.held: Exception | None = None

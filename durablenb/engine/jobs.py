@@ -192,7 +192,7 @@ class ActivityJob:
         self.limits: TimeLimits | None = None
         """The limits of the running call and of the activity's registration; None if there are none."""
         self.earlier = NO_TRIES
-        """What the tries before this one leave to it."""
+        """The state that the attempts before this one leave to it."""
         self.priority = priority
         self.place: Place | None = None
         """The place that the call holds in a queue."""
@@ -257,7 +257,7 @@ class ActivityJob:
 
     @property
     def tries(self) -> EarlierTries:
-        """What this try and those before leave to the next one."""
+        """The state that this attempt and those before leave to the next one."""
         attempt = self.attempt
         return EarlierTries(attempt, attempt - self.retry, self.checkpoint)
 
@@ -276,7 +276,7 @@ class ActivityJob:
 
     @property
     def info(self) -> ActivityInfo:
-        """What the call knows of itself."""
+        """The context of the call."""
         return ActivityInfo(
             self.instance.id,
             self.execution_id,
@@ -456,7 +456,7 @@ class ActivityJob:
 
 @dataclass(slots=True)
 class _Reported:
-    """What a try has reported last, and when."""
+    """The last report of an attempt, and its time."""
 
     progress: Progress | None = None
     checkpoint: str | None = None

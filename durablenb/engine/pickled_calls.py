@@ -110,7 +110,7 @@ def run_pickled(
 
 @dataclass(frozen=True)
 class _RemoteCall:
-    """What the context of a call needs in another process."""
+    """The parts of a call's context that another process needs."""
 
     info: ActivityInfo
     codec: Codec

@@ -28,7 +28,7 @@ class ReportingCall(Protocol):
 
     @property
     def info(self) -> ActivityInfo:
-        """What the call knows of itself."""
+        """The context of the call."""
         ...
 
     @property

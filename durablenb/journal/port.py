@@ -55,7 +55,7 @@ class Journal(ABC):
     description: str
     """How a message names a journal that can't be read any more, such as "a closed file"."""
     after_kernel = "Start the kernel and run this cell again."
-    """What a view says to do once its kernel is gone."""
+    """The advice of a view whose kernel is gone."""
     knows_keys = True
     """False if it has no keys of calls whose results are remembered: they are where the hub is."""
 

@@ -27,7 +27,7 @@ CURES: dict[FaultKind, str] = {
         "recorded once."
     ),
 }
-"""What to do about each kind of fault."""
+"""The cure of each kind of fault."""
 
 
 class Fault(NamedTuple):
@@ -49,7 +49,7 @@ class Fault(NamedTuple):
 
     @property
     def cure(self) -> str:
-        """What to do."""
+        """The cure."""
         return CURES[self.kind]
 
     def __str__(self) -> str:

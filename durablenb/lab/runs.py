@@ -68,7 +68,7 @@ class Plan(Plain):
 
 
 class LostWork(NamedTuple):
-    """What a crash lost: the functions that had run, and the events that were about to be written."""
+    """The work that a crash lost: the functions that had run, and the first event that wasn't written."""
 
     functions: tuple[str, ...]
     event: str

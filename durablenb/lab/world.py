@@ -8,7 +8,7 @@ from typing import Any
 
 
 class World:
-    """What activities change outside their hub: a ledger, a table, a mailbox.
+    """The state outside a hub that activities change: a ledger, a table, a mailbox.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a call of an activity knows of itself, and the reports that it sends to the hub while it runs."""
+"""The context of an activity's call, and the reports that the call sends to the hub while it runs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def call_key(hub_id: str, execution_id: str, task_id: int, name: str, text: str)
 
 @plain
 class ActivityInfo(Plain):
-    """What one try of a call knows of itself; it can be pickled.
+    """The context of one attempt of a call; it can be pickled.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ class Checkpoint(NamedTuple):
 
 
 Report = OutputLine | Shown | Progress | Checkpoint
-"""What a running call sends to the hub."""
+"""The reports of a running call to the hub."""
 
 REPORTS = (OutputLine, Shown, Progress, Checkpoint)
 """The classes of reports, for `isinstance`."""
@@ -136,7 +136,7 @@ def latest(attempts: Iterable[ActivityAttempt]) -> list[ActivityAttempt]:
 
 
 class EarlierTries(NamedTuple):
-    """What the tries of a call leave to the next one.
+    """The state that the attempts of a call leave to the next one.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What the results of activities are remembered by: the policy, the key of a call, and a remembered call."""
+"""Remembered results of activities: the policy, the key of a call, and a remembered call."""
 
 from __future__ import annotations
 

@@ -314,7 +314,7 @@ EVENT_OF = {
     Status.Terminated: "ExecutionTerminated",
     Status.Suspended: "ExecutionSuspended",
 }
-"""What has happened to every instance of a status."""
+"""The events that every instance of a status has."""
 
 
 def first_starts(query: InstanceQuery, count: int, *, narrows: bool) -> tuple[str, list[object]]:

@@ -150,4 +150,4 @@ _READERS: dict[str, Callable[[Any, ValueCodec], Any]] = {
     "pyarrow.Table": _itself,
     "pyarrow.RecordBatch": _itself,
 }
-"""What makes a table of what the file of each type of frames has."""
+"""The function for each type of frames that makes a table of its file."""

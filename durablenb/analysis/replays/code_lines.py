@@ -1,4 +1,4 @@
-"""What happened at each line of an orchestrator: how often it awaited, for how long, and with what result."""
+"""The awaits at each line of an orchestrator: how many, for how long, and with what result."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class CodeLines:
 
     def __init__(self, trace: Trace, now: datetime) -> None:
         self.lines: dict[int, CodeLine] = {}
-        """What happened on each line, by its number."""
+        """The awaits of each line, by its number."""
         self._awaited_at: dict[int, set[int]] = {}
         self._requested_at: dict[int, int] = {}
         tasks: dict[int, dict[int, None]] = {}

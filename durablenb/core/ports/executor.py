@@ -44,7 +44,7 @@ class Job(Protocol):
 
     @property
     def info(self) -> ActivityInfo:
-        """What the call knows of itself."""
+        """The context of the call."""
         ...
 
     @property
@@ -152,7 +152,7 @@ class Executor(Protocol):
 
 
 class ExecutorSource(Protocol):
-    """What a user gives as an executor if each hub gets one of its own."""
+    """An object that a user gives as an executor, from which each hub gets one of its own."""
 
     def open_executor(self) -> Executor:
         """Return the executor of one hub, which closes it."""

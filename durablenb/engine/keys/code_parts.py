@@ -41,7 +41,7 @@ _UNSEEN = {
     ("inspect", "currentframe"): "inspect.currentframe",
     ("inspect", "stack"): "inspect.stack",
 }
-"""What reaches names that the code doesn't show."""
+"""Functions that reach names that the code doesn't show."""
 
 _QUERIES = frozenset({"sql", "query", "execute", "eval"})
 """Methods of DuckDB, Polars and pandas that find variables of their caller by names in a text."""
@@ -365,7 +365,7 @@ def _described(value: Any) -> str:
 
 
 class _CodeNames(NamedTuple):
-    """What a code, with those inside it, reads outside of itself."""
+    """The names that a code object, with those inside it, reads outside of itself."""
 
     globals: tuple[NameRead, ...]
     closures: tuple[NameRead, ...]

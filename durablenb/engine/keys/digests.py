@@ -92,7 +92,7 @@ class _Writer:
         self._hash = sha256()
         self._seen: dict[int, int] = {}
         self._alive: list[Any] = []
-        """What has been written: ids are unique only among objects that exist."""
+        """The objects that have been written: ids are unique only among objects that exist."""
 
     @property
     def digest(self) -> str:

@@ -73,7 +73,7 @@ _STYLE = {
         for kind in _WORDED
     },
 }
-"""What the browser draws with: the states, and the colours of a light page, which are names for it."""
+"""The states, and their colours on a light page, which are names for the browser."""
 
 
 class TimelineFeed:

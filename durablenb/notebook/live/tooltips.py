@@ -1,4 +1,4 @@
-"""What a tooltip says of a step, a call or a cell of a picture, beyond what the picture itself says."""
+"""Tooltips of steps, calls and cells: what the picture itself doesn't say."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ class LiveView(ShareMenu, StaticFallback, anywidget.AnyWidget):
     label = traitlets.Unicode().tag(sync=True)
     note = traitlets.Unicode().tag(sync=True)
     afterwards = traitlets.Unicode().tag(sync=True)
-    """What to do once the kernel is gone."""
+    """The advice once the kernel is gone."""
 
     marked = traitlets.List(traitlets.Unicode()).tag(sync=True)
     place = traitlets.Unicode().tag(sync=True)
