@@ -382,17 +382,19 @@ def test_an_orchestrator_that_yields_no_task_fails_and_says_the_line(hub, unharm
     fails_with(hub.start(careless), "builtins.TypeError", "Line ")
 
 
-def test_an_orchestrator_that_awaits_what_is_no_task_fails(hub, unharmed):
+def test_an_orchestrator_that_awaits_what_never_comes_fails(hub, unharmed):
     @hub.orchestrator
-    async def impatient(context):
-        await asyncio.sleep(0.001)
+    async def waits_for_another_loop(context):
+        loop = asyncio.new_event_loop()
+        loop.close()
+        await loop.create_future()
 
     @hub.orchestrator
-    async def waits_for_a_future(context):
-        await asyncio.wrap_future(asyncio.Future())
+    async def waits_for_nobody(context):
+        await asyncio.get_running_loop().create_future()
 
-    fails_with(hub.start(impatient), "builtins.RuntimeError", "no running event loop")
-    fails_with(hub.start(waits_for_a_future), "builtins.RuntimeError", "no current event loop")
+    fails_with(hub.start(waits_for_another_loop), "builtins.RuntimeError", "another event loop")
+    fails_with(hub.start(waits_for_nobody), "builtins.RuntimeError", "would wait forever")
 
 
 def test_an_async_generator_is_no_orchestrator(hub, unharmed):

@@ -20,6 +20,8 @@ from tests.notebook.reading import Page
 from tests.notebook.test_hostile import PAYLOADS
 
 ATTRIBUTES = {
+    "media",
+    "srcset",
     *("align", "alt", "colspan", "height", "href", "open", "rel", "rowspan", "scope", "src", "style"),
     *("target", "title", "valign", "width"),
 }
@@ -67,7 +69,8 @@ def checked(html: str) -> Page:
     for tag, attributes in page.tags:
         assert tag not in FORBIDDEN
         assert set(attributes) <= ATTRIBUTES or attributes == CARD, attributes
-        assert (attributes.get("src") or "data:image/").startswith("data:image/")
+        for source in ("src", "srcset"):
+            assert (attributes.get(source) or "data:image/").startswith("data:image/")
         assert (attributes.get("href") or "https://").startswith(("http://", "https://", "mailto:"))
         assert "url" not in (attributes.get("style") or "")
         assert "position" not in (attributes.get("style") or "")
