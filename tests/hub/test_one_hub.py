@@ -124,6 +124,7 @@ HANDLE_WITH_ENGINE = {"why"}
 HANDLE_VIEWS = {"watch", "save"}
 HANDLE_CHANGES = {
     "raise_event",
+    "cancel",
     "terminate",
     "suspend",
     "resume",
@@ -269,7 +270,7 @@ HUB_TABLES = {"sql", "connection", "export", "plot_throughput"}
 
 
 def test_each_method_of_a_hub_is_tried_here() -> None:
-    assert public(Hub) == HUB_LOOKS | HUB_TABLES | {"start", "run", "map", "close"}
+    assert public(Hub) == HUB_LOOKS | HUB_TABLES | {"start", "run", "map", "cancel", "close"}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -330,6 +331,7 @@ CLIENT_CHANGES = {
     "start_new",
     "start_many",
     "raise_event",
+    "cancel",
     "terminate",
     "suspend",
     "resume",
@@ -399,6 +401,12 @@ def test_an_instance_is_steered_the_same_way(fresh: dict[str, Hub], kind: str) -
     again.terminate("enough")
     with pytest.raises(df.OrchestrationTerminatedError, match="enough"):
         again.result(20)
+    for cancel in (type(handle).cancel, lambda it, why: hub.cancel(it.id, why)):
+        last = handle.restart()
+        assert cancel(last, "no time")
+        with pytest.raises(df.OrchestrationCanceledError, match="no time"):
+            last.result(20)
+        assert not cancel(last, "no time")
     assert (handle.purge(), again.purge()) == (1, 1)
     broken = hub.handle("broken")
     broken.rewind("once more")
@@ -553,6 +561,8 @@ def test_a_file_refuses_what_would_change_it_and_says_what_to_do(hubs: dict[str,
         lambda: file.start("shop"),
         lambda: file.run("shop"),
         lambda: handle.raise_event("Approval"),
+        handle.cancel,
+        lambda: file.cancel(ORDER),
         handle.terminate,
         handle.suspend,
         handle.resume,
