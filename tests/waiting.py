@@ -7,8 +7,9 @@ from typing import Any
 
 def until(found: Callable[[], Any], seconds: float = 60.0) -> Any:
     """Ask again until there is an answer, and return it."""
-    ends = time.monotonic() + seconds
+    ends, pause = time.monotonic() + seconds, 0.002
     while not (answer := found()):
         assert time.monotonic() < ends, "it did not come true"
-        time.sleep(0.005)
+        time.sleep(pause)
+        pause = min(1.3 * pause, 0.05)  # each question costs others time as well
     return answer
