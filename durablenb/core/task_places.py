@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from durablenb.core.event_loop import OrchestrationLoop
 
 
+A_FUTURE = "a future of asyncio"
+"""The description of a future of unknown purpose."""
+
+
 @dataclass(frozen=True)
 class TaskPlace:
     """The place at which a task of the loop waits.
@@ -72,7 +76,7 @@ def future_text(future: Any) -> str:
     if isinstance(future, LoopTask):
         return future.get_name()
     children = getattr(future, "_children", None)
-    return "a future of asyncio" if children is None else f"asyncio.gather of {len(children):,}"
+    return A_FUTURE if children is None else f"asyncio.gather of {len(children):,}"
 
 
 def user_frames(routine: Any) -> Iterator[FrameType]:

@@ -23,6 +23,7 @@ from durablenb.core.orchestrator_code import Orchestrator
 from durablenb.core.reconstruct import is_partial, reconstruct_history
 from durablenb.core.short_repr import short_repr
 from durablenb.core.task_places import (
+    A_FUTURE,
     TaskPlace,
     all_task_ids,
     atomic_tasks,
@@ -313,6 +314,8 @@ class TracedExecution(Execution):
             known = dict.fromkeys(reached.task_ids)
             known.update(dict.fromkeys(number for place in places for number in place.task_ids))
             reached.task_ids = tuple(known)
+            if places and reached.awaited == A_FUTURE:  # such as that of a TaskGroup
+                reached.awaited = "tasks of asyncio"
 
     def _note_answer(self, task: TaskBase[Any] | None) -> None:
         if not self._awaits:

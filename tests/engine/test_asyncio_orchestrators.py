@@ -336,6 +336,26 @@ def test_names_of_tasks_are_the_same_in_a_replay(hub):
     assert settled(hub, main).result() == ["orchestrator", "Task-1", "Task-2"]
 
 
+def test_an_interrupt_inside_a_task_harms_nothing(hub):
+    errors = [KeyboardInterrupt]
+
+    async def interrupted(context):
+        async def child():
+            await asyncio.sleep(1)
+            if errors:
+                raise errors.pop()
+            return "unharmed"
+
+        return await asyncio.gather(child())
+
+    hub.add_orchestrator(interrupted)
+    handle = hub.start(interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        settle(hub)
+    settle(hub)
+    assert handle.result() == ["unharmed"]
+
+
 def test_inside_of_another_event_loop_each_has_its_own():
     async def cell():
         task = asyncio.current_task()
