@@ -9,6 +9,7 @@ from types import CodeType, FrameType
 from typing import NoReturn
 
 from durablenb.core.requests import (
+    SHOWN_FIELDS,
     describe_event,
     difference_text,
     differences,
@@ -189,7 +190,7 @@ class ReplayChecker:
         was = describe_event(recorded) if recorded else "nothing more"
         now = describe_event(requested) if requested else "nothing more"
         fields = differences(recorded, requested) if recorded and requested else ()
-        detail = "".join(f"; {difference_text(*each)}" for each in fields if each[0] != "event_type")
+        detail = "".join(f"; {difference_text(*each)}" for each in fields if each[0] not in SHOWN_FIELDS)
         where = f"at line {line}" if line else "in the orchestrator"
         event = f" (event {recorded.event_id})" if recorded else ""
         self.mismatch = NonDeterminismError(

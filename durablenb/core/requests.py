@@ -17,6 +17,9 @@ CALLS = (events.TaskScheduled, events.SubOrchestrationInstanceCreated, events.Ev
 LIMITS = ("timeout", "heartbeat_timeout", "priority")
 """Fields that say how to run a call. Code may change them; calls that were made keep those they had."""
 
+SHOWN_FIELDS = ("event_type", "name", "task_id")
+"""Fields that `describe_event` shows."""
+
 _WIDTH, _BEFORE = 60, 20
 """The length of a value that differs in a message, and how much of what is equal is shown before it."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from durablenb.core.execution import Execution
 from durablenb.core.fork import Past
-from durablenb.core.requests import difference_text
+from durablenb.core.requests import SHOWN_FIELDS, difference_text
 from durablenb.engine.effects import Effects
 from durablenb.engine.instance import Instance
 from durablenb.engine.instances import Instances
@@ -133,7 +133,9 @@ def _diverged(error: NonDeterminismError, events: list[Event], past: Past) -> No
     ]
     before = (episodes[-1] if episodes else 2) - 1 + past.events[0].event_id - 1
     where = f"at line {error.line}" if error.line else "in the orchestrator"
-    fields = "".join(f"; {difference_text(*each)}" for each in error.differences if each[0] != "event_type")
+    fields = "".join(
+        f"; {difference_text(*each)}" for each in error.differences if each[0] not in SHOWN_FIELDS
+    )
     return NonDeterminismError(
         f"Nothing was forked: with this past the code {where} asks for something else than is recorded "
         f"before the fork: recorded is {error.recorded}, requested is {error.requested}{fields}.\n"

@@ -89,19 +89,19 @@ def never_ends(context):
 
 CHANGES = [
     (other_kind, "recorded is TaskScheduled 'first' #0", "requested is TimerCreated #0"),
-    (other_name, "TaskScheduled 'first' #0", "name: recorded 'first', requested 'second'"),
+    (other_name, "TaskScheduled 'first' #0", "requested is TaskScheduled 'second'"),
     (other_input, "TaskScheduled 'second' #1", "input: recorded '2', requested '3'"),
     (one_missing, "recorded is TaskScheduled 'second' #1", "requested is EventSubscribed 'go' #1"),
-    (one_slipped_in, "TaskScheduled 'second' #1", "name: recorded 'second', requested 'first'"),
-    (one_more_beside, "TaskScheduled 'second' #1", "name: recorded 'second', requested 'first'"),
-    (swapped, "TaskScheduled 'first' #0", "name: recorded 'first', requested 'second'"),
+    (one_slipped_in, "TaskScheduled 'second' #1", "requested is TaskScheduled 'first'"),
+    (one_more_beside, "TaskScheduled 'second' #1", "requested is TaskScheduled 'first'"),
+    (swapped, "TaskScheduled 'first' #0", "requested is TaskScheduled 'second'"),
     (returns_earlier, "recorded is TaskScheduled 'second' #1", "requested is ExecutionCompleted"),
     (returns_at_once, "recorded is TaskScheduled 'first' #0", "requested is ExecutionCompleted"),
     (raises_earlier, "recorded is TaskScheduled 'second' #1", "requested is ExecutionFailed"),
     (continues_as_new, "recorded is TaskScheduled 'second' #1", "requested is ContinueAsNew"),
-    (waits_for_another_event, "EventSubscribed 'go' #2", "name: recorded 'go', requested 'halt'"),
+    (waits_for_another_event, "EventSubscribed 'go' #2", "requested is EventSubscribed 'halt'"),
     (a_child_instead, "recorded is TaskScheduled 'first' #0", "SubOrchestrationInstanceCreated 'first' #0"),
-    (never_ends, "TaskScheduled 'second' #1", "name: recorded 'second', requested 'first'"),
+    (never_ends, "TaskScheduled 'second' #1", "requested is TaskScheduled 'first'"),
 ]
 
 

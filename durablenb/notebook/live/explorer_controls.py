@@ -188,7 +188,7 @@ def _way(
 
 def _place(position: Position, *, is_hidden: bool) -> str:
     if position.number > position.awaits:
-        return "the end"
+        return "the end" if position.replay.fits else "the mismatch"
     of = "" if is_hidden else f" of {position.awaits:,}"
     return f"await {position.number:,}{of}"
 
