@@ -45,6 +45,10 @@ class Call:
     attempts: tuple[Span, ...]
     pauses: tuple[Span, ...] = ()
 
+    def in_state(self, state: CallState) -> Call:
+        """Return the same call in another state."""
+        return Call(self.execution, self.number, self.name, self.kind, state, self.attempts, self.pauses)
+
     @property
     def scheduled(self) -> datetime:
         """The time of the first attempt's request."""

@@ -83,7 +83,7 @@ def read_fleet(
         The counter of the journal's instances, which keeps counts between calls.
     """
     counts = (counter or InstanceCounter()).counts(connection)
-    rows = latest_page(lambda sql: connection.execute(sql).fetchall(), _SEEN, count=latest)
+    rows = latest_page(lambda sql: connection.execute(sql).fetchall(), _SEEN, count=latest) if latest else []
     seen = (
         InstanceSummary(instance_id, name, status, created.replace(tzinfo=UTC), updated.replace(tzinfo=UTC))
         for instance_id, name, status, created, updated in rows

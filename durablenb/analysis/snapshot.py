@@ -159,7 +159,7 @@ def open_until(
 def with_runtime(call: Call, info: RuntimeInfo) -> Call:
     """Return the call; an open one of an activity is "not loaded", "running" or "queued" if that is known."""
     state = _runtime_state(call, info)
-    return call if state == call.state else replace(call, state=state)
+    return call if state == call.state else call.in_state(state)
 
 
 def _runtime_state(call: Call, info: RuntimeInfo) -> CallState:
@@ -270,7 +270,7 @@ class SnapshotBuilder:
                 state = _runtime_state(call, info)
                 source, stated = before.get(position, (None, call))
                 if source is not call or stated.state != state:
-                    stated = replace(call, state=state)
+                    stated = call.in_state(state)
                 self._stated[position] = call, stated
                 calls[position] = stated
         return calls

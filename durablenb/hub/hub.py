@@ -541,12 +541,12 @@ class Hub(HubFigures):
         self._journal.refresh()
         return self._view()
 
-    def _view(self) -> HubView:
-        """Return what there was to draw when the journal was last read."""
+    def _view(self, latest: int = 10) -> HubView:
+        """Return what there was to draw when the journal was last read; `latest` instances are listed."""
         from durablenb.analysis.fleet import read_fleet  # only needed for pictures
 
         with self._journal.connection() as connection:
-            fleet = read_fleet(connection, counter=self._journal.instance_counter)
+            fleet = read_fleet(connection, latest, self._journal.instance_counter)
         missing = tuple(sorted(self._journal.without_code().items()))
         return HubView(repr(self), fleet, tuple(QueueList(self._journal.queues())), missing)
 

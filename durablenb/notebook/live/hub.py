@@ -145,7 +145,7 @@ class HubList(LiveView):
 
     def _figures(self) -> dict[str, str]:
         self._drawn_at = time.monotonic()
-        shown = self._hub._view()
+        shown = self._hub._view(latest=0)
         assert isinstance(shown.fleet, Fleet)
         self._fleet = shown.fleet
         drawn = fleet_svg(self._fleet)

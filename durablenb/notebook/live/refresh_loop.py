@@ -15,8 +15,11 @@ log = logging.getLogger("durablenb")
 INTERVAL = 0.1
 """Minimum seconds between two refreshes of a view."""
 
-SHARE = 0.15
-"""Maximum share of time spent on one view: a slow view is refreshed less often."""
+SHARE = 0.07
+"""Share of a core to spend on one view: a slow view is refreshed less often."""
+
+LONGEST = 1.0
+"""Maximum seconds between two refreshes of a view, however slow it is."""
 
 RECENT = 5
 """Recent refreshes whose median counts, so that a single slow one delays nothing."""
@@ -125,7 +128,7 @@ class RefreshLoop:
                 if not goes_on:
                     self._due.pop(view, None)
                 elif view in self._due:
-                    self._due[view] = begin + max(INTERVAL, median(took) / SHARE)
+                    self._due[view] = begin + max(INTERVAL, min(median(took) / SHARE, LONGEST))
 
 
 refresh_loop = RefreshLoop()
