@@ -59,10 +59,11 @@ def refuse(empty):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"", "is no hub, no Parquet file, and no JSON"),
-        (b"\xff\xfe\x00", "is no hub, no Parquet file, and no JSON"),
-        (b"{", "is no hub, no Parquet file, and no JSON"),
-        (b"[" * 100_000, "is no hub, no Parquet file, and no JSON"),
+        (b"", "is no hub, no Parquet file, no page, and no JSON"),
+        (b"\xff\xfe\x00", "is no hub, no Parquet file, no page, and no JSON"),
+        (b"{", "is no hub, no Parquet file, no page, and no JSON"),
+        (b"[" * 100_000, "is no hub, no Parquet file, no page, and no JSON"),
+        (b"<!DOCTYPE html><p>", "durablenb hasn't saved it"),
         (b"5", "number 1 is no export of durablenb's, and no answer of Azure's"),
         (b'{"a": 1}', "number 1 is no export of durablenb's, and no answer of Azure's"),
         (b"[[]]", "number 1 is no export of durablenb's, and no answer of Azure's"),
@@ -75,7 +76,7 @@ def refuse(empty):
         (b"PAR1 and then nothing", "can't be imported"),
         (b"01234567DUCK and then nothing", "is not a DuckDB database|is damaged|can't be"),
     ],
-    ids=range(12),
+    ids=range(13),
 )
 def test_a_file_that_is_none_of_these_is_refused(refuse, tmp_path, content, said):
     path = tmp_path / "odd.json"
