@@ -67,6 +67,7 @@ TEXTS = {
     ),
     "fanned": (
         "<fan_out fan_out: Completed>\n"
+        "custom status: some parts were lost\n"
         "step    kind      calls  state\n"
         "──────  ────────  ─────  ──────────────────────\n"
         "crunch  activity     20  1 failed, 19 completed\n"
