@@ -653,6 +653,8 @@ class DurableOrchestrationContext:
         else:
             started = self._execution.started
             chosen = 0 if started is None else started.priority
+        if timeout is None and heartbeat_timeout is None:
+            return None, chosen, None
         return checked_timeout(timeout), chosen, checked_timeout(heartbeat_timeout, "heartbeat_timeout")
 
     def _creator(
