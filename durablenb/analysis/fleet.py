@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import duckdb
 
-from durablenb.analysis.instances import latest_page
+from durablenb.analysis.instances import last_events, latest_page
 from durablenb.journal.instance_counts import InstanceCounter
 from durablenb.journal.related import has_entities
 from durablenb.model.events import ALL_EVENTS, OperationEnqueued, TaskScheduled
@@ -83,10 +84,15 @@ def read_fleet(
         The counter of the journal's instances, which keeps counts between calls.
     """
     counts = (counter or InstanceCounter()).counts(connection)
-    rows = latest_page(lambda sql: connection.execute(sql).fetchall(), _SEEN, count=latest) if latest else []
+
+    def run_query(sql: str) -> list[tuple[Any, ...]]:
+        return connection.execute(sql).fetchall()
+
+    rows = latest_page(run_query, _SEEN, count=latest) if latest else []
+    events = last_events(run_query, [row[0] for row in rows])
     seen = (
-        InstanceSummary(instance_id, name, status, created.replace(tzinfo=UTC), updated.replace(tzinfo=UTC))
-        for instance_id, name, status, created, updated in rows
+        InstanceSummary(instance_id, name, status, created.replace(tzinfo=UTC), events[instance_id].at)
+        for instance_id, name, status, created, _ in rows
     )
     entities = connection.execute(_ENTITIES).fetchall() if has_entities(connection) else []
     return Fleet(counts, tuple(seen), tuple(EntityCounts(*row) for row in entities))
