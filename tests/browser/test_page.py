@@ -166,9 +166,9 @@ def test_a_key_in_the_address_is_taken_out_of_it_at_once(
 def test_the_list_leads_to_an_instance_with_graph_timeline_and_history_and_back(page: Page) -> None:
     expect(page).to_have_title("memory · durablenb")
     instances = region(view(page), "instances")
-    expect(instances).to_contain_text("1 to 100 of 109")
+    expect(instances).to_contain_text("1 to 100 of 108")
     instances.get_by_role("button", name="Next", exact=True).click()
-    expect(instances).to_contain_text("101 to 109 of 109")
+    expect(instances).to_contain_text("101 to 108 of 108")
     instances.get_by_role("textbox").fill("season")
     expect(instances.locator("tbody tr")).to_have_count(2)
     instances.get_by_role("button", name="season", exact=True).click()
@@ -278,8 +278,8 @@ def test_keys_do_what_they_do_in_a_notebook(page: Page) -> None:
     page.keyboard.type("broken")
     expect(instances.locator("tbody tr")).to_have_count(1)
     expect(instances.get_by_role("textbox")).to_be_focused()
-    page.keyboard.press("Tab")
-    page.keyboard.press("Tab")
+    for _ in range(2 + 6):  # the statuses, and the titles that order the rows
+        page.keyboard.press("Tab")
     expect(instances.get_by_role("button", name="broken")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page).to_have_title("broken · memory")
