@@ -3,6 +3,7 @@
 #   make demo         a first orchestration, killed half-way and resumed   (small install)
 #   make test         all tests, doctests, the README and the notebooks
 #   make check        the static checks, then the tests; what CI runs
+#   make ray          the tests on a cluster of Ray, which need the machine for themselves
 #   make pythons      the fast part of the tests on the other Pythons that are here, 3.11 to 3.14
 #   make campaign     kills, power cuts, full disks, seeds, planted faults, soak (hours; SCALE=0.1 for less)
 #   make docs         the documentation, in docs/_build/html
@@ -11,7 +12,7 @@
 #   make clean        removes what the others made
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test suite beside browser lessons lint check simulator pythons campaign docs pictures benchmarks chromium clean
+.PHONY: help demo test suite ray beside browser lessons lint check simulator pythons campaign docs pictures benchmarks chromium clean
 
 # Where it is set, each of hundreds of processes would compile all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
@@ -21,6 +22,7 @@ VENV := .venv
 WORKERS = $(shell $(PY) -c "import os; print(1 + (os.cpu_count() or 1))")
 BROWSERS := 2
 SEEDS := 10000
+RAY := tests/cluster/test_ray.py
 SCALE := 1
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check install --quiet
@@ -47,7 +49,11 @@ test: $(VENV)/.dev chromium
 	$(MAKE) --jobs 2 BROWSERS=1 suite beside
 
 suite: $(VENV)/.dev
-	$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --ignore tests/browser --doctest-modules durablenb tests
+	$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --ignore tests/browser --ignore $(RAY) --doctest-modules durablenb tests
+
+# A cluster of Ray gives up when its processes don't get to run for some seconds: nothing else runs beside it.
+ray: $(VENV)/.dev
+	$(PY) -m pytest $(RAY)
 
 beside: lessons
 	$(MAKE) browser
