@@ -266,7 +266,7 @@ def test_what_an_entity_shows_is_the_same_everywhere(hubs: dict[str, Hub], kind:
 
 
 HUB_LOOKS = {"instances", "handle", "entities", "entity", "entity_state", "graph", "replay", "watch", "save"}
-HUB_TABLES = {"sql", "connection", "export", "plot_throughput"}
+HUB_TABLES = {"sql", "connection", "export", "plot_throughput", "table"}
 
 
 def test_each_method_of_a_hub_is_tried_here() -> None:
@@ -282,6 +282,8 @@ def test_a_hub_lists_and_queries_the_same_everywhere(hubs: dict[str, Hub], kind:
     assert [status.instance_id for status in hub.instances(name="shop", top=1)] == [SHOP]
     assert sorted(hub.graph().nodes) == sorted(hubs["open"].graph().nodes)
     assert hub.plot_throughput() is not None
+    with pytest.raises(ValueError, match="data frame"):
+        hub.table(SHOP)
     with hub.connection() as connection:
         assert connection.execute("select count(*) from instances").fetchall() == [(4,)]
     if kind == "served":

@@ -35,7 +35,7 @@ FILES = """
     ExecutionStarted name payload=input +version +parent +tags +scheduled_start_time +generation
       +source +forked_from +is_partial +prefix +rules +priority
     OrchestratorStarted
-    TaskScheduled name task_id payload=input +attempt +retry_of +timeout +priority
+    TaskScheduled name task_id payload=input +attempt +retry_of +timeout +priority +heartbeat_timeout
     TaskCanceled task_id
     TaskCompleted task_id started_at payload=result +worker +cached_from
     TaskFailed task_id started_at payload=failure +worker
