@@ -15,7 +15,7 @@ from tests.browser.live_views import execute, open_tab, region, shown, view
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
 SECONDS = 4.0
-LEAST_FRAMES = 10
+LEAST_FRAMES = 3  # a live view is drawn at least once a second, and takes a small share of the kernel
 """Of 40 changes, ten a second."""
 MOST_PYTHON = 0.25
 """Seconds of Python for a drawing, the median."""
