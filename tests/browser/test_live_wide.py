@@ -15,8 +15,8 @@ from tests.browser.live_views import execute, open_tab, region, shown, view
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
 SECONDS = 4.0
-LEAST_FRAMES = 3  # a live view is drawn at least once a second, and takes a small share of the kernel
-"""Of 40 changes, ten a second."""
+LEAST_FRAMES = 3
+"""Of 40 changes in four seconds: a view takes a small share of the kernel, and is drawn once a second."""
 MOST_PYTHON = 0.25
 """Seconds of Python for a drawing, the median."""
 MOST_GAP = 1_000.0
