@@ -210,7 +210,7 @@ def test_the_journal_stays_light_and_says_what_is_kept_where(hub):
     assert len(text) < 200
     assert referred > 700_000
     assert json.loads(text)["shape"] == [100_000, 1]
-    assert "DataFrame 100,000 × 1: a" in str(handle.history())
+    assert "DataFrame 100,000 \N{MULTIPLICATION SIGN} 1: a" in str(handle.history())
 
 
 def test_an_array_that_an_orchestrator_changes_between_two_calls_goes_as_it_is(hub):

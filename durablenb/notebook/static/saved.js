@@ -320,7 +320,7 @@ class Explorer {
       click: () => { if (!way) return this.play(); this.play(false); this.move(way); },
     }, words));
     const count = this.replays.count(this.replay);
-    const slider = make("input", { type: "range", class: "dnb-slider", min: 1, max: Math.max(count, 1), "aria-label": "step", "data-way": "slider", input: (event) => { this.play(false); this.go(this.replay, Number(event.target.value)); } });
+    const slider = make("input", { type: "range", class: "dnb-step", min: 1, max: Math.max(count, 1), "aria-label": "step", "data-way": "slider", input: (event) => { this.play(false); this.go(this.replay, Number(event.target.value)); } });
     slider.value = this.number;
     const executions = this.data.executions.length > 1 ? [make("select", { "aria-label": "execution", "data-way": "execution", change: (event) => this.choose(Number(event.target.value)) },
       ...this.data.executions.map((frames, index) => make("option", { value: index, selected: index === this.index }, `execution ${frames.number}`)))] : [];
