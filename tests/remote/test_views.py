@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,6 +61,11 @@ def test_the_page_of_a_remote_instance_has_the_same_history(tmp_path: Path) -> N
             assert list(file.history(instance_id)) == list(hub.handle(instance_id).history())
 
 
+def _drawn(view: Any, tab: str) -> bytes:
+    """A tab, without the id of the rows that the browser draws, which is each view's own."""
+    return re.sub(rb'data-timeline="\w+"', b"", getattr(view, tab))
+
+
 @pytest.mark.parametrize("name", ["running", "failed", "fanned", "queued"])
 def test_a_live_view_is_drawn_as_where_it_is(name: str) -> None:
     with scene(name) as (hub, remote, instance_id):
@@ -67,7 +74,11 @@ def test_a_live_view_is_drawn_as_where_it_is(name: str) -> None:
             for view in (here, there):
                 view.tab = tab
                 view.refresh()
-            assert getattr(here, tab) == getattr(there, tab)
+            if tab == "code":  # which is not replayed where it isn't
+                assert "is where the hub is" in Page(here.code.decode()).text
+                assert "def " in Page(here.code.decode()).text
+            else:
+                assert _drawn(here, tab) == _drawn(there, tab)
         assert (here.waits, here.label) == (there.waits, there.label)
         here.close()
         there.close()
@@ -127,8 +138,8 @@ def test_a_view_of_the_hub_hears_of_new_instances(fresh: Served) -> None:
     view = fresh.remote.watch()
     for number in range(3):
         fresh.hub.run("echo", number, instance_id=f"new-{number}")
-    until(lambda: view.list.refresh() and "new-2" in Page(view.list.instances.decode()).text)
-    assert view.list.label == "3 instances: 3 Completed"
+    until(lambda: view.list.refresh() and view.list.label == "3 instances: 3 Completed")
+    assert "new-2" in Page(view.list.instances.decode()).text
     view.close()
 
 
