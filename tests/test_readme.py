@@ -1,8 +1,10 @@
 """The examples of the README, and of pages that stand on their own, run block by block."""
 
 import re
+import sys
 import textwrap
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -57,8 +59,9 @@ def test_running_them_again_in_the_same_folder_does_the_work_once(page, tmp_path
 
 
 def run(page, tmp_path):
-    """Runs the Python blocks of a page, as a notebook of its own."""
-    namespace = {"__name__": "example"}
+    """Runs the Python blocks of a page, as a notebook of its own, whose classes can be found by name."""
+    sys.modules["example"] = module = ModuleType("example")
+    namespace = vars(module)
     blocks = PYTHON_BLOCK.findall((ROOT / page).read_text(encoding="utf-8"))
     assert blocks
     try:
@@ -68,6 +71,7 @@ def run(page, tmp_path):
             file.write_text(source, encoding="utf-8")
             exec(compile(source, file, "exec"), namespace)
     finally:
-        for value in namespace.values():
+        del sys.modules["example"]
+        for value in list(namespace.values()):
             if isinstance(value, df.TaskHub):
                 value.close()
