@@ -132,7 +132,8 @@ def test_github_s_rules_leave_every_picture_table_and_word(runs: list[Any], name
     before, after = Page(html), Page(cleaned)
     assert "style=" not in cleaned
     assert after.texts == before.texts
-    assert [tag for tag, _ in after.tags] == [tag for tag, _ in before.tags]
+    kept = [tag for tag, _ in before.tags if tag not in ("picture", "source")]  # variants for narrow pages
+    assert [tag for tag, _ in after.tags if tag != "picture"] == kept
     assert [one.svg for one in after.pictures] == [one.svg for one in before.pictures]
     assert after.pictures
     assert all(picture.alt for picture in after.pictures)
