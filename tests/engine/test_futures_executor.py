@@ -282,10 +282,12 @@ def test_what_a_terminated_orchestration_has_queued_in_a_pool_does_not_run(tmp_p
         if mode == "kernel":
             with pytest.raises(df.WaitTimeoutError):
                 other.result(timeout=0.5)
-        until(lambda: len(begun()) == 2)
-        one.terminate("enough")
-        until(lambda: len(hub._engine.executors._made["", id(pool)]._jobs) <= 5)
-        (tmp_path / "go on").touch()
+        try:
+            until(lambda: len(begun()) == 2)
+            one.terminate("enough")
+            until(lambda: len(hub._engine.executors._made["", id(pool)]._futures) <= 5)
+        finally:
+            (tmp_path / "go on").touch()  # or the pool would never end
         assert other.result(timeout=30) == [20, 21]
         assert one.wait(timeout=10).runtime_status == "Terminated"
     assert len(begun() - {20, 21}) <= 3  # a pool of processes has one call more in the pipe
@@ -304,7 +306,7 @@ def test_what_is_left_in_a_pool_of_an_orchestration_that_ended_goes_with_it_when
         handle.raise_event("Enough")
         handle.result(timeout=10)
         assert handle.purge() == 1
-        until(lambda: len(hub._engine.executors._made["", id(pool)]._jobs) == 1)
+        until(lambda: len(hub._engine.executors._made["", id(pool)]._futures) == 1)
         gates.go_on.set()
     assert gates.begun == [0]
 
