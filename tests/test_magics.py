@@ -25,6 +25,7 @@ from traitlets.config import Config
 import durablenb as df
 from durablenb.notebook.magics import parsing
 from durablenb.notebook.magics.parsing import COMMANDS
+from tests.kernel_sockets import kernel_config
 
 pytestmark = pytest.mark.usefixtures("alone")
 
@@ -748,7 +749,9 @@ def test_the_magics_in_a_kernel(tmp_path: Path) -> None:
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS])
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
     resources = {"metadata": {"path": str(tmp_path)}}
-    NotebookClient(notebook, allow_errors=True, timeout=60, resources=resources).execute()
+    NotebookClient(
+        notebook, config=kernel_config(), allow_errors=True, timeout=60, resources=resources
+    ).execute()
     outputs = [cell.outputs for cell in notebook.cells]
     assert outputs[:2] == [[], []]
     assert "three" in outputs[2][0].data["text/html"]

@@ -12,6 +12,8 @@ import pytest
 from jupyter_client.blocking import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
+from tests.kernel_sockets import kernel_config
+
 SECONDS = 60
 """The longest that a cell of these tests may take."""
 
@@ -44,7 +46,7 @@ class Kernel:
         self.folder = folder
         self.displayed: list[tuple[str, dict[str, Any]]] = []
         """The kinds and the data of all messages that display something, whichever cell they are for."""
-        self._manager = KernelManager(kernel_name="python3")
+        self._manager = KernelManager(kernel_name="python3", config=kernel_config())
         self._manager.start_kernel(cwd=str(folder))
         self._client: BlockingKernelClient = self._connected()
 

@@ -13,6 +13,7 @@ from bs4 import BeautifulSoup
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 
+from tests.kernel_sockets import kernel_config
 from tests.notebook.reading import Page
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*:DeprecationWarning", "ignore::RuntimeWarning")
@@ -85,7 +86,9 @@ def _executed(folder: Path) -> Any:
     notebook = nbformat.v4.new_notebook(cells=cells)
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
     notebook.cells[-2].metadata["tags"] = ["raises-exception"]
-    return NotebookClient(notebook, timeout=60, resources={"metadata": {"path": str(folder)}}).execute()
+    return NotebookClient(
+        notebook, config=kernel_config(), timeout=60, resources={"metadata": {"path": str(folder)}}
+    ).execute()
 
 
 def bundles(notebook: Any) -> dict[str, dict[str, str]]:

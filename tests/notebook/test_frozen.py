@@ -10,6 +10,7 @@ import pytest
 from nbclient import NotebookClient
 
 import durablenb as df
+from tests.kernel_sockets import kernel_config
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*:DeprecationWarning", "ignore::RuntimeWarning")
 
@@ -33,7 +34,9 @@ def outputs_of(cells: list[str], folder: Path) -> list[list[Any]]:
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
     resources = {"metadata": {"path": str(folder)}}
-    NotebookClient(notebook, timeout=60, store_widget_state=False, resources=resources).execute()
+    NotebookClient(
+        notebook, config=kernel_config(), timeout=60, store_widget_state=False, resources=resources
+    ).execute()
     return [cell.outputs for cell in notebook.cells]
 
 

@@ -11,6 +11,8 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from tests.kernel_sockets import kernel_config
+
 pytestmark = pytest.mark.filterwarnings("ignore:.*:DeprecationWarning", "ignore::RuntimeWarning")
 
 SETUP = """import durablenb as df
@@ -52,7 +54,9 @@ def executed(cells: list[str], folder: Path) -> Any:
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
     resources = {"metadata": {"path": str(folder)}}
-    return NotebookClient(notebook, allow_errors=True, timeout=60, resources=resources).execute()
+    return NotebookClient(
+        notebook, config=kernel_config(), allow_errors=True, timeout=60, resources=resources
+    ).execute()
 
 
 @pytest.fixture(scope="module")
