@@ -18,7 +18,7 @@ from durablenb.hub.hub import Hub, entity_id_of
 from durablenb.model.caching import CachePolicy, policy_of
 from durablenb.model.entities import EntityId
 from durablenb.model.ids import checked_version
-from durablenb.model.queues import Queue
+from durablenb.model.queues import Queue, QueueList
 from durablenb.model.source import source_of
 from durablenb.model.times import checked_timeout
 from durablenb.values.codec import ValueCodec
@@ -303,6 +303,18 @@ class Registering(Hub):
             return decorated
 
         return decorate if kind is None else decorate(kind)
+
+    @property
+    def queues(self) -> QueueList:
+        """The queues of the hub by name, each with the number of calls that wait and that run.
+
+        Raises
+        ------
+        StoreError
+            If the hub is closed.
+        """
+        self._engine.check_open()
+        return super().queues
 
 
 def _chosen_name(function: object, name: str | None) -> str:
