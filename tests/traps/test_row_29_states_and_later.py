@@ -64,6 +64,7 @@ def test_row_29_names_are_compared_without_case_and_keys_with_case(counting):
         counting.signal(df.EntityId(name, "a"), "add", 1)
     counting.signal(df.EntityId("counter", "A"), "add", 10)
     assert asked(counting, df.EntityId("cOUNTER", "a"), ("get",)) == [3]
+    assert asked(counting, df.EntityId("counter", "A"), ("get",)) == [10]  # it exists once it has done it
     assert {str(one.entity_id) for one in counting.client.list_entities("COUNTER")} == {
         "@counter@a",
         "@counter@A",
