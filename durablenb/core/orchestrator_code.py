@@ -122,7 +122,7 @@ class OrchestratorCode(Parent):
         if isinstance(task, LoopWait):
             if task.future is not None and task.future.cancel():
                 self._loop.main.must_cancel = False  # the future raises it
-        elif task is not None and not task._is_settled:
+        elif task is not None and not task._is_settled and self in task._parents:  # not cancelled twice
             self.leave(task, self)
             self.wake_up()
 

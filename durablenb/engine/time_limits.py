@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+_CLOCK_STEP = 1e-6
+"""Seconds between two times of a clock; a difference of floats may be that much too small."""
+
 
 class TimeLimits:
     """How long a call may run, and how long without a sign of life.
@@ -49,7 +52,7 @@ class TimeLimits:
         deadline = self.deadline(started_at)
         if deadline is not None and now >= deadline:
             return self.too_long
-        if self.heartbeat_timeout is not None and self._silence >= self.heartbeat_timeout:
+        if self.heartbeat_timeout is not None and self._silence >= self.heartbeat_timeout - _CLOCK_STEP:
             return (
                 f"counts as lost: it has reported nothing for its heartbeat_timeout of "
                 f"{self.heartbeat_timeout:g} s."

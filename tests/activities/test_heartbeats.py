@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 import durablenb as df
+from durablenb.engine.time_limits import TimeLimits
 from tests.waiting import until
 
 pytestmark = pytest.mark.usefixtures("by_value")
@@ -145,3 +146,15 @@ def test_a_limit_that_is_none_is_refused(clock, limit, error):
                 context.call_activity("a", heartbeat_timeout=limit)
 
         hub.run(calls)
+
+
+@pytest.mark.parametrize("seconds", [0.1, 0.3, 1.1])
+def test_silence_is_exceeded_when_its_check_is_due_whatever_floats_make_of_the_clock(seconds):
+    for start in range(50):
+        clock = df.VirtualClock()
+        clock.advance(seconds=start / 7)
+        began = clock.now()
+        limits = TimeLimits(None, seconds, clock.stopwatch)
+        assert limits.excess(began, clock.now()) is None
+        clock.jump_to(limits.next_check(began, clock.now()))
+        assert "counts as lost" in limits.excess(began, clock.now())

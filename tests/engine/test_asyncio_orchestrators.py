@@ -447,3 +447,23 @@ def test_a_generator_has_no_event_loop(hub):
 
     with pytest.raises(RuntimeError, match="no running event loop"):
         settled(hub, main).result()
+
+
+def test_a_main_task_that_is_cancelled_twice_before_its_turn_gets_one_error(hub):
+    async def main(context):
+        own = asyncio.current_task()
+
+        async def cancels():
+            own.cancel()
+            own.cancel()
+
+        canceller = asyncio.create_task(cancels())
+        try:
+            await context.create_timer(context.current_utc_datetime + timedelta(hours=1))
+        except asyncio.CancelledError:
+            own.uncancel()
+            own.uncancel()
+        await canceller
+        return "cancelled"
+
+    assert settled(hub, main).result() == "cancelled"
