@@ -45,7 +45,12 @@ def value_text(text: object) -> str:
         tree = json.loads(kept)
     except (ValueError, RecursionError):
         return kept
-    return _words(tree, 0) if is_tagged else json.dumps(tree, ensure_ascii=False)
+    if not is_tagged:
+        return json.dumps(tree, ensure_ascii=False)
+    try:
+        return _words(tree, 0)
+    except (ArithmeticError, LookupError, TypeError, ValueError):  # from a journal that was edited
+        return kept
 
 
 def blob_tree(text: object) -> dict[str, Any] | None:
@@ -53,7 +58,10 @@ def blob_tree(text: object) -> dict[str, Any] | None:
     kept = str(text)
     if not kept.startswith('{"@type"') or len(kept) > _LONGEST:
         return None
-    tree = json.loads(kept)
+    try:
+        tree = json.loads(kept)
+    except ValueError:
+        return None
     return tree if isinstance(tree, dict) and "@payload" in tree else None
 
 

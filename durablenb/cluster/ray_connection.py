@@ -207,8 +207,9 @@ class RayConnection:
         if len(envelope.call) > LARGE:
             parts["call"] = self._sent.sent(_hash(envelope.call), envelope.call)
             envelope = envelope._replace(call=b"")
-        self._sent.trim()
-        return self._submit([SentEnvelope(envelope, function, list(parts), list(parts.values()))])
+        futures = self._submit([SentEnvelope(envelope, function, list(parts), list(parts.values()))])
+        self._sent.trim()  # not before: the call's own parts may be the oldest ones
+        return futures
 
     def _submit(self, calls: Sequence[SentEnvelope]) -> Sequence[SentCall]:
         futures = [RayCall(call.envelope.key) for call in calls]

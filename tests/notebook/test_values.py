@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import durablenb as df
-from durablenb.analysis.value_text import value_text
+from durablenb.analysis.value_text import blob_tree, value_text
 from durablenb.core.matching import is_same
 from durablenb.core.short_repr import short_repr
 from durablenb.model.events import TaskScheduled
@@ -125,3 +125,18 @@ def test_a_frame_that_was_written_without_its_columns_is_still_the_same_input() 
     recorded, requested = (TaskScheduled(2, now, task_id=0, name="f", input=one) for one in (before, text))
     assert before != text
     assert is_same(recorded, requested)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"@type": "complex", "@value": [1]}',
+        '{"@type": "timedelta", "@value": 1e30}',
+        '{"@type": "dict", "@value": {}}',
+        '{"@type": "pandas.DataFrame", "@payload": "5f", "shape": [1, null], "columns": ["a"]}',
+        '{"@type"',
+    ],
+)
+def test_a_value_that_nobody_wrote_is_shown_as_it_stands(text: str) -> None:
+    assert isinstance(value_text(text), str)
+    assert blob_tree(text) is None or "shape" in text
