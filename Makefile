@@ -1,8 +1,8 @@
 # Every target sets up what it needs, on a bare machine with Python 3.11 or later.
 #
 #   make demo         a first orchestration, killed half-way and resumed   (small install)
-#   make test         all tests, doctests, the README and the notebooks
-#   make check        the static checks, then the tests; what CI runs
+#   make test         all tests but those on Ray, doctests, the README and the notebooks
+#   make check        the static checks, then make test; the first part of what CI runs
 #   make ray          the tests on a cluster of Ray, which need the machine for themselves
 #   make pythons      the fast part of the tests on the other Pythons that are here, 3.11 to 3.14
 #   make campaign     kills, power cuts, full disks, seeds, planted faults, soak (hours; SCALE=0.1 for less)

@@ -121,7 +121,7 @@ class Connection(Protocol):
         ...
 
     def revoke(self, session: str, keys: Iterable[str]) -> None:
-        """Have the workers not begin these calls, which `take_back` has not returned."""
+        """Keep the workers from beginning these calls, which `take_back` has not returned."""
         ...
 
     def cancel(self, futures: Mapping[str, Any]) -> None:

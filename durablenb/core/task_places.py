@@ -43,7 +43,7 @@ class TaskPlace:
 
 
 def task_places(loop: OrchestrationLoop) -> tuple[TaskPlace, ...]:
-    """Return where the tasks of a loop wait that have not ended."""
+    """Return where the unfinished tasks of a loop wait."""
     return tuple(_place(task, loop) for task in loop.pending())
 
 

@@ -17,7 +17,7 @@ CURES: dict[FaultKind, str] = {
     "not idempotent": (
         "A crash between an activity's work and the record of it runs the activity again. Make the second "
         "run harmless: hand the call's key, durablenb.current_activity().key, to whatever does the work, or "
-        "look there first whether it was done."
+        "check there first whether it has been done."
     ),
     "effect outside an activity": (
         "Each replay runs the orchestrator's code again. Do the work in an activity, and await it."

@@ -114,7 +114,7 @@ def grade(
     orchestration, input_, hub, world, events
         As for `crash_everywhere`.
     expected
-        The result that it should return; anything goes without.
+        The result that it should return; if omitted, any result passes.
     histories
         Handles or histories that its code has to fit, as for `TaskHub.replay`.
 
