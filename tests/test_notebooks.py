@@ -26,8 +26,8 @@ def codes(notebook):
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
-def test_the_lessons_are_numbered_from_0():
-    assert [path.name[:2] for path in LESSONS] == [f"{number:02}" for number in range(len(LESSONS))]
+def test_the_lessons_are_numbered():
+    assert [path.name for path in LESSONS if not re.match(r"[0-9]{2}_[a-z_]+\.ipynb", path.name)] == []
 
 
 def test_it_is_a_valid_notebook_for_any_python_3_kernel(lesson):

@@ -24,7 +24,7 @@ PYTHON_BLOCK = re.compile(r"^( *)```python\n(.*?)^\1```$", re.MULTILINE | re.DOT
 OBSERVED = {"DNB302", "DNB401", "DNB405"}
 """What tests do in order to see something: note a replay in a list, leave a task alone, drop an input."""
 
-LESSON_ON_MISTAKES = "15_break_determinism_and_mend_it.ipynb"
+LESSON_ON_MISTAKES = "04_break_determinism_and_mend_it.ipynb"
 
 MEANT = {
     "azure/durabletask/test_orchestrations.py": {"DNB406"},
