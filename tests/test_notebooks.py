@@ -38,7 +38,7 @@ def test_it_is_a_valid_notebook_for_any_python_3_kernel(lesson):
 
 def test_it_is_short_and_begins_with_its_title(lesson):
     _, notebook = lesson
-    assert 6 <= len(notebook.cells) <= 12
+    assert 6 <= len(notebook.cells) <= 24
     assert re.match(r"# [A-Z][^\n]+\n", notebook.cells[0].source)
 
 
@@ -78,8 +78,20 @@ def test_it_hides_little_from_the_comparison(lesson):
     _, notebook = lesson
     assert sum("NBVAL_IGNORE_OUTPUT" in cell.source for cell in codes(notebook)) <= 1
     assert not any("NBVAL_SKIP" in cell.source for cell in codes(notebook))
-    hidden = [cell.source for cell in codes(notebook) if cell.metadata.get("tags")]
-    assert [source for source in hidden if not LIVE.search(source)] == []
+    hidden = [cell for cell in codes(notebook) if "nbval-ignore-output" in cell.metadata.get("tags", ())]
+    assert [cell.source for cell in hidden if not LIVE.search(cell.source)] == []
+
+
+def test_what_is_to_be_guessed_is_folded(lesson):
+    _, notebook = lesson
+    for cell, before in zip(notebook.cells[1:], notebook.cells, strict=False):
+        if before.cell_type == "markdown" and "\n## Predict" in f"\n{before.source}":
+            assert cell.metadata.jupyter.outputs_hidden
+            assert "hide-output" in cell.metadata.tags
+        if cell.source.startswith("# Solution\n"):
+            assert cell.metadata.jupyter.source_hidden
+            assert cell.metadata.jupyter.outputs_hidden
+            assert "hide-cell" in cell.metadata.tags
 
 
 def test_what_was_live_is_a_still_picture_in_the_file(lesson):

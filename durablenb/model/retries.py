@@ -28,7 +28,8 @@ class RetryOptions(Displayed):
     max_retry_interval_in_milliseconds
         The longest delay; defaults to six days.
     retry_timeout_in_milliseconds
-        The time after the first attempt in which others may begin, by the orchestration's clock.
+        The time after the first attempt in which a failed attempt is followed by another one, by the
+        orchestration's clock. The last attempt may begin one delay later.
     handle
         Called with the failure of an attempt; a false result ends the retries. It runs again in a replay, as
         orchestrator code does, so it must be deterministic. It isn't called for a `NonRetriableError`, which
