@@ -82,7 +82,31 @@ class Crash(NamedTuple):
         return f"{self.number}. before {self.before}{again}.{rest}"
 
 
-class CrashReport(Displayed):
+class Report(Displayed):
+    """A report of the lab, with its `verdict` in a sentence; true if all is as it should be."""
+
+    name: str
+
+    @property
+    def verdict(self) -> str:
+        raise NotImplementedError
+
+    def check(self) -> None:
+        """Raise if something isn't as it should be, for a test.
+
+        Raises
+        ------
+        AssertionError
+            With the report as text.
+        """
+        if not self:
+            raise AssertionError(str(self))
+
+    def __repr__(self) -> str:
+        return f"<{self.name}: {self.verdict}>"
+
+
+class CrashReport(Report):
     """The crashes of `crash_everywhere`; true if none of them changed anything.
 
     Parameters
@@ -108,17 +132,6 @@ class CrashReport(Displayed):
     def __bool__(self) -> bool:
         return not self.faults
 
-    def check(self) -> None:
-        """Raise if a crash changed something, for a test.
-
-        Raises
-        ------
-        AssertionError
-            With the report as text.
-        """
-        if self.faults:
-            raise AssertionError(str(self))
-
     def __str__(self) -> str:
         lines = [f"{self.name}: {self.verdict}"]
         for fault in self.faults:
@@ -126,9 +139,6 @@ class CrashReport(Displayed):
         lines += [f"  {crash}" for crash in self.crashes if crash.differences]
         lines += [f"  Note: {note}" for note in self.notes]
         return "\n".join(lines)
-
-    def __repr__(self) -> str:
-        return f"<{self.name}: {self.verdict}>"
 
     @property
     def verdict(self) -> str:

@@ -11,11 +11,11 @@ from durablenb.core.short_repr import short_repr
 from durablenb.hub.check import check
 from durablenb.hub.instance import Handle
 from durablenb.hub.task_hub import TaskHub
-from durablenb.lab.crash_report import CURES
+from durablenb.lab.crash_report import CURES, Report
 from durablenb.lab.crashing import crashed, failure_text, plan_of
 from durablenb.lab.runs import Plan, run
 from durablenb.lab.world import World, world_of
-from durablenb.model.display import Card, Displayed
+from durablenb.model.display import Card
 
 PartName = Literal["source", "result", "replay", "crashes", "histories"]
 
@@ -45,7 +45,7 @@ class Part(NamedTuple):
         return f"{'ok  ' if self.is_passed else 'FAIL'}  {self.name}: {self.text}{hints}"
 
 
-class Grade(Displayed):
+class Grade(Report):
     """The grade of an orchestrator; true if it has passed in all parts.
 
     Parameters
@@ -63,25 +63,12 @@ class Grade(Displayed):
     def __bool__(self) -> bool:
         return all(part.is_passed for part in self.parts)
 
-    def check(self) -> None:
-        """Raise if a part has failed, for a test.
-
-        Raises
-        ------
-        AssertionError
-            With the grade as text.
-        """
-        if not self:
-            raise AssertionError(str(self))
-
     def __str__(self) -> str:
-        return "\n".join((f"{self.name}: {self._verdict}", *(f"  {part}" for part in self.parts)))
-
-    def __repr__(self) -> str:
-        return f"<{self.name}: {self._verdict}>"
+        return "\n".join((f"{self.name}: {self.verdict}", *(f"  {part}" for part in self.parts)))
 
     @property
-    def _verdict(self) -> str:
+    def verdict(self) -> str:
+        """The number of parts, and how many of them passed."""
         passed = sum(part.is_passed for part in self.parts)
         return f"{passed} of {len(self.parts)} parts passed"
 
@@ -90,7 +77,7 @@ class Grade(Displayed):
             (f"{'ok' if part.is_passed else 'FAIL'}, {part.name}", " ".join((part.text, *part.hints)))
             for part in self.parts
         ]
-        return Card(repr(self), f"Grade of {self.name}", (("verdict", self._verdict), *rows))
+        return Card(repr(self), f"Grade of {self.name}", (("verdict", self.verdict), *rows))
 
 
 def grade(
@@ -195,16 +182,16 @@ def _first_run(plan: Plan, world: World, expected: Any) -> Iterator[Part]:
             yield Part(
                 "result",
                 state.output == text,
-                f"it returns {short_repr(codec.decode(state.output or 'null'))}",
-                () if state.output == text else (f"Expected was {short_repr(expected)}.",),
+                f"it returned {short_repr(codec.shown(state.output or 'null'))}",
+                () if state.output == text else (f"Expected {short_repr(expected)}.",),
             )
         else:
-            told = failures[plan.instance_id] or "it still waits"
-            yield Part("result", False, told, (f"Expected was {short_repr(expected)}.",))
+            problem = failures[plan.instance_id] or "it still waits"
+            yield Part("result", False, problem, (f"Expected {short_repr(expected)}.",))
     if misfits:
         yield Part("replay", False, misfits[0], (CURES["not deterministic"],))
     else:
-        yield Part("replay", True, "every replay asks for the same")
+        yield Part("replay", True, "every replay makes the same requests")
 
 
 def _crashes(plan: Plan, world: World) -> Part:

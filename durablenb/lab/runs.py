@@ -107,7 +107,7 @@ def run(
     plan
         The orchestration.
     crash_before, crash_after
-        The commit before or right after which the process dies, counted from 1. The run then goes on from the
+        The commit before or right after which the process dies, counted from 1. The run then resumes from the
         journal.
     newest_first
         Whether of several waiting activities the newest one runs first.
@@ -121,21 +121,27 @@ def run(
     clock = VirtualClock()
     unsent = deque(plan.events)
     try:
-        while True:
-            life = _Life(plan, store, clock, unsent, newest_first=newest_first)
-            try:
-                copy_context().run(life.run)
-            except _Crash:
-                life.abandon()
-                continue
-            return Outcome(
-                {state.instance_id: state for state in store.states(InstanceQuery())},
-                store.entity_states(None),
-                store.commits,
-                store.lost,
-            )
+        while not _survives(_Life(plan, store, clock, unsent, newest_first=newest_first)):
+            pass  # the next process resumes from the journal
+        return Outcome(
+            {state.instance_id: state for state in store.states(InstanceQuery())},
+            store.entity_states(None),
+            store.commits,
+            store.lost,
+        )
     finally:
         store.close()
+
+
+def _survives(life: _Life) -> bool:
+    """Let a process work until all is done or it crashes; tell whether it did without a crash."""
+    try:
+        copy_context().run(life.run)
+    except _Crash:
+        return False
+    finally:
+        life.abandon()
+    return True
 
 
 class _Crash(BaseException):
@@ -227,9 +233,7 @@ class _Life:
             if not engine.is_idle:
                 engine.rest(CHECK_SECONDS)
             elif not self._send_next() and not engine.jump():
-                engine.stop(wait=False)
                 return
-        self.abandon()
         raise ValueError(
             f"{plan.name} goes on after {MOST_UNITS:,} units of work. Give it an input with which it ends."
         )

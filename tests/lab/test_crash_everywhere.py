@@ -1,6 +1,7 @@
 """A crash before every commit: what it changes, whom it blames, and what it leaves alone."""
 
 import sqlite3
+import threading
 from datetime import timedelta
 
 import pytest
@@ -212,6 +213,24 @@ def test_what_cannot_be_crashed_is_refused(hub, monkeypatch):
         df.lab.World(None, list)
     with pytest.raises(ValueError, match="endless goes on after"):
         df.lab.crash_everywhere(endless, hub=hub)
+
+
+def test_a_run_that_cannot_go_on_leaves_no_thread_behind(hub):
+    @hub.activity
+    async def nap(seconds):
+        return seconds
+
+    @hub.orchestrator
+    def approved(context):
+        yield context.call_activity(nap, 1)
+        yield context.wait_for_external_event("approval")
+
+    before = set(threading.enumerate())
+    with pytest.raises(df.NotSerializableError):
+        df.lab.crash_everywhere(approved, hub=hub, events=[("approval", object())])
+    for thread in set(threading.enumerate()) - before:
+        thread.join(5)
+    assert set(threading.enumerate()) == before
 
 
 def test_two_hubs_do_not_meet(hub):

@@ -1,5 +1,6 @@
 """A grade finds the fault of each broken orchestrator, and passes each sound one."""
 
+import numpy as np
 import pytest
 
 import durablenb as df
@@ -38,3 +39,14 @@ def test_what_is_sound_passes(name):
     assert [part.name for part in grade.parts] == ["source", "result", "replay", "crashes"]
     grade.check()
     assert ledger == []
+
+
+def test_a_large_result_that_was_not_expected_is_named():
+    with df.TaskHub(":memory:", mode="kernel") as hub:
+        hub.add_orchestrator(lambda context: np.arange(1_000.0), "large")
+        grade = df.lab.grade("large", hub=hub, expected=np.arange(1_001.0))
+        assert df.lab.grade("large", hub=hub, expected=np.arange(1_000.0))
+    (part,) = [part for part in grade.parts if not part.is_passed]
+    assert part.name == "result"
+    assert part.text.startswith("it returned {")
+    assert part.hints[0].startswith("Expected ")
