@@ -151,8 +151,11 @@ class CallQueues:
         job.place = None
         place.release()
         if place.is_rated:
-            began = _start_of(job, place)._replace(started_at=job.started_at or place.granted_at)
-            self._committer.submit(WriteBatch(queue_starts=[began]))
+            began = job.started_at or place.granted_at
+            start = _start_of(job, place)._replace(
+                instance_id="", started_at=began
+            )  # it may be purged by now
+            self._committer.submit(WriteBatch(queue_starts=[start]))
 
     def _recall(self, key: Key) -> None:
         """Read the starts that are on disk, before the first call begins.

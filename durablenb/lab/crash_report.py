@@ -89,6 +89,7 @@ class Report(Displayed):
 
     @property
     def verdict(self) -> str:
+        """The report in one sentence."""
         raise NotImplementedError
 
     def check(self) -> None:

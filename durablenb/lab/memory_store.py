@@ -139,10 +139,12 @@ class MemoryStore:
 
     def queue_starts(self, queue: str) -> list[QueueStart]:
         """Return the calls of a queue that have begun, or were about to."""
-        starts: dict[tuple[object, ...], QueueStart] = {}
+        starts: dict[QueueStart, QueueStart] = {}
         for start in self.queue_log:
-            if start.queue == queue and (start.started_at or start[:-1] not in starts):
-                starts[start[:-1]] = start
+            if start.queue == queue:
+                place = start._replace(instance_id="", started_at=None)
+                first = starts.get(place, start)
+                starts[place] = first._replace(started_at=start.started_at or first.started_at)
         return list(starts.values())
 
     def import_histories(self, bundle: HistoryBundle, imports: Sequence[Import], after: int) -> None:
@@ -197,6 +199,9 @@ class MemoryStore:
             record
             for record in self.journal
             if record.instance_id not in gone and (record.execution_id not in past or record.seq in left)
+        ]
+        self.queue_log = [
+            one._replace(instance_id="") if one.instance_id in gone else one for one in self.queue_log
         ]
         self._drop_blobs()
         self._crashes = {i: count for i, count in self._crashes.items() if i not in gone}

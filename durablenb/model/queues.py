@@ -112,7 +112,7 @@ class QueueStart(NamedTuple):
     queue
         The folded name of the queue.
     instance_id, execution_id, task_id
-        The call.
+        The call. The id of the instance is empty once that is purged, and in what is written at the end.
     granted_at
         When it got its place.
     started_at

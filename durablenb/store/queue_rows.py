@@ -26,8 +26,9 @@ delete from queue_starts using (
 where queue_starts.execution_id = old.execution_id and queue_starts.task_id = old.task_id
   and queue_starts.granted_at = old.granted_at
 """
+_FORGET_INSTANCES = "update queue_starts set instance_id = '' where list_contains(?, instance_id)"
 _STARTS = """
-select queue, instance_id, execution_id, task_id, granted_at, max(started_at)
+select queue, max(instance_id), execution_id, task_id, granted_at, max(started_at)
 from queue_starts where queue = ? group by all
 """
 
@@ -50,6 +51,11 @@ def write(
         append_rows(connection, "queue_starts", rows)
         latest = max(start.granted_at for start in starts)
         connection.execute(_FORGET_STARTS, [naive(latest)]).fetchall()
+
+
+def forget_instances(connection: duckdb.DuckDBPyConnection, instance_ids: Sequence[str]) -> None:
+    """Remove the ids of purged instances; their starts stay, since a rate still counts them."""
+    connection.execute(_FORGET_INSTANCES, [instance_ids]).fetchall()
 
 
 def read_starts(ask: Ask, queue: str) -> list[QueueStart]:

@@ -92,7 +92,7 @@ create table if not exists queue_limits (
 -- and one more when it has ended.
 create table if not exists queue_starts (
     queue        varchar   not null,  -- in lower case
-    instance_id  varchar   not null,
+    instance_id  varchar   not null,  -- empty in the second row, and once the instance is purged
     execution_id varchar   not null,
     task_id      integer   not null,
     granted_at   timestamp not null,  -- UTC: when it got its place

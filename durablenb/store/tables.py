@@ -158,6 +158,7 @@ class JournalTables:
                 if instance_ids:
                     self._unused_files += _purge(writer, blobs.OF_INSTANCES, {"ids": instance_ids})
                     writer.execute(statements.FORGET_IMPORTS, [instance_ids]).fetchall()
+                    queue_rows.forget_instances(writer, instance_ids)
                 if execution_ids:
                     needs: dict[str, list[Any]] = {"ids": execution_ids, "needed": list(needed)}
                     self._unused_files += _purge(writer, blobs.OF_EXECUTIONS, needs)

@@ -97,6 +97,40 @@ def test_a_restart_does_not_forget_what_the_last_minute_used_up(tmp_path, mode, 
         assert ask.minutes == [3, 2]
 
 
+def test_a_purge_leaves_nothing_of_an_instance_and_the_rate_still_counts_its_calls(tmp_path):
+    clock = df.VirtualClock(autojump=False)
+
+    def opened(name: str) -> df.TaskHub:
+        hub = df.TaskHub(tmp_path / name, clock=clock, mode="kernel")
+        hub.add_activity(lambda word: word, "ask", queue=df.Queue("openai", rate=(9, MINUTE)))
+        fan_out(hub)
+        return hub
+
+    def starts(hub: df.TaskHub) -> list[tuple[str, int]]:
+        query = (
+            "select instance_id, count(*) from queue_starts where instance_id <> '' group by all order by all"
+        )
+        return hub.sql(query).fetchall()
+
+    with opened("one.duckdb") as one, opened("other.duckdb") as other:
+        for hub in (one, other):
+            hub.run("fan_out", ["a"], instance_id="single")
+            hub.map("fan_out", [["b", "c"], ["d", "e"]], instance_ids=["first", "second"]).results()
+        clock.advance(seconds=1)
+        for hub in (one, other):
+            hub.run("fan_out", ["f", "g"], instance_id="kept")
+        assert starts(one) == starts(other) == [("first", 2), ("kept", 2), ("second", 2), ("single", 1)]
+        one.handle("single").purge()
+        assert starts(one) == [("first", 2), ("kept", 2), ("second", 2)]
+        one.client.purge_instance_history_by(created_time_to=clock.now() - timedelta(seconds=1))
+        assert starts(one) == [("kept", 2)]
+        assert len(starts(other)) == 4
+    with opened("one.duckdb") as one:
+        one.start("fan_out", ["h", "i", "j"])
+        _settle(one)
+        assert one.queues[0].waiting == 1
+
+
 def _until(holds, hub: df.TaskHub) -> None:
     for _ in range(2_000):
         if hub._engine.is_threaded or hub.step() is None:
