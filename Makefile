@@ -6,13 +6,14 @@
 #   make ray          the tests on a cluster of Ray, which need the machine for themselves
 #   make pythons      the fast part of the tests on the other Pythons that are here, 3.11 to 3.14
 #   make campaign     kills, power cuts, full disks, seeds, planted faults, soak (hours; SCALE=0.1 for less)
+#   make learner      the lessons, with only the extra that the tutorial names
 #   make docs         the documentation, in docs/_build/html
 #   make pictures     the pictures of the README and of the front page, after a change of the views
 #   make benchmarks   one JSON line for each workload
 #   make clean        removes what the others made
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test suite ray beside browser lessons lint check simulator pythons campaign docs pictures benchmarks chromium clean
+.PHONY: help demo test suite ray beside browser lessons learner lint check simulator pythons campaign docs pictures benchmarks chromium clean
 
 # Where it is set, each of hundreds of processes would compile all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
@@ -62,7 +63,18 @@ browser: $(VENV)/.dev
 	$(PY) -m pytest -n $(BROWSERS) --dist loadfile tests/browser
 
 lessons: $(VENV)/.dev
-	$(PY) -m pytest -p nbval.plugin --nbval --nbval-current-env notebooks
+	rm -rf build/lessons && mkdir -p build && cp -R notebooks build/lessons
+	$(PY) -m pytest -p nbval.plugin --nbval --nbval-current-env build/lessons
+
+# What the tutorial names, and nothing else: a lesson that needs more fails here.
+$(VENV)-lessons/.lessons: pyproject.toml
+	sh scripts/venv.sh $(VENV)-lessons
+	$(VENV)-lessons/bin/python -m pip --disable-pip-version-check install --quiet --editable '.[lessons]'
+	touch $@
+
+learner: $(VENV)-lessons/.lessons
+	rm -rf build/learner && mkdir -p build && cp -R notebooks build/learner
+	$(VENV)-lessons/bin/python -m nbconvert --to notebook --execute --inplace --log-level WARN build/learner/*.ipynb
 
 lint: $(VENV)/.dev
 	$(PY) -m ruff check
@@ -95,6 +107,6 @@ chromium:
 	@sh scripts/chromium.sh
 
 clean:
-	rm -rf $(VENV) .venv-3.* build dist docs/_build docs/tutorial/lessons docs/reference/generated
+	rm -rf $(VENV) $(VENV)-lessons .venv-3.* build dist docs/_build docs/tutorial/lessons docs/reference/generated
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find durablenb tests docs notebooks -name __pycache__ -prune -exec rm -rf {} +
