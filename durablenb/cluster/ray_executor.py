@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -19,7 +20,7 @@ CONNECT_SECONDS = 30.0
 """How long to wait for the cluster."""
 
 OPTIONS = {"CPU": "num_cpus", "GPU": "num_gpus", "memory": "memory"}
-"""Resources that Ray's tasks have options of their own for."""
+"""The options of Ray's tasks for resources that have one of their own."""
 
 
 class RayExecutor:
@@ -93,9 +94,9 @@ class RayExecutor:
             ray.init(self._address)
         elif ray.util.client.ray.is_connected():
             raise ConnectionError(f"this process uses Ray Client. {NO_CLIENT}")
-        elif self._address not in (None, "auto", "local"):
+        elif self._address is not None and self._address not in ("auto", "local"):
             connected = ray.get_runtime_context().gcs_address
-            if not _is_same(self._address, connected):
+            if _resolved(self._address) != _resolved(connected):
                 raise ConnectionError(
                     f"this process is connected to the Ray cluster {connected}, and can have one only; call "
                     f"ray.shutdown() first to use {self._address}"
@@ -133,11 +134,9 @@ def _options(resources: Mapping[str, float]) -> dict[str, Any]:
     return options | ({"resources": others} if others else {})
 
 
-def _is_same(address: str | None, other: str) -> bool:
-    """Tell whether two addresses are the same one; the name of this machine may stand for its number."""
-    (host, _, port), (there, _, other_port) = (str(one).rpartition(":") for one in (address, other))
-    try:
-        number = socket.gethostbyname(host)
-    except OSError:
-        number = host
-    return port == other_port and (number == there or number.startswith("127."))
+def _resolved(address: str) -> tuple[str, str]:
+    """Return the IP address and the port of an address; loopback addresses are those of Ray's node."""
+    host, _, port = address.rpartition(":")
+    with suppress(OSError):
+        host = socket.gethostbyname(host)
+    return ray.util.get_node_ip_address() if host.startswith("127.") else host, port

@@ -113,7 +113,9 @@ class MainTask(LoopTask):
         self._requests = 0
         self._message: Any = None
         self.must_cancel = False
-        """True until the execution raises a `CancelledError` in the code."""
+        """True until the execution raises a `CancelledError` in the code, or all requests are taken back."""
+        self.is_stopped = False
+        """True if the await was stopped: its `CancelledError` comes, even if the request is taken back."""
 
     def cancel(self, msg: Any = None) -> bool:
         """Raise a `CancelledError` in the orchestrator's code, at the await where it waits."""
@@ -136,7 +138,7 @@ class MainTask(LoopTask):
 
     def cancellation(self) -> asyncio.CancelledError:
         """Return the error for the code; from then on, nothing is to be cancelled."""
-        self.must_cancel = False
+        self.must_cancel = self.is_stopped = False
         return asyncio.CancelledError(*(() if self._message is None else (self._message,)))
 
 

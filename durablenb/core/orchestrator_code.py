@@ -123,6 +123,7 @@ class OrchestratorCode(Parent):
             if task.future is not None and task.future.cancel():
                 self._loop.main.must_cancel = False  # the future raises it
         elif task is not None and not task._is_settled and self in task._parents:  # not cancelled twice
+            self._loop.main.is_stopped = True
             self.leave(task, self)
             self.wake_up()
 
@@ -172,8 +173,9 @@ class OrchestratorCode(Parent):
         task, self._awaited = self._awaited, None
         if isinstance(task, LoopWait):
             task.settle()
-        if task is not None and self._loop is not None and self._loop.main.must_cancel:
-            self._thrown = self._loop.main.cancellation()
+        main = None if self._loop is None else self._loop.main
+        if task is not None and main is not None and (main.must_cancel or main.is_stopped):
+            self._thrown = main.cancellation()
         elif task is not None and self._cancellation is not None:
             if self.ledger.is_replaying:
                 self.ledger.follow(self.line)

@@ -17,13 +17,7 @@ def table_of(journal: Journal, instance_id: str, task: int | str | None) -> Any:
     if mark and task is None:
         instance_id, task = own, number
     what, text = _result(journal, instance_id, None if task is None else task_number(task))
-    try:
-        return stored_table(journal.codec, text)
-    except ValueError as error:
-        raise ValueError(
-            f"{what} {error}. Expected one that is, or has in it, exactly one data frame of pandas, Polars "
-            "or Arrow."
-        ) from None
+    return stored_table(journal.codec, text, what)
 
 
 def _result(journal: Journal, instance_id: str, task: int | None) -> tuple[str, str]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _NOTES = b"durablenb"
 
 
-def stored_table(codec: ValueCodec, text: str) -> Any:
+def stored_table(codec: ValueCodec, text: str, what: str) -> Any:
     """Return the data frame in a value as a table of Arrow's.
 
     Parameters
@@ -24,6 +24,8 @@ def stored_table(codec: ValueCodec, text: str) -> Any:
         Has the blobs.
     text
         The value as text.
+    what
+        The value in words, for the message.
 
     Raises
     ------
@@ -36,9 +38,12 @@ def stored_table(codec: ValueCodec, text: str) -> Any:
     frames = [fields for fields in _payloads(tree) if fields.get("@type") in _READERS]
     if len(frames) != 1:
         kinds = ", ".join(str(fields.get("@type")) for fields in frames)
-        raise ValueError(f"has {f'{len(frames)} data frames ({kinds})' if frames else 'no data frame'}")
+        raise ValueError(
+            f"{what} has {f'{len(frames)} data frames ({kinds})' if frames else 'no data frame'}. Expected a "
+            "value that is, or has in it, exactly one data frame of pandas, Polars or Arrow."
+        )
     try:
-        import pyarrow
+        import pyarrow.compute
     except ImportError as error:
         raise ImportError(
             f"Data frames as tables need pyarrow ({error}). Install it: pip install 'durablenb[frames]'."

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 import ray
@@ -216,6 +217,23 @@ def test_a_call_that_takes_too_long_is_ended_and_a_lost_keeper_is_replaced(hub, 
     assert handle.result(timeout=60) == [1, 2]
 
 
+def test_a_call_counts_as_lost_without_heartbeats_and_runs_on_with_them(hub, tmp_path):
+    def beats(times):
+        import time
+
+        for _ in range(times):
+            df.current_activity().heartbeat()
+            time.sleep(0.1)
+        return times
+
+    hub.add_activity(beats, heartbeat_timeout=2)
+    hub.add_activity(wait_for_file, "silent", heartbeat_timeout=0.5)
+    beating = hub.start("fan", ["beats", [25]])
+    with pytest.raises(TimeoutError, match=r"heartbeat_timeout of 0\.5 s"):
+        hub.run("fan", ["silent", [[str(tmp_path), 0]]])
+    assert beating.result(timeout=60) == [25]
+
+
 def test_a_hub_that_was_killed_joins_the_calls_that_still_run(cluster, tmp_path):
     path = tmp_path / "hub.duckdb"
     program = [sys.executable, "-m", "tests.cluster.test_ray", str(path), cluster, str(tmp_path)]
@@ -241,6 +259,14 @@ def test_another_cluster_than_the_connected_one_is_refused(cluster):
         handle = hub.start("fan", ["wait_for_file", [None]])
         with pytest.raises(df.ExecutorUnavailableError, match="is connected to the Ray cluster"):
             handle.result(timeout=30)
+
+
+def test_the_loopback_address_is_this_machine_only(cluster, monkeypatch):
+    port = cluster.rpartition(":")[2]
+    df.RayExecutor(f"localhost:{port}")._connect()
+    monkeypatch.setattr("ray.get_runtime_context", lambda: SimpleNamespace(gcs_address="192.0.2.7:6379"))
+    with pytest.raises(ConnectionError, match="is connected to the Ray cluster 192"):
+        df.RayExecutor("127.0.0.1:6379")._connect()
 
 
 @pytest.mark.parametrize(

@@ -467,3 +467,70 @@ def test_a_main_task_that_is_cancelled_twice_before_its_turn_gets_one_error(hub)
         return "cancelled"
 
     assert settled(hub, main).result() == "cancelled"
+
+
+async def _waits_until_cancelled(calls, wait):
+    own, log = asyncio.current_task(), []
+
+    async def cancels():
+        for call in calls:
+            log.append(getattr(own, call)())
+
+    canceller = asyncio.create_task(cancels())
+    for number in range(2):
+        try:
+            await wait()
+            log.append(f"{number} came")
+        except asyncio.CancelledError:
+            log.append(f"{number} cancelled")
+    await canceller
+    return [*log, own.cancelling()]
+
+
+@pytest.mark.parametrize(
+    "calls",
+    [
+        ["cancel", "uncancel"],
+        ["cancel", "cancel", "uncancel"],
+        ["cancel", "cancel", "uncancel", "uncancel"],
+        ["cancel", "uncancel", "cancel"],
+        ["uncancel"],
+    ],
+    ids="-".join,
+)
+def test_a_cancellation_that_has_come_to_the_wait_is_not_taken_back(hub, calls):
+    async def timers(context):
+        return await _waits_until_cancelled(
+            calls, lambda: context.create_timer(context.current_utc_datetime + timedelta(seconds=1))
+        )
+
+    async def sleeps(context):
+        return await _waits_until_cancelled(calls, lambda: asyncio.sleep(1))
+
+    expected = asyncio.run(_waits_until_cancelled(calls, lambda: asyncio.sleep(0.001)))
+    assert settled(hub, timers).result() == expected
+    assert settled(hub, sleeps).result() == expected
+
+
+def test_a_shield_keeps_a_call_whose_await_is_cancelled(hub):
+    async def main(context):
+        call = asyncio.ensure_future(context.call_activity("add", 1))
+        try:
+            async with asyncio.timeout(0):
+                await asyncio.shield(call)
+        except TimeoutError:
+            return ["too late", await call]
+
+    handle = settled(hub, main)
+    assert handle.result() == ["too late", 2]
+    assert kinds(handle, ev.TaskScheduled, ev.TaskCompleted) == ["TaskScheduled", "TaskCompleted"]
+
+
+def test_a_shield_does_not_hold_back_the_end_of_the_orchestration(hub):
+    async def main(context):
+        await asyncio.shield(context.wait_for_external_event("go"))
+
+    handle = settled(hub, main)
+    handle.cancel()
+    settle(hub)
+    assert handle.status().runtime_status.name == "Canceled"

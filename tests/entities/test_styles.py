@@ -354,12 +354,17 @@ def test_a_client_signals_an_entity_as_an_object(hub):
         def state(self, amount):
             self.value = amount
 
+        def save(self):
+            self.saved = self.value
+
     counter = hub.entity(Counter, "a")
     assert counter.add(2) is None
     counter.signal("state", 40)
     counter.add(2)
+    counter.signal("save")  # as a method of the handle, it writes a page
+    counter.add(1)
     hub.settle()
-    assert counter.state() == {"value": 42}
+    assert counter.state() == {"value": 43, "saved": 42}
     with pytest.raises(TypeError):
         counter.add(1, 2)
 

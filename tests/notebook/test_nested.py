@@ -114,13 +114,13 @@ def test_nothing_is_read_of_what_is_folded(monkeypatch: pytest.MonkeyPatch) -> N
 def test_of_many_the_most_worrying_one_is_opened_and_then_one_after_the_other() -> None:
     _, view = watched("many", 30)
     tell(view, "fold", id="step 1")
-    assert "#3: part-3" in graph_text(view)
+    assert "4 of 30, #3: part-3" in graph_text(view)
     tell(view, "member", id="step 1", name="next")
     assert "#4: part-4" in graph_text(view)
     assert "part-3" not in graph_text(view)
     for _ in range(5):
         tell(view, "member", id="step 1", name="before")
-    assert "#29: part-29" in graph_text(view)
+    assert "30 of 30, #29: part-29" in graph_text(view)
 
 
 def test_of_many_the_one_that_is_selected_is_opened() -> None:

@@ -11,7 +11,7 @@ import pytest
 import durablenb as df
 from durablenb.model.display import Displayed
 from durablenb.notebook import display
-from tests.notebook.reading import bundle_of, page_of, scene, text_of
+from tests.notebook.reading import Page, bundle_of, page_of, scene, text_of
 from tests.notebook.scenes import SCENES, Stage, stage
 
 
@@ -101,6 +101,16 @@ def test_instances_become_a_data_frame(full: Stage) -> None:
 
     frame = pandas.DataFrame(full.hub.instances())
     assert frame.instance_id.tolist() == [status.instance_id for status in full.hub.instances()]
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("suspended", "for the night"), ("terminated", "no longer wanted")]
+)
+def test_an_instance_and_the_head_of_its_view_say_why_it_stands_still(name: str, reason: str) -> None:
+    handle = scene(name)
+    live = handle.watch(freeze=False)
+    for page in (page_of(handle), Page(live.head.decode())):
+        assert f"reason: {reason}" in page.text
 
 
 # -- the rest ------------------------------------------------------------------------------------

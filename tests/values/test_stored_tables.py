@@ -101,7 +101,7 @@ def test_a_variable_comes_first(hub):
 
 
 def test_what_is_no_frame_is_refused(hub):
-    with pytest.raises(ValueError, match=r"The result of work has no data frame\. Expected one"):
+    with pytest.raises(ValueError, match=r"The result of work has no data frame\. Expected a value"):
         hub.table("work")
     with pytest.raises(ValueError, match=r"two has 2 data frames \(pandas.DataFrame, pyarrow.Table\)"):
         hub.sql("from two")
@@ -113,9 +113,18 @@ def test_what_is_no_frame_is_refused(hub):
         hub.sql('from "nobody#1"')
 
 
+def test_a_damaged_frame_is_no_value_without_one(hub, monkeypatch):
+    monkeypatch.setattr(type(hub._codec), "fetch_blob", lambda codec, blob_hash: b"damaged")
+    with pytest.raises(pa.ArrowInvalid, match="too small"):
+        hub.table("plain")
+
+
 def test_a_file_answers_without_pandas(hub, monkeypatch):
     hub.close()
     monkeypatch.setitem(sys.modules, "pandas", None)
+    monkeypatch.delitem(sys.modules, "pyarrow.compute")  # which pandas imports
+    monkeypatch.delattr(pa, "compute")
     with df.open_history(hub.path) as file:
+        assert file.table("series")["price"].to_pylist() == [1.5]
         assert file.table("levels").to_pydict() == FRAMES["levels"][1]
         assert file.sql('select sum(v)::int from "levels"').fetchall() == [(6,)]
