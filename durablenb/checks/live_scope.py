@@ -32,7 +32,7 @@ from durablenb.checks.forbidden_calls import DATA, rule_for_name
 from durablenb.core.annotations import context_parameter
 from durablenb.core.app_model import FunctionBuilder, Orchestrator
 from durablenb.core.registry import KIND_ATTRIBUTE
-from durablenb.model.source import source_of
+from durablenb.model.source import code_lines, source_of
 
 _PUBLIC_MODULES = {
     "posix": "os",
@@ -210,7 +210,7 @@ def function_body(function: FunctionType) -> Body | None:
         return None
     if not nodes:
         return None
-    lines = ["", *text.splitlines()] if is_indented else text.splitlines()
+    lines = ["", *code_lines(text)] if is_indented else code_lines(text)
     shift = source.first_line - (2 if is_indented else 1)
     return Body(cast(Node, nodes[0]), LiveScope(function), tuple(lines), shift, function.__code__.co_filename)
 

@@ -9,6 +9,7 @@ from durablenb.checks.abstract_values import Body, Kind, Node, Scope, Value
 from durablenb.checks.function_reader import FunctionReader
 from durablenb.checks.registered_names import RegisteredNames
 from durablenb.checks.source_scope import SourceScope, given_name, registration, source_function
+from durablenb.model.source import code_lines
 
 _ADDING: dict[str, Kind] = {
     "add_activity": "activity",
@@ -51,7 +52,7 @@ class OrchestratorFinder:
         trees = []
         for path, text in texts:
             tree = ast.parse(text, filename=path)
-            scope.lines = tuple(text.splitlines())
+            scope.lines = tuple(code_lines(text))
             scope.read(tree.body)
             trees.append((path, scope.lines, tree))
         for self._path, self._lines, tree in trees:

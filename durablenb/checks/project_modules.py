@@ -9,6 +9,7 @@ from pathlib import Path
 
 from durablenb.checks.abstract_values import NamedObject, Value
 from durablenb.checks.source_scope import Evaluate, SourceScope
+from durablenb.model.source import code_lines
 
 
 class ProjectModules:
@@ -66,7 +67,7 @@ class ProjectModules:
                 tree = ast.parse(text, filename=str(file))
             except (OSError, ValueError, SyntaxError):
                 continue
-            scope = SourceScope(tuple(text.splitlines()), None, self._evaluate, self.importer(file))
+            scope = SourceScope(tuple(code_lines(text)), None, self._evaluate, self.importer(file))
             scope.read(tree.body)
             return scope
         return None

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 from hashlib import sha256
 from textwrap import dedent
 from types import CodeType
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
+
+_LINE_END = re.compile("\r\n?|\n")
 
 
 class Source(NamedTuple):
@@ -31,7 +34,7 @@ class Source(NamedTuple):
     @property
     def lines(self) -> dict[int, str]:
         """The lines by number."""
-        return dict(enumerate(self.text.splitlines(), self.first_line))
+        return dict(enumerate(code_lines(self.text), self.first_line))
 
     @property
     def returns(self) -> list[int]:
@@ -51,8 +54,14 @@ class Source(NamedTuple):
 
     def after(self, line: int) -> str:
         """Return the code behind a line, without blank lines and comment lines."""
-        lines = (text.rstrip() for text in self.text.splitlines()[line + 1 - self.first_line :])
+        lines = (text.rstrip() for text in code_lines(self.text)[line + 1 - self.first_line :])
         return "\n".join(text for text in lines if text and not text.lstrip().startswith("#"))
+
+
+def code_lines(text: str) -> list[str]:
+    """Return the lines of Python code as Python counts them: form feeds, U+2028 and the like end none."""
+    lines = _LINE_END.split(text)
+    return lines if lines[-1] else lines[:-1]
 
 
 def hash_of(text: str) -> str:

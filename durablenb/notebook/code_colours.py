@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from html import escape
 
+from durablenb.model.source import code_lines
 from durablenb.notebook.html import Markup, markup
 
 _LONGEST = 300
@@ -40,14 +41,14 @@ def coloured_lines(text: str) -> tuple[Markup, ...]:
     found: dict[int, list[tuple[int, int, str]]] = defaultdict(list)
     for row, start, end, kind in _tokens(text):
         found[row].append((start, end, kind))
-    return tuple(_coloured(words, found[row]) for row, words in enumerate(text.splitlines(), 1))
+    return tuple(_coloured(words, found[row]) for row, words in enumerate(code_lines(text), 1))
 
 
 def _tokens(text: str) -> Iterator[tuple[int, int, int, str]]:
     """Yield the row, the first and last column, and the kind of each part that has a colour."""
     is_name = False
     try:
-        for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        for token in tokenize.generate_tokens(io.StringIO(text, newline=None).readline):
             kind = _KINDS.get(token.type, "")
             if token.type == tokenize.NAME:
                 kind = "keyword" if keyword.iskeyword(token.string) else "name" if is_name else ""

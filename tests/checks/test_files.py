@@ -357,3 +357,9 @@ def ours(context: df.DurableOrchestrationContext):
     assert code == 1
     assert [line.split(" ")[1] for line in lines[:-1]] == ["DNB504"]
     assert lines[-1] == "1 finding in 1 orchestrator of 1 file."
+
+
+def test_lines_are_counted_as_python_counts_them(check):
+    odd = LATE.replace("from", "\x0cfrom")
+    text = f'WORDS = "a\u2028b"\n{odd.replace("now())", "now())  # durable: ignore[DNB101]")}'
+    assert check({"flow.py": text})[0] == 0

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import durablenb as df
+from durablenb.model.source import Source
 from durablenb.notebook import code_colours
 from durablenb.notebook import html as html_module
 from durablenb.notebook.code_colours import coloured_lines
@@ -116,6 +117,21 @@ def test_colours_leave_the_text_as_it_is(module: Any) -> None:
     text = Path(module.__file__).read_text("utf-8")
     shown = [html.unescape(re.sub("<[^>]*>", "", line)).replace("\xa0", " ") for line in coloured_lines(text)]
     assert shown == [line.rstrip() or " " for line in text.splitlines()]
+
+
+ODD = 'def odd(context):\n    words = "a\u2028b"\n\x0c\n    yield context.call_x(words)\r\n    return 1\n'
+"""Code with characters at which text has line ends, and code hasn't."""
+
+
+def test_colours_and_lines_are_counted_as_python_does() -> None:
+    lines = coloured_lines(ODD)
+    assert len(lines) == 5
+    assert 'class="dnb-keyword">yield' in lines[3]
+    assert 'class="dnb-keyword">return' in lines[4]
+    source = Source("", ODD, 10)
+    assert source.lines[14] == "    return 1"
+    assert source.returns == [14]
+    assert source.after(13) == "    return 1"
 
 
 def test_what_is_no_python_has_no_colours_behind_the_error() -> None:

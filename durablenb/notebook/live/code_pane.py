@@ -8,6 +8,7 @@ from textwrap import dedent
 
 from durablenb.analysis.replays.explorer import LineHits
 from durablenb.analysis.replays.steps import Step
+from durablenb.model.source import code_lines
 from durablenb.notebook.code_colours import coloured_lines
 from durablenb.notebook.html import Markup, block, fold, line, markup
 from durablenb.notebook.live.interactive import attributes
@@ -93,7 +94,7 @@ def _row(
 
 def code_changes(was: str, now: str) -> Markup:
     """Return the difference between the code that the execution began with and the current code."""
-    before, after = dedent(was).splitlines(), dedent(now).splitlines()
+    before, after = code_lines(dedent(was)), code_lines(dedent(now))
     changes = "\n".join(unified_diff(before, after, "as it began", "as it is now", lineterm="", n=1))
     return fold("What has changed in the code", block(changes, 4_000)) if changes else Markup("")
 
