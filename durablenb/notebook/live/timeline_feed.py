@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 from uuid import uuid4
 
-from durablenb.analysis.calls import CALL_STATES, Call, lane_name, shared_name
+from durablenb.analysis.calls import CALL_STATES, IN_FLIGHT, Call, lane_name, shared_name
 from durablenb.analysis.generations import read_generations
 from durablenb.analysis.snapshot import InstanceSnapshot
 from durablenb.analysis.timeline import ENTITY_KINDS, Span
@@ -36,7 +36,7 @@ from durablenb.notebook.words import operation_and_entity, states_text
 Row = list[Any]
 
 _MICROSECOND = timedelta(microseconds=1)
-_OPEN = ("open", "retrying", "not loaded")
+_OPEN = (*IN_FLIGHT, "retrying", "not loaded")
 
 _COLOURS = {
     "ink": INK,
@@ -124,11 +124,13 @@ class TimelineFeed:
         if len(shown.calls) < len(self._calls):  # a rewind has replaced some
             self.restart()
         self._measure(shown)
+        if self._begin is None:
+            return {}  # nothing has happened yet
         runs = self._changed(shown.calls)
         end = self._at(self._last(shown))
         fields: dict[str, Any] = {
             "style": _STYLE,
-            "begin": 0.0 if self._begin is None else self._begin.timestamp(),
+            "begin": self._begin.timestamp(),
             "end": end,
             "open": shown.now is not None,
             "whats": self._named(shown.now),
@@ -193,8 +195,11 @@ class TimelineFeed:
             (self._at(span.scheduled) / 1e6, _end(call, span, self._at(span.ended)) / 1e6)
             for span in (call.attempts if call.kind in BUSY else ())
         ]
+        keys = [(call.execution, getattr(span.request, "task_id", -1)) for span in call.attempts]
+        for key in keys:
+            self._open.pop(key, None)
         if call.state in _OPEN:
-            self._open[call.execution, getattr(call.attempts[-1].request, "task_id", -1)] = position
+            self._open[keys[-1]] = position
 
     def _row(self, call: Call) -> Row:
         first, last = call.attempts[0], call.attempts[-1]

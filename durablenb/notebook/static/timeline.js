@@ -231,9 +231,10 @@ class Timeline {
         if (call.pauses.length) found.set("wait before a retry", data.style.colours.retry);
       }
     if (this.bands.some((band) => band.isStrip)) found.set("scheduled", data.style.colours.asked);
+    const isQueued = found.delete("queued"); // which is a line, as is the time that others were queued
     const items = [...found];
     const hasQueue = (band) => band.shown && !band.isZoomed && band.shown.some((call) => call.spans.some((span) => span.start > span.from));
-    if (this.bands.some(hasQueue)) items.push(["queued", data.style.colours.muted, "dnb-thin"]);
+    if (isQueued || this.bands.some(hasQueue)) items.push(["queued", data.style.colours.muted, "dnb-thin"]);
     if (data.axis.pieces.some((piece) => piece.isFold)) items.push(["idle time, folded", data.style.colours.band]);
     return items;
   }

@@ -98,13 +98,8 @@ class TimelineData {
     return call.left === undefined ? last : Math.max(last, call.left < 0 ? this.end : call.left);
   }
 
-  // Whether it is known which of the open calls run: at most a hundred of them are listed.
-  get knowsRunning() {
-    return this.running.size > 0 && this.running.size < 100;
-  }
-
   isQueued(call, span) {
-    return span.to === null && !span.isRunning && this.knowsRunning && this.kindOf(call) === "activity";
+    return span.to === null && call.state === "queued";
   }
 
   lookOf(state, kind) {

@@ -117,10 +117,11 @@ class LanePainter {
   rows(band) {
     const { paint, data } = this;
     const ends = new Map(); // of each row, the begin of the next call
-    for (const call of [...band.shown].sort((a, b) => b.from - a.from)) {
+    const begin = (call) => (band.isZoomed ? call.spans[0].start : call.from);
+    for (const call of [...band.shown].sort((a, b) => begin(b) - begin(a))) {
       const row = band.rowOf(call);
       const middle = band.top + 5 + row * band.row + band.row / 2;
-      const from = band.isZoomed ? call.spans[0].start : call.from;
+      const from = begin(call);
       if (data.lastOf(call) >= paint.window.from && from <= paint.window.to) this.call(call, band, middle, ends.get(row));
       ends.set(row, paint.x(from));
     }
@@ -183,7 +184,7 @@ class LanePainter {
     if (isQueued) return;
     let width = Math.max(to - began, LEAST);
     if (width > 2 * LEAST) width -= 1; // a gap before the next bar
-    if (["open", "not loaded", "left open"].includes(span.state)) return paint.box(began, top, width, height, tint, solid, [3, 2]);
+    if (["running", "open", "not loaded", "left open"].includes(span.state)) return paint.box(began, top, width, height, tint, solid, [3, 2]);
     paint.box(began, top, width, height, solid);
     if (kind === "sub-orchestration" && width > 6) paint.line(began + 2, middle, began + width - 2, middle, "plate", 1.6);
     if (span.state === "failed") paint.cross(began + width, middle - 6, 6, 12);
@@ -209,7 +210,7 @@ class LanePainter {
     const [all, busy] = [scheduled.counts(), running.counts()];
     const most = Math.max(...all, 1e-9);
     const base = band.top + 4 + STRIP;
-    const isOpen = lane.calls.some((call) => call.state === "open");
+    const isOpen = lane.calls.some((call) => ["running", "open"].includes(call.state));
     this.area(all, most, base, "asked");
     this.area(busy, most, base, data.lookOf(isOpen ? "open" : "completed", lane.kind)[0]);
     if (data.path.size || paint.marked.size || paint.cursor !== null)
