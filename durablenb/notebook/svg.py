@@ -10,6 +10,9 @@ from durablenb.notebook.themes import follow_theme
 WIDTH = 860
 """Width of all pictures in pixels, which fits a notebook's output."""
 
+NARROWER = 760
+"""Width in pixels below which pictures that have columns of their own draw narrower ones."""
+
 FONT = "DejaVu Sans, Verdana, Segoe UI, Helvetica Neue, Arial, sans-serif"
 PLATE = "#fcfcfd"
 RIM = "#d5dae1"

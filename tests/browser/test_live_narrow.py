@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser
 
 import durablenb as df
+from durablenb.notebook.live.hub import HubList
+from durablenb.notebook.live.instance import LiveInstance
 from durablenb.notebook.live.widget import LiveView
 from tests.browser.conftest import Lab
+from tests.browser.mounted import mounted
+from tests.notebook.reading import scene
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
@@ -47,3 +53,28 @@ def test_the_lines_of_the_code_are_whole(lab: Lab, width: int, theme: str, tmp_p
     assert code.locator("pre").count() == 6
     assert code.evaluate(CUT) == 0
     page.close()
+
+
+OUTSIDE = """() => {
+    const cut = [...document.querySelectorAll(".dnb-live *")].filter((one) => {
+        const box = one.getBoundingClientRect();
+        return box.width && box.right > innerWidth && !one.closest("[data-scroll], .dnb-wide, .dnb-said");
+    });
+    const small = [...document.querySelectorAll(".dnb-live text")].filter((one) => {
+        const scale = one.getScreenCTM().a;
+        return parseFloat(getComputedStyle(one).fontSize) * scale < 9.9;
+    });
+    const past = [...document.querySelectorAll(".dnb-live text")].filter((one) =>
+        one.getBoundingClientRect().right > one.ownerSVGElement.getBoundingClientRect().right);
+    return [cut, small, past].map((several) => several.map((one) => one.textContent.slice(0, 40)));
+}"""
+NOTHING: list[list[str]] = [[], [], []]
+
+
+@pytest.mark.parametrize("name", ["waiting", "fanned", "continued"])
+def test_a_narrow_view_has_all_in_it_in_letters_that_can_be_read(browser: Browser, name: str) -> None:
+    handle = scene(name)
+    with mounted(browser, partial(LiveInstance, handle, freeze=False), width=480) as shown:
+        assert shown.page.evaluate(OUTSIDE) == NOTHING
+    with mounted(browser, partial(HubList, handle.hub), width=480) as shown:
+        assert shown.page.evaluate(OUTSIDE) == NOTHING

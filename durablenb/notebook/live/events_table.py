@@ -88,8 +88,8 @@ def _row(row: Row, key: str | None, here: int | None) -> Sequence[object]:
         ),
         markup(
             '<span class="dnb-date">',
-            unbroken(f"{when:%Y-%m-%d} "),
-            "</span>",
+            unbroken(f"{when:%Y-%m-%d}"),
+            "</span> ",
             unbroken(time_text(when, with_date=False)),
         ),
         unbroken(kind) if key is None else mark(kind, key),

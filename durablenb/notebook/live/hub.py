@@ -91,7 +91,7 @@ class HubList(LiveView):
         self._hub = hub
         self._journal = hub._journal
         self._written: tuple[object, ...] | None = None
-        self._drawn_at = self._listed_at = 0.0
+        self._drawn_at = self._listed_at = self._drawn_width = 0.0
         self._has_pace = False
         self._fleet = Fleet({}, ())
         self.pane = InstancesTable(hub._relation, self._journal)
@@ -122,7 +122,9 @@ class HubList(LiveView):
         if not (is_new or is_stale):
             return self._by_time() if is_due else {}
         self.has_news |= is_new
-        regions = self._figures() if is_new or is_due else {}  # the user's actions don't change the figures
+        is_resized = self._width != self._drawn_width
+        figures = is_new or is_due or is_resized  # what else the user does doesn't change them
+        regions = self._figures() if figures else {}
         if self.tab == "entities":
             regions["entities"] = self._entities.entities()
         else:
@@ -134,7 +136,7 @@ class HubList(LiveView):
         self._drawn_at = time.monotonic()
         regions: dict[str, str] = {}
         if self._has_pace:
-            regions["pace"] = figure(pace_svg(self._pace()))
+            regions["pace"] = figure(pace_svg(self._pace(), self._width))
         if self.tab == "instances" and self._drawn_at - self._listed_at >= _LIST_TICK:
             regions["instances"] = self._instances()
         return regions
@@ -148,7 +150,8 @@ class HubList(LiveView):
         shown = self._hub._view(latest=0)
         assert isinstance(shown.fleet, Fleet)
         self._fleet = shown.fleet
-        drawn = fleet_svg(self._fleet)
+        self._drawn_width = self._width
+        drawn = fleet_svg(self._fleet, self._width)
         self.label, words = drawn[1], missing_words(shown.missing)
         return {
             "head": markup(
@@ -159,8 +162,8 @@ class HubList(LiveView):
                 markup('<p class="dnb-note">', line(words, 400), "</p>") if words else "",
             ),
             "fleet": figure(drawn),
-            "queues": figure(queues_svg(shown.queues)) if shown.queues else "",
-            "pace": figure(pace_svg(self._pace())),
+            "queues": figure(queues_svg(shown.queues, self._width)) if shown.queues else "",
+            "pace": figure(pace_svg(self._pace(), self._width)),
         }
 
     def _queue_states(self) -> list[QueueState]:

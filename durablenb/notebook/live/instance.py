@@ -39,15 +39,11 @@ from durablenb.notebook.live.widget import LiveView
 from durablenb.notebook.still.graph import graph_on, instance_sentence
 from durablenb.notebook.still.graph_layout import DEEPEST
 from durablenb.notebook.still.running import running_table, themed
-from durablenb.notebook.svg import WIDTH
 
 if TYPE_CHECKING:
     import pandas
 
     from durablenb.analysis.sql import Relation
-
-_NARROWEST, _WIDEST = 320, 1_300
-"""Widths of the graph in pixels."""
 
 TICK = 1.0
 """Seconds after which an open instance is redrawn even if nothing happened, since time passes."""
@@ -84,7 +80,6 @@ class LiveInstance(LiveView):
 
     def __init__(self, handle: Handle, *, freeze: bool = True, **traits: Any) -> None:
         self._previous: list[Handle] = []
-        self._width = WIDTH
         self._go_to(handle)
         super().__init__(freeze=freeze, afterwards=self._journal.after_kernel, **traits)
 
@@ -348,10 +343,6 @@ class LiveInstance(LiveView):
         if target is not None and target.step is not None and target.call is not None:
             self._children.follow(target.step, target.call)
             self._is_stale = True
-
-    def do_width(self, pixels: Any = WIDTH, **_: Any) -> None:
-        """Lay the graph out for this width, at which the page shows it."""
-        self._width = min(max(int(pixels), _NARROWEST), _WIDEST)
 
     def tooltip(self, key: str) -> str:
         """Return what a tooltip says of a step, a call or a cell."""

@@ -85,7 +85,7 @@ def _progress(shown: ProgressSnapshot) -> Markup:
     ]
     if len(steps) > _MOST_STEPS:
         rows.append((line(f"{len(steps) - _MOST_STEPS:,} more"), Markup(""), Markup("")))
-    return markup('<div class="dnb-wide">', table((), rows), "</div>") if rows else Markup("")
+    return markup('<div class="dnb-loose">', table((), rows), "</div>") if rows else Markup("")
 
 
 def _forks(forks: Sequence[str]) -> Markup:
@@ -150,7 +150,7 @@ def waits(shown: InstanceSnapshot, *, is_read_only: bool) -> str:
             )
         )
     more = row(f"{len(shown.waits) - _MOST:,} more") if len(shown.waits) > _MOST else ""
-    return markup(table((), rows), more)
+    return markup('<div class="dnb-loose">', table((), rows), "</div>", more)
 
 
 def _remedy(wait: Wait) -> Markup:

@@ -18,9 +18,13 @@ from durablenb.notebook.live.refresh_loop import refresh_loop
 from durablenb.notebook.live.share_menu import ShareMenu
 from durablenb.notebook.live.static_fallback import StaticFallback
 from durablenb.notebook.page import LIVE_SCRIPTS, LIVE_STYLES, static_text
+from durablenb.notebook.svg import WIDTH
 from durablenb.notebook.themes import theme_css
 
 log = logging.getLogger("durablenb")
+
+_NARROWEST, _WIDEST = 320, 1_300
+"""Widths of pictures in pixels."""
 
 QUIET_SECONDS = 60.0
 """Seconds without a click after which a view of an instance that has ended becomes its still picture."""
@@ -79,6 +83,7 @@ class LiveView(ShareMenu, StaticFallback, anywidget.AnyWidget):
         self._lock = threading.RLock()
         self._ticks = ticks
         self._active_at = ticks()
+        self._width = WIDTH
         self._freezes = False
         self._is_stale = True
         self._was_over = False
@@ -250,6 +255,10 @@ class LiveView(ShareMenu, StaticFallback, anywidget.AnyWidget):
         self._pages.discard(str(page))
         if not self._pages:
             refresh_loop.drop(self)
+
+    def do_width(self, pixels: Any = WIDTH, **_: Any) -> None:
+        """Draw the pictures for this width, at which the page shows them."""
+        self._width = min(max(int(pixels), _NARROWEST), _WIDEST)
 
     def do_look(self, **_: Any) -> None:
         """Draw the tab that was chosen; the refresh after each message does it."""

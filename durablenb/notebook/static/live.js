@@ -263,9 +263,8 @@ class View {
   }
 
   tellWidth() {
-    const region = this.regions.get("graph");
     const pixels = Math.floor(this.root.clientWidth - 26); // without the padding and the rim of the view
-    if (!region || this.isGone || pixels < 100 || Math.abs(pixels - (this.width ?? 860)) < LEAST_PIXELS) return;
+    if (this.isGone || pixels < 100 || Math.abs(pixels - (this.width ?? 860)) < LEAST_PIXELS) return;
     this.width = pixels;
     try {
       this.model.send({ do: "width", pixels });

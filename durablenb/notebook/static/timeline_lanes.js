@@ -87,12 +87,12 @@ class LanePainter {
   label({ lane, top, isStrip }) {
     const { paint } = this;
     const count = lane.calls.length > 1 ? `× ${lane.calls.length.toLocaleString("en")}` : "";
-    const room = paint.left - 34 - paint.textWidth(count, 10.5);
-    paint.line(20, top, paint.width - 20, top, "hair");
-    const used = paint.text(20, top + 17, lane.label, { size: 11.5, isBold: true, room });
-    if (lane.about && room - used > 25) paint.text(25 + used, top + 17, lane.about, { colour: "muted", room: room - used - 5 });
+    const room = paint.left - paint.edge - 14 - paint.textWidth(count, 10.5);
+    paint.line(paint.edge, top, paint.width - 20, top, "hair");
+    const used = paint.text(paint.edge, top + 17, lane.label, { size: 11.5, isBold: true, room });
+    if (lane.about && room - used > 25) paint.text(paint.edge + 5 + used, top + 17, lane.about, { colour: "muted", room: room - used - 5 });
     if (count) paint.text(paint.left - 12, top + 17, count, { size: 10.5, colour: "muted", align: "right" });
-    if (isStrip) paint.text(20, top + STRIP + 2, `at most ${this.peak(lane).toLocaleString("en")} open`, { colour: "muted", room: paint.left - 30 });
+    if (isStrip) paint.text(paint.edge, top + STRIP + 2, `peak ${this.peak(lane).toLocaleString("en")} open`, { colour: "muted", room: paint.left - paint.edge - 10 });
   }
 
   // The most calls of a lane that were open at once.

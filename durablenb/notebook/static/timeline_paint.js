@@ -28,7 +28,7 @@ class Paint {
   // Gives the canvas a size, and the axis its window.
   begin(data, window, width, height) {
     const dots = devicePixelRatio || 1;
-    Object.assign(this, { data, width, height, left: width < 620 ? 124 : 164, right: width - EDGE });
+    Object.assign(this, { data, width, height, edge: width < 620 ? 4 : 20, left: width < 620 ? 140 : 164, right: width - EDGE });
     const [wide, high] = [Math.round(width * dots), Math.round(height * dots)];
     if (this.canvas.width !== wide) this.canvas.width = wide;
     if (this.canvas.height !== high) this.canvas.height = high;
@@ -198,12 +198,12 @@ class Paint {
       this.text(at, AXIS - 9, words, { colour: "muted", align: "center" });
       last = at + half;
     }
-    if (isAbsolute) this.text(20, AXIS - 9, "UTC", { colour: "muted" });
+    if (isAbsolute) this.text(this.edge, AXIS - 9, "UTC", { colour: "muted" });
   }
 
   episodes(top) {
     const { episodes } = this.data;
-    this.text(20, top + 22, "orchestrator", { size: 11.5, colour: "muted", room: this.left - 75 });
+    this.text(this.edge, top + 22, "orchestrator", { size: 11.5, colour: "muted", room: this.left - this.edge - 55 });
     if (episodes.length > 1) this.text(this.left - 12, top + 22, `× ${episodes.length.toLocaleString("en")}`, { size: 10.5, colour: "muted", align: "right" });
     this.clipped(top, top + EPISODES, () => {
       this.line(Math.max(this.x(0), this.left), top + 18, Math.min(this.x(this.data.end), this.right), top + 18, "hair", 2);
@@ -215,8 +215,8 @@ class Paint {
 
   generations(top) {
     const { generations, end, style } = this.data;
-    this.line(20, top, this.width - 20, top, "hair");
-    this.text(20, top + 16, "generations", { size: 11.5, colour: "muted", room: this.left - 75 });
+    this.line(this.edge, top, this.width - 20, top, "hair");
+    this.text(this.edge, top + 16, "generations", { size: 11.5, colour: "muted", room: this.left - this.edge - 55 });
     this.text(this.left - 12, top + 16, `× ${generations.length}`, { size: 10.5, colour: "muted", align: "right" });
     this.clipped(top, top + GENERATIONS, () => {
       for (const [execution, number, from, to, word] of generations) {
@@ -251,6 +251,6 @@ class Paint {
     this.box(left, 2, Math.max(right - left, 2), ALL, "window");
     this.pen.globalAlpha = 1;
     this.frame(left, 2, Math.max(right - left, 2), ALL, "focus", 1.5);
-    this.text(20, 16, window.right - window.left < 0.999 ? `${Math.round(1 / (window.right - window.left)).toLocaleString("en")} × zoomed` : "all", { colour: "muted", room: this.left - 30 });
+    this.text(this.edge, 16, window.right - window.left < 0.999 ? `${Math.round(1 / (window.right - window.left)).toLocaleString("en")} × zoomed` : "all", { colour: "muted", room: this.left - this.edge - 10 });
   }
 }

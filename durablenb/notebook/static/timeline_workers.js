@@ -57,7 +57,7 @@ class WorkerPainter {
       const busy = `${Math.round(100 * this.busy(spans))} %`;
       const base = band.top + of.high / 2 + 3.5;
       paint.text(paint.left - 12, base, busy, { colour: "muted", align: "right" });
-      paint.text(20, base, band.lane.title, { size: 10.5, room: paint.left - 40 - paint.textWidth(busy) });
+      paint.text(paint.edge, base, band.lane.title, { size: 10.5, room: paint.left - paint.edge - 20 - paint.textWidth(busy) });
     }
     const { pen } = paint;
     paint.clipped(band.top, band.bottom, () => {
@@ -103,7 +103,7 @@ class WorkerPainter {
   rates(ended, top) {
     const { paint, data } = this;
     const base = top + RATE;
-    paint.line(20, top, paint.width - 20, top, "hair");
+    paint.line(paint.edge, top, paint.width - 20, top, "hair");
     const count = Math.ceil((paint.right - paint.left) / BUCKET);
     const [all, failed] = [new Float64Array(count), new Float64Array(count)];
     for (const span of ended) {
@@ -117,8 +117,8 @@ class WorkerPainter {
     };
     const rates = all.map((one, bucket) => (one ? one / Math.max(seconds(bucket), 1e-6) : 0));
     const most = Math.max(...rates, 1e-9);
-    paint.text(20, top + 18, "finished/s", { size: 11.5, isBold: true, room: paint.left - 34 });
-    paint.text(20, top + 33, ended.length ? `peak ${rounded(most)}/s` : "none", { colour: "muted", room: paint.left - 34 });
+    paint.text(paint.edge, top + 18, "finished/s", { size: 11.5, isBold: true, room: paint.left - paint.edge - 14 });
+    paint.text(paint.edge, top + 33, ended.length ? `peak ${rounded(most)}/s` : "none", { colour: "muted", room: paint.left - paint.edge - 14 });
     rates.forEach((rate, bucket) => {
       if (!rate) return;
       const height = Math.max(1.5, ((RATE - 8) * rate) / most);
@@ -133,10 +133,10 @@ class WorkerPainter {
   lengths(ended, top) {
     const { paint, data } = this;
     const base = top + LENGTHS;
-    paint.line(20, top, paint.width - 20, top, "hair");
-    paint.text(20, top + 18, "duration", { size: 11.5, isBold: true, room: paint.left - 34 });
+    paint.line(paint.edge, top, paint.width - 20, top, "hair");
+    paint.text(paint.edge, top + 18, "duration", { size: 11.5, isBold: true, room: paint.left - paint.edge - 14 });
     const took = ended.map((span) => Math.max(span.to - span.start, 1)).sort((a, b) => a - b);
-    paint.text(20, top + 33, `${took.length.toLocaleString("en")} in view, log`, { colour: "muted", room: paint.left - 34 });
+    paint.text(paint.edge, top + 33, `${took.length.toLocaleString("en")} in view, log`, { colour: "muted", room: paint.left - paint.edge - 14 });
     if (!took.length) return base + 24;
     const [low, high] = [took[0] / 1.2, took.at(-1) * 1.2];
     const place = (time) => Math.log(time / low) / Math.log(high / low);

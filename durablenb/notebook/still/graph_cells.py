@@ -67,7 +67,9 @@ def cells_height(step: GraphStep, width: float) -> float:
     """Return the height of a step's cells, with the text above them."""
     bins = -(-len(step.calls) // MOST_CELLS)
     grid = _cell_grid(-(-len(step.calls) // bins), width)
-    return 32 + (18 if "failed" in step.states else 0) + grid.height
+    return (
+        32 + 16 * (_rooms(step, width, bins) > width) + (18 if "failed" in step.states else 0) + grid.height
+    )
 
 
 def draw_cells(drawing: Drawing, step: GraphStep, x: float, y: float, width: float, of: str = "") -> float:
@@ -81,8 +83,7 @@ def draw_cells(drawing: Drawing, step: GraphStep, x: float, y: float, width: flo
         rank = CALL_STATES.index
         states = [min(states[at : at + bins], key=rank) for at in range(0, len(states), bins)]
     drawing.path(f"M{number(x)} {number(y)}h{number(width)}", stroke=HAIR, fill="none")
-    _draw_heading(drawing, step, x, y + 20, width, bins)
-    y += 30
+    y = _draw_heading(drawing, step, x, y + 20, width, bins) + 10
     failed = [call.number for call in step.calls if call.state == "failed"]
     if failed:
         named = ", ".join(f"#{task_id}" for task_id in failed[:_NAMED])
@@ -122,18 +123,37 @@ def _cover(drawing: Drawing, step: GraphStep, x: float, y: float, grid: _Grid, o
     drawing.box(x, y, wide, high, data_cells=key, **where, fill="none", pointer_events="all")
 
 
-def _draw_heading(drawing: Drawing, step: GraphStep, x: float, y: float, width: float, bins: int) -> None:
-    drawing.text(x, y, step.name, width=width / 3, size=12, is_bold=True)
-    x += min(width / 3, text_width(step.name, 12, is_bold=True)) + 8
-    words = plural(len(step.calls), "call") + (f", {bins} in a cell" if bins > 1 else "")
+def _calls_text(step: GraphStep, bins: int) -> str:
+    return plural(len(step.calls), "call") + (f", {bins} in a cell" if bins > 1 else "")
+
+
+def _rooms(step: GraphStep, width: float, bins: int) -> float:
+    """Return how wide the heading of a step is on one line."""
+    states = [states_text({state: count}, step.kind) for state, count in step.states.items()]
+    name = min(width / 3, text_width(step.name, 12, is_bold=True)) + 8
+    return name + text_width(_calls_text(step, bins), 11) + sum(32 + text_width(text, 11) for text in states)
+
+
+def _draw_heading(drawing: Drawing, step: GraphStep, x: float, y: float, width: float, bins: int) -> float:
+    """Draw the name, the calls and their states on one line, or on two; return the base of the last one."""
+    left = x
+    is_wide = _rooms(step, width, bins) <= width
+    name_room = width / 3 if is_wide else width / 2
+    drawing.text(x, y, step.name, width=name_room, size=12, is_bold=True)
+    x += min(name_room, text_width(step.name, 12, is_bold=True)) + 8
+    words = _calls_text(step, bins)
     drawing.text(x, y, words, size=11, fill=MUTED)
-    x += text_width(words, 11) + 16
+    x, y = (x + text_width(words, 11) + 16, y) if is_wide else (left, y + 16)
     for state, count in step.states.items():
         look = STATE_LOOKS[state]
         text = states_text({state: count}, step.kind)
+        if x + 16 + text_width(text, 11) > left + width:
+            drawing.text(x, y, "…", size=11, fill=MUTED)
+            break
         draw_glyph(drawing, look, x, y - 10, 12)
         drawing.text(x + 16, y, text, size=11, fill=look.colour)
         x += 32 + text_width(text, 11)
+    return y
 
 
 def _draw_squares(drawing: Drawing, states: list[CallState], x: float, y: float, grid: _Grid) -> None:

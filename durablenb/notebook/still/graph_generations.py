@@ -67,6 +67,8 @@ def draw_generations(drawing: Drawing, count: int, generations: Sequence[Generat
     bottom = MARGIN - 6.0 + _HIGH
     drawing.text(MARGIN, bottom, words, size=SMALL, fill=MUTED)
     left = MARGIN + text_width(words, SMALL) + 12
+    room = drawing.width - MARGIN - left - text_width("99.9 min at most", SMALL) - 6
+    generations = generations[-max(int(room // _PITCH), 1) :]
     longest = max((one.duration for one in generations), default=timedelta()) or timedelta(microseconds=1)
     for index, one in enumerate(generations):
         high = _LEAST + (_HIGH - _LEAST) * (one.duration / longest)

@@ -24,7 +24,7 @@ from durablenb.notebook.html import (
 )
 from durablenb.notebook.palette import BLUE, RED, SOLIDS, draw_glyph, status_look
 from durablenb.notebook.still.queues import queues_svg, queues_table, queues_text
-from durablenb.notebook.svg import HAIR, MUTED, RIM, WIDTH, Drawing, number, text_width
+from durablenb.notebook.svg import HAIR, MUTED, NARROWER, RIM, WIDTH, Drawing, number, text_width
 from durablenb.notebook.words import plural, time_text
 
 _INSTANCES = 20
@@ -176,12 +176,15 @@ _ORDER = (
 )
 _MOST_ORCHESTRATORS = 14
 _MOST_ENTITIES = 8
-_NAMES = 190
-_BAR = 300
 _ROW = 28
 
 
-def fleet_svg(fleet: Fleet) -> tuple[str, str]:
+def _columns(width: float) -> tuple[float, float]:
+    """Return where the bars begin in a picture of this width, and how long the longest one is."""
+    return (190.0, 300.0) if width >= NARROWER else (120.0, 0.22 * width)
+
+
+def fleet_svg(fleet: Fleet, width: float = WIDTH) -> tuple[str, str]:
     """Return the picture of a hub's instances, and its description."""
     totals = sum((Counter(by_status) for by_status in fleet.counts.values()), Counter())
     counts = ", ".join(f"{totals[status]:,} {status}" for status in _ORDER if totals[status])
@@ -189,14 +192,14 @@ def fleet_svg(fleet: Fleet) -> tuple[str, str]:
     if fleet.entities:
         existing = sum(entity.existing for entity in fleet.entities)
         sentence += f"; {plural(existing, 'entity', 'entities')}"
-    drawing = Drawing(WIDTH, sentence)
+    drawing = Drawing(width, sentence)
     rows = _orchestrator_rows(fleet)
     entities = _entity_rows(fleet)
     longest = max((sum(by_status.values()) for _, by_status in rows), default=1)
     y = 12.0
     for name, by_status in rows:
         if y > 12:
-            drawing.path(f"M20 {number(y)}H{WIDTH - 20}", fill="none", stroke=HAIR)
+            drawing.path(f"M20 {number(y)}H{number(width - 20)}", fill="none", stroke=HAIR)
         _draw_row(drawing, name, by_status, longest, y)
         y += _ROW
     if not rows and not entities:
@@ -234,9 +237,10 @@ def _entity_rows(fleet: Fleet) -> list[EntityCounts]:
 
 def _draw_entities(drawing: Drawing, entities: Sequence[EntityCounts], y: float) -> float:
     """Draw a bar of operations for each name, by their outcomes."""
-    drawing.path(f"M20 {number(y)}H{WIDTH - 20}", fill="none", stroke=RIM)
+    names, _ = _columns(drawing.width)
+    drawing.path(f"M20 {number(y)}H{number(drawing.width - 20)}", fill="none", stroke=RIM)
     drawing.text(20, y + 16, "entities", size=10, fill=MUTED)
-    drawing.text(_NAMES, y + 16, "operations", size=10, fill=MUTED)
+    drawing.text(names, y + 16, "operations", size=10, fill=MUTED)
     y += 18
     operations = [
         {"Failed": entity.failed, "Pending": entity.waiting, "Completed": entity.completed}
@@ -245,14 +249,14 @@ def _draw_entities(drawing: Drawing, entities: Sequence[EntityCounts], y: float)
     longest = max(max(sum(by_status.values()) for by_status in operations), 1)
     for entity, by_status in zip(entities, operations, strict=True):
         count = f"\N{MULTIPLICATION SIGN} {entity.existing:,}"
-        drawing.text(_NAMES - 12, y + 18.5, count, size=10.5, fill=MUTED, anchor="end")
-        right = WIDTH - 20.0
+        drawing.text(names - 12, y + 18.5, count, size=10.5, fill=MUTED, anchor="end")
+        right = drawing.width - 20.0
         if entity.locked:
             words = f"{entity.locked:,} locked"
             right -= text_width(words, 11) + 24
             draw_glyph(drawing, status_look("Locked"), right + 8, y + 8, 12)
             drawing.text(right + 24, y + 18, words, size=11, fill=status_look("Locked").colour)
-        name_room = _NAMES - 40 - text_width(count, 10.5)
+        name_room = names - 40 - text_width(count, 10.5)
         _draw_row(drawing, entity.name, by_status, longest, y, name_room, right)
         y += _ROW
     return y
@@ -264,22 +268,25 @@ def _draw_row(
     by_status: dict[str, int],
     longest: int,
     y: float,
-    name_room: float = _NAMES - 30,
-    right: float = WIDTH - 16,
+    name_room: float | None = None,
+    right: float | None = None,
 ) -> None:
+    names, longest_bar = _columns(drawing.width)
+    name_room = names - 30 if name_room is None else name_room
+    right = drawing.width - 16 if right is None else right
     by_status = {status: count for status, count in by_status.items() if count}
     total = sum(by_status.values())
     drawing.text(20, y + 18.5, name, size=12, is_bold=True, width=name_room)
     statuses = [status for status in (*_ORDER, *by_status) if by_status.get(status)]
     least = 4.0
-    free = max(_BAR * total / longest - least * len(by_status), 0)
-    x = float(_NAMES)
+    free = max(longest_bar * total / longest - least * len(by_status), 0)
+    x = names
     for status in dict.fromkeys(statuses):
         width = least + free * by_status[status] / total
         title = f"{by_status[status]:,} {status}"
         drawing.box(x, y + 9, width - 1, 10, title, rx=1.5, fill=status_look(status).solid)
         x += width
-    x = _NAMES + _BAR + 16.0
+    x = names + longest_bar + 16.0
     for status in dict.fromkeys(statuses):
         look, words = status_look(status), f"{by_status[status]:,} {status}"
         if x + 16 + text_width(words, 11) > right:
@@ -290,11 +297,11 @@ def _draw_row(
         x += 16 + text_width(words, 11) + 12
 
 
-_PACE_LEFT, _PACE_RIGHT = 190.0, 20.0
+_PACE_RIGHT = 20.0
 _PACE_TOP, _PACE_HEIGHT = 10.0, 34.0
 
 
-def pace_svg(pace: HubPace) -> tuple[str, str]:
+def pace_svg(pace: HubPace, width: float = WIDTH) -> tuple[str, str]:
     """Return the picture of the calls that ended in each of the last seconds, and its description."""
     most, total, failed = max(pace.ended), sum(pace.ended), sum(pace.failed)
     when = time_text(pace.until, with_date=False)[:8]
@@ -303,28 +310,22 @@ def pace_svg(pace: HubPace) -> tuple[str, str]:
     )
     if failed:
         sentence += f", {failed:,} failed"
-    drawing = Drawing(WIDTH, sentence)
+    drawing = Drawing(width, sentence)
+    left, _ = _columns(width)
     drawing.text(20, _PACE_TOP + 15, "calls finished", size=12, is_bold=True)
-    drawing.text(
-        20, _PACE_TOP + 31, f"at most {most:,} a second", size=10.5, fill=MUTED, width=_PACE_LEFT - 30
-    )
-    pitch = (WIDTH - _PACE_LEFT - _PACE_RIGHT) / PACE_SECONDS
+    drawing.text(20, _PACE_TOP + 31, f"peak {most:,}/s", size=10.5, fill=MUTED, width=left - 30)
+    pitch = (width - left - _PACE_RIGHT) / PACE_SECONDS
     for counts, colour in ((pace.ended, BLUE), (pace.failed, RED)):
         d = "".join(
-            f"M{number(_PACE_LEFT + index * pitch)} {number(_PACE_TOP + _PACE_HEIGHT)}h{number(pitch - 1)}"
+            f"M{number(left + index * pitch)} {number(_PACE_TOP + _PACE_HEIGHT)}h{number(pitch - 1)}"
             f"v{number(-max(_PACE_HEIGHT * count / most, 2.0))}h{number(1 - pitch)}z"
             for index, count in enumerate(counts)
             if count
         )
         if d:
             drawing.path(d, fill=SOLIDS[colour])
-    drawing.path(
-        f"M{number(_PACE_LEFT)} {number(_PACE_TOP + _PACE_HEIGHT)}H{number(WIDTH - _PACE_RIGHT)}",
-        stroke=HAIR,
-        fill="none",
-    )
-    drawing.text(
-        _PACE_LEFT, _PACE_TOP + _PACE_HEIGHT + 13, f"\N{MINUS SIGN}{PACE_SECONDS} s", size=9.5, fill=MUTED
-    )
-    drawing.text(WIDTH - _PACE_RIGHT, _PACE_TOP + _PACE_HEIGHT + 13, when, size=9.5, fill=MUTED, anchor="end")
+    base = _PACE_TOP + _PACE_HEIGHT
+    drawing.path(f"M{number(left)} {number(base)}H{number(width - _PACE_RIGHT)}", stroke=HAIR, fill="none")
+    drawing.text(left, base + 13, f"\N{MINUS SIGN}{PACE_SECONDS} s", size=10, fill=MUTED)
+    drawing.text(width - _PACE_RIGHT, base + 13, when, size=10, fill=MUTED, anchor="end")
     return drawing.finished(_PACE_TOP + _PACE_HEIGHT + 22), sentence

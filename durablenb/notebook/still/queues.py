@@ -8,41 +8,45 @@ from durablenb.analysis.text import table_text
 from durablenb.model.queues import QueueState
 from durablenb.notebook.html import Markup, fold, table
 from durablenb.notebook.palette import LOOKS, draw_glyph
-from durablenb.notebook.svg import HAIR, MUTED, RIM, WIDTH, Drawing, number, text_width
+from durablenb.notebook.svg import HAIR, MUTED, NARROWER, RIM, WIDTH, Drawing, number, text_width
 from durablenb.notebook.words import time_text
 
 _MOST = 12
 _TEXT_ROWS = 30
-_LEFT, _NAMES = 20.0, 190.0
+_LEFT = 20.0
 _ROW = 28.0
 _PLACE, _GAP = 10.0, 3.0
-_MOST_PLACES = 20
-_COUNTS = _NAMES + _MOST_PLACES * (_PLACE + _GAP) + 12
 
 
-def queues_svg(states: Sequence[QueueState]) -> tuple[str, str]:
+def _columns(width: float) -> tuple[float, int]:
+    """Return where the places begin in a picture of this width, and how many there is room for."""
+    return (190.0, 20) if width >= NARROWER else (120.0, 6)
+
+
+def queues_svg(states: Sequence[QueueState], width: float = WIDTH) -> tuple[str, str]:
     """Return the picture of queues, and its description: a row for each, with its places and its calls."""
     shown = states[:_MOST]
     sentence = "; ".join(repr(state).strip("<>") for state in shown)
-    drawing = Drawing(WIDTH, sentence)
+    drawing = Drawing(width, sentence)
     drawing.text(_LEFT, 22, "queues", size=10, fill=MUTED)
-    drawing.text(_NAMES, 22, "places", size=10, fill=MUTED)
+    drawing.text(_columns(width)[0], 22, "places", size=10, fill=MUTED)
     y = 26.0
     for state in shown:
         if state is not shown[0]:
-            drawing.path(f"M20 {number(y)}H{WIDTH - 20}", fill="none", stroke=HAIR)
-        _draw_row(drawing, state, y)
-        y += _ROW
+            drawing.path(f"M20 {number(y)}H{number(width - 20)}", fill="none", stroke=HAIR)
+        y = _draw_row(drawing, state, y)
     if len(states) > _MOST:
         drawing.text(_LEFT, y + 18, f"{len(states) - _MOST:,} more", size=11, fill=MUTED)
         y += _ROW
     return drawing.finished(y + 8), sentence
 
 
-def _draw_row(drawing: Drawing, state: QueueState, y: float) -> None:
-    drawing.text(_LEFT, y + 18.5, state.name, size=12, is_bold=True, width=_NAMES - 30)
+def _draw_row(drawing: Drawing, state: QueueState, y: float) -> float:
+    """Draw a queue, and return where the next one begins."""
+    names, most = _columns(drawing.width)
+    drawing.text(_LEFT, y + 18.5, state.name, size=12, is_bold=True, width=names - 30)
     _draw_places(drawing, state, y + 9)
-    x = _COUNTS
+    x = names + most * (_PLACE + _GAP) + 12
     for word, count in (("Running", state.running), ("Waiting", state.waiting)):
         if count:
             look, words = LOOKS[word], f"{count:,} {word.lower()}"
@@ -51,27 +55,33 @@ def _draw_row(drawing: Drawing, state: QueueState, y: float) -> None:
             x += 28 + text_width(words, 11)
     if not (state.running or state.waiting):
         drawing.text(x, y + 18, "no calls", size=11, fill=MUTED)
-    drawing.text(WIDTH - 20, y + 18, _rate_words(state), size=11, fill=MUTED, anchor="end")
+        x += 60
+    words = _rate_words(state)
+    if x + text_width(words, 11) > drawing.width - 20:
+        y += 16
+    drawing.text(drawing.width - 20, y + 18, words, size=11, fill=MUTED, anchor="end")
+    return y + _ROW
 
 
 def _draw_places(drawing: Drawing, state: QueueState, y: float) -> None:
     """Draw a box for each place, filled if a call holds it; too many places are drawn as one bar."""
     places = state.concurrency
+    names, most = _columns(drawing.width)
     if places is None:
-        drawing.text(_NAMES, y + 9, "as many as the rate allows", size=10.5, fill=MUTED)
+        drawing.text(names, y + 9, "as many as the rate allows", size=10.5, fill=MUTED)
         return
     look, title = LOOKS["Running"], f"{state.running_text} places are taken"
-    if places > _MOST_PLACES:
-        width = _MOST_PLACES * (_PLACE + _GAP) - _GAP
-        drawing.box(_NAMES, y, width, _PLACE, title, rx=2, fill="none", stroke=RIM)
+    if places > most:
+        width = most * (_PLACE + _GAP) - _GAP
+        drawing.box(names, y, width, _PLACE, title, rx=2, fill="none", stroke=RIM)
         taken = width * min(state.running / places, 1.0)
         if taken:
-            drawing.box(_NAMES, y, taken, _PLACE, title, rx=2, fill=look.solid)
+            drawing.box(names, y, taken, _PLACE, title, rx=2, fill=look.solid)
         return
     for place in range(places):
         is_taken = place < state.running
         drawing.box(
-            _NAMES + place * (_PLACE + _GAP),
+            names + place * (_PLACE + _GAP),
             y,
             _PLACE,
             _PLACE,
