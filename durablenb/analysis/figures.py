@@ -50,6 +50,21 @@ class InstanceFigures(Saved):
         ------
         InstanceNotFoundError
             If it was purged.
+
+        Examples
+        --------
+        >>> handle = hub.start("doubled", 21, instance_id="a")
+        >>> handle.result()
+        42
+        >>> print(handle.sequence().to_mermaid())
+        sequenceDiagram
+            participant p0 as client
+            participant p1 as doubled
+            participant p2 as double
+            p0->>p1: start
+            p1->>p2: call
+            p2-->>p1: result
+            p1-->>p0: Completed
         """
         from durablenb.analysis.sequence import SequenceDiagram  # only needed for pictures
 
@@ -146,6 +161,14 @@ class InstanceFigures(Saved):
             If it was purged.
         DurableError
             If pandas isn't installed.
+
+        Examples
+        --------
+        >>> handle = hub.start("doubled", 21)
+        >>> handle.result()
+        42
+        >>> handle.timeline()[["kind", "name", "status"]].to_dict("records")
+        [{'kind': 'activity', 'name': 'double', 'status': 'Completed'}]
         """
         try:
             import pandas  # noqa: F401  # slow to import
@@ -174,6 +197,14 @@ class InstanceFigures(Saved):
             If it was purged.
         DurableError
             If Matplotlib isn't installed.
+
+        Examples
+        --------
+        >>> handle = hub.start("doubled", 21)
+        >>> handle.result()
+        42
+        >>> axes = handle.plot_graph()
+        >>> axes.figure.savefig("graph.pdf")  # doctest: +SKIP
         """
         return views().plot("graph", self._shown(), ax)
 
@@ -314,6 +345,14 @@ class EntityFigures(Saved):
             If the state has no numbers.
         DurableError
             If Matplotlib isn't installed.
+
+        Examples
+        --------
+        >>> hub.entity("Counter", "a").add(5)
+        >>> while hub.step():
+        ...     pass
+        >>> axes = hub.entity("Counter", "a").plot_state()
+        >>> axes.figure.savefig("state.pdf")  # doctest: +SKIP
         """
         from durablenb.analysis.number_series import read_state_numbers  # only needed for pictures
 
@@ -389,6 +428,13 @@ class HubFigures(Saved):
         ------
         DurableError
             If Matplotlib isn't installed.
+
+        Examples
+        --------
+        >>> hub.run("doubled", 21)
+        42
+        >>> axes = hub.plot_throughput()
+        >>> axes.figure.savefig("throughput.pdf")  # doctest: +SKIP
         """
         from durablenb.analysis.fleet import read_throughput  # only needed for pictures
 

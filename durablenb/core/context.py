@@ -76,6 +76,7 @@ class DurableOrchestrationContext:
     Notes
     -----
     Names and arguments are those of ``azure.durable_functions``.
+    The reference shows the ``hub`` of the examples under *The examples*.
     """
 
     def __init__(self, execution: Execution) -> None:
@@ -186,6 +187,21 @@ class DurableOrchestrationContext:
 
         The other arguments are those of `call_activity`; the time-outs are those of each attempt.
         `cancel()` on the task stops the attempt that runs, or the wait for the next one.
+
+        Examples
+        --------
+        >>> attempts = []
+        >>> @hub.activity
+        ... def unreliable():
+        ...     attempts.append(hub.clock.now())
+        ...     if len(attempts) < 3:
+        ...         raise ConnectionError("busy")
+        ...     return "done"
+        >>> @hub.orchestrator
+        ... def patient(context):
+        ...     return (yield context.call_activity_with_retry(unreliable, df.RetryOptions(5_000, 4)))
+        >>> hub.run(patient), len(attempts)
+        ('done', 3)
         """
         given, expected_type = input_and_type(input_, expected_type, more, named)
         called = self._execution.name_of(name)
@@ -223,6 +239,15 @@ class DurableOrchestrationContext:
         ------
         ValueError
             If the id breaks Azure's rules, or is this orchestration's or its parent's own.
+
+        Examples
+        --------
+        >>> @hub.orchestrator
+        ... def parent(context):
+        ...     children = [context.call_sub_orchestrator("doubled", number) for number in (1, 2)]
+        ...     return (yield context.task_all(children))
+        >>> hub.run(parent)
+        [2, 4]
         """
         create = self._creator(name, input_, instance_id, version, expected_type)
         return create(1, None)
@@ -236,7 +261,17 @@ class DurableOrchestrationContext:
         version: str | None = None,
         expected_type: Any = None,
     ) -> TaskBase[Any]:
-        """Return a task for a sub-orchestration that is retried if it fails, under a given id each time."""
+        """Return a task for a sub-orchestration that is retried if it fails, under a given id each time.
+
+        Examples
+        --------
+        >>> @hub.orchestrator
+        ... def parent(context):
+        ...     options = df.RetryOptions(5_000, max_number_of_attempts=3)
+        ...     return (yield context.call_sub_orchestrator_with_retry("doubled", options, 21))
+        >>> hub.run(parent)
+        42
+        """
         create = self._creator(name, input_, instance_id, version, expected_type)
         return self._routine(
             retry_routine(self, create, _options(retry_options)), self._execution.name_of(name)
@@ -284,6 +319,20 @@ class DurableOrchestrationContext:
             If `is_raw_str` is set and `content` isn't text.
         NotImplementedError
             If there is a `token_source`.
+
+        Examples
+        --------
+        In a test, replace the built-in activity:
+
+        >>> @hub.activity(name="BuiltIn::HttpActivity")
+        ... def respond(request):
+        ...     return {"statusCode": 200, "headers": {}, "content": f"asked for {request['uri']}"}
+        >>> @hub.orchestrator
+        ... def fetch(context):
+        ...     response = yield context.call_http("GET", "https://example.org/rates")
+        ...     return [response.status_code, response.content]
+        >>> hub.run(fetch)
+        [200, 'asked for https://example.org/rates']
         """
         if token_source is not None:
             raise NotImplementedError(
@@ -321,6 +370,16 @@ class DurableOrchestrationContext:
         ------
         LockingRulesViolationError
             In a critical section, if the entity isn't locked, or is called already.
+
+        Examples
+        --------
+        >>> @hub.orchestrator
+        ... def count(context):
+        ...     counter = df.EntityId("Counter", "a")
+        ...     yield context.call_entity(counter, "add", 5)
+        ...     return (yield context.call_entity(counter, "get"))
+        >>> hub.run(count)
+        5
         """
         execution = self._execution
         entity_id = checked_entity_id(entityId)
@@ -355,6 +414,17 @@ class DurableOrchestrationContext:
         ------
         LockingRulesViolationError
             In a critical section, if the entity is locked.
+
+        Examples
+        --------
+        >>> @hub.orchestrator
+        ... def count(context):
+        ...     context.signal_entity(df.EntityId("Counter", "a"), "add", 5)
+        >>> hub.run(count)
+        >>> while hub.step():
+        ...     pass
+        >>> hub.entity("Counter", "a").state()
+        {'value': 5}
         """
         execution = self._execution
         entity_id = checked_entity_id(entityId)
@@ -380,7 +450,13 @@ class DurableOrchestrationContext:
 
         Examples
         --------
-        ``balance = yield context.entity(Account, "alice").deposit(5)``
+        >>> @hub.orchestrator
+        ... def count(context):
+        ...     counter = context.entity("Counter", "a")
+        ...     yield counter.add(5)
+        ...     return (yield counter.get())
+        >>> hub.run(count)
+        5
         """
         return EntityProxy(EntityId(name_of(kind), key), self.call_entity)
 
@@ -400,6 +476,18 @@ class DurableOrchestrationContext:
         ------
         LockingRulesViolationError
             Inside of another critical section.
+
+        Examples
+        --------
+        >>> @hub.orchestrator
+        ... def move(context):
+        ...     left, right = df.EntityId("Counter", "left"), df.EntityId("Counter", "right")
+        ...     with (yield context.lock([left, right])):
+        ...         yield context.call_entity(left, "add", -5)
+        ...         yield context.call_entity(right, "add", 5)
+        >>> hub.run(move)
+        >>> hub.entity("Counter", "right").state()
+        {'value': 5}
         """
         self._locking.check_lock()
         chosen = in_order(entities)
@@ -413,12 +501,33 @@ class DurableOrchestrationContext:
 
     @property
     def is_locked(self) -> bool:
-        """True in a critical section."""
+        """True in a critical section.
+
+        Examples
+        --------
+        >>> @hub.orchestrator
+        ... def look(context):
+        ...     before = context.is_locked
+        ...     with (yield context.lock([df.EntityId("Counter", "a")])):
+        ...         return [before, context.is_locked]
+        >>> hub.run(look)
+        [False, True]
+        """
         return bool(self._locking.held)
 
     @property
     def locked_entities(self) -> tuple[EntityId, ...]:
-        """The entities that this orchestration has locked, in order."""
+        """The entities that this orchestration has locked, in order.
+
+        Examples
+        --------
+        >>> @hub.orchestrator
+        ... def look(context):
+        ...     with (yield context.lock([df.EntityId("Counter", "a")])):
+        ...         return [str(entity) for entity in context.locked_entities]
+        >>> hub.run(look)
+        ['@counter@a']
+        """
         return self._locking.held
 
     # -- waits -----------------------------------------------------------------------------------
@@ -435,6 +544,16 @@ class DurableOrchestrationContext:
         ------
         ValueError
             If it isn't a datetime.
+
+        Examples
+        --------
+        >>> from datetime import timedelta
+        >>> @hub.orchestrator
+        ... def wait(context):
+        ...     yield context.create_timer(context.current_utc_datetime + timedelta(days=3))
+        ...     return str(context.current_utc_datetime)
+        >>> hub.run(wait)
+        '2026-01-04 00:00:00+00:00'
         """
         return self._timer(fire_at, None)
 
@@ -444,6 +563,17 @@ class DurableOrchestrationContext:
         Names are compared without case. Events are kept until a wait receives them. Of several waits, the
         oldest gets the first event; but a wait that has lost a `task_any` comes last: it gets an event only
         if the code reads it or awaits it again. `cancel()` on the task stops waiting.
+
+        Examples
+        --------
+        >>> @hub.orchestrator
+        ... def payment(context):
+        ...     euros = yield context.wait_for_external_event("Paid")
+        ...     return f"got {euros} euros"
+        >>> handle = hub.start(payment)
+        >>> handle.raise_event("Paid", 40)
+        >>> handle.result()
+        'got 40 euros'
         """
         task_id = self._execution.new_task_id()
         self._execution.request(actions.SubscribeEvent(task_id, checked_event_name(name)))
@@ -496,6 +626,18 @@ class DurableOrchestrationContext:
             Cancel the other tasks when the code gets the first one: calls of activities, timers, waits for
             external events, and those inside of a `task_all` or `task_any`. Sub-orchestrations and calls of
             entities run on. By default all of them run on, as in Azure.
+
+        Examples
+        --------
+        >>> from datetime import timedelta
+        >>> @hub.orchestrator
+        ... def in_time(context):
+        ...     approved = context.wait_for_external_event("Approval")
+        ...     deadline = context.create_timer(context.current_utc_datetime + timedelta(days=3))
+        ...     winner = yield context.task_any([approved, deadline], cancel_losers=True)
+        ...     return "too late" if winner is deadline else approved.result
+        >>> hub.run(in_time)
+        'too late'
         """
         tasks = _tasks(activities, "task_any")
         return WhenAnyTask(tasks, self._execution.mailbox.decided, cancels_losers=cancel_losers)
@@ -505,6 +647,22 @@ class DurableOrchestrationContext:
 
         The orchestration waits there until its function is registered again with more code: other code at
         this point, or more behind it. Use it to grow an orchestration cell by cell.
+
+        Examples
+        --------
+        >>> @hub.orchestrator
+        ... async def growing(context):
+        ...     number = await context.call_activity("double", 3)
+        ...     await context.to_be_continued()
+        >>> handle = hub.start(growing)
+        >>> while hub.step():
+        ...     pass
+        >>> @hub.orchestrator
+        ... async def growing(context):
+        ...     number = await context.call_activity("double", 3)
+        ...     return await context.call_activity("double", number)
+        >>> handle.result()
+        12
         """
         return ToBeContinued()
 
@@ -515,11 +673,34 @@ class DurableOrchestrationContext:
 
         Unread external events move to the new execution, in order. Tasks that are scheduled after this call
         are ignored, and so is the return value.
+
+        Examples
+        --------
+        >>> from datetime import timedelta
+        >>> @hub.orchestrator
+        ... def countdown(context):
+        ...     left = context.get_input()
+        ...     if left == 0:
+        ...         return "lift-off"
+        ...     yield context.create_timer(context.current_utc_datetime + timedelta(seconds=1))
+        ...     context.continue_as_new(left - 1)
+        >>> hub.run(countdown, 3)
+        'lift-off'
         """
         self._execution.continue_with = self._execution.codec.encode(input_, "input")
 
     def get_input(self, expected_type: Any = None) -> Any:
-        """Return the orchestration's input, decoded anew at each call."""
+        """Return the orchestration's input, decoded anew at each call.
+
+        Examples
+        --------
+        >>> from datetime import date
+        >>> @hub.orchestrator
+        ... def weekday(context):
+        ...     return context.get_input(date).strftime("%A")
+        >>> hub.run(weekday, "2026-01-01")
+        'Thursday'
+        """
         started = self._execution.started
         assert started is not None
         return self._execution.decode(started.input, expected_type)
@@ -533,6 +714,18 @@ class DurableOrchestrationContext:
         ------
         OrchestrationLimitError
             If the value is larger than 16 KB as JSON in UTF-16, Azure's limit.
+
+        Examples
+        --------
+        >>> @hub.orchestrator
+        ... def order(context):
+        ...     context.set_custom_status("waits for the payment")
+        ...     yield context.wait_for_external_event("Paid")
+        >>> handle = hub.start(order)
+        >>> while hub.step():
+        ...     pass
+        >>> handle.status().custom_status
+        'waits for the payment'
         """
         text = self._execution.codec.encode(status, "status")
         if 2 * len(text) > CUSTOM_STATUS_LIMIT:
@@ -547,16 +740,44 @@ class DurableOrchestrationContext:
 
     @property
     def custom_status(self) -> Any:
-        """The custom status, or None."""
+        """The custom status, or None.
+
+        Examples
+        --------
+        >>> @hub.orchestrator
+        ... def order(context):
+        ...     context.set_custom_status({"done": 0})
+        ...     return context.custom_status
+        >>> hub.run(order)
+        {'done': 0}
+        """
         text = self._execution.custom_status
         return None if text is None else self._execution.decode(text)
 
     def new_uuid(self) -> str:
-        """Return a UUID that is the same in every replay, by Azure's algorithm."""
+        """Return a UUID that is the same in every replay, by Azure's algorithm.
+
+        Examples
+        --------
+        >>> @hub.orchestrator
+        ... def pay(context):
+        ...     return context.new_uuid()
+        >>> hub.run(pay, instance_id="a")
+        'ee5aa4e8-4e5b-5317-abb3-e7a6682733ee'
+        """
         return new_uuid(self.instance_id, self.current_utc_datetime, self._next_count())
 
     def new_guid(self) -> uuid.UUID:
-        """Return a `uuid.UUID` that is the same in every replay, by Azure's other algorithm."""
+        """Return a `uuid.UUID` that is the same in every replay, by Azure's other algorithm.
+
+        Examples
+        --------
+        >>> @hub.orchestrator
+        ... def pay(context):
+        ...     return str(context.new_guid())
+        >>> hub.run(pay, instance_id="a")
+        '2c2c66da-78d2-5b25-bdfc-0d8a24291fa8'
+        """
         return new_guid(self.instance_id, self.current_utc_datetime, self._next_count())
 
     @property
@@ -564,6 +785,14 @@ class DurableOrchestrationContext:
         """The time at which this episode began: aware, UTC, the same in every replay.
 
         It can be compared with ISO 8601 text, so that a time from JSON needs no parsing.
+
+        Examples
+        --------
+        >>> @hub.orchestrator
+        ... def greet(context):
+        ...     return "Good morning" if context.current_utc_datetime.hour < 12 else "Hello"
+        >>> hub.run(greet)
+        'Good morning'
         """
         return Moment.of(self._execution.now)
 
@@ -572,6 +801,17 @@ class DurableOrchestrationContext:
         """A `logging.LoggerAdapter` whose records appear once, however often the orchestrator is replayed.
 
         Its name is ``durablenb.orchestrator.<name>``, and its level ``INFO``.
+
+        Examples
+        --------
+        >>> @hub.orchestrator
+        ... def order(context):
+        ...     price = yield context.call_activity("double", 6)
+        ...     context.logger.info("the price is %d", price)
+        >>> handle = hub.start(order)
+        >>> handle.result()
+        >>> [line.message for line in handle.logs()]
+        ['the price is 12']
         """
         if self._logger is None:
             started = self._execution.started
@@ -586,19 +826,50 @@ class DurableOrchestrationContext:
         Read it where you use it, and only guard code without effects on the orchestration. A value from
         before an await is True on Azure, where the code runs from its beginning each time; here only if the
         instance was replayed since.
+
+        Examples
+        --------
+        >>> @hub.orchestrator
+        ... def order(context):
+        ...     price = yield context.call_activity("double", 6)
+        ...     if not context.is_replaying:
+        ...         print("the price is", price)
+        >>> hub.run(order)
+        the price is 12
         """
         return self._execution.says_replaying()
 
     @property
     def instance_id(self) -> str:
-        """The instance's id; in the shared past of a fork, its origin's."""
+        """The instance's id; in the shared past of a fork, its origin's.
+
+        Examples
+        --------
+        >>> @hub.orchestrator
+        ... def who(context):
+        ...     return context.instance_id
+        >>> hub.run(who, instance_id="order-7")
+        'order-7'
+        """
         execution = self._execution
         origin = origin_at(execution.started, execution.next_task_id)
         return execution.instance_id if origin is None else origin.instance_id
 
     @property
     def parent_instance_id(self) -> str | None:
-        """The id of the orchestration that started this one, or None."""
+        """The id of the orchestration that started this one, or None.
+
+        Examples
+        --------
+        >>> @hub.orchestrator
+        ... def child(context):
+        ...     return context.parent_instance_id
+        >>> @hub.orchestrator
+        ... def parent(context):
+        ...     return (yield context.call_sub_orchestrator(child))
+        >>> hub.run(parent, instance_id="order-7")
+        'order-7'
+        """
         started = self._execution.started
         origin = origin_at(started, self._execution.next_task_id)
         if origin is not None:
@@ -607,22 +878,61 @@ class DurableOrchestrationContext:
 
     @property
     def version(self) -> str | None:
-        """The version the instance was started with, or None."""
+        """The version the instance was started with, or None.
+
+        Examples
+        --------
+        >>> @hub.orchestrator
+        ... def order(context):
+        ...     return context.version
+        >>> hub.run(order, version="2.0")
+        '2.0'
+        """
         return None if self._execution.started is None else self._execution.started.version
 
     @property
     def histories(self) -> Sequence[Event]:
-        """The execution's events so far."""
+        """The execution's events so far.
+
+        Examples
+        --------
+        >>> @hub.orchestrator
+        ... def order(context):
+        ...     yield context.call_activity("double", 6)
+        ...     return [type(event).__name__ for event in context.histories]
+        >>> hub.run(order)[:3]
+        ['ExecutionStarted', 'OrchestratorStarted', 'TaskScheduled']
+        """
         return tuple(self._execution.history)
 
     @property
     def will_continue_as_new(self) -> bool:
-        """True once `continue_as_new` was called."""
+        """True once `continue_as_new` was called.
+
+        Examples
+        --------
+        >>> @hub.orchestrator
+        ... def rounds(context):
+        ...     if context.get_input() < 2:
+        ...         context.continue_as_new(context.get_input() + 1)
+        ...     return context.will_continue_as_new
+        >>> hub.run(rounds, 0)
+        False
+        """
         return self._execution.continue_with is not None
 
     @property
     def function_context(self) -> dict[str, Any]:
-        """Azure's function context; empty here."""
+        """Azure's function context; empty here.
+
+        Examples
+        --------
+        >>> @hub.orchestrator
+        ... def order(context):
+        ...     return context.function_context
+        >>> hub.run(order)
+        {}
+        """
         return {}
 
     # -- inside ----------------------------------------------------------------------------------

@@ -61,17 +61,44 @@ class EntityHandle(EntityProxy, EntityFigures):
         self._hub = hub
 
     def signal(self, operation_name: str, operation_input: Any = None, *, at: datetime | None = None) -> None:
-        """Request an operation by its name; with `at`, not before that time."""
+        """Request an operation by its name; with `at`, not before that time.
+
+        Examples
+        --------
+        >>> counter = hub.entity("Counter", "a")
+        >>> counter.signal("add", 5)
+        >>> while hub.step():
+        ...     pass
+        >>> counter.state()
+        {'value': 5}
+        """
         self._hub.client.signal_entity(self.entity_id, operation_name, operation_input, at=at)
 
     def state(self, expected_type: Any = None, *, as_of: datetime | None = None) -> Any:
-        """Return the state; None if the entity doesn't exist; see `TaskHub.entity_state`."""
+        """Return the state; None if the entity doesn't exist; see `TaskHub.entity_state`.
+
+        Examples
+        --------
+        >>> counter = hub.entity("Counter", "a")
+        >>> counter.state() is None
+        True
+        >>> counter.add(5)
+        >>> while hub.step():
+        ...     pass
+        >>> counter.state()
+        {'value': 5}
+        """
         return self._hub.client.entity_state(self.entity_id, expected_type, as_of=as_of)
 
     def watch(self) -> LiveEntity:
         """Return a live view of the state, of the operations that led to it, and of the queue.
 
         `watch().sql` is the query for the operations shown, and `watch().df()` returns them as a data frame.
+
+        Examples
+        --------
+        >>> view = hub.entity("Counter", "a").watch()  # the last line of a cell shows it
+        >>> view.freeze()
         """
         from durablenb.notebook.live.entity import LiveEntity
 
@@ -109,6 +136,15 @@ class EntityHandle(EntityProxy, EntityFigures):
             If no operation of the entity was ever requested.
         DurableError
             If Matplotlib isn't installed, which a PNG needs.
+
+        Examples
+        --------
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> counter = hub.entity("Counter", "a")
+        >>> counter.add(5)
+        >>> with TemporaryDirectory() as folder:
+        ...     counter.save(Path(folder, "counter.html"))
         """
         views().save(SavedEntity(self._shown(), self._hub._journal.bundle(self._instance_id)), path)
 

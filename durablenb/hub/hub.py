@@ -147,6 +147,11 @@ class Hub(HubFigures):
         ------
         TaskFailedError
             If it failed; see `Handle.result` for the others.
+
+        Examples
+        --------
+        >>> hub.run("doubled", 21, instance_id="a")
+        42
         """
         return self.start(orchestrator, input_, **options).result()
 
@@ -224,6 +229,13 @@ class Hub(HubFigures):
         ------
         InstanceNotFoundError
             If there is no such instance.
+
+        Examples
+        --------
+        >>> hub.run("doubled", 21, instance_id="a")
+        42
+        >>> hub.handle("a").status().output
+        42
         """
         return Handle(self, self.client.existing(instance_id).instance_id)
 
@@ -236,6 +248,14 @@ class Hub(HubFigures):
         ------
         InstanceNotFoundError
             If there is no such instance.
+
+        Examples
+        --------
+        >>> handle = hub.start("approval", instance_id="a")
+        >>> hub.cancel("a", "no longer needed")
+        True
+        >>> handle.wait().runtime_status.name
+        'Canceled'
         """
         return self.client.cancel(instance_id, reason)
 
@@ -272,6 +292,16 @@ class Hub(HubFigures):
             If no code is given, and none is registered.
         ValueError
             If a text is both the name of an orchestrator and the id of an instance.
+
+        Examples
+        --------
+        >>> handle = hub.start("doubled", 21)
+        >>> handle.result()
+        42
+        >>> def tripled(context):
+        ...     return (yield context.call_activity("triple", context.get_input()))
+        >>> hub.replay(handle).fits, hub.replay(handle, tripled).fits
+        (True, False)
         """
         from durablenb.hub.upgrade import fit_report  # only needed for replays
 
@@ -281,7 +311,21 @@ class Hub(HubFigures):
 
     @property
     def cache(self) -> HubCache:
-        """The remembered results of activities that are registered with ``cache=``."""
+        """The remembered results of activities that are registered with ``cache=``.
+
+        Examples
+        --------
+        >>> @hub.activity(cache=True)
+        ... def load(year):
+        ...     return year
+        >>> @hub.orchestrator
+        ... def report(context):
+        ...     for _ in range(2):
+        ...         yield context.call_activity(load, 2026)
+        >>> hub.run(report)
+        >>> hub.cache
+        <cache: 1 result, 1 hit>
+        """
         from durablenb.hub.cache import HubCache  # only needed by hubs that remember results
 
         return HubCache(self)
@@ -308,6 +352,15 @@ class Hub(HubFigures):
             Only instances started at this time or later; a naive time is UTC.
         top
             The largest number of instances.
+
+        Examples
+        --------
+        >>> for number in 1, 2, 3:
+        ...     handle = hub.start("doubled", number)
+        >>> handle.result()
+        6
+        >>> len(hub.instances("Completed", name="doubled"))
+        3
         """
         found = self.client.get_status_by(since, None, status, name=name, top=top)
         return InstanceList(found, partial(Handle, self))
@@ -318,6 +371,12 @@ class Hub(HubFigures):
 
         These are the places that calls hold now. The end of a call that has just freed one may not be on disk
         yet.
+
+        Examples
+        --------
+        >>> hub.add_queue(df.Queue("gpu", concurrency=1))
+        >>> hub.queues
+        [<queue gpu: 0 waiting, 0 of 1 running>]
         """
         self._journal.refresh()
         return QueueList(self._journal.queues())
@@ -331,6 +390,15 @@ class Hub(HubFigures):
             The name of the entities, compared without case; without it, all are returned.
         since
             Only those of which an operation was requested since that moment; a naive time is UTC.
+
+        Examples
+        --------
+        >>> for key in "a", "b":
+        ...     hub.entity("Counter", key).add(5)
+        >>> while hub.step():
+        ...     pass
+        >>> [entity.entity_id.key for entity in hub.entities("Counter")]
+        ['a', 'b']
         """
         return self.client.list_entities(name, True, since)
 
@@ -347,6 +415,15 @@ class Hub(HubFigures):
             The `EntityId`; or the entity's name, or a function or class of that name, together with a key.
         key
             The entity's key.
+
+        Examples
+        --------
+        >>> counter = hub.entity("Counter", "a")
+        >>> counter.add(5)
+        >>> while hub.step():
+        ...     pass
+        >>> counter.state()
+        {'value': 5}
         """
         return EntityHandle(self, entity_id_of(function, key))
 
@@ -363,6 +440,15 @@ class Hub(HubFigures):
             The type that the state is rebuilt as: a class, or an annotation such as ``list[Order]``.
         as_of
             The time of the state; a naive time is UTC. By default, the state on disk now.
+
+        Examples
+        --------
+        >>> counter = df.EntityId("Counter", "a")
+        >>> hub.entity(counter).add(5)
+        >>> while hub.step():
+        ...     pass
+        >>> hub.entity_state(counter)
+        {'value': 5}
         """
         return self.client.entity_state(entity_id, expected_type, as_of=as_of)
 
@@ -467,7 +553,14 @@ class Hub(HubFigures):
         return query(self._journal.open_connection(), query_text, params, variables, self.table)
 
     def connection(self) -> duckdb.DuckDBPyConnection:
-        """Return a new connection for reading, for tools such as Polars and jupysql; close it after use."""
+        """Return a new connection for reading, for tools such as Polars and jupysql; close it after use.
+
+        Examples
+        --------
+        >>> with hub.connection() as connection:
+        ...     connection.execute("select count(*) from instances").fetchall()
+        [(0,)]
+        """
         self._journal.refresh()
         return self._journal.open_connection()
 
@@ -494,6 +587,16 @@ class Hub(HubFigures):
             If the file has another suffix, or the query returns no ids.
         OSError
             If the file can't be written.
+
+        Examples
+        --------
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> hub.run("doubled", 21, instance_id="a")
+        42
+        >>> with TemporaryDirectory() as folder:
+        ...     hub.export("a", Path(folder, "a.json"))
+        1
         """
         from durablenb.journal.bundle.export import export  # only needed for exports
 
@@ -505,6 +608,13 @@ class Hub(HubFigures):
 
         `watch().sql` is the query for the instances shown, and `watch().df()` returns them as a data frame. A
         notebook without a kernel shows the still picture.
+
+        Examples
+        --------
+        >>> view = hub.watch()  # the last line of a cell shows it
+        >>> print(view.sql)  # doctest: +ELLIPSIS
+        select instance_id, name, status, ...
+        >>> view.freeze()
         """
         from durablenb.notebook.live.hub import LiveHub
 

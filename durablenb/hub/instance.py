@@ -82,11 +82,24 @@ class Handle(InstanceFigures):
             If it waits for code that isn't registered.
         StoreError
             If the journal can't be written now.
+
+        Examples
+        --------
+        >>> handle = hub.start("doubled", 21)
+        >>> handle.result()
+        42
         """
         return self.hub.client.result_of(self.id, timeout)
 
     def wait(self, timeout: float | None = None) -> DurableOrchestrationStatus:
-        """Wait until the orchestration has ended, and return its status, whichever it is; see `result`."""
+        """Wait until the orchestration has ended, and return its status, whichever it is; see `result`.
+
+        Examples
+        --------
+        >>> handle = hub.start("doubled", "a text")
+        >>> handle.wait().runtime_status.name
+        'Completed'
+        """
         return self.hub.client.wait_for_completion(self.id, timeout)
 
     def __await__(self) -> Generator[Any, Any, Any]:
@@ -98,13 +111,31 @@ class Handle(InstanceFigures):
 
         ``await handle.progress()`` in a notebook, ``handle.progress().result()`` in a script. It waits,
         returns and raises as `result` does.
+
+        Examples
+        --------
+        >>> handle = hub.start("doubled", 21, instance_id="a")
+        >>> handle.progress()  # the last line of a cell shows it
+        <doubled a: Pending>
+        >>> handle.progress().result()
+        42
         """
         from durablenb.hub.progress import Progress  # only needed for displays
 
         return Progress(self.hub, self.id)
 
     def status(self, *, show_history: bool = False) -> DurableOrchestrationStatus:
-        """Return the status; with `show_history`, it contains the events in Azure's form."""
+        """Return the status; with `show_history`, it contains the events in Azure's form.
+
+        Examples
+        --------
+        >>> handle = hub.start("doubled", 21)
+        >>> handle.result()
+        42
+        >>> status = handle.status()
+        >>> status.runtime_status.name, status.input_, status.output
+        ('Completed', 21, 42)
+        """
         return self.hub.client.get_status(self.id, show_history, show_history)
 
     def history(self) -> History:
@@ -114,6 +145,19 @@ class Handle(InstanceFigures):
         ------
         InstanceNotFoundError
             If it was purged.
+
+        Examples
+        --------
+        >>> handle = hub.start("doubled", 21, instance_id="a")
+        >>> handle.result()
+        42
+        >>> print(handle.history())
+            1  2026-01-01 00:00:00.000  ExecutionStarted 'doubled'        21
+            2  2026-01-01 00:00:00.000  OrchestratorStarted
+            3  2026-01-01 00:00:00.000  TaskScheduled 'double' #0         21
+            4  2026-01-01 00:00:00.000  TaskCompleted #0                  42
+            5  2026-01-01 00:00:00.000  OrchestratorStarted
+            6  2026-01-01 00:00:00.000  ExecutionCompleted                42
         """
         from durablenb.analysis.history import History  # only needed for histories
 
@@ -198,6 +242,20 @@ class Handle(InstanceFigures):
             If it was purged.
         ValueError
             If there is no such level, or no such task.
+
+        Examples
+        --------
+        >>> @hub.activity
+        ... def count():
+        ...     print("counting")
+        >>> @hub.orchestrator
+        ... def stocktaking(context):
+        ...     yield context.call_activity(count)
+        >>> handle = hub.start(stocktaking)
+        >>> handle.result()
+        counting
+        >>> [line.message for line in handle.logs(name="count")]
+        ['counting']
         """
         from durablenb.analysis.logs import Log
 
@@ -223,6 +281,21 @@ class Handle(InstanceFigures):
             If it was purged.
         ValueError
             If there is no such task.
+
+        Examples
+        --------
+        >>> from IPython.display import display
+        >>> @hub.activity
+        ... def draw():
+        ...     display("a figure")
+        >>> @hub.orchestrator
+        ... def report(context):
+        ...     yield context.call_activity(draw)
+        >>> handle = hub.start(report)
+        >>> handle.result()
+        a figure
+        >>> len(handle.outputs(name="draw"))
+        1
         """
         return self._outputs().only(task_id=self._existing_task(task_id), name=name)
 
@@ -287,6 +360,13 @@ class Handle(InstanceFigures):
         ------
         InstanceStateError
             If the orchestration has ended.
+
+        Examples
+        --------
+        >>> handle = hub.start("approval")
+        >>> handle.raise_event("Approval", "yes")
+        >>> handle.result()
+        'yes'
         """
         self.hub.client.raise_event(self.id, event_name, event_data)
 
@@ -294,19 +374,67 @@ class Handle(InstanceFigures):
         """Request that the orchestration cancels itself; return False if it has ended, and nothing happens.
 
         What happens then is described at `SyncDurableOrchestrationClient.cancel`.
+
+        Examples
+        --------
+        >>> @hub.orchestrator
+        ... def order(context):
+        ...     try:
+        ...         yield context.wait_for_external_event("Paid")
+        ...     finally:
+        ...         yield context.call_activity("double", 1)  # undo what was done
+        >>> handle = hub.start(order)
+        >>> while hub.step():
+        ...     pass
+        >>> handle.cancel("the customer changed their mind")
+        True
+        >>> handle.wait().runtime_status.name
+        'Canceled'
         """
         return self.hub.client.cancel(self.id, reason)
 
     def terminate(self, reason: str = "", *, recursive: bool = True) -> None:
-        """End the orchestration; with `recursive` its sub-orchestrations too, and theirs."""
+        """End the orchestration; with `recursive` its sub-orchestrations too, and theirs.
+
+        Examples
+        --------
+        >>> handle = hub.start("approval")
+        >>> handle.terminate("no longer needed")
+        >>> status = handle.wait()
+        >>> status.runtime_status.name, status.output
+        ('Terminated', 'no longer needed')
+        """
         self.hub.client.terminate(self.id, reason, recursive=recursive)
 
     def suspend(self, reason: str = "") -> None:
-        """Suspend the orchestration until `resume`. What arrives meanwhile is kept."""
+        """Suspend the orchestration until `resume`. What arrives meanwhile is kept.
+
+        Examples
+        --------
+        >>> handle = hub.start("approval")
+        >>> handle.suspend("the office is closed")
+        >>> handle.raise_event("Approval", "yes")
+        >>> while hub.step():
+        ...     pass
+        >>> handle.status().runtime_status.name
+        'Suspended'
+        >>> handle.resume()
+        >>> handle.result()
+        'yes'
+        """
         self.hub.client.suspend(self.id, reason)
 
     def resume(self, reason: str = "") -> None:
-        """Resume the suspended orchestration."""
+        """Resume the suspended orchestration.
+
+        Examples
+        --------
+        >>> handle = hub.start("doubled", 21)
+        >>> handle.suspend()
+        >>> handle.resume()
+        >>> handle.result()
+        42
+        """
         self.hub.client.resume(self.id, reason)
 
     def rewind(self, reason: str = "") -> None:
@@ -316,11 +444,33 @@ class Handle(InstanceFigures):
         ------
         InstanceStateError
             If it didn't fail.
+
+        Examples
+        --------
+        >>> def refuse(number):
+        ...     raise ConnectionError("busy")
+        >>> hub.add_activity(refuse, name="double")
+        >>> handle = hub.start("doubled", 21)
+        >>> handle.wait().runtime_status.name
+        'Failed'
+        >>> hub.add_activity(lambda number: 2 * number, name="double")
+        >>> handle.rewind()
+        >>> handle.result()
+        42
         """
         self.hub.client.rewind(self.id, reason)
 
     def restart(self, *, restart_with_new_instance_id: bool = True) -> Handle:
-        """Start the orchestration again with its input; return the new instance's handle."""
+        """Start the orchestration again with its input; return the new instance's handle.
+
+        Examples
+        --------
+        >>> hub.start("doubled", 21, instance_id="a").result()
+        42
+        >>> again = hub.handle("a").restart()
+        >>> again.id == "a", again.result()
+        (False, 42)
+        """
         return Handle(self.hub, self.hub.client.restart(self.id, restart_with_new_instance_id))
 
     def fork(
@@ -404,6 +554,16 @@ class Handle(InstanceFigures):
         ------
         InstanceStateError
             If it is open.
+
+        Examples
+        --------
+        >>> handle = hub.start("doubled", 21, instance_id="a")
+        >>> handle.result()
+        42
+        >>> handle.purge()
+        1
+        >>> hub.instances()
+        <0 instances>
         """
         return self.hub.client.purge_instance_history(self.id).instances_deleted
 
@@ -545,6 +705,16 @@ class Handle(InstanceFigures):
             If it was purged.
         ValueError
             If there is no such execution.
+
+        Examples
+        --------
+        >>> handle = hub.start("doubled", 21, instance_id="a")
+        >>> handle.result()
+        42
+        >>> view = handle.explore()  # the last line of a cell shows it
+        >>> view
+        <live view: Replay 2, the end: It returned 42: the orchestration is completed (event 6).>
+        >>> view.freeze()
         """
         from durablenb.notebook.live.explorer import LiveExplorer
 
@@ -570,6 +740,14 @@ class Handle(InstanceFigures):
         ------
         InstanceNotFoundError
             If it was purged.
+
+        Examples
+        --------
+        >>> handle = hub.start("doubled", 21, instance_id="a")
+        >>> view = handle.watch()  # the last line of a cell shows it
+        >>> handle.result()
+        42
+        >>> view.freeze()
         """
         from durablenb.notebook.live.instance import LiveInstance
 

@@ -49,7 +49,23 @@ class Registering(Hub):
         queue: Queue | str | None = None,
     ) -> Callable[[F], F]: ...
     def activity(self, function: Callable[..., Any] | None = None, **options: Any) -> Any:
-        """Register an activity, ``def`` or ``async def``, as a decorator; see `add_activity`."""
+        """Register an activity, ``def`` or ``async def``, as a decorator; see `add_activity`.
+
+        Examples
+        --------
+        >>> @hub.activity
+        ... def triple(number):
+        ...     return 3 * number
+        >>> @hub.activity(name="measure", timeout=60)
+        ... def length(text):
+        ...     return len(text)
+        >>> @hub.orchestrator
+        ... def main(context):
+        ...     yield context.call_activity("measure", "text")
+        ...     return (yield context.call_activity(triple, 14))
+        >>> hub.run(main)
+        42
+        """
 
         def decorate(decorated: F) -> F:
             self.add_activity(decorated, **options)
@@ -68,7 +84,16 @@ class Registering(Hub):
         name: str | None = None,
         version: str | None = None,
     ) -> Any:
-        """Register an orchestrator, a generator or ``async def``, as a decorator; see `add_orchestrator`."""
+        """Register an orchestrator, a generator or ``async def``, as a decorator; see `add_orchestrator`.
+
+        Examples
+        --------
+        >>> @hub.orchestrator
+        ... def greet(context):
+        ...     return f"Hello {context.get_input()}!"
+        >>> hub.run(greet, "Ada")
+        'Hello Ada!'
+        """
 
         def decorate(decorated: F) -> F:
             self.add_orchestrator(decorated, name, version=version)
@@ -120,6 +145,15 @@ class Registering(Hub):
         ------
         ValueError, TypeError
             If one of these is wrong.
+
+        Examples
+        --------
+        >>> hub.add_activity(len, name="measure", max_concurrency=2, timeout=60)
+        >>> @hub.orchestrator
+        ... def main(context):
+        ...     return (yield context.call_activity("measure", "text"))
+        >>> hub.run(main)
+        4
         """
         self._engine.check_open()
         if executor is not None:
@@ -179,6 +213,12 @@ class Registering(Hub):
         version
             Its version, if several versions are registered under the name: an instance runs the code of the
             version that it was started with. Code without a version runs all other instances.
+
+        Examples
+        --------
+        >>> hub.add_orchestrator(lambda context: f"Hello {context.get_input()}!", name="greet")
+        >>> hub.run("greet", "Ada")
+        'Hello Ada!'
         """
         from durablenb.checks.checker import check_registered  # slow to import
 
@@ -216,6 +256,21 @@ class Registering(Hub):
         ``@hub.entity`` above a function or a class registers it. ``hub.entity(Counter, "a")`` and
         ``hub.entity(EntityId("Counter", "a"))`` return an `EntityHandle`, which signals the operation ``add``
         by ``.add(5)``.
+
+        Examples
+        --------
+        >>> @hub.entity
+        ... class Till:
+        ...     def __init__(self):
+        ...         self.euros = 0
+        ...     def put(self, euros: int):
+        ...         self.euros += euros
+        >>> till = hub.entity(Till, "left")
+        >>> till.put(5)
+        >>> while hub.step():
+        ...     pass
+        >>> till.state()
+        {'euros': 5}
         """
         if key is not None or isinstance(function, EntityId):
             return EntityHandle(self, entity_id_of(function, key))
@@ -245,6 +300,17 @@ class Registering(Hub):
         ------
         ValueError, TypeError
             If one of these is wrong.
+
+        Examples
+        --------
+        >>> def light(context):
+        ...     context.set_state(context.operation_name)
+        >>> hub.add_entity(light)
+        >>> hub.entity(light, "hall").on()
+        >>> while hub.step():
+        ...     pass
+        >>> hub.entity(light, "hall").state()
+        'on'
         """
         self._engine.check_open()
         if executor is not None:
@@ -312,6 +378,12 @@ class Registering(Hub):
         ------
         StoreError
             If the hub is closed.
+
+        Examples
+        --------
+        >>> hub.add_queue(df.Queue("gpu", concurrency=1))
+        >>> hub.queues
+        [<queue gpu: 0 waiting, 0 of 1 running>]
         """
         self._engine.check_open()
         return super().queues

@@ -235,12 +235,26 @@ class TaskHub(Registering):
 
     @property
     def path(self) -> Path | None:
-        """The file; None for a hub in memory."""
+        """The file; None for a hub in memory.
+
+        Examples
+        --------
+        >>> hub.path is None
+        True
+        """
         return self._path
 
     @property
     def clock(self) -> HubClock:
-        """The hub's clock, by which a virtual clock can be moved."""
+        """The hub's clock, by which a virtual clock can be moved.
+
+        Examples
+        --------
+        >>> handle = hub.start("approval")
+        >>> hub.clock.advance(days=3)
+        >>> str(hub.clock.now())
+        '2026-01-04 00:00:00+00:00'
+        """
         return HubClock(self._engine)
 
     def health(self) -> Health:
@@ -288,6 +302,16 @@ class TaskHub(Registering):
             If the app in a folder can't be loaded; the message names the line.
         StoreError
             If the hub is closed.
+
+        Examples
+        --------
+        >>> app = df.DFApp()
+        >>> @app.orchestration_trigger(context_name="context")
+        ... def order(context):
+        ...     return (yield context.call_activity("double", context.get_input()))
+        >>> hub.add_app(app)
+        >>> hub.run("order", 21)
+        42
         """
         refusal = self._engine.refusal()
         if refusal is not None and self._is_closing:
@@ -316,6 +340,15 @@ class TaskHub(Registering):
             If the hub's mode isn't ``"kernel"``: its work is done in the background then.
         StoreError
             If the journal can't be written now.
+
+        Examples
+        --------
+        >>> handle = hub.start("doubled", 21, instance_id="a")
+        >>> while done := hub.step():
+        ...     print(done)
+        episode of a
+        activity double of a
+        episode of a
         """
         if self._mode != "kernel":
             raise DurableError('hub.step() is for mode="kernel"; this hub works in the background.')
@@ -347,6 +380,18 @@ class TaskHub(Registering):
             If there is no such instance and no such orchestrator.
         StoreError
             If the journal can't be read now.
+
+        Examples
+        --------
+        >>> handle = hub.start("approval", instance_id="a")
+        >>> while hub.step():
+        ...     pass
+        >>> @hub.orchestrator
+        ... def approval(context):
+        ...     answer = yield context.wait_for_external_event("Approval")
+        ...     return f"it is {answer}"
+        >>> print(hub.upgrade("approval"))
+        1 continuing with the new code.
         """
         from durablenb.hub.upgrade import upgrade
 
@@ -364,6 +409,14 @@ class TaskHub(Registering):
 
         The connection sees all that a call had returned before. For that, commits take longer while you hold
         it: close it, or use `sql`.
+
+        Examples
+        --------
+        >>> hub.run("doubled", 21)
+        42
+        >>> with hub.connection() as connection:
+        ...     connection.execute("select name, status from instances").fetchall()
+        [('doubled', 'Completed')]
         """
         self._engine.settle_log()
         return self._store.live_connection()
@@ -402,6 +455,19 @@ class TaskHub(Registering):
             If a server can't be reached, or refuses.
         OSError
             If a file can't be read.
+
+        Examples
+        --------
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> hub.run("doubled", 21, instance_id="a")
+        42
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder, "a.json")
+        ...     hub.export("a", path)
+        ...     hub.import_history(path, prefix="copy-")  # doctest: +ELLIPSIS
+        1
+        [<doubled copy-a: Completed, imported from ...a.json>]
         """
         from durablenb.hub.histories import import_into  # only needed for imports
 
@@ -555,6 +621,12 @@ class TaskHub(Registering):
         ------
         DurableError
             If the hub isn't served.
+
+        Examples
+        --------
+        >>> with df.TaskHub(":memory:") as hub, hub.serve(port=0):
+        ...     hub.client_binding()  # doctest: +ELLIPSIS
+        '{"taskHubName": "memory", ...}'
         """
         return self.client.served_at().binding()
 
@@ -571,6 +643,12 @@ class TaskHub(Registering):
             If the last records could not be written. No call that had returned depends on them.
         DurableError
             If an activity of this hub calls it: it would wait for itself.
+
+        Examples
+        --------
+        >>> hub.close()
+        >>> hub
+        <TaskHub in memory: closed>
         """
         if self._engine.is_running_here:
             if self._is_closing:

@@ -189,6 +189,13 @@ class Saved(Displayed):
             If Matplotlib isn't installed, which a PNG needs.
         OSError
             If the file can't be written.
+
+        Examples
+        --------
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     hub.save(Path(folder, "hub.html"))
         """
         views().save(self._shown(), path)
 
