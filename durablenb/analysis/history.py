@@ -11,10 +11,10 @@ from durablenb.analysis.timeline import timeline_text
 from durablenb.analysis.value_text import failure_line, value_text
 from durablenb.core.generations import GenerationCounter, purged_text
 from durablenb.core.requests import describe_event
-from durablenb.model.events import Event
+from durablenb.model.events import VALUES, Event
 from durablenb.model.failures import FailureDetails
 
-_PAYLOADS = ("input", "result", "failure", "reason", "status", "state", "fire_at")
+_PAYLOADS = (*VALUES, "failure", "reason", "fire_at")
 
 
 class History(OfInstance[Event]):
@@ -81,10 +81,15 @@ def event_line(event: Event) -> str:
     if getattr(event, "cached_from", None) is not None:
         what += " (from cache)"
     line = f"{event.event_id:>5}  {moment}  {padded(what, 32)}"
+    return f"{line}  {shortened(event_value(event), 60)}".rstrip()
+
+
+def event_value(event: Event) -> str:
+    """Return the payload of an event as text; empty if it has none."""
     for field in _PAYLOADS:
         value: Any = getattr(event, field, None)
         if isinstance(value, FailureDetails):
-            value = failure_line(value)
+            return failure_line(value)
         if value not in (None, "null", ""):
-            line += f"  {shortened(value_text(value), 60)}"
-    return line.rstrip()
+            return value_text(value)
+    return ""

@@ -12,7 +12,7 @@ from typing import Any
 from durablenb.core.locking import LockTask
 from durablenb.core.loop_tasks import LoopCanceledError, LoopWait
 from durablenb.core.routine import RetryTask, RoutineTask
-from durablenb.core.tasks import ActivityTask, CompoundTask, Parent, SubOrchestrationTask, TaskBase
+from durablenb.core.tasks import ActivityTask, Parent, SubOrchestrationTask, TaskBase, single_tasks
 from durablenb.model.actions import Action, CancelSubOrchestration
 from durablenb.model.errors import OrchestrationCanceledError
 
@@ -104,14 +104,8 @@ def stop_open(task: TaskBase[Any], request: Callable[[Action], None], reason: st
 
 
 def _members_of(task: TaskBase[Any]) -> Iterator[TaskBase[Any]]:
-    """Yield the tasks of a composite that aren't settled, in order; or the task itself."""
-    inside = [task]  # a stack
-    while inside:
-        member = inside.pop()
-        if isinstance(member, CompoundTask):
-            inside += reversed(member.children)
-        elif not member._is_settled:
-            yield member
+    """Return the tasks of a composite that aren't settled, in order; or the task itself."""
+    return (member for member in single_tasks(task) if not member._is_settled)
 
 
 def _children_in(task: TaskBase[Any]) -> Iterator[SubOrchestrationTask[Any]]:

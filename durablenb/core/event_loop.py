@@ -18,7 +18,7 @@ from contextvars import Context
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from durablenb.core.loop_tasks import DurableTimer, LoopTask, MainTask, TaskCoroutine
+from durablenb.core.loop_tasks import DurableTimer, LoopTask, MainTask, TaskCoroutine, frame_of
 from durablenb.core.ports.output import current_owner
 from durablenb.core.replay_checker import OrchestratorUnwind
 
@@ -279,7 +279,7 @@ def _close(coroutine: Any) -> None:
     for _ in range(_FINALLY_BLOCKS):
         with contextlib.suppress(BaseException):
             coroutine.throw(_Unloaded())
-        if getattr(coroutine, "cr_frame", None) is None and getattr(coroutine, "gi_frame", None) is None:
+        if frame_of(coroutine) is None:
             return
 
 

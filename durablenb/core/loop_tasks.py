@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from durablenb.core.tasks import CancelableTask, Parent, TaskBase, TaskState
@@ -199,6 +200,12 @@ class TaskCoroutine(Coroutine[Any, Any, Any]):
         if awaited is ...:
             raise TypeError("Only the orchestrator itself can await more code, not a task of asyncio.")
         return awaited
+
+
+def frame_of(routine: Any) -> FrameType | None:
+    """Return the frame of a generator or coroutine; None if it has ended, or is something else."""
+    frame: FrameType | None = getattr(routine, "gi_frame", None) or getattr(routine, "cr_frame", None)
+    return frame
 
 
 def can_be_awaited(awaited: object) -> bool:

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from durablenb.core.tasks import CompoundTask, ExternalEventTask, TaskBase, TaskState, WhenAnyTask
+from durablenb.core.tasks import ExternalEventTask, TaskBase, TaskState, WhenAnyTask, single_tasks
 from durablenb.model.actions import Action, SubscribeEvent, UnsubscribeEvent
 from durablenb.model.events import EventRaised
 
@@ -181,13 +181,7 @@ class Mailbox:
 
 
 def _waits_in(task: TaskBase[Any]) -> Iterator[Wait]:
-    inside = [task]  # a stack
-    while inside:
-        member = inside.pop()
-        if isinstance(member, ExternalEventTask):
-            yield member
-        elif isinstance(member, CompoundTask):
-            inside += reversed(member.children)
+    return (member for member in single_tasks(task) if isinstance(member, ExternalEventTask))
 
 
 def _runs(task: TaskBase[Any]) -> bool:

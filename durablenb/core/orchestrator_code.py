@@ -15,7 +15,7 @@ from typing import Any
 from durablenb.core.cancellation import Cancellation, stop_open
 from durablenb.core.context import DurableOrchestrationContext, ToBeContinued
 from durablenb.core.event_loop import OrchestrationLoop
-from durablenb.core.loop_tasks import LoopWait, can_be_awaited, is_withdrawn, withdrawn
+from durablenb.core.loop_tasks import LoopWait, can_be_awaited, frame_of, is_withdrawn, withdrawn
 from durablenb.core.mailbox import Mailbox
 from durablenb.core.replay_checker import OrchestratorUnwind, ReplayChecker
 from durablenb.core.routine import RoutineTask
@@ -72,8 +72,8 @@ class OrchestratorCode(Parent):
     @property
     def line(self) -> int | None:
         """The line of the orchestrator's source at which it waits, or None."""
-        frame = getattr(self._routine, "gi_frame", None) or getattr(self._routine, "cr_frame", None)
-        return None if frame is None else int(frame.f_lineno)
+        frame = frame_of(self._routine)
+        return None if frame is None else frame.f_lineno
 
     def wake(self, routine: RoutineTask) -> None:
         """Schedule a routine to continue in the next episode."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from durablenb.core.loop_tasks import DurableTimer, LoopTask, TaskFuture
+from durablenb.core.loop_tasks import DurableTimer, LoopTask, TaskFuture, frame_of
 from durablenb.core.routine import RoutineTask
-from durablenb.core.tasks import AtomicTask, CompoundTask, TaskBase
+from durablenb.core.tasks import AtomicTask, CompoundTask, TaskBase, single_tasks
 
 if TYPE_CHECKING:
     from durablenb.core.event_loop import OrchestrationLoop
@@ -85,7 +85,7 @@ def user_frames(routine: Any) -> Iterator[FrameType]:
     The frames of asyncio's own functions are left out, with all that is inside of them.
     """
     while routine is not None:
-        frame = getattr(routine, "gi_frame", None) or getattr(routine, "cr_frame", None)
+        frame = frame_of(routine)
         if frame is None or str(frame.f_globals.get("__name__")).partition(".")[0] == "asyncio":
             return
         yield frame
@@ -99,15 +99,11 @@ def user_frames(routine: Any) -> Iterator[FrameType]:
 
 def atomic_tasks(task: TaskBase[Any]) -> Iterator[AtomicTask[Any]]:
     """Yield the atomic tasks of a task, in order."""
-    waiting = [task]  # a stack
-    while waiting:
-        member = waiting.pop()
+    for member in single_tasks(task):
         if isinstance(member, AtomicTask):
             yield member
-        elif isinstance(member, CompoundTask):
-            waiting += reversed(member.children)
         elif isinstance(member, RoutineTask) and member.current is not None:
-            waiting.append(member.current)
+            yield from atomic_tasks(member.current)
 
 
 def all_task_ids(task: TaskBase[Any]) -> tuple[int, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from enum import Enum
 from typing import Any, Generic, TypeVar
 
@@ -409,10 +409,17 @@ class WhenAnyTask(CompoundTask[TaskBase[Any] | None]):
 
 def cancel_open(task: TaskBase[Any]) -> None:
     """Cancel a task that isn't settled, or those of the tasks in it."""
+    for member in single_tasks(task):
+        if not member._is_settled:
+            member._give_up()
+
+
+def single_tasks(task: TaskBase[Any]) -> Iterator[TaskBase[Any]]:
+    """Yield the tasks of a composite, in order; or the task itself."""
     inside = [task]  # a stack
     while inside:
         member = inside.pop()
         if isinstance(member, CompoundTask):
             inside += reversed(member.children)
-        elif not member._is_settled:
-            member._give_up()
+        else:
+            yield member

@@ -23,16 +23,15 @@ from durablenb.model.activities import ActivityAttempt, latest
 from durablenb.model.caching import CachedCall, CachedResult, CodePart
 from durablenb.model.entities import EntityId, EntityMetadata
 from durablenb.model.events import (
+    VALUES,
     Arrival,
     CodeAwaited,
+    ContinueAsNew,
+    Ending,
     Event,
-    ExecutionCanceled,
-    ExecutionCompleted,
-    ExecutionFailed,
     ExecutionResumed,
     ExecutionStarted,
     ExecutionSuspended,
-    ExecutionTerminated,
     LockEnqueued,
     LockTaken,
     OperationEnqueued,
@@ -50,8 +49,6 @@ from durablenb.model.payloads import Blob, Payload, blobs_of, references
 from durablenb.model.queues import QueueMembers, QueueStart
 from durablenb.model.source import Source
 from durablenb.model.status import InstanceState
-
-_ENDS = (ExecutionCompleted, ExecutionFailed, ExecutionCanceled, ExecutionTerminated)
 
 
 class MemoryStore:
@@ -314,7 +311,7 @@ class MemoryStore:
                 continue
             records = self.records(instance_id)
             events = _current([record.event for record in records])
-            if events and not any(isinstance(event, _ENDS) for event in events):
+            if events and not any(_ends_instance(event) for event in events):
                 began = records[len(records) - len(events)]
                 found.append((began.seq, _open(instance_id, began.execution_id, events)))
         return [open_ for _, open_ in sorted(found, key=lambda pair: pair[0])]
@@ -456,7 +453,7 @@ class MemoryStore:
 def _texts(records: Iterable[Record]) -> Iterator[str]:
     """Return the values among these records, as text."""
     for record in records:
-        for name in ("input", "result", "status", "state"):
+        for name in VALUES:
             text = getattr(record.event, name, None)
             if isinstance(text, str):
                 yield text
@@ -486,6 +483,10 @@ def _past_parts(parts: list[list[Record]], keep: int) -> list[PastGeneration]:
 def _operation(record: Record) -> tuple[str, int]:
     """Return the operation or lock of an entity that the event is about."""
     return record.execution_id, getattr(record.event, "task_id", record.event.event_id)
+
+
+def _ends_instance(event: Event) -> bool:
+    return isinstance(event, Ending) and not isinstance(event, ContinueAsNew)
 
 
 def _current(events: list[Event]) -> list[Event]:

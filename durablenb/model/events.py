@@ -146,6 +146,9 @@ class Ending(Event):
     __slots__ = ()
 
 
+VALUES = ("input", "result", "status", "state")
+"""The fields of events with a value as text. An event has at most one of them, or a failure or a reason."""
+
 _kinds: list[type[Event]] = []
 
 

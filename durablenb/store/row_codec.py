@@ -44,8 +44,8 @@ class Columns(NamedTuple):
     """The defaults of the extra fields, which aren't written; None for a field without a default."""
 
 
-_PAYLOADS = ("input", "result", "failure", "state", "status", "reason")
-"""The fields that are written as the payload. An event has at most one of them."""
+_PAYLOADS = (*events.VALUES, "failure", "reason")
+"""The fields that are written as the payload."""
 
 _OWN = frozenset(("event_id", "timestamp", "name", "task_id", "started_at", *_PAYLOADS))
 

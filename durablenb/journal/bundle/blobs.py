@@ -6,11 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import overload
 
 from durablenb.core.ports.store import HistoryBundle
-from durablenb.model.events import Event
+from durablenb.model.events import VALUES, Event
 from durablenb.model.imports import KeptBlob
 from durablenb.model.payloads import references
-
-_VALUES = ("input", "result", "status", "state")
 
 
 class Blobs(Sequence[KeptBlob]):
@@ -50,7 +48,7 @@ def blob_hashes(bundle: HistoryBundle) -> list[str]:
 
 def blob_references(event: Event) -> Iterable[str]:
     """Yield the hashes of the blobs to which the value of an event refers."""
-    for name in _VALUES:
+    for name in VALUES:
         text = getattr(event, name, None)
         if isinstance(text, str):
             yield from references(text)

@@ -6,11 +6,10 @@ from dataclasses import fields, replace
 from typing import Any
 
 from durablenb.core.ports.store import HistoryBundle
-from durablenb.model.events import Event
+from durablenb.model.events import VALUES, Event
 from durablenb.model.failures import FailureDetails
 from durablenb.model.payloads import LEFT_OUT
 
-_VALUES = ("input", "result", "status", "state")
 _WORDS = "(left out)"
 
 
@@ -29,7 +28,7 @@ def event_without_values(event: Event) -> Event:
     changes: dict[str, Any] = {}
     for field in fields(event):
         value = getattr(event, field.name)
-        if field.name in _VALUES and isinstance(value, str):
+        if field.name in VALUES and isinstance(value, str):
             changes[field.name] = LEFT_OUT
         elif field.name == "reason" and value:
             changes[field.name] = _WORDS

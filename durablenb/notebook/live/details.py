@@ -106,7 +106,7 @@ def _short(text: str) -> Markup:
 
 def call_input(call: Call) -> str:
     """Return the input of a call in a line; empty if it has none."""
-    given = getattr(call.attempts[0].request, "input", None)
+    given = stored_value(call, "input")
     return "" if given in (None, "null") else value_text(given)
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
+from durablenb.analysis.history import event_value
 from durablenb.analysis.replays.replay import Replay
 from durablenb.analysis.replays.steps import Step
 from durablenb.core.requests import subject_name
 from durablenb.model.events import Event, OrchestratorStarted
 from durablenb.notebook.html import Markup, code, line, markup
 from durablenb.notebook.live.interactive import attributes, button, row
-from durablenb.notebook.still.history import event_value
 
 WINDOW = 60
 """Events per window."""

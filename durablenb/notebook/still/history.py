@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from durablenb.analysis.history import History
+from durablenb.analysis.history import History, event_value
 from durablenb.analysis.logs import Log, line_text
 from durablenb.analysis.snapshot import instance_snapshot
 from durablenb.analysis.text import table_text
-from durablenb.analysis.value_text import failure_line, value_text
 from durablenb.model.events import Event, ExecutionStarted
-from durablenb.model.failures import FailureDetails
 from durablenb.model.logs import LogLine
 from durablenb.model.status import DurableOrchestrationStatus
 from durablenb.notebook.html import (
@@ -35,7 +33,6 @@ _EXECUTIONS = 12
 """Executions that are shown; earlier ones are counted."""
 
 _FAILED = 6
-_PAYLOADS = ("input", "result", "failure", "reason", "status", "state", "fire_at")
 _HEADER = ("event", "time (UTC)", "what", "task", "value")
 
 
@@ -101,17 +98,6 @@ def _failed_tasks(run: Run) -> str:
     named = ", ".join(f"#{getattr(event, 'task_id', 0)}" for event in run.failed[:_FAILED])
     more = f" and {len(run.failed) - _FAILED:,} more" if len(run.failed) > _FAILED else ""
     return f"failed: {named}{more}"
-
-
-def event_value(event: Event) -> str:
-    """Return the payload of an event as text."""
-    for field in _PAYLOADS:
-        value = getattr(event, field, None)
-        if isinstance(value, FailureDetails):
-            return failure_line(value)
-        if value not in (None, "null", ""):
-            return value_text(value)
-    return ""
 
 
 def history_card(shown: History) -> str:
