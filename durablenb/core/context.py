@@ -93,7 +93,7 @@ class DurableOrchestrationContext:
 
     def call_activity(
         self,
-        name: Any,
+        name: str | Callable[..., Any],
         input_: Any = NO_INPUT,
         expected_type: Any = None,
         *more: Any,
@@ -173,7 +173,7 @@ class DurableOrchestrationContext:
 
     def call_activity_with_retry(
         self,
-        name: Any,
+        name: str | Callable[..., Any],
         retry_options: RetryOptions,
         input_: Any = NO_INPUT,
         expected_type: Any = None,
@@ -213,7 +213,7 @@ class DurableOrchestrationContext:
 
     def call_sub_orchestrator(
         self,
-        name: Any,
+        name: str | Callable[..., Any],
         input_: Any = None,
         instance_id: str | None = None,
         version: str | None = None,
@@ -254,7 +254,7 @@ class DurableOrchestrationContext:
 
     def call_sub_orchestrator_with_retry(
         self,
-        name: Any,
+        name: str | Callable[..., Any],
         retry_options: RetryOptions,
         input_: Any = None,
         instance_id: str | None = None,
@@ -438,7 +438,7 @@ class DurableOrchestrationContext:
             )
         )
 
-    def entity(self, kind: Any, key: str) -> EntityProxy:
+    def entity(self, kind: str | Callable[..., Any], key: str) -> EntityProxy:
         """Return an entity as an object, whose methods call its operations as `call_entity` does.
 
         Parameters
@@ -969,7 +969,7 @@ class DurableOrchestrationContext:
 
     def _creator(
         self,
-        name: Any,
+        name: str | Callable[..., Any],
         input_: Any,
         instance_id: str | None,
         version: str | None,

@@ -71,7 +71,7 @@ class DurableOrchestrationClient:
 
     async def start_new(
         self,
-        orchestration_function_name: Any,
+        orchestration_function_name: str | Callable[..., Any],
         instance_id: str | None = None,
         client_input: Any = None,
         version: str | None = None,
@@ -87,7 +87,7 @@ class DurableOrchestrationClient:
 
     async def start_many(
         self,
-        orchestration_function_name: Any,
+        orchestration_function_name: str | Callable[..., Any],
         inputs: Iterable[Any],
         instance_ids: Iterable[str] | None = None,
         version: str | None = None,

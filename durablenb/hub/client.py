@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -84,7 +84,7 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
 
     def start_new(
         self,
-        orchestration_function_name: Any,
+        orchestration_function_name: str | Callable[..., Any],
         instance_id: str | None = None,
         client_input: Any = None,
         version: str | None = None,
@@ -152,7 +152,7 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
 
     def start_many(
         self,
-        orchestration_function_name: Any,
+        orchestration_function_name: str | Callable[..., Any],
         inputs: Iterable[Any],
         instance_ids: Iterable[str] | None = None,
         version: str | None = None,
@@ -197,7 +197,7 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
 
     def start_many_message(
         self,
-        orchestration_function_name: Any,
+        orchestration_function_name: str | Callable[..., Any],
         inputs: Iterable[Any],
         instance_ids: Iterable[str] | None = None,
         version: str | None = None,
@@ -222,7 +222,7 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
 
     def start_message(
         self,
-        orchestration_function_name: Any,
+        orchestration_function_name: str | Callable[..., Any],
         instance_id: str | None,
         client_input: Any,
         version: str | None,

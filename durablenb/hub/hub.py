@@ -25,12 +25,13 @@ from durablenb.model.display import HubView
 from durablenb.model.entities import EntityId, EntityMetadata
 from durablenb.model.ids import IfExists, asked_instance_id
 from durablenb.model.queues import QueueList
-from durablenb.model.status import Statuses
+from durablenb.model.status import DurableOrchestrationStatus, Statuses
 
 if TYPE_CHECKING:
     import duckdb
     import pyarrow
 
+    from durablenb.analysis.history import History
     from durablenb.analysis.replays.fit_report import FitReport
     from durablenb.hub.cache import HubCache
     from durablenb.notebook.live.hub import LiveHub
@@ -65,7 +66,7 @@ class Hub(HubFigures):
 
     def start(
         self,
-        orchestrator: Any,
+        orchestrator: str | Callable[..., Any],
         input_: Any = None,
         *,
         instance_id: str | None = None,
@@ -135,7 +136,7 @@ class Hub(HubFigures):
         )
         return Handle(self, instance_id)
 
-    def run(self, orchestrator: Any, input_: Any = None, **options: Any) -> Any:
+    def run(self, orchestrator: str | Callable[..., Any], input_: Any = None, **options: Any) -> Any:
         """Start an orchestration, wait for it, and return what it returned.
 
         Parameters
@@ -157,7 +158,7 @@ class Hub(HubFigures):
 
     def map(
         self,
-        orchestrator: Any,
+        orchestrator: str | Callable[..., Any],
         inputs: Iterable[Any],
         *,
         instance_ids: Iterable[str] | None = None,
@@ -263,7 +264,7 @@ class Hub(HubFigures):
 
     def replay(
         self,
-        target: Any,
+        target: str | Callable[..., Any] | Handle | History | Iterable[str | Handle | History],
         orchestrator: Callable[..., Any] | None = None,
         *,
         status: Statuses = None,
@@ -405,8 +406,8 @@ class Hub(HubFigures):
     @overload
     def entity(self, function: EntityId) -> EntityHandle: ...
     @overload
-    def entity(self, function: Any, key: str) -> EntityHandle: ...
-    def entity(self, function: Any, key: str | None = None) -> Any:
+    def entity(self, function: str | Callable[..., Any], key: str) -> EntityHandle: ...
+    def entity(self, function: EntityId | str | Callable[..., Any], key: str | None = None) -> EntityHandle:
         """Return an entity, to signal it and to look at it.
 
         Parameters
@@ -564,7 +565,16 @@ class Hub(HubFigures):
         self._journal.refresh()
         return self._journal.open_connection()
 
-    def export(self, what: Any, path: str | os.PathLike[str]) -> int:
+    def export(
+        self,
+        what: str
+        | Handle
+        | DurableOrchestrationStatus
+        | duckdb.DuckDBPyRelation
+        | Iterable[str | Handle | DurableOrchestrationStatus]
+        | None,
+        path: str | os.PathLike[str],
+    ) -> int:
         """Write instances and entities to a JSON or Parquet file; return their number.
 
         The file has all that the journal has of them: events, large values such as data frames, the code that

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Executor
 from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar, overload
 
 from durablenb.core.app_model import Entity
 from durablenb.core.entity_class import EntityClass
+from durablenb.core.ports.executor import ExecutorSource
 from durablenb.core.registry import Activity, Registry, mark, name_of
 from durablenb.engine.engine import Engine
 from durablenb.engine.executors import check_executor
@@ -42,7 +44,7 @@ class Registering(Hub):
         *,
         name: str | None = None,
         max_concurrency: int | None = None,
-        executor: Any = None,
+        executor: Executor | ExecutorSource | str | int | None = None,
         timeout: float | timedelta | None = None,
         heartbeat_timeout: float | timedelta | None = None,
         cache: bool | CachePolicy = False,
@@ -107,7 +109,7 @@ class Registering(Hub):
         name: str | None = None,
         *,
         max_concurrency: int | None = None,
-        executor: Any = None,
+        executor: Executor | ExecutorSource | str | int | None = None,
         timeout: float | timedelta | None = None,
         heartbeat_timeout: float | timedelta | None = None,
         cache: bool | CachePolicy = False,
@@ -243,13 +245,20 @@ class Registering(Hub):
     @overload
     def entity(self, function: EntityId) -> EntityHandle: ...
     @overload
-    def entity(self, function: Any, key: str) -> EntityHandle: ...
+    def entity(self, function: str | Callable[..., Any], key: str) -> EntityHandle: ...
     @overload
     def entity(self, function: F) -> F: ...
     @overload
-    def entity(self, *, name: str | None = None, executor: Any = None) -> Callable[[F], F]: ...
     def entity(
-        self, function: Any = None, key: str | None = None, *, name: str | None = None, executor: Any = None
+        self, *, name: str | None = None, executor: Executor | ExecutorSource | str | int | None = None
+    ) -> Callable[[F], F]: ...
+    def entity(
+        self,
+        function: Any = None,
+        key: str | None = None,
+        *,
+        name: str | None = None,
+        executor: Executor | ExecutorSource | str | int | None = None,
     ) -> Any:
         """Register an entity, as a decorator, see `add_entity`; or return the handle of an entity.
 
@@ -282,7 +291,11 @@ class Registering(Hub):
         return decorate if function is None else decorate(function)
 
     def add_entity(
-        self, function: Callable[..., Any], name: str | None = None, *, executor: Any = None
+        self,
+        function: Callable[..., Any],
+        name: str | None = None,
+        *,
+        executor: Executor | ExecutorSource | str | int | None = None,
     ) -> None:
         """Register an entity, and replace one of the same name.
 

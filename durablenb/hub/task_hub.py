@@ -9,7 +9,8 @@ import inspect
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor
 from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast
 from durablenb.analysis.sql import Parameters
 from durablenb.core.context import HTTP_ACTIVITY
 from durablenb.core.ports.clock import Clock
+from durablenb.core.ports.executor import ExecutorSource
 from durablenb.core.registry import Activity, Registry, check_limit
 from durablenb.core.versions import VERSION_MATCHES, VersionMatch
 from durablenb.engine import locks
@@ -171,7 +173,7 @@ class TaskHub(Registering):
         mode: Literal["threads", "kernel"] = "threads",
         clock: Clock | None = None,
         durability: Literal["strict", "pipelined"] = "strict",
-        executor: Any = None,
+        executor: Executor | ExecutorSource | str | int | None = None,
         verify_replay: bool = False,
         on_nondeterminism: Literal["hold", "fail"] = "hold",
         max_concurrency: int | None = None,
@@ -358,7 +360,12 @@ class TaskHub(Registering):
 
     # -- code that changes -----------------------------------------------------------------------
 
-    def upgrade(self, target: Any, *, misfits: Literal["leave", "hold"] = "leave") -> UpgradeReport:
+    def upgrade(
+        self,
+        target: str | Callable[..., Any] | Handle | Iterable[str | Handle],
+        *,
+        misfits: Literal["leave", "hold"] = "leave",
+    ) -> UpgradeReport:
         """Move open instances from older code to the registered code, if it fits; report which ones.
 
         An instance in memory keeps the code that it began with until it is replayed, which happens at the
@@ -428,7 +435,13 @@ class TaskHub(Registering):
 
     # -- histories that come and go ---------------------------------------------------------------
 
-    def import_history(self, source: Any, *, prefix: str = "", key: str | None = None) -> list[Handle]:
+    def import_history(
+        self,
+        source: str | os.PathLike[str] | Mapping[str, Any] | Sequence[Mapping[str, Any]],
+        *,
+        prefix: str = "",
+        key: str | None = None,
+    ) -> list[Handle]:
         """Copy histories from elsewhere into the hub, to look at them and replay them; return their handles.
 
         They are in all views and queries. They are never run or changed here; `Handle.purge` deletes the
