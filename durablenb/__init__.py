@@ -20,6 +20,7 @@ from durablenb.hub.handles import Handles
 from durablenb.hub.histories import import_history, open_history
 from durablenb.hub.instance import Handle
 from durablenb.hub.task_hub import TaskHub
+from durablenb.model.activities import StreamPiece
 from durablenb.model.caching import CachePolicy
 from durablenb.model.display import options
 from durablenb.model.entities import CleanEntityStorageResult, EntityId, EntityMetadata, EntityStateResponse
@@ -103,6 +104,7 @@ __all__ = [
     "RawValue",
     "RetryOptions",
     "StoreError",
+    "StreamPiece",
     "SyncDurableOrchestrationClient",
     "SystemClock",
     "TaskCanceledError",

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from durablenb.core.ports.executor import ActivityOutcome
 from durablenb.engine.pickled_calls import PickledCall, run_pickled
-from durablenb.model.activities import Checkpoint, Progress, Report
+from durablenb.model.activities import Checkpoint, Progress, Report, Streamed
 from durablenb.model.logs import OutputLine
 from durablenb.model.outputs import Shown
 from durablenb.model.payloads import Blob, Payload, blobs_of, disclosed, enclosed
@@ -224,6 +224,7 @@ class RunningCall:
         self._recent: deque[tuple[float, OutputLine]] = deque()
         self._sent = 0
         self._latest: dict[type, Report] = {}
+        self._pieces: list[str] = []
         self._shown: dict[str, Shown] = {}
         self._shown_recently: dict[str, tuple[float, Shown]] = {}
         self._has_announced = False
@@ -245,6 +246,8 @@ class RunningCall:
             elif isinstance(report, Shown):
                 self._shown.pop(report.output_id, None)
                 self._shown[report.output_id] = report
+            elif isinstance(report, Streamed):
+                self._pieces.append(report.text)
             else:
                 self._latest[type(report)] = report
 
@@ -254,7 +257,7 @@ class RunningCall:
             if time.monotonic() - self._began < PAUSE_SECONDS:
                 return
             outputs = self._next_outputs()
-            if self._has_announced and not (self._lines or self._latest or outputs):
+            if self._has_announced and not (self._lines or self._latest or self._pieces or outputs):
                 return
             self._has_announced = True
             message = dict(self._about)
@@ -273,6 +276,9 @@ class RunningCall:
                 else:
                     message["progress"] = [_encodable(part) for part in report]
             self._latest.clear()
+            if self._pieces:
+                message["streamed"] = _encodable("".join(self._pieces))
+                self._pieces.clear()
             self._send(message)  # under the lock, so that messages don't overtake each other
 
     def rest(self) -> tuple[int, list[OutputLine], int, list[Report]]:
@@ -281,7 +287,8 @@ class RunningCall:
             self._forget_old()
             recent = [line for _, line in self._recent]
             shown = [one for _, one in self._shown_recently.values()]
-            latest = [*self._latest.values(), *shown, *self._shown.values()]
+            streamed = [Streamed("".join(self._pieces))] if self._pieces else []
+            latest = [*self._latest.values(), *shown, *self._shown.values(), *streamed]
             return self._sent - len(recent), [*recent, *self._lines], self._sent, latest
 
     def _next_lines(self) -> list[OutputLine]:
@@ -395,7 +402,7 @@ def cancel(keys: Sequence[str]) -> None:
 
 
 def reports_in(message: Message) -> list[Report]:
-    """Return the outputs, the progress and the checkpoint in a message."""
+    """Return the outputs, the progress, the checkpoint and the streamed text in a message."""
     reports: list[Report] = [
         Shown(output_id, tuple((mime_type, content, metadata) for mime_type, content, metadata in contents))
         for output_id, contents in message.get("outputs", ())
@@ -404,4 +411,6 @@ def reports_in(message: Message) -> list[Report]:
         reports.append(Progress(*message["progress"]))
     if "checkpoint" in message:
         reports.append(Checkpoint(disclosed(message["checkpoint"])))
+    if "streamed" in message:
+        reports.append(Streamed(message["streamed"]))
     return reports

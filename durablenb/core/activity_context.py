@@ -181,6 +181,25 @@ class ActivityContext:
         """
         checked_progress(done, total, note)
 
+    def stream(self, text: str) -> None:
+        """Send the next piece of a text that comes bit by bit, such as the tokens of a language model.
+
+        ``handle.stream()`` yields the pieces a few times a second while the call runs, and live views show
+        the last ones. The journal keeps nothing of them: what the activity returns is the result. A piece is
+        a sign of life, as `heartbeat` is. A call costs less than a microsecond.
+
+        Parameters
+        ----------
+        text
+            The piece. Pieces that follow each other quickly may be joined.
+
+        Raises
+        ------
+        TypeError
+            If it is no text.
+        """
+        checked_piece(text)
+
     def checkpoint(self, value: Any) -> None:
         """Keep a value for the next attempt of this call, in case this one fails or is interrupted.
 
@@ -209,6 +228,13 @@ class ActivityContext:
         if not self.name:
             return "<no activity>"
         return f"<{self.name} #{self.task_id} of {self.instance_id}, attempt {self.attempt}>"
+
+
+def checked_piece(text: Any) -> str:
+    """Return the argument of `ActivityContext.stream`."""
+    if not isinstance(text, str):
+        raise TypeError(f"stream got {text!r}; expected text.")
+    return text
 
 
 def checked_progress(done: Any, total: Any, note: Any) -> tuple[float, float | None, str | None]:

@@ -47,6 +47,11 @@ class Try(Protocol):
         """True if nobody needs the result any more."""
         ...
 
+    @property
+    def streamed(self) -> str | None:
+        """The last characters of its stream; None if there are none."""
+        ...
+
     def row(self) -> ActivityAttempt:
         """Return the try as it is now."""
         ...
@@ -114,6 +119,7 @@ class AttemptWriter(SideWriter):
                 row.done,
                 row.total,
                 row.note,
+                attempt.streamed,
             )
             for attempt in tries
             if attempt.instance_id == instance_id and self._is_running(attempt)

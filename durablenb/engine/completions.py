@@ -9,6 +9,7 @@ from durablenb.engine import locks
 from durablenb.engine.instance import CodeKey, InstanceOutcome
 from durablenb.engine.locks import Promise
 from durablenb.engine.messages import answer, refuse
+from durablenb.model.events import ExecutionStarted
 
 
 class Completions:
@@ -23,7 +24,7 @@ class Completions:
 
     def __init__(self) -> None:
         self._lock = locks.Lock()
-        self._open: dict[str, CodeKey] = {}
+        self._open: dict[str, ExecutionStarted] = {}
         self._recovered: set[str] = set()
         """The instances that were open when the hub was opened, until the engine is asked about them."""
         self._promises: dict[str, Promise] = {}
@@ -40,7 +41,12 @@ class Completions:
 
     def codes(self) -> Counter[CodeKey]:
         """Return the number of open instances for each orchestrator and version."""
-        return Counter(list(self._open.values()))
+        return Counter((started.name, started.version) for started in list(self._open.values()))
+
+    def parent_of(self, instance_id: str) -> str | None:
+        """Return the id of the instance that called an open sub-orchestration; None for any other one."""
+        started = self._open.get(instance_id)
+        return None if started is None or started.parent is None else started.parent.instance_id
 
     def watch(self, instance_id: str, *, is_engine: bool = False) -> Promise | None:
         """Return the promise of an instance's outcome, kept once that is on disk; None if it isn't open.
@@ -60,10 +66,10 @@ class Completions:
                 promise = self._promises[instance_id] = Promise()
             return promise
 
-    def opened(self, instance_id: str, code: CodeKey) -> None:
-        """Record that the instance is open."""
+    def opened(self, instance_id: str, started: ExecutionStarted) -> None:
+        """Record that the instance is open, with the first event of its execution."""
         with self._lock:
-            self._open[instance_id] = code
+            self._open[instance_id] = started
 
     def closed(self, instance_id: str, outcome: InstanceOutcome) -> Callable[[], None] | None:
         """Record that the instance has ended; return what to call once that is on disk, if somebody waits."""
@@ -82,7 +88,7 @@ class Completions:
 
         return settle
 
-    def reset(self, opened: Mapping[str, CodeKey], why: Callable[[], Exception]) -> None:
+    def reset(self, opened: Mapping[str, ExecutionStarted], why: Callable[[], Exception]) -> None:
         """Replace the open instances; the promises of all others are broken with an error."""
         with self._lock:
             self._open = dict(opened)

@@ -65,6 +65,7 @@ class Dispatcher:
             services.options.codec,
             services.log_writer,
             services.attempt_writer,
+            services.streams,
             services.store.hub_id,
             cache.keys,
             services.address,

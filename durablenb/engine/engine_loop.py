@@ -32,6 +32,7 @@ from durablenb.engine.messages import Wake
 from durablenb.engine.options import EngineOptions
 from durablenb.engine.services import EngineServices
 from durablenb.engine.state import EngineState
+from durablenb.engine.streams import Streams
 from durablenb.engine.thread_executors import UNHARMED, is_worker
 from durablenb.model.address import Address
 from durablenb.model.errors import DurableError, StoreError
@@ -91,6 +92,7 @@ class EngineLoop:
             store, clock.now, options.codec.redact_log, lambda: self.committer.nudge()
         )
         self.attempt_writer = AttemptWriter(store, lambda: self.committer.nudge())
+        self.streams = Streams(lambda instance_id: self.completions.parent_of(instance_id))
         self._side_writers = self.log_writer, self.attempt_writer
         self.committer = Committer(
             store,
@@ -127,6 +129,7 @@ class EngineLoop:
             self.committer,
             self.log_writer,
             self.attempt_writer,
+            self.streams,
             self.apply_inline,
             options,
             address=lambda: self.address,

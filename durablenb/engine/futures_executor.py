@@ -20,7 +20,7 @@ from durablenb.core.ports.executor import ActivityOutcome, Job
 from durablenb.engine import locks
 from durablenb.engine.invocation import invoke
 from durablenb.engine.pickled_calls import pickle_call, run_pickled
-from durablenb.model.activities import Report
+from durablenb.model.activities import Report, Streamed
 from durablenb.model.logs import OutputLine
 from durablenb.model.outputs import Shown
 
@@ -214,7 +214,7 @@ def call_pickled(_: str, pickled: bytes) -> Ran:
     def receive(report: Report) -> None:
         if isinstance(report, OutputLine):
             lines.append(report)
-        else:
+        elif not isinstance(report, Streamed):  # of no use once the result is there
             latest[report.output_id if isinstance(report, Shown) else type(report)] = report
 
     started = perf_counter()

@@ -122,7 +122,7 @@ class Instances:
         """Make this the open instance of its id."""
         self.open[instance.id] = instance
         self.ended.pop(instance.id, None)
-        self._completions.opened(instance.id, instance.code)
+        self._completions.opened(instance.id, instance.started)
 
     def watch(self, instance_id: str) -> Future[InstanceOutcome] | None:
         """Return the promise of an open instance's outcome, kept once that is on disk."""

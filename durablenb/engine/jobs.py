@@ -17,6 +17,7 @@ from durablenb.engine.capture.output import CapturedOutput
 from durablenb.engine.entity import Entity
 from durablenb.engine.instance import Instance
 from durablenb.engine.keys.call_keys import CallKeys
+from durablenb.engine.streams import Streams
 from durablenb.engine.time_limits import TimeLimits
 from durablenb.model.activities import (
     ActivityAttempt,
@@ -25,6 +26,7 @@ from durablenb.model.activities import (
     EarlierTries,
     Progress,
     Report,
+    Streamed,
     call_key,
 )
 from durablenb.model.address import Address
@@ -43,7 +45,7 @@ LOGGER = "durablenb"
 """The name of the logger in lines that durablenb adds to the log of an instance."""
 
 NOTE_CHARACTERS = 1_000
-"""Characters that are kept of a note on a call's progress."""
+"""Characters of a note on a call's progress that are kept, and of its stream that views show."""
 
 
 class JobScope:
@@ -55,8 +57,8 @@ class JobScope:
         Takes the message of a job that has ended, or that has begun and has a limit.
     clock, registry, codec
         The time, the registered functions, and the codec of their values.
-    log_writer, attempt_writer
-        Take what jobs print, and what else they report.
+    log_writer, attempt_writer, streams
+        Take what jobs print, what else they report, and what they stream.
     hub_id
         The id of the hub.
     keys
@@ -77,6 +79,7 @@ class JobScope:
         "now",
         "registry",
         "stopwatch",
+        "streams",
     )
 
     def __init__(
@@ -87,6 +90,7 @@ class JobScope:
         codec: Codec,
         log_writer: LogWriter,
         attempt_writer: AttemptWriter,
+        streams: Streams,
         hub_id: str,
         keys: CallKeys,
         address: Callable[[], Address | None],
@@ -100,6 +104,7 @@ class JobScope:
         self.codec = codec
         self.log_writer = log_writer
         self.attempt_writer = attempt_writer
+        self.streams = streams
         self.hub_id = hub_id
         self.is_closing = False
 
@@ -300,6 +305,9 @@ class ActivityJob:
         if isinstance(report, OutputLine | Shown):
             self.output.take(report)
             return
+        if isinstance(report, Streamed):
+            self._take_piece(report.text)
+            return
         reported = self._reported
         if reported is None:
             reported = self._reported = _Reported()
@@ -311,6 +319,20 @@ class ActivityJob:
         if self.limits is not None:
             self.limits.heard()
         self.scope.attempt_writer.reported(self)
+
+    def _take_piece(self, text: str) -> None:
+        self.scope.streams.add(self, text)
+        if self.limits is not None:
+            self.limits.heard()
+        if self._reported is None:  # views list the call from now on
+            self._reported = _Reported()
+            self.scope.attempt_writer.reported(self)
+
+    @property
+    def streamed(self) -> str | None:
+        """The last characters of what the call has streamed; None if it has streamed nothing."""
+        text = self.scope.streams.text(self)
+        return None if text is None else self._kept_note(text[-NOTE_CHARACTERS:])
 
     def _kept_note(self, note: str | None) -> str | None:
         if not note:
@@ -376,6 +398,7 @@ class ActivityJob:
             self._close_output()
             self.earlier = EarlierTries(attempt - 1, attempt - self.retry, self.checkpoint)
             self._reported = None
+            self.scope.streams.ended(self)
         self.started_at = now if not ago else self._not_before_scheduled(now - timedelta(seconds=ago))
         self.worker = worker
         self._watch()
@@ -393,6 +416,10 @@ class ActivityJob:
 
     def _watch(self) -> None:
         self.scope.attempt_writer.begun(self)
+
+    def _unwatch(self) -> None:
+        self.scope.attempt_writer.ended(self)
+        self.scope.streams.ended(self)
 
     def joined(self) -> None:
         """Note that another process has submitted the call: its result isn't remembered."""
@@ -422,7 +449,7 @@ class ActivityJob:
         finally:
             if self.cache_key is not None:
                 self.cache_key = self.scope.keys.unchanged(self.cache_key, self, self.activity)
-            self.scope.attempt_writer.ended(self)
+            self._unwatch()
             self.scope.apply_inline(ActivityFinished(self, outcome, started, ended, worker, on_disk=on_disk))
 
     def _not_before_scheduled(self, moment: datetime) -> datetime:
@@ -432,7 +459,7 @@ class ActivityJob:
     def decline(self, why: str) -> None:
         """Tell the engine that the executor can't run the job, and why."""
         self._close_output()
-        self.scope.attempt_writer.ended(self)
+        self._unwatch()
         self.started_at = None  # it has not run
         self.scope.apply_inline(ActivityFinished(self, None, None, self.scope.now(), declined=why))
 

@@ -5,16 +5,22 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from collections import deque
 from contextvars import Token
 from typing import Any, Protocol, Self
 
-from durablenb.core.activity_context import ActivityContext, checked_progress, current_context
+from durablenb.core.activity_context import (
+    ActivityContext,
+    checked_piece,
+    checked_progress,
+    current_context,
+)
 from durablenb.engine.capture.progress_bars import follow_bars
-from durablenb.model.activities import ActivityInfo, Checkpoint, Progress, Report
+from durablenb.model.activities import ActivityInfo, Checkpoint, Progress, Report, Streamed
 from durablenb.model.payloads import Codec
 
 PAUSE_SECONDS = 0.2
-"""Seconds between two reports of progress of a call, and between two checkpoints."""
+"""Seconds between two reports of progress of a call, two checkpoints, and two pieces of its stream."""
 
 IDLE_SECONDS = 2.0
 """Seconds after which the thread that sends reports ends, if there are none."""
@@ -66,6 +72,7 @@ class RunningActivity(ActivityContext):
     _sent: _Latest | None = None
     _text: str | None = None
     _sent_text: str | None = None
+    _pieces: deque[str] | None = None
     _lock: threading.Lock | None = None
     _is_beating = False
     _is_due = False
@@ -109,6 +116,15 @@ class RunningActivity(ActivityContext):
             self._latest = checked_progress(done, total, note)
             self._be_due()
 
+    def stream(self, text: str) -> None:
+        """Send the next piece of a text; see `ActivityContext.stream`."""
+        pieces = self._pieces
+        if pieces is None:
+            pieces = self.__dict__.setdefault("_pieces", deque())  # one of several threads makes it
+        pieces.append(checked_piece(text))
+        if not self._is_due:
+            self._be_due()
+
     def checkpoint(self, value: Any) -> None:
         """Keep a value for the next try; see `ActivityContext.checkpoint`."""
         self._text = self._call.codec.encode(value, "checkpoint")
@@ -149,6 +165,8 @@ class RunningActivity(ActivityContext):
                 self._call.report(Progress(*checked_progress(*latest)))
         elif is_beating:
             self._call.report(Progress(None))
+        if pieces := self._pieces:
+            self._call.report(Streamed("".join(pieces.popleft() for _ in range(len(pieces)))))
         if text is not self._sent_text and text is not None:
             self._sent_text = text
             self._call.report(Checkpoint(text))

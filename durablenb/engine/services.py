@@ -19,6 +19,7 @@ from durablenb.engine.completions import Completions
 from durablenb.engine.executors import Executors
 from durablenb.engine.jobs import ActivityBegun, ActivityFinished, Committed
 from durablenb.engine.options import EngineOptions
+from durablenb.engine.streams import Streams
 from durablenb.model.address import Address
 from durablenb.model.plain import Plain, plain
 
@@ -77,6 +78,8 @@ class EngineServices(Plain):
         Writes what activities and orchestrators print.
     attempt_writer
         Writes the tries of activities, with what they report.
+    streams
+        The texts that activities stream.
     apply_inline
         Applies a message in the calling thread if the engine is free, and posts it otherwise.
     options
@@ -98,6 +101,7 @@ class EngineServices(Plain):
     committer: Committer
     log_writer: LogWriter
     attempt_writer: AttemptWriter
+    streams: Streams
     apply_inline: Callable[[ActivityBegun | ActivityFinished | Committed], None]
     options: EngineOptions
     completions: Completions = field(default_factory=Completions)

@@ -79,8 +79,8 @@ class EngineState:
         )
         if services.committer.last_seq:  # an empty journal needs no query
             self._recover()
-        codes = {instance.id: instance.code for instance in self.instances.open.values()}
-        services.completions.reset(codes, _not_begun)
+        opened = {instance.id: instance.started for instance in self.instances.open.values()}
+        services.completions.reset(opened, _not_begun)
 
     # -- messages and time -----------------------------------------------------------------------
 

@@ -8,14 +8,17 @@ from concurrent.futures import Future
 from copy import copy
 from functools import partial
 from queue import Empty
-from typing import Any
+from typing import Any, TypeVar
 
 from durablenb.core.ports.store import InstanceQuery
 from durablenb.engine import locks
 from durablenb.engine.engine import Engine
 from durablenb.engine.instance import InstanceOutcome
 from durablenb.engine.messages import Wake, Watch
+from durablenb.model.activities import StreamPiece
 from durablenb.model.errors import StoreError, WaitTimeoutError
+
+T = TypeVar("T")
 
 CHECK_SECONDS = 0.2
 """Seconds between two checks whether the wait can still end; an interrupt ends it at once."""
@@ -95,18 +98,77 @@ def ended_instances(engine: Engine, instance_ids: Sequence[str], timeout: float 
     with waiting(engine):
         while pending:
             first = next(iter(pending))
-            while ended.empty() and not engine.is_threaded:
-                seconds = seconds_left(first, deadline, timeout)
-                if engine.step() is None and ended.empty():  # all that has ended is on disk
-                    _rest(engine, first, seconds)
             try:
-                instance_id = ended.get(timeout=seconds_left(first, deadline, timeout))
+                instance_id = _next_of(ended, engine, first, deadline, timeout)
             except Empty:
                 if all(_is_blocked(engine, instance_id) for instance_id in pending):
                     check_not_blocked(engine, first)
                 continue
             del pending[instance_id]
             yield instance_id
+
+
+def streamed_pieces(engine: Engine, instance_id: str, timeout: float | None) -> Iterator[StreamPiece]:
+    """Yield what activities of an instance stream from now on, until it has ended on disk.
+
+    Parameters
+    ----------
+    engine
+        The engine that runs it.
+    instance_id
+        The instance.
+    timeout
+        The seconds until it has ended, or None for no limit.
+
+    Raises
+    ------
+    WaitTimeoutError, StoreError, DurableError
+        As for `wait_for_outcome`.
+    """
+    pieces = _pieces(engine, instance_id, timeout)
+    next(pieces)  # from here on it is a reader, and its end makes it none
+    return pieces
+
+
+def _pieces(engine: Engine, instance_id: str, timeout: float | None) -> Iterator[StreamPiece]:
+    deadline = None if timeout is None else locks.monotonic() + timeout
+    pieces = engine.streams.open(instance_id)
+    try:
+        yield StreamPiece("")
+        promise = outcome_promise(engine, instance_id)
+        if promise is None:
+            return
+        promise.add_done_callback(lambda _: pieces.put(None))
+        with waiting(engine):
+            while True:
+                try:
+                    piece = _next_of(pieces, engine, instance_id, deadline, timeout)
+                except Empty:
+                    check_not_blocked(engine, instance_id)
+                    continue
+                if piece is None:
+                    promise.result()  # an error if the hub was closed meanwhile
+                    return
+                yield piece
+    finally:
+        engine.streams.close(instance_id, pieces)
+
+
+def _next_of(
+    queue: locks.Queue[T], engine: Engine, instance_id: str, deadline: float | None, timeout: float | None
+) -> T:
+    """Return the next item of a queue, for which the engine's work is done here if it has no thread.
+
+    Raises
+    ------
+    Empty
+        If there was none for a while.
+    """
+    while queue.empty() and not engine.is_threaded:
+        seconds = seconds_left(instance_id, deadline, timeout)
+        if engine.step() is None and queue.empty():  # all that has ended is on disk
+            _rest(engine, instance_id, seconds)
+    return queue.get(timeout=seconds_left(instance_id, deadline, timeout))
 
 
 def _wait_for_ends(engine: Engine, instance_ids: Sequence[str]) -> None:

@@ -13,6 +13,7 @@ from durablenb.core.ports.store import InstanceQuery
 from durablenb.core.registry import Code
 from durablenb.engine.instance import InstanceOutcome
 from durablenb.journal.port import Journal
+from durablenb.model.activities import StreamPiece
 from durablenb.model.address import Address
 from durablenb.model.errors import DurableError, FunctionNotFoundError
 from durablenb.model.failures import FailureDetails
@@ -139,6 +140,13 @@ class Control(ABC):
         It raises what `wait` raises, if the time is over, or if all that are left are blocked.
         """
 
+    @abstractmethod
+    def streamed(self, instance_id: str, timeout: float | None) -> Iterator[StreamPiece]:
+        """Yield what activities of an instance stream, until it has ended; nothing if it has.
+
+        It raises what `wait` raises.
+        """
+
     # -- values that are sent --------------------------------------------------------------------
 
     @abstractmethod
@@ -255,6 +263,11 @@ class ReadOnly(Control):
                 opened.append(instance_id)
         if opened:
             self.wait(opened[0], timeout)
+
+    def streamed(self, instance_id: str, timeout: float | None) -> Iterator[StreamPiece]:
+        """Yield nothing if the instance has ended; raise `DurableError` if not."""
+        self.wait(instance_id, timeout)
+        return iter(())
 
     def encode(self, value: Any, kind: Kind) -> NoReturn:
         """Raise `DurableError`: nothing can be sent to a file that is only read."""

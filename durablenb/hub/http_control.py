@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import singledispatchmethod
-from typing import Any
+from typing import Any, NoReturn
 from uuid import uuid4
 
 from durablenb.core.ports.store import InstanceQuery
@@ -246,6 +246,14 @@ class HttpControl(Control):
                     "again."
                 )
             seconds = min(left, WAIT)
+
+    def streamed(self, instance_id: str, timeout: float | None) -> NoReturn:
+        """Raise `DurableError`: streams aren't served."""
+        raise DurableError(
+            "What activities stream is handed out by the process that serves the hub: "
+            f"hub.handle({instance_id!r}).stream(). Here handle.watch() shows the last characters, and "
+            "handle.result() waits for the result."
+        )
 
     # -- values that are sent --------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from durablenb.core.ports.store import Record
     from durablenb.hub.hub import Hub
     from durablenb.hub.progress import Progress
+    from durablenb.model.activities import StreamPiece
     from durablenb.model.events import Event
     from durablenb.notebook.live.explorer import LiveExplorer
     from durablenb.notebook.live.instance import LiveInstance
@@ -105,6 +106,53 @@ class Handle(InstanceFigures):
     def __await__(self) -> Generator[Any, Any, Any]:
         outcome = yield from self.hub._control.wait_async(self.id, None).__await__()
         return self.hub.client.value_of(self.id, outcome)
+
+    def stream(self, timeout: float | None = None) -> Iterator[StreamPiece]:
+        """Yield the texts that activities stream while they run, until the orchestration has ended.
+
+        An activity streams with `ActivityContext.stream`; those of sub-orchestrations are included. Each
+        reader gets every piece. Reading begins with what the running calls have streamed so far, up to
+        100,000 characters each. The journal keeps nothing of it: after the end there are no pieces, and
+        `result` has the result. An activity that is retried streams from the beginning, and its pieces have
+        the next number as `attempt`. A hub without a thread of its own (``mode="kernel"``) yields the pieces
+        of an activity when the activity has ended.
+
+        Parameters
+        ----------
+        timeout
+            Seconds until the orchestration has ended; None for no limit.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If there is no such instance.
+        WaitTimeoutError, DurableError
+            As for `result`; if it is blocked, for example. A failed orchestration only ends the iteration.
+        DurableError
+            If another process serves the hub: streams aren't served.
+
+        Examples
+        --------
+        >>> import durablenb as df
+        >>> hub = df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock())
+        >>> @hub.activity
+        ... def write(words):
+        ...     for word in words:
+        ...         df.current_activity().stream(f"{word} ")
+        ...     return len(words)
+        >>> @hub.orchestrator
+        ... def main(context):
+        ...     return (yield context.call_activity(write, ["three", "little", "words"]))
+        >>> handle = hub.start(main)
+        >>> for piece in handle.stream():
+        ...     print(piece, end="|")
+        three little words |
+        >>> handle.result()
+        3
+        >>> hub.close()
+        """
+        self.hub.client.existing(self.id)
+        return self.hub._control.streamed(self.id, timeout)
 
     def progress(self) -> Progress:
         """Return a progress display that waits for the orchestration's end.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 from hashlib import sha256
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from durablenb.model.address import Address
 from durablenb.model.logs import OutputLine
@@ -83,11 +83,50 @@ class Checkpoint(NamedTuple):
     text: str
 
 
-Report = OutputLine | Shown | Progress | Checkpoint
+class Streamed(NamedTuple):
+    """The next text of a call's stream."""
+
+    text: str
+
+
+Report = OutputLine | Shown | Progress | Checkpoint | Streamed
 """The reports of a running call to the hub."""
 
-REPORTS = (OutputLine, Shown, Progress, Checkpoint)
+REPORTS = (OutputLine, Shown, Progress, Checkpoint, Streamed)
 """The classes of reports, for `isinstance`."""
+
+
+class StreamPiece(str):
+    """A piece of the text that a running activity streams; `handle.stream()` yields them.
+
+    It is a `str` that knows where it comes from.
+
+    Examples
+    --------
+    >>> import durablenb as df
+    >>> piece = df.StreamPiece("Hel", "order-7", "write", 0, 2)
+    >>> piece + "lo", piece.name, piece.task_id, piece.attempt
+    ('Hello', 'write', 0, 2)
+    """
+
+    __slots__ = ("attempt", "instance_id", "name", "task_id")
+
+    instance_id: str
+    """The instance whose activity it is; it may be a sub-orchestration of the one that is read."""
+    name: str
+    """The activity's name."""
+    task_id: int
+    """The id of the task in the execution's history."""
+    attempt: int
+    """The number of the attempt, from 1. A new attempt streams its text from the beginning."""
+
+    def __new__(
+        cls, text: str, instance_id: str = "", name: str = "", task_id: int = -1, attempt: int = 1
+    ) -> Self:
+        """Return a piece with this text."""
+        piece = super().__new__(cls, text)
+        piece.instance_id, piece.name, piece.task_id, piece.attempt = instance_id, name, task_id, attempt
+        return piece
 
 
 class ActivityAttempt(NamedTuple):

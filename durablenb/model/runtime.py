@@ -25,6 +25,8 @@ class RunningCall:
         Where it runs; None for the hub's own thread.
     done, total, note
         Its progress; `done` is None if it has reported none, `total` if that is unknown.
+    streamed
+        The last characters, at most 1,000, of the text that it streams; None if there are none.
     """
 
     name: str
@@ -36,6 +38,7 @@ class RunningCall:
     done: float | None = None
     total: float | None = None
     note: str | None = None
+    streamed: str | None = None
 
     @property
     def share(self) -> float | None:

@@ -198,13 +198,16 @@ def test_what_a_call_displays_is_kept_in_its_last_state(client, tmp_path):
             time.sleep(0.01)
         print("a lone surrogate: \udc80")
         df.current_activity().progress(1, 2, "half")
+        df.current_activity().stream(f"{n}|")
         bar.update({"text/plain": "100 % \udc80"}, raw=True)
 
     with hub_with(client, work) as hub:
         handle = hub.start("fan", [1, 2])
+        pieces = handle.stream()
         until(lambda: len(handle.outputs()) >= 4)  # the small ones, while the calls run
         assert "100 %" not in str([output.data for output in handle.outputs()])
         (tmp_path / "go").touch()
+        assert sorted("".join(pieces)) == ["1", "2", "|", "|"]
         handle.result()
         for task_id in (0, 1):
             data = [output.data for output in handle.outputs(task_id=task_id)]

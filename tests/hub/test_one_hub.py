@@ -121,6 +121,9 @@ HANDLE_WITH_CODE = {"replay", "explore"}
 HANDLE_WITH_ENGINE = {"why"}
 """Needs the index of remembered results: `tests/caching/test_why.py` asks all three kinds."""
 
+HANDLE_WITH_THREADS = {"stream"}
+"""`tests/activities/test_streams.py` reads an open hub and a file, and a test here a served hub."""
+
 HANDLE_VIEWS = {"watch", "save"}
 HANDLE_CHANGES = {
     "raise_event",
@@ -138,6 +141,7 @@ HANDLE_CHANGES = {
 
 def test_each_method_of_a_handle_is_tried_here() -> None:
     tried = {*HANDLE_LOOKS, *ENDED_LOOKS} | HANDLE_WITH_CODE | HANDLE_WITH_ENGINE | HANDLE_VIEWS
+    tried |= HANDLE_WITH_THREADS
     tried |= HANDLE_CHANGES
     assert public(df.Handle) == tried
 
@@ -169,6 +173,12 @@ def test_the_end_is_the_same_everywhere(hubs: dict[str, Hub], kind: str) -> None
     assert hub.handle(SHOP) == hub.handle(SHOP) != hub.handle(ORDER)
     assert hub.handle(SHOP) != hubs["served" if kind != "served" else "open"].handle(SHOP)
     assert hub.handle(SHOP).hub is hub
+
+
+def test_streams_are_not_served(hubs: dict[str, Hub]) -> None:
+    with pytest.raises(df.DurableError, match=r"process that serves the hub: hub\.handle\('order-7'\)"):
+        hubs["served"].handle(ORDER).stream()
+    assert list(hubs["file"].handle(SHOP).stream()) == []
 
 
 @pytest.mark.parametrize("kind", KINDS)

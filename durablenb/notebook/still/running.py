@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from durablenb.model.runtime import RunningCall
-from durablenb.notebook.html import Markup, line, markup, table, unbroken
+from durablenb.notebook.html import Markup, block, heading, line, markup, table, unbroken
 from durablenb.notebook.palette import BLUE, SOLIDS
 from durablenb.notebook.svg import HAIR, RIM, Drawing, image
 from durablenb.notebook.themes import apply_theme
@@ -63,9 +63,17 @@ def running_rows(
 def running_table(
     calls: Sequence[RunningCall], now: datetime, show: Callable[[Drawing], Markup] = inline
 ) -> Markup:
-    """Return these rows as a table; empty if no call has reported progress."""
+    """Return these rows as a table, and below it the end of what calls stream; empty if there is neither."""
     rows = running_rows(calls, now, show)
-    return table((), rows) if rows else Markup("")
+    return markup(table((), rows) if rows else "", *map(_streamed, _streaming(calls)))
+
+
+def _streaming(calls: Sequence[RunningCall]) -> list[RunningCall]:
+    return [call for call in calls if call.streamed][:_MOST]
+
+
+def _streamed(call: RunningCall) -> Markup:
+    return markup(heading(f"{call.name} #{call.task_id}", _again(call)), block(call.streamed))
 
 
 def running_words(call: RunningCall) -> str:

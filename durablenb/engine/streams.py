@@ -1,0 +1,105 @@
+"""Texts that running calls stream, and their readers. Nothing of them is on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from durablenb.engine import locks
+from durablenb.model.activities import StreamPiece
+
+TAIL_CHARACTERS = 100_000
+"""Characters at the end of a running call's text that a late reader still gets."""
+
+Pieces = locks.Queue[StreamPiece | None]
+"""The pieces for one reader; None comes last."""
+
+
+class StreamingCall(Protocol):
+    """A call, as readers of its stream know it."""
+
+    name: str
+    """The activity's name."""
+    task_id: int
+    """The task."""
+
+    @property
+    def instance_id(self) -> str:
+        """The instance."""
+        ...
+
+    @property
+    def attempt(self) -> int:
+        """The number of the attempt."""
+        ...
+
+
+class Streams:
+    """The texts that the running calls of an engine stream, and their readers; for any thread.
+
+    Parameters
+    ----------
+    parent_of
+        Returns the id of the instance that called an open sub-orchestration; None for any other instance.
+
+    Notes
+    -----
+    A call that streams nothing never comes here. The lock is held for a few statements only.
+    """
+
+    def __init__(self, parent_of: Callable[[str], str | None]) -> None:
+        self._parent_of = parent_of
+        self._lock = locks.Lock()
+        self._texts: dict[StreamingCall, str] = {}
+        self._readers: dict[str, list[Pieces]] = {}
+
+    def add(self, call: StreamingCall, text: str) -> None:
+        """Hand the next piece of a running call to the readers of its instance, and of those above it."""
+        with self._lock:
+            self._texts[call] = (self._texts.get(call, "") + text)[-TAIL_CHARACTERS:]
+            if self._readers:
+                piece = _piece(call, text)
+                for instance_id in self._family(call.instance_id):
+                    for pieces in self._readers.get(instance_id, ()):
+                        pieces.put(piece)
+
+    def ended(self, call: StreamingCall) -> None:
+        """Forget the text of an attempt."""
+        if call in self._texts:
+            with self._lock:
+                self._texts.pop(call, None)
+
+    def text(self, call: StreamingCall) -> str | None:
+        """Return the end of what a running call has streamed; None if it has streamed nothing."""
+        return self._texts.get(call)
+
+    def open(self, instance_id: str) -> Pieces:
+        """Return a queue that gets the pieces of an instance and of its sub-orchestrations.
+
+        The first ones are what the running calls have streamed so far.
+        """
+        pieces: Pieces = locks.Queue()
+        with self._lock:
+            for call, text in self._texts.items():
+                if instance_id in self._family(call.instance_id):
+                    pieces.put(_piece(call, text))
+            self._readers.setdefault(instance_id, []).append(pieces)
+        return pieces
+
+    def close(self, instance_id: str, pieces: Pieces) -> None:
+        """Hand nothing more to a reader."""
+        with self._lock:
+            readers = self._readers[instance_id]
+            readers[:] = [other for other in readers if other is not pieces]
+            if not readers:
+                del self._readers[instance_id]
+
+    def _family(self, instance_id: str | None) -> Iterator[str]:
+        """Yield the ids of an instance and of those above it."""
+        while instance_id is not None:
+            yield instance_id
+            instance_id = self._parent_of(instance_id)
+
+
+def _piece(call: StreamingCall, text: str) -> StreamPiece:
+    return StreamPiece(text, call.instance_id, call.name, call.task_id, call.attempt)
