@@ -29,6 +29,7 @@ PAGES = [
     "docs/how-to/remember-results.md",
     "docs/how-to/report-the-progress-of-an-activity.md",
     "docs/how-to/run-a-notebook-again.md",
+    "docs/how-to/run-an-agent.md",
     "docs/how-to/send-an-orchestration.md",
     "docs/how-to/stop-an-activity.md",
     "docs/how-to/test-an-orchestrator.md",

@@ -21,6 +21,7 @@ ABOUT = {
     "hub": "hubs, instances, entities, clients; the control port",
     "analysis": "graphs, timelines, comparisons, SQL",
     "journal": "the journal port; files, copies, bundles",
+    "agents": "agents of pydantic-ai",
     "cluster": "activities on Dask and Ray, and what runs there",
     "store": "the journal in DuckDB",
     "engine": "apply, commit, dispatch",

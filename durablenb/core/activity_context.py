@@ -12,6 +12,7 @@ from typing import Any
 from durablenb.model.activities import ActivityInfo
 from durablenb.model.address import served_at
 from durablenb.model.errors import ActivityCancelledError
+from durablenb.model.events import Event
 
 _LARGEST = sys.float_info.max
 
@@ -223,6 +224,16 @@ class ActivityContext:
         A call of an activity with a ``heartbeat_timeout=`` that reports nothing for that long counts as lost.
         `progress` and `checkpoint` are signs of life, too. A call costs less than a microsecond.
         """
+
+    def _history(self) -> list[Event]:
+        """Return the instance's events in the journal, since its last start or rewind; none outside a call.
+
+        Raises
+        ------
+        DurableError
+            In another process than the hub's.
+        """
+        return []
 
     def __repr__(self) -> str:
         if not self.name:

@@ -69,6 +69,7 @@ class Dispatcher:
             services.store.hub_id,
             cache.keys,
             services.address,
+            services.store.load,
         )
         self._cache = cache
         self._recalled: list[ActivityFinished] = []

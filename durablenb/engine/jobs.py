@@ -32,6 +32,7 @@ from durablenb.model.activities import (
 from durablenb.model.address import Address
 from durablenb.model.caching import CacheKey, CallReason
 from durablenb.model.errors import ActivityCancelledError
+from durablenb.model.events import Event
 from durablenb.model.logs import OutputLine
 from durablenb.model.outputs import Shown
 from durablenb.model.payloads import Codec, enclosed
@@ -65,6 +66,8 @@ class JobScope:
         Computes the keys of calls whose results are remembered.
     address
         Returns the address at which the hub is served, or None.
+    load
+        Returns the histories of instances; from any thread.
     """
 
     __slots__ = (
@@ -75,6 +78,7 @@ class JobScope:
         "hub_id",
         "is_closing",
         "keys",
+        "load",
         "log_writer",
         "now",
         "registry",
@@ -94,8 +98,10 @@ class JobScope:
         hub_id: str,
         keys: CallKeys,
         address: Callable[[], Address | None],
+        load: Callable[[Sequence[str]], dict[str, list[Event]]],
     ) -> None:
         self.address = address
+        self.load = load
         self.apply_inline = apply_inline
         self.keys = keys
         self.now = clock.now
@@ -333,6 +339,10 @@ class ActivityJob:
         """The last characters of what the call has streamed; None if it has streamed nothing."""
         text = self.scope.streams.text(self)
         return None if text is None else self._kept_note(text[-NOTE_CHARACTERS:])
+
+    def history(self) -> list[Event]:
+        """Return the events of the instance's last execution that are in the journal; from any thread."""
+        return self.scope.load([self.instance.id])[self.instance.id]
 
     def _kept_note(self, note: str | None) -> str | None:
         if not note:

@@ -19,6 +19,8 @@ from durablenb.engine.capture.output import CapturedOutput
 from durablenb.engine.invocation import outcome
 from durablenb.engine.running_activity import RunningActivity
 from durablenb.model.activities import ActivityInfo, Report
+from durablenb.model.errors import DurableError
+from durablenb.model.events import Event
 from durablenb.model.payloads import Codec
 
 
@@ -121,6 +123,12 @@ class _RemoteCall:
     def is_cancelled(self) -> bool:
         """True if the call is to stop."""
         return self.asks()
+
+    def history(self) -> list[Event]:
+        """Refuse: the journal is in another process."""
+        raise DurableError(
+            f"The activity {self.info.name!r} runs in another process than its hub, which has the journal."
+        )
 
 
 @lru_cache(maxsize=256)

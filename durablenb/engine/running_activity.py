@@ -17,6 +17,7 @@ from durablenb.core.activity_context import (
 )
 from durablenb.engine.capture.progress_bars import follow_bars
 from durablenb.model.activities import ActivityInfo, Checkpoint, Progress, Report, Streamed
+from durablenb.model.events import Event
 from durablenb.model.payloads import Codec
 
 PAUSE_SECONDS = 0.2
@@ -49,6 +50,10 @@ class ReportingCall(Protocol):
 
     def report(self, report: Report) -> None:
         """Receive a report; from any thread."""
+        ...
+
+    def history(self) -> list[Event]:
+        """Return the events of the instance's last execution that are in the journal."""
         ...
 
 
@@ -136,6 +141,9 @@ class RunningActivity(ActivityContext):
         self._is_beating = True
         if not self._is_due:
             self._be_due()
+
+    def _history(self) -> list[Event]:
+        return self._call.history()
 
     def send(self) -> None:
         """Send what was reported since the last time, unless the call has ended."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from datetime import timedelta
 from functools import partial
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from durablenb.core.app_model import Entity
 from durablenb.core.entity_class import EntityClass
@@ -24,6 +24,13 @@ from durablenb.model.queues import Queue, QueueList
 from durablenb.model.source import source_of
 from durablenb.model.times import checked_timeout
 from durablenb.values.codec import ValueCodec
+
+if TYPE_CHECKING:
+    from pydantic_ai.agent.abstract import AbstractAgent
+    from pydantic_ai.models import Model
+
+    from durablenb.agents.durable_agent import DurableAgent
+    from durablenb.agents.options import ActivityOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
 C = TypeVar("C", bound=type[Any])
@@ -334,6 +341,83 @@ class Registering(Hub):
         added = self._registry.add_entity(does, chosen, executor)
         mark(plain, chosen)
         self._engine.post(Registered("entity", added))
+
+    def agent(
+        self,
+        agent: AbstractAgent[Any, Any],
+        *,
+        name: str | None = None,
+        deps: Callable[[], Any] | None = None,
+        models: Mapping[str, Model] | None = None,
+        model: ActivityOptions | None = None,
+        tools: ActivityOptions | None = None,
+    ) -> DurableAgent:
+        """Make an agent of pydantic-ai durable: its model requests and tool calls are activities.
+
+        After a crash, an answer that has come isn't requested again, and a tool that has returned doesn't
+        run again. The activities are ``<name>.model`` and ``<name>.<tool>``. See *Run an agent*.
+
+        Parameters
+        ----------
+        agent
+            The agent, with all of its tools.
+        name
+            Its name in the journal; by default, the agent's own.
+        deps
+            Returns the agent's dependencies. It is called for each run and each activity, in each process
+            anew, so it may open connections, but not as part of an orchestration's result.
+        models
+            Further models by an id, which ``run(model=id)`` selects.
+        model, tools
+            The options of model requests, and those of tool calls: ``retry_options``, ``timeout``,
+            ``heartbeat_timeout``, ``priority``, ``queue``, ``max_concurrency``. A tool may have its own in
+            its metadata: ``@agent.tool(metadata={"durablenb": {"timeout": 60}})``.
+
+        Raises
+        ------
+        ImportError
+            If pydantic-ai isn't installed.
+        ValueError
+            If the agent has no name.
+        pydantic_ai.exceptions.UserError
+            If a tool set has no id, which its activities need.
+
+        Examples
+        --------
+        >>> import durablenb as df
+        >>> from pydantic_ai import Agent
+        >>> from pydantic_ai.models.test import TestModel
+        >>> agent = Agent(TestModel(), name="weather")
+        >>> @agent.tool_plain
+        ... def temperature(city: str) -> int:
+        ...     return 21
+        >>> with df.TaskHub(":memory:") as hub:
+        ...     durable = hub.agent(agent)
+        ...     handle = hub.start(durable, "How warm is it in Delft?")
+        ...     handle.result()
+        '{"temperature":21}'
+        """
+        try:
+            from durablenb.agents.durable_agent import DurableAgent  # pydantic-ai takes its time to import
+            from durablenb.agents.options import of_registration
+        except ModuleNotFoundError as error:
+            raise ImportError(
+                f"hub.agent needs pydantic-ai ({error}). Install it: pip install 'durablenb[agents]'."
+            ) from error
+        self._engine.check_open()
+        durable = DurableAgent(
+            agent,
+            self._codec,
+            name=name,
+            deps=deps,
+            models=models,
+            model=cast(Any, model),
+            tools=cast(Any, tools),
+        )
+        for activity in durable.activities:
+            self.add_activity(activity.function, activity.name, **of_registration(activity.options))
+        self.add_orchestrator(durable.__call__, durable.name)
+        return durable
 
     @overload
     def register_type(self, kind: C, name: str | None = None) -> C: ...

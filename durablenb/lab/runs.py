@@ -269,14 +269,14 @@ class _Life:
 
 
 class _Executors(Executors):
-    """Executors that run every activity in the caller's thread, except for coroutines."""
+    """Executors that run every activity in the caller's thread, so that each run has the same order."""
 
     def __init__(self, inline: InlineExecutor) -> None:
         super().__init__("inline")
         self.inline = inline
 
     def for_activity(self, activity: Activity) -> Any:
-        return super().for_activity(replace(activity, executor=None))
+        return self.inline
 
 
 class _NewestFirst(InlineExecutor):

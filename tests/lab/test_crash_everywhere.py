@@ -1,5 +1,6 @@
 """A crash before every commit: what it changes, whom it blames, and what it leaves alone."""
 
+import asyncio
 import sqlite3
 import threading
 from datetime import timedelta
@@ -253,3 +254,19 @@ def test_two_hubs_do_not_meet(hub):
         "After crash 3, the world is [10, 10], not [10].",
         "After crash 3, the world is [20, 20], not [20].",
     ]
+
+
+def test_coroutines_run_in_the_same_order_in_each_run():
+    with df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock()) as hub:
+
+        @hub.activity
+        async def double(number):
+            await asyncio.sleep(0)
+            return 2 * number
+
+        @hub.orchestrator
+        def main(context):
+            return (yield context.task_all([context.call_activity(double, n) for n in range(4)]))
+
+        for _ in range(5):
+            assert len(df.lab.crash_everywhere(main, hub=hub).crashes) == 5

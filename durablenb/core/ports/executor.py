@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from durablenb.core.ports.output import Output
 from durablenb.model.activities import ActivityInfo, Report
+from durablenb.model.events import Event
 from durablenb.model.failures import FailureDetails
 from durablenb.model.payloads import Codec
 
@@ -62,6 +63,10 @@ class Job(Protocol):
 
         From any thread; returns at once, and raises nothing.
         """
+        ...
+
+    def history(self) -> list[Event]:
+        """Return the events of the instance's last execution that are in the journal. From any thread."""
         ...
 
     @property

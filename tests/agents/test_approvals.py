@@ -1,0 +1,93 @@
+"""Tool calls that need approval, and tools whose results come from outside: external events."""
+
+import pytest
+from pydantic_ai import Agent, ApprovalRequired, CallDeferred, RunContext
+
+import durablenb as df
+from tests.agents.scripts import Script, calls, says
+
+REFUND = calls(("refund", {"order": "A-17", "amount": 40}))
+
+
+def last_answer_of_a_tool(messages, info):
+    return says(str(messages[-1].parts[0].content))
+
+
+def clerk(answer=REFUND):
+    agent = Agent(Script(answer, last_answer_of_a_tool).model, name="clerk")
+
+    @agent.tool_plain(requires_approval=True)
+    def refund(order: str, amount: int) -> str:
+        return f"{amount} for {order}"
+
+    return agent
+
+
+@pytest.mark.parametrize(
+    ("payload", "answer"),
+    [
+        (True, "40 for A-17"),
+        ({"approve": True}, "40 for A-17"),
+        ({"approve": True, "args": {"order": "A-17", "amount": 20}}, "20 for A-17"),
+        (False, "The tool call was denied."),
+        ({"approve": False, "message": "Not without a receipt."}, "Not without a receipt."),
+    ],
+)
+def test_a_call_waits_for_approval(hub, payload, answer):
+    handle = hub.start(hub.agent(clerk()), "refund")
+    while hub.step():
+        pass
+    assert str(handle.status().runtime_status) == "Running"
+    handle.raise_event("approval.refund-0", payload)
+    assert handle.result() == answer
+    assert handle.replay().fits
+
+
+def test_a_payload_that_decides_nothing_is_logged_and_the_wait_goes_on(hub):
+    handle = hub.start(hub.agent(clerk()), "refund")
+    handle.raise_event("approval.refund-0", "yes")
+    while hub.step():
+        pass
+    assert "approval.refund-0" in handle.logs()[0].message
+    handle.raise_event("approval.refund-0", True)
+    assert handle.result() == "40 for A-17"
+
+
+def test_each_of_two_calls_has_its_own_decision(hub):
+    two = calls(("refund", {"order": "a", "amount": 1}), ("refund", {"order": "b", "amount": 2}))
+    handle = hub.start(hub.agent(clerk(two)), "refund")
+    handle.raise_event("approval.refund-1", False)
+    handle.raise_event("approval.refund-0", True)
+    assert handle.result() == "1 for a"
+
+
+def test_a_tool_may_ask_for_approval_itself(hub):
+    agent = Agent(Script(REFUND, last_answer_of_a_tool).model, name="clerk")
+
+    @agent.tool
+    def refund(ctx: RunContext, order: str, amount: int) -> str:
+        if amount > 30 and not ctx.tool_call_approved:
+            raise ApprovalRequired
+        return f"{amount} for {order}"
+
+    handle = hub.start(hub.agent(agent), "refund")
+    handle.raise_event("approval.refund-0", True)
+    assert handle.result() == "40 for A-17"
+
+
+def test_the_result_of_an_external_tool_is_an_event(hub):
+    agent = Agent(Script(calls(("scan", {"page": 1})), last_answer_of_a_tool).model, name="clerk")
+
+    @agent.tool_plain
+    def scan(page: int) -> str:
+        raise CallDeferred
+
+    handle = hub.start(hub.agent(agent), "scan")
+    handle.raise_event("result.scan-0", "a letter")
+    assert handle.result() == "a letter"
+
+
+def test_a_crash_while_it_waits_changes_nothing(hub):
+    durable = hub.agent(clerk())
+    report = df.lab.crash_everywhere(durable, "refund", hub=hub, events=[("approval.refund-0", True)])
+    report.check()
