@@ -100,6 +100,13 @@ def test_a_page_is_stepped_through_by_keyboard_and_filtered(opened: Open, tmp_pa
     expect(page.locator("#history input")).to_be_hidden()
 
 
+def test_a_replay_without_an_await_or_an_end_has_a_step(opened: Open, tmp_path: Path) -> None:
+    scene("pending").save(tmp_path / "page.html")
+    page = opened(tmp_path / "page.html")
+    step = "new Replays({replays: [{event: 2}], awaits: [], end: null}, []).step(1, 1)"
+    assert page.evaluate(f"[{step}.requests, {step}.written]") == [[], []]
+
+
 def test_nothing_runs_that_a_value_brought(opened: Open, tmp_path: Path) -> None:
     with df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock()) as hub:
         hub.add_activity(lambda value: print(value) or value, name="evil")  # type: ignore[func-returns-value]

@@ -103,7 +103,8 @@ class CodeTab:
         texts = enumerate(coloured_lines(dedent(source.text)), source.first_line)
         return markup(
             '<div class="dnb-scroll dnb-code dnb-counts" data-scroll><table><thead><tr><th>line</th>',
-            "<th></th><th>awaits</th><th>waited</th><th>code</th></tr></thead><tbody>",
+            '<th><span class="dnb-said">status</span></th><th>awaits</th><th>waited</th><th>code</th></tr>',
+            "</thead><tbody>",
             *(_row(number, text, self._lines.lines.get(number)) for number, text in texts),
             "</tbody></table></div>",
         )

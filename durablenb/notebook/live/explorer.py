@@ -157,7 +157,7 @@ class LiveExplorer(LiveView):
         return markup(
             '<div class="dnb-columns"><div>',
             code_pane(self._position, step, self._stops, is_hidden=is_hidden),
-            "</div><div>",
+            '</div><div tabindex="0" role="group" aria-label="values">',
             values,
             "</div><div>",
             events,

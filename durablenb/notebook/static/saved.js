@@ -138,7 +138,7 @@ class Replays {
   firstNew(replay) { return Math.min(this.reached(replay - 1) + 1, this.count(replay)); }
 
   step(replay, number) {
-    if (number > this.awaits.length) return { ...this.end, isEnd: true, replay, number, written: this.end.requests, answers: [] };
+    if (number > this.awaits.length) return { requests: [], ...this.end, isEnd: true, replay, number, written: this.end?.requests ?? [], answers: [] };
     const frame = this.awaits[number - 1];
     const isAnswered = frame.answered !== undefined && frame.answered <= replay;
     const begun = this.replays[replay - 1].event;
@@ -204,7 +204,10 @@ class Explorer {
     controls.className = tabs.className = "dnb-line dnb-tools";
     says.setAttribute("role", "status");
     this.root = make("div", { tabindex: 0, role: "group", "aria-label": "replays", class: "dnb-explorer", keydown: (event) => this.key(event) },
-      controls, tabs, says, make("div", { class: "dnb-columns" }, code, values, history));
+      controls, tabs, says, make("div", { class: "dnb-columns" }, code, values, history),
+      make("p", { class: "dnb-muted" }, "Predictions, breakpoints and what-ifs run the code, which a page can't do. In a notebook with the code: ",
+        make("code", {}, "hub.import_history(\"this file\")"), ", then ", make("code", {}, "handle.explore()"), "."));
+    Object.entries({ tabindex: 0, role: "group", "aria-label": "values" }).forEach(([name, value]) => values.setAttribute(name, value));
     section.append(this.root);
     this.choose(data.executions.length - 1);
   }
@@ -406,6 +409,14 @@ class Explorer {
 
 addEventListener("beforeprint", () => document.querySelectorAll("body > div details").forEach((fold) => (fold.open = true)));
 
+// What scrolls is reached by the keyboard.
+function reachScrolling() {
+  for (const one of document.querySelectorAll("p, table, body > div details"))
+    if (one.scrollWidth > one.clientWidth && getComputedStyle(one).overflowX === "auto") one.tabIndex = 0;
+    else one.removeAttribute("tabindex");
+}
+addEventListener("resize", reachScrolling);
+
 (async () => {
   const section = (name) => document.querySelector(`[data-shows="${name}"]`);
   try {
@@ -417,4 +428,5 @@ addEventListener("beforeprint", () => document.querySelectorAll("body > div deta
   } catch (error) {
     section("history").append(make("p", {}, `The data of this page can't be read: ${error.message}. Open it in a newer browser, or get the whole file.`));
   }
+  reachScrolling();
 })();

@@ -42,7 +42,7 @@ _PAGE = """<!DOCTYPE html>
 <title>{title}</title>
 <style>
 :root {{ color-scheme: light dark; --line: light-dark(#d5dae1, #3a4048);
-  --band: light-dark(#f6f7f9, #20242a); }}
+  --band: light-dark(#f6f7f9, #20242a); background: light-dark(#ffffff, #121212); }}
 body {{ font: 14px/1.5 system-ui, sans-serif; max-width: 900px; margin: 2rem auto; padding: 0 1rem; }}
 p {{ overflow-x: auto; }}
 img {{ max-width: 100%; vertical-align: middle; }}
