@@ -49,6 +49,7 @@ extensions = [
     "numpydoc",
     "myst_nb",
     "gallery",
+    "search_words",
 ]
 exclude_patterns = ["_build", "jupyter_execute", "**/.ipynb_checkpoints"]
 templates_path = ["_templates"]
