@@ -173,12 +173,6 @@ where instance_id = ? and status in ('Held', 'Waiting') order by seq
 """
 
 
-def read_last_seq(connection: duckdb.DuckDBPyConnection, instance_id: str) -> int:
-    """Return the position of an entity's last event in the journal, 0 if it has none."""
-    rows = connection.execute("select max(seq) from journal where instance_id = ?", [instance_id]).fetchall()
-    return int(rows[0][0] or 0)
-
-
 def entity_snapshot(
     connection: duckdb.DuckDBPyConnection,
     entity_id: EntityId,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
 from time import time
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import dask
 from distributed import Client
@@ -15,10 +17,11 @@ from distributed.scheduler import KilledWorker
 from durablenb.cluster import dask_scheduler, dask_worker
 from durablenb.cluster.calls import Message
 from durablenb.cluster.connection import Listener, SentCall
-from durablenb.cluster.dask_messages import router_of
 from durablenb.cluster.packing import LARGE, PackedCall
 from durablenb.cluster.sent_parts import SentParts
 from durablenb.engine import locks
+
+log = logging.getLogger("durablenb")
 
 BLOB = "durablenb_blob-"
 """How the keys of large parts of inputs begin."""
@@ -250,3 +253,48 @@ class DaskConnection:
 
 def _hash(content: bytes) -> str:
     return sha256(content).hexdigest()
+
+
+# -- messages of running calls ----------------------------------------------------------------------
+
+
+class MessageRouter:
+    """Gives each message of a topic to all sessions of one client that listen to it.
+
+    A client has one handler for a topic, and a hub may have several sessions with the same client.
+    """
+
+    def __init__(self) -> None:
+        self._listeners: dict[str, list[Listener]] = {}
+
+    def add(self, client: Client, topic: str, listener: Listener) -> None:
+        """Listen to a topic, also again after the client has connected again."""
+        others = [other for other in self._listeners.get(topic, ()) if other != listener]
+        self._listeners[topic] = [*others, listener]
+        client.subscribe_topic(topic, self._handler(topic))
+
+    def remove(self, client: Client, topic: str, listener: Listener) -> None:
+        """Listen no more."""
+        self._listeners[topic] = [other for other in self._listeners.get(topic, ()) if other != listener]
+        if not self._listeners[topic]:
+            del self._listeners[topic]
+            if client.status == "running":
+                client.unsubscribe_topic(topic)
+
+    def _handler(self, topic: str) -> Callable[[tuple[float, Any]], None]:
+        def handle(event: tuple[float, Any]) -> None:
+            for listener in self._listeners.get(topic, ()):
+                try:
+                    listener(event[1])
+                except Exception:
+                    log.exception("A message of a call on the cluster could not be taken")
+
+        return handle
+
+
+_routers: WeakKeyDictionary[Client, MessageRouter] = WeakKeyDictionary()
+
+
+def router_of(client: Client) -> MessageRouter:
+    """Return the router of a client."""
+    return _routers.setdefault(client, MessageRouter())

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from durablenb.core.annotations import result_type
 from durablenb.core.calls import DurableHttpResponse, poll_routine, retry_routine
-from durablenb.core.lineage import child_id, origin_at
+from durablenb.core.fork import child_id, origin_at
 from durablenb.core.locking import CriticalSection, Locking, LockTask, in_order
 from durablenb.core.moment import Moment
 from durablenb.core.proxies import EntityProxy

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from durablenb.core.ports.store import Store
 from durablenb.engine import locks
 from durablenb.engine.side_writer import SideWriter
-from durablenb.model.activities import ActivityAttempt
+from durablenb.model.activities import ActivityAttempt, EarlierTries
+from durablenb.model.payloads import disclosed
 from durablenb.model.runtime import RunningCall
 
 log = logging.getLogger("durablenb")
@@ -104,6 +105,16 @@ class AttemptWriter(SideWriter):
         """Return the running tries, and those of which something is still to be written."""
         tries = {**self._begun, **dict(self._lasting), **dict(self._changed)}
         return [attempt.row() for attempt in tries]
+
+    def earlier_tries(self, instance_ids: Iterable[str]) -> dict[str, dict[str, EarlierTries]]:
+        """Return what the known tries leave to the next ones, by execution and by the key of the call."""
+        found: dict[str, dict[str, EarlierTries]] = {}
+        attempts = [*self._store.attempts(list(instance_ids)), *self.rows()]
+        for attempt in sorted(attempts, key=lambda attempt: attempt.attempt):
+            checkpoint = None if attempt.checkpoint is None else disclosed(attempt.checkpoint)
+            tries = EarlierTries(attempt.attempt, attempt.attempt - attempt.retry, checkpoint)
+            found.setdefault(attempt.execution_id, {})[attempt.key] = tries
+        return found
 
     def running(self, instance_id: str) -> tuple[RunningCall, ...]:
         """Return the running calls of an instance that have lasted, or have reported something."""

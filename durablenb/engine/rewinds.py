@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from durablenb.core.execution import Execution
 from durablenb.core.ports.store import InstanceQuery
 from durablenb.core.rewind import rewound
-from durablenb.engine.earlier_tries import earlier_tries
 from durablenb.engine.effects import Effects
 from durablenb.engine.instance import Instance
 from durablenb.engine.instances import Instances
@@ -169,7 +168,7 @@ class Rewinds:
                 begun.append((event, last))
             elif not isinstance(event, (ExecutionStarted, OrchestratorStarted)):
                 repeated.append(event)
-        tries = earlier_tries(self._store, self._attempt_writer, [instance.id])
+        tries = self._attempt_writer.earlier_tries([instance.id])
         instance.tries.update(tries.get(instance.execution_id, {}))
         self._effects.carry_out(instance, repeated)
         for request, last in begun:

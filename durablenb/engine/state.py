@@ -16,7 +16,6 @@ from durablenb.core.ports.store import OpenInstance
 from durablenb.engine.batch_jobs import BatchJob
 from durablenb.engine.commands import Commands
 from durablenb.engine.dispatcher import Dispatcher
-from durablenb.engine.earlier_tries import earlier_tries
 from durablenb.engine.effects import Effects
 from durablenb.engine.entities import Entities
 from durablenb.engine.entity import Entity
@@ -371,8 +370,7 @@ class EngineState:
         crashes = store.crashes()
         with _no_garbage_collection():
             opened = store.open_instances()
-            writer = self._services.attempt_writer
-            tries = earlier_tries(store, writer, (found.instance_id for found in opened))
+            tries = self._services.attempt_writer.earlier_tries(found.instance_id for found in opened)
             for found in opened:
                 self._adopt(found, crashes.get(found.instance_id, 0), tries.get(found.execution_id, {}))
         for entity in store.open_entities():

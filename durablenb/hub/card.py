@@ -12,7 +12,7 @@ from durablenb.analysis.replays.executions import Executions
 from durablenb.analysis.replays.frames import Frames, collect_frames
 from durablenb.analysis.replays.replay import Replay
 from durablenb.analysis.snapshot import InstanceSnapshot, instance_snapshot
-from durablenb.journal.bundle.left_out import event_without_values, failure_without_values, without_values
+from durablenb.journal.bundle.values import event_without_values, failure_without_values, without_values
 from durablenb.model.errors import FunctionNotFoundError, TypeNotRegisteredError
 
 if TYPE_CHECKING:

@@ -11,10 +11,9 @@ from datetime import datetime
 import duckdb
 
 from durablenb.core.ports.store import HistoryBundle, InstanceQuery
-from durablenb.journal.bundle.blobs import Blobs, blob_hashes
 from durablenb.journal.bundle.export import snapshot
+from durablenb.journal.bundle.values import Blobs, blob_hashes
 from durablenb.journal.instance_counts import InstanceCounter
-from durablenb.journal.queues import read_queue_states
 from durablenb.journal.related import EntityQueue, read_forks, read_queues
 from durablenb.model.caching import CacheKey
 from durablenb.model.entities import EntityMetadata
@@ -26,7 +25,7 @@ from durablenb.model.outputs import OutputState
 from durablenb.model.queues import QueueState
 from durablenb.model.runtime import RunningCall, RuntimeInfo
 from durablenb.model.status import DurableOrchestrationStatus, InstanceState, status_of
-from durablenb.store import bundles
+from durablenb.store import bundles, queue_rows
 from durablenb.store.reader import JournalReader
 from durablenb.store.statements import DESCENDANTS
 from durablenb.values.codec import ValueCodec
@@ -124,7 +123,7 @@ class Journal(ABC):
     def queues(self) -> list[QueueState]:
         """Return the state of each queue."""
         with self.connection() as connection:
-            return read_queue_states(connection)
+            return queue_rows.read_states(connection)
 
     def origins(self, instance_ids: Iterable[str]) -> Mapping[str, str]:
         """Return where those of these instances that were imported came from."""

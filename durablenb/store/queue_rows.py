@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 
 from durablenb.model.names import folded
-from durablenb.model.queues import Queue, QueueMembers, QueueStart
+from durablenb.model.queues import Queue, QueueMembers, QueueStart, QueueState
 from durablenb.model.times import aware, naive
 from durablenb.store.connections import append_rows
 from durablenb.store.states import Ask, has_table
@@ -30,6 +30,17 @@ _FORGET_INSTANCES = "update queue_starts set instance_id = '' where list_contain
 _STARTS = """
 select queue, max(instance_id), execution_id, task_id, granted_at, max(started_at)
 from queue_starts where queue = ? group by all
+"""
+_HAS_QUEUES = "select 1 from duckdb_views() where view_name = 'queues' and not internal"
+"""Files that were last written before there were queues have no such view."""
+
+_ANY = "select 1 from queue_limits limit 1"
+"""The view reads all calls of activities; most hubs have no queues."""
+
+_QUEUES = """
+select name, concurrency, rate_count, rate_seconds, activities, waiting, running,
+       case when waiting > 0 then next_free end
+from queues
 """
 
 
@@ -66,6 +77,32 @@ def read_starts(ask: Ask, queue: str) -> list[QueueStart]:
     return [
         start._replace(granted_at=aware(start.granted_at), started_at=aware(start.started_at))
         for start in starts
+    ]
+
+
+def read_states(connection: duckdb.DuckDBPyConnection) -> list[QueueState]:
+    """Return the queues of a hub, as its tables have them.
+
+    Parameters
+    ----------
+    connection
+        A connection that reads the journal.
+    """
+    if not connection.execute(_HAS_QUEUES).fetchall() or not connection.execute(_ANY).fetchall():
+        return []
+    return [
+        QueueState(
+            name,
+            concurrency,
+            None if count is None else (count, timedelta(seconds=seconds)),
+            tuple(activities),
+            waiting,
+            running,
+            aware(next_free),
+        )
+        for name, concurrency, count, seconds, activities, waiting, running, next_free in connection.execute(
+            _QUEUES
+        ).fetchall()
     ]
 
 

@@ -19,9 +19,14 @@ from durablenb.store.connections import Connections
 from durablenb.store.lockfile import HubLock, aside_name, check_files, log_files, log_path_of, resolve_place
 from durablenb.store.log_recovery import DamagedLogError, check_log, recover
 from durablenb.store.opening import open_database
-from durablenb.store.salvage import DamagedHubError, SalvageWarning, seal_torn_blocks, set_aside
-from durablenb.store.scanning import scan
-from durablenb.store.scanning import tables as tables_of
+from durablenb.store.salvage import (
+    DamagedHubError,
+    SalvageWarning,
+    scan,
+    seal_torn_blocks,
+    set_aside,
+    tables_of,
+)
 from durablenb.store.tables import JournalTables
 
 Verdict = Literal["ok", "salvaged", "log set aside", "rebuilt", "unreadable"]

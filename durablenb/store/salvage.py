@@ -8,13 +8,13 @@ import os
 import shutil
 import warnings
 from pathlib import Path
+from typing import cast
 
 import duckdb
 
 from durablenb.model.errors import StoreError
 from durablenb.store.blocks import seal, torn_blocks, write_checksums
 from durablenb.store.lockfile import aside_name, log_files, log_path_of
-from durablenb.store.scanning import scan
 
 
 class SalvageWarning(UserWarning):
@@ -121,3 +121,35 @@ def _read_error_without(log: Path, path: Path) -> str | None:
         return _read_error(path)
     finally:
         elsewhere.replace(log)
+
+
+def tables_of(connection: duckdb.DuckDBPyConnection, database: str) -> dict[str, str]:
+    """Return the tables of a database by their readable names, each with its quoted name for SQL."""
+    found = connection.execute(
+        "SELECT schema_name, table_name FROM duckdb_tables() "
+        "WHERE database_name = ? AND NOT internal ORDER BY table_oid",
+        [database],
+    ).fetchall()
+    return {
+        table if schema == "main" else f"{schema}.{table}": f"{_quoted(schema)}.{_quoted(table)}"
+        for schema, table in found
+    }
+
+
+def scan(connection: duckdb.DuckDBPyConnection) -> tuple[dict[str, int], list[str]]:
+    """Read every value of every table; return the row count of each, and the tables that can't be read."""
+    (database,) = cast(tuple[str], connection.execute("SELECT current_database()").fetchone())
+    rows, unreadable = {}, []
+    for table, name in tables_of(connection, database).items():
+        try:
+            found = connection.execute(
+                "SELECT count(*), bit_xor(hash(t)) FROM query_table(?) AS t", [name]
+            ).fetchone()
+            rows[table] = found[0] if found else 0
+        except duckdb.Error:
+            unreadable.append(table)
+    return rows, unreadable
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

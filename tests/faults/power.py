@@ -27,7 +27,7 @@ from durablenb.model.payloads import Blob, Payload
 from durablenb.store.blocks import metadata_blocks, torn_blocks
 from durablenb.store.duckdb_store import DuckStore
 from durablenb.store.lockfile import log_path_of
-from durablenb.store.scanning import scan
+from durablenb.store.salvage import scan
 from tests.store.files import wal_of
 from tests.store.scribe import EntityScribe, Scribe
 

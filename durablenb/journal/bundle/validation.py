@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
 from durablenb.core.ports.store import HistoryBundle, Record
-from durablenb.journal.bundle.blobs import blob_references
+from durablenb.journal.bundle.values import blob_references
 from durablenb.model.entities import EntityId
 from durablenb.model.events import EntityEvent, ExecutionStarted
 from durablenb.model.ids import checked_instance_id

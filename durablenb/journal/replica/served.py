@@ -14,7 +14,7 @@ from typing import Any
 import duckdb
 
 from durablenb.core.ports.store import HistoryBundle, InstanceQuery, Record
-from durablenb.journal.bundle.blobs import Blobs, blob_hashes
+from durablenb.journal.bundle.values import Blobs, blob_hashes
 from durablenb.journal.instance_counts import InstanceCounter
 from durablenb.journal.port import Journal, RelatedHistories
 from durablenb.journal.related import EntityQueue
