@@ -14,10 +14,9 @@ from durablenb.engine.clocks import SystemClock, VirtualClock
 from durablenb.hub.async_client import DurableOrchestrationClient
 from durablenb.hub.check import check
 from durablenb.hub.client import SyncDurableOrchestrationClient
-from durablenb.hub.compare import compare
 from durablenb.hub.entity import EntityHandle
 from durablenb.hub.handles import Handles
-from durablenb.hub.histories import import_history, open_history
+from durablenb.hub.histories import compare, import_history, open_history
 from durablenb.hub.instance import Handle
 from durablenb.hub.task_hub import TaskHub
 from durablenb.model.activities import StreamPiece

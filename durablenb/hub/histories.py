@@ -1,4 +1,4 @@
-"""Histories from elsewhere: a hub's file is opened to be read, or histories are copied into a hub."""
+"""Histories: a hub's file is opened to be read, histories are copied into a hub, two of them are compared."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from durablenb.store.lockfile import real_path
 from durablenb.store.schema import in_memory
 
 if TYPE_CHECKING:
+    from durablenb.analysis.compare import Comparison
     from durablenb.hub.hub_file import HubFile
     from durablenb.hub.instance import Handle
 
@@ -76,6 +77,37 @@ def open_history(path: str | os.PathLike[str]) -> HubFile:
         return HubFile(file, _page_database(file))
     hub = open_hubs.find(file)
     return HubFile(file, None if hub is None else hub.connection)
+
+
+def compare(a: Any, b: Any) -> Comparison:
+    """Compare two instances: their requests, durations and results, side by side.
+
+    Parameters
+    ----------
+    a, b
+        Handles or histories, which need not be of one hub. The last execution of each is compared.
+
+    Returns
+    -------
+    Comparison
+        A notebook shows it as a picture and a table. Its `first_difference` is the first step that differs.
+
+    Raises
+    ------
+    TypeError
+        If one is something else.
+    InstanceNotFoundError
+        If one was purged.
+
+    Notes
+    -----
+    Steps are aligned by the called functions, so that the steps after a detour are still side by side. Times,
+    ids of instances and generated ids of sub-orchestrations don't count as differences; the duration of a
+    timer does.
+    """
+    from durablenb.analysis.compare import compare_histories  # only needed for comparisons
+
+    return compare_histories(a, b)
 
 
 def _is_page(file: Path) -> bool:

@@ -9,7 +9,8 @@ from typing import Any
 
 from durablenb.model.address import MANAGEMENT
 from durablenb.model.status import OrchestrationRuntimeStatus
-from durablenb.server.operations import Operation, Parameter, Schema
+from durablenb.server.operations import Operation
+from durablenb.server.parameters import Parameter, Schema
 
 _URLS = [
     "id",

@@ -1,32 +1,30 @@
-"""The table of the management API's operations, from which routes, OpenAPI document and tests are made.
-
-The module is long because it is one table.
-"""
+"""The table of the management API's operations, from which routes, OpenAPI document and tests are made."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Literal
 
-from durablenb.model.ids import IfExists
-from durablenb.model.status import OrchestrationRuntimeStatus
 from durablenb.server import entities, instances, journal, orchestrations
 from durablenb.server.instances import CONTINUATION
-from durablenb.server.requests import LARGEST, PAGE, PAGE_LIMIT, Handler
+from durablenb.server.parameters import (
+    FILTER,
+    FROM,
+    IF_EXISTS,
+    JOURNAL_PAGING,
+    LIST_PAGING,
+    NEW,
+    REASON,
+    RECURSIVE,
+    STATUSES,
+    WAIT,
+    Parameter,
+    flag,
+    moment,
+)
+from durablenb.server.requests import Handler
 
-Schema = dict[str, Any]
 Method = Literal["GET", "POST", "DELETE"]
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """A parameter in the query or in a header."""
-
-    name: str
-    text: str
-    schema: Schema
-    is_header: bool = False
-    is_required: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,72 +61,6 @@ class Operation:
     body: Literal["json", "optional", "any", None] = None
 
 
-def _flag(name: str, text: str, default: bool) -> Parameter:
-    return Parameter(name, text, {"type": "boolean", "default": default})
-
-
-def _time(name: str, text: str) -> Parameter:
-    return Parameter(name, text, {"type": "string", "format": "date-time"})
-
-
-_REASON = Parameter("reason", "The reason; it is kept in the history.", {"type": "string"})
-_WAIT = (
-    Parameter("timeout", "Seconds to wait for the end; needs `pollingInterval`.", {"type": "number"}),
-    Parameter(
-        "pollingInterval",
-        "A positive number of seconds; without it, `timeout` is ignored.",
-        {"type": "number"},
-    ),
-    _flag(
-        "returnInternalServerErrorOnFailure",
-        "Whether the status code for a failed orchestration is 500.",
-        False,
-    ),
-)
-_RECURSIVE = _flag("recursive", "Whether all its sub-orchestrations are included.", True)
-_FROM = _time("createdTimeFrom", "Only instances started at or after this time.")
-_STATUSES: Schema = {
-    "type": "array",
-    "items": {"type": "string", "enum": [*map(str, OrchestrationRuntimeStatus)]},
-}
-_FILTER = (
-    _time("createdTimeTo", "Only instances started at or before this time."),
-    Parameter(
-        "runtimeStatus",
-        "Only instances with these statuses; repeat the parameter, or separate statuses by commas.",
-        _STATUSES,
-    ),
-)
-_LIST_PAGING = (
-    Parameter(
-        "top",
-        f"The largest number of items; a page never has more than {PAGE_LIMIT:,}.",
-        {"type": "integer", "minimum": 1, "default": PAGE},
-    ),
-    Parameter(
-        CONTINUATION,
-        "The position at which the list continues: this header of the previous response.",
-        {"type": "string"},
-        is_header=True,
-    ),
-)
-
-_POSITION = {"type": "integer", "minimum": 0, "maximum": LARGEST}
-_JOURNAL_PAGING = (
-    Parameter("after", "The position after which rows are returned; 0 for the beginning.", _POSITION),
-    Parameter(
-        "held",
-        "The number of rows up to there that the client has; any other number is news.",
-        _POSITION,
-    ),
-    Parameter(
-        "Prefer",
-        f"`wait=20`: wait up to 20 seconds for news; the limit is {journal.LONGEST_WAIT:g}.",
-        {"type": "string"},
-        is_header=True,
-    ),
-)
-
 _NO_INSTANCE = "There is no such instance."
 _ON_DISK = "The request is accepted, and on disk."
 _BAD_POSITION = "`after` or `held` is not a whole number."
@@ -141,41 +73,17 @@ _STARTED = {
     500: "The orchestration failed within the timeout, and 500 was requested.",
 }
 _ID_IN_USE = "An instance with this id is open; with `attach`, it has another orchestrator or another input."
-_IF_EXISTS = Parameter(
-    "ifExists",
-    "The treatment of an existing instance with this id. `error`: 409 if it is open; if it has ended, it is "
-    "replaced. `attach`: nothing is started, and the response is about the existing instance, which must "
-    "have this orchestrator and input. `restart`: it is replaced; if it is open, it is terminated first.",
-    {"type": "string", "enum": [*get_args(IfExists)], "default": "error"},
-)
-
-
-_NEW = (
-    Parameter("version", "The value of `context.version`.", {"type": "string"}),
-    _time("startAt", "The time before which the orchestration doesn't start."),
-    Parameter(
-        "tags",
-        'Names and values by which instances are found: a JSON object such as `{"team": "a"}`.',
-        {"type": "string"},
-    ),
-    Parameter(
-        "priority",
-        "The default priority of its calls: among calls that wait for a place in a queue, those with a "
-        "higher priority begin first.",
-        {"type": "integer", "default": 0},
-    ),
-)
 
 
 def _command(name: str, handler: Handler, text: str, *more: Parameter) -> Operation:
     responses = {202: _ON_DISK, 404: _NO_INSTANCE, 410: "The instance has ended."}
     path = f"/instances/{{instance_id}}/{name}"
-    return Operation("POST", path, name, handler, text, responses, (_REASON, *more))
+    return Operation("POST", path, name, handler, text, responses, (REASON, *more))
 
 
 def _start(path: str, name: str, text: str, *more: Parameter) -> Operation:
     """Return an operation that starts an orchestration; with an id in the path, it has more parameters."""
-    parameters = (*_NEW, *more, *_WAIT)
+    parameters = (*NEW, *more, *WAIT)
     responses = _STARTED | {400: "There is no such orchestrator, or the id or the input is invalid."}
     if more:
         responses |= {409: _ID_IN_USE}
@@ -188,10 +96,10 @@ def _list_entities(path: str, name: str, text: str, bad_request: str) -> Operati
         400: bad_request,
     }
     parameters = (
-        _time("lastOperationTimeFrom", "Only entities whose last operation was at or after this time."),
-        _time("lastOperationTimeTo", "Only entities whose last operation was at or before this time."),
-        _flag("fetchState", "Whether states are included.", False),
-        *_LIST_PAGING,
+        moment("lastOperationTimeFrom", "Only entities whose last operation was at or after this time."),
+        moment("lastOperationTimeTo", "Only entities whose last operation was at or before this time."),
+        flag("fetchState", "Whether states are included.", False),
+        *LIST_PAGING,
     )
     return Operation("GET", path, name, entities.list_entities, text, responses, parameters)
 
@@ -202,11 +110,11 @@ OPERATIONS = (
         "/orchestrators/{name}/{instance_id}",
         "startWithId",
         "Start an orchestration with an id; the body is its input.",
-        _IF_EXISTS,
+        IF_EXISTS,
         Parameter(
             "dedupeStatuses",
             "Statuses in which an ended instance with this id isn't replaced either: 409.",
-            _STATUSES,
+            STATUSES,
         ),
     ),
     Operation(
@@ -221,7 +129,7 @@ OPERATIONS = (
             400: "There is no such orchestrator, or an id or an input is invalid. None was started.",
             409: "One of the ids is in use. None was started.",
         },
-        (*_NEW, _IF_EXISTS),
+        (*NEW, IF_EXISTS),
         "json",
     ),
     Operation(
@@ -238,10 +146,10 @@ OPERATIONS = (
             Parameter(
                 "instanceIdPrefix", "Only instances whose ids begin with this text.", {"type": "string"}
             ),
-            _FROM,
-            *_FILTER,
-            _flag("showInput", "Whether inputs are included.", True),
-            *_LIST_PAGING,
+            FROM,
+            *FILTER,
+            flag("showInput", "Whether inputs are included.", True),
+            *LIST_PAGING,
         ),
     ),
     Operation(
@@ -255,7 +163,7 @@ OPERATIONS = (
             400: "`createdTimeFrom` is missing.",
             404: "No instance meets the conditions.",
         },
-        (replace(_FROM, is_required=True), *_FILTER, _RECURSIVE),
+        (replace(FROM, is_required=True), *FILTER, RECURSIVE),
     ),
     Operation(
         "GET",
@@ -270,10 +178,10 @@ OPERATIONS = (
             500: "The instance failed, and 500 was requested.",
         },
         (
-            _flag("showHistory", "Whether the history is included.", False),
-            _flag("showHistoryOutput", "Whether the results in the history are included.", False),
-            _flag("showInput", "Whether the input and the inputs in the history are included.", True),
-            _WAIT[-1],
+            flag("showHistory", "Whether the history is included.", False),
+            flag("showHistoryOutput", "Whether the results in the history are included.", False),
+            flag("showInput", "Whether the input and the inputs in the history are included.", True),
+            WAIT[-1],
         ),
     ),
     Operation(
@@ -283,7 +191,7 @@ OPERATIONS = (
         instances.purge,
         "Purge an instance that has ended, and its sub-orchestrations.",
         {200: "The number of purged instances.", 404: _NO_INSTANCE, 412: "The instance is open."},
-        (_RECURSIVE,),
+        (RECURSIVE,),
     ),
     Operation(
         "DELETE",
@@ -329,7 +237,7 @@ OPERATIONS = (
         "terminate",
         orchestrations.terminate,
         "Terminate an orchestration and its sub-orchestrations.",
-        _RECURSIVE,
+        RECURSIVE,
     ),
     _command("suspend", orchestrations.suspend, "Suspend an orchestration until it is resumed."),
     _command("resume", orchestrations.resume, "Resume a suspended orchestration."),
@@ -345,7 +253,7 @@ OPERATIONS = (
             404: _NO_INSTANCE,
             412: "The instance did not fail, or failed where rewinding can't help.",
         },
-        (_REASON,),
+        (REASON,),
     ),
     Operation(
         "POST",
@@ -354,7 +262,7 @@ OPERATIONS = (
         orchestrations.restart,
         "Start an orchestration again with its input.",
         _STARTED | {400: "There is no such instance, or its code isn't registered."},
-        (_flag("restartWithNewInstanceId", "Whether the new instance gets a new id.", True), *_WAIT),
+        (flag("restartWithNewInstanceId", "Whether the new instance gets a new id.", True), *WAIT),
     ),
     Operation(
         "POST",
@@ -403,7 +311,7 @@ OPERATIONS = (
                 {"type": "string", "minLength": 1},
                 is_required=True,
             ),
-            _time("at", "The time before which the entity doesn't process the operation."),
+            moment("at", "The time before which the entity doesn't process the operation."),
         ),
         "any",
     ),
@@ -423,8 +331,8 @@ OPERATIONS = (
         "Remove empty entities and release orphaned locks.",
         {200: "The numbers of removed entities and of released locks."},
         (
-            _flag("removeEmptyEntities", "Whether entities without state are removed.", True),
-            _flag(
+            flag("removeEmptyEntities", "Whether entities without state are removed.", True),
+            flag(
                 "releaseOrphanedLocks",
                 "Whether locks of orchestrations that don't exist any more are released.",
                 True,
@@ -438,7 +346,7 @@ OPERATIONS = (
         journal.all_instances,
         "Return the rows after a position in the journal; long payloads are left out.",
         {200: "A page of the journal.", 400: _BAD_POSITION},
-        _JOURNAL_PAGING,
+        JOURNAL_PAGING,
     ),
     Operation(
         "GET",
@@ -447,7 +355,7 @@ OPERATIONS = (
         journal.one_instance,
         "Return the rows of an instance or an entity after a position in the journal.",
         {200: "A page of the journal; it has no rows if there is no such instance.", 400: _BAD_POSITION},
-        _JOURNAL_PAGING,
+        JOURNAL_PAGING,
     ),
     Operation(
         "GET",
