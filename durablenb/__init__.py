@@ -20,11 +20,13 @@ from durablenb.hub.histories import compare, import_history, open_history
 from durablenb.hub.instance import Handle
 from durablenb.hub.task_hub import TaskHub
 from durablenb.model.activities import StreamPiece
+from durablenb.model.budgets import Budget
 from durablenb.model.caching import CachePolicy
 from durablenb.model.display import options
 from durablenb.model.entities import CleanEntityStorageResult, EntityId, EntityMetadata, EntityStateResponse
 from durablenb.model.errors import (
     ActivityCancelledError,
+    BudgetExceededError,
     DurableError,
     ExecutorUnavailableError,
     FunctionNotFoundError,
@@ -60,6 +62,8 @@ __all__ = [
     "ActivityCancelledError",
     "ActivityContext",
     "Blueprint",
+    "Budget",
+    "BudgetExceededError",
     "CachePolicy",
     "CleanEntityStorageResult",
     "CriticalSection",

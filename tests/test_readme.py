@@ -33,6 +33,7 @@ PAGES = [
     "docs/how-to/send-an-orchestration.md",
     "docs/how-to/stop-an-activity.md",
     "docs/how-to/test-an-orchestrator.md",
+    "docs/how-to/watch-what-an-agent-does.md",
     "docs/tutorial/quickstart.md",
     "docs/reference/events.md",
     "docs/reference/tables.md",

@@ -43,9 +43,13 @@ class Completions:
         """Return the number of open instances for each orchestrator and version."""
         return Counter((started.name, started.version) for started in list(self._open.values()))
 
+    def started(self, instance_id: str) -> ExecutionStarted | None:
+        """Return the first event of an open instance's execution; None if it isn't open."""
+        return self._open.get(instance_id)
+
     def parent_of(self, instance_id: str) -> str | None:
         """Return the id of the instance that called an open sub-orchestration; None for any other one."""
-        started = self._open.get(instance_id)
+        started = self.started(instance_id)
         return None if started is None or started.parent is None else started.parent.instance_id
 
     def watch(self, instance_id: str, *, is_engine: bool = False) -> Promise | None:

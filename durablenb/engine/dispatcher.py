@@ -11,6 +11,7 @@ from durablenb.core.ports.executor import Executor
 from durablenb.core.registry import Activity
 from durablenb.engine.batch_jobs import BatchJob
 from durablenb.engine.blocked_instances import BlockedInstances
+from durablenb.engine.budgets import Budgets
 from durablenb.engine.call_queues import CallQueues
 from durablenb.engine.entity import Entity
 from durablenb.engine.entity_batch import OperationBatch
@@ -28,6 +29,7 @@ from durablenb.engine.services import EngineServices
 from durablenb.engine.timers import Timers
 from durablenb.engine.write_buffer import WriteBuffer
 from durablenb.model.events import TaskScheduled
+from durablenb.model.failures import failure_of
 from durablenb.model.names import folded
 
 log = logging.getLogger("durablenb")
@@ -71,6 +73,7 @@ class Dispatcher:
             services.address,
             services.store.load,
         )
+        self.budgets = Budgets(services.store, services.completions)
         self._cache = cache
         self._recalled: list[ActivityFinished] = []
         self._apply_inline = services.apply_inline
@@ -179,7 +182,11 @@ class Dispatcher:
         return self._registry.undefined_name("activity", job.name) if job.instance.is_recovered else None
 
     def _admit(self, job: ActivityJob, activity: Activity) -> None:
-        """Take a job whose code is there, unless an equal one has run, or is about to run."""
+        """Take a job whose code is there, unless its budget is used up, or an equal one has run or will."""
+        refusal = self.budgets.refusal(job)
+        if refusal is not None:
+            self._recalled.append(ActivityFinished(job, failure_of(refusal), None, self.scope.now()))
+            return
         if activity.cache is not None:
             self.release_equal(job)  # its code may have changed since others began to wait for it
             if self._recall(job, activity) or self._cache.waits(job):

@@ -270,6 +270,8 @@ class EngineState:
         if isinstance(outcome, str):
             if job.has_tries:
                 instance.tries.pop(job.key, None)
+            if message.cached_from is None:
+                self.dispatcher.budgets.spent(job, outcome)
             self.instances.receive(
                 instance, TaskCompleted, *fields, message.cached_from, timestamp=message.ended_at
             )

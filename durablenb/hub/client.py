@@ -26,6 +26,8 @@ from durablenb.hub.control import (
 )
 from durablenb.hub.entity_client import SyncDurableEntityClient
 from durablenb.model.address import Address, served_at
+from durablenb.model.budgets import TAG as BUDGET_TAG
+from durablenb.model.budgets import Budget
 from durablenb.model.entities import EntityId
 from durablenb.model.errors import (
     InstanceNotFoundError,
@@ -91,6 +93,7 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         *,
         start_at: datetime | None = None,
         tags: Mapping[str, str] | None = None,
+        budget: Budget | None = None,
         dedupe_statuses: Statuses = None,
         if_exists: IfExists = "error",
         priority: int = 0,
@@ -113,6 +116,8 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
             The instance doesn't start before this time; a naive time is UTC.
         tags
             Names and values, by which the instance can be found.
+        budget
+            The most that it and its sub-orchestrations may use of language models.
         dedupe_statuses
             Statuses in which an ended instance of that id isn't replaced either.
         if_exists
@@ -144,6 +149,7 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
             version,
             start_at=start_at,
             tags=tags,
+            budget=budget,
             dedupe_statuses=dedupe_statuses,
             if_exists=if_exists,
             priority=priority,
@@ -159,6 +165,7 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         *,
         start_at: datetime | None = None,
         tags: Mapping[str, str] | None = None,
+        budget: Budget | None = None,
         if_exists: IfExists = "error",
         priority: int = 0,
     ) -> list[str]:
@@ -166,7 +173,7 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
 
         Parameters
         ----------
-        orchestration_function_name, version, start_at, tags, if_exists, priority
+        orchestration_function_name, version, start_at, tags, budget, if_exists, priority
             As for `start_new`.
         inputs
             The inputs.
@@ -189,6 +196,7 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
                     version,
                     start_at=start_at,
                     tags=tags,
+                    budget=budget,
                     if_exists=if_exists,
                     priority=priority,
                 )
@@ -229,6 +237,7 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
         *,
         start_at: datetime | None = None,
         tags: Mapping[str, str] | None = None,
+        budget: Budget | None = None,
         dedupe_statuses: Statuses = None,
         if_exists: IfExists = "error",
         priority: int = 0,
@@ -249,7 +258,7 @@ class SyncDurableOrchestrationClient(SyncDurableEntityClient):
             name,
             self._control.encode(client_input, "input"),
             checked_version(version) if version is not None else self._control.version_of(target),
-            _tags(tags),
+            _tags(tags, budget),
             aware(start_at),
             dedupe,
             checked,
@@ -755,8 +764,10 @@ def _listed_ids(instance_ids: Iterable[str]) -> list[str | None]:
     return list(instance_ids)
 
 
-def _tags(tags: Mapping[str, str] | None) -> dict[str, str]:
+def _tags(tags: Mapping[str, str] | None, budget: Budget | None) -> dict[str, str]:
     checked = dict(tags or {})
+    if budget is not None:
+        checked[BUDGET_TAG] = budget.to_tag()
     for key, value in checked.items():
         if not (isinstance(key, str) and isinstance(value, str)):
             raise TypeError(f"Tags are text by text; {key!r}: {value!r} isn't.")

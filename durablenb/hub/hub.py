@@ -21,6 +21,7 @@ from durablenb.hub.entity import EntityHandle
 from durablenb.hub.handles import Handles
 from durablenb.hub.instance import Handle
 from durablenb.journal.port import Journal
+from durablenb.model.budgets import Budget
 from durablenb.model.display import HubView
 from durablenb.model.entities import EntityId, EntityMetadata
 from durablenb.model.ids import IfExists, asked_instance_id
@@ -72,6 +73,7 @@ class Hub(HubFigures):
         instance_id: str | None = None,
         start_at: datetime | None = None,
         tags: Mapping[str, str] | None = None,
+        budget: Budget | None = None,
         version: str | None = None,
         if_exists: IfExists = "error",
         priority: int = 0,
@@ -84,7 +86,7 @@ class Hub(HubFigures):
             The function, or its name.
         input_
             What ``context.get_input()`` returns.
-        instance_id, start_at, tags, version
+        instance_id, start_at, tags, budget, version
             As for `SyncDurableOrchestrationClient.start_new`.
         if_exists
             What happens if an instance of that id exists. ``"error"``, as in Azure: an open instance raises
@@ -131,6 +133,7 @@ class Hub(HubFigures):
             version,
             start_at=start_at,
             tags=tags,
+            budget=budget,
             if_exists=if_exists,
             priority=priority,
         )
@@ -164,6 +167,7 @@ class Hub(HubFigures):
         instance_ids: Iterable[str] | None = None,
         start_at: datetime | None = None,
         tags: Mapping[str, str] | None = None,
+        budget: Budget | None = None,
         version: str | None = None,
         if_exists: IfExists = "error",
         priority: int = 0,
@@ -180,7 +184,7 @@ class Hub(HubFigures):
             The inputs, one for each orchestration: a list, a range, the rows of a table.
         instance_ids
             The ids, one for each input; by default 32 hexadecimal digits each.
-        start_at, tags, version, if_exists, priority
+        start_at, tags, budget, version, if_exists, priority
             As for `start`, for all of them. With ids of your own and ``if_exists="attach"``, a cell or a
             script can be run again: only inputs whose instances don't exist are started.
 
@@ -218,6 +222,7 @@ class Hub(HubFigures):
             version,
             start_at=start_at,
             tags=tags,
+            budget=budget,
             if_exists=if_exists,
             priority=priority,
         )

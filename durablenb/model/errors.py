@@ -96,6 +96,13 @@ class NonRetriableError(DurableError, RuntimeError):
     """
 
 
+class BudgetExceededError(NonRetriableError):
+    """A request to a language model wasn't made, since the `Budget` of the orchestration is used up.
+
+    It is what the call failed with; an orchestrator can catch it. A retry policy makes no further attempt.
+    """
+
+
 class TypeNotRegisteredError(DurableError, LookupError):
     """A value is of a type that isn't registered in this process; the message names it.
 

@@ -19,7 +19,7 @@ FORMAT = 2
 Version 2 has the durable log. An older durablenb would open a file without it, and miss the last entries.
 """
 
-_FILES = ("views.sql", "calls.sql", "entities.sql", "spans.sql")
+_FILES = ("views.sql", "calls.sql", "entities.sql", "spans.sql", "agents.sql")
 _VIEW = re.compile(r"^create or replace view (\w+)", re.MULTILINE)
 
 
