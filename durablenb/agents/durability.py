@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterable, Callable, Iterator, Mapping
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Literal, cast
@@ -17,6 +17,13 @@ from pydantic_ai.durable_exec import (
     DurableOperationBackend,
     DurableOperationId,
     conversation_id_from_run_id,
+)
+from pydantic_ai.messages import (
+    AgentStreamEvent,
+    PartDeltaEvent,
+    PartStartEvent,
+    TextPart,
+    TextPartDelta,
 )
 from pydantic_ai.models import Model
 from pydantic_ai.tools import DeferredToolRequests, DeferredToolResults, RunContext
@@ -81,6 +88,8 @@ class AgentDurability(BaseDurabilityCapability[Any]):
         Further models by their ids.
     model_options, tool_options
         The options of model requests, and of tool calls.
+    stream
+        Stream the models' answers.
     """
 
     engine_spec = SPEC
@@ -94,8 +103,9 @@ class AgentDurability(BaseDurabilityCapability[Any]):
         models: Mapping[str, Model] | None,
         model_options: Mapping[str, Any] | None,
         tool_options: Mapping[str, Any] | None,
+        stream: bool,
     ) -> None:
-        super().__init__(models=models, name=name)
+        super().__init__(models=models, name=name, event_stream_handler=_pass_on_text if stream else None)
         self._codec = codec
         self._deps = deps
         self._conversations = OpenConversations()
@@ -212,6 +222,9 @@ class AgentDurability(BaseDurabilityCapability[Any]):
         context = running_context()
         return None if context is None else await wait_for_decisions(context, requests)
 
+    async def _dispatch_event_stream_event(self, ctx: RunContext[Any], event: AgentStreamEvent) -> None:
+        """Do nothing: only the text of answers is passed on, in the activity that gets it."""
+
     # -- run contexts, in the orchestrator and in activities ----------------------------------------
 
     def dump_run(self, ctx: RunContext[Any]) -> Plain:
@@ -241,6 +254,16 @@ class AgentDurability(BaseDurabilityCapability[Any]):
             if known is not None:
                 return completed(request, EarlierRequests(self._codec, activity).find, known)
         return await asyncio.to_thread(completed, request, EarlierRequests(self._codec, activity).find)
+
+
+async def _pass_on_text(ctx: RunContext[Any], events: AsyncIterable[AgentStreamEvent]) -> None:
+    """Pass the text of an answer on while it comes."""
+    activity = current_activity()
+    async for event in events:
+        if isinstance(event, PartStartEvent) and isinstance(event.part, TextPart):
+            activity.stream(event.part.content)
+        elif isinstance(event, PartDeltaEvent) and isinstance(event.delta, TextPartDelta):
+            activity.stream(event.delta.content_delta)
 
 
 class EarlierRequests:

@@ -40,6 +40,7 @@ class DurableAgent:
         models: Mapping[str, Model] | None,
         model: Mapping[str, Any] | None,
         tools: Mapping[str, Any] | None,
+        stream: bool,
     ) -> None:
         chosen = name or agent.name
         if not chosen:
@@ -58,6 +59,7 @@ class DurableAgent:
             models=models,
             model_options=model,
             tool_options=tools,
+            stream=stream,
         )
         self._capability = durability.for_agent(agent)
         self._durability = AgentDurability.of(self._capability)

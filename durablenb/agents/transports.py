@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 ParamsT = TypeVar("ParamsT")
 
 _parameters: TypeAdapter[ModelRequestParameters] = TypeAdapter(ModelRequestParameters)
+_definition: TypeAdapter[ToolDefinition] = TypeAdapter(ToolDefinition)
 
 
 class JsonTransport(ParameterTransport[ParamsT, Plain], Generic[ParamsT]):
@@ -181,12 +182,12 @@ class JsonTransports(ParameterTransports):
 
         def dump(params: ToolsetCallToolParams) -> Plain:
             assert params.tool is not None
-            definition = JSON_CODEC.dump(ToolDefinition, params.tool.tool_def)
+            definition = _definition.dump_python(params.tool.tool_def, mode="json", exclude_defaults=True)
             return {"tool": params.name, **self._call(params.tool_args, params.ctx), "definition": definition}
 
         def load(request: Plain) -> ToolsetCallToolParams:
             ctx = self._ctx(request, tool_call_id=request["call_id"], tool_name=request["tool"])
-            definition = JSON_CODEC.load(ToolDefinition, request["definition"])
+            definition = _definition.validate_python(request["definition"])
             tool = cast(Any, toolset).tool_for_tool_def(definition, ctx=ctx)
             return ToolsetCallToolParams(request["tool"], tool_args=request["args"], ctx=ctx, tool=tool)
 
@@ -196,15 +197,20 @@ class JsonTransports(ParameterTransports):
         """Return the transport of calls of a dynamic tool set's tools."""
 
         def dump(params: DynamicToolsetCallToolParams) -> Plain:
-            definition = JSON_CODEC.dump(ToolDefinition | None, params.tool_def)
-            return {"tool": params.name, **self._call(params.tool_args, params.ctx), "definition": definition}
+            fields: Plain = {"tool": params.name, **self._call(params.tool_args, params.ctx)}
+            if params.tool_def is not None:
+                definition = _definition.dump_python(params.tool_def, mode="json", exclude_defaults=True)
+                fields["definition"] = definition
+            return fields
 
         def load(request: Plain) -> DynamicToolsetCallToolParams:
             return DynamicToolsetCallToolParams(
                 request["tool"],
                 tool_args=request["args"],
                 ctx=self._ctx(request, tool_call_id=request["call_id"], tool_name=request["tool"]),
-                tool_def=JSON_CODEC.load(ToolDefinition | None, request["definition"]),
+                tool_def=_definition.validate_python(request["definition"])
+                if "definition" in request
+                else None,
             )
 
         return JsonTransport(dump, load)

@@ -351,6 +351,7 @@ class Registering(Hub):
         models: Mapping[str, Model] | None = None,
         model: ActivityOptions | None = None,
         tools: ActivityOptions | None = None,
+        stream: bool = False,
     ) -> DurableAgent:
         """Make an agent of pydantic-ai durable: its model requests and tool calls are activities.
 
@@ -372,6 +373,9 @@ class Registering(Hub):
             The options of model requests, and those of tool calls: ``retry_options``, ``timeout``,
             ``heartbeat_timeout``, ``priority``, ``queue``, ``max_concurrency``. A tool may have its own in
             its metadata: ``@agent.tool(metadata={"durablenb": {"timeout": 60}})``.
+        stream
+            Stream the models' answers: their text reaches ``handle.stream()`` and live views while it
+            comes.
 
         Raises
         ------
@@ -413,6 +417,7 @@ class Registering(Hub):
             models=models,
             model=cast(Any, model),
             tools=cast(Any, tools),
+            stream=stream,
         )
         for activity in durable.activities:
             self.add_activity(activity.function, activity.name, **of_registration(activity.options))
