@@ -16,6 +16,7 @@ from durablenb.model.status import DurableOrchestrationStatus
 if TYPE_CHECKING:
     import duckdb
 
+    from durablenb.analysis.approvals import Approval
     from durablenb.analysis.cache import Why
     from durablenb.analysis.history import History
     from durablenb.analysis.instance_card import InstanceCard
@@ -309,6 +310,40 @@ class Handle(InstanceFigures):
 
         lines = Log(self.id, self.hub.client.logs(self.id))
         return lines.only(level=level, task_id=self._existing_task(task_id), name=name)
+
+    def approvals(self) -> list[Approval]:
+        """Return the tool calls of agents that wait for approval, here and in sub-orchestrations.
+
+        Each has the tool's name and arguments, and the methods `approve` and `deny`. See *Run an agent*.
+
+        Raises
+        ------
+        InstanceNotFoundError
+            If it was purged.
+
+        Examples
+        --------
+        >>> from pydantic_ai import Agent
+        >>> from pydantic_ai.models.test import TestModel
+        >>> agent = Agent(TestModel(), name="clerk")
+        >>> @agent.tool_plain(requires_approval=True)
+        ... def refund(amount: int) -> str:
+        ...     return f"{amount} refunded"
+        >>> handle = hub.start(hub.agent(agent), "Refund A-17.", instance_id="refund")
+        >>> while hub.step():
+        ...     pass
+        >>> [waiting] = handle.approvals()
+        >>> waiting.tool, waiting.args
+        ('refund', {'amount': 0})
+        >>> waiting.approve({"amount": 5})
+        >>> handle.result()
+        '{"refund":"5 refunded"}'
+        """
+        from durablenb.analysis.approvals import find_approvals  # only needed for agents
+
+        with self._reader() as connection:
+            self.hub._journal.existing(self.id)
+            return find_approvals(connection, self.id, self.hub.client.raise_event)
 
     def outputs(self, *, task_id: int | str | None = None, name: str | None = None) -> Outputs:
         """Return the rich outputs of the instance and its sub-orchestrations: figures, tables, HTML.

@@ -91,3 +91,42 @@ def test_a_crash_while_it_waits_changes_nothing(hub):
     durable = hub.agent(clerk())
     report = df.lab.crash_everywhere(durable, "refund", hub=hub, events=[("approval.refund-0", True)])
     report.check()
+
+
+def test_what_waits_is_listed_with_its_arguments_and_decided(hub):
+    two = calls(("refund", {"order": "a", "amount": 1}), ("refund", {"order": "b", "amount": 2}))
+    handle = hub.start(hub.agent(clerk(two)), "refund")
+    while hub.step():
+        pass
+    first, second = handle.approvals()
+    assert (first.tool, first.agent, first.args) == ("refund", "clerk", {"order": "a", "amount": 1})
+    second.deny("Not b.")
+    while hub.step():
+        pass
+    assert [waiting.call_id for waiting in handle.approvals()] == ["refund-0"]
+    first.approve({"order": "a", "amount": 5})
+    assert handle.result() == "5 for a"
+    assert handle.approvals() == []
+
+
+def test_what_waits_in_another_agent_is_listed_too(hub):
+    asked = hub.agent(clerk())
+    script = Script(calls(("clerk", {"prompt": "refund"})), last_answer_of_a_tool)
+    handle = hub.start(hub.agent(Agent(script.model, name="boss", tools=[asked.as_tool()])), "go")
+    while hub.step():
+        pass
+    (waiting,) = handle.approvals()
+    assert waiting.instance_id != handle.id
+    waiting.approve()
+    assert handle.result() == "40 for A-17"
+
+
+def test_an_agents_approvals_are_decided_from_elsewhere(tmp_path):
+    path = tmp_path / "a.duckdb"
+    with df.TaskHub(path) as hub, hub.serve(port=0) as server:
+        handle = hub.start(hub.agent(clerk()), "refund", instance_id="x")
+        elsewhere = df.TaskHub.connect(server.url, key=server.key).handle("x")
+        while not elsewhere.approvals():
+            elsewhere.hub._journal.refresh("x", 0.1)
+        elsewhere.approvals()[0].approve()
+        assert handle.result(10) == "40 for A-17"

@@ -104,6 +104,7 @@ HANDLE_LOOKS: dict[str, Callable[[df.Handle], Any]] = {
     "status": lambda handle: handle.status(show_history=True).to_json(),
     "history": lambda handle: handle.history(),
     "logs": lambda handle: list(handle.logs()),
+    "approvals": lambda handle: repr(handle.approvals()),
     "outputs": lambda handle: [(output.author, output.timestamp, output.data) for output in handle.outputs()],
     "card": lambda handle: repr(handle.card()),
     "graph": lambda handle: sorted(handle.graph(depth=1).nodes(data="status")),
