@@ -19,6 +19,7 @@ from durablenb.core.ports.store import (
     Record,
     blob_is_gone,
 )
+from durablenb.lab.past_generations import begun_by, past_generations
 from durablenb.model.activities import ActivityAttempt, latest
 from durablenb.model.caching import CachedCall, CachedResult, CodePart
 from durablenb.model.entities import EntityId, EntityMetadata
@@ -38,7 +39,6 @@ from durablenb.model.events import (
     OrchestratorStarted,
     PendingRequest,
     StateChanged,
-    SubOrchestrationInstanceCreated,
     TaskCompleted,
 )
 from durablenb.model.imports import Import
@@ -214,56 +214,11 @@ class MemoryStore:
 
     def past_generations(self, instance_ids: Sequence[str], keep: int, limit: int) -> list[PastGeneration]:
         """Return the generations before the last ones, and all such parts of entities."""
-        forked = self._forked()
-        found: list[tuple[int, PastGeneration]] = []
-        parts: list[PastGeneration] = []
-        for instance_id in dict.fromkeys(instance_ids):
-            by_id: dict[str, list[Record]] = {}
-            for record in self.records(instance_id):
-                by_id.setdefault(record.execution_id, []).append(record)
-            if instance_id.startswith("@"):
-                parts += _past_parts(list(by_id.values()), keep)
-                continue
-            life: list[tuple[int, list[Record]]] = []
-            for records in by_id.values():
-                started = [one.event for one in records if isinstance(one.event, ExecutionStarted)][-1]
-                life = life if started.generation else []
-                life.append((started.generation, records))
-            for generation, records in life:
-                execution_id = records[0].execution_id
-                if generation < life[-1][0] - keep and len(records) > 1 and execution_id not in forked:
-                    starts = [one.seq for one in records if isinstance(one.event, ExecutionStarted)]
-                    asked = any(isinstance(one.event, SubOrchestrationInstanceCreated) for one in records)
-                    needed = () if generation else (starts[-1],)
-                    one = PastGeneration(instance_id, execution_id, needed, asked)
-                    found.append((records[0].seq, one))
-        return [one for _, one in sorted(found, key=lambda pair: pair[0])][:limit] + parts
+        return past_generations(self.journal, instance_ids, keep, limit)
 
     def begun_by(self, execution_ids: Sequence[str]) -> list[BegunExecution]:
         """Return the executions of all sub-orchestrations below these executions."""
-        forked = self._forked()
-        starts = {r.execution_id: r for r in self.journal if isinstance(r.event, ExecutionStarted)}
-        last = {record.instance_id: record.execution_id for record in starts.values()}
-        above = set(execution_ids)
-        found: dict[str, BegunExecution] = {}
-        while above:
-            below = {}
-            for execution_id, record in starts.items():
-                assert isinstance(record.event, ExecutionStarted)
-                parent = record.event.parent
-                if parent is not None and parent.execution_id in above and execution_id not in found:
-                    is_last = last[record.instance_id] == execution_id
-                    below[execution_id] = BegunExecution(
-                        record.instance_id, execution_id, parent.execution_id, is_last, execution_id in forked
-                    )
-            found.update(below)
-            above = set(below)
-        return sorted(found.values(), key=lambda one: starts[one.execution_id].seq)
-
-    def _forked(self) -> set[str]:
-        events = [record.event for record in self.journal]
-        started = [event for event in events if isinstance(event, ExecutionStarted)]
-        return {origin.execution_id for event in started for origin in event.forked_from}
+        return begun_by(self.journal, execution_ids)
 
     def last_seq(self) -> int:
         """Return the last place taken in the journal, 0 if it is empty."""
@@ -457,32 +412,6 @@ def _texts(records: Iterable[Record]) -> Iterator[str]:
             text = getattr(record.event, name, None)
             if isinstance(text, str):
                 yield text
-
-
-def _past_parts(parts: list[list[Record]], keep: int) -> list[PastGeneration]:
-    """Return the parts of an entity's history before the last ones, if something of them is left."""
-    past = parts[: max(len(parts) - 1 - keep, 0)]
-    changes = [one for part in past for one in part if isinstance(one.event, StateChanged)]
-    first, last = ({_operation(one) for one in some} for some in ([p[0] for p in past[:1]], changes[-1:]))
-    left = [
-        tuple(
-            one.seq
-            for one in part
-            if _operation(one) in last
-            or (_operation(one) in first and not isinstance(one.event, StateChanged))
-        )
-        for part in past
-    ]
-    return [
-        PastGeneration(*part[0][1:3], seqs)
-        for part, seqs in zip(past, left, strict=True)
-        if len(seqs) < len(part)
-    ]
-
-
-def _operation(record: Record) -> tuple[str, int]:
-    """Return the operation or lock of an entity that the event is about."""
-    return record.execution_id, getattr(record.event, "task_id", record.event.event_id)
 
 
 def _ends_instance(event: Event) -> bool:
