@@ -10,8 +10,7 @@ ROOT = Path(__file__).parent.parent
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 INDEX = (ROOT / "docs/tutorial/index.md").read_text(encoding="utf-8")
 TO_COME = {
-    "21_growing_an_orchestration",
-    *("23_data_frames_through_a_fan_out", "24_watching_a_fan_out", "25_approve_over_http"),
+    *("24_watching_a_fan_out", "25_approve_over_http"),
     "26_a_cluster_of_your_own",
 }
 """Lessons without outcomes, a prediction and an exercise."""
