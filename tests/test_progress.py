@@ -17,7 +17,7 @@ import pytest
 from nbclient import NotebookClient
 
 import durablenb as df
-from durablenb.analysis.progress import ProgressCounter, ProgressSnapshot
+from durablenb.analysis.progress import RECENT, EndedCounter, ProgressCounter, ProgressSnapshot
 from durablenb.analysis.sql import reader_of
 from durablenb.hub import open_hubs
 from durablenb.notebook.still import progress
@@ -465,3 +465,16 @@ def test_in_a_cell_it_is_one_output_that_stays(mode: str, tmp_path: Path) -> Non
         assert result.data["text/plain"] == "870"
     counts = [int(found[1]) for text in seen if (found := re.search(r"half +(\d+)/60", text))]
     assert any(0 < count < 60 for count in counts)
+
+
+def test_only_recent_ends_of_many_instances_are_kept() -> None:
+    made = stage()
+    ids = [f"idle-{n}" for n in range(2 * RECENT + 5)]
+    counter = EndedCounter(made.hub._journal.connection, ids)
+    made.hub.client.start_many("idle", [None] * len(ids), instance_ids=ids)
+    while made.hub.step():
+        made.clock.advance(seconds=1)
+    (step,) = counter.look(made.clock.now()).steps
+    assert (step.over, step.total) == (len(ids), len(ids))
+    assert counter._tally is not None
+    assert len(counter._tally.ends) <= 2 * RECENT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -105,12 +106,12 @@ _ENDED = [kind for kind in ALL_EVENTS if kind.settles in (TaskScheduled, Operati
 _FAILED = [kind for kind in _ENDED if kind.settlement == "failed"]
 
 _PACE = f"""
-select cast(epoch(now.at) - floor(epoch(timestamp)) as integer) as age, count(*),
-       count(*) filter (event_type in ({event_types(_FAILED)}))
-from journal, (select date_trunc('second', cast($now as timestamp)) as at) now
-where event_type in ({event_types(_ENDED)})
-  and timestamp >= now.at - interval {PACE_SECONDS - 1} second
-group by age
+select cast(floor(epoch(timestamp)) as bigint) as second, count(*),
+       count(*) filter (event_type in ({event_types(_FAILED)})), max(seq)
+from journal
+where seq > $seen and event_type in ({event_types(_ENDED)})
+  and timestamp > cast($now as timestamp) - interval {PACE_SECONDS} second
+group by second
 """
 
 
@@ -131,22 +132,37 @@ class HubPace:
     failed: tuple[int, ...]
 
 
-def read_pace(connection: duckdb.DuckDBPyConnection, now: datetime) -> HubPace:
-    """Return the number of calls that ended in each of the last seconds.
+class PaceCounter:
+    """Counts the calls that end in each second. Each look reads only new events."""
 
-    Parameters
-    ----------
-    connection
-        A connection that reads the journal.
-    now
-        The hub's time, UTC.
-    """
-    ended, failed = [0] * PACE_SECONDS, [0] * PACE_SECONDS
-    rows = connection.execute(_PACE, {"now": now.astimezone(UTC).replace(tzinfo=None)}).fetchall()
-    for age, count, failures in rows:
-        if 0 <= age < PACE_SECONDS:
-            ended[PACE_SECONDS - 1 - age], failed[PACE_SECONDS - 1 - age] = count, failures
-    return HubPace(now, tuple(ended), tuple(failed))
+    def __init__(self) -> None:
+        self._seen = 0
+        self._ended: Counter[int] = Counter()
+        self._failed: Counter[int] = Counter()
+
+    def read(self, connection: duckdb.DuckDBPyConnection, now: datetime) -> HubPace:
+        """Return the number of calls that ended in each of the last seconds.
+
+        Parameters
+        ----------
+        connection
+            A connection that reads the journal.
+        now
+            The hub's time, UTC.
+        """
+        parameters = {"seen": self._seen, "now": now.astimezone(UTC).replace(tzinfo=None)}
+        for second, count, failures, seq in connection.execute(_PACE, parameters).fetchall():
+            self._ended[second] += count
+            self._failed[second] += failures
+            self._seen = max(self._seen, seq)
+        last = int(now.timestamp())
+        seconds = range(last - PACE_SECONDS + 1, last + 1)
+        for counts in (self._ended, self._failed):
+            for second in [second for second in counts if second < seconds[0]]:
+                del counts[second]
+        return HubPace(
+            now, *(tuple(counts[second] for second in seconds) for counts in (self._ended, self._failed))
+        )
 
 
 _BUCKETS = 120

@@ -143,6 +143,14 @@ class _StepTally:
     canceled: int = 0
     ends: Counter[int] = field(default_factory=Counter)
 
+    def end(self, at: datetime) -> None:
+        """Count a call that ended, and forget seconds that are long past."""
+        self.last = max(self.last, at)
+        second = int(at.timestamp())
+        self.ends[second] += 1
+        if len(self.ends) > 2 * RECENT:
+            self.ends = Counter({key: n for key, n in self.ends.items() if key >= second - RECENT})
+
 
 class StepCounter:
     """Counts the calls of an instance, requested and ended ones, event by event.
@@ -290,11 +298,7 @@ class StepCounter:
         tally.over += 1
         tally.failed += _ENDS.get(kind) == "failed"
         tally.canceled += _ENDS.get(kind) == "canceled"
-        tally.last = max(tally.last, at)
-        second = int(at.timestamp())
-        tally.ends[second] += 1
-        if len(tally.ends) > 2 * RECENT:
-            tally.ends = Counter({key: n for key, n in tally.ends.items() if key >= second - RECENT})
+        tally.end(at)
         if kind == "EventUnsubscribed":
             for waits in self._waits.values():
                 waits[:] = [wait for wait in waits if wait != task_id]
@@ -428,8 +432,10 @@ class EndedCounter:
             for seq, instance_id, kind, timestamp in rows:
                 self._seen = seq
                 if instance_id in self._ids:
-                    tally.last = max(tally.last, timestamp.replace(tzinfo=UTC))
-                    tally.ends[int(tally.last.timestamp())] += instance_id not in self._outcomes
+                    if instance_id in self._outcomes:  # it ended again, after a rewind
+                        tally.last = max(tally.last, timestamp.replace(tzinfo=UTC))
+                    else:
+                        tally.end(timestamp.replace(tzinfo=UTC))
                     self._outcomes[instance_id] = _OUTCOMES.get(kind, "")
             outcomes = Counter(self._outcomes.values())
             tally.over, tally.failed = len(self._outcomes), outcomes["failed"]

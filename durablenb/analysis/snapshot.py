@@ -265,14 +265,16 @@ class SnapshotBuilder:
     def _with_runtime(self, calls: list[Call], info: RuntimeInfo) -> list[Call]:
         """Return the calls with their runtime states; the same objects as before, unless they changed."""
         before, self._stated = self._stated, {}
+        if info.running_ids is None and not info.obstacle.missing:
+            return calls
         for position, call in enumerate(calls):
             if call.state == "open" and call.kind == "activity":
+                known = before.get(position)
                 state = _runtime_state(call, info)
-                source, stated = before.get(position, (None, call))
-                if source is not call or stated.state != state:
-                    stated = call.in_state(state)
-                self._stated[position] = call, stated
-                calls[position] = stated
+                if known is None or known[0] is not call or known[1].state != state:
+                    known = call, call.in_state(state)
+                self._stated[position] = known
+                calls[position] = known[1]
         return calls
 
     def _drawn(self, calls: Sequence[Call]) -> ExecutionGraph:

@@ -136,3 +136,15 @@ def test_colours_and_lines_are_counted_as_python_does() -> None:
 
 def test_what_is_no_python_has_no_colours_behind_the_error() -> None:
     assert coloured_lines("x = (1\n<b>") == ('x = (<span class="dnb-number">1</span>', "&lt;b&gt;")
+
+
+def test_the_last_replay_shows_the_end_however_long_the_one_before_took(hub: Any) -> None:
+    handle = hub.start("visit")
+    hub.step()
+    view = opened_code(handle)
+    assert any("waits now" in words for words in counted(view).values())
+    view._code._due = float("inf")
+    handle.terminate("enough")
+    handle.wait()
+    view.refresh()
+    assert not any("waits now" in words for words in counted(view).values())

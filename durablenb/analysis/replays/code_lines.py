@@ -58,7 +58,7 @@ class CodeLines:
             line = self.lines.setdefault(reached.line, CodeLine())
             line.times += 1
             line.failed += reached.has_failed
-            line.is_waiting = reached.answered_in is None and trace.end is None
+            line.is_waiting |= reached.answered_in is None and trace.end is None
             line.seconds += max((end - begun).total_seconds(), 0.0)
             requested = [getattr(event, "task_id", None) for event in reached.requests]
             known = [task for task in requested if task is not None]

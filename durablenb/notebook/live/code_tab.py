@@ -24,7 +24,7 @@ from durablenb.notebook.still.storyboard import step_glyph
 from durablenb.notebook.words import lasting, plural
 
 _REST = 10
-"""After a replay the next one waits this many times as long as it took, so that most of the time is left."""
+"""How many times as long as a replay the pause after it is. So replays take at most a tenth of the time."""
 
 
 class CodeTab:
@@ -45,7 +45,7 @@ class CodeTab:
     def html(self, shown: InstanceSnapshot) -> Markup:
         """Return the code with its counts; if it isn't registered, the text that the execution began with."""
         try:
-            model = self._read()
+            model = self._read(is_over=not shown.waits)
         except DurableError as error:  # the other tabs may still be drawn
             return markup("<p>", line(str(error).partition("\n")[0], 600), "</p>")
         replay = None if model.what_if is None else model.what_if.original
@@ -83,12 +83,12 @@ class CodeTab:
 
     # -- inside ----------------------------------------------------------------------------------
 
-    def _read(self) -> ExplorerModel:
-        """Replay what is new, unless the last replay was long and has only just ended."""
+    def _read(self, *, is_over: bool) -> ExplorerModel:
+        """Replay what is new, except during the pause after a replay; at the end there is none."""
         if self._model is None:
             self._model = ExplorerModel(self._handle)
         began = time.monotonic()
-        if began >= self._due:
+        if is_over or began >= self._due:
             self._model.read()
             self._due = time.monotonic() + _REST * (time.monotonic() - began)
         return self._model

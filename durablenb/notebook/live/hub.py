@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 import traitlets
 
-from durablenb.analysis.fleet import Fleet, HubPace, read_pace
+from durablenb.analysis.fleet import Fleet, HubPace, PaceCounter
 from durablenb.hub.hub import Hub
 from durablenb.model.entities import EntityId
 from durablenb.model.queues import QueueState
@@ -93,6 +93,7 @@ class HubList(LiveView):
         self._written: tuple[object, ...] | None = None
         self._drawn_at = self._listed_at = self._drawn_width = 0.0
         self._has_pace = False
+        self._pace_counter = PaceCounter()
         self._fleet = Fleet({}, ())
         self.pane = InstancesTable(hub._relation, self._journal)
         self._entities = EntitiesTable(hub._relation)
@@ -172,7 +173,7 @@ class HubList(LiveView):
 
     def _pace(self) -> HubPace:
         with self._journal.connection() as connection:
-            pace = read_pace(connection, self._journal.now())
+            pace = self._pace_counter.read(connection, self._journal.now())
         self._has_pace = any(pace.ended)
         return pace
 

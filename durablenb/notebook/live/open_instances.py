@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import datetime
 
 from durablenb.analysis.instances import LastEvent
 from durablenb.analysis.snapshot import InstanceSnapshot, SnapshotBuilder
 from durablenb.journal.port import Journal
+from durablenb.model.runtime import RuntimeInfo
 from durablenb.model.status import DurableOrchestrationStatus
 from durablenb.notebook.still.waits import wait_text
 from durablenb.notebook.words import lasting
 
 _SECONDS = 0.2
 """Seconds that one look may take to read histories; the others follow with the next one."""
+
+_QUICK = 0.01
+"""Seconds of work for which a look needs no pause."""
+
+_PAUSE, _LONGEST = 20, 5.0
+"""How many times as long as its work the pause after a longer look is, and the most seconds that it takes."""
 
 _SOLE = ("activity", "queued", "sub-orchestration")
 
@@ -25,14 +33,26 @@ class OpenInstances:
     ----------
     journal
         The journal.
+    ticks
+        A clock for the pauses, in seconds.
+    work
+        The time that the calling thread has worked, in seconds.
     """
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        ticks: Callable[[], float] = time.monotonic,
+        work: Callable[[], float] = time.thread_time,
+    ) -> None:
         self._journal = journal
+        self._ticks = ticks
+        self._work = work
+        self._due = 0.0
         self._following: dict[str, _Followed] = {}
 
     def words(self, events: dict[str, LastEvent]) -> dict[str, str]:
-        """Return what each of these instances does now.
+        """Return what each of these instances does now. During a pause, histories aren't read.
 
         Parameters
         ----------
@@ -40,37 +60,48 @@ class OpenInstances:
             The open instances on the page, each with its last event.
         """
         self._following = {key: one for key, one in self._following.items() if key in events}
-        until = time.monotonic() + _SECONDS
         now = self._journal.now()
+        if self._ticks() >= self._due:
+            began = self._work()
+            self._read(events, now)
+            took = self._work() - began
+            self._due = self._ticks() + min(_PAUSE * took, _LONGEST) if took > _QUICK else 0.0
+        return {
+            instance_id: now_words(followed.shown, now)
+            for instance_id, followed in self._following.items()
+            if followed.shown is not None
+        }
+
+    def _read(self, events: dict[str, LastEvent], now: datetime) -> None:
+        until = self._ticks() + _SECONDS
         for instance_id, last in events.items():
-            if time.monotonic() > until:
+            if self._ticks() > until:
                 break
             followed = self._following.setdefault(instance_id, _Followed())
-            if followed.seq < last.seq:
-                followed.read(self._journal, instance_id)
-        return {
-            instance_id: now_words(followed.snapshot(self._journal, instance_id, now), now)
-            for instance_id, followed in self._following.items()
-            if followed.seq
-        }
+            followed.look(self._journal, instance_id, last.seq, now)
 
 
 class _Followed:
     """An instance, as far as its history was read."""
 
     def __init__(self) -> None:
-        self.seq = 0
+        self.shown: InstanceSnapshot | None = None
+        self._seq = 0
+        self._info: RuntimeInfo | None = None
         self._builder = SnapshotBuilder()
 
-    def read(self, journal: Journal, instance_id: str) -> None:
-        records = journal.of().records(instance_id, self.seq)
+    def look(self, journal: Journal, instance_id: str, last_seq: int, now: datetime) -> None:
+        """Read what is new up to an event; take another snapshot if there is anything."""
+        records = journal.of().records(instance_id, self._seq) if self._seq < last_seq else []
+        info = journal.noted_info(instance_id)
+        if not records and (info == self._info or not self._seq):
+            return
         if records:
-            self.seq = records[-1].seq
+            self._seq = records[-1].seq
             self._builder.read(record.event for record in records)
-
-    def snapshot(self, journal: Journal, instance_id: str, now: datetime) -> InstanceSnapshot:
+        self._info = info
         status = DurableOrchestrationStatus("", instance_id)
-        return self._builder.snapshot(status, journal.noted_info(instance_id), now, lambda _: {})
+        self.shown = self._builder.snapshot(status, info, now, lambda _: {})
 
 
 def now_words(shown: InstanceSnapshot, now: datetime) -> str:
@@ -99,7 +130,7 @@ def now_words(shown: InstanceSnapshot, now: datetime) -> str:
     if wait.kind == "external event":
         return _and_more(f"waits for {wait.name}, {since}", more)
     if wait.kind == "retry":
-        return _and_more(f"{wait_text(wait)} in {due}", more)
+        return _and_more(f"{wait_text(wait)} in {due}" if due else wait_text(wait), more)
     words = f"waits for {wait_text(wait)}"
     return _and_more(f"{words}, {due} left" if due else f"{words}, {since}" if since else words, more)
 
