@@ -28,6 +28,16 @@ ROWS = {
         2_000,
         program("-m", "tests.schedules", "--seeds", "{count}", "--start", "{seed}"),
     ),
+    "interrupts": Row(
+        "tests with an interrupt at any moment, repeated",
+        20,
+        repeated("tests/kernels/test_interrupts.py", "tests/faults/test_interrupts.py"),
+    ),
+    "properties": Row(
+        "tests with generated programs, repeated",
+        20,
+        repeated("tests/properties", "tests/store/test_agreement.py"),
+    ),
     "mutants": Row(
         "planted faults that the nearest tests must notice", len(mutants.PLANTED), mutants.mutants
     ),

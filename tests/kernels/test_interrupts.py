@@ -10,7 +10,9 @@ import pytest
 from tests.kernels.conftest import Kernel
 
 SEED = 2026
-TIMES = 100
+TIMES = 40
+"""`python -m tests.campaign interrupts` repeats the test."""
+
 LONGEST = 0.12
 """Seconds after which a cell is interrupted, at the most: it has opened its hub by then, and uses it."""
 
