@@ -142,7 +142,7 @@ class CallQueues:
     # -- what is on disk -------------------------------------------------------------------------
 
     def record_starts(self, jobs: Sequence[ActivityJob], then: Callable[[], None] | None) -> None:
-        """Write that these calls begin; call `then` on the committer's thread once it is on disk."""
+        """Write that these calls begin; call `then` once it is on disk, on the thread that commits."""
         starts = [_start_of(job, job.place) for job in jobs if job.place is not None]
         self._committer.submit(WriteBatch(queue_starts=starts, callbacks=[then] if then else []))
 

@@ -1,10 +1,11 @@
-"""The committer: writes batches to the store, one transaction at a time, in one thread."""
+"""The committer: writes batches to the store, one transaction at a time, in whichever thread leads."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, field
 from itertools import count
@@ -71,6 +72,8 @@ class WriteBatch:
     replies: list[tuple[Future[Any], Any]] = field(default_factory=list)
     callbacks: list[Callable[[], None]] = field(default_factory=list)
     number: int = 0
+    is_awaited: bool = False
+    """True if nothing is left to do until it is on disk: a thread that leads commits it."""
 
     def __bool__(self) -> bool:
         return bool(
@@ -97,6 +100,9 @@ class WriteBatch:
 class Committer:
     """Commits batches in order; all batches that wait go into one transaction.
 
+    A thread of its own commits. A thread of the hub that would only wait for that may commit in its place
+    (`lead`): each hand-over to another thread takes about as long as writing a small batch.
+
     Parameters
     ----------
     store
@@ -114,8 +120,8 @@ class Committer:
     -----
     A commit that fails is retried until it works. Until then `failure` says why, and clients that wait for an
     answer get that error; the records stay, and are written when there is room. Each reply of a batch is
-    answered or refused, also if the thread dies of a mistake, or a batch comes after the end. Callbacks run
-    on the committer's thread.
+    answered or refused, also if a commit dies of a mistake, or a batch comes after the end. Callbacks run on
+    the thread that commits.
     """
 
     def __init__(
@@ -132,8 +138,15 @@ class Committer:
         self._when_idle = when_idle
         self._when_written = when_written
         self._before_purge = before_purge
-        self._queue: locks.Queue[WriteBatch | None] = locks.Queue()
+        self._queue: locks.Queue[WriteBatch] = locks.Queue()
+        self._bell: locks.Queue[None] = locks.Queue()
+        """Wakes the committer's thread."""
+        self._committing = locks.Lock()
+        """Held by the thread that commits."""
         self._unsaved: list[WriteBatch] = []
+        self.has_leader = False
+        """True while a thread has the turn that calls `lead` when it has released it."""
+        self._must_lead = False
         self._thread: locks.Thread | None = None
         self._stop = locks.Event()
         self._changed = locks.Condition()
@@ -165,6 +178,31 @@ class Committer:
         # Checked after the put, so that either this thread or the ending one sees the other's change.
         if self._end is not None:
             self._refuse_rest(self._end)
+        elif batch.is_awaited and self.has_leader:
+            self._must_lead = True
+        else:
+            self._bell.put(None)
+
+    def lead(self) -> None:
+        """Commit what was left to the calling thread, unless another thread commits now.
+
+        An interrupt must not come here: only for threads of the hub's own.
+        """
+        if not self._must_lead:
+            return
+        self._must_lead = False
+        if self.failure is None and self._committing.acquire(blocking=False):
+            try:
+                self._take()
+                if self._unsaved:
+                    self._commit_some()
+            except BaseException as mistake:
+                self._die(mistake)
+            finally:
+                self._committing.release()
+            if self.failure is None and not self._unsaved and self._queue.empty():
+                return
+        self._bell.put(None)
 
     def wait_for_room(self) -> None:
         """Wait for the disk if more than `BACKLOG` records wait for it.
@@ -184,7 +222,7 @@ class Committer:
 
     def nudge(self) -> None:
         """Have `when_written` called soon; from any thread."""
-        self._queue.put(_NUDGE)
+        self._bell.put(None)
 
     @property
     def backlog(self) -> int:
@@ -211,6 +249,8 @@ class Committer:
                     raise copy(failure)
             return
         until = self._submitted
+        if self._committed < until:
+            self._bell.put(None)  # the calling thread may be the one that was to lead
         with self._changed:
             while self._committed < until:
                 if (failure := self.failure) is not None:
@@ -219,28 +259,34 @@ class Committer:
 
     def commit(self) -> None:
         """Write all batches that wait; called by `drain` if the committer has no thread."""
+        with self._committing:
+            self._take()
+            while self._unsaved and self._commit_some():
+                pass
+            if self.failure is None:
+                self._patience = self._when_written()
+
+    def _take(self) -> None:
         while len(self._unsaved) < 10_000:
             try:
-                batch = self._queue.get_nowait()
+                self._unsaved.append(self._queue.get_nowait())
             except Empty:
-                break
-            if batch is None:
-                self._stop.set()
-            elif batch is not _NUDGE:
-                self._unsaved.append(batch)
-        while self._unsaved:
-            group = self._group()
-            try:
-                self._write(group)
-            except Exception as mistake:
-                error = mistake if isinstance(mistake, StoreError) else _unwritable(mistake)
-                if not group[0].pending_import:
-                    self._fail(error)
-                    return
-                group[0].refuse(error)  # no other batch depends on it
-            del self._unsaved[: len(group)]
-            self._succeed(group)
-        self._patience = self._when_written()
+                return
+
+    def _commit_some(self) -> bool:
+        """Write the batches of one transaction; return False if that fails."""
+        group = self._group()
+        try:
+            self._write(group)
+        except Exception as mistake:
+            error = mistake if isinstance(mistake, StoreError) else _unwritable(mistake)
+            if not group[0].pending_import:
+                self._fail(error)
+                return False
+            group[0].refuse(error)  # no other batch depends on it
+        del self._unsaved[: len(group)]
+        self._succeed(group)
+        return True
 
     def close(self) -> None:
         """Commit what is left, and end the thread.
@@ -251,8 +297,8 @@ class Committer:
             If something could not be written; it was never acknowledged.
         """
         if self._thread is not None:
-            self._queue.put(None)
             self._stop.set()
+            self._bell.put(None)
             self._thread.join()
             self._thread = None
         else:
@@ -269,7 +315,7 @@ class Committer:
             self._die(mistake)
 
     def _die(self, mistake: BaseException) -> None:
-        """Refuse everybody who waits: this thread ends because of a mistake."""
+        """Refuse everybody who waits: nothing is written any more because of a mistake."""
         self._end = StoreError(
             f"The journal is written no more because of a mistake in durablenb itself: "
             f"{type(mistake).__name__}: {mistake}. What is on disk is unharmed. Close the hub and open it "
@@ -287,30 +333,29 @@ class Committer:
             batch.refuse(error)
         while True:
             try:
-                left = self._queue.get_nowait()
+                self._queue.get_nowait().refuse(error)
             except Empty:
                 return
-            if left is not None:
-                left.refuse(error)
 
     def _commit_until_stopped(self) -> None:
-        while self._unsaved or self._receive():
+        while self._end is None:
+            is_last = self._stop.is_set()  # before the commit, which has all that was submitted by then
             self.commit()
-            if self.failure is not None and self._stop.wait(self._retry_seconds):
-                self.commit()
-                return
-            if self._stop.is_set() and self._queue.empty():
-                return
+            if self.failure is not None:
+                if is_last:
+                    return
+                self._stop.wait(self._retry_seconds)
+            elif self._queue.empty():
+                if is_last:
+                    return
+                self._receive()
 
-    def _receive(self) -> bool:
-        """Wait for a batch, and keep no other reference to it; return False at the end."""
-        try:
-            batch = self._queue.get(timeout=self._patience)
-        except Empty:
-            return True
-        if batch is not None and batch is not _NUDGE:
-            self._unsaved.append(batch)
-        return batch is not None
+    def _receive(self) -> None:
+        """Wait until there is something to do."""
+        with suppress(Empty):
+            self._bell.get(timeout=self._patience)
+            while True:
+                self._bell.get_nowait()
 
     def _group(self) -> list[WriteBatch]:
         """Return the batches of the next transaction; a purge or an import has one of its own."""
@@ -373,7 +418,3 @@ class Committer:
 def _unwritable(error: Exception) -> StoreError:
     """Return the error for a failure that isn't the disk's, such as a record that can't be encoded."""
     return StoreError(f"The journal could not be written: {type(error).__name__}: {error}.")
-
-
-_NUDGE = WriteBatch()
-"""Entry of the queue that only has `when_written` called."""

@@ -400,6 +400,11 @@ class Dispatcher:
         return not (self._running or self._granted or self._ready or self._committed or self._recalled)
 
     @property
+    def may_begin(self) -> bool:
+        """True if a job runs or could begin before the next commit."""
+        return self.queues.has_waiting or not self.is_idle
+
+    @property
     def has_recalled(self) -> bool:
         """True if jobs need not run, and their ends were not taken yet."""
         return bool(self._recalled)

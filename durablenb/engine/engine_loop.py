@@ -171,7 +171,7 @@ class EngineLoop:
             self._lock.release()
             self.post(message)
             return
-        self._is_applying_inline = True
+        self._is_applying_inline = self.committer.has_leader = True
         self._pace.note_work()
         try:
             self._state.apply(message)
@@ -184,10 +184,11 @@ class EngineLoop:
             self._break(error)
         finally:
             is_needed = self._needs_own_thread()
-            self._is_applying_inline = False
+            self._is_applying_inline = self.committer.has_leader = False
             self._lock.release()
         if is_needed:
             self.post(Wake())
+        self.committer.lead()
 
     def _may_apply_inline(self, message: ActivityBegun | ActivityFinished | Committed) -> bool:
         """Return True if nothing is gained by handing the message to the engine's own thread.
@@ -245,6 +246,7 @@ class EngineLoop:
         with self._lock:
             self._rebuild_if_damaged()
             self._apply_messages()
+            self.committer.has_leader = self._thread is not None and self._inbox.is_empty
             try:
                 if self._state.has_work:
                     self._pace.note_work()
@@ -256,6 +258,8 @@ class EngineLoop:
                 if self.committer.failure is None:  # the journal can't be read
                     self._state.flush()
                 raise
+            finally:
+                self.committer.has_leader = False
             if self.waiters:
                 self.jump()
 
@@ -348,7 +352,10 @@ class EngineLoop:
         while not (self._is_stopping or self._defect):
             try:
                 self._wait()
-                self.turn()
+                try:
+                    self.turn()
+                finally:
+                    self.committer.lead()
                 failures = 0
             except StoreError:
                 self._wait_for_store(failures)

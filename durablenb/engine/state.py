@@ -198,7 +198,7 @@ class EngineState:
     def flush(self) -> None:
         """Hand new events to the committer; the calls among them begin once they are on disk."""
         self.dispatcher.hold_until_commit()
-        self.buffer.flush()
+        self.buffer.flush(is_awaited=not (self.has_work or self.dispatcher.may_begin))
         if self.instances.take_dropped():
             self._executors.drop_unwanted()
             self.dispatcher.drop_unwanted()

@@ -17,7 +17,12 @@ UNHARMED = "durablenb: nothing is lost; the next hub.run(), handle.result() or h
 
 
 class Worker(threading.Thread):
-    """A thread that is free once the activity that it ran has ended."""
+    """A thread of an executor, which runs one job after another."""
+
+    is_free = False
+    """True once the activity that it ran has ended."""
+    next_job: Job | None = None
+    """The job that it has submitted itself meanwhile: the next one it runs."""
 
 
 def is_worker() -> bool:
@@ -40,7 +45,11 @@ class ThreadExecutor:
         self._threads: list[threading.Thread] = []
 
     def submit(self, job: Job) -> None:
-        """Accept a job."""
+        """Accept a job; a thread that is free keeps it, since handing it over would take longer than most."""
+        thread = locks.current_thread()
+        if isinstance(thread, Worker) and thread.is_free and self._can_keep(thread):
+            thread.next_job = job
+            return
         if len(self._threads) < self._size:
             self._grow()
         self._jobs.put(job)
@@ -59,6 +68,9 @@ class ThreadExecutor:
             for thread in self._threads:
                 thread.join()
 
+    def _can_keep(self, thread: Worker) -> bool:
+        return thread.next_job is None and self._jobs.empty() and thread in self._threads
+
     def _grow(self) -> None:
         name = f"durablenb-thread-{len(self._threads)}"
         thread = Worker(target=self._run, name=name, daemon=True)
@@ -71,9 +83,13 @@ class ThreadExecutor:
         self._threads.append(thread)
 
     def _run(self) -> None:
-        while (job := self._jobs.get()) is not None:
+        thread = locks.current_thread()
+        assert isinstance(thread, Worker)
+        while (job := thread.next_job or self._jobs.get()) is not None:
+            thread.is_free, thread.next_job = False, None
             if job.begin(self._worker):
                 outcome = self._outcome(job)
+                thread.is_free = True
                 job.finish(outcome, self._worker)
             del job  # and its input, while this thread waits for the next job
 

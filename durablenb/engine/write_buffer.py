@@ -68,7 +68,7 @@ class WriteBuffer:
         self._batch.replies.append((reply, value))
 
     def after_commit(self, callback: Callable[[], None]) -> None:
-        """Call this, on the committer's thread, once all that was written before is on disk."""
+        """Call this, on the thread that commits, once all that was written before is on disk."""
         self._batch.callbacks.append(callback)
 
     def purge(
@@ -91,8 +91,8 @@ class WriteBuffer:
         """True if events wait for the next flush."""
         return bool(self._batch.records)
 
-    def flush(self) -> None:
-        """Hand what was gathered to the committer.
+    def flush(self, *, is_awaited: bool = False) -> None:
+        """Hand what was gathered to the committer; `is_awaited` if nothing is left to do until it is on disk.
 
         Raises
         ------
@@ -100,6 +100,7 @@ class WriteBuffer:
             If too many records wait for the disk and it can't be written now. All are handed over even so.
         """
         if self._batch:
+            self._batch.is_awaited = is_awaited
             self._committer.submit(self._batch)  # an interrupt after this leaves replies here: see `abandon`
             self._batch = WriteBatch()
             self._committer.wait_for_room()

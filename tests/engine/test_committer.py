@@ -227,3 +227,64 @@ def test_an_interrupt_while_a_batch_is_handed_over_leaves_nobody_waiting():
     committer.drain()
     assert committer.is_idle
     committer.close()
+
+
+def _led(committer: Committer, seq: int) -> Future[str]:
+    """Submit a batch that nothing else can happen before, and lead."""
+    reply: Future[str] = Future()
+    batch = WriteBatch(records=[_record(seq)], replies=[(reply, "done")], is_awaited=True)
+    committer.has_leader = True
+    committer.submit(batch)
+    committer.has_leader = False
+    committer.lead()
+    return reply
+
+
+def test_the_thread_that_would_only_wait_commits_in_the_committers_place():
+    store, committing = SlowStore(), []
+    append = store.append
+    store.append = lambda records: (committing.append(threading.current_thread()), append(records))
+    committer = _started(store)
+    assert _led(committer, 1).done()
+    assert committing == [threading.current_thread()]
+    committer.close()
+
+
+def test_what_two_threads_would_commit_at_once_is_written_once_and_in_order():
+    store = SlowStore()
+    store.may_write.clear()
+    committer = _started(store)
+    first = threading.Thread(target=_led, args=(committer, 1))
+    first.start()
+    while not committer._committing.locked():
+        threading.Event().wait(0.001)
+    reply = _led(committer, 2)
+    assert not reply.done()
+    store.may_write.set()
+    assert reply.result(20) == "done"
+    first.join()
+    assert store.transactions == [[1], [2]]
+    committer.close()
+
+
+def test_a_commit_that_fails_for_the_leader_is_tried_again_by_the_committers_thread():
+    store = SlowStore()
+    store.failures = 1
+    committer = _started(store)
+    with pytest.raises(StoreError, match="No space left"):
+        _led(committer, 1).result(20)
+    while not committer.is_idle:
+        threading.Event().wait(0.005)
+    assert store.transactions == [[1]]
+    assert _led(committer, 2).result(20) == "done"
+    committer.close()
+
+
+def test_a_batch_left_to_a_leader_that_waits_for_it_itself_is_committed_meanwhile():
+    store = SlowStore()
+    committer = _started(store)
+    committer.has_leader = True
+    committer.submit(WriteBatch(records=[_record(1)], is_awaited=True))
+    committer.drain()
+    assert store.transactions == [[1]]
+    committer.close()

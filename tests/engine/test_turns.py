@@ -4,6 +4,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -31,6 +32,46 @@ def test_the_thread_that_ended_an_activity_runs_what_comes_next(hub):
     for _ in range(20):
         hub.run(look)
     assert any(isinstance(thread, Worker) for thread in seen)
+
+
+def test_a_chain_stays_in_one_thread_which_also_commits(hub):
+    calling, committing = [], []
+    append = hub._engine.store.append
+    hub._engine.store.append = lambda records: (
+        committing.append(threading.current_thread()),
+        append(records),
+    )
+    hub.add_activity(lambda: calling.append(threading.current_thread()), "note")
+
+    def chain(context):
+        for _ in range(20):
+            yield context.call_activity("note")
+
+    hub.add_orchestrator(chain)
+    hub.run(chain)
+    assert len(calling) == 20
+    moves = sum(before is not after for before, after in pairwise(calling))
+    assert moves <= 3  # the first calls may end while another thread has the turn
+    assert sum(isinstance(thread, Worker) for thread in committing) >= 15
+
+
+def test_a_thread_that_is_free_keeps_one_call_and_leaves_the_others(hub):
+    threads, together = [], threading.Barrier(3)
+
+    def meet(number):
+        threads.append(threading.current_thread())
+        together.wait(20)
+
+    hub.add_activity(meet)
+
+    def fan_out(context):
+        yield context.call_activity("echo", 1)
+        yield context.task_all([context.call_activity("meet", number) for number in range(3)])
+        return "met"
+
+    hub.add_orchestrator(fan_out)
+    assert hub.run(fan_out) == "met"
+    assert len(set(threads)) == 3
 
 
 def test_a_timer_that_is_set_there_fires(hub):
