@@ -154,7 +154,7 @@ def blob_is_gone(blob_hash: str) -> StoreError:
 
 
 class Store(Protocol):
-    """A journal. One thread at a time writes, as the committer says; any thread may read, and reads what is on disk.
+    """A journal. One thread at a time writes; any thread may read, and reads what is on disk.
 
     Every method raises `StoreError` if the journal can't be read or written.
     """
