@@ -29,8 +29,13 @@ for notebook in sorted((DOCS.parent / "notebooks").glob("*.ipynb")):
 
 
 def setup(app):
-    """Have links to the notebooks lead to the lessons."""
+    """Have links to the notebooks lead to the lessons; show no constructor of what only durablenb makes."""
+    app.connect("autodoc-process-signature", _without_constructor)
     app.connect("source-read", lambda _, name, source: source.__setitem__(0, _with_lessons(source[0])))
+
+
+def _without_constructor(app, what, name, made, options, signature, annotation):
+    return ("", None) if name == "durablenb.DurableOrchestrationContext" else None
 
 
 def _with_lessons(text):
@@ -62,6 +67,7 @@ autosummary_generate = True
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 maximum_signature_line_length = 80
+toc_object_entries_show_parents = "hide"
 numpydoc_show_class_members = False  # autosummary's template lists them
 
 html_theme = "pydata_sphinx_theme"
