@@ -99,14 +99,18 @@ NARROW = 560
 def picture(drawn: tuple[str, str] | None, narrow: tuple[str, str] | None = None) -> Markup:
     """Return an SVG document and its sentence as an image; `narrow` is its variant for narrow pages.
 
-    A large picture has no variant, since notebooks are saved with both.
+    A large picture has no variant, since notebooks are saved with both. JupyterLab removes the variant from
+    a notebook that isn't trusted. So that such a picture stays readable, a narrow place scrolls.
     """
     if drawn is None:
         return Markup("")
-    if narrow is None or len(narrow[0]) > _LARGE:
+    if narrow is None:
         return markup("<p>", image(*drawn), "</p>")
+    wide = image(*drawn).replace("<img ", f'<img style="min-width:{NARROW}px" ', 1)
+    if len(narrow[0]) > _LARGE:
+        return markup("<p>", wide, "</p>")
     source = f'<source media="(max-width: 800px)" srcset="{image_data(narrow[0])}">'
-    return markup("<p><picture>", source, image(*drawn), "</picture></p>")
+    return markup("<p><picture>", source, wide, "</picture></p>")
 
 
 def wide_picture(drawn: tuple[str, str] | None) -> Markup:

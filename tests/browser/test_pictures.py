@@ -206,6 +206,10 @@ def test_a_reopened_notebook_shows_all_of_it_without_its_kernel(
         )
         assert trusted is is_trusted
         check_pictures(drawn(page, HTML))
+        page.set_viewport_size({"width": 700, "height": 900})
+        graph = page.locator(f"{HTML} img[alt*='order-16']").first
+        assert graph.evaluate("image => image.getBoundingClientRect().width") >= 560
+        page.set_viewport_size({"width": 1300, "height": 1000})
         assert trouble == []
 
 

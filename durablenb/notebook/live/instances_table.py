@@ -230,9 +230,9 @@ class InstancesTable(QueryTable):
         words = ", ".join(f"{counts[status]:,} {status.lower()}" for status in _STATUSES if counts[status])
         share = {
             RED: counts["Failed"] / len(ids),
-            GREEN: counts["Completed"] / len(ids),
-            GREY: (counts["Canceled"] + counts["Terminated"] + counts["Pending"]) / len(ids),
             BLUE: (counts["Running"] + counts["Suspended"]) / len(ids),
+            GREY: (counts["Canceled"] + counts["Terminated"] + counts["Pending"]) / len(ids),
+            GREEN: counts["Completed"] / len(ids),
         }
         return markup(
             f'<span class="dnb-fold" title="{escape(words)}">',

@@ -9,6 +9,7 @@ from durablenb.analysis.instance_card import InstanceCard
 from durablenb.analysis.outputs import Outputs
 from durablenb.analysis.snapshot import InstanceSnapshot
 from durablenb.notebook.html import (
+    NARROW,
     Markup,
     badge,
     card,
@@ -64,7 +65,7 @@ def instance_sections(shown: InstanceCard) -> list[Markup]:
         Markup(failure_table(status.failure_details) if status.failure_details else ""),
         Markup(traceback_fold(status.failure_details)),
         waits_table(snapshot.waits, snapshot.now) if snapshot.waits else Markup(""),
-        picture(graph_svg(snapshot)),
+        picture(graph_svg(snapshot), graph_svg(snapshot, NARROW)),
         _section("Outputs", outputs_html(outputs)) if outputs else Markup(""),
         _section("Input and result", _values(shown)),
         _section(

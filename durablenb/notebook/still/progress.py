@@ -140,7 +140,7 @@ def _shown_steps(shown: ProgressSnapshot) -> tuple[int, tuple[StepCount, ...]]:
 
 
 def _bar(step: StepCount) -> Markup:
-    shares = {GREEN: (step.over - step.failed) / step.total, RED: step.failed / step.total}
+    shares = {RED: step.failed / step.total, GREEN: (step.over - step.failed) / step.total}
     return inline(bar(shares, f"{step.over:,} of {step.total:,}"))
 
 
