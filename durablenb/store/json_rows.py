@@ -63,16 +63,9 @@ def record_from_json(row: Mapping[str, Any]) -> Record:
     ValueError
         If it isn't a row that this durablenb could have written.
     """
-    _check_columns(row, COLUMNS)
-    for name in _TEXTS:
-        _check_text(name, row.get(name))
-    for name in _OPTIONAL_TEXTS:
-        if row.get(name) is not None:
-            _check_text(name, row[name])
-    for name in ("seq", "event_id"):
-        _check_number(name, row.get(name), 2**63 - 1 if name == "seq" else _LARGEST, 1)
-    if row.get("task_id") is not None:
-        _check_number("task_id", row["task_id"], _LARGEST, 0)
+    _check_texts(row, COLUMNS, _TEXTS, _OPTIONAL_TEXTS)
+    _check_number("seq", row.get("seq"), 2**63 - 1, 1)
+    _check_call(row, "event_id")
     values = {name: row.get(name) for name in COLUMNS}
     values["timestamp"] = _moment("timestamp", row.get("timestamp"))
     if row.get("started_at") is not None:
@@ -93,15 +86,9 @@ def log_line_from_json(row: Mapping[str, Any]) -> LogLine:
     ValueError
         If it isn't a log line.
     """
-    _check_columns(row, LogLine._fields)
-    for name in ("instance_id", "execution_id", "name", "stream", "message"):
-        _check_text(name, row.get(name))
-    for name in ("level", "logger"):
-        if row.get(name) is not None:
-            _check_text(name, row[name])
-    _check_number("attempt", row.get("attempt"), _LARGEST, 1)
-    if row.get("task_id") is not None:
-        _check_number("task_id", row["task_id"], _LARGEST, 0)
+    texts = ("instance_id", "execution_id", "name", "stream", "message")
+    _check_texts(row, LogLine._fields, texts, ("level", "logger"))
+    _check_call(row, "attempt")
     at = _moment("timestamp", row.get("timestamp")).replace(tzinfo=UTC)
     return LogLine._make({**dict.fromkeys(LogLine._fields), **row, "timestamp": at}.values())
 
@@ -120,12 +107,8 @@ def output_from_json(row: Mapping[str, Any]) -> OutputState:
     ValueError
         If it isn't one.
     """
-    _check_columns(row, OutputState._fields)
-    for name in ("instance_id", "execution_id", "name", "output_id"):
-        _check_text(name, row.get(name))
-    _check_number("attempt", row.get("attempt"), _LARGEST, 1)
-    if row.get("task_id") is not None:
-        _check_number("task_id", row["task_id"], _LARGEST, 0)
+    _check_texts(row, OutputState._fields, ("instance_id", "execution_id", "name", "output_id"))
+    _check_call(row, "attempt")
     at = _moment("timestamp", row.get("timestamp")).replace(tzinfo=UTC)
     parts = row.get("parts")
     if not isinstance(parts, (list, tuple)) or not parts:
@@ -137,12 +120,8 @@ def output_from_json(row: Mapping[str, Any]) -> OutputState:
 def _part(row: Any) -> OutputPart:
     if not isinstance(row, Mapping):
         raise ValueError(f"a part is {_shown(row)}, not an object")
-    _check_columns(row, OutputPart._fields)
-    _check_text("mime_type", row.get("mime_type"))
+    _check_texts(row, OutputPart._fields, ("mime_type",), ("text", "hash", "metadata"))
     _check_number("size", row.get("size"), 2**63 - 1, 0)
-    for name in ("text", "hash", "metadata"):
-        if row.get(name) is not None:
-            _check_text(name, row[name])
     if (row.get("text") is None) is (row.get("hash") is None):
         raise ValueError("a part has either a text or a hash")
     if row.get("metadata") is not None:
@@ -222,10 +201,22 @@ def _check_count(name: str, value: int | float) -> None:
         _check_number(name, value, _LARGEST, 0)
 
 
-def _check_columns(row: Mapping[str, Any], names: Iterable[str]) -> None:
-    unknown = row.keys() - set(names)
+def _check_texts(
+    row: Mapping[str, Any], columns: Iterable[str], texts: Iterable[str], optional: Iterable[str] = ()
+) -> None:
+    """Raise `ValueError` if a row has other columns than these, or no text where text belongs."""
+    unknown = row.keys() - set(columns)
     if unknown:
         raise ValueError(f"there is no column {min(unknown)!r}")
+    for name in (*texts, *(name for name in optional if row.get(name) is not None)):
+        _check_text(name, row.get(name))
+
+
+def _check_call(row: Mapping[str, Any], number: str) -> None:
+    """Raise `ValueError` if this number of a row, or the id of its task, is none."""
+    _check_number(number, row.get(number), _LARGEST, 1)
+    if row.get("task_id") is not None:
+        _check_number("task_id", row["task_id"], _LARGEST, 0)
 
 
 def _check_text(name: str, value: object) -> None:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from durablenb.core.id_prefixes import prefixed, with_prefix
 from durablenb.core.ports.store import HistoryBundle, Record
@@ -16,7 +16,11 @@ from durablenb.journal.bundle.management_api import ManagementApi
 from durablenb.journal.bundle.validation import check_bundle
 from durablenb.model.errors import DurableError
 from durablenb.model.imports import AZURE
+from durablenb.model.logs import LogLine
+from durablenb.model.outputs import OutputState
 from durablenb.store import parquet
+
+T = TypeVar("T", Record, LogLine, OutputState)
 
 _DUCKDB_MAGIC = b"DUCK"
 _DUCKDB_MAGIC_AT = 8
@@ -43,31 +47,26 @@ class LoadedBundle:
             return self
         if not isinstance(prefix, str):
             raise TypeError(f"A prefix is text, not {type(prefix).__name__}.")
-        records = [
-            Record(
-                record.seq,
-                prefixed(record.instance_id, prefix),
-                prefixed(record.execution_id, prefix),
-                with_prefix(record.event, prefix),
-            )
-            for record in self.bundle.records
-        ]
-        lines = [
-            line._replace(
-                instance_id=prefixed(line.instance_id, prefix),
-                execution_id=prefixed(line.execution_id, prefix),
-            )
-            for line in self.bundle.lines
-        ]
-        outputs = [
-            state._replace(
-                instance_id=prefixed(state.instance_id, prefix),
-                execution_id=prefixed(state.execution_id, prefix),
-            )
-            for state in self.bundle.outputs
-        ]
+
+        def renamed(items: Iterable[T]) -> list[T]:
+            return [
+                item._replace(
+                    instance_id=prefixed(item.instance_id, prefix),
+                    execution_id=prefixed(item.execution_id, prefix),
+                )
+                for item in items
+            ]
+
+        bundle = self.bundle._replace(
+            records=[
+                record._replace(event=with_prefix(record.event, prefix))
+                for record in renamed(self.bundle.records)
+            ],
+            lines=renamed(self.bundle.lines),
+            outputs=renamed(self.bundle.outputs),
+        )
         try:
-            bundle = check_bundle(self.bundle._replace(records=records, lines=lines, outputs=outputs))
+            bundle = check_bundle(bundle)
         except ValueError as error:
             raise ValueError(f"The prefix {prefix!r} doesn't do: {error}") from None
         return LoadedBundle(bundle, self.origin, self.made_by)
