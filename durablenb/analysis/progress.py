@@ -16,10 +16,7 @@ import duckdb
 from durablenb.model.events import (
     ALL_EVENTS,
     Event,
-    ExecutionCanceled,
-    ExecutionCompleted,
-    ExecutionFailed,
-    ExecutionTerminated,
+    InstanceEnding,
     Settlement,
     TaskKind,
 )
@@ -384,9 +381,7 @@ _STARTS = """
 select any_value(name), min(timestamp) from journal
 where event_type = 'ExecutionStarted' and list_contains(?, instance_id)
 """
-_ENDS_OF_INSTANCES = event_types(
-    [ExecutionCompleted, ExecutionFailed, ExecutionCanceled, ExecutionTerminated]
-)
+_ENDS_OF_INSTANCES = event_types(kind for kind in ALL_EVENTS if issubclass(kind, InstanceEnding))
 _ENDED = f"""
 select seq, instance_id, event_type, timestamp from journal
 where seq > ? and event_type in ({_ENDS_OF_INSTANCES})

@@ -27,12 +27,11 @@ from durablenb.model.events import (
     VALUES,
     Arrival,
     CodeAwaited,
-    ContinueAsNew,
-    Ending,
     Event,
     ExecutionResumed,
     ExecutionStarted,
     ExecutionSuspended,
+    InstanceEnding,
     LockEnqueued,
     LockTaken,
     OperationEnqueued,
@@ -266,7 +265,7 @@ class MemoryStore:
                 continue
             records = self.records(instance_id)
             events = _current([record.event for record in records])
-            if events and not any(_ends_instance(event) for event in events):
+            if events and not any(isinstance(event, InstanceEnding) for event in events):
                 began = records[len(records) - len(events)]
                 found.append((began.seq, _open(instance_id, began.execution_id, events)))
         return [open_ for _, open_ in sorted(found, key=lambda pair: pair[0])]
@@ -412,10 +411,6 @@ def _texts(records: Iterable[Record]) -> Iterator[str]:
             text = getattr(record.event, name, None)
             if isinstance(text, str):
                 yield text
-
-
-def _ends_instance(event: Event) -> bool:
-    return isinstance(event, Ending) and not isinstance(event, ContinueAsNew)
 
 
 def _current(events: list[Event]) -> list[Event]:

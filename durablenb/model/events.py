@@ -5,9 +5,9 @@ An execution's history is a list of these in the order of `event_id` (1, 2, 3, .
 orchestrator processes them; its requests follow.
 
 Each class declares its own part of the grammar: its role, by base classes (`Request`, `Arrival`,
-`StatusChange`, `Ending`, `EntityEvent`); the task that it begins or settles, by class variables; its columns
-in the journal, by its fields. The journal's rows, recovery, forks, rewinds, timelines and progress read these
-declarations.
+`StatusChange`, `InstanceEnding`, `EntityEvent`); the task that it begins or settles, by class variables; its
+columns in the journal, by its fields. The journal's rows, recovery, forks, rewinds, timelines and progress
+read these declarations.
 """
 
 from __future__ import annotations
@@ -142,6 +142,12 @@ class EntityEvent(Event):
 
 class Ending(Event):
     """An event that ends an execution. `ContinueAsNew` ends the execution, and not the instance."""
+
+    __slots__ = ()
+
+
+class InstanceEnding(Ending):
+    """An event that ends an instance."""
 
     __slots__ = ()
 
@@ -575,28 +581,28 @@ class ExecutionRewound(StatusChange):
 
 
 @_event
-class ExecutionCompleted(Request, StatusChange, Ending):
+class ExecutionCompleted(Request, StatusChange, InstanceEnding):
     """The orchestrator returned."""
 
     result: str
 
 
 @_event
-class ExecutionFailed(Request, StatusChange, Ending):
+class ExecutionFailed(Request, StatusChange, InstanceEnding):
     """The orchestrator raised."""
 
     failure: FailureDetails
 
 
 @_event
-class ExecutionCanceled(Request, StatusChange, Ending):
+class ExecutionCanceled(Request, StatusChange, InstanceEnding):
     """The orchestrator ended with the cancellation that was requested, or its code had not run by then."""
 
     reason: str
 
 
 @_event
-class ExecutionTerminated(StatusChange, Ending):
+class ExecutionTerminated(StatusChange, InstanceEnding):
     """A client terminated the orchestration."""
 
     reason: str

@@ -17,10 +17,7 @@ _ALL = ", ".join(f"j.{column}" for column in COLUMNS)
 
 _PENDING = [kind for kind in events.ALL_EVENTS if issubclass(kind, events.PendingRequest)]
 _QUEUED = [events.OperationEnqueued, events.LockEnqueued]
-_ENDS = [
-    kind for kind in events.ALL_EVENTS if issubclass(kind, events.Ending) and kind is not events.ContinueAsNew
-]
-"""The events that end an instance."""
+_ENDS = [kind for kind in events.ALL_EVENTS if issubclass(kind, events.InstanceEnding)]
 _ARRIVALS = [kind for kind in events.ALL_EVENTS if issubclass(kind, (events.Arrival, events.CodeAwaited))]
 
 _BEGINS_AND_ENDS = event_types([events.ExecutionStarted, *_ENDS])

@@ -19,7 +19,7 @@ from durablenb.core.generations import is_remnant
 from durablenb.hub.instance import Handle
 from durablenb.journal.related import EntityQueue
 from durablenb.model.errors import HubUnreachableError, InstanceNotFoundError
-from durablenb.model.events import ContinueAsNew, Ending, ExecutionStarted
+from durablenb.model.events import ExecutionStarted, InstanceEnding
 from durablenb.model.runtime import RunningCall, RuntimeInfo
 from durablenb.model.status import DurableOrchestrationStatus
 from durablenb.notebook.html import Markup, markup
@@ -264,7 +264,7 @@ class LiveInstance(LiveView):
         last = self._following.events[-1] if self._following.events else None
         if self._status is not None and self._status.imported_from is not None:
             return True  # nothing more happens to an imported instance
-        return isinstance(last, Ending) and not isinstance(last, ContinueAsNew)
+        return isinstance(last, InstanceEnding)
 
     def trouble(self) -> str:
         """Return what keeps the view from being up to date, in a line; empty if nothing does."""
