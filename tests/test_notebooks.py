@@ -15,15 +15,6 @@ TO_COME = {
 }
 """Lessons without outcomes, a prediction and an exercise."""
 
-WITHOUT_NEUTRAL_LINE = {
-    *("01_first_orchestration", "02_the_kernel_dies", "03_replay_slowly", "04_break_determinism_and_mend_it"),
-    *("05_chains_and_fan_outs", "07_timers_and_approval", "09_entities", "12_change_a_running_orchestration"),
-    *("13_what_if", "21_growing_an_orchestration", "22_querying_histories"),
-    *("23_data_frames_through_a_fan_out", "24_watching_a_fan_out", "25_approve_over_http"),
-    "26_a_cluster_of_your_own",
-}
-"""Lessons whose folded outputs begin with a part of the answer."""
-
 ABOUT = re.compile(
     r"- \*\*Outcomes\*\*: you can .+\n- \*\*Time\*\*: (\d+) minutes\n- \*\*Before this\*\*: ", re.DOTALL
 )
@@ -101,11 +92,10 @@ def test_it_asks_for_a_prediction_and_hides_the_answer(taught):
 
 
 def test_the_line_that_jupyterlab_shows_of_a_folded_output_is_a_neutral_one(taught):
-    name, notebook = taught
-    if name not in WITHOUT_NEUTRAL_LINE:
-        for _, cell, _ in predictions(notebook):
-            assert printed(cell).partition("\n")[0].endswith(":"), cell.source
-            assert cell.outputs[0].output_type == "stream"
+    _, notebook = taught
+    for _, cell, _ in predictions(notebook):
+        assert printed(cell).partition("\n")[0].endswith(":"), cell.source
+        assert cell.outputs[0].output_type == "stream"
 
 
 def test_it_has_something_to_change_and_a_graded_exercise(taught):
