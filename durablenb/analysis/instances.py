@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from durablenb.analysis.figures import InstanceFigures
 from durablenb.analysis.text import plural, quoted
-from durablenb.model.display import Saved
+from durablenb.model.display import SavedSequence
 from durablenb.model.events import ALL_EVENTS, StatusChange
 from durablenb.model.status import DurableOrchestrationStatus, OrchestrationRuntimeStatus
 from durablenb.store.row_codec import event_types
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     pass
 
 
-class InstanceList(Saved, Sequence[DurableOrchestrationStatus]):
+class InstanceList(SavedSequence[DurableOrchestrationStatus]):
     """The statuses of several instances. It equals a list of the same statuses.
 
     Parameters
@@ -35,29 +35,14 @@ class InstanceList(Saved, Sequence[DurableOrchestrationStatus]):
         statuses: Sequence[DurableOrchestrationStatus],
         handle_of: Callable[[str], InstanceFigures] | None = None,
     ) -> None:
-        self._statuses = tuple(statuses)
+        super().__init__(statuses)
         self._handle_of = handle_of
 
     def handles(self) -> list[InstanceFigures] | None:
         """Return the handles of all instances; None if their hub isn't known."""
         if self._handle_of is None:
             return None
-        return [self._handle_of(str(status.instance_id)) for status in self._statuses]
-
-    @overload
-    def __getitem__(self, index: int) -> DurableOrchestrationStatus: ...
-    @overload
-    def __getitem__(self, index: slice) -> InstanceList: ...
-    def __getitem__(self, index: int | slice) -> DurableOrchestrationStatus | InstanceList:
-        if isinstance(index, slice):
-            return InstanceList(self._statuses[index], self._handle_of)
-        return self._statuses[index]
-
-    def __len__(self) -> int:
-        return len(self._statuses)
-
-    def __iter__(self) -> Iterator[DurableOrchestrationStatus]:
-        return iter(self._statuses)
+        return [self._handle_of(str(status.instance_id)) for status in self]
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, (InstanceList, list)):
@@ -68,7 +53,7 @@ class InstanceList(Saved, Sequence[DurableOrchestrationStatus]):
 
     def counts(self) -> dict[str, int]:
         """Return the number of instances with each status."""
-        return dict(Counter(str(status.runtime_status) for status in self._statuses))
+        return dict(Counter(str(status.runtime_status) for status in self))
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{count:,} {status}" for status, count in self.counts().items())

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Self, TypeVar, overload
+from collections.abc import Iterable
+from typing import TypeVar
 
-from durablenb.model.display import Saved
+from durablenb.model.display import SavedSequence
 
 T = TypeVar("T")
 
 
-class OfInstance(Saved, Sequence[T]):
+class OfInstance(SavedSequence[T]):
     """A sequence that belongs to an instance, and so do its slices.
 
     Parameters
@@ -22,23 +22,8 @@ class OfInstance(Saved, Sequence[T]):
     """
 
     def __init__(self, instance_id: str, items: Iterable[T]) -> None:
+        super().__init__(items)
         self.instance_id = instance_id
-        self._items = tuple(items)
-
-    @overload
-    def __getitem__(self, index: int) -> T: ...
-    @overload
-    def __getitem__(self, index: slice) -> Self: ...
-    def __getitem__(self, index: int | slice) -> T | Self:
-        if isinstance(index, slice):
-            return type(self)(self.instance_id, self._items[index])
-        return self._items[index]
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    def __iter__(self) -> Iterator[T]:
-        return iter(self._items)
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, type(self)):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, overload
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 from durablenb.checks.rules import PAGE, RULES
-from durablenb.model.display import Saved
+from durablenb.model.display import SavedSequence
 
 
 class Finding(NamedTuple):
@@ -55,7 +55,7 @@ class Finding(NamedTuple):
         return f"{self.path}:{self.line}:{self.column}: {self.code} {self.text} {self.instead}"
 
 
-class Findings(Saved, Sequence[Finding]):
+class Findings(SavedSequence[Finding]):
     """The findings of a check, in the order of the lines; true if there are any.
 
     Examples
@@ -66,29 +66,16 @@ class Findings(Saved, Sequence[Finding]):
     (True, ['DNB101'], <late: 1 finding>)
     """
 
-    __slots__ = ("_findings", "name")
+    __slots__ = ("name",)
 
     def __init__(self, name: str, found: Iterable[Finding]) -> None:
+        super().__init__(sorted(found))
         self.name = name
-        self._findings = tuple(sorted(found))
 
     @property
     def codes(self) -> list[str]:
         """The codes of the findings, in the order of the lines."""
-        return [finding.code for finding in self._findings]
-
-    @overload
-    def __getitem__(self, index: int) -> Finding: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Finding]: ...
-    def __getitem__(self, index: int | slice) -> Finding | Sequence[Finding]:
-        return self._findings[index]
-
-    def __len__(self) -> int:
-        return len(self._findings)
-
-    def __iter__(self) -> Iterator[Finding]:
-        return iter(self._findings)
+        return [finding.code for finding in self]
 
     def __repr__(self) -> str:
         count = len(self)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TextIO
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import copy
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, Self, TextIO, TypeVar, overload
 
 log = logging.getLogger("durablenb")
+
+T = TypeVar("T")
 
 Display = Literal["static", "text"]
 
@@ -198,6 +201,38 @@ class Saved(Displayed):
         ...     hub.save(Path(folder, "hub.html"))
         """
         views().save(self._shown(), path)
+
+
+class SavedSequence(Saved, Sequence[T]):
+    """A displayed sequence; its slices are of its own class.
+
+    Parameters
+    ----------
+    items
+        The items, in order.
+    """
+
+    __slots__ = ("_items",)
+
+    def __init__(self, items: Iterable[T]) -> None:
+        self._items = tuple(items)
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> Self: ...
+    def __getitem__(self, index: int | slice) -> T | Self:
+        if not isinstance(index, slice):
+            return self._items[index]
+        part = copy(self)
+        part._items = self._items[index]
+        return part
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self._items)
 
 
 class ShortTraceback:

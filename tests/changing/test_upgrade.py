@@ -132,6 +132,8 @@ def test_those_that_do_not_fit_are_held_if_that_is_asked_for_and_go_on_when_the_
     any_hub.add_orchestrator(with_limit, "fulfil")
     report = any_hub.upgrade("fulfil", misfits="hold")
     assert report.counts == {"moved": 3, "held": 1}
+    assert report[:2].counts == {"moved": 2}
+    assert report[:0].summary == "no open instances"
     with pytest.raises(df.NonDeterminismError, match="no longer fits its history"):
         handles[3].result(20)
     handles[3].raise_event("Packed")

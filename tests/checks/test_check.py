@@ -67,7 +67,8 @@ def test_the_findings_are_a_sequence_that_is_true_if_there_are_any():
     assert found
     assert len(found) == 1
     assert found[0] is next(iter(found))
-    assert found.codes == ["DNB101"]
+    assert found.codes == found[:1].codes == ["DNB101"]
+    assert not found[1:]
     assert repr(found) == "<late: 1 finding>"
     assert repr(df.check(sound)) == "<sound: nothing found>"
     assert str(found) == str(found[0])

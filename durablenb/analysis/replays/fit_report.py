@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, overload
+from typing import Literal, NamedTuple
 
 from durablenb.analysis.replays.replay import Replay
 from durablenb.analysis.text import shortened, table_text
 from durablenb.core.mismatch import Mismatch
-from durablenb.model.display import Saved
+from durablenb.model.display import SavedSequence
 from durablenb.model.errors import FunctionNotFoundError, NonDeterminismError
 from durablenb.model.source import Source
 
@@ -121,7 +121,7 @@ class Parting(NamedTuple):
         return f"{names} and {more:,} more" if more > 0 else names
 
 
-class FitReport(Saved, Sequence[Fit]):
+class FitReport(SavedSequence[Fit]):
     """The results of replaying an orchestrator's code against instances; `TaskHub.replay` gives it.
 
     Parameters
@@ -158,8 +158,8 @@ class FitReport(Saved, Sequence[Fit]):
     """
 
     def __init__(self, about: str, results: Sequence[Fit]) -> None:
+        super().__init__(results)
         self.about = about
-        self._results = tuple(results)
 
     @property
     def fits(self) -> bool:
@@ -169,7 +169,7 @@ class FitReport(Saved, Sequence[Fit]):
     @property
     def misfits(self) -> list[Fit]:
         """The results of the instances that the code doesn't fit."""
-        return [fit for fit in self._results if not fit.fits]
+        return [fit for fit in self if not fit.fits]
 
     @property
     def partings(self) -> list[Parting]:
@@ -179,21 +179,6 @@ class FitReport(Saved, Sequence[Fit]):
             groups.setdefault(_mismatch_key(fit), []).append(fit)
         partings = [Parting(key[0], fits[0].code, *key[1:], tuple(fits)) for key, fits in groups.items()]
         return sorted(partings, key=lambda parting: -len(parting.fits))
-
-    @overload
-    def __getitem__(self, index: int) -> Fit: ...
-    @overload
-    def __getitem__(self, index: slice) -> FitReport: ...
-    def __getitem__(self, index: int | slice) -> Fit | FitReport:
-        if isinstance(index, slice):
-            return FitReport(self.about, self._results[index])
-        return self._results[index]
-
-    def __len__(self) -> int:
-        return len(self._results)
-
-    def __iter__(self) -> Iterator[Fit]:
-        return iter(self._results)
 
     @property
     def summary(self) -> str:
@@ -210,7 +195,7 @@ class FitReport(Saved, Sequence[Fit]):
         partings = self.partings
         first = f"; {partings[0].told}: {partings[0].named}" if partings else ""
         more = f"; {len(partings) - 1} more" if len(partings) > 1 else ""
-        names = ", ".join(dict.fromkeys(fit.name for fit in self._results)) or "nothing"
+        names = ", ".join(dict.fromkeys(fit.name for fit in self)) or "nothing"
         return f"<{shortened(f'{names}: {self.summary}{first}', 220)}{more}>"
 
     def __str__(self) -> str:
@@ -267,12 +252,12 @@ class UpgradeReport(FitReport):
     @property
     def counts(self) -> dict[UpgradeOutcome, int]:
         """The number of instances with each outcome."""
-        counts = Counter(self.outcomes.values())
+        counts = Counter(self.outcomes[fit.instance_id] for fit in self)
         return {outcome: counts[outcome] for outcome in OUTCOME_TEXTS if counts[outcome]}
 
     @property
     def summary(self) -> str:
         """The number of instances with each outcome, as text."""
-        if not self.outcomes:
+        if not self:
             return "no open instances"
         return ", ".join(f"{count:,} {OUTCOME_TEXTS[outcome]}" for outcome, count in self.counts.items())
