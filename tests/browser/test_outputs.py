@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Lab, expect_run, run_all, use_theme
 
@@ -40,37 +41,42 @@ handle = hub.start(year, ["Oslo", "Bergen"], instance_id="2026")
 handle.result()
 """
 LOOK = ["handle.outputs()", "handle.card()", "view = handle.watch()\nview.tab = 'outputs'\nview"]
+SAVE = "handle.card().save('card.html')"
 
 
-def test_a_figure_and_a_table_are_seen_wherever_an_instance_is_shown(lab: Lab, tmp_path: Path) -> None:
-    lab.write("outputs.ipynb", [SETUP, *LOOK])
+@pytest.fixture(scope="module")
+def opened(lab: Lab) -> Iterator[tuple[Page, list[str]]]:
+    """The notebook, run once; its last cell writes a card."""
+    lab.write("outputs.ipynb", [SETUP, *LOOK, SAVE])
     with lab.opened("outputs.ipynb", is_fresh=True) as (page, trouble):
         page.set_viewport_size({"width": 1300, "height": 5_200})
         run_all(page)
-        expect_run(page, 4)
-        cells = page.locator(".jp-CodeCell")
-        assert cells.nth(0).locator("img, table").count() == 0
-        for number in (1, 2, 3):
-            shown = cells.nth(number).locator(".jp-OutputArea-output").last
-            expect(shown.locator("img[src^='data:image/png']")).to_have_count(2)
-            expect(shown).to_contain_text("January")
-            expect(shown).to_contain_text("Bergen: 100%")
-            expect(shown.locator("script, [onclick]")).to_have_count(0)
-        for theme in ("JupyterLab Light", "JupyterLab Dark"):
-            use_theme(page, theme)
-            page.screenshot(path=tmp_path / f"outputs-{theme}.png", full_page=True)
-        assert page.title() != "broken in"
-        assert [one for one in trouble if "404" not in one] == []
+        expect_run(page, 5)
+        yield page, trouble
 
 
+def test_a_figure_and_a_table_are_seen_wherever_an_instance_is_shown(
+    opened: tuple[Page, list[str]], tmp_path: Path
+) -> None:
+    page, trouble = opened
+    cells = page.locator(".jp-CodeCell")
+    assert cells.nth(0).locator("img, table").count() == 0
+    for number in (1, 2, 3):
+        shown = cells.nth(number).locator(".jp-OutputArea-output").last
+        expect(shown.locator("img[src^='data:image/png']")).to_have_count(2)
+        expect(shown).to_contain_text("January")
+        expect(shown).to_contain_text("Bergen: 100%")
+        expect(shown.locator("script, [onclick]")).to_have_count(0)
+    for theme in ("JupyterLab Light", "JupyterLab Dark"):
+        use_theme(page, theme)
+        page.screenshot(path=tmp_path / f"outputs-{theme}.png", full_page=True)
+    assert page.title() != "broken in"
+    assert [one for one in trouble if "404" not in one] == []
+
+
+@pytest.mark.usefixtures("opened")
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_a_card_is_a_page_of_its_own(lab: Lab, theme: str, tmp_path: Path) -> None:
-    if not (lab.folder / "card.html").exists():
-        setup = SETUP.replace("outputs.duckdb", "card.duckdb")
-        lab.write("card.ipynb", [setup, "handle.card().save('card.html')"])
-        with lab.opened("card.ipynb", is_fresh=True) as (page, _):
-            run_all(page)
-            expect_run(page, 2)
     context = lab.browser.new_context(color_scheme=theme, viewport={"width": 1000, "height": 900})
     try:
         page, trouble = context.new_page(), list[str]()
