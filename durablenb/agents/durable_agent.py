@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic_ai import Tool
@@ -132,13 +132,23 @@ class DurableAgent:
         about = description or getattr(self.agent, "description", None) or f"Ask the agent {self.name}."
         return Tool(delegate, name=name or self.name, description=about, metadata={METADATA_KEY: False})
 
-    async def __call__(self, context: DurableOrchestrationContext) -> Any:
-        """Run the agent as an orchestration: with its input as the prompt, or as the arguments of `run`."""
-        given = context.get_input()
-        options = dict(given) if isinstance(given, dict) else {"prompt": given}
-        if options.get("message_history") is not None:
-            options["message_history"] = ModelMessagesTypeAdapter.validate_python(options["message_history"])
-        return (await self.run(**options)).output
+    @property
+    def orchestrator(self) -> Callable[[DurableOrchestrationContext], Any]:
+        """The orchestrator that runs the agent with its input as the prompt, or as the arguments of `run`."""
+
+        async def run_agent(context: DurableOrchestrationContext) -> Any:
+            given = context.get_input()
+            options = dict(given) if isinstance(given, dict) else {"prompt": given}
+            if options.get("message_history") is not None:
+                history = ModelMessagesTypeAdapter.validate_python(options["message_history"])
+                options["message_history"] = history
+            return (await self.run(**options)).output
+
+        return run_agent
+
+    def __call__(self, context: DurableOrchestrationContext) -> Any:
+        """Run the agent as an orchestration."""
+        return self.orchestrator(context)
 
     def __repr__(self) -> str:
         return f"<DurableAgent {self.name!r}>"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any
 
 from durablenb.core.activity_context import ActivityContext
@@ -100,7 +102,10 @@ def _check_fit(function: Callable[..., Any], arguments: Arguments) -> None:
 
 
 def run_coroutine(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """Return the result of a coroutine, run in an event loop of its own."""
+    """Return the result of a coroutine, run in an event loop of its own, also in a thread that has one."""
     import asyncio
 
-    return asyncio.run(coroutine)
+    if asyncio._get_running_loop() is None:
+        return asyncio.run(coroutine)
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(copy_context().run, asyncio.run, coroutine).result()

@@ -57,6 +57,8 @@ def check(function: Any, hub: TaskHub | None = None) -> Findings:
             raise not_found("orchestrator", function, registry.orchestrator_names)
         function = code.function
     found = user_function_value(function)
+    if found is None and hasattr(function, "__code__"):
+        raise TypeError(f"{function.__qualname__} is the code of a library, which isn't checked.")
     if found is None:
         raise TypeError(f"Expected an orchestrator's function, not {function!r}.")
     body = found.load()

@@ -421,7 +421,7 @@ class Registering(Hub):
         )
         for activity in durable.activities:
             self.add_activity(activity.function, activity.name, **of_registration(activity.options))
-        self.add_orchestrator(durable.__call__, durable.name)
+        self.add_orchestrator(durable.orchestrator, durable.name)
         return durable
 
     @overload

@@ -73,3 +73,9 @@ def test_a_conversation_is_read_from_the_journal_after_a_crash(tmp_path):
         part.content for message in model.requests[0] for part in message.parts if hasattr(part, "content")
     ]
     assert contents == ["go", 3, 10, 13]
+
+
+def test_an_agent_is_graded_as_orchestrators_are(hub):
+    grade = df.lab.grade(hub.agent(calculator(Script(*TURNS))), "go", hub=hub, expected="13")
+    grade.check()
+    assert "the code of a library, which isn't checked" in str(grade)

@@ -270,3 +270,8 @@ def test_coroutines_run_in_the_same_order_in_each_run():
 
         for _ in range(5):
             assert len(df.lab.crash_everywhere(main, hub=hub).crashes) == 5
+
+        async def in_a_notebook():
+            return df.lab.crash_everywhere(main, hub=hub)
+
+        assert len(asyncio.run(in_a_notebook()).crashes) == 5
