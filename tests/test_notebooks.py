@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 INDEX = (ROOT / "docs/tutorial/index.md").read_text(encoding="utf-8")
 TO_COME = {
-    *("24_watching_a_fan_out", "25_approve_over_http"),
+    "24_watching_a_fan_out",
     "26_a_cluster_of_your_own",
 }
 """Lessons without outcomes, a prediction and an exercise."""
