@@ -48,7 +48,7 @@ PARTS = (
     Upgrades,
     WriteBuffer,
 )
-COLLECTIONS = {Instances: ("open", "queue", "ended"), Timers: ("_heap",), Entities: ("queue",)}
+COLLECTIONS = {Instances: ("open", "queue"), Timers: ("_heap",), Entities: ("queue",)}
 
 violations: list[str] = []
 """What was touched without the turn, and from where."""

@@ -14,7 +14,6 @@ from durablenb.engine.effects import Effects
 from durablenb.engine.entities import Entities
 from durablenb.engine.forks import Forks
 from durablenb.engine.imports import Imports
-from durablenb.engine.instance import InstanceOutcome
 from durablenb.engine.instances import Instances
 from durablenb.engine.purging import families
 from durablenb.engine.result_cache import ResultCache
@@ -281,8 +280,7 @@ class Commands:
             if message.instance_id in self._instances.imported:
                 state = self._state(message.instance_id)
                 self._imports.check_wait(message.instance_id, None if state is None else state.status)
-            outcome = self._instances.ended.get(message.instance_id)
-            return None if outcome is None else _resolved(outcome)
+            return self._instances.watch(message.instance_id)
         self._instances.enqueue(instance, is_requested=True)  # whether it is blocked shows when it runs
         completion = self._instances.watch(message.instance_id)
         messages.answer(message.reply, completion)  # now: the promise itself says nothing that isn't on disk
@@ -297,12 +295,6 @@ class Commands:
         self._buffer.drain()
         states = self._store.states(InstanceQuery(instance_ids=(instance_id,)))
         return states[0] if states else None
-
-
-def _resolved(outcome: InstanceOutcome) -> Future[InstanceOutcome]:
-    future: Future[InstanceOutcome] = Future()
-    future.set_result(outcome)
-    return future
 
 
 def _check_same_start(

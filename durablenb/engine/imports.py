@@ -121,8 +121,7 @@ class Imports:
             if instance_ids[0] not in self._imported:  # else it is on disk despite the error
                 raise
         self._imported.update((imported.instance_id, imported) for imported in imports)
-        for instance_id in instance_ids:
-            self._instances.ended.pop(instance_id, None)
+        self._instances.forget(instance_ids)
         self._entities.forget(instance_ids)
 
 

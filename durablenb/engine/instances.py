@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import datetime
@@ -19,12 +19,6 @@ from durablenb.engine.write_buffer import WriteBuffer
 from durablenb.model.events import RULES, Event, ExecutionStarted, Origin, ParentInstance
 from durablenb.model.ids import execution_id_of
 from durablenb.model.imports import Import
-
-KEPT_OUTCOMES = 4_096
-"""How many outcomes of instances that ended lately stay in memory."""
-
-KEPT_CHARACTERS = 4_096
-"""A longer outcome is read from the journal instead."""
 
 
 class Instances:
@@ -52,7 +46,6 @@ class Instances:
         self.open: dict[str, Instance] = {}
         self.blocked = BlockedInstances(self.open)
         self.executions = Executions(services, self.blocked)
-        self.ended: OrderedDict[str, InstanceOutcome] = OrderedDict()
         self.imported: dict[str, Import] = {}
         """Imported instances and entities by id: they are never changed."""
         self.queue: deque[Instance] = deque()
@@ -121,11 +114,10 @@ class Instances:
     def reopen(self, instance: Instance) -> None:
         """Make this the open instance of its id."""
         self.open[instance.id] = instance
-        self.ended.pop(instance.id, None)
         self._completions.opened(instance.id, instance.started)
 
     def watch(self, instance_id: str) -> Future[InstanceOutcome] | None:
-        """Return the promise of an open instance's outcome, kept once that is on disk."""
+        """Return the promise of an instance's outcome, as `Completions.watch` does for the engine."""
         return self._completions.watch(instance_id, is_engine=True)
 
     def receive(
@@ -169,13 +161,7 @@ class Instances:
         """Resolve the promises of a closed instance's outcome, once it is on disk."""
         if instance.pending:
             self._closed_with_calls[instance.id] = instance
-        if len(outcome.text) <= KEPT_CHARACTERS:
-            self.ended[instance.id] = outcome
-            if len(self.ended) > KEPT_OUTCOMES:
-                self.ended.popitem(last=False)
-        resolve = self._completions.closed(instance.id, outcome)
-        if resolve is not None:
-            self._buffer.after_commit(resolve)
+        self._buffer.after_commit(self._completions.closed(instance.id, outcome))
 
     # -- calls that are no longer wanted ----------------------------------------------------------
 
@@ -192,8 +178,8 @@ class Instances:
 
     def forget(self, instance_ids: Sequence[str]) -> None:
         """Remove closed instances that are about to be deleted from memory."""
+        self._completions.forget(instance_ids)
         for instance_id in instance_ids:
-            self.ended.pop(instance_id, None)
             self.drop_calls_of_closed(instance_id)
 
     def take_dropped(self) -> bool:

@@ -97,5 +97,5 @@ def test_handles_of_instances_that_ended_long_ago_still_know_their_results(lab):
     handles = [lab.start(quick, number) for number in range(50)]
     assert [handle.result(10) for handle in handles] == list(range(50))
     with lab.client._control.engine._lock:
-        lab.client._control.engine._state.instances.ended.clear()  # as if thousands had ended since
+        lab.client._control.engine.completions._ended.clear()  # as if thousands had ended since
     assert [handle.result(10) for handle in handles] == list(range(50))

@@ -74,6 +74,31 @@ def test_a_thread_that_is_free_keeps_one_call_and_leaves_the_others(hub):
     assert len(set(threads)) == 3
 
 
+def test_a_result_is_there_after_the_end_though_the_engine_is_busy(hub):
+    hub.add_orchestrator(lambda context: context.get_input(), "same")
+    ended = [hub.start("same", number) for number in range(2)]
+    assert [handle.result() for handle in ended] == [0, 1]
+    is_taken, may_go = threading.Event(), threading.Event()
+
+    def hold_the_turn():
+        with hub._engine._lock:
+            is_taken.set()
+            assert may_go.wait(20)
+
+    holder = threading.Thread(target=hold_the_turn)
+    holder.start()
+    assert is_taken.wait(20)
+    try:
+        assert [handle.result(timeout=5) for handle in ended] == [0, 1]
+    finally:
+        may_go.set()
+        holder.join()
+    ended[0].purge()
+    with pytest.raises(df.DurableError):
+        ended[0].result(timeout=5)
+    assert ended[1].result() == 1
+
+
 def test_a_timer_that_is_set_there_fires(hub):
     def wait(context):
         yield context.call_activity("echo", 1)

@@ -62,7 +62,7 @@ class Lab:
         self.settle()
         rows = engine.store.query("select distinct instance_id from journal")
         with engine._lock:  # not by a message: that would look each instance up
-            engine._state.instances.ended.clear()
+            engine.completions._ended.clear()
             engine._state.buffer.purge([row[0] for row in rows])
             engine._state.buffer.flush()
             engine.committer.drain()
