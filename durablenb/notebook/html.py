@@ -47,13 +47,22 @@ def unbroken(value: object) -> Markup:
 
 def block(value: object, limit: int = TEXT_LIMIT) -> Markup:
     """Return data with its line breaks, truncated to a limit."""
+    return markup("<pre>", _lines(value, limit), "</pre>")
+
+
+def prose(value: object, limit: int = TEXT_LIMIT) -> Markup:
+    """Return data with its line breaks in the letters of text, truncated to a limit."""
+    return markup('<div style="white-space:pre-wrap">', _lines(value, limit), "</div>")
+
+
+def _lines(value: object, limit: int) -> str:
     text = str(value)
     more = f"\n… {len(text) - limit:,} characters more" if len(text) > limit else ""
     kept = "".join(
         character if character.isprintable() or character in _KEPT else "\N{REPLACEMENT CHARACTER}"
         for character in text[:limit]
     )
-    return markup("<pre>", escape(kept + more), "</pre>")
+    return escape(kept + more)
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Markup:

@@ -160,7 +160,8 @@ def test_an_instance_is_drawn_as_in_the_notebook(served):
     with looking(served, f"instances/{instance_id}") as view:
         assert view.html["head"] == in_notebook.head.decode()
         assert view.html["graph"] == in_notebook.graph.decode()
-        assert view.state["tabs"] == ["graph", "timeline", "history", "code", "outputs"]
+        assert view.state["tabs"] == ["graph", "timeline", "history", "code", "conversation", "outputs"]
+        assert view.state["absent"] == ["conversation"]
         assert view.state["place"] == f"instances/{instance_id}"
     in_notebook.close()
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import traitlets
 
 from durablenb.analysis.calls import Call
+from durablenb.analysis.conversation import ConversationReader, with_streams
 from durablenb.analysis.outputs import Outputs
 from durablenb.analysis.progress import ProgressSnapshot, StepCounter
 from durablenb.analysis.snapshot import InstanceSnapshot, SnapshotBuilder, instance_snapshot
@@ -26,6 +27,7 @@ from durablenb.notebook.html import Markup, markup
 from durablenb.notebook.keys import Target, cell_call_key, find_generation, find_target
 from durablenb.notebook.live.children import OpenedChildren, followed
 from durablenb.notebook.live.code_tab import CodeTab
+from durablenb.notebook.live.conversation_pane import conversation_pane
 from durablenb.notebook.live.details import call_detail, generation_detail, step_detail, stored_value
 from durablenb.notebook.live.events_table import EventsTable
 from durablenb.notebook.live.instance_controls import head, waits
@@ -65,8 +67,8 @@ class LiveInstance(LiveView):
         Keyword arguments of `ipywidgets.Widget`.
     """
 
-    REGIONS = ("head", "waits", "graph", "timeline", "history", "code", "outputs", "detail")
-    TABS = ("graph", "timeline", "history", "code", "outputs")
+    REGIONS = ("head", "waits", "graph", "timeline", "history", "code", "conversation", "outputs", "detail")
+    TABS = ("graph", "timeline", "history", "code", "conversation", "outputs")
     SHARES = ("svg", "png", "html", "markdown", "mermaid", "query")
 
     head = traitlets.Bytes().tag(sync=True)
@@ -75,6 +77,7 @@ class LiveInstance(LiveView):
     timeline = traitlets.Bytes().tag(sync=True)
     history = traitlets.Bytes().tag(sync=True)
     code = traitlets.Bytes().tag(sync=True)
+    conversation = traitlets.Bytes().tag(sync=True)
     outputs = traitlets.Bytes().tag(sync=True)
     detail = traitlets.Bytes().tag(sync=True)
 
@@ -89,6 +92,7 @@ class LiveInstance(LiveView):
         self._control = handle.hub._control
         self._following = SnapshotBuilder()
         self._counter = StepCounter(handle.id)
+        self._conversation = ConversationReader()
         self._status: DurableOrchestrationStatus | None = None
         self._seq = 0
         self._first = 0
@@ -146,7 +150,7 @@ class LiveInstance(LiveView):
         is_due = time.monotonic() - self._drawn_at >= TICK and not self.is_over()
         has_progress = self._read_progress()
         if not (is_new or is_changed or is_stale or is_due or self._picture is None):
-            return {"waits": self._waits(self._picture)} if has_progress and self._picture else {}
+            return self._news_of_running(self._picture) if has_progress and self._picture else {}
         self._drawn_at = time.monotonic()
         shown = self._picture = self._look()
         self.label = instance_sentence(shown)
@@ -171,6 +175,8 @@ class LiveInstance(LiveView):
             self._send_rows(shown)
         elif self.tab == "code":
             regions["code"] = self._code.html(shown)
+        elif self.tab == "conversation":
+            regions["conversation"] = self._turns()
         elif self.tab == "outputs":
             with suppress(HubUnreachableError):  # until the server answers, the last ones
                 outputs = self._handle.outputs()
@@ -186,11 +192,27 @@ class LiveInstance(LiveView):
         now = self._journal.now(self._handle.id)
         return self._counter.snapshot(now, self._running, self._running_ids)
 
+    def _news_of_running(self, shown: InstanceSnapshot) -> dict[str, str]:
+        """Return the regions that show how far running calls are."""
+        regions = {"waits": self._waits(shown)}
+        return {**regions, "conversation": self._turns()} if self.tab == "conversation" else regions
+
+    def _turns(self) -> str:
+        """Return the conversation, with what running requests stream."""
+        streamed = {
+            (self._execution_number(call.execution_id), call.task_id): call.streamed or ""
+            for call in self._running
+        }
+        return conversation_pane(with_streams(self._conversation.turns, streamed))
+
     def _waits(self, shown: InstanceSnapshot) -> str:
         """Return what the instance waits for, and how far its running activities are."""
         now = self._journal.now(self._handle.id)
         listed = waits(shown, is_read_only=self._control.is_read_only)
-        return markup(listed, running_table(self._running, now, themed))
+        running: Sequence[RunningCall] = self._running
+        if self.tab == "conversation":  # which has what they stream
+            running = [replace(call, streamed=None) for call in running]
+        return markup(listed, running_table(running, now, themed))
 
     def _read_running(self) -> bool:
         """Read which calls run; return whether that has changed."""
@@ -241,6 +263,8 @@ class LiveInstance(LiveView):
             last = record.event
         if self._following.read(record.event for record in records):
             self._status = None
+        self._conversation.read(record.event for record in records)
+        self.absent = [] if self._conversation.turns else ["conversation"]
         return bool(records)
 
     def _look(self) -> InstanceSnapshot:

@@ -23,7 +23,7 @@ from durablenb.notebook.live.widget import LiveView, Selection
 SETTABLE = frozenset({"tab"})
 """Traits that a page may set directly; everything else takes a message."""
 
-_SHARED = ("regions", "tabs", "tab", "help", "label", "note", "marked", "place", "shares")
+_SHARED = ("regions", "tabs", "absent", "tab", "help", "label", "note", "marked", "place", "shares")
 _MESSAGES = 100
 _STEP = re.compile(r"[0-9]{1,9}/[0-9]{1,9}/[0-9]{1,9}")
 

@@ -63,6 +63,9 @@ class LiveView(ShareMenu, StaticFallback, anywidget.AnyWidget):
 
     regions = traitlets.List(traitlets.Unicode()).tag(sync=True)
     tabs = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    absent = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    """Tabs that aren't shown, since there is nothing for them."""
+
     tab = traitlets.Unicode().tag(sync=True)
     help = traitlets.Unicode().tag(sync=True)
     label = traitlets.Unicode().tag(sync=True)

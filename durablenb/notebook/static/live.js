@@ -108,6 +108,7 @@ class View {
     this.restarted = (_, status) => ENDED.includes(status) && this.gone();
     this.kernels?.connect(this.restarted);
     on("change:tab", () => this.showTab());
+    onNews("change:absent", () => this.showTab());
     onNews("change:note", () => this.showNote());
     onNews("change:label", () => this.say(this.model.get("label")));
     const root = this.root;
@@ -202,6 +203,7 @@ class View {
       const isChosen = tab.dataset.tab === chosen;
       tab.setAttribute("aria-selected", isChosen);
       tab.tabIndex = isChosen ? 0 : -1;
+      tab.hidden = (this.model.get("absent") ?? []).includes(tab.dataset.tab);
     }
   }
 
@@ -431,7 +433,7 @@ class View {
     const group = event.target.closest('[role="tablist"]') ?? event.target.closest("[data-region]");
     if (!group) return;
     const isTabs = group === this.tabs;
-    const all = isTabs ? [...group.children] : marksOf(group);
+    const all = isTabs ? [...group.children].filter((one) => !one.hidden) : marksOf(group);
     const place = all.indexOf(event.target);
     if (place < 0) return;
     event.preventDefault();

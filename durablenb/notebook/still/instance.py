@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
+from durablenb.analysis.conversation import read_conversation
 from durablenb.analysis.outputs import Outputs
 from durablenb.analysis.snapshot import InstanceSnapshot
 from durablenb.analysis.text import shortened, table_text
@@ -29,6 +30,7 @@ from durablenb.notebook.html import (
     wide_picture,
 )
 from durablenb.notebook.palette import LOOKS, status_look
+from durablenb.notebook.still.conversation import conversation_html
 from durablenb.notebook.still.failure import failure_table, traceback_fold
 from durablenb.notebook.still.graph import graph_svg
 from durablenb.notebook.still.history import history_table
@@ -63,6 +65,7 @@ def picture_card(shown: InstanceSnapshot) -> str:
         waits_table(shown.waits, shown.now) if shown.waits else "",
         picture(graph_svg(shown), graph_svg(shown, NARROW)),
         wide_picture(timeline_svg(shown)),
+        _conversation(shown),
         _outputs(shown.outputs),
         _steps(shown),
         fold("Input and output", table((), values_of(status))),
@@ -106,6 +109,13 @@ def _outputs(outputs: Outputs | None) -> str:
     if not outputs:
         return ""
     return fold(f"Outputs: {len(outputs):,}", outputs_html(outputs, _OUTPUTS_ROOM), is_open=True)
+
+
+def _conversation(shown: InstanceSnapshot) -> str:
+    turns = read_conversation(shown.events)
+    if not turns:
+        return ""
+    return fold(f"Conversation: {plural(len(turns), 'turn')}", conversation_html(turns), is_open=True)
 
 
 def _steps(shown: InstanceSnapshot) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from durablenb.analysis.conversation import read_conversation
 from durablenb.analysis.instance_card import InstanceCard
 from durablenb.analysis.outputs import Outputs
 from durablenb.analysis.snapshot import InstanceSnapshot
@@ -23,6 +24,7 @@ from durablenb.notebook.html import (
     wide_picture,
 )
 from durablenb.notebook.palette import status_look
+from durablenb.notebook.still.conversation import conversation_html
 from durablenb.notebook.still.failure import failure_table, traceback_fold
 from durablenb.notebook.still.graph import graph_svg
 from durablenb.notebook.still.history import log_table
@@ -53,6 +55,7 @@ def instance_sections(shown: InstanceCard) -> list[Markup]:
     about = [plural(len(snapshot.flow.steps), "step"), plural(len(snapshot.events), "event")]
     about += snapshot.counts + origin_words(snapshot)
     name = markup("<b>", line(status.name or ""), "</b>")
+    turns = read_conversation(snapshot.events)
     outputs = snapshot.outputs or Outputs(status.instance_id or "", ())
     return [
         heading(
@@ -66,6 +69,7 @@ def instance_sections(shown: InstanceCard) -> list[Markup]:
         Markup(traceback_fold(status.failure_details)),
         waits_table(snapshot.waits, snapshot.now) if snapshot.waits else Markup(""),
         picture(graph_svg(snapshot), graph_svg(snapshot, NARROW)),
+        _section("Conversation", conversation_html(turns)) if turns else Markup(""),
         _section("Outputs", outputs_html(outputs)) if outputs else Markup(""),
         _section("Input and result", _values(shown)),
         _section(

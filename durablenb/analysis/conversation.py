@@ -1,0 +1,315 @@
+"""The conversation of agents in an instance: requests, answers, calls of tools, and approvals."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Literal
+
+from durablenb.model.budgets import REQUEST, Budget, Usage, is_model_request
+from durablenb.model.events import (
+    Ending,
+    Event,
+    EventRaised,
+    EventSubscribed,
+    ExecutionStarted,
+    Raised,
+    Returned,
+    TaskCanceled,
+    TaskScheduled,
+)
+
+ToolState = Literal["open", "waiting", "approved", "denied", "running", "completed", "failed"]
+"""The state of a tool's call; "waiting" for an approval or for a result from elsewhere."""
+
+_WAITS = ("approval.", "result.")
+
+
+@dataclass
+class ToolCall:
+    """A call of a tool: `args` and `result` are JSON values; `task_id` is that of its activity."""
+
+    call_id: str
+    name: str
+    args: Any
+    state: ToolState = "open"
+    result: Any = None
+    task_id: int | None = None
+
+
+@dataclass(frozen=True)
+class Said:
+    """A text in a conversation: its `role` is user, system, thinking, retry, tool, or answer."""
+
+    role: str
+    text: str
+
+
+@dataclass
+class Turn:
+    """A request to a model, with what is new in it, and the answer.
+
+    Parameters
+    ----------
+    agent
+        The agent's name.
+    number
+        The number of the agent's request in the execution, from 1.
+    execution, task_id
+        The number of the execution, from 1, and the task of the last attempt.
+    said
+        What is new in the request.
+    scheduled
+        When it was requested.
+    attempt
+        The number of the last attempt, from 1.
+    ended
+        When it ended; None while it runs.
+    answer, calls
+        What the answer says, and the tools that it calls.
+    usage, cost
+        What it has used, and its price in US dollars if the budget has prices.
+    failure
+        The message of the error with which the last attempt failed.
+    streamed
+        The end of what a running request streams.
+    """
+
+    agent: str
+    number: int
+    execution: int
+    task_id: int
+    said: list[Said]
+    scheduled: datetime
+    attempt: int = 1
+    ended: datetime | None = None
+    answer: list[Said] = field(default_factory=list)
+    calls: list[ToolCall] = field(default_factory=list)
+    usage: Usage | None = None
+    cost: float | None = None
+    failure: str | None = None
+    is_over: bool = False
+    streamed: str = ""
+
+    @property
+    def state(self) -> str:
+        """The state: running, completed, failed, or left open."""
+        if self.failure is not None:
+            return "failed"
+        return "completed" if self.ended is not None else "left open" if self.is_over else "running"
+
+
+class ConversationReader:
+    """Reads the conversation of an instance from its events, one by one.
+
+    Other events cost next to nothing, so each live view has a reader.
+    """
+
+    def __init__(self) -> None:
+        self.turns: list[Turn] = []
+        self._execution = 0
+        self._budget: Budget | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        self._open: dict[int, Turn] = {}
+        """The requests of this execution, by the task of each attempt."""
+        self._tools: dict[int, ToolCall] = {}
+        self._calls: dict[str, ToolCall] = {}
+        self._counts: dict[str, int] = {}
+        self._instructed: dict[str, str] = {}
+        self._heard: dict[str, int] = {}
+        """How many messages of each agent are known, if its requests have all of them."""
+
+    def read(self, events: Iterable[Event]) -> None:
+        """Read the next events."""
+        for event in events:
+            if isinstance(event, TaskScheduled):
+                self._scheduled(event)
+            elif isinstance(event, (Returned, Raised, TaskCanceled)):
+                self._settled(event)
+            elif isinstance(event, (EventSubscribed, EventRaised)):
+                self._awaited(event)
+            elif isinstance(event, ExecutionStarted):
+                self._execution += 1
+                self._budget = Budget.from_tags(event.tags)
+                self._begin()
+            elif isinstance(event, Ending):
+                for turn in self._open.values():
+                    turn.is_over = True
+
+    def _scheduled(self, event: TaskScheduled) -> None:
+        if is_model_request(event.name, event.input):
+            given = _mapping(event.input)
+            turn = self._open.get(event.call_id)
+            if turn is None:
+                self._ask(event, given)
+            else:
+                turn.task_id, turn.attempt, turn.failure, turn.ended = (
+                    event.task_id,
+                    event.attempt,
+                    None,
+                    None,
+                )
+                self._open[event.task_id] = turn
+        elif '"call_id"' in event.input:
+            call = self._calls.get(str(_mapping(event.input).get("call_id")))
+            if call is not None:
+                call.state, call.task_id = "running", event.task_id
+                given = _mapping(event.input)
+                call.args = given.get("args", call.args)
+                self._tools[event.task_id] = call
+
+    def _ask(self, event: TaskScheduled, given: Mapping[str, Any]) -> None:
+        agent = event.name.removesuffix(REQUEST)
+        messages = given.get("messages")
+        messages = messages if isinstance(messages, list) else []
+        if given.get("after") is None:
+            known = self._heard.get(agent, 0)
+            known = known if known < len(messages) else 0
+            self._heard[agent] = len(messages)
+            messages = messages[known:]
+        said: list[Said] = []
+        for message in messages:
+            if isinstance(message, dict) and message.get("kind") != "response":
+                said += self._instructions(agent, message)
+                said += self._said(message)
+        number = self._counts[agent] = self._counts.get(agent, 0) + 1
+        turn = Turn(agent, number, self._execution, event.task_id, said, event.timestamp, event.attempt)
+        self.turns.append(turn)
+        self._open[event.task_id] = turn
+
+    def _instructions(self, agent: str, message: Mapping[str, Any]) -> list[Said]:
+        """Return the instructions in a message, unless the agent had the same ones before."""
+        text = _text(message.get("instructions"))
+        if not text or self._instructed.get(agent) == text:
+            return []
+        self._instructed[agent] = text
+        return [Said("system", text)]
+
+    def _said(self, message: Mapping[str, Any]) -> Iterable[Said]:
+        """Yield what a message of a request says; a tool's result goes to its call, if that is known."""
+        for part in _parts(message):
+            kind = str(part.get("part_kind", ""))
+            call = self._calls.get(str(part.get("tool_call_id")))
+            if call is not None and kind in ("tool-return", "retry-prompt"):
+                call.result = part.get("content")
+                is_bad = kind == "retry-prompt" or part.get("outcome") in ("failed", "denied")
+                call.state = (
+                    "denied" if part.get("outcome") == "denied" else "failed" if is_bad else "completed"
+                )
+            else:
+                roles = {"system-prompt": "system", "user-prompt": "user", "retry-prompt": "retry"}
+                yield Said(roles.get(kind, "tool"), _text(part.get("content")))
+
+    def _settled(self, event: Returned | Raised | TaskCanceled) -> None:
+        turn = self._open.get(event.task_id)
+        call = self._tools.get(event.task_id)
+        if turn is not None:
+            turn.ended = event.timestamp
+            if isinstance(event, Returned):
+                self._answered(turn, event.result)
+            else:
+                turn.failure = event.failure.message if isinstance(event, Raised) else "It was canceled."
+        elif call is not None:
+            if isinstance(event, Returned):
+                result = _value(event.result)
+                has_kind = isinstance(result, dict) and "kind" in result
+                call.result = result.get("result", result.get("message")) if has_kind else result
+                kind = result["kind"] if has_kind else "tool_return"
+                states: dict[str, ToolState] = {
+                    "tool_return": "completed",
+                    "approval_required": "open",
+                    "call_deferred": "open",
+                }
+                call.state = states.get(kind, "failed")
+            else:
+                call.state = "failed"
+                call.result = event.failure.message if isinstance(event, Raised) else "It was canceled."
+
+    def _answered(self, turn: Turn, text: str) -> None:
+        answer = _mapping(text)
+        turn.usage = Usage.of_answer(text)
+        if turn.usage is not None and self._budget is not None:
+            turn.cost = self._budget.cost(turn.usage)
+        for part in _parts(answer):
+            kind = str(part.get("part_kind", ""))
+            if kind == "tool-call":
+                call_id = str(part.get("tool_call_id"))
+                call = ToolCall(call_id, str(part.get("tool_name", "")), _arguments(part.get("args")))
+                turn.calls.append(call)
+                self._calls[call_id] = call
+            elif part.get("content"):
+                role = "thinking" if kind == "thinking" else "answer"
+                turn.answer.append(Said(role, _text(part.get("content"))))
+        if turn.agent in self._heard:
+            self._heard[turn.agent] += 1
+
+    def _awaited(self, event: EventSubscribed | EventRaised) -> None:
+        prefix = next((prefix for prefix in _WAITS if event.name.startswith(prefix)), None)
+        call = None if prefix is None else self._calls.get(event.name[len(prefix) :])
+        if call is None:
+            return
+        if isinstance(event, EventSubscribed):
+            if call.state == "open":
+                call.state = "waiting"
+        elif prefix == "approval.":
+            decision = _value(event.input)
+            is_approved = decision.get("approve") if isinstance(decision, dict) else bool(decision)
+            call.state = "approved" if is_approved else "denied"
+            if isinstance(decision, dict):
+                call.args = decision.get("args") or call.args
+                call.result = decision.get("message")
+        else:
+            call.state, call.result = "completed", _value(event.input)
+
+
+def read_conversation(events: Iterable[Event]) -> list[Turn]:
+    """Return the turns of the agents in a history; empty if it has no request to a model."""
+    reader = ConversationReader()
+    reader.read(events)
+    return reader.turns
+
+
+def with_streams(turns: Sequence[Turn], streamed: Mapping[tuple[int, int], str]) -> list[Turn]:
+    """Return turns with what running requests stream, by the execution's number and the task."""
+    return [
+        replace(turn, streamed=text) if turn.ended is None and text else turn
+        for turn in turns
+        for text in (streamed.get((turn.execution, turn.task_id), ""),)
+    ]
+
+
+def _parts(message: Mapping[str, Any]) -> list[dict[str, Any]]:
+    parts = message.get("parts")
+    return [part for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
+
+
+def _arguments(args: Any) -> Any:
+    """Return the arguments of a call, which may be the text of an object."""
+    return _value(args) if isinstance(args, str) else args
+
+
+def _mapping(text: str) -> dict[str, Any]:
+    value = _value(text)
+    return value if isinstance(value, dict) else {}
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _text(content: Any) -> str:
+    """Return the content of a part as text; of a list, its texts and the kinds of the others."""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        return "\n".join(_text(one) for one in content)
+    if isinstance(content, dict) and isinstance(content.get("content"), str) and len(content) < 4:
+        return str(content["content"])
+    return "" if content is None else json.dumps(content, ensure_ascii=False)

@@ -1,0 +1,157 @@
+"""The conversation of agents as HTML: turns, calls of tools, and what waits for approval."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from durablenb.analysis.conversation import Said, ToolCall, Turn
+from durablenb.notebook.html import Markup, block, code, fold, line, markup, prose, unbroken
+from durablenb.notebook.palette import AMBER, BLUE, GREEN, GREY, RED, SOLIDS, VIOLET
+from durablenb.notebook.words import lasting, plural
+
+MOST_TURNS = 200
+"""The largest number of turns that are shown: the last ones."""
+
+_LIMIT = 4_000
+_SHORT = 200
+
+_ROLES = {
+    "user": GREY,
+    "system": GREY,
+    "tool": GREY,
+    "retry": AMBER,
+    "thinking": VIOLET,
+    "answer": BLUE,
+}
+_STATES = {
+    "open": ("requested", GREY),
+    "waiting": ("waits for approval", AMBER),
+    "approved": ("approved", GREEN),
+    "denied": ("denied", RED),
+    "running": ("running", BLUE),
+    "completed": ("", GREEN),
+    "failed": ("failed", RED),
+}
+_FOLDED = ("system", "thinking")
+
+
+def conversation_html(turns: Sequence[Turn]) -> Markup:
+    """Return the turns, oldest first; with more than 200, the last ones."""
+    agents = {turn.agent for turn in turns}
+    left_out = len(turns) - MOST_TURNS
+    note = markup("<p>", line(f"{left_out:,} earlier turns"), "</p>") if left_out > 0 else Markup("")
+    shown = turns[-MOST_TURNS:]
+    return markup(total_line(turns), note, *(_turn(turn, has_many=len(agents) > 1) for turn in shown))
+
+
+def total_line(turns: Sequence[Turn]) -> Markup:
+    """Return the number of turns, tokens and US dollars in a line."""
+    used = [turn.usage for turn in turns if turn.usage is not None]
+    parts = [plural(len(turns), "turn"), plural(sum(len(turn.calls) for turn in turns), "tool call")]
+    if used:
+        tokens_in, tokens_out = sum(u.input_tokens for u in used), sum(u.output_tokens for u in used)
+        parts.append(f"{tokens_in:,} tokens in, {tokens_out:,} out")
+    costs = [turn.cost for turn in turns if turn.cost is not None]
+    if costs:
+        without = sum(turn.usage is not None and turn.cost is None for turn in turns)
+        more = f" and {plural(without, 'turn')} without a price" if without else ""
+        parts.append(f"{dollars(sum(costs))}{more}")
+    waiting = sum(call.state == "waiting" for turn in turns for call in turn.calls)
+    if waiting:
+        parts.append(f"{waiting:,} waiting")
+    return markup("<p>", line(" · ".join(parts), 400), "</p>")
+
+
+def dollars(cost: float) -> str:
+    """Return an amount of US dollars, to three significant digits at least."""
+    return f"${cost:,.2f}" if cost >= 1 else f"${cost:.3g}"
+
+
+def _turn(turn: Turn, *, has_many: bool) -> Markup:
+    parts = [f"turn {turn.number}"]
+    if has_many:
+        parts.append(turn.agent)
+    if turn.attempt > 1:
+        parts.append(f"attempt {turn.attempt}")
+    if turn.usage is not None:
+        parts += [turn.usage.model] if turn.usage.model else []
+        cached = f" ({turn.usage.cached_tokens:,} cached)" if turn.usage.cached_tokens else ""
+        parts.append(f"{turn.usage.input_tokens:,} tokens in{cached}, {turn.usage.output_tokens:,} out")
+    if turn.cost is not None:
+        parts.append(dollars(turn.cost))
+    if turn.ended is not None:
+        parts.append(lasting(turn.ended - turn.scheduled))
+    return markup(
+        *(_said(said) for said in turn.said),
+        '<div style="font-size:12px;opacity:.8;margin:10px 0 2px">',
+        line(" · ".join(parts), 300),
+        "</div>",
+        *(_said(said, turn.agent) for said in turn.answer),
+        _bubble(BLUE, turn.agent, prose(turn.streamed, _LIMIT)) if turn.streamed else "",
+        *(_call(call) for call in turn.calls),
+        _end(turn),
+    )
+
+
+def _end(turn: Turn) -> Markup:
+    if turn.failure is not None:
+        return _bubble(RED, "failed", prose(turn.failure, _LIMIT))
+    if turn.ended is None and not turn.streamed:
+        return _bubble(GREY if turn.is_over else BLUE, turn.agent, unbroken(f"{turn.state} …"))
+    return Markup("")
+
+
+def _said(said: Said, agent: str = "") -> Markup:
+    colour = _ROLES.get(said.role, GREY)
+    label = agent if said.role == "answer" and agent else said.role
+    if said.role in _FOLDED:
+        return _bubble(colour, "", fold(label, prose(said.text, _LIMIT)))
+    return _bubble(colour, label, prose(said.text, _LIMIT))
+
+
+def _call(call: ToolCall) -> Markup:
+    word, colour = _STATES[call.state]
+    task = "" if call.task_id is None else f"#{call.task_id}"
+    named = isinstance(call.args, dict)
+    given = (
+        ", ".join(f"{name}={_json(value)}" for name, value in call.args.items())
+        if named
+        else _json(call.args)
+    )
+    short = f"{call.name}({given if call.args is not None else ''})"
+    inside = markup(code(short, _SHORT), *(_muted(words) for words in (task, word) if words))
+    if len(short) > _SHORT:
+        inside = markup(
+            inside, fold("arguments", block(json.dumps(call.args, ensure_ascii=False, indent=1), _LIMIT))
+        )
+    if call.result is not None:
+        text = call.result if isinstance(call.result, str) else _json(call.result)
+        arrow = markup("<div>→ ", code(text), "</div>")
+        inside = markup(
+            inside, arrow if len(text) <= _SHORT and "\n" not in text else fold("result", block(text, _LIMIT))
+        )
+    return _bubble(colour, "", markup("<div>", inside, "</div>"))
+
+
+def _muted(words: str) -> Markup:
+    return markup(' <span style="font-size:12px;opacity:.8;white-space:nowrap">', line(words), "</span>")
+
+
+def _bubble(colour: str, label: str, inside: str) -> Markup:
+    title = markup('<div style="font-size:12px;opacity:.8">', line(label), "</div>") if label else Markup("")
+    return markup(
+        f'<div style="border-left:3px solid {SOLIDS[colour]};margin:4px 0;padding:1px 0 1px 10px;'
+        'overflow-wrap:anywhere">',
+        title,
+        inside,
+        "</div>",
+    )
+
+
+def _json(value: Any) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError):
+        return repr(value)

@@ -1,0 +1,212 @@
+"""The conversation that a history has: what is said, which tools are called, and what came of them."""
+
+import contextlib
+import json
+
+import pytest
+
+import durablenb as df
+from durablenb.analysis.conversation import ConversationReader, read_conversation, with_streams
+from durablenb.notebook.still.conversation import conversation_html
+from tests.notebook.reading import page_of
+
+PRICES = {"m": {"input": 1, "output": 2}}
+
+
+def part(kind, content=None, **more):
+    return {"part_kind": kind, **({} if content is None else {"content": content}), **more}
+
+
+def call(call_id, name="add", args=None):
+    return part("tool-call", tool_name=name, args={"a": 1} if args is None else args, tool_call_id=call_id)
+
+
+def request(*parts, **more):
+    return {"kind": "request", "parts": list(parts), **more}
+
+
+def answer(*parts):
+    usage = {"input_tokens": 1_000, "output_tokens": 500, "cache_read_tokens": 100}
+    return {"kind": "response", "parts": list(parts), "usage": usage, "model_name": "m"}
+
+
+@pytest.fixture
+def hub():
+    with df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock()) as hub:
+        yield hub
+
+
+def run(hub, answers, orchestrator, tool=lambda given: {"result": 3, "kind": "tool_return"}, **options):
+    """Runs an orchestrator whose model gives these answers, one after the other."""
+    left = list(answers)
+
+    def model(_):
+        said = left.pop(0)
+        if isinstance(said, Exception):
+            raise said
+        return said
+
+    hub.add_activity(model, "bot.model")
+    hub.add_activity(tool, "bot.add")
+    handle = hub.start(hub.orchestrator(orchestrator), **options)
+    while hub.step():
+        pass
+    return handle
+
+
+def said(turn):
+    return [(one.role, one.text) for one in turn.said], [(one.role, one.text) for one in turn.answer]
+
+
+def test_turns_have_what_is_new_and_calls_their_results(hub):
+    def main(context):
+        first = request(part("system-prompt", "Be brief"), part("user-prompt", ["Add", {"kind": "image"}]))
+        yield context.call_activity("bot.model", {"messages": [first]})
+        yield context.call_activity("bot.add", {"args": {"a": 1}, "call_id": "x"})
+        back = request(part("tool-return", 3, tool_name="add", tool_call_id="x"), instructions="Go on")
+        yield context.call_activity("bot.model", {"after": 0, "messages": [back]})
+
+    answers = [
+        answer(part("thinking", "hm"), part("text", "I add"), call("x", args='{"a": 2}')),
+        answer(part("text", "3")),
+    ]
+    handle = run(hub, answers, main, budget=df.Budget(prices=PRICES))
+    first, second = read_conversation(handle.history())
+    assert said(first) == (
+        [("system", "Be brief"), ("user", 'Add\n{"kind": "image"}')],
+        [("thinking", "hm"), ("answer", "I add")],
+    )
+    (tool,) = first.calls
+    assert (tool.name, tool.args, tool.state, tool.result, tool.task_id) == (
+        "add",
+        {"a": 1},
+        "completed",
+        3,
+        1,
+    )
+    assert said(second) == ([("system", "Go on")], [("answer", "3")])
+    assert (first.agent, first.number, second.number, second.state) == ("bot", 1, 2, "completed")
+    assert first.cost == pytest.approx(0.002)
+    text = page_of(handle).text
+    for words in ("Conversation: 2 turns", "add(a=1)", "1,000 tokens in (100 cached), 500 out", "$0.004"):
+        assert words in text
+
+
+def test_a_request_with_all_messages_shows_each_once(hub):
+    def main(context):
+        messages = [request(part("user-prompt", "one"))]
+        for word in ("two", "three"):
+            messages.append((yield context.call_activity("bot.model", {"messages": messages})))
+            messages.append(request(part("user-prompt", word)))
+        yield context.call_activity("bot.model", {"messages": messages[2:3]})  # another conversation
+
+    handle = run(hub, [answer(part("text", n)) for n in "abc"], main)
+    turns = read_conversation(handle.history())
+    assert [said(turn)[0] for turn in turns] == [[("user", word)] for word in ("one", "two", "two")]
+
+
+def test_instructions_are_shown_once_until_they_change(hub):
+    def main(context):
+        for text in ("Be brief", "Be brief", "Be long"):
+            yield context.call_activity("bot.model", {"messages": [request(instructions=text)]})
+
+    handle = run(hub, [answer()] * 3, main)
+    shown = [said(turn)[0] for turn in read_conversation(handle.history())]
+    assert shown == [[("system", "Be brief")], [], [("system", "Be long")]]
+
+
+def test_approvals_denials_and_edited_arguments(hub):
+    def main(context):
+        yield context.call_activity("bot.model", {"messages": [request(part("user-prompt", "go"))]})
+        waits = [context.wait_for_external_event(f"approval.{name}") for name in "xyz"]
+        decisions = yield context.task_all(waits[:2])
+        yield context.call_activity("bot.add", {"args": decisions[0]["args"], "call_id": "x"})
+        yield waits[2]
+
+    handle = run(hub, [answer(call("x"), call("y"), call("z"))], main)
+    handle.raise_event("approval.x", {"approve": True, "args": {"a": 7}})
+    handle.raise_event("approval.y", {"approve": False, "message": "too dear"})
+    while hub.step():
+        pass
+    (turn,) = read_conversation(handle.history())
+    assert [(one.state, one.args, one.result) for one in turn.calls] == [
+        ("completed", {"a": 7}, 3),
+        ("denied", {"a": 1}, "too dear"),
+        ("waiting", {"a": 1}, None),
+    ]
+    assert "1 waiting" in page_of(handle).text
+
+
+def test_attempts_failures_and_refusals(hub):
+    def main(context):
+        given = {"messages": [request(part("user-prompt", "go"))]}
+        yield context.call_activity_with_retry("bot.model", df.RetryOptions(1, 2), given)
+        with contextlib.suppress(ValueError):
+            yield context.call_activity("bot.add", {"args": {}, "call_id": "x"})
+        yield context.call_activity("bot.model", given)
+
+    def tool(_):
+        raise ValueError("no such number")
+
+    answers = [RuntimeError("overloaded"), answer(call("x"))]
+    handle = run(hub, answers, main, tool, budget=df.Budget(requests=2))
+    first, refused = read_conversation(handle.history())
+    assert (first.attempt, first.state, first.failure) == (2, "completed", None)
+    assert (first.calls[0].state, first.calls[0].result) == ("failed", "no such number")
+    assert refused.state == "failed"
+    assert "made 2 of 2 requests" in refused.failure
+
+
+def test_what_a_running_request_streams_is_its_last_text(hub):
+    def main(context):
+        yield context.call_activity("other.model", {"messages": [request(part("user-prompt", "<b>"))]})
+
+    reader = ConversationReader()
+    handle = run(hub, [], main)
+    reader.read(handle.history()[:3])  # up to the request
+    (turn,) = with_streams(reader.turns, {(1, 0): "Hel<lo"})
+    html = conversation_html([turn])
+    assert turn.state == "running"
+    assert "Hel&lt;lo" in html
+    assert "&lt;b&gt;" in html
+    assert "running …" in conversation_html(reader.turns)
+
+
+def test_live_views_have_the_tab_once_a_model_is_asked(hub):
+    def main(context):
+        yield context.wait_for_external_event("Go")
+        yield context.call_activity("bot.model", {"messages": [request(part("user-prompt", "hi"))]})
+
+    handle = run(hub, [answer(part("text", "ho"))], main)
+    view = handle.watch()
+    assert view.absent == ["conversation"]
+    handle.raise_event("Go")
+    while hub.step():
+        pass
+    view.refresh()
+    assert view.absent == []
+    view.tab = "conversation"
+    assert b"ho" in view.conversation
+    assert "ho" in json.dumps(view.still())
+
+
+def test_pages_without_values_have_no_conversation(hub, tmp_path):
+    def main(context):
+        yield context.call_activity("bot.model", {"messages": [request(part("user-prompt", "hi"))]})
+
+    handle = run(hub, [answer(part("text", "secret words"))], main)
+    for values in (True, False):
+        handle.save(tmp_path / "run.html", values=values)
+        assert ("secret words" in (tmp_path / "run.html").read_text("utf-8")) is values
+
+
+@pytest.mark.parametrize(
+    "given", [{"messages": 1}, {"messages": [1, {"parts": [2]}]}, ["messages"], "messages"]
+)
+def test_other_activities_of_such_a_name_do_no_harm(hub, given):
+    def main(context):
+        yield context.call_activity("bot.model", given)
+
+    handle = run(hub, [[1]], main)
+    assert handle.status().runtime_status.name == "Completed"
+    conversation_html(read_conversation(handle.history()))
