@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import durablenb
-from durablenb.analysis.text import shortened, table_text
+from durablenb.analysis.text import plural, shortened, table_text
 from durablenb.hub.histories import open_history
 from durablenb.model.errors import DurableError
 from durablenb.store.repair import repair
@@ -202,7 +202,7 @@ def _ls(options: argparse.Namespace) -> int:
     statuses = sum((Counter(by_status) for by_status in fleet.counts.values()), Counter())
     by_count = sorted(statuses.items(), key=lambda item: (-item[1], item[0]))
     counts = ", ".join(f"{count:,} {status}" for status, count in by_count)
-    print(_counted(fleet.total) + (f": {counts}" if counts else ""))
+    print(plural(fleet.total, "instance") + (f": {counts}" if counts else ""))
     if len(latest) < fleet.total:
         print(f"Listed are the {len(latest):,} with the latest events. --top {fleet.total} lists all.")
     return 0
@@ -270,7 +270,7 @@ def _export(options: argparse.Namespace) -> int:
     with open_history(options.file) as file:
         what = file.sql(options.sql) if options.sql is not None else options.instances or None
         count = file.export(what, options.output)
-    print(f"{options.output}: {_counted(count)} exported")
+    print(f"{options.output}: {plural(count, 'instance')} exported")
     return 0
 
 
@@ -282,10 +282,6 @@ def _import(options: argparse.Namespace) -> int:
     for handle in found:
         print(handle.id)
     return 0
-
-
-def _counted(count: int) -> str:
-    return f"{count:,} instance{'' if count == 1 else 's'}"
 
 
 def _check(options: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from durablenb.analysis.of_instance import OfInstance
-from durablenb.analysis.text import padded, shortened
+from durablenb.analysis.text import padded, plural, shortened
 from durablenb.analysis.timeline import timeline_text
 from durablenb.analysis.value_text import failure_line, value_text
 from durablenb.core.generations import GenerationCounter, purged_text
@@ -68,7 +68,7 @@ class History(OfInstance[Event]):
             yield event_line(event)
 
     def __repr__(self) -> str:
-        count = f"{len(self):,} event" + ("" if len(self) == 1 else "s")
+        count = plural(len(self), "event")
         last = f", the last one {describe_event(self._items[-1])}" if self._items else ""
         return f"<History of {self.instance_id}: {count}{last}>"
 

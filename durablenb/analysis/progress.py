@@ -13,6 +13,7 @@ from typing import Any
 
 import duckdb
 
+from durablenb.analysis.text import plural
 from durablenb.model.events import (
     ALL_EVENTS,
     Event,
@@ -437,5 +438,5 @@ class EndedCounter:
             tally.canceled = outcomes["canceled"]
             count = _count(tally, now)
             status = "Running" if not count.is_over else "Failed" if tally.failed else "Completed"
-            about = f"{len(self._ids):,} instance{'' if len(self._ids) == 1 else 's'}"
+            about = plural(len(self._ids), "instance")
             return ProgressSnapshot(tally.name, about, status, (count,), count.took, now)

@@ -6,6 +6,9 @@ import unicodedata
 from collections.abc import Sequence
 from datetime import timedelta
 
+# It belongs to the text of views, too.
+from durablenb.core.short_repr import plural as plural
+
 
 def shortened(text: str, width: int) -> str:
     """Return the text as one line of at most this many columns, without control characters."""
@@ -16,17 +19,6 @@ def shortened(text: str, width: int) -> str:
     while display_width(line) > width - 1:
         line = line[: -max(1, (display_width(line) - width) // 2)]
     return line + "…"
-
-
-def plural(count: int, noun: str, nouns: str | None = None) -> str:
-    """Return a count with its noun.
-
-    Examples
-    --------
-    >>> plural(1, "step"), plural(12_000, "step"), plural(2, "child", "children")
-    ('1 step', '12,000 steps', '2 children')
-    """
-    return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
 
 
 def short_message(message: str) -> str:

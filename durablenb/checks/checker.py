@@ -13,6 +13,7 @@ from durablenb.checks.function_reader import FunctionReader
 from durablenb.checks.live_scope import LiveScope, user_function_value
 from durablenb.checks.registered_names import RegisteredNames
 from durablenb.checks.rules import RULES, is_silenced
+from durablenb.core.short_repr import plural
 from durablenb.model.source import Source
 
 log = logging.getLogger("durablenb")
@@ -113,7 +114,7 @@ def check_registered(function: Any, name: str, source: Source | None) -> Literal
 
 
 def _log_findings(name: str, function: str, where: str, findings: list[Finding]) -> None:
-    count = f"{len(findings)} problem{'' if len(findings) == 1 else 's'}"
+    count = plural(len(findings), "problem")
     more = f"; durablenb.check({function}) has the details" if function.isidentifier() else ""
     lines = [f"A check found {count} in {name}{where}{more}."]
     lines += [

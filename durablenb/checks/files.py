@@ -14,6 +14,7 @@ from durablenb.checks.findings import Finding
 from durablenb.checks.orchestrator_finder import OrchestratorFinder, evaluate
 from durablenb.checks.project_modules import ProjectModules
 from durablenb.checks.registered_names import RegisteredNames
+from durablenb.core.short_repr import plural
 
 _IGNORED = {"__pycache__", "node_modules", "site-packages", "build", "dist", "venv"}
 
@@ -42,9 +43,9 @@ class Report:
     orchestrators: int = 0
 
     def __str__(self) -> str:
-        count = _plural(len(self.findings), "finding") if self.findings else "Nothing found"
-        files = _plural(self.files, "file")
-        return f"{count} in {_plural(self.orchestrators, 'orchestrator')} of {files}."
+        count = plural(len(self.findings), "finding") if self.findings else "Nothing found"
+        files = plural(self.files, "file")
+        return f"{count} in {plural(self.orchestrators, 'orchestrator')} of {files}."
 
 
 def check_files(paths: Iterable[Path]) -> Report:
@@ -90,10 +91,6 @@ def _files_in(path: Path) -> Iterator[Path]:
             yield from _files_in(child)
         elif child.suffix in (".py", ".ipynb") and not is_ignored:
             yield child
-
-
-def _plural(count: int, word: str) -> str:
-    return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
 def _position(finding: Finding) -> tuple[str, int, int, int, str]:

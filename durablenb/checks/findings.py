@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from durablenb.checks.rules import PAGE, RULES
+from durablenb.core.short_repr import plural
 from durablenb.model.display import SavedSequence
 
 
@@ -79,7 +80,7 @@ class Findings(SavedSequence[Finding]):
 
     def __repr__(self) -> str:
         count = len(self)
-        text = f"{count:,} finding{'' if count == 1 else 's'}" if count else "nothing found"
+        text = plural(count, "finding") if count else "nothing found"
         return f"<{self.name}: {text}>"
 
     def __str__(self) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from durablenb.core.short_repr import plural
 from durablenb.model.events import Event, ExecutionStarted
 
 
@@ -84,4 +85,4 @@ def earlier_purged(count: int) -> str:
     >>> earlier_purged(1), earlier_purged(1_200)
     ('1 earlier generation purged', '1,200 earlier generations purged')
     """
-    return f"{count:,} earlier generation{'' if count == 1 else 's'} purged"
+    return f"{plural(count, 'earlier generation')} purged"

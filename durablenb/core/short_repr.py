@@ -1,4 +1,4 @@
-"""A short `repr` of any value, which is always fast."""
+"""Text for messages: a short `repr` of any value, which is always fast, and counts with their nouns."""
 
 from __future__ import annotations
 
@@ -77,3 +77,14 @@ def _quick(value: Any) -> str | None:
     else:
         return None
     return text if len(text) <= _repr.maxlong or (kind in _BRACKETS and len(text) <= LENGTH) else None
+
+
+def plural(count: int, noun: str, nouns: str | None = None) -> str:
+    """Return a count with its noun.
+
+    Examples
+    --------
+    >>> plural(1, "step"), plural(12_000, "step"), plural(2, "child", "children")
+    ('1 step', '12,000 steps', '2 children')
+    """
+    return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"

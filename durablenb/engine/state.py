@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from functools import cache
 
 from durablenb.core.ports.store import OpenInstance
+from durablenb.core.short_repr import plural
 from durablenb.engine.batch_jobs import BatchJob
 from durablenb.engine.commands import Commands
 from durablenb.engine.dispatcher import Dispatcher
@@ -156,7 +157,7 @@ class EngineState:
         job = self._executors.inline.run_next()
         if isinstance(job, BatchJob):
             count = len(job.batch.requests)
-            return f"{count} operation{'' if count == 1 else 's'} of {job.entity.id}"
+            return f"{plural(count, 'operation')} of {job.entity.id}"
         if isinstance(job, ActivityJob):
             return f"activity {job.name} of {job.instance.id}"
         instances = self.orchestrations.run_queued(1) or self.orchestrations.run_backlog(1)

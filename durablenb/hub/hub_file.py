@@ -16,6 +16,7 @@ import duckdb
 from durablenb.analysis.history import History
 from durablenb.analysis.logs import Log
 from durablenb.analysis.sql import Parameters, query
+from durablenb.core.short_repr import plural
 from durablenb.hub.control import ReadOnly
 from durablenb.hub.entity import EntityHandle
 from durablenb.hub.hub import Hub, entity_id_of
@@ -185,9 +186,9 @@ class HubFile(Hub):
             count, entities = self._file.of().query(_COUNTS)[0]
         except DurableError:
             return f"<HubFile {self.path.name}: closed>"
-        found = f"{count:,} instance{'' if count == 1 else 's'}"
+        found = plural(count, "instance")
         if entities:
-            found += f", {entities:,} entit{'y' if entities == 1 else 'ies'}"
+            found += f", {plural(entities, 'entity', 'entities')}"
         return f"<HubFile {self.path.name}: {found}, read-only>"
 
 

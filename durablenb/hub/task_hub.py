@@ -22,6 +22,7 @@ from durablenb.core.context import HTTP_ACTIVITY
 from durablenb.core.ports.clock import Clock
 from durablenb.core.ports.executor import ExecutorSource
 from durablenb.core.registry import Activity, Registry, check_limit
+from durablenb.core.short_repr import plural
 from durablenb.core.versions import VERSION_MATCHES, VersionMatch
 from durablenb.engine import locks
 from durablenb.engine.clocks import SystemClock
@@ -721,7 +722,7 @@ class TaskHub(Registering):
         if self._is_closing:
             return f"<TaskHub {where}: closed>"
         count = self._engine.open_count
-        opened = f"{count:,} open instance{'' if count == 1 else 's'}{_without_code(self._engine, count)}"
+        opened = plural(count, "open instance") + _without_code(self._engine, count)
         return f"<TaskHub {where}: {opened}, mode {self._mode!r}>"
 
 

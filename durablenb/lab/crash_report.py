@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
+from durablenb.core.short_repr import plural
 from durablenb.model.display import Card, Displayed
 
 FaultKind = Literal["not deterministic", "not idempotent", "effect outside an activity", "different outcome"]
@@ -144,8 +145,7 @@ class CrashReport(Report):
     @property
     def verdict(self) -> str:
         """The number of crashes, and how many of them changed something."""
-        count = len(self.crashes)
-        crashes = "1 crash" if count == 1 else f"{count} crashes"
+        crashes = plural(len(self.crashes), "crash", "crashes")
         if not self.faults:
             return f"{crashes}, and nothing differs."
         differing = sum(bool(crash.differences) for crash in self.crashes)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Literal, NamedTuple
 
-from durablenb.core.short_repr import short_repr
+from durablenb.core.short_repr import plural, short_repr
 from durablenb.hub.check import check
 from durablenb.hub.instance import Handle
 from durablenb.hub.task_hub import TaskHub
@@ -159,9 +159,8 @@ def _source(plan: Plan, hub: TaskHub) -> Part:
         return Part("source", True, str(error))
     if not found:
         return Part("source", True, "nothing found")
-    count = "1 finding" if len(found) == 1 else f"{len(found)} findings"
     hints = tuple(f"line {one.line}: {one.code} {one.text} {one.instead} {one.why}" for one in found)
-    return Part("source", False, count, hints)
+    return Part("source", False, plural(len(found), "finding"), hints)
 
 
 def _first_run(plan: Plan, world: World, expected: Any) -> Iterator[Part]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from IPython.core.error import StdinNotImplementedError, UsageError
 
+from durablenb.analysis.text import plural
 from durablenb.hub.hub_file import HubFile
 from durablenb.hub.instance import Handle
 from durablenb.hub.task_hub import TaskHub
@@ -126,7 +127,7 @@ def _restart(handle: Handle, options: Namespace) -> Handle:
 
 def _purge(handle: Handle, _: Namespace) -> None:
     below = handle.purge() - 1
-    more = f", and {below:,} sub-orchestration{'' if below == 1 else 's'}" if below > 0 else ""
+    more = f", and {plural(below, 'sub-orchestration')}" if below > 0 else ""
     print(f"{handle.id} was deleted with its history{more}.")
 
 
