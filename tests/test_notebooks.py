@@ -11,7 +11,6 @@ LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 INDEX = (ROOT / "docs/tutorial/index.md").read_text(encoding="utf-8")
 TO_COME = {
     "24_watching_a_fan_out",
-    "26_a_cluster_of_your_own",
 }
 """Lessons without outcomes, a prediction and an exercise."""
 
