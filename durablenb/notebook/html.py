@@ -98,7 +98,7 @@ def fold(summary: str, inside: str, *, is_open: bool = False) -> Markup:
     )
 
 
-_LARGE = 30_000
+_LARGE = 12_000
 """Characters of a picture's variant from which it is left out."""
 
 NARROW = 560
@@ -111,22 +111,24 @@ def picture(drawn: tuple[str, str] | None, narrow: tuple[str, str] | None = None
     A large picture has no variant, since notebooks are saved with both. JupyterLab removes the variant from
     a notebook that isn't trusted. So that such a picture stays readable, a narrow place scrolls.
     """
+    return _variants(drawn, narrow, "" if narrow is None else f"min-width:{NARROW}px")
+
+
+def wide_picture(drawn: tuple[str, str] | None, narrow: tuple[str, str] | None = None) -> Markup:
+    """Return a picture as an image that keeps its size, so that it stays readable: a narrow place scrolls."""
+    return _variants(drawn, narrow, "max-width:none")
+
+
+def _variants(drawn: tuple[str, str] | None, narrow: tuple[str, str] | None, style: str) -> Markup:
     if drawn is None:
         return Markup("")
-    if narrow is None:
-        return markup("<p>", image(*drawn), "</p>")
-    wide = image(*drawn).replace("<img ", f'<img style="min-width:{NARROW}px" ', 1)
-    if len(narrow[0]) > _LARGE:
+    wide = image(*drawn)
+    if style:
+        wide = wide.replace("<img ", f'<img style="{style}" ', 1)
+    if narrow is None or len(narrow[0]) > _LARGE:
         return markup("<p>", wide, "</p>")
     source = f'<source media="(max-width: 800px)" srcset="{image_data(narrow[0])}">'
     return markup("<p><picture>", source, wide, "</picture></p>")
-
-
-def wide_picture(drawn: tuple[str, str] | None) -> Markup:
-    """Return a picture as an image that keeps its size, so that it stays readable: a narrow place scrolls."""
-    if drawn is None:
-        return Markup("")
-    return markup("<p>", image(*drawn).replace("<img ", '<img style="max-width:none" ', 1), "</p>")
 
 
 def badge(look: Look) -> Markup:

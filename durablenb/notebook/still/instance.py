@@ -64,7 +64,7 @@ def picture_card(shown: InstanceSnapshot) -> str:
         failure_table(status.failure_details) if status.failure_details else "",
         waits_table(shown.waits, shown.now) if shown.waits else "",
         picture(graph_svg(shown), graph_svg(shown, NARROW)),
-        wide_picture(timeline_svg(shown)),
+        wide_picture(timeline_svg(shown), timeline_svg(shown, NARROW)),
         _conversation(shown),
         _outputs(shown.outputs),
         _steps(shown),
@@ -243,7 +243,10 @@ def single_picture_card(single: SinglePicture) -> str:
     head = heading(badge(status_look(shown.word)), name, code(shown.status.instance_id or "", 256))
     if is_graph:
         return card(head, picture(graph_svg(shown), graph_svg(shown, NARROW)))
-    return card(head, wide_picture(timeline_svg(shown)) or heading("No time has passed yet."))
+    return card(
+        head,
+        wide_picture(timeline_svg(shown), timeline_svg(shown, NARROW)) or heading("No time has passed yet."),
+    )
 
 
 def single_picture_text(single: SinglePicture) -> str:

@@ -73,7 +73,12 @@ def instance_sections(shown: InstanceCard) -> list[Markup]:
         _section("Outputs", outputs_html(outputs)) if outputs else Markup(""),
         _section("Input and result", _values(shown)),
         _section(
-            "Timings", markup(_times(snapshot), wide_picture(timeline_svg(snapshot)), steps_table(snapshot))
+            "Timings",
+            markup(
+                _times(snapshot),
+                wide_picture(timeline_svg(snapshot), timeline_svg(snapshot, NARROW)),
+                steps_table(snapshot),
+            ),
         ),
     ]
 

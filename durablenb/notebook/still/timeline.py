@@ -21,7 +21,7 @@ from durablenb.notebook.still.timeline_lanes import (
     make_lanes,
     span_end,
 )
-from durablenb.notebook.svg import HAIR, INK, MUTED, RIM, WIDTH, Drawing, number, text_width
+from durablenb.notebook.svg import HAIR, INK, MUTED, NARROWER, RIM, WIDTH, Drawing, number, text_width
 from durablenb.notebook.words import lasting, operation_and_entity, plural, time_text
 
 _LABELS = 164
@@ -39,16 +39,16 @@ AREA = (float(_LABELS), float(WIDTH - _RIGHT))
 """Left and right edge of the time axis."""
 
 
-def timeline_svg(picture: InstanceSnapshot) -> tuple[str, str] | None:
+def timeline_svg(picture: InstanceSnapshot, width: float = WIDTH) -> tuple[str, str] | None:
     """Return the timeline of all executions, and its description; None if no time passed."""
-    scale = timeline_scale(picture)
+    scale = timeline_scale(picture, width)
     if scale is None:
         return None
     calls = picture.calls
     lanes = make_lanes(calls, picture.now, MOST_LANES, lane_name(calls, MOST_LANES, shared_name(calls)))
     arrange(lanes)
     sentence = _sentence(picture, scale, lanes)
-    drawing, above = Drawing(WIDTH, sentence), Drawing(WIDTH, "")
+    drawing, above = Drawing(width, sentence), Drawing(width, "")
     y = _draw_orchestrator(above, picture, scale)
     if picture.flow.generation:
         y = _draw_generations(above, picture, scale, y)
@@ -59,8 +59,8 @@ def timeline_svg(picture: InstanceSnapshot) -> tuple[str, str] | None:
     return drawing.finished(draw_legend(drawing, picture, scale, lanes, y)), sentence
 
 
-def timeline_scale(picture: InstanceSnapshot) -> Scale | None:
-    """Return the time scale of a picture; None if no time passed."""
+def timeline_scale(picture: InstanceSnapshot, width: float = WIDTH) -> Scale | None:
+    """Return the time scale of a picture of this width; None if no time passed."""
     if not picture.calls:
         return None
     begin = min(event.timestamp for event in picture.events)
@@ -74,7 +74,7 @@ def timeline_scale(picture: InstanceSnapshot) -> Scale | None:
         if call.kind in BUSY
         for span in call.attempts
     ]
-    return Scale(begin, end, busy, _LABELS, WIDTH - _LABELS - _RIGHT)
+    return Scale(begin, end, busy, _LABELS, width - _LABELS - _RIGHT)
 
 
 def _sentence(picture: InstanceSnapshot, scale: Scale, lanes: Sequence[Lane]) -> str:
@@ -106,7 +106,7 @@ def _draw_orchestrator(drawing: Drawing, picture: InstanceSnapshot, scale: Scale
 def _draw_generations(drawing: Drawing, picture: InstanceSnapshot, scale: Scale, y: float) -> float:
     """Draw the lane of the generations: a bar for each execution."""
     generations = read_generations(picture.events)
-    drawing.path(f"M20 {number(y)}H{WIDTH - 20}", fill="none", stroke=HAIR)
+    drawing.path(f"M20 {number(y)}H{number(drawing.width - 20)}", fill="none", stroke=HAIR)
     drawing.text(20, y + 16, "generations", size=11.5, fill=MUTED, width=_LABELS - 70)
     drawing.text(_LABELS - 12, y + 16, _times(len(generations)), size=10.5, fill=MUTED, anchor="end")
     for one in generations:
@@ -126,7 +126,7 @@ def _times(count: int) -> str:
 
 
 def _draw_lane(drawing: Drawing, lane: Lane, scale: Scale, y: float) -> float:
-    drawing.path(f"M20 {number(y)}H{WIDTH - 20}", fill="none", stroke=HAIR)
+    drawing.path(f"M20 {number(y)}H{number(drawing.width - 20)}", fill="none", stroke=HAIR)
     count = _times(len(lane.calls)) if len(lane.calls) > 1 else ""
     room = _LABELS - 34 - text_width(count, 10.5)
     name, entity = (
@@ -147,14 +147,14 @@ def _draw_axis(drawing: Drawing, scale: Scale, bottom: float) -> None:
     for piece in scale.pieces:
         if piece.is_fold:
             _draw_fold(drawing, piece, bottom)
-    drawing.path(f"M{_LABELS} {_AXIS}H{WIDTH - _RIGHT}", fill="none", stroke=RIM)
+    drawing.path(f"M{_LABELS} {_AXIS}H{number(drawing.width - _RIGHT)}", fill="none", stroke=RIM)
     last = 0.0
     for x, words in scale.ticks():
         wide = text_width(words, 10)
         if x - wide / 2 < last + 6 and last:
             continue
         drawing.path(f"M{number(x)} {_AXIS - 4}v4", fill="none", stroke=MUTED)
-        anchor = "end" if x + wide / 2 > WIDTH - 6 else "middle"
+        anchor = "end" if x + wide / 2 > drawing.width - 6 else "middle"
         drawing.text(x, _AXIS - 9, words, size=10, fill=MUTED, anchor=anchor)
         last = x + wide / 2
 
@@ -177,18 +177,24 @@ def draw_legend(
     drawing: Drawing, picture: InstanceSnapshot, scale: Scale, lanes: Sequence[Lane], y: float
 ) -> float:
     """Draw the legend below a timeline, and return the bottom of the picture."""
-    drawing.path(f"M20 {number(y)}H{WIDTH - 20}", fill="none", stroke=HAIR)
+    drawing.path(f"M20 {number(y)}H{number(drawing.width - 20)}", fill="none", stroke=HAIR)
     until = "" if picture.now is None else f", as of {time_text(picture.now, with_date=False)}"
     began = f"from {time_text(scale.begin)} UTC, {lasting(scale.total)} in all{until}"
-    drawing.text(WIDTH - 20, y + 18, began, size=10, fill=MUTED, anchor="end")
-    x, end = 20.0, WIDTH - 20 - text_width(began, 10)
+    x, end = 20.0, drawing.width - 20
+    if drawing.width < NARROWER:  # below each other
+        drawing.text(x, y + 34, began, size=10, fill=MUTED)
+        bottom = y + 46
+    else:
+        drawing.text(end, y + 18, began, size=10, fill=MUTED, anchor="end")
+        end -= text_width(began, 10) + 12
+        bottom = y + 30
     for words, draw in _samples(picture, lanes):
-        if x + _SAMPLE_WIDTH + text_width(words, 10) > end - 12:
+        if x + _SAMPLE_WIDTH + text_width(words, 10) > end:
             break
         draw(drawing, x, y + 14.5)
         drawing.text(x + _SAMPLE_WIDTH, y + 18, words, size=10, fill=MUTED)
         x += _SAMPLE_WIDTH + text_width(words, 10) + 12
-    return y + 30
+    return bottom
 
 
 def _samples(

@@ -22,7 +22,6 @@ _WIDE_ROWS = 12
 _MOST_ROWS = 30
 _MOST_BARS = 200
 _MOST_BARS_IN_ALL = 400
-_RIGHT_EDGE = 852
 
 
 @dataclass(slots=True)
@@ -133,7 +132,7 @@ def draw_bars(drawing: Drawing, lane: Lane, scale: Scale, y: float) -> float:
     bars = _Bars(drawing, lane, scale, ROW if len(rows) <= _WIDE_ROWS else _NARROW)
     for row in rows:
         for index, call in enumerate(row):
-            after = scale.position(row[index + 1].scheduled) if index + 1 < len(row) else _RIGHT_EDGE
+            after = scale.position(row[index + 1].scheduled) if index + 1 < len(row) else drawing.width - 8
             bars.draw(call, y + bars.row / 2, after)
         y += bars.row
     return max(y, y - len(rows) * bars.row + ROW)
