@@ -9,11 +9,6 @@ import pytest
 ROOT = Path(__file__).parent.parent
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 INDEX = (ROOT / "docs/tutorial/index.md").read_text(encoding="utf-8")
-TO_COME = {
-    "24_watching_a_fan_out",
-}
-"""Lessons without outcomes, a prediction and an exercise."""
-
 ABOUT = re.compile(
     r"- \*\*Outcomes\*\*: you can .+\n- \*\*Time\*\*: (\d+) minutes\n- \*\*Before this\*\*: ", re.DOTALL
 )
@@ -66,22 +61,16 @@ def printed(cell):
     return "".join(output.get("text", "") for output in cell.outputs)
 
 
-@pytest.fixture(params=[path for path in LESSONS if path.stem not in TO_COME], ids=lambda path: path.stem)
-def taught(request):
-    """The name of a lesson that is one to learn by doing, and the notebook."""
-    return request.param.stem, nbformat.read(request.param, as_version=4)
-
-
-def test_it_begins_with_outcomes_time_and_what_it_builds_on(taught):
-    name, notebook = taught
+def test_it_begins_with_outcomes_time_and_what_it_builds_on(lesson):
+    path, notebook = lesson
     minutes = ABOUT.search(notebook.cells[0].source)[1]
-    assert re.search(rf"notebooks/{name}\.ipynb\) \| {minutes} \|", INDEX), (
+    assert re.search(rf"notebooks/{re.escape(path.name)}\) \| {minutes} \|", INDEX), (
         "another time, or no row, in the index"
     )
 
 
-def test_it_asks_for_a_prediction_and_hides_the_answer(taught):
-    _, notebook = taught
+def test_it_asks_for_a_prediction_and_hides_the_answer(lesson):
+    _, notebook = lesson
     asked = predictions(notebook)
     assert asked
     for before, cell, after in asked:
@@ -90,15 +79,15 @@ def test_it_asks_for_a_prediction_and_hides_the_answer(taught):
         assert after.startswith(FOLDED_ANSWER)
 
 
-def test_the_line_that_jupyterlab_shows_of_a_folded_output_is_a_neutral_one(taught):
-    _, notebook = taught
+def test_the_line_that_jupyterlab_shows_of_a_folded_output_is_a_neutral_one(lesson):
+    _, notebook = lesson
     for _, cell, _ in predictions(notebook):
         assert printed(cell).partition("\n")[0].endswith(":"), cell.source
         assert cell.outputs[0].output_type == "stream"
 
 
-def test_it_has_something_to_change_and_a_graded_exercise(taught):
-    _, notebook = taught
+def test_it_has_something_to_change_and_a_graded_exercise(lesson):
+    _, notebook = lesson
     assert any("**Change it.**" in text for text in texts(notebook))
     assert any("## Exercise: " in text for text in texts(notebook))
     assert exercises(notebook)
