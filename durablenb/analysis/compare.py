@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 from durablenb.analysis.calls import Call, read_calls
+from durablenb.analysis.conversation import read_conversation, spent_text
 from durablenb.analysis.figures import InstanceFigures
 from durablenb.analysis.history import History
 from durablenb.analysis.replays.fit_checker import last_execution
@@ -151,6 +152,11 @@ class Side:
         return f"{word}: {write(value)}"
 
     @cached_property
+    def spent(self) -> str:
+        """What language models used, the shared past included, as text; empty without any."""
+        return spent_text(read_conversation(self.events))
+
+    @cached_property
     def origins(self) -> dict[str, int]:
         """The executions that this one was forked from, with the number of tasks taken from each."""
         return {origin.execution_id: origin.tasks for origin in self.started.forked_from}
@@ -232,8 +238,8 @@ class Comparison(Saved, Sequence[Pair]):
             for pair in self._pairs[:_MOST_SHOWN]
         ]
         lines = [
-            f"a: {self.a.instance_id}, {lasting(self.a.duration)}, {shortened(self.a.outcome_text, 80)}",
-            f"b: {self.b.instance_id}, {lasting(self.b.duration)}, {shortened(self.b.outcome_text, 80)}",
+            _side_line("a", self.a),
+            _side_line("b", self.b),
             f"{self.summary}.",
         ]
         if rows:
@@ -241,6 +247,11 @@ class Comparison(Saved, Sequence[Pair]):
         if len(self) > _MOST_SHOWN:
             lines.append(f"… {len(self) - _MOST_SHOWN:,} steps more")
         return "\n".join(lines)
+
+
+def _side_line(label: str, side: Side) -> str:
+    spent = f"{side.spent}, " if side.spent else ""
+    return f"{label}: {side.instance_id}, {lasting(side.duration)}, {spent}{shortened(side.outcome_text, 80)}"
 
 
 def compare_histories(a: Any, b: Any) -> Comparison:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
+from durablenb.analysis.text import plural
 from durablenb.model.budgets import REQUEST, Budget, Usage, is_model_request
 from durablenb.model.events import (
     Ending,
@@ -280,6 +281,26 @@ def with_streams(turns: Sequence[Turn], streamed: Mapping[tuple[int, int], str])
         for turn in turns
         for text in (streamed.get((turn.execution, turn.task_id), ""),)
     ]
+
+
+def spent_text(turns: Sequence[Turn]) -> str:
+    """Return the tokens and US dollars that turns have used, as text; empty if no model has answered."""
+    used = [turn.usage for turn in turns if turn.usage is not None]
+    if not used:
+        return ""
+    tokens_in, tokens_out = sum(u.input_tokens for u in used), sum(u.output_tokens for u in used)
+    words = f"{tokens_in:,} tokens in, {tokens_out:,} out"
+    costs = [turn.cost for turn in turns if turn.cost is not None]
+    if costs:
+        without = sum(turn.usage is not None and turn.cost is None for turn in turns)
+        words += f" · {dollars(sum(costs))}"
+        words += f" and {plural(without, 'turn')} without a price" if without else ""
+    return words
+
+
+def dollars(cost: float) -> str:
+    """Return an amount of US dollars, to three significant digits at least."""
+    return f"${cost:,.2f}" if cost >= 1 else f"${cost:.3g}"
 
 
 def _parts(message: Mapping[str, Any]) -> list[dict[str, Any]]:

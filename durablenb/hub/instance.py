@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from durablenb.analysis.replays.replay import Replay
     from durablenb.analysis.snapshot import InstanceSnapshot
     from durablenb.core.ports.store import Record
+    from durablenb.hub.handles import Handles
     from durablenb.hub.hub import Hub
     from durablenb.hub.progress import Progress
     from durablenb.model.activities import StreamPiece
@@ -561,6 +562,7 @@ class Handle(InstanceFigures):
         at: int | None = None,
         *,
         results: Mapping[int | str, Any] | None = None,
+        answers: Mapping[int | str, Any] | None = None,
         input: Any = NOTHING_GIVEN,
         instance_id: str | None = None,
     ) -> Handle:
@@ -573,12 +575,16 @@ class Handle(InstanceFigures):
         ----------
         at
             The id of the last shared event, as in `history`. All events of its episode are shared, since they
-            were written together. The default is the last event in `results`; with `input`, the start; and
-            otherwise the end, without the episode in which the instance ended.
+            were written together. The default is the last event in `results` and `answers`; with `input`, the
+            start; and otherwise the end, without the episode in which the instance ended.
         results
             Other results, by the ids of the events that have them, or by task as ``"#3"``. An exception
             stands for a failure. A task that is open at that point gets its result from here, and isn't
             requested.
+        answers
+            Other answers in the conversation of an agent, by the same keys: what a tool returned; or what the
+            model answered, as a text, as a list of parts, or as a whole answer. They cost nothing. An
+            exception stands for a failure.
         input
             Another input; the fork begins at the start then.
         instance_id
@@ -627,8 +633,61 @@ class Handle(InstanceFigures):
         <review what-if: Completed, forked from r>
         >>> hub.close()
         """
+        if answers:
+            from durablenb.hub.answers import answers_as_results  # only needed for agents
+
+            self.hub.client.existing(self.id)
+            history = self._load([self.id]).get(self.id, [])
+            results = {**(results or {}), **answers_as_results(history, answers)}
         chosen = self.hub.client.fork(self.id, at, results=results, input_=input, fork_id=instance_id)
         return Handle(self.hub, chosen)
+
+    def fork_many(
+        self, variants: Mapping[str, Mapping[str, Any]] | Iterable[Mapping[str, Any]], **common: Any
+    ) -> Handles:
+        """Start a fork for each variant, and return their handles, in order.
+
+        The view `instances` has ``forked_from``, and `llm_calls` the cost of each, so a query says which
+        variant was best. All of them run at once, within the limits of the activities.
+
+        Parameters
+        ----------
+        variants
+            The arguments of `fork`, for each fork. By name, the ids of the forks are the id of this instance,
+            a hyphen and the name.
+        common
+            Arguments of `fork` for all of them; those of a variant win.
+
+        Raises
+        ------
+        ValueError, NonDeterminismError, FunctionNotFoundError, InstanceExistsError
+            As for `fork`. The forks before the one that can't be made have been started.
+
+        Examples
+        --------
+        >>> import durablenb as df
+        >>> hub = df.TaskHub(":memory:", mode="kernel", clock=df.VirtualClock())
+        >>> hub.add_activity(lambda text: 0.4, name="judge")
+        >>> @hub.orchestrator
+        ... def review(context):
+        ...     mark = yield context.call_activity("judge", "draft")
+        ...     return "published" if mark > 0.5 else "rejected"
+        >>> handle = hub.start(review, instance_id="r")
+        >>> handle.result()
+        'rejected'
+        >>> handle.fork_many({f"{mark}": {"results": {"#0": mark}} for mark in (0.3, 0.6, 0.9)}).results()
+        ['rejected', 'published', 'published']
+        >>> hub.sql("select instance_id from instances where forked_from = 'r' order by 1").fetchall()
+        [('r-0.3',), ('r-0.6',), ('r-0.9',)]
+        >>> hub.close()
+        """
+        from durablenb.hub.handles import Handles  # which needs this module
+
+        if isinstance(variants, Mapping):
+            named = [{"instance_id": f"{self.id}-{name}", **given} for name, given in variants.items()]
+        else:
+            named = [dict(given) for given in variants]
+        return Handles(self.hub, [self.fork(**{**common, **given}).id for given in named])
 
     def purge(self) -> int:
         """Delete the ended instance and its sub-orchestrations; return the number of deleted instances.

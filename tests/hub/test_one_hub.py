@@ -135,6 +135,7 @@ HANDLE_CHANGES = {
     "rewind",
     "restart",
     "fork",
+    "fork_many",
     "purge",
     "purge_past_generations",
 }
@@ -488,6 +489,7 @@ def test_an_instance_is_forked_the_same_way(fresh: dict[str, Hub], kind: str) ->
     failing = handle.fork(at=cheap, results={cheap: ValueError("sold out")})
     with pytest.raises(ValueError, match="sold out"):
         failing.result(20)
+    assert handle.fork_many({"cheap": {"results": {cheap: 2.0}}}).results(20)[0]["cost"] == 2.0
     other = handle.fork(input="gold")
     with pytest.raises(df.TaskFailedError, match="gold"):
         other.result(20)

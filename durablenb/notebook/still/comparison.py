@@ -184,6 +184,7 @@ def _took(calls: Sequence[Call]) -> str:
 
 
 def _sides(shown: Comparison) -> Markup:
+    has_spent = bool(shown.a.spent or shown.b.spent)
     rows = [
         (
             label,
@@ -192,12 +193,14 @@ def _sides(shown: Comparison) -> Markup:
             code(value_text(side.started.input), 100),
             lasting(side.duration),
             plural(side.episodes, "episode"),
+            *([line(side.spent)] if has_spent else []),
             line(side.outcome_text, 160),
             code(f"%durable explore {side.instance_id}", 300),
         )
         for label, side in (("a", shown.a), ("b", shown.b))
     ]
-    return table(("", "instance", "orchestrator", "input", "took", "", "end", "step through it"), rows)
+    used = ["models"] if has_spent else []
+    return table(("", "instance", "orchestrator", "input", "took", "", *used, "end", "step through it"), rows)
 
 
 def _differences(shown: Comparison) -> Markup:

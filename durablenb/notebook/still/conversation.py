@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from durablenb.analysis.conversation import Said, ToolCall, Turn
+from durablenb.analysis.conversation import Said, ToolCall, Turn, dollars, spent_text
 from durablenb.notebook.html import Markup, block, code, fold, line, markup, prose, unbroken
 from durablenb.notebook.palette import AMBER, BLUE, GREEN, GREY, RED, SOLIDS, VIOLET
 from durablenb.notebook.words import lasting, plural
@@ -48,25 +48,12 @@ def conversation_html(turns: Sequence[Turn]) -> Markup:
 
 def total_line(turns: Sequence[Turn]) -> Markup:
     """Return the number of turns, tokens and US dollars in a line."""
-    used = [turn.usage for turn in turns if turn.usage is not None]
     parts = [plural(len(turns), "turn"), plural(sum(len(turn.calls) for turn in turns), "tool call")]
-    if used:
-        tokens_in, tokens_out = sum(u.input_tokens for u in used), sum(u.output_tokens for u in used)
-        parts.append(f"{tokens_in:,} tokens in, {tokens_out:,} out")
-    costs = [turn.cost for turn in turns if turn.cost is not None]
-    if costs:
-        without = sum(turn.usage is not None and turn.cost is None for turn in turns)
-        more = f" and {plural(without, 'turn')} without a price" if without else ""
-        parts.append(f"{dollars(sum(costs))}{more}")
+    parts += [spent] if (spent := spent_text(turns)) else []
     waiting = sum(call.state == "waiting" for turn in turns for call in turn.calls)
     if waiting:
         parts.append(f"{waiting:,} waiting")
     return markup("<p>", line(" · ".join(parts), 400), "</p>")
-
-
-def dollars(cost: float) -> str:
-    """Return an amount of US dollars, to three significant digits at least."""
-    return f"${cost:,.2f}" if cost >= 1 else f"${cost:.3g}"
 
 
 def _turn(turn: Turn, *, has_many: bool) -> Markup:

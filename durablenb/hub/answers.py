@@ -1,0 +1,82 @@
+"""Other answers in the conversation of an agent, as the results that a fork takes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from durablenb.model.budgets import is_model_request
+from durablenb.model.events import Event, Raised, Returned, TaskScheduled
+from durablenb.model.ids import task_number
+
+_NO_USAGE = {"input_tokens": 0, "output_tokens": 0}
+
+
+def answers_as_results(history: Sequence[Event], answers: Mapping[int | str, Any]) -> dict[int | str, Any]:
+    """Return answers of models and tools as results, by the same keys.
+
+    Parameters
+    ----------
+    history
+        The current execution.
+    answers
+        As for `Handle.fork`.
+
+    Raises
+    ------
+    ValueError
+        If a key is neither a request to a model nor a call of a tool.
+    """
+    return {key: _result(history, key, answer) for key, answer in answers.items()}
+
+
+def _result(history: Sequence[Event], key: int | str, answer: Any) -> Any:
+    task_id = _task(history, key)
+    call = next((e for e in history if isinstance(e, TaskScheduled) and e.task_id == task_id), None)
+    former = _former(history, task_id)
+    if isinstance(answer, BaseException):
+        return answer
+    if call is not None and is_model_request(call.name, call.input):
+        return _model_answer(call, former, answer)
+    if call is not None and '"call_id"' in call.input:
+        if former is not None and not (isinstance(former, dict) and "result" in former):
+            return answer
+        return {"kind": "tool_return", **({} if former is None else former), "result": answer}
+    raise ValueError(
+        f"{key!r} is neither a request to a model nor a call of a tool. Give the result of another task with "
+        "results=; handle.history() shows the tasks."
+    )
+
+
+def _model_answer(call: TaskScheduled, former: Any, answer: Any) -> Any:
+    if isinstance(answer, dict) and "parts" in answer:
+        return answer
+    if not isinstance(answer, (str, list)):
+        raise ValueError(
+            f"The answer of {call.name} is {answer!r}; expected a text, a list of parts, or a whole answer "
+            "with parts."
+        )
+    parts = [{"part_kind": "text", "content": answer}] if isinstance(answer, str) else answer
+    about = former if isinstance(former, dict) else {"timestamp": call.timestamp.isoformat()}
+    kept = {name: about[name] for name in ("model_name", "provider_name", "timestamp") if name in about}
+    return {"kind": "response", "parts": parts, "usage": _NO_USAGE, **kept}
+
+
+def _task(history: Sequence[Event], key: int | str) -> int | None:
+    """Return the task of a key: that of an event's id, or ``"#3"``."""
+    if isinstance(key, str):
+        return task_number(key)
+    event = next((event for event in history if event.event_id == key), None)
+    return getattr(event, "task_id", None)
+
+
+def _former(history: Sequence[Event], task_id: int | None) -> Any:
+    """Return the recorded answer as JSON; None if there is none."""
+    ends = [e for e in history if isinstance(e, (Returned, Raised)) and e.task_id == task_id]
+    if not ends or not isinstance(ends[-1], Returned):
+        return None
+    try:
+        return json.loads(ends[-1].result)
+    except ValueError:
+        return None
