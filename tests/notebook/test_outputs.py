@@ -177,7 +177,7 @@ def test_a_live_view_draws_outputs_again_only_if_they_have_changed(
 ) -> None:
     drawn: list[str] = []
     monkeypatch.setattr(
-        "durablenb.notebook.live.instance.outputs_pane", lambda outputs: drawn.append(repr(outputs)) or ""
+        "durablenb.notebook.live.instance.outputs_html", lambda outputs: drawn.append(repr(outputs)) or ""
     )
     first, second = shown(hub, {"text/plain": "seen"}), hub.start("main", [], instance_id="b")
     second.result()

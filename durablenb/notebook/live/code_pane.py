@@ -11,7 +11,7 @@ from durablenb.analysis.replays.steps import Step
 from durablenb.model.source import code_lines
 from durablenb.notebook.code_colours import coloured_lines
 from durablenb.notebook.html import Markup, block, fold, line, markup
-from durablenb.notebook.live.interactive import attributes
+from durablenb.notebook.live.interactive import attributes, scrolled
 from durablenb.notebook.live.position import Position
 from durablenb.notebook.still.storyboard import step_glyph, step_look
 
@@ -58,12 +58,7 @@ def code_pane(position: Position, step: Step | None, stops: Collection[str], *, 
             dict(enumerate(coloured_lines(dedent(source.text)), source.first_line)), here
         )
     ]
-    return markup(
-        "<h4>Code</h4>",
-        '<div class="dnb-scroll dnb-code" data-scroll tabindex="0" role="group" aria-label="code"><table>',
-        *rows,
-        "</table></div>",
-    )
+    return markup("<h4>Code</h4>", scrolled("code", markup("<table>", *rows, "</table>"), kind="dnb-code"))
 
 
 def _row(

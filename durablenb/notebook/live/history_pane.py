@@ -10,7 +10,7 @@ from durablenb.analysis.replays.steps import Step
 from durablenb.core.requests import subject_name
 from durablenb.model.events import Event, OrchestratorStarted
 from durablenb.notebook.html import Markup, code, line, markup
-from durablenb.notebook.live.interactive import attributes, button, row
+from durablenb.notebook.live.interactive import attributes, button, row, scrolled
 
 WINDOW = 60
 """Events per window."""
@@ -90,10 +90,7 @@ class HistoryPane:
         ]
         return markup(
             "<h4>History</h4>",
-            '<div class="dnb-scroll dnb-events" data-scroll tabindex="0" role="group" aria-label="history">',
-            "<table>",
-            *rows,
-            "</table></div>",
+            scrolled("history", markup("<table>", *rows, "</table>"), kind="dnb-events"),
             _pages(first, len(events)),
         )
 

@@ -27,19 +27,19 @@ from durablenb.notebook.html import Markup, markup
 from durablenb.notebook.keys import Target, cell_call_key, find_generation, find_target
 from durablenb.notebook.live.children import OpenedChildren, followed
 from durablenb.notebook.live.code_tab import CodeTab
-from durablenb.notebook.live.conversation_pane import conversation_pane
 from durablenb.notebook.live.details import call_detail, generation_detail, step_detail, stored_value
 from durablenb.notebook.live.events_table import EventsTable
 from durablenb.notebook.live.instance_controls import head, waits
-from durablenb.notebook.live.interactive import LiveDrawing, figure, typed_value
-from durablenb.notebook.live.outputs_pane import outputs_pane
+from durablenb.notebook.live.interactive import LiveDrawing, figure, scrolled, typed_value
 from durablenb.notebook.live.static_fallback import still_bundle
 from durablenb.notebook.live.timeline_pane import TimelinePane
 from durablenb.notebook.live.tooltips import tooltip
 from durablenb.notebook.live.value_head import value_head
 from durablenb.notebook.live.widget import LiveView
+from durablenb.notebook.still.conversation import conversation_html
 from durablenb.notebook.still.graph import graph_on, instance_sentence
 from durablenb.notebook.still.graph_layout import DEEPEST
+from durablenb.notebook.still.outputs import outputs_html
 from durablenb.notebook.still.running import running_table, themed
 
 if TYPE_CHECKING:
@@ -181,7 +181,10 @@ class LiveInstance(LiveView):
             with suppress(HubUnreachableError):  # until the server answers, the last ones
                 outputs = self._handle.outputs()
                 if outputs != self._drawn_outputs:
-                    regions["outputs"], self._drawn_outputs = outputs_pane(outputs), outputs
+                    drawn, self._drawn_outputs = outputs_html(outputs), outputs
+                    regions["outputs"] = scrolled(
+                        "outputs", drawn, kind="dnb-outputs", missing="Nothing was displayed."
+                    )
         else:
             self._turn_to_selected(shown)
             has_generations = shown.flow.generation > 0
@@ -203,7 +206,9 @@ class LiveInstance(LiveView):
             (self._execution_number(call.execution_id), call.task_id): call.streamed or ""
             for call in self._running
         }
-        return conversation_pane(with_streams(self._conversation.turns, streamed))
+        turns = with_streams(self._conversation.turns, streamed)
+        drawn = conversation_html(turns) if turns else ""
+        return scrolled("conversation", drawn, missing="No language model was asked.")
 
     def _waits(self, shown: InstanceSnapshot) -> str:
         """Return what the instance waits for, and how far its running activities are."""

@@ -81,6 +81,15 @@ def row(*parts: object) -> Markup:
     return markup('<div class="dnb-line">', inside, "</div>")
 
 
+def scrolled(label: str, *parts: object, kind: str = "", missing: str = "") -> Markup:
+    """Return a part of a view that scrolls by itself; if it is empty, a sentence about what is missing."""
+    if not any(parts):
+        return markup('<p class="dnb-muted">', line(missing), "</p>")
+    css = f"dnb-scroll {kind}".rstrip()
+    named = f'class="{css}" data-scroll tabindex="0" role="group" aria-label="{escape(label)}"'
+    return markup(f"<div {named}>", *parts, "</div>")
+
+
 def labelled_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> Markup:
     """Return rows as a table without its empty columns; each cell has its column's name, for narrow pages."""
     names, kept = without_empty_columns(header, rows)
