@@ -81,7 +81,7 @@ def row(*parts: object) -> Markup:
     return markup('<div class="dnb-line">', inside, "</div>")
 
 
-def scrolled(label: str, *parts: object, kind: str = "", missing: str = "") -> Markup:
+def scrolled(label: str, *parts: str, kind: str = "", missing: str = "") -> Markup:
     """Return a part of a view that scrolls by itself; if it is empty, a sentence about what is missing."""
     if not any(parts):
         return markup('<p class="dnb-muted">', line(missing), "</p>")
