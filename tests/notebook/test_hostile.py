@@ -22,7 +22,9 @@ STYLE = re.compile(
     r'\{(\[(fill|stroke)="#[0-9a-f]{3,6}"\]\{(fill|stroke):#[0-9a-f]{6}\})*\}'
 )
 """The style of a still picture: nothing but colours."""
-STYLES = re.compile(r"(text-align|vertical-align|white-space|max-width|overflow-wrap):[a-z]+(;|$)")
+STYLES = re.compile(
+    r"(?:(?:text-align|vertical-align|white-space|max-width|overflow-wrap):[a-z]+|min-width:[0-9]+px)(?:;|$)"
+)
 
 _SCRIPTS = ("alert(1)", "alert`1`", "fetch('//evil.example')", "document.title=1")
 _SHAPES = (
