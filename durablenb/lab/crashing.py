@@ -205,9 +205,9 @@ def _differences(whole: Outcome, other: Outcome, seen: Any, seen_now: Any) -> It
 
 
 def _differing_worlds(seen: Any, seen_now: Any) -> str:
-    told, expected = short_repr(seen_now), short_repr(seen)
-    if told != expected:
-        return f"the world is {told}, not {expected}"
+    found, expected = short_repr(seen_now), short_repr(seen)
+    if found != expected:
+        return f"the world is {found}, not {expected}"
     if isinstance(seen, Sized) and isinstance(seen_now, Sized) and len(seen) != len(seen_now):
         return f"the world has {len(seen_now):,} entries, not {len(seen):,}"
     return "the world differs"
@@ -216,8 +216,8 @@ def _differing_worlds(seen: Any, seen_now: Any) -> str:
 def _differing_outcomes(whole: Outcome, other: Outcome) -> Iterator[str]:
     for instance_id in dict.fromkeys((*whole.states, *other.states)):
         first, second = whole.states.get(instance_id), other.states.get(instance_id)
-        if (told := _end(second)) != (expected := _end(first)):
-            yield f"{instance_id} {told}, not {expected}"
+        if (end := _end(second)) != (expected := _end(first)):
+            yield f"{instance_id} {end}, not {expected}"
     for entity_id in dict.fromkeys((*whole.entities, *other.entities)):
         states = other.entities.get(entity_id), whole.entities.get(entity_id)
         if states[0] != states[1]:
@@ -266,12 +266,12 @@ class _Faults:
         """Return the faults, the worst first."""
         order = list(CURES)
         return [
-            Fault(kind, where, _told(kind, self._crashes[kind, where]))
+            Fault(kind, where, _fault_text(kind, self._crashes[kind, where]))
             for kind, where in sorted(self._crashes, key=lambda one: order.index(one[0]))
         ]
 
 
-def _told(kind: FaultKind, crashes: Sequence[Crash]) -> str:
+def _fault_text(kind: FaultKind, crashes: Sequence[Crash]) -> str:
     numbers = ", ".join(str(crash.number) for crash in crashes)
     difference = crashes[0].differences[-1 if kind == "not deterministic" else 0]
     return f"After {'crash' if len(crashes) == 1 else 'crashes'} {numbers}, {difference}."

@@ -170,12 +170,12 @@ class _CrashingStore(MemoryStore):
             elif isinstance(event, OperationEnqueued):
                 self._requests[record.execution_id, OperationEnqueued, event.event_id] = event
         if self.lost is None and self.commits + 1 == self._crash_before:
-            self.lost = LostWork(tuple(dict.fromkeys(self._functions(records))), _first_told(records))
+            self.lost = LostWork(tuple(dict.fromkeys(self._functions(records))), _first_event(records))
             raise _Crash
         self.commits += 1
         super().append(records, *rest)
         if self.lost is None and self.commits == self._crash_after:
-            self.lost = LostWork((), _first_told(records))
+            self.lost = LostWork((), _first_event(records))
             raise _Crash
 
     def _functions(self, records: Sequence[Record]) -> Iterator[str]:
@@ -192,7 +192,7 @@ class _CrashingStore(MemoryStore):
                 yield f"{request.name} of {EntityId.get_entity_id(record.instance_id)}"
 
 
-def _first_told(records: Sequence[Record]) -> str:
+def _first_event(records: Sequence[Record]) -> str:
     """Return the first event of a commit that says what happened, with its instance."""
     first = next((one for one in records if not isinstance(one.event, OrchestratorStarted)), records[0])
     return f"{type(first.event).__name__} of {first.instance_id}"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from durablenb.analysis.generations import read_generations
 from durablenb.analysis.snapshot import InstanceSnapshot
 from durablenb.model.events import ExecutionStarted
 from durablenb.notebook.palette import BLUE, SOLIDS
@@ -42,12 +43,12 @@ def earlier_generations(picture: InstanceSnapshot) -> Sequence[Generation]:
         return ()
     started = [event for event in picture.events if type(event) is ExecutionStarted]
     calls = Counter(started[call.execution - 1].generation for call in picture.calls)
-    first = {event.generation: event.timestamp for event in reversed(started)}  # a rewind starts one again
+    began = {one.number: one.began for one in read_generations(picture.events)}
     shown = range(max(0, picture.flow.generation - _MOST), picture.flow.generation)
     return [
-        Generation(number, first[number + 1] - first[number], calls[number])
+        Generation(number, began[number + 1] - began[number], calls[number])
         for number in shown
-        if number in first and number + 1 in first
+        if number in began and number + 1 in began
     ]
 
 
