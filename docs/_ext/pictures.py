@@ -61,6 +61,7 @@ def live_html(view: LiveView) -> str:
     tabs = "".join(
         f'<button role="tab" aria-selected="{"true" if tab == view.tab else "false"}">{tab.title()}</button>'
         for tab in view.tabs
+        if tab not in view.absent
     )
     parts = []
     for region in view.regions:

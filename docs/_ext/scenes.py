@@ -75,6 +75,8 @@ def define(hub: df.TaskHub) -> None:
         size = f'width="420" height="{22 * len(rides) + 4}"'
         display(SVG(f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif">{bars}</svg>'))
 
+    define_agent(hub)
+
     @hub.entity
     class Account:
         def __init__(self) -> None:
@@ -89,6 +91,48 @@ def define(hub: df.TaskHub) -> None:
 
         def reserve(self, amount: int) -> None:
             self.reserved += amount
+
+
+def define_agent(hub: df.TaskHub) -> None:
+    """Give the hub a travel agent: its model, its tool, and the loop between them."""
+
+    @hub.activity(name="travel.model")
+    def ask(given: dict[str, Any]) -> dict[str, Any]:
+        clock.advance(seconds=2)
+        if len(given["messages"]) == 1:
+            cities = ("Oslo", "Rome")
+            parts = [{"part_kind": "text", "content": "I look up the weather in both cities."}]
+            parts += [tool("weather", city, {"city": city}) for city in cities]
+            return said(parts, 812, 96)
+        parts = [{"part_kind": "text", "content": "Rome is warmer. I book a flight if you agree."}]
+        parts += [tool("book_flight", "book", {"to": "Rome", "price": 214.5})]
+        return said(parts, 1_204, 48)
+
+    @hub.activity(name="travel.weather")
+    def weather(call: dict[str, Any]) -> dict[str, Any]:
+        clock.advance(seconds=1)
+        return {
+            "kind": "tool_return",
+            "result": f"{ {'Oslo': -3, 'Rome': 14}[call['args']['city']] } degrees",
+        }
+
+    def tool(name: str, call_id: str, args: dict[str, Any]) -> dict[str, Any]:
+        return {"part_kind": "tool-call", "tool_name": name, "args": args, "tool_call_id": call_id}
+
+    def said(parts: list[dict[str, Any]], tokens_in: int, tokens_out: int) -> dict[str, Any]:
+        usage = {"input_tokens": tokens_in, "output_tokens": tokens_out}
+        return {"kind": "response", "parts": parts, "usage": usage, "model_name": "gpt-x"}
+
+    @hub.orchestrator
+    def travel(context: df.DurableOrchestrationContext) -> Any:
+        prompt = {"part_kind": "user-prompt", "content": context.get_input()}
+        messages: list[Any] = [{"kind": "request", "parts": [prompt]}]
+        first = yield context.call_activity("travel.model", {"messages": messages})
+        calls = [part for part in first["parts"] if part["part_kind"] == "tool-call"]
+        inputs = [{"args": call["args"], "call_id": call["tool_call_id"]} for call in calls]
+        yield context.task_all([context.call_activity("travel.weather", given) for given in inputs])
+        yield context.call_activity("travel.model", {"messages": [*messages, first, {"parts": []}]})
+        yield context.wait_for_external_event("approval.book")
 
 
 def orchestrate(hub: df.TaskHub) -> None:
@@ -193,6 +237,14 @@ def made() -> df.TaskHub:
         hub.start(name, input_, instance_id=instance_id).wait()
         clock.advance(seconds=30)
     hub.start("parcel", "parcel 2", instance_id="parcel-9").wait()
+    hub.start(
+        "travel",
+        "Where is it warmer this weekend, Oslo or Rome? Book me a flight there.",
+        instance_id="trip-rome",
+        budget=df.Budget(usd=1, prices={"gpt-x": {"input": 2, "output": 8}}),
+    )
+    for _ in range(7):
+        hub.step()
     hub.start("expense", instance_id="expense-31")
     for _ in range(3):
         hub.step()

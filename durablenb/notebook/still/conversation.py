@@ -73,7 +73,7 @@ def _turn(turn: Turn, *, has_many: bool) -> Markup:
     return markup(
         *(_said(said) for said in turn.said),
         '<div style="font-size:12px;opacity:.8;margin:10px 0 2px">',
-        line(" · ".join(parts), 300),
+        " · ".join(map(unbroken, parts)),
         "</div>",
         *(_said(said, turn.agent) for said in turn.answer),
         _bubble(BLUE, turn.agent, prose(turn.streamed, _LIMIT)) if turn.streamed else "",
