@@ -10,12 +10,14 @@ import pytest
 from playwright.sync_api import Browser
 
 import durablenb as df
+from durablenb.notebook.live.entity import LiveEntity
 from durablenb.notebook.live.hub import HubList
 from durablenb.notebook.live.instance import LiveInstance
 from durablenb.notebook.live.widget import LiveView
 from tests.browser.conftest import Lab
 from tests.browser.mounted import mounted
 from tests.notebook.reading import scene
+from tests.notebook.scenes import A
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
@@ -77,4 +79,9 @@ def test_a_narrow_view_has_all_in_it_in_letters_that_can_be_read(browser: Browse
     with mounted(browser, partial(LiveInstance, handle, freeze=False), width=480) as shown:
         assert shown.page.evaluate(OUTSIDE) == NOTHING
     with mounted(browser, partial(HubList, handle.hub), width=480) as shown:
+        assert shown.page.evaluate(OUTSIDE) == NOTHING
+
+
+def test_a_narrow_entity_has_all_in_it_in_letters_that_can_be_read(browser: Browser) -> None:
+    with mounted(browser, partial(LiveEntity, scene("transferred").hub.entity(A)), width=480) as shown:
         assert shown.page.evaluate(OUTSIDE) == NOTHING

@@ -125,7 +125,7 @@ class LiveEntity(LiveView):
         self._id = str(entity.entity_id)
         self._seen = (-1, -1)
         self._shown: EntitySnapshot
-        self._drawn_at = 0.0
+        self._drawn_at = self._drawn_width = 0.0
         self._pane = OperationsTable(self._id, self._ask)
         super().__init__(afterwards=self._journal.after_kernel, **traits)
 
@@ -156,16 +156,17 @@ class LiveEntity(LiveView):
         is_new, self._seen = seen != self._seen, seen
         self.has_news |= is_new
         is_due = time.monotonic() - self._drawn_at >= TICK
-        regions = self._pictures() if is_new or is_due else {}
+        is_resized = self._width != self._drawn_width
+        regions = self._pictures() if is_new or is_due or is_resized else {}
         if is_new or is_stale:
             head = _head(self._shown, is_read_only=self._entity._hub._control.is_read_only)
             regions |= {"head": head, "operations": self._pane.operations(), "detail": self._detail()}
         return regions
 
     def _pictures(self) -> dict[str, str]:
-        self._drawn_at = time.monotonic()
+        self._drawn_at, self._drawn_width = time.monotonic(), self._width
         shown = self._shown = self._entity._view()
-        drawn = entity_svg(shown)
+        drawn = entity_svg(shown, self._width)
         self.label = drawn[1]
         self.place = f"entities/{shown.entity_id.name.lower()}/{shown.entity_id.key}"
         return {

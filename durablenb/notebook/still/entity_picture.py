@@ -7,22 +7,15 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from durablenb.analysis.entities import EntityOperation, EntitySnapshot, OperationStatus
 from durablenb.analysis.number_series import NumberSeries, number_series
 from durablenb.notebook.palette import BLUE, GREEN, LOOKS, RED, SOLIDS, TINTS, Look, draw_glyph
-from durablenb.notebook.svg import HAIR, INK, MUTED, WIDTH, Drawing, number, text_width, truncate
+from durablenb.notebook.svg import HAIR, INK, MUTED, NARROWER, WIDTH, Drawing, number, text_width, truncate
 from durablenb.notebook.words import figure, plural, time_text
 
 _MARGIN = 20.0
-_STATE = 206.0
-"""Maximum width of the state."""
-
-_LABEL = 336.0
-"""Right edge of the names of operations."""
-
-_LEFT, _RIGHT = 348.0, WIDTH - 24.0
 _PLOT = 84.0
 _LANE = 19.0
 _MOST_LANES = 6
@@ -30,11 +23,36 @@ _FIELDS = 5
 _CHIP = 22.0
 
 
-def entity_svg(picture: EntitySnapshot) -> tuple[str, str]:
+class _Columns(NamedTuple):
+    """The columns of a picture.
+
+    Parameters
+    ----------
+    state
+        Maximum width of the state.
+    label
+        Right edge of the names of operations.
+    left, right
+        Edges of the operations.
+    """
+
+    state: float
+    label: float
+    left: float
+    right: float
+
+
+def _columns(width: float) -> _Columns:
+    if width >= NARROWER:
+        return _Columns(206, 336, 348, width - 24)
+    return _Columns(100, 208, 220, width - 24)
+
+
+def entity_svg(picture: EntitySnapshot, width: float = WIDTH) -> tuple[str, str]:
     """Return the picture of an entity, and its description."""
     course = number_series(picture.done)
     sentence = entity_sentence(picture, course)
-    drawing = Drawing(WIDTH, sentence)
+    drawing = Drawing(width, sentence)
     y = max(_draw_state(drawing, picture, course), _draw_past(drawing, picture.done, course, picture))
     if picture.locks or picture.waiting:
         y = _draw_queue(drawing, picture, y + 10)
@@ -52,6 +70,7 @@ def entity_sentence(picture: EntitySnapshot, course: NumberSeries | None) -> str
 
 
 def _draw_state(drawing: Drawing, picture: EntitySnapshot, course: NumberSeries | None) -> float:
+    columns = _columns(drawing.width)
     last = course.values[-1] if course else None
     if not picture.exists:
         drawing.text(_MARGIN, 30, "state", size=10.5, fill=MUTED)
@@ -60,8 +79,8 @@ def _draw_state(drawing: Drawing, picture: EntitySnapshot, course: NumberSeries 
     if course is None or last is None:
         drawing.text(_MARGIN, 30, "state", size=10.5, fill=MUTED)
         return _draw_lines(drawing, _state_lines(picture.state), 48)
-    drawing.text(_MARGIN, 30, course.name or "state", size=10.5, fill=MUTED, width=_STATE)
-    drawing.text(_MARGIN, 58, figure(last), size=25, is_bold=True, width=_STATE)
+    drawing.text(_MARGIN, 30, course.name or "state", size=10.5, fill=MUTED, width=columns.state)
+    drawing.text(_MARGIN, 58, figure(last), size=25, is_bold=True, width=columns.state)
     rest = picture.state
     if course.name and isinstance(rest, dict):
         rest = {name: value for name, value in rest.items() if name != course.name}
@@ -70,13 +89,14 @@ def _draw_state(drawing: Drawing, picture: EntitySnapshot, course: NumberSeries 
 
 
 def _draw_lines(drawing: Drawing, lines: Sequence[tuple[str, str]], y: float) -> float:
+    columns = _columns(drawing.width)
     for name, value in lines:
         x = _MARGIN
         if name:
-            label = truncate(name, _STATE / 2, 11)
-            drawing.text(x, y, name, size=11, fill=MUTED, width=_STATE / 2)
+            label = truncate(name, columns.state / 2, 11)
+            drawing.text(x, y, name, size=11, fill=MUTED, width=columns.state / 2)
             x += text_width(label, 11) + 8
-        drawing.text(x, y, value, size=11.5, width=_MARGIN + _STATE - x)
+        drawing.text(x, y, value, size=11.5, width=_MARGIN + columns.state - x)
         y += 17
     return y - 5
 
@@ -111,11 +131,12 @@ def _draw_past(
     drawing: Drawing, done: Sequence[EntityOperation], course: NumberSeries | None, picture: EntitySnapshot
 ) -> float:
     """Draw the last operations from left to right, below the curve of the number in the state."""
+    columns = _columns(drawing.width)
     if not done:
-        drawing.text(_LEFT, 40, "nothing was done yet", size=11.5, fill=MUTED)
+        drawing.text(columns.left, 40, "nothing was done yet", size=11.5, fill=MUTED)
         return 52
-    pitch = min((_RIGHT - _LEFT) / len(done), 44.0)
-    xs = [_LEFT + pitch * (index + 0.5) for index in range(len(done))]
+    pitch = min((columns.right - columns.left) / len(done), 44.0)
+    xs = [columns.left + pitch * (index + 0.5) for index in range(len(done))]
     y = 22.0
     if course is not None and len(done) > 1:
         _draw_course(drawing, course, xs, y)
@@ -125,12 +146,14 @@ def _draw_past(
     first = picture.operations - len(done) + 1
     words = f"operation {first:,}" if len(done) == 1 else f"operations {first:,} to {picture.operations:,}"
     until = "" if picture.now is None else f", as of {time_text(picture.now)} UTC"
-    drawing.text(_LEFT, y + 13, words + until, size=10, fill=MUTED)
+    start = columns.left if drawing.width >= NARROWER else _MARGIN
+    drawing.text(start, y + 13, words + until, size=10, fill=MUTED)
     _draw_samples(drawing, {operation.status for operation in done}, y + 13)
     return y + 18
 
 
 def _draw_course(drawing: Drawing, course: NumberSeries, xs: Sequence[float], y: float) -> None:
+    columns = _columns(drawing.width)
     values = [value for value in course.values if value is not None]
     low, high = min(values), max(values)
     if 0 < low < high / 2:
@@ -140,11 +163,13 @@ def _draw_course(drawing: Drawing, course: NumberSeries, xs: Sequence[float], y:
     def level(value: float) -> float:
         return y + _PLOT / 2 if span == 0 else bottom - _PLOT * (value - low) / span
 
-    drawing.path(f"M{number(_LEFT)} {number(bottom)}H{number(_RIGHT)}", fill="none", stroke=HAIR)
-    drawing.path(f"M{number(_LEFT)} {number(y)}H{number(_RIGHT)}", fill="none", stroke=HAIR)
+    drawing.path(
+        f"M{number(columns.left)} {number(bottom)}H{number(columns.right)}", fill="none", stroke=HAIR
+    )
+    drawing.path(f"M{number(columns.left)} {number(y)}H{number(columns.right)}", fill="none", stroke=HAIR)
     ends = [(high, level(high))] if span == 0 else [(high, y), (low, bottom)]
     for value, at in ends:
-        drawing.text(_LABEL, at + 3.5, figure(value), size=10, fill=MUTED, anchor="end")
+        drawing.text(columns.label, at + 3.5, figure(value), size=10, fill=MUTED, anchor="end")
     half = (xs[1] - xs[0]) / 2
     line, area = _paths(course, [(x - half, x + half) for x in xs], level, bottom)
     drawing.path(area, fill=TINTS[BLUE])
@@ -199,11 +224,16 @@ def _draw_lane(
     pitch: float,
     y: float,
 ) -> float:
+    columns = _columns(drawing.width)
     middle = y + _LANE / 2
-    drawing.path(f"M{number(_LEFT)} {number(middle)}H{number(_RIGHT)}", fill="none", stroke=HAIR)
-    left = _MARGIN + _STATE + 16
-    label = truncate(name, _LABEL - left, 11)
-    drawing.text(_LABEL - text_width(label, 11), middle + 3.8, name, size=11, width=_LABEL - left)
+    drawing.path(
+        f"M{number(columns.left)} {number(middle)}H{number(columns.right)}", fill="none", stroke=HAIR
+    )
+    left = _MARGIN + columns.state + 16
+    label = truncate(name, columns.label - left, 11)
+    drawing.text(
+        columns.label - text_width(label, 11), middle + 3.8, name, size=11, width=columns.label - left
+    )
     half = max(min(pitch * 0.7, 9.0), 1.6) / 2
     ticks, crosses, failed, count = "", "", 0, 0
     for index, operation in operations:
@@ -224,7 +254,8 @@ def _draw_lane(
 
 def _draw_samples(drawing: Drawing, statuses: set[OperationStatus], y: float) -> None:
     """Draw the legend of the marks, from right to left."""
-    x = _RIGHT
+    columns = _columns(drawing.width)
+    x = columns.right
     if "Failed" in statuses:
         x -= text_width("failed", 10)
         drawing.text(x, y, "failed", size=10, fill=MUTED)
@@ -242,12 +273,14 @@ def _draw_samples(drawing: Drawing, statuses: set[OperationStatus], y: float) ->
 
 def _draw_queue(drawing: Drawing, picture: EntitySnapshot, y: float) -> float:
     """Draw locks and waiting operations; those without room are counted."""
-    drawing.path(f"M{number(_MARGIN)} {number(y)}H{number(WIDTH - _MARGIN)}", fill="none", stroke=HAIR)
+    drawing.path(
+        f"M{number(_MARGIN)} {number(y)}H{number(drawing.width - _MARGIN)}", fill="none", stroke=HAIR
+    )
     left = picture.queue_length + len(picture.locks)
     x, y = _MARGIN, y + 10
     for look, words, title, count in _queue_chips(picture):
         wide = min(text_width(words, 11), 260.0) + 1
-        room = WIDTH - _MARGIN - (70 if left > count else 0)
+        room = drawing.width - _MARGIN - (70 if left > count else 0)
         if x + wide + 33 > room:
             break
         drawing.box(x, y, wide + 33, _CHIP, title, rx=5, fill=look.tint, stroke=look.solid)
