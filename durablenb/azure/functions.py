@@ -9,6 +9,7 @@ from typing import Any
 
 from durablenb.core.app_model import (
     KINDS,
+    NO_OPENAI_AGENTS,
     Binding,
     Blueprint,
     DFApp,
@@ -18,6 +19,7 @@ from durablenb.core.app_model import (
     own_name,
 )
 from durablenb.core.registry import mark
+from durablenb.model.errors import DurableError
 
 CLIENTS = ("durableclient", "orchestrationclient")
 """The types of client bindings, in lower case."""
@@ -106,6 +108,9 @@ def app_function(name: str, function: Any, bindings: Sequence[Binding], folder: 
     """Return a function without the wrappers of Azure's decorators, under the name from its trigger."""
     for inner in ("orchestrator_function", "entity_function", "client_function"):
         function = getattr(function, inner, function)
+    code = getattr(function, "__code__", None)
+    if code is not None and code.co_name == "generator_wrapper" and "durable_functions" in code.co_filename:
+        raise DurableError(f"The orchestrator {name!r} can't run here. {NO_OPENAI_AGENTS}")
     trigger = next(binding for binding in bindings if is_trigger(binding))
     return AppFunction(own_name(trigger) or name, function, bindings, folder, name)
 

@@ -23,6 +23,12 @@ KINDS: dict[str, Kind] = {
 Binding = dict[str, Any]
 """A function's trigger, input or output, as in ``function.json``."""
 
+NO_OPENAI_AGENTS = (
+    "Azure's integration of OpenAI Agents relies on running the orchestrator from its beginning after each "
+    "event, which durablenb doesn't do. Use an agent of pydantic-ai instead: hub.agent(agent)."
+)
+"""Why Azure's decorator for OpenAI Agents isn't there, and what to use instead."""
+
 
 class Orchestrator:
     """An orchestrator of Azure's first programming model.
@@ -360,7 +366,8 @@ class Blueprint:
         """Accept one of Azure's other triggers and bindings, of which `hub.add_app` then warns."""
         kind = re.fullmatch(r"([a-z]\w*)_(trigger|input|output)", name)
         if kind is None:
-            raise AttributeError(f"{type(self).__name__} has no decorator {name!r}.")
+            instead = f" {NO_OPENAI_AGENTS}" if name == "durable_openai_agent_orchestrator" else ""
+            raise AttributeError(f"{type(self).__name__} has no decorator {name!r}.{instead}")
         words = kind[1].replace("warm_up", "warmup").split("_") + (
             ["trigger"] if kind[2] == "trigger" else []
         )

@@ -1,5 +1,8 @@
 """Apps that a notebook makes: with durablenb's decorators, with Azure's, and with those of both."""
 
+import sys
+from types import SimpleNamespace
+
 import azure.durable_functions as adf
 import azure.functions as func
 import pytest
@@ -181,3 +184,24 @@ def test_a_hub_that_is_closed_takes_no_app():
     hub.close()
     with pytest.raises(df.StoreError, match="closed"):
         hub.add_app(df.DFApp())
+
+
+def test_azures_decorator_for_openai_agents_says_what_to_use_instead(monkeypatch):
+    with pytest.raises(AttributeError, match=r"no decorator 'durable_openai.*hub.agent\(agent\)"):
+        df.DFApp().durable_openai_agent_orchestrator
+    package = "azure.durable_functions.openai_agents"
+    generator = f"{package}.orchestrator_generator"
+    monkeypatch.setitem(sys.modules, "agents", SimpleNamespace(ModelProvider=object))
+    monkeypatch.setitem(sys.modules, package, SimpleNamespace())
+    function = "durable_openai_agent_orchestrator_generator"
+    monkeypatch.setitem(sys.modules, generator, SimpleNamespace(**{function: None}))
+    app = adf.DFApp()
+    monkeypatch.setattr(app, "_is_durable_openai_agent_setup", True)
+
+    @app.orchestration_trigger(context_name="context")
+    @app.durable_openai_agent_orchestrator
+    def hello(context):
+        return "never"
+
+    with df.TaskHub(":memory:") as hub, pytest.raises(df.DurableError, match="'hello' can't run here"):
+        hub.add_app(app)
