@@ -343,9 +343,9 @@ class DuckStore(JournalReader):
             return None
         problem = self._guard.problem()
         if self._guard.database_loss() is not None:
+            self._log.end()  # its thread uses the writer
             if self._connections.are_open:
                 self._connections.writer().execute("pragma disable_checkpoint_on_shutdown")
-            self._log.end()
             return problem
         try:
             self._log.close()

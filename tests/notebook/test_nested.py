@@ -124,10 +124,10 @@ def test_of_many_the_most_worrying_one_is_opened_and_then_one_after_the_other() 
 
 
 def test_of_many_the_one_that_is_selected_is_opened() -> None:
-    _, view = watched("many", 1_000)
-    tell(view, "select", key="cell 1 500")
+    _, view = watched("many", 400)
+    tell(view, "select", key="cell 1 200")
     tell(view, "fold", id="step 1")
-    assert "#500: part-500" in graph_text(view)
+    assert "#200: part-200" in graph_text(view)
     tell(view, "select", key="cell 1 7")
     assert "#7: part-7" in graph_text(view)
     assert len(view.graph) < 20_000

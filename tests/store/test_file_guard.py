@@ -1,5 +1,6 @@
 """A hub's files while it is open: for their owner only; if they are taken away, nothing is acknowledged."""
 
+import contextlib
 import os
 import re
 import threading
@@ -12,6 +13,7 @@ from durablenb.model.events import OrchestratorStarted
 from durablenb.store import file_guard
 from durablenb.store.duckdb_store import DuckStore
 from durablenb.store.lockfile import log_path_of
+from durablenb.store.tables import JournalTables
 from tests.store.files import contents, wal_of, write_commits
 
 
@@ -120,6 +122,31 @@ def test_hub_whose_database_was_taken_away_says_so_when_it_is_closed(hub, store,
     with pytest.raises(StoreError, match=FATES[fate]):
         store.close()
     assert contents(hub.parent).items() >= before.items()  # DuckDB would have deleted the log there
+
+
+def test_hub_whose_database_was_taken_away_is_closed_after_what_is_being_written(
+    hub, store, scribe, monkeypatch
+):
+    apply, is_at_work = JournalTables.apply, threading.Event()
+
+    def slow(tables, *entries):
+        is_at_work.set()
+        store._connections.writer().execute("select count(*) from range(99_999) a, range(300) b where a != b")
+        apply(tables, *entries)
+
+    def read():
+        with contextlib.suppress(StoreError):
+            store.query("select 1")
+
+    monkeypatch.setattr(JournalTables, "apply", slow)
+    store.append(more(scribe))
+    reader = threading.Thread(target=read)
+    reader.start()
+    assert is_at_work.wait(20)
+    removed(hub)
+    with pytest.raises(StoreError, match=FATES[removed]):
+        store.close()
+    reader.join()
 
 
 def test_renamed_database_that_is_put_back_is_worked_on(hub, store, scribe):
