@@ -110,7 +110,7 @@ def group_pairs(pairs: Sequence[Pair]) -> list[PairGroup]:
 
 
 def group_differences(differences: Sequence[Difference]) -> list[tuple[Difference, ...]]:
-    """Return the differences, with runs of one kind in steps of one name as a group."""
+    """Return the differences, with those of one kind in steps of one name as a group, adjacent or not."""
     groups: list[tuple[Difference, ...]] = []
     alike: dict[tuple[str, str, bool, bool], list[Difference]] = {}
     for one in differences:

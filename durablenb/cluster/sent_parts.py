@@ -12,14 +12,14 @@ KEPT_BYTES = 1_000_000_000
 
 
 class SentParts(Generic[T]):
-    """Remembers what was sent, and forgets what was unused for longest once that is too much.
+    """Caches the parts that were sent, and drops the least recently used ones above a limit.
 
     Parameters
     ----------
     send
-        Sends bytes under a name, and returns what the connection keeps of them.
+        Sends bytes under a name, and returns the connection's reference to them.
     drop
-        Called with the name of what is forgotten.
+        Called with the name of each dropped part.
 
     Examples
     --------
@@ -41,15 +41,15 @@ class SentParts(Generic[T]):
         return name in self._parts
 
     def sent(self, name: str, content: bytes) -> T:
-        """Return what is kept of a part, which is sent if it is a new one."""
+        """Return the reference to a part; send the part first if it is new."""
         if name not in self._parts:
             self._parts[name] = self._send(name, content), len(content)
         part, size = self._parts.pop(name)
-        self._parts[name] = part, size  # the last one used is the last one dropped
+        self._parts[name] = part, size  # the most recently used part is last
         return part
 
     def trim(self) -> None:
-        """Forget what is too much; called when a call has all of its parts."""
+        """Drop the least recently used parts above the limit; call this once a call has all of its parts."""
         while len(self._parts) > 1 and sum(size for _, size in self._parts.values()) > KEPT_BYTES:
             name = next(iter(self._parts))
             del self._parts[name]

@@ -178,7 +178,7 @@ def test_large_values_have_no_room_in_a_page(tmp_path: Path, monkeypatch: pytest
     handle = made.done("echo", np.arange(10_000))
     handle.save(tmp_path / "page.html")
     monkeypatch.setattr("durablenb.journal.bundle.html_page.BLOBS", 10_000)
-    with pytest.raises(ValueError, match=r"Leave the values out, save\(path, values=False\)"):
+    with pytest.raises(ValueError, match=r"Leave the values out with save\(path, values=False\)"):
         handle.save(tmp_path / "other.html")
     handle.save(tmp_path / "other.html", values=False)
     assert (tmp_path / "other.html").stat().st_size < (tmp_path / "page.html").stat().st_size

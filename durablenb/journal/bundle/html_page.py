@@ -47,14 +47,14 @@ def history_block(bundle: HistoryBundle) -> str:
 
 
 def _limited(blobs: Iterable[KeptBlob]) -> Iterator[KeptBlob]:
-    """Yield blobs; raise an error at the first one for which there is no room."""
+    """Yield blobs; raise an error if they are larger than the limit, all together."""
     size = 0
     for blob in blobs:
         size += len(blob.content)
         if size > BLOBS:
             raise ValueError(
-                f"The large values of the history have more than {BLOBS / 1e6:,.0f} MB, which is all that a "
-                "page holds. Leave the values out, save(path, values=False), or export the history: "
+                f"The large values of the history take more than {BLOBS / 1e6:,.0f} MB, the limit of a page. "
+                "Leave the values out with save(path, values=False), or export the history with "
                 "hub.export(handle, 'run.parquet')."
             )
         yield blob

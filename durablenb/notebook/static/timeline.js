@@ -229,6 +229,7 @@ class Timeline {
         const word = colour === data.style.waiting[0] ? data.wordFor(call.state, "timer") : data.wordFor(call.state, "activity");
         if (!found.has(word)) found.set(word, colour);
         if (call.pauses.length) found.set("wait before a retry", data.style.colours.retry);
+        if (call.spans.some(({ state }) => state === "failed")) found.set("failed", data.lookOf("failed", lane.kind)[0]);
       }
     if (this.bands.some((band) => band.isStrip)) found.set("scheduled", data.style.colours.asked);
     const isQueued = found.delete("queued"); // which is a line, as is the time that others were queued
@@ -277,7 +278,7 @@ class Timeline {
   }
 
   hint(event) {
-    this.tip.show(["Ctrl and the wheel zoom; so does the wheel alone after a click."], ...this.place(event));
+    this.tip.show(["To zoom, hold Ctrl and turn the wheel, or click the timeline first."], ...this.place(event));
     clearTimeout(this.hinting);
     this.hinting = setTimeout(() => this.tip.hide(), HINT_MS);
   }
