@@ -25,7 +25,10 @@ from durablenb.model.events import (
 ToolState = Literal["open", "waiting", "approved", "denied", "running", "completed", "failed"]
 """The state of a tool's call; "waiting" for an approval or for a result from elsewhere."""
 
-_WAITS = ("approval.", "result.")
+APPROVAL = "approval."
+"""The beginning of the name of the external event that decides a call of a tool."""
+
+_WAITS = (APPROVAL, "result.")
 
 
 @dataclass
@@ -140,6 +143,12 @@ class ConversationReader:
             elif isinstance(event, Ending):
                 for turn in self._open.values():
                     turn.is_over = True
+
+    def waiting(self) -> dict[str, ToolCall]:
+        """Return the calls of tools that wait for an approval, by the name of the external event."""
+        return {
+            f"{APPROVAL}{call_id}": call for call_id, call in self._calls.items() if call.state == "waiting"
+        }
 
     def _scheduled(self, event: TaskScheduled) -> None:
         if is_model_request(event.name, event.input):
@@ -256,7 +265,7 @@ class ConversationReader:
         if isinstance(event, EventSubscribed):
             if call.state == "open":
                 call.state = "waiting"
-        elif prefix == "approval.":
+        elif prefix == APPROVAL:
             decision = _value(event.input)
             is_approved = decision.get("approve") if isinstance(decision, dict) else bool(decision)
             call.state = "approved" if is_approved else "denied"

@@ -190,6 +190,38 @@ def test_live_views_have_the_tab_once_a_model_is_asked(hub):
     assert "ho" in json.dumps(view.still())
 
 
+@pytest.mark.parametrize(
+    ("do", "typed", "decision"),
+    [
+        ("approve", "", {"approve": True}),
+        ("approve", '{"a": 7}', {"approve": True, "args": {"a": 7}}),
+        ("approve", "no idea", None),
+        ("deny", "", {"approve": False}),
+        ("deny", "too dear", {"approve": False, "message": "too dear"}),
+    ],
+)
+def test_live_views_decide_an_approval(hub, do, typed, decision):
+    def main(context):
+        yield context.call_activity("bot.model", {"messages": [request(part("user-prompt", "go"))]})
+        return (yield context.wait_for_external_event("approval.x"))
+
+    handle = run(hub, [answer(call("x", args={"a": "<b>"}))], main)
+    view = handle.watch()
+    waits = view.waits.decode()
+    assert "approval of" in waits
+    assert "add(a=&quot;&lt;b&gt;&quot;)" in waits
+    assert "Approve" in waits
+    assert "Deny" in waits
+    view._on_message(view, {"do": do, "name": "approval.x", "fields": {"data": typed}}, [])
+    while hub.step():
+        pass
+    if decision is None:
+        assert "JSON object" in view.note
+        assert handle.status().output is None
+    else:
+        assert handle.result() == decision
+
+
 def test_pages_without_values_have_no_conversation(hub, tmp_path):
     def main(context):
         yield context.call_activity("bot.model", {"messages": [request(part("user-prompt", "hi"))]})

@@ -29,7 +29,7 @@ from tests.notebook.test_hostile import MARKS, PAYLOADS, STYLES, TAGS, hostile, 
 
 ACTIONS = (
     *("raise", "cancel", "terminate", "suspend", "resume", "rewind", "restart", "purge", "signal"),
-    *("jump", "advance"),
+    *("jump", "advance", "approve", "deny"),
 )
 LOOKS = (
     "select",

@@ -36,7 +36,7 @@ from durablenb.notebook.live.timeline_pane import TimelinePane
 from durablenb.notebook.live.tooltips import tooltip
 from durablenb.notebook.live.value_head import value_head
 from durablenb.notebook.live.widget import LiveView
-from durablenb.notebook.still.conversation import conversation_html
+from durablenb.notebook.still.conversation import conversation_html, tool_call_line
 from durablenb.notebook.still.graph import graph_on, instance_sentence
 from durablenb.notebook.still.graph_layout import DEEPEST
 from durablenb.notebook.still.outputs import outputs_html
@@ -213,7 +213,8 @@ class LiveInstance(LiveView):
     def _waits(self, shown: InstanceSnapshot) -> str:
         """Return what the instance waits for, and how far its running activities are."""
         now = self._journal.now(self._handle.id)
-        listed = waits(shown, is_read_only=self._control.is_read_only)
+        tools = {name: tool_call_line(call) for name, call in self._conversation.waiting().items()}
+        listed = waits(shown, tools, is_read_only=self._control.is_read_only)
         running: Sequence[RunningCall] = self._running
         if self.tab == "conversation":  # which has what they stream
             running = [replace(call, streamed=None) for call in running]
@@ -436,6 +437,22 @@ class LiveInstance(LiveView):
         """Raise an external event; the typed data is JSON, or else text."""
         data = typed_value((fields or {}).get("data", ""))
         self._handle.raise_event(name, data)
+        self._journal.refresh(self._handle.id)
+
+    def do_approve(self, name: str = "", fields: Any = None, **_: Any) -> None:
+        """Let a tool run, with the arguments that were typed, if there are any."""
+        args = typed_value((fields or {}).get("data", ""))
+        if not (args is None or isinstance(args, dict)):
+            raise ValueError('Other arguments are all of them, as a JSON object such as {"city": "Oslo"}.')
+        self._decide(name, {"approve": True, **({} if args is None else {"args": args})})
+
+    def do_deny(self, name: str = "", fields: Any = None, **_: Any) -> None:
+        """Don't let a tool run; the model reads the reason that was typed."""
+        reason = str((fields or {}).get("data", "")).strip()
+        self._decide(name, {"approve": False, **({"message": reason} if reason else {})})
+
+    def _decide(self, name: str, decision: dict[str, Any]) -> None:
+        self._handle.raise_event(name, decision)
         self._journal.refresh(self._handle.id)
 
     def do_cancel(self, **_: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from durablenb.analysis.progress import ProgressSnapshot
@@ -131,8 +131,18 @@ def _actions(word: str) -> list[Markup]:
     return [button("Rewind", "rewind", sure="Really rewind"), *actions] if word == "Failed" else actions
 
 
-def waits(shown: InstanceSnapshot, *, is_read_only: bool) -> str:
-    """Return the waits of an instance, most urgent first; unless it is read-only, with what ends each."""
+def waits(shown: InstanceSnapshot, tools: Mapping[str, str], *, is_read_only: bool) -> str:
+    """Return the waits of an instance, most urgent first; unless it is read-only, with what ends each.
+
+    Parameters
+    ----------
+    shown
+        The instance.
+    tools
+        The calls of tools that wait for an approval, by the name of the external event.
+    is_read_only
+        Whether nothing can be done.
+    """
     if not shown.waits:
         return ""
     rows = []
@@ -144,16 +154,32 @@ def waits(shown: InstanceSnapshot, *, is_read_only: bool) -> str:
         rows.append(
             (
                 badge(wait_look(wait)),
-                markup("<b>", line(wait_text(wait)), "</b>"),
+                _waited_for(wait, tools),
                 markup(unbroken(since), " " if since and due else "", unbroken(due)),
-                _remedy(wait) if shown.status.imported_from is None and not is_read_only else "",
+                _remedy(wait, tools) if shown.status.imported_from is None and not is_read_only else "",
             )
         )
     more = row(f"{len(shown.waits) - _MOST:,} more") if len(shown.waits) > _MOST else ""
     return markup('<div class="dnb-loose">', table((), rows), "</div>", more)
 
 
-def _remedy(wait: Wait) -> Markup:
+def _waited_for(wait: Wait, tools: Mapping[str, str]) -> Markup:
+    if wait.name in tools and not wait.is_left:
+        return markup("<b>approval of</b> ", code(tools[wait.name], 400))
+    return markup("<b>", line(wait_text(wait)), "</b>")
+
+
+def _remedy(wait: Wait, tools: Mapping[str, str]) -> Markup:
+    if wait.name in tools and not wait.is_left:
+        return markup(
+            "<form>",
+            button("Approve", "approve", name=wait.name),
+            " ",
+            button("Deny", "deny", name=wait.name),
+            " ",
+            field("data", "other arguments as JSON, or the reason"),
+            "</form>",
+        )
     if wait.kind == "external event" and not wait.is_left:
         return markup(
             "<form>",

@@ -98,16 +98,19 @@ def _said(said: Said, agent: str = "") -> Markup:
     return _bubble(colour, label, prose(said.text, _LIMIT))
 
 
+def tool_call_line(call: ToolCall) -> str:
+    """Return a call as it would be written in Python."""
+    if isinstance(call.args, dict):
+        given = ", ".join(f"{name}={_json(value)}" for name, value in call.args.items())
+    else:
+        given = "" if call.args is None else _json(call.args)
+    return f"{call.name}({given})"
+
+
 def _call(call: ToolCall) -> Markup:
     word, colour = _STATES[call.state]
     task = "" if call.task_id is None else f"#{call.task_id}"
-    named = isinstance(call.args, dict)
-    given = (
-        ", ".join(f"{name}={_json(value)}" for name, value in call.args.items())
-        if named
-        else _json(call.args)
-    )
-    short = f"{call.name}({given if call.args is not None else ''})"
+    short = tool_call_line(call)
     inside = markup(code(short, _SHORT), *(_muted(words) for words in (task, word) if words))
     if len(short) > _SHORT:
         inside = markup(
