@@ -165,7 +165,7 @@ def waits(shown: InstanceSnapshot, tools: Mapping[str, str], *, is_read_only: bo
 
 def _waited_for(wait: Wait, tools: Mapping[str, str]) -> Markup:
     if wait.name in tools and not wait.is_left:
-        return markup("<b>approval of</b> ", code(tools[wait.name], 400))
+        return markup("<b>approval of</b> ", code(tools[wait.name], 100))
     return markup("<b>", line(wait_text(wait)), "</b>")
 
 
@@ -177,7 +177,7 @@ def _remedy(wait: Wait, tools: Mapping[str, str]) -> Markup:
             " ",
             button("Deny", "deny", name=wait.name),
             " ",
-            field("data", "other arguments as JSON, or the reason"),
+            field("data", "arguments (JSON) or reason"),
             "</form>",
         )
     if wait.kind == "external event" and not wait.is_left:
