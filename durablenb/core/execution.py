@@ -20,12 +20,13 @@ from typing import Any
 from durablenb.core.cancellation import Cancellation
 from durablenb.core.context import DurableOrchestrationContext
 from durablenb.core.history_cursor import HistoryCursor
+from durablenb.core.loop_tasks import CANCELLATIONS
 from durablenb.core.mailbox import Mailbox
 from durablenb.core.orchestrator_code import Orchestrator, OrchestratorCode
 from durablenb.core.replay_checker import MAX_ORCHESTRATION_ACTIONS, OrchestratorUnwind, ReplayChecker
 from durablenb.core.tasks import AtomicTask, EntityTask, SubOrchestrationTask
 from durablenb.model import actions
-from durablenb.model.errors import OrchestrationCanceledError, TypeNotRegisteredError
+from durablenb.model.errors import TypeNotRegisteredError
 from durablenb.model.events import (
     LEAVES_LOSERS,
     PLAIN_FAILURES,
@@ -413,7 +414,7 @@ class Execution(OrchestratorCode):
 
     def _end_with(self, error: BaseException) -> actions.Action:
         """Return how the execution ends with an error: failed, or canceled if that was requested."""
-        if isinstance(error, OrchestrationCanceledError) and self._cancellation is not None:
+        if isinstance(error, CANCELLATIONS) and self._cancellation is not None:
             return actions.CancelExecution(self._cancellation.reason)
         return actions.FailExecution(self.codec.failure(error))
 

@@ -60,6 +60,10 @@ class LoopCanceledError(OrchestrationCanceledError, asyncio.CancelledError):
     """The cancellation of the orchestration where it awaits asyncio, which knows `CancelledError`."""
 
 
+CANCELLATIONS = (OrchestrationCanceledError, asyncio.CancelledError)
+"""Errors with which a canceled orchestration ends; libraries may replace the first by the second."""
+
+
 class TaskFuture(asyncio.Future[None], Parent):
     """The future with which a task of the loop waits for a durable task."""
 

@@ -534,3 +534,21 @@ def test_a_shield_does_not_hold_back_the_end_of_the_orchestration(hub):
     handle.cancel()
     settle(hub)
     assert handle.status().runtime_status.name == "Canceled"
+
+
+def test_a_canceled_orchestration_may_end_with_asyncios_own_error():
+    with df.TaskHub(":memory:", mode="kernel") as hub:
+
+        @hub.orchestrator
+        async def main(context):
+            try:
+                await asyncio.sleep(3600)
+            except asyncio.CancelledError:  # as libraries do that clean up with a scope of their own
+                raise asyncio.CancelledError from None
+
+        handle = hub.start(main)
+        while hub.step():
+            pass
+        handle.cancel("enough")
+        with pytest.raises(df.OrchestrationCanceledError, match="enough"):
+            handle.result()
