@@ -67,6 +67,13 @@ def test_the_other_views(browser: Browser, view: str) -> None:
         assert [*faults(shown.page)] == []
 
 
+def test_a_view_whose_kernel_is_gone(browser: Browser) -> None:
+    with mounted(browser, partial(LiveInstance, scene("failed"), freeze=False)) as shown:
+        shown.choose("History")
+        shown.page.evaluate("document.querySelector('.dnb-live').classList.add('dnb-gone')")
+        assert [*faults(shown.page)] == []
+
+
 def test_a_saved_page(browser: Browser, tmp_path: Path) -> None:
     scene("failed").save(tmp_path / "page.html")
     page = browser.new_page(viewport={"width": 700, "height": 900}, reduced_motion="reduce")
