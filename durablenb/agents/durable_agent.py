@@ -13,6 +13,7 @@ from pydantic_ai.messages import ModelMessagesTypeAdapter
 from pydantic_ai.models import Model
 from pydantic_ai.run import AgentRunResult
 from pydantic_ai.tools import RunContext
+from pydantic_ai.usage import UsageLimits
 
 from durablenb.agents.durability import AgentDurability, Deps
 from durablenb.agents.operations import AgentActivity
@@ -142,6 +143,8 @@ class DurableAgent:
             if options.get("message_history") is not None:
                 history = ModelMessagesTypeAdapter.validate_python(options["message_history"])
                 options["message_history"] = history
+            if isinstance(options.get("usage_limits"), dict):
+                options["usage_limits"] = UsageLimits(**options["usage_limits"])
             return (await self.run(**options)).output
 
         return run_agent

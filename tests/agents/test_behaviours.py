@@ -178,3 +178,29 @@ def test_a_request_has_a_time_out(hub):
     )
     with pytest.raises(TimeoutError):
         hub.run(durable, "go")
+
+
+def test_an_orchestrations_input_may_have_limits(hub):
+    agent = agent_of(calls(("again", {})))
+    agent.tool_plain(lambda: 1, name="again")
+    with pytest.raises(Exception, match="request_limit of 3"):
+        hub.run(hub.agent(agent), {"prompt": "go", "usage_limits": {"request_limit": 3}})
+    assert hub.sql("select count(*) from activities where name = 'a.model'").fetchall() == [(3,)]
+
+
+def test_what_is_redacted_reaches_neither_the_journal_nor_the_model():
+    import json
+
+    def redact(kind, tree):
+        return json.loads(json.dumps(tree).replace("sesame", "####"))
+
+    script = Script(calls(("look", {})), says("done"))
+    agent = Agent(script.model, name="a")
+    agent.tool_plain(lambda: "door sesame", name="look")
+    with df.TaskHub(":memory:", mode="kernel", redact=redact) as hub:
+        assert hub.run(hub.agent(agent), "the code is sesame") == "done"
+        assert hub.sql("select 1 from journal where payload like '%sesame%'").fetchall() == []
+    assert [message.parts[0].content for message in script.requests[1][::2]] == [
+        "the code is ####",
+        "door ####",
+    ]
