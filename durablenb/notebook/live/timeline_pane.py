@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from durablenb.analysis.calls import CALL_STATES, Call
@@ -47,7 +47,8 @@ class TimelinePane:
 
     def html(self, shown: InstanceSnapshot) -> Markup:
         """Return the controls, the place of the drawing, and the same as a table."""
-        chosen = [call for call in shown.calls if self._passes(call)]
+        is_filtered = bool(self.name or self.state)
+        chosen = [call for call in shown.calls if self._passes(call)] if is_filtered else shown.calls
         states = [("", "all states"), *((state, state) for state in CALL_STATES)]
         controls = row(
             field("name", "filter: part of a name", self.name, sets=True, is_filter=True),
@@ -62,7 +63,7 @@ class TimelinePane:
     def _passes(self, call: Call) -> bool:
         return self.name in call.name.lower() and self.state in ("", call.state)
 
-    def _table(self, calls: list[Call]) -> Markup:
+    def _table(self, calls: Sequence[Call]) -> Markup:
         rows = [
             (
                 mark(call.name, call_key(call)),

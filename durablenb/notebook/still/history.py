@@ -12,6 +12,7 @@ from durablenb.model.events import Event, ExecutionStarted
 from durablenb.model.logs import LogLine
 from durablenb.model.status import DurableOrchestrationStatus
 from durablenb.notebook.html import (
+    NARROW,
     Markup,
     block,
     card,
@@ -104,11 +105,12 @@ def history_card(shown: History) -> str:
     """Return a history as a timeline and a table of events."""
     started = next((event for event in reversed(shown) if isinstance(event, ExecutionStarted)), None)
     status = DurableOrchestrationStatus(started.name if started else "", shown.instance_id)
+    snapshot = instance_snapshot(status, list(shown))
     return card(
         heading(
             markup("<b>History</b>"), "of", code(shown.instance_id, 256), "·", plural(len(shown), "event")
         ),
-        wide_picture(timeline_svg(instance_snapshot(status, list(shown)))),
+        wide_picture(timeline_svg(snapshot), timeline_svg(snapshot, NARROW)),
         history_table(list(shown)),
     )
 
