@@ -97,7 +97,7 @@ def test_row_29_a_batch_has_an_end_and_the_next_one_goes_on_where_it_ended(kerne
     for _ in range(1_001):
         kernel.signal(A, "add", 1)
     assert [kernel.hub.step(), kernel.hub.step()] == [
-        "1000 operations of @counter@a",
+        "1,000 operations of @counter@a",
         "1 operation of @counter@a",
     ]
     kernel.settle()
