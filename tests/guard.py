@@ -1,5 +1,8 @@
 """Asserts, in all tests, the engine's one rule: only the thread that has the turn touches the state.
 
+It also asserts that one thread at a time commits, and never the main thread, which an interrupt could stop in
+the middle of a commit.
+
 Each method of the state and its parts, and each collection that another thread could be tempted to read,
 looks whether the calling thread holds the engine's lock. A violation raises where it happens. It is also
 kept, so that the test fails although the thread may be another one.
@@ -15,6 +18,7 @@ from typing import Any
 
 from durablenb.engine.blocked_instances import BlockedInstances
 from durablenb.engine.commands import Commands
+from durablenb.engine.committer import Committer
 from durablenb.engine.dispatcher import Dispatcher
 from durablenb.engine.effects import Effects
 from durablenb.engine.entities import Entities
@@ -79,6 +83,17 @@ def install() -> None:
             vars(part)[_LOCK] = lock
 
     EngineState.__init__ = make  # type: ignore[method-assign]
+    write = Committer._write
+
+    @functools.wraps(write)
+    def write_guarded(committer: Committer, group: Any) -> None:
+        if not committer._committing.locked():
+            _violated("a commit without the committer's lock")
+        if committer.is_running and threading.current_thread() is threading.main_thread():
+            _violated("a commit in the main thread")
+        write(committer, group)
+
+    Committer._write = write_guarded  # type: ignore[method-assign]
 
 
 def _parts(root: Any) -> Iterator[Any]:
@@ -118,6 +133,9 @@ def _check(part: Any, name: str) -> None:
     lock = vars(part).get(_LOCK)
     if lock is None or lock._is_owned():
         return
-    where = f"{type(part).__name__}.{name}, by {threading.current_thread().name}, without the turn"
-    violations.append(f"{where}\n{''.join(traceback.format_stack(limit=8)[:-2])}")
-    raise AssertionError(where)
+    _violated(f"{type(part).__name__}.{name}, by {threading.current_thread().name}, without the turn")
+
+
+def _violated(what: str) -> None:
+    violations.append(f"{what}\n{''.join(traceback.format_stack(limit=9)[:-3])}")
+    raise AssertionError(what)

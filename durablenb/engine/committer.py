@@ -193,11 +193,7 @@ class Committer:
         self._must_lead = False
         if self.failure is None and self._committing.acquire(blocking=False):
             try:
-                self._take()
-                if self._unsaved:
-                    self._commit_some()
-            except BaseException as mistake:
-                self._die(mistake)
+                self._do_or_die(self._commit_first)
             finally:
                 self._committing.release()
             if self.failure is None and not self._unsaved and self._queue.empty():
@@ -245,8 +241,8 @@ class Committer:
         if self._thread is None:
             while not self.is_idle:
                 self.commit()
-                if (failure := self.failure) is not None:
-                    raise copy(failure)
+                if (obstacle := self.failure or self._end) is not None:
+                    raise copy(obstacle)
             return
         until = self._submitted
         if self._committed < until:
@@ -260,18 +256,33 @@ class Committer:
     def commit(self) -> None:
         """Write all batches that wait; called by `drain` if the committer has no thread."""
         with self._committing:
-            self._take()
-            while self._unsaved and self._commit_some():
-                pass
-            if self.failure is None:
-                self._patience = self._when_written()
+            self._commit_all()
+
+    def _do_or_die(self, commit: Callable[[], object]) -> None:
+        """Commit, unless nothing is written any more, as after a mistake; for the thread that may commit."""
+        if self._end is not None:
+            return
+        try:
+            commit()
+        except BaseException as mistake:
+            self._die(mistake)
+
+    def _commit_first(self) -> None:
+        self._take()
+        if self._unsaved:
+            self._commit_some()
+
+    def _commit_all(self) -> None:
+        self._take()
+        while self._unsaved and self._commit_some():
+            pass
+        if self.failure is None:
+            self._patience = self._when_written()
 
     def _take(self) -> None:
-        while len(self._unsaved) < 10_000:
-            try:
+        with suppress(Empty):
+            while len(self._unsaved) < 10_000:
                 self._unsaved.append(self._queue.get_nowait())
-            except Empty:
-                return
 
     def _commit_some(self) -> bool:
         """Write the batches of one transaction; return False if that fails."""
@@ -303,7 +314,8 @@ class Committer:
             self._thread = None
         else:
             self.commit()
-        self._end = self._end or StoreError("The hub is closed. Open it again: durablenb.TaskHub(path).")
+        with self._committing:  # a thread that took its turn before may lead now
+            self._end = self._end or StoreError("The hub is closed. Open it again: durablenb.TaskHub(path).")
         self._refuse_rest(self._end)
         if (failure := self.failure) is not None:
             raise copy(failure)
@@ -340,7 +352,8 @@ class Committer:
     def _commit_until_stopped(self) -> None:
         while self._end is None:
             is_last = self._stop.is_set()  # before the commit, which has all that was submitted by then
-            self.commit()
+            with self._committing:
+                self._do_or_die(self._commit_all)
             if self.failure is not None:
                 if is_last:
                     return

@@ -230,23 +230,28 @@ def test_an_interrupt_while_a_batch_is_handed_over_leaves_nobody_waiting():
 
 
 def _led(committer: Committer, seq: int) -> Future[str]:
-    """Submit a batch that nothing else can happen before, and lead."""
+    """Let a thread of the hub's submit a batch that nothing else can happen before, and lead."""
     reply: Future[str] = Future()
-    batch = WriteBatch(records=[_record(seq)], replies=[(reply, "done")], is_awaited=True)
-    committer.has_leader = True
-    committer.submit(batch)
-    committer.has_leader = False
-    committer.lead()
+
+    def lead():
+        committer.has_leader = True
+        committer.submit(WriteBatch(records=[_record(seq)], replies=[(reply, "done")], is_awaited=True))
+        committer.has_leader = False
+        committer.lead()
+
+    leader = threading.Thread(target=lead, name="leader")
+    leader.start()
+    leader.join()
     return reply
 
 
 def test_the_thread_that_would_only_wait_commits_in_the_committers_place():
     store, committing = SlowStore(), []
     append = store.append
-    store.append = lambda records: (committing.append(threading.current_thread()), append(records))
+    store.append = lambda records: (committing.append(threading.current_thread().name), append(records))
     committer = _started(store)
     assert _led(committer, 1).done()
-    assert committing == [threading.current_thread()]
+    assert committing == ["leader"]
     committer.close()
 
 
@@ -288,3 +293,27 @@ def test_a_batch_left_to_a_leader_that_waits_for_it_itself_is_committed_meanwhil
     committer.drain()
     assert store.transactions == [[1]]
     committer.close()
+
+
+def test_what_a_thread_leads_while_the_committer_ends_is_on_disk_before_the_store_is_closed():
+    store = SlowStore()
+    store.may_write.clear()
+    committer = _started(store)
+    replies, thread = [], committer._thread
+    leader = threading.Thread(target=lambda: replies.append(_led(committer, 1)))
+
+    class Ends:
+        is_alive = thread.is_alive
+
+        def join(self):
+            thread.join()
+            leader.start()
+            while not committer._committing.locked():
+                threading.Event().wait(0.001)
+            threading.Timer(0.05, store.may_write.set).start()
+
+    committer._thread = Ends()
+    committer.close()
+    assert store.transactions == [[1]]
+    leader.join()
+    assert replies[0].result(0) == "done"

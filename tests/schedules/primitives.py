@@ -21,6 +21,9 @@ def controlled(scheduler: Scheduler) -> Iterator[None]:
     class Queue(ControlledQueue):
         _scheduler = scheduler
 
+    class Lock(ControlledLock):
+        _scheduler = scheduler
+
     class RLock(ControlledRLock):
         _scheduler = scheduler
 
@@ -38,7 +41,7 @@ def controlled(scheduler: Scheduler) -> Iterator[None]:
         patch.multiple(
             locks,
             Queue=Queue,
-            Lock=RLock,
+            Lock=Lock,
             RLock=RLock,
             Condition=Condition,
             Thread=Thread,
@@ -103,6 +106,37 @@ class ControlledQueue:
 
     def qsize(self) -> int:
         return len(self._items)
+
+
+class ControlledLock:
+    """A `threading.Lock`: its owner, too, waits for it."""
+
+    _scheduler: Scheduler
+
+    def __init__(self) -> None:
+        self._is_locked = False
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        longest = (None if timeout < 0 else timeout) if blocking else 0
+        if not self._scheduler.wait_until(lambda: not self._is_locked, longest):
+            return False
+        self._is_locked = True
+        return True
+
+    def release(self) -> None:
+        if not self._is_locked and not self._scheduler.is_abandoned:
+            raise RuntimeError("release unlocked lock")
+        self._is_locked = False
+        self._scheduler.offer()
+
+    def locked(self) -> bool:
+        return self._is_locked
+
+    def __enter__(self) -> bool:
+        return self.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
 
 
 class ControlledRLock:

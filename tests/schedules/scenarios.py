@@ -9,7 +9,7 @@ from typing import Any
 from durablenb.core.ports.output import current_owner
 from durablenb.engine import messages
 from durablenb.model.entities import EntityId
-from durablenb.model.errors import DurableError, InstanceExistsError
+from durablenb.model.errors import DurableError, InstanceExistsError, StoreError
 from tests.schedules.bench import Bench, opened
 
 
@@ -229,6 +229,133 @@ def closing_beside_clients(bench: Bench) -> None:
     assert known.issuperset(acknowledged), (acknowledged, known)
 
 
+class Disk:
+    """Stands between the committer and the store: each commit takes time, and may be made to fail.
+
+    It notes two commits at the same time, and one after `is_closed` was set.
+    """
+
+    def __init__(self, bench: Bench) -> None:
+        self.failures: list[BaseException] = []
+        self.is_closed = False
+        self.mistakes: list[str] = []
+        self._bench, self._append, self._is_busy = bench, bench.store.append, False
+        bench.store.append = self.append  # type: ignore[method-assign]
+
+    def append(self, records: Any, *rest: Any) -> None:
+        if self._is_busy or self.is_closed:
+            self.mistakes.append("two commits at once" if self._is_busy else "a commit after the end")
+        self._is_busy = True
+        try:
+            self._bench.scheduler.sleep(0.01)
+            if self.failures:
+                raise self.failures.pop()
+            self._append(records, *rest)
+        finally:
+            self._is_busy = False
+        self.check()
+
+    def check(self) -> None:
+        """Check that the journal is in order, and that nothing was noted."""
+        seqs = [record.seq for record in self._bench.store.journal]
+        assert seqs == sorted(set(seqs)), seqs
+        assert not self.mistakes, self.mistakes
+
+
+def _add_chain(bench: Bench) -> None:
+    @bench.activity
+    def work(value: Any) -> Any:
+        return value
+
+    @bench.orchestrator
+    def chain(context: Any) -> Any:
+        for number in range(2):
+            yield context.call_activity("work", number)
+        yield context.create_timer(context.current_utc_datetime + timedelta(seconds=0.02))
+        return (yield context.call_activity("work", "chained"))
+
+
+def commits_that_take_time(bench: Bench) -> None:
+    """Whichever thread commits, it is the only one; and all that is submitted meanwhile gets to the disk."""
+    disk = Disk(bench)
+    _add_chain(bench)
+    with opened(bench):
+        for _ in range(3):
+            bench.client(lambda: _is(bench.run("chain"), "chained"))
+    disk.check()
+
+
+def a_disk_that_is_full_for_a_while(bench: Bench) -> None:
+    """After commits have failed, whatever was acknowledged is on disk, and all ends."""
+    disk = Disk(bench)
+    _add_chain(bench)
+    started: list[str] = []
+
+    def use() -> None:
+        while True:
+            try:
+                started.append(bench.start("chain"))
+                disk.failures.append(StoreError("No space left on device"))
+                break
+            except StoreError:
+                bench.scheduler.sleep(0.1)
+        while True:
+            try:
+                return _is(bench.result(started[-1]), "chained")
+            except StoreError:
+                bench.scheduler.sleep(0.1)
+
+    with opened(bench):
+        for _ in range(2):
+            bench.client(use)
+    disk.check()
+
+
+def a_commit_that_dies(bench: Bench) -> None:
+    """After a mistake in a commit nobody waits, and nothing is written that was refused."""
+    disk = Disk(bench)
+    _add_chain(bench)
+    bench.open()
+    committer = bench.engine.committer
+    die = committer._die
+
+    def dies(mistake: BaseException) -> None:
+        disk.is_closed = True
+        die(mistake)
+
+    committer._die = dies  # type: ignore[method-assign]
+
+    def use() -> None:
+        instance_id = bench.start("chain")
+        disk.failures.append(SystemExit("planted"))
+        bench.result(instance_id)
+
+    for _ in range(2):
+        bench.client(use, DurableError)
+    bench.join()
+    with contextlib.suppress(DurableError):
+        bench.close()
+    disk.check()
+    assert committer.failure is not None
+
+
+def leaving_beside_clients(bench: Bench) -> None:
+    """After a hub was closed without waiting, as at the end of the process, nothing is written any more."""
+    disk = Disk(bench)
+    _add_chain(bench)
+    bench.open()
+
+    for _ in range(2):
+        bench.client(lambda: _is(bench.run("chain"), "chained"), DurableError)
+    bench.scheduler.sleep(0.03)
+    bench.engine.stop(wait=False)
+    disk.is_closed = True
+    bench.join()
+    bench.scheduler.sleep(1)
+    disk.check()
+    assert not bench.failures, bench.failures
+
+
 def _is(found: object, expected: object) -> None:
     assert found in (expected, "ended"), f"{found!r} in the place of {expected!r}"
 
@@ -245,5 +372,9 @@ SCENARIOS = {
         steering_beside_waits,
         transfers_under_locks,
         closing_beside_clients,
+        commits_that_take_time,
+        a_disk_that_is_full_for_a_while,
+        a_commit_that_dies,
+        leaving_beside_clients,
     )
 }
