@@ -22,13 +22,17 @@ from durablenb.model.events import (
     TaskScheduled,
 )
 
-ToolState = Literal["open", "waiting", "approved", "denied", "running", "completed", "failed"]
-"""The state of a tool's call; "waiting" for an approval or for a result from elsewhere."""
+ToolState = Literal["open", "waiting", "deferred", "approved", "denied", "running", "completed", "failed"]
+"""The state of a tool's call: "waiting" for an approval, "deferred" until a result comes from elsewhere."""
 
 APPROVAL = "approval."
 """The beginning of the name of the external event that decides a call of a tool."""
 
-_WAITS = (APPROVAL, "result.")
+RESULT = "result."
+"""The beginning of the name of the external event with the result of a call that runs elsewhere."""
+
+WAITS: dict[str, ToolState] = {APPROVAL: "waiting", RESULT: "deferred"}
+"""The states of calls that wait, by the beginning of the event's name."""
 
 
 @dataclass
@@ -145,9 +149,12 @@ class ConversationReader:
                     turn.is_over = True
 
     def waiting(self) -> dict[str, ToolCall]:
-        """Return the calls of tools that wait for an approval, by the name of the external event."""
+        """Return the calls that wait for an approval or a result, by the name of the external event."""
+        prefixes = {state: prefix for prefix, state in WAITS.items()}
         return {
-            f"{APPROVAL}{call_id}": call for call_id, call in self._calls.items() if call.state == "waiting"
+            prefixes[call.state] + call_id: call
+            for call_id, call in self._calls.items()
+            if call.state in prefixes
         }
 
     def _scheduled(self, event: TaskScheduled) -> None:
@@ -258,13 +265,13 @@ class ConversationReader:
             self._heard[turn.agent] += 1
 
     def _awaited(self, event: EventSubscribed | EventRaised) -> None:
-        prefix = next((prefix for prefix in _WAITS if event.name.startswith(prefix)), None)
+        prefix = next((prefix for prefix in WAITS if event.name.startswith(prefix)), None)
         call = None if prefix is None else self._calls.get(event.name[len(prefix) :])
-        if call is None:
+        if prefix is None or call is None:
             return
         if isinstance(event, EventSubscribed):
-            if call.state == "open":
-                call.state = "waiting"
+            if call.state in ("open", "approved", "denied"):  # after an event that decides nothing, again
+                call.state = WAITS[prefix]
         elif prefix == APPROVAL:
             decision = _value(event.input)
             is_approved = decision.get("approve") if isinstance(decision, dict) else bool(decision)

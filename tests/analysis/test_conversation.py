@@ -7,6 +7,7 @@ import pytest
 
 import durablenb as df
 from durablenb.analysis.conversation import ConversationReader, read_conversation, with_streams
+from durablenb.model.events import EventRaised
 from durablenb.notebook.still.conversation import conversation_html
 from tests.notebook.reading import page_of
 
@@ -190,36 +191,110 @@ def test_live_views_have_the_tab_once_a_model_is_asked(hub):
     assert "ho" in json.dumps(view.still())
 
 
+def decided(context):
+    yield context.call_activity("bot.model", {"messages": [request(part("user-prompt", "go"))]})
+    waits = [context.wait_for_external_event(name) for name in ("approval.x", "result.y")]
+    return (yield context.task_all(waits))
+
+
+def click(view, do, name, **fields):
+    view._on_message(view, {"do": do, "name": name, "fields": fields}, [])
+    return view.waits.decode()
+
+
 @pytest.mark.parametrize(
-    ("do", "typed", "decision"),
+    ("do", "fields", "decision"),
     [
-        ("approve", "", {"approve": True}),
-        ("approve", '{"a": 7}', {"approve": True, "args": {"a": 7}}),
-        ("approve", "no idea", None),
-        ("deny", "", {"approve": False}),
-        ("deny", "too dear", {"approve": False, "message": "too dear"}),
+        ("approve", {"args": '{ "a": "<b>" }'}, {"approve": True}),
+        ("approve", {"args": '{"a": 7}'}, {"approve": True, "args": {"a": 7}}),
+        ("approve", {}, {"approve": True}),
+        ("deny", {"message": " "}, {"approve": False}),
+        ("deny", {"message": "too dear"}, {"approve": False, "message": "too dear"}),
     ],
 )
-def test_live_views_decide_an_approval(hub, do, typed, decision):
-    def main(context):
-        yield context.call_activity("bot.model", {"messages": [request(part("user-prompt", "go"))]})
-        return (yield context.wait_for_external_event("approval.x"))
-
-    handle = run(hub, [answer(call("x", args={"a": "<b>"}))], main)
+def test_live_views_decide_a_call_and_send_the_result_of_another(hub, do, fields, decision):
+    handle = run(hub, [answer(call("x", args={"a": "<b>"}), call("y", "ask"))], decided)
     view = handle.watch()
     waits = view.waits.decode()
-    assert "approval of" in waits
-    assert "add(a=&quot;&lt;b&gt;&quot;)" in waits
-    assert "Approve" in waits
-    assert "Deny" in waits
-    view._on_message(view, {"do": do, "name": "approval.x", "fields": {"data": typed}}, [])
+    for words in ("approval of", "add(a=&quot;&lt;b&gt;&quot;)", "result of", "Approve", "Deny", "Send"):
+        assert words in waits
+    click(view, do, "approval.x", **fields)
+    click(view, "answer", "result.y", result='"rain"')
     while hub.step():
         pass
-    if decision is None:
-        assert "JSON object" in view.note
-        assert handle.status().output is None
-    else:
-        assert handle.result() == decision
+    assert handle.result() == [decision, "rain"]
+
+
+def test_what_is_typed_badly_is_said_at_its_field_and_nothing_is_sent(hub):
+    handle = run(hub, [answer(call("x"), call("y"))], decided)
+    view = handle.watch()
+    assert "line 1, column 1" in click(view, "approve", "approval.x", args="no idea")
+    assert "a JSON object such as" in click(view, "approve", "approval.x", args="[1]")
+    assert view.waits.decode().count("Nothing was sent") == 1
+    assert "A text has quotes" in click(view, "answer", "result.y", result="rain")
+    assert view.waits.decode().count("Nothing was sent") == 2
+    assert view.waits.decode().count('aria-invalid="true"') == 2
+    assert not any(isinstance(event, EventRaised) for event in handle.history())
+    assert "Nothing was sent" not in click(view, "approve", "approval.x", args="{}").partition("result of")[0]
+
+
+def test_a_call_is_decided_once_in_two_views(hub):
+    handle = run(hub, [answer(call("x"), call("y"))], decided)
+    first, second = handle.watch(), handle.watch()
+    click(first, "approve", "approval.x")
+    click(second, "deny", "approval.x")
+    assert "decided already" in second.note
+    raised = [event for event in handle.history() if isinstance(event, EventRaised)]
+    assert [json.loads(event.input) for event in raised] == [{"approve": True}]
+
+
+def test_a_decision_is_off_until_its_event_has_arrived(hub):
+    handle = run(hub, [answer(call("x"), call("y"))], decided)
+    sent = []
+    view = handle.watch()
+    view._decisions._raise_event = lambda *event: sent.append(event)
+    waits = click(view, "approve", "approval.x")
+    assert waits.count("<fieldset") == 2
+    assert waits.count(" disabled") == 1
+    assert "approved</span>" in waits
+    click(view, "deny", "approval.x")
+    assert sent == [("approval.x", {"approve": True})]
+    assert "decided already" in view.note
+
+
+def test_an_event_that_decides_nothing_leaves_the_form(hub):
+    def main(context):
+        yield context.call_activity("bot.model", {"messages": [request(part("user-prompt", "go"))]})
+        while (yield context.wait_for_external_event("approval.x")) == "hm":
+            pass
+
+    handle = run(hub, [answer(call("x"))], main)
+    handle.raise_event("approval.x", "hm")
+    while hub.step():
+        pass
+    assert "Approve" in handle.watch().waits.decode()
+
+
+def test_arguments_that_could_deceive_are_escaped_and_long_ones_are_not_edited(hub):
+    given = [call("x", args={"a": "\u202e\n\ud83d\ude00"}), call("y", args={"a": "long" * 2_000})]
+
+    def main(context):
+        yield context.call_activity("bot.model", {"messages": [request(part("user-prompt", "go"))]})
+        yield context.task_all([context.wait_for_external_event(f"approval.{name}") for name in "xy"])
+
+    waits = run(hub, [answer(*given)], main).watch().waits.decode()
+    assert "\\u202e\\n\U0001f600" in waits
+    assert waits.count("<textarea") == 1
+    assert "Long arguments" in waits
+
+
+def test_still_pictures_say_how_to_decide(hub, tmp_path):
+    handle = run(hub, [answer(call("x"), call("y"))], decided)
+    handle.save(tmp_path / "run.html")
+    page = (tmp_path / "run.html").read_text("utf-8")
+    assert "handle.approvals()" in page
+    assert "waits for its result" in page
+    assert "<textarea name" not in page
 
 
 def test_pages_without_values_have_no_conversation(hub, tmp_path):

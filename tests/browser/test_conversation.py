@@ -7,6 +7,7 @@ from playwright.sync_api import Browser, expect
 import durablenb as df
 from durablenb.notebook.live.instance import LiveInstance
 from tests.browser.mounted import mounted
+from tests.browser.test_accessibility import faults
 
 CALL = {"part_kind": "tool-call", "tool_name": "book", "args": {"to": "Rome"}, "tool_call_id": "x"}
 
@@ -38,10 +39,19 @@ def test_the_tab_comes_with_the_first_request_and_an_approval_is_a_click(browser
             pane = shown.page.get_by_role("group", name="conversation")
             expect(pane).to_contain_text("a trip")
             expect(pane).to_contain_text('book(to="Rome") waits for approval')
-            shown.page.get_by_role("button", name="Approve").click()
+            args = shown.page.get_by_label("arguments (JSON)")
+            approve = shown.page.get_by_role("button", name="Approve")
+            args.fill('{"to": Oslo}')
+            approve.click()
+            shown.settle()
+            expect(shown.page.locator("label [role=alert]")).to_contain_text("isn't JSON")
+            expect(args).to_have_value('{"to": Oslo}')
+            assert [*faults(shown.page, "[data-region=waits]")] == []
+            args.fill('{"to": "Oslo"}')
+            approve.click()
             shown.settle()
             while hub.step():
                 pass
             shown.settle()
-            assert handle.result() == {"approve": True}
+            assert handle.result() == {"approve": True, "args": {"to": "Oslo"}}
             expect(pane).to_contain_text("approved")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,7 @@ from durablenb.notebook.html import Markup, markup
 from durablenb.notebook.keys import Target, cell_call_key, find_generation, find_target
 from durablenb.notebook.live.children import OpenedChildren, followed
 from durablenb.notebook.live.code_tab import CodeTab
+from durablenb.notebook.live.decisions import Decisions
 from durablenb.notebook.live.details import call_detail, generation_detail, step_detail, stored_value
 from durablenb.notebook.live.events_table import EventsTable
 from durablenb.notebook.live.instance_controls import head, waits
@@ -36,7 +37,7 @@ from durablenb.notebook.live.timeline_pane import TimelinePane
 from durablenb.notebook.live.tooltips import tooltip
 from durablenb.notebook.live.value_head import value_head
 from durablenb.notebook.live.widget import LiveView
-from durablenb.notebook.still.conversation import conversation_html, tool_call_line
+from durablenb.notebook.still.conversation import conversation_html
 from durablenb.notebook.still.graph import graph_on, instance_sentence
 from durablenb.notebook.still.graph_layout import DEEPEST
 from durablenb.notebook.still.outputs import outputs_html
@@ -93,6 +94,7 @@ class LiveInstance(LiveView):
         self._following = SnapshotBuilder()
         self._counter = StepCounter(handle.id)
         self._conversation = ConversationReader()
+        self._decisions = Decisions(handle.raise_event)
         self._status: DurableOrchestrationStatus | None = None
         self._seq = 0
         self._first = 0
@@ -213,8 +215,8 @@ class LiveInstance(LiveView):
     def _waits(self, shown: InstanceSnapshot) -> str:
         """Return what the instance waits for, and how far its running activities are."""
         now = self._journal.now(self._handle.id)
-        tools = {name: tool_call_line(call) for name, call in self._conversation.waiting().items()}
-        listed = waits(shown, tools, is_read_only=self._control.is_read_only)
+        calls = self._conversation.waiting()
+        listed = waits(shown, calls, self._decisions, is_read_only=self._control.is_read_only)
         running: Sequence[RunningCall] = self._running
         if self.tab == "conversation":  # which has what they stream
             running = [replace(call, streamed=None) for call in running]
@@ -440,19 +442,21 @@ class LiveInstance(LiveView):
         self._journal.refresh(self._handle.id)
 
     def do_approve(self, name: str = "", fields: Any = None, **_: Any) -> None:
-        """Let a tool run, with the arguments that were typed, if there are any."""
-        args = typed_value((fields or {}).get("data", ""))
-        if not (args is None or isinstance(args, dict)):
-            raise ValueError('Other arguments are all of them, as a JSON object such as {"city": "Oslo"}.')
-        self._decide(name, {"approve": True, **({} if args is None else {"args": args})})
+        """Let a tool run, with the arguments in its form."""
+        self._decide(self._decisions.approve, name, fields)
 
     def do_deny(self, name: str = "", fields: Any = None, **_: Any) -> None:
         """Don't let a tool run; the model reads the reason that was typed."""
-        reason = str((fields or {}).get("data", "")).strip()
-        self._decide(name, {"approve": False, **({"message": reason} if reason else {})})
+        self._decide(self._decisions.deny, name, fields)
 
-    def _decide(self, name: str, decision: dict[str, Any]) -> None:
-        self._handle.raise_event(name, decision)
+    def do_answer(self, name: str = "", fields: Any = None, **_: Any) -> None:
+        """Send the result of a tool that runs elsewhere."""
+        self._decide(self._decisions.answer, name, fields)
+
+    def _decide(self, decide: Callable[..., None], name: str, fields: Any) -> None:
+        self._journal.refresh(self._handle.id)
+        self._read()  # another view may have decided
+        decide(name, fields or {}, self._conversation.waiting())
         self._journal.refresh(self._handle.id)
 
     def do_cancel(self, **_: Any) -> None:

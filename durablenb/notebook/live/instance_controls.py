@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
+from durablenb.analysis.conversation import APPROVAL, ToolCall
 from durablenb.analysis.progress import ProgressSnapshot
 from durablenb.analysis.snapshot import InstanceSnapshot
 from durablenb.analysis.waits import Wait
 from durablenb.hub.control import Control, MovableClock
 from durablenb.notebook.html import Markup, code, line, markup, table, unbroken
+from durablenb.notebook.live.decisions import Decisions
 from durablenb.notebook.live.interactive import badge, button, field, keep_button, row
 from durablenb.notebook.palette import status_look
+from durablenb.notebook.still.conversation import tool_call_line
 from durablenb.notebook.still.failure import failure_table
 from durablenb.notebook.still.instance import MOST_FORKS, state_rows
 from durablenb.notebook.still.progress import sparkline, step_line
@@ -131,15 +134,19 @@ def _actions(word: str) -> list[Markup]:
     return [button("Rewind", "rewind", sure="Really rewind"), *actions] if word == "Failed" else actions
 
 
-def waits(shown: InstanceSnapshot, tools: Mapping[str, str], *, is_read_only: bool) -> str:
+def waits(
+    shown: InstanceSnapshot, calls: Mapping[str, ToolCall], decisions: Decisions, *, is_read_only: bool
+) -> str:
     """Return the waits of an instance, most urgent first; unless it is read-only, with what ends each.
 
     Parameters
     ----------
     shown
         The instance.
-    tools
-        The calls of tools that wait for an approval, by the name of the external event.
+    calls
+        The calls of tools that wait for an approval or for a result, by the name of the external event.
+    decisions
+        The forms of those calls.
     is_read_only
         Whether nothing can be done.
     """
@@ -154,32 +161,27 @@ def waits(shown: InstanceSnapshot, tools: Mapping[str, str], *, is_read_only: bo
         rows.append(
             (
                 badge(wait_look(wait)),
-                _waited_for(wait, tools),
+                _waited_for(wait, calls),
                 markup(unbroken(since), " " if since and due else "", unbroken(due)),
-                _remedy(wait, tools) if shown.status.imported_from is None and not is_read_only else "",
+                _remedy(wait, calls, decisions)
+                if shown.status.imported_from is None and not is_read_only
+                else "",
             )
         )
     more = row(f"{len(shown.waits) - _MOST:,} more") if len(shown.waits) > _MOST else ""
     return markup('<div class="dnb-loose">', table((), rows), "</div>", more)
 
 
-def _waited_for(wait: Wait, tools: Mapping[str, str]) -> Markup:
-    if wait.name in tools and not wait.is_left:
-        return markup("<b>approval of</b> ", code(tools[wait.name], 100))
+def _waited_for(wait: Wait, calls: Mapping[str, ToolCall]) -> Markup:
+    if wait.name in calls and not wait.is_left:
+        what = "approval of" if wait.name.startswith(APPROVAL) else "result of"
+        return markup(f"<b>{what}</b> ", code(tool_call_line(calls[wait.name]), 100))
     return markup("<b>", line(wait_text(wait)), "</b>")
 
 
-def _remedy(wait: Wait, tools: Mapping[str, str]) -> Markup:
-    if wait.name in tools and not wait.is_left:
-        return markup(
-            "<form>",
-            button("Approve", "approve", name=wait.name),
-            " ",
-            button("Deny", "deny", name=wait.name),
-            " ",
-            field("data", "arguments (JSON) or reason"),
-            "</form>",
-        )
+def _remedy(wait: Wait, calls: Mapping[str, ToolCall], decisions: Decisions) -> Markup:
+    if wait.name in calls and not wait.is_left:
+        return decisions.form(wait.name, calls[wait.name])
     if wait.kind == "external event" and not wait.is_left:
         return markup(
             "<form>",

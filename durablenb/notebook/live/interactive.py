@@ -66,6 +66,19 @@ def field(name: str, label: str, value: str = "", *, sets: bool = False, is_filt
     return markup("<input", named, " data-filter" if is_filter else "", ' autocomplete="off">')
 
 
+def text_area(name: str, label: str, value: str, error: str = "") -> Markup:
+    """Return a field of several lines with its label, and beneath it why its value can't be sent."""
+    named = attributes(name=name, rows=min(max(value.count("\n") + 1, 2), 6), spellcheck="false")
+    if error:
+        named += attributes(aria_invalid="true")
+    said = (
+        markup('<span class="dnb-error" role="alert">', line(error, 400), "</span>") if error else Markup("")
+    )
+    return markup(
+        "<label>", line(label), f"<textarea{named}>", Markup(escape(value)), "</textarea>", said, "</label>"
+    )
+
+
 def choice(name: str, label: str, options: Iterable[tuple[str, str]], chosen: str) -> Markup:
     """Return a selection list of values with their labels."""
     inside = "".join(

@@ -528,7 +528,7 @@ function stateOf(region) {
   const active = region.contains(document.activeElement) ? document.activeElement : null;
   return {
     active: active && idOf(active),
-    caret: active?.matches("input:not([type=range])") ? [active.selectionStart, active.selectionEnd] : null,
+    caret: active?.matches("input:not([type=range]), textarea") ? [active.selectionStart, active.selectionEnd] : null,
     open: new Set([...region.querySelectorAll("details[open] > summary")].map(foldOf)),
     shut: new Set([...region.querySelectorAll("details:not([open]) > summary")].map(foldOf)),
     fields: new Map([...region.querySelectorAll("[name]")].map((one) => [idOf(one), one.value])),

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from durablenb.analysis.conversation import Said, ToolCall, Turn, dollars, spent_text
+from durablenb.analysis.conversation import RESULT, WAITS, Said, ToolCall, Turn, dollars, spent_text
 from durablenb.notebook.html import Markup, block, code, fold, line, markup, prose, unbroken
 from durablenb.notebook.palette import AMBER, BLUE, GREEN, GREY, RED, SOLIDS, VIOLET
 from durablenb.notebook.words import lasting, plural
@@ -28,6 +28,7 @@ _ROLES = {
 _STATES = {
     "open": ("requested", GREY),
     "waiting": ("waits for approval", AMBER),
+    "deferred": ("waits for its result", AMBER),
     "approved": ("approved", GREEN),
     "denied": ("denied", RED),
     "running": ("running", BLUE),
@@ -50,7 +51,7 @@ def total_line(turns: Sequence[Turn]) -> Markup:
     """Return the number of turns, tokens and US dollars in a line."""
     parts = [plural(len(turns), "turn"), plural(sum(len(turn.calls) for turn in turns), "tool call")]
     parts += [spent] if (spent := spent_text(turns)) else []
-    waiting = sum(call.state == "waiting" for turn in turns for call in turn.calls)
+    waiting = sum(call.state in WAITS.values() for turn in turns for call in turn.calls)
     if waiting:
         parts.append(f"{waiting:,} waiting")
     return markup("<p>", line(" · ".join(parts), 400), "</p>")
@@ -116,6 +117,11 @@ def _call(call: ToolCall) -> Markup:
         inside = markup(
             inside, fold("arguments", block(json.dumps(call.args, ensure_ascii=False, indent=1), _LIMIT))
         )
+    if call.state == "waiting":
+        inside = markup(inside, "<div>decide with ", code("handle.approvals()"), "</div>")
+    elif call.state == "deferred":
+        sent = f"handle.raise_event({RESULT + call.call_id!r}, ...)"
+        inside = markup(inside, "<div>send it with ", code(sent), "</div>")
     if call.result is not None:
         text = call.result if isinstance(call.result, str) else _json(call.result)
         arrow = markup("<div>→ ", code(text), "</div>")
